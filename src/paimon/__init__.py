@@ -1,0 +1,1 @@
+"""Operations backend of Paimon Prime Fund. Four floors: gateway, application, infrastructure, domain."""

@@ -1,0 +1,5 @@
+"""`python -m paimon`."""
+
+from paimon.gateway.cli.main import run
+
+run()

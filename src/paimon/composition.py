@@ -1,0 +1,92 @@
+"""The composition root: builds database, Redis and chain from settings, once per process, and takes them down again."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import FullJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from paimon.domain.vote import VoteScope
+from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What a process needs to work: everything outside the domain, built and ready."""
+
+    settings: Settings
+    database: Database
+    redis: Redis
+    rpc: Rpc
+    contracts: FundContracts
+    chain: ChainAdapter
+
+    @property
+    def vote_scope(self) -> VoteScope:
+        return VoteScope(self.settings.chain.chain_id, self.settings.fund.redemption_manager)
+
+
+def fund_addresses(settings: Settings) -> FundAddresses:
+    fund = settings.fund
+    return FundAddresses(fund.vault, fund.redemption_manager, fund.asset_controller)
+
+
+def open_database(settings: Settings, *, process: str) -> Database:
+    """The database as the application's role, with the replica for reads where one is configured."""
+    options = settings.database
+
+    def engine(url: str) -> AsyncEngine:
+        return create_engine(
+            url,
+            pool_size=options.pool_size,
+            connect_timeout_seconds=options.connect_timeout_seconds,
+            application_name=f"paimon-{process}",
+        )
+
+    replica = engine(options.read_url.get_secret_value()) if options.read_url else None
+    return Database(engine(options.url.get_secret_value()), replica)
+
+
+def open_redis(settings: Settings) -> Redis:
+    """A client that retries a lost connection a bounded number of times, with jitter."""
+    return Redis.from_url(
+        settings.redis.url.get_secret_value(),
+        socket_connect_timeout=5,
+        socket_timeout=None,
+        retry=Retry(FullJitterBackoff(cap=1, base=0.05), 3),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+    )
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House]:
+    """Build everything a process needs; connections are opened when first used, and closed at the end of the block."""
+    async with AsyncExitStack() as stack:
+        database = open_database(settings, process=process)
+        stack.push_async_callback(database.close)
+        redis = open_redis(settings)
+        stack.push_async_callback(redis.aclose)
+        rpc = await stack.enter_async_context(
+            Rpc(
+                settings.chain.rpc_url.get_secret_value(),
+                timeout_seconds=settings.chain.request_timeout_seconds,
+                attempts_max=settings.chain.attempts_max,
+            )
+        )
+        yield House(
+            settings=settings,
+            database=database,
+            redis=redis,
+            rpc=rpc,
+            contracts=FundContracts(rpc, fund_addresses(settings)),
+            chain=chain_adapter(settings.chain.chain_id),
+        )

@@ -1,0 +1,81 @@
+"""Positions and names on a chain. Addresses and hashes are bytes here and in the database, checksummed hex at the edges."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NewType
+
+from eth_utils.address import is_checksum_address, to_canonical_address, to_checksum_address
+from eth_utils.crypto import keccak
+
+Address = NewType("Address", bytes)
+"""20 bytes."""
+
+Hash32 = NewType("Hash32", bytes)
+"""32 bytes: a block hash, a transaction hash, a role."""
+
+ZERO_ADDRESS: Final = Address(bytes(20))
+
+
+class InvalidAddress(ValueError):
+    """The text is not an address; the message says what would be."""
+
+
+def parse_address(text: str) -> Address:
+    """An address from what a person typed or a program sent.
+
+    A mixed-case address must carry the right EIP-55 checksum, for a wrong one is nearly always a typing error.
+
+    Raises:
+        InvalidAddress: not 0x + 40 hex digits, or a checksum that does not match.
+    """
+    digits = text.removeprefix("0x")
+    if len(text) != 42 or len(digits) != 40 or any(c not in "0123456789abcdefABCDEF" for c in digits):
+        raise InvalidAddress(f"not an address: {text[:60]!r}; an address is 0x followed by 40 hexadecimal digits")
+    if digits not in (digits.lower(), digits.upper()) and not is_checksum_address(text):
+        raise InvalidAddress(f"{text} has a wrong EIP-55 checksum: a letter's case or a digit is mistyped")
+    return Address(to_canonical_address("0x" + digits.lower()))
+
+
+def checksum(address: bytes) -> str:
+    """The EIP-55 form people and programs are shown."""
+    return str(to_checksum_address(address))
+
+
+def hex0x(value: bytes) -> str:
+    """0x-prefixed lower-case hex."""
+    return "0x" + value.hex()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BlockStamp:
+    """One block, named so that a read can be dated by it."""
+
+    number: int
+    hash: Hash32
+    timestamp: datetime
+
+    def __str__(self) -> str:
+        return f"#{self.number} {hex0x(self.hash)[:10]}"
+
+
+class ContractName(StrEnum):
+    """The fund's contracts whose events are followed."""
+
+    VAULT = "Vault"
+    REDEMPTION_MANAGER = "RedemptionManager"
+    ASSET_CONTROLLER = "AssetController"
+
+
+class OnChainRole(StrEnum):
+    """OpenZeppelin AccessControl roles of the fund. Source: contracts.md; id = keccak256(name), the default admin's is zero."""
+
+    DEFAULT_ADMIN_ROLE = "DEFAULT_ADMIN_ROLE"
+    ADMIN_ROLE = "ADMIN_ROLE"
+    OPERATOR_ROLE = "OPERATOR_ROLE"
+    REBALANCER_ROLE = "REBALANCER_ROLE"
+    VIP_APPROVER_ROLE = "VIP_APPROVER_ROLE"
+
+    @property
+    def id(self) -> Hash32:
+        return Hash32(bytes(32) if self is OnChainRole.DEFAULT_ADMIN_ROLE else keccak(text=self.value))

@@ -1,0 +1,47 @@
+"""People of the back office and what their off-chain role lets them do. Source: domain facts, "People and permissions"."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from paimon.domain.chain import Address
+
+
+class UserRole(StrEnum):
+    """super_admin ⊃ admin ⊃ operator ⊃ viewer."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    SUPER_ADMIN = "super_admin"
+
+    def includes(self, other: "UserRole") -> bool:
+        ranks = tuple(UserRole)
+        return ranks.index(self) >= ranks.index(other)
+
+
+class Permission(StrEnum):
+    READ = "read"
+    SETTLE = "settle"
+    DECIDE_APPROVAL = "decide_approval"
+    MANAGE_USERS = "manage_users"
+
+
+LEAST_ROLE: Final[dict[Permission, UserRole]] = {
+    Permission.READ: UserRole.VIEWER,
+    Permission.SETTLE: UserRole.OPERATOR,
+    Permission.DECIDE_APPROVAL: UserRole.ADMIN,
+    Permission.MANAGE_USERS: UserRole.SUPER_ADMIN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Someone who may sign in: a wallet with a role."""
+
+    address: Address
+    role: UserRole
+    name: str
+
+    def may(self, permission: Permission) -> bool:
+        return self.role.includes(LEAST_ROLE[permission])

@@ -1,0 +1,204 @@
+"""What a contract's ABI can do: encode calls, decode results, logs and reverts. Built once from the shipped JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Self
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
+
+from paimon.domain.chain import checksum, hex0x
+
+
+class UndecodableLog(Exception):
+    """A log of an event we know whose topics or data do not fit the ABI."""
+
+
+class UnknownCall(Exception):
+    """Call data that is no function of this ABI, or whose arguments do not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    type: str
+    indexed: bool = False
+    components: tuple["Parameter", ...] = ()
+
+    @classmethod
+    def from_json(cls, item: Mapping[str, Any]) -> Self:
+        components = tuple(cls.from_json(each) for each in item.get("components", ()))
+        kind = item["type"]
+        if kind.startswith("tuple"):
+            kind = "(" + ",".join(each.type for each in components) + ")" + kind.removeprefix("tuple")
+        return cls(item.get("name", ""), kind, bool(item.get("indexed", False)), components)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function, event or error."""
+
+    name: str
+    inputs: tuple[Parameter, ...]
+    outputs: tuple[Parameter, ...] = ()
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}({','.join(each.type for each in self.inputs)})"
+
+    @property
+    def selector(self) -> bytes:
+        return bytes(keccak(text=self.signature)[:4])
+
+    @property
+    def topic(self) -> bytes:
+        return bytes(keccak(text=self.signature))
+
+
+class ContractAbi:
+    """One contract's functions by name, events by topic, errors by selector.
+
+    An overloaded function is reachable by its full signature.
+    """
+
+    def __init__(self, items: Sequence[Mapping[str, Any]]) -> None:
+        entries = {kind: [_entry(item) for item in items if item["type"] == kind] for kind in ("function", "event", "error")}
+        self.functions = {each.signature: each for each in entries["function"]} | {
+            each.name: each for each in entries["function"]
+        }
+        self.functions_by_selector = {each.selector: each for each in entries["function"]}
+        self.events_by_topic = {each.topic: each for each in entries["event"]}
+        self.errors_by_selector = {each.selector: each for each in entries["error"]}
+
+    def encode_call(self, function: str, *args: Any) -> bytes:
+        """Selector and arguments. Addresses are 20 bytes or hex."""
+        entry = self.functions[function]
+        return entry.selector + encode([each.type for each in entry.inputs], args)
+
+    def decode_call(self, data: bytes) -> tuple[str, dict[str, Any]]:
+        """The function's name and its arguments by name.
+
+        Raises:
+            UnknownCall: no such function, or bytes that do not fit or do not encode back to themselves.
+        """
+        entry = self.functions_by_selector.get(data[:4])
+        if entry is None:
+            raise UnknownCall(f"selector {hex0x(data[:4])} is no function of this contract")
+        types = [each.type for each in entry.inputs]
+        try:
+            values = decode(types, data[4:])
+        except (DecodingError, OverflowError, UnicodeDecodeError) as error:
+            raise UnknownCall(f"arguments of {entry.name} do not decode: {error}") from error
+        if encode(types, values) != data[4:]:
+            raise UnknownCall(f"arguments of {entry.name} carry bytes that its ABI does not explain")
+        return entry.name, _named(entry.inputs, values)
+
+    def decode_result(self, function: str, data: bytes) -> Any:
+        """A single value for one output, a dict by name for several named ones."""
+        entry = self.functions[function]
+        values = decode([each.type for each in entry.outputs], data)
+        if len(entry.outputs) == 1:
+            return _native(entry.outputs[0], values[0])
+        return _named(entry.outputs, values)
+
+    def decode_log(self, topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]] | None:
+        """The event's name and its arguments by name, or None for a topic this ABI does not have.
+
+        Raises:
+            UndecodableLog: the event is known, the log does not fit it.
+        """
+        entry = self.events_by_topic.get(topics[0]) if topics else None
+        if entry is None:
+            return None
+        indexed = [each for each in entry.inputs if each.indexed]
+        plain = [each for each in entry.inputs if not each.indexed]
+        if len(topics) != len(indexed) + 1:
+            raise UndecodableLog(f"{entry.name} has {len(indexed)} indexed arguments, the log {len(topics) - 1}")
+        try:
+            from_topics = [_from_topic(each, topic) for each, topic in zip(indexed, topics[1:], strict=True)]
+            from_data = decode([each.type for each in plain], data)
+        except (DecodingError, OverflowError, UnicodeDecodeError) as error:
+            raise UndecodableLog(f"{entry.name} does not decode: {error}") from error
+        values = dict(zip((each.name for each in indexed), from_topics, strict=True)) | _named(plain, from_data)
+        return entry.name, {each.name: values[each.name] for each in entry.inputs}
+
+    def explain_revert(self, data: bytes | None) -> str:
+        """A revert in words: the contract's own error with its arguments, or the reason string."""
+        if not data:
+            return "reverted without a reason"
+        if data[:4] == _ERROR_STRING:
+            return f"reverted: {decode(['string'], data[4:])[0]}"
+        if data[:4] == _PANIC:
+            return f"panicked with code {decode(['uint256'], data[4:])[0]:#x}"
+        entry = self.errors_by_selector.get(data[:4])
+        if entry is None:
+            return f"reverted with an unknown error {hex0x(data[:4])}"
+        values = _named(entry.inputs, decode([each.type for each in entry.inputs], data[4:]))
+        return f"{entry.name}({', '.join(f'{name}={plain(value)}' for name, value in values.items())})"
+
+    def error_name(self, data: bytes | None) -> str | None:
+        """The name of the custom error the revert data carries, if it is one of this contract's."""
+        entry = self.errors_by_selector.get(data[:4]) if data else None
+        return entry.name if entry else None
+
+
+_ERROR_STRING = bytes(keccak(text="Error(string)")[:4])
+_PANIC = bytes(keccak(text="Panic(uint256)")[:4])
+_DYNAMIC = ("string", "bytes")
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    def parameters(key: str) -> tuple[Parameter, ...]:
+        return tuple(Parameter.from_json(each) for each in item.get(key, ()))
+
+    return Entry(item["name"], parameters("inputs"), parameters("outputs"))
+
+
+def _from_topic(parameter: Parameter, topic: bytes) -> Any:
+    if parameter.type in _DYNAMIC or parameter.type.endswith("]") or parameter.type.startswith("("):
+        return topic  # only its hash is in the log
+    return _native(parameter, decode([parameter.type], topic)[0])
+
+
+def _named(parameters: Sequence[Parameter], values: Sequence[Any]) -> dict[str, Any]:
+    return {
+        each.name or str(index): _native(each, value)
+        for index, (each, value) in enumerate(zip(parameters, values, strict=True))
+    }
+
+
+def _native(parameter: Parameter, value: Any) -> Any:
+    """Addresses become 20 bytes, tuples dicts by name, arrays lists of those."""
+    if parameter.type.endswith("]"):
+        element = Parameter(parameter.name, parameter.type[: parameter.type.rindex("[")], False, parameter.components)
+        return [_native(element, each) for each in value]
+    if parameter.components:
+        return _named(parameter.components, value)
+    return to_canonical_address(value) if parameter.type == "address" else value
+
+
+def plain(value: Any) -> Any:
+    """A decoded value as JSON carries it: integers as decimal strings, addresses checksummed, bytes as hex."""
+    match value:
+        case bool() | str() | None:
+            return value
+        case int():
+            return str(value)
+        case bytes():
+            return checksum(value) if len(value) == 20 else hex0x(value)
+        case dict():
+            return {key: plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [plain(each) for each in value]
+    raise TypeError(f"no plain form for {type(value).__name__}")
+
+
+@cache
+def load_abi(name: str) -> ContractAbi:
+    """One of the ABIs shipped with the package: Vault, RedemptionManager, AssetController, …"""
+    return ContractAbi(json.loads(files("paimon.infrastructure.blockchain").joinpath(f"abi/{name}.json").read_text()))

@@ -1,0 +1,176 @@
+"""One typed reader of the fund's three contracts. Every read names the block it is made at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, Hash32, checksum, hex0x
+from paimon.domain.units import NavPerShare, RawAmount
+from paimon.domain.vault import VaultState
+from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+
+_BATCH_MAX: Final = 100
+"""Calls in one HTTP request; providers refuse far larger batches."""
+
+
+class ContractsMissing(Exception):
+    """The configured addresses do not hold the fund's contracts."""
+
+
+class CallReverted(Exception):
+    """A read or a simulation reverted; the message is the contract's own error in words."""
+
+    def __init__(self, message: str, error_name: str | None) -> None:
+        super().__init__(message)
+        self.error_name = error_name
+
+
+@dataclass(frozen=True, slots=True)
+class FundAddresses:
+    """Where the three contracts are."""
+
+    vault: Address
+    redemption_manager: Address
+    asset_controller: Address
+
+    def names(self) -> dict[Address, ContractName]:
+        return {
+            self.vault: ContractName.VAULT,
+            self.redemption_manager: ContractName.REDEMPTION_MANAGER,
+            self.asset_controller: ContractName.ASSET_CONTROLLER,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One function of one contract with its arguments."""
+
+    contract: ContractName
+    function: str
+    args: tuple[Any, ...] = ()
+
+
+class FundContracts:
+    """Reads of the fund over one endpoint."""
+
+    def __init__(self, rpc: Rpc, addresses: FundAddresses) -> None:
+        self.rpc = rpc
+        self.addresses = addresses
+        self.abis: dict[ContractName, ContractAbi] = {name: load_abi(name.value) for name in ContractName}
+        self._where = {name: address for address, name in addresses.names().items()}
+
+    def address(self, contract: ContractName) -> Address:
+        return self._where[contract]
+
+    async def read(self, reads: Sequence[Read], *, at: BlockStamp) -> list[Any]:
+        """Results in order, all at one block, addressed by its hash so that a reorganisation cannot mix two chains.
+
+        Raises:
+            CallReverted, RpcUnavailable, RpcError.
+        """
+        results: list[Any] = []
+        for start in range(0, len(reads), _BATCH_MAX):
+            chunk = reads[start : start + _BATCH_MAX]
+            requests = [self._request(each, at) for each in chunk]
+            try:
+                answers = await self.rpc.batch(requests)
+            except RpcError as error:
+                raise self._reverted(chunk, error) from error
+            for read, answer in zip(chunk, answers, strict=True):
+                results.append(self.abis[read.contract].decode_result(read.function, bytes.fromhex(answer[2:])))
+        return results
+
+    def _request(self, read: Read, at: BlockStamp) -> tuple[str, list[Any]]:
+        data = self.abis[read.contract].encode_call(read.function, *read.args)
+        call = {"to": checksum(self._where[read.contract]), "data": hex0x(data)}
+        return ("eth_call", [call, {"blockHash": hex0x(at.hash)}])
+
+    def _reverted(self, chunk: Sequence[Read], error: RpcError) -> Exception:
+        if not error.is_revert:
+            return error
+        abi = self.abis[chunk[0].contract]
+        return CallReverted(abi.explain_revert(error.revert_data), abi.error_name(error.revert_data))
+
+    async def vault_state(self, *, at: BlockStamp) -> VaultState:
+        """The fresh parts of the fund's value, and the contract's own figures beside them."""
+        vault = ContractName.VAULT
+        breakdown, liability, fees, supply, locked, emergency, total_assets, share_price = await self.read(
+            [
+                Read(vault, "getLiquidityBreakdown"),
+                Read(vault, "totalRedemptionLiability"),
+                Read(vault, "withdrawableRedemptionFees"),
+                Read(vault, "totalSupply"),
+                Read(vault, "totalLockedShares"),
+                Read(vault, "emergencyMode"),
+                Read(vault, "totalAssets"),
+                Read(vault, "sharePrice"),
+            ],
+            at=at,
+        )
+        layer1_cash, layer1_yield, layer2, layer3 = breakdown.values()
+        return VaultState(
+            layer1_value=RawAmount(layer1_cash + layer1_yield),
+            layer2_value=RawAmount(layer2),
+            layer3_value=RawAmount(layer3),
+            redemption_liability=RawAmount(liability),
+            withdrawable_redemption_fees=RawAmount(fees),
+            total_supply=RawAmount(supply),
+            locked_shares=RawAmount(locked),
+            emergency_mode=emergency,
+            contract_total_assets=RawAmount(total_assets),
+            contract_share_price=NavPerShare(share_price),
+        )
+
+    async def redemption_request(self, request_id: int, *, at: BlockStamp) -> dict[str, Any]:
+        """The `getRedemptionRequest` tuple by field name. Raises CallReverted for an id that does not exist."""
+        (found,) = await self.read([Read(ContractName.REDEMPTION_MANAGER, "getRedemptionRequest", (request_id,))], at=at)
+        return dict(found)
+
+    async def has_role(self, contract: ContractName, role: Hash32, account: Address, *, at: BlockStamp) -> bool:
+        (held,) = await self.read([Read(contract, "hasRole", (role, account))], at=at)
+        return bool(held)
+
+    async def window_settlement_time(self, window_id: int, *, at: BlockStamp) -> int:
+        """Chain seconds at which a scheduled window settles, as the manager's scheduler gives it now; 0 if unset."""
+        (scheduler,) = await self.read([Read(ContractName.REDEMPTION_MANAGER, "assetScheduler")], at=at)
+        if scheduler == ZERO_ADDRESS:
+            return 0
+        abi = load_abi("AssetScheduler")
+        answer = await self.rpc.call(
+            "eth_call",
+            [
+                {"to": checksum(scheduler), "data": hex0x(abi.encode_call("getWindowSettlementTime", window_id))},
+                {"blockHash": hex0x(at.hash)},
+            ],
+        )
+        return int(abi.decode_result("getWindowSettlementTime", bytes.fromhex(answer[2:])))
+
+    async def require_deployed(self, *, at: BlockStamp) -> None:
+        """Raises ContractsMissing unless the three addresses hold contracts that name each other."""
+        empty = [
+            f"{name} {checksum(address)}"
+            for name, address in self._where.items()
+            if await self.rpc.call("eth_getCode", [checksum(address), hex(at.number)]) in ("0x", None)
+        ]
+        if empty:
+            raise ContractsMissing(
+                f"no contract at block {at} at: {', '.join(empty)}; check PAIMON_FUND__… and the chain they were deployed on"
+            )
+        manager, controller = ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER
+        try:
+            found = await self.read(
+                [Read(manager, "vault"), Read(controller, "vault"), Read(ContractName.VAULT, "assetController")], at=at
+            )
+        except (CallReverted, RpcError, ValueError) as error:
+            raise ContractsMissing(f"the contracts at the PAIMON_FUND__… addresses are not this fund's: {error}") from error
+        wired = {
+            "RedemptionManager.vault()": (found[0], self.addresses.vault),
+            "AssetController.vault()": (found[1], self.addresses.vault),
+            "Vault.assetController()": (found[2], self.addresses.asset_controller),
+        }
+        for question, (answer, expected) in wired.items():
+            if answer != expected:
+                raise ContractsMissing(
+                    f"{question} is {checksum(answer)}, the settings say {checksum(expected)}: PAIMON_FUND__… mixes two funds"
+                )

@@ -1,0 +1,1 @@
+"""Redis: encoded answers, live messages, processed ids. Losing it loses nothing."""

@@ -1,0 +1,69 @@
+"""One holder at a time, without a session lock: a row with owner, expiry (database clock) and an epoch that only grows.
+
+Whoever takes a lease over raises its epoch. A holder that paused and woke up too late still has the old epoch, and every
+write it makes is conditional on that: it writes nothing.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from paimon.infrastructure.database.sessions import Database, WriteSession
+
+
+class LeaseLost(Exception):
+    """Another process holds the lease now; this one must stop writing at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLease:
+    name: str
+    owner: str
+    epoch: int
+
+
+_TAKE = text("""
+    INSERT INTO owned.leases AS held (name, owner, epoch, expires_at)
+    VALUES (:name, :owner, 1, now() + make_interval(secs => :ttl))
+    ON CONFLICT (name) DO UPDATE
+       SET owner = excluded.owner, epoch = held.epoch + 1, expires_at = excluded.expires_at
+     WHERE held.expires_at < now()
+    RETURNING epoch
+""")
+
+_RENEW = text("""
+    UPDATE owned.leases SET expires_at = now() + make_interval(secs => :ttl)
+     WHERE name = :name AND owner = :owner AND epoch = :epoch AND expires_at >= now()
+    RETURNING epoch
+""")
+
+_RELEASE = text("UPDATE owned.leases SET expires_at = now() WHERE name = :name AND owner = :owner AND epoch = :epoch")
+
+_FENCE = text("SELECT 1 FROM owned.leases WHERE name = :name AND epoch = :epoch FOR SHARE")
+
+
+async def try_take(database: Database, name: str, owner: str, *, ttl_seconds: float) -> HeldLease | None:
+    """The lease when it was free or expired, else None."""
+    async with database.write() as session:
+        epoch = (await session.execute(_TAKE, {"name": name, "owner": owner, "ttl": ttl_seconds})).scalar()
+    return None if epoch is None else HeldLease(name, owner, int(epoch))
+
+
+async def renew(database: Database, lease: HeldLease, *, ttl_seconds: float) -> None:
+    """Raises LeaseLost when it expired or someone else took it."""
+    values = {"name": lease.name, "owner": lease.owner, "epoch": lease.epoch, "ttl": ttl_seconds}
+    async with database.write() as session:
+        if (await session.execute(_RENEW, values)).scalar() is None:
+            raise LeaseLost(f"lease {lease.name!r} (epoch {lease.epoch}) is no longer ours")
+
+
+async def release(database: Database, lease: HeldLease) -> None:
+    """Let a successor start at once; harmless when the lease is already lost."""
+    async with database.write() as session:
+        await session.execute(_RELEASE, {"name": lease.name, "owner": lease.owner, "epoch": lease.epoch})
+
+
+async def fence(session: WriteSession, lease: HeldLease) -> None:
+    """Make this transaction conditional on the lease: a takeover waits for its commit, or this raises LeaseLost."""
+    if (await session.execute(_FENCE, {"name": lease.name, "epoch": lease.epoch})).scalar() is None:
+        raise LeaseLost(f"lease {lease.name!r} was taken over (we hold epoch {lease.epoch})")

@@ -1,0 +1,1 @@
+"""Keys and signatures: who signed something, and where this house's own keys live."""

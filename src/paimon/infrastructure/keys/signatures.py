@@ -1,0 +1,50 @@
+"""Who signed: recovery of the wallet behind an EIP-191 or EIP-712 signature."""
+
+from typing import Any, Final
+
+from eth_account import Account
+from eth_account.messages import encode_defunct, encode_typed_data
+from eth_keys.exceptions import BadSignature
+from eth_utils.address import to_canonical_address
+from eth_utils.exceptions import ValidationError
+
+from paimon.domain.chain import Address
+
+SIGNATURE_BYTES: Final = 65
+
+
+class MalformedSignature(ValueError):
+    """The text is not a signature, whoever it might be from."""
+
+
+def parse_signature(text: str) -> bytes:
+    """65 bytes r ‖ s ‖ v from 0x-hex.
+
+    Raises:
+        MalformedSignature: anything else.
+    """
+    digits = text.removeprefix("0x")
+    try:
+        signature = bytes.fromhex(digits)
+    except ValueError:
+        raise MalformedSignature("a signature is 0x followed by 130 hexadecimal digits") from None
+    if len(signature) != SIGNATURE_BYTES:
+        raise MalformedSignature(f"a signature is {SIGNATURE_BYTES} bytes (0x and 130 digits), this one has {len(signature)}")
+    return signature
+
+
+def recover_typed(document: dict[str, Any], signature: bytes) -> Address:
+    """The wallet that signed this EIP-712 document."""
+    return _recover(encode_typed_data(full_message=document), signature)
+
+
+def recover_text(message: str, signature: bytes) -> Address:
+    """The wallet that signed this text with personal_sign (EIP-191)."""
+    return _recover(encode_defunct(text=message), signature)
+
+
+def _recover(message: Any, signature: bytes) -> Address:
+    try:
+        return Address(to_canonical_address(Account.recover_message(message, signature=signature)))
+    except (BadSignature, ValidationError, ValueError) as error:
+        raise MalformedSignature("the signature belongs to no wallet: r, s or v is out of range") from error

@@ -1,0 +1,1 @@
+"""From a committed fact to its reaction: the outbox table and the relay that publishes it."""

@@ -1,0 +1,37 @@
+"""Reactions that are due, written in the transaction of the fact they react to.
+
+The row is the truth, a queue's message only points at it. Handlers are level-triggered: the row names the aggregate,
+the handler reads its present state and does what is due, so that order and repetition cannot hurt.
+"""
+
+from typing import Any
+
+from sqlalchemy import text
+
+from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.sessions import WriteSession
+
+CHANNEL = "paimon_outbox"
+"""PostgreSQL NOTIFY channel; a doorbell only, the sweep finds what it misses."""
+
+
+async def add(
+    session: WriteSession,
+    kind: str,
+    aggregate_id: str,
+    *,
+    priority: OutboxPriority,
+    payload: dict[str, Any] | None = None,
+    request_trace: str | None = None,
+) -> None:
+    """Write one due reaction; it becomes visible, and the relay is woken, with the caller's commit."""
+    session.add(
+        OutboxMessage(
+            kind=kind,
+            aggregate_id=aggregate_id,
+            payload=payload or {},
+            priority=priority,
+            request_trace=request_trace,
+        )
+    )
+    await session.execute(text(f"NOTIFY {CHANNEL}"))

@@ -1,0 +1,202 @@
+"""Every figure an operator can change, in one typed object read from the environment (`PAIMON_…`, nested by `__`).
+
+`PAIMON_ENV_FILE` (or `paimon --env-file`) names a file of the same variables; the environment wins over the file.
+Secrets are `SecretStr`, so that neither a log nor a traceback shows them.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from paimon.domain.approval import ApprovalPolicy, TicketRule, TicketType
+from paimon.domain.chain import Address, checksum, parse_address
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names the variable and what it should hold."""
+
+
+def _address(value: object) -> Address:
+    return Address(value) if isinstance(value, bytes) else parse_address(str(value))
+
+
+ChecksumAddress = Annotated[Address, BeforeValidator(_address), PlainSerializer(checksum)]
+"""Given as 0x-hex, kept as 20 bytes."""
+
+
+class DatabaseSettings(BaseModel):
+    url: SecretStr = Field(description="as the application's role: postgresql+psycopg://app@host/paimon")
+    owner_url: SecretStr | None = Field(None, description="as the owner of the tables; only `paimon db` uses it")
+    read_url: SecretStr | None = Field(None, description="a replica for reads; the same as url when absent")
+    pool_size: int = Field(5, ge=1, le=100)
+    connect_timeout_seconds: int = Field(5, ge=1)
+
+
+class RedisSettings(BaseModel):
+    url: SecretStr = Field(description="redis://:password@host:port/0; broker, cache and live messages")
+
+
+class ChainSettings(BaseModel):
+    chain_id: int = Field(description="56 BSC, 97 BSC testnet, 31337 local; refused when the node says another")
+    rpc_url: SecretStr
+    ws_url: SecretStr | None = Field(None, description="doorbell only; without it the poll alone wakes the listener")
+    poll_seconds: float = Field(1.0, gt=0)
+    request_timeout_seconds: float = Field(10.0, gt=0)
+    attempts_max: int = Field(5, ge=1, description="bounded retries of one RPC request")
+    batch_blocks_max: int = Field(200, ge=1, description="blocks per transaction of the listener")
+    batch_logs_max: int = Field(5_000, ge=1)
+
+
+class FundSettings(BaseModel):
+    vault: ChecksumAddress
+    redemption_manager: ChecksumAddress
+    asset_controller: ChecksumAddress
+    start_block: int = Field(ge=0, description="the block the first of the three contracts was deployed in")
+
+
+class ApprovalRuleSettings(BaseModel):
+    required_approvals: int = Field(1, ge=1)
+    warn_seconds: int
+    escalate_seconds: int
+    deadline_seconds: int
+
+
+_HOUR = 3600
+
+
+class ApprovalSettings(BaseModel):
+    """Source of the defaults: domain facts, "Approvals"."""
+
+    policy_version: int = 1
+    vote_ttl_seconds_max: int = Field(300, ge=1, description="how far ahead a vote's expiry may lie")
+    emergency: ApprovalRuleSettings = ApprovalRuleSettings(
+        warn_seconds=2 * _HOUR, escalate_seconds=3 * _HOUR, deadline_seconds=4 * _HOUR
+    )
+    standard: ApprovalRuleSettings = ApprovalRuleSettings(
+        warn_seconds=12 * _HOUR, escalate_seconds=18 * _HOUR, deadline_seconds=24 * _HOUR
+    )
+
+    def policy(self) -> ApprovalPolicy:
+        return ApprovalPolicy(
+            self.policy_version,
+            {
+                TicketType.EMERGENCY_REDEMPTION: TicketRule(**self.emergency.model_dump()),
+                TicketType.STANDARD_REDEMPTION: TicketRule(**self.standard.model_dump()),
+            },
+        )
+
+
+class AuthSettings(BaseModel):
+    token_secret: SecretStr = Field(min_length=32, description="signs access tokens; the same on every API replica")
+    domain: str = Field("localhost", description="the host a sign-in message names")
+    uri: str = "http://localhost"
+    challenge_ttl_seconds: int = 300
+    access_token_ttl_seconds: int = 900
+
+
+class ApiSettings(BaseModel):
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65_535)
+    page_size_default: int = 20
+    page_size_max: int = 100
+    body_bytes_max: int = 64 * 1024
+    ws_queue_max: int = Field(256, description="messages a WebSocket client may lag behind before it is dropped")
+    ws_auth_timeout_seconds: float = 10.0
+
+
+class SignerSettings(BaseModel):
+    """Where the signer listens, for its callers. What it may sign is in a file of its own (`paimon signer --policy`)."""
+
+    socket: Path
+    timeout_seconds: float = 15.0
+
+
+class SendingSettings(BaseModel):
+    keeper: ChecksumAddress = Field(description="address of the key that settles")
+    approver: ChecksumAddress = Field(description="address of the key that sends decided approvals")
+    fees: Literal["eip1559", "legacy"] = "eip1559"
+    gas_margin_bps: int = Field(3_000, ge=0, description="added to the node's estimate")
+    max_fee_wei: int = Field(50 * 10**9, description="never pay more per gas; above it the intent waits visibly")
+    fee_bump_bps: int = Field(1_250, ge=1_000, description="raise of both fees when an attempt is replaced")
+    stuck_seconds: int = Field(30, ge=1, description="broadcast but not mined for so long: replace it")
+    recheck_seconds: int = Field(15, ge=1, description="next look at an intent whose simulation does not pass")
+    attempts_max: int = Field(8, ge=1, description="attempts at one nonce, then a person must look")
+
+
+class QueueSettings(BaseModel):
+    relay_batch: int = Field(100, ge=1)
+    relay_poll_seconds: float = Field(1.0, gt=0, description="sweep when no NOTIFY arrives")
+    republish_seconds: int = Field(30, ge=1, description="enqueued but not done for so long: publish again")
+    handler_attempts_max: int = Field(12, ge=1, description="then the row is dead-lettered, visibly")
+    backoff_seconds_max: int = 300
+    worker_concurrency: int = Field(2, ge=1)
+
+
+class ScheduleSettings(BaseModel):
+    """Seconds between runs of each job."""
+
+    settle_due_seconds: float = 10
+    drive_wallets_seconds: float = 2
+    snapshot_seconds: float = 60
+    sla_sweep_seconds: float = 30
+    reconcile_seconds: float = 3_600
+
+
+class LeaseSettings(BaseModel):
+    ttl_seconds: float = Field(6.0, gt=0, description="a killed holder's successor starts after at most this long")
+    renew_seconds: float = Field(2.0, gt=0)
+
+
+class LogSettings(BaseModel):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    json_lines: bool = True
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="PAIMON_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    database: DatabaseSettings
+    redis: RedisSettings
+    chain: ChainSettings
+    fund: FundSettings
+    sending: SendingSettings
+    signer: SignerSettings
+    auth: AuthSettings
+    approval: ApprovalSettings = ApprovalSettings()
+    api: ApiSettings = ApiSettings()
+    queue: QueueSettings = QueueSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    lease: LeaseSettings = LeaseSettings()
+    log: LogSettings = LogSettings()
+
+
+def env_file_from(environment: Mapping[str, str]) -> Path | None:
+    """The settings file `PAIMON_ENV_FILE` names, if any."""
+    return Path(named) if (named := environment.get("PAIMON_ENV_FILE")) else None
+
+
+def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from the environment and a file.
+
+    Raises:
+        SettingsError: with one line per wrong or missing variable.
+    """
+    env_file = env_file or env_file_from(os.environ)
+    if env_file is not None and not env_file.is_file():
+        raise SettingsError(f"settings file {env_file} does not exist (PAIMON_ENV_FILE or --env-file)")
+    try:
+        return Settings(_env_file=env_file, **overrides)
+    except ValidationError as error:
+        lines = [_explain(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
+        raise SettingsError("settings are incomplete or wrong:\n" + "\n".join(lines)) from None
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    variable = "PAIMON_" + "__".join(str(part).upper() for part in location)
+    return f"  {variable}: {message}"
