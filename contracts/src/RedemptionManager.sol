@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
@@ -229,7 +229,7 @@ contract RedemptionManager is FundAccess, Pausable, ReentrancyGuard {
     // ---------------------------------------------------------------------------------------------------- reads
 
     function getRedemptionRequest(uint256 requestId) external view returns (RedemptionRequest memory) {
-        return _requests[requestId];
+        return _existing(requestId);
     }
 
     function getUserRedemptions(address owner) external view returns (uint256[] memory) {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
 /// An issuer's own door: it moves the vault's USDT or tokens by the allowance the controller gave it, and pays the vault.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
 /// A swap helper pulls `tokenIn` from the vault, by the allowance the controller gave it, and pays the vault.

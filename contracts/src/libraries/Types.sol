@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
 /// The liquidity tiers: cash and instantly redeemable yield, money-market funds, high-yield assets.
