@@ -1,0 +1,147 @@
+"""Rows of `approval_tickets` and `approval_records` as domain tickets with their votes."""
+
+from typing import Any
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from paimon.domain.approval import Ticket, Vote
+from paimon.domain.chain import Address, Hash32
+from paimon.domain.units import RawAmount
+from paimon.domain.vote import Decision
+from paimon.infrastructure.database.models.owned import ApprovalRecord, ApprovalTicket
+from paimon.infrastructure.database.sessions import WriteSession
+
+
+class TicketNotFound(Exception):
+    """No ticket has this id."""
+
+
+def to_domain(row: ApprovalTicket) -> Ticket:
+    """The ticket with its votes; the row must have been loaded with its records."""
+    return Ticket(
+        id=row.id,
+        type=row.type,
+        request_id=row.request_id,
+        owner=Address(row.owner),
+        receiver=Address(row.receiver),
+        gross_amount=RawAmount(row.gross_amount),
+        policy_version=row.policy_version,
+        required_approvals=row.required_approvals,
+        raised_at=row.raised_at,
+        warn_at=row.warn_at,
+        escalate_at=row.escalate_at,
+        deadline_at=row.deadline_at,
+        status=row.status,
+        votes=tuple(Vote(Address(each.voter), each.verdict, each.reason, each.decided_at) for each in row.records),
+        decided_at=row.decided_at,
+        closed_at=row.closed_at,
+        decided_outside=row.decided_outside,
+    )
+
+
+def with_records(query: Select[ApprovalTicket]) -> Select[ApprovalTicket]:
+    """The query, loading each ticket's votes too. (A join is refused by PostgreSQL beside FOR UPDATE.)"""
+    return query.options(selectinload(ApprovalTicket.records))
+
+
+async def find_ticket(session: AsyncSession, ticket_id: str) -> Ticket | None:
+    row = (await session.scalars(with_records(select(ApprovalTicket).where(ApprovalTicket.id == ticket_id)))).one_or_none()
+    return to_domain(row) if row else None
+
+
+async def get_ticket(session: AsyncSession, ticket_id: str) -> Ticket:
+    """Raises TicketNotFound."""
+    if (ticket := await find_ticket(session, ticket_id)) is None:
+        raise TicketNotFound(f"there is no ticket {ticket_id}")
+    return ticket
+
+
+async def find_ticket_of_request(session: AsyncSession, request_id: int) -> Ticket | None:
+    query = with_records(select(ApprovalTicket).where(ApprovalTicket.request_id == request_id))
+    row = (await session.scalars(query)).one_or_none()
+    return to_domain(row) if row else None
+
+
+async def lock_ticket(session: WriteSession, ticket_id: str) -> Ticket | None:
+    """The ticket as it is once everyone before us has committed; others wait for this transaction.
+
+    `populate_existing` matters: a copy this session read before it waited for the lock would lack the others' votes.
+    """
+    query = (
+        with_records(select(ApprovalTicket).where(ApprovalTicket.id == ticket_id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    row = (await session.scalars(query)).one_or_none()
+    return to_domain(row) if row else None
+
+
+async def insert_ticket(session: WriteSession, ticket: Ticket) -> bool:
+    """Whether this call inserted it; False when the request has a ticket already."""
+    statement = (
+        insert(ApprovalTicket)
+        .values(
+            id=ticket.id,
+            type=ticket.type,
+            request_id=ticket.request_id,
+            owner=ticket.owner,
+            receiver=ticket.receiver,
+            gross_amount=ticket.gross_amount,
+            policy_version=ticket.policy_version,
+            required_approvals=ticket.required_approvals,
+            status=ticket.status,
+            raised_at=ticket.raised_at,
+            warn_at=ticket.warn_at,
+            escalate_at=ticket.escalate_at,
+            deadline_at=ticket.deadline_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(ApprovalTicket.id)
+    )
+    return (await session.execute(statement)).scalar_one_or_none() is not None
+
+
+async def save_outcome(session: WriteSession, ticket: Ticket) -> None:
+    """Write what votes and the chain may change of a ticket; the rest of it is a snapshot and stays."""
+    await session.execute(
+        update(ApprovalTicket)
+        .where(ApprovalTicket.id == ticket.id)
+        .values(
+            status=ticket.status,
+            decided_at=ticket.decided_at,
+            closed_at=ticket.closed_at,
+            decided_outside=ticket.decided_outside,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def insert_record(
+    session: WriteSession, decision: Decision, vote: Vote, *, document: dict[str, Any], signature: bytes
+) -> bool:
+    """Keep an accepted vote with what was signed; False when its nonce was used before, by whatever ticket."""
+    statement = (
+        insert(ApprovalRecord)
+        .values(
+            nonce=decision.nonce,
+            ticket_id=decision.ticket_id,
+            voter=vote.voter,
+            verdict=vote.verdict,
+            reason=vote.reason,
+            typed_data=document,
+            signature=signature,
+            expires_at=decision.expires_at,
+            decided_at=vote.decided_at,
+        )
+        .on_conflict_do_nothing(index_elements=[ApprovalRecord.nonce])
+        .returning(ApprovalRecord.nonce)
+    )
+    return (await session.execute(statement)).scalar_one_or_none() is not None
+
+
+async def nonce_is_used(session: AsyncSession, nonce: Hash32) -> bool:
+    query = select(ApprovalRecord.nonce).where(ApprovalRecord.nonce == nonce)
+    return (await session.execute(query)).scalar_one_or_none() is not None
