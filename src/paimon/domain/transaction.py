@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from paimon.domain.chain import Address
+from eth_utils.crypto import keccak
+
+from paimon.domain.chain import Address, Hash32
 from paimon.domain.units import RawAmount
 
 
@@ -30,6 +32,13 @@ class IntentKind(StrEnum):
     APPROVE_REDEMPTION = "approve_redemption"
     REJECT_REDEMPTION = "reject_redemption"
     SETTLE_REDEMPTION = "settle_redemption"
+
+
+WALLET_OF: Final[dict[IntentKind, WalletName]] = {
+    IntentKind.APPROVE_REDEMPTION: WalletName.APPROVER,
+    IntentKind.REJECT_REDEMPTION: WalletName.APPROVER,
+    IntentKind.SETTLE_REDEMPTION: WalletName.KEEPER,
+}
 
 
 class IntentStatus(StrEnum):
@@ -64,3 +73,9 @@ class Call:
     to: Address
     data: bytes
     value_wei: RawAmount = RawAmount(0)
+
+
+def payload_hash(kind: IntentKind, wallet: Address, call: Call) -> Hash32:
+    """What an idempotency key stands for. All parts but the last have a fixed length, so no two payloads run together."""
+    parts = (keccak(text=kind.value), wallet, call.to, call.value_wei.to_bytes(32, "big"), call.data)
+    return Hash32(keccak(b"".join(parts)))

@@ -216,6 +216,8 @@ class TransactionAttempt(Base):
     max_fee_wei: Mapped[Uint256]
     priority_fee_wei: Mapped[Uint256]
     raw: Mapped[bytes] = mapped_column(BYTEA)
+    # True: not the intent's call but a zero-value self-send that only uses up the nonce.
+    cancels: Mapped[bool] = mapped_column(Boolean, server_default="false")
     status: Mapped[AttemptStatus] = enum_column(AttemptStatus, server_default=AttemptStatus.SIGNED.value)
     answer: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())

@@ -1,0 +1,100 @@
+"""Setting out to do something on chain: an intent is written in the transaction of the decision it follows from.
+
+The idempotency key says what the intent is for (`approve:17`, `settle:17`); whoever queues the same again gets the row
+that is there, and the same key with another payload is refused. Nothing is sent here: the wallet's driver is woken by an
+outbox row that commits with the intent, and a sweep drives every wallet that has open intents in any case.
+"""
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from paimon.domain.chain import Address, ContractName, checksum, hex0x
+from paimon.domain.redemption import Channel
+from paimon.domain.transaction import WALLET_OF, Call, IntentKind, WalletName, payload_hash
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.models.owned import OutboxPriority, TransactionIntent, Wallet
+from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.queue import outbox
+
+log = structlog.get_logger(__name__)
+
+DRIVE_WALLET = "drive_wallet"
+"""Outbox kind; the aggregate is the wallet's checksummed address."""
+
+
+class PayloadConflict(Exception):
+    """The idempotency key was used before for another payload."""
+
+
+async def queue_intent(
+    session: WriteSession,
+    *,
+    key: str,
+    kind: IntentKind,
+    wallet: Address,
+    call: Call,
+    request_id: int,
+    ticket_id: str | None = None,
+) -> TransactionIntent:
+    """The intent of this key: written now, or the one that is there already.
+
+    Raises:
+        PayloadConflict: the key is taken by another payload.
+    """
+    await register_wallet(session, wallet, WALLET_OF[kind])
+    digest = payload_hash(kind, wallet, call)
+    # A concurrent insert of the same key makes this one wait for its commit, and the read below then sees that row.
+    inserted = await session.execute(
+        insert(TransactionIntent)
+        .values(
+            idempotency_key=key,
+            payload_hash=digest,
+            kind=kind,
+            wallet=wallet,
+            to_address=call.to,
+            data=call.data,
+            value_wei=call.value_wei,
+            request_id=request_id,
+            ticket_id=ticket_id,
+        )
+        .on_conflict_do_nothing(index_elements=[TransactionIntent.idempotency_key])
+        .returning(TransactionIntent.id)
+    )
+    is_new = inserted.scalar() is not None
+    found = await session.execute(select(TransactionIntent).where(TransactionIntent.idempotency_key == key))
+    intent = found.scalar_one()
+    if intent.payload_hash != digest:
+        raise PayloadConflict(
+            f"intent {key!r} exists with payload {hex0x(intent.payload_hash)[:10]}, asked for {hex0x(digest)[:10]}:"
+            " one key stands for one call"
+        )
+    if is_new:
+        await outbox.add(session, DRIVE_WALLET, checksum(wallet), priority=OutboxPriority.CHAIN)
+        log.info("intent.queued", intent_id=str(intent.id), key=key, kind=kind, request_id=request_id)
+    return intent
+
+
+async def register_wallet(session: WriteSession, address: Address, name: WalletName) -> None:
+    """Make sure that the sending key has its row. Its first nonce is read from the chain when it first sends."""
+    await session.execute(
+        insert(Wallet).values(address=address, name=name, next_nonce=0).on_conflict_do_nothing(index_elements=[Wallet.address])
+    )
+
+
+def approve_call(contracts: FundContracts, request_id: int) -> Call:
+    return _manager_call(contracts, "approveRedemption", request_id)
+
+
+def reject_call(contracts: FundContracts, request_id: int, reason: str) -> Call:
+    return _manager_call(contracts, "rejectRedemption", request_id, reason)
+
+
+def settle_call(contracts: FundContracts, request_id: int, channel: Channel) -> Call:
+    function = "settleScheduledRedemption" if channel is Channel.SCHEDULED else "settleRedemption"
+    return _manager_call(contracts, function, request_id)
+
+
+def _manager_call(contracts: FundContracts, function: str, *args: int | str) -> Call:
+    manager = ContractName.REDEMPTION_MANAGER
+    return Call(contracts.address(manager), contracts.abis[manager].encode_call(function, *args))
