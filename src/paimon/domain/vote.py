@@ -1,7 +1,7 @@
 """What an approver signs: EIP-712 typed data over exactly the decision, so that anyone can check it without this system."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from paimon.domain.approval import Ticket, Verdict
@@ -30,6 +30,10 @@ _TYPES: Final[dict[str, list[dict[str, str]]]] = {
         {"name": "expiresAt", "type": "uint256"},
     ],
 }
+
+
+class VoteNotAcceptable(Exception):
+    """The vote's expiry has passed, or lies further ahead than a vote may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,18 @@ def decision_on(ticket: Ticket, verdict: Verdict, reason: str, *, nonce: Hash32,
         nonce=nonce,
         expires_at=expires_at.replace(microsecond=0),
     )
+
+
+def require_acceptable(expires_at: datetime, *, now: datetime, ttl_seconds_max: int) -> None:
+    """A vote's expiry binds its acceptance: it must lie ahead, and not so far that a signature could be kept for later.
+
+    Raises:
+        VoteNotAcceptable
+    """
+    if expires_at <= now:
+        raise VoteNotAcceptable(f"the vote expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}; fetch the ticket again and sign anew")
+    if expires_at > now + timedelta(seconds=ttl_seconds_max):
+        raise VoteNotAcceptable(f"a vote may be signed at most {ttl_seconds_max} seconds ahead of its expiry")
 
 
 def typed_data(decision: Decision, scope: VoteScope) -> dict[str, Any]:

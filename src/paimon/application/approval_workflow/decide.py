@@ -1,0 +1,129 @@
+"""One person's signed decision on a ticket, and the on-chain call it leads to.
+
+What is checked, in this order, each with an exception of its own: the ticket exists; the signature is one; its expiry
+lies ahead, and not too far; its nonce was never used; it was made by the signed-in wallet over exactly this ticket; that
+person may decide, here and on chain; the ticket still takes their vote. Vote, ticket and intent commit together, so a
+decided ticket without its call, or a call without its votes, cannot exist.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+from sqlalchemy import select
+
+from paimon.application.accounts.users import require
+from paimon.application.approval_workflow.store import (
+    TicketNotFound,
+    insert_record,
+    lock_ticket,
+    nonce_is_used,
+    save_outcome,
+)
+from paimon.application.transactions.intents import approve_call, queue_intent, reject_call
+from paimon.domain.approval import Ticket, TicketStatus, Verdict, Vote, VoterNotAllowed, decide
+from paimon.domain.chain import Address, ContractName, Hash32, OnChainRole, checksum
+from paimon.domain.transaction import IntentKind
+from paimon.domain.user import Permission, User
+from paimon.domain.vote import VoteScope, decision_on, require_acceptable, typed_data
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.derived import RoleHolder
+from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
+
+log = structlog.get_logger(__name__)
+
+_DECIDED: Final = frozenset({TicketStatus.APPROVED, TicketStatus.REJECTED})
+
+
+class NonceUsed(Exception):
+    """This vote's nonce was used before; a vote counts once."""
+
+
+class SignerMismatch(Exception):
+    """The signature was made by another wallet than the signed-in one, or over other words."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecideTicket:
+    """What the signed-in user sent: the verdict, and the free parts of the typed data they signed."""
+
+    ticket_id: str
+    user: User
+    verdict: Verdict
+    reason: str
+    nonce: Hash32
+    expires_at: datetime
+    signature: str
+
+
+async def decide_ticket(
+    command: DecideTicket,
+    *,
+    database: Database,
+    contracts: FundContracts,
+    scope: VoteScope,
+    approver: Address,
+    vote_ttl_seconds_max: int,
+) -> Ticket:
+    """The ticket with this vote. A ticket that it decides has its intent queued in the same transaction.
+
+    Raises:
+        TicketNotFound, MalformedSignature, VoteNotAcceptable, NonceUsed, SignerMismatch, NotPermitted, VoterNotAllowed,
+        TicketClosed, AlreadyVoted.
+    """
+    async with database.write() as session:
+        # Two votes at once: the second waits here until the first has committed, and sees it.
+        ticket = await lock_ticket(session, command.ticket_id)
+        if ticket is None:
+            raise TicketNotFound(f"there is no ticket {command.ticket_id}")
+        signature = parse_signature(command.signature)
+        now = await database_now(session)
+        require_acceptable(command.expires_at, now=now, ttl_seconds_max=vote_ttl_seconds_max)
+        if await nonce_is_used(session, command.nonce):
+            raise NonceUsed(NonceUsed.__doc__)
+        decision = decision_on(ticket, command.verdict, command.reason, nonce=command.nonce, expires_at=command.expires_at)
+        document = typed_data(decision, scope)
+        if recover_typed(document, signature) != command.user.address:
+            raise SignerMismatch(
+                f"the signature is not {checksum(command.user.address)}'s over this ticket, verdict, reason, nonce and expiry"
+            )
+        require(command.user, Permission.DECIDE_APPROVAL)
+        await _require_on_chain_role(session, command.user.address)
+
+        vote = Vote(command.user.address, command.verdict, command.reason, decided_at=now)
+        decided = decide(ticket, vote)
+        if not await insert_record(session, decision, vote, document=document, signature=signature):
+            raise NonceUsed(NonceUsed.__doc__)  # a vote on another ticket used it since we looked
+        await save_outcome(session, decided)
+        if decided.status in _DECIDED:
+            await _queue_call(session, decided, command.reason, contracts=contracts, approver=approver)
+    log.info("ticket.voted", ticket_id=decided.id, verdict=vote.verdict, voter=checksum(vote.voter), status=decided.status)
+    return decided
+
+
+async def _require_on_chain_role(session: WriteSession, voter: Address) -> None:
+    query = select(RoleHolder.account).where(
+        RoleHolder.contract == ContractName.REDEMPTION_MANAGER,
+        RoleHolder.role == OnChainRole.VIP_APPROVER_ROLE.id,
+        RoleHolder.account == voter,
+    )
+    if (await session.execute(query)).scalar_one_or_none() is None:
+        raise VoterNotAllowed(f"{checksum(voter)} does not hold VIP_APPROVER_ROLE on the RedemptionManager")
+
+
+async def _queue_call(
+    session: WriteSession, ticket: Ticket, reason: str, *, contracts: FundContracts, approver: Address
+) -> None:
+    """The call a decided ticket leads to. `reason` is the last vote's: a rejection is always decided by the last one."""
+    if ticket.status is TicketStatus.APPROVED:
+        kind, key = IntentKind.APPROVE_REDEMPTION, f"approve-redemption:{ticket.request_id}"
+        call = approve_call(contracts, ticket.request_id)
+    else:
+        kind, key = IntentKind.REJECT_REDEMPTION, f"reject-redemption:{ticket.request_id}"
+        call = reject_call(contracts, ticket.request_id, reason)
+    await queue_intent(
+        session, key=key, kind=kind, wallet=approver, call=call, request_id=ticket.request_id, ticket_id=ticket.id
+    )

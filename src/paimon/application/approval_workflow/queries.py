@@ -1,0 +1,109 @@
+"""Reads of tickets: lists by state, and how the house keeps its promised times."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.approval_workflow.store import to_domain, with_records
+from paimon.domain.approval import SlaStage, Ticket, TicketStatus, TicketType
+from paimon.infrastructure.database.models.owned import ApprovalTicket
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+
+OPEN_TICKETS_MAX: Final = 1_000
+"""The report lists at most so many tickets that are not closed, the most urgent first."""
+
+
+async def list_tickets(
+    session: AsyncSession,
+    page: PageRequest,
+    *,
+    status: TicketStatus | None = None,
+    kind: TicketType | None = None,
+) -> Page[Ticket]:
+    """Tickets, latest first."""
+    wanted: list[ColumnElement[bool]] = []
+    if status is not None:
+        wanted.append(ApprovalTicket.status == status)
+    if kind is not None:
+        wanted.append(ApprovalTicket.type == kind)
+    query = select(ApprovalTicket).where(*wanted).order_by(ApprovalTicket.raised_at.desc(), ApprovalTicket.id.desc())
+    return await fetch_page(session, with_records(query), page, to_domain)
+
+
+async def tickets_of_requests(session: AsyncSession, request_ids: Iterable[int]) -> dict[int, Ticket]:
+    """The tickets of these requests, by request id; a request without one is absent."""
+    query = with_records(select(ApprovalTicket).where(ApprovalTicket.request_id.in_(list(request_ids))))
+    return {row.request_id: to_domain(row) for row in await session.scalars(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class SlaFigures:
+    """How one kind of ticket was served so far. A ticket counts as late by its decision, or while it waits, by now."""
+
+    kind: TicketType
+    raised: int
+    waiting: int
+    decided_on_time: int
+    decided_late: int
+    decided_outside: int
+    cancelled: int
+    decision_seconds_mean: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlaReport:
+    """The figures by kind, and every ticket that is not closed yet, most urgent first."""
+
+    at: datetime
+    figures: list[SlaFigures]
+    stages: dict[SlaStage, int]
+    waiting: list[Ticket]
+
+
+async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
+    """The promised times against what happened, as of `now`."""
+    cancelled = ApprovalTicket.status == TicketStatus.CANCELLED
+    decided = ApprovalTicket.decided_at.is_not(None) & ~cancelled
+    on_time = ApprovalTicket.decided_at <= ApprovalTicket.deadline_at
+    seconds = func.extract("epoch", ApprovalTicket.decided_at - ApprovalTicket.raised_at)
+    query = (
+        select(
+            ApprovalTicket.type,
+            func.count().label("raised"),
+            func.count().filter(ApprovalTicket.decided_at.is_(None)).label("waiting"),
+            func.count().filter(decided & on_time).label("decided_on_time"),
+            func.count().filter(decided & ~on_time).label("decided_late"),
+            func.count().filter(ApprovalTicket.decided_outside).label("decided_outside"),
+            func.count().filter(cancelled).label("cancelled"),
+            func.avg(seconds).filter(decided).label("mean"),
+        )
+        .group_by(ApprovalTicket.type)
+        .order_by(ApprovalTicket.type)
+    )
+    figures = [
+        SlaFigures(
+            kind=row.type,
+            raised=row.raised,
+            waiting=row.waiting,
+            decided_on_time=row.decided_on_time,
+            decided_late=row.decided_late,
+            decided_outside=row.decided_outside,
+            cancelled=row.cancelled,
+            decision_seconds_mean=None if row.mean is None else float(row.mean),
+        )
+        for row in await session.execute(query)
+    ]
+    open_query = (
+        with_records(select(ApprovalTicket))
+        .where(ApprovalTicket.closed_at.is_(None))
+        .order_by(ApprovalTicket.deadline_at)
+        .limit(OPEN_TICKETS_MAX)
+    )
+    waiting = [to_domain(row) for row in await session.scalars(open_query)]
+    stages = Counter(ticket.sla_stage(now) for ticket in waiting)
+    return SlaReport(now, figures, {stage: stages[stage] for stage in SlaStage}, waiting)
