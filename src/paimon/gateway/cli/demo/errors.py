@@ -1,0 +1,37 @@
+"""What can go wrong while the demo's servers start and run. Every message says what to do next."""
+
+
+class DemoError(Exception):
+    """Base of everything the embedded services and the supervisor raise on purpose."""
+
+
+class PortInUse(DemoError):
+    """A wished port is taken by another process."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"port {port} on 127.0.0.1 is already in use: stop the program that listens there, or choose another port"
+        )
+        self.port = port
+
+
+class ServerUnavailable(DemoError):
+    """The program of an embedded server is missing, too old or not for this platform."""
+
+
+class DataFolderUnusable(DemoError):
+    """The data folder cannot hold a server's files: wrong owner, wrong version, or damaged."""
+
+
+class DataFolderLocked(DemoError):
+    """Another supervisor works on this data folder."""
+
+    def __init__(self, folder: str, holder: str) -> None:
+        super().__init__(
+            f"the data folder {folder} is in use by process {holder}: stop that one first, or choose another folder"
+        )
+        self.holder = holder
+
+
+class ChildFailed(DemoError):
+    """A supervised process did not come up, or died too often."""

@@ -1,0 +1,30 @@
+"""Random passwords kept beside the data they open, readable by their owner only."""
+
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+_PASSWORD_BYTES = 24
+
+
+def passwords(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """A password (URL-safe characters) for each name; made up once, then read from `path` (JSON, mode 0600)."""
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    missing = [name for name in names if name not in known]
+    if missing:
+        known |= {name: secrets.token_urlsafe(_PASSWORD_BYTES) for name in missing}
+        write_private(path, json.dumps(known, indent=1))
+    return {name: known[name] for name in names}
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace `path` in one step by a file of mode 0600."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)
