@@ -55,7 +55,7 @@ class FundSettings(BaseModel):
     vault: ChecksumAddress
     redemption_manager: ChecksumAddress
     asset_controller: ChecksumAddress
-    start_block: int = Field(ge=0, description="the block the first of the three contracts was deployed in")
+    start_block: int = Field(ge=1, description="the block the first of the three contracts was deployed in")
 
 
 class ApprovalRuleSettings(BaseModel):

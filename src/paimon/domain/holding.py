@@ -4,11 +4,13 @@ Locked shares are held by the vault itself while they are locked (deployed behav
 still in the wallet, `locked_shares` those the vault keeps for them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from paimon.domain.chain import ZERO_ADDRESS, Address
+from paimon.domain.chain import ZERO_ADDRESS, Address, checksum
 from paimon.domain.events import FundEvent, SharesBurned, SharesLocked, SharesUnlocked, Transfer
+from paimon.domain.redemption import InapplicableEvent
+from paimon.domain.units import RawAmount
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,23 @@ def movements(event: FundEvent) -> Iterator[Movement]:
             yield Movement(owner, locked_shares=-shares)
 
 
-def net_movements(events: Iterable[FundEvent]) -> dict[Address, Movement]:
-    """The sum of all changes per holder; order does not matter."""
-    totals: dict[Address, Movement] = {}
-    for event in events:
-        for step in movements(event):
-            before = totals.get(step.holder, Movement(step.holder))
-            totals[step.holder] = Movement(step.holder, before.shares + step.shares, before.locked_shares + step.locked_shares)
-    return totals
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One holder's position, in raw shares."""
+
+    holder: Address
+    shares: RawAmount = RawAmount(0)
+    locked_shares: RawAmount = RawAmount(0)
+
+    def after(self, movement: Movement) -> "Holding":
+        """Raises InapplicableEvent when shares would leave that were never there."""
+        shares = self.shares + movement.shares
+        locked = self.locked_shares + movement.locked_shares
+        if shares < 0 or locked < 0:
+            what, have, leaving = (
+                ("shares", self.shares, -movement.shares)
+                if shares < 0
+                else ("locked shares", self.locked_shares, -movement.locked_shares)
+            )
+            raise InapplicableEvent(f"{leaving} {what} leave {checksum(self.holder)}, which is recorded with {have}")
+        return Holding(self.holder, RawAmount(shares), RawAmount(locked))

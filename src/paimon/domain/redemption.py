@@ -25,6 +25,10 @@ from paimon.domain.events import (
 from paimon.domain.units import RawAmount
 
 
+class InapplicableEvent(Exception):
+    """An event that cannot follow what was recorded before it; its log is quarantined with this reason."""
+
+
 class Channel(StrEnum):
     """How a redemption leaves the fund; the value order is the contract's."""
 
@@ -34,10 +38,10 @@ class Channel(StrEnum):
 
     @classmethod
     def from_chain(cls, number: int) -> "Channel":
-        """Raises ValueError on a number the interface does not know."""
+        """Raises InapplicableEvent on a number the interface does not know."""
         channels = tuple(cls)
         if number not in range(len(channels)):
-            raise ValueError(f"channel {number} is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED")
+            raise InapplicableEvent(f"channel {number} is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED")
         return channels[number]
 
 
@@ -62,10 +66,6 @@ class OnChainStatus(IntEnum):
 
 OPEN_STATUSES: Final = frozenset({RedemptionStatus.PENDING, RedemptionStatus.PENDING_APPROVAL, RedemptionStatus.APPROVED})
 SETTLEABLE_STATUSES: Final = frozenset({RedemptionStatus.PENDING, RedemptionStatus.APPROVED})
-
-
-class InapplicableEvent(Exception):
-    """An event that cannot follow what was recorded before it; its log is quarantined with this reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,15 @@ class Redemption:
 
 
 def at_chain_time(seconds: int) -> datetime | None:
-    """A contract's timestamp; 0 means "not set"."""
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    """A contract's timestamp; 0 means "not set".
+
+    Raises:
+        InapplicableEvent: a number no calendar can hold.
+    """
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except (OverflowError, ValueError, OSError) as error:
+        raise InapplicableEvent(f"{seconds} is no timestamp in seconds") from error
 
 
 def requested(event: RedemptionRequested, *, at: BlockStamp) -> Redemption:

@@ -1,0 +1,1 @@
+"""What runs by the clock: a table of jobs. The scheduler process only enqueues them."""

@@ -59,6 +59,7 @@ class FundContracts:
         self.addresses = addresses
         self.abis: dict[ContractName, ContractAbi] = {name: load_abi(name.value) for name in ContractName}
         self._where = {name: address for address, name in addresses.names().items()}
+        self._asset_decimals: int | None = None
 
     def address(self, contract: ContractName) -> Address:
         return self._where[contract]
@@ -145,6 +146,16 @@ class FundContracts:
             ],
         )
         return int(abi.decode_result("getWindowSettlementTime", bytes.fromhex(answer[2:])))
+
+    async def asset_decimals(self, *, at: BlockStamp) -> int:
+        """Decimals of the vault's asset, from the token itself."""
+        if self._asset_decimals is None:
+            (asset,) = await self.read([Read(ContractName.VAULT, "asset")], at=at)
+            abi = load_abi("ERC20")
+            call = {"to": checksum(asset), "data": hex0x(abi.encode_call("decimals"))}
+            answer = await self.rpc.call("eth_call", [call, {"blockHash": hex0x(at.hash)}])
+            self._asset_decimals = int(abi.decode_result("decimals", bytes.fromhex(answer[2:])))
+        return self._asset_decimals
 
     async def require_deployed(self, *, at: BlockStamp) -> None:
         """Raises ContractsMissing unless the three addresses hold contracts that name each other."""

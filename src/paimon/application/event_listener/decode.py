@@ -1,0 +1,51 @@
+"""Logs as events, by the ABI of the contract that emitted them. What does not decode is kept, with the reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from paimon.application.event_listener.fetch import ChainLog
+from paimon.domain.chain import Address, ContractName
+from paimon.domain.events import FundEvent, typed_event
+from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, plain
+from paimon.infrastructure.database.models.derived import LogStatus
+
+
+@dataclass(slots=True)
+class DecodedLog:
+    """A log with what it means. `event` is None when no projection acts on it."""
+
+    log: ChainLog
+    contract: ContractName
+    status: LogStatus
+    name: str | None = None
+    args: dict[str, Any] | None = None
+    event: FundEvent | None = None
+    reason: str | None = None
+
+    @property
+    def request_id(self) -> int | None:
+        """The redemption request this log tells of, so that its timeline finds it."""
+        return None if self.args is None or "requestId" not in self.args else int(self.args["requestId"])
+
+    def quarantine(self, reason: str) -> None:
+        """Keep the log and its reason; nothing is projected from it."""
+        self.status, self.reason = LogStatus.QUARANTINED, reason
+
+
+def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mapping[ContractName, ContractAbi]) -> DecodedLog:
+    """One log, decoded as far as its ABI allows; never raises for what a contract may emit."""
+    contract = names[log.address]
+    try:
+        found = abis[contract].decode_log(log.topics, log.data)
+        if found is None:
+            return DecodedLog(log, contract, LogStatus.UNKNOWN)
+        name, args = found
+        return DecodedLog(log, contract, LogStatus.APPLIED, name, plain(args), typed_event(contract, name, args))
+    except UndecodableLog as error:
+        reason = str(error)
+    except KeyError as error:
+        reason = f"the event lacks its argument {error}"
+    decoded = DecodedLog(log, contract, LogStatus.QUARANTINED)
+    decoded.quarantine(reason)
+    return decoded

@@ -1,0 +1,63 @@
+"""A WebSocket `newHeads` subscription used only as a doorbell: losing it costs latency, never an event."""
+
+import asyncio
+import random
+from typing import Final
+
+import orjson
+import structlog
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+from paimon.infrastructure.blockchain.rpc import endpoint_name
+
+log = structlog.get_logger(__name__)
+
+_STALL_SECONDS: Final = 10.0
+_RECONNECT_SECONDS_MAX: Final = 30.0
+
+
+class Doorbell:
+    """Rings when a new head is announced; `wait` never waits longer than the poll."""
+
+    def __init__(self, url: str | None, *, poll_seconds: float) -> None:
+        self._url = url
+        self._poll_seconds = poll_seconds
+        self._rung = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Until the next head or the next poll, whichever comes first."""
+        try:
+            async with asyncio.timeout(self._poll_seconds):
+                await self._rung.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._rung.clear()
+
+    async def listen(self) -> None:
+        """Keep the subscription up for ever, with jittered reconnects; ends at once where no WebSocket is configured."""
+        if self._url is None:
+            return
+        failures = 0
+        while True:
+            try:
+                async with connect(self._url, open_timeout=5, close_timeout=1) as socket:
+                    await socket.send(
+                        orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
+                    )
+                    failures = 0
+                    while True:
+                        async with asyncio.timeout(_STALL_SECONDS):
+                            await socket.recv()
+                        self._rung.set()
+            except (OSError, WebSocketException, TimeoutError) as error:
+                failures += 1
+                pause = random.uniform(0, min(_RECONNECT_SECONDS_MAX, 0.5 * 2 ** min(failures, 6)))  # noqa: S311 — jitter
+                log.warning(
+                    "doorbell.lost",
+                    endpoint=endpoint_name(self._url),
+                    reason=f"{type(error).__name__}: {error}",
+                    retry_seconds=round(pause, 1),
+                )
+                await asyncio.sleep(pause)

@@ -1,0 +1,132 @@
+"""The loop that keeps the books at the chain's final block, run by the holder of the listener's lease.
+
+Wake (doorbell or poll) → ask for the final block → fetch the next range → decode → record → repeat until caught up.
+Only final blocks are recorded, so a reorganisation needs no undo. Should a *recorded* block change all the same, the
+loop stops for good and says so: that is for a person.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from paimon.application.event_listener.decode import DecodedLog, decode_log
+from paimon.application.event_listener.doorbell import Doorbell
+from paimon.application.event_listener.fetch import InconsistentAnswer, Range, fetch_range, shown
+from paimon.application.event_listener.record import record
+from paimon.domain.chain import BlockStamp, hex0x
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp
+from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.database.leases import HeldLease, LeaseLost
+from paimon.infrastructure.database.models.derived import Cursor, LogStatus
+from paimon.infrastructure.database.sessions import Database
+from paimon.settings import ChainSettings
+
+log = structlog.get_logger(__name__)
+
+
+class FinalBlockChanged(Exception):
+    """A recorded final block is not on the chain any more: the books stand on blocks that no longer exist."""
+
+
+class ChainBehindCursor(Exception):
+    """The node's chain ends before what is recorded: another chain, or one that was started afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What following needs. One per process; it works only while it holds the lease."""
+
+    database: Database
+    contracts: FundContracts
+    chain: ChainAdapter
+    options: ChainSettings
+    start_block: int
+
+    async def follow(self, lease: HeldLease) -> None:
+        """Follow the chain until cancelled or the lease is lost."""
+        doorbell = Doorbell(
+            self.options.ws_url.get_secret_value() if self.options.ws_url else None,
+            poll_seconds=self.options.poll_seconds,
+        )
+        cursor = await self._take_cursor(lease)
+        await self._require_same_chain(cursor)
+        log.info("listener.started", epoch=lease.epoch, **shown(cursor))
+        ringing = asyncio.create_task(doorbell.listen())
+        try:
+            while True:
+                advanced = await self._advance(cursor, lease)
+                if advanced is None:
+                    await doorbell.wait()
+                else:
+                    cursor = advanced
+        finally:
+            ringing.cancel()
+
+    async def _advance(self, cursor: BlockStamp, lease: HeldLease) -> BlockStamp | None:
+        """Record the next range of final blocks; None when caught up or when the node gives nothing usable now."""
+        try:
+            final = await self.chain.final_block(self.contracts.rpc)
+            if final.number <= cursor.number:
+                return None
+            last = min(final.number, cursor.number + self.options.batch_blocks_max)
+            fetched = await fetch_range(self.contracts.rpc, list(self.contracts.addresses.names()), cursor.number + 1, last)
+            if fetched.parent_hash != cursor.hash:
+                await self._require_same_chain(cursor)
+                raise InconsistentAnswer(f"block {cursor.number + 1} does not follow {cursor}")
+        except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
+            log.warning("listener.waits_for_node", reason=str(error), **shown(cursor))
+            return None
+        await self._record(fetched, lease)
+        return fetched.last
+
+    async def _record(self, fetched: Range, lease: HeldLease) -> None:
+        names = self.contracts.addresses.names()
+        logs = [decode_log(each, names, self.contracts.abis) for each in fetched.logs]
+        await record(self.database, fetched, logs, epoch=lease.epoch)
+        for decoded in logs:
+            _report(decoded)
+        log.debug("listener.recorded", blocks=len(fetched.headers), logs=len(logs), **shown(fetched.last))
+
+    async def _take_cursor(self, lease: HeldLease) -> BlockStamp:
+        """The cursor, created before the first block and stamped with this lease's epoch, which bars all earlier holders."""
+        async with self.database.read() as session:
+            known = (await session.execute(select(Cursor))).scalar_one_or_none()
+        if known is None:
+            before = block_stamp(await self.contracts.rpc.call("eth_getBlockByNumber", [hex(self.start_block - 1), False]))
+            async with self.database.write() as session:
+                values = {"number": before.number, "hash": before.hash, "timestamp": before.timestamp}
+                await session.execute(insert(Cursor).values(id=1, epoch=lease.epoch, **values).on_conflict_do_nothing())
+        async with self.database.write() as session:
+            taken = update(Cursor).where(Cursor.epoch <= lease.epoch).values(epoch=lease.epoch).returning(Cursor)
+            row = (await session.scalars(taken)).one_or_none()
+            if row is None:
+                raise LeaseLost("a later holder has already taken the cursor")
+            return BlockStamp(row.number, row.hash, row.timestamp)
+
+    async def _require_same_chain(self, cursor: BlockStamp) -> None:
+        """Raises ChainBehindCursor or FinalBlockChanged unless the node has the cursor's block."""
+        header = await self.contracts.rpc.call("eth_getBlockByNumber", [hex(cursor.number), False])
+        if header is None:
+            raise ChainBehindCursor(
+                f"the books stand at block {cursor}, but the node's chain is shorter."
+                " If the local chain was started afresh, start the demo with --fresh; otherwise check PAIMON_CHAIN__RPC_URL"
+            )
+        found = block_stamp(header)
+        if found.hash != cursor.hash:
+            log.critical("listener.final_block_changed", found_hash=hex0x(found.hash), **shown(cursor))
+            raise FinalBlockChanged(
+                f"recorded final block {cursor} is {hex0x(found.hash)[:10]} on the node now: nothing is recorded until a"
+                " person has looked. If the local chain was started afresh, start the demo with --fresh"
+            )
+
+
+def _report(decoded: DecodedLog) -> None:
+    fields = {"contract": decoded.contract.value, "log_event": decoded.name, **shown(decoded.log.block)}
+    if decoded.status is LogStatus.QUARANTINED:
+        log.error("log.quarantined", reason=decoded.reason, log_index=decoded.log.log_index, **fields)
+    elif decoded.status is LogStatus.APPLIED:
+        log.info("log.recorded", request_id=decoded.request_id, tx=hex0x(decoded.log.tx_hash), **fields)

@@ -1,0 +1,96 @@
+"""From decoded logs to the derived tables: load what the batch touches, fold the events, write back what changed."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from paimon.application.event_listener.decode import DecodedLog
+from paimon.application.redemptions.store import to_domain, to_values
+from paimon.domain.chain import Address
+from paimon.domain.holding import Holding
+from paimon.domain.projection import Projection, Touched, touched
+from paimon.domain.redemption import InapplicableEvent
+from paimon.domain.units import RawAmount
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.derived import ContractFlag, RedemptionRequest, RoleHolder
+from paimon.infrastructure.database.models.derived import Holding as HoldingRow
+from paimon.infrastructure.database.sessions import WriteSession
+
+
+async def project(session: WriteSession, logs: Sequence[DecodedLog], *, block_number: int) -> None:
+    """Fold the batch's events into the derived tables; a log that cannot be applied is quarantined with its reason.
+
+    Absolute values are written, not increments: the caller's compare-and-set on the cursor makes it the only writer.
+    """
+    projection = await _load(session, touched(log.event for log in logs if log.event))
+    for log in logs:
+        if log.event is None:
+            continue
+        try:
+            projection.apply(log.event, contract=log.contract, at=log.log.block)
+        except InapplicableEvent as error:
+            log.quarantine(str(error))
+    await _save(session, projection, block_number=block_number)
+
+
+async def _load(session: WriteSession, needed: Touched) -> Projection:
+    projection = Projection()
+    requests = select(RedemptionRequest).where(RedemptionRequest.request_id.in_(needed.requests))
+    for row in await session.scalars(requests):
+        projection.redemptions[row.request_id] = to_domain(row)
+    for holding in await session.scalars(select(HoldingRow).where(HoldingRow.holder.in_(needed.holders))):
+        holder = Address(holding.holder)
+        projection.holdings[holder] = Holding(holder, RawAmount(holding.shares), RawAmount(holding.locked_shares))
+    return projection
+
+
+async def _save(session: WriteSession, projection: Projection, *, block_number: int) -> None:
+    await _upsert(
+        session,
+        RedemptionRequest,
+        [to_values(each, updated_block=block_number) for each in projection.redemptions.values()],
+    )
+    await _upsert(
+        session,
+        HoldingRow,
+        [
+            {"holder": each.holder, "shares": each.shares, "locked_shares": each.locked_shares}
+            for each in projection.holdings.values()
+        ],
+    )
+    await _upsert(
+        session,
+        RoleHolder,
+        [
+            {"contract": contract, "role": role, "account": account}
+            for (contract, role, account), held in projection.roles.items()
+            if held
+        ],
+    )
+    if revoked := [key for key, held in projection.roles.items() if not held]:
+        await session.execute(
+            delete(RoleHolder).where(tuple_(RoleHolder.contract, RoleHolder.role, RoleHolder.account).in_(revoked))
+        )
+    await _upsert(
+        session,
+        ContractFlag,
+        [
+            {"contract": contract, "flag": flag.value, "enabled": enabled, "since_block": block_number}
+            for (contract, flag), enabled in projection.flags.items()
+        ],
+    )
+
+
+async def _upsert(session: WriteSession, table: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
+    if not rows:
+        return
+    statement = insert(table)
+    keys = {column.name for column in table.__table__.primary_key}
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    index = [column.name for column in table.__table__.primary_key]
+    if changed:
+        statement = statement.on_conflict_do_update(index_elements=index, set_=changed)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=index)
+    await session.execute(statement, [dict(row) for row in rows])

@@ -1,0 +1,72 @@
+"""Which reactions a batch of events makes due: one per aggregate, at the priority of its most urgent event."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from paimon.application.event_listener.decode import DecodedLog
+from paimon.infrastructure.database.models.derived import LogStatus
+from paimon.infrastructure.database.models.owned import OutboxPriority
+
+REDEMPTION: Final = "redemption"
+FUND: Final = "fund"
+
+# Source: domain facts, "Event priorities for reactions"; whatever is not named is normal.
+_PRIORITY: Final[dict[str, OutboxPriority]] = {
+    **dict.fromkeys(
+        (
+            "EmergencyModeChanged",
+            "CriticalLiquidityAlert",
+            "LowLiquidityAlert",
+            "Paused",
+            "Unpaused",
+            "RoleGranted",
+            "RoleRevoked",
+        ),
+        OutboxPriority.CRITICAL,
+    ),
+    **dict.fromkeys(
+        (
+            "RedemptionRequested",
+            "RedemptionApproved",
+            "RedemptionRejected",
+            "NavUpdated",
+            "WaterfallLiquidation",
+            "OrderPaid",
+            "LayerConfigUpdated",
+        ),
+        OutboxPriority.HIGH,
+    ),
+}
+_URGENCY: Final = (OutboxPriority.CRITICAL, OutboxPriority.HIGH, OutboxPriority.NORMAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A due reaction: which aggregate to look at, and what made it due."""
+
+    kind: str
+    aggregate_id: str
+    priority: OutboxPriority
+    payload: dict[str, Any]
+
+
+def due_reactions(logs: Iterable[DecodedLog]) -> list[Reaction]:
+    """One reaction per touched request, and one for the fund when anything at all happened to it."""
+    events: dict[tuple[str, str], list[str]] = {}
+    block = 0
+    for decoded in logs:
+        if decoded.name is None or decoded.status is LogStatus.QUARANTINED:
+            continue
+        block = max(block, decoded.log.block.number)
+        events.setdefault((FUND, "fund"), []).append(decoded.name)
+        if decoded.request_id is not None:
+            events.setdefault((REDEMPTION, str(decoded.request_id)), []).append(decoded.name)
+    return [
+        Reaction(kind, aggregate_id, _most_urgent(names), {"events": list(dict.fromkeys(names)), "block": block})
+        for (kind, aggregate_id), names in events.items()
+    ]
+
+
+def _most_urgent(names: Iterable[str]) -> OutboxPriority:
+    return min((_PRIORITY.get(name, OutboxPriority.NORMAL) for name in names), key=_URGENCY.index)

@@ -1,0 +1,102 @@
+"""One range of final blocks into the database: cursor, blocks, logs, projections and due reactions in one transaction.
+
+The cursor moves by compare-and-set on (hash of the parent, epoch of the lease). A second writer, or one that lost its
+lease while it slept, finds another hash or epoch there and writes nothing; a crash at any point repeats the batch with
+the same result.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+from sqlalchemy import text
+
+from paimon.application.event_listener.decode import DecodedLog
+from paimon.application.event_listener.fetch import Header, Range
+from paimon.application.event_listener.project import project
+from paimon.application.event_listener.react import due_reactions
+from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.queue import outbox
+
+
+class CursorMoved(Exception):
+    """The cursor is not where this writer left it: another listener writes, or the recorded chain is not this one."""
+
+
+_ADVANCE = text("""
+    UPDATE derived.cursor SET number = :number, hash = :hash, timestamp = :timestamp
+     WHERE id = 1 AND hash = :parent_hash AND epoch = :epoch
+    RETURNING number
+""")
+
+
+async def record(database: Database, fetched: Range, logs: Sequence[DecodedLog], *, epoch: int) -> None:
+    """Commit one range, or nothing.
+
+    Raises:
+        CursorMoved: the compare-and-set found another hash or epoch.
+    """
+    async with database.write() as session:
+        await _advance_cursor(session, fetched, epoch=epoch)
+        await project(session, logs, block_number=fetched.last.number)
+        await _copy_blocks(session, fetched.headers)
+        await _copy_logs(session, logs)
+        await _add_reactions(session, logs)
+
+
+async def _advance_cursor(session: WriteSession, fetched: Range, *, epoch: int) -> None:
+    last = fetched.last
+    values = {"number": last.number, "hash": last.hash, "timestamp": last.timestamp}
+    moved = await session.execute(_ADVANCE, {**values, "parent_hash": fetched.parent_hash, "epoch": epoch})
+    if moved.scalar() is None:
+        raise CursorMoved(f"block {fetched.headers[0].stamp} does not continue the recorded chain under epoch {epoch}")
+
+
+async def _driver_connection(session: WriteSession) -> AsyncConnection[object]:
+    connection = await (await session.connection()).get_raw_connection()
+    driver = connection.driver_connection
+    assert isinstance(driver, AsyncConnection)  # noqa: S101 — the engine is psycopg's, see sessions.create_engine
+    return driver
+
+
+async def _copy_blocks(session: WriteSession, headers: Iterable[Header]) -> None:
+    connection = await _driver_connection(session)
+    columns = "number, hash, parent_hash, timestamp"
+    async with connection.cursor() as cursor, cursor.copy(f"COPY derived.blocks ({columns}) FROM STDIN") as copy:
+        for header in headers:
+            stamp = header.stamp
+            await copy.write_row((stamp.number, stamp.hash, header.parent_hash, stamp.timestamp))
+
+
+_LOG_COLUMNS = (
+    "block_number, log_index, block_hash, tx_hash, tx_index, address, contract, topics, data,"
+    " event, args, request_id, status, reason"
+)
+
+
+async def _copy_logs(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
+    connection = await _driver_connection(session)
+    async with connection.cursor() as cursor, cursor.copy(f"COPY derived.raw_logs ({_LOG_COLUMNS}) FROM STDIN") as copy:
+        for decoded in logs:
+            log = decoded.log
+            await copy.write_row((
+                log.block.number,
+                log.log_index,
+                log.block.hash,
+                log.tx_hash,
+                log.tx_index,
+                log.address,
+                decoded.contract.value,
+                list(log.topics),
+                log.data,
+                decoded.name,
+                None if decoded.args is None else Jsonb(decoded.args),
+                decoded.request_id,
+                decoded.status.value,
+                decoded.reason,
+            ))  # fmt: skip
+
+
+async def _add_reactions(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
+    for reaction in due_reactions(logs):
+        await outbox.add(session, reaction.kind, reaction.aggregate_id, priority=reaction.priority, payload=reaction.payload)

@@ -1,0 +1,94 @@
+"""Running a one-of process: stand by until the lease is free, work while it is held, stop at once when it is lost."""
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from paimon.infrastructure.database.leases import HeldLease, LeaseLost, release, renew, try_take
+from paimon.infrastructure.database.sessions import Database
+
+log = structlog.get_logger(__name__)
+
+
+def owner_name() -> str:
+    """A name for this process that no other has, and that tells an operator where it runs."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+
+
+async def lead(
+    database: Database,
+    name: str,
+    work: Callable[[HeldLease], Awaitable[None]],
+    *,
+    ttl_seconds: float,
+    renew_seconds: float,
+) -> None:
+    """Hold the lease `name` and run `work` under it; after a loss, stand by again. Ends only by cancellation or by
+    `work` raising something else than a lost lease or an unreachable database.
+    """
+    owner = owner_name()
+    standby_logged = False
+    while True:
+        try:
+            lease = await try_take(database, name, owner, ttl_seconds=ttl_seconds)
+        except SQLAlchemyError as error:
+            log.error("lease.unreachable", lease=name, reason=_brief(error))
+            lease = None
+        if lease is None:
+            if not standby_logged:
+                log.info("lease.standby", lease=name, owner=owner)
+                standby_logged = True
+            await asyncio.sleep(random.uniform(0.5, 1.0) * min(renew_seconds, 1.0))  # noqa: S311 — jitter
+            continue
+        standby_logged = False
+        log.info("lease.taken", lease=name, owner=owner, epoch=lease.epoch)
+        try:
+            await _work_while_held(database, lease, work, ttl_seconds=ttl_seconds, renew_seconds=renew_seconds)
+        except* LeaseLost as lost:
+            log.warning("lease.lost", lease=name, owner=owner, reason=str(lost.exceptions[0]))
+        except* SQLAlchemyError as failed:
+            log.error("lease.work_interrupted", lease=name, owner=owner, reason=_brief(failed.exceptions[0]))
+            await asyncio.sleep(renew_seconds)
+        finally:
+            await _give_back(database, lease)
+
+
+async def _work_while_held(
+    database: Database,
+    lease: HeldLease,
+    work: Callable[[HeldLease], Awaitable[None]],
+    *,
+    ttl_seconds: float,
+    renew_seconds: float,
+) -> None:
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(renew_seconds)
+            await renew(database, lease, ttl_seconds=ttl_seconds)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(keep())
+        group.create_task(_run(work, lease))
+
+
+async def _run(work: Callable[[HeldLease], Awaitable[None]], lease: HeldLease) -> None:
+    await work(lease)
+    raise LeaseLost("the work ended by itself")
+
+
+async def _give_back(database: Database, lease: HeldLease) -> None:
+    try:
+        await release(database, lease)
+    except SQLAlchemyError as error:
+        log.warning("lease.not_released", lease=lease.name, reason=_brief(error))
+
+
+def _brief(error: BaseException) -> str:
+    """The first line: drivers append the statement and its values."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -1,0 +1,30 @@
+"""Alembic's entry point: runs migrations as the owner of the tables, over the connection `paimon db` hands it."""
+
+from alembic import context
+
+from paimon.infrastructure.database.models import metadata
+
+SCHEMAS = ("derived", "owned")
+
+
+def _ours(_object: object, name: str | None, kind: str, *_rest: object) -> bool:
+    return kind != "table" or name != "alembic_version"
+
+
+def run() -> None:
+    connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        include_schemas=True,
+        include_name=lambda name, kind, _parents: kind != "schema" or name in SCHEMAS,
+        include_object=_ours,
+        compare_type=True,
+        compare_server_default=True,
+        version_table_schema="public",
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run()

@@ -1,0 +1,109 @@
+"""Handling one outbox row: before (outside any transaction), then effects and the done mark in one transaction.
+
+A handler that fails is tried again with growing, jittered pauses; after the last try the row is dead-lettered, where an
+operator sees it. Being delivered twice is normal: the row says whether it is done.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+import structlog
+from sqlalchemy import func, select
+
+from paimon.infrastructure.database.models.owned import OutboxMessage
+from paimon.infrastructure.database.sessions import Database, WriteSession
+
+log = structlog.get_logger(__name__)
+
+Told = TypeVar("Told")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a handler needs of the row."""
+
+    id: int
+    kind: str
+    aggregate_id: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler(Generic[Told]):
+    """`before` may call the outside world and is safe to repeat; `within` writes in the transaction that marks the row done."""
+
+    before: Callable[[Due], Awaitable[None]] | None = None
+    within: Callable[[WriteSession, Due], Awaitable[list[Told]]] | None = None
+
+
+async def handle(
+    database: Database,
+    handlers: dict[str, Handler[Told]],
+    message_id: int,
+    *,
+    attempts_max: int,
+    backoff_seconds_max: int,
+) -> list[Told]:
+    """Handle one row if it is still due; what to tell the world after the commit.
+
+    A failure is recorded on the row, not raised: the relay brings it back when its pause is over.
+    """
+    due = await _look(database, message_id)
+    if due is None:
+        return []
+    try:
+        handler = handlers[due.kind]
+        if handler.before is not None:
+            await handler.before(due)
+        async with database.write() as session:
+            row = await session.get(OutboxMessage, message_id, with_for_update={"skip_locked": True})
+            if row is None or row.done_at is not None or row.dead_at is not None:
+                return []
+            told = await handler.within(session, due) if handler.within is not None else []
+            row.done_at = func.now()
+    except Exception as error:  # noqa: BLE001 — whatever a handler raises must end on its row, for an operator to see
+        await _record_failure(database, due, error, attempts_max=attempts_max, backoff_seconds_max=backoff_seconds_max)
+        return []
+    log.info("reaction.done", kind=due.kind, aggregate=due.aggregate_id, outbox_id=due.id)
+    return told
+
+
+async def _look(database: Database, message_id: int) -> Due | None:
+    async with database.read() as session:
+        query = select(OutboxMessage).where(
+            OutboxMessage.id == message_id, OutboxMessage.done_at.is_(None), OutboxMessage.dead_at.is_(None)
+        )
+        row = (await session.scalars(query)).one_or_none()
+    return None if row is None else Due(row.id, row.kind, row.aggregate_id, dict(row.payload))
+
+
+async def _record_failure(
+    database: Database, due: Due, error: Exception, *, attempts_max: int, backoff_seconds_max: int
+) -> None:
+    reason = f"{type(error).__name__}: {str(error)[:500]}"
+    async with database.write() as session:
+        row = await session.get(OutboxMessage, due.id, with_for_update=True)
+        if row is None or row.done_at is not None:
+            return
+        row.attempts += 1
+        row.last_error = reason
+        row.enqueued_at = None
+        if row.attempts >= attempts_max:
+            row.dead_at = func.now()
+        else:
+            pause = random.uniform(0.5, 1.0) * min(backoff_seconds_max, 2**row.attempts)  # noqa: S311 — jitter
+            row.available_at = func.now() + timedelta(seconds=pause)
+        attempts, dead = row.attempts, row.attempts >= attempts_max
+    report = log.error if dead else log.warning
+    report(
+        "reaction.dead" if dead else "reaction.failed",
+        kind=due.kind,
+        aggregate=due.aggregate_id,
+        outbox_id=due.id,
+        attempts=attempts,
+        reason=reason,
+        exc_info=error,
+    )

@@ -1,0 +1,86 @@
+"""From the outbox to the queue: every worker relays, rows are claimed by SKIP LOCKED, never by an id cursor.
+
+(Ids commit out of order, so a cursor over them would skip rows.) A row is published, marked enqueued, committed; if the
+process dies in between, the row is published twice and handled once. NOTIFY wakes the relay, a sweep catches the rest.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import psycopg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.queue.outbox import CHANNEL
+
+log = structlog.get_logger(__name__)
+
+Publish = Callable[[int, OutboxPriority], Awaitable[None]]
+"""Puts (outbox id, priority) on the queue. Raises PublishFailed when the broker does not take it."""
+
+
+class PublishFailed(Exception):
+    """The broker did not take the message; the row stays due."""
+
+
+_CLAIM = text("""
+    SELECT id, priority FROM owned.outbox
+     WHERE done_at IS NULL AND dead_at IS NULL AND available_at <= now()
+       AND (enqueued_at IS NULL OR enqueued_at < now() - make_interval(secs => :republish))
+     ORDER BY array_position(ARRAY['critical','high','chain','normal','reports'], priority), id
+     LIMIT :batch
+       FOR UPDATE SKIP LOCKED
+""")
+
+_MARK = text("UPDATE owned.outbox SET enqueued_at = now() WHERE id = ANY(:ids)")
+
+
+async def relay_once(database: Database, publish: Publish, *, batch: int, republish_seconds: int) -> int:
+    """Publish one batch of due rows; how many."""
+    async with database.write() as session:
+        rows = (await session.execute(_CLAIM, {"batch": batch, "republish": republish_seconds})).all()
+        for row in rows:
+            await publish(row.id, OutboxPriority(row.priority))
+        if rows:
+            await session.execute(_MARK, {"ids": [row.id for row in rows]})
+    return len(rows)
+
+
+async def relay_forever(
+    database: Database, publish: Publish, *, batch: int, republish_seconds: int, poll_seconds: float
+) -> None:
+    """Relay until cancelled. A database or broker that is away is waited for, visibly."""
+    bell = asyncio.Event()
+    listening = asyncio.create_task(_listen(database, bell))
+    try:
+        while True:
+            bell.clear()
+            try:
+                if await relay_once(database, publish, batch=batch, republish_seconds=republish_seconds) == batch:
+                    continue
+            except (SQLAlchemyError, PublishFailed) as error:
+                log.warning("relay.waits", reason=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            try:
+                async with asyncio.timeout(poll_seconds):
+                    await bell.wait()
+            except TimeoutError:
+                continue
+    finally:
+        listening.cancel()
+
+
+async def _listen(database: Database, bell: asyncio.Event) -> None:
+    """Ring on NOTIFY, over a connection of its own: a pooled one may change hands between transactions."""
+    dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+                await connection.execute(f"LISTEN {CHANNEL}")
+                async for _ in connection.notifies():
+                    bell.set()
+        except psycopg.Error as error:
+            log.warning("relay.doorbell_lost", reason=type(error).__name__)
+            await asyncio.sleep(2)
