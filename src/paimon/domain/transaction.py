@@ -1,16 +1,22 @@
 """The life of a transaction: an intent is what must happen once, an attempt one signed transaction that tries it.
 
-    intent   queued ──► simulated ──► sending ──► final
-               │            └ back to queued when a simulation no longer passes (with its reason and next check)
-               └──► satisfied_elsewhere · expired · cancelled · failed        sending ──► reverted
+    intent   queued ⇄ simulated ──► sending ──► final · reverted · failed
+               ▲                      │
+               └──────────────────────┘ its nonce is used up without the effect, and the call may pass later
+             every open state ──► satisfied_elsewhere · cancelled;  before sending also ──► expired · failed
 
     attempt  signed ──► broadcast ──► mined ──► final
                            ▲            │ reorganised
-                           └────────────┘               signed/broadcast/mined ──► replaced · dropped
+                           └────────────┘
+             signed/broadcast/mined ──► replaced   another attempt at the same nonce took its place; until that one is
+                                                   final this one may still be mined after all
+             signed/broadcast/replaced ──► dropped a transaction that is not ours used the nonce
 
-The signed bytes are stored before they are broadcast; `mined` is not `final`.
+The signed bytes are stored before they are broadcast; `mined` is not `final`; success is judged by the effect on chain,
+whoever caused it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -18,6 +24,7 @@ from typing import Final
 from eth_utils.crypto import keccak
 
 from paimon.domain.chain import Address, Hash32
+from paimon.domain.redemption import OnChainStatus
 from paimon.domain.units import RawAmount
 
 
@@ -34,7 +41,7 @@ class IntentKind(StrEnum):
     SETTLE_REDEMPTION = "settle_redemption"
 
 
-WALLET_OF: Final[dict[IntentKind, WalletName]] = {
+WALLET_OF: Final[Mapping[IntentKind, WalletName]] = {
     IntentKind.APPROVE_REDEMPTION: WalletName.APPROVER,
     IntentKind.REJECT_REDEMPTION: WalletName.APPROVER,
     IntentKind.SETTLE_REDEMPTION: WalletName.KEEPER,
@@ -65,6 +72,66 @@ class AttemptStatus(StrEnum):
 OPEN_INTENTS: Final = frozenset({IntentStatus.QUEUED, IntentStatus.SIMULATED, IntentStatus.SENDING})
 OPEN_ATTEMPTS: Final = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST, AttemptStatus.MINED})
 
+_BEFORE_SENDING_ENDS: Final = frozenset(
+    {IntentStatus.SATISFIED_ELSEWHERE, IntentStatus.CANCELLED, IntentStatus.EXPIRED, IntentStatus.FAILED}
+)
+
+INTENT_MOVES: Final[Mapping[IntentStatus, frozenset[IntentStatus]]] = {
+    IntentStatus.QUEUED: frozenset({IntentStatus.SIMULATED}) | _BEFORE_SENDING_ENDS,
+    IntentStatus.SIMULATED: frozenset({IntentStatus.QUEUED, IntentStatus.SENDING}) | _BEFORE_SENDING_ENDS,
+    IntentStatus.SENDING: frozenset(
+        {
+            IntentStatus.FINAL,
+            IntentStatus.REVERTED,
+            IntentStatus.FAILED,
+            IntentStatus.SATISFIED_ELSEWHERE,
+            IntentStatus.CANCELLED,
+            IntentStatus.QUEUED,
+        }
+    ),
+}
+"""What an open intent may become; a status without a row is terminal."""
+
+ATTEMPT_MOVES: Final[Mapping[AttemptStatus, frozenset[AttemptStatus]]] = {
+    AttemptStatus.SIGNED: frozenset(
+        {AttemptStatus.BROADCAST, AttemptStatus.MINED, AttemptStatus.REPLACED, AttemptStatus.DROPPED}
+    ),
+    AttemptStatus.BROADCAST: frozenset({AttemptStatus.MINED, AttemptStatus.REPLACED, AttemptStatus.DROPPED}),
+    AttemptStatus.MINED: frozenset({AttemptStatus.FINAL, AttemptStatus.BROADCAST, AttemptStatus.REPLACED}),
+    AttemptStatus.REPLACED: frozenset({AttemptStatus.MINED, AttemptStatus.DROPPED}),
+}
+"""What an attempt may become; a status without a row is terminal."""
+
+
+class IllegalMove(Exception):
+    """A step that the life of an intent or an attempt does not have: a defect of ours, never input."""
+
+
+def advance_intent(status: IntentStatus, to: IntentStatus) -> IntentStatus:
+    """The next status. Staying in an open status is no step and always allowed.
+
+    Raises:
+        IllegalMove: no such step.
+    """
+    if to is status and status in OPEN_INTENTS:
+        return status
+    if to not in INTENT_MOVES.get(status, ()):
+        raise IllegalMove(f"an intent that is {status} cannot become {to}")
+    return to
+
+
+def advance_attempt(status: AttemptStatus, to: AttemptStatus) -> AttemptStatus:
+    """The next status. Staying in a status that can still change is no step and always allowed.
+
+    Raises:
+        IllegalMove: no such step.
+    """
+    if to is status and status in ATTEMPT_MOVES:
+        return status
+    if to not in ATTEMPT_MOVES.get(status, ()):
+        raise IllegalMove(f"an attempt that is {status} cannot become {to}")
+    return to
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -79,3 +146,57 @@ def payload_hash(kind: IntentKind, wallet: Address, call: Call) -> Hash32:
     """What an idempotency key stands for. All parts but the last have a fixed length, so no two payloads run together."""
     parts = (keccak(text=kind.value), wallet, call.to, call.value_wei.to_bytes(32, "big"), call.data)
     return Hash32(keccak(b"".join(parts)))
+
+
+class Effect(StrEnum):
+    """How what an intent is for stands on chain."""
+
+    DUE = "due"
+    DONE = "done"
+    MOOT = "moot"  # can no longer happen
+
+
+_EFFECTS: Final[Mapping[IntentKind, Mapping[OnChainStatus, Effect]]] = {
+    IntentKind.APPROVE_REDEMPTION: {
+        OnChainStatus.APPROVED: Effect.DONE,
+        OnChainStatus.SETTLED: Effect.DONE,
+        OnChainStatus.CANCELLED: Effect.MOOT,
+    },
+    IntentKind.REJECT_REDEMPTION: {
+        # A rejection and the owner's own cancellation end in one state on chain: the shares are free, nothing is paid.
+        # Which of the two it was is for the projection of events to tell; to a reject intent both are what it wants.
+        OnChainStatus.CANCELLED: Effect.DONE,
+        OnChainStatus.APPROVED: Effect.MOOT,
+        OnChainStatus.SETTLED: Effect.MOOT,
+    },
+    IntentKind.SETTLE_REDEMPTION: {
+        OnChainStatus.SETTLED: Effect.DONE,
+        OnChainStatus.CANCELLED: Effect.MOOT,
+    },
+}
+
+
+def effect_of(kind: IntentKind, status: OnChainStatus) -> Effect:
+    """Whether a request in this on-chain state still waits for the intent's effect."""
+    return _EFFECTS[kind].get(status, Effect.DUE)
+
+
+def ending(effect: Effect, *, ours_succeeded: bool) -> IntentStatus | None:
+    """How an intent ends by its effect once it has nothing in flight, or None while the effect is still due.
+
+    `ours_succeeded`: a transaction of ours that carries the call is final and succeeded.
+    """
+    match effect:
+        case Effect.DONE:
+            return IntentStatus.FINAL if ours_succeeded else IntentStatus.SATISFIED_ELSEWHERE
+        case Effect.MOOT if not ours_succeeded:
+            return IntentStatus.CANCELLED
+        case _ if ours_succeeded:
+            return IntentStatus.FAILED  # success without effect
+    return None
+
+
+NOT_YET_ERRORS: Final = frozenset({"InsufficientLiquidity", "SettlementTimeNotReached"})
+"""Reverts that time or money cures: a mined attempt that met one goes back to the queue instead of ending `reverted`."""
+
+UNFUNDED_ERROR: Final = "InsufficientLiquidity"

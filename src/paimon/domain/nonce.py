@@ -1,0 +1,72 @@
+"""The numbering of one wallet's transactions: which nonce comes next, and what became of one that was used.
+
+The wallet row's counter is one more than the highest nonce of any stored attempt, because both are written in one
+transaction; it only grows. The chain is asked twice, at a final block and at the latest: only the final answer can move
+the counter, as a foreign transaction that is reorganised away would otherwise leave a gap nothing of ours fills.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+@dataclass(frozen=True, slots=True)
+class NonceView:
+    """What the database and the node say about one wallet. `oldest_open` is the lowest nonce in flight, if any."""
+
+    counter: int
+    oldest_open: int | None
+    used_at_final: int
+    used_at_latest: int
+
+
+@dataclass(frozen=True, slots=True)
+class UseNonce:
+    """Sign with this one. `foreign` nonces below it were used by transactions that are not ours."""
+
+    nonce: int
+    foreign: range
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForNonce:
+    """Sign nothing now; the reason is for people."""
+
+    reason: str
+
+
+def choose_nonce(view: NonceView) -> UseNonce | WaitForNonce:
+    """The next nonce: the counter, or the node's count where that is ahead and final.
+
+    1. The node has mined more than we ever signed, not final yet: wait for the final word on the foreign transaction.
+    2. The node has mined less than what we have seen final: it lags, or it is another chain; wait.
+    3. Otherwise the greater of the two, and what lies between them was foreign.
+    """
+    known = max(view.counter, view.used_at_final)
+    if view.used_at_latest > known:
+        return WaitForNonce(f"nonce {view.used_at_latest - 1} was used by a transaction that is not ours and is not final yet")
+    expected = view.counter if view.oldest_open is None else view.oldest_open
+    if view.used_at_latest < expected:
+        return WaitForNonce(
+            f"the node counts {view.used_at_latest} transactions of this wallet, {expected} were seen final:"
+            " it lags behind, or it is not the chain these were sent on"
+        )
+    return UseNonce(known, range(view.counter, known))
+
+
+class NonceOutcome(Enum):
+    """What became of a nonce we have signed for."""
+
+    PENDING = auto()
+    MINED = auto()
+    FINAL = auto()
+    USED_ELSEWHERE = auto()
+
+
+def nonce_outcome(nonce: int, *, mined_at: int | None, final_number: int, used_at_final: int) -> NonceOutcome:
+    """`mined_at` is the block of the receipt of whichever of our attempts at this nonce has one.
+
+    Used elsewhere only when the final chain is past the nonce and no hash of ours has a receipt: all answers in hand.
+    """
+    if mined_at is not None:
+        return NonceOutcome.FINAL if mined_at <= final_number else NonceOutcome.MINED
+    return NonceOutcome.USED_ELSEWHERE if used_at_final > nonce else NonceOutcome.PENDING
