@@ -151,6 +151,16 @@ class LeaseSettings(BaseModel):
     renew_seconds: float = Field(2.0, gt=0)
 
 
+class HealthSettings(BaseModel):
+    """From when on `/system/health` shows a part as degraded, or down. Source: domain facts, "Operations"."""
+
+    check_timeout_seconds: float = Field(2.0, gt=0, description="a part that does not answer within this is down")
+    lag_warning_seconds: int = 60
+    lag_critical_seconds: int = 300
+    outbox_warning: int = 1_000
+    outbox_critical: int = 5_000
+
+
 class LogSettings(BaseModel):
     level: Literal["debug", "info", "warning", "error"] = "info"
     json_lines: bool = True
@@ -173,6 +183,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     lease: LeaseSettings = LeaseSettings()
+    health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 
 
