@@ -1,0 +1,143 @@
+"""Shared fixtures: one PostgreSQL, one Redis-protocol server and one chain per session, fresh state per test."""
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+from tests.support.testfund import CONTRACTS, TestFund, start_fund
+
+from paimon.composition import House, open_house
+from paimon.gateway.cli.demo.anvil import find_anvil
+from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.gateway.cli.demo.redis import EmbeddedRedis
+from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.settings import Settings
+
+TEMPLATE = "paimon_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Iterator[Path]:
+    """A folder that the unprivileged user of PostgreSQL can reach, which pytest's own is not for root."""
+    with tempfile.TemporaryDirectory(prefix="paimon-test-", dir="/var/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(data_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server with a migrated template database."""
+    with EmbeddedPostgres(data_folder, durable=False) as server:
+        server.create_database(TEMPLATE)
+        migrate.upgrade(server.url("paimon_owner", TEMPLATE), app_role="paimon_app")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(data_folder: Path) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(data_folder, append_only=False) as server:
+        yield server
+
+
+@pytest.fixture
+async def redis_url(redis_server: EmbeddedRedis) -> str:
+    """An empty Redis."""
+    async with Redis.from_url(redis_server.url) as client:
+        await client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def database_name(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh migrated database, dropped afterwards."""
+    name = f"paimon_test_{next(_numbers)}"
+    with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER paimon_owner")  # type: ignore[arg-type]
+    yield name
+    with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def app_url(postgres: EmbeddedPostgres, database_name: str) -> str:
+    """SQLAlchemy URL of the fresh database as the application's role."""
+    return postgres.url("paimon_app", database_name)
+
+
+@pytest.fixture
+def owner_url(postgres: EmbeddedPostgres, database_name: str) -> str:
+    return postgres.url("paimon_owner", database_name)
+
+
+@pytest.fixture
+async def database(app_url: str) -> AsyncIterator[Database]:
+    opened = Database(create_engine(app_url, pool_size=10, connect_timeout_seconds=5, application_name="tests"))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def deployed_fund(data_folder: Path) -> Iterator[TestFund]:
+    fund = start_fund(data_folder, anvil=find_anvil(CONTRACTS))
+    yield fund
+    fund.node.stop()
+
+
+@pytest.fixture
+def fund(deployed_fund: TestFund) -> Iterator[TestFund]:
+    """The deployed fund as it was right after its deployment; whatever the test does to the chain is undone."""
+    snapshot = deployed_fund.node.rpc.call("evm_snapshot")
+    yield deployed_fund
+    deployed_fund.node.rpc.call("evm_revert", snapshot)
+
+
+@pytest.fixture
+def settings(fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings of a house on this test's own services. Build others with `settings.model_copy(update=…)`."""
+    return make_settings(fund, app_url=app_url, redis_url=redis_url, folder=tmp_path)
+
+
+def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path, **changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "database": {"url": app_url},
+        "redis": {"url": redis_url},
+        "chain": {"chain_id": 31337, "rpc_url": fund.node.http_url, "ws_url": fund.node.ws_url, "poll_seconds": 0.2},
+        "fund": {
+            "vault": fund.deployment.vault,
+            "redemption_manager": fund.deployment.redemption_manager,
+            "asset_controller": fund.deployment.asset_controller,
+            "start_block": fund.start_block,
+        },
+        "sending": {"keeper": fund.people.address("keeper"), "approver": fund.people.address("approver")},
+        "signer": {"socket": folder / "signer.sock"},
+        "auth": {"token_secret": SecretStr("a secret for tests only, 32 bytes+")},
+    }
+    return Settings(**(values | changes))
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    async with open_house(settings, process="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Wait until an async question answers something true, and return the answer."""
+
+    async def wait(question: Callable[[], Any], *, seconds_max: float = 15.0) -> Any:
+        async with asyncio.timeout(seconds_max):
+            while not (answer := await question()):  # noqa: ASYNC110 — the question goes to another process
+                await asyncio.sleep(0.05)
+        return answer
+
+    return wait

@@ -1,0 +1,167 @@
+"""The listener against a real chain and a real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text, update
+from tests.support.testfund import WAD, TestFund
+
+from paimon.application.books.reconcile import reconcile
+from paimon.application.event_listener.fetch import fetch_range
+from paimon.application.event_listener.follow import ChainBehindCursor, FinalBlockChanged, Listener
+from paimon.application.event_listener.record import CursorMoved, record
+from paimon.composition import House
+from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.infrastructure.database.leadership import lead
+from paimon.infrastructure.database.leases import HeldLease, try_take
+from paimon.infrastructure.database.models.derived import Block, Cursor, LogStatus, RawLog, RedemptionRequest
+from paimon.infrastructure.database.models.owned import OutboxMessage
+
+pytestmark = pytest.mark.integration
+
+
+def listener_of(house: House) -> Listener:
+    return Listener(
+        database=house.database,
+        contracts=house.contracts,
+        chain=house.chain,
+        options=house.settings.chain,
+        start_block=house.settings.fund.start_block,
+    )
+
+
+@asynccontextmanager
+async def following(house: House) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(lead(house.database, "listener", listener_of(house).follow, ttl_seconds=3, renew_seconds=0.5))
+    yield task
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def caught_up(house: House, fund: TestFund, eventually: Callable[..., Any]) -> None:
+    wanted = fund.node.rpc.head().number
+    fund.wait_final()
+
+    async def reached() -> bool:
+        async with house.database.read() as session:
+            return bool((await session.execute(select(Cursor.number >= wanted))).scalar())
+
+    await eventually(reached)
+
+
+async def test_a_request_is_recorded_projected_and_its_reaction_is_due(
+    house: House, fund: TestFund, eventually: Callable[..., Any]
+) -> None:
+    request_id = fund.request("ines", 120_000)
+    async with following(house):
+        await caught_up(house, fund, eventually)
+    async with house.database.read() as session:
+        row = await session.get_one(RedemptionRequest, request_id)
+        assert row.status is RedemptionStatus.PENDING_APPROVAL
+        assert row.channel is Channel.STANDARD
+        assert row.shares == 120_000 * WAD
+        assert row.settlement_at is None
+        due = (await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == "redemption"))).all()
+        assert [each.aggregate_id for each in due] == [str(request_id)]
+        assert "RedemptionRequested" in due[0].payload["events"]
+
+
+async def test_the_books_equal_the_chain_after_every_kind_of_redemption(
+    house: House, fund: TestFund, eventually: Callable[..., Any]
+) -> None:
+    small, large, rejected = fund.request("ines", 10_000), fund.request("ivan", 120_000), fund.request("isla", 150_000)
+    scheduled, cancelled = fund.request("ines", 800_000), fund.request("ilja", 5_000)
+    fund.set_emergency_mode(True)
+    emergency = fund.request("inga", 40_000, emergency=True)
+    fund.approve_on_chain(large)
+    fund.approve_on_chain(emergency)
+    fund.send("vera", "RedemptionManager", "rejectRedemption", rejected, "source of funds unclear")
+    fund.send("ilja", "RedemptionManager", "cancelRedemption", cancelled)
+    fund.warp(8 * 86_400)
+    for request in (small, large, emergency):
+        fund.send("ada", "RedemptionManager", "settleRedemption", request)
+    async with following(house):
+        await caught_up(house, fund, eventually)
+    result = await reconcile(house.database, house.contracts)
+    assert result.differences == ()
+    async with house.database.read() as session:
+        rows = {row.request_id: row.status for row in await session.scalars(select(RedemptionRequest))}
+        quarantined = await session.scalar(
+            select(func.count()).select_from(RawLog).where(RawLog.status == LogStatus.QUARANTINED)
+        )
+    assert quarantined == 0
+    assert rows == {
+        small: RedemptionStatus.SETTLED,
+        large: RedemptionStatus.SETTLED,
+        rejected: RedemptionStatus.REJECTED,
+        scheduled: RedemptionStatus.PENDING,
+        cancelled: RedemptionStatus.CANCELLED,
+        emergency: RedemptionStatus.SETTLED,
+    }
+
+
+async def test_a_wrong_figure_in_the_books_is_found_and_named(
+    house: House, fund: TestFund, eventually: Callable[..., Any]
+) -> None:
+    request_id = fund.request("ines", 10_000)
+    async with following(house):
+        await caught_up(house, fund, eventually)
+    async with house.database.write() as session:
+        await session.execute(update(RedemptionRequest).values(gross_amount=RedemptionRequest.gross_amount + 1))
+    result = await reconcile(house.database, house.contracts)
+    assert {each.subject for each in result.differences} == {"redemption liability", f"request {request_id} grossAmount"}
+
+
+async def test_a_writer_of_an_older_epoch_writes_nothing(house: House, fund: TestFund) -> None:
+    old = HeldLease("listener", "the one that slept", 1)
+    await listener_of(house)._take_cursor(old)
+    new = HeldLease("listener", "its successor", 2)
+    cursor = await listener_of(house)._take_cursor(new)
+    fund.wait_final()
+    fetched = await fetch_range(house.rpc, list(house.contracts.addresses.names()), cursor.number + 1, cursor.number + 2)
+    with pytest.raises(CursorMoved):
+        await record(house.database, fetched, [], epoch=old.epoch)
+    async with house.database.read() as session:
+        assert await session.scalar(select(func.count()).select_from(Block)) == 0
+    await record(house.database, fetched, [], epoch=new.epoch)
+    async with house.database.read() as session:
+        assert await session.scalar(select(func.count()).select_from(Block)) == 2
+
+
+async def test_a_range_is_recorded_once_even_when_two_writers_share_an_epoch(house: House, fund: TestFund) -> None:
+    cursor = await listener_of(house)._take_cursor(HeldLease("listener", "both", 1))
+    fund.wait_final()
+    fetched = await fetch_range(house.rpc, list(house.contracts.addresses.names()), cursor.number + 1, cursor.number + 2)
+    results = await asyncio.gather(*(record(house.database, fetched, [], epoch=1) for _ in range(4)), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in results) == ["CursorMoved"] * 3 + ["NoneType"]
+
+
+async def test_a_changed_final_block_stops_the_listener(house: House, fund: TestFund, eventually: Callable[..., Any]) -> None:
+    async with following(house):
+        await caught_up(house, fund, eventually)
+    async with house.database.write() as session:
+        await session.execute(text("UPDATE derived.cursor SET hash = decode(repeat('ab', 32), 'hex')"))
+    lease = await try_take(house.database, "listener", "tests", ttl_seconds=3)
+    assert lease is not None
+    with pytest.raises(FinalBlockChanged, match="--fresh"):
+        await listener_of(house).follow(lease)
+
+
+async def test_a_chain_shorter_than_the_books_is_refused(house: House, fund: TestFund) -> None:
+    lease = HeldLease("listener", "tests", 1)
+    await listener_of(house)._take_cursor(lease)
+    async with house.database.write() as session:
+        await session.execute(text("UPDATE derived.cursor SET number = 1000000"))
+    with pytest.raises(ChainBehindCursor, match="--fresh"):
+        await listener_of(house).follow(lease)
+
+
+async def test_a_standby_takes_over_from_a_dead_listener(house: House, fund: TestFund, eventually: Callable[..., Any]) -> None:
+    assert await try_take(house.database, "listener", "killed", ttl_seconds=1) is not None  # and never renewed
+    async with following(house):
+        await caught_up(house, fund, eventually)
+    async with house.database.read() as session:
+        assert await session.scalar(select(Cursor.epoch)) == 2

@@ -1,0 +1,1 @@
+"""Real services for the tests, and short names for what people do on the test fund."""

@@ -1,0 +1,112 @@
+"""The test fund on a real local chain, with short names for what people do on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from paimon.domain.chain import parse_address
+from paimon.gateway.cli.demo.anvil import EmbeddedChain
+from paimon.gateway.cli.demo.fund import FundAddresses as Deployment
+from paimon.gateway.cli.demo.fund import deploy_fund
+from paimon.gateway.cli.demo.fund_sending import Chain
+from paimon.gateway.cli.demo.people import ADMIN, APPROVERS, People
+from paimon.infrastructure.blockchain.contracts import FundAddresses
+
+CONTRACTS: Final = Path(__file__).parents[2] / "contracts"
+ARTIFACTS: Final = CONTRACTS / "artifacts"
+MNEMONIC: Final = "test test test test test test test test test test test junk"
+WAD: Final = 10**18
+DAY: Final = 86_400
+
+
+@dataclass(frozen=True)
+class TestFund:
+    """A deployed, filled fund. Each test starts from the same state (see the `fund` fixture)."""
+
+    __test__ = False
+
+    node: EmbeddedChain
+    deployment: Deployment
+    people: People
+
+    @property
+    def rpc_url(self) -> str:
+        return self.node.http_url
+
+    @property
+    def start_block(self) -> int:
+        return self.deployment.start_block
+
+    @property
+    def addresses(self) -> FundAddresses:
+        """As the product knows them."""
+        return FundAddresses(
+            parse_address(self.deployment.vault),
+            parse_address(self.deployment.redemption_manager),
+            parse_address(self.deployment.asset_controller),
+        )
+
+    @contextmanager
+    def chain(self) -> Iterator[Chain]:
+        with Chain(self.rpc_url, ARTIFACTS) as chain:
+            yield chain
+
+    def send(self, name: str, contract: str, function: str, *args: Any) -> int:
+        """One transaction by a person, mined; the block's number. `contract` is an artifact's name."""
+        where = {
+            "Vault": self.deployment.vault,
+            "RedemptionManager": self.deployment.redemption_manager,
+            "AssetController": self.deployment.asset_controller,
+            "AssetScheduler": self.deployment.asset_scheduler,
+            "OracleAdapter": self.deployment.oracle_adapter,
+        }[contract]
+        with self.chain() as chain:
+            chain.call(self.people.account(name), contract, where, function, *args)
+            self.mine(1)
+            (receipt,) = chain.confirm()
+        return int(receipt["blockNumber"])
+
+    def read(self, contract: str, function: str, *args: Any) -> Any:
+        where = {"Vault": self.deployment.vault, "RedemptionManager": self.deployment.redemption_manager}[contract]
+        with self.chain() as chain:
+            return chain.read(contract, where, function, *args)
+
+    def request(self, name: str, shares: int, *, emergency: bool = False) -> int:
+        """A redemption request of whole `shares`; its id."""
+        function = "requestEmergencyRedemption" if emergency else "requestRedemption"
+        self.send(name, "RedemptionManager", function, shares * WAD, self.people.address(name))
+        return int(self.read("RedemptionManager", "getRequestCount"))
+
+    def set_emergency_mode(self, enabled: bool) -> None:
+        self.send(ADMIN, "Vault", "setEmergencyMode", enabled)
+
+    def approve_on_chain(self, request_id: int, *, by: str = APPROVERS[0]) -> int:
+        """An approval made directly on the contract, outside this system."""
+        return self.send(by, "RedemptionManager", "approveRedemption", request_id)
+
+    def warp(self, seconds: int) -> None:
+        """Move chain time forward and wait until the new time is final."""
+        self.node.warp(seconds)
+        self.wait_final()
+
+    def mine(self, blocks: int) -> None:
+        """Blocks now, rather than one a second: the tests' time is worth more than the chain's."""
+        for _ in range(blocks):
+            self.node.rpc.call("evm_mine")
+
+    def wait_final(self) -> None:
+        """Make everything mined so far final."""
+        number = self.node.rpc.head().number
+        self.mine(2)
+        self.node.wait_final(number)
+
+
+def start_fund(data: Path, *, anvil: Path) -> TestFund:
+    """A chain of its own with a deployed fund; the caller stops `node`."""
+    node = EmbeddedChain(data, anvil=anvil, mnemonic=MNEMONIC)
+    node.start()
+    people = People.of(MNEMONIC)
+    deployment = deploy_fund(node.http_url, people=people.fund_people(), artifacts=ARTIFACTS, progress=lambda _line: None)
+    return TestFund(node, deployment, people)
