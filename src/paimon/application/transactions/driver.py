@@ -1,0 +1,78 @@
+"""One wallet's work, brought as far as it goes now. Level-triggered: any number of callers, at any time, after any crash.
+
+    finish what a predecessor left ► follow what is in flight ► replace what is stuck ► prepare and send what is due
+
+**When the nonce counter advances.** In the very transaction that stores the signed bytes: afterwards the counter is one
+more than the highest nonce of any stored attempt, always. No nonce is ever handed out to memory alone, so none is lost
+with a process. The next nonce is signed only when a node has acknowledged this one: the database allows a wallet one
+attempt in state `signed`.
+
+Why there is no gap and no second payment, wherever a process dies:
+
+- Before the commit, though the signer may have answered: bytes and nonce were never stored nor sent. The next drive
+  starts anew with the same nonce.
+- After the commit, before the broadcast: the attempt is `signed`. The next drive sends the very same bytes.
+- After the broadcast, before it is recorded: the same. The node says "already known" or "nonce too low", and the receipt
+  tells what happened.
+- While following: what was committed stays; every hash is looked up again.
+- After a replacement is stored: the older attempt is `replaced`, the newer `signed` and sent next. Both hold one nonce,
+  so one of them can be mined.
+
+One intent has at most one nonce in flight, and gets another only when the first is spent on chain without the effect.
+Two drives at once: the wallet's row lock lets one of them prepare or follow, the other returns; both may broadcast the
+same bytes, which is one transaction. The counter never goes down; where the chain is ahead of it at a final block, the
+key was used elsewhere: that is written on the wallet's row and logged as an error, and sending goes on from there.
+"""
+
+from typing import Final
+
+import structlog
+
+from paimon.application.transactions.broadcast import send_unacknowledged
+from paimon.application.transactions.desk import Desk
+from paimon.application.transactions.follow import follow
+from paimon.application.transactions.prepare import Step, prepare_next
+from paimon.application.transactions.replace import replace_stuck
+from paimon.domain.chain import Address, checksum
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.finality import ChainAdapter
+from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.keys.client import SignerClient
+from paimon.settings import SendingSettings
+
+log = structlog.get_logger(__name__)
+
+_INTENTS_MAX: Final = 64
+"""Looked at in one drive; what is left is the next one's."""
+
+
+async def drive(
+    wallet: Address,
+    *,
+    database: Database,
+    contracts: FundContracts,
+    chain: ChainAdapter,
+    signer: SignerClient,
+    options: SendingSettings,
+    chain_id: int,
+) -> None:
+    """Do everything that is due for this wallet. Returns early, with all state kept, while the node is out of reach."""
+    desk = Desk(database, contracts, chain, signer, options, chain_id)
+    try:
+        await _drive(desk, wallet)
+    except (RpcUnavailable, RpcError) as error:
+        log.warning("wallet.drive_interrupted", wallet=checksum(wallet), reason=str(error))
+
+
+async def _drive(desk: Desk, wallet: Address) -> None:
+    await send_unacknowledged(desk, wallet)
+    await follow(desk, wallet)
+    await replace_stuck(desk, wallet)
+    await send_unacknowledged(desk, wallet)
+    for _ in range(_INTENTS_MAX):
+        step = await prepare_next(desk, wallet)
+        if step is Step.STOP:
+            return
+        if step is Step.SIGNED:
+            await send_unacknowledged(desk, wallet)

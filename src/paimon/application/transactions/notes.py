@@ -1,0 +1,42 @@
+"""How an intent changes: it waits with a reason, goes back to the queue, or ends. One place, so that each is logged once."""
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from paimon.domain.chain import Address
+from paimon.domain.transaction import Call, IntentStatus, advance_intent
+from paimon.domain.units import RawAmount
+from paimon.infrastructure.database.models.owned import TransactionIntent
+
+log = structlog.get_logger(__name__)
+
+_DEFECTS = frozenset({IntentStatus.FAILED, IntentStatus.REVERTED})
+
+
+def call_of(intent: TransactionIntent) -> Call:
+    return Call(Address(intent.to_address), intent.data, RawAmount(intent.value_wei))
+
+
+def tell(intent: TransactionIntent, reason: str) -> None:
+    """Show why nothing moves; the log hears of it only when the reason is a new one."""
+    if intent.reason != reason:
+        intent.reason = reason
+        log.warning("intent.waits", intent_id=str(intent.id), key=intent.idempotency_key, reason=reason)
+
+
+def requeue(intent: TransactionIntent, reason: str, *, now: datetime, wait_seconds: int) -> None:
+    """Back in the queue, or still there, until the next check."""
+    intent.status = advance_intent(intent.status, IntentStatus.QUEUED)
+    intent.next_check_at = now + timedelta(seconds=wait_seconds)
+    tell(intent, reason)
+
+
+def close(intent: TransactionIntent, status: IntentStatus, reason: str | None, *, now: datetime) -> None:
+    """The end of an intent. `reason` is None when there is nothing to explain."""
+    intent.status = advance_intent(intent.status, status)
+    intent.reason = reason
+    intent.unfunded = False
+    intent.closed_at = now
+    write = log.error if status in _DEFECTS else log.info
+    write("intent.closed", intent_id=str(intent.id), key=intent.idempotency_key, status=status, reason=reason)

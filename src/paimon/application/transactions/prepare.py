@@ -1,0 +1,189 @@
+"""From the oldest due intent to stored, signed bytes: everything that is checked before a nonce is spent.
+
+In this order, under the wallet's lock, in one transaction:
+
+1. nothing of the wallet is unacknowledged, and not too much is in flight;
+2. the effect is still due at the latest final block: done by someone else ends the intent, and so does a cancellation;
+3. the call passes at the latest block, its price is within the cap, and the wallet can pay the worst case of it and of
+   what is in flight; otherwise the intent stays queued with its reason and next check, and the next one gets its turn;
+4. the nonce is clear (domain.nonce);
+5. the signer signs; then attempt, nonce counter and intent are written together, and the commit makes them true.
+
+Bytes signed in a transaction that did not commit are gone with the process that asked for them: nobody can send them.
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Final
+
+import structlog
+
+from paimon.application.transactions.desk import Desk
+from paimon.application.transactions.node import Quote, quote, read_effect
+from paimon.application.transactions.notes import call_of, close, requeue, tell
+from paimon.application.transactions.store import (
+    call_attempts,
+    database_now,
+    find_due,
+    find_unacknowledged,
+    has_attempts,
+    list_sending,
+    list_votes,
+    lock_wallet,
+)
+from paimon.domain.chain import Address, BlockStamp, hex0x
+from paimon.domain.nonce import NonceView, WaitForNonce, choose_nonce
+from paimon.domain.signing import FeeKind, SignedTransaction, SignRequest, UnsignedTransaction, with_margin
+from paimon.domain.transaction import (
+    UNFUNDED_ERROR,
+    AttemptStatus,
+    IntentKind,
+    IntentStatus,
+    advance_intent,
+    ending,
+)
+from paimon.domain.units import Bps
+from paimon.infrastructure.blockchain.contracts import CallReverted
+from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
+
+log = structlog.get_logger(__name__)
+
+IN_FLIGHT_MAX: Final = 16
+"""What a node keeps executable for one account before it may evict. Source: geth's txpool `AccountSlots`."""
+
+
+class Step(Enum):
+    SIGNED = auto()  # bytes are stored and want to be sent
+    NEXT = auto()  # this intent ended or waits; another may be due
+    STOP = auto()  # nothing is due, or nothing can be sent now
+
+
+async def prepare_next(desk: Desk, wallet: Address) -> Step:
+    """Take the oldest due intent as far as it goes.
+
+    Raises:
+        RpcUnavailable, RpcError: nothing was changed.
+    """
+    async with desk.database.write() as session:
+        row = await lock_wallet(session, wallet)
+        if row is None or await find_unacknowledged(session, wallet) is not None:
+            return Step.STOP
+        now = await database_now(session)
+        intent = await find_due(session, wallet, now)
+        in_flight = await list_sending(session, wallet)
+        if intent is None or len(in_flight) >= IN_FLIGHT_MAX:
+            return Step.STOP
+
+        def wait(reason: str) -> None:
+            requeue(intent, reason, now=now, wait_seconds=desk.options.recheck_seconds)
+
+        final = await desk.final_block()
+        try:
+            effect, state = await read_effect(desk.contracts, intent.kind, intent.request_id, at=final)
+            if (end := ending(effect, ours_succeeded=False)) is not None:
+                close(intent, end, f"request {intent.request_id} is {state} at block {final.number}", now=now)
+                return Step.NEXT
+            quoted = await _quote(desk, intent, final)
+        except CallReverted as reverted:
+            intent.unfunded = intent.kind is IntentKind.SETTLE_REDEMPTION and reverted.error_name == UNFUNDED_ERROR
+            wait(str(reverted))
+            return Step.NEXT
+        intent.unfunded = False
+        transaction = await _compose(desk, session, row, intent, in_flight, quoted)
+        if isinstance(transaction, str):
+            wait(transaction)
+            return Step.NEXT
+        intent.status = advance_intent(intent.status, IntentStatus.SIMULATED)
+        try:
+            signed = await desk.signer.sign(SignRequest(wallet, transaction, await list_votes(session, intent)))
+        except SignerUnavailable as unavailable:
+            tell(intent, str(unavailable))
+            return Step.STOP
+        except SigningRefused as refused:
+            wait(f"the signer refuses: {refused}")
+            return Step.NEXT
+        intent.status = advance_intent(intent.status, IntentStatus.SENDING)
+        intent.reason = None
+        row.next_nonce = transaction.nonce + 1
+        session.add(new_attempt(intent, transaction, signed))
+    log.info("transaction.signed", hash=hex0x(signed.hash), nonce=transaction.nonce, key=intent.idempotency_key)
+    return Step.SIGNED
+
+
+async def _quote(desk: Desk, intent: TransactionIntent, final: BlockStamp) -> Quote:
+    return await quote(
+        desk.contracts,
+        Address(intent.wallet),
+        call_of(intent),
+        final=final,
+        fee_kind=FeeKind(desk.options.fees),
+        cap_wei=desk.options.max_fee_wei,
+    )
+
+
+async def _compose(
+    desk: Desk,
+    session: WriteSession,
+    row: Wallet,
+    intent: TransactionIntent,
+    in_flight: Sequence[TransactionIntent],
+    quoted: Quote,
+) -> UnsignedTransaction | str:
+    """The transaction to sign, or why there is none now."""
+    nonces = [call_attempts(each)[0].nonce for each in in_flight]
+    chosen = choose_nonce(NonceView(row.next_nonce, min(nonces, default=None), quoted.used_at_final, quoted.used_at_latest))
+    if isinstance(chosen, WaitForNonce):
+        return chosen.reason
+    if chosen.foreign:
+        await _note_foreign(session, row, chosen.foreign)
+    if quoted.fees is None:
+        return f"the present gas price is above the cap of {desk.options.max_fee_wei} wei"
+    transaction = UnsignedTransaction(
+        chain_id=desk.chain_id,
+        nonce=chosen.nonce,
+        gas_limit=with_margin(quoted.gas_estimate, Bps(desk.options.gas_margin_bps)),
+        fee_kind=FeeKind(desk.options.fees),
+        fees=quoted.fees,
+        call=call_of(intent),
+    )
+    needed = transaction.worst_cost_wei + reserved_wei(in_flight)
+    if quoted.balance_wei < needed:
+        return f"the wallet has {quoted.balance_wei} wei, up to {needed} may be needed: top it up"
+    return transaction
+
+
+def reserved_wei(in_flight: Sequence[TransactionIntent]) -> int:
+    """The most that what is in flight may still cost: of each nonce, its dearest attempt."""
+    return sum(
+        max(each.gas_limit * each.max_fee_wei for each in call_attempts(intent)) + intent.value_wei for intent in in_flight
+    )
+
+
+async def _note_foreign(session: WriteSession, row: Wallet, foreign: range) -> None:
+    """One key, one owner. A key that was in use before this database knew it is adopted without alarm."""
+    used = f"nonces {foreign.start} to {foreign.stop - 1}"
+    if row.next_nonce == 0 and not await has_attempts(session, Address(row.address)):
+        log.info("wallet.adopted", wallet=row.name, used=used)
+        return
+    row.trouble = f"{used} were used by transactions that are not ours: someone else has this key"
+    log.error("wallet.used_elsewhere", wallet=row.name, used=used)
+
+
+def new_attempt(
+    intent: TransactionIntent, transaction: UnsignedTransaction, signed: SignedTransaction, *, cancels: bool = False
+) -> TransactionAttempt:
+    """The row that makes signed bytes survive this process; written before any node sees them."""
+    return TransactionAttempt(
+        hash=signed.hash,
+        intent_id=intent.id,
+        wallet=intent.wallet,
+        nonce=transaction.nonce,
+        gas_limit=transaction.gas_limit,
+        max_fee_wei=transaction.fees.max_fee_wei,
+        priority_fee_wei=transaction.fees.priority_fee_wei,
+        raw=signed.raw,
+        cancels=cancels,
+        status=AttemptStatus.SIGNED,
+    )

@@ -1,0 +1,84 @@
+"""The caller's end of the signer: one request over its Unix socket, with bounded retries while it restarts."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from eth_utils.crypto import keccak
+
+from paimon.domain.signing import SignedTransaction, SignRequest
+from paimon.infrastructure.keys.wire import MalformedMessage, request_to_json, signed_from_json
+
+_ATTEMPTS_MAX: Final = 4
+_PAUSE_SECONDS: Final = 0.15
+_BASE: Final = "http://signer"
+
+
+class SignerUnavailable(Exception):
+    """The signer gave no usable answer within the bounded retries."""
+
+
+class SigningRefused(Exception):
+    """The signer will not sign this. `code` is stable, the text says why."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class SignerClient:
+    """Asks the signer that listens on `socket`. Holds no connection between requests, so a restart is not noticed."""
+
+    def __init__(self, socket: Path, timeout: float) -> None:
+        self._socket = socket
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+
+    async def sign(self, request: SignRequest) -> SignedTransaction:
+        """The signed bytes. Asking twice is harmless: nothing leaves the house by being signed.
+
+        Raises:
+            SigningRefused: a rule of the signer is not met.
+            SignerUnavailable: no usable answer.
+        """
+        answer = await self._exchange("POST", "/sign", request_to_json(request))
+        try:
+            signed = signed_from_json(answer)
+        except MalformedMessage as error:
+            raise SignerUnavailable(f"the signer at {self._socket} answered with no transaction: {error}") from error
+        if keccak(signed.raw) != signed.hash:
+            raise SignerUnavailable(f"the signer at {self._socket} answered with a hash that is not its transaction's")
+        return signed
+
+    async def health(self) -> dict[str, Any]:
+        """The signer's chain and keys, by name and address. Raises SignerUnavailable."""
+        return dict(await self._exchange("GET", "/health", None))
+
+    async def _exchange(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        for attempt in range(1, _ATTEMPTS_MAX + 1):
+            try:
+                return await self._ask(method, path, body)
+            except aiohttp.ClientConnectionError as error:
+                reason = str(error) or type(error).__name__
+            except (TimeoutError, aiohttp.ClientError, ValueError) as error:
+                # It was reached: asking again at once would only wait as long again.
+                raise SignerUnavailable(f"the signer at {self._socket} gave no usable answer: {error!r}") from error
+            if attempt < _ATTEMPTS_MAX:
+                await asyncio.sleep(_PAUSE_SECONDS * 2 ** (attempt - 1))
+        raise SignerUnavailable(f"the signer at {self._socket} does not answer after {_ATTEMPTS_MAX} tries: {reason}")
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        connector = aiohttp.UnixConnector(path=str(self._socket))
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=self._timeout) as session,
+            session.request(method, _BASE + path, json=body) as response,
+        ):
+            answer = await response.json()
+            if response.status == 200:
+                return answer
+            if isinstance(answer, dict) and isinstance(answer.get("code"), str):
+                if response.status == 503:
+                    raise SignerUnavailable(f"the signer cannot check now: {answer.get('reason')}")
+                raise SigningRefused(answer["code"], str(answer.get("reason")))
+        raise SignerUnavailable(f"the signer at {self._socket} answered HTTP {response.status}")

@@ -1,0 +1,88 @@
+"""The signer's protocol: JSON over a Unix socket. Integers travel as decimal strings, bytes as 0x-hex."""
+
+from typing import Any
+
+from paimon.domain.chain import Hash32, checksum, hex0x, parse_address
+from paimon.domain.signing import FeeKind, Fees, SignedTransaction, SignedVote, SignRequest, UnsignedTransaction
+from paimon.domain.transaction import Call
+from paimon.domain.units import RawAmount
+
+
+class MalformedMessage(ValueError):
+    """The other side sent something that is no message of this protocol."""
+
+
+def request_to_json(request: SignRequest) -> dict[str, Any]:
+    transaction = request.transaction
+    return {
+        "wallet": checksum(request.wallet),
+        "chainId": str(transaction.chain_id),
+        "nonce": str(transaction.nonce),
+        "gasLimit": str(transaction.gas_limit),
+        "feeKind": transaction.fee_kind.value,
+        "maxFeeWei": str(transaction.fees.max_fee_wei),
+        "priorityFeeWei": str(transaction.fees.priority_fee_wei),
+        "to": checksum(transaction.call.to),
+        "valueWei": str(transaction.call.value_wei),
+        "data": hex0x(transaction.call.data),
+        "votes": [{"document": vote.document, "signature": hex0x(vote.signature)} for vote in request.votes],
+    }
+
+
+def request_from_json(body: Any) -> SignRequest:
+    """Raises MalformedMessage, naming the first field that is missing or wrong."""
+    try:
+        return SignRequest(
+            wallet=parse_address(_text(body, "wallet")),
+            transaction=UnsignedTransaction(
+                chain_id=_number(body, "chainId"),
+                nonce=_number(body, "nonce"),
+                gas_limit=_number(body, "gasLimit"),
+                fee_kind=FeeKind(_text(body, "feeKind")),
+                fees=Fees(_number(body, "maxFeeWei"), _number(body, "priorityFeeWei")),
+                call=Call(parse_address(_text(body, "to")), _bytes(body, "data"), RawAmount(_number(body, "valueWei"))),
+            ),
+            votes=tuple(_vote(each) for each in _field(body, "votes", list)),
+        )
+    except MalformedMessage:
+        raise
+    except ValueError as error:
+        raise MalformedMessage(str(error)) from error
+
+
+def signed_to_json(signed: SignedTransaction) -> dict[str, str]:
+    return {"raw": hex0x(signed.raw), "hash": hex0x(signed.hash)}
+
+
+def signed_from_json(body: Any) -> SignedTransaction:
+    """Raises MalformedMessage."""
+    return SignedTransaction(_bytes(body, "raw"), Hash32(_bytes(body, "hash")))
+
+
+def _vote(body: Any) -> SignedVote:
+    return SignedVote(_field(body, "document", dict), _bytes(body, "signature"))
+
+
+def _field(body: Any, name: str, kind: type) -> Any:
+    if not isinstance(body, dict) or not isinstance(value := body.get(name), kind):
+        raise MalformedMessage(f"{name}: a {kind.__name__} is missing")
+    return value
+
+
+def _text(body: Any, name: str) -> str:
+    return str(_field(body, name, str))
+
+
+def _number(body: Any, name: str) -> int:
+    text = _text(body, name)
+    if not (text.isascii() and text.isdigit() and len(text) <= 78):
+        raise MalformedMessage(f"{name}: a whole number as a decimal string is missing")
+    return int(text)
+
+
+def _bytes(body: Any, name: str) -> bytes:
+    text = _text(body, name)
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise MalformedMessage(f"{name}: 0x and hexadecimal digits are missing") from None
