@@ -2,8 +2,9 @@
 
 Run as a script with a pipe as standard input. Lines: "+ PID SIGNAL" (a process group to watch, and how to ask its
 leader to stop), "- PID" (it has ended in good order). The kernel closes the pipe whatever way the supervisor dies;
-then every group still listed is asked to stop and, after GRACE_SECONDS, killed. The parent-death signal set by
-launch.py is quicker, but reaches only the direct child, only on Linux; this reaches grandchildren, everywhere.
+then every leader still listed is asked to stop, and its group is killed once it has, at latest after GRACE_SECONDS.
+The parent-death signal set by launch.py is quicker, but reaches only the direct child, only on Linux; this reaches
+grandchildren, everywhere.
 """
 
 import os
@@ -15,9 +16,9 @@ from contextlib import suppress
 GRACE_SECONDS = 4.0
 
 
-def _alive(group: int) -> bool:
+def _is_there(pid: int) -> bool:
     try:
-        os.killpg(group, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
@@ -26,15 +27,19 @@ def _alive(group: int) -> bool:
 
 
 def _end(groups: dict[int, int]) -> None:
-    for pid, signal_number in groups.items():
+    for leader, signal_number in groups.items():
         with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal_number)
+            os.kill(leader, signal_number)
     deadline = time.monotonic() + GRACE_SECONDS
-    while time.monotonic() < deadline and any(_alive(group) for group in groups):
-        time.sleep(0.05)
-    for group in groups:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
+    left = set(groups)
+    while left:
+        late = time.monotonic() > deadline
+        # A leader that is gone cannot stop its own children any more.
+        for leader in [leader for leader in left if late or not _is_there(leader)]:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(leader, signal.SIGKILL)
+            left.remove(leader)
+        time.sleep(0.02)
 
 
 def main() -> None:

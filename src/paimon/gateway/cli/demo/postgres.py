@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from paimon.gateway.cli.demo.child import Child, ChildSpec
-from paimon.gateway.cli.demo.errors import DataFolderUnusable
+from paimon.gateway.cli.demo.errors import DataFolderUnusable, DemoError
 from paimon.gateway.cli.demo.identity import first_closed_folder, unprivileged_user
 from paimon.gateway.cli.demo.ports import HOST, free_port, require_free
 from paimon.gateway.cli.demo.postgres_leftovers import clear_leftovers
@@ -54,7 +54,8 @@ class EmbeddedPostgres:
         Raises PortInUse, ServerUnavailable (no supported PostgreSQL), DataFolderUnusable.
         """
         self._data = data
-        self._records = data / "postgres"
+        self.records = data / "postgres"
+        """Passwords, and where the cluster is; the cluster itself too, where its user can reach it."""
         self._bin_dir = bin_dir
         self._durable = durable
         self._connections_max = connections_max
@@ -165,6 +166,12 @@ class EmbeddedPostgres:
             self._child.stop()
             self._child = None
 
+    def kill(self) -> int:
+        """SIGKILL, as a fault would; returns the pid. Only for a server begun by `start`."""
+        if self._child is None:
+            raise DemoError("PostgreSQL was not started here")
+        return self._child.kill()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -187,20 +194,20 @@ class EmbeddedPostgres:
         if self._cluster.exists():
             clear_leftovers(self._cluster)
         shutil.rmtree(self._home, ignore_errors=True)
-        shutil.rmtree(self._records, ignore_errors=True)
+        shutil.rmtree(self.records, ignore_errors=True)
 
     @property
     def _password_file(self) -> Path:
-        return self._records / "passwords.json"
+        return self.records / "passwords.json"
 
     def _choose_home(self) -> Path:
-        self._records.mkdir(parents=True, exist_ok=True)
-        location = self._records / "location"  # written when the cluster is elsewhere
-        if self._user is None or (closed := first_closed_folder(self._records, self._user)) is None:
+        self.records.mkdir(parents=True, exist_ok=True)
+        location = self.records / "location"  # written when the cluster is elsewhere
+        if self._user is None or (closed := first_closed_folder(self.records, self._user)) is None:
             # A clone that was moved to a reachable place keeps the cluster it has.
             if not location.exists():
-                return self._records
-            closed = self._records
+                return self.records
+            closed = self.records
         home = _fallback_home(self._data)
         if not location.exists() and (home / "cluster").exists():
             # The data folder was deleted, and with it the passwords: nobody can open this cluster again.

@@ -133,6 +133,7 @@ class Supervisor:
         """Take the data folder (DataFolderLocked if another has it) and start watching."""
         self._data_lock.acquire()
         self._install_handlers()
+        self._watchdog.start()
         self._thread.start()
         atexit.register(self.stop)
         return self
@@ -219,7 +220,6 @@ class Supervisor:
 
     def _run(self) -> None:
         try:
-            self._watchdog.start()
             while not self._closing.is_set() and self._failure is None:
                 self._wake.wait(_TICK_SECONDS)
                 self._wake.clear()
