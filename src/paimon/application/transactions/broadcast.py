@@ -10,10 +10,11 @@ from sqlalchemy import update
 
 from paimon.application.transactions import node
 from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.store import database_now, find_unacknowledged, lock_attempt
+from paimon.application.transactions.store import find_unacknowledged, lock_attempt
 from paimon.domain.chain import Address, hex0x
 from paimon.domain.node_answer import NodeAnswer
 from paimon.domain.transaction import AttemptStatus, IntentStatus, advance_attempt
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 
 log = structlog.get_logger(__name__)

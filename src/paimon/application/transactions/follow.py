@@ -22,7 +22,7 @@ from paimon.application.transactions.broadcast import send_again
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.node import Receipt, canonical_block, explain_failure, read_effect, sight
 from paimon.application.transactions.notes import call_of, close, requeue
-from paimon.application.transactions.store import call_attempts, database_now, list_sending, lock_wallet
+from paimon.application.transactions.store import call_attempts, list_sending, lock_wallet
 from paimon.domain.chain import Address, BlockStamp, hex0x
 from paimon.domain.nonce import NonceOutcome, nonce_outcome
 from paimon.domain.transaction import (
@@ -36,6 +36,7 @@ from paimon.domain.transaction import (
     ending,
 )
 from paimon.infrastructure.blockchain.rpc import RpcError
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 

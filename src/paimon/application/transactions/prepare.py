@@ -23,7 +23,6 @@ from paimon.application.transactions.node import Quote, quote, read_effect
 from paimon.application.transactions.notes import call_of, close, requeue, tell
 from paimon.application.transactions.store import (
     call_attempts,
-    database_now,
     find_due,
     find_unacknowledged,
     has_attempts,
@@ -44,6 +43,7 @@ from paimon.domain.transaction import (
 )
 from paimon.domain.units import Bps
 from paimon.infrastructure.blockchain.contracts import CallReverted
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused

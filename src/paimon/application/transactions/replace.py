@@ -17,7 +17,6 @@ from paimon.application.transactions.notes import call_of, tell
 from paimon.application.transactions.prepare import new_attempt, reserved_wei
 from paimon.application.transactions.store import (
     call_attempts,
-    database_now,
     find_unacknowledged,
     list_sending,
     list_votes,
@@ -34,6 +33,7 @@ from paimon.domain.signing import (
 )
 from paimon.domain.transaction import AttemptStatus, Call, Effect, advance_attempt
 from paimon.domain.units import Bps
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 

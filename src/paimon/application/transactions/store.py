@@ -6,7 +6,7 @@ UPDATE would make every new intent, whose foreign key takes a key-share lock on 
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from paimon.domain.approval import Verdict
@@ -23,10 +23,6 @@ async def lock_wallet(session: WriteSession, address: Address) -> Wallet | None:
     """The wallet's row, ours until the transaction ends; None when another driver has it, or nothing was ever queued."""
     query = select(Wallet).where(Wallet.address == address).with_for_update(key_share=True, skip_locked=True)
     return (await session.scalars(query)).one_or_none()
-
-
-async def database_now(session: WriteSession) -> datetime:
-    return (await session.execute(select(func.now()))).scalar_one()
 
 
 async def find_unacknowledged(session: WriteSession, wallet: Address) -> TransactionAttempt | None:
