@@ -234,11 +234,7 @@ contract AssetController is FundAccess, Pausable, ReentrancyGuard {
         manager.executePayment(orderId);
     }
 
-    function confirmOTCDelivery(uint256 orderId, uint256 actualTokens)
-        external
-        onlyRole(REBALANCER_ROLE)
-        nonReentrant
-    {
+    function confirmOTCDelivery(uint256 orderId, uint256 actualTokens) external onlyRole(REBALANCER_ROLE) nonReentrant {
         _otc().confirmDelivery(orderId, actualTokens);
     }
 
@@ -280,16 +276,14 @@ contract AssetController is FundAccess, Pausable, ReentrancyGuard {
         view
         returns (LayerConfig memory layer1, LayerConfig memory layer2, LayerConfig memory layer3)
     {
-        return (
-            _layerConfigs[Tier.TIER_1_CASH], _layerConfigs[Tier.TIER_2_MMF], _layerConfigs[Tier.TIER_3_HYD]
-        );
+        return (_layerConfigs[Tier.TIER_1_CASH], _layerConfigs[Tier.TIER_2_MMF], _layerConfigs[Tier.TIER_3_HYD]);
     }
 
     /// @notice Whether the three targets add up to the whole. Layers are configured one by one, so between two calls they
     /// may not.
     function validateLayerRatios() external view returns (bool) {
         return _layerConfigs[Tier.TIER_1_CASH].targetRatio + _layerConfigs[Tier.TIER_2_MMF].targetRatio
-            + _layerConfigs[Tier.TIER_3_HYD].targetRatio == BASIS_POINTS;
+                + _layerConfigs[Tier.TIER_3_HYD].targetRatio == BASIS_POINTS;
     }
 
     /// @notice The buffer is L1: cash and instantly redeemable yield, against its target share of gross assets.
@@ -428,7 +422,9 @@ contract AssetController is FundAccess, Pausable, ReentrancyGuard {
         external
         onlyRole(ADMIN_ROLE)
     {
-        if (minRatio > targetRatio || targetRatio > maxRatio || maxRatio > BASIS_POINTS) revert InvalidLayerRatios();
+        if (minRatio > targetRatio || targetRatio > maxRatio || maxRatio > BASIS_POINTS) {
+            revert InvalidLayerRatios();
+        }
         _layerConfigs[tier] = LayerConfig(targetRatio, minRatio, maxRatio);
         emit LayerConfigUpdated(tier, targetRatio, minRatio, maxRatio);
     }

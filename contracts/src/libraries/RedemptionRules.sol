@@ -36,14 +36,13 @@ library RedemptionRules {
 
     /// @notice STANDARD: at 100 000 or at 5 % of L1+L2, inclusive.
     function standardNeedsApproval(uint256 grossAmount, uint256 layer1And2) internal pure returns (bool) {
-        return grossAmount >= STANDARD_APPROVAL_AMOUNT
-            || grossAmount * BASIS_POINTS >= layer1And2 * STANDARD_APPROVAL_BPS;
+        return
+            grossAmount >= STANDARD_APPROVAL_AMOUNT || grossAmount * BASIS_POINTS >= layer1And2 * STANDARD_APPROVAL_BPS;
     }
 
     /// @notice EMERGENCY: above 30 000 or above 10 % of L1, exclusive.
     function emergencyNeedsApproval(uint256 grossAmount, uint256 layer1) internal pure returns (bool) {
-        return grossAmount > EMERGENCY_APPROVAL_AMOUNT
-            || grossAmount * BASIS_POINTS > layer1 * EMERGENCY_APPROVAL_BPS;
+        return grossAmount > EMERGENCY_APPROVAL_AMOUNT || grossAmount * BASIS_POINTS > layer1 * EMERGENCY_APPROVAL_BPS;
     }
 
     /// @notice T+1 for EMERGENCY, T+7 for STANDARD. SCHEDULED has no delay of its own: the scheduler dates it.
