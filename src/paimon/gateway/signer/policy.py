@@ -1,0 +1,170 @@
+"""What the signer may sign, in a file of its own (TOML), apart from the application's settings and out of its reach.
+
+    chain_id = 31337
+    rpc_url = "http://127.0.0.1:8545"
+    socket = "signer.sock"                       # paths are relative to this file
+
+    [contracts]
+    vault = "0x…"
+    redemption_manager = "0x…"
+    asset_controller = "0x…"
+
+    [caps]                                       # of any transaction, whatever it does
+    gas_limit_max = 3000000
+    fee_wei_max = 100000000000                   # per gas
+
+    [approvals]                                  # votes an approval needs, by the request's channel
+    STANDARD = 1
+    EMERGENCY = 1
+
+    [[keys]]
+    name = "keeper"
+    address = "0x…"                              # stated, and compared with the keystore's
+    keystore = "keeper.json"
+    password_file = "keeper.password"
+    functions = ["settleRedemption", "settleScheduledRedemption"]
+
+The file says where the node is (a provider's URL is a secret) and what the keys may do: only its owner may read it.
+"""
+
+import json
+import os
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from paimon.domain.chain import Address, checksum
+from paimon.domain.redemption import Channel
+from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.keys.keystore import KeystoreError, read_private
+from paimon.settings import ChecksumAddress
+
+
+class PolicyError(Exception):
+    """The policy file cannot be used; the message names the field and what it should hold."""
+
+
+class SignableFunction(StrEnum):
+    """The calls this version has rules for; none other can be allowed."""
+
+    SETTLE = "settleRedemption"
+    SETTLE_SCHEDULED = "settleScheduledRedemption"
+    APPROVE = "approveRedemption"
+    REJECT = "rejectRedemption"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ContractsTable(_Table):
+    vault: ChecksumAddress
+    redemption_manager: ChecksumAddress
+    asset_controller: ChecksumAddress
+
+    def addresses(self) -> FundAddresses:
+        return FundAddresses(self.vault, self.redemption_manager, self.asset_controller)
+
+
+class CapsTable(_Table):
+    gas_limit_max: int = Field(3_000_000, ge=21_000)
+    fee_wei_max: int = Field(100 * 10**9, ge=0)
+
+
+class ApprovalsTable(_Table):
+    STANDARD: int = Field(1, ge=1)
+    EMERGENCY: int = Field(1, ge=1)
+
+    def required(self, channel: Channel) -> int | None:
+        """None for a channel that never needs an approval, so that none is given."""
+        return {Channel.STANDARD: self.STANDARD, Channel.EMERGENCY: self.EMERGENCY}.get(channel)
+
+
+class KeyTable(_Table):
+    name: str = Field(min_length=1)
+    address: ChecksumAddress
+    keystore: Path
+    password_file: Path
+    functions: frozenset[SignableFunction]
+
+
+class SignerPolicy(_Table):
+    chain_id: int
+    rpc_url: SecretStr
+    socket: Path
+    contracts: ContractsTable
+    keys: tuple[KeyTable, ...] = Field(min_length=1)
+    caps: CapsTable = CapsTable()
+    approvals: ApprovalsTable = ApprovalsTable()
+    rpc_timeout_seconds: float = Field(3.0, gt=0)
+    rpc_attempts_max: int = Field(2, ge=1)
+
+    @model_validator(mode="after")
+    def _keys_differ(self) -> Self:
+        for field in ("name", "address"):
+            if len({getattr(each, field) for each in self.keys}) != len(self.keys):
+                raise ValueError(f"two keys have the same {field}")
+        return self
+
+    def key(self, address: Address) -> KeyTable | None:
+        return next((each for each in self.keys if each.address == address), None)
+
+
+def load_policy(path: Path) -> SignerPolicy:
+    """The policy in the file, its paths made absolute.
+
+    Raises:
+        PolicyError: unreadable, open to others, no TOML, or a field is missing, wrong or unknown.
+    """
+    try:
+        document = tomllib.loads(read_private(path))
+    except KeystoreError as error:
+        raise PolicyError(f"signer policy: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(f"signer policy {path} is not TOML: {error}") from error
+    try:
+        policy = SignerPolicy.model_validate(document)
+    except ValidationError as error:
+        problems = [
+            f"  {'.'.join(str(part) for part in each['loc']) or 'file'}: {each['msg']}"
+            for each in error.errors(include_input=False)
+        ]
+        raise PolicyError(f"signer policy {path} is incomplete or wrong:\n" + "\n".join(problems)) from None
+    folder = path.absolute().parent
+    keys = tuple(
+        each.model_copy(update={"keystore": folder / each.keystore, "password_file": folder / each.password_file})
+        for each in policy.keys
+    )
+    return policy.model_copy(update={"socket": folder / policy.socket, "keys": keys})
+
+
+def write_policy(path: Path, policy: SignerPolicy) -> None:
+    """Write (or replace) the file in one step, for its owner alone."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(_as_toml(policy))
+    draft.replace(path)
+
+
+def _as_toml(policy: SignerPolicy) -> str:
+    top = policy.model_dump(mode="json", exclude={"contracts", "caps", "approvals", "keys"})
+    top["rpc_url"] = policy.rpc_url.get_secret_value()
+    tables: list[tuple[str, dict[str, Any]]] = [
+        ("", top),
+        ("[contracts]", {name: checksum(each) for name, each in policy.contracts}),
+        ("[caps]", policy.caps.model_dump()),
+        ("[approvals]", policy.approvals.model_dump()),
+    ]
+    for key in policy.keys:
+        fields = key.model_dump(mode="json") | {"functions": sorted(each.value for each in key.functions)}
+        tables.append(("[[keys]]", fields))
+    return "\n".join(line for header, fields in tables for line in _lines(header, fields)).lstrip() + "\n"
+
+
+def _lines(header: str, fields: dict[str, Any]) -> list[str]:
+    # JSON's strings, numbers and arrays of them are TOML's too.
+    return [header, *(f"{name} = {json.dumps(value)}" for name, value in fields.items()), ""]

@@ -1,0 +1,93 @@
+"""The signer's life: refuse to start unless everything it vouches for is as its policy says, then serve until told to stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from paimon.domain.chain import Address, checksum
+from paimon.gateway.signer.desk import SigningDesk
+from paimon.gateway.signer.policy import PolicyError, SignerPolicy, load_policy
+from paimon.gateway.signer.server import SocketInUse, serving
+from paimon.infrastructure.blockchain.contracts import ContractsMissing, FundContracts
+from paimon.infrastructure.blockchain.finality import UnknownChain, chain_adapter
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.keys.keystore import KeystoreError, load_key
+from paimon.infrastructure.keys.local_key import LocalKey
+
+log = structlog.get_logger(__name__)
+
+
+class SignerStartRefused(Exception):
+    """The signer does not start; the message says what is not as the policy says, and what to do."""
+
+
+async def run_signer(policy_path: Path) -> None:
+    """Serve until SIGTERM or SIGINT, then take the socket away.
+
+    Raises:
+        SignerStartRefused.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    async with running_signer(policy_path):
+        await stop.wait()
+    log.info("signer.stopped")
+
+
+@asynccontextmanager
+async def running_signer(policy_path: Path) -> AsyncIterator[SigningDesk]:
+    """A signer that serves as long as the block lasts.
+
+    Raises:
+        SignerStartRefused.
+    """
+    try:
+        policy = load_policy(policy_path)
+        keys = _open_keys(policy)
+    except (PolicyError, KeystoreError) as error:
+        raise SignerStartRefused(str(error)) from error
+    rpc = Rpc(
+        policy.rpc_url.get_secret_value(),
+        timeout_seconds=policy.rpc_timeout_seconds,
+        attempts_max=policy.rpc_attempts_max,
+    )
+    async with rpc:
+        desk = await _open_desk(policy, keys, rpc)
+        try:
+            async with serving(desk):
+                log.info("signer.started", socket=str(policy.socket), keys=[each.name for each in policy.keys])
+                yield desk
+        except SocketInUse as error:
+            raise SignerStartRefused(str(error)) from error
+
+
+def _open_keys(policy: SignerPolicy) -> dict[Address, LocalKey]:
+    keys = {}
+    for table in policy.keys:
+        key = load_key(table.keystore, table.password_file)
+        if key.address != table.address:
+            raise PolicyError(
+                f"key {table.name}: the policy states {checksum(table.address)},"
+                f" keystore {table.keystore} holds {checksum(key.address)}"
+            )
+        keys[key.address] = key
+    return keys
+
+
+async def _open_desk(policy: SignerPolicy, keys: dict[Address, LocalKey], rpc: Rpc) -> SigningDesk:
+    contracts = FundContracts(rpc, policy.contracts.addresses())
+    try:
+        chain = chain_adapter(policy.chain_id)
+        served = int(await rpc.call("eth_chainId", []), 16)
+        if served != policy.chain_id:
+            raise SignerStartRefused(f"node {rpc.endpoint} serves chain {served}, the signer's policy is for {policy.chain_id}")
+        await contracts.require_deployed(at=await chain.final_block(rpc))
+    except (UnknownChain, ContractsMissing, RpcUnavailable, RpcError) as error:
+        raise SignerStartRefused(str(error)) from error
+    return SigningDesk(policy, keys, contracts, chain)

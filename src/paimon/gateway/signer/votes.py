@@ -1,0 +1,137 @@
+"""Do the votes carry this ruling? Pure rules over the call, the votes and what the chain shows at a final block.
+
+A vote is checked against a document this process builds itself from the vote's words and its own chain id and contract:
+what was sent must equal it, and the voter is recovered from it. One vote that does not hold spoils the whole request: a
+caller that sends such a vote is wrong or worse.
+
+Expiry is not looked at: it bounds when a vote may be accepted, and an accepted vote stays valid for its ticket.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from paimon.domain.approval import Verdict
+from paimon.domain.chain import Address, checksum
+from paimon.domain.redemption import Channel, OnChainStatus
+from paimon.domain.signing import SignedVote
+from paimon.domain.vote import Decision, VoteScope, decision_from, typed_data
+from paimon.gateway.signer.check import Refusal, Refused, Ruling
+from paimon.gateway.signer.policy import ApprovalsTable
+from paimon.infrastructure.keys.signatures import SIGNATURE_BYTES, MalformedSignature, recover_typed
+
+VOTES_MAX: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CastVote:
+    """A decision and who signed it."""
+
+    voter: Address
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFacts:
+    """The request, and which voters hold VIP_APPROVER_ROLE, at one final block."""
+
+    owner: Address
+    receiver: Address
+    gross_amount: int
+    status: int
+    channel: int
+    role_holders: frozenset[Address]
+
+    @classmethod
+    def of(cls, request: Mapping[str, Any], role_holders: frozenset[Address]) -> "ChainFacts":
+        return cls(
+            owner=request["owner"],
+            receiver=request["receiver"],
+            gross_amount=request["grossAmount"],
+            status=request["status"],
+            channel=request["channel"],
+            role_holders=role_holders,
+        )
+
+
+def read_votes(votes: Sequence[SignedVote], scope: VoteScope) -> list[CastVote]:
+    """The votes with their recovered voters.
+
+    Raises:
+        Refused: more votes than any ticket has, or one that is not a decision for this chain and contract.
+    """
+    if len(votes) > VOTES_MAX:
+        raise Refused(Refusal.TOO_MANY_VOTES, f"{len(votes)} votes; at most {VOTES_MAX} are looked at")
+    return [_read_vote(vote, scope) for vote in votes]
+
+
+def _read_vote(vote: SignedVote, scope: VoteScope) -> CastVote:
+    try:
+        decision = decision_from(vote.document["message"])
+        expected = typed_data(decision, scope)
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
+        raise Refused(Refusal.MALFORMED_VOTE, f"a vote's message is no redemption decision: {error!r}") from error
+    if vote.document.get("domain") != expected["domain"]:
+        raise Refused(
+            Refusal.FOREIGN_DOMAIN,
+            f"a vote is not for chain {scope.chain_id} and contract {checksum(scope.redemption_manager)}",
+        )
+    if vote.document != expected:
+        raise Refused(Refusal.MALFORMED_VOTE, "a vote's document differs from the one its own words make")
+    if len(vote.signature) != SIGNATURE_BYTES:
+        raise Refused(Refusal.MALFORMED_VOTE, f"a vote's signature has {len(vote.signature)} bytes, not {SIGNATURE_BYTES}")
+    try:
+        return CastVote(recover_typed(expected, vote.signature), decision)
+    except MalformedSignature as error:
+        raise Refused(Refusal.MALFORMED_VOTE, str(error)) from error
+
+
+def require_carried(ruling: Ruling, votes: Sequence[CastVote], facts: ChainFacts, approvals: ApprovalsTable) -> None:
+    """Raises Refused unless these votes make this ruling lawful on what the chain shows."""
+    if facts.status != OnChainStatus.PENDING_APPROVAL:
+        raise Refused(
+            Refusal.NOT_AWAITING_APPROVAL, f"request {ruling.request_id} is in state {facts.status} on chain, it awaits nobody"
+        )
+    for vote in votes:
+        _require_about(ruling, vote, facts)
+    voters = [vote.voter for vote in votes]
+    if len(set(voters)) != len(voters):
+        raise Refused(Refusal.REPEATED_VOTER, "one person's vote is there twice")
+    required = _required(ruling, facts, approvals)
+    if len(voters) < required:
+        raise Refused(
+            Refusal.TOO_FEW_VOTES, f"request {ruling.request_id} needs {required} votes to {ruling.verdict}, got {len(voters)}"
+        )
+
+
+def _require_about(ruling: Ruling, vote: CastVote, facts: ChainFacts) -> None:
+    decision, voter = vote.decision, checksum(vote.voter)
+    if decision.request_id != ruling.request_id:
+        raise Refused(
+            Refusal.OTHER_REQUEST, f"{voter} decided on request {decision.request_id}, the call is about {ruling.request_id}"
+        )
+    if decision.verdict is not ruling.verdict:
+        raise Refused(Refusal.OTHER_VERDICT, f"{voter} voted {decision.verdict}, the call would {ruling.verdict}")
+    if ruling.verdict is Verdict.REJECT and decision.reason != ruling.reason:
+        raise Refused(Refusal.OTHER_REASON, f"the call's reason is not the one {voter} signed")
+    if (decision.owner, decision.receiver) != (facts.owner, facts.receiver):
+        raise Refused(Refusal.OTHER_PARTIES, f"{voter} decided on another owner or receiver than the chain shows")
+    if decision.gross_amount != facts.gross_amount:
+        raise Refused(Refusal.OTHER_AMOUNT, f"{voter} decided on {decision.gross_amount}, the chain shows {facts.gross_amount}")
+    if vote.voter in (facts.owner, facts.receiver):
+        raise Refused(Refusal.VOTER_IS_PARTY, f"{voter} is the request's owner or receiver and never decides on it")
+    if vote.voter not in facts.role_holders:
+        raise Refused(Refusal.VOTER_LACKS_ROLE, f"{voter} does not hold VIP_APPROVER_ROLE at the final block")
+
+
+def _required(ruling: Ruling, facts: ChainFacts, approvals: ApprovalsTable) -> int:
+    """A single rejection ends a ticket; an approval needs its channel's count."""
+    if ruling.verdict is Verdict.REJECT:
+        return 1
+    try:
+        required = approvals.required(Channel.from_chain(facts.channel))
+    except ValueError as error:
+        raise Refused(Refusal.NOT_AWAITING_APPROVAL, str(error)) from error
+    if required is None:
+        raise Refused(Refusal.NOT_AWAITING_APPROVAL, f"channel {facts.channel} has no approvals in the policy")
+    return required
