@@ -9,9 +9,11 @@ from typing import Final
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.approval_workflow.store import to_domain, with_records
+from paimon.application.approval_workflow.store import get_ticket, to_domain, with_records
+from paimon.application.transactions.queries import intents_for_request
 from paimon.domain.approval import SlaStage, Ticket, TicketStatus, TicketType
-from paimon.infrastructure.database.models.owned import ApprovalTicket
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.owned import ApprovalRecord, ApprovalTicket, TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 OPEN_TICKETS_MAX: Final = 1_000
@@ -107,3 +109,25 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
     waiting = [to_domain(row) for row in await session.scalars(open_query)]
     stages = Counter(ticket.sla_stage(now) for ticket in waiting)
     return SlaReport(now, figures, {stage: stages[stage] for stage in SlaStage}, waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFile:
+    """One ticket with everything kept about it, as of `read_at`."""
+
+    ticket: Ticket
+    records: list[ApprovalRecord]
+    intents: list[TransactionIntent]
+    read_at: datetime
+
+
+async def get_file(session: AsyncSession, ticket_id: str) -> TicketFile:
+    """Raises TicketNotFound."""
+    ticket = await get_ticket(session, ticket_id)
+    votes = select(ApprovalRecord).where(ApprovalRecord.ticket_id == ticket_id).order_by(ApprovalRecord.decided_at)
+    return TicketFile(
+        ticket=ticket,
+        records=[*await session.scalars(votes)],
+        intents=[each for each in await intents_for_request(session, ticket.request_id) if each.ticket_id == ticket_id],
+        read_at=await database_now(session),
+    )

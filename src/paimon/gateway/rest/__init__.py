@@ -1,0 +1,1 @@
+"""The REST API: parse, authorise, one call, present. Nothing is decided here."""

@@ -1,0 +1,133 @@
+"""Reads of redemptions: lists by state and owner, what awaits approval, and one request with all that belongs to it."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.approval_workflow.queries import tickets_of_requests
+from paimon.application.approval_workflow.store import find_ticket_of_request
+from paimon.application.redemptions.reactions import LOCKED_NAV
+from paimon.application.redemptions.store import find_redemption, to_domain
+from paimon.application.redemptions.timeline import ChainEvent, TimelineEntry, timeline
+from paimon.application.transactions.queries import intents_for_request
+from paimon.domain.approval import Ticket
+from paimon.domain.chain import Address
+from paimon.domain.redemption import Channel, Redemption, RedemptionStatus
+from paimon.domain.transaction import IntentKind
+from paimon.infrastructure.database.models.derived import Block, Observation, RawLog, RedemptionRequest
+from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+
+
+class RedemptionNotFound(Exception):
+    """No request with this id was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionFilter:
+    """What a list is narrowed to. Days are UTC days of the request, both ends included."""
+
+    status: RedemptionStatus | None = None
+    channel: Channel | None = None
+    owner: Address | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        request = RedemptionRequest
+        wanted: list[ColumnElement[bool]] = []
+        if self.status is not None:
+            wanted.append(request.status == self.status)
+        if self.channel is not None:
+            wanted.append(request.channel == self.channel)
+        if self.owner is not None:
+            wanted.append(request.owner == self.owner)
+        if self.first_day is not None:
+            wanted.append(request.requested_at >= datetime.combine(self.first_day, time.min, UTC))
+        if self.last_day is not None:
+            wanted.append(request.requested_at <= datetime.combine(self.last_day, time.max, UTC))
+        return wanted
+
+
+async def list_redemptions(session: AsyncSession, page: PageRequest, wanted: RedemptionFilter) -> Page[Redemption]:
+    """Requests, latest first."""
+    query = select(RedemptionRequest).where(*wanted.conditions()).order_by(RedemptionRequest.request_id.desc())
+    return await fetch_page(session, query, page, to_domain)
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingApproval:
+    """A request under approval with its ticket; None for the moment between the event and its reaction."""
+
+    redemption: Redemption
+    ticket: Ticket | None
+
+
+async def list_awaiting_approval(session: AsyncSession, page: PageRequest) -> Page[AwaitingApproval]:
+    """Requests the chain holds back until someone approves, oldest first."""
+    query = (
+        select(RedemptionRequest)
+        .where(RedemptionRequest.status == RedemptionStatus.PENDING_APPROVAL)
+        .order_by(RedemptionRequest.requested_at, RedemptionRequest.request_id)
+    )
+    found = await fetch_page(session, query, page, to_domain)
+    tickets = await tickets_of_requests(session, (each.request_id for each in found.items))
+    return Page([AwaitingApproval(each, tickets.get(each.request_id)) for each in found.items], found.total, page)
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionDetail:
+    """A request with everything that belongs to it."""
+
+    redemption: Redemption
+    locked_nav: int | None
+    ticket: Ticket | None
+    intents: list[TransactionIntent]
+    timeline: list[TimelineEntry]
+
+    @property
+    def settlement(self) -> TransactionIntent | None:
+        """The latest intent to settle it, whose `unfunded` says that the money is not there yet."""
+        return next((each for each in reversed(self.intents) if each.kind is IntentKind.SETTLE_REDEMPTION), None)
+
+
+async def get_detail(session: AsyncSession, request_id: int) -> RedemptionDetail:
+    """Raises RedemptionNotFound."""
+    redemption = await find_redemption(session, request_id)
+    if redemption is None:
+        raise RedemptionNotFound(f"there is no redemption request {request_id}")
+    ticket = await find_ticket_of_request(session, request_id)
+    intents = [*await intents_for_request(session, request_id)]
+    return RedemptionDetail(
+        redemption=redemption,
+        locked_nav=await _locked_nav(session, request_id),
+        ticket=ticket,
+        intents=intents,
+        timeline=timeline(await _events(session, request_id), ticket, intents),
+    )
+
+
+async def _locked_nav(session: AsyncSession, request_id: int) -> int | None:
+    query = (
+        select(Observation.data)
+        .where(Observation.kind == LOCKED_NAV, Observation.subject == str(request_id))
+        .order_by(Observation.block_number.desc())
+        .limit(1)
+    )
+    data = (await session.execute(query)).scalar_one_or_none()
+    return None if data is None else int(data["lockedNav"])
+
+
+async def _events(session: AsyncSession, request_id: int) -> list[ChainEvent]:
+    query = (
+        select(RawLog.event, RawLog.args, RawLog.tx_hash, Block.number, Block.timestamp, Block.recorded_at)
+        .join(Block, Block.number == RawLog.block_number)
+        .where(RawLog.request_id == request_id, RawLog.event.is_not(None))
+        .order_by(RawLog.block_number, RawLog.log_index)
+    )
+    return [
+        ChainEvent(row.event, row.args or {}, row.tx_hash, row.number, row.timestamp, row.recorded_at)
+        for row in await session.execute(query)
+    ]

@@ -1,0 +1,42 @@
+"""An operator asks for one settlement now, rather than at the next sweep. What is due stays the chain's to say."""
+
+import structlog
+
+from paimon.application.redemptions.queries import RedemptionNotFound
+from paimon.application.redemptions.settlement import chain_position, request_settlement, window_date
+from paimon.application.redemptions.store import find_redemption
+from paimon.domain.chain import Address, checksum
+from paimon.domain.user import User
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.sessions import Database
+
+log = structlog.get_logger(__name__)
+
+
+class NothingRecorded(Exception):
+    """The listener has not recorded a block yet, so the chain's time is not known here."""
+
+
+async def settle_one(
+    request_id: int, *, by: User, database: Database, contracts: FundContracts, keeper: Address
+) -> TransactionIntent:
+    """The intent that settles this request.
+
+    Raises:
+        RedemptionNotFound, NothingRecorded, NotSettleable, NotDue, SettlementExhausted, RpcUnavailable.
+    """
+    async with database.read() as session:
+        redemption = await find_redemption(session, request_id)
+        here = await chain_position(session)
+    if redemption is None:
+        raise RedemptionNotFound(f"there is no redemption request {request_id}")
+    if here is None:
+        raise NothingRecorded(NothingRecorded.__doc__)
+    date = await window_date(contracts, redemption, at=here)
+    async with database.write() as session:
+        intent = await request_settlement(
+            session, redemption, chain_time=here.timestamp, window_date=date, contracts=contracts, keeper=keeper
+        )
+    log.info("settlement.requested", request_id=request_id, by=checksum(by.address), intent_id=str(intent.id))
+    return intent

@@ -1,0 +1,84 @@
+"""What endpoints ask for: the house, who is calling, which page. Sessions are opened by the use cases themselves.
+
+(A `yield` dependency that held a session would commit after the answer has gone out.)
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Path, Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
+
+from paimon.application.accounts.sign_in import Caller, authenticate
+from paimon.application.accounts.users import require
+from paimon.composition import House
+from paimon.domain.units import UINT256_MAX
+from paimon.domain.user import Permission, User
+from paimon.gateway.rest.errors import AuthRequired, InvalidInput
+from paimon.infrastructure.database.paging import PageRequest
+
+_bearer = HTTPBearer(auto_error=False, description="the access token of POST /auth/verify", bearerFormat="JWT")
+
+
+def get_house(connection: HTTPConnection) -> House:
+    house: House = connection.app.state.house
+    return house
+
+
+HouseDep = Annotated[House, Depends(get_house)]
+
+
+async def get_caller(house: HouseDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+    """Whoever the access token names, with the role they have now."""
+    if credentials is None:
+        raise AuthRequired
+    return await authenticate(credentials.credentials, database=house.database, auth=house.settings.auth)
+
+
+CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+def _permitted(permission: Permission) -> Callable[[Caller], Awaitable[User]]:
+    async def check(caller: CallerDep) -> User:
+        require(caller.user, permission)
+        return caller.user
+
+    return check
+
+
+SignedInUser = Annotated[User, Depends(_permitted(Permission.READ))]
+"""Any user: may read, and is judged further by the use case."""
+
+Settler = Annotated[User, Depends(_permitted(Permission.SETTLE))]
+
+
+async def get_page(
+    house: HouseDep,
+    page: Annotated[int, Query(ge=1, description="counted from 1; past the end the list is empty")] = 1,
+    page_size: Annotated[
+        int | None, Query(ge=1, alias="pageSize", description="20 unless given; 100 at most, by default")
+    ] = None,
+) -> PageRequest:
+    options = house.settings.api
+    size = options.page_size_default if page_size is None else page_size
+    if size > options.page_size_max:
+        raise InvalidInput("pageSize", f"a page holds at most {options.page_size_max} items, {size} were asked for")
+    return PageRequest(page, size)
+
+
+PageDep = Annotated[PageRequest, Depends(get_page)]
+
+
+async def get_request_id(
+    request_id: Annotated[str, Path(alias="requestId", pattern="^[0-9]{1,78}$", description="a decimal number")],
+) -> int:
+    number = int(request_id)
+    if number > UINT256_MAX:
+        raise InvalidInput("requestId", "a request id is below 2²⁵⁶")
+    return number
+
+
+RequestId = Annotated[int, Depends(get_request_id)]
+
+TicketId = Annotated[str, Path(alias="ticketId", pattern="^TKT-[A-Za-z0-9-]{1,90}$", description="TKT-…")]

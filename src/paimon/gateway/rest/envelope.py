@@ -1,0 +1,97 @@
+"""The one shape of every answer: `{success, data, timestamp, requestId}` or `{success, error, timestamp, requestId}`."""
+
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Generic, Literal, Self, TypeVar
+
+import orjson
+from fastapi import Response
+from pydantic import Field
+
+from paimon.gateway.rest.schema import ApiModel, Time, iso_z
+from paimon.infrastructure.database.paging import Page
+
+Data = TypeVar("Data")
+
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
+"""Set by the request frame for the time of one request."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _request_id() -> str:
+    return current_request_id.get()
+
+
+class ErrorCode(StrEnum):
+    AUTH_REQUIRED = "AUTH_REQUIRED"
+    AUTH_INVALID = "AUTH_INVALID"
+    AUTH_EXPIRED = "AUTH_EXPIRED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    VALIDATION_ERROR = "VALIDATION_ERROR"
+    CONFLICT = "CONFLICT"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+
+
+class Envelope(ApiModel, Generic[Data]):
+    """A successful answer."""
+
+    success: Literal[True] = True
+    data: Data
+    timestamp: Time = Field(default_factory=_now)
+    request_id: str = Field(default_factory=_request_id)
+
+
+class ErrorDetail(ApiModel):
+    """What is wrong with one field of the request."""
+
+    field: str
+    message: str
+
+
+class ErrorBody(ApiModel):
+    code: ErrorCode
+    message: str
+    details: list[ErrorDetail] | None = None
+
+
+class ErrorEnvelope(ApiModel):
+    """A failure."""
+
+    success: Literal[False] = False
+    error: ErrorBody
+    timestamp: Time = Field(default_factory=_now)
+    request_id: str = Field(default_factory=_request_id)
+
+
+class Pagination(ApiModel):
+    total: int
+    page: int
+    page_size: int
+    total_pages: int
+
+    @classmethod
+    def of(cls, page: Page[Any]) -> Self:
+        size = page.request.size
+        return cls(total=page.total, page=page.request.number, page_size=size, total_pages=-(-page.total // size))
+
+
+class Listing(ApiModel, Generic[Data]):
+    """One page of a list."""
+
+    items: list[Data]
+    pagination: Pagination
+
+
+def splice(data: bytes) -> Response:
+    """A success around data that is encoded already; decoding and encoding it again would be the whole cost of the answer."""
+    head = orjson.dumps({"timestamp": iso_z(_now()), "requestId": current_request_id.get()})
+    return Response(b'{"success":true,"data":' + data + b"," + head[1:], media_type="application/json")

@@ -1,0 +1,188 @@
+"""Exceptions become HTTP here, in one table. The floors below know no status code."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from paimon.application.accounts.sign_in import ChallengeExpired, SignInRefused
+from paimon.application.accounts.tokens import TokenExpired, TokenInvalid
+from paimon.application.accounts.users import NotPermitted
+from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatch
+from paimon.application.approval_workflow.store import TicketNotFound
+from paimon.application.redemptions.queries import RedemptionNotFound
+from paimon.application.redemptions.settle_one import NothingRecorded
+from paimon.application.redemptions.settlement import NotDue, NotSettleable, SettlementExhausted
+from paimon.application.transactions.intents import PayloadConflict
+from paimon.domain.approval import AlreadyVoted, TicketClosed, VoterNotAllowed
+from paimon.domain.siwe import MalformedMessage
+from paimon.domain.vote import VoteNotAcceptable
+from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
+from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.keys.signatures import MalformedSignature
+
+log = structlog.get_logger(__name__)
+
+
+class AuthRequired(Exception):
+    """Sign in first: send the header `Authorization: Bearer <access token>`."""
+
+
+class InvalidInput(Exception):
+    """A value of the request is wrong in a way only a handler can tell."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotCancellable(Exception):
+    """A redemption's ticket closes only by what the chain shows: its owner cancels the request there, or it is rejected."""
+
+
+class NoSnapshot(Exception):
+    """The fund's first snapshot has not been taken yet; the listener and a worker must be running. Try again shortly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one kind of exception is answered. Without `message` its own text is shown, which is written for the caller."""
+
+    status: int
+    code: ErrorCode
+    field: str | None = None
+    message: str | None = None
+
+
+_DATABASE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the database does not answer; try again shortly")
+_REDIS_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="Redis does not answer; try again shortly")
+_NODE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain's node does not answer; try again shortly")
+
+TABLE: Final[Mapping[type[Exception], Rule]] = {
+    InvalidInput: Rule(400, ErrorCode.VALIDATION_ERROR),
+    MalformedMessage: Rule(400, ErrorCode.VALIDATION_ERROR, field="message"),
+    MalformedSignature: Rule(400, ErrorCode.VALIDATION_ERROR, field="signature"),
+    VoteNotAcceptable: Rule(400, ErrorCode.VALIDATION_ERROR, field="expiresAt"),
+    AuthRequired: Rule(401, ErrorCode.AUTH_REQUIRED, message=AuthRequired.__doc__),
+    SignInRefused: Rule(401, ErrorCode.AUTH_INVALID),
+    TokenInvalid: Rule(401, ErrorCode.AUTH_INVALID),
+    ChallengeExpired: Rule(401, ErrorCode.AUTH_EXPIRED),
+    TokenExpired: Rule(401, ErrorCode.AUTH_EXPIRED),
+    NotPermitted: Rule(403, ErrorCode.FORBIDDEN),
+    SignerMismatch: Rule(403, ErrorCode.FORBIDDEN),
+    VoterNotAllowed: Rule(403, ErrorCode.FORBIDDEN),
+    RedemptionNotFound: Rule(404, ErrorCode.NOT_FOUND),
+    TicketNotFound: Rule(404, ErrorCode.NOT_FOUND),
+    AlreadyVoted: Rule(409, ErrorCode.CONFLICT),
+    NonceUsed: Rule(409, ErrorCode.CONFLICT, field="nonce"),
+    NotCancellable: Rule(409, ErrorCode.CONFLICT, message=NotCancellable.__doc__),
+    NotDue: Rule(409, ErrorCode.CONFLICT),
+    NotSettleable: Rule(409, ErrorCode.CONFLICT),
+    PayloadConflict: Rule(409, ErrorCode.CONFLICT),
+    SettlementExhausted: Rule(409, ErrorCode.CONFLICT),
+    TicketClosed: Rule(409, ErrorCode.CONFLICT),
+    NoSnapshot: Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message=NoSnapshot.__doc__),
+    NothingRecorded: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
+    OperationalError: _DATABASE_DOWN,
+    InterfaceError: _DATABASE_DOWN,
+    PoolTimeout: _DATABASE_DOWN,
+    RedisConnectionError: _REDIS_DOWN,
+    RedisTimeoutError: _REDIS_DOWN,
+    RpcUnavailable: _NODE_DOWN,
+    RpcError: Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain's node could not answer; try again shortly"),
+}
+
+_HTTP_CODES: Final[Mapping[int, ErrorCode]] = {
+    400: ErrorCode.VALIDATION_ERROR,
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    413: ErrorCode.PAYLOAD_TOO_LARGE,
+    415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+}
+_EXTRA_HEADERS: Final[Mapping[int, Mapping[str, str]]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}
+
+
+def failure(
+    status: int,
+    code: ErrorCode,
+    message: str,
+    *,
+    details: Sequence[ErrorDetail] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    body = ErrorEnvelope(error=ErrorBody(code=code, message=message, details=list(details) if details else None))
+    return Response(
+        body.model_dump_json(by_alias=True, exclude_none=True),
+        status_code=status,
+        headers={**_EXTRA_HEADERS.get(status, {}), **(headers or {})},
+        media_type="application/json",
+    )
+
+
+def rule_for(error: Exception) -> Rule | None:
+    """The table's rule for this exception or the nearest class it descends from."""
+    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
+
+
+async def _on_known(request: Request, error: Exception) -> Response:
+    rule = rule_for(error)
+    if rule is None:
+        raise error
+    if rule.status >= 500:
+        log.error("request.unavailable", path=request.url.path, reason=f"{type(error).__name__}: {error}"[:500])
+    message = rule.message or str(error)
+    field = error.field if isinstance(error, InvalidInput) else rule.field
+    return failure(rule.status, rule.code, message, details=[ErrorDetail(field=field, message=message)] if field else None)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = _HTTP_CODES.get(error.status_code, ErrorCode.INTERNAL_ERROR)
+    messages = {
+        404: f"there is no endpoint {request.url.path[:200]}",
+        405: f"{request.method} is not allowed here",
+        413: "the request's body is too large",
+    }
+    return failure(error.status_code, code, messages.get(error.status_code, str(error.detail)), headers=error.headers)
+
+
+async def _on_invalid(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    if isinstance(error.body, bytes):
+        # FastAPI leaves a body of another media type as bytes, and then finds fault with the bytes.
+        message = "the body must be JSON, sent with Content-Type: application/json"
+        return failure(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, message)
+    details = [
+        ErrorDetail(field=_field(problem["loc"]), message=str(problem["msg"]).removeprefix("Value error, "))
+        for problem in error.errors()
+    ]
+    named = ", ".join(dict.fromkeys(each.field for each in details))
+    return failure(400, ErrorCode.VALIDATION_ERROR, f"the request is not valid: {named}", details=details)
+
+
+def _field(location: Sequence[int | str]) -> str:
+    """`("body", "expiresAt")` → `expiresAt`; the body as a whole, or a place in text that is no JSON, is `body`."""
+    return ".".join(str(part) for part in location[1:] if isinstance(part, str)) or str(location[0])
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def install(app: FastAPI) -> None:
+    handlers: dict[type[Exception], Handler] = {
+        **dict.fromkeys(TABLE, _on_known),
+        HTTPException: _on_http,
+        RequestValidationError: _on_invalid,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)

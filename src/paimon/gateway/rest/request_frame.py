@@ -1,0 +1,88 @@
+"""What surrounds every request: its id, in logs, answer and header; the limit of its body; the last line against a failure.
+
+Plain ASGI, so that a streaming or WebSocket connection passes untouched and an answer is not copied.
+"""
+
+import re
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from paimon.gateway.rest.envelope import ErrorCode, current_request_id
+from paimon.gateway.rest.errors import failure
+
+log = structlog.get_logger(__name__)
+
+HEADER: Final = "X-Request-ID"
+_SANE: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+
+
+def request_id_from(offered: str | None) -> str:
+    """The caller's own id where it is sane enough for a log line, else a new one."""
+    return offered if offered is not None and _SANE.fullmatch(offered) else uuid4().hex
+
+
+class RequestFrame:
+    """Outermost of our own middleware."""
+
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
+        self._app = app
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = request_id_from(headers.get(HEADER))
+        token = current_request_id.set(request_id)
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                await self._framed(scope, receive, send, headers, request_id)
+        finally:
+            current_request_id.reset(token)
+
+    async def _framed(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
+        started = False
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._body_bytes_max:
+                raise HTTPException(413)
+            return message
+
+        async def marked(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        if self._declares_too_much(headers):
+            refusal = failure(
+                413,
+                ErrorCode.PAYLOAD_TOO_LARGE,
+                f"the request's body is larger than {self._body_bytes_max} bytes",
+                headers={"Connection": "close"},
+            )
+            await refusal(scope, receive, marked)
+            return
+        try:
+            await self._app(scope, counted, marked)
+        except Exception as error:
+            if started:
+                raise
+            log.error("request.failed", method=scope["method"], path=scope["path"], exc_info=error)
+            answer = failure(500, ErrorCode.INTERNAL_ERROR, "something went wrong here; the request id finds it in the log")
+            await answer(scope, receive, marked)
+
+    def _declares_too_much(self, headers: Headers) -> bool:
+        declared = headers.get("content-length", "")
+        return declared.isdecimal() and int(declared[:20]) > self._body_bytes_max

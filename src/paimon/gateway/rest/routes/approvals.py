@@ -1,0 +1,103 @@
+"""Tickets: what awaits a decision, what to sign, and the decision itself."""
+
+import secrets
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from paimon.application.approval_workflow.queries import TicketFile, get_file, list_tickets, sla_report
+from paimon.application.approval_workflow.store import get_ticket
+from paimon.composition import House
+from paimon.domain.approval import TicketStatus, TicketType, Verdict
+from paimon.domain.chain import Hash32
+from paimon.domain.vote import decision_on, typed_data
+from paimon.gateway.rest.dependencies import HouseDep, PageDep, SignedInUser, TicketId
+from paimon.gateway.rest.envelope import Envelope, Listing, Pagination
+from paimon.gateway.rest.errors import NotCancellable
+from paimon.gateway.rest.openapi import answers
+from paimon.gateway.rest.routes.decisions import decide
+from paimon.gateway.rest.views.approvals import (
+    DecisionBody,
+    SigningView,
+    SlaReportView,
+    TicketDetailView,
+    TicketView,
+)
+from paimon.infrastructure.database.clock import database_now
+
+router = APIRouter(prefix="/approvals", tags=["approvals"])
+
+_DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
+
+
+@router.get("", summary="Tickets, latest first", responses=answers("tickets", 400, 401, 503))
+async def index(
+    house: HouseDep,
+    _user: SignedInUser,
+    page: PageDep,
+    status: Annotated[TicketStatus | None, Query()] = None,
+    kind: Annotated[TicketType | None, Query(alias="type")] = None,
+) -> Envelope[Listing[TicketView]]:
+    async with house.database.read() as session:
+        now = await database_now(session)
+        found = await list_tickets(session, page, status=status, kind=kind)
+    items = [TicketView.of(each, now) for each in found.items]
+    return Envelope[Listing[TicketView]](data=Listing[TicketView](items=items, pagination=Pagination.of(found)))
+
+
+@router.get("/sla-report", summary="Promised times against what happened", responses=answers("sla_report", 401, 503))
+async def report(house: HouseDep, _user: SignedInUser) -> Envelope[SlaReportView]:
+    async with house.database.read() as session:
+        found = await sla_report(session, now=await database_now(session))
+    return Envelope[SlaReportView](data=SlaReportView.of(found))
+
+
+@router.get(
+    "/{ticketId}",
+    summary="One ticket with its votes, the calls it led to, and what to sign",
+    responses=answers("ticket", 400, 401, 404, 503),
+)
+async def detail(ticket_id: TicketId, house: HouseDep, _user: SignedInUser) -> Envelope[TicketDetailView]:
+    """`signing` holds the EIP-712 documents of both verdicts with a fresh nonce and expiry, while the ticket is open.
+    Replace `message.reason` by your own before signing, and send the same reason with the signature."""
+    async with house.database.read() as session:
+        file = await get_file(session, ticket_id)
+    return Envelope[TicketDetailView](data=TicketDetailView.of_file(file, _signing(file, house)))
+
+
+def _signing(file: TicketFile, house: House) -> SigningView | None:
+    if not file.ticket.is_open:
+        return None
+    expires_at = file.read_at + timedelta(seconds=house.settings.approval.vote_ttl_seconds_max)
+    nonce = Hash32(secrets.token_bytes(32))
+
+    def document(verdict: Verdict) -> dict[str, object]:
+        return typed_data(decision_on(file.ticket, verdict, "", nonce=nonce, expires_at=expires_at), house.vote_scope)
+
+    return SigningView(approve=document(Verdict.APPROVE), reject=document(Verdict.REJECT))
+
+
+@router.post("/{ticketId}/approve", summary="Vote to approve", responses=answers("decided", *_DECISION_ERRORS))
+async def approve(ticket_id: TicketId, body: DecisionBody, house: HouseDep, user: SignedInUser) -> Envelope[TicketDetailView]:
+    """Needs the role admin here and VIP_APPROVER_ROLE on chain; never the request's owner or receiver."""
+    return Envelope[TicketDetailView](data=await decide(house, user, ticket_id, Verdict.APPROVE, body))
+
+
+@router.post("/{ticketId}/reject", summary="Vote to reject", responses=answers("decided", *_DECISION_ERRORS))
+async def reject(ticket_id: TicketId, body: DecisionBody, house: HouseDep, user: SignedInUser) -> Envelope[TicketDetailView]:
+    """A single rejection ends the ticket. The reason is written to the chain."""
+    return Envelope[TicketDetailView](data=await decide(house, user, ticket_id, Verdict.REJECT, body))
+
+
+@router.post(
+    "/{ticketId}/cancel",
+    summary="Refused for redemption tickets",
+    response_model=Envelope[TicketDetailView],
+    responses=answers("ticket", 400, 401, 404, 409, 503),
+)
+async def cancel(ticket_id: TicketId, house: HouseDep, _user: SignedInUser) -> None:
+    """A redemption's ticket closes only by what the chain shows, so this answers 409."""
+    async with house.database.read() as session:
+        await get_ticket(session, ticket_id)
+    raise NotCancellable

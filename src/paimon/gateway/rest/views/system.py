@@ -1,0 +1,138 @@
+"""The house's own state and settings, as the API shows them. No secret, no address of a server."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from paimon.application.health import Health
+from paimon.domain.health import Condition, Part
+from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, iso_z
+from paimon.settings import ApprovalRuleSettings, Settings
+
+
+class PartView(ApiModel):
+    name: str
+    status: Condition
+    summary: str
+    details: dict[str, Any]
+
+    @classmethod
+    def of(cls, part: Part) -> Self:
+        return cls(name=part.name, status=part.condition, summary=part.summary, details=_plain(part.details))
+
+
+class HealthView(ApiModel):
+    """`down` when nothing can be served, `degraded` when any part is not ok."""
+
+    status: Condition
+    parts: list[PartView]
+
+    @classmethod
+    def of(cls, health: Health) -> Self:
+        return cls(status=health.condition, parts=[PartView.of(each) for each in health.parts])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso_z(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(each) for each in value]
+    return value
+
+
+class ContractsView(ApiModel):
+    vault: AddressText
+    redemption_manager: AddressText
+    asset_controller: AddressText
+    start_block: int
+
+
+class ApprovalRuleView(ApiModel):
+    required_approvals: int
+    warn_seconds: int
+    escalate_seconds: int
+    deadline_seconds: int
+
+    @classmethod
+    def of(cls, rule: ApprovalRuleSettings) -> Self:
+        return cls(**rule.model_dump())
+
+
+class ApprovalPolicyView(ApiModel):
+    version: int
+    vote_ttl_seconds_max: int
+    emergency_redemption: ApprovalRuleView
+    standard_redemption: ApprovalRuleView
+
+
+class SendingView(ApiModel):
+    keeper: AddressText
+    approver: AddressText
+    fees: str
+    max_fee_wei: BigInt
+    fee_bump_bps: int
+    stuck_seconds: int
+    attempts_max: int
+
+
+class LimitsView(ApiModel):
+    page_size_default: int
+    page_size_max: int
+    body_bytes_max: int
+    access_token_ttl_seconds: int
+    ws_queue_max: int
+
+
+class ConfigView(ApiModel):
+    """The settings in effect, as far as they are nobody's secret."""
+
+    chain_id: int
+    contracts: ContractsView
+    approval_policy: ApprovalPolicyView
+    sending: SendingView
+    limits: LimitsView
+    schedule_seconds: dict[str, float]
+    health_limits: dict[str, float]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        fund, approval, sending, api = settings.fund, settings.approval, settings.sending, settings.api
+        return cls(
+            chain_id=settings.chain.chain_id,
+            contracts=ContractsView(
+                vault=fund.vault,
+                redemption_manager=fund.redemption_manager,
+                asset_controller=fund.asset_controller,
+                start_block=fund.start_block,
+            ),
+            approval_policy=ApprovalPolicyView(
+                version=approval.policy_version,
+                vote_ttl_seconds_max=approval.vote_ttl_seconds_max,
+                emergency_redemption=ApprovalRuleView.of(approval.emergency),
+                standard_redemption=ApprovalRuleView.of(approval.standard),
+            ),
+            sending=SendingView(
+                keeper=sending.keeper,
+                approver=sending.approver,
+                fees=sending.fees,
+                max_fee_wei=sending.max_fee_wei,
+                fee_bump_bps=sending.fee_bump_bps,
+                stuck_seconds=sending.stuck_seconds,
+                attempts_max=sending.attempts_max,
+            ),
+            limits=LimitsView(
+                page_size_default=api.page_size_default,
+                page_size_max=api.page_size_max,
+                body_bytes_max=api.body_bytes_max,
+                access_token_ttl_seconds=settings.auth.access_token_ttl_seconds,
+                ws_queue_max=api.ws_queue_max,
+            ),
+            schedule_seconds=_without_unit(settings.schedule.model_dump()),
+            health_limits=settings.health.model_dump(),
+        )
+
+
+def _without_unit(values: Mapping[str, float]) -> dict[str, float]:
+    return {name.removesuffix("_seconds"): value for name, value in values.items()}

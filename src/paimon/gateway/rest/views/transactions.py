@@ -1,0 +1,90 @@
+"""Intents and attempts as the API shows them. The signed bytes stay inside."""
+
+from typing import Self
+from uuid import UUID
+
+from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus
+from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
+from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+
+
+class AttemptView(ApiModel):
+    """One signed transaction of an intent."""
+
+    hash: HashText
+    nonce: int
+    status: AttemptStatus
+    gas_limit: int
+    max_fee_wei: BigInt
+    priority_fee_wei: BigInt
+    created_at: Time
+    broadcast_at: Time | None
+    block_number: int | None
+    succeeded: bool | None
+    gas_used: int | None
+
+    @classmethod
+    def of(cls, attempt: TransactionAttempt) -> Self:
+        return cls(
+            hash=attempt.hash,
+            nonce=attempt.nonce,
+            status=attempt.status,
+            gas_limit=attempt.gas_limit,
+            max_fee_wei=attempt.max_fee_wei,
+            priority_fee_wei=attempt.priority_fee_wei,
+            created_at=attempt.created_at,
+            broadcast_at=attempt.broadcast_at,
+            block_number=attempt.block_number,
+            succeeded=attempt.succeeded,
+            gas_used=attempt.gas_used,
+        )
+
+
+class IntentSummary(ApiModel):
+    """Something this house set out to do on chain, once, and how far it is."""
+
+    id: UUID
+    key: str
+    kind: IntentKind
+    status: IntentStatus
+    wallet: AddressText
+    to: AddressText
+    request_id: BigInt
+    ticket_id: str | None
+    unfunded: bool
+    reason: str | None
+    created_at: Time
+    next_check_at: Time
+    closed_at: Time | None
+
+    @classmethod
+    def of(cls, intent: TransactionIntent) -> Self:
+        return cls(**_fields(intent))
+
+
+class IntentView(IntentSummary):
+    """The same with every transaction that tried it."""
+
+    attempts: list[AttemptView]
+
+    @classmethod
+    def of(cls, intent: TransactionIntent) -> Self:
+        return cls(**_fields(intent), attempts=[AttemptView.of(each) for each in intent.attempts])
+
+
+def _fields(intent: TransactionIntent) -> dict[str, object]:
+    return {
+        "id": intent.id,
+        "key": intent.idempotency_key,
+        "kind": intent.kind,
+        "status": intent.status,
+        "wallet": intent.wallet,
+        "to": intent.to_address,
+        "request_id": intent.request_id,
+        "ticket_id": intent.ticket_id,
+        "unfunded": intent.unfunded,
+        "reason": intent.reason,
+        "created_at": intent.created_at,
+        "next_check_at": intent.next_check_at,
+        "closed_at": intent.closed_at,
+    }
