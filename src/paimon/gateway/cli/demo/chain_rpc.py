@@ -25,6 +25,7 @@ class ChainRpc:
 
     def __init__(self, http_url: str, *, timeout_seconds: float = 10.0) -> None:
         parts = urlsplit(http_url)
+        self.url = http_url
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._timeout_seconds = timeout_seconds
 

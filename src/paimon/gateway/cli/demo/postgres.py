@@ -78,6 +78,11 @@ class EmbeddedPostgres:
         return self._programs.version
 
     @property
+    def pid(self) -> int | None:
+        """The pid of a server begun by `start`."""
+        return self._child.pid if self._child is not None else None
+
+    @property
     def owner_url(self) -> str:
         """SQLAlchemy URL of the database `paimon` for migrations."""
         return self.url(OWNER_ROLE, DATABASE)

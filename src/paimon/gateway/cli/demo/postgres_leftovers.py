@@ -66,14 +66,21 @@ def _wait_for_backends(cluster: Path) -> None:
     """A killed postmaster's backends hold its shared memory until they notice; a new one refuses meanwhile."""
     if not _PROC.is_dir():
         return
-    deadline = time.monotonic() + _BACKENDS_SECONDS
-    while backends := [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and _is_at(entry, cluster)]:
-        if time.monotonic() > deadline:
-            for pid in backends:
+    for by_force in (False, True):
+        if by_force:
+            for pid in _backends(cluster):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            deadline = time.monotonic() + _BACKENDS_SECONDS
-        time.sleep(_POLL_SECONDS)
+        deadline = time.monotonic() + _BACKENDS_SECONDS
+        while time.monotonic() < deadline:
+            if not _backends(cluster):
+                return
+            time.sleep(_POLL_SECONDS)
+    raise DataFolderUnusable(f"processes {_backends(cluster)} still work on {cluster} and do not end: end them by hand")
+
+
+def _backends(cluster: Path) -> list[int]:
+    return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and _is_at(entry, cluster)]
 
 
 def _is_at(entry: Path, cluster: Path) -> bool:

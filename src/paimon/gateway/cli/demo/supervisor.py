@@ -132,10 +132,10 @@ class Supervisor:
     def __enter__(self) -> Self:
         """Take the data folder (DataFolderLocked if another has it) and start watching."""
         self._data_lock.acquire()
+        atexit.register(self.stop)
         self._install_handlers()
         self._watchdog.start()
         self._thread.start()
-        atexit.register(self.stop)
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -319,6 +319,8 @@ class Supervisor:
     def _install_handlers(self) -> None:
         if threading.current_thread() is threading.main_thread():
             for number in _TERMINATION:
+                if signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # nohup: the hang-up was meant to be ignored
                 self._old_handlers[number] = signal.signal(number, _leave)
 
     def _restore_handlers(self) -> None:
