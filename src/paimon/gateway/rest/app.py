@@ -1,18 +1,25 @@
 """The API process: one FastAPI application over one house, REST and WebSocket side by side."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Final
 
+import structlog
 from fastapi import APIRouter, FastAPI
 
-from paimon.composition import open_house
+from paimon.composition import House, open_house, require_ready
 from paimon.gateway.rest import errors
 from paimon.gateway.rest.openapi import describe
 from paimon.gateway.rest.request_frame import RequestFrame
 from paimon.gateway.rest.routes import approvals, auth, fund, redemptions, system
+from paimon.gateway.websocket import endpoint
+from paimon.gateway.websocket.feed import Feed
+from paimon.gateway.websocket.hub import Hub
 from paimon.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 BASE: Final = "/api/v1"
 
@@ -30,9 +37,17 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_house(settings, process="api") as house:
-            app.state.house = house
+            await _require_ready(house)
+            hub = Hub()
+            app.state.house, app.state.hub = house, hub
             app.state.health_desk = system.HealthDesk(house)
-            yield
+            feed = asyncio.create_task(Feed(house.redis, hub).run())
+            feed.add_done_callback(_report_end)
+            try:
+                yield
+            finally:
+                feed.cancel()
+                await asyncio.gather(feed, return_exceptions=True)  # its connection ends before the house closes
 
     app = FastAPI(
         title="Paimon Prime Fund",
@@ -48,9 +63,24 @@ def create_app(settings: Settings) -> FastAPI:
     for group in (auth, fund, redemptions, approvals, system):
         api.include_router(group.router)
     api.include_router(system.probes)
+    api.include_router(endpoint.router)
     app.include_router(api)
     app.include_router(system.probes, include_in_schema=False)  # where a load balancer looks
     errors.install(app)
     app.add_middleware(RequestFrame, body_bytes_max=settings.api.body_bytes_max)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
+
+
+async def _require_ready(house: House) -> None:
+    try:
+        await require_ready(house)
+    except Exception as error:
+        log.critical("api.refused_to_start", reason=str(error))  # the server itself would show a traceback only
+        raise
+
+
+def _report_end(feed: asyncio.Task[None]) -> None:
+    """The feed runs until it is cancelled; anything else leaves clients without messages, and an operator must know."""
+    if not feed.cancelled():
+        log.critical("live.feed_ended", exc_info=feed.exception())

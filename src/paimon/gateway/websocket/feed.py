@@ -1,0 +1,63 @@
+"""From Redis to the hub: one subscription for all clients of this process, renewed for as long as it takes.
+
+Redis keeps nothing for a subscriber that is away, so after every renewal clients are told to read again what they show.
+"""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from paimon.gateway.websocket.hub import Hub
+from paimon.gateway.websocket.protocol import RESYNC, LiveChannel, message
+from paimon.infrastructure.cache.live import messages
+
+log = structlog.get_logger(__name__)
+
+_PAUSE_SECONDS: Final = 0.1
+_PAUSE_SECONDS_MAX: Final = 5.0
+
+
+class Feed:
+    """Runs until it is cancelled. `standing` is set while the subscription stands."""
+
+    def __init__(self, redis: Redis, hub: Hub) -> None:
+        self._redis = redis
+        self._hub = hub
+        self._stood_before = False
+        self._failures = 0
+        self.standing = asyncio.Event()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async for channel, data in messages(self._redis, on_subscribed=self._subscribed):
+                    self._pass_on(channel, data)
+                reason = "the subscription ended"
+            except (RedisError, OSError) as error:
+                reason = f"{type(error).__name__}: {error}"
+            self.standing.clear()
+            self._failures += 1
+            pause = random.uniform(0, min(_PAUSE_SECONDS_MAX, _PAUSE_SECONDS * 2**self._failures))  # noqa: S311 — jitter
+            log.warning("live.subscription_lost", reason=reason, failures=self._failures, pause_seconds=round(pause, 2))
+            await asyncio.sleep(pause)
+
+    def _subscribed(self) -> None:
+        self._failures = 0
+        self.standing.set()
+        if self._stood_before:
+            log.info("live.subscription_renewed", clients=self._hub.client_count)
+            self._hub.tell_all(RESYNC)
+        self._stood_before = True
+
+    def _pass_on(self, channel: str, data: dict[str, object]) -> None:
+        try:
+            known = LiveChannel(channel)
+        except ValueError:
+            log.warning("live.channel_unknown", channel=channel)
+            return
+        self._hub.tell(known, message(known, data, at=datetime.now(UTC)))
