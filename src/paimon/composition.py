@@ -8,15 +8,20 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.domain.vote import VoteScope
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
-from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter, require_chain
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcUnavailable
+from paimon.infrastructure.database.migrate import require_current
 from paimon.infrastructure.database.sessions import Database, create_engine
-from paimon.settings import Settings
+from paimon.infrastructure.keys.client import SignerClient
+from paimon.settings import Refusal, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class House:
     rpc: Rpc
     contracts: FundContracts
     chain: ChainAdapter
+    signer: SignerClient
 
     @property
     def vote_scope(self) -> VoteScope:
@@ -61,7 +67,7 @@ def open_redis(settings: Settings) -> Redis:
     return Redis.from_url(
         settings.redis.url.get_secret_value(),
         socket_connect_timeout=5,
-        socket_timeout=None,
+        socket_timeout=2,  # of a command; a subscription waits without limit
         retry=Retry(FullJitterBackoff(cap=1, base=0.05), 3),
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
     )
@@ -89,4 +95,50 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
             rpc=rpc,
             contracts=FundContracts(rpc, fund_addresses(settings)),
             chain=chain_adapter(settings.chain.chain_id),
+            signer=SignerClient(settings.signer.socket, settings.signer.timeout_seconds),
         )
+
+
+async def require_ready(house: House) -> None:
+    """Refuse to start on the wrong footing, with a message that says what to do.
+
+    Raises:
+        DatabaseBehind, UnsupportedServer: migrations, or a server too old.
+        ChainMismatch, ContractsMissing: the node or the addresses are not this fund's.
+        DatabaseUnreachable, RedisUnreachable, NodeUnreachable: nobody answers.
+    """
+    try:
+        await require_current(house.database.engine)
+    except (OperationalError, PoolTimeout) as error:
+        where = house.database.engine.url.render_as_string(hide_password=True)
+        raise DatabaseUnreachable(
+            f"PostgreSQL does not answer at {where} (PAIMON_DATABASE__URL): {_first_line(error)}"
+        ) from error
+    try:
+        await house.redis.ping()
+    except RedisError as error:
+        server = house.redis.connection_pool.connection_kwargs
+        raise RedisUnreachable(
+            f"Redis does not answer at {server.get('host')}:{server.get('port')} (PAIMON_REDIS__URL): {_first_line(error)}"
+        ) from error
+    try:
+        await require_chain(house.rpc, house.settings.chain.chain_id)
+        await house.contracts.require_deployed(at=await house.chain.final_block(house.rpc))
+    except RpcUnavailable as error:
+        raise NodeUnreachable(f"{error} (PAIMON_CHAIN__RPC_URL)") from error
+
+
+class DatabaseUnreachable(Refusal):
+    """PostgreSQL gives no answer."""
+
+
+class RedisUnreachable(Refusal):
+    """Redis gives no answer."""
+
+
+class NodeUnreachable(Refusal):
+    """The chain's node gives no answer."""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

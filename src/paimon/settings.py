@@ -16,7 +16,11 @@ from paimon.domain.approval import ApprovalPolicy, TicketRule, TicketType
 from paimon.domain.chain import Address, checksum, parse_address
 
 
-class SettingsError(Exception):
+class Refusal(Exception):
+    """Ends a process on purpose. The message tells the person who started it what is wrong and what would be right."""
+
+
+class SettingsError(Refusal):
     """A setting is missing or wrong; the message names the variable and what it should hold."""
 
 

@@ -23,16 +23,16 @@ from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import Cursor, LogStatus
 from paimon.infrastructure.database.sessions import Database
-from paimon.settings import ChainSettings
+from paimon.settings import ChainSettings, Refusal
 
 log = structlog.get_logger(__name__)
 
 
-class FinalBlockChanged(Exception):
+class FinalBlockChanged(Refusal):
     """A recorded final block is not on the chain any more: the books stand on blocks that no longer exist."""
 
 
-class ChainBehindCursor(Exception):
+class ChainBehindCursor(Refusal):
     """The node's chain ends before what is recorded: another chain, or one that was started afresh."""
 
 

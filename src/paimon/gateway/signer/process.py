@@ -17,11 +17,12 @@ from paimon.infrastructure.blockchain.finality import UnknownChain, chain_adapte
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError, load_key
 from paimon.infrastructure.keys.local_key import LocalKey
+from paimon.settings import Refusal
 
 log = structlog.get_logger(__name__)
 
 
-class SignerStartRefused(Exception):
+class SignerStartRefused(Refusal):
     """The signer does not start; the message says what is not as the policy says, and what to do."""
 
 

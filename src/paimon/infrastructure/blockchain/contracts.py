@@ -9,12 +9,13 @@ from paimon.domain.units import NavPerShare, RawAmount
 from paimon.domain.vault import VaultState
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+from paimon.settings import Refusal
 
 _BATCH_MAX: Final = 100
 """Calls in one HTTP request; providers refuse far larger batches."""
 
 
-class ContractsMissing(Exception):
+class ContractsMissing(Refusal):
     """The configured addresses do not hold the fund's contracts."""
 
 

@@ -11,15 +11,16 @@ import structlog
 
 from paimon.domain.chain import BlockStamp, Hash32
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+from paimon.settings import Refusal
 
 log = structlog.get_logger(__name__)
 
 
-class ChainMismatch(Exception):
+class ChainMismatch(Refusal):
     """The node serves another chain than the settings name."""
 
 
-class UnknownChain(Exception):
+class UnknownChain(Refusal):
     """No finality rule is known for this chain id."""
 
 

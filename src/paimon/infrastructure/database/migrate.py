@@ -17,16 +17,17 @@ from sqlalchemy.engine import create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.infrastructure.database.models import metadata
+from paimon.settings import Refusal
 
 _HERE: Final = Path(__file__).parent
 SERVER_VERSION_MIN: Final = 160_000
 
 
-class DatabaseBehind(Exception):
+class DatabaseBehind(Refusal):
     """The database is not at this version's migrations; the message has the command to run."""
 
 
-class UnsupportedServer(Exception):
+class UnsupportedServer(Refusal):
     """The PostgreSQL server is older than this system supports."""
 
 

@@ -1,0 +1,36 @@
+"""`paimon api`: serve REST, WebSocket and the API documentation."""
+
+import socket
+
+import typer
+import uvicorn
+
+from paimon.gateway.cli.process import explained, refuse, settings_for
+from paimon.gateway.rest.app import create_app
+
+app = typer.Typer()
+
+
+@app.command()
+def api(context: typer.Context) -> None:
+    """Serve REST, WebSocket and the API documentation."""
+    with explained():
+        settings = settings_for(context, "api")
+        listening = _listen(settings.api.host, settings.api.port)
+        config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        server.run(sockets=[listening])
+    if not server.started:
+        # The lifespan has logged why; uvicorn itself would end with success.
+        raise typer.Exit(2)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        refuse(f"cannot listen on {host}:{port}: {error.strerror}; free it or set PAIMON_API__PORT to another port")
+    return listening

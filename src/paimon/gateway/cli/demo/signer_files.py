@@ -1,0 +1,70 @@
+"""The demo's signer: keystores for its two keys, their passwords, and its policy file, made once and kept."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from eth_account.signers.local import LocalAccount
+from pydantic import SecretStr
+
+from paimon.gateway.cli.demo.secretfile import passwords, write_private
+from paimon.gateway.signer.policy import ContractsTable, KeyTable, SignableFunction, SignerPolicy, write_policy
+from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.keys.keystore import create_keystore
+
+_SOCKET_PATH_MAX: Final = 100
+"""The kernel allows 107 bytes; a draft's suffix must fit too."""
+
+_SCRYPT_COST: Final = 2**12
+"""Cheap on purpose: these keys are made up for a demo, and the signer starts often."""
+
+_MAY: Final = {
+    "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
+    "approver": frozenset({SignableFunction.APPROVE, SignableFunction.REJECT}),
+}
+
+
+def write_signer_files(
+    folder: Path, *, keeper: LocalAccount, approver: LocalAccount, chain_id: int, rpc_url: str, fund: FundAddresses
+) -> Path:
+    """Keystores, passwords and policy in `folder`; the path of the socket the signer will listen on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    keys = []
+    for name, account in (("keeper", keeper), ("approver", approver)):
+        password_file, keystore = folder / f"{name}.password", folder / f"{name}.json"
+        if not password_file.exists():
+            write_private(password_file, passwords(folder / "passwords.json", [name])[name])
+        if not keystore.exists():
+            create_keystore(keystore, password_file, bytes(account.key), scrypt_cost=_SCRYPT_COST)
+        keys.append(
+            KeyTable(
+                name=name,
+                address=bytes.fromhex(account.address[2:]),
+                keystore=Path(keystore.name),
+                password_file=Path(password_file.name),
+                functions=_MAY[name],
+            )
+        )
+    policy = SignerPolicy(
+        chain_id=chain_id,
+        rpc_url=SecretStr(rpc_url),
+        socket=_socket_path(folder),
+        contracts=ContractsTable(
+            vault=fund.vault, redemption_manager=fund.redemption_manager, asset_controller=fund.asset_controller
+        ),
+        keys=tuple(keys),
+    )
+    write_policy(folder / "policy.toml", policy)
+    return policy.socket
+
+
+def _socket_path(folder: Path) -> Path:
+    """In the folder; in a short private one beside it where the folder's path is too long for a socket."""
+    wished = folder / "signer.sock"
+    if len(str(wished).encode()) <= _SOCKET_PATH_MAX:
+        return wished
+    short = Path(tempfile.gettempdir()) / f"paimon-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    return short / "signer.sock"

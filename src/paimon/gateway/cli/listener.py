@@ -1,0 +1,39 @@
+"""`paimon listener`: follow the chain under a lease."""
+
+import typer
+
+from paimon.application.event_listener.follow import Listener
+from paimon.composition import open_house, require_ready
+from paimon.gateway.cli.process import explained, run_until_signalled, settings_for
+from paimon.infrastructure.database.leadership import lead
+from paimon.settings import Settings
+
+app = typer.Typer()
+
+LEASE = "listener"
+
+
+@app.command()
+def listener(context: typer.Context) -> None:
+    """Follow the chain. Any number may run: one works, the others stand by."""
+    with explained():
+        run_until_signalled(_follow(settings_for(context, "listener")))
+
+
+async def _follow(settings: Settings) -> None:
+    async with open_house(settings, process="listener") as house:
+        await require_ready(house)
+        following = Listener(
+            database=house.database,
+            contracts=house.contracts,
+            chain=house.chain,
+            options=settings.chain,
+            start_block=settings.fund.start_block,
+        )
+        await lead(
+            house.database,
+            LEASE,
+            following.follow,
+            ttl_seconds=settings.lease.ttl_seconds,
+            renew_seconds=settings.lease.renew_seconds,
+        )

@@ -1,0 +1,62 @@
+"""Running one process of the house: signals end it cleanly, refusals end it with a sentence instead of a traceback."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+import structlog
+import typer
+
+from paimon.infrastructure.observability.logging import configure_logging
+from paimon.settings import Refusal, Settings, load_settings
+
+log = structlog.get_logger(__name__)
+
+EXIT_REFUSED: Final = 2
+
+
+def settings_for(context: typer.Context, process: str) -> Settings:
+    """Load the settings (`--env-file`, PAIMON_…) and set logging up for this process."""
+    settings = load_settings(context.obj)
+    configure_logging(process=process, level=settings.log.level, json_lines=settings.log.json_lines)
+    return settings
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn a refusal, also one inside an exception group, into its message on stderr and exit code 2."""
+    try:
+        yield
+    except* Refusal as group:
+        refuse(str(_first(group)))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def refuse(message: str) -> NoReturn:
+    """End the command with a message for the person who gave it."""
+    typer.secho(f"paimon: {message}", fg="red", err=True)
+    sys.stderr.flush()
+    raise typer.Exit(EXIT_REFUSED)
+
+
+def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    """Run a process's coroutine; SIGTERM and Ctrl-C cancel it, so that leases are given back and connections closed."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            log.info("process.stopped")
+
+    asyncio.run(main())

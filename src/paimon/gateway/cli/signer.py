@@ -1,0 +1,23 @@
+"""`paimon signer`: hold the keys, and sign only what the policy and the votes allow."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paimon.gateway.cli.process import explained
+from paimon.gateway.signer.process import run_signer
+from paimon.infrastructure.observability.logging import configure_logging
+
+app = typer.Typer()
+
+
+@app.command()
+def signer(
+    policy: Annotated[Path, typer.Option(help="The signer's own policy file: keys, contracts, limits.")],
+) -> None:
+    """Hold the keys, and sign only what the policy and the votes allow."""
+    configure_logging(process="signer")
+    with explained():
+        asyncio.run(run_signer(policy))

@@ -1,0 +1,76 @@
+"""`paimon status`: how the house stands, for the person who was woken up."""
+
+import asyncio
+from typing import Any
+
+import typer
+from sqlalchemy import select, text
+
+from paimon.composition import House, open_house, require_ready
+from paimon.gateway.cli.process import explained
+from paimon.infrastructure.database.models.derived import Cursor
+from paimon.infrastructure.database.models.owned import BookCheck
+from paimon.infrastructure.keys.client import SignerUnavailable
+from paimon.settings import Settings, load_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """Head, final and recorded block, leases, queue, wallets and the last comparison of the books."""
+    with explained():
+        for name, value in asyncio.run(_status(load_settings(context.obj))).items():
+            print(f"{name:<22} {value}")
+
+
+async def _status(settings: Settings) -> dict[str, Any]:
+    async with open_house(settings, process="status") as house:
+        await require_ready(house)
+        final = await house.chain.final_block(house.rpc)
+        head = int(await house.rpc.call("eth_blockNumber", []), 16)
+        async with house.database.read() as session:
+            cursor = (await session.execute(select(Cursor))).scalar_one_or_none()
+            check = (await session.scalars(select(BookCheck).order_by(BookCheck.id.desc()).limit(1))).one_or_none()
+            rows: dict[str, Any] = dict((await session.execute(_COUNTS)).mappings().one())
+            leases = (await session.execute(_LEASES)).all()
+            wallets = (await session.execute(_WALLETS)).all()
+        return {
+            "chain": f"{settings.chain.chain_id} at {house.rpc.endpoint}",
+            "head / final": f"{head} / {final.number}",
+            "recorded": f"{cursor.number} ({final.number - cursor.number} behind final)" if cursor else "nothing yet",
+            **{f"lease {name}": f"{owner}, epoch {epoch}{'' if held else ', EXPIRED'}" for name, owner, epoch, held in leases},
+            "outbox": f"{rows['due']} due, {rows['dead']} dead-lettered",
+            "quarantined logs": rows["quarantined"],
+            "open intents": rows["intents"],
+            "open tickets": rows["tickets"],
+            **{
+                f"wallet {name}": f"next nonce {nonce}{f', TROUBLE: {trouble}' if trouble else ''}"
+                for name, nonce, trouble in wallets
+            },
+            "signer": await _signer(house),
+            "books": f"{len(check.differences)} differences at block {check.block_number}" if check else "not compared yet",
+        }
+
+
+def _wallet(next_nonce: int, trouble: str | None) -> str:
+    return f"next nonce {next_nonce}" + (f", TROUBLE: {trouble}" if trouble else "")
+
+
+_COUNTS = text("""
+    SELECT (SELECT count(*) FROM owned.outbox WHERE done_at IS NULL AND dead_at IS NULL) AS due,
+           (SELECT count(*) FROM owned.outbox WHERE dead_at IS NOT NULL) AS dead,
+           (SELECT count(*) FROM derived.raw_logs WHERE status = 'quarantined') AS quarantined,
+           (SELECT count(*) FROM owned.transaction_intents WHERE closed_at IS NULL) AS intents,
+           (SELECT count(*) FROM owned.approval_tickets WHERE closed_at IS NULL) AS tickets
+""")
+_LEASES = text("SELECT name, owner, epoch, expires_at > now() FROM owned.leases ORDER BY name")
+_WALLETS = text("SELECT name, next_nonce, trouble FROM owned.wallets ORDER BY name")
+
+
+async def _signer(house: House) -> str:
+    try:
+        health = await house.signer.health()
+    except SignerUnavailable as error:
+        return f"DOWN: {error}"
+    return f"serves {', '.join(key['name'] for key in health['keys'])}"

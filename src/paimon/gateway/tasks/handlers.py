@@ -1,0 +1,54 @@
+"""Which use case answers which outbox row. Each reads the aggregate's present state and does what is due."""
+
+from paimon.application.books.overview import take_snapshot
+from paimon.application.event_listener.react import FUND, REDEMPTION
+from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, LiveMessage, observe_locked_nav, react
+from paimon.application.transactions.driver import drive
+from paimon.application.transactions.intents import DRIVE_WALLET
+from paimon.composition import House
+from paimon.domain.chain import parse_address
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.queue.inbox import Due, Handler
+
+
+def handlers(house: House) -> dict[str, Handler[LiveMessage]]:
+    """The handler of each kind of row."""
+
+    async def on_redemption(session: WriteSession, due: Due) -> list[LiveMessage]:
+        return await react(
+            session,
+            int(due.aggregate_id),
+            events=due.payload.get("events", ()),
+            policy=house.settings.approval.policy(),
+            now=await database_now(session),
+        )
+
+    async def on_locked_nav(due: Due) -> None:
+        await observe_locked_nav(house.database, house.contracts, int(due.aggregate_id))
+
+    async def on_fund(_due: Due) -> None:
+        await take_snapshot(house.database, house.contracts, house.redis)
+
+    async def on_wallet(due: Due) -> None:
+        await drive_wallet(house, due.aggregate_id)
+
+    return {
+        REDEMPTION: Handler(within=on_redemption),
+        OBSERVE_LOCKED_NAV: Handler(before=on_locked_nav),
+        FUND: Handler(before=on_fund),
+        DRIVE_WALLET: Handler(before=on_wallet),
+    }
+
+
+async def drive_wallet(house: House, address: str) -> None:
+    """Move one wallet's transactions forward as far as they go now."""
+    await drive(
+        parse_address(address),
+        database=house.database,
+        contracts=house.contracts,
+        chain=house.chain,
+        signer=house.signer,
+        options=house.settings.sending,
+        chain_id=house.settings.chain.chain_id,
+    )

@@ -1,0 +1,68 @@
+"""One long-lived event loop per worker process, with the house built on it after the fork.
+
+A Celery task is synchronous; it gives its coroutine to this loop and waits. The relay runs on the same loop, in every
+worker process: SKIP LOCKED shares the rows between them.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+from paimon.composition import House, open_house
+from paimon.settings import Settings
+
+T = TypeVar("T")
+
+
+class WorkerRuntime:
+    """The loop's thread and what lives on it. Start it in the worker's child process, after the fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stack = AsyncExitStack()
+        self._house: House | None = None
+        self._background: set[asyncio.Task[None]] = set()
+
+    def start(self, *background: Callable[[House], Coroutine[Any, Any, None]]) -> None:
+        """Build the house, then start what runs beside the tasks for as long as the process lives."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="paimon-loop", daemon=True)
+        self._thread.start()
+        self.run(self._open(background))
+
+    async def _open(self, background: tuple[Callable[[House], Coroutine[Any, Any, None]], ...]) -> None:
+        self._house = await self._stack.enter_async_context(open_house(self._settings, process="worker"))
+        for start in background:
+            self._background.add(asyncio.create_task(start(self._house)))
+
+    @property
+    def house(self) -> House:
+        if self._house is None:
+            raise RuntimeError("the worker's runtime is not started")
+        return self._house
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and wait for it."""
+        if self._loop is None:
+            raise RuntimeError("the worker's runtime is not started")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def stop(self) -> None:
+        """End the background work, close the house, stop the loop."""
+
+        async def close() -> None:
+            for task in self._background:
+                task.cancel()
+            await asyncio.gather(*self._background, return_exceptions=True)
+            await self._stack.aclose()
+
+        if self._loop is None or self._thread is None:
+            return
+        self.run(close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        self._loop.close()

@@ -1,0 +1,54 @@
+"""The scheduler process: APScheduler under a lease; it only enqueues."""
+
+import asyncio
+from functools import partial
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from celery import Celery
+from celery.exceptions import OperationalError
+
+from paimon.application.scheduler.jobs import Job, jobs
+from paimon.gateway.tasks.app import create_celery
+from paimon.infrastructure.database.leadership import lead
+from paimon.infrastructure.database.leases import HeldLease
+from paimon.infrastructure.database.sessions import Database
+from paimon.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+LEASE = "scheduler"
+
+
+async def run_scheduler(settings: Settings, database: Database) -> None:
+    """Enqueue each job at its interval while holding the lease; stand by otherwise."""
+    app = create_celery(settings)
+    await lead(
+        database,
+        LEASE,
+        partial(_enqueue_by_the_clock, app, settings),
+        ttl_seconds=settings.lease.ttl_seconds,
+        renew_seconds=settings.lease.renew_seconds,
+    )
+
+
+async def _enqueue_by_the_clock(app: Celery, settings: Settings, lease: HeldLease) -> None:
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    for job in jobs(settings.schedule):
+        scheduler.add_job(
+            partial(_enqueue, app, job), "interval", seconds=job.every_seconds, max_instances=1, coalesce=True, id=job.task
+        )
+    scheduler.start()
+    log.info("scheduler.started", epoch=lease.epoch, jobs=len(scheduler.get_jobs()))
+    try:
+        await asyncio.Event().wait()
+    finally:
+        scheduler.shutdown(wait=False)
+
+
+async def _enqueue(app: Celery, job: Job) -> None:
+    """A message nobody took before the next one is due is dropped: the jobs are level-triggered."""
+    try:
+        await asyncio.to_thread(app.send_task, job.task, queue=job.queue.value, expires=max(job.every_seconds, 5.0))
+    except OperationalError as error:
+        log.warning("scheduler.broker_unreachable", task=job.task, reason=str(error))
