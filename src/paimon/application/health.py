@@ -245,8 +245,8 @@ def _intents(facts: Facts) -> Part:
 def _signer(keys: dict[str, Any] | Failure, wallets: Sequence[Address]) -> Part:
     if isinstance(keys, Failure):
         return Part("signer", Condition.DOWN, f"does not answer: {keys.reason}")
-    served = str(keys).lower()
-    missing = [checksum(each) for each in wallets if checksum(each).lower() not in served]
+    held = {key["address"] for key in keys["keys"]}
+    missing = [shown for each in wallets if (shown := checksum(each)) not in held]
     if missing:
         return Part("signer", Condition.DOWN, f"holds no key for {', '.join(missing)}", keys)
     return Part("signer", Condition.OK, "answers and holds the configured keys", keys)

@@ -87,7 +87,7 @@ def parse(text: str) -> ClientMessage:
 
 
 def _channels(names: list[Any]) -> frozenset[LiveChannel]:
-    known = {channel.value for channel in LiveChannel}
+    known = [channel.value for channel in LiveChannel]  # a list: a name may be any JSON value, hashable or not
     for name in names:
         if name not in known:
             raise BadMessage(f"there is no channel {str(name)[:60]!r}; there are {', '.join(LiveChannel)}")

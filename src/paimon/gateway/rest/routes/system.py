@@ -14,7 +14,6 @@ from paimon.gateway.rest.errors import failure
 from paimon.gateway.rest.openapi import answers
 from paimon.gateway.rest.schema import ApiModel
 from paimon.gateway.rest.views.system import ConfigView, HealthView
-from paimon.infrastructure.keys.client import SignerClient
 
 router = APIRouter(prefix="/system", tags=["system"])
 probes = APIRouter(prefix="/health", tags=["system"])
@@ -44,7 +43,7 @@ class HealthDesk:
                 redis=house.redis,
                 rpc=house.rpc,
                 chain=house.chain,
-                signer=SignerClient(settings.signer.socket, settings.signer.timeout_seconds),
+                signer=house.signer,
                 wallets=(settings.sending.keeper, settings.sending.approver),
                 limits=settings.health,
             )

@@ -1,0 +1,45 @@
+"""Access tokens: only ours, only unexpired, by the clock that is given."""
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from pydantic import SecretStr
+
+from paimon.application.accounts.tokens import TokenExpired, TokenInvalid, decode_token, encode_token, new_token
+from paimon.domain.chain import Address, checksum
+
+pytestmark = pytest.mark.unit
+
+SECRET = SecretStr("a secret for tests only, long enough for each of the HMACs")
+WALLET = Address(bytes(range(20)))
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+
+
+def test_a_token_reads_back_and_expires_by_the_given_clock() -> None:
+    token = new_token(WALLET, now=NOW, ttl_seconds=900)
+    assert decode_token(encode_token(token, SECRET), SECRET) == token
+    token.require_unexpired(NOW + timedelta(seconds=899))
+    with pytest.raises(TokenExpired):
+        token.require_unexpired(NOW + timedelta(seconds=900))
+
+
+CLAIMS = {"iss": "paimon", "sub": checksum(WALLET), "exp": int(NOW.timestamp())}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nonsense",
+        jwt.encode(CLAIMS, "another secret, also of 32 bytes or more", algorithm="HS256"),
+        jwt.encode(CLAIMS | {"iss": "elsewhere"}, SECRET.get_secret_value(), algorithm="HS256"),
+        jwt.encode(CLAIMS | {"sub": "willa"}, SECRET.get_secret_value(), algorithm="HS256"),
+        jwt.encode({"iss": "paimon", "sub": CLAIMS["sub"]}, SECRET.get_secret_value(), algorithm="HS256"),
+        jwt.encode(CLAIMS, SECRET.get_secret_value(), algorithm="HS384"),
+        jwt.encode(CLAIMS, None, algorithm="none"),
+    ],
+)
+def test_anything_else_is_no_token_of_ours(text: str) -> None:
+    with pytest.raises(TokenInvalid):
+        decode_token(text, SECRET)

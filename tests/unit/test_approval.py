@@ -1,0 +1,95 @@
+"""The rules of deciding a ticket, for every order of votes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.domain.approval import (
+    OPEN_TICKETS,
+    AlreadyVoted,
+    SlaStage,
+    Ticket,
+    TicketClosed,
+    TicketStatus,
+    TicketType,
+    Verdict,
+    Vote,
+    VoterNotAllowed,
+    adopt_chain,
+    decide,
+)
+from paimon.domain.chain import Address
+from paimon.domain.redemption import RedemptionStatus
+from paimon.domain.units import RawAmount
+
+pytestmark = pytest.mark.unit
+
+RAISED = datetime(2026, 1, 31, tzinfo=UTC)
+OWNER, RECEIVER = Address(bytes(19) + b"\x01"), Address(bytes(19) + b"\x02")
+voters = st.integers(1, 8).map(lambda number: Address(bytes(19) + bytes([number])))
+votes = st.lists(st.tuples(voters, st.sampled_from(Verdict)), max_size=12)
+
+
+def ticket(required: int = 1) -> Ticket:
+    return Ticket(
+        id="TKT-R000001",
+        type=TicketType.STANDARD_REDEMPTION,
+        request_id=1,
+        owner=OWNER,
+        receiver=RECEIVER,
+        gross_amount=RawAmount(1),
+        policy_version=1,
+        required_approvals=required,
+        raised_at=RAISED,
+        warn_at=RAISED + timedelta(hours=1),
+        escalate_at=RAISED + timedelta(hours=2),
+        deadline_at=RAISED + timedelta(hours=3),
+    )
+
+
+@given(st.integers(1, 4), votes)
+def test_a_ticket_is_decided_by_enough_distinct_people_or_one_rejection(
+    required: int, cast: list[tuple[Address, Verdict]]
+) -> None:
+    current = ticket(required)
+    for voter, verdict in cast:
+        before = current
+        try:
+            current = decide(current, Vote(voter, verdict, "", RAISED))
+        except (TicketClosed, AlreadyVoted, VoterNotAllowed):
+            assert current == before
+    people = [vote.voter for vote in current.votes]
+    approvals = sum(vote.verdict is Verdict.APPROVE for vote in current.votes)
+    assert len(set(people)) == len(people)
+    assert not {OWNER, RECEIVER} & set(people)
+    assert (current.status is TicketStatus.APPROVED) == (approvals == required)
+    assert (current.status is TicketStatus.REJECTED) == any(vote.verdict is Verdict.REJECT for vote in current.votes)
+    assert (current.decided_at is None) == (current.status in OPEN_TICKETS)
+
+
+@given(st.sampled_from(RedemptionStatus), st.sampled_from([None, *Verdict]))
+def test_the_chain_closes_a_ticket_and_wins_over_its_votes(status: RedemptionStatus, verdict: Verdict | None) -> None:
+    voted = ticket() if verdict is None else decide(ticket(), Vote(Address(bytes(20)), verdict, "", RAISED))
+    closed = adopt_chain(voted, status, now=RAISED)
+    if status is RedemptionStatus.PENDING_APPROVAL:
+        assert closed == voted
+        return
+    assert closed.closed_at is not None
+    assert adopt_chain(closed, status, now=RAISED + timedelta(days=1)) == closed
+    if status is RedemptionStatus.CANCELLED:
+        assert not closed.decided_outside
+    else:
+        assert closed.decided_outside == (closed.status is not voted.status)
+
+
+def test_a_late_ticket_stays_open() -> None:
+    assert [ticket().sla_stage(RAISED + timedelta(hours=hours)) for hours in (0, 1, 2, 3, 99)] == [
+        SlaStage.ON_TIME,
+        SlaStage.WARN,
+        SlaStage.ESCALATE,
+        SlaStage.OVERDUE,
+        SlaStage.OVERDUE,
+    ]
+    assert ticket().is_open

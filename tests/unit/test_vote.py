@@ -1,0 +1,61 @@
+"""What an approver signs: it says everything, reads back the same, and binds its acceptance in time."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from eth_account import Account
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paimon.domain.approval import Verdict
+from paimon.domain.chain import Address, Hash32
+from paimon.domain.units import UINT256_MAX, RawAmount
+from paimon.domain.vote import Decision, VoteNotAcceptable, VoteScope, decision_from, require_acceptable, typed_data
+from paimon.infrastructure.keys.signatures import recover_typed
+
+pytestmark = pytest.mark.unit
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+SCOPE = VoteScope(31337, Address(bytes(range(20))))
+addresses = st.binary(min_size=20, max_size=20).map(Address)
+amounts = st.integers(0, UINT256_MAX)
+
+decisions = st.builds(
+    Decision,
+    ticket_id=st.text(max_size=20),
+    request_id=amounts,
+    owner=addresses,
+    receiver=addresses,
+    gross_amount=amounts.map(RawAmount),
+    verdict=st.sampled_from(Verdict),
+    reason=st.text(max_size=40),
+    policy_version=st.integers(0, 10**9),
+    nonce=st.binary(min_size=32, max_size=32).map(Hash32),
+    expires_at=st.integers(0, 4_102_444_800).map(lambda value: datetime.fromtimestamp(value, UTC)),
+)
+
+
+@given(decisions)
+def test_the_signed_message_reads_back_as_the_decision(decision: Decision) -> None:
+    assert decision_from(typed_data(decision, SCOPE)["message"]) == decision
+
+
+@settings(max_examples=10, deadline=None)
+@given(decisions)
+def test_its_signer_is_recovered_and_another_scope_is_another_signer(decision: Decision) -> None:
+    voter = Account.create()
+    document = typed_data(decision, SCOPE)
+    signature = bytes(voter.sign_typed_data(full_message=document).signature)
+    assert recover_typed(document, signature) == bytes.fromhex(voter.address[2:])
+    elsewhere = typed_data(decision, VoteScope(56, SCOPE.redemption_manager))
+    assert recover_typed(elsewhere, signature) != bytes.fromhex(voter.address[2:])
+
+
+@given(st.integers(-10_000, 10_000), st.integers(1, 300))
+def test_a_vote_is_accepted_only_while_its_expiry_is_near_and_ahead(seconds: int, ttl: int) -> None:
+    expires_at = NOW + timedelta(seconds=seconds)
+    if 0 < seconds <= ttl:
+        require_acceptable(expires_at, now=NOW, ttl_seconds_max=ttl)
+    else:
+        with pytest.raises(VoteNotAcceptable):
+            require_acceptable(expires_at, now=NOW, ttl_seconds_max=ttl)
