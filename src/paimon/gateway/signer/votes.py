@@ -18,7 +18,7 @@ from paimon.domain.signing import SignedVote
 from paimon.domain.vote import Decision, VoteScope, decision_from, typed_data
 from paimon.gateway.signer.check import Refusal, Refused, Ruling
 from paimon.gateway.signer.policy import ApprovalsTable
-from paimon.infrastructure.keys.signatures import SIGNATURE_BYTES, MalformedSignature, recover_typed
+from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
 
 VOTES_MAX: Final = 16
 
@@ -78,8 +78,6 @@ def _read_vote(vote: SignedVote, scope: VoteScope) -> CastVote:
         )
     if vote.document != expected:
         raise Refused(Refusal.MALFORMED_VOTE, "a vote's document differs from the one its own words make")
-    if len(vote.signature) != SIGNATURE_BYTES:
-        raise Refused(Refusal.MALFORMED_VOTE, f"a vote's signature has {len(vote.signature)} bytes, not {SIGNATURE_BYTES}")
     try:
         return CastVote(recover_typed(expected, vote.signature), decision)
     except MalformedSignature as error:

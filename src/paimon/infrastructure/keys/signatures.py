@@ -11,6 +11,8 @@ from eth_utils.exceptions import ValidationError
 from paimon.domain.chain import Address
 
 SIGNATURE_BYTES: Final = 65
+_RECOVERY_VALUES: Final = frozenset({0, 1, 27, 28})
+"""What wallets write as v of a message. The library would read an EIP-155 value as well, one signature in many spellings."""
 
 
 class MalformedSignature(ValueError):
@@ -44,6 +46,8 @@ def recover_text(message: str, signature: bytes) -> Address:
 
 
 def _recover(message: Any, signature: bytes) -> Address:
+    if len(signature) != SIGNATURE_BYTES or signature[-1] not in _RECOVERY_VALUES:
+        raise MalformedSignature(f"a signature is {SIGNATURE_BYTES} bytes, the last of them 27 or 28 (or 0 or 1)")
     try:
         return Address(to_canonical_address(Account.recover_message(message, signature=signature)))
     except (BadSignature, ValidationError, ValueError) as error:

@@ -1,0 +1,85 @@
+"""A real signer on a real socket for the tests, and votes as people sign them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from pydantic import SecretStr
+from tests.support.testfund import TestFund
+
+from paimon.domain.approval import Verdict, ticket_id
+from paimon.domain.chain import Address, Hash32, parse_address
+from paimon.domain.signing import SignedVote
+from paimon.domain.units import RawAmount
+from paimon.domain.vote import Decision, VoteScope, typed_data
+from paimon.gateway.signer.policy import ContractsTable, KeyTable, SignableFunction, SignerPolicy, write_policy
+from paimon.infrastructure.keys.keystore import create_keystore
+
+FUNCTIONS = {
+    "keeper": {SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED},
+    "approver": {SignableFunction.APPROVE, SignableFunction.REJECT},
+}
+
+
+def make_policy(fund: TestFund, folder: Path, **changes: Any) -> Path:
+    """A policy file with the fund's keeper and approver, their keystores and passwords beside it."""
+    keys = []
+    for name, functions in FUNCTIONS.items():
+        password, keystore = folder / f"{name}.password", folder / f"{name}.json"
+        if not keystore.exists():
+            password.write_text(f"only {name} knows")
+            password.chmod(0o600)
+            create_keystore(keystore, password, bytes(fund.people.account(name).key), scrypt_cost=2)
+        keys.append(
+            KeyTable(
+                name=name,
+                address=parse_address(fund.people.address(name)),
+                keystore=keystore,
+                password_file=password,
+                functions=frozenset(functions),
+            )
+        )
+    policy = SignerPolicy(
+        chain_id=31337,
+        rpc_url=SecretStr(fund.rpc_url),
+        socket=folder / "signer.sock",
+        contracts=ContractsTable(
+            vault=fund.addresses.vault,
+            redemption_manager=fund.addresses.redemption_manager,
+            asset_controller=fund.addresses.asset_controller,
+        ),
+        keys=tuple(keys),
+    )
+    path = folder / "signer.toml"
+    write_policy(path, policy.model_copy(update=changes))
+    return path
+
+
+def scope_of(fund: TestFund) -> VoteScope:
+    return VoteScope(31337, fund.addresses.redemption_manager)
+
+
+def decision_about(fund: TestFund, request_id: int, verdict: Verdict, reason: str = "", **changes: Any) -> Decision:
+    """The words an honest voter signs about this request."""
+    request = fund.read("RedemptionManager", "getRedemptionRequest", request_id)
+    decision = Decision(
+        ticket_id=ticket_id(request_id),
+        request_id=request_id,
+        owner=Address(request["owner"]),
+        receiver=Address(request["receiver"]),
+        gross_amount=RawAmount(request["grossAmount"]),
+        verdict=verdict,
+        reason=reason,
+        policy_version=1,
+        nonce=Hash32(bytes([request_id]) * 32),
+        expires_at=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5),
+    )
+    return replace(decision, **changes)
+
+
+def sign_vote(fund: TestFund, voter: str, decision: Decision, scope: VoteScope | None = None) -> SignedVote:
+    document = typed_data(decision, scope or scope_of(fund))
+    signed = Account.sign_typed_data(fund.people.account(voter).key, full_message=document)
+    return SignedVote(document, bytes(signed.signature))
