@@ -100,7 +100,7 @@ def _present(redemption: Redemption) -> dict[str, Any]:
         "channel": redemption.channel.value,
         "status": redemption.status.value,
         "requiresApproval": redemption.requires_approval,
-        "netAmount": None if redemption.settled_net_amount is None else str(redemption.settled_net_amount),
+        "settledNetAmount": None if redemption.settled_net_amount is None else str(redemption.settled_net_amount),
     }
 
 

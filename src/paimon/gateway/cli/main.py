@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
+from paimon.infrastructure.observability.logging import configure_logging
+
 COMMANDS: Final = {
     "api": "api",
     "listener": "listener",
@@ -40,6 +42,7 @@ EnvFile = Annotated[
 def main(context: typer.Context, env_file: EnvFile = None) -> None:
     """Operations backend of Paimon Prime Fund."""
     context.obj = env_file
+    configure_logging(process="cli", level="warning", json_lines=False)  # processes set up their own
 
 
 def run() -> None:

@@ -63,7 +63,7 @@ class ApiClient:
             f"/approvals/{ticket_id}/{verdict}",
             {
                 "nonce": message["nonce"],
-                "expiresAt": signing["expiresAt"],
+                "expiresAt": message["expiresAt"],
                 "reason": reason,
                 "signature": "0x" + signature.hex().removeprefix("0x"),
             },

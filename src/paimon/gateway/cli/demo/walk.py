@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -122,7 +123,8 @@ class Walk:
         for name in names:
             seen = await self._until(api, name, "SETTLED")
             self.settlements += 1
-            self.say(f"   settled: request {seen['requestId']:<4} ({name}), {int(seen['netAmount']) / 10**18:,.2f} USDT net")
+            paid = Decimal(seen["settledNetAmount"]).scaleb(-18)
+            self.say(f"   settled: request {seen['requestId']:<4} ({name}), {paid:,.2f} USDT net")
 
     async def _show_timelines(self, api: ApiClient) -> None:
         self.say("\n4. What each request went through, and who did it")
