@@ -5,17 +5,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from eth_account import Account
 from pydantic import SecretStr
 from tests.support.testfund import TestFund
 
 from paimon.domain.approval import Verdict, ticket_id
 from paimon.domain.chain import Address, Hash32, parse_address
-from paimon.domain.signing import SignedVote
+from paimon.domain.signing import FeeKind, Fees, SignedVote, SignRequest, UnsignedTransaction
+from paimon.domain.transaction import Call
 from paimon.domain.units import RawAmount
 from paimon.domain.vote import Decision, VoteScope, typed_data
-from paimon.gateway.signer.policy import ContractsTable, KeyTable, SignableFunction, SignerPolicy, write_policy
+from paimon.gateway.signer.policy import (
+    ContractsTable,
+    KeyTable,
+    SignableFunction,
+    SignerPolicy,
+    load_policy,
+    write_policy,
+)
+from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.keys.client import SignerClient, SigningRefused
 from paimon.infrastructure.keys.keystore import create_keystore
+
+MANAGER = load_abi("RedemptionManager")
+GWEI = 10**9
+LARGE = 120_000
+
 
 FUNCTIONS = {
     "keeper": {SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED},
@@ -83,3 +99,31 @@ def sign_vote(fund: TestFund, voter: str, decision: Decision, scope: VoteScope |
     document = typed_data(decision, scope or scope_of(fund))
     signed = Account.sign_typed_data(fund.people.account(voter).key, full_message=document)
     return SignedVote(document, bytes(signed.signature))
+
+
+def client_of(policy: Path) -> SignerClient:
+    return SignerClient(load_policy(policy).socket, timeout=10)
+
+
+def transaction(fund: TestFund, function: str, *args: Any, **changes: Any) -> UnsignedTransaction:
+    call = Call(fund.addresses.redemption_manager, MANAGER.encode_call(function, *args))
+    return replace(UnsignedTransaction(31337, 0, 300_000, FeeKind.EIP1559, Fees(2 * GWEI, GWEI), call), **changes)
+
+
+def ask(fund: TestFund, key: str, unsigned: UnsignedTransaction, *votes: SignedVote) -> SignRequest:
+    return SignRequest(parse_address(fund.people.address(key)), unsigned, votes)
+
+
+async def refusal(signer: SignerClient, request: SignRequest) -> str:
+    with pytest.raises(SigningRefused) as refused:
+        await signer.sign(request)
+    assert len(refused.value.reason) > 10, "a refusal says why"
+    return refused.value.code
+
+
+def approve(fund: TestFund, request_id: int, *votes: SignedVote) -> SignRequest:
+    return ask(fund, "approver", transaction(fund, "approveRedemption", request_id), *votes)
+
+
+def vote(fund: TestFund, voter: str, request_id: int, verdict: Verdict = Verdict.APPROVE, **changes: Any) -> SignedVote:
+    return sign_vote(fund, voter, decision_about(fund, request_id, verdict, **changes))
