@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
+from tests.support.api import Desk, desk_of, seed_back_office, serving
 from tests.support.testfund import CONTRACTS, TestFund, start_fund
 
 from paimon.composition import House, open_house
@@ -127,6 +128,14 @@ def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path,
 @pytest.fixture
 async def house(settings: Settings) -> AsyncIterator[House]:
     async with open_house(settings, process="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def desk(settings: Settings, database: Database, fund: TestFund) -> AsyncIterator[Desk]:
+    """The API with its back office: ada, vera, viktor, otto and willa may sign in."""
+    await seed_back_office(database, fund.people)
+    async with serving(settings) as app, desk_of(app, settings, fund.people) as opened:
         yield opened
 
 

@@ -7,6 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 
 async def database_now(session: AsyncSession) -> datetime:
-    """The moment this is asked. (`now()` is the transaction's beginning, which may lie before a lock it waited for.)"""
-    moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    """When this transaction began: the same moment that its rows get as their `created_at`."""
+    moment: datetime = (await session.execute(select(func.now()))).scalar_one()
     return moment.astimezone(UTC)
