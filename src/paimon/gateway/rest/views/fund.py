@@ -1,5 +1,7 @@
 """The fund's overview. It is served as stored bytes; these classes are its contract, checked by tests."""
 
+from pydantic import Field
+
 from paimon.gateway.rest.schema import ApiModel, BigInt, HashText, Time
 
 
@@ -11,9 +13,9 @@ class LayerView(ApiModel):
 class LayersView(ApiModel):
     """By tier; the ratio is of gross assets, as a decimal number."""
 
-    L1: LayerView
-    L2: LayerView
-    L3: LayerView
+    layer1: LayerView = Field(alias="L1")
+    layer2: LayerView = Field(alias="L2")
+    layer3: LayerView = Field(alias="L3")
 
 
 class ContractFiguresView(ApiModel):

@@ -1,0 +1,152 @@
+"""The API's description keeps its word: real examples that fit their schemas, every failure, and no 422."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import SecretStr, TypeAdapter
+
+from paimon.gateway.rest.app import create_app
+from paimon.gateway.rest.envelope import ErrorCode, ErrorEnvelope
+from paimon.gateway.rest.openapi import examples
+from paimon.gateway.rest.schema import ApiModel
+from paimon.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+ADDRESS = "0x" + "11" * 20
+
+
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    values: dict[str, Any] = {
+        "database": {"url": "postgresql+psycopg://app@localhost/paimon"},
+        "redis": {"url": "redis://localhost"},
+        "chain": {"chain_id": 31337, "rpc_url": "http://localhost"},
+        "fund": {"vault": ADDRESS, "redemption_manager": ADDRESS, "asset_controller": ADDRESS, "start_block": 1},
+        "sending": {"keeper": ADDRESS, "approver": ADDRESS},
+        "signer": {"socket": Path("signer.sock")},
+        "auth": {"token_secret": SecretStr("a secret for tests only, 32 bytes+")},
+    }
+    return create_app(Settings(**values))
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> dict[str, Any]:
+    return app.openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def resolve(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return schema
+
+
+def misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], at: str = "$") -> list[str]:
+    """Where a JSON value does not fit its schema: kinds, required and unknown keys, enums; deep."""
+    schema = resolve(schema, document)
+    if choices := schema.get("anyOf"):
+        found = [misfits(value, each, document, at) for each in choices]
+        return [] if [] in found else min(found, key=len)
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "boolean": bool,
+        "null": type(None),
+    }
+    kind = schema.get("type")
+    if kind and not isinstance(value, kinds[kind]):
+        return [f"{at}: {value!r} is no {kind}"]
+    if "enum" in schema and value not in schema["enum"]:
+        return [f"{at}: {value!r} is none of {schema['enum']}"]
+    if "const" in schema and value != schema["const"]:
+        return [f"{at}: {value!r} is not {schema['const']!r}"]
+    problems: list[str] = []
+    if isinstance(value, dict) and "properties" in schema:
+        properties = schema["properties"]
+        problems += [f"{at}: {key} is missing" for key in schema.get("required", []) if key not in value]
+        problems += [f"{at}: {key} is unknown" for key in value if key not in properties]
+        for key in value.keys() & properties.keys():
+            problems += misfits(value[key], properties[key], document, f"{at}.{key}")
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            problems += misfits(each, schema.get("items", {}), document, f"{at}[{index}]")
+    return problems
+
+
+def test_every_answer_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
+    checked = 0
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            content = answer["content"]["application/json"]
+            assert misfits(content["example"], content["schema"], document) == [], f"{name} {status}"
+            checked += 1
+    assert checked > 60
+
+
+def test_an_example_that_does_not_fit_would_be_found(document: dict[str, Any]) -> None:
+    schema = document["paths"]["/api/v1/auth/me"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    example = examples()["me"]
+    assert misfits(example, schema, document) == []
+    for spoilt in ({"role": "king"}, {"address": 1}, {"extra": True}):
+        assert misfits(example | {"data": example["data"] | spoilt}, schema, document) != []
+    assert misfits(example | {"data": {}}, schema, document) != []
+
+
+def test_examples_read_back_exactly_through_their_models(app: FastAPI) -> None:
+    """The model both reads the example and shows it again the same, so no value loses digits or its time zone."""
+    checked = 0
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if not isinstance(route, APIRoute) or not isinstance(route.response_model, type):
+            continue
+        if not issubclass(route.response_model, ApiModel):
+            continue
+        model = TypeAdapter(route.response_model)
+        name = route.responses[route.status_code or 200]["content"]["application/json"]["example"]["recorded"]
+        example = examples()[name]
+        assert model.dump_python(model.validate_python(example), mode="json", by_alias=True) == example, route.path
+        checked += 1
+    assert checked > 15
+
+
+def test_a_request_that_is_not_valid_is_promised_400_and_never_422(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        assert "422" not in operation["responses"], name
+        takes_something = operation.get("parameters") or operation.get("requestBody")
+        assert not takes_something or "400" in operation["responses"], name
+        if "requestBody" in operation:
+            assert {"413", "415"} <= operation["responses"].keys(), name
+        if operation.get("security"):
+            assert {"401", "503"} <= operation["responses"].keys(), name
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_failures_are_documented_with_the_code_that_is_sent(document: dict[str, Any]) -> None:
+    codes = {
+        400: {ErrorCode.VALIDATION_ERROR},
+        401: {ErrorCode.AUTH_REQUIRED, ErrorCode.AUTH_INVALID, ErrorCode.AUTH_EXPIRED},
+        403: {ErrorCode.FORBIDDEN},
+        404: {ErrorCode.NOT_FOUND},
+        409: {ErrorCode.CONFLICT},
+        413: {ErrorCode.PAYLOAD_TOO_LARGE},
+        415: {ErrorCode.UNSUPPORTED_MEDIA_TYPE},
+        503: {ErrorCode.SERVICE_UNAVAILABLE},
+    }
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400:
+                example = ErrorEnvelope.model_validate(answer["content"]["application/json"]["example"])
+                assert example.error.code in codes[int(status)], f"{name} {status}"
