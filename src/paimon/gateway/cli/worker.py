@@ -27,6 +27,7 @@ def worker(
         settings = settings_for(context, "worker")
         asyncio.run(_require_ready(settings))
         create_worker(settings).worker_main([
+            "--quiet",
             "worker",
             *("--pool", "prefork", "--concurrency", str(settings.queue.worker_concurrency)),
             *("--queues", queues, "--loglevel", "WARNING"),

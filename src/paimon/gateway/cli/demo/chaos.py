@@ -2,19 +2,24 @@
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from paimon.gateway.cli.demo.errors import DemoError
+from paimon.gateway.cli.demo.errors import ChildFailed, DemoError
 from paimon.gateway.cli.demo.supervisor import Supervisor
 
 VICTIMS: Final = ("listener", "worker", "signer")
-_PAUSE_SECONDS: Final = (0.3, 3.0)
+_LIFE_SECONDS: Final = (0.1, 3.0)
+_READY_SECONDS_MAX: Final = 60.0
 
 
 class Chaos:
-    """SIGKILLs a random victim after random pauses until `kills` are done; the supervisor starts it again."""
+    """SIGKILLs one victim after the other, each a random while after it came up, until `kills` are done.
+
+    Victims are drawn from a shuffled bag, so that each gets its share; the supervisor starts them again.
+    """
 
     def __init__(self, supervisor: Supervisor, *, kills: int, seed: int, say: Callable[[str], None]) -> None:
         self._supervisor = supervisor
@@ -23,10 +28,14 @@ class Chaos:
         self._say = say
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chaos", daemon=True)
+        self._failure: str | None = None
         self.killed: Counter[str] = Counter()
 
     @property
     def done(self) -> bool:
+        """Whether all kills are done. Raises DemoError when a victim did not come back."""
+        if self._failure is not None:
+            raise DemoError(self._failure)
         return self.killed.total() >= self._wanted
 
     def start(self) -> None:
@@ -37,13 +46,26 @@ class Chaos:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self.done:
-            if self._over.wait(self._random.uniform(*_PAUSE_SECONDS)):
+        bag: list[str] = []
+        while self.killed.total() < self._wanted:
+            if not bag:
+                bag = self._random.sample(VICTIMS, len(VICTIMS))
+            victim = bag.pop()
+            if not self._wait_ready(victim) or self._over.wait(self._random.uniform(*_LIFE_SECONDS)):
                 return
-            victim = self._random.choice(VICTIMS)
             try:
                 pid = self._supervisor.kill(victim)
-            except DemoError:
-                continue  # it was not running: still coming back from its last death
+            except ChildFailed:
+                continue  # it ended by itself in this moment; it gets its turn in the next bag
             self.killed[victim] += 1
             self._say(f"   ✗ SIGKILL {victim} (pid {pid}), kill {self.killed.total()} of {self._wanted}")
+
+    def _wait_ready(self, victim: str) -> bool:
+        deadline = time.monotonic() + _READY_SECONDS_MAX
+        while not self._supervisor.is_ready(victim):
+            if self._over.wait(0.05):
+                return False
+            if time.monotonic() > deadline:
+                self._failure = f"{victim} did not come back within {_READY_SECONDS_MAX:.0f} s after a kill"
+                return False
+        return True

@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, LiteralString
 
 import psycopg
 from sqlalchemy.engine import make_url
@@ -239,6 +239,7 @@ class Stack:
         probes: dict[str, Callable[[], bool]] = {
             "signer": self._signer_answers,
             "listener": self._listener_leads,
+            "worker": self._worker_relays,
             "api": self._api_answers,
         }
         for name in HOUSE_PROCESSES:
@@ -260,8 +261,13 @@ class Stack:
         return True
 
     def _listener_leads(self) -> bool:
+        return self._finds("SELECT 1 FROM owned.leases, derived.cursor WHERE name = 'listener' AND expires_at > now()")
+
+    def _worker_relays(self) -> bool:
+        return self._finds("SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN paimon_outbox'")
+
+    def _finds(self, query: LiteralString) -> bool:
         dsn = make_url(self.settings.database.url.get_secret_value()).set(drivername="postgresql")
-        query = "SELECT 1 FROM owned.leases, derived.cursor WHERE name = 'listener' AND expires_at > now()"
         with psycopg.connect(dsn.render_as_string(hide_password=False), connect_timeout=2) as connection:
             return connection.execute(query).fetchone() is not None
 

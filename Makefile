@@ -1,0 +1,67 @@
+# `make` alone lists what there is. Python 3.11+, Node 20+ and a C-less machine are enough; everything else is fetched.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo walk test unit check lint types format contracts lock clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@echo "· Python packages into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=/path/to/python3.11 make …)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+contracts/node_modules/.ready: contracts/package-lock.json
+	@echo "· local chain and Solidity tools into contracts/node_modules"
+	@command -v npm >/dev/null || { echo "npm (Node 20 or newer) is needed for the local chain"; exit 1; }
+	@cd contracts && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+setup: $(VENV)/.ready contracts/node_modules/.ready ## Install everything into this folder (the others do it when needed)
+
+demo: setup ## Run everything here, embedded, until Ctrl-C (FRESH=1 starts over)
+	@$(BIN)/paimon demo $(if $(FRESH),--fresh)
+
+walk: setup ## Walk five redemptions headless and compare the books (KILLS=24 SEED=7 kills processes on the way)
+	@$(BIN)/paimon walk $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+
+test: setup ## All tests: Python on real services, then the contracts'
+	@$(BIN)/pytest $(PYTEST_ARGS)
+	@cd contracts && npm test --silent
+
+unit: setup ## Only the pure rules, in seconds
+	@$(BIN)/pytest -m unit $(PYTEST_ARGS)
+
+check: lint types ## Lint, architecture and types
+
+lint: setup ## ruff and import-linter
+	@$(BIN)/ruff check src tests
+	@$(BIN)/ruff format --check src tests
+	@$(BIN)/lint-imports
+
+types: setup ## mypy --strict
+	@$(BIN)/mypy
+
+format: setup ## Let ruff put the code in shape
+	@$(BIN)/ruff check --fix src tests
+	@$(BIN)/ruff format src tests
+
+contracts: setup ## Compile the test fund again and write artifacts and ABIs
+	@cd contracts && npm run compile
+
+lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --group dev --extra demo --generate-hashes --universal --python-version 3.11 \
+	  --no-header --quiet --output-file requirements.lock
+
+clean: ## Remove what was installed and the demo's data
+	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache .paimon
