@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from paimon.domain.approval import Verdict
 from paimon.domain.chain import Address, checksum
-from paimon.domain.redemption import Channel, OnChainStatus
+from paimon.domain.redemption import Channel, InapplicableEvent, OnChainStatus
 from paimon.domain.signing import SignedVote
 from paimon.domain.vote import Decision, VoteScope, decision_from, typed_data
 from paimon.gateway.signer.check import Refusal, Refused, Ruling
@@ -128,7 +128,7 @@ def _required(ruling: Ruling, facts: ChainFacts, approvals: ApprovalsTable) -> i
         return 1
     try:
         required = approvals.required(Channel.from_chain(facts.channel))
-    except ValueError as error:
+    except InapplicableEvent as error:
         raise Refused(Refusal.NOT_AWAITING_APPROVAL, str(error)) from error
     if required is None:
         raise Refused(Refusal.NOT_AWAITING_APPROVAL, f"channel {facts.channel} has no approvals in the policy")
