@@ -176,7 +176,8 @@ async def test_the_end_of_the_token_is_the_end_of_the_connection_unless_a_new_on
             assert (await hear(client))["type"] == "authenticated"
         await say(renewed, type="auth", token=served.desk.token("willa"))
         assert (await hear(renewed))["type"] == "authenticated"
-        closed, last = await hear_close(short)
+        async with asyncio.timeout(served.desk.settings.api.ws_auth_timeout_seconds / 2):
+            closed, last = await hear_close(short)
         assert (closed, last[-1]["code"]) == (4401, "AUTH_EXPIRED")
         await say(renewed, type="ping")
         assert await hear(renewed) == {"type": "pong"}

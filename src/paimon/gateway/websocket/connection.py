@@ -44,7 +44,7 @@ class Connection:
         self._hub = hub
         self._client = Client(house.settings.api.ws_queue_max)
         self._authenticated = False
-        self._deadline = asyncio.get_running_loop().time() + house.settings.api.ws_auth_timeout_seconds
+        self._clock = asyncio.timeout(house.settings.api.ws_auth_timeout_seconds)
 
     async def serve(self) -> None:
         await self._websocket.accept()
@@ -62,17 +62,13 @@ class Connection:
         dropped = asyncio.create_task(self._client.dropped.wait())
         tasks = {reading, sending, dropped}
         try:
-            while True:
-                left = self._deadline - asyncio.get_running_loop().time()
-                done, _ = await asyncio.wait(tasks, timeout=max(left, 0), return_when=asyncio.FIRST_COMPLETED)
-                if dropped in done:
-                    return End("reads too slowly", CloseCode.TRY_AGAIN_LATER)
-                if reading in done:
-                    return reading.result()
-                if sending in done:
-                    return sending.result()
-                if asyncio.get_running_loop().time() >= self._deadline:  # else a new token has moved it
-                    return self._out_of_time()
+            async with self._clock:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if dropped in done:
+                return End("reads too slowly", CloseCode.TRY_AGAIN_LATER)
+            return reading.result() if reading in done else sending.result()
+        except TimeoutError:
+            return self._out_of_time()
         finally:
             for task in tasks:
                 task.cancel()
@@ -135,7 +131,7 @@ class Connection:
                 raise
             close_code = CloseCode.UNAUTHORISED if rule.status < 500 else CloseCode.TRY_AGAIN_LATER
             return End(f"not let in: {rule.code}", close_code, protocol.error(rule.code, rule.message or str(error)))
-        self._deadline = asyncio.get_running_loop().time() + caller.seconds_left
+        self._clock.reschedule(asyncio.get_running_loop().time() + caller.seconds_left)
         self._authenticated = True
         self._client.offer(protocol.authenticated(caller.user, caller.token.expires_at))
         self._hub.join(self._client)
