@@ -70,6 +70,7 @@ async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(des
         woken = (await session.scalars(select(OutboxMessage))).one()
     assert intent.wallet == desk.settings.sending.approver
     assert (intent.ticket_id, woken.kind) == (TICKET, "drive_wallet")
+    assert woken.request_trace == answer.json()["requestId"], "the reaction's log lines name the request it began with"
 
 
 async def test_a_rejection_carries_its_signed_reason_to_the_chain(desk: Desk, house: House) -> None:

@@ -29,6 +29,7 @@ class Due:
     kind: str
     aggregate_id: str
     payload: dict[str, Any]
+    request_trace: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,26 @@ async def handle(
     due = await _look(database, message_id)
     if due is None:
         return []
+    # What this reaction logs, and what it makes due in turn, carries the id of the request that began it.
+    trace = {"request_id": due.request_trace} if due.request_trace else {}
+    with structlog.contextvars.bound_contextvars(**trace):
+        return await _handle(database, handlers, due, attempts_max=attempts_max, backoff_seconds_max=backoff_seconds_max)
+
+
+async def _handle(
+    database: Database,
+    handlers: dict[str, Handler[Told]],
+    due: Due,
+    *,
+    attempts_max: int,
+    backoff_seconds_max: int,
+) -> list[Told]:
     try:
         handler = handlers[due.kind]
         if handler.before is not None:
             await handler.before(due)
         async with database.write() as session:
-            row = await session.get(OutboxMessage, message_id, with_for_update={"skip_locked": True})
+            row = await session.get(OutboxMessage, due.id, with_for_update={"skip_locked": True})
             if row is None or row.done_at is not None or row.dead_at is not None:
                 return []
             told = await handler.within(session, due) if handler.within is not None else []
@@ -77,7 +92,7 @@ async def _look(database: Database, message_id: int) -> Due | None:
             OutboxMessage.id == message_id, OutboxMessage.done_at.is_(None), OutboxMessage.dead_at.is_(None)
         )
         row = (await session.scalars(query)).one_or_none()
-    return None if row is None else Due(row.id, row.kind, row.aggregate_id, dict(row.payload))
+    return None if row is None else Due(row.id, row.kind, row.aggregate_id, dict(row.payload), row.request_trace)
 
 
 async def _record_failure(

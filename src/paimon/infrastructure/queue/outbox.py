@@ -6,6 +6,7 @@ the handler reads its present state and does what is due, so that order and repe
 
 from typing import Any
 
+import structlog
 from sqlalchemy import text
 
 from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
@@ -24,14 +25,17 @@ async def add(
     payload: dict[str, Any] | None = None,
     request_trace: str | None = None,
 ) -> None:
-    """Write one due reaction; it becomes visible, and the relay is woken, with the caller's commit."""
+    """Write one due reaction; it becomes visible, and the relay is woken, with the caller's commit.
+
+    The id of the request being served, if any, goes with it, so that the reaction's log lines name where it began.
+    """
     session.add(
         OutboxMessage(
             kind=kind,
             aggregate_id=aggregate_id,
             payload=payload or {},
             priority=priority,
-            request_trace=request_trace,
+            request_trace=request_trace or structlog.contextvars.get_contextvars().get("request_id"),
         )
     )
     await session.execute(text(f"NOTIFY {CHANNEL}"))
