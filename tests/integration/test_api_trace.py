@@ -20,9 +20,9 @@ async def test_a_reactions_reaction_still_names_the_request_it_began_with(databa
     with structlog.contextvars.bound_contextvars(request_id="trace-0123456789"):
         async with database.write() as session:
             await outbox.add(session, "first", "1", priority=OutboxPriority.NORMAL)
-    async with database.read() as session:
-        first = (await session.scalars(select(OutboxMessage.id))).one()
+    async with database.read() as reading:
+        first = (await reading.scalars(select(OutboxMessage.id))).one()
     await handle(database, {"first": Handler(within=make_another_due)}, first, attempts_max=1, backoff_seconds_max=1)
-    async with database.read() as session:
-        traces = {row.kind: row.request_trace for row in await session.scalars(select(OutboxMessage))}
+    async with database.read() as reading:
+        traces = {row.kind: row.request_trace for row in await reading.scalars(select(OutboxMessage))}
     assert traces == {"first": "trace-0123456789", "second": "trace-0123456789"}
