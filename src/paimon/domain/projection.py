@@ -56,14 +56,29 @@ def touched(events: Iterable[FundEvent]) -> Touched:
     return Touched(frozenset(requests), frozenset(holders))
 
 
+@dataclass(frozen=True, slots=True)
+class FlagState:
+    """A flag as its last event, in `since_block`, left it."""
+
+    enabled: bool
+    since_block: int
+
+
 @dataclass(slots=True)
 class Projection:
-    """The state being folded. Roles and flags hold only what the folded events changed."""
+    """The state being folded. Roles and flags hold only what the folded events changed; of redemptions and holdings,
+    which must be there before they can be folded on, `updated_block` and `moved` tell what did.
+
+    A block kept with the state is the event's own, never the batch's, or the same events in other batches would not give
+    the same books.
+    """
 
     redemptions: dict[int, Redemption] = field(default_factory=dict)
+    updated_block: dict[int, int] = field(default_factory=dict)
     holdings: dict[Address, Holding] = field(default_factory=dict)
+    moved: set[Address] = field(default_factory=set)
     roles: dict[RoleKey, bool] = field(default_factory=dict)
-    flags: dict[FlagKey, bool] = field(default_factory=dict)
+    flags: dict[FlagKey, FlagState] = field(default_factory=dict)
 
     def apply(self, event: FundEvent, *, contract: ContractName, at: BlockStamp) -> None:
         """Fold one event; on an error nothing has changed.
@@ -80,16 +95,17 @@ class Projection:
                 | RedemptionSettled()
             ):
                 self.redemptions[event.request_id] = follow(self.redemptions.get(event.request_id), event, at=at)
+                self.updated_block[event.request_id] = at.number
             case RoleGranted(role=role, account=account):
                 self.roles[contract, role, account] = True
             case RoleRevoked(role=role, account=account):
                 self.roles[contract, role, account] = False
             case Paused():
-                self.flags[contract, Flag.PAUSED] = True
+                self.flags[contract, Flag.PAUSED] = FlagState(True, at.number)
             case Unpaused():
-                self.flags[contract, Flag.PAUSED] = False
+                self.flags[contract, Flag.PAUSED] = FlagState(False, at.number)
             case EmergencyModeChanged(enabled=enabled):
-                self.flags[contract, Flag.EMERGENCY_MODE] = enabled
+                self.flags[contract, Flag.EMERGENCY_MODE] = FlagState(enabled, at.number)
             case _:
                 self._move_shares(event)
 
@@ -99,3 +115,4 @@ class Projection:
             before = moved.get(step.holder) or self.holdings.get(step.holder) or Holding(step.holder)
             moved[step.holder] = before.after(step)
         self.holdings.update(moved)
+        self.moved.update(moved)

@@ -18,10 +18,11 @@ from paimon.infrastructure.database.models.derived import Holding as HoldingRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
-async def project(session: WriteSession, logs: Sequence[DecodedLog], *, block_number: int) -> None:
+async def project(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
     """Fold the batch's events into the derived tables; a log that cannot be applied is quarantined with its reason.
 
     Absolute values are written, not increments: the caller's compare-and-set on the cursor makes it the only writer.
+    The tables' schema is the session's business, so that a replay can have them written elsewhere.
     """
     projection = await _load(session, touched(log.event for log in logs if log.event))
     for log in logs:
@@ -31,7 +32,7 @@ async def project(session: WriteSession, logs: Sequence[DecodedLog], *, block_nu
             projection.apply(log.event, contract=log.contract, at=log.log.block)
         except InapplicableEvent as error:
             log.quarantine(str(error))
-    await _save(session, projection, block_number=block_number)
+    await _save(session, projection)
 
 
 async def _load(session: WriteSession, needed: Touched) -> Projection:
@@ -45,18 +46,18 @@ async def _load(session: WriteSession, needed: Touched) -> Projection:
     return projection
 
 
-async def _save(session: WriteSession, projection: Projection, *, block_number: int) -> None:
+async def _save(session: WriteSession, projection: Projection) -> None:
     await _upsert(
         session,
         RedemptionRequest,
-        [to_values(each, updated_block=block_number) for each in projection.redemptions.values()],
+        [to_values(projection.redemptions[key], updated_block=block) for key, block in projection.updated_block.items()],
     )
     await _upsert(
         session,
         HoldingRow,
         [
             {"holder": each.holder, "shares": each.shares, "locked_shares": each.locked_shares}
-            for each in projection.holdings.values()
+            for each in (projection.holdings[holder] for holder in projection.moved)
         ],
     )
     await _upsert(
@@ -76,8 +77,8 @@ async def _save(session: WriteSession, projection: Projection, *, block_number: 
         session,
         ContractFlag,
         [
-            {"contract": contract, "flag": flag.value, "enabled": enabled, "since_block": block_number}
-            for (contract, flag), enabled in projection.flags.items()
+            {"contract": contract, "flag": flag.value, "enabled": state.enabled, "since_block": state.since_block}
+            for (contract, flag), state in projection.flags.items()
         ],
     )
 

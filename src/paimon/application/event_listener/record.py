@@ -38,7 +38,7 @@ async def record(database: Database, fetched: Range, logs: Sequence[DecodedLog],
     """
     async with database.write() as session:
         await _advance_cursor(session, fetched, epoch=epoch)
-        await project(session, logs, block_number=fetched.last.number)
+        await project(session, logs)
         await _copy_blocks(session, fetched.headers)
         await _copy_logs(session, logs)
         await _add_reactions(session, logs)
