@@ -1,5 +1,8 @@
 """What the chain says first: done by others, taken back, not due, unfunded; and nonces that others used."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from eth_account import Account
 from tests.support.sending import SMALL, Office, stopped_mining
@@ -14,6 +17,7 @@ from paimon.domain.approval import Verdict
 from paimon.domain.chain import checksum, hex0x
 from paimon.domain.redemption import OnChainStatus
 from paimon.domain.transaction import AttemptStatus, IntentStatus, WalletName
+from paimon.infrastructure.blockchain.rpc import Request, Rpc
 
 pytestmark = pytest.mark.integration
 
@@ -80,6 +84,28 @@ async def test_what_is_not_due_waits_with_the_contracts_own_words(office: Office
     office.fund.warp(7 * DAY + 1)
     await office.finish(office.keeper)
     assert (await office.intent(request_id)).status is IntentStatus.FINAL
+
+
+class UnableToEstimate(Rpc):
+    """A node that answers one question with an error that is no revert."""
+
+    async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
+        answers = await super()._exchange(requests, attempts_max=attempts_max)
+        for at, (method, _params) in enumerate(requests):
+            if method == "eth_estimateGas":
+                answers[at] = {"error": {"code": -32000, "message": "gas required exceeds allowance (50000000)"}}
+        return answers
+
+
+async def test_a_call_the_node_will_not_estimate_waits_with_the_nodes_words(office: Office) -> None:
+    request_id = office.due()
+    await office.queue_settlement(request_id)
+    async with UnableToEstimate(office.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
+        await office.with_rpc(rpc).drive(office.keeper)
+    intent = await office.intent(request_id)
+    assert intent.status is IntentStatus.QUEUED
+    assert "exceeds allowance" in str(intent.reason)
+    await office.finish(office.keeper)
 
 
 async def test_a_settlement_the_fund_cannot_pay_is_unfunded_until_it_can(office: Office) -> None:

@@ -80,7 +80,7 @@ async def quote(
     `fees` is None when the present price is above the cap.
 
     Raises:
-        CallReverted: the call would revert, with the contract's reason in words.
+        CallReverted: the call would not pass, with the contract's reason in words, or the node's.
     """
     what = _call_object(wallet, call)
     requests: list[Request] = [
@@ -93,9 +93,11 @@ async def quote(
     try:
         _result, gas, balance, latest, settled, *price = await contracts.rpc.batch(requests)
     except RpcError as error:
-        if error.method in ("eth_call", "eth_estimateGas") and error.is_revert:
-            raise explain_revert(contracts, error.revert_data) from error
-        raise
+        if error.method not in ("eth_call", "eth_estimateGas"):
+            raise
+        # The node's own words where it is no revert ("gas required exceeds allowance"): about this call, so this intent waits.
+        reverted = explain_revert(contracts, error.revert_data) if error.is_revert else CallReverted(error.message, None)
+        raise reverted from error
     return Quote(
         gas_estimate=int(gas, 16),
         fees=_fees(fee_kind, price, cap_wei),
