@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -207,3 +207,14 @@ class ContractFlag(Base):
     flag: Mapped[str] = mapped_column(Text, primary_key=True)
     enabled: Mapped[bool] = mapped_column(Boolean)
     since_block: Mapped[int] = mapped_column(BigInteger)
+
+
+INPUTS: Final[tuple[type[Base], ...]] = (Cursor, Block, RawLog, Observation)
+"""What was read from the chain. A replay reads these and never rewrites them, but for what a raw log was decoded to."""
+
+PROJECTIONS: Final[tuple[type[Base], ...]] = (Holding, RedemptionRequest, RoleHolder, ContractFlag)
+"""What follows from the logs, and what a replay therefore rebuilds: every table of this schema that is no input.
+
+A row here has nothing but what the logs say: its key and its values are functions of the logs up to its block. No number
+from a sequence, no time of writing, nothing that depends on how the logs were cut into batches.
+"""
