@@ -62,10 +62,10 @@ def database_name(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A fresh migrated database, dropped afterwards."""
     name = f"paimon_test_{next(_numbers)}"
     with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER paimon_owner")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER paimon_owner")
     yield name
     with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

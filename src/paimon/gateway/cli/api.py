@@ -17,7 +17,13 @@ def api(context: typer.Context) -> None:
     with explained():
         settings = settings_for(context, "api")
         listening = _listen(settings.api.host, settings.api.port)
-        config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            create_app(settings),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+            ws_max_size=settings.api.body_bytes_max,  # uvicorn's own 16 MiB would be anyone's to fill
+        )
         server = uvicorn.Server(config)
         server.run(sockets=[listening])
     if not server.started:
