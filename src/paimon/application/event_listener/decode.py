@@ -2,13 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from paimon.application.event_listener.fetch import ChainLog
 from paimon.domain.chain import Address, ContractName
 from paimon.domain.events import FundEvent, typed_event
-from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, plain
+from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, plain, storable
 from paimon.infrastructure.database.models.derived import LogStatus
+
+
+class Reading(NamedTuple):
+    """What a log was taken to mean: the columns of `raw_logs` that another version of this code may fill otherwise."""
+
+    contract: ContractName
+    event: str | None
+    args: dict[str, Any] | None
+    request_id: int | None
+    status: LogStatus
+    reason: str | None
 
 
 @dataclass(slots=True)
@@ -28,6 +39,11 @@ class DecodedLog:
         """The redemption request this log tells of, so that its timeline finds it."""
         return None if self.args is None or "requestId" not in self.args else int(self.args["requestId"])
 
+    @property
+    def reading(self) -> Reading:
+        """As it is recorded, once it has been folded: that may still quarantine it."""
+        return Reading(self.contract, self.name, self.args, self.request_id, self.status, self.reason)
+
     def quarantine(self, reason: str) -> None:
         """Keep the log and its reason; nothing is projected from it."""
         self.status, self.reason = LogStatus.QUARANTINED, reason
@@ -41,7 +57,8 @@ def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mappi
         if found is None:
             return DecodedLog(log, contract, LogStatus.UNKNOWN)
         name, args = found
-        return DecodedLog(log, contract, LogStatus.APPLIED, name, plain(args), typed_event(contract, name, args))
+        texts = {key: storable(value) for key, value in args.items() if isinstance(value, str)}
+        return DecodedLog(log, contract, LogStatus.APPLIED, name, plain(args), typed_event(contract, name, args | texts))
     except UndecodableLog as error:
         reason = str(error)
     except KeyError as error:

@@ -128,17 +128,23 @@ class ContractAbi:
         return entry.name, {each.name: values[each.name] for each in entry.inputs}
 
     def explain_revert(self, data: bytes | None) -> str:
-        """A revert in words: the contract's own error with its arguments, or the reason string."""
+        """A revert in words: the contract's own error with its arguments, or the reason string. Never raises."""
         if not data:
             return "reverted without a reason"
-        if data[:4] == _ERROR_STRING:
-            return f"reverted: {decode(['string'], data[4:])[0]}"
-        if data[:4] == _PANIC:
-            return f"panicked with code {decode(['uint256'], data[4:])[0]:#x}"
-        entry = self.errors_by_selector.get(data[:4])
+        try:
+            return storable(self._explain(data[:4], data[4:]))
+        except (DecodingError, OverflowError, UnicodeDecodeError):
+            return f"reverted with data that does not fit its error {hex0x(data[:4])}"
+
+    def _explain(self, selector: bytes, arguments: bytes) -> str:
+        if selector == _ERROR_STRING:
+            return f"reverted: {decode(['string'], arguments)[0]}"
+        if selector == _PANIC:
+            return f"panicked with code {decode(['uint256'], arguments)[0]:#x}"
+        entry = self.errors_by_selector.get(selector)
         if entry is None:
-            return f"reverted with an unknown error {hex0x(data[:4])}"
-        values = _named(entry.inputs, decode([each.type for each in entry.inputs], data[4:]))
+            return f"reverted with an unknown error {hex0x(selector)}"
+        values = _named(entry.inputs, decode([each.type for each in entry.inputs], arguments))
         return f"{entry.name}({', '.join(f'{name}={plain(value)}' for name, value in values.items())})"
 
     def error_name(self, data: bytes | None) -> str | None:
@@ -182,11 +188,18 @@ def _native(parameter: Parameter, value: Any) -> Any:
     return to_canonical_address(value) if parameter.type == "address" else value
 
 
+def storable(text: str) -> str:
+    """A contract's text as a database can keep it: PostgreSQL has no NUL in text, which Solidity's strings may hold."""
+    return text.replace("\x00", "\ufffd")
+
+
 def plain(value: Any) -> Any:
-    """A decoded value as JSON carries it: integers as decimal strings, addresses checksummed, bytes as hex."""
+    """A decoded value as stored JSON carries it: integers as decimal strings, addresses checksummed, bytes as hex."""
     match value:
-        case bool() | str() | None:
+        case bool() | None:
             return value
+        case str():
+            return storable(value)
         case int():
             return str(value)
         case bytes():

@@ -1,0 +1,237 @@
+"""The shipped ABIs: calls, results and logs survive the way to bytes and back, and odd bytes are told apart, never believed."""
+
+from dataclasses import fields
+from typing import Any, Final
+
+import pytest
+from eth_abi.abi import encode
+from eth_abi.grammar import BasicType, TupleType, parse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.domain.chain import ContractName
+from paimon.domain.events import EVENT_TYPES, typed_event
+from paimon.infrastructure.blockchain.abi import ContractAbi, Entry, Parameter, UndecodableLog, UnknownCall, load_abi, plain
+
+pytestmark = pytest.mark.unit
+
+SHIPPED: Final = (
+    "Vault",
+    "RedemptionManager",
+    "AssetController",
+    "AssetScheduler",
+    "OTCManager",
+    "OracleAdapter",
+    "SwapHelper",
+    "ERC20",
+)
+FUNCTIONS: Final = [(name, entry) for name in SHIPPED for entry in load_abi(name).functions_by_selector.values()]
+EVENTS: Final = [(name, entry) for name in SHIPPED for entry in load_abi(name).events_by_topic.values()]
+ERRORS: Final = [(name, entry) for name in SHIPPED for entry in load_abi(name).errors_by_selector.values()]
+
+
+def values_of(kind: str) -> st.SearchStrategy[Any]:
+    """Python values of one ABI type, as the decoder gives them back."""
+    return _values_of(parse(kind))
+
+
+def _values_of(kind: Any) -> st.SearchStrategy[Any]:
+    if kind.is_array:
+        return st.lists(_values_of(kind.item_type), max_size=3)
+    if isinstance(kind, TupleType):
+        return st.tuples(*(_values_of(each) for each in kind.components))
+    assert isinstance(kind, BasicType)
+    match kind.base:
+        case "uint":
+            return st.integers(0, 2**kind.sub - 1)
+        case "int":
+            return st.integers(-(2 ** (kind.sub - 1)), 2 ** (kind.sub - 1) - 1)
+        case "address":
+            return st.binary(min_size=20, max_size=20)
+        case "bool":
+            return st.booleans()
+        case "string":
+            return st.text(max_size=40)
+        case "bytes":
+            return st.binary(min_size=kind.sub, max_size=kind.sub) if kind.sub else st.binary(max_size=70)
+    raise AssertionError(f"the tests know no values of type {kind.base}")
+
+
+def draw_values(data: st.DataObject, parameters: tuple[Parameter, ...] | list[Parameter]) -> list[Any]:
+    return [data.draw(values_of(each.type)) for each in parameters]
+
+
+def bare(value: Any) -> Any:
+    """A decoded value without its names, to compare it with what was encoded."""
+    if isinstance(value, dict):
+        return tuple(bare(each) for each in value.values())
+    return [bare(each) for each in value] if isinstance(value, list) else value
+
+
+def abi_and(entry: tuple[str, Entry]) -> tuple[ContractAbi, Entry]:
+    return load_abi(entry[0]), entry[1]
+
+
+@given(st.sampled_from(FUNCTIONS), st.data())
+def test_a_call_survives_the_way_to_bytes_and_back(function: tuple[str, Entry], data: st.DataObject) -> None:
+    abi, entry = abi_and(function)
+    values = draw_values(data, entry.inputs)
+    name, args = abi.decode_call(abi.encode_call(entry.signature, *values))
+    assert name == entry.name
+    assert [bare(each) for each in args.values()] == values
+
+
+@given(st.sampled_from(FUNCTIONS), st.data())
+def test_a_result_is_decoded_to_what_the_contract_returned(function: tuple[str, Entry], data: st.DataObject) -> None:
+    abi, entry = abi_and(function)
+    values = draw_values(data, entry.outputs)
+    result = abi.decode_result(entry.signature, encode([each.type for each in entry.outputs], values))
+    assert bare(result) == (values[0] if len(values) == 1 else tuple(values))
+
+
+@given(st.sampled_from(FUNCTIONS), st.binary(min_size=1, max_size=64), st.data())
+def test_bytes_after_the_arguments_of_a_call_are_refused(
+    function: tuple[str, Entry], trailing: bytes, data: st.DataObject
+) -> None:
+    abi, entry = abi_and(function)
+    call = abi.encode_call(entry.signature, *draw_values(data, entry.inputs))
+    with pytest.raises(UnknownCall, match=entry.name):
+        abi.decode_call(call + trailing)
+
+
+@given(st.sampled_from(FUNCTIONS), st.binary(max_size=200))
+def test_any_bytes_are_a_call_that_encodes_back_to_them_or_are_refused(function: tuple[str, Entry], tail: bytes) -> None:
+    abi, entry = abi_and(function)
+    data = entry.selector + tail
+    try:
+        name, args = abi.decode_call(data)
+    except UnknownCall:
+        return
+    assert name == entry.name
+    assert abi.encode_call(entry.signature, *(bare(each) for each in args.values())) == data
+
+
+def test_a_selector_of_no_function_is_refused() -> None:
+    with pytest.raises(UnknownCall, match="0xdeadbeef"):
+        load_abi("Vault").decode_call(bytes.fromhex("deadbeef"))
+
+
+def log_of(entry: Entry, data: st.DataObject) -> tuple[list[bytes], bytes, dict[str, Any]]:
+    """Topics, data and arguments of one random log. (No shipped event indexes anything longer than a word.)"""
+    indexed = [each for each in entry.inputs if each.indexed]
+    unindexed = [each for each in entry.inputs if not each.indexed]
+    in_topics, in_data = draw_values(data, indexed), draw_values(data, unindexed)
+    topics = [encode([each.type], [value]) for each, value in zip(indexed, in_topics, strict=True)]
+    names = [each.name for each in indexed] + [each.name for each in unindexed]
+    args = dict(zip(names, in_topics + in_data, strict=True))
+    return [entry.topic, *topics], encode([each.type for each in unindexed], in_data), args
+
+
+@given(st.sampled_from(EVENTS), st.data())
+def test_a_log_is_decoded_to_the_arguments_it_was_emitted_with(event: tuple[str, Entry], data: st.DataObject) -> None:
+    abi, entry = abi_and(event)
+    topics, payload, args = log_of(entry, data)
+    assert abi.decode_log(topics, payload) == (entry.name, args)
+    assert list(args) != [] or entry.inputs == ()
+
+
+@given(st.sampled_from(EVENTS), st.integers(0, 4), st.data())
+def test_a_log_with_another_number_of_topics_is_not_decoded(event: tuple[str, Entry], extra: int, data: st.DataObject) -> None:
+    abi, entry = abi_and(event)
+    topics, payload, _ = log_of(entry, data)
+    wrong = [entry.topic, *[bytes(32)] * extra]
+    if len(wrong) != len(topics):
+        with pytest.raises(UndecodableLog, match=f"{entry.name} has {len(topics) - 1} indexed arguments, the log {extra}"):
+            abi.decode_log(wrong, payload)
+
+
+@given(st.sampled_from(EVENTS), st.lists(st.binary(min_size=32, max_size=32), max_size=3), st.binary(max_size=200))
+def test_any_log_of_a_known_event_decodes_or_is_undecodable(
+    event: tuple[str, Entry], topics: list[bytes], payload: bytes
+) -> None:
+    abi, entry = abi_and(event)
+    try:
+        found = abi.decode_log([entry.topic, *topics], payload)
+    except UndecodableLog:
+        return
+    assert found is not None
+    assert plain(found[1]) is not None
+
+
+def test_a_topic_of_no_event_and_a_log_without_topics_are_none_of_this_contract() -> None:
+    assert load_abi("Vault").decode_log([b"\xab" * 32], b"") is None
+    assert load_abi("Vault").decode_log([], b"") is None
+
+
+@given(st.sampled_from(ERRORS), st.data())
+def test_each_error_is_explained_by_its_name_and_arguments(error: tuple[str, Entry], data: st.DataObject) -> None:
+    abi, entry = abi_and(error)
+    values = draw_values(data, entry.inputs)
+    revert = entry.selector + encode([each.type for each in entry.inputs], values)
+    words = abi.explain_revert(revert)
+    assert words.startswith(f"{entry.name}(")
+    assert abi.error_name(revert) == entry.name
+    for parameter, value in zip(entry.inputs, values, strict=True):
+        if parameter.type.startswith("uint"):
+            assert f"{parameter.name}={value}" in words
+
+
+def reason_string(text: str) -> bytes:
+    return bytes.fromhex("08c379a0") + encode(["string"], [text])
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (None, "reverted without a reason"),
+        (b"", "reverted without a reason"),
+        (reason_string("Use Redemption"), "reverted: Use Redemption"),
+        (bytes.fromhex("4e487b71") + encode(["uint256"], [0x11]), "panicked with code 0x11"),
+        (bytes.fromhex("deadbeef"), "reverted with an unknown error 0xdeadbeef"),
+    ],
+)
+def test_reverts_that_are_no_error_of_the_contract_are_explained_too(data: bytes | None, words: str) -> None:
+    assert load_abi("Vault").explain_revert(data) == words
+    assert load_abi("Vault").error_name(data) is None
+
+
+SELECTORS: Final = [entry.selector for _, entry in ERRORS] + [bytes.fromhex("08c379a0"), bytes.fromhex("4e487b71")]
+
+
+@given(st.sampled_from(SELECTORS), st.binary(max_size=100))
+def test_any_revert_data_is_explained_in_storable_words(selector: bytes, tail: bytes) -> None:
+    """A node, or a contract we call, may answer with anything; what explains it ends in a text column."""
+    for name in ("Vault", "RedemptionManager"):
+        words = load_abi(name).explain_revert(selector + tail)
+        assert words
+        assert "\x00" not in words
+
+
+def test_every_typed_event_is_an_event_of_its_contract_with_the_arguments_it_needs() -> None:
+    for (contract, name), kind in EVENT_TYPES.items():
+        (entry,) = [each for each in load_abi(contract.value).events_by_topic.values() if each.name == name]
+        args = {each.name: each.name for each in entry.inputs}
+        event = typed_event(contract, name, args)
+        assert isinstance(event, kind)
+        assert len(fields(event)) == len(entry.inputs)
+
+
+def test_an_argument_that_a_later_deployment_adds_is_left_to_the_stored_log() -> None:
+    assert typed_event(ContractName.VAULT, "Paused", {"account": b"a" * 20, "until": 5}) is not None
+    assert typed_event(ContractName.VAULT, "NavUpdated", {"oldNav": 1}) is None
+    with pytest.raises(KeyError, match="account"):
+        typed_event(ContractName.VAULT, "Paused", {"who": b"a" * 20})
+
+
+def test_decoded_values_travel_as_json_carries_them() -> None:
+    value = {"id": 2**255, "on": True, "who": bytes(20), "role": bytes(32), "list": [1, ("a", None)]}
+    assert plain(value) == {
+        "id": str(2**255),
+        "on": True,
+        "who": "0x" + "0" * 40,
+        "role": "0x" + "0" * 64,
+        "list": ["1", ["a", None]],
+    }
+    assert plain(["a\x00b"]) == ["a\ufffdb"]
+    with pytest.raises(TypeError, match="no plain form for float"):
+        plain(1.5)
