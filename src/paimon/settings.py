@@ -5,12 +5,13 @@ Secrets are `SecretStr`, so that neither a log nor a traceback shows them.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
 
 from paimon.domain.approval import ApprovalPolicy, TicketRule, TicketType
 from paimon.domain.chain import Address, checksum, parse_address
@@ -32,7 +33,13 @@ ChecksumAddress = Annotated[Address, BeforeValidator(_address), PlainSerializer(
 """Given as 0x-hex, kept as 20 bytes."""
 
 
-class DatabaseSettings(BaseModel):
+class Group(BaseModel):
+    """Settings that belong together. A mistyped variable is refused: ignored, it would leave its default in force."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DatabaseSettings(Group):
     url: SecretStr = Field(description="as the application's role: postgresql+psycopg://app@host/paimon")
     owner_url: SecretStr | None = Field(None, description="as the owner of the tables; only `paimon db` uses it")
     read_url: SecretStr | None = Field(None, description="a replica for reads; the same as url when absent")
@@ -40,11 +47,11 @@ class DatabaseSettings(BaseModel):
     connect_timeout_seconds: int = Field(5, ge=1)
 
 
-class RedisSettings(BaseModel):
+class RedisSettings(Group):
     url: SecretStr = Field(description="redis://:password@host:port/0; broker, cache and live messages")
 
 
-class ChainSettings(BaseModel):
+class ChainSettings(Group):
     chain_id: int = Field(description="56 BSC, 97 BSC testnet, 31337 local; refused when the node says another")
     rpc_url: SecretStr
     ws_url: SecretStr | None = Field(None, description="doorbell only; without it the poll alone wakes the listener")
@@ -55,14 +62,14 @@ class ChainSettings(BaseModel):
     batch_logs_max: int = Field(5_000, ge=1)
 
 
-class FundSettings(BaseModel):
+class FundSettings(Group):
     vault: ChecksumAddress
     redemption_manager: ChecksumAddress
     asset_controller: ChecksumAddress
     start_block: int = Field(ge=1, description="the block the first of the three contracts was deployed in")
 
 
-class ApprovalRuleSettings(BaseModel):
+class ApprovalRuleSettings(Group):
     required_approvals: int = Field(1, ge=1)
     warn_seconds: int
     escalate_seconds: int
@@ -72,7 +79,7 @@ class ApprovalRuleSettings(BaseModel):
 _HOUR = 3600
 
 
-class ApprovalSettings(BaseModel):
+class ApprovalSettings(Group):
     """Source of the defaults: domain facts, "Approvals"."""
 
     policy_version: int = 1
@@ -94,7 +101,7 @@ class ApprovalSettings(BaseModel):
         )
 
 
-class AuthSettings(BaseModel):
+class AuthSettings(Group):
     token_secret: SecretStr = Field(min_length=32, description="signs access tokens; the same on every API replica")
     domain: str = Field("localhost", description="the host a sign-in message names")
     uri: str = "http://localhost"
@@ -102,7 +109,7 @@ class AuthSettings(BaseModel):
     access_token_ttl_seconds: int = 900
 
 
-class ApiSettings(BaseModel):
+class ApiSettings(Group):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)
     page_size_default: int = 20
@@ -112,14 +119,14 @@ class ApiSettings(BaseModel):
     ws_auth_timeout_seconds: float = 10.0
 
 
-class SignerSettings(BaseModel):
+class SignerSettings(Group):
     """Where the signer listens, for its callers. What it may sign is in a file of its own (`paimon signer --policy`)."""
 
     socket: Path
     timeout_seconds: float = 15.0
 
 
-class SendingSettings(BaseModel):
+class SendingSettings(Group):
     keeper: ChecksumAddress = Field(description="address of the key that settles")
     approver: ChecksumAddress = Field(description="address of the key that sends decided approvals")
     fees: Literal["eip1559", "legacy"] = "eip1559"
@@ -131,7 +138,7 @@ class SendingSettings(BaseModel):
     attempts_max: int = Field(8, ge=1, description="attempts at one nonce, then a person must look")
 
 
-class QueueSettings(BaseModel):
+class QueueSettings(Group):
     relay_batch: int = Field(100, ge=1)
     relay_poll_seconds: float = Field(1.0, gt=0, description="sweep when no NOTIFY arrives")
     republish_seconds: int = Field(30, ge=1, description="enqueued but not done for so long: publish again")
@@ -140,7 +147,7 @@ class QueueSettings(BaseModel):
     worker_concurrency: int = Field(2, ge=1)
 
 
-class ScheduleSettings(BaseModel):
+class ScheduleSettings(Group):
     """Seconds between runs of each job."""
 
     settle_due_seconds: float = 10
@@ -150,12 +157,12 @@ class ScheduleSettings(BaseModel):
     reconcile_seconds: float = 3_600
 
 
-class LeaseSettings(BaseModel):
+class LeaseSettings(Group):
     ttl_seconds: float = Field(6.0, gt=0, description="a killed holder's successor starts after at most this long")
     renew_seconds: float = Field(2.0, gt=0)
 
 
-class HealthSettings(BaseModel):
+class HealthSettings(Group):
     """From when on `/system/health` shows a part as degraded, or down. Source: domain facts, "Operations"."""
 
     check_timeout_seconds: float = Field(2.0, gt=0, description="a part that does not answer within this is down")
@@ -165,7 +172,7 @@ class HealthSettings(BaseModel):
     outbox_critical: int = 5_000
 
 
-class LogSettings(BaseModel):
+class LogSettings(Group):
     level: Literal["debug", "info", "warning", "error"] = "info"
     json_lines: bool = True
 
@@ -208,10 +215,26 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     try:
         return Settings(_env_file=env_file, **overrides)
     except ValidationError as error:
-        lines = [_explain(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
-        raise SettingsError("settings are incomplete or wrong:\n" + "\n".join(lines)) from None
+        problems = error.errors(include_input=False)
+        lines = [line for each in problems for line in _explain(each["type"], each["loc"], each["msg"])]
+    except UnreadableSetting as error:
+        lines = [f"  {error}: a group is set by its single variables, PAIMON_GROUP__NAME"]
+    raise SettingsError("settings are incomplete or wrong:\n" + "\n".join(lines))
 
 
-def _explain(location: tuple[int | str, ...], message: str) -> str:
-    variable = "PAIMON_" + "__".join(str(part).upper() for part in location)
-    return f"  {variable}: {message}"
+def _explain(kind: str, location: tuple[int | str, ...], message: str) -> Iterator[str]:
+    """One line per variable that is to be set, or set otherwise."""
+    names = [str(part).upper() for part in location]
+    if kind == "missing" and len(names) == 1:  # a whole group: name what it cannot do without
+        group = Settings.model_fields[str(location[0])].annotation
+        if isinstance(group, type) and issubclass(group, Group):
+            for name, field in group.model_fields.items():
+                if field.is_required():
+                    yield f"  PAIMON_{names[0]}__{name.upper()}: {message}"
+        return
+    if kind == "extra_forbidden":
+        message = "no such setting"
+        if len(names) == 1:  # a file's variable, given by its full name
+            yield f"  {names[0]}: {message}"
+            return
+    yield f"  PAIMON_{'__'.join(names)}: {message}"

@@ -1,0 +1,137 @@
+"""Settings from the environment and a file: complete or refused with one line a variable, and no secret shown."""
+
+from pathlib import Path
+
+import pytest
+
+from paimon.domain.chain import checksum
+from paimon.settings import SettingsError, load_settings
+
+pytestmark = pytest.mark.unit
+
+ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
+COMPLETE = {
+    "PAIMON_DATABASE__URL": f"postgresql+psycopg://app:{SECRET}@127.0.0.1/paimon",
+    "PAIMON_REDIS__URL": f"redis://:{SECRET}@127.0.0.1/0",
+    "PAIMON_CHAIN__CHAIN_ID": "31337",
+    "PAIMON_CHAIN__RPC_URL": f"http://node.example/{SECRET}",
+    "PAIMON_FUND__VAULT": ADDRESS,
+    "PAIMON_FUND__REDEMPTION_MANAGER": ADDRESS,
+    "PAIMON_FUND__ASSET_CONTROLLER": ADDRESS,
+    "PAIMON_FUND__START_BLOCK": "1",
+    "PAIMON_SENDING__KEEPER": ADDRESS,
+    "PAIMON_SENDING__APPROVER": ADDRESS,
+    "PAIMON_SIGNER__SOCKET": "/run/signer.sock",
+    "PAIMON_AUTH__TOKEN_SECRET": SECRET,
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A complete environment, to be spoilt."""
+    for name, value in COMPLETE.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def refusal(env_file: Path | None = None) -> list[str]:
+    """The lines about single variables."""
+    with pytest.raises(SettingsError) as refused:
+        load_settings(env_file)
+    assert SECRET not in str(refused.value)
+    return str(refused.value).splitlines()[1:]
+
+
+def test_a_complete_environment_is_read(environment: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    assert settings.chain.chain_id == 31337
+    assert checksum(settings.fund.vault) == ADDRESS
+    assert settings.auth.token_secret.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize("name", sorted(COMPLETE))
+def test_a_missing_variable_gets_one_line_with_its_name(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.delenv(name)
+    (line,) = refusal()
+    assert line == f"  {name}: Field required"
+
+
+def test_with_nothing_set_every_needed_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in COMPLETE:
+        monkeypatch.delenv(name, raising=False)
+    assert sorted(refusal()) == sorted(f"  {name}: Field required" for name in COMPLETE)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PAIMON_CHAIN__CHAIN_ID", "bsc", "valid integer"),
+        ("PAIMON_FUND__VAULT", "0x12", "0x followed by 40 hexadecimal digits"),
+        ("PAIMON_FUND__VAULT", ADDRESS.replace("a", "A", 1), "checksum"),
+        ("PAIMON_FUND__START_BLOCK", "0", "greater than or equal to 1"),
+        ("PAIMON_AUTH__TOKEN_SECRET", SECRET[:20], "at least 32"),
+        ("PAIMON_API__PORT", "70000", "65535"),
+        ("PAIMON_LEASE__TTL_SECONDS", "-1", "greater than 0"),
+        ("PAIMON_LOG__LEVEL", "loud", "debug"),
+        ("PAIMON_SENDING__FEES", "cheap", "eip1559"),
+    ],
+)
+def test_a_wrong_variable_gets_one_line_that_says_what_would_be_right(
+    environment: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    environment.setenv(name, value)
+    (line,) = refusal()
+    assert line.startswith(f"  {name}: ")
+    assert words in line
+    assert SECRET[:20] not in line
+
+
+def test_several_wrong_variables_are_named_at_once(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PAIMON_CHAIN__CHAIN_ID", "bsc")
+    environment.delenv("PAIMON_REDIS__URL")
+    assert {line.split(":")[0].strip() for line in refusal()} == {"PAIMON_CHAIN__CHAIN_ID", "PAIMON_REDIS__URL"}
+
+
+@pytest.mark.parametrize("name", ["PAIMON_SENDING__MAX_FEE", "PAIMON_CHAIN__RPC_URLS", "PAIMON_APPROVAL__EMERGENCY__WARN"])
+def test_a_mistyped_variable_is_refused_rather_than_ignored(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(name, "1")
+    assert f"  {name}: no such setting" in refusal()
+
+
+def test_a_value_where_a_group_is_expected_is_refused_with_its_name(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PAIMON_DATABASE", COMPLETE["PAIMON_DATABASE__URL"])
+    (line,) = refusal()
+    assert '"database"' in line
+
+
+def test_an_unknown_variable_in_a_file_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env_file = tmp_path / "paimon.env"
+    env_file.write_text("PAIMON_TYPO=1\nPAIMON_API__PORT=8080\n")
+    assert refusal(env_file) == ["  PAIMON_TYPO: no such setting"]
+
+
+def test_the_environment_wins_over_the_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env_file = tmp_path / "paimon.env"
+    env_file.write_text("PAIMON_API__PORT=8080\nPAIMON_API__HOST=0.0.0.0\n")
+    environment.setenv("PAIMON_API__PORT", "9090")
+    settings = load_settings(env_file)
+    assert (settings.api.port, settings.api.host) == (9090, "0.0.0.0")
+
+
+def test_a_settings_file_that_is_not_there_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("PAIMON_ENV_FILE", str(tmp_path / "nowhere.env"))
+    with pytest.raises(SettingsError, match=r"nowhere\.env does not exist"):
+        load_settings()
+
+
+def test_settings_show_no_secret(environment: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), str(settings.model_dump())):
+        assert SECRET not in shown
+
+
+def test_settings_do_not_change_once_read(environment: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.log = settings.log  # type: ignore[misc]
