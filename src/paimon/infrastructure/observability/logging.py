@@ -9,22 +9,34 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 _SECRET_NAMES: Final = re.compile(r"secret|password|private_key|mnemonic|token$|^raw$|authorization", re.IGNORECASE)
-_URL_PASSWORD: Final = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@")
+_URL_PASSWORD: Final = re.compile(r"(://[^:/@\s]*:)[^/\s]+@")
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Blank fields named like a secret, and passwords inside URLs, wherever they come from."""
+    """Blank fields named like a secret, and passwords inside URLs, however deep they sit."""
     for key, value in event.items():
-        if _SECRET_NAMES.search(key):
-            event[key] = "***"
-        elif isinstance(value, str):
-            event[key] = _URL_PASSWORD.sub(r"\1***@", value)
+        event[key] = _blanked(key, value)
     return event
+
+
+def _blanked(key: str, value: Any) -> Any:
+    if _SECRET_NAMES.search(key):
+        return "***"
+    match value:
+        case str():
+            return _URL_PASSWORD.sub(r"\1***@", value)
+        case dict():
+            return {name: _blanked(str(name), each) for name, each in value.items()}
+        case list() | tuple():
+            return [_blanked("", each) for each in value]
+        case BaseException():
+            return _blanked("", str(value))
+    return value
 
 
 def configure_logging(*, process: str, level: str = "info", json_lines: bool = True) -> None:
     """Send structlog and the standard library's warnings to stderr in one format."""
-    renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer()
+    renderer: Any = structlog.processors.JSONRenderer() if json_lines else _console()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -42,6 +54,11 @@ def configure_logging(*, process: str, level: str = "info", json_lines: bool = T
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_drop_meta, renderer]))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    """Lines for people. Tracebacks come formatted, so that they pass `hide_secrets`, and without local variables."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 def _drop_meta(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
