@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import select
 
 from paimon.application.accounts.users import require
+from paimon.application.approval_workflow.carry_out import queue_call
 from paimon.application.approval_workflow.store import (
     TicketNotFound,
     insert_record,
@@ -21,10 +22,8 @@ from paimon.application.approval_workflow.store import (
     nonce_is_used,
     save_outcome,
 )
-from paimon.application.transactions.intents import approve_call, queue_intent, reject_call
 from paimon.domain.approval import Ticket, TicketStatus, Verdict, Vote, VoterNotAllowed, decide
 from paimon.domain.chain import Address, ContractName, Hash32, OnChainRole, checksum
-from paimon.domain.transaction import IntentKind
 from paimon.domain.user import Permission, User
 from paimon.domain.vote import VoteScope, decision_on, require_acceptable, typed_data
 from paimon.infrastructure.blockchain.contracts import FundContracts
@@ -99,7 +98,7 @@ async def decide_ticket(
             raise NonceUsed(NonceUsed.__doc__)  # a vote on another ticket used it since we looked
         await save_outcome(session, decided)
         if decided.status in _DECIDED:
-            await _queue_call(session, decided, command.reason, contracts=contracts, approver=approver)
+            await queue_call(session, decided, contracts=contracts, approver=approver)
     log.info("ticket.voted", ticket_id=decided.id, verdict=vote.verdict, voter=checksum(vote.voter), status=decided.status)
     return decided
 
@@ -112,18 +111,3 @@ async def _require_on_chain_role(session: WriteSession, voter: Address) -> None:
     )
     if (await session.execute(query)).scalar_one_or_none() is None:
         raise VoterNotAllowed(f"{checksum(voter)} does not hold VIP_APPROVER_ROLE on the RedemptionManager")
-
-
-async def _queue_call(
-    session: WriteSession, ticket: Ticket, reason: str, *, contracts: FundContracts, approver: Address
-) -> None:
-    """The call a decided ticket leads to. `reason` is the last vote's: a rejection is always decided by the last one."""
-    if ticket.status is TicketStatus.APPROVED:
-        kind, key = IntentKind.APPROVE_REDEMPTION, f"approve-redemption:{ticket.request_id}"
-        call = approve_call(contracts, ticket.request_id)
-    else:
-        kind, key = IntentKind.REJECT_REDEMPTION, f"reject-redemption:{ticket.request_id}"
-        call = reject_call(contracts, ticket.request_id, reason)
-    await queue_intent(
-        session, key=key, kind=kind, wallet=approver, call=call, request_id=ticket.request_id, ticket_id=ticket.id
-    )

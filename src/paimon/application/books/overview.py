@@ -65,13 +65,12 @@ async def read_overview(redis: Redis, database: Database) -> bytes | None:
     try:
         if (cached := await redis.get(_CACHE_KEY)) is not None:
             return cached if isinstance(cached, bytes) else cached.encode()
+        if (encoded := await _latest(database)) is not None:
+            await redis.set(_CACHE_KEY, encoded, ex=_CACHE_SECONDS)
+        return encoded
     except RedisError as error:
         log.warning("overview.cache_unreachable", reason=type(error).__name__)
         return await _latest(database)
-    encoded = await _latest(database)
-    if encoded is not None:
-        await redis.set(_CACHE_KEY, encoded, ex=_CACHE_SECONDS)
-    return encoded
 
 
 async def _latest(database: Database) -> bytes | None:

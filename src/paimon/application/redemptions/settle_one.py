@@ -24,7 +24,7 @@ async def settle_one(
     """The intent that settles this request.
 
     Raises:
-        RedemptionNotFound, NothingRecorded, NotSettleable, NotDue, SettlementExhausted, RpcUnavailable.
+        RedemptionNotFound, NothingRecorded, NotSettleable, NotDue, TriesExhausted, RpcUnavailable.
     """
     async with database.read() as session:
         redemption = await find_redemption(session, request_id)

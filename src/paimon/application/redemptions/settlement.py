@@ -1,29 +1,25 @@
 """Settling what is due. Due is judged by chain time: the timestamp of the last recorded final block.
 
-A settlement is one intent per request. Should it end without effect (reverted, failed, expired), the next sweep tries
-again under a key of its own, a bounded number of times; then a person must look.
+A settlement is one intent per request; should it end without effect, the next sweep tries again (transactions/tries.py).
 """
 
 from datetime import datetime
-from typing import Final
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from paimon.application.redemptions.store import list_by_status
 from paimon.application.transactions.intents import queue_intent, settle_call
+from paimon.application.transactions.tries import TriesExhausted, key_of_next_try
 from paimon.domain.chain import Address, BlockStamp
 from paimon.domain.redemption import SETTLEABLE_STATUSES, Channel, Redemption, at_chain_time, is_due
-from paimon.domain.transaction import IntentKind, IntentStatus
+from paimon.domain.transaction import IntentKind
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.models.derived import Cursor
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
-
-TRIES_MAX: Final = 3
-"""Settlements of one request that may end without effect before a person must look."""
 
 
 class NotSettleable(Exception):
@@ -32,10 +28,6 @@ class NotSettleable(Exception):
 
 class NotDue(Exception):
     """The request's settlement date has not come."""
-
-
-class SettlementExhausted(Exception):
-    """Every allowed try to settle the request ended without effect."""
 
 
 async def request_settlement(
@@ -50,7 +42,7 @@ async def request_settlement(
     """The intent that settles this request: the open one, or a new one.
 
     Raises:
-        NotSettleable, NotDue, SettlementExhausted.
+        NotSettleable, NotDue, TriesExhausted.
     """
     if redemption.status not in SETTLEABLE_STATUSES:
         raise NotSettleable(f"request {redemption.request_id} is {redemption.status}; only PENDING or APPROVED ones settle")
@@ -58,32 +50,14 @@ async def request_settlement(
         due_at = window_date if redemption.channel is Channel.SCHEDULED else redemption.settlement_at
         due = f"settles from {due_at:%Y-%m-%d %H:%M:%S} UTC on" if due_at else "has no settlement date yet"
         raise NotDue(f"request {redemption.request_id} {due}; the chain's time is {chain_time:%Y-%m-%d %H:%M:%S} UTC")
-    tries = await _tries_without_effect(session, redemption.request_id)
-    if tries >= TRIES_MAX:
-        raise SettlementExhausted(f"{tries} settlements of request {redemption.request_id} ended without effect")
     return await queue_intent(
         session,
-        key=settlement_key(redemption.request_id, tries),
+        key=await key_of_next_try(session, IntentKind.SETTLE_REDEMPTION, redemption.request_id),
         kind=IntentKind.SETTLE_REDEMPTION,
         wallet=keeper,
         call=settle_call(contracts, redemption.request_id, redemption.channel),
         request_id=redemption.request_id,
     )
-
-
-def settlement_key(request_id: int, tries_before: int) -> str:
-    """Idempotency key of one try: the same until that try has ended without effect."""
-    return f"settle-redemption:{request_id}" + (f"#{tries_before + 1}" if tries_before else "")
-
-
-async def _tries_without_effect(session: WriteSession, request_id: int) -> int:
-    ended = (IntentStatus.REVERTED, IntentStatus.FAILED, IntentStatus.EXPIRED, IntentStatus.CANCELLED)
-    query = select(func.count()).where(
-        TransactionIntent.request_id == request_id,
-        TransactionIntent.kind == IntentKind.SETTLE_REDEMPTION,
-        TransactionIntent.status.in_(ended),
-    )
-    return int((await session.execute(query)).scalar_one())
 
 
 async def chain_position(session: ReadSession | WriteSession) -> BlockStamp | None:
@@ -116,7 +90,7 @@ async def settle_due(database: Database, contracts: FundContracts, *, keeper: Ad
                 await request_settlement(
                     session, redemption, chain_time=here.timestamp, window_date=date, contracts=contracts, keeper=keeper
                 )
-        except SettlementExhausted as error:
+        except TriesExhausted as error:
             log.error("settlement.exhausted", request_id=redemption.request_id, reason=str(error))
             continue
         queued.append(redemption.request_id)

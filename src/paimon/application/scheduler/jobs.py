@@ -19,6 +19,7 @@ def jobs(schedule: ScheduleSettings) -> tuple[Job, ...]:
     return (
         Job("paimon.drive_wallets", OutboxPriority.CHAIN, schedule.drive_wallets_seconds),
         Job("paimon.settle_due", OutboxPriority.HIGH, schedule.settle_due_seconds),
+        Job("paimon.carry_out_decided", OutboxPriority.HIGH, schedule.settle_due_seconds),
         Job("paimon.sweep_sla", OutboxPriority.HIGH, schedule.sla_sweep_seconds),
         Job("paimon.take_snapshot", OutboxPriority.NORMAL, schedule.snapshot_seconds),
         Job("paimon.reconcile", OutboxPriority.REPORTS, schedule.reconcile_seconds),

@@ -20,8 +20,9 @@ from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatc
 from paimon.application.approval_workflow.store import TicketNotFound
 from paimon.application.redemptions.queries import RedemptionNotFound
 from paimon.application.redemptions.settle_one import NothingRecorded
-from paimon.application.redemptions.settlement import NotDue, NotSettleable, SettlementExhausted
+from paimon.application.redemptions.settlement import NotDue, NotSettleable
 from paimon.application.transactions.intents import PayloadConflict
+from paimon.application.transactions.tries import TriesExhausted
 from paimon.domain.approval import AlreadyVoted, TicketClosed, VoterNotAllowed
 from paimon.domain.siwe import MalformedMessage
 from paimon.domain.vote import VoteNotAcceptable
@@ -87,7 +88,7 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     NotDue: Rule(409, ErrorCode.CONFLICT),
     NotSettleable: Rule(409, ErrorCode.CONFLICT),
     PayloadConflict: Rule(409, ErrorCode.CONFLICT),
-    SettlementExhausted: Rule(409, ErrorCode.CONFLICT),
+    TriesExhausted: Rule(409, ErrorCode.CONFLICT),
     TicketClosed: Rule(409, ErrorCode.CONFLICT),
     NoSnapshot: Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message=NoSnapshot.__doc__),
     NothingRecorded: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),

@@ -11,6 +11,7 @@ import structlog
 from celery import Celery, signals
 from celery.exceptions import OperationalError
 
+from paimon.application.approval_workflow.carry_out import carry_out_decided
 from paimon.application.approval_workflow.sla import sweep
 from paimon.application.books.overview import take_snapshot
 from paimon.application.books.reconcile import NothingRecorded, reconcile
@@ -125,6 +126,10 @@ async def _settle_due(house: House) -> None:
         log.warning("settlement.waits_for_node", reason=str(error))
 
 
+async def _carry_out_decided(house: House) -> None:
+    await carry_out_decided(house.database, house.contracts, approver=house.settings.sending.approver)
+
+
 async def _sweep_sla(house: House) -> None:
     async with house.database.write() as session:
         await sweep(session, now=await database_now(session))
@@ -148,6 +153,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     HANDLE: _handle,
     "paimon.drive_wallets": _drive_wallets,
     "paimon.settle_due": _settle_due,
+    "paimon.carry_out_decided": _carry_out_decided,
     "paimon.sweep_sla": _sweep_sla,
     "paimon.take_snapshot": _take_snapshot,
     "paimon.reconcile": _reconcile,
