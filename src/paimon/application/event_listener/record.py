@@ -8,10 +8,11 @@ the same result.
 from collections.abc import Iterable, Sequence
 
 from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
-from paimon.application.event_listener.decode import DecodedLog
+from paimon.application.event_listener.decode import DecodedLog, Reading
 from paimon.application.event_listener.fetch import Header, Range
 from paimon.application.event_listener.project import project
 from paimon.application.event_listener.react import due_reactions
@@ -52,7 +53,8 @@ async def _advance_cursor(session: WriteSession, fetched: Range, *, epoch: int) 
         raise CursorMoved(f"block {fetched.headers[0].stamp} does not continue the recorded chain under epoch {epoch}")
 
 
-async def _driver_connection(session: WriteSession) -> AsyncConnection[object]:
+async def driver_connection(session: WriteSession) -> AsyncConnection[TupleRow]:
+    """The session's connection as the driver knows it, for COPY and for reading many rows fast."""
     connection = await (await session.connection()).get_raw_connection()
     driver = connection.driver_connection
     assert isinstance(driver, AsyncConnection)  # noqa: S101 — the engine is psycopg's, see sessions.create_engine
@@ -60,7 +62,7 @@ async def _driver_connection(session: WriteSession) -> AsyncConnection[object]:
 
 
 async def _copy_blocks(session: WriteSession, headers: Iterable[Header]) -> None:
-    connection = await _driver_connection(session)
+    connection = await driver_connection(session)
     columns = "number, hash, parent_hash, timestamp"
     async with connection.cursor() as cursor, cursor.copy(f"COPY derived.blocks ({columns}) FROM STDIN") as copy:
         for header in headers:
@@ -68,14 +70,11 @@ async def _copy_blocks(session: WriteSession, headers: Iterable[Header]) -> None
             await copy.write_row((stamp.number, stamp.hash, header.parent_hash, stamp.timestamp))
 
 
-_LOG_COLUMNS = (
-    "block_number, log_index, block_hash, tx_hash, tx_index, address, contract, topics, data,"
-    " event, args, request_id, status, reason"
-)
+_LOG_COLUMNS = f"block_number, log_index, block_hash, tx_hash, tx_index, address, topics, data, {', '.join(Reading._fields)}"
 
 
 async def _copy_logs(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
-    connection = await _driver_connection(session)
+    connection = await driver_connection(session)
     async with connection.cursor() as cursor, cursor.copy(f"COPY derived.raw_logs ({_LOG_COLUMNS}) FROM STDIN") as copy:
         for decoded in logs:
             log = decoded.log
@@ -86,15 +85,16 @@ async def _copy_logs(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
                 log.tx_hash,
                 log.tx_index,
                 log.address,
-                decoded.contract.value,
                 list(log.topics),
                 log.data,
-                decoded.name,
-                None if decoded.args is None else Jsonb(decoded.args),
-                decoded.request_id,
-                decoded.status.value,
-                decoded.reason,
+                *reading_values(decoded.reading),
             ))  # fmt: skip
+
+
+def reading_values(reading: Reading) -> tuple[object, ...]:
+    """The columns of a reading, in its order, as the driver takes them."""
+    args = None if reading.args is None else Jsonb(reading.args)
+    return (reading.contract.value, reading.event, args, reading.request_id, reading.status.value, reading.reason)
 
 
 async def _add_reactions(session: WriteSession, logs: Sequence[DecodedLog]) -> None:

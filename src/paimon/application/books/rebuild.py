@@ -1,0 +1,97 @@
+"""Leading a shadow along the recorded logs: decode a page again, fold it, note what reads differently now.
+
+Each page is a transaction, so that the listener's next ranges are seen as they come; memory is one page and what it
+touches. How the pages fall cannot matter, for the fold does not know them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+
+from paimon.application.books.reconcile import NothingRecorded
+from paimon.application.books.recorded import BEFORE_ALL, Position, RecordedLog, count_logs, decode_again, read_page
+from paimon.application.books.shadow import READ_ANEW, Shadow
+from paimon.application.event_listener.decode import DecodedLog
+from paimon.application.event_listener.project import project
+from paimon.application.event_listener.record import driver_connection, reading_values
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.sessions import WriteSession
+
+PAGE_LOGS_MAX: Final = 5_000
+
+Progress = Callable[[int, int], None]
+"""Told how many logs are folded, and of how many."""
+
+
+def in_silence(_done: int, _total: int) -> None:
+    """Progress nobody watches."""
+
+
+@dataclass(slots=True)
+class Rebuild:
+    """How far a shadow is: `logs` folded, the last of them at `position`."""
+
+    shadow: Shadow
+    contracts: FundContracts
+    progress: Progress = in_silence
+    page_logs_max: int = PAGE_LOGS_MAX
+    position: Position = BEFORE_ALL
+    logs: int = 0
+
+    async def catch_up(self) -> None:
+        """Fold what is recorded until less than a page is left, behind a listener that goes on."""
+        async with self.shadow.transaction() as session:
+            total = await count_logs(session, last=await position_of_books(session))
+        while True:
+            async with self.shadow.transaction() as session:
+                folded = await self._fold_page(session, last=await position_of_books(session))
+            self.progress(self.logs, max(total, self.logs))
+            if folded < self.page_logs_max:
+                return
+
+    async def fold_to(self, session: WriteSession, last: int) -> None:
+        """Fold the logs up to block `last` in the caller's transaction."""
+        while await self._fold_page(session, last=last) == self.page_logs_max:
+            pass
+
+    async def _fold_page(self, session: WriteSession, *, last: int) -> int:
+        page = await read_page(session, self.position, last=last, logs_max=self.page_logs_max)
+        if page:
+            logs = decode_again(page, self.contracts)
+            await project(session, logs)
+            await _note_read_anew(session, page, logs)
+            self.position, self.logs = page[-1].position, self.logs + len(page)
+        return len(page)
+
+
+async def _note_read_anew(session: WriteSession, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
+    anew = [
+        (*recorded.position, *reading_values(decoded.reading))
+        for recorded, decoded in zip(page, logs, strict=True)
+        if recorded.reading != decoded.reading
+    ]
+    if not anew:
+        return
+    columns = ", ".join(column.name for column in READ_ANEW.columns)
+    connection = await driver_connection(session)
+    async with connection.cursor() as cursor, cursor.copy(f"COPY {READ_ANEW.fullname} ({columns}) FROM STDIN") as copy:
+        for row in anew:
+            await copy.write_row(row)
+
+
+_CURSOR: Final = text("SELECT number FROM derived.cursor")
+_HOLD_CURSOR: Final = text("SELECT number FROM derived.cursor FOR UPDATE")
+
+
+async def position_of_books(session: WriteSession, *, hold: bool = False) -> int:
+    """The last recorded block; with `hold`, no other is recorded before this transaction ends.
+
+    Raises:
+        NothingRecorded: the listener has not begun.
+    """
+    number = (await session.execute(_HOLD_CURSOR if hold else _CURSOR)).scalar()
+    if number is None:
+        raise NothingRecorded("the listener has recorded nothing yet; there is nothing to replay")
+    return int(number)

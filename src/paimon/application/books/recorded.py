@@ -1,0 +1,110 @@
+"""The recorded logs, read back in chain order to be decoded and folded again.
+
+Pages by key rather than a cursor held open: each page is one short query, so that neither a transaction nor a result
+lives as long as the replay does, and memory is one page however many logs there are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import orjson
+from psycopg.rows import TupleRow
+from sqlalchemy import text
+
+from paimon.application.event_listener.decode import DecodedLog, Reading, decode_log
+from paimon.application.event_listener.fetch import ChainLog
+from paimon.application.event_listener.record import driver_connection
+from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, checksum
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.models.derived import LogStatus
+from paimon.infrastructure.database.sessions import WriteSession
+from paimon.settings import Refusal
+
+
+class ForeignLogs(Refusal):
+    """The books hold logs of a contract that the settings do not name: they are of another fund, or a setting is missing."""
+
+
+class Position(NamedTuple):
+    """A log's place in the chain."""
+
+    block_number: int
+    log_index: int
+
+
+BEFORE_ALL: Final = Position(-1, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLog:
+    """A log as the node gave it, and what it was taken to mean when it was recorded."""
+
+    log: ChainLog
+    reading: Reading
+
+    @property
+    def position(self) -> Position:
+        return Position(self.log.block.number, self.log.log_index)
+
+
+_PAGE: Final = """
+    SELECT block_number, log_index, block_hash, tx_hash, tx_index, address, topics, data,
+           contract, event, args::text, request_id, status, reason,
+           (SELECT timestamp FROM derived.blocks WHERE number = block_number)
+      FROM derived.raw_logs
+     WHERE (block_number, log_index) > (%s, %s) AND block_number <= %s
+     ORDER BY block_number, log_index
+     LIMIT %s
+"""
+
+_COUNT: Final = text("SELECT count(*) FROM derived.raw_logs WHERE block_number <= :last")
+
+
+async def count_logs(session: WriteSession, *, last: int) -> int:
+    """How many logs are recorded up to block `last`."""
+    return int((await session.execute(_COUNT, {"last": last})).scalar_one())
+
+
+async def read_page(session: WriteSession, after: Position, *, last: int, logs_max: int) -> list[RecordedLog]:
+    """The next logs behind `after`, up to block `last`; empty at the end."""
+    connection = await driver_connection(session)
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(_PAGE, (*after, last, logs_max))
+        rows = await cursor.fetchall()
+    stamps: dict[int, BlockStamp] = {}
+    return [_recorded(row, stamps) for row in rows]
+
+
+def _recorded(row: TupleRow, stamps: dict[int, BlockStamp]) -> RecordedLog:
+    (number, log_index, block_hash, tx_hash, tx_index, address, topics, data) = row[:8]
+    (contract, event, args, request_id, status, reason, timestamp) = row[8:]
+    if (block := stamps.get(number)) is None:
+        block = stamps[number] = BlockStamp(number, Hash32(block_hash), timestamp)
+    return RecordedLog(
+        ChainLog(block, log_index, Hash32(tx_hash), tx_index, Address(address), tuple(topics), data),
+        Reading(
+            ContractName(contract),
+            event,
+            None if args is None else orjson.loads(args),
+            None if request_id is None else int(request_id),
+            LogStatus(status),
+            reason,
+        ),
+    )
+
+
+def decode_again(recorded: Sequence[RecordedLog], contracts: FundContracts) -> list[DecodedLog]:
+    """What the logs mean by the ABIs of today.
+
+    Raises:
+        ForeignLogs: one is of a contract that the settings do not name.
+    """
+    names: Mapping[Address, ContractName] = contracts.addresses.names()
+    for each in recorded:
+        if each.log.address not in names:
+            raise ForeignLogs(
+                f"block {each.log.block} has a recorded log of {checksum(each.log.address)}, which is none of the"
+                " contracts in PAIMON_FUND__…: the settings are of another fund than the books"
+            )
+    return [decode_log(each.log, names, contracts.abis) for each in recorded]

@@ -1,0 +1,119 @@
+"""The derived tables once more from the recorded logs: to prove the live ones equal, or to put them right.
+
+Logs are decoded again from their bytes and folded by the listener's own code into a shadow (see `shadow`), while the
+listener goes on. Then either
+
+- *check*: one snapshot of the database holds the live tables and the cursor they stand at; the shadow is led to that
+  very block inside it, compared, and forgotten. Nothing durable is written and nobody waits; or
+- *replay*: the cursor's row is locked, at which the listener waits before its next range; the few logs recorded since
+  are folded, and the rows that differ are replaced (see `swap`). One transaction: a crash leaves all as it was.
+
+Neither asks the chain, and neither touches the outbox: what the events made due was due once.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from paimon.application.books.rebuild import Progress, Rebuild, in_silence, position_of_books
+from paimon.application.books.shadow import Shadow, open_shadow
+from paimon.application.books.swap import Comparison, compare_with_live, swap_in
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.settings import Refusal
+
+log = structlog.get_logger(__name__)
+
+LOCK_TRIES_MAX: Final = 5
+
+
+class BooksBusy(Refusal):
+    """The cursor's row stayed locked: some transaction on the books hangs, and `pg_locks` says whose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`logs` recorded logs, up to block `at`, folded and compared."""
+
+    at: int
+    logs: int
+    comparison: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """`rows_changed`, by table, were not what the logs up to block `at` add up to."""
+
+    at: int
+    logs: int
+    rows_changed: dict[str, int]
+    listener_waited_seconds: float
+
+
+async def check(
+    engine: AsyncEngine, contracts: FundContracts, *, progress: Progress = in_silence, examples_max: int = 20
+) -> Checked:
+    """Prove the live tables equal to what the recorded logs add up to, or name what differs.
+
+    Raises:
+        NothingRecorded, ForeignLogs, NoTemporaryTables.
+    """
+    async with open_shadow(engine) as shadow:
+        rebuild = Rebuild(shadow, contracts, progress)
+        await rebuild.catch_up()
+        async with shadow.transaction() as session:
+            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            at = await position_of_books(session)
+            await rebuild.fold_to(session, at)
+            comparison = await compare_with_live(session, examples_max=examples_max)
+    for each in comparison.examples:
+        log.error("books.replay_differs", table=each.table, key=each.key, column=each.column, block=at)
+    log.info("books.replay_checked", block=at, logs=rebuild.logs, rows_differing=comparison.rows_differing)
+    return Checked(at, rebuild.logs, comparison)
+
+
+async def replay(
+    engine: AsyncEngine, contracts: FundContracts, *, progress: Progress = in_silence, lock_timeout_seconds: float = 5.0
+) -> Replayed:
+    """Make the live tables what the recorded logs add up to.
+
+    Raises:
+        NothingRecorded, ForeignLogs, NoTemporaryTables, BooksBusy.
+    """
+    async with open_shadow(engine) as shadow:
+        rebuild = Rebuild(shadow, contracts, progress)
+        for _ in range(LOCK_TRIES_MAX):
+            await rebuild.catch_up()
+            if (done := await _swap(shadow, rebuild, lock_timeout_seconds)) is not None:
+                break
+        else:
+            raise BooksBusy(
+                f"the row of derived.cursor was locked for {LOCK_TRIES_MAX} times {lock_timeout_seconds:g} s; the live tables are"
+                " as they were. A transaction hangs: see pg_locks and pg_stat_activity"
+            )
+    log.info("books.replayed", block=done.at, logs=done.logs, rows_changed=done.rows_changed)
+    return done
+
+
+async def _swap(shadow: Shadow, rebuild: Rebuild, lock_timeout_seconds: float) -> Replayed | None:
+    """Catch up the tail and swap, with the listener held before its next range; None when it could not be held."""
+    milliseconds = round(lock_timeout_seconds * 1_000)
+    last_steps = replace(rebuild)  # what a failed transaction folded, the shadow forgets
+    try:
+        async with shadow.transaction() as session:
+            await session.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
+            at = await position_of_books(session, hold=True)
+            held = time.monotonic()
+            await last_steps.fold_to(session, at)
+            changed = await swap_in(session)
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        log.warning("books.replay_waits", lock_timeout_seconds=lock_timeout_seconds)
+        return None
+    return Replayed(at, last_steps.logs, changed, time.monotonic() - held)
