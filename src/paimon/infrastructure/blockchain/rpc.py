@@ -42,9 +42,10 @@ class RpcError(Exception):
     def revert_data(self) -> bytes | None:
         """The bytes a reverted call returned, where the node gives them."""
         data = self.data.get("data") if isinstance(self.data, dict) else self.data
-        if isinstance(data, str) and data.startswith("0x"):
-            return bytes.fromhex(data[2:])
-        return None
+        try:
+            return bytes.fromhex(data[2:]) if isinstance(data, str) and data.startswith("0x") else None
+        except ValueError:  # a node's own words, not bytes
+            return None
 
     @property
     def is_revert(self) -> bool:
@@ -100,12 +101,13 @@ class Rpc:
         for attempt in range(1, attempts_max + 1):
             try:
                 return await self._post(requests)
-            except (aiohttp.ClientError, TimeoutError, _Overloaded, ValueError) as error:
-                reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            except (aiohttp.ClientError, TimeoutError, _Unusable) as error:
+                reason = _words(error)
                 if attempt == attempts_max:
+                    # Not `from error`: the cause may show the URL, and with it the provider's key.
                     raise RpcUnavailable(
                         f"node {self.endpoint} gave no usable answer to {requests[0][0]} after {attempt} tries: {reason}"
-                    ) from error
+                    ) from None
                 pause = random.uniform(0, min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311 — jitter
                 log.warning("rpc.retried", endpoint=self.endpoint, method=requests[0][0], attempt=attempt, reason=reason)
                 await asyncio.sleep(pause)
@@ -116,27 +118,48 @@ class Rpc:
             raise RuntimeError("Rpc is used outside its `async with` block")
         bodies = [{"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params} for method, params in requests]
         payload = orjson.dumps(bodies if len(bodies) > 1 else bodies[0])
-        async with self._session.post(self._url, data=payload, headers={"Content-Type": "application/json"}) as response:
+        headers = {"Content-Type": "application/json"}
+        async with self._session.post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
             content = await response.read()
-            if response.status in _RETRYABLE_HTTP:
-                raise _Overloaded(f"HTTP {response.status}")
-        answer = orjson.loads(content)
+        if response.status in _RETRYABLE_HTTP:
+            raise _Unusable(f"HTTP {response.status}")
+        try:
+            answer = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            raise _Unusable(f"HTTP {response.status} with a body that is no JSON") from None
         answers = answer if isinstance(answer, list) else [answer]
-        if len(bodies) == 1 and len(answers) == 1:
-            return answers
-        by_id = {each.get("id"): each for each in answers}
+        if not all(isinstance(each, dict) for each in answers):
+            raise _Unusable(f"HTTP {response.status} with a body that is no JSON-RPC")
+        if isinstance(answer, dict) and (len(bodies) == 1 or "error" in answer):
+            return [answer] * len(bodies)  # one error may stand for the whole batch
+        by_id = {each["id"]: each for each in answers if isinstance(each.get("id"), int)}
         if any(body["id"] not in by_id for body in bodies):
-            raise _Overloaded("the batch was answered in part")
+            raise _Unusable("the batch was answered in part")
         return [by_id[body["id"]] for body in bodies]
 
 
-class _Overloaded(Exception):
+class _Unusable(Exception):
     """The endpoint answered, but not with what was asked; asking again may help."""
 
 
+def _words(error: Exception) -> str:
+    """What went wrong, without the URL that many of aiohttp's messages show: it carries the provider's key."""
+    match error:
+        case _Unusable():
+            return str(error)
+        case OSError() if error.strerror:
+            return f"{type(error).__name__}: {error.strerror}"
+        case _:
+            return type(error).__name__
+
+
 def _result(method: str, answer: dict[str, Any]) -> Any:
-    if (error := answer.get("error")) is not None:
-        raise RpcError(method, int(error.get("code", 0)), str(error.get("message", "")), error.get("data"))
+    error = answer.get("error")
+    if isinstance(error, dict):
+        code = error.get("code")
+        raise RpcError(method, code if isinstance(code, int) else 0, str(error.get("message") or ""), error.get("data"))
+    if error is not None:
+        raise RpcError(method, 0, str(error))
     if "result" not in answer:
         raise RpcError(method, 0, "the answer has neither result nor error")
     return answer["result"]
