@@ -1,10 +1,12 @@
 """`paimon api`: serve REST, WebSocket and the API documentation."""
 
+import asyncio
 import socket
 
 import typer
 import uvicorn
 
+from paimon.gateway.cli.opened import check_ready
 from paimon.gateway.cli.process import explained, refuse, settings_for
 from paimon.gateway.rest.app import create_app
 
@@ -17,6 +19,7 @@ def api(context: typer.Context) -> None:
     with explained():
         settings = settings_for(context, "api")
         listening = _listen(settings.api.host, settings.api.port)
+        asyncio.run(check_ready(settings, process="api"))
         config = uvicorn.Config(
             create_app(settings),
             log_config=None,

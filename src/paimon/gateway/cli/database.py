@@ -3,11 +3,10 @@
 import asyncio
 
 import typer
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
 
-from paimon.composition import open_database
-from paimon.gateway.cli.process import explained, refuse
+from paimon.gateway.cli.migrating import migrated
+from paimon.gateway.cli.opened import opened_database
+from paimon.gateway.cli.process import explained
 from paimon.infrastructure.database import migrate
 from paimon.settings import load_settings
 
@@ -18,14 +17,7 @@ app = typer.Typer(help="The database: migrations.", no_args_is_help=True)
 def upgrade(context: typer.Context) -> None:
     """Apply pending migrations as the owner of the tables, and give the application's role its rights."""
     with explained():
-        options = load_settings(context.obj).database
-        if options.owner_url is None:
-            refuse("PAIMON_DATABASE__OWNER_URL is not set: migrations run as the owner of the tables")
-        app_role = make_url(options.url.get_secret_value()).username
-        try:
-            reached = migrate.upgrade(options.owner_url.get_secret_value(), app_role=app_role)
-        except OperationalError as error:
-            refuse(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {str(error).splitlines()[0]}")
+        reached = migrated(load_settings(context.obj).database)
         print(f"the database is at migration {reached}")
 
 
@@ -36,13 +28,8 @@ def check(context: typer.Context) -> None:
         settings = load_settings(context.obj)
 
         async def compare() -> None:
-            database = open_database(settings, process="db")
-            try:
+            async with opened_database(settings, process="db") as database:
                 await migrate.require_current(database.engine)
-            except OperationalError as error:
-                refuse(f"PostgreSQL does not answer (PAIMON_DATABASE__URL): {str(error).splitlines()[0]}")
-            finally:
-                await database.close()
 
         asyncio.run(compare())
         print(f"the database is at migration {migrate.head_revision()}, as this version needs")

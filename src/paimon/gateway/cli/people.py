@@ -7,10 +7,11 @@ import typer
 from sqlalchemy import select
 
 from paimon.application.accounts.users import seed_user
-from paimon.composition import open_database
 from paimon.domain.chain import InvalidAddress, checksum, parse_address
 from paimon.domain.user import UserRole
+from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
+from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.owned import UserRow
 from paimon.settings import load_settings
 
@@ -33,12 +34,10 @@ def add(
         settings = load_settings(context.obj)
 
         async def seed() -> None:
-            database = open_database(settings, process="users")
-            try:
+            async with opened_database(settings, process="users") as database:
+                await migrate.require_current(database.engine)
                 async with database.write() as session:
                     await seed_user(session, wallet, role, name)
-            finally:
-                await database.close()
 
         asyncio.run(seed())
     print(f"{checksum(wallet)} may sign in as {role}")
@@ -51,12 +50,10 @@ def list_users(context: typer.Context) -> None:
         settings = load_settings(context.obj)
 
         async def read() -> list[UserRow]:
-            database = open_database(settings, process="users")
-            try:
+            async with opened_database(settings, process="users") as database:
+                await migrate.require_current(database.engine)
                 async with database.read() as session:
                     return list(await session.scalars(select(UserRow).order_by(UserRow.created_at)))
-            finally:
-                await database.close()
 
         for user in asyncio.run(read()):
             print(f"{checksum(user.address)}  {user.role:<12} {user.name}")

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 import structlog
 import typer
 
+from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.observability.logging import configure_logging
 from paimon.settings import Refusal, Settings, load_settings
 
@@ -27,11 +28,19 @@ def settings_for(context: typer.Context, process: str) -> Settings:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn a refusal, also one inside an exception group, into its message on stderr and exit code 2."""
+    """Turn a refusal, also one inside an exception group, into its message on stderr and exit code 2.
+
+    A server that goes away between the checks at the start and the work gives the same: one sentence, no traceback.
+    """
+    refusal: str | None = None
     try:
         yield
     except* Refusal as group:
-        refuse(str(_first(group)))
+        refusal = str(_first(group))
+    except* (RpcUnavailable, RpcError) as group:
+        refusal = f"{_first(group)} (PAIMON_CHAIN__RPC_URL)"
+    if refusal is not None:
+        refuse(refusal)  # out here: what a clause above raises comes out wrapped in a group
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

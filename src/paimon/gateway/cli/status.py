@@ -53,10 +53,6 @@ async def _status(settings: Settings) -> dict[str, Any]:
         }
 
 
-def _wallet(next_nonce: int, trouble: str | None) -> str:
-    return f"next nonce {next_nonce}" + (f", TROUBLE: {trouble}" if trouble else "")
-
-
 _COUNTS = text("""
     SELECT (SELECT count(*) FROM owned.outbox WHERE done_at IS NULL AND dead_at IS NULL) AS due,
            (SELECT count(*) FROM owned.outbox WHERE dead_at IS NOT NULL) AS dead,

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from paimon.composition import open_house, require_ready
+from paimon.gateway.cli.opened import check_ready
 from paimon.gateway.cli.process import explained, refuse, settings_for
 from paimon.gateway.tasks.app import create_worker
 from paimon.infrastructure.database.models.owned import OutboxPriority
-from paimon.settings import Settings
 
 app = typer.Typer()
 
@@ -25,7 +24,7 @@ def worker(
         refuse(f"no queue is called {', '.join(sorted(unknown))}; there are {', '.join(OutboxPriority)}")
     with explained():
         settings = settings_for(context, "worker")
-        asyncio.run(_require_ready(settings))
+        asyncio.run(check_ready(settings, process="worker"))
         create_worker(settings).worker_main([
             "--quiet",
             "worker",
@@ -33,8 +32,3 @@ def worker(
             *("--queues", queues, "--loglevel", "WARNING"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ])  # fmt: skip
-
-
-async def _require_ready(settings: Settings) -> None:
-    async with open_house(settings, process="worker") as house:
-        await require_ready(house)

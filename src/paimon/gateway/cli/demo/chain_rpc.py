@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from paimon.gateway.cli.demo.errors import DemoError
+from paimon.infrastructure.blockchain.rpc import endpoint_name
 
 _POLL_SECONDS = 0.1
 
@@ -26,15 +27,18 @@ class ChainRpc:
     def __init__(self, http_url: str, *, timeout_seconds: float = 10.0) -> None:
         parts = urlsplit(http_url)
         self.url = http_url
-        self._host, self._port = parts.hostname or "", parts.port or 80
+        self.endpoint = endpoint_name(http_url)
+        self._connection = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._host, self._port = parts.hostname or "", parts.port
+        self._path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         self._timeout_seconds = timeout_seconds
 
     def call(self, method: str, *params: object) -> Any:
         """The `result` of one call."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_seconds)
+        connection = self._connection(self._host, self._port, timeout=self._timeout_seconds)
         try:
             body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-            connection.request("POST", "/", body, {"content-type": "application/json"})
+            connection.request("POST", self._path, body, {"content-type": "application/json"})
             answer = json.loads(connection.getresponse().read())
         except http.client.HTTPException as error:
             raise ConnectionError(f"{method}: the chain broke off its answer") from error

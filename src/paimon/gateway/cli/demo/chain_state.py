@@ -58,7 +58,7 @@ class ChainState:
         if at_exit is not None and (checkpoint is None or at_exit.best_block >= checkpoint.best_block):
             _replace(self._checkpoint, at_exit.text)
         elif checkpoint is None:
-            raise DataFolderUnusable(f"the chain's files in {self.own.parent} are damaged: start with fresh data")
+            raise DataFolderUnusable(f"the chain's files in {self.own.parent} are damaged: start over with --fresh")
         shutil.copyfile(self._checkpoint, self.own)
         return True
 

@@ -46,6 +46,15 @@ class ApiClient:
         """The `data` of a GET. Raises ApiRefused."""
         return await self._signed_in("GET", path, params=params)
 
+    async def find(self, path: str) -> Any | None:
+        """The `data` of a GET, None where there is nothing (yet). Raises ApiRefused for anything else."""
+        try:
+            return await self.get(path)
+        except ApiRefused as error:
+            if error.status != 404:
+                raise
+            return None
+
     async def post(self, path: str, body: dict[str, Any]) -> Any:
         """The `data` of a POST. Raises ApiRefused."""
         return await self._signed_in("POST", path, json=body)
@@ -101,7 +110,7 @@ class ApiClient:
                     answer = await response.json()
                 if response.status != 503 or attempt == _ATTEMPTS:
                     break
-            except aiohttp.ClientConnectionError as error:
+            except (aiohttp.ClientConnectionError, TimeoutError) as error:
                 if attempt == _ATTEMPTS:
                     raise DemoError(f"the API at {self._base} does not answer: is `paimon demo` running?") from error
             await asyncio.sleep(_PAUSE_SECONDS)

@@ -25,6 +25,18 @@ class DataFolderUnusable(DemoError):
     """The data folder cannot hold a server's files: wrong owner, wrong version, or damaged."""
 
 
+class PiecesApart(DataFolderUnusable):
+    """What the data folder holds does not belong together."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"{what}: start over with `paimon demo --fresh` (`make demo FRESH=1`)")
+
+
+class DemoNotRunning(DemoError):
+    """Nobody runs the demo that was asked for."""
+
+
 class DataFolderLocked(DemoError):
     """Another supervisor works on this data folder."""
 

@@ -16,8 +16,10 @@ from eth_utils.crypto import keccak
 
 from paimon.gateway.cli.demo.fund_sending import Chain, TransactionFailed
 
-__all__ = ["FundAddresses", "FundAsset", "FundPeople", "TransactionFailed", "deploy_fund"]
+__all__ = ["ARTIFACTS", "CONTRACTS", "FundAddresses", "FundAsset", "FundPeople", "TransactionFailed", "deploy_fund"]
 
+CONTRACTS: Final = Path(__file__).parents[5] / "contracts"
+ARTIFACTS: Final = CONTRACTS / "artifacts"
 _LOCAL_CHAIN_ID: Final = 31337
 _WAD: Final = 10**18
 _GAS_MONEY_LOCAL_WEI: Final = 1_000 * _WAD

@@ -20,6 +20,7 @@ from web3.exceptions import ContractLogicError, TransactionNotFound
 from web3.types import Nonce, RPCEndpoint, TxParams, TxReceipt
 from web3.utils.address import get_create_address
 
+from paimon.gateway.cli.demo.errors import DemoError
 from paimon.infrastructure.blockchain.abi import ContractAbi
 
 CALL_GAS: Final = 1_500_000
@@ -30,8 +31,8 @@ _RECEIPT_SECONDS_MAX: Final = 60.0
 _RECEIPT_POLL_SECONDS: Final = 0.1
 
 
-class TransactionFailed(Exception):
-    """A transaction of the deployment reverted or was not mined; says which, and the contract's reason."""
+class TransactionFailed(DemoError):
+    """A transaction reverted or was not mined; says which, and the contract's reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,16 @@ class Chain:
         data = HexBytes(self._abis[contract].encode_call(function, *args))
         self._send(sender, f"{contract}.{function}", {"to": address, "data": data, "gas": CALL_GAS})
 
+    def require_accepted(
+        self, sender: LocalAccount, contract: str, address: ChecksumAddress, function: str, *args: Any
+    ) -> None:
+        """Raises TransactionFailed, with the contract's reason, when the call would be refused now."""
+        data = HexBytes(self._abis[contract].encode_call(function, *args))
+        try:
+            self.web3.eth.call({"from": sender.address, "to": address, "data": data})
+        except ContractLogicError as error:
+            raise TransactionFailed(f"{contract}.{function} would be refused: {self._explain(error)}") from error
+
     def pay(self, sender: LocalAccount, to: ChecksumAddress, amount_wei: int) -> None:
         self._send(sender, f"pay {to}", {"to": to, "value": Web3.to_wei(amount_wei, "wei"), "gas": 21_000})
 
@@ -151,9 +162,12 @@ class Chain:
         try:
             self.web3.eth.call(sent.call, receipt["blockNumber"])
         except ContractLogicError as error:
-            data = error.data
-            return self._reasons.explain_revert(bytes(HexBytes(HexStr(data))) if isinstance(data, str) else None)
+            return self._explain(error)
         return "it would succeed now, so it came too early in its block or ran out of gas"
+
+    def _explain(self, error: ContractLogicError) -> str:
+        data = error.data
+        return self._reasons.explain_revert(bytes(HexBytes(HexStr(data))) if isinstance(data, str) else None)
 
 
 def _errors_of(artifacts: Iterable[Artifact]) -> list[Mapping[str, Any]]:

@@ -15,6 +15,11 @@ class DataFolderLock:
         self._path = data / "supervisor.lock"
         self._descriptor: int | None = None
 
+    @property
+    def was_taken(self) -> bool:
+        """Whether anybody has ever held it: so this is a supervisor's data folder."""
+        return self._path.exists()
+
     def acquire(self) -> None:
         """Take the lock at once, or raise DataFolderLocked with the holder's pid."""
         self._path.parent.mkdir(parents=True, exist_ok=True)

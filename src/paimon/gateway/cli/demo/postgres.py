@@ -23,7 +23,7 @@ from paimon.gateway.cli.demo.child import Child, ChildSpec
 from paimon.gateway.cli.demo.errors import DataFolderUnusable, DemoError
 from paimon.gateway.cli.demo.identity import first_closed_folder, unprivileged_user
 from paimon.gateway.cli.demo.ports import HOST, free_port, require_free
-from paimon.gateway.cli.demo.postgres_leftovers import clear_leftovers
+from paimon.gateway.cli.demo.postgres_leftovers import clear_leftovers, remove_cluster
 from paimon.gateway.cli.demo.postgres_programs import Programs, find_programs, reachable_programs
 from paimon.gateway.cli.demo.secretfile import passwords
 
@@ -67,7 +67,7 @@ class EmbeddedPostgres:
         self._cluster = self._home / "cluster"
         self._programs: Programs = find_programs(bin_dir, major=self._cluster_major())
         if self._cluster.exists() and not self._password_file.exists():
-            raise DataFolderUnusable(f"{self._password_file} is lost, and with it the data: start with fresh data")
+            raise DataFolderUnusable(f"{self._password_file} is lost, and with it the data: start over with --fresh")
         self._passwords = passwords(self._password_file, [SUPERUSER, OWNER_ROLE, APP_ROLE])
         self.port = free_port() if port is None else require_free(port)
         self._child: Child | None = None
@@ -76,6 +76,11 @@ class EmbeddedPostgres:
     def version(self) -> str:
         """The server's version, as `18.1`."""
         return self._programs.version
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a cluster that the next start resumes."""
+        return self._cluster.exists()
 
     @property
     def pid(self) -> int | None:
@@ -198,10 +203,7 @@ class EmbeddedPostgres:
 
     def remove(self) -> None:
         """Delete cluster, passwords and copied programs, wherever they live. The server must be stopped."""
-        if self._cluster.exists():
-            clear_leftovers(self._cluster)
-        shutil.rmtree(self._home, ignore_errors=True)
-        shutil.rmtree(self.records, ignore_errors=True)
+        remove_cluster(self.records)
 
     @property
     def _password_file(self) -> Path:
@@ -234,7 +236,7 @@ class EmbeddedPostgres:
         try:
             return int((self._cluster / "PG_VERSION").read_text())
         except (OSError, ValueError) as error:
-            raise DataFolderUnusable(f"{self._cluster} is not a PostgreSQL cluster: start with fresh data") from error
+            raise DataFolderUnusable(f"{self._cluster} is not a PostgreSQL cluster: start over with --fresh") from error
 
     def _run(self, program: str, arguments: list[str], text: str = "") -> None:
         programs = reachable_programs(self._programs, self._user, self._home)

@@ -1,6 +1,7 @@
 """What an earlier run left on a cluster: a server that still runs, backends that still end, a stale pid file."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -29,6 +30,16 @@ def clear_leftovers(cluster: Path) -> None:
         _end(pid, cluster)
     _wait_for_backends(cluster)
     pid_file.unlink(missing_ok=True)
+
+
+def remove_cluster(records: Path) -> None:
+    """Delete a cluster and what is recorded of it (postgres.py says what), in whatever state both are."""
+    location = records / "location"
+    home = Path(location.read_text().strip()) if location.exists() else records
+    if (home / "cluster").exists():
+        clear_leftovers(home / "cluster")
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(records, ignore_errors=True)
 
 
 def _recorded_pid(pid_file: Path) -> int | None:

@@ -115,4 +115,4 @@ def _inspect(folder: Path, wheel: Path | None = None) -> Programs:
 
 def _wrong_version(major: int, seen: list[Programs]) -> str:
     found = ", ".join(programs.version for programs in seen)
-    return f"the data was written by PostgreSQL {major}, found only {found}: install {major}, or start with fresh data"
+    return f"the data was written by PostgreSQL {major}, found only {found}: install {major}, or start over with --fresh"

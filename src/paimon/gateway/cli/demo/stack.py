@@ -1,7 +1,7 @@
 """The whole house on embedded parts, over one data folder: PostgreSQL, Redis, chain, test fund, and every process.
 
-A part whose URL is in the environment (PAIMON_DATABASE__URL, PAIMON_REDIS__URL, PAIMON_CHAIN__RPC_URL) is used instead
-of being started; the processes are the same and do not know the difference.
+A part whose URL is in the environment (PAIMON_DATABASE__URL with OWNER_URL, PAIMON_REDIS__URL, PAIMON_CHAIN__RPC_URL)
+is used instead of being started; the processes are the same and do not know the difference.
 
     data/people            mnemonic of the demo's wallets        data/demo.env      settings of every process
     data/fund.json         where the test fund is                data/signer/       keystores, policy, socket
@@ -11,39 +11,35 @@ of being started; the processes are the same and do not know the difference.
 import asyncio
 import os
 import shutil
-import socket
-import sys
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, LiteralString
+from typing import Final
 
 import psycopg
-from sqlalchemy.engine import make_url
 
 from paimon.application.accounts.users import seed_user
-from paimon.composition import open_database
+from paimon.composition import open_database, open_house, require_ready
 from paimon.domain.chain import parse_address
 from paimon.gateway.cli.demo.anvil import EmbeddedChain, find_anvil
 from paimon.gateway.cli.demo.chain_rpc import ChainRpc
-from paimon.gateway.cli.demo.child import ChildSpec
-from paimon.gateway.cli.demo.errors import DemoError
-from paimon.gateway.cli.demo.fund import FundAddresses, deploy_fund
+from paimon.gateway.cli.demo.errors import DemoError, PiecesApart
+from paimon.gateway.cli.demo.fund import CONTRACTS, FundAddresses, deploy_fund
+from paimon.gateway.cli.demo.house import HOUSE_PROCESSES, HouseProcesses, libpq_url
 from paimon.gateway.cli.demo.people import BACK_OFFICE, People
+from paimon.gateway.cli.demo.pieces import require_books_of, require_pieces
 from paimon.gateway.cli.demo.ports import free_port, is_free, require_free
 from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.gateway.cli.demo.postgres_leftovers import remove_cluster
 from paimon.gateway.cli.demo.redis import EmbeddedRedis
 from paimon.gateway.cli.demo.secretfile import passwords, write_private
 from paimon.gateway.cli.demo.signer_files import write_signer_files
 from paimon.gateway.cli.demo.supervisor import Supervisor
+from paimon.gateway.cli.migrating import migrated
 from paimon.infrastructure.blockchain.contracts import FundAddresses as ContractAddresses
-from paimon.infrastructure.database import migrate
 from paimon.settings import Settings, load_settings
 
-CONTRACTS: Final = Path(__file__).parents[5] / "contracts"
 LOCAL_CHAIN_ID: Final = 31337
-HOUSE_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "api")
 _PREFERRED_API_PORT: Final = 8000
 
 Say = Callable[[str], None]
@@ -73,7 +69,7 @@ class Stack:
 
     def wipe(self) -> None:
         """Forget everything (`--fresh`). The supervisor must hold the data folder, so that nobody else uses it."""
-        EmbeddedPostgres(self.data).remove()
+        remove_cluster(self.data / "postgres")
         for name in ("redis", "chain", "signer", "logs"):
             shutil.rmtree(self.data / name, ignore_errors=True)
         for name in ("people", "fund.json", "demo.env", "secrets.json"):
@@ -85,13 +81,18 @@ class Stack:
         Raises:
             DemoError: a part cannot start; the message says which and why.
         """
+        variables = self._api_variables()
+        database, chain = self._database_server(), self._chain_server()
+        require_pieces(
+            self.data, database=database is None or database.exists, chain=isinstance(chain, ChainRpc) or chain.exists
+        )
         self.people = People.load_or_create(self.data / "people")
-        variables = self._start_database(supervisor)
+        variables |= self._start_database(supervisor, database)
         variables |= self._start_redis(supervisor)
-        variables |= self._start_chain(supervisor)
+        variables |= self._start_chain(supervisor, chain)
+        self._require_books_of_this_chain(variables)
         variables |= self._deploy_fund()
         variables |= self._prepare_signer(variables)
-        variables |= self._api_variables()
         self._write_settings(variables)
         self._prepare_database()
         self._start_house(supervisor)
@@ -99,67 +100,105 @@ class Stack:
     def _given(self, *names: str) -> dict[str, str]:
         return {name: self.environment[name] for name in names if self.environment.get(name)}
 
-    def _start_database(self, supervisor: Supervisor) -> dict[str, str]:
-        given = self._given("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
-        if "PAIMON_DATABASE__URL" in given:
-            if "PAIMON_DATABASE__OWNER_URL" not in given:
-                raise DemoError("PAIMON_DATABASE__URL is set; set PAIMON_DATABASE__OWNER_URL too, for the migrations")
-            self.say("PostgreSQL      yours (PAIMON_DATABASE__URL)")
-            return given
-        server = EmbeddedPostgres(self.data, durable=not self.fast)
+    def _given_together(self, *names: str) -> dict[str, str]:
+        """All of them or none: what the others would be made of is not yours."""
+        given = self._given(*names)
+        if given and len(given) < len(names):
+            missing = ", ".join(name for name in names if name not in given)
+            raise DemoError(f"{' and '.join(given)} set without {missing}: set all of them, or none")
+        return given
+
+    def _tell(self, part: str, what: str) -> None:
+        self.say(f"{part:<16}{what}")
+
+    def _database_server(self) -> EmbeddedPostgres | None:
+        """None when a database is given."""
+        given = self._given_together("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
+        return None if given else EmbeddedPostgres(self.data, durable=not self.fast)
+
+    def _start_database(self, supervisor: Supervisor, server: EmbeddedPostgres | None) -> dict[str, str]:
+        if server is None:
+            self._tell("PostgreSQL", "yours (PAIMON_DATABASE__URL)")
+            return self._given("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
         if server.notice:
-            self.say(server.notice)
+            self._tell("PostgreSQL", server.notice)
         supervisor.start(server.spec())
-        self.say(f"PostgreSQL {server.version:<5} on port {server.port}")
+        self._tell("PostgreSQL", f"{server.version} on port {server.port}")
         return {"PAIMON_DATABASE__URL": server.app_url, "PAIMON_DATABASE__OWNER_URL": server.owner_url}
 
     def _start_redis(self, supervisor: Supervisor) -> dict[str, str]:
         if given := self._given("PAIMON_REDIS__URL"):
-            self.say("Redis           yours (PAIMON_REDIS__URL)")
+            self._tell("Redis", "yours (PAIMON_REDIS__URL)")
             return given
         server = EmbeddedRedis(self.data)
         supervisor.start(server.spec())
-        self.say(f"Redis protocol   on port {server.port} (Valkey)")
+        self._tell("Redis", f"Valkey on port {server.port}")
         return {"PAIMON_REDIS__URL": server.url}
 
-    def _start_chain(self, supervisor: Supervisor) -> dict[str, str]:
-        given = self._given("PAIMON_CHAIN__RPC_URL", "PAIMON_CHAIN__WS_URL")
-        if "PAIMON_CHAIN__RPC_URL" in given:
-            self.chain_rpc = ChainRpc(given["PAIMON_CHAIN__RPC_URL"])
-            chain_id = int(self.chain_rpc.call("eth_chainId"), 16)
-            self.say(f"chain {chain_id}     yours (PAIMON_CHAIN__RPC_URL)")
-            return given | {"PAIMON_CHAIN__CHAIN_ID": str(chain_id)}
-        chain = EmbeddedChain(self.data, anvil=find_anvil(CONTRACTS))
+    def _chain_server(self) -> EmbeddedChain | ChainRpc:
+        """The node to start, or the one that is given."""
+        if self._given("PAIMON_CHAIN__WS_URL"):
+            self._given_together("PAIMON_CHAIN__WS_URL", "PAIMON_CHAIN__RPC_URL")
+        if given := self._given("PAIMON_CHAIN__RPC_URL"):
+            return ChainRpc(given["PAIMON_CHAIN__RPC_URL"])
+        return EmbeddedChain(self.data, anvil=find_anvil(CONTRACTS))
+
+    def _start_chain(self, supervisor: Supervisor, chain: EmbeddedChain | ChainRpc) -> dict[str, str]:
+        if isinstance(chain, ChainRpc):
+            self.chain_rpc = chain
+            self._tell("chain", f"{self._chain_id()}, yours (PAIMON_CHAIN__RPC_URL)")
+            given = self._given("PAIMON_CHAIN__RPC_URL", "PAIMON_CHAIN__WS_URL")
+            return given | {"PAIMON_CHAIN__CHAIN_ID": str(self._chain_id())}
         resumed = chain.exists
         supervisor.start(chain.spec())
         self.chain_rpc = chain.rpc
-        self.say(f"chain {LOCAL_CHAIN_ID}      on port {chain.port} ({'resumed' if resumed else 'new'})")
+        self._tell("chain", f"{LOCAL_CHAIN_ID} on port {chain.port} ({'resumed' if resumed else 'new'})")
         return {
             "PAIMON_CHAIN__CHAIN_ID": str(LOCAL_CHAIN_ID),
             "PAIMON_CHAIN__RPC_URL": chain.http_url,
             "PAIMON_CHAIN__WS_URL": chain.ws_url,
         }
 
+    def _chain_id(self) -> int:
+        try:
+            return int(self.chain_rpc.call("eth_chainId"), 16)
+        except (OSError, ValueError) as error:
+            raise DemoError(f"no node answers at {self.chain_rpc.endpoint} (PAIMON_CHAIN__RPC_URL): {error}") from error
+
+    def _require_books_of_this_chain(self, variables: Mapping[str, str]) -> None:
+        known = (self.data / "fund.json").exists() or bool(self._given("PAIMON_FUND__VAULT"))
+        try:
+            require_books_of(self.chain_rpc, libpq_url(variables["PAIMON_DATABASE__OWNER_URL"]), fund_is_known=known)
+        except psycopg.OperationalError as error:
+            reason = str(error).splitlines()[0]
+            raise DemoError(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {reason}") from error
+        except PiecesApart as error:
+            if not self._given("PAIMON_DATABASE__URL"):
+                raise
+            raise DemoError(
+                f"{error.what}. It is yours, so --fresh leaves it alone: empty it, or name another in PAIMON_DATABASE__URL"
+            ) from error
+
     def _deploy_fund(self) -> dict[str, str]:
         names = ("VAULT", "REDEMPTION_MANAGER", "ASSET_CONTROLLER", "START_BLOCK")
-        given = self._given(*(f"PAIMON_FUND__{name}" for name in names))
-        if len(given) == len(names):
+        if given := self._given_together(*(f"PAIMON_FUND__{name}" for name in names)):
+            self._tell("fund", "yours (PAIMON_FUND__…)")
             return given
-        if int(self.chain_rpc.call("eth_chainId"), 16) != LOCAL_CHAIN_ID:
+        if self._chain_id() != LOCAL_CHAIN_ID:
             wanted = ", ".join(f"PAIMON_FUND__{name}" for name in names)
             raise DemoError(f"a test fund is deployed on chain {LOCAL_CHAIN_ID} only: set {wanted}")
         record = self.data / "fund.json"
         if record.exists():
             fund = FundAddresses.from_json(record.read_text())
             if self.chain_rpc.call("eth_getCode", fund.vault, "latest") == "0x":
-                raise DemoError("the data folder has books of a fund that this chain does not know: start over with --fresh")
-            self.say("test fund       as it was")
+                raise PiecesApart(f"{record} names a fund that this chain does not know")
+            self._tell("test fund", "as it was")
         else:
             fund = deploy_fund(
                 self.chain_rpc.url,
                 people=self.people.fund_people(),
                 artifacts=CONTRACTS / "artifacts",
-                progress=lambda line: self.say(f"test fund       {line}"),
+                progress=lambda line: self._tell("test fund", line),
             )
             write_private(record, fund.to_json())
         self.fund = fund
@@ -217,13 +256,7 @@ class Stack:
         self.settings = load_settings(self.env_file)
 
     def _prepare_database(self) -> None:
-        options = self.settings.database
-        if options.owner_url is None:
-            raise DemoError("PAIMON_DATABASE__OWNER_URL is not set")
-        reached = migrate.upgrade(
-            options.owner_url.get_secret_value(), app_role=make_url(options.url.get_secret_value()).username
-        )
-        self.say(f"database        at migration {reached}")
+        self._tell("database", f"at migration {migrated(self.settings.database)}")
         asyncio.run(self._seed_users())
 
     async def _seed_users(self) -> None:
@@ -236,41 +269,13 @@ class Stack:
             await database.close()
 
     def _start_house(self, supervisor: Supervisor) -> None:
-        probes: dict[str, Callable[[], bool]] = {
-            "signer": self._signer_answers,
-            "listener": self._listener_leads,
-            "worker": self._worker_relays,
-            "api": self._api_answers,
-        }
-        for name in HOUSE_PROCESSES:
-            arguments = ["signer", "--policy", str(self.data / "signer" / "policy.toml")] if name == "signer" else [name]
-            supervisor.start(
-                ChildSpec(
-                    name=name,
-                    argv=[sys.executable, "-m", "paimon", "--env-file", str(self.env_file), *arguments],
-                    ready=probes.get(name),
-                    ready_seconds_max=60,
-                )
-            )
-            self.say(f"{name:<15} runs")
+        """The processes together, once everything they will ask for at their start is known to be there."""
+        asyncio.run(self._require_ready())
+        house = HouseProcesses(self.settings, self.env_file, policy=self.data / "signer" / "policy.toml")
+        self._tell("the house", f"starting {', '.join(HOUSE_PROCESSES)}")
+        for name in supervisor.start_together(house.specs()):
+            self._tell(name, "runs")
 
-    def _signer_answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(1)
-            probe.connect(str(self.settings.signer.socket))
-        return True
-
-    def _listener_leads(self) -> bool:
-        return self._finds("SELECT 1 FROM owned.leases, derived.cursor WHERE name = 'listener' AND expires_at > now()")
-
-    def _worker_relays(self) -> bool:
-        return self._finds("SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN paimon_outbox'")
-
-    def _finds(self, query: LiteralString) -> bool:
-        dsn = make_url(self.settings.database.url.get_secret_value()).set(drivername="postgresql")
-        with psycopg.connect(dsn.render_as_string(hide_password=False), connect_timeout=2) as connection:
-            return connection.execute(query).fetchone() is not None
-
-    def _api_answers(self) -> bool:
-        with urllib.request.urlopen(f"{self.api_url}/health/ready", timeout=1) as answer:  # noqa: S310 — our own URL
-            return bool(answer.status == 200)
+    async def _require_ready(self) -> None:
+        async with open_house(self.settings, process="demo") as house:
+            await require_ready(house)

@@ -22,11 +22,16 @@ class OnChain:
     people: People
 
     def request(self, name: str, shares: int, *, emergency: bool = False) -> tuple[int, str]:
-        """`name` asks to redeem whole `shares`; the request's id and the transaction's hash."""
+        """`name` asks to redeem whole `shares`; the request's id and the transaction's hash.
+
+        Raises TransactionFailed, before anything is sent when the fund would refuse it.
+        """
         account = self.people.account(name)
         function = "requestEmergencyRedemption" if emergency else "requestRedemption"
         with Chain(self.rpc_url, self.artifacts) as chain:
-            chain.call(account, "RedemptionManager", self.fund.redemption_manager, function, shares * WAD, account.address)
+            asked = ("RedemptionManager", self.fund.redemption_manager, function, shares * WAD, account.address)
+            chain.require_accepted(account, *asked)
+            chain.call(account, *asked)
             (receipt,) = chain.confirm()
             ids = chain.read("RedemptionManager", self.fund.redemption_manager, "getUserRedemptions", account.address)
         return int(ids[-1]), receipt["transactionHash"].to_0x_hex()

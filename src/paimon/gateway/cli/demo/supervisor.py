@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -35,6 +35,7 @@ from typing import Any, NoReturn, Self
 
 from paimon.gateway.cli.demo.child import Child, ChildSpec, describe_exit
 from paimon.gateway.cli.demo.errors import ChildFailed, DemoError
+from paimon.gateway.cli.demo.events import Event, EventKind, RestartPolicy
 from paimon.gateway.cli.demo.lock import DataFolderLock
 from paimon.gateway.cli.demo.watchdog import Watchdog
 
@@ -42,46 +43,6 @@ __all__ = ["ChildSpec", "Event", "EventKind", "RestartPolicy", "Supervisor"]
 
 _TICK_SECONDS = 0.05
 _TERMINATION = (signal.SIGTERM, signal.SIGHUP)
-
-
-class EventKind(StrEnum):
-    """What happened to a child."""
-
-    STARTED = "started"
-    READY = "ready"
-    DIED = "died"
-    FINISHED = "finished"
-    STOPPED = "stopped"
-    GAVE_UP = "gave up"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One fact about one child; `detail` is a sentence part for people."""
-
-    name: str
-    kind: EventKind
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.kind}{f' ({self.detail})' if self.detail else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class RestartPolicy:
-    """The n-th restart within the window waits `first_delay_seconds` × 2ⁿ⁻¹, at most `delay_seconds_max`.
-
-    More than `deaths_max` deaths within `window_seconds` and everything is taken down.
-    """
-
-    first_delay_seconds: float = 0.2
-    delay_seconds_max: float = 5.0
-    deaths_max: int = 5
-    window_seconds: float = 60.0
-
-    def delay_seconds(self, deaths: int) -> float:
-        """How long to wait after the n-th death within the window, n ≥ 1."""
-        return float(min(self.first_delay_seconds * 2 ** (deaths - 1), self.delay_seconds_max))
 
 
 class _State(StrEnum):
@@ -146,20 +107,31 @@ class Supervisor:
 
         Raises ChildFailed, with the end of its log, when it ends or is not ready in time; then it is not tried again.
         """
+        for _ready in self.start_together([spec]):
+            pass
+
+    def start_together(self, specs: Sequence[ChildSpec]) -> Iterator[str]:
+        """Start children that do not need each other all at once; yields each one's name, in order, when it is ready.
+
+        Raises ChildFailed as `start` does, for the first in order that failed.
+        """
         self.check()
-        entry = _Entry(Child(spec, self.logs, self._watchdog))
+        entries = {spec.name: _Entry(Child(spec, self.logs, self._watchdog)) for spec in specs}
         with self._lock:
             if self._closing.is_set() or not self._thread.is_alive():
                 raise DemoError("the supervisor is not running: use it as a context manager")
-            if spec.name in self._entries and self._entries[spec.name].state is not _State.ENDED:
-                raise DemoError(f"a child named {spec.name} is running already")
-            self._entries.pop(spec.name, None)
-            self._entries[spec.name] = entry
+            for name in entries:
+                if name in self._entries and self._entries[name].state is not _State.ENDED:
+                    raise DemoError(f"a child named {name} is running already")
+                self._entries.pop(name, None)
+            self._entries |= entries
         self._wake.set()
-        while not entry.settled.wait(0.5):
-            self.check()
-        if entry.failure is not None:
-            raise entry.failure
+        for name, entry in entries.items():
+            while not entry.settled.wait(0.5):
+                self.check()
+            if entry.failure is not None:
+                raise entry.failure
+            yield name
 
     def stop_child(self, name: str) -> None:
         """Stop one child in good order; it is not restarted. Its name may be started again."""

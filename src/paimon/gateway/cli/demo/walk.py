@@ -24,7 +24,8 @@ from paimon.application.books.reconcile import reconcile
 from paimon.composition import House, open_house
 from paimon.gateway.cli.demo.client import ApiClient
 from paimon.gateway.cli.demo.errors import DemoError
-from paimon.gateway.cli.demo.stack import CONTRACTS, Stack
+from paimon.gateway.cli.demo.fund import ARTIFACTS
+from paimon.gateway.cli.demo.stack import Stack
 from paimon.gateway.cli.demo.story import OnChain
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
 from paimon.infrastructure.database.models.owned import OutboxMessage, TransactionAttempt, TransactionIntent
@@ -63,7 +64,7 @@ class Walk:
     def _chain(self) -> OnChain:
         if self.stack.fund is None:
             raise WalkFailed("the walk needs the demo's own test fund; unset PAIMON_FUND__…")
-        return OnChain(self.stack.chain_rpc.url, CONTRACTS / "artifacts", self.stack.fund, self.stack.people)
+        return OnChain(self.stack.chain_rpc.url, ARTIFACTS, self.stack.fund, self.stack.people)
 
     async def _ask_for_redemptions(self, api: ApiClient) -> None:
         self.say("\n1. Investors ask on chain; the listener records each request from a final block")

@@ -12,8 +12,10 @@ import orjson
 import typer
 
 from paimon.gateway.cli.demo.chaos import Chaos
-from paimon.gateway.cli.demo.commands import tell_deaths
-from paimon.gateway.cli.demo.stack import HOUSE_PROCESSES, Stack
+from paimon.gateway.cli.demo.errors import DataFolderUnusable
+from paimon.gateway.cli.demo.house import HOUSE_PROCESSES
+from paimon.gateway.cli.demo.run import tell_deaths, timed
+from paimon.gateway.cli.demo.stack import Stack
 from paimon.gateway.cli.demo.supervisor import RestartPolicy, Supervisor
 from paimon.gateway.cli.demo.walk import Walk
 from paimon.gateway.cli.process import explained
@@ -23,7 +25,9 @@ app = typer.Typer()
 
 @app.command()
 def walk(
-    data: Annotated[Path | None, typer.Option(help="Keep the walk's data here; a new temporary folder otherwise.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A new or empty folder to keep the walk's data in; a temporary one otherwise.")
+    ] = None,
     kills: Annotated[int, typer.Option(min=0, help="SIGKILL listener, worker and signer so often on the way.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the kills.")] = 1,
 ) -> None:
@@ -32,6 +36,8 @@ def walk(
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     with explained():
+        if any(folder.iterdir()):
+            raise DataFolderUnusable(f"{folder} is not empty: the walk needs a new folder, since it starts from nothing")
         _run_walk(folder, kills=kills, seed=seed)
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -43,11 +49,10 @@ def _say(line: str) -> None:
 
 def _run_walk(data: Path, *, kills: int, seed: int) -> None:
     began = time.monotonic()
-    stack = Stack(data, say=lambda line: _say(f"   {line}"), fast=True)
+    stack = Stack(data, say=timed(), fast=True)
     policy = RestartPolicy(first_delay_seconds=0.1, delay_seconds_max=0.3, deaths_max=1_000) if kills else None
     _say(f"Walking one round of redemptions; data and logs in {data}")
     with Supervisor(data, policy=policy, on_event=tell_deaths if not kills else None) as supervisor:
-        stack.wipe()
         stack.bring_up(supervisor)
         chaos = Chaos(supervisor, kills=kills, seed=seed, say=_say)
         chaos.start()

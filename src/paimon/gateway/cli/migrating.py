@@ -1,0 +1,34 @@
+"""Bringing the database to this version from the command line, with every refusal in words."""
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from paimon.infrastructure.database import migrate
+from paimon.settings import DatabaseSettings, Refusal
+
+
+class MigrationRefused(Refusal):
+    """The migrations cannot run; the message says what to set or to grant."""
+
+
+def migrated(options: DatabaseSettings) -> str:
+    """Apply pending migrations as the owner of the tables and give the application's role its rights; the revision reached.
+
+    Raises:
+        MigrationRefused, UnsupportedServer.
+    """
+    if options.owner_url is None:
+        raise MigrationRefused("PAIMON_DATABASE__OWNER_URL is not set: migrations run as the owner of the tables")
+    app_role = make_url(options.url.get_secret_value()).username
+    try:
+        return migrate.upgrade(options.owner_url.get_secret_value(), app_role=app_role)
+    except OperationalError as error:
+        raise MigrationRefused(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {_first_line(error)}") from error
+    except ProgrammingError as error:
+        raise MigrationRefused(
+            f"PostgreSQL refuses the migrations as PAIMON_DATABASE__OWNER_URL's role: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
