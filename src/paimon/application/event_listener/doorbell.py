@@ -57,7 +57,7 @@ class Doorbell:
                 log.warning(
                     "doorbell.lost",
                     endpoint=endpoint_name(self._url),
-                    reason=f"{type(error).__name__}: {error}",
+                    reason=f"{type(error).__name__}: {error}".replace(self._url, endpoint_name(self._url)),
                     retry_seconds=round(pause, 1),
                 )
                 await asyncio.sleep(pause)

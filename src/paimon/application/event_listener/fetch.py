@@ -1,5 +1,6 @@
 """A range of blocks as one consistent answer: headers chained by parent hash, every log inside one of those blocks."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -47,6 +48,15 @@ class Range:
     def last(self) -> BlockStamp:
         return self.headers[-1].stamp
 
+    def at_most(self, logs_max: int) -> "Range":
+        """The leading blocks that hold no more logs than this together; at least one block, however many it holds."""
+        if len(self.logs) <= logs_max:
+            return self
+        first_too_many = self.logs[logs_max].block
+        kept = tuple(header for header in self.headers if header.stamp.number < first_too_many.number) or self.headers[:1]
+        last = kept[-1].stamp.number
+        return Range(kept, tuple(log for log in self.logs if log.block.number <= last))
+
 
 def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
@@ -56,22 +66,31 @@ async def fetch_range(rpc: Rpc, addresses: list[Address], first: int, last: int)
     """Blocks `first` to `last` and the logs of `addresses` in them.
 
     Raises:
-        InconsistentAnswer: headers do not chain, or a log lies in a block that is not one of them.
+        InconsistentAnswer: headers do not chain or are not those asked for, or a log is not of these blocks and addresses.
         RpcUnavailable, RpcError.
     """
     numbers = range(first, last + 1)
     raw_headers = await rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
     if any(header is None for header in raw_headers):
         raise InconsistentAnswer(f"the node does not have all of blocks {first} to {last} yet")
-    headers = tuple(Header(block_stamp(each), Hash32(_bytes(each["parentHash"]))) for each in raw_headers)
-    for earlier, later in pairwise(headers):
-        if later.parent_hash != earlier.stamp.hash:
-            raise InconsistentAnswer(f"block {later.stamp} does not follow {earlier.stamp}")
     query = {"fromBlock": hex(first), "toBlock": hex(last), "address": [checksum(each) for each in addresses]}
     raw_logs = await rpc.call("eth_getLogs", [query])
-    stamps = {header.stamp.hash: header.stamp for header in headers}
-    logs = sorted((_log(each, stamps) for each in raw_logs), key=lambda log: (log.block.number, log.log_index))
+    try:
+        headers = tuple(_header(each, number) for each, number in zip(raw_headers, numbers, strict=True))
+        stamps = {header.stamp.hash: header.stamp for header in headers}
+        logs = sorted((_log(each, stamps) for each in raw_logs), key=lambda log: (log.block.number, log.log_index))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InconsistentAnswer(f"what the node gives for blocks {first} to {last} does not read: {error!r}") from error
+    _require_chained(headers)
+    _require_asked_for(logs, frozenset(addresses))
     return Range(headers, tuple(logs))
+
+
+def _header(raw: dict[str, Any], number: int) -> Header:
+    header = Header(block_stamp(raw), Hash32(_bytes(raw["parentHash"])))
+    if header.stamp.number != number:
+        raise InconsistentAnswer(f"asked for block {number}, the node gave {header.stamp}")
+    return header
 
 
 def _log(raw: dict[str, Any], stamps: dict[Hash32, BlockStamp]) -> ChainLog:
@@ -87,6 +106,21 @@ def _log(raw: dict[str, Any], stamps: dict[Hash32, BlockStamp]) -> ChainLog:
         topics=tuple(_bytes(topic) for topic in raw["topics"]),
         data=_bytes(raw["data"]),
     )
+
+
+def _require_chained(headers: Iterable[Header]) -> None:
+    for earlier, later in pairwise(headers):
+        if later.parent_hash != earlier.stamp.hash:
+            raise InconsistentAnswer(f"block {later.stamp} does not follow {earlier.stamp}")
+
+
+def _require_asked_for(logs: Sequence[ChainLog], addresses: frozenset[Address]) -> None:
+    for log in logs:
+        if log.address not in addresses:
+            raise InconsistentAnswer(f"a log of {checksum(log.address)} in block {log.block}, which was not asked for")
+    for earlier, later in pairwise(logs):
+        if (earlier.block, earlier.log_index) == (later.block, later.log_index):
+            raise InconsistentAnswer(f"log {later.log_index} of block {later.block} was given twice")
 
 
 def shown(block: BlockStamp) -> dict[str, str | int]:

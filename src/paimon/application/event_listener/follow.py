@@ -15,10 +15,10 @@ from sqlalchemy.dialects.postgresql import insert
 from paimon.application.event_listener.decode import DecodedLog, decode_log
 from paimon.application.event_listener.doorbell import Doorbell
 from paimon.application.event_listener.fetch import InconsistentAnswer, Range, fetch_range, shown
-from paimon.application.event_listener.record import record
+from paimon.application.event_listener.record import CursorMoved, record
 from paimon.domain.chain import BlockStamp, hex0x
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp
+from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp, get_block
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import Cursor, LogStatus
@@ -52,8 +52,7 @@ class Listener:
             self.options.ws_url.get_secret_value() if self.options.ws_url else None,
             poll_seconds=self.options.poll_seconds,
         )
-        cursor = await self._take_cursor(lease)
-        await self._require_same_chain(cursor)
+        cursor = await self._start(lease)
         log.info("listener.started", epoch=lease.epoch, **shown(cursor))
         ringing = asyncio.create_task(doorbell.listen())
         try:
@@ -65,6 +64,18 @@ class Listener:
                     cursor = advanced
         finally:
             ringing.cancel()
+
+    async def _start(self, lease: HeldLease) -> BlockStamp:
+        """The cursor, once the node answers: one that is away when the lease comes is waited for, like later on."""
+        while True:
+            try:
+                cursor = await self._take_cursor(lease)
+                await self._require_same_chain(cursor)
+            except (RpcUnavailable, RpcError) as error:
+                log.warning("listener.waits_for_node", reason=str(error))
+                await asyncio.sleep(self.options.poll_seconds)
+            else:
+                return cursor
 
     async def _advance(self, cursor: BlockStamp, lease: HeldLease) -> BlockStamp | None:
         """Record the next range of final blocks; None when caught up or when the node gives nothing usable now."""
@@ -80,13 +91,18 @@ class Listener:
         except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
             log.warning("listener.waits_for_node", reason=str(error), **shown(cursor))
             return None
+        fetched = fetched.at_most(self.options.batch_logs_max)
         await self._record(fetched, lease)
         return fetched.last
 
     async def _record(self, fetched: Range, lease: HeldLease) -> None:
         names = self.contracts.addresses.names()
         logs = [decode_log(each, names, self.contracts.abis) for each in fetched.logs]
-        await record(self.database, fetched, logs, epoch=lease.epoch)
+        try:
+            await record(self.database, fetched, logs, epoch=lease.epoch)
+        except CursorMoved as error:
+            # Someone else writes. Whoever is right, it is not this holder any more: stand by, and start from the cursor.
+            raise LeaseLost(str(error)) from error
         for decoded in logs:
             _report(decoded)
         log.debug("listener.recorded", blocks=len(fetched.headers), logs=len(logs), **shown(fetched.last))
@@ -96,7 +112,7 @@ class Listener:
         async with self.database.read() as session:
             known = (await session.execute(select(Cursor))).scalar_one_or_none()
         if known is None:
-            before = block_stamp(await self.contracts.rpc.call("eth_getBlockByNumber", [hex(self.start_block - 1), False]))
+            before = await get_block(self.contracts.rpc, hex(self.start_block - 1))
             async with self.database.write() as session:
                 values = {"number": before.number, "hash": before.hash, "timestamp": before.timestamp}
                 await session.execute(insert(Cursor).values(id=1, epoch=lease.epoch, **values).on_conflict_do_nothing())

@@ -38,12 +38,20 @@ def block_stamp(header: dict[str, Any]) -> BlockStamp:
     )
 
 
+async def get_block(rpc: Rpc, tag: str) -> BlockStamp:
+    """Raises RpcError when the node does not have it (yet)."""
+    header = await rpc.call("eth_getBlockByNumber", [tag, False])
+    if header is None:
+        raise RpcError("eth_getBlockByNumber", 0, f"the node has no block {tag}")
+    return block_stamp(header)
+
+
 @dataclass(frozen=True, slots=True)
 class FinalizedTag:
     """The node's own `finalized` tag."""
 
     async def final_block(self, rpc: Rpc) -> BlockStamp:
-        return block_stamp(await rpc.call("eth_getBlockByNumber", ["finalized", False]))
+        return await get_block(rpc, "finalized")
 
 
 _TWO_THIRDS_OF_VALIDATORS: Final = -2
@@ -74,7 +82,7 @@ class BscFinality:
                 return block_stamp(header)
         head = int(await rpc.call("eth_blockNumber", []), 16)
         number = max(head - _VALIDATORS_FOR_A_MAJORITY * self.turn_length, 0)
-        return block_stamp(await rpc.call("eth_getBlockByNumber", [hex(number), False]))
+        return await get_block(rpc, hex(number))
 
 
 CHAINS: Final[dict[int, ChainAdapter]] = {

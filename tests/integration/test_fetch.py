@@ -1,0 +1,185 @@
+"""A range of blocks is one consistent answer or none: whatever does not fit together is asked for again, and not recorded."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from sqlalchemy import func, select
+from tests.support.jsonrpc import StubNode, stub_node
+from tests.support.strategies import address, stamp
+from tests.support.stubchain import StubChain
+
+from paimon.application.event_listener.fetch import ChainLog, Header, InconsistentAnswer, Range, fetch_range
+from paimon.application.event_listener.follow import Listener
+from paimon.domain.chain import Hash32, hex0x
+from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.finality import FinalizedTag
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.leases import try_take
+from paimon.infrastructure.database.models.derived import Block, Cursor, RawLog
+from paimon.infrastructure.database.sessions import Database
+from paimon.settings import ChainSettings
+
+pytestmark = pytest.mark.integration
+
+FUND = FundAddresses(address(1), address(2), address(3))
+FOLLOWED = list(FUND.names())
+
+
+@pytest.fixture
+def chain() -> StubChain:
+    chain = StubChain(head=12)
+    for block in (3, 5, 5, 8):
+        chain.emit(block, FUND.vault, [b"\x11" * 32])
+    return chain
+
+
+@pytest.fixture
+async def node(chain: StubChain) -> AsyncIterator[StubNode]:
+    async with stub_node() as opened:
+        chain.serve(opened)
+        yield opened
+
+
+@pytest.fixture
+async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
+    async with Rpc(node.url, timeout_seconds=5, attempts_max=1) as opened:
+        yield opened
+
+
+async def test_a_consistent_answer_is_a_chained_range_with_its_logs_in_chain_order(chain: StubChain, rpc: Rpc) -> None:
+    chain.logs.reverse()
+    found = await fetch_range(rpc, FOLLOWED, 2, 9)
+    assert [header.stamp for header in found.headers] == [stamp(number) for number in range(2, 10)]
+    assert found.parent_hash == stamp(1).hash
+    assert found.last == stamp(9)
+    assert [(each.block.number, each.log_index) for each in found.logs] == [(3, 0), (5, 0), (5, 1), (8, 0)]
+
+
+def foreign_hash(number: int) -> str:
+    return hex0x(Hash32(bytes([0xEE]) + number.to_bytes(31, "big")))
+
+
+LIES: dict[str, Callable[[StubChain], object]] = {
+    "a block is missing": lambda chain: chain.headers.pop(5),
+    "the last block is missing": lambda chain: chain.headers.pop(9),
+    "a header does not follow": lambda chain: chain.headers[6].update(parentHash=foreign_hash(5)),
+    "a header is of another fork": lambda chain: chain.headers[6].update(hash=foreign_hash(6)),
+    "another block is given": lambda chain: chain.headers[4].update(number=hex(40)),
+    "a header has no hash": lambda chain: chain.headers[4].update(hash=None),
+    "a header is text": lambda chain: chain.headers.update({4: "0x4"}),  # type: ignore[dict-item]
+    "a header is cut off": lambda chain: chain.headers[4].pop("parentHash"),
+    "a log is of another fork": lambda chain: chain.logs[0].update(blockHash=foreign_hash(3)),
+    "a log is of a block outside": lambda chain: chain.logs[0].update(blockHash=hex0x(stamp(11).hash)),
+    "a log was removed": lambda chain: chain.logs[0].update(removed=True),
+    "a log is pending": lambda chain: chain.logs[0].update(blockHash=None),
+    "a log has no index": lambda chain: chain.logs[0].pop("logIndex"),
+    "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32]),
+    "a log is given twice": lambda chain: chain.logs.append(dict(chain.logs[0])),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_answers_that_do_not_fit_together_are_no_range(chain: StubChain, rpc: Rpc, lie: str) -> None:
+    LIES[lie](chain)
+    with pytest.raises(InconsistentAnswer):
+        await fetch_range(rpc, FOLLOWED, 2, 9)
+
+
+def listener_over(rpc: Rpc, database: Database, **options: Any) -> Listener:
+    settings = ChainSettings(chain_id=31337, rpc_url=SecretStr("http://stub"), poll_seconds=0.02, **options)
+    return Listener(database, FundContracts(rpc, FUND), FinalizedTag(), settings, start_block=1)
+
+
+async def recorded(database: Database) -> tuple[int | None, int, int]:
+    """The cursor's block, and how many blocks and logs are there."""
+    async with database.read() as session:
+        return (
+            await session.scalar(select(Cursor.number)),
+            await session.scalar(select(func.count()).select_from(Block)) or 0,
+            await session.scalar(select(func.count()).select_from(RawLog)) or 0,
+        )
+
+
+@pytest.mark.parametrize("lie", ["a header does not follow", "a log is of another fork", "a log is of another contract"])
+async def test_nothing_of_an_inconsistent_answer_is_recorded_and_the_truth_is_when_it_comes(
+    chain: StubChain, rpc: Rpc, database: Database, eventually: Callable[..., Any], lie: str
+) -> None:
+    LIES[lie](chain)
+    lease = await try_take(database, "listener", "tests", ttl_seconds=30)
+    assert lease is not None
+    following = asyncio.create_task(listener_over(rpc, database).follow(lease))
+    try:
+        await asyncio.sleep(0.2)
+        assert await recorded(database) == (0, 0, 0)
+        truth = StubChain(head=12)
+        truth.emit(3, FUND.vault, [b"\x11" * 32])
+        chain.headers, chain.logs = truth.headers, truth.logs
+
+        async def caught_up() -> bool:
+            return await recorded(database) == (12, 12, 1)
+
+        await eventually(caught_up)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_a_node_that_is_away_when_the_lease_comes_is_waited_for(
+    chain: StubChain, node: StubNode, rpc: Rpc, database: Database, eventually: Callable[..., Any]
+) -> None:
+    there = node.methods.pop("eth_getBlockByNumber")
+    lease = await try_take(database, "listener", "tests", ttl_seconds=30)
+    assert lease is not None
+    following = asyncio.create_task(listener_over(rpc, database).follow(lease))
+    try:
+        await asyncio.sleep(0.1)
+        node.methods["eth_getBlockByNumber"] = None
+        await asyncio.sleep(0.1)
+        assert not following.done()
+        node.methods["eth_getBlockByNumber"] = there
+
+        async def caught_up() -> bool:
+            return (await recorded(database))[0] == 12
+
+        await eventually(caught_up)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_a_batch_holds_no_more_logs_than_allowed_unless_one_block_does(
+    rpc: Rpc, database: Database, eventually: Callable[..., Any]
+) -> None:
+    lease = await try_take(database, "listener", "tests", ttl_seconds=30)
+    assert lease is not None
+    following = asyncio.create_task(listener_over(rpc, database, batch_logs_max=1).follow(lease))
+    try:
+
+        async def caught_up() -> bool:
+            return await recorded(database) == (12, 12, 4)
+
+        await eventually(caught_up)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.integers(1, 8))
+def test_a_range_is_cut_at_a_block_and_loses_nothing(logs_of_blocks: list[int], logs_max: int) -> None:
+    headers = tuple(Header(stamp(number), stamp(number).hash) for number in range(len(logs_of_blocks)))
+    logs = tuple(
+        ChainLog(stamp(number), index, Hash32(bytes(32)), 0, FUND.vault, (), b"")
+        for number, count in enumerate(logs_of_blocks)
+        for index in range(count)
+    )
+    cut = Range(headers, logs).at_most(logs_max)
+    assert cut.headers == headers[: len(cut.headers)]
+    assert cut.logs == tuple(each for each in logs if each.block <= cut.last)
+    assert len(cut.logs) <= logs_max or len(cut.headers) == 1
+    with_next = logs_of_blocks[: len(cut.headers) + 1]
+    assert len(cut.headers) == len(headers) or sum(with_next) > logs_max
