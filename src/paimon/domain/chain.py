@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NewType
 
 from eth_utils.address import is_checksum_address, to_canonical_address, to_checksum_address
@@ -37,8 +38,9 @@ def parse_address(text: str) -> Address:
     return Address(to_canonical_address("0x" + digits.lower()))
 
 
+@lru_cache(maxsize=65_536)
 def checksum(address: bytes) -> str:
-    """The EIP-55 form people and programs are shown."""
+    """The EIP-55 form people and programs are shown. Kept, because it takes a hash and the same few come again and again."""
     return str(to_checksum_address(address))
 
 

@@ -6,6 +6,7 @@ Only the events a projection acts on have a class here; every other decodable ev
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar
 
 from paimon.domain.chain import Address, ContractName, Hash32
@@ -163,10 +164,14 @@ EVENT_TYPES: dict[tuple[ContractName, str], type[FundEvent]] = {
 }
 
 
+@cache
 def _field_name(abi_name: str) -> str:
     """`requestId` → `request_id`; `from`, a Python keyword, → `from_`."""
     snake = re.sub(r"(?<!^)([A-Z])", r"_\1", abi_name).lower()
     return "from_" if snake == "from" else snake
+
+
+_ARGUMENTS = {event: tuple(field.name for field in fields(event)) for event in _PROJECTED}
 
 
 def typed_event(contract: ContractName, name: str, args: Mapping[str, Any]) -> FundEvent | None:
@@ -180,4 +185,4 @@ def typed_event(contract: ContractName, name: str, args: Mapping[str, Any]) -> F
     if (event := EVENT_TYPES.get((contract, name))) is None:
         return None
     given = {_field_name(key): value for key, value in args.items()}
-    return event(**{field.name: given[field.name] for field in fields(event)})
+    return event(*(given[name] for name in _ARGUMENTS[event]))

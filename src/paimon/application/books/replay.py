@@ -93,8 +93,8 @@ async def replay(
                 break
         else:
             raise BooksBusy(
-                f"the row of derived.cursor was locked for {LOCK_TRIES_MAX} times {lock_timeout_seconds:g} s; the live tables are"
-                " as they were. A transaction hangs: see pg_locks and pg_stat_activity"
+                f"the row of derived.cursor was locked for {LOCK_TRIES_MAX} times {lock_timeout_seconds:g} s; the live tables"
+                " are as they were. A transaction hangs: see pg_locks and pg_stat_activity"
             )
     log.info("books.replayed", block=done.at, logs=done.logs, rows_changed=done.rows_changed)
     return done

@@ -13,6 +13,7 @@ from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 
 from paimon.domain.chain import checksum, hex0x
+from paimon.infrastructure.blockchain.abi_words import word_plan
 
 
 class UndecodableLog(Exception):
@@ -74,6 +75,10 @@ class ContractAbi:
         self.functions_by_selector = {each.selector: each for each in entries["function"]}
         self.events_by_topic = {each.topic: each for each in entries["event"]}
         self.errors_by_selector = {each.selector: each for each in entries["error"]}
+        self._plans = {
+            topic: word_plan([(each.name, each.type, each.indexed) for each in event.inputs])
+            for topic, event in self.events_by_topic.items()
+        }
 
     def encode_call(self, function: str, *args: Any) -> bytes:
         """Selector and arguments. Addresses are 20 bytes or hex."""
@@ -115,6 +120,8 @@ class ContractAbi:
         entry = self.events_by_topic.get(topics[0]) if topics else None
         if entry is None:
             return None
+        if (plan := self._plans[topics[0]]) and (values := plan.read(topics[1:], data)) is not None:
+            return entry.name, values
         indexed = [each for each in entry.inputs if each.indexed]
         plain = [each for each in entry.inputs if not each.indexed]
         if len(topics) != len(indexed) + 1:
