@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo walk test unit check lint types format contracts lock clean
+.PHONY: help setup demo walk test unit check lint types format contracts lock bench clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,19 +45,22 @@ unit: setup ## Only the pure rules, in seconds
 check: lint types ## Lint, architecture and types
 
 lint: setup ## ruff and import-linter
-	@$(BIN)/ruff check src tests
-	@$(BIN)/ruff format --check src tests
+	@$(BIN)/ruff check src tests bench
+	@$(BIN)/ruff format --check src tests bench
 	@$(BIN)/lint-imports
 
 types: setup ## mypy --strict
 	@$(BIN)/mypy
 
 format: setup ## Let ruff put the code in shape
-	@$(BIN)/ruff check --fix src tests
-	@$(BIN)/ruff format src tests
+	@$(BIN)/ruff check --fix src tests bench
+	@$(BIN)/ruff format src tests bench
 
 contracts: setup ## Compile the test fund again and write artifacts and ABIs
 	@cd contracts && npm run compile
+
+bench: setup ## Measure; figures go to bench/results (SUITE=database for one)
+	@$(BIN)/python -m bench $(SUITE)
 
 lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --extra demo --generate-hashes --universal --python-version 3.11 \

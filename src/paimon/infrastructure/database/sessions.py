@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NewType
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 ReadSession = NewType("ReadSession", AsyncSession)
@@ -41,7 +40,9 @@ class Database:
         self.engine = engine
         self.read_engine = read_engine or engine
         self._writes = async_sessionmaker(engine, expire_on_commit=False)
-        self._reads = async_sessionmaker(self.read_engine, expire_on_commit=False, autoflush=False)
+        # Said with BEGIN itself, so that a snapshot costs no round trip of its own.
+        snapshots = self.read_engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._reads = async_sessionmaker(snapshots, expire_on_commit=False, autoflush=False)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
@@ -51,7 +52,6 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         async with self._reads() as session, session.begin():
-            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield ReadSession(session)
 
     async def close(self) -> None:
