@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from paimon.application.books.recorded import Position
 from paimon.application.event_listener.decode import Reading
-from paimon.infrastructure.database.models.base import Base, metadata
+from paimon.infrastructure.database.models.base import metadata, table_of
 from paimon.infrastructure.database.models.derived import PROJECTIONS, RawLog
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.settings import Refusal
@@ -46,19 +46,15 @@ class Pair:
         return self.live.name
 
 
-def _table(model: type[Base]) -> Table:
-    return metadata.tables[f"derived.{model.__tablename__}"]
-
-
 def _live(table: Table) -> Table:
     return table.to_metadata(_LIVE, schema="live")
 
 
-_PROJECTED: Final = {_table(model) for model in PROJECTIONS}
+_PROJECTED: Final = {table_of(model) for model in PROJECTIONS}
 PAIRS: Final = tuple(Pair(_live(table), table) for table in metadata.sorted_tables if table in _PROJECTED)
 """Every projection, parents before children."""
 
-LIVE_LOGS: Final = _live(_table(RawLog))
+LIVE_LOGS: Final = _live(table_of(RawLog))
 
 READ_ANEW: Final = Table(
     "logs_read_anew",

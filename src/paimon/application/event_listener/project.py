@@ -1,9 +1,8 @@
 """From decoded logs to the derived tables: load what the batch touches, fold the events, write back what changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import delete, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.event_listener.decode import DecodedLog
 from paimon.application.redemptions.store import to_domain, to_values
@@ -12,10 +11,10 @@ from paimon.domain.holding import Holding
 from paimon.domain.projection import Projection, Touched, touched
 from paimon.domain.redemption import InapplicableEvent
 from paimon.domain.units import RawAmount
-from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import ContractFlag, RedemptionRequest, RoleHolder
 from paimon.infrastructure.database.models.derived import Holding as HoldingRow
 from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.database.upsert import upsert
 
 
 async def project(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
@@ -47,12 +46,12 @@ async def _load(session: WriteSession, needed: Touched) -> Projection:
 
 
 async def _save(session: WriteSession, projection: Projection) -> None:
-    await _upsert(
+    await upsert(
         session,
         RedemptionRequest,
         [to_values(projection.redemptions[key], updated_block=block) for key, block in projection.updated_block.items()],
     )
-    await _upsert(
+    await upsert(
         session,
         HoldingRow,
         [
@@ -60,7 +59,7 @@ async def _save(session: WriteSession, projection: Projection) -> None:
             for each in (projection.holdings[holder] for holder in projection.moved)
         ],
     )
-    await _upsert(
+    await upsert(
         session,
         RoleHolder,
         [
@@ -73,7 +72,7 @@ async def _save(session: WriteSession, projection: Projection) -> None:
         await session.execute(
             delete(RoleHolder).where(tuple_(RoleHolder.contract, RoleHolder.role, RoleHolder.account).in_(revoked))
         )
-    await _upsert(
+    await upsert(
         session,
         ContractFlag,
         [
@@ -81,17 +80,3 @@ async def _save(session: WriteSession, projection: Projection) -> None:
             for (contract, flag), state in projection.flags.items()
         ],
     )
-
-
-async def _upsert(session: WriteSession, table: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
-    if not rows:
-        return
-    statement = insert(table)
-    keys = {column.name for column in table.__table__.primary_key}
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    index = [column.name for column in table.__table__.primary_key]
-    if changed:
-        statement = statement.on_conflict_do_update(index_elements=index, set_=changed)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=index)
-    await session.execute(statement, [dict(row) for row in rows])

@@ -1,8 +1,8 @@
 """The two schemas' declarative bases. Constraint names follow one convention, so that migrations can name them."""
 
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
@@ -20,3 +20,8 @@ metadata = MetaData(naming_convention=NAMING)
 class Base(DeclarativeBase):
     metadata = metadata
     type_annotation_map = {dict[str, Any]: JSONB, list[Any]: JSONB}  # noqa: RUF012 — SQLAlchemy's own declaration
+
+
+def table_of(model: type[Base]) -> Table:
+    """The model's table, for statements over rows rather than objects."""
+    return cast(Table, model.__table__)
