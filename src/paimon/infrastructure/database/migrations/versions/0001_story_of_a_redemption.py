@@ -40,7 +40,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "cursor",
-        sa.Column("id", sa.SmallInteger(), nullable=False),
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("timestamp", sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,185 @@
+"""One valid row of each table, so that a test changes only the column it is about."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import text
+from tests.support.strategies import EPOCH, address
+
+from paimon.domain.approval import TicketStatus, TicketType, Verdict
+from paimon.domain.chain import ContractName, Hash32
+from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.domain.transaction import AttemptStatus, IntentKind, WalletName
+from paimon.domain.user import UserRole
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.derived import (
+    Block,
+    ContractFlag,
+    Cursor,
+    Holding,
+    LogStatus,
+    Observation,
+    RawLog,
+    RedemptionRequest,
+    RoleHolder,
+)
+from paimon.infrastructure.database.models.owned import (
+    ApprovalRecord,
+    ApprovalTicket,
+    BookCheck,
+    Lease,
+    OutboxMessage,
+    OutboxPriority,
+    SignInChallenge,
+    TransactionAttempt,
+    TransactionIntent,
+    UserRow,
+    Wallet,
+)
+from paimon.infrastructure.database.sessions import Database, WriteSession
+
+HASH: Final = Hash32(b"\x01" * 32)
+INTENT_ID: Final = UUID(int=1)
+TICKET_ID: Final = "TKT-1"
+
+VALID: Final[dict[type[Base], dict[str, Any]]] = {
+    Cursor: {"id": 1, "number": 1, "hash": HASH, "timestamp": EPOCH, "epoch": 1},
+    Block: {"number": 1, "hash": HASH, "parent_hash": HASH, "timestamp": EPOCH},
+    RawLog: {
+        "block_number": 1,
+        "log_index": 0,
+        "block_hash": HASH,
+        "tx_hash": HASH,
+        "tx_index": 0,
+        "address": address(1),
+        "contract": ContractName.VAULT,
+        "topics": [HASH],
+        "data": b"",
+        "status": LogStatus.UNKNOWN,
+    },
+    Observation: {
+        "kind": "k",
+        "subject": "s",
+        "block_number": 1,
+        "block_hash": HASH,
+        "block_timestamp": EPOCH,
+        "data": {},
+    },
+    Holding: {"holder": address(1), "shares": 1, "locked_shares": 1},
+    RedemptionRequest: {
+        "request_id": 1,
+        "owner": address(1),
+        "receiver": address(1),
+        "shares": 1,
+        "gross_amount": 1,
+        "estimated_fee": 0,
+        "channel": Channel.STANDARD,
+        "requires_approval": False,
+        "window_id": 0,
+        "status": RedemptionStatus.PENDING,
+        "requested_at": EPOCH,
+        "settlement_at": EPOCH,
+        "updated_block": 1,
+    },
+    RoleHolder: {"contract": ContractName.VAULT, "role": HASH, "account": address(1)},
+    ContractFlag: {"contract": ContractName.VAULT, "flag": "paused", "enabled": True, "since_block": 1},
+    Lease: {"name": "listener", "owner": "tests", "epoch": 1, "expires_at": EPOCH},
+    UserRow: {"address": address(1), "role": UserRole.VIEWER, "name": "willa"},
+    SignInChallenge: {"nonce": "n", "address": address(1), "message": "m", "expires_at": EPOCH},
+    ApprovalTicket: {
+        "id": TICKET_ID,
+        "type": TicketType.STANDARD_REDEMPTION,
+        "request_id": 1,
+        "owner": address(1),
+        "receiver": address(1),
+        "gross_amount": 1,
+        "policy_version": 1,
+        "required_approvals": 1,
+        "status": TicketStatus.PENDING,
+        "raised_at": EPOCH,
+        "warn_at": EPOCH,
+        "escalate_at": EPOCH + timedelta(hours=1),
+        "deadline_at": EPOCH + timedelta(hours=2),
+    },
+    ApprovalRecord: {
+        "nonce": HASH,
+        "ticket_id": TICKET_ID,
+        "voter": address(2),
+        "verdict": Verdict.APPROVE,
+        "reason": "",
+        "typed_data": {},
+        "signature": b"s",
+        "expires_at": EPOCH,
+        "decided_at": EPOCH,
+    },
+    Wallet: {"address": address(1), "name": WalletName.KEEPER, "next_nonce": 0},
+    TransactionIntent: {
+        "id": INTENT_ID,
+        "idempotency_key": "settle-redemption:1",
+        "payload_hash": HASH,
+        "kind": IntentKind.SETTLE_REDEMPTION,
+        "wallet": address(1),
+        "to_address": address(2),
+        "data": b"",
+        "value_wei": 0,
+        "request_id": 1,
+    },
+    TransactionAttempt: {
+        "hash": HASH,
+        "intent_id": INTENT_ID,
+        "wallet": address(1),
+        "nonce": 0,
+        "gas_limit": 21_000,
+        "max_fee_wei": 1,
+        "priority_fee_wei": 1,
+        "raw": b"r",
+        "status": AttemptStatus.SIGNED,
+    },
+    OutboxMessage: {"kind": "fund", "aggregate_id": "fund", "payload": {}, "priority": OutboxPriority.NORMAL},
+    BookCheck: {"block_number": 1, "block_hash": HASH, "figures_compared": 1, "differences": []},
+}
+
+NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
+    RawLog: (Block,),
+    ApprovalRecord: (ApprovalTicket,),
+    TransactionIntent: (Wallet,),
+    TransactionAttempt: (Wallet, TransactionIntent),
+}
+"""What a table's row refers to."""
+
+
+def plain_sql(value: Any) -> Any:
+    """As the driver takes it, past the models' own types: what a table refuses must not depend on them."""
+    if isinstance(value, StrEnum):
+        return value.value
+    return Jsonb(value) if isinstance(value, dict) or value == [] else value
+
+
+async def put(session: WriteSession, table: type[Base], **changes: Any) -> None:
+    """A valid row with these columns changed."""
+    row = VALID[table] | changes
+    columns, values = ", ".join(row), ", ".join(f":{column}" for column in row)
+    statement = text(f"INSERT INTO {table.__table__} ({columns}) VALUES ({values})")
+    await session.execute(statement, {column: plain_sql(value) for column, value in row.items()})
+
+
+async def put_what_it_needs(session: WriteSession, table: type[Base]) -> None:
+    for needed in NEEDS.get(table, ()):
+        await put(session, needed)
+
+
+class _Undone(Exception):
+    """Rolls back what a test has put into the shared tables."""
+
+
+@asynccontextmanager
+async def undone(database: Database) -> AsyncIterator[WriteSession]:
+    with suppress(_Undone):
+        async with database.write() as session:
+            yield session
+            raise _Undone
