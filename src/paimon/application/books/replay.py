@@ -52,7 +52,7 @@ class Replayed:
     at: int
     logs: int
     rows_changed: dict[str, int]
-    listener_waited_seconds: float
+    listener_held_seconds: float
 
 
 async def check(

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "users": "people",
     "status": "status",
     "reconcile": "reconcile",
+    "replay": "replay",
     "demo": "demo.commands",
     "walk": "demo.walk_command",
 }

@@ -1,0 +1,99 @@
+"""`paimon replay`: the derived tables once more from the recorded logs, put right or, with `--check`, proven equal."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from paimon.application.books.rebuild import Progress as Told
+from paimon.application.books.reconcile import NothingRecorded
+from paimon.application.books.replay import Checked, Replayed, check, replay
+from paimon.composition import open_house
+from paimon.gateway.cli.process import explained, refuse
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.migrate import require_current
+from paimon.infrastructure.database.sessions import create_engine
+from paimon.settings import Settings, load_settings
+
+app = typer.Typer()
+
+OnlyCheck = Annotated[bool, typer.Option("--check", help="Change nothing; compare, and exit with 1 when a row differs.")]
+Examples = Annotated[int, typer.Option(min=1, help="With --check: differences shown of each table.")]
+
+
+@app.command("replay")
+def replay_now(context: typer.Context, only_check: OnlyCheck = False, examples: Examples = 20) -> None:
+    """Rebuild every derived table from the recorded logs, beside a listener that goes on, and swap in what differs."""
+    began = time.monotonic()
+    with explained():
+        done = asyncio.run(_run(load_settings(context.obj), only_check=only_check, examples=examples))
+    print(f"{done.logs} logs folded up to block {done.at} in {time.monotonic() - began:.1f} s")
+    if isinstance(done, Replayed):
+        _tell_changes(done)
+    else:
+        _tell_differences(done)
+
+
+def _tell_changes(done: Replayed) -> None:
+    for table, rows in done.rows_changed.items():
+        print(f"{table}: {rows} rows put right")
+    if not done.rows_changed:
+        print("every row was right already")
+    print(f"the listener was held for {done.listener_held_seconds:.2f} s")
+
+
+def _tell_differences(done: Checked) -> None:
+    for each in done.comparison.examples:
+        print(each)
+    print(f"rows that differ: {done.comparison.rows_differing}")
+    if done.comparison.rows_differing:
+        raise typer.Exit(1)
+
+
+async def _run(settings: Settings, *, only_check: bool, examples: int) -> Checked | Replayed:
+    options = settings.database
+    if options.owner_url is None:
+        refuse("PAIMON_DATABASE__OWNER_URL is not set: a replay rewrites tables, as their owner and over a session of its own")
+    engine = create_engine(
+        options.owner_url.get_secret_value(),
+        pool_size=1,
+        connect_timeout_seconds=options.connect_timeout_seconds,
+        application_name="paimon-replay",
+    )
+    try:
+        async with open_house(settings, process="replay") as house:
+            await require_current(engine)
+            return await _rebuild(engine, house.contracts, only_check=only_check, examples=examples)
+    except NothingRecorded as error:
+        refuse(str(error))
+    except OperationalError as error:
+        refuse(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {str(error).splitlines()[0]}")
+    finally:
+        await engine.dispose()
+
+
+async def _rebuild(engine: AsyncEngine, contracts: FundContracts, *, only_check: bool, examples: int) -> Checked | Replayed:
+    with _progress() as progress:
+        if only_check:
+            return await check(engine, contracts, progress=progress, examples_max=examples)
+        return await replay(engine, contracts, progress=progress)
+
+
+@contextmanager
+def _progress() -> Iterator[Told]:
+    """A bar with the time left, on stderr, so that the answer alone is on stdout."""
+    columns = (TextColumn("folding logs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("replay", total=None)
+
+        def told(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield told
