@@ -7,9 +7,9 @@ Secrets are `SecretStr`, so that neither a log nor a traceback shows them.
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
@@ -160,6 +160,12 @@ class ScheduleSettings(Group):
 class LeaseSettings(Group):
     ttl_seconds: float = Field(6.0, gt=0, description="a killed holder's successor starts after at most this long")
     renew_seconds: float = Field(2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _renewed_in_time(self) -> Self:
+        if self.renew_seconds >= self.ttl_seconds:
+            raise ValueError("RENEW_SECONDS must be shorter than TTL_SECONDS, or every lease runs out before it is renewed")
+        return self
 
 
 class HealthSettings(Group):

@@ -87,6 +87,13 @@ def test_a_wrong_variable_gets_one_line_that_says_what_would_be_right(
     assert SECRET[:20] not in line
 
 
+def test_a_lease_must_be_renewed_before_it_runs_out(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PAIMON_LEASE__RENEW_SECONDS", "6")
+    (line,) = refusal()
+    assert line.startswith("  PAIMON_LEASE: ")
+    assert "RENEW_SECONDS must be shorter than TTL_SECONDS" in line
+
+
 def test_several_wrong_variables_are_named_at_once(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAIMON_CHAIN__CHAIN_ID", "bsc")
     environment.delenv("PAIMON_REDIS__URL")

@@ -54,9 +54,9 @@ async def lead(
             log.warning("lease.lost", lease=name, owner=owner, reason=str(lost.exceptions[0]))
         except* SQLAlchemyError as failed:
             log.error("lease.work_interrupted", lease=name, owner=owner, reason=_brief(failed.exceptions[0]))
-            await asyncio.sleep(renew_seconds)
         finally:
             await _give_back(database, lease)
+        await asyncio.sleep(renew_seconds)  # what failed at once may do so again; and others may be luckier
 
 
 async def _work_while_held(
@@ -70,7 +70,11 @@ async def _work_while_held(
     async def keep() -> None:
         while True:
             await asyncio.sleep(renew_seconds)
-            await renew(database, lease, ttl_seconds=ttl_seconds)
+            try:
+                async with asyncio.timeout(ttl_seconds - renew_seconds):
+                    await renew(database, lease, ttl_seconds=ttl_seconds)
+            except TimeoutError:  # nobody tells a holder that is cut off; by now its time is over
+                raise LeaseLost(f"lease {lease.name!r} (epoch {lease.epoch}) could not be renewed in time") from None
 
     async with asyncio.TaskGroup() as group:
         group.create_task(keep())

@@ -1,0 +1,123 @@
+"""Leases: one holder at a time, an epoch that only grows, and a loser that can write nothing."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from paimon.infrastructure.database.leases import HeldLease, LeaseLost, fence, release, renew, try_take
+from paimon.infrastructure.database.models.owned import Lease
+from paimon.infrastructure.database.sessions import Database
+
+pytestmark = pytest.mark.integration
+
+NAME = "listener"
+
+
+async def take(database: Database, owner: str = "first", *, ttl_seconds: float = 30) -> HeldLease:
+    lease = await try_take(database, NAME, owner, ttl_seconds=ttl_seconds)
+    assert lease is not None
+    return lease
+
+
+async def expire(database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(text("UPDATE owned.leases SET expires_at = now() - interval '1 second'"))
+
+
+@pytest.mark.parametrize("before", ["never held", "expired"])
+async def test_of_many_who_ask_at_once_one_gets_it(database: Database, before: str) -> None:
+    if before == "expired":
+        await take(database, "the one before")
+        await expire(database)
+    asked = await asyncio.gather(*(try_take(database, NAME, f"owner-{number}", ttl_seconds=30) for number in range(8)))
+    (winner,) = [each for each in asked if each is not None]
+    assert winner.epoch == (2 if before == "expired" else 1)
+    async with database.read() as session:
+        assert await session.scalar(select(Lease.owner)) == winner.owner
+
+
+async def test_a_lease_that_is_held_is_given_to_nobody_else_nor_again_to_its_holder(database: Database) -> None:
+    await take(database, "first")
+    assert await try_take(database, NAME, "second", ttl_seconds=30) is None
+    assert await try_take(database, NAME, "first", ttl_seconds=30) is None
+
+
+async def test_leases_of_different_names_know_nothing_of_each_other(database: Database) -> None:
+    await take(database)
+    assert await try_take(database, "scheduler", "second", ttl_seconds=30) is not None
+
+
+async def test_a_takeover_after_expiry_raises_the_epoch(database: Database) -> None:
+    first = await take(database, "first")
+    await expire(database)
+    second = await take(database, "second")
+    assert (first.epoch, second.epoch) == (1, 2)
+
+
+async def test_expiry_is_the_databases_clock_not_the_holders(database: Database, eventually: Callable[..., Any]) -> None:
+    await take(database, "first", ttl_seconds=0.3)
+
+    async def taken_over() -> Any:
+        return await try_take(database, NAME, "second", ttl_seconds=30)
+
+    assert (await eventually(taken_over)).epoch == 2
+
+
+async def test_renewing_keeps_it_and_its_epoch(database: Database) -> None:
+    lease = await take(database, ttl_seconds=0.3)
+    await renew(database, lease, ttl_seconds=30)
+    await asyncio.sleep(0.35)
+    assert await try_take(database, NAME, "second", ttl_seconds=30) is None
+    async with database.read() as session:
+        assert await session.scalar(select(Lease.epoch)) == lease.epoch
+
+
+async def test_a_lease_that_expired_or_was_taken_cannot_be_renewed(database: Database) -> None:
+    first = await take(database, "first")
+    await expire(database)
+    with pytest.raises(LeaseLost, match=r"'listener' \(epoch 1\) is no longer ours"):
+        await renew(database, first, ttl_seconds=30)
+    await take(database, "second")
+    with pytest.raises(LeaseLost):
+        await renew(database, first, ttl_seconds=30)
+
+
+async def test_a_released_lease_is_free_at_once_and_its_epoch_still_grows(database: Database) -> None:
+    await release(database, await take(database, "first"))
+    assert (await take(database, "second")).epoch == 2
+
+
+async def test_a_loser_cannot_release_what_its_successor_holds(database: Database) -> None:
+    first = await take(database, "first")
+    await expire(database)
+    await take(database, "second")
+    await release(database, first)
+    assert await try_take(database, NAME, "third", ttl_seconds=30) is None
+
+
+async def test_a_write_is_fenced_by_the_epoch(database: Database) -> None:
+    first = await take(database, "first")
+    async with database.write() as session:
+        await fence(session, first)
+    await expire(database)
+    await take(database, "second")
+    with pytest.raises(LeaseLost, match="we hold epoch 1"):
+        async with database.write() as session:
+            await fence(session, first)
+
+
+async def test_a_takeover_waits_for_the_commit_of_a_fenced_write(database: Database) -> None:
+    """Or the write would land after the successor has read what it starts from."""
+    first = await take(database, "first")
+    await expire(database)
+    async with database.write() as session:
+        await fence(session, first)
+        taking = asyncio.create_task(try_take(database, NAME, "second", ttl_seconds=30))
+        await asyncio.sleep(0.2)
+        assert not taking.done()
+    taken = await taking
+    assert taken is not None
+    assert taken.epoch == 2
