@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from bench.figures import Figure, keep, table
 from bench.suites import database
 
-SUITES: dict[str, Callable[[], Awaitable[list[Figure]]]] = {"database": database.measure}
+SUITES: dict[str, Callable[[], Coroutine[Any, Any, list[Figure]]]] = {"database": database.measure}
 
 
 def main(names: list[str]) -> None:
