@@ -1,7 +1,11 @@
 """`paimon api`: serve REST, WebSocket and the API documentation."""
 
 import asyncio
+import signal
 import socket
+import sys
+from types import FrameType
+from typing import NoReturn
 
 import typer
 import uvicorn
@@ -28,10 +32,17 @@ def api(context: typer.Context) -> None:
             ws_max_size=settings.api.body_bytes_max,  # uvicorn's own 16 MiB would be anyone's to fill
         )
         server = uvicorn.Server(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end)
         server.run(sockets=[listening])
     if not server.started:
         # The lifespan has logged why; uvicorn itself would end with success.
         raise typer.Exit(2)
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    """uvicorn takes these signals over while it serves, ends in good order, and raises them once more for whoever had them."""
+    sys.exit(0)
 
 
 def _listen(host: str, port: int) -> socket.socket:
