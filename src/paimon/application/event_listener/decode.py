@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from paimon.application.event_listener.fetch import ChainLog
 from paimon.domain.chain import Address, ContractName
 from paimon.domain.events import FundEvent, typed_event
-from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, plain, storable
+from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, plain
 from paimon.infrastructure.database.models.derived import LogStatus
+from paimon.infrastructure.text import storable
 
 
 class Reading(NamedTuple):

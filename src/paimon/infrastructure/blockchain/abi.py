@@ -13,6 +13,7 @@ from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 
 from paimon.domain.chain import checksum, hex0x
+from paimon.infrastructure.text import storable
 from paimon.infrastructure.blockchain.abi_words import word_plan
 
 
@@ -193,11 +194,6 @@ def _native(parameter: Parameter, value: Any) -> Any:
     if parameter.components:
         return _named(parameter.components, value)
     return to_canonical_address(value) if parameter.type == "address" else value
-
-
-def storable(text: str) -> str:
-    """A contract's text as a database can keep it: PostgreSQL has no NUL in text, which Solidity's strings may hold."""
-    return text.replace("\x00", "\ufffd")
 
 
 def plain(value: Any) -> Any:

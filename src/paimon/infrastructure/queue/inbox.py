@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from paimon.infrastructure.database.models.owned import OutboxMessage
 from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.text import storable
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +99,7 @@ async def _look(database: Database, message_id: int) -> Due | None:
 async def _record_failure(
     database: Database, due: Due, error: Exception, *, attempts_max: int, backoff_seconds_max: int
 ) -> None:
-    reason = f"{type(error).__name__}: {str(error)[:500]}"
+    reason = storable(f"{type(error).__name__}: {str(error)[:500]}")
     async with database.write() as session:
         row = await session.get(OutboxMessage, due.id, with_for_update=True)
         if row is None or row.done_at is not None:
