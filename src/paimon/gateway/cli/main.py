@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "replay": "replay",
     "demo": "demo.commands",
     "walk": "demo.walk_command",
+    "market": "market.command",
 }
 """Each command and the module that holds its `app`."""
 

@@ -52,13 +52,16 @@ def accrue_management_fee(_rng: Random, _world: World, _config: MarketConfig) ->
     return AccrueManagementFee()
 
 
-def accrue_performance_fee(_rng: Random, _world: World, _config: MarketConfig) -> Action | None:
-    return AccruePerformanceFee()
+def accrue_performance_fee(rng: Random, world: World, _config: MarketConfig) -> Action | None:
+    """Anyone may, also when it is only purchases that have lifted L3 above its mark; that happens, but not every time."""
+    bought = world.layer_value(2) > world.high_water_mark * 103 // 100
+    return None if bought and rng.randrange(10) else AccruePerformanceFee()
 
 
-def set_high_water_mark(_rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    """To the present value, as goes with a purchase of L3, which would otherwise be charged as a gain."""
-    return SetHighWaterMark(world.layer_value(2))
+def set_high_water_mark(rng: Random, world: World, _config: MarketConfig) -> Action | None:
+    """To the present value, as goes with a purchase of L3, which would otherwise be charged as a gain; seldom downwards."""
+    value = world.layer_value(2)
+    return SetHighWaterMark(value) if value > world.high_water_mark or rng.randrange(8) == 0 else None
 
 
 def collect_fees(_rng: Random, world: World, _config: MarketConfig) -> Action | None:

@@ -31,10 +31,13 @@ GUEST_ASSET: Final = "SEAS"
 
 @dataclass(frozen=True, slots=True)
 class MarketConfig:
-    """`…_left_bps`: the share of what becomes due, or awaits approval, that the market never touches, for the house to do."""
+    """`…_left_bps`: the share of what becomes due, or awaits approval, that the market never touches, for the house to do.
+
+    `actions_per_block` is what a history costs: the local chain hashes its whole state for each block.
+    """
 
     actions_per_day: int = 24
-    actions_per_block: int = 4
+    actions_per_block: int = 6
     approvals_left_bps: int = 0
     settlements_left_bps: int = 0
     passes_time: bool = True

@@ -5,6 +5,7 @@ given chain state, seed and config the history is the same, block for block, as 
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,14 +17,17 @@ from paimon.gateway.cli.market.generator import Market
 from paimon.gateway.cli.market.node import MarketError, Node
 from paimon.gateway.cli.market.observe import Observer
 from paimon.gateway.cli.market.opening import open_market
-from paimon.gateway.cli.market.stage import Progress, Stage
+from paimon.gateway.cli.market.stage import Stage
 from paimon.gateway.cli.market.summary import Summary
 from paimon.gateway.cli.market.venue import Venue
 from paimon.gateway.cli.market.world import DAY
 
-_LOOK_EVERY_BLOCKS: Final = 12
-_LOOK_EVERY_BLOCKS_IN_COMPANY: Final = 4
+_LOOK_EVERY_ACTIONS: Final = 60
+_LOOK_EVERY_ACTIONS_IN_COMPANY: Final = 20
 _BLOCKS_UNTIL_FINAL: Final = 3
+
+Progress = Callable[[float], None]
+"""Told the share that is done, 0 to 1."""
 
 
 def lay_history(
@@ -64,8 +68,8 @@ class History:
         self.summary = Summary(seed)
         self._stage = stage
         self._config = replace(config, passes_time=True)
-        self._look_every_blocks = _LOOK_EVERY_BLOCKS if alone else _LOOK_EVERY_BLOCKS_IN_COMPANY
-        self._blocks_since_look = 0
+        self._look_every_actions = _LOOK_EVERY_ACTIONS if alone else _LOOK_EVERY_ACTIONS_IN_COMPANY
+        self._actions_since_look = 0
 
     def lay(self, *, actions: int | None = None, days: int | None = None, progress: Progress | None = None) -> None:
         """Raises MarketError."""
@@ -99,9 +103,9 @@ class History:
         outcomes = self._stage.perform_at(group, now)
         for outcome in outcomes:
             self.summary.count(outcome)
-        self._blocks_since_look += 1
+        self._actions_since_look += len(group)
         planned = max(market.world.now, self._stage.time + 1)
-        if self._blocks_since_look >= self._look_every_blocks or any(each.reason for each in outcomes):
+        if self._actions_since_look >= self._look_every_actions or any(each.reason for each in outcomes):
             market.world = observer.look()
-            self._blocks_since_look = 0
+            self._actions_since_look = 0
         market.world.now = planned

@@ -11,9 +11,9 @@ _MILLION: Final = 1_000_000
 _DRIFT_PPM: Final = {0: 60, 1: 90, 2: 150}
 """Mean of one move: some 2 to 5 % a year at a move a day."""
 _SPREAD_PPM: Final = {0: 50, 1: 300, 2: 6_000}
-_PULL: Final = 40
-"""The walk is drawn back by a fortieth of its distance from its anchor: months of moves stay within reason."""
-_IMPACT_BPS_MAX: Final = 90  # the controller accepts 100 unless told otherwise
+_PULL: Final = 400
+"""The walk is drawn back by this part of its distance from its anchor: years of moves stay within reason."""
+_IMPACT_BPS_MAX: Final = 60  # the controller accepts 100 unless told otherwise
 _LATE_SECONDS_MAX: Final = 6 * 3_600
 
 

@@ -5,7 +5,7 @@ mining, and months of history are tens of thousands of transactions. Both are fo
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -148,7 +148,3 @@ def _transaction(call: Call, *, sender: str) -> dict[str, str]:
         "data": "0x" + call.data.hex(),
     }
     return fields if call.to is None else {**fields, "to": call.to}
-
-
-Progress = Callable[[float], None]
-"""Told the share that is done, 0 to 1."""
