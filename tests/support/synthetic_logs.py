@@ -7,15 +7,16 @@ requests on every path, roles, a pause now and then, and now and then a log that
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, Final
+from functools import cache
+from itertools import groupby, islice
+from typing import Final
 
 import psycopg
-from eth_abi.abi import encode
-from tests.support.strategies import EPOCH, address
+from tests.support.strategies import address, stamp
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, ContractName, OnChainRole
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.application.event_listener.fetch import ChainLog, Header, Range
+from paimon.domain.chain import ZERO_ADDRESS, Address, ContractName, Hash32, OnChainRole
+from paimon.infrastructure.blockchain.abi import Entry, load_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 
 ADDRESSES: Final = FundAddresses(address(0xFA), address(0xFB), address(0xFC))
@@ -27,13 +28,21 @@ _WHERE: Final = {name: where for where, name in ADDRESSES.names().items()}
 Spoken = tuple[ContractName, tuple[bytes, ...], bytes]
 
 
-def spoken(contract: ContractName, name: str, *args: Any) -> Spoken:
-    """Topics and data of an event, by its ABI."""
-    event = next(each for each in load_abi(contract.value).events_by_topic.values() if each.name == name)
-    pairs = list(zip(event.inputs, args, strict=True))
-    topics = tuple(encode([kind.type], [value]) for kind, value in pairs if kind.indexed)
-    plain = [(kind.type, value) for kind, value in pairs if not kind.indexed]
-    return contract, (event.topic, *topics), encode([kind for kind, _ in plain], [value for _, value in plain])
+@cache
+def _event(contract: ContractName, name: str) -> Entry:
+    return next(each for each in load_abi(contract.value).events_by_topic.values() if each.name == name)
+
+
+def spoken(contract: ContractName, name: str, *args: int | bytes) -> Spoken:
+    """Topics and data of an event all of whose arguments are a word each."""
+    event = _event(contract, name)
+    words = [(each.indexed, _word(value)) for each, value in zip(event.inputs, args, strict=True)]
+    topics = (event.topic, *(word for indexed, word in words if indexed))
+    return contract, topics, b"".join(word for indexed, word in words if not indexed)
+
+
+def _word(value: int | bytes) -> bytes:
+    return value.rjust(32, b"\0") if isinstance(value, bytes) else value.to_bytes(32)
 
 
 @dataclass(slots=True)
@@ -86,24 +95,48 @@ class _Fund:
                 yield spoken(_MANAGER, "RedemptionCancelled", request_id, owner)
 
 
-def write_logs(dsn: str, count: int) -> None:
-    """`count` logs with their blocks and the cursor at the last of them."""
+def chain_logs(count: int) -> Iterator[ChainLog]:
+    """The first `count` logs, in order; always the same."""
     story = _Fund(random.Random(7)).story()
+    for index in range(count):
+        number, log_index = 1 + index // LOGS_PER_BLOCK, index % LOGS_PER_BLOCK
+        contract, topics, data = next(story)
+        tx_hash = Hash32(index.to_bytes(32))
+        yield ChainLog(stamp(number), log_index, tx_hash, 0, _WHERE[contract], topics, data)
+
+
+def header(number: int) -> Header:
+    return Header(stamp(number), stamp(number - 1).hash)
+
+
+def ranges(count: int, *, blocks_each: int) -> Iterator[Range]:
+    """The same logs as a listener would fetch them, after block 0."""
+    blocks = groupby(chain_logs(count), key=lambda log: log.block.number)
+    while several := list(islice(((number, tuple(logs)) for number, logs in blocks), blocks_each)):
+        yield Range(tuple(header(number) for number, _ in several), tuple(log for _, logs in several for log in logs))
+
+
+def write_cursor(dsn: str, number: int) -> None:
+    """The books at block `number`, under epoch 0."""
+    at = stamp(number)
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "INSERT INTO derived.cursor (id, number, hash, timestamp, epoch) VALUES (1, %s, %s, %s, 0)",
+            (at.number, at.hash, at.timestamp),
+        )
+
+
+def write_logs(dsn: str, count: int) -> None:
+    """`count` logs with their blocks, and the cursor at the last of them."""
+    names = ADDRESSES.names()
     blocks = -(-count // LOGS_PER_BLOCK)
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
         with cursor.copy("COPY derived.blocks (number, hash, parent_hash, timestamp) FROM STDIN") as copy:
-            for number in range(1, blocks + 1):
-                copy.write_row((number, _hash(number), _hash(number - 1), EPOCH + timedelta(seconds=number)))
+            for each in map(header, range(1, blocks + 1)):
+                copy.write_row((each.stamp.number, each.stamp.hash, each.parent_hash, each.stamp.timestamp))
         columns = "block_number, log_index, block_hash, tx_hash, tx_index, address, contract, topics, data, status"
         with cursor.copy(f"COPY derived.raw_logs ({columns}) FROM STDIN") as copy:
-            for index in range(count):
-                number = 1 + index // LOGS_PER_BLOCK
-                contract, topics, data = next(story)
-                place = (number, index % LOGS_PER_BLOCK, _hash(number), _hash(index), 0)
-                copy.write_row((*place, _WHERE[contract], contract.value, list(topics), data, "unknown"))
-        last = (blocks, _hash(blocks), EPOCH + timedelta(seconds=blocks))
-        cursor.execute("INSERT INTO derived.cursor (id, number, hash, timestamp, epoch) VALUES (1, %s, %s, %s, 0)", last)
-
-
-def _hash(number: int) -> bytes:
-    return number.to_bytes(32, "big")
+            for log in chain_logs(count):
+                place = (log.block.number, log.log_index, log.block.hash, log.tx_hash, log.tx_index, log.address)
+                copy.write_row((*place, names[log.address].value, list(log.topics), log.data, "unknown"))
+    write_cursor(dsn, blocks)

@@ -50,9 +50,8 @@ class RecordedLog:
 
 _PAGE: Final = """
     SELECT block_number, log_index, block_hash, tx_hash, tx_index, address, topics, data,
-           contract, event, args::text, request_id, status, reason,
-           (SELECT timestamp FROM derived.blocks WHERE number = block_number)
-      FROM derived.raw_logs
+           contract, event, args::text, request_id, status, reason, timestamp
+      FROM derived.raw_logs JOIN derived.blocks ON number = block_number
      WHERE (block_number, log_index) > (%s, %s) AND block_number <= %s
      ORDER BY block_number, log_index
      LIMIT %s

@@ -1,0 +1,247 @@
+"""Replay: the derived tables rebuilt from the recorded logs are the ones the listener wrote, and any other is found."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Integer, LargeBinary, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.books import (
+    PROJECTED,
+    Books,
+    books_of,
+    execute,
+    outbox_of,
+    record_as_the_listener_does,
+    synthetic_contracts,
+)
+from tests.support.synthetic_logs import ranges, write_cursor
+
+from paimon.application.books.rebuild import Rebuild
+from paimon.application.books.reconcile import NothingRecorded
+from paimon.application.books.recorded import ForeignLogs
+from paimon.application.books.replay import BooksBusy, check, replay
+from paimon.application.books.shadow import PAIRS, NoTemporaryTables, open_shadow
+from paimon.application.event_listener.decode import Reading
+from paimon.domain.chain import parse_address
+from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database.models.base import metadata, table_of
+from paimon.infrastructure.database.models.derived import INPUTS, PROJECTIONS
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.infrastructure.database.types import EnumText, Uint256Type
+
+pytestmark = pytest.mark.integration
+
+LOGS = 600
+
+
+@pytest.fixture
+async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def contracts() -> FundContracts:
+    return synthetic_contracts()
+
+
+@pytest.fixture
+async def recorded(database: Database, owner_url: str, contracts: FundContracts) -> dict[int, Books]:
+    """Books the listener wrote range by range, as they were at the end of each."""
+    write_cursor(owner_url.replace("+psycopg", ""), 0)
+    at_block: dict[int, Books] = {}
+    for fetched in ranges(LOGS, blocks_each=37):
+        await record_as_the_listener_does(database, contracts, fetched)
+        at_block[fetched.last.number] = books_of(owner_url)
+    return at_block
+
+
+def test_every_derived_table_is_an_input_or_a_projection() -> None:
+    declared = {table_of(model).fullname for model in (*INPUTS, *PROJECTIONS)}
+    assert declared == {table.fullname for table in metadata.tables.values() if table.schema == "derived"}
+
+
+def test_a_projection_holds_nothing_that_the_logs_do_not_say() -> None:
+    """No sequence, no clock: such a column would differ in every rebuild."""
+    for model in PROJECTIONS:
+        for column in table_of(model).columns:
+            assert column.identity is None, column
+            assert column.server_default is None, column
+            assert column.primary_key is False or column.autoincrement is not True, column
+
+
+async def test_a_rebuild_equals_what_the_listener_wrote(
+    owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    checked = await check(owner, contracts)
+    assert checked.comparison.examples == ()
+    assert checked.comparison.rows_differing == 0
+    assert checked.logs == LOGS
+    assert all(recorded[checked.at][name] for name in PROJECTED), "a table without rows proves nothing"
+
+
+@pytest.mark.parametrize("page_logs_max", [7, 250])
+async def test_a_rebuilt_prefix_equals_what_the_live_tables_were_at_that_block(
+    owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, Books], page_logs_max: int
+) -> None:
+    for at, books in recorded.items():
+        async with open_shadow(owner) as shadow, shadow.transaction() as session:
+            await Rebuild(shadow, contracts, page_logs_max=page_logs_max).fold_to(session, at)
+            for pair in PAIRS:
+                found = (await session.execute(pair.rebuilt.select())).mappings().all()
+                assert sorted(map(dict, found), key=repr) == _as_the_models_read(pair.name, books), f"{pair.name} at {at}"
+
+
+def _as_the_models_read(name: str, books: Books) -> list[dict[str, Any]]:
+    types = {column.name: column.type for column in metadata.tables[f"derived.{name}"].columns}
+
+    def read(column: str, value: Any) -> Any:
+        match types[column]:
+            case EnumText() as text:
+                return text.values(value)
+            case Uint256Type():
+                return None if value is None else int(value)
+            case _:
+                return value
+
+    return sorted(({column: read(column, value) for column, value in row.items()} for row in books[name]), key=repr)
+
+
+def corruptions() -> Iterator[tuple[str, str]]:
+    for model in PROJECTIONS:
+        yield from ((table_of(model).name, column.name) for column in table_of(model).columns)
+    yield from (("raw_logs", name) for name in Reading._fields)
+
+
+def _another_value(table: str, column: str) -> str:
+    """SQL for a value of the column's type that is not the one it has."""
+    kind = metadata.tables[f"derived.{table}"].c[column].type
+    match kind:
+        case EnumText():
+            first, second = (each.value for each in list(kind.values)[:2])
+            return f"CASE {column} WHEN '{first}' THEN '{second}' ELSE '{first}' END"
+        case LargeBinary():
+            return f"set_byte({column}, 3, get_byte({column}, 3) # 1)"
+        case Boolean():
+            return f"NOT {column}"
+        case Uint256Type() | BigInteger() | Integer():
+            return f"coalesce({column}, 0) + 1000000"
+        case DateTime():
+            return f"coalesce({column}, now()) + interval '1 second'"
+        case JSONB():
+            return f"jsonb_set(coalesce({column}, '{{}}'), '{{shares}}', '\"7\"')"
+        case Text():
+            return f"coalesce({column}, '') || '!'"
+    raise AssertionError(f"no corruption for {table}.{column} of type {kind}")
+
+
+async def test_any_one_column_of_any_one_row_that_is_wrong_is_found_and_named_and_put_right(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    right, due = recorded[max(recorded)], outbox_of(owner_url)
+    for table in (*PROJECTED, "raw_logs"):
+        _drop_checks(owner_url, table)  # they would refuse most of it
+    for table, column in corruptions():
+        one = f"ctid = (SELECT ctid FROM derived.{table} ORDER BY ctid OFFSET 3 LIMIT 1)"
+        one = one if table != "contract_flags" else "true"
+        execute(owner_url, f"UPDATE derived.{table} SET {column} = {_another_value(table, column)} WHERE {one}")
+        wrong = books_of(owner_url)
+        found = (await check(owner, contracts)).comparison
+        is_key = metadata.tables[f"derived.{table}"].c[column].primary_key
+        assert {(each.table, each.column) for each in found.examples} == {(table, "row" if is_key else column)}
+        assert found.rows_differing == (2 if is_key else 1)
+        assert books_of(owner_url) == wrong, "a check changes nothing"
+        replayed = await replay(owner, contracts)
+        assert list(replayed.rows_changed) == [table]
+        assert books_of(owner_url) == right
+    assert outbox_of(owner_url) == due
+
+
+def _drop_checks(owner_url: str, table: str) -> None:
+    for constraint in metadata.tables[f"derived.{table}"].constraints:
+        if isinstance(constraint, CheckConstraint):
+            execute(owner_url, f"ALTER TABLE derived.{table} DROP CONSTRAINT {constraint.name}")
+
+
+async def test_a_missing_row_and_one_too_many_are_found_and_put_right(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    execute(owner_url, "DELETE FROM derived.holdings WHERE ctid = (SELECT ctid FROM derived.holdings LIMIT 1)")
+    execute(owner_url, "INSERT INTO derived.contract_flags VALUES ('AssetController', 'paused', true, 1)")
+    found = (await check(owner, contracts)).comparison
+    assert [(each.table, each.live == "(absent)", each.rebuilt == "(absent)") for each in found.examples] == [
+        ("contract_flags", False, True),
+        ("holdings", True, False),
+    ]
+    await replay(owner, contracts)
+    assert books_of(owner_url) == recorded[max(recorded)]
+
+
+async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_one_fills_them(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    due = outbox_of(owner_url)
+    execute(owner_url, f"TRUNCATE {', '.join(f'derived.{name}' for name in PROJECTED)}")
+    execute(
+        owner_url,
+        "UPDATE derived.raw_logs SET status = 'unknown', event = NULL, args = NULL, request_id = NULL, reason = NULL",
+    )
+    replayed = await replay(owner, contracts)
+    assert books_of(owner_url) == recorded[max(recorded)]
+    assert set(replayed.rows_changed) == {*PROJECTED, "raw_logs"}
+    assert outbox_of(owner_url) == due
+    assert migrate.drift(owner_url) == []
+    assert (await check(owner, contracts)).comparison.rows_differing == 0
+
+
+async def test_only_some_of_many_differences_are_shown_but_all_are_counted(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    wrong = execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
+    found = (await check(owner, contracts, examples_max=3)).comparison
+    assert found.rows_differing == wrong > 3
+    assert [each.column for each in found.examples] == ["shares"] * 3
+
+
+async def test_books_not_begun_are_said_to_be_so(owner: AsyncEngine, contracts: FundContracts) -> None:
+    with pytest.raises(NothingRecorded):
+        await check(owner, contracts)
+
+
+async def test_logs_of_another_fund_are_refused(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    elsewhere = parse_address("0x" + "ab" * 20)
+    others = FundContracts(contracts.rpc, FundAddresses(elsewhere, elsewhere, elsewhere))
+    with pytest.raises(ForeignLogs, match="PAIMON_FUND__"):
+        await replay(owner, others)
+    assert books_of(owner_url) == recorded[max(recorded)]
+
+
+async def test_a_cursor_that_stays_locked_ends_the_replay_and_leaves_all_as_it_was(
+    owner: AsyncEngine, owner_url: str, database: Database, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
+    wrong = books_of(owner_url)
+    async with database.write() as session:
+        await session.execute(text("SELECT 1 FROM derived.cursor FOR UPDATE"))
+        with pytest.raises(BooksBusy):
+            await replay(owner, contracts, lock_timeout_seconds=0.05)
+    assert books_of(owner_url) == wrong
+    await replay(owner, contracts, lock_timeout_seconds=0.05)
+    assert books_of(owner_url) == recorded[max(recorded)]
+
+
+async def test_a_role_without_temporary_tables_is_told_which_grant_it_lacks(
+    postgres: EmbeddedPostgres, database_name: str, app_url: str, contracts: FundContracts
+) -> None:
+    execute(postgres.admin_dsn, f"REVOKE TEMPORARY ON DATABASE {database_name} FROM PUBLIC")
+    engine = create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    with pytest.raises(NoTemporaryTables, match=f"GRANT TEMPORARY ON DATABASE {database_name} TO paimon_app"):
+        await check(engine, contracts)
+    await engine.dispose()
