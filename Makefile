@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Python 3.11+, Node 20+ and a C-less machine are enough; everything else is fetched.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-PYTHON ?= python3
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
@@ -14,8 +14,9 @@ help: ## List the commands
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@echo "· Python packages into $(VENV)"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=/path/to/python3.11 make …)"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed (PYTHON=/path/to/python3.11 make …)"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
@@ -23,7 +24,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 contracts/node_modules/.ready: contracts/package-lock.json
 	@echo "· local chain and Solidity tools into contracts/node_modules"
-	@command -v npm >/dev/null || { echo "npm (Node 20 or newer) is needed for the local chain"; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
+	  { echo "Node 20 or newer with npm is needed for the local chain"; exit 1; }
 	@cd contracts && npm ci --silent --no-audit --no-fund
 	@touch $@
 
