@@ -74,6 +74,9 @@ class HouseProcesses:
             return False  # PostgreSQL itself is being started again
 
     def _api_answers(self) -> bool:
+        # It connects once it has its port: without that, a stranger might be answering there.
+        if not self._finds("SELECT 1 FROM pg_stat_activity WHERE application_name = 'paimon-api'"):
+            return False
         url = f"http://127.0.0.1:{self.settings.api.port}/health/ready"
         with urllib.request.urlopen(url, timeout=1) as answer:
             return bool(answer.status == 200)

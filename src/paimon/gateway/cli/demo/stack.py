@@ -11,6 +11,7 @@ is used instead of being started; the processes are the same and do not know the
 import asyncio
 import os
 import shutil
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from paimon.gateway.cli.demo.fund import CONTRACTS, FundAddresses, deploy_fund
 from paimon.gateway.cli.demo.house import HOUSE_PROCESSES, HouseProcesses, libpq_url
 from paimon.gateway.cli.demo.people import BACK_OFFICE, People
 from paimon.gateway.cli.demo.pieces import require_books_of, require_pieces
-from paimon.gateway.cli.demo.ports import free_port, is_free, require_free
+from paimon.gateway.cli.demo.ports import PortInUse, claim, free_port, is_free
 from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.gateway.cli.demo.postgres_leftovers import remove_cluster
 from paimon.gateway.cli.demo.redis import EmbeddedRedis
@@ -58,6 +59,8 @@ class Stack:
     fund: FundAddresses | None = field(init=False, default=None)
     chain_rpc: ChainRpc = field(init=False)
     settings: Settings = field(init=False)
+    _claim: socket.socket | None = field(init=False, default=None)
+    """Speaks for the API's port until the API has it, and after."""
 
     @property
     def env_file(self) -> Path:
@@ -81,11 +84,11 @@ class Stack:
         Raises:
             DemoError: a part cannot start; the message says which and why.
         """
-        variables = self._api_variables()
         database, chain = self._database_server(), self._chain_server()
         require_pieces(
             self.data, database=database is None or database.exists, chain=isinstance(chain, ChainRpc) or chain.exists
         )
+        variables = self._api_variables()
         self.people = People.load_or_create(self.data / "people")
         variables |= self._start_database(supervisor, database)
         variables |= self._start_redis(supervisor)
@@ -228,11 +231,17 @@ class Stack:
             "PAIMON_SENDING__APPROVER": self.people.address("approver"),
         }
 
-    def _api_variables(self) -> dict[str, str]:
+    def _choose_api_port(self) -> int:
+        wished = self.api_port or _PREFERRED_API_PORT
+        self._claim = claim(wished) if is_free(wished) else None
+        if self._claim is not None:
+            return wished
         if self.api_port is not None:
-            port = require_free(self.api_port)
-        else:
-            port = _PREFERRED_API_PORT if is_free(_PREFERRED_API_PORT) else free_port()
+            raise PortInUse(self.api_port)
+        return free_port()
+
+    def _api_variables(self) -> dict[str, str]:
+        port = self._choose_api_port()
         secret = passwords(self.data / "secrets.json", ["token_secret"])["token_secret"] * 2
         return {
             "PAIMON_API__PORT": str(port),
