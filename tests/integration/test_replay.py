@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.support.books import (
+from tests.support.derived_tables import (
     PROJECTED,
     Books,
     books_of,
