@@ -1,0 +1,51 @@
+"""Logs as our contracts would emit them, recorded without a chain."""
+
+from typing import Any, Final
+
+from eth_abi.abi import encode
+from sqlalchemy import text
+from tests.support.strategies import address, stamp
+
+from paimon.application.event_listener.decode import DecodedLog, decode_log
+from paimon.application.event_listener.fetch import ChainLog, Header, Range
+from paimon.application.event_listener.record import record
+from paimon.domain.chain import ContractName, Hash32
+from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.database.sessions import Database
+
+FUND: Final = FundAddresses(address(0xFA), address(0xFB), address(0xFC))
+_WHERE: Final = {name: where for where, name in FUND.names().items()}
+_ABIS: Final = {name: load_abi(name.value) for name in ContractName}
+
+Emitted = tuple[ContractName, tuple[bytes, ...], bytes]
+"""A contract, the topics and the data of one log."""
+
+
+def emitted(contract: ContractName, event: str, *args: Any) -> Emitted:
+    """The log of an event with these arguments, in the ABI's order."""
+    (entry,) = [each for each in _ABIS[contract].events_by_topic.values() if each.name == event]
+    given = list(zip(entry.inputs, args, strict=True))
+    topics = (entry.topic, *(encode([each.type], [value]) for each, value in given if each.indexed))
+    unindexed = [(each.type, value) for each, value in given if not each.indexed]
+    return contract, topics, encode([kind for kind, _ in unindexed], [value for _, value in unindexed])
+
+
+async def begin(database: Database) -> None:
+    """Books that stand at block 0, under epoch 1."""
+    async with database.write() as session:
+        values = {"hash": stamp(0).hash, "timestamp": stamp(0).timestamp}
+        await session.execute(text("INSERT INTO derived.cursor VALUES (1, 0, :hash, :timestamp, 1)"), values)
+
+
+async def record_block(database: Database, number: int, *logs: Emitted) -> list[DecodedLog]:
+    """The block after `number - 1` with these logs, recorded as the listener does it."""
+    block = stamp(number)
+    seen = [
+        ChainLog(block, index, Hash32(bytes([index]) * 32), index, _WHERE[contract], topics, data)
+        for index, (contract, topics, data) in enumerate(logs)
+    ]
+    decoded = [decode_log(each, FUND.names(), _ABIS) for each in seen]
+    fetched = Range((Header(block, stamp(number - 1).hash),), tuple(seen))
+    await record(database, fetched, decoded, epoch=1)
+    return decoded
