@@ -1,65 +1,20 @@
-"""The derived tables as values, to be compared; and the synthetic fund's books in a database of their own."""
+"""Books brought up to the chain by hand, so that a test needs no listener running beside it."""
 
-from typing import Any, Final
+from typing import Final
 
-import psycopg
-from psycopg import sql
-from psycopg.rows import dict_row
-from tests.support.synthetic_logs import ADDRESSES
+from tests.support.testfund import TestFund
 
-from paimon.application.event_listener.decode import DecodedLog, Reading, decode_log
-from paimon.application.event_listener.fetch import Range
-from paimon.application.event_listener.record import record
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.derived import PROJECTIONS
-from paimon.infrastructure.database.sessions import Database
+from paimon.application.event_listener.follow import Listener
+from paimon.composition import House
+from paimon.infrastructure.database.leases import HeldLease
 
-PROJECTED: Final = tuple(table_of(each).name for each in PROJECTIONS)
-READ_COLUMNS: Final = ("block_number", "log_index", *Reading._fields)
-
-Books = dict[str, list[dict[str, Any]]]
+_LEASE: Final = HeldLease("listener", "tests", 1)
 
 
-def synthetic_contracts() -> FundContracts:
-    """The contracts of the synthetic logs; their node is never asked."""
-    return FundContracts(Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1), ADDRESSES)
-
-
-def libpq(url: str) -> str:
-    """A SQLAlchemy URL as psycopg alone takes it."""
-    return url.replace("+psycopg", "")
-
-
-def rows(connection: psycopg.Connection[Any], table: str, *columns: str) -> list[dict[str, Any]]:
-    """All rows of a table, `schema.table`, in an order that only their values decide."""
-    wanted = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("*")
-    query = sql.SQL("SELECT {} FROM {} AS every").format(wanted, sql.Identifier(*table.split(".")))
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return sorted(cursor.execute(query).fetchall(), key=repr)
-
-
-def books_of(url: str) -> Books:
-    """Every projection, and what the logs were read as."""
-    with psycopg.connect(libpq(url)) as connection:
-        books = {name: rows(connection, f"derived.{name}") for name in PROJECTED}
-        return books | {"raw_logs": rows(connection, "derived.raw_logs", *READ_COLUMNS)}
-
-
-def outbox_of(url: str) -> list[dict[str, Any]]:
-    with psycopg.connect(libpq(url)) as connection:
-        return rows(connection, "owned.outbox")
-
-
-def execute(url: str, statement: str) -> int:
-    """Rows changed."""
-    with psycopg.connect(libpq(url)) as connection:
-        return connection.execute(statement).rowcount
-
-
-async def record_as_the_listener_does(database: Database, contracts: FundContracts, fetched: Range) -> list[DecodedLog]:
-    """One range under epoch 0; the decoded logs."""
-    logs = [decode_log(each, contracts.addresses.names(), contracts.abis) for each in fetched.logs]
-    await record(database, fetched, logs, epoch=0)
-    return logs
+async def record_all(house: House, fund: TestFund) -> None:
+    """Everything mined so far, recorded as final."""
+    fund.wait_final()
+    listener = Listener(house.database, house.contracts, house.chain, house.settings.chain, house.settings.fund.start_block)
+    cursor = await listener._take_cursor(_LEASE)
+    while (advanced := await listener._advance(cursor, _LEASE)) is not None:
+        cursor = advanced

@@ -12,9 +12,9 @@ from paimon.application.redemptions.store import list_by_status
 from paimon.application.transactions.intents import queue_intent, settle_call
 from paimon.application.transactions.tries import TriesExhausted, key_of_next_try
 from paimon.domain.chain import Address, BlockStamp
-from paimon.domain.redemption import SETTLEABLE_STATUSES, Channel, Redemption, at_chain_time, is_due
+from paimon.domain.redemption import SETTLEABLE_STATUSES, Channel, InapplicableEvent, Redemption, at_chain_time, is_due
 from paimon.domain.transaction import IntentKind
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.database.models.derived import Cursor
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
@@ -67,10 +67,19 @@ async def chain_position(session: ReadSession | WriteSession) -> BlockStamp | No
 
 
 async def window_date(contracts: FundContracts, redemption: Redemption, *, at: BlockStamp) -> datetime | None:
-    """When a scheduled request's window settles, as the scheduler gives it at this block; None for other channels."""
+    """When a scheduled request's window settles, as the scheduler gives it at this block; None for other channels.
+
+    None too for a window that the scheduler does not know or gives no calendar date: such a request is not due, and may not
+    keep the others from being settled.
+    """
     if redemption.channel is not Channel.SCHEDULED:
         return None
-    return at_chain_time(await contracts.window_settlement_time(redemption.window_id, at=at))
+    try:
+        return at_chain_time(await contracts.window_settlement_time(redemption.window_id, at=at))
+    except (CallReverted, InapplicableEvent) as error:
+        about = {"request_id": redemption.request_id, "window_id": redemption.window_id}
+        log.error("settlement.window_unreadable", reason=str(error), **about)
+        return None
 
 
 async def settle_due(database: Database, contracts: FundContracts, *, keeper: Address) -> list[int]:

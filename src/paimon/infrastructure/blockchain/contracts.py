@@ -78,7 +78,7 @@ class FundContracts:
             try:
                 answers = await self.rpc.batch(requests)
             except RpcError as error:
-                raise self._reverted(chunk, error) from error
+                raise _reverted(self.abis[chunk[0].contract], error) from error
             for read, answer in zip(chunk, answers, strict=True):
                 results.append(self.abis[read.contract].decode_result(read.function, bytes.fromhex(answer[2:])))
         return results
@@ -87,12 +87,6 @@ class FundContracts:
         data = self.abis[read.contract].encode_call(read.function, *read.args)
         call = {"to": checksum(self._where[read.contract]), "data": hex0x(data)}
         return ("eth_call", [call, {"blockHash": hex0x(at.hash)}])
-
-    def _reverted(self, chunk: Sequence[Read], error: RpcError) -> Exception:
-        if not error.is_revert:
-            return error
-        abi = self.abis[chunk[0].contract]
-        return CallReverted(abi.explain_revert(error.revert_data), abi.error_name(error.revert_data))
 
     async def vault_state(self, *, at: BlockStamp) -> VaultState:
         """The fresh parts of the fund's value, and the contract's own figures beside them."""
@@ -134,18 +128,20 @@ class FundContracts:
         return bool(held)
 
     async def window_settlement_time(self, window_id: int, *, at: BlockStamp) -> int:
-        """Chain seconds at which a scheduled window settles, as the manager's scheduler gives it now; 0 if unset."""
+        """Chain seconds at which a scheduled window settles, as the manager's scheduler gives it now; 0 if unset.
+
+        Raises:
+            CallReverted: the scheduler does not know the window.
+        """
         (scheduler,) = await self.read([Read(ContractName.REDEMPTION_MANAGER, "assetScheduler")], at=at)
         if scheduler == ZERO_ADDRESS:
             return 0
         abi = load_abi("AssetScheduler")
-        answer = await self.rpc.call(
-            "eth_call",
-            [
-                {"to": checksum(scheduler), "data": hex0x(abi.encode_call("getWindowSettlementTime", window_id))},
-                {"blockHash": hex0x(at.hash)},
-            ],
-        )
+        call = {"to": checksum(scheduler), "data": hex0x(abi.encode_call("getWindowSettlementTime", window_id))}
+        try:
+            answer = await self.rpc.call("eth_call", [call, {"blockHash": hex0x(at.hash)}])
+        except RpcError as error:
+            raise _reverted(abi, error) from error
         return int(abi.decode_result("getWindowSettlementTime", bytes.fromhex(answer[2:])))
 
     async def asset_decimals(self, *, at: BlockStamp) -> int:
@@ -186,3 +182,10 @@ class FundContracts:
                 raise ContractsMissing(
                     f"{question} is {checksum(answer)}, the settings say {checksum(expected)}: PAIMON_FUND__… mixes two funds"
                 )
+
+
+def _reverted(abi: ContractAbi, error: RpcError) -> Exception:
+    """A revert in the contract's own words; any other error as it is."""
+    if not error.is_revert:
+        return error
+    return CallReverted(abi.explain_revert(error.revert_data), abi.error_name(error.revert_data))
