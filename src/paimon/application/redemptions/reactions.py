@@ -23,7 +23,7 @@ from paimon.domain.redemption import Redemption
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.models.derived import Observation
 from paimon.infrastructure.database.models.owned import OutboxPriority
-from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 from paimon.infrastructure.queue import outbox
 
 log = structlog.get_logger(__name__)
@@ -62,16 +62,17 @@ async def react(
 _CHANNELS: Final = {"RedemptionRequested": "redemption:new", "RedemptionSettled": "redemption:settled"}
 
 
-async def _nav_is_known(session: WriteSession, request_id: int) -> bool:
+async def _nav_is_known(session: ReadSession | WriteSession, request_id: int) -> bool:
     known = exists().where(Observation.kind == LOCKED_NAV, Observation.subject == str(request_id))
     return bool((await session.execute(select(known))).scalar())
 
 
 async def observe_locked_nav(database: Database, contracts: FundContracts, request_id: int) -> None:
-    """Read and store the NAV the request was locked at, which no event carries."""
+    """Read and store the NAV the request was locked at, which no event carries. It never changes: one reading is enough."""
     async with database.read() as session:
         at = await chain_position(session)
-    if at is None:
+        known = await _nav_is_known(session, request_id)
+    if at is None or known:
         return
     request = await contracts.redemption_request(request_id, at=at)
     async with database.write() as session:
