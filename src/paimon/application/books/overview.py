@@ -54,10 +54,18 @@ async def take_snapshot(database: Database, contracts: FundContracts, redis: Red
             .on_conflict_do_nothing()
         )
     if (encoded := await _latest(database)) is not None:
-        await redis.set(_CACHE_KEY, encoded, ex=_CACHE_SECONDS)
-        await live.publish(redis, CHANNEL, orjson.loads(encoded))
+        await _spread(redis, encoded)
     log.info("fund.snapshot_taken", block=at.number, net_assets=str(state.net_assets))
     return at
+
+
+async def _spread(redis: Redis, encoded: bytes) -> None:
+    """Best effort: the observation is committed, and what Redis does not take is read from the database."""
+    try:
+        await redis.set(_CACHE_KEY, encoded, ex=_CACHE_SECONDS)
+        await live.publish(redis, CHANNEL, orjson.loads(encoded))
+    except RedisError as error:
+        log.warning("overview.cache_unreachable", reason=type(error).__name__)
 
 
 async def read_overview(redis: Redis, database: Database) -> bytes | None:
