@@ -13,8 +13,8 @@ from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 
 from paimon.domain.chain import checksum, hex0x
-from paimon.infrastructure.text import storable
 from paimon.infrastructure.blockchain.abi_words import word_plan
+from paimon.infrastructure.text import storable
 
 
 class UndecodableLog(Exception):
