@@ -32,13 +32,13 @@ def test_a_complete_folder_and_a_new_one_go_on(data: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("lost", ["database", "chain"])
 def test_a_lost_part_is_named_with_the_way_out(data: Path, lost: str) -> None:
     there = {"database": True, "chain": True} | {lost: False}
-    with pytest.raises(PiecesApart, match=f"has a fund, but {lost} of it are gone.*--fresh"):
+    with pytest.raises(PiecesApart, match=f"has a fund, but not its {lost} any more.*--fresh"):
         require_pieces(data, **there)
 
 
 def test_lost_wallets_are_named(data: Path) -> None:
     (data / "people").unlink()
-    with pytest.raises(PiecesApart, match="people of it are gone"):
+    with pytest.raises(PiecesApart, match="not its people any more"):
         require_pieces(data, database=True, chain=True)
 
 

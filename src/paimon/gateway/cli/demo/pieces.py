@@ -33,7 +33,7 @@ def require_pieces(data: Path, **others: bool) -> None:
         return
     there = {"people": (data / "people").exists(), **others}
     if lost := [name for name, exists in there.items() if not exists]:
-        raise PiecesApart(f"{data} has a fund, but {' and '.join(lost)} of it are gone")
+        raise PiecesApart(f"{data} has a fund, but not its {' and '.join(lost)} any more")
 
 
 def require_books_of(chain: ChainRpc, libpq_url: str, *, fund_is_known: bool) -> None:
