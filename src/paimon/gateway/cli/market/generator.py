@@ -19,7 +19,7 @@ from paimon.gateway.cli.market.world import CONTROLLER, DAY, World
 if TYPE_CHECKING:
     from paimon.gateway.cli.market.config import Maker
 
-_HUNGER_ACTIONS: Final = 120
+_HUNGER_ACTIONS: Final = 80
 _HUNGER_MAX: Final = 12
 _MOOD_CHANCE: Final = 60  # one pause in so many begins a run or a rush
 _MOOD_ACTIONS: Final = (15, 50)
@@ -62,8 +62,8 @@ HABITS: Final[Mapping[type[act.Action], Habit]] = {
     act.RequestScheduled: Habit(12, investors.request_scheduled),
     act.RequestEmergency: Habit(80, investors.request_emergency),
     act.CancelRequest: Habit(14, investors.cancel_request),
-    act.Approve: Habit(120, investors.approve),
-    act.Reject: Habit(14, investors.reject),
+    act.Approve: Habit(70, investors.approve),
+    act.Reject: Habit(18, investors.reject),
     act.Settle: Habit(80, investors.settle, _per_due),
     act.SettleScheduled: Habit(80, investors.settle_scheduled, _per_due),
     act.SettleBatch: Habit(6, investors.settle_batch),
@@ -163,7 +163,7 @@ class Market:
 
     def _weight(self, kind: type[act.Action], habit: Habit) -> int:
         hunger = min((self._drawn - self._last.get(kind, 0)) // _HUNGER_ACTIONS, _HUNGER_MAX)
-        return habit.weight * habit.urgency(self.world) * self._mood.get(kind, 1) + habit.weight * hunger + 8 * hunger
+        return habit.weight * habit.urgency(self.world) * self._mood.get(kind, 1) + habit.weight * hunger + 10 * hunger
 
     def _pick(self, weights: Mapping[type[act.Action], int]) -> type[act.Action]:
         ticket = self._rng.randrange(sum(weights.values()))

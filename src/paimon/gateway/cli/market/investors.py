@@ -134,7 +134,7 @@ def _request(
     if name is None or shares_max < shares_min:
         return None
     redeemable = world.investors[name].redeemable
-    low, high = (2_000, 6_000) if rng.randrange(25) == 0 else (30, 1_000)
+    low, high = (2_000, 6_000) if rng.randrange(12) == 0 else (30, 1_000)
     shares = min(max(share_of(rng, redeemable, low, high), shares_min), shares_max, redeemable)
     receiver = rng.choice(list(world.investors)) if rng.randrange(12) == 0 else name
     return kind(name, shares, receiver)

@@ -63,9 +63,9 @@ class Summary:
                     lines.append(f"    {count} of: {reason}")
         days = self.fund_seconds / 86_400
         lines.append(f"{'together':<24}{self.done.total():>7}{self.reverted.total() or '':>10}")
+        blocks = f" in {self.blocks} blocks" if self.blocks else ""  # beside a running demo the chain makes them by itself
         lines.append(
-            f"seed {self.seed}: {self.transactions} transactions in {self.blocks} blocks,"
-            f" {days:.1f} days of the fund in {self.seconds:.1f} s"
+            f"seed {self.seed}: {self.transactions} transactions{blocks}, {days:.1f} days of the fund in {self.seconds:.1f} s"
         )
         return "\n".join(lines)
 
