@@ -15,6 +15,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 
 from paimon.domain.approval import ApprovalPolicy, TicketRule, TicketType
 from paimon.domain.chain import Address, checksum, parse_address
+from paimon.domain.units import Bps
 
 
 class Refusal(Exception):
@@ -157,6 +158,15 @@ class ScheduleSettings(Group):
     reconcile_seconds: float = 3_600
 
 
+class NavSettings(Group):
+    """Source of the threshold: decisions, "Differences"."""
+
+    material_bps: Bps = Field(Bps(1), ge=0, description="of net assets: from here on a difference withholds NAV")
+    snapshot_pause_seconds: float = Field(5.0, gt=0, description="a burst of events gives one snapshot per pause")
+    history_points_max: int = Field(2_500, ge=1, description="points of one answer; 90 days of hours are 2 160")
+    explain_steps_max: int = Field(2_500, ge=1, description="snapshots one explanation may go through")
+
+
 class LeaseSettings(Group):
     ttl_seconds: float = Field(6.0, gt=0, description="a killed holder's successor starts after at most this long")
     renew_seconds: float = Field(2.0, gt=0)
@@ -199,6 +209,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     queue: QueueSettings = QueueSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    nav: NavSettings = NavSettings()
     lease: LeaseSettings = LeaseSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

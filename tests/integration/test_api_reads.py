@@ -21,7 +21,7 @@ from tests.support.api import (
 from tests.support.testfund import WAD
 
 from paimon.application.approval_workflow.raise_ticket import adopt_chain, raise_if_needed
-from paimon.application.books.overview import take_snapshot
+from paimon.application.books.snapshots import take_snapshot
 from paimon.application.redemptions.store import find_redemption
 from paimon.composition import House
 from paimon.domain.chain import Address, parse_address
@@ -197,7 +197,7 @@ async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(desk: 
     final = await house.chain.final_block(house.rpc)
     async with house.database.write() as session:
         await session.merge(Cursor(id=1, number=final.number, hash=final.hash, timestamp=final.timestamp, epoch=1))
-    await take_snapshot(house.database, house.contracts, house.redis)
+    await take_snapshot(house.database, house.contracts, house.redis, material=house.settings.nav.material_bps)
     answer = await desk.get("/fund/overview")
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"

@@ -1,6 +1,7 @@
 """The fund's overview: our own figures at one block, the contract's beside them, served from the cache or without it."""
 
 import asyncio
+from typing import Any
 
 import orjson
 import pytest
@@ -11,8 +12,10 @@ from sqlalchemy import func, select
 from tests.support.books import record_all
 from tests.support.testfund import TestFund
 
-from paimon.application.books.overview import CHANNEL, display, read_overview, take_snapshot
+from paimon.application.books.overview import OVERVIEW, display, read_overview
+from paimon.application.books.snapshots import take_snapshot
 from paimon.composition import House
+from paimon.domain.chain import BlockStamp
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.models.derived import Observation
 
@@ -25,12 +28,18 @@ def no_redis() -> Redis:
     return Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
 
 
-async def snapshot(house: House, fund: TestFund) -> dict[str, object]:
+async def take(house: House, redis: Redis | None = None) -> BlockStamp | None:
+    nav = house.settings.nav
+    taken = await take_snapshot(house.database, house.contracts, redis or house.redis, material=nav.material_bps)
+    return taken.snapshot.at if taken else None
+
+
+async def snapshot(house: House, fund: TestFund) -> dict[str, Any]:
     await record_all(house, fund)
-    assert await take_snapshot(house.database, house.contracts, house.redis) is not None
+    assert await take(house) is not None
     encoded = await read_overview(house.redis, house.database)
     assert encoded is not None
-    shown: dict[str, object] = orjson.loads(encoded)
+    shown: dict[str, Any] = orjson.loads(encoded)
     return shown
 
 
@@ -48,7 +57,7 @@ async def test_our_figures_are_those_of_the_contracts_when_nothing_is_cached(hou
     assert shown["totalRedemptionLiability"] == str(vault["totalRedemptionLiability"]) != "0"
     assert shown["totalLockedShares"] == str(vault["totalLockedShares"]) != "0"
     assert shown["emergencyMode"] is vault["emergencyMode"]
-    assert shown["contract"] == {"totalAssets": shown["totalAssets"], "sharePrice": shown["sharePrice"]}
+    assert shown["contract"] == {"totalAssets": shown["totalAssets"], "sharePrice": shown["sharePrice"], "staleCache": False}
     assert shown["aum"] == display(int(str(shown["totalAssets"])), 18)
 
 
@@ -59,7 +68,7 @@ async def test_a_value_the_contract_cached_is_shown_beside_the_fresh_one(house: 
     rwac = next(each for each in fund.deployment.assets if each.symbol == "RWAC")
     fund.send("ada", "OracleAdapter", "setPrice", rwac.address, 2_500_000_000_000_000_000)
     after = await snapshot(house, fund)
-    assert after["contract"] == before["contract"]
+    assert after["contract"] == {**before["contract"], "staleCache": True}
     doubled = int(str(before["layer3Value"])) * 1_450 // 5_800
     assert int(str(after["totalAssets"])) - int(str(before["totalAssets"])) == pytest.approx(doubled, rel=1e-3)
     assert int(str(after["sharePrice"])) > int(str(before["sharePrice"]))
@@ -67,9 +76,9 @@ async def test_a_value_the_contract_cached_is_shown_beside_the_fresh_one(house: 
 
 async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(house: House, fund: TestFund) -> None:
     await record_all(house, fund)
-    at = await take_snapshot(house.database, house.contracts, house.redis)
+    at = await take(house)
     fund.send("ada", "Vault", "setEmergencyMode", True)
-    again = await take_snapshot(house.database, house.contracts, house.redis)
+    again = await take(house)
     assert at == again
     encoded = await read_overview(house.redis, house.database)
     assert encoded is not None
@@ -80,7 +89,7 @@ async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(house: H
 
 
 async def test_nothing_recorded_nothing_shown(house: House) -> None:
-    assert await take_snapshot(house.database, house.contracts, house.redis) is None
+    assert await take(house) is None
     assert await read_overview(house.redis, house.database) is None
 
 
@@ -100,7 +109,7 @@ async def test_without_redis_the_database_serves_and_snapshots_are_taken_all_the
     house: House, fund: TestFund, no_redis: Redis
 ) -> None:
     await record_all(house, fund)
-    at = await take_snapshot(house.database, house.contracts, no_redis)
+    at = await take(house, no_redis)
     assert at is not None
     encoded = await read_overview(no_redis, house.database)
     assert encoded is not None
@@ -118,11 +127,11 @@ async def test_a_snapshot_is_announced_to_those_who_watch(house: House, fund: Te
 
     listening = asyncio.create_task(first_message())
     await subscribed.wait()
-    await take_snapshot(house.database, house.contracts, house.redis)
+    await take(house)
     channel, data = await listening
     encoded = await read_overview(house.redis, house.database)
     assert encoded is not None
-    assert (channel, data) == (CHANNEL, orjson.loads(encoded))
+    assert (channel, data) == (OVERVIEW, orjson.loads(encoded))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "status": "status",
     "reconcile": "reconcile",
     "replay": "replay",
+    "snapshot": "snapshot",
     "demo": "demo.commands",
     "walk": "demo.walk_command",
     "market": "market.command",

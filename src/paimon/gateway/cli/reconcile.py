@@ -4,6 +4,7 @@ import asyncio
 
 import typer
 
+from paimon.application.books.nav import publish_nav
 from paimon.application.books.reconcile import NothingRecorded, Reconciliation, reconcile
 from paimon.composition import open_house, require_ready
 from paimon.gateway.cli.process import explained, refuse
@@ -29,6 +30,8 @@ async def _compare(settings: Settings) -> Reconciliation:
     async with open_house(settings, process="reconcile") as house:
         await require_ready(house)
         try:
-            return await reconcile(house.database, house.contracts)
+            result = await reconcile(house.database, house.contracts)
         except NothingRecorded as error:
             refuse(str(error))
+        await publish_nav(house.database, house.redis, threshold=settings.nav.material_bps)
+        return result

@@ -18,6 +18,7 @@ from paimon.application.accounts.tokens import TokenExpired, TokenInvalid
 from paimon.application.accounts.users import NotPermitted
 from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatch
 from paimon.application.approval_workflow.store import TicketNotFound
+from paimon.application.books.nav import TooManyPoints
 from paimon.application.redemptions.queries import RedemptionNotFound
 from paimon.application.redemptions.settle_one import NothingRecorded
 from paimon.application.redemptions.settlement import NotDue, NotSettleable
@@ -70,6 +71,7 @@ _NODE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain'
 TABLE: Final[Mapping[type[Exception], Rule]] = {
     InvalidInput: Rule(400, ErrorCode.VALIDATION_ERROR),
     MalformedMessage: Rule(400, ErrorCode.VALIDATION_ERROR, field="message"),
+    TooManyPoints: Rule(400, ErrorCode.VALIDATION_ERROR, field="interval"),
     MalformedSignature: Rule(400, ErrorCode.VALIDATION_ERROR, field="signature"),
     VoteNotAcceptable: Rule(400, ErrorCode.VALIDATION_ERROR, field="expiresAt"),
     AuthRequired: Rule(401, ErrorCode.AUTH_REQUIRED, message=AuthRequired.__doc__),

@@ -13,14 +13,16 @@ from celery.exceptions import OperationalError
 
 from paimon.application.approval_workflow.carry_out import carry_out_decided
 from paimon.application.approval_workflow.sla import sweep
-from paimon.application.books.overview import take_snapshot
+from paimon.application.books.nav import publish_nav
 from paimon.application.books.reconcile import NothingRecorded, reconcile
+from paimon.application.books.snapshots import take_snapshot
 from paimon.application.redemptions.reactions import LiveMessage
 from paimon.application.redemptions.settlement import settle_due
 from paimon.composition import House
 from paimon.domain.chain import checksum
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
 from paimon.gateway.tasks.runtime import WorkerRuntime
+from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.clock import database_now
@@ -137,9 +139,11 @@ async def _sweep_sla(house: House) -> None:
 
 async def _take_snapshot(house: House) -> None:
     try:
-        await take_snapshot(house.database, house.contracts, house.redis)
+        await take_snapshot(house.database, house.contracts, house.redis, material=house.settings.nav.material_bps)
     except (RpcUnavailable, RpcError) as error:
         log.warning("snapshot.waits_for_node", reason=str(error))
+    except CallReverted as error:
+        log.error("snapshot.fund_cannot_be_valued", reason=str(error))
 
 
 async def _reconcile(house: House) -> None:
@@ -147,6 +151,8 @@ async def _reconcile(house: House) -> None:
         await reconcile(house.database, house.contracts)
     except (NothingRecorded, RpcUnavailable, RpcError) as error:
         log.warning("reconcile.not_possible", reason=str(error))
+        return
+    await publish_nav(house.database, house.redis, threshold=house.settings.nav.material_bps)
 
 
 TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {

@@ -1,6 +1,6 @@
 """Which use case answers which outbox row. Each reads the aggregate's present state and does what is due."""
 
-from paimon.application.books.overview import take_snapshot
+from paimon.application.books.snapshots import defer_if_due, snapshot_after_events
 from paimon.application.event_listener.react import FUND, REDEMPTION
 from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, LiveMessage, observe_locked_nav, react
 from paimon.application.transactions.driver import drive
@@ -27,8 +27,20 @@ def handlers(house: House) -> dict[str, Handler[LiveMessage]]:
     async def on_locked_nav(due: Due) -> None:
         await observe_locked_nav(house.database, house.contracts, int(due.aggregate_id))
 
+    nav = house.settings.nav
+
     async def on_fund(_due: Due) -> None:
-        await take_snapshot(house.database, house.contracts, house.redis)
+        await snapshot_after_events(
+            house.database,
+            house.contracts,
+            house.redis,
+            material=nav.material_bps,
+            pause_seconds=nav.snapshot_pause_seconds,
+        )
+
+    async def defer_snapshot(session: WriteSession, _due: Due) -> list[LiveMessage]:
+        await defer_if_due(session, FUND, pause_seconds=nav.snapshot_pause_seconds)
+        return []
 
     async def on_wallet(due: Due) -> None:
         await drive_wallet(house, due.aggregate_id)
@@ -36,7 +48,7 @@ def handlers(house: House) -> dict[str, Handler[LiveMessage]]:
     return {
         REDEMPTION: Handler(within=on_redemption),
         OBSERVE_LOCKED_NAV: Handler(before=on_locked_nav),
-        FUND: Handler(before=on_fund),
+        FUND: Handler(before=on_fund, within=defer_snapshot),
         DRIVE_WALLET: Handler(before=on_wallet),
     }
 

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, Hash32, checksum, hex0x
-from paimon.domain.units import NavPerShare, RawAmount
-from paimon.domain.vault import VaultState
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
 from paimon.settings import Refusal
 
-_BATCH_MAX: Final = 100
+BATCH_MAX: Final = 100
 """Calls in one HTTP request; providers refuse far larger batches."""
 
 
@@ -72,8 +70,8 @@ class FundContracts:
             CallReverted, RpcUnavailable, RpcError.
         """
         results: list[Any] = []
-        for start in range(0, len(reads), _BATCH_MAX):
-            chunk = reads[start : start + _BATCH_MAX]
+        for start in range(0, len(reads), BATCH_MAX):
+            chunk = reads[start : start + BATCH_MAX]
             requests = [self._request(each, at) for each in chunk]
             try:
                 answers = await self.rpc.batch(requests)
@@ -87,36 +85,6 @@ class FundContracts:
         data = self.abis[read.contract].encode_call(read.function, *read.args)
         call = {"to": checksum(self._where[read.contract]), "data": hex0x(data)}
         return ("eth_call", [call, {"blockHash": hex0x(at.hash)}])
-
-    async def vault_state(self, *, at: BlockStamp) -> VaultState:
-        """The fresh parts of the fund's value, and the contract's own figures beside them."""
-        vault = ContractName.VAULT
-        breakdown, liability, fees, supply, locked, emergency, total_assets, share_price = await self.read(
-            [
-                Read(vault, "getLiquidityBreakdown"),
-                Read(vault, "totalRedemptionLiability"),
-                Read(vault, "withdrawableRedemptionFees"),
-                Read(vault, "totalSupply"),
-                Read(vault, "totalLockedShares"),
-                Read(vault, "emergencyMode"),
-                Read(vault, "totalAssets"),
-                Read(vault, "sharePrice"),
-            ],
-            at=at,
-        )
-        layer1_cash, layer1_yield, layer2, layer3 = breakdown.values()
-        return VaultState(
-            layer1_value=RawAmount(layer1_cash + layer1_yield),
-            layer2_value=RawAmount(layer2),
-            layer3_value=RawAmount(layer3),
-            redemption_liability=RawAmount(liability),
-            withdrawable_redemption_fees=RawAmount(fees),
-            total_supply=RawAmount(supply),
-            locked_shares=RawAmount(locked),
-            emergency_mode=emergency,
-            contract_total_assets=RawAmount(total_assets),
-            contract_share_price=NavPerShare(share_price),
-        )
 
     async def redemption_request(self, request_id: int, *, at: BlockStamp) -> dict[str, Any]:
         """The `getRedemptionRequest` tuple by field name. Raises CallReverted for an id that does not exist."""

@@ -1,8 +1,10 @@
 """The fund's overview. It is served as stored bytes; these classes are its contract, checked by tests."""
 
+from typing import Literal
+
 from pydantic import Field
 
-from paimon.gateway.rest.schema import ApiModel, BigInt, HashText, Time
+from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 
 
 class LayerView(ApiModel):
@@ -18,11 +20,49 @@ class LayersView(ApiModel):
     layer3: LayerView = Field(alias="L3")
 
 
+class HeldAssetView(ApiModel):
+    """One asset in the vault. One that was taken off the list counts for nothing, whatever its balance."""
+
+    token: AddressText
+    tier: Literal["L1", "L2", "L3"]
+    active: bool
+    balance: BigInt
+    decimals: int
+    price: BigInt | None = Field(description="USDT per whole token, scaled by 1e18")
+    price_age_seconds: int | None = Field(description="at the block; null where the oracle tells no time")
+    value: BigInt
+
+
+class PendingFeesView(ApiModel):
+    """What a collection now would take. It lowers net assets then, not before."""
+
+    management: BigInt
+    performance: BigInt
+    high_water_mark: BigInt = Field(description="performance is measured from this value of all of L3, bought or earned")
+
+
+class PausedView(ApiModel):
+    vault: bool
+    redemption_manager: bool
+    asset_controller: bool
+
+
 class ContractFiguresView(ApiModel):
     """What the contract itself says, which may come from a value cache up to five minutes old."""
 
     total_assets: BigInt
     share_price: BigInt
+    stale_cache: bool = Field(description="its cached value of the assets is not what they are worth at this block")
+
+
+class OfficialNavView(ApiModel):
+    """The newest NAV point: published, or withheld while a difference between books and chain is open."""
+
+    status: Literal["PUBLISHED", "WITHHELD"]
+    share_price: BigInt | None
+    withheld_reason: str | None
+    block_number: int
+    time: Time
 
 
 class BlockView(ApiModel):
@@ -39,14 +79,21 @@ class OverviewView(ApiModel):
     share_price: BigInt
     nav: str
     aum: str
+    cash: BigInt
     layer1_liquidity: BigInt
     layer2_liquidity: BigInt
     layer3_value: BigInt
     total_redemption_liability: BigInt
     total_locked_shares: BigInt
     withdrawable_redemption_fees: BigInt
+    pending_fees: PendingFeesView
+    otc_in_transit: BigInt = Field(description="paid for OTC orders that are not delivered yet; in no asset until then")
     emergency_mode: bool
+    paused: PausedView
     layers: LayersView
+    assets: list[HeldAssetView]
+    price_age_seconds: int | None = Field(description="of the oldest price that counts")
     contract: ContractFiguresView
+    official: OfficialNavView | None
     block: BlockView
     last_updated: Time

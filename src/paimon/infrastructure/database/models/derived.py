@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from paimon.domain.chain import ContractName
 from paimon.domain.redemption import Channel, RedemptionStatus
 from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,
@@ -209,7 +210,7 @@ class ContractFlag(Base):
     since_block: Mapped[int] = mapped_column(BigInteger)
 
 
-INPUTS: Final[tuple[type[Base], ...]] = (Cursor, Block, RawLog, Observation)
+INPUTS: Final[tuple[type[Base], ...]] = (Cursor, Block, RawLog, Observation, DailySnapshot, AssetHoldingSnapshot)
 """What was read from the chain. A replay reads these and never rewrites them, but for what a raw log was decoded to."""
 
 PROJECTIONS: Final[tuple[type[Base], ...]] = (Holding, RedemptionRequest, RoleHolder, ContractFlag)

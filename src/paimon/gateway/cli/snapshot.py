@@ -1,0 +1,66 @@
+"""`paimon snapshot`: the fund at the last recorded block, read and kept now."""
+
+import asyncio
+
+import typer
+
+from paimon.application.books.overview import display
+from paimon.application.books.snapshots import Taken, take_snapshot
+from paimon.composition import open_house, require_ready
+from paimon.domain.chain import checksum
+from paimon.domain.snapshot import FundSnapshot, Tier
+from paimon.gateway.cli.process import explained, refuse
+from paimon.infrastructure.blockchain.contracts import CallReverted
+from paimon.settings import Settings, load_settings
+
+app = typer.Typer()
+
+
+@app.command("snapshot")
+def snapshot_now(context: typer.Context) -> None:
+    """Read the whole fund at the last recorded block and keep it as part of the history."""
+    with explained():
+        taken = asyncio.run(_take(load_settings(context.obj)))
+    for name, value in _lines(taken.snapshot).items():
+        print(f"{name:<26} {value}")
+
+
+async def _take(settings: Settings) -> Taken:
+    async with open_house(settings, process="snapshot") as house:
+        await require_ready(house)
+        try:
+            taken = await take_snapshot(
+                house.database, house.contracts, house.redis, material=settings.nav.material_bps, keep=True
+            )
+        except CallReverted as error:
+            refuse(f"the fund cannot be valued at the last recorded block: {error}")
+    if taken is None:
+        refuse("the listener has recorded nothing yet, so there is no block to read the fund at")
+    return taken
+
+
+def _lines(snapshot: FundSnapshot) -> dict[str, str]:
+    def money(amount: int) -> str:
+        return display(amount, snapshot.asset_decimals)
+
+    vault, age = snapshot.vault, snapshot.oldest_price_age
+    stale = "  (STALE: from its value cache)" if snapshot.stale_cache else ""
+    return {
+        "block": f"{snapshot.at} of {snapshot.at.timestamp:%Y-%m-%d %H:%M:%S} UTC",
+        "NAV per share": display(vault.nav_per_share, 18),
+        "  the contract says": display(snapshot.contract.share_price, 18) + stale,
+        "net assets": money(vault.net_assets),
+        "gross assets": money(vault.gross_assets),
+        **{f"  {tier}": money(snapshot.tier_value(tier)) for tier in Tier},
+        "  of it cash": money(snapshot.cash),
+        "redemption liability": money(snapshot.redemption_liability),
+        "redemption fees kept": money(snapshot.withdrawable_redemption_fees),
+        "fees pending": money(snapshot.fees.pending_management + snapshot.fees.pending_performance),
+        "OTC in transit": money(snapshot.in_transit_total),
+        "shares": f"{display(snapshot.total_supply, 18)}, {display(snapshot.locked_shares, 18)} of them locked",
+        "oldest price": "no times told" if age is None else f"{age} old",
+        **{
+            f"{each.tier} {checksum(each.token)[:10]}…": f"{money(each.value)}{'' if each.active else '  (off the list)'}"
+            for each in snapshot.assets
+        },
+    }

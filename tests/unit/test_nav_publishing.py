@@ -1,0 +1,64 @@
+"""When a difference withholds NAV."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.domain.books import Difference
+from paimon.domain.nav import Worth, material, reason, value_of
+from paimon.domain.units import WAD, Bps, NavPerShare, RawAmount
+
+pytestmark = pytest.mark.unit
+
+WORTH = Worth(net_assets=RawAmount(10_000_000 * WAD), nav_per_share=NavPerShare(2 * WAD))
+ONE_BP = Bps(1)
+ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+def differs(subject: str, by: int) -> Difference:
+    return Difference(subject, str(10**30 + by), str(10**30))
+
+
+@pytest.mark.parametrize("subject", ["redemption liability", "request 7 grossAmount"])
+def test_an_amount_is_material_from_one_basis_point_of_net_assets_on(subject: str) -> None:
+    assert material([differs(subject, 1_000 * WAD - 1)], WORTH, threshold=ONE_BP) == []
+    assert len(material([differs(subject, 1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
+    assert len(material([differs(subject, -1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
+
+
+@pytest.mark.parametrize("subject", ["supply", "locked shares", f"shares of {ADDRESS}", "request 7 shares"])
+def test_shares_count_at_nav(subject: str) -> None:
+    assert material([differs(subject, 499 * WAD)], WORTH, threshold=ONE_BP) == []
+    assert len(material([differs(subject, 500 * WAD)], WORTH, threshold=ONE_BP)) == 1
+
+
+def test_small_amounts_add_up() -> None:
+    halves = [differs("redemption liability", 500 * WAD), differs("supply", 250 * WAD)]
+    assert material(halves[:1], WORTH, threshold=ONE_BP) == []
+    assert material(halves, WORTH, threshold=ONE_BP) == halves
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        Difference("request 7 status", "APPROVED", "SETTLED"),
+        Difference("Vault paused", "False", "True"),
+        Difference("request count", "7", "8"),
+        Difference(f"shares of {ADDRESS}", "(absent)", "1"),
+        Difference("request 7 settlementTime", "1", "2"),
+        Difference("something nobody has named yet", "1", "2"),
+    ],
+)
+def test_a_status_or_anything_we_cannot_value_is_material(difference: Difference) -> None:
+    assert material([difference], WORTH, threshold=Bps(10_000)) == [difference]
+
+
+def test_the_reason_names_the_first_with_both_numbers() -> None:
+    assert reason([differs("supply", 0)]) == f"material difference: supply: books {10**30}, chain {10**30}"
+    assert reason([differs("supply", 0)] * 3).endswith(" and 2 more")
+
+
+@given(st.integers(0, 10**40), st.integers(0, 10**40))
+def test_what_a_difference_is_worth_does_not_depend_on_the_side(book: int, chain: int) -> None:
+    there, back = (Difference("supply", str(a), str(b)) for a, b in ((book, chain), (chain, book)))
+    assert value_of(there, WORTH) == value_of(back, WORTH) == 2 * abs(book - chain)
