@@ -19,7 +19,7 @@ from paimon.application.event_listener.record import driver_connection, reading_
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.sessions import WriteSession
 
-PAGE_LOGS_MAX: Final = 5_000
+PAGE_LOGS_MAX: Final = 10_000
 
 Progress = Callable[[int, int], None]
 """Told how many logs are folded, and of how many."""

@@ -39,9 +39,11 @@ async def _load(session: WriteSession, needed: Touched) -> Projection:
     requests = select(RedemptionRequest).where(RedemptionRequest.request_id.in_(needed.requests))
     for row in await session.scalars(requests):
         projection.redemptions[row.request_id] = to_domain(row)
-    for holding in await session.scalars(select(HoldingRow).where(HoldingRow.holder.in_(needed.holders))):
-        holder = Address(holding.holder)
-        projection.holdings[holder] = Holding(holder, RawAmount(holding.shares), RawAmount(holding.locked_shares))
+    holdings = select(HoldingRow.holder, HoldingRow.shares, HoldingRow.locked_shares).where(
+        HoldingRow.holder.in_(needed.holders)
+    )
+    for holder, shares, locked_shares in await session.execute(holdings):
+        projection.holdings[holder] = Holding(Address(holder), RawAmount(shares), RawAmount(locked_shares))
     return projection
 
 

@@ -1,11 +1,11 @@
 """What a contract's ABI can do: encode calls, decode results, logs and reverts. Built once from the shipped JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
@@ -198,20 +198,23 @@ def _native(parameter: Parameter, value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """A decoded value as stored JSON carries it: integers as decimal strings, addresses checksummed, bytes as hex."""
-    match value:
-        case bool() | None:
-            return value
-        case str():
-            return storable(value)
-        case int():
-            return str(value)
-        case bytes():
-            return checksum(value) if len(value) == 20 else hex0x(value)
-        case dict():
-            return {key: plain(each) for key, each in value.items()}
-        case list() | tuple():
-            return [plain(each) for each in value]
-    raise TypeError(f"no plain form for {type(value).__name__}")
+    form = _PLAIN_FORMS.get(type(value))
+    if form is None:
+        raise TypeError(f"no plain form for {type(value).__name__}")
+    return form(value)
+
+
+# Looked up by type rather than matched: this runs for every argument of every log.
+_PLAIN_FORMS: Final[dict[type, Callable[[Any], Any]]] = {
+    type(None): lambda value: value,
+    bool: bool,
+    str: storable,
+    int: str,
+    bytes: lambda value: checksum(value) if len(value) == 20 else hex0x(value),
+    dict: lambda value: {key: plain(each) for key, each in value.items()},
+    list: lambda value: [plain(each) for each in value],
+    tuple: lambda value: [plain(each) for each in value],
+}
 
 
 @cache
