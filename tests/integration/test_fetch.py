@@ -1,28 +1,18 @@
 """A range of blocks is one consistent answer or none: whatever does not fit together is asked for again, and not recorded."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
-from sqlalchemy import func, select
 from tests.support.jsonrpc import StubNode, stub_node
 from tests.support.strategies import address, stamp
 from tests.support.stubchain import StubChain
 
 from paimon.application.event_listener.fetch import ChainLog, Header, InconsistentAnswer, Range, fetch_range
-from paimon.application.event_listener.follow import Listener
 from paimon.domain.chain import Hash32, hex0x
-from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
-from paimon.infrastructure.blockchain.finality import FinalizedTag
+from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.leases import try_take
-from paimon.infrastructure.database.models.derived import Block, Cursor, RawLog
-from paimon.infrastructure.database.sessions import Database
-from paimon.settings import ChainSettings
 
 pytestmark = pytest.mark.integration
 
@@ -88,85 +78,6 @@ async def test_answers_that_do_not_fit_together_are_no_range(chain: StubChain, r
     LIES[lie](chain)
     with pytest.raises(InconsistentAnswer):
         await fetch_range(rpc, FOLLOWED, 2, 9)
-
-
-def listener_over(rpc: Rpc, database: Database, **options: Any) -> Listener:
-    settings = ChainSettings(chain_id=31337, rpc_url=SecretStr("http://stub"), poll_seconds=0.02, **options)
-    return Listener(database, FundContracts(rpc, FUND), FinalizedTag(), settings, start_block=1)
-
-
-async def recorded(database: Database) -> tuple[int | None, int, int]:
-    """The cursor's block, and how many blocks and logs are there."""
-    async with database.read() as session:
-        return (
-            await session.scalar(select(Cursor.number)),
-            await session.scalar(select(func.count()).select_from(Block)) or 0,
-            await session.scalar(select(func.count()).select_from(RawLog)) or 0,
-        )
-
-
-@pytest.mark.parametrize("lie", ["a header does not follow", "a log is of another fork", "a log is of another contract"])
-async def test_nothing_of_an_inconsistent_answer_is_recorded_and_the_truth_is_when_it_comes(
-    chain: StubChain, rpc: Rpc, database: Database, eventually: Callable[..., Any], lie: str
-) -> None:
-    LIES[lie](chain)
-    lease = await try_take(database, "listener", "tests", ttl_seconds=30)
-    assert lease is not None
-    following = asyncio.create_task(listener_over(rpc, database).follow(lease))
-    try:
-        await asyncio.sleep(0.2)
-        assert await recorded(database) == (0, 0, 0)
-        truth = StubChain(head=12)
-        truth.emit(3, FUND.vault, [b"\x11" * 32])
-        chain.headers, chain.logs = truth.headers, truth.logs
-
-        async def caught_up() -> bool:
-            return await recorded(database) == (12, 12, 1)
-
-        await eventually(caught_up)
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-
-
-async def test_a_node_that_is_away_when_the_lease_comes_is_waited_for(
-    chain: StubChain, node: StubNode, rpc: Rpc, database: Database, eventually: Callable[..., Any]
-) -> None:
-    there = node.methods.pop("eth_getBlockByNumber")
-    lease = await try_take(database, "listener", "tests", ttl_seconds=30)
-    assert lease is not None
-    following = asyncio.create_task(listener_over(rpc, database).follow(lease))
-    try:
-        await asyncio.sleep(0.1)
-        node.methods["eth_getBlockByNumber"] = None
-        await asyncio.sleep(0.1)
-        assert not following.done()
-        node.methods["eth_getBlockByNumber"] = there
-
-        async def caught_up() -> bool:
-            return (await recorded(database))[0] == 12
-
-        await eventually(caught_up)
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-
-
-async def test_a_batch_holds_no_more_logs_than_allowed_unless_one_block_does(
-    rpc: Rpc, database: Database, eventually: Callable[..., Any]
-) -> None:
-    lease = await try_take(database, "listener", "tests", ttl_seconds=30)
-    assert lease is not None
-    following = asyncio.create_task(listener_over(rpc, database, batch_logs_max=1).follow(lease))
-    try:
-
-        async def caught_up() -> bool:
-            return await recorded(database) == (12, 12, 4)
-
-        await eventually(caught_up)
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.integers(1, 8))
