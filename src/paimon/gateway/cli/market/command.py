@@ -25,6 +25,7 @@ app = typer.Typer(help="A simulated market on the demo's chain: investors, price
 
 DEFAULT_DATA: Final = Path(".paimon")
 DEFAULT_SEED: Final = 7
+_DAYS: Final = 90
 
 Data = Annotated[Path, typer.Option("--data", help="The running demo's data folder.", envvar="PAIMON_DEMO_DATA")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed on the same chain does the same.")]
@@ -64,29 +65,20 @@ def history(
 ) -> None:
     """Lay months down on the running demo's chain at once; the house then catches up. 90 days unless told otherwise."""
     with explained(), _stage(data.resolve()) as stage:
-        days = 90 if days is None and actions is None else days
-        config = _config(left_to_house)
-        if actions and days:
-            config = MarketConfig(max(actions // days, 1), config.actions_per_block, *_left_bps(left_to_house))
-        laid = History(stage, seed=seed, config=config, alone=False)
+        laid = History(stage, seed=seed, config=_config(left_to_house), alone=False)
         try:
             with _progress() as bar:
                 task = bar.add_task("laying history", total=1.0)
-                laid.lay(
-                    actions=actions, days=None if actions else days, progress=lambda done: bar.update(task, completed=done)
-                )
+                days = days if days or actions else _DAYS
+                laid.lay(actions=actions, days=days, progress=lambda done: bar.update(task, completed=done))
         except KeyboardInterrupt:
             print("\nstopped; what is laid stays", flush=True)
         print(laid.summary.table())
 
 
-def _left_bps(left_to_house: int) -> tuple[int, int]:
-    return left_to_house * 100, left_to_house * 100
-
-
 def _config(left_to_house: int) -> MarketConfig:
-    approvals, settlements = _left_bps(left_to_house)
-    return MarketConfig(approvals_left_bps=approvals, settlements_left_bps=settlements)
+    left_bps = left_to_house * 100
+    return MarketConfig(approvals_left_bps=left_bps, settlements_left_bps=left_bps)
 
 
 @contextmanager

@@ -52,12 +52,10 @@ def lay_history(
     config = config or MarketConfig()
     if alone:
         config = replace(config, approvals_left_bps=0, settlements_left_bps=0)
-    if actions and days:
-        config = replace(config, actions_per_day=max(actions // days, 1))
     with Node(rpc_url) as node:
         stage = Stage(node, Venue.of(deployment, people, artifacts))
         history = History(stage, seed=seed, config=config, alone=alone)
-        history.lay(actions=actions, days=None if actions else days, progress=progress)
+        history.lay(actions=actions, days=days, progress=progress)
         return history.summary
 
 
@@ -72,13 +70,14 @@ class History:
         self._actions_since_look = 0
 
     def lay(self, *, actions: int | None = None, days: int | None = None, progress: Progress | None = None) -> None:
-        """Raises MarketError."""
+        """So many actions, or days, or both: then the days are as busy as that takes. Raises MarketError."""
         if not actions and not days:
             raise MarketError("a history needs a length: so many actions, or so many days")
+        config = replace(self._config, actions_per_day=max(actions // days, 1)) if actions and days else self._config
         with self._stage.unlocked():
             open_market(self._stage, signed=False)
             observer = Observer(self._stage.node, self._stage.venue)
-            market = Market(self.summary.seed, observer.look(), self._config)
+            market = Market(self.summary.seed, observer.look(), config)
             began, started_at = time.monotonic(), market.world.now
             market.world.now += 1
             done = 0.0
