@@ -9,7 +9,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
@@ -34,6 +44,23 @@ ChecksumAddress = Annotated[Address, BeforeValidator(_address), PlainSerializer(
 """Given as 0x-hex, kept as 20 bytes."""
 
 
+def _url(*beginnings: str) -> AfterValidator:
+    """A secret URL that starts with one of these; the message does not repeat it."""
+
+    def check(url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(beginnings):
+            raise ValueError(f"must be a URL that starts with {' or '.join(beginnings)}")
+        return url
+
+    return AfterValidator(check)
+
+
+PostgresUrl = Annotated[SecretStr, _url("postgresql+psycopg://", "postgresql://")]
+RedisUrl = Annotated[SecretStr, _url("redis://", "rediss://", "unix://")]
+HttpUrl = Annotated[SecretStr, _url("https://", "http://")]
+WebSocketUrl = Annotated[SecretStr, _url("wss://", "ws://")]
+
+
 class Group(BaseModel):
     """Settings that belong together. A mistyped variable is refused: ignored, it would leave its default in force."""
 
@@ -41,21 +68,21 @@ class Group(BaseModel):
 
 
 class DatabaseSettings(Group):
-    url: SecretStr = Field(description="as the application's role: postgresql+psycopg://app@host/paimon")
-    owner_url: SecretStr | None = Field(None, description="as the owner of the tables; only `paimon db` uses it")
-    read_url: SecretStr | None = Field(None, description="a replica for reads; the same as url when absent")
+    url: PostgresUrl = Field(description="as the application's role: postgresql+psycopg://app@host/paimon")
+    owner_url: PostgresUrl | None = Field(None, description="as the owner of the tables; only `paimon db` uses it")
+    read_url: PostgresUrl | None = Field(None, description="a replica for reads; the same as url when absent")
     pool_size: int = Field(5, ge=1, le=100)
     connect_timeout_seconds: int = Field(5, ge=1)
 
 
 class RedisSettings(Group):
-    url: SecretStr = Field(description="redis://:password@host:port/0; broker, cache and live messages")
+    url: RedisUrl = Field(description="redis://:password@host:port/0; broker, cache and live messages")
 
 
 class ChainSettings(Group):
     chain_id: int = Field(description="56 BSC, 97 BSC testnet, 31337 local; refused when the node says another")
-    rpc_url: SecretStr
-    ws_url: SecretStr | None = Field(None, description="doorbell only; without it the poll alone wakes the listener")
+    rpc_url: HttpUrl
+    ws_url: WebSocketUrl | None = Field(None, description="doorbell only; without it the poll alone wakes the listener")
     poll_seconds: float = Field(1.0, gt=0)
     request_timeout_seconds: float = Field(10.0, gt=0)
     attempts_max: int = Field(5, ge=1, description="bounded retries of one RPC request")

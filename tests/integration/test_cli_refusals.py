@@ -164,6 +164,11 @@ def test_missing_and_wrong_settings_are_named(programs: Programs, env: Environme
     said = refusal(programs.start("scheduler", env=incomplete))
     assert "PAIMON_REDIS__URL: Field required" in said
     assert "PAIMON_FUND__VAULT" in said
+    odd = {"PAIMON_DATABASE__URL": "a secret, but no URL", "PAIMON_REDIS__URL": "x", "PAIMON_CHAIN__RPC_URL": "ws://x"}
+    said = refusal(programs.start("listener", env=env | odd))
+    assert [line.split(":")[0].strip() for line in said.splitlines()[1:]] == list(odd)
+    assert "must be a URL that starts with redis://" in said
+    assert "secret" not in said
 
 
 def test_a_settings_file_that_does_not_exist(programs: Programs) -> None:

@@ -13,8 +13,10 @@ from typing import Final, LiteralString
 
 import psycopg
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from paimon.gateway.cli.demo.child import ChildSpec
+from paimon.gateway.cli.demo.errors import DemoError
 from paimon.settings import Settings
 
 HOUSE_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "api")
@@ -84,5 +86,9 @@ class HouseProcesses:
 
 
 def libpq_url(sqlalchemy_url: str) -> str:
-    """The same database in libpq's own spelling."""
-    return make_url(sqlalchemy_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    """The same database in libpq's own spelling. Raises DemoError when it is no URL."""
+    try:
+        url = make_url(sqlalchemy_url)
+    except ArgumentError as error:
+        raise DemoError("PAIMON_DATABASE__URL and OWNER_URL are URLs that start with postgresql+psycopg://") from error
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -143,7 +143,10 @@ class Stack:
         if self._given("PAIMON_CHAIN__WS_URL"):
             self._given_together("PAIMON_CHAIN__WS_URL", "PAIMON_CHAIN__RPC_URL")
         if given := self._given("PAIMON_CHAIN__RPC_URL"):
-            return ChainRpc(given["PAIMON_CHAIN__RPC_URL"])
+            url = given["PAIMON_CHAIN__RPC_URL"]
+            if not url.startswith(("http://", "https://")):
+                raise DemoError("PAIMON_CHAIN__RPC_URL must be a URL that starts with https:// or http://")
+            return ChainRpc(url)
         return EmbeddedChain(self.data, anvil=find_anvil(CONTRACTS))
 
     def _start_chain(self, supervisor: Supervisor, chain: EmbeddedChain | ChainRpc) -> dict[str, str]:
