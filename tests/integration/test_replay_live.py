@@ -192,3 +192,17 @@ async def test_a_replay_killed_at_any_moment_leaves_the_books_as_they_were_and_n
         assert books_of(owner_url) in (wrong, right)
     assert answer(paimon("replay", environment=environment))[0] == 0
     assert books_of(owner_url) == right != unfilled
+
+
+def test_memory_does_not_grow_with_the_history(owner_url: str) -> None:
+    """One page of logs against three: what a page takes is given back."""
+    peaks_kib = []
+    for count in (10_000, 30_000):
+        execute(owner_url, "TRUNCATE derived.cursor, derived.blocks, derived.raw_logs")
+        write_logs(libpq(owner_url), count)
+        command = [sys.executable, "-m", "tests.support.replay_run", owner_url]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=200)
+        logs, _seconds, peak_kib, differing = done.stdout.splitlines()[-1].split()
+        assert (int(logs), int(differing) > 0) == (count, True)
+        peaks_kib.append(int(peak_kib))
+    assert peaks_kib[1] < peaks_kib[0] * 1.1

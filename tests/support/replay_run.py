@@ -1,0 +1,25 @@
+"""A process that checks the synthetic books and prints logs, seconds, and its peak memory: `python -m … URL`."""
+
+import asyncio
+import resource
+import sys
+import time
+
+from tests.support.derived_tables import synthetic_contracts
+
+from paimon.application.books.replay import check
+from paimon.infrastructure.database.sessions import create_engine
+
+
+async def main(url: str) -> None:
+    engine = create_engine(url, pool_size=1, connect_timeout_seconds=5, application_name="paimon-replay")
+    began = time.monotonic()
+    checked = await check(engine, synthetic_contracts())
+    seconds = time.monotonic() - began
+    await engine.dispose()
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(checked.logs, f"{seconds:.3f}", peak_kib, checked.comparison.rows_differing)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
