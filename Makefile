@@ -1,4 +1,4 @@
-# `make` alone lists what there is. Python 3.11+, Node 20+ and a C-less machine are enough; everything else is fetched.
+# `make` alone lists what there is. Python 3.11+ and Node 20+ are enough; everything else is fetched.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -34,7 +34,7 @@ setup: $(VENV)/.ready contracts/node_modules/.ready ## Install everything into t
 demo: setup ## Run everything here, embedded, until Ctrl-C (FRESH=1 starts over)
 	@$(BIN)/paimon demo $(if $(FRESH),--fresh)
 
-walk: setup ## Walk five redemptions headless and compare the books (KILLS=24 SEED=7 kills processes on the way)
+walk: setup ## Walk five redemptions headless and compare the books (KILLS=21 SEED=7 kills processes on the way)
 	@$(BIN)/paimon walk $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 test: setup ## All tests: Python on real services, then the contracts'

@@ -108,7 +108,7 @@ _HOUR = 3600
 
 
 class ApprovalSettings(Group):
-    """Source of the defaults: domain facts, "Approvals"."""
+    """Source of the defaults: docs/fund.md, "Approvals"."""
 
     policy_version: int = 1
     vote_ttl_seconds_max: int = Field(300, ge=1, description="how far ahead a vote's expiry may lie")
@@ -206,7 +206,7 @@ class LeaseSettings(Group):
 
 
 class HealthSettings(Group):
-    """From when on `/system/health` shows a part as degraded, or down. Source: domain facts, "Operations"."""
+    """From when on `/system/health` shows a part as degraded, or down. Source: docs/fund.md, "Operations"."""
 
     check_timeout_seconds: float = Field(2.0, gt=0, description="a part that does not answer within this is down")
     lag_warning_seconds: int = 60

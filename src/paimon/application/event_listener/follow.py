@@ -145,4 +145,4 @@ def _report(decoded: DecodedLog) -> None:
     if decoded.status is LogStatus.QUARANTINED:
         log.error("log.quarantined", reason=decoded.reason, log_index=decoded.log.log_index, **fields)
     elif decoded.status is LogStatus.APPLIED:
-        log.info("log.recorded", request_id=decoded.request_id, tx=hex0x(decoded.log.tx_hash), **fields)
+        log.info("log.recorded", redemption_id=decoded.request_id, tx=hex0x(decoded.log.tx_hash), **fields)

@@ -11,7 +11,7 @@ from paimon.infrastructure.database.models.owned import OutboxPriority
 REDEMPTION: Final = "redemption"
 FUND: Final = "fund"
 
-# Source: domain facts, "Event priorities for reactions"; whatever is not named is normal.
+# Source: docs/fund.md, "Event priorities for reactions"; whatever is not named is normal.
 _PRIORITY: Final[dict[str, OutboxPriority]] = {
     **dict.fromkeys(
         (

@@ -47,7 +47,7 @@ async def react(
     redemption = await find_redemption(session, request_id)
     if redemption is None:
         # Its event was quarantined: there is nothing to act on, and the quarantine is what an operator sees.
-        log.warning("redemption.unknown", request_id=request_id)
+        log.warning("redemption.unknown", redemption_id=request_id)
         return []
     told = [LiveMessage(channel, _present(redemption)) for event, channel in _CHANNELS.items() if event in events]
     if (raised := await raise_if_needed(session, redemption, policy, now=now)) is not None:
@@ -88,7 +88,7 @@ async def observe_locked_nav(database: Database, contracts: FundContracts, reque
             )
             .on_conflict_do_nothing()
         )
-    log.info("redemption.locked_nav_observed", request_id=request_id, block=at.number)
+    log.info("redemption.locked_nav_observed", redemption_id=request_id, block=at.number)
 
 
 def _present(redemption: Redemption) -> dict[str, Any]:

@@ -38,5 +38,5 @@ async def settle_one(
         intent = await request_settlement(
             session, redemption, chain_time=here.timestamp, window_date=date, contracts=contracts, keeper=keeper
         )
-    log.info("settlement.requested", request_id=request_id, by=checksum(by.address), intent_id=str(intent.id))
+    log.info("settlement.requested", redemption_id=request_id, by=checksum(by.address), intent_id=str(intent.id))
     return intent

@@ -100,7 +100,7 @@ async def settle_due(database: Database, contracts: FundContracts, *, keeper: Ad
                     session, redemption, chain_time=here.timestamp, window_date=date, contracts=contracts, keeper=keeper
                 )
         except TriesExhausted as error:
-            log.error("settlement.exhausted", request_id=redemption.request_id, reason=str(error))
+            log.error("settlement.exhausted", redemption_id=redemption.request_id, reason=str(error))
             continue
         queued.append(redemption.request_id)
     return queued

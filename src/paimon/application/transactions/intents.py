@@ -1,8 +1,8 @@
 """Setting out to do something on chain: an intent is written in the transaction of the decision it follows from.
 
-The idempotency key says what the intent is for (`approve:17`, `settle:17`); whoever queues the same again gets the row
-that is there, and the same key with another payload is refused. Nothing is sent here: the wallet's driver is woken by an
-outbox row that commits with the intent, and a sweep drives every wallet that has open intents in any case.
+The idempotency key says what the intent is for (`approve-redemption:17`, `settle-redemption:17`); whoever queues the same
+again gets the row that is there, and the same key with another payload is refused. Nothing is sent here: the wallet's
+driver is woken by an outbox row that commits with the intent, and a sweep drives every wallet with open intents anyway.
 """
 
 import structlog
@@ -71,7 +71,7 @@ async def queue_intent(
         )
     if is_new:
         await outbox.add(session, DRIVE_WALLET, checksum(wallet), priority=OutboxPriority.CHAIN)
-        log.info("intent.queued", intent_id=str(intent.id), key=key, kind=kind, request_id=request_id)
+        log.info("intent.queued", intent_id=str(intent.id), key=key, kind=kind, redemption_id=request_id)
     return intent
 
 

@@ -80,7 +80,8 @@ class EmbeddedChain:
                 *(str(self._anvil), "--host", HOST, "--port", str(self.port), "--quiet"),
                 *("--chain-id", str(CHAIN_ID), "--mnemonic", self._mnemonic, "--accounts", str(self._accounts)),
                 *("--slots-in-an-epoch", "1", "--no-mining"),
-                *("--state", str(self._files.own.resolve())),
+                # Only at the end: it would rewrite the file in place once a minute (chain_state.py keeps checkpoints).
+                *("--state", str(self._files.own.resolve()), "--state-interval", str(10**9)),
                 # States of blocks beyond the last 1500 would go to disk, by the gigabyte.
                 *("--preserve-historical-states", "--max-persisted-states", "0", "--cache-path", str(home / "cache")),
             ),

@@ -78,6 +78,11 @@ class ApiClient:
             },
         )
 
+    async def sign_in(self) -> str:
+        """A fresh access token for this person. Raises ApiRefused."""
+        self._token = await self._sign_in()
+        return self._token
+
     async def _signed_in(self, method: str, path: str, **options: Any) -> Any:
         if self._token is None:
             self._token = await self._sign_in()

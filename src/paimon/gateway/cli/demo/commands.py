@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -160,6 +161,29 @@ def _seconds(duration: str) -> int:
 
 
 @app.command()
+def token(context: typer.Context, name: Annotated[str, typer.Argument(help="Who signs in.")] = "vera") -> None:
+    """An access token for the API (15 minutes): sign in as one of the demo's people."""
+
+    async def sign_in(api: ApiClient) -> str:
+        async with api:
+            return await api.sign_in()
+
+    with explained():
+        print(asyncio.run(sign_in(RunningDemo(context.obj).api(name))))
+
+
+def _shown(raw: str) -> str:
+    """A raw amount of 18 decimals, as the demo's tokens have, for people."""
+    return f"{Decimal(raw).scaleb(-18):,.2f}"
+
+
+def _when(seen: dict[str, Any]) -> str:
+    if seen["settledNetAmount"] is not None:
+        return f"paid {_shown(seen['settledNetAmount'])} after a fee of {_shown(seen['settledFee'])}"
+    return f"settles from {seen['settlementAt']} on, by chain time" if seen["settlementAt"] else "no settlement date yet"
+
+
+@app.command()
 def show(context: typer.Context, request_id: RequestId, name: As = "willa") -> None:
     """A request's present state and its timeline."""
 
@@ -170,6 +194,7 @@ def show(context: typer.Context, request_id: RequestId, name: As = "willa") -> N
     with explained():
         seen = asyncio.run(read(RunningDemo(context.obj).api(name)))
         print(f"request {seen['requestId']}  {seen['channel']}  {seen['status']}  owner {seen['owner']}")
+        print(f"  {_shown(seen['shares'])} shares for {_shown(seen['grossAmount'])} USDT, {_when(seen)}")
         for entry in seen["timeline"]:
             at = entry["at"][: len("2026-01-31T12:00:00")].replace("T", " ")
             print(f"  {at}  {entry['source']:<6} {entry['title']:<46} {entry['details'].get('txHash', '')}".rstrip())

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
+from pydantic.alias_generators import to_camel
+
 from paimon.application.health import Health
 from paimon.domain.health import Condition, Part
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, iso_z
@@ -129,8 +131,8 @@ class ConfigView(ApiModel):
                 access_token_ttl_seconds=settings.auth.access_token_ttl_seconds,
                 ws_queue_max=api.ws_queue_max,
             ),
-            schedule_seconds=_without_unit(settings.schedule.model_dump()),
-            health_limits=settings.health.model_dump(),
+            schedule_seconds={to_camel(name): each for name, each in _without_unit(settings.schedule.model_dump()).items()},
+            health_limits={to_camel(name): value for name, value in settings.health.model_dump().items()},
         )
 
 
