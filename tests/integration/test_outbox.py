@@ -1,4 +1,4 @@
-"""The outbox: whatever commits is relayed and handled once, whoever dies, doubles or fails on the way."""
+"""The outbox: whatever commits is relayed, whoever dies, doubles or refuses on the way."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,58 +6,20 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
+from tests.support.messages import Broker, add, handled, relay
 
 from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
-from paimon.infrastructure.queue.inbox import Due, Handler, handle
 from paimon.infrastructure.queue.relay import PublishFailed, relay_forever, relay_once
 
 pytestmark = pytest.mark.integration
 
 
-class Broker:
-    """Where published ids arrive. It may refuse, or hold everyone up."""
-
-    def __init__(self) -> None:
-        self.taken: list[int] = []
-        self.refuses = False
-        self.open = asyncio.Event()
-        self.open.set()
-
-    async def publish(self, message_id: int, _priority: OutboxPriority) -> None:
-        await self.open.wait()
-        if self.refuses:
-            raise PublishFailed("the broker is away")
-        self.taken.append(message_id)
-
-    async def has(self, number: int) -> bool:
-        return len(self.taken) >= number
-
-
 @pytest.fixture
 def broker() -> Broker:
     return Broker()
-
-
-async def add(database: Database, *aggregates: str, priority: OutboxPriority = OutboxPriority.NORMAL) -> list[int]:
-    async with database.write() as session:
-        for aggregate in aggregates:
-            await outbox.add(session, "test", aggregate, priority=priority)
-    async with database.read() as session:
-        rows = await session.scalars(select(OutboxMessage))
-        ids = {each.aggregate_id: each.id for each in rows}
-    return [ids[each] for each in aggregates]
-
-
-async def row(database: Database, message_id: int) -> OutboxMessage:
-    async with database.read() as session:
-        return await session.get_one(OutboxMessage, message_id)
-
-
-async def relay(database: Database, broker: Broker, *, batch: int = 100, republish_seconds: int = 30) -> int:
-    return await relay_once(database, broker.publish, batch=batch, republish_seconds=republish_seconds)
 
 
 async def test_a_committed_row_is_relayed_once_and_a_rolled_back_one_never(database: Database, broker: Broker) -> None:
@@ -187,106 +149,3 @@ async def test_a_broker_that_is_away_is_waited_for(database: Database, broker: B
         await asyncio.sleep(0.2)
         broker.refuses = False
         await eventually(lambda: broker.has(1), seconds_max=5)
-
-
-Told = str
-
-
-async def handled(
-    database: Database, message_id: int, handler: Handler[Told] | None = None, *, attempts_max: int = 3
-) -> list[Told]:
-    handlers = {"test": handler or Handler()}
-    return await handle(database, handlers, message_id, attempts_max=attempts_max, backoff_seconds_max=60)
-
-
-def effect(done: list[str]) -> Handler[Told]:
-    """Writes a lease row named after the aggregate, which can be written only once."""
-
-    async def within(session: WriteSession, due: Due) -> list[Told]:
-        done.append(due.aggregate_id)
-        await session.execute(text("INSERT INTO owned.leases VALUES (:name, 'tests', 1, now())"), {"name": due.aggregate_id})
-        return [f"told of {due.aggregate_id}"]
-
-    return Handler(within=within)
-
-
-async def test_what_is_delivered_twice_is_handled_once(database: Database) -> None:
-    (message_id,) = await add(database, "one")
-    done: list[str] = []
-    assert await handled(database, message_id, effect(done)) == ["told of one"]
-    assert await handled(database, message_id, effect(done)) == []
-    assert done == ["one"]
-    assert (await row(database, message_id)).done_at is not None
-
-
-async def test_what_is_delivered_twice_at_the_same_time_is_handled_once(database: Database) -> None:
-    (message_id,) = await add(database, "one")
-    done: list[str] = []
-    both_have_looked = asyncio.Barrier(2)
-
-    async def look(_due: Due) -> None:
-        await both_have_looked.wait()
-
-    within = effect(done).within
-    told = await asyncio.gather(*(handled(database, message_id, Handler(before=look, within=within)) for _ in range(2)))
-    assert sorted(told) == [[], ["told of one"]]
-    assert done == ["one"]
-    assert (await row(database, message_id)).attempts == 0
-
-
-async def test_the_effect_and_the_done_mark_commit_together_or_not_at_all(database: Database) -> None:
-    (message_id,) = await add(database, "one")
-
-    async def write_and_fail(session: WriteSession, due: Due) -> list[Told]:
-        await session.execute(text("INSERT INTO owned.leases VALUES ('half done', 'tests', 1, now())"))
-        raise LookupError("the other half is not there")
-
-    assert await handled(database, message_id, Handler(within=write_and_fail)) == []
-    async with database.read() as session:
-        assert await session.scalar(text("SELECT count(*) FROM owned.leases")) == 0
-    failed = await row(database, message_id)
-    assert (failed.done_at, failed.dead_at, failed.attempts) == (None, None, 1)
-    assert failed.last_error == "LookupError: the other half is not there"
-
-
-async def fail(_due: Due) -> None:
-    raise ConnectionError("no route\x00to host")
-
-
-async def test_a_failure_is_tried_again_after_a_growing_pause_and_ends_as_a_visible_dead_letter(
-    database: Database, broker: Broker
-) -> None:
-    (message_id,) = await add(database, "one")
-    pauses = []
-    for attempt in (1, 2):
-        await handled(database, message_id, Handler(before=fail))
-        failed = await row(database, message_id)
-        assert (failed.attempts, failed.dead_at, failed.enqueued_at) == (attempt, None, None)
-        assert await relay(database, broker) == 0, "its pause is not over"
-        async with database.write() as session:
-            pauses.append(await session.scalar(text("SELECT extract(epoch FROM available_at - now()) FROM owned.outbox")))
-            await session.execute(text("UPDATE owned.outbox SET available_at = now()"))
-        assert await relay(database, broker) == 1
-    assert 0.5 < float(pauses[0]) <= 2
-    assert 1.5 < float(pauses[1]) <= 4
-    await handled(database, message_id, Handler(before=fail))
-    dead = await row(database, message_id)
-    assert dead.attempts == 3
-    assert dead.dead_at is not None
-    assert dead.last_error == "ConnectionError: no route�to host"
-    assert await relay(database, broker) == 0
-    assert await handled(database, message_id) == []
-
-
-async def test_a_kind_nobody_handles_is_a_failure_that_names_it(database: Database) -> None:
-    async with database.write() as session:
-        await outbox.add(session, "from the future", "one", priority=OutboxPriority.NORMAL)
-    async with database.read() as session:
-        message_id = await session.scalar(select(OutboxMessage.id))
-    assert message_id is not None
-    await handled(database, message_id)
-    assert (await row(database, message_id)).last_error == "KeyError: 'from the future'"
-
-
-async def test_a_message_about_no_row_does_nothing(database: Database) -> None:
-    assert await handled(database, 10**6) == []
