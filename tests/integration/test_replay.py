@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.books import record_all
 from tests.support.derived_tables import (
     PROJECTED,
     Books,
@@ -17,13 +18,15 @@ from tests.support.derived_tables import (
     synthetic_contracts,
 )
 from tests.support.synthetic_logs import ranges, write_cursor
+from tests.support.testfund import DAY, TestFund
 
 from paimon.application.books.rebuild import Rebuild
-from paimon.application.books.reconcile import NothingRecorded
+from paimon.application.books.reconcile import NothingRecorded, reconcile
 from paimon.application.books.recorded import ForeignLogs
 from paimon.application.books.replay import BooksBusy, check, replay
 from paimon.application.books.shadow import PAIRS, NoTemporaryTables, open_shadow
 from paimon.application.event_listener.decode import Reading
+from paimon.composition import House
 from paimon.domain.chain import parse_address
 from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
@@ -59,6 +62,28 @@ async def recorded(database: Database, owner_url: str, contracts: FundContracts)
         await record_as_the_listener_does(database, contracts, fetched)
         at_block[fetched.last.number] = books_of(owner_url)
     return at_block
+
+
+async def test_what_the_chain_told_rebuilds_to_the_same_books(house: House, fund: TestFund, owner: AsyncEngine) -> None:
+    """Every kind of redemption on the real contracts, recorded by the real listener."""
+    small, large, rejected = fund.request("ines", 10_000), fund.request("ivan", 120_000), fund.request("isla", 150_000)
+    cancelled = fund.request("ilja", 5_000)
+    await record_all(house, fund)
+    fund.set_emergency_mode(True)
+    emergency = fund.request("inga", 40_000, emergency=True)
+    fund.approve_on_chain(large)
+    fund.approve_on_chain(emergency)
+    fund.send("vera", "RedemptionManager", "rejectRedemption", rejected, "source of funds unclear")
+    fund.send("ilja", "RedemptionManager", "cancelRedemption", cancelled)
+    await record_all(house, fund)
+    fund.warp(8 * DAY)
+    for request in (small, large, emergency):
+        fund.send("ada", "RedemptionManager", "settleRedemption", request)
+    await record_all(house, fund)
+    checked = await check(owner, house.contracts)
+    assert checked.comparison.examples == ()
+    assert (await replay(owner, house.contracts)).rows_changed == {}
+    assert (await reconcile(house.database, house.contracts)).differences == ()
 
 
 def test_every_derived_table_is_an_input_or_a_projection() -> None:

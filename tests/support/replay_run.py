@@ -8,6 +8,7 @@ import time
 from tests.support.derived_tables import synthetic_contracts
 
 from paimon.application.books.replay import check
+from paimon.gateway.cli.replay import rare_collections
 from paimon.infrastructure.database.sessions import create_engine
 
 
@@ -22,4 +23,5 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    with rare_collections():
+        asyncio.run(main(sys.argv[1]))
