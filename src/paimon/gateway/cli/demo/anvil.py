@@ -24,6 +24,7 @@ DEVELOPMENT_MNEMONIC = "test test test test test test test test test test test j
 
 _BLOCKS_ON_RESUME = 3
 _CHECKPOINT_SECONDS_MIN = 1.0
+_CHECKPOINT_TIMEOUT_SECONDS = 120.0
 _CHECKPOINT_SHARE_MAX = 0.05  # of the time: a longer history makes checkpoints slower, so also rarer
 
 
@@ -149,20 +150,28 @@ class EmbeddedChain:
 
     def _keep_checkpoints(self, ended: threading.Event) -> None:
         pause, last = _CHECKPOINT_SECONDS_MIN, -1
+        # A long history takes seconds to dump, and the chain does nothing else meanwhile: cut off, it would be for nothing.
+        patient = ChainRpc(self.http_url, timeout_seconds=_CHECKPOINT_TIMEOUT_SECONDS)
         while not ended.wait(pause):
             began = time.monotonic()
             try:
                 if (head := self.rpc.head().number) == last:
                     continue
-                dumped = self.rpc.call("anvil_dumpState", False)
+                dumped = patient.call("anvil_dumpState", False)
             except (OSError, ValueError, DemoError):
+                pause = _pause_after(began)
                 continue  # it is ending or busy; the last checkpoint stands
             with self._files_lock:
                 if ended.is_set():
                     return
                 self._files.checkpoint(dumped)
             last = head
-            pause = max(_CHECKPOINT_SECONDS_MIN, (time.monotonic() - began) / _CHECKPOINT_SHARE_MAX)
+            pause = _pause_after(began)
+
+
+def _pause_after(began: float) -> float:
+    """So long that checkpoints, done or failed, stay a small share of the chain's time."""
+    return max(_CHECKPOINT_SECONDS_MIN, (time.monotonic() - began) / _CHECKPOINT_SHARE_MAX)
 
 
 def find_anvil(contracts: Path) -> Path:
