@@ -62,11 +62,23 @@ class BlockStamp:
 
 
 class ContractName(StrEnum):
-    """The fund's contracts whose events are followed."""
+    """The kinds of contract whose events are followed. The first three are one each, at configured addresses."""
 
     VAULT = "Vault"
     REDEMPTION_MANAGER = "RedemptionManager"
     ASSET_CONTROLLER = "AssetController"
+    OTC_MANAGER = "OTCManager"
+    TOKEN = "ERC20"  # noqa: S105 — any token whose Transfers from and to the vault are followed
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LogPlace:
+    """Where and when something was logged: what a recorded fact is known by."""
+
+    block_number: int
+    log_index: int
+    tx_hash: Hash32
+    at: datetime
 
 
 class OnChainRole(StrEnum):

@@ -5,7 +5,8 @@ still in the wallet, `locked_shares` those the vault keeps for them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from paimon.domain.chain import ZERO_ADDRESS, Address, checksum
 from paimon.domain.events import FundEvent, SharesBurned, SharesLocked, SharesUnlocked, Transfer
@@ -43,6 +44,7 @@ class Holding:
     holder: Address
     shares: RawAmount = RawAmount(0)
     locked_shares: RawAmount = RawAmount(0)
+    since: datetime | None = None  # when the first shares came; leaving and coming back does not change it
 
     def after(self, movement: Movement) -> "Holding":
         """Raises InapplicableEvent when shares would leave that were never there."""
@@ -55,4 +57,4 @@ class Holding:
                 else ("locked shares", self.locked_shares, -movement.locked_shares)
             )
             raise InapplicableEvent(f"{leaving} {what} leave {checksum(self.holder)}, which is recorded with {have}")
-        return Holding(self.holder, RawAmount(shares), RawAmount(locked))
+        return replace(self, shares=RawAmount(shares), locked_shares=RawAmount(locked))

@@ -1,0 +1,195 @@
+"""What the fund's contracts say happened, as typed values. Source: the event catalogue of the on-chain interface.
+
+Only the events a projection acts on have a class here; every other decodable event is stored with its arguments all the same.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from paimon.domain.chain import Address, ContractName
+from paimon.domain.events.assets import (
+    AssetAdapterUpdated,
+    AssetAdded,
+    AssetAllocationUpdated,
+    AssetEvent,
+    AssetPurchased,
+    AssetRedeemed,
+    AssetRemoved,
+    BufferPoolRebalanced,
+    LayerConfigUpdated,
+    OrderCancelled,
+    OrderCreated,
+    OrderDelivered,
+    OrderEvent,
+    OrderPaid,
+    PurchaseRouted,
+    WaterfallLiquidation,
+    YieldCompounded,
+)
+from paimon.domain.events.base import ChainTransaction, FundEvent, LoggedEvent
+from paimon.domain.events.control import (
+    AssetControllerUpdated,
+    AssetSchedulerUpdated,
+    EmergencyModeChanged,
+    FeeRecipientUpdated,
+    OracleAdapterUpdated,
+    OTCManagerUpdated,
+    Paused,
+    RoleGranted,
+    RoleRevoked,
+    SwapHelperUpdated,
+    Unpaused,
+)
+from paimon.domain.events.money import (
+    ManagementFeeCollected,
+    PerformanceFeeCollected,
+    RedemptionFeeAdded,
+    RedemptionFeeReduced,
+    RedemptionFeesWithdrawn,
+    TokenTransfer,
+)
+from paimon.domain.events.redemptions import (
+    CriticalLiquidityAlert,
+    LowLiquidityAlert,
+    RedemptionApproved,
+    RedemptionCancelled,
+    RedemptionEvent,
+    RedemptionRejected,
+    RedemptionRequested,
+    RedemptionSettled,
+)
+from paimon.domain.events.shares import DepositProcessed, SharesBurned, SharesLocked, SharesUnlocked, Transfer
+
+_PROJECTED: tuple[type[FundEvent], ...] = (
+    Transfer,
+    SharesLocked,
+    SharesUnlocked,
+    SharesBurned,
+    DepositProcessed,
+    EmergencyModeChanged,
+    RoleGranted,
+    RoleRevoked,
+    Paused,
+    Unpaused,
+    FeeRecipientUpdated,
+    OracleAdapterUpdated,
+    SwapHelperUpdated,
+    OTCManagerUpdated,
+    AssetSchedulerUpdated,
+    AssetControllerUpdated,
+    RedemptionRequested,
+    RedemptionApproved,
+    RedemptionRejected,
+    RedemptionCancelled,
+    RedemptionSettled,
+    LowLiquidityAlert,
+    CriticalLiquidityAlert,
+    AssetAdded,
+    AssetRemoved,
+    AssetAllocationUpdated,
+    AssetAdapterUpdated,
+    LayerConfigUpdated,
+    PurchaseRouted,
+    AssetPurchased,
+    AssetRedeemed,
+    WaterfallLiquidation,
+    BufferPoolRebalanced,
+    YieldCompounded,
+    OrderCreated,
+    OrderPaid,
+    OrderDelivered,
+    OrderCancelled,
+    TokenTransfer,
+    ManagementFeeCollected,
+    PerformanceFeeCollected,
+    RedemptionFeeAdded,
+    RedemptionFeeReduced,
+    RedemptionFeesWithdrawn,
+)
+
+EVENT_TYPES: dict[tuple[ContractName, str], type[FundEvent]] = {
+    (contract, event.abi_name or event.__name__): event for event in _PROJECTED for contract in event.emitters
+}
+
+
+@cache
+def _field_name(abi_name: str) -> str:
+    """`requestId` → `request_id`; `from`, a Python keyword, → `from_`."""
+    snake = re.sub(r"(?<!^)([A-Z])", r"_\1", abi_name).lower()
+    return "from_" if snake == "from" else snake
+
+
+_ARGUMENTS = {event: tuple(field.name for field in fields(event)) for event in _PROJECTED}
+
+
+def typed_event(contract: ContractName, name: str, args: Mapping[str, Any], *, emitter: Address) -> FundEvent | None:
+    """The typed event for a decoded log of the contract at `emitter`, or None when no projection acts on it.
+
+    A later deployment may add arguments; those are left to the stored log.
+
+    Raises:
+        KeyError: an argument the projection needs is missing: the deployed ABI is not the one we know.
+    """
+    if (event := EVENT_TYPES.get((contract, name))) is None:
+        return None
+    given: dict[str, Any] = {_field_name(key): value for key, value in args.items()} | {"emitter": emitter}
+    return event(*(given[name] for name in _ARGUMENTS[event]))
+
+
+__all__ = [
+    "EVENT_TYPES",
+    "AssetAdapterUpdated",
+    "AssetAdded",
+    "AssetAllocationUpdated",
+    "AssetControllerUpdated",
+    "AssetEvent",
+    "AssetPurchased",
+    "AssetRedeemed",
+    "AssetRemoved",
+    "AssetSchedulerUpdated",
+    "BufferPoolRebalanced",
+    "ChainTransaction",
+    "CriticalLiquidityAlert",
+    "DepositProcessed",
+    "EmergencyModeChanged",
+    "FeeRecipientUpdated",
+    "FundEvent",
+    "LayerConfigUpdated",
+    "LoggedEvent",
+    "LowLiquidityAlert",
+    "ManagementFeeCollected",
+    "OTCManagerUpdated",
+    "OracleAdapterUpdated",
+    "OrderCancelled",
+    "OrderCreated",
+    "OrderDelivered",
+    "OrderEvent",
+    "OrderPaid",
+    "Paused",
+    "PerformanceFeeCollected",
+    "PurchaseRouted",
+    "RedemptionApproved",
+    "RedemptionCancelled",
+    "RedemptionEvent",
+    "RedemptionFeeAdded",
+    "RedemptionFeeReduced",
+    "RedemptionFeesWithdrawn",
+    "RedemptionRejected",
+    "RedemptionRequested",
+    "RedemptionSettled",
+    "RoleGranted",
+    "RoleRevoked",
+    "SharesBurned",
+    "SharesLocked",
+    "SharesUnlocked",
+    "SwapHelperUpdated",
+    "TokenTransfer",
+    "Transfer",
+    "Unpaused",
+    "WaterfallLiquidation",
+    "YieldCompounded",
+    "typed_event",
+]

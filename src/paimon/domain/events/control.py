@@ -1,0 +1,78 @@
+"""Who may do what, what stands still, and which contracts and people the fund works with."""
+
+from dataclasses import dataclass
+
+from paimon.domain.chain import Address, ContractName, Hash32
+from paimon.domain.events.base import ASSET_CONTROLLER, CORE, REDEMPTION_MANAGER, VAULT, FundEvent
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyModeChanged(FundEvent):
+    emitters = VAULT
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGranted(FundEvent):
+    emitters = CORE
+    role: Hash32
+    account: Address
+    sender: Address
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRevoked(FundEvent):
+    emitters = CORE
+    role: Hash32
+    account: Address
+    sender: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(FundEvent):
+    emitters = CORE
+    account: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaused(FundEvent):
+    emitters = CORE
+    account: Address
+
+
+@dataclass(frozen=True, slots=True)
+class FeeRecipientUpdated(FundEvent):
+    emitters = ASSET_CONTROLLER
+    new_recipient: Address
+
+
+@dataclass(frozen=True, slots=True)
+class OracleAdapterUpdated(FundEvent):
+    emitters = ASSET_CONTROLLER
+    new_adapter: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SwapHelperUpdated(FundEvent):
+    emitters = ASSET_CONTROLLER
+    new_helper: Address
+
+
+@dataclass(frozen=True, slots=True)
+class OTCManagerUpdated(FundEvent):
+    """From here on the new manager's events are followed; the old one's too, for it may have open orders."""
+
+    emitters = ASSET_CONTROLLER
+    new_manager: Address
+
+
+@dataclass(frozen=True, slots=True)
+class AssetSchedulerUpdated(FundEvent):
+    emitters = (*REDEMPTION_MANAGER, *ASSET_CONTROLLER)
+    new_scheduler: Address
+
+
+@dataclass(frozen=True, slots=True)
+class AssetControllerUpdated(FundEvent):
+    emitters = (ContractName.VAULT, ContractName.REDEMPTION_MANAGER)
+    new_controller: Address

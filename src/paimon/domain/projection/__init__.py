@@ -1,0 +1,27 @@
+"""What the fund's events add up to: a pure fold, one transaction after the other.
+
+The fold is a function of the events in order, so that the listener, a replay and a test all get the same books; how the
+transactions were cut into batches cannot matter. Two kinds of results: *states*, which later events change (`state`),
+and *facts*, each of which one transaction tells for good (`facts`).
+"""
+
+from paimon.domain.projection.facts import AlertLevel, Deposit, Facts, LiquidityAlert, RoleChange
+from paimon.domain.projection.state import Appointment, Flag, FlagKey, FlagState, Projection, RoleKey, ServiceKey
+from paimon.domain.projection.touched import Touched, touched
+
+__all__ = [
+    "AlertLevel",
+    "Appointment",
+    "Deposit",
+    "Facts",
+    "Flag",
+    "FlagKey",
+    "FlagState",
+    "LiquidityAlert",
+    "Projection",
+    "RoleChange",
+    "RoleKey",
+    "ServiceKey",
+    "Touched",
+    "touched",
+]

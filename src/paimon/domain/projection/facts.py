@@ -1,0 +1,84 @@
+"""Things that happened once and never change: one row each, known by the place of their log."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from paimon.domain.chain import Address, ContractName, Hash32, LogPlace
+from paimon.domain.events import (
+    CriticalLiquidityAlert,
+    DepositProcessed,
+    FundEvent,
+    LowLiquidityAlert,
+    RoleGranted,
+    RoleRevoked,
+)
+from paimon.domain.fee import FeeEntry
+from paimon.domain.token_movement import TokenMovement
+from paimon.domain.trade import Trade
+from paimon.domain.units import RawAmount
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Money in, shares out. Shares are minted at net assets ÷ whole supply (deployed behaviour 1), not at NAV."""
+
+    place: LogPlace
+    sender: Address
+    receiver: Address
+    assets: RawAmount
+    shares: RawAmount
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChange:
+    """Somebody was given a role, or lost it, by `sender`."""
+
+    place: LogPlace
+    contract: ContractName
+    role: Hash32
+    account: Address
+    sender: Address
+    granted: bool
+
+
+class AlertLevel(StrEnum):
+    LOW = "LOW"
+    CRITICAL = "CRITICAL"
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityAlert:
+    """The contract's own alarm. `available` and `total` in the vault's asset; the critical one does not tell `total`."""
+
+    place: LogPlace
+    level: AlertLevel
+    ratio_bps: int
+    threshold_bps: int
+    available: RawAmount
+    total: RawAmount | None
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the folded transactions added."""
+
+    deposits: list[Deposit] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    movements: list[TokenMovement] = field(default_factory=list)
+    fee_entries: list[FeeEntry] = field(default_factory=list)
+    role_changes: list[RoleChange] = field(default_factory=list)
+    alerts: list[LiquidityAlert] = field(default_factory=list)
+
+    def note(self, event: FundEvent, contract: ContractName, place: LogPlace) -> None:
+        """Keep what one event tells by itself; nothing for an event that is no such fact."""
+        match event:
+            case DepositProcessed(sender=sender, receiver=receiver, assets=assets, shares=shares):
+                self.deposits.append(Deposit(place, sender, receiver, assets, shares))
+            case RoleGranted(role=role, account=account, sender=sender):
+                self.role_changes.append(RoleChange(place, contract, role, account, sender, granted=True))
+            case RoleRevoked(role=role, account=account, sender=sender):
+                self.role_changes.append(RoleChange(place, contract, role, account, sender, granted=False))
+            case LowLiquidityAlert(current_ratio=ratio, threshold=threshold, available=available, total=total):
+                self.alerts.append(LiquidityAlert(place, AlertLevel.LOW, ratio, threshold, available, total))
+            case CriticalLiquidityAlert(current_ratio=ratio, threshold=threshold, available=available):
+                self.alerts.append(LiquidityAlert(place, AlertLevel.CRITICAL, ratio, threshold, available, None))

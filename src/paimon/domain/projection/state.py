@@ -1,0 +1,236 @@
+"""The states being folded, and the fold of one transaction into states and facts."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from paimon.domain.asset import Asset, TierBand, follow_asset, tier_band
+from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, LogPlace
+from paimon.domain.events import (
+    AssetAdapterUpdated,
+    AssetAdded,
+    AssetAllocationUpdated,
+    AssetRemoved,
+    ChainTransaction,
+    EmergencyModeChanged,
+    FundEvent,
+    LayerConfigUpdated,
+    LoggedEvent,
+    OrderCancelled,
+    OrderCreated,
+    OrderDelivered,
+    OrderPaid,
+    Paused,
+    RedemptionApproved,
+    RedemptionCancelled,
+    RedemptionRejected,
+    RedemptionRequested,
+    RedemptionSettled,
+    RoleGranted,
+    RoleRevoked,
+    TokenTransfer,
+    Unpaused,
+)
+from paimon.domain.fee import FeeAccount, FeeEntry, FeeKind, FeeStep, fee_entry
+from paimon.domain.followed import Treasury
+from paimon.domain.holding import Holding, movements
+from paimon.domain.otc import OrderKey, OtcOrder, follow_order
+from paimon.domain.projection.facts import Facts
+from paimon.domain.redemption import InapplicableEvent, Redemption, follow
+from paimon.domain.service import Service, appointment
+from paimon.domain.token_movement import (
+    Purpose,
+    TokenFlow,
+    TokenMovement,
+    Told,
+    direction_of,
+    explain,
+    is_collection,
+    purpose_untold,
+)
+from paimon.domain.trade import Trade, trades
+
+RoleKey = tuple[ContractName, Hash32, Address]
+FlagKey = tuple[ContractName, "Flag"]
+ServiceKey = tuple[ContractName, Service]
+
+_FEE_RECIPIENT: ServiceKey = (ContractName.ASSET_CONTROLLER, Service.FEE_RECIPIENT)
+_COLLECTED_TOGETHER = (FeeKind.MANAGEMENT, FeeKind.PERFORMANCE)
+
+
+class Flag(StrEnum):
+    """An on-off state of a contract."""
+
+    PAUSED = "paused"
+    EMERGENCY_MODE = "emergency_mode"
+
+
+@dataclass(frozen=True, slots=True)
+class FlagState:
+    """A flag as its last event, in `since_block`, left it."""
+
+    enabled: bool
+    since_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """Who takes a part since `since_block`."""
+
+    address: Address
+    since_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One transaction with what its logs tell of each other."""
+
+    transaction: ChainTransaction
+    treasury: Treasury
+    trades: dict[int, Trade]
+    movements: dict[int, Told]
+
+
+@dataclass(slots=True)
+class Projection:
+    """The state being folded. Roles, flags, bands and services hold only what the folded events changed; of redemptions
+    and holdings, which must be there before they can be folded on, `updated_block` and `moved` tell what did.
+
+    A block kept with the state is the event's own, never the batch's, or the same events in other batches would not give
+    the same books.
+    """
+
+    redemptions: dict[int, Redemption] = field(default_factory=dict)
+    updated_block: dict[int, int] = field(default_factory=dict)
+    holdings: dict[Address, Holding] = field(default_factory=dict)
+    moved: set[Address] = field(default_factory=set)
+    roles: dict[RoleKey, bool] = field(default_factory=dict)
+    flags: dict[FlagKey, FlagState] = field(default_factory=dict)
+    assets: dict[Address, Asset] = field(default_factory=dict)
+    bands: dict[str, TierBand] = field(default_factory=dict)
+    orders: dict[OrderKey, OtcOrder] = field(default_factory=dict)
+    services: dict[ServiceKey, Appointment] = field(default_factory=dict)
+    fees: dict[FeeKind, FeeAccount] = field(default_factory=dict)
+    flows: dict[Address, TokenFlow] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
+
+    def fold(self, transaction: ChainTransaction, treasury: Treasury) -> dict[int, str]:
+        """Fold one whole transaction; for each log that cannot follow what was folded before it, the reason why.
+
+        Whole, because what a movement of money was for is told by other logs of its transaction, later ones too.
+        """
+        found = trades(transaction, vault=treasury.vault)
+        explained = explain(transaction, found, treasury=treasury, order_tokens=self._order_tokens(transaction))
+        told = _Told(transaction, treasury, {each.place.log_index: each for each in found}, explained)
+        refused: dict[int, str] = {}
+        for logged in transaction.events:
+            try:
+                self._fold_log(logged, told)
+            except InapplicableEvent as error:
+                refused[logged.log_index] = str(error)
+        return refused
+
+    def apply(self, event: FundEvent, *, contract: ContractName, at: BlockStamp) -> None:
+        """What one event changes by itself; on an error nothing has changed.
+
+        Raises:
+            InapplicableEvent: the event cannot follow what was folded before it.
+        """
+        match event:
+            case (
+                RedemptionRequested()
+                | RedemptionApproved()
+                | RedemptionRejected()
+                | RedemptionCancelled()
+                | RedemptionSettled()
+            ):
+                self.redemptions[event.request_id] = follow(self.redemptions.get(event.request_id), event, at=at)
+                self.updated_block[event.request_id] = at.number
+            case RoleGranted(role=role, account=account):
+                self.roles[contract, role, account] = True
+            case RoleRevoked(role=role, account=account):
+                self.roles[contract, role, account] = False
+            case Paused():
+                self.flags[contract, Flag.PAUSED] = FlagState(True, at.number)
+            case Unpaused():
+                self.flags[contract, Flag.PAUSED] = FlagState(False, at.number)
+            case EmergencyModeChanged(enabled=enabled):
+                self.flags[contract, Flag.EMERGENCY_MODE] = FlagState(enabled, at.number)
+            case AssetAdded() | AssetRemoved() | AssetAllocationUpdated() | AssetAdapterUpdated():
+                self.assets[event.token] = follow_asset(self.assets.get(event.token), event, at=at)
+            case LayerConfigUpdated():
+                band = tier_band(event, at=at)
+                self.bands[band.tier] = band
+            case OrderCreated() | OrderPaid() | OrderDelivered() | OrderCancelled():
+                key = event.emitter, event.order_id
+                self.orders[key] = follow_order(self.orders.get(key), event, at=at)
+            case _:
+                if (named := appointment(event)) is not None:
+                    self.services[contract, named[0]] = Appointment(named[1], at.number)
+                self._move_shares(event, at)
+
+    def _move_shares(self, event: FundEvent, at: BlockStamp) -> None:
+        moved: dict[Address, Holding] = {}
+        for step in movements(event):
+            before = moved.get(step.holder) or self.holdings.get(step.holder) or Holding(step.holder, since=at.timestamp)
+            moved[step.holder] = before.after(step)
+        self.holdings.update(moved)
+        self.moved.update(moved)
+
+    def _order_tokens(self, transaction: ChainTransaction) -> dict[OrderKey, Address]:
+        known = {key: order.token for key, order in self.orders.items()}
+        for logged in transaction.events:
+            if isinstance(event := logged.event, OrderCreated):
+                known.setdefault((event.emitter, event.order_id), event.rwa_token)
+        return known
+
+    def _fold_log(self, logged: LoggedEvent, told: _Told) -> None:
+        at, event = told.transaction.block, logged.event
+        place = LogPlace(at.number, logged.log_index, told.transaction.tx_hash, at.timestamp)
+        self.apply(event, contract=logged.contract, at=at)
+        if isinstance(event, TokenTransfer):
+            self._move_tokens(event, place, told)
+        if (entry := fee_entry(event, place)) is not None:
+            self._enter(entry)
+        if (trade := told.trades.get(logged.log_index)) is not None:
+            self.facts.trades.append(trade)
+        self.facts.note(event, logged.contract, place)
+
+    def _enter(self, entry: FeeEntry) -> None:
+        self.fees[entry.kind] = self._account(entry.kind).after(entry.step, entry.amount)
+        self.facts.fee_entries.append(entry)
+
+    def _account(self, kind: FeeKind) -> FeeAccount:
+        return self.fees.get(kind) or FeeAccount(kind)
+
+    def _move_tokens(self, transfer: TokenTransfer, place: LogPlace, told: _Told) -> None:
+        direction = direction_of(transfer, told.treasury.vault)
+        flow = self.flows.get(transfer.emitter) or TokenFlow(transfer.emitter)
+        self.flows[transfer.emitter] = flow.after(direction, transfer.value)
+        why = told.movements.get(place.log_index)
+        self.facts.movements.append(
+            TokenMovement(
+                place=place,
+                token=transfer.emitter,
+                sender=transfer.from_,
+                receiver=transfer.to,
+                direction=direction,
+                amount=transfer.value,
+                purpose=self._untold(transfer, place, told) if why is None else why.purpose,
+                told_by=None if why is None else why.log_index,
+            )
+        )
+
+    def _untold(self, transfer: TokenTransfer, place: LogPlace, told: _Told) -> Purpose:
+        """A movement no log tells of. Judged at its place among the logs, since accruals go before the collection."""
+        accounts = [self._account(kind) for kind in _COLLECTED_TOGETHER]
+        named = self.services.get(_FEE_RECIPIENT)
+        recipient = named.address if named else None
+        owed = sum(each.owed for each in accounts)
+        if not is_collection(transfer, treasury=told.treasury, recipient=recipient, owed=owed):
+            return purpose_untold(transfer, told.transaction, vault=told.treasury.vault)
+        for account in accounts:
+            if account.owed:
+                entry = FeeEntry(place, account.kind, FeeStep.PAID, account.owed, recipient=transfer.to)
+                self.fees[account.kind] = account.collected()
+                self.facts.fee_entries.append(entry)
+        return Purpose.FEE_COLLECTION
