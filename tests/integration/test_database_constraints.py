@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
 from tests.conftest import TEMPLATE
+from tests.support import catalogue_rows
 from tests.support.rows import HASH, VALID, put, put_what_it_needs, undone
 from tests.support.strategies import EPOCH, address
 
@@ -20,6 +21,7 @@ from paimon.infrastructure.database.models.derived import (
     Block,
     ContractFlag,
     Cursor,
+    FollowedContractRow,
     Holding,
     Observation,
     RawLog,
@@ -173,7 +175,9 @@ TWICE: list[Wrong] = [
 IN_A_BLOCK = {"block_hash": HASH, "block_number": 1}
 
 
+TWICE += catalogue_rows.TWICE
 WRONG: list[Wrong] = [*STATES, *VALUES, *LENGTHS, *AMOUNTS]
+WRONG += [*catalogue_rows.STATES, *catalogue_rows.VALUES, *catalogue_rows.LENGTHS, *catalogue_rows.AMOUNTS]
 
 
 def named(wrong: Wrong) -> str:
@@ -248,6 +252,14 @@ async def test_a_log_is_recorded_once_whatever_number_its_block_is_given(tables:
         assert await refusal_of(session, RawLog, {"block_number": 2}) == "uq_raw_logs_block_hash_log_index"
 
 
+async def test_a_vault_has_one_asset(tables: Database) -> None:
+    asset = {"contract": "ERC20", "origin": "vault_asset"}
+    async with undone(tables) as session:
+        await put(session, FollowedContractRow, **asset)
+        another = asset | {"address": address(2)}
+        assert await refusal_of(session, FollowedContractRow, another) == "uq_followed_contracts_asset"
+
+
 REFERENCES: list[Wrong] = [
     (RawLog, {}, "fk_raw_logs_block_number_blocks"),
     (ApprovalRecord, {}, "fk_approval_records_ticket_id_approval_tickets"),
@@ -286,14 +298,18 @@ def test_every_check_and_unique_of_these_tables_is_seen_to_refuse_something() ->
         if isinstance(constraint, CheckConstraint | UniqueConstraint | Index)
     }
     seen = {constraint for _, _, constraint in (*WRONG, *TWICE)}
-    seen |= {"uq_transaction_attempts_mined_nonce", "uq_raw_logs_block_hash_log_index"}  # tests of their own
+    seen |= {  # tests of their own
+        "uq_transaction_attempts_mined_nonce",
+        "uq_raw_logs_block_hash_log_index",
+        "uq_followed_contracts_asset",
+    }
     assert declared <= seen
 
 
 async def test_an_amount_comes_back_exactly_as_an_int(tables: Database) -> None:
     """NUMERIC through Decimal's default context would round at 28 digits."""
     async with undone(tables) as session:
-        session.add(Holding(holder=address(1), shares=UINT256_MAX, locked_shares=UINT256_MAX - 1))
+        session.add(Holding(holder=address(1), shares=UINT256_MAX, locked_shares=UINT256_MAX - 1, since=EPOCH))
         await session.flush()
         row = (await session.execute(select(Holding.shares, Holding.locked_shares))).one()
     assert tuple(row) == (UINT256_MAX, UINT256_MAX - 1)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
+from tests.support import catalogue_rows
 from tests.support.strategies import EPOCH, address
 
 from paimon.domain.approval import TicketStatus, TicketType, Verdict
@@ -70,7 +71,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "block_timestamp": EPOCH,
         "data": {},
     },
-    Holding: {"holder": address(1), "shares": 1, "locked_shares": 1},
+    Holding: {"holder": address(1), "shares": 1, "locked_shares": 1, "since": EPOCH},
     RedemptionRequest: {
         "request_id": 1,
         "owner": address(1),
@@ -142,6 +143,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     },
     OutboxMessage: {"kind": "fund", "aggregate_id": "fund", "payload": {}, "priority": OutboxPriority.NORMAL},
     BookCheck: {"block_number": 1, "block_hash": HASH, "figures_compared": 1, "differences": []},
+    **catalogue_rows.VALID,
 }
 
 NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {

@@ -1,0 +1,123 @@
+"""Assets and tiers, purchases and sales, OTC orders."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Index, Integer
+from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.domain.chain import Address
+from paimon.domain.otc import OrderStatus
+from paimon.domain.snapshot import Tier
+from paimon.domain.trade import Route, TradeKind, TradeVia
+from paimon.domain.units import BPS_ONE
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.derived.chain import SCHEMA
+from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
+from paimon.infrastructure.database.types import (
+    AddressBytes,
+    Instant,
+    Uint256,
+    Uint256Type,
+    enum_check,
+    enum_column,
+    length_check,
+    uint256_check,
+)
+
+
+class AssetConfig(Base):
+    """An asset as the events told it, removed ones included. Purchase terms have no event: they are observations."""
+
+    __tablename__ = "asset_configs"
+    __table_args__ = (
+        enum_check("tier", Tier),
+        *length_check(20, "token", "adapter"),
+        CheckConstraint(f"allocation_bps BETWEEN 0 AND {BPS_ONE}", name="allocation_bps_part"),
+        CheckConstraint("is_active = (removed_block IS NULL)", name="removed_when_inactive"),
+        CheckConstraint("removed_block >= added_block", name="added_before_removed"),
+        SCHEMA,
+    )
+    token: Mapped[AddressBytes] = mapped_column(primary_key=True)
+    tier: Mapped[Tier] = enum_column(Tier)
+    allocation_bps: Mapped[int] = mapped_column(Integer)
+    is_active: Mapped[bool] = mapped_column(Boolean)
+    adapter: Mapped[Address | None] = mapped_column(BYTEA)
+    added_block: Mapped[int] = mapped_column(BigInteger)
+    removed_block: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class TierConfig(Base):
+    """A tier's band since its last event; a tier without a row still has its first one, which has no event."""
+
+    __tablename__ = "tier_configs"
+    __table_args__ = (
+        enum_check("tier", Tier),
+        CheckConstraint(
+            f"0 <= min_bps AND min_bps <= target_bps AND target_bps <= max_bps AND max_bps <= {BPS_ONE}", name="in_order"
+        ),
+        SCHEMA,
+    )
+    tier: Mapped[Tier] = enum_column(Tier, primary_key=True)
+    target_bps: Mapped[int] = mapped_column(Integer)
+    min_bps: Mapped[int] = mapped_column(Integer)
+    max_bps: Mapped[int] = mapped_column(Integer)
+    since_block: Mapped[int] = mapped_column(BigInteger)
+
+
+class TradeRow(FactColumns, Base):
+    """One purchase or sale, counted once whichever logs told of it. `request_id` is the settlement it paid for."""
+
+    __tablename__ = "trades"
+    __table_args__ = (
+        *fact_checks(),
+        enum_check("kind", TradeKind),
+        enum_check("via", TradeVia),
+        enum_check("tier", Tier),
+        enum_check("route", Route),
+        *length_check(20, "token"),
+        *uint256_check("usdt_amount", "token_amount", "request_id"),
+        CheckConstraint("(kind = 'PURCHASE') = (via IN ('ALLOCATION','PURCHASE'))", name="kind_of_via"),
+        CheckConstraint("has_effect = (usdt_amount > 0 OR token_amount > 0)", name="effect_of_amounts"),
+        CheckConstraint("request_id IS NULL OR via = 'WATERFALL'", name="settlement_by_waterfall"),
+        Index("ix_trades_token", "token", "block_number"),
+        Index("ix_trades_at", "at"),
+        SCHEMA,
+    )
+    kind: Mapped[TradeKind] = enum_column(TradeKind)
+    via: Mapped[TradeVia] = enum_column(TradeVia)
+    token: Mapped[AddressBytes]
+    tier: Mapped[Tier | None] = enum_column(Tier)
+    route: Mapped[Route | None] = enum_column(Route)
+    usdt_amount: Mapped[Uint256]
+    token_amount: Mapped[Uint256]
+    has_effect: Mapped[bool] = mapped_column(Boolean)
+    request_id: Mapped[int | None] = mapped_column(Uint256Type())
+
+
+class OtcOrderRow(Base):
+    """An OTC order. Numbers are each manager's own. PAID is money in transit."""
+
+    __tablename__ = "otc_orders"
+    __table_args__ = (
+        enum_check("status", OrderStatus),
+        *length_check(20, "manager", "token", "counterparty"),
+        *uint256_check("order_id", "usdt_amount", "expected_tokens", "actual_tokens"),
+        CheckConstraint("(status IN ('DELIVERED','CANCELLED')) = (closed_at IS NOT NULL)", name="closed_when_terminal"),
+        CheckConstraint("status NOT IN ('PAID','DELIVERED') OR paid_at IS NOT NULL", name="paid_before_delivered"),
+        CheckConstraint("status <> 'PENDING' OR paid_at IS NULL", name="pending_is_unpaid"),
+        CheckConstraint("(status = 'DELIVERED') = (actual_tokens IS NOT NULL)", name="tokens_when_delivered"),
+        Index("ix_otc_orders_open", "status", postgresql_where="closed_at IS NULL"),
+        SCHEMA,
+    )
+    manager: Mapped[AddressBytes] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(Uint256Type(), primary_key=True, autoincrement=False)
+    token: Mapped[AddressBytes]
+    counterparty: Mapped[AddressBytes]
+    usdt_amount: Mapped[Uint256]
+    expected_tokens: Mapped[Uint256]
+    status: Mapped[OrderStatus] = enum_column(OrderStatus)
+    created_at: Mapped[Instant]
+    paid_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    actual_tokens: Mapped[int | None] = mapped_column(Uint256Type())

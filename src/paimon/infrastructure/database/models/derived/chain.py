@@ -1,0 +1,166 @@
+"""What was asked of the chain and what it said: cursor, blocks, raw logs, observations, and which contracts are followed."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.domain.chain import ContractName
+from paimon.domain.followed import Origin
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.types import (
+    AddressBytes,
+    HashBytes,
+    Instant,
+    Uint256Type,
+    enum_check,
+    enum_column,
+    length_check,
+)
+
+SCHEMA = {"schema": "derived"}
+
+
+class LogStatus(StrEnum):
+    """What became of a raw log."""
+
+    APPLIED = "applied"  # decoded and, where a projection acts on it, projected
+    UNKNOWN = "unknown"  # no event of our ABIs has this topic
+    QUARANTINED = "quarantined"  # decodes or applies to nothing we can explain; see its reason
+
+
+class Cursor(Base):
+    """How far the chain is recorded: one row, moved by compare-and-set on (hash, epoch) only."""
+
+    __tablename__ = "cursor"
+    __table_args__ = (
+        CheckConstraint("id = 1", name="single_row"),
+        *length_check(32, "hash"),
+        SCHEMA,
+    )
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, default=1)
+    number: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[HashBytes]
+    timestamp: Mapped[Instant]
+    epoch: Mapped[int] = mapped_column(BigInteger)
+
+
+class Block(Base):
+    """A final block's header, kept for every block the listener recorded."""
+
+    __tablename__ = "blocks"
+    __table_args__ = (*length_check(32, "hash", "parent_hash"), SCHEMA)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hash: Mapped[HashBytes] = mapped_column(unique=True)
+    parent_hash: Mapped[HashBytes]
+    timestamp: Mapped[Instant]
+    recorded_at: Mapped[Instant] = mapped_column(server_default=func.now())
+
+
+class RawLog(Base):
+    """One log exactly as the node gave it, with what it decoded to."""
+
+    __tablename__ = "raw_logs"
+    __table_args__ = (
+        UniqueConstraint("block_hash", "log_index"),
+        Index(None, "tx_hash"),
+        Index("ix_raw_logs_request", "request_id", "block_number", "log_index", postgresql_where="request_id IS NOT NULL"),
+        Index("ix_raw_logs_quarantined", "block_number", postgresql_where="status = 'quarantined'"),
+        CheckConstraint("(status = 'quarantined') = (reason IS NOT NULL)", name="reason_when_quarantined"),
+        enum_check("status", LogStatus),
+        enum_check("contract", ContractName),
+        *length_check(32, "block_hash", "tx_hash"),
+        *length_check(20, "address"),
+        SCHEMA,
+    )
+    block_number: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("derived.blocks.number", ondelete="CASCADE"), primary_key=True
+    )
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True)
+    block_hash: Mapped[HashBytes]
+    tx_hash: Mapped[HashBytes]
+    tx_index: Mapped[int] = mapped_column(Integer)
+    address: Mapped[AddressBytes]
+    contract: Mapped[ContractName] = enum_column(ContractName)
+    topics: Mapped[list[bytes]] = mapped_column(ARRAY(BYTEA))
+    data: Mapped[bytes] = mapped_column(BYTEA)
+    event: Mapped[str | None] = mapped_column(Text)
+    args: Mapped[dict[str, Any] | None]
+    request_id: Mapped[int | None] = mapped_column(Uint256Type())
+    status: Mapped[LogStatus] = enum_column(LogStatus)
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+class Observation(Base):
+    """A fact read from the contracts at one block, which no event carries: `lockedNav`, a window's date, the vault's state."""
+
+    __tablename__ = "observations"
+    __table_args__ = (
+        UniqueConstraint("kind", "subject", "block_hash"),
+        Index("ix_observations_latest", "kind", "subject", "block_number"),
+        *length_check(32, "block_hash"),
+        SCHEMA,
+    )
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    block_number: Mapped[int] = mapped_column(BigInteger)
+    block_hash: Mapped[HashBytes]
+    block_timestamp: Mapped[Instant]
+    data: Mapped[dict[str, Any]]
+
+
+class FollowedContractRow(Base):
+    """A contract whose logs are asked for, from the whole of block `since_block` on. One vault, and one asset of it."""
+
+    __tablename__ = "followed_contracts"
+    __table_args__ = (
+        enum_check("contract", ContractName),
+        enum_check("origin", Origin),
+        *length_check(20, "address"),
+        CheckConstraint("origin <> 'vault_asset' OR contract = 'ERC20'", name="asset_is_a_token"),
+        CheckConstraint(
+            "(origin = 'settings') = (contract IN ('Vault','RedemptionManager','AssetController'))", name="core_is_configured"
+        ),
+        Index("uq_followed_contracts_core", "contract", unique=True, postgresql_where="origin = 'settings'"),
+        Index("uq_followed_contracts_asset", "origin", unique=True, postgresql_where="origin = 'vault_asset'"),
+        SCHEMA,
+    )
+    address: Mapped[AddressBytes] = mapped_column(primary_key=True)
+    contract: Mapped[ContractName] = enum_column(ContractName)
+    origin: Mapped[Origin] = enum_column(Origin)
+    since_block: Mapped[int] = mapped_column(BigInteger)
+
+
+class ChainTransactionRow(Base):
+    """A transaction with logs of followed contracts: who spoke in it and what was said, for lists and filters."""
+
+    __tablename__ = "transactions"
+    __table_args__ = (
+        Index(None, "tx_hash", unique=True),
+        Index("ix_transactions_at", "at"),
+        Index("ix_transactions_contracts", "contracts", postgresql_using="gin"),
+        Index("ix_transactions_events", "events", postgresql_using="gin"),
+        *length_check(32, "tx_hash"),
+        CheckConstraint("logs > 0 AND cardinality(contracts) > 0", name="says_something"),
+        SCHEMA,
+    )
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tx_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    tx_hash: Mapped[HashBytes]
+    at: Mapped[Instant]
+    logs: Mapped[int] = mapped_column(Integer)
+    contracts: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    events: Mapped[list[str]] = mapped_column(ARRAY(Text))

@@ -1,0 +1,101 @@
+"""Shares: holdings, redemptions and deposits."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Index, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.derived.chain import SCHEMA
+from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
+from paimon.infrastructure.database.types import (
+    AddressBytes,
+    Instant,
+    Uint256,
+    Uint256Type,
+    enum_check,
+    enum_column,
+    length_check,
+    uint256_check,
+)
+
+
+class Holding(Base):
+    """Shares in a holder's wallet, those the vault keeps locked for them, and when their first shares came."""
+
+    __tablename__ = "holdings"
+    __table_args__ = (
+        *length_check(20, "holder"),
+        *uint256_check("shares", "locked_shares"),
+        Index("ix_holdings_held", text("(shares + locked_shares) DESC"), "holder"),
+        SCHEMA,
+    )
+    holder: Mapped[AddressBytes] = mapped_column(primary_key=True)
+    shares: Mapped[Uint256]
+    locked_shares: Mapped[Uint256]
+    since: Mapped[Instant]
+
+
+class RedemptionRequest(Base):
+    """A redemption as the events told it. `lockedNav` is an observation, joined when it is there."""
+
+    __tablename__ = "redemption_requests"
+    __table_args__ = (
+        enum_check("channel", Channel),
+        enum_check("status", RedemptionStatus),
+        *length_check(20, "owner", "receiver"),
+        *uint256_check("request_id", "shares", "gross_amount", "estimated_fee", "window_id"),
+        *uint256_check("settled_fee", "settled_net_amount"),
+        CheckConstraint(
+            "(status IN ('SETTLED','CANCELLED','REJECTED')) = (closed_at IS NOT NULL)", name="closed_when_terminal"
+        ),
+        CheckConstraint(
+            "(status = 'SETTLED') = (settled_net_amount IS NOT NULL) AND (settled_net_amount IS NULL) = (settled_fee IS NULL)",
+            name="amounts_when_settled",
+        ),
+        CheckConstraint(
+            "status NOT IN ('PENDING_APPROVAL','APPROVED','REJECTED') OR requires_approval", name="approval_states"
+        ),
+        CheckConstraint("status <> 'PENDING' OR NOT requires_approval", name="pending_needs_nobody"),
+        CheckConstraint("(status = 'REJECTED') = (rejection_reason IS NOT NULL)", name="reason_when_rejected"),
+        Index("ix_redemption_requests_status_settlement", "status", "settlement_at"),
+        Index("ix_redemption_requests_owner", "owner", "requested_at"),
+        Index("ix_redemption_requests_requested_at", "requested_at"),
+        SCHEMA,
+    )
+    request_id: Mapped[int] = mapped_column(Uint256Type(), primary_key=True, autoincrement=False)
+    owner: Mapped[AddressBytes]
+    receiver: Mapped[AddressBytes]
+    shares: Mapped[Uint256]
+    gross_amount: Mapped[Uint256]
+    estimated_fee: Mapped[Uint256]
+    channel: Mapped[Channel] = enum_column(Channel)
+    requires_approval: Mapped[bool] = mapped_column(Boolean)
+    window_id: Mapped[Uint256]
+    status: Mapped[RedemptionStatus] = enum_column(RedemptionStatus)
+    requested_at: Mapped[Instant]
+    settlement_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    settled_fee: Mapped[int | None] = mapped_column(Uint256Type())
+    settled_net_amount: Mapped[int | None] = mapped_column(Uint256Type())
+    rejection_reason: Mapped[str | None] = mapped_column(Text)
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    updated_block: Mapped[int] = mapped_column(BigInteger)
+
+
+class DepositRow(FactColumns, Base):
+    """One deposit: money in, shares out."""
+
+    __tablename__ = "deposits"
+    __table_args__ = (
+        *fact_checks(),
+        *length_check(20, "sender", "receiver"),
+        *uint256_check("assets", "shares"),
+        Index("ix_deposits_receiver", "receiver", "block_number"),
+        Index("ix_deposits_at", "at"),
+        SCHEMA,
+    )
+    sender: Mapped[AddressBytes]
+    receiver: Mapped[AddressBytes]
+    assets: Mapped[Uint256]
+    shares: Mapped[Uint256]
