@@ -1,7 +1,8 @@
 """The books against the chain at one block: everything the events added up to beside what the contracts say.
 
 Compared are supply, every holding, locked shares, the redemption liability, the number of requests and every request,
-roles, pauses and the emergency flag. Both sides are taken at the cursor's block: the books from one database snapshot,
+roles, pauses and the emergency flag; and the catalogue's figures (`catalogue_figures`): assets, tiers, OTC orders, token
+balances, fees, appointments. Both sides are taken at the cursor's block: the books from one database snapshot,
 the chain by reads pinned to that block's hash.
 """
 
@@ -12,6 +13,13 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import select, text
 
+from paimon.application.books.catalogue_figures import (
+    CatalogueBooks,
+    catalogue_book_figures,
+    catalogue_chain_figures,
+    load_catalogue,
+)
+from paimon.application.books.tokens import observe_tokens
 from paimon.application.redemptions.settlement import chain_position
 from paimon.application.redemptions.store import to_domain
 from paimon.domain.books import Difference, compare
@@ -51,6 +59,7 @@ class Books:
     roles_seen: set[RoleKey] = field(default_factory=set)
     flags: dict[tuple[ContractName, Flag], bool] = field(default_factory=dict)
     locked_navs: dict[int, int] = field(default_factory=dict)
+    catalogue: CatalogueBooks = field(default_factory=CatalogueBooks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +75,12 @@ async def reconcile(database: Database, contracts: FundContracts) -> Reconciliat
     Raises:
         NothingRecorded, CallReverted, RpcUnavailable, RpcError.
     """
+    await observe_tokens(database, contracts)
     async with database.read() as session:
         books = await _load_books(session)
-    book = book_figures(books)
+    book = book_figures(books) | catalogue_book_figures(books.catalogue)
     chain = await _chain_figures(contracts, books)
+    chain |= await catalogue_chain_figures(contracts, books.catalogue, at=books.at)
     differences = tuple(compare(book, chain))
     result = Reconciliation(books.at, len(book.keys() | chain.keys()), differences)
     async with database.write() as session:
@@ -104,13 +115,11 @@ async def _load_books(session: ReadSession) -> Books:
         books.roles_seen.add((ContractName(contract), Hash32(role_id), Address(account)))
     for subject, nav in await session.execute(_LOCKED_NAVS):
         books.locked_navs[int(subject)] = int(nav)
+    books.catalogue = await load_catalogue(session)
     return books
 
 
-_ROLES_SEEN = text("""
-    SELECT DISTINCT contract, topics[2], substring(topics[3] FROM 13)
-      FROM derived.raw_logs WHERE event IN ('RoleGranted', 'RoleRevoked') AND status = 'applied'
-""")
+_ROLES_SEEN = text("SELECT DISTINCT contract, role, account FROM derived.role_changes")
 
 _LOCKED_NAVS = text("""
     SELECT DISTINCT ON (subject) subject, data ->> 'lockedNav'

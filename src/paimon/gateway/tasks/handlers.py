@@ -1,6 +1,7 @@
 """Which use case answers which outbox row. Each reads the aggregate's present state and does what is due."""
 
 from paimon.application.books.snapshots import defer_if_due, snapshot_after_events
+from paimon.application.books.tokens import observe_tokens
 from paimon.application.event_listener.react import FUND, REDEMPTION
 from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, LiveMessage, observe_locked_nav, react
 from paimon.application.transactions.driver import drive
@@ -30,6 +31,7 @@ def handlers(house: House) -> dict[str, Handler[LiveMessage]]:
     nav = house.settings.nav
 
     async def on_fund(_due: Due) -> None:
+        await observe_tokens(house.database, house.contracts)
         await snapshot_after_events(
             house.database,
             house.contracts,
