@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.domain.vote import VoteScope
+from paimon.infrastructure.blockchain.abi import read_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter, require_chain
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcUnavailable
@@ -44,6 +45,12 @@ class House:
 def fund_addresses(settings: Settings) -> FundAddresses:
     fund = settings.fund
     return FundAddresses(fund.vault, fund.redemption_manager, fund.asset_controller)
+
+
+def fund_contracts(rpc: Rpc, settings: Settings) -> FundContracts:
+    """Raises UnreadableAbi when the settings name a file that is no ABI."""
+    path = settings.fund.otc_manager_abi
+    return FundContracts(rpc, fund_addresses(settings), otc_abi=read_abi(path) if path else None)
 
 
 def open_database(settings: Settings, *, process: str) -> Database:
@@ -93,7 +100,7 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
             database=database,
             redis=redis,
             rpc=rpc,
-            contracts=FundContracts(rpc, fund_addresses(settings)),
+            contracts=fund_contracts(rpc, settings),
             chain=chain_adapter(settings.chain.chain_id),
             signer=SignerClient(settings.signer.socket, settings.signer.timeout_seconds),
         )

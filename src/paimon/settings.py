@@ -95,6 +95,9 @@ class FundSettings(Group):
     redemption_manager: ChecksumAddress
     asset_controller: ChecksumAddress
     start_block: int = Field(ge=1, description="the block the first of the three contracts was deployed in")
+    otc_manager_abi: Path | None = Field(
+        None, description="JSON file of the OTC manager's ABI where it is not the shipped one: its indexing varies"
+    )
 
 
 class ApprovalRuleSettings(Group):

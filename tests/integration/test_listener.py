@@ -14,6 +14,7 @@ from paimon.application.event_listener.fetch import fetch_range
 from paimon.application.event_listener.follow import ChainBehindCursor, FinalBlockChanged, Listener
 from paimon.application.event_listener.record import CursorMoved, record
 from paimon.composition import House
+from paimon.domain.followed import Followed
 from paimon.domain.redemption import Channel, RedemptionStatus
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, try_take
@@ -122,11 +123,12 @@ async def test_a_writer_of_an_older_epoch_writes_nothing(house: House, fund: Tes
     cursor = await listener_of(house)._take_cursor(new)
     fund.wait_final()
     fetched = await fetch_range(house.rpc, list(house.contracts.addresses.names()), cursor.number + 1, cursor.number + 2)
+    followed = Followed({})
     with pytest.raises(CursorMoved):
-        await record(house.database, fetched, [], epoch=old.epoch)
+        await record(house.database, fetched, [], followed=followed, epoch=old.epoch)
     async with house.database.read() as session:
         assert await session.scalar(select(func.count()).select_from(Block)) == 0
-    await record(house.database, fetched, [], epoch=new.epoch)
+    await record(house.database, fetched, [], followed=followed, epoch=new.epoch)
     async with house.database.read() as session:
         assert await session.scalar(select(func.count()).select_from(Block)) == 2
 
@@ -135,8 +137,10 @@ async def test_a_range_is_recorded_once_even_when_two_writers_share_an_epoch(hou
     cursor = await listener_of(house)._take_cursor(HeldLease("listener", "both", 1))
     fund.wait_final()
     fetched = await fetch_range(house.rpc, list(house.contracts.addresses.names()), cursor.number + 1, cursor.number + 2)
-    results = await asyncio.gather(*(record(house.database, fetched, [], epoch=1) for _ in range(4)), return_exceptions=True)
-    assert sorted(type(each).__name__ for each in results) == ["CursorMoved"] * 3 + ["NoneType"]
+    followed = Followed({})
+    writers = (record(house.database, fetched, [], followed=followed, epoch=1) for _ in range(4))
+    results = await asyncio.gather(*writers, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in results) == ["CursorMoved"] * 3 + ["list"]
 
 
 async def test_a_changed_final_block_stops_the_listener(house: House, fund: TestFund, eventually: Callable[..., Any]) -> None:

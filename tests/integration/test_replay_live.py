@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 from sqlalchemy import text
 from tests.support.derived_tables import books_of, execute, libpq, outbox_of, record_as_the_listener_does, synthetic_contracts
-from tests.support.synthetic_logs import ADDRESSES, ranges, write_cursor, write_logs
+from tests.support.synthetic_logs import ADDRESSES, FOLLOWED, ranges, write_cursor, write_logs
 
 from paimon.application.books.replay import check, replay
 from paimon.application.event_listener.decode import decode_log
@@ -42,7 +42,7 @@ def expected_sums(count: int, *, blocks_each: int) -> dict[int, Sums]:
     """After each range, folded in memory."""
     contracts, books, sums = synthetic_contracts(), Projection(), {0: (0, 0, 0)}
     for fetched in ranges(count, blocks_each=blocks_each):
-        for each in (decode_log(log, contracts.addresses.names(), contracts.abis) for log in fetched.logs):
+        for each in (decode_log(log, FOLLOWED.names(), contracts.abis) for log in fetched.logs):
             try:
                 if each.event:
                     books.apply(each.event, contract=each.contract, at=each.log.block)

@@ -15,6 +15,6 @@ async def record_all(house: House, fund: TestFund) -> None:
     """Everything mined so far, recorded as final."""
     fund.wait_final()
     listener = Listener(house.database, house.contracts, house.chain, house.settings.chain, house.settings.fund.start_block)
-    cursor = await listener._take_cursor(_LEASE)
-    while (advanced := await listener._advance(cursor, _LEASE)) is not None:
-        cursor = advanced
+    cursor, followed = await listener._start(_LEASE)
+    while (advanced := await listener._advance(cursor, followed, _LEASE)) is not None:
+        cursor, followed = advanced

@@ -5,7 +5,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
-from tests.support.synthetic_logs import ADDRESSES
+from tests.support.synthetic_logs import ADDRESSES, FOLLOWED
 
 from paimon.application.event_listener.decode import DecodedLog, Reading, decode_log
 from paimon.application.event_listener.fetch import Range
@@ -60,6 +60,6 @@ def execute(url: str, statement: str) -> int:
 
 async def record_as_the_listener_does(database: Database, contracts: FundContracts, fetched: Range) -> list[DecodedLog]:
     """One range under epoch 0; the decoded logs."""
-    logs = [decode_log(each, contracts.addresses.names(), contracts.abis) for each in fetched.logs]
-    await record(database, fetched, logs, epoch=0)
+    logs = [decode_log(each, FOLLOWED.names(), contracts.abis) for each in fetched.logs]
+    await record(database, fetched, logs, followed=FOLLOWED, epoch=0)
     return logs

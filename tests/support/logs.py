@@ -10,12 +10,19 @@ from paimon.application.event_listener.decode import DecodedLog, decode_log
 from paimon.application.event_listener.fetch import ChainLog, Header, Range
 from paimon.application.event_listener.record import record
 from paimon.domain.chain import ContractName, Hash32
+from paimon.domain.followed import Followed, FollowedContract, Origin
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.database.sessions import Database
 
 FUND: Final = FundAddresses(address(0xFA), address(0xFB), address(0xFC))
-_WHERE: Final = {name: where for where, name in FUND.names().items()}
+FOLLOWED: Final = Followed.of(
+    [
+        *(FollowedContract(where, name, Origin.SETTINGS, 1) for where, name in FUND.names().items()),
+        FollowedContract(address(0xA0), ContractName.TOKEN, Origin.VAULT_ASSET, 1),
+    ]
+)
+_WHERE: Final = {name: where for where, name in FOLLOWED.names().items()}
 _ABIS: Final = {name: load_abi(name.value) for name in ContractName}
 
 Emitted = tuple[ContractName, tuple[bytes, ...], bytes]
@@ -42,10 +49,10 @@ async def record_block(database: Database, number: int, *logs: Emitted) -> list[
     """The block after `number - 1` with these logs, recorded as the listener does it."""
     block = stamp(number)
     seen = [
-        ChainLog(block, index, Hash32(bytes([index]) * 32), index, _WHERE[contract], topics, data)
+        ChainLog(block, index, Hash32(number.to_bytes(16) + index.to_bytes(16)), index, _WHERE[contract], topics, data)
         for index, (contract, topics, data) in enumerate(logs)
     ]
-    decoded = [decode_log(each, FUND.names(), _ABIS) for each in seen]
+    decoded = [decode_log(each, FOLLOWED.names(), _ABIS) for each in seen]
     fetched = Range((Header(block, stamp(number - 1).hash),), tuple(seen))
-    await record(database, fetched, decoded, epoch=1)
+    await record(database, fetched, decoded, followed=FOLLOWED, epoch=1)
     return decoded

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from tests.support.jsonrpc import StubNode, header_of
-from tests.support.strategies import stamp
+from tests.support.strategies import address, stamp
 
 from paimon.domain.chain import Address, Hash32, checksum, hex0x
+
+ASSET: Final = address(0xA55E7)
 
 
 @dataclass
@@ -44,6 +46,13 @@ class StubChain:
 
         def get_logs(params: list[Any]) -> list[dict[str, Any]]:
             first, last = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
-            return [each for each in self.logs if first <= int(each["blockNumber"], 16) <= last]
+            transfers = "topics" in params[0]
+            asked = (each for each in self.logs if (each["address"] in params[0]["address"]) or not transfers)
+            return [each for each in asked if first <= int(each["blockNumber"], 16) <= last]
 
-        node.methods |= {"eth_getBlockByNumber": get_block, "eth_getLogs": get_logs, "eth_chainId": hex(31337)}
+        node.methods |= {
+            "eth_getBlockByNumber": get_block,
+            "eth_getLogs": get_logs,
+            "eth_chainId": hex(31337),
+            "eth_call": hex0x(bytes(12) + ASSET),  # the listener asks for `Vault.asset()` and nothing else
+        }

@@ -1,48 +1,26 @@
 """Any number of recorded logs without a chain: written by COPY as a listener would have recorded them, but undecoded.
 
 What they say is valid by construction and the same for the same `count`: holders minted to, transfers among them,
-requests on every path, roles, a pause now and then, and now and then a log that means nothing or cannot be.
+requests on every path, roles, a pause now and then, now and then a log that means nothing or cannot be, and the rest of the
+event catalogue in whole transactions.
 """
 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import groupby, islice
 from typing import Final
 
 import psycopg
 from tests.support.strategies import address, stamp
+from tests.support.synthetic_catalogue import ADDRESSES, FOLLOWED, Catalogue, Spoken, spoken
 
 from paimon.application.event_listener.fetch import ChainLog, Header, Range
-from paimon.domain.chain import ZERO_ADDRESS, Address, ContractName, Hash32, OnChainRole
-from paimon.infrastructure.blockchain.abi import Entry, load_abi
-from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.domain.chain import ZERO_ADDRESS, Address, Hash32, OnChainRole
 
-ADDRESSES: Final = FundAddresses(address(0xFA), address(0xFB), address(0xFC))
 HOLDERS_MAX: Final = 2_000
 LOGS_PER_BLOCK: Final = 5
-_VAULT, _MANAGER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER
-_WHERE: Final = {name: where for where, name in ADDRESSES.names().items()}
-
-Spoken = tuple[ContractName, tuple[bytes, ...], bytes]
-
-
-@cache
-def _event(contract: ContractName, name: str) -> Entry:
-    return next(each for each in load_abi(contract.value).events_by_topic.values() if each.name == name)
-
-
-def spoken(contract: ContractName, name: str, *args: int | bytes) -> Spoken:
-    """Topics and data of an event all of whose arguments are a word each."""
-    event = _event(contract, name)
-    words = [(each.indexed, _word(value)) for each, value in zip(event.inputs, args, strict=True)]
-    topics = (event.topic, *(word for indexed, word in words if indexed))
-    return contract, topics, b"".join(word for indexed, word in words if not indexed)
-
-
-def _word(value: int | bytes) -> bytes:
-    return value.rjust(32, b"\0") if isinstance(value, bytes) else value.to_bytes(32)
+_VAULT, _MANAGER = ADDRESSES.vault, ADDRESSES.redemption_manager
 
 
 @dataclass(slots=True)
@@ -52,28 +30,36 @@ class _Fund:
     requests: int = 0
     open: list[tuple[int, Address]] = field(default_factory=list)
 
-    def story(self) -> Iterator[Spoken]:
+    def story(self) -> Iterator[list[Spoken]]:
+        """One transaction after the other."""
+        catalogue = Catalogue(self.rng)
+        yield from catalogue.beginning()
         while True:
-            chance = self.rng.random()
-            if len(self.holders) < 2 or (chance < 0.2 and len(self.holders) < HOLDERS_MAX):
-                self.holders.append(address(1_000 + len(self.holders)))
-                yield spoken(_VAULT, "Transfer", ZERO_ADDRESS, self.holders[-1], 10**30)
-            elif chance < 0.7:
-                yield spoken(_VAULT, "Transfer", *self.rng.sample(self.holders, 2), self.rng.randrange(10**20))
-            elif chance < 0.96:
-                yield from self._redemption()
-            elif chance < 0.98:
-                role = OnChainRole.VIP_APPROVER_ROLE.id
-                name = self.rng.choice(["RoleGranted", "RoleRevoked"])
-                yield spoken(_MANAGER, name, role, self.rng.choice(self.holders), ADDRESSES.vault)
-            elif chance < 0.985:
-                yield spoken(_VAULT, self.rng.choice(["Paused", "Unpaused"]), self.holders[0])
-            elif chance < 0.99:
-                yield _VAULT, (b"\x99" * 32,), b"of no ABI"
-            elif chance < 0.995:
-                yield _VAULT, spoken(_VAULT, "Transfer", ZERO_ADDRESS, self.holders[0], 1)[1], b"too short"
-            else:
-                yield spoken(_MANAGER, "RedemptionCancelled", 10**9, self.holders[0])
+            yield from ([each] for each in self._shares())
+            if self.rng.random() < 0.3:
+                yield catalogue.next()
+
+    def _shares(self) -> Iterator[Spoken]:
+        chance = self.rng.random()
+        if len(self.holders) < 2 or (chance < 0.2 and len(self.holders) < HOLDERS_MAX):
+            self.holders.append(address(1_000 + len(self.holders)))
+            yield spoken(_VAULT, "Transfer", ZERO_ADDRESS, self.holders[-1], 10**30)
+        elif chance < 0.7:
+            yield spoken(_VAULT, "Transfer", *self.rng.sample(self.holders, 2), self.rng.randrange(10**20))
+        elif chance < 0.96:
+            yield from self._redemption()
+        elif chance < 0.98:
+            role = OnChainRole.VIP_APPROVER_ROLE.id
+            name = self.rng.choice(["RoleGranted", "RoleRevoked"])
+            yield spoken(_MANAGER, name, role, self.rng.choice(self.holders), ADDRESSES.vault)
+        elif chance < 0.985:
+            yield spoken(_VAULT, self.rng.choice(["Paused", "Unpaused"]), self.holders[0])
+        elif chance < 0.99:
+            yield _VAULT, (b"\x99" * 32,), b"of no ABI"
+        elif chance < 0.995:
+            yield _VAULT, spoken(_VAULT, "Transfer", ZERO_ADDRESS, self.holders[0], 1)[1], b"too short"
+        else:
+            yield spoken(_MANAGER, "RedemptionCancelled", 10**9, self.holders[0])
 
     def _redemption(self) -> Iterator[Spoken]:
         if not self.open or self.rng.random() < 0.4:
@@ -97,16 +83,26 @@ class _Fund:
 
 def chain_logs(count: int) -> Iterator[ChainLog]:
     """The first `count` logs, in order; always the same."""
-    story = _Fund(random.Random(7)).story()
-    for index in range(count):
-        number, log_index = 1 + index // LOGS_PER_BLOCK, index % LOGS_PER_BLOCK
-        contract, topics, data = next(story)
-        tx_hash = Hash32(index.to_bytes(32))
-        yield ChainLog(stamp(number), log_index, tx_hash, 0, _WHERE[contract], topics, data)
+    return islice(_told(), count)
+
+
+def _told() -> Iterator[ChainLog]:
+    """A block is full with its fifth log, but a transaction is not cut for that."""
+    number, log_index, tx_index = 1, 0, 0
+    for index, transaction in enumerate(_Fund(random.Random(7)).story()):
+        for where, topics, data in transaction:
+            yield ChainLog(stamp(number), log_index, Hash32(index.to_bytes(32)), tx_index, where, topics, data)
+            log_index += 1
+        tx_index += 1
+        if log_index >= LOGS_PER_BLOCK:
+            number, log_index, tx_index = number + 1, 0, 0
 
 
 def header(number: int) -> Header:
     return Header(stamp(number), stamp(number - 1).hash)
+
+
+__all__ = ["ADDRESSES", "FOLLOWED", "chain_logs", "header", "ranges", "write_cursor", "write_logs"]
 
 
 def ranges(count: int, *, blocks_each: int) -> Iterator[Range]:
@@ -124,19 +120,25 @@ def write_cursor(dsn: str, number: int) -> None:
             "INSERT INTO derived.cursor (id, number, hash, timestamp, epoch) VALUES (1, %s, %s, %s, 0)",
             (at.number, at.hash, at.timestamp),
         )
+        for each in FOLLOWED.contracts.values():
+            connection.execute(
+                "INSERT INTO derived.followed_contracts (address, contract, origin, since_block) VALUES (%s, %s, %s, %s)",
+                (each.address, each.contract.value, each.origin.value, each.since_block),
+            )
 
 
 def write_logs(dsn: str, count: int) -> None:
     """`count` logs with their blocks, and the cursor at the last of them."""
-    names = ADDRESSES.names()
-    blocks = -(-count // LOGS_PER_BLOCK)
+    names = FOLLOWED.names()
+    logs = list(chain_logs(count))
+    blocks = logs[-1].block.number
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
         with cursor.copy("COPY derived.blocks (number, hash, parent_hash, timestamp) FROM STDIN") as copy:
             for each in map(header, range(1, blocks + 1)):
                 copy.write_row((each.stamp.number, each.stamp.hash, each.parent_hash, each.stamp.timestamp))
         columns = "block_number, log_index, block_hash, tx_hash, tx_index, address, contract, topics, data, status"
         with cursor.copy(f"COPY derived.raw_logs ({columns}) FROM STDIN") as copy:
-            for log in chain_logs(count):
+            for log in logs:
                 place = (log.block.number, log.log_index, log.block.hash, log.tx_hash, log.tx_index, log.address)
                 copy.write_row((*place, names[log.address].value, list(log.topics), log.data, "unknown"))
     write_cursor(dsn, blocks)

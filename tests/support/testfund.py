@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from eth_utils.address import to_checksum_address
+
 from paimon.domain.chain import parse_address
 from paimon.gateway.cli.demo.anvil import EmbeddedChain
 from paimon.gateway.cli.demo.fund import FundAddresses as Deployment
-from paimon.gateway.cli.demo.fund import deploy_fund
+from paimon.gateway.cli.demo.fund import FundAsset, deploy_fund
 from paimon.gateway.cli.demo.fund_sending import Chain
 from paimon.gateway.cli.demo.people import ADMIN, APPROVERS, People
 from paimon.infrastructure.blockchain.contracts import FundAddresses
@@ -61,12 +63,22 @@ class TestFund:
             "AssetController": self.deployment.asset_controller,
             "AssetScheduler": self.deployment.asset_scheduler,
             "OracleAdapter": self.deployment.oracle_adapter,
+            "SwapHelper": self.deployment.swap_helper,
+            "OTCManager": self.deployment.otc_manager,
+            "Counterparty": self.deployment.otc_counterparty,
         }[contract]
+        return self.send_to(name, contract, where, function, *args)
+
+    def send_to(self, name: str, contract: str, where: str, function: str, *args: Any) -> int:
+        """The same to one of several: a token (`TestToken`), an adapter (`PurchaseAdapter`)."""
         with self.chain() as chain:
-            chain.call(self.people.account(name), contract, where, function, *args)
+            chain.call(self.people.account(name), contract, to_checksum_address(where), function, *args)
             self.mine(1)
             (receipt,) = chain.confirm()
         return int(receipt["blockNumber"])
+
+    def asset(self, symbol: str) -> FundAsset:
+        return next(each for each in self.deployment.assets if each.symbol == symbol)
 
     def read(self, contract: str, function: str, *args: Any) -> Any:
         where = {"Vault": self.deployment.vault, "RedemptionManager": self.deployment.redemption_manager}[contract]

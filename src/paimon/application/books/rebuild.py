@@ -14,12 +14,14 @@ from paimon.application.books.reconcile import NothingRecorded
 from paimon.application.books.recorded import BEFORE_ALL, Position, RecordedLog, count_logs, decode_again, read_page
 from paimon.application.books.shadow import READ_ANEW, Shadow
 from paimon.application.event_listener.decode import DecodedLog
+from paimon.application.event_listener.following import load_followed
 from paimon.application.event_listener.project import project
-from paimon.application.event_listener.record import driver_connection, reading_values
+from paimon.application.event_listener.record import reading_values
 from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.copying import driver_connection
 from paimon.infrastructure.database.sessions import WriteSession
 
-PAGE_LOGS_MAX: Final = 10_000
+PAGE_LOGS: Final = 10_000
 
 Progress = Callable[[int, int], None]
 """Told how many logs are folded, and of how many."""
@@ -36,7 +38,7 @@ class Rebuild:
     shadow: Shadow
     contracts: FundContracts
     progress: Progress = in_silence
-    page_logs_max: int = PAGE_LOGS_MAX
+    page_logs: int = PAGE_LOGS
     position: Position = BEFORE_ALL
     logs: int = 0
 
@@ -48,19 +50,20 @@ class Rebuild:
             async with self.shadow.transaction() as session:
                 folded = await self._fold_page(session, last=await position_of_books(session))
             self.progress(self.logs, max(total, self.logs))
-            if folded < self.page_logs_max:
+            if folded < self.page_logs:
                 return
 
     async def fold_to(self, session: WriteSession, last: int) -> None:
         """Fold the logs up to block `last` in the caller's transaction."""
-        while await self._fold_page(session, last=last) == self.page_logs_max:
+        while await self._fold_page(session, last=last) >= self.page_logs:
             pass
 
     async def _fold_page(self, session: WriteSession, *, last: int) -> int:
-        page = await read_page(session, self.position, last=last, logs_max=self.page_logs_max)
+        page = await read_page(session, self.position, last=last, logs=self.page_logs)
         if page:
-            logs = decode_again(page, self.contracts)
-            await project(session, logs)
+            followed = await load_followed(session)
+            logs = decode_again(page, self.contracts, followed)
+            await project(session, logs, followed.treasury)
             await _note_read_anew(session, page, logs)
             self.position, self.logs = page[-1].position, self.logs + len(page)
         return len(page)

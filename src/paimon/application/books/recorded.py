@@ -4,7 +4,7 @@ Pages by key rather than a cursor held open: each page is one short query, so th
 lives as long as the replay does, and memory is one page however many logs there are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -14,9 +14,10 @@ from sqlalchemy import text
 
 from paimon.application.event_listener.decode import DecodedLog, Reading, decode_log
 from paimon.application.event_listener.fetch import ChainLog
-from paimon.application.event_listener.record import driver_connection
 from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, checksum
+from paimon.domain.followed import Followed, Origin
 from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.copying import driver_connection
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.settings import Refusal
@@ -52,9 +53,15 @@ _PAGE: Final = """
     SELECT block_number, log_index, block_hash, tx_hash, tx_index, address, topics, data,
            contract, event, args::text, request_id, status, reason, timestamp
       FROM derived.raw_logs JOIN derived.blocks ON number = block_number
-     WHERE (block_number, log_index) > (%s, %s) AND block_number <= %s
+     WHERE (block_number, log_index) > (%(block_number)s, %(log_index)s)
+       AND block_number <= LEAST(%(last)s, (
+               SELECT max(block_number) FROM (
+                   SELECT block_number FROM derived.raw_logs
+                    WHERE (block_number, log_index) > (%(block_number)s, %(log_index)s)
+                    ORDER BY block_number, log_index
+                    LIMIT %(logs)s
+               ) AS page))
      ORDER BY block_number, log_index
-     LIMIT %s
 """
 
 _COUNT: Final = text("SELECT count(*) FROM derived.raw_logs WHERE block_number <= :last")
@@ -65,11 +72,14 @@ async def count_logs(session: WriteSession, *, last: int) -> int:
     return int((await session.execute(_COUNT, {"last": last})).scalar_one())
 
 
-async def read_page(session: WriteSession, after: Position, *, last: int, logs_max: int) -> list[RecordedLog]:
-    """The next logs behind `after`, up to block `last`; empty at the end."""
+async def read_page(session: WriteSession, after: Position, *, last: int, logs: int) -> list[RecordedLog]:
+    """At least this many of the next logs behind `after`, up to block `last`, or all there are; empty at the end.
+
+    The last block is there as a whole, since a transaction is folded as a whole.
+    """
     connection = await driver_connection(session)
     async with connection.cursor(binary=True) as cursor:
-        await cursor.execute(_PAGE, (*after, last, logs_max))
+        await cursor.execute(_PAGE, {**after._asdict(), "last": last, "logs": logs})
         rows = await cursor.fetchall()
     stamps: dict[int, BlockStamp] = {}
     return [_recorded(row, stamps) for row in rows]
@@ -98,13 +108,14 @@ def _recorded(row: TupleRow, stamps: dict[int, BlockStamp]) -> RecordedLog:
     )
 
 
-def decode_again(recorded: Sequence[RecordedLog], contracts: FundContracts) -> list[DecodedLog]:
+def decode_again(recorded: Sequence[RecordedLog], contracts: FundContracts, followed: Followed) -> list[DecodedLog]:
     """What the logs mean by the ABIs of today.
 
     Raises:
-        ForeignLogs: one is of a contract that the settings do not name.
+        ForeignLogs: one is of a contract that neither the settings name nor an event brought in.
     """
-    names: Mapping[Address, ContractName] = contracts.addresses.names()
+    names = {each.address: each.contract for each in followed.contracts.values() if each.origin is not Origin.SETTINGS}
+    names |= contracts.addresses.names()
     for each in recorded:
         if each.log.address not in names:
             raise ForeignLogs(

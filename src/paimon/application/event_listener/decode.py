@@ -59,7 +59,8 @@ def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mappi
             return DecodedLog(log, contract, LogStatus.UNKNOWN)
         name, args = found
         texts = {key: storable(value) for key, value in args.items() if isinstance(value, str)}
-        return DecodedLog(log, contract, LogStatus.APPLIED, name, plain(args), typed_event(contract, name, args | texts))
+        event = typed_event(contract, name, args | texts, emitter=log.address)
+        return DecodedLog(log, contract, LogStatus.APPLIED, name, plain(args), event)
     except UndecodableLog as error:
         reason = str(error)
     except KeyError as error:

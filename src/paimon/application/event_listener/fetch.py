@@ -1,13 +1,19 @@
-"""A range of blocks as one consistent answer: headers chained by parent hash, every log inside one of those blocks."""
+"""A range of blocks as one consistent answer: headers chained by parent hash, every log inside one of those blocks.
+
+Of the fund's own contracts every log is asked for; of tokens only the Transfers from the vault and those to it, as two
+filtered requests over all of them, never a whole stablecoin.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
+
+from eth_utils.crypto import keccak
 
 from paimon.domain.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.infrastructure.blockchain.finality import block_stamp
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc import Request, Rpc
 
 
 class InconsistentAnswer(Exception):
@@ -48,6 +54,10 @@ class Range:
     def last(self) -> BlockStamp:
         return self.headers[-1].stamp
 
+    def with_logs(self, more: Iterable[ChainLog]) -> "Range":
+        """The same blocks with more logs in them."""
+        return Range(self.headers, _in_chain_order((*self.logs, *more)))
+
     def at_most(self, logs_max: int) -> "Range":
         """The leading blocks that hold no more logs than this together; at least one block, however many it holds."""
         if len(self.logs) <= logs_max:
@@ -62,28 +72,88 @@ def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-async def fetch_range(rpc: Rpc, addresses: list[Address], first: int, last: int) -> Range:
-    """Blocks `first` to `last` and the logs of `addresses` in them.
+_TRANSFER: Final = Hash32(bytes(keccak(text="Transfer(address,address,uint256)")))
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """One `eth_getLogs`: of which contracts, in which blocks, and which topics at their places; None is any."""
+
+    addresses: frozenset[Address]
+    first: int
+    last: int
+    topics: tuple[Hash32 | None, ...] = ()
+
+    @property
+    def request(self) -> Request:
+        query: dict[str, Any] = {
+            "fromBlock": hex(self.first),
+            "toBlock": hex(self.last),
+            "address": sorted(checksum(each) for each in self.addresses),
+        }
+        if self.topics:
+            query["topics"] = [None if topic is None else hex0x(topic) for topic in self.topics]
+        return ("eth_getLogs", [query])
+
+    def admits(self, log: ChainLog) -> bool:
+        """Whether the node may give this log in answer."""
+        return log.address in self.addresses and all(
+            topic is None or log.topics[place : place + 1] == (topic,) for place, topic in enumerate(self.topics)
+        )
+
+
+def transfers(tokens: Iterable[Address], vault: Address, first: int, last: int) -> tuple[LogQuery, ...]:
+    """What asks for the tokens' Transfers from the vault and to it; nothing where there is no token."""
+    addresses, party = frozenset(tokens), Hash32(bytes(12) + vault)
+    if not addresses:
+        return ()
+    return (
+        LogQuery(addresses, first, last, (_TRANSFER, party)),
+        LogQuery(addresses, first, last, (_TRANSFER, None, party)),
+    )
+
+
+async def fetch_range(rpc: Rpc, addresses: Iterable[Address], first: int, last: int, *, more: Sequence[LogQuery] = ()) -> Range:
+    """Blocks `first` to `last`, the logs of `addresses` in them, and what `more` asks for.
 
     Raises:
-        InconsistentAnswer: headers do not chain or are not those asked for, or a log is not of these blocks and addresses.
+        InconsistentAnswer: headers do not chain or are not those asked for, or a log is not of these blocks or not asked for.
         RpcUnavailable, RpcError.
     """
     numbers = range(first, last + 1)
     raw_headers = await rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
     if any(header is None for header in raw_headers):
         raise InconsistentAnswer(f"the node does not have all of blocks {first} to {last} yet")
-    query = {"fromBlock": hex(first), "toBlock": hex(last), "address": [checksum(each) for each in addresses]}
-    raw_logs = await rpc.call("eth_getLogs", [query])
     try:
         headers = tuple(_header(each, number) for each, number in zip(raw_headers, numbers, strict=True))
-        stamps = {header.stamp.hash: header.stamp for header in headers}
-        logs = sorted((_log(each, stamps) for each in raw_logs), key=lambda log: (log.block.number, log.log_index))
     except (KeyError, TypeError, ValueError) as error:
-        raise InconsistentAnswer(f"what the node gives for blocks {first} to {last} does not read: {error!r}") from error
+        raise InconsistentAnswer(f"the node's headers of blocks {first} to {last} do not read: {error!r}") from error
     _require_chained(headers)
-    _require_asked_for(logs, frozenset(addresses))
-    return Range(headers, tuple(logs))
+    return await fetch_more(rpc, Range(headers, ()), [LogQuery(frozenset(addresses), first, last), *more])
+
+
+async def fetch_more(rpc: Rpc, fetched: Range, queries: Sequence[LogQuery]) -> Range:
+    """The range with what these queries find in its blocks.
+
+    Raises:
+        InconsistentAnswer: a log is not of these blocks, was not asked for, or is given twice.
+        RpcUnavailable, RpcError.
+    """
+    stamps = {header.stamp.hash: header.stamp for header in fetched.headers}
+    found: list[ChainLog] = []
+    for query, raw_logs in zip(queries, await rpc.batch([each.request for each in queries]), strict=True):
+        try:
+            logs = [_log(each, stamps) for each in raw_logs]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InconsistentAnswer(f"the node's logs of {query.first} to {query.last} do not read: {error!r}") from error
+        _require_asked_for(logs, query)
+        found += logs if len(query.topics) < 3 else (each for each in logs if not _within_one_address(each))
+    return fetched.with_logs(found)
+
+
+def _within_one_address(transfer: ChainLog) -> bool:
+    """A transfer of the vault to itself answers both queries; the one for transfers from it has it already."""
+    return transfer.topics[1] == transfer.topics[2]
 
 
 def _header(raw: dict[str, Any], number: int) -> Header:
@@ -114,13 +184,18 @@ def _require_chained(headers: Iterable[Header]) -> None:
             raise InconsistentAnswer(f"block {later.stamp} does not follow {earlier.stamp}")
 
 
-def _require_asked_for(logs: Sequence[ChainLog], addresses: frozenset[Address]) -> None:
+def _require_asked_for(logs: Sequence[ChainLog], query: LogQuery) -> None:
     for log in logs:
-        if log.address not in addresses:
+        if not query.admits(log):
             raise InconsistentAnswer(f"a log of {checksum(log.address)} in block {log.block}, which was not asked for")
-    for earlier, later in pairwise(logs):
+
+
+def _in_chain_order(logs: Iterable[ChainLog]) -> tuple[ChainLog, ...]:
+    ordered = sorted(logs, key=lambda log: (log.block.number, log.log_index))
+    for earlier, later in pairwise(ordered):
         if (earlier.block, earlier.log_index) == (later.block, later.log_index):
             raise InconsistentAnswer(f"log {later.log_index} of block {later.block} was given twice")
+    return tuple(ordered)
 
 
 def shown(block: BlockStamp) -> dict[str, str | int]:

@@ -12,12 +12,20 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from paimon.application.event_listener.decode import DecodedLog, decode_log
+from paimon.application.event_listener.decode import DecodedLog
 from paimon.application.event_listener.doorbell import Doorbell
-from paimon.application.event_listener.fetch import InconsistentAnswer, Range, fetch_range, shown
+from paimon.application.event_listener.fetch import InconsistentAnswer, Range, shown
+from paimon.application.event_listener.following import (
+    add_followed,
+    fetch_followed,
+    first_followed,
+    load_followed,
+    require_same_fund,
+)
 from paimon.application.event_listener.record import CursorMoved, record
-from paimon.domain.chain import BlockStamp, hex0x
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.domain.chain import BlockStamp, checksum, hex0x
+from paimon.domain.followed import Followed, FollowedContract
+from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp, get_block
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
@@ -52,39 +60,42 @@ class Listener:
             self.options.ws_url.get_secret_value() if self.options.ws_url else None,
             poll_seconds=self.options.poll_seconds,
         )
-        cursor = await self._start(lease)
+        cursor, followed = await self._start(lease)
         log.info("listener.started", epoch=lease.epoch, **shown(cursor))
         ringing = asyncio.create_task(doorbell.listen())
         try:
             while True:
-                advanced = await self._advance(cursor, lease)
+                advanced = await self._advance(cursor, followed, lease)
                 if advanced is None:
                     await doorbell.wait()
                 else:
-                    cursor = advanced
+                    cursor, followed = advanced
         finally:
             ringing.cancel()
 
-    async def _start(self, lease: HeldLease) -> BlockStamp:
-        """The cursor, once the node answers: one that is away when the lease comes is waited for, like later on."""
+    async def _start(self, lease: HeldLease) -> tuple[BlockStamp, Followed]:
+        """Where to go on and what to follow, once the node answers: one that is away is waited for, like later on."""
         while True:
             try:
                 cursor = await self._take_cursor(lease)
                 await self._require_same_chain(cursor)
-            except (RpcUnavailable, RpcError) as error:
+                async with self.database.read() as session:
+                    followed = await load_followed(session)
+                require_same_fund(followed, self.contracts.addresses)
+            except (RpcUnavailable, RpcError, CallReverted) as error:
                 log.warning("listener.waits_for_node", reason=str(error))
                 await asyncio.sleep(self.options.poll_seconds)
             else:
-                return cursor
+                return cursor, followed
 
-    async def _advance(self, cursor: BlockStamp, lease: HeldLease) -> BlockStamp | None:
+    async def _advance(self, cursor: BlockStamp, followed: Followed, lease: HeldLease) -> tuple[BlockStamp, Followed] | None:
         """Record the next range of final blocks; None when caught up or when the node gives nothing usable now."""
         try:
             final = await self.chain.final_block(self.contracts.rpc)
             if final.number <= cursor.number:
                 return None
             last = min(final.number, cursor.number + self.options.batch_blocks_max)
-            fetched = await fetch_range(self.contracts.rpc, list(self.contracts.addresses.names()), cursor.number + 1, last)
+            fetched, logs = await fetch_followed(self.contracts, followed, cursor.number + 1, last)
             if fetched.parent_hash != cursor.hash:
                 await self._require_same_chain(cursor)
                 raise InconsistentAnswer(f"block {cursor.number + 1} does not follow {cursor}")
@@ -92,20 +103,23 @@ class Listener:
             log.warning("listener.waits_for_node", reason=str(error), **shown(cursor))
             return None
         fetched = fetched.at_most(self.options.batch_logs_max)
-        await self._record(fetched, lease)
-        return fetched.last
+        new = await self._record(fetched, logs[: len(fetched.logs)], followed, lease)
+        return fetched.last, followed.with_more(new)
 
-    async def _record(self, fetched: Range, lease: HeldLease) -> None:
-        names = self.contracts.addresses.names()
-        logs = [decode_log(each, names, self.contracts.abis) for each in fetched.logs]
+    async def _record(
+        self, fetched: Range, logs: list[DecodedLog], followed: Followed, lease: HeldLease
+    ) -> list[FollowedContract]:
         try:
-            await record(self.database, fetched, logs, epoch=lease.epoch)
+            new = await record(self.database, fetched, logs, followed=followed, epoch=lease.epoch)
         except CursorMoved as error:
             # Someone else writes. Whoever is right, it is not this holder any more: stand by, and start from the cursor.
             raise LeaseLost(str(error)) from error
         for decoded in logs:
             _report(decoded)
+        for each in new:
+            log.info("contract.followed", contract=each.contract.value, address=checksum(each.address), block=each.since_block)
         log.debug("listener.recorded", blocks=len(fetched.headers), logs=len(logs), **shown(fetched.last))
+        return new
 
     async def _take_cursor(self, lease: HeldLease) -> BlockStamp:
         """The cursor, created before the first block and stamped with this lease's epoch, which bars all earlier holders."""
@@ -113,7 +127,10 @@ class Listener:
             known = (await session.execute(select(Cursor))).scalar_one_or_none()
         if known is None:
             before = await get_block(self.contracts.rpc, hex(self.start_block - 1))
+            final = await self.chain.final_block(self.contracts.rpc)
+            first = await first_followed(self.contracts, at=final, start_block=self.start_block)
             async with self.database.write() as session:
+                await add_followed(session, first)
                 values = {"number": before.number, "hash": before.hash, "timestamp": before.timestamp}
                 await session.execute(insert(Cursor).values(id=1, epoch=lease.epoch, **values).on_conflict_do_nothing())
         async with self.database.write() as session:

@@ -1,66 +1,108 @@
-"""From decoded logs to the derived tables: load what the batch touches, fold the events, write back what changed."""
+"""From decoded logs to the derived tables: load what the batch touches, fold its transactions, write what changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from sqlalchemy import delete, select, tuple_
 
 from paimon.application.event_listener.decode import DecodedLog
+from paimon.application.event_listener.projected import FACTS, STATES, fact_columns, fact_values, from_row, to_row
 from paimon.application.redemptions.store import to_domain, to_values
+from paimon.domain.asset import Asset
 from paimon.domain.chain import Address
+from paimon.domain.events import ChainTransaction, LoggedEvent
+from paimon.domain.fee import FeeAccount
+from paimon.domain.followed import Treasury
 from paimon.domain.holding import Holding
-from paimon.domain.projection import Projection, Touched, touched
-from paimon.domain.redemption import InapplicableEvent
+from paimon.domain.otc import OtcOrder
+from paimon.domain.projection import Appointment, Projection, ServiceKey, Touched, touched
+from paimon.domain.token_movement import TokenFlow
 from paimon.domain.units import RawAmount
-from paimon.infrastructure.database.models.derived import ContractFlag, RedemptionRequest, RoleHolder
+from paimon.infrastructure.database.copying import copy_rows
+from paimon.infrastructure.database.models.derived import (
+    AssetConfig,
+    ChainTransactionRow,
+    ContractFlag,
+    FeeAccountRow,
+    OtcOrderRow,
+    RedemptionRequest,
+    RoleHolder,
+    ServiceAddress,
+    TokenFlowRow,
+)
 from paimon.infrastructure.database.models.derived import Holding as HoldingRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.database.upsert import upsert
 
 
-async def project(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
-    """Fold the batch's events into the derived tables; a log that cannot be applied is quarantined with its reason.
+async def project(session: WriteSession, logs: Sequence[DecodedLog], treasury: Treasury) -> None:
+    """Fold the batch's transactions into the derived tables; a log that cannot be applied is quarantined with its reason.
 
-    Absolute values are written, not increments: the caller's compare-and-set on the cursor makes it the only writer.
-    The tables' schema is the session's business, so that a replay can have them written elsewhere.
+    The batch holds whole transactions, one at least. Absolute values are written, not increments: the caller's
+    compare-and-set on the cursor makes it the only writer. The tables' schema is the session's business, so that a replay
+    can have them written elsewhere.
     """
     projection = await _load(session, touched(log.event for log in logs if log.event))
-    for log in logs:
-        if log.event is None:
-            continue
-        try:
-            projection.apply(log.event, contract=log.contract, at=log.log.block)
-        except InapplicableEvent as error:
-            log.quarantine(str(error))
-    await _save(session, projection)
+    before = [dict(table.part(projection)) for table in STATES]
+    served = dict(projection.services)
+    for transaction, its_logs in _transactions(logs):
+        refused = projection.fold(transaction, treasury)
+        for log in its_logs:
+            if (reason := refused.get(log.log.log_index)) is not None:
+                log.quarantine(reason)
+    await _save_shares_and_control(session, projection)
+    await _save_services(session, {key: named for key, named in projection.services.items() if served.get(key) != named})
+    for table, loaded in zip(STATES, before, strict=True):
+        changed = [value for key, value in table.part(projection).items() if loaded.get(key) != value]
+        await upsert(session, table.model, [to_row(value) for value in changed])
+    await _add_facts(session, projection)
+    await _add_transactions(session, logs)
+
+
+def _transactions(logs: Sequence[DecodedLog]) -> Iterator[tuple[ChainTransaction, list[DecodedLog]]]:
+    for (block, tx_hash), grouped in groupby(logs, key=lambda each: (each.log.block, each.log.tx_hash)):
+        its_logs = list(grouped)
+        events = tuple(LoggedEvent(each.event, each.contract, each.log.log_index) for each in its_logs if each.event)
+        yield ChainTransaction(block, tx_hash, events, frozenset(each.contract for each in its_logs)), its_logs
 
 
 async def _load(session: WriteSession, needed: Touched) -> Projection:
+    """Nothing is asked for what the batch does not touch."""
     projection = Projection()
-    requests = select(RedemptionRequest).where(RedemptionRequest.request_id.in_(needed.requests))
-    for row in await session.scalars(requests):
-        projection.redemptions[row.request_id] = to_domain(row)
-    holdings = select(HoldingRow.holder, HoldingRow.shares, HoldingRow.locked_shares).where(
-        HoldingRow.holder.in_(needed.holders)
-    )
-    for holder, shares, locked_shares in await session.execute(holdings):
-        projection.holdings[holder] = Holding(Address(holder), RawAmount(shares), RawAmount(locked_shares))
+    if needed.requests:
+        requests = select(RedemptionRequest).where(RedemptionRequest.request_id.in_(needed.requests))
+        projection.redemptions = {row.request_id: to_domain(row) for row in await session.scalars(requests)}
+    if needed.holders:
+        holdings = select(HoldingRow.holder, HoldingRow.shares, HoldingRow.locked_shares, HoldingRow.since).where(
+            HoldingRow.holder.in_(needed.holders)
+        )
+        for holder, shares, locked_shares, since in await session.execute(holdings):
+            projection.holdings[holder] = Holding(Address(holder), RawAmount(shares), RawAmount(locked_shares), since)
+    if needed.assets:
+        assets = select(AssetConfig).where(AssetConfig.token.in_(needed.assets))
+        projection.assets = {Address(row.token): from_row(Asset, row) for row in await session.scalars(assets)}
+    if needed.orders:
+        orders = select(OtcOrderRow).where(tuple_(OtcOrderRow.manager, OtcOrderRow.order_id).in_(needed.orders))
+        found = [from_row(OtcOrder, row) for row in await session.scalars(orders)]
+        projection.orders = {(order.manager, order.order_id): order for order in found}
+    if needed.tokens:
+        flows = select(TokenFlowRow).where(TokenFlowRow.token.in_(needed.tokens))
+        projection.flows = {Address(row.token): from_row(TokenFlow, row) for row in await session.scalars(flows)}
+    if needed.fees:
+        accounts = await session.scalars(select(FeeAccountRow))
+        projection.fees = {row.kind: from_row(FeeAccount, row) for row in accounts}
+        for named in await session.scalars(select(ServiceAddress)):
+            projection.services[named.contract, named.service] = Appointment(Address(named.address), named.since_block)
     return projection
 
 
-async def _save(session: WriteSession, projection: Projection) -> None:
+async def _save_shares_and_control(session: WriteSession, projection: Projection) -> None:
     await upsert(
         session,
         RedemptionRequest,
         [to_values(projection.redemptions[key], updated_block=block) for key, block in projection.updated_block.items()],
     )
-    await upsert(
-        session,
-        HoldingRow,
-        [
-            {"holder": each.holder, "shares": each.shares, "locked_shares": each.locked_shares}
-            for each in (projection.holdings[holder] for holder in projection.moved)
-        ],
-    )
+    await upsert(session, HoldingRow, [to_row(projection.holdings[holder]) for holder in projection.moved])
     await upsert(
         session,
         RoleHolder,
@@ -82,3 +124,39 @@ async def _save(session: WriteSession, projection: Projection) -> None:
             for (contract, flag), state in projection.flags.items()
         ],
     )
+
+
+async def _save_services(session: WriteSession, changed: Mapping[ServiceKey, Appointment]) -> None:
+    await upsert(
+        session,
+        ServiceAddress,
+        [
+            {"contract": contract, "service": service, "address": named.address, "since_block": named.since_block}
+            for (contract, service), named in changed.items()
+        ],
+    )
+
+
+async def _add_facts(session: WriteSession, projection: Projection) -> None:
+    for table in FACTS:
+        if facts := [*table.part(projection.facts)]:
+            await copy_rows(session, table.model, fact_columns(facts[0]), [fact_values(each) for each in facts])
+
+
+async def _add_transactions(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
+    rows: list[Mapping[str, object]] = []
+    for _, grouped in groupby(logs, key=lambda each: (each.log.block, each.log.tx_hash)):
+        its_logs = list(grouped)
+        first = its_logs[0].log
+        rows.append(
+            {
+                "block_number": first.block.number,
+                "tx_index": first.tx_index,
+                "tx_hash": first.tx_hash,
+                "at": first.block.timestamp,
+                "logs": len(its_logs),
+                "contracts": list(dict.fromkeys(each.contract.value for each in its_logs)),
+                "events": list(dict.fromkeys(each.name for each in its_logs if each.name is not None)),
+            }
+        )
+    await copy_rows(session, ChainTransactionRow, list(rows[0]), [list(row.values()) for row in rows])

@@ -7,15 +7,16 @@ the same result.
 
 from collections.abc import Iterable, Sequence
 
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
 from paimon.application.event_listener.decode import DecodedLog, Reading
 from paimon.application.event_listener.fetch import Header, Range
+from paimon.application.event_listener.following import add_followed, announced
 from paimon.application.event_listener.project import project
 from paimon.application.event_listener.react import due_reactions
+from paimon.domain.followed import Followed, FollowedContract
+from paimon.infrastructure.database.copying import driver_connection
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 
@@ -31,18 +32,24 @@ _ADVANCE = text("""
 """)
 
 
-async def record(database: Database, fetched: Range, logs: Sequence[DecodedLog], *, epoch: int) -> None:
-    """Commit one range, or nothing.
+async def record(
+    database: Database, fetched: Range, logs: Sequence[DecodedLog], *, followed: Followed, epoch: int
+) -> list[FollowedContract]:
+    """Commit one range, or nothing; the contracts that it brought in, followed from now on.
 
     Raises:
         CursorMoved: the compare-and-set found another hash or epoch.
     """
     async with database.write() as session:
         await _advance_cursor(session, fetched, epoch=epoch)
-        await project(session, logs)
+        if logs:
+            await project(session, logs, followed.treasury)
         await _copy_blocks(session, fetched.headers)
         await _copy_logs(session, logs)
+        new = announced(followed, logs)
+        await add_followed(session, new)
         await _add_reactions(session, logs)
+    return new
 
 
 async def _advance_cursor(session: WriteSession, fetched: Range, *, epoch: int) -> None:
@@ -51,14 +58,6 @@ async def _advance_cursor(session: WriteSession, fetched: Range, *, epoch: int) 
     moved = await session.execute(_ADVANCE, {**values, "parent_hash": fetched.parent_hash, "epoch": epoch})
     if moved.scalar() is None:
         raise CursorMoved(f"block {fetched.headers[0].stamp} does not continue the recorded chain under epoch {epoch}")
-
-
-async def driver_connection(session: WriteSession) -> AsyncConnection[TupleRow]:
-    """The session's connection as the driver knows it, for COPY and for reading many rows fast."""
-    connection = await (await session.connection()).get_raw_connection()
-    driver = connection.driver_connection
-    assert isinstance(driver, AsyncConnection)  # noqa: S101 — the engine is psycopg's, see sessions.create_engine
-    return driver
 
 
 async def _copy_blocks(session: WriteSession, headers: Iterable[Header]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, Self
 
 from eth_abi.abi import decode, encode
@@ -15,10 +16,15 @@ from eth_utils.crypto import keccak
 from paimon.domain.chain import checksum, hex0x
 from paimon.infrastructure.blockchain.abi_words import word_plan
 from paimon.infrastructure.text import storable
+from paimon.settings import Refusal
 
 
 class UndecodableLog(Exception):
     """A log of an event we know whose topics or data do not fit the ABI."""
+
+
+class UnreadableAbi(Refusal):
+    """A file that the settings name as an ABI is none."""
 
 
 class UnknownCall(Exception):
@@ -221,3 +227,16 @@ _PLAIN_FORMS: Final[dict[type, Callable[[Any], Any]]] = {
 def load_abi(name: str) -> ContractAbi:
     """One of the ABIs shipped with the package: Vault, RedemptionManager, AssetController, …"""
     return ContractAbi(json.loads(files("paimon.infrastructure.blockchain").joinpath(f"abi/{name}.json").read_text()))
+
+
+def read_abi(path: Path) -> ContractAbi:
+    """An ABI from a file: its JSON list, or a compiler's artifact with the list under `abi`.
+
+    Raises:
+        UnreadableAbi: there is no such file, or it holds no ABI.
+    """
+    try:
+        content = json.loads(path.read_text())
+        return ContractAbi(content["abi"] if isinstance(content, dict) else content)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableAbi(f"{path} holds no ABI: {error!r}") from error

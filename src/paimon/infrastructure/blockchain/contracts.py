@@ -1,4 +1,4 @@
-"""One typed reader of the fund's three contracts. Every read names the block it is made at."""
+"""One typed reader of the fund's contracts. Every read names the block it is made at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,20 +43,24 @@ class FundAddresses:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One function of one contract with its arguments."""
+    """One function of one contract with its arguments. An OTC manager or a token is named by its address too."""
 
     contract: ContractName
     function: str
     args: tuple[Any, ...] = ()
+    address: Address | None = None
 
 
 class FundContracts:
     """Reads of the fund over one endpoint."""
 
-    def __init__(self, rpc: Rpc, addresses: FundAddresses) -> None:
+    def __init__(self, rpc: Rpc, addresses: FundAddresses, *, otc_abi: ContractAbi | None = None) -> None:
+        """`otc_abi` is the OTC manager's where it is not the one shipped: its indexing varies between deployments."""
         self.rpc = rpc
         self.addresses = addresses
         self.abis: dict[ContractName, ContractAbi] = {name: load_abi(name.value) for name in ContractName}
+        if otc_abi is not None:
+            self.abis[ContractName.OTC_MANAGER] = otc_abi
         self._where = {name: address for address, name in addresses.names().items()}
         self._asset_decimals: int | None = None
 
@@ -83,7 +87,8 @@ class FundContracts:
 
     def _request(self, read: Read, at: BlockStamp) -> tuple[str, list[Any]]:
         data = self.abis[read.contract].encode_call(read.function, *read.args)
-        call = {"to": checksum(self._where[read.contract]), "data": hex0x(data)}
+        where = self._where[read.contract] if read.address is None else read.address
+        call = {"to": checksum(where), "data": hex0x(data)}
         return ("eth_call", [call, {"blockHash": hex0x(at.hash)}])
 
     async def redemption_request(self, request_id: int, *, at: BlockStamp) -> dict[str, Any]:

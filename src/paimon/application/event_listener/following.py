@@ -1,0 +1,111 @@
+"""Which contracts are followed: kept in the database, begun with the first block, and grown by what events announce.
+
+The set is written in the transaction that records the announcing block, so that a restart, a standby and a replay know it.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.event_listener.decode import DecodedLog, decode_log
+from paimon.application.event_listener.fetch import LogQuery, Range, fetch_more, fetch_range, transfers
+from paimon.domain.chain import Address, BlockStamp, ContractName, checksum
+from paimon.domain.followed import Followed, FollowedContract, Origin
+from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts, Read
+from paimon.infrastructure.database.models.derived import FollowedContractRow
+from paimon.infrastructure.database.sessions import WriteSession
+from paimon.settings import Refusal
+
+
+class AnotherFund(Refusal):
+    """The books were recorded from other contracts than the settings name now."""
+
+
+# By its real name even where a session's schema is translated: a replay reads what was followed, it does not rebuild it.
+_FOLLOWED = text("SELECT address, contract, origin, since_block FROM derived.followed_contracts")
+
+
+async def load_followed(session: AsyncSession) -> Followed:
+    """What is followed; empty before the listener's first start."""
+    return Followed.of(
+        FollowedContract(Address(address), ContractName(contract), Origin(origin), since_block)
+        for address, contract, origin, since_block in await session.execute(_FOLLOWED)
+    )
+
+
+async def add_followed(session: WriteSession, contracts: Iterable[FollowedContract]) -> None:
+    rows = [
+        {"address": each.address, "contract": each.contract, "origin": each.origin, "since_block": each.since_block}
+        for each in contracts
+    ]
+    if rows:
+        await session.execute(insert(FollowedContractRow).on_conflict_do_nothing(), rows)
+
+
+async def first_followed(contracts: FundContracts, *, at: BlockStamp, start_block: int) -> list[FollowedContract]:
+    """The configured contracts, and the vault's asset, which never changes and so may be asked at any block.
+
+    Raises:
+        CallReverted, RpcUnavailable, RpcError.
+    """
+    (asset,) = await contracts.read([Read(ContractName.VAULT, "asset")], at=at)
+    return [
+        *(
+            FollowedContract(address, name, Origin.SETTINGS, start_block)
+            for address, name in contracts.addresses.names().items()
+        ),
+        FollowedContract(asset, ContractName.TOKEN, Origin.VAULT_ASSET, start_block),
+    ]
+
+
+def require_same_fund(followed: Followed, addresses: FundAddresses) -> None:
+    """Raises AnotherFund unless what is recorded is of the configured contracts."""
+    recorded = {each.address: each.contract for each in followed.contracts.values() if each.origin is Origin.SETTINGS}
+    for address, name in addresses.names().items():
+        if recorded.get(address) is not name:
+            raise AnotherFund(
+                f"the books were not recorded from a {name} at {checksum(address)}: PAIMON_FUND__… names another fund than"
+                " the one in this database; one database serves one fund"
+            )
+
+
+async def fetch_followed(contracts: FundContracts, followed: Followed, first: int, last: int) -> tuple[Range, list[DecodedLog]]:
+    """Blocks `first` to `last` with all logs of everything followed, that which these blocks announce included.
+
+    Raises:
+        InconsistentAnswer, RpcUnavailable, RpcError.
+    """
+    vault = followed.treasury.vault
+    fetched = await fetch_range(
+        contracts.rpc,
+        followed.addresses(tokens=False),
+        first,
+        last,
+        more=transfers(followed.addresses(tokens=True), vault, first, last),
+    )
+    logs = _decoded(contracts, followed, fetched)
+    while new := announced(followed, logs):
+        queries = [query for each in new for query in _queries(each, vault, last)]
+        fetched = await fetch_more(contracts.rpc, fetched, queries)
+        followed = followed.with_more(new)
+        logs = _decoded(contracts, followed, fetched)
+    return fetched, logs
+
+
+def announced(followed: Followed, logs: Iterable[DecodedLog]) -> list[FollowedContract]:
+    """Contracts that these logs bring in."""
+    return followed.announced((each.event, each.log.block.number) for each in logs if each.event is not None)
+
+
+def _decoded(contracts: FundContracts, followed: Followed, fetched: Range) -> list[DecodedLog]:
+    names = followed.names()
+    return [decode_log(each, names, contracts.abis) for each in fetched.logs]
+
+
+def _queries(new: FollowedContract, vault: Address, last: int) -> Sequence[LogQuery]:
+    """From the whole of the announcing block on: what the contract did before it in that block belongs to it."""
+    if new.contract is ContractName.TOKEN:
+        return transfers([new.address], vault, new.since_block, last)
+    return [LogQuery(frozenset({new.address}), new.since_block, last)]
