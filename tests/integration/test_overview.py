@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from sqlalchemy import func, select
+from tests.support.api import Desk
 from tests.support.books import record_all
 from tests.support.testfund import TestFund
 
@@ -146,3 +147,16 @@ async def test_a_snapshot_is_announced_to_those_who_watch(house: House, fund: Te
 )
 def test_an_amount_is_shown_exactly(amount: int, decimals: int, text: str) -> None:
     assert display(amount, decimals) == text
+
+
+async def test_the_overview_as_of_a_block_is_that_of_the_snapshot_kept_before_it(
+    desk: Desk, house: House, fund: TestFund
+) -> None:
+    first = await snapshot(house, fund)
+    fund.request("ines", 10_000)
+    second = await snapshot(house, fund)
+    numbers = first["block"]["number"], second["block"]["number"]
+    assert (await desk.get("/fund/overview", block=numbers[1] - 1)).json()["data"] == first
+    assert (await desk.get("/fund/overview", block=numbers[1])).json()["data"] == second
+    assert (await desk.get("/fund/overview", block=numbers[0] - 1)).status_code == 404
+    assert (await desk.get("/fund/overview", block=-1)).status_code == 400

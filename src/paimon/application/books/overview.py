@@ -20,10 +20,16 @@ from paimon.domain.chain import checksum, hex0x
 from paimon.domain.snapshot import AssetPosition, FundSnapshot, Tier
 from paimon.domain.units import BPS_ONE
 from paimon.infrastructure.cache import live
+from paimon.infrastructure.database.models.derived import Observation
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
 from paimon.infrastructure.database.sessions import Database
 
 log = structlog.get_logger(__name__)
+
+
+class SnapshotNotFound(Exception):
+    """No snapshot was kept at or before the given point."""
+
 
 OVERVIEW: Final = "fund:overview"
 NAV: Final = "fund:nav"
@@ -69,6 +75,31 @@ async def read_overview(redis: Redis, database: Database) -> bytes | None:
         return None if data is None else orjson.dumps(data)
 
 
+async def read_overview_at(database: Database, block: int) -> bytes:
+    """The same as of a block: the newest kept snapshot at or before it, with the official NAV of that time.
+
+    Raises:
+        SnapshotNotFound.
+    """
+    kept = (
+        select(Observation.data)
+        .where(Observation.kind == "fund_snapshot", Observation.subject == "fund", Observation.block_number <= block)
+        .order_by(Observation.block_number.desc())
+        .limit(1)
+    )
+    async with database.read() as session:
+        data: dict[str, Any] | None = (await session.execute(kept)).scalar()
+        point = await _newest_point(session, until=block)
+    if data is None:
+        raise SnapshotNotFound(f"there is no snapshot of the fund at or before block {block}")
+    return orjson.dumps(present(from_json(data), point))
+
+
+async def _newest_point(session: AsyncSession, *, until: int | None = None) -> NavPoint | None:
+    query = select(NavPoint).order_by(NavPoint.block_number.desc()).limit(1)
+    return (await session.scalars(query if until is None else query.where(NavPoint.block_number <= until))).one_or_none()
+
+
 _NEWEST = text("""
     SELECT data
       FROM ((SELECT data, block_number FROM derived.observations
@@ -89,8 +120,7 @@ async def newest_snapshot(session: AsyncSession) -> FundSnapshot | None:
 async def _latest(database: Database) -> dict[str, Any] | None:
     async with database.read() as session:
         snapshot = await newest_snapshot(session)
-        newest_point = select(NavPoint).order_by(NavPoint.block_number.desc()).limit(1)
-        point = (await session.scalars(newest_point)).one_or_none()
+        point = await _newest_point(session)
     return None if snapshot is None else present(snapshot, point)
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.application.books.explain import report_unexplained
 from paimon.application.books.overview import show
 from paimon.application.books.series import asset_rows, fund_row
 from paimon.application.books.snapshot_json import from_json, to_json
@@ -71,6 +72,8 @@ async def take_snapshot(
     async with database.write() as session:
         await _store(session, snapshot, kept=kept)
     await show(database, redis, previous=kept_before)
+    if kept:
+        await report_unexplained(database, snapshot)
     if not snapshot.tiers_agree:
         log.error("fund.tier_values_differ", block=at.number, ours=[str(each.value) for each in snapshot.assets])
     if snapshot.stale_cache:

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "reconcile": "reconcile",
     "replay": "replay",
     "snapshot": "snapshot",
+    "nav": "nav",
     "demo": "demo.commands",
     "walk": "demo.walk_command",
     "market": "market.command",

@@ -6,9 +6,11 @@ from typing import Any
 import typer
 from sqlalchemy import select, text
 
+from paimon.application.books.overview import display
 from paimon.composition import House, open_house, require_ready
 from paimon.gateway.cli.process import explained
 from paimon.infrastructure.database.models.derived import Cursor
+from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
 from paimon.infrastructure.database.models.owned import BookCheck
 from paimon.infrastructure.keys.client import SignerUnavailable
 from paimon.settings import Settings, load_settings
@@ -32,6 +34,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
         async with house.database.read() as session:
             cursor = (await session.execute(select(Cursor))).scalar_one_or_none()
             check = (await session.scalars(select(BookCheck).order_by(BookCheck.id.desc()).limit(1))).one_or_none()
+            nav = (await session.scalars(select(NavPoint).order_by(NavPoint.block_number.desc()).limit(1))).one_or_none()
             rows: dict[str, Any] = dict((await session.execute(_COUNTS)).mappings().one())
             leases = (await session.execute(_LEASES)).all()
             wallets = (await session.execute(_WALLETS)).all()
@@ -49,8 +52,17 @@ async def _status(settings: Settings) -> dict[str, Any]:
                 for name, nonce, trouble in wallets
             },
             "signer": await _signer(house),
+            "official NAV": _official(nav),
             "books": f"{len(check.differences)} differences at block {check.block_number}" if check else "not compared yet",
         }
+
+
+def _official(point: NavPoint | None) -> str:
+    if point is None:
+        return "none yet"
+    if point.status is NavStatus.WITHHELD:
+        return f"WITHHELD at block {point.block_number}: {point.withheld_reason}"
+    return f"{display(point.nav_per_share, 18)} at block {point.block_number}"
 
 
 _COUNTS = text("""

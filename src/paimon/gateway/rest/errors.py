@@ -18,7 +18,9 @@ from paimon.application.accounts.tokens import TokenExpired, TokenInvalid
 from paimon.application.accounts.users import NotPermitted
 from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatch
 from paimon.application.approval_workflow.store import TicketNotFound
+from paimon.application.books.explain import NothingBetween
 from paimon.application.books.nav import TooManyPoints
+from paimon.application.books.overview import SnapshotNotFound
 from paimon.application.redemptions.queries import RedemptionNotFound
 from paimon.application.redemptions.settle_one import NothingRecorded
 from paimon.application.redemptions.settlement import NotDue, NotSettleable
@@ -71,6 +73,7 @@ _NODE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain'
 TABLE: Final[Mapping[type[Exception], Rule]] = {
     InvalidInput: Rule(400, ErrorCode.VALIDATION_ERROR),
     MalformedMessage: Rule(400, ErrorCode.VALIDATION_ERROR, field="message"),
+    NothingBetween: Rule(400, ErrorCode.VALIDATION_ERROR, field="to"),
     TooManyPoints: Rule(400, ErrorCode.VALIDATION_ERROR, field="interval"),
     MalformedSignature: Rule(400, ErrorCode.VALIDATION_ERROR, field="signature"),
     VoteNotAcceptable: Rule(400, ErrorCode.VALIDATION_ERROR, field="expiresAt"),
@@ -83,6 +86,7 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     SignerMismatch: Rule(403, ErrorCode.FORBIDDEN),
     VoterNotAllowed: Rule(403, ErrorCode.FORBIDDEN),
     RedemptionNotFound: Rule(404, ErrorCode.NOT_FOUND),
+    SnapshotNotFound: Rule(404, ErrorCode.NOT_FOUND),
     TicketNotFound: Rule(404, ErrorCode.NOT_FOUND),
     AlreadyVoted: Rule(409, ErrorCode.CONFLICT),
     NonceUsed: Rule(409, ErrorCode.CONFLICT, field="nonce"),

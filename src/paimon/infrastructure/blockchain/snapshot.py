@@ -129,7 +129,7 @@ async def _read_assets(
     contracts: FundContracts, fund: dict[str, Any], tokens: Sequence[Address], *, at: BlockStamp
 ) -> tuple[list[AssetPosition], list[OrderInTransit]]:
     """Balances, prices and open OTC orders, token by token, in one round; then the orders themselves."""
-    erc20, oracle_abi, otc_abi = load_abi("ERC20"), load_abi("OracleAdapter"), load_abi("OTCManager")
+    erc20, oracle_abi, otc_abi = load_abi("ERC20"), load_abi("OracleAdapter"), contracts.abis[ContractName.OTC_MANAGER]
     oracle, otc = Address(fund["oracle"]), Address(fund["otc"])
     balances = [_Call(token, erc20, "balanceOf", (contracts.addresses.vault,)) for token in tokens]
     prices = [_Call(oracle, oracle_abi, "getPrice", (token,)) for token in tokens]
