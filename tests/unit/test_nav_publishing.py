@@ -3,23 +3,25 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.snapshots import position, snapshot, token
 
 from paimon.domain.books import Difference
+from paimon.domain.chain import checksum
 from paimon.domain.nav import Worth, material, reason, value_of
 from paimon.domain.units import WAD, Bps, NavPerShare, RawAmount
 
 pytestmark = pytest.mark.unit
 
-WORTH = Worth(net_assets=RawAmount(10_000_000 * WAD), nav_per_share=NavPerShare(2 * WAD))
-ONE_BP = Bps(1)
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+WORTH = Worth(net_assets=RawAmount(10_000_000 * WAD), nav_per_share=NavPerShare(2 * WAD), tokens={ADDRESS: (5 * WAD, 6)})
+ONE_BP = Bps(1)
 
 
 def differs(subject: str, by: int) -> Difference:
     return Difference(subject, str(10**30 + by), str(10**30))
 
 
-@pytest.mark.parametrize("subject", ["redemption liability", "request 7 grossAmount"])
+@pytest.mark.parametrize("subject", ["redemption liability", "request 7 grossAmount", "accrued management fees"])
 def test_an_amount_is_material_from_one_basis_point_of_net_assets_on(subject: str) -> None:
     assert material([differs(subject, 1_000 * WAD - 1)], WORTH, threshold=ONE_BP) == []
     assert len(material([differs(subject, 1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
@@ -30,6 +32,20 @@ def test_an_amount_is_material_from_one_basis_point_of_net_assets_on(subject: st
 def test_shares_count_at_nav(subject: str) -> None:
     assert material([differs(subject, 499 * WAD)], WORTH, threshold=ONE_BP) == []
     assert len(material([differs(subject, 500 * WAD)], WORTH, threshold=ONE_BP)) == 1
+
+
+def test_a_token_counts_at_its_price_and_one_without_is_material() -> None:
+    assert material([differs(f"vault's balance of {ADDRESS}", 199 * 10**6)], WORTH, threshold=ONE_BP) == []
+    assert len(material([differs(f"vault's balance of {ADDRESS}", 200 * 10**6)], WORTH, threshold=ONE_BP)) == 1
+    unpriced = differs("vault's balance of 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC", 1)
+    assert material([unpriced], WORTH, threshold=ONE_BP) == [unpriced]
+
+
+def test_prices_are_those_of_the_snapshot_and_the_vaults_asset_counts_as_it_is() -> None:
+    taken = snapshot(assets=(position(1), position(2, price=None, balance=RawAmount(0))))
+    worth = Worth.of(taken)
+    assert (worth.net_assets, worth.nav_per_share) == (taken.net_assets, taken.nav_per_share)
+    assert worth.tokens == {checksum(token(1)): (105 * WAD // 100, 6), checksum(taken.asset): (1, 0)}
 
 
 def test_small_amounts_add_up() -> None:

@@ -1,19 +1,21 @@
 """When NAV may be published: never while a material difference between books and chain is open. Source: decisions,
 "Differences".
 
-A difference of an amount is material from so many basis points of net assets on (1 by default); shares count at NAV. Any
-other difference is one of a status (who owns a request, how it stands, who holds a role, whether something is paused),
-and each of those is material. So is an amount we cannot value: doubt withholds.
+A difference of an amount is material from so many basis points of net assets on (1 by default); shares count at NAV and
+tokens at their price. Any other difference is one of a status (who owns a request, how it stands, who holds a role,
+whether something is paused), and each of those is material. So is an amount we cannot value: doubt withholds.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
 
 from paimon.domain.books import Difference
+from paimon.domain.chain import checksum
+from paimon.domain.snapshot import FundSnapshot
 from paimon.domain.units import BPS_ONE, WAD, Bps, NavPerShare, RawAmount, Rounding, divide
 
-_AMOUNTS: Final = ("redemption liability", "grossAmount", "redemption fees", "cash")
+_AMOUNTS: Final = ("redemption liability", "grossAmount", "management fees", "performance fees", "redemption fees", "fees ever")
 _SHARES: Final = ("supply", "shares")
 
 
@@ -23,6 +25,13 @@ class Worth:
 
     net_assets: RawAmount
     nav_per_share: NavPerShare
+    tokens: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Price (1e18) and decimals of each token by its checksummed address; of the vault's asset 1 and 0."""
+
+    @classmethod
+    def of(cls, snapshot: FundSnapshot) -> Self:
+        priced = {checksum(each.token): (int(each.price), each.decimals) for each in snapshot.assets if each.price is not None}
+        return cls(snapshot.net_assets, snapshot.nav_per_share, priced | {checksum(snapshot.asset): (1, 0)})
 
 
 def value_of(difference: Difference, worth: Worth) -> RawAmount | None:
@@ -30,7 +39,9 @@ def value_of(difference: Difference, worth: Worth) -> RawAmount | None:
     if not (difference.book.isdecimal() and difference.chain.isdecimal()):
         return None
     gap = abs(int(difference.book) - int(difference.chain))
-    subject = difference.subject.split(" of 0x")[0]
+    subject, _, address = difference.subject.partition(" of 0x")
+    if subject == "vault's balance" and (priced := worth.tokens.get("0x" + address)) is not None:
+        return RawAmount(divide(gap * priced[0], 10 ** priced[1], rounding=Rounding.UP))
     if subject.endswith(_AMOUNTS):
         return RawAmount(gap)
     if subject.endswith(_SHARES):

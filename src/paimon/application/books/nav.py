@@ -21,12 +21,11 @@ from redis.exceptions import RedisError
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.books.overview import display, iso_z, newest_snapshot, show
+from paimon.application.books.overview import display, iso_z, kept_at, newest_snapshot, show
 from paimon.domain.books import Difference
 from paimon.domain.nav import Worth, material, reason
-from paimon.domain.units import Bps, NavPerShare, RawAmount
+from paimon.domain.units import Bps
 from paimon.infrastructure.database.models.owned import BookCheck
-from paimon.infrastructure.database.models.series import DailySnapshot
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
@@ -94,14 +93,8 @@ async def _decide(session: WriteSession, *, threshold: Bps) -> Decided:
 
 
 async def _worth_at(session: AsyncSession, block_number: int) -> Worth | None:
-    query = (
-        select(DailySnapshot.net_assets, DailySnapshot.nav_per_share)
-        .where(DailySnapshot.block_number <= block_number)
-        .order_by(DailySnapshot.block_number.desc())
-        .limit(1)
-    )
-    row = (await session.execute(query)).one_or_none()
-    return None if row is None else Worth(RawAmount(row.net_assets), NavPerShare(row.nav_per_share))
+    snapshot = await kept_at(session, block_number)
+    return None if snapshot is None else Worth.of(snapshot)
 
 
 _ADD = text("""

@@ -81,18 +81,24 @@ async def read_overview_at(database: Database, block: int) -> bytes:
     Raises:
         SnapshotNotFound.
     """
+    async with database.read() as session:
+        snapshot = await kept_at(session, block)
+        point = await _newest_point(session, until=block)
+    if snapshot is None:
+        raise SnapshotNotFound(f"there is no snapshot of the fund at or before block {block}")
+    return orjson.dumps(present(snapshot, point))
+
+
+async def kept_at(session: AsyncSession, block: int) -> FundSnapshot | None:
+    """The newest snapshot of the history at or before a block."""
     kept = (
         select(Observation.data)
         .where(Observation.kind == "fund_snapshot", Observation.subject == "fund", Observation.block_number <= block)
         .order_by(Observation.block_number.desc())
         .limit(1)
     )
-    async with database.read() as session:
-        data: dict[str, Any] | None = (await session.execute(kept)).scalar()
-        point = await _newest_point(session, until=block)
-    if data is None:
-        raise SnapshotNotFound(f"there is no snapshot of the fund at or before block {block}")
-    return orjson.dumps(present(from_json(data), point))
+    data: dict[str, Any] | None = (await session.execute(kept)).scalar()
+    return None if data is None else from_json(data)
 
 
 async def _newest_point(session: AsyncSession, *, until: int | None = None) -> NavPoint | None:
