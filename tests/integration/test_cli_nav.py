@@ -1,0 +1,94 @@
+"""`paimon snapshot` and `paimon nav explain`, as a person at a terminal sees them."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.books import record_all
+from tests.support.cli import Program, Programs
+from tests.support.fund_life import FundLife
+from tests.support.testfund import TestFund
+
+from paimon.composition import House
+from paimon.domain.chain import checksum
+from paimon.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Programs]:
+    with Programs() as opened:
+        yield opened
+
+
+@pytest.fixture
+def env(settings: Settings) -> dict[str, str]:
+    fund, sending = settings.fund, settings.sending
+    return {
+        "PAIMON_DATABASE__URL": settings.database.url.get_secret_value(),
+        "PAIMON_REDIS__URL": settings.redis.url.get_secret_value(),
+        "PAIMON_CHAIN__CHAIN_ID": str(settings.chain.chain_id),
+        "PAIMON_CHAIN__RPC_URL": settings.chain.rpc_url.get_secret_value(),
+        "PAIMON_FUND__VAULT": checksum(fund.vault),
+        "PAIMON_FUND__REDEMPTION_MANAGER": checksum(fund.redemption_manager),
+        "PAIMON_FUND__ASSET_CONTROLLER": checksum(fund.asset_controller),
+        "PAIMON_FUND__START_BLOCK": str(fund.start_block),
+        "PAIMON_SENDING__KEEPER": checksum(sending.keeper),
+        "PAIMON_SENDING__APPROVER": checksum(sending.approver),
+        "PAIMON_SIGNER__SOCKET": str(settings.signer.socket),
+        "PAIMON_AUTH__TOKEN_SECRET": settings.auth.token_secret.get_secret_value(),
+    }
+
+
+def succeeded(program: Program) -> dict[str, str]:
+    """What it printed, by the first words of each line."""
+    assert program.wait() == 0, program.said
+    return {line[:26].strip(): line[26:].strip() for line in program.said.splitlines()}
+
+
+async def test_a_snapshot_by_hand_and_the_change_between_two(
+    programs: Programs, env: dict[str, str], house: House, fund: TestFund
+) -> None:
+    await record_all(house, fund)
+    first = succeeded(programs.start("snapshot", env=env))
+    assert first["NAV per share"] == first["the contract says"] == "0.999999999999991666"
+    assert first["OTC in transit"] == "0.000000000000000000"
+    FundLife(fund).buy("RWAC", 100_000)  # through the swap helper, at 0.2 % from the price
+    await record_all(house, fund)
+    assert programs.start("snapshot", env=env).wait() == 0
+    told = programs.start("nav", "explain", "--from", str(fund.node.rpc.head().number - 3), "--to", "2100-01-01", env=env)
+    assert told.wait() == 2, told.said
+    assert "nothing lies" in told.said
+    told = programs.start("nav", "explain", "--from", first["block"].split()[0].removeprefix("#"), env=env)
+    assert told.wait() == 0, told.said
+    trading = next(line.split() for line in told.said.splitlines() if line.startswith("trading"))
+    assert trading[1:] == ["-200.000000000000000000", "-0.000008333333333334"]
+    assert told.said.splitlines()[-1] == "explained through 1 intervals; unexplained: 0"
+
+
+async def test_what_is_unexplained_ends_with_1(programs: Programs, env: dict[str, str], house: House, fund: TestFund) -> None:
+    await record_all(house, fund)
+    first = succeeded(programs.start("snapshot", env=env))["block"].split()[0].removeprefix("#")
+    FundLife(fund).act("ada", "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 10**18)
+    await record_all(house, fund)
+    assert programs.start("snapshot", env=env).wait() == 0
+    told = programs.start("nav", "explain", "--from", first, env=env)
+    assert told.wait() == 1, told.said
+    assert "unexplained: 1" in told.said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("snapshot",), "the listener has recorded nothing yet"),
+        (("nav", "explain", "--from", "5"), "there is no snapshot of the fund at or before block 5"),
+        (("nav", "explain", "--from", "last week"), "neither a block nor a day"),
+    ],
+)
+def test_what_cannot_be_told_is_said_in_words(
+    programs: Programs, env: dict[str, str], arguments: tuple[str, ...], words: str
+) -> None:
+    program = programs.start(*arguments, env=env)
+    assert program.wait() == 2, program.said
+    assert words in " ".join(program.said.replace("│", " ").split())
+    assert "Traceback" not in program.said
