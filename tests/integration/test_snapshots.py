@@ -14,8 +14,8 @@ from paimon.application.books.snapshot_json import from_json
 from paimon.application.books.snapshots import KEPT, LATEST, take_snapshot
 from paimon.application.redemptions.settlement import chain_position
 from paimon.composition import House
-from paimon.domain.chain import ContractName, parse_address
-from paimon.domain.snapshot import FundSnapshot, PurchaseMethod, Tier
+from paimon.domain.chain import ContractName, OnChainRole, parse_address
+from paimon.domain.snapshot import FundSnapshot, PurchaseMethod, RoleHeld, Tier
 from paimon.gateway.cli.demo.people import ADMIN
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.blockchain.contracts import CallReverted, Read
@@ -129,6 +129,20 @@ async def test_a_fund_that_cannot_value_itself_is_not_guessed_at(house: House, f
     fund.wait_final()
     with pytest.raises(CallReverted):
         await read_snapshot(house.contracts, at=await house.chain.final_block(house.rpc))
+
+
+async def test_roles_are_those_held_at_the_block(house: House, fund: TestFund, life: FundLife) -> None:
+    vip = OnChainRole.VIP_APPROVER_ROLE.id
+    willa = RoleHeld(ContractName.REDEMPTION_MANAGER, vip, parse_address(fund.people.address("willa")))
+    fund.send(ADMIN, "RedemptionManager", "grantRole", vip, fund.people.address("willa"))
+    given = await snapshot_now(house, fund)
+    fund.send(ADMIN, "RedemptionManager", "revokeRole", vip, fund.people.address("willa"))
+    taken = await snapshot_now(house, fund)
+    assert set(given.roles) - set(taken.roles) == {willa}
+    rebalancer = OnChainRole.REBALANCER_ROLE.id
+    hot = RoleHeld(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.people.address("hot")))
+    assert hot in taken.roles
+    assert RoleHeld(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.people.address(ADMIN))) not in taken.roles
 
 
 async def test_the_clock_keeps_only_what_is_new(house: House, fund: TestFund, life: FundLife) -> None:

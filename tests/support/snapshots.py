@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from paimon.domain.chain import Address, BlockStamp, Hash32
+from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32
 from paimon.domain.snapshot import (
     AssetPosition,
     BufferPool,
@@ -16,6 +16,7 @@ from paimon.domain.snapshot import (
     OrderInTransit,
     PurchaseMethod,
     PurchaseTerms,
+    RoleHeld,
     Switches,
     Tier,
     TierLimits,
@@ -90,6 +91,9 @@ TERMS_ANY: Final = st.builds(
 FEES: Final = st.builds(FeeFigures, MONEY, MONEY, MONEY, MONEY, TIMES, MONEY, ADDRESSES)
 
 
+ROLES: Final = st.builds(RoleHeld, st.sampled_from(ContractName), st.binary(min_size=32, max_size=32).map(Hash32), ADDRESSES)
+
+
 @st.composite
 def positions(draw: st.DrawFn, number: int) -> AssetPosition:
     """An asset; one without a price is one the vault does not hold."""
@@ -131,4 +135,5 @@ def snapshots(draw: st.DrawFn) -> FundSnapshot:
             for number in range(1, draw(st.integers(0, 2)) + 1)
         ),
         contract=ContractFigures(draw(MONEY), NavPerShare(draw(MONEY)), draw(MONEY), draw(MONEY), draw(MONEY), draw(MONEY)),
+        roles=tuple(draw(st.lists(ROLES, max_size=3))),
     )

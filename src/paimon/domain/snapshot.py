@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from paimon.domain.chain import Address, BlockStamp
+from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32
 from paimon.domain.units import BPS_ONE, Bps, NavPerShare, RawAmount, Rounding, divide
 from paimon.domain.vault import VaultState
 
@@ -138,6 +138,15 @@ class Switches:
     emergency_mode: bool
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class RoleHeld:
+    """A role an account holds on a contract."""
+
+    contract: ContractName
+    role: Hash32
+    account: Address
+
+
 @dataclass(frozen=True, slots=True)
 class ContractFigures:
     """What the contracts say of the fund's value. All but the tier values may be cached."""
@@ -152,7 +161,10 @@ class ContractFigures:
 
 @dataclass(frozen=True, slots=True)
 class FundSnapshot:
-    """The fund at one block. Amounts in raw units of the vault's asset, shares in raw shares."""
+    """The fund at one block. Amounts in raw units of the vault's asset, shares in raw shares.
+
+    `roles` are those held at the block of all that the events ever gave: the contracts can be asked, but not listed.
+    """
 
     at: BlockStamp
     asset: Address
@@ -171,6 +183,7 @@ class FundSnapshot:
     switches: Switches
     in_transit: tuple[OrderInTransit, ...]
     contract: ContractFigures
+    roles: tuple[RoleHeld, ...] = ()
 
     def tier_assets(self, tier: Tier) -> RawAmount:
         """A tier's assets beside cash."""

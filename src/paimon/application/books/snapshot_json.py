@@ -7,7 +7,7 @@ reading the old ones.
 from datetime import datetime
 from typing import Any, Final
 
-from paimon.domain.chain import BlockStamp, Hash32, checksum, hex0x, parse_address
+from paimon.domain.chain import BlockStamp, ContractName, Hash32, checksum, hex0x, parse_address
 from paimon.domain.snapshot import (
     AssetPosition,
     BufferPool,
@@ -17,6 +17,7 @@ from paimon.domain.snapshot import (
     OrderInTransit,
     PurchaseMethod,
     PurchaseTerms,
+    RoleHeld,
     Switches,
     Tier,
     TierLimits,
@@ -83,6 +84,10 @@ def to_json(snapshot: FundSnapshot) -> dict[str, Any]:
             "layer2": str(contract.layer2),
             "layer3": str(contract.layer3),
         },
+        "roles": [
+            {"contract": each.contract.value, "role": hex0x(each.role), "account": checksum(each.account)}
+            for each in snapshot.roles
+        ],
     }
 
 
@@ -175,6 +180,10 @@ def from_json(data: dict[str, Any]) -> FundSnapshot:
             layer1_yield=_raw(contract["layer1Yield"]),
             layer2=_raw(contract["layer2"]),
             layer3=_raw(contract["layer3"]),
+        ),
+        roles=tuple(
+            RoleHeld(ContractName(each["contract"]), Hash32(bytes.fromhex(each["role"][2:])), parse_address(each["account"]))
+            for each in data.get("roles", ())  # the first ones were taken without
         ),
     )
 

@@ -28,11 +28,12 @@ from paimon.application.books.overview import show
 from paimon.application.books.series import asset_rows, fund_row
 from paimon.application.books.snapshot_json import from_json, to_json
 from paimon.application.redemptions.settlement import chain_position
-from paimon.domain.snapshot import FundSnapshot, worth_keeping
+from paimon.domain.chain import Address, Hash32
+from paimon.domain.snapshot import FundSnapshot, RoleHeld, worth_keeping
 from paimon.domain.units import Bps
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
-from paimon.infrastructure.database.models.derived import LogStatus, Observation, RawLog
+from paimon.infrastructure.database.models.derived import LogStatus, Observation, RawLog, RoleChangeRow
 from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
 from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
 from paimon.infrastructure.database.sessions import Database, WriteSession
@@ -65,9 +66,10 @@ async def take_snapshot(
         at = await chain_position(session)
         kept_before = await newest_kept(session)
         due = keep or await is_due(session)
+        roles = await _roles_ever_given(session)
     if at is None:
         return None
-    snapshot = await read_snapshot(contracts, at=at)
+    snapshot = await read_snapshot(contracts, at=at, asked_roles=roles)
     kept = due or kept_before == snapshot or worth_keeping(kept_before, snapshot, material=material)
     async with database.write() as session:
         await _store(session, snapshot, kept=kept)
@@ -136,6 +138,11 @@ async def newest_kept(session: AsyncSession) -> FundSnapshot | None:
     )
     data: dict[str, Any] | None = (await session.execute(query)).scalar()
     return None if data is None else from_json(data)
+
+
+async def _roles_ever_given(session: AsyncSession) -> list[RoleHeld]:
+    given = select(RoleChangeRow.contract, RoleChangeRow.role, RoleChangeRow.account).distinct()
+    return sorted(RoleHeld(row.contract, Hash32(row.role), Address(row.account)) for row in await session.execute(given))
 
 
 async def _pause_is_over(redis: Redis, pause_seconds: float) -> bool:

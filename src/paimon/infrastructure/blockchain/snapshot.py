@@ -19,6 +19,7 @@ from paimon.domain.snapshot import (
     OrderInTransit,
     PurchaseMethod,
     PurchaseTerms,
+    RoleHeld,
     Switches,
     Tier,
     TierLimits,
@@ -70,15 +71,17 @@ class _Call:
     args: tuple[Any, ...] = ()
 
 
-async def read_snapshot(contracts: FundContracts, *, at: BlockStamp) -> FundSnapshot:
-    """Read the fund at `at`.
+async def read_snapshot(contracts: FundContracts, *, at: BlockStamp, asked_roles: Sequence[RoleHeld] = ()) -> FundSnapshot:
+    """Read the fund at `at`; of the roles asked for, those that are held there.
 
     Raises:
         CallReverted: the contracts cannot value themselves, as before an oracle is set, or an asset's price is missing.
         RpcUnavailable, RpcError.
     """
-    answers = await contracts.read(list(_FUND_READS.values()), at=at)
-    fund: dict[str, Any] = dict(zip(_FUND_READS, answers, strict=True))
+    role_reads = [Read(each.contract, "hasRole", (each.role, each.account)) for each in asked_roles]
+    answers = await contracts.read([*_FUND_READS.values(), *role_reads], at=at)
+    fund: dict[str, Any] = dict(zip(_FUND_READS, answers, strict=False))
+    held = answers[len(_FUND_READS) :]
     tokens = [Address(each["token"]) for each in fund["configs"]]
     positions, orders = await _read_assets(contracts, fund, tokens, at=at)
     cash, layer1_yield, layer2, layer3 = fund["breakdown"].values()
@@ -109,6 +112,7 @@ async def read_snapshot(contracts: FundContracts, *, at: BlockStamp) -> FundSnap
             layer2=RawAmount(layer2),
             layer3=RawAmount(layer3),
         ),
+        roles=tuple(each for each, is_held in zip(asked_roles, held, strict=True) if is_held),
     )
 
 
