@@ -37,7 +37,7 @@ CLAIMS = {"iss": "paimon", "sub": checksum(WALLET), "exp": int(NOW.timestamp())}
         jwt.encode(CLAIMS | {"sub": "willa"}, SECRET.get_secret_value(), algorithm="HS256"),
         jwt.encode({"iss": "paimon", "sub": CLAIMS["sub"]}, SECRET.get_secret_value(), algorithm="HS256"),
         jwt.encode(CLAIMS, SECRET.get_secret_value(), algorithm="HS384"),
-        jwt.encode(CLAIMS, None, algorithm="none"),
+        jwt.encode(CLAIMS, "", algorithm="none"),
     ],
 )
 def test_anything_else_is_no_token_of_ours(text: str) -> None:

@@ -28,24 +28,16 @@ def settings_for(context: typer.Context, process: str) -> Settings:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn a refusal, also one inside an exception group, into its message on stderr and exit code 2.
+    """Turn a refusal into its message on stderr and exit code 2.
 
     A server that goes away between the checks at the start and the work gives the same: one sentence, no traceback.
     """
-    refusal: str | None = None
     try:
         yield
-    except* Refusal as group:
-        refusal = str(_first(group))
-    except* (RpcUnavailable, RpcError) as group:
-        refusal = f"{_first(group)} (PAIMON_CHAIN__RPC_URL)"
-    if refusal is not None:
-        refuse(refusal)  # out here: what a clause above raises comes out wrapped in a group
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+    except Refusal as refusal:
+        refuse(str(refusal))
+    except (RpcUnavailable, RpcError) as error:
+        refuse(f"{error} (PAIMON_CHAIN__RPC_URL)")
 
 
 def refuse(message: str) -> NoReturn:

@@ -50,10 +50,10 @@ async def lead(
         log.info("lease.taken", lease=name, owner=owner, epoch=lease.epoch)
         try:
             await _work_while_held(database, lease, work, ttl_seconds=ttl_seconds, renew_seconds=renew_seconds)
-        except* LeaseLost as lost:
-            log.warning("lease.lost", lease=name, owner=owner, reason=str(lost.exceptions[0]))
-        except* SQLAlchemyError as failed:
-            log.error("lease.work_interrupted", lease=name, owner=owner, reason=_brief(failed.exceptions[0]))
+        except LeaseLost as lost:
+            log.warning("lease.lost", lease=name, owner=owner, reason=str(lost))
+        except SQLAlchemyError as failed:
+            log.error("lease.work_interrupted", lease=name, owner=owner, reason=_brief(failed))
         finally:
             await _give_back(database, lease)
         await asyncio.sleep(renew_seconds)  # what failed at once may do so again; and others may be luckier
@@ -76,9 +76,16 @@ async def _work_while_held(
             except TimeoutError:  # nobody tells a holder that is cut off; by now its time is over
                 raise LeaseLost(f"lease {lease.name!r} (epoch {lease.epoch}) could not be renewed in time") from None
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(keep())
-        group.create_task(_run(work, lease))
+    # Not a TaskGroup: told to stop at the very moment one of the two fails, a group raises the failure and forgets the rest.
+    keeping, working = asyncio.create_task(keep()), asyncio.create_task(_run(work, lease))
+    try:
+        ended, _ = await asyncio.wait((keeping, working), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        keeping.cancel()
+        working.cancel()
+        await asyncio.gather(keeping, working, return_exceptions=True)
+    for each in ended:
+        each.result()
 
 
 async def _run(work: Callable[[HeldLease], Awaitable[None]], lease: HeldLease) -> None:

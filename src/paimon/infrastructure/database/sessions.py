@@ -4,10 +4,12 @@ A write session is one transaction: it commits when its block ends well and roll
 is a read-only snapshot (REPEATABLE READ), so that several queries of one answer agree with each other.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NewType
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 ReadSession = NewType("ReadSession", AsyncSession)
@@ -46,15 +48,32 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
-        async with self._writes() as session, session.begin():
+        async with _cancellable(), self._writes() as session, session.begin():
             yield WriteSession(session)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        async with self._reads() as session, session.begin():
+        async with _cancellable(), self._reads() as session, session.begin():
             yield ReadSession(session)
 
     async def close(self) -> None:
         await self.engine.dispose()
         if self.read_engine is not self.engine:
             await self.read_engine.dispose()
+
+
+@asynccontextmanager
+async def _cancellable() -> AsyncIterator[None]:
+    """A cancellation stays one: where it breaks off a COPY, the rollback fails too, and its error would take the place.
+
+    A loop that outlives errors of the database would then outlive being told to stop.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        before: BaseException | None = error
+        while before is not None:
+            if isinstance(before, asyncio.CancelledError):
+                raise asyncio.CancelledError("while the database was at work") from error
+            before = before.__context__
+        raise
