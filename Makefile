@@ -65,7 +65,7 @@ bench: setup ## Measure; figures go to bench/results (SUITE=database for one)
 	@$(BIN)/python -m bench $(SUITE)
 
 lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --group dev --extra demo --generate-hashes --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --group dev --extra demo --extra kms --generate-hashes --universal --python-version 3.11 \
 	  --no-header --quiet --output-file requirements.lock
 
 clean: ## Remove what was installed and the demo's data

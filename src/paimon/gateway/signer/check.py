@@ -46,6 +46,7 @@ class Refusal(StrEnum):
     VOTER_IS_PARTY = "VOTER_IS_PARTY"
     VOTER_LACKS_ROLE = "VOTER_LACKS_ROLE"
     CANNOT_CHECK = "CANNOT_CHECK"
+    KEY_UNAVAILABLE = "KEY_UNAVAILABLE"
 
 
 class Refused(Exception):

@@ -13,7 +13,8 @@ from paimon.gateway.signer.votes import ChainFacts, read_votes, require_carried
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts, Read
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
-from paimon.infrastructure.keys.local_key import LocalKey
+from paimon.infrastructure.keys.encoding import sign_transaction
+from paimon.infrastructure.keys.key import Key, KeyUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +25,7 @@ class SigningDesk:
     """Policy, keys and a view of the chain of its own."""
 
     def __init__(
-        self, policy: SignerPolicy, keys: Mapping[Address, LocalKey], contracts: FundContracts, chain: ChainAdapter
+        self, policy: SignerPolicy, keys: Mapping[Address, Key], contracts: FundContracts, chain: ChainAdapter
     ) -> None:
         self.policy = policy
         self._keys = keys
@@ -38,12 +39,18 @@ class SigningDesk:
             key, permitted = examine(request, self.policy, self._contracts.abis[_MANAGER])
             if isinstance(permitted, Ruling):
                 await self._require_votes(permitted, request)
+            signed = await self._sign(request)
         except Refused as refused:
             log.warning("signer.refused", wallet=hex0x(request.wallet), code=refused.code, reason=refused.reason)
             raise
-        signed = self._keys[request.wallet].sign(request.transaction)
         log.info("signer.signed", key=key.name, call=repr(permitted), nonce=request.transaction.nonce, hash=hex0x(signed.hash))
         return signed
+
+    async def _sign(self, request: SignRequest) -> SignedTransaction:
+        try:
+            return await sign_transaction(self._keys[request.wallet], request.transaction)
+        except KeyUnavailable as error:
+            raise Refused(Refusal.KEY_UNAVAILABLE, str(error)) from error
 
     async def _require_votes(self, ruling: Ruling, request: SignRequest) -> None:
         votes = read_votes(request.votes, self._scope)

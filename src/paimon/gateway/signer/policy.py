@@ -17,12 +17,22 @@
     STANDARD = 1
     EMERGENCY = 1
 
+    [kms]                                        # only when a key is there
+    region = "eu-central-1"
+    # endpoint_url = "https://…"                 # a private endpoint, if any
+
     [[keys]]
     name = "keeper"
-    address = "0x…"                              # stated, and compared with the keystore's
-    keystore = "keeper.json"
+    address = "0x…"                              # stated, and compared with the key's own
+    keystore = "keeper.json"                     # either an encrypted file and its password …
     password_file = "keeper.password"
     functions = ["settleRedemption", "settleScheduledRedemption"]
+
+    [[keys]]
+    name = "approver"
+    address = "0x…"
+    kms_key = "arn:aws:kms:…"                    # … or a key in AWS KMS, by ARN, id or alias
+    functions = ["approveRedemption", "rejectRedemption"]
 
 The file says where the node is (a provider's URL is a secret) and what the keys may do: only its owner may read it.
 """
@@ -83,12 +93,25 @@ class ApprovalsTable(_Table):
         return {Channel.STANDARD: self.STANDARD, Channel.EMERGENCY: self.EMERGENCY}.get(channel)
 
 
+class KmsTable(_Table):
+    region: str = Field(min_length=1)
+    endpoint_url: str | None = None
+
+
 class KeyTable(_Table):
     name: str = Field(min_length=1)
     address: ChecksumAddress
-    keystore: Path
-    password_file: Path
     functions: frozenset[SignableFunction]
+    keystore: Path | None = None
+    password_file: Path | None = None
+    kms_key: str | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _has_one_home(self) -> Self:
+        in_file, in_kms = (self.keystore is not None, self.password_file is not None), self.kms_key is not None
+        if in_file != (not in_kms, not in_kms):
+            raise ValueError(f"key {self.name} wants either keystore and password_file, or kms_key")
+        return self
 
 
 class SignerPolicy(_Table):
@@ -99,6 +122,7 @@ class SignerPolicy(_Table):
     keys: tuple[KeyTable, ...] = Field(min_length=1)
     caps: CapsTable = CapsTable()
     approvals: ApprovalsTable = ApprovalsTable()
+    kms: KmsTable | None = None
     rpc_timeout_seconds: float = Field(3.0, gt=0)
     rpc_attempts_max: int = Field(2, ge=1)
 
@@ -107,6 +131,8 @@ class SignerPolicy(_Table):
         for field in ("name", "address"):
             if len({getattr(each, field) for each in self.keys}) != len(self.keys):
                 raise ValueError(f"two keys have the same {field}")
+        if self.kms is None and any(each.kms_key is not None for each in self.keys):
+            raise ValueError("a key is in KMS: say in which region, in a table [kms]")
         return self
 
     def key(self, address: Address) -> KeyTable | None:
@@ -134,11 +160,12 @@ def load_policy(path: Path) -> SignerPolicy:
         ]
         raise PolicyError(f"signer policy {path} is incomplete or wrong:\n" + "\n".join(problems)) from None
     folder = path.absolute().parent
-    keys = tuple(
-        each.model_copy(update={"keystore": folder / each.keystore, "password_file": folder / each.password_file})
-        for each in policy.keys
-    )
+    keys = tuple(each.model_copy(update=_absolute(each, folder)) for each in policy.keys)
     return policy.model_copy(update={"socket": folder / policy.socket, "keys": keys})
+
+
+def _absolute(key: KeyTable, folder: Path) -> dict[str, Path]:
+    return {name: folder / path for name in ("keystore", "password_file") if (path := getattr(key, name)) is not None}
 
 
 def write_policy(path: Path, policy: SignerPolicy) -> None:
@@ -151,7 +178,7 @@ def write_policy(path: Path, policy: SignerPolicy) -> None:
 
 
 def _as_toml(policy: SignerPolicy) -> str:
-    top = policy.model_dump(mode="json", exclude={"contracts", "caps", "approvals", "keys"})
+    top = policy.model_dump(mode="json", exclude={"contracts", "caps", "approvals", "kms", "keys"})
     top["rpc_url"] = policy.rpc_url.get_secret_value()
     tables: list[tuple[str, dict[str, Any]]] = [
         ("", top),
@@ -159,8 +186,10 @@ def _as_toml(policy: SignerPolicy) -> str:
         ("[caps]", policy.caps.model_dump()),
         ("[approvals]", policy.approvals.model_dump()),
     ]
+    if policy.kms is not None:
+        tables.append(("[kms]", policy.kms.model_dump(exclude_none=True)))
     for key in policy.keys:
-        fields = key.model_dump(mode="json") | {"functions": sorted(each.value for each in key.functions)}
+        fields = key.model_dump(mode="json", exclude_none=True) | {"functions": sorted(each.value for each in key.functions)}
         tables.append(("[[keys]]", fields))
     return "\n".join(line for header, fields in tables for line in _lines(header, fields)).lstrip() + "\n"
 

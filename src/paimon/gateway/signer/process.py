@@ -2,21 +2,22 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
 
-from paimon.domain.chain import Address, checksum
+from paimon.domain.chain import Address
 from paimon.gateway.signer.desk import SigningDesk
+from paimon.gateway.signer.key_ring import open_keys
 from paimon.gateway.signer.policy import PolicyError, SignerPolicy, load_policy
 from paimon.gateway.signer.server import SocketInUse, serving
 from paimon.infrastructure.blockchain.contracts import ContractsMissing, FundContracts
 from paimon.infrastructure.blockchain.finality import UnknownChain, chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
-from paimon.infrastructure.keys.keystore import KeystoreError, load_key
-from paimon.infrastructure.keys.local_key import LocalKey
+from paimon.infrastructure.keys.key import Key, KeyUnavailable
+from paimon.infrastructure.keys.keystore import KeystoreError
 from paimon.settings import Refusal
 
 log = structlog.get_logger(__name__)
@@ -50,8 +51,8 @@ async def running_signer(policy_path: Path) -> AsyncIterator[SigningDesk]:
     """
     try:
         policy = load_policy(policy_path)
-        keys = _open_keys(policy)
-    except (PolicyError, KeystoreError) as error:
+        keys = await open_keys(policy)
+    except (PolicyError, KeystoreError, KeyUnavailable) as error:
         raise SignerStartRefused(str(error)) from error
     rpc = Rpc(
         policy.rpc_url.get_secret_value(),
@@ -68,20 +69,7 @@ async def running_signer(policy_path: Path) -> AsyncIterator[SigningDesk]:
             raise SignerStartRefused(str(error)) from error
 
 
-def _open_keys(policy: SignerPolicy) -> dict[Address, LocalKey]:
-    keys = {}
-    for table in policy.keys:
-        key = load_key(table.keystore, table.password_file)
-        if key.address != table.address:
-            raise PolicyError(
-                f"key {table.name}: the policy states {checksum(table.address)},"
-                f" keystore {table.keystore} holds {checksum(key.address)}"
-            )
-        keys[key.address] = key
-    return keys
-
-
-async def _open_desk(policy: SignerPolicy, keys: dict[Address, LocalKey], rpc: Rpc) -> SigningDesk:
+async def _open_desk(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: Rpc) -> SigningDesk:
     contracts = FundContracts(rpc, policy.contracts.addresses())
     try:
         chain = chain_adapter(policy.chain_id)

@@ -1,7 +1,7 @@
 """The signer's socket: two routes over HTTP on a Unix socket that only its owner may open.
 
 POST /sign    a request of the protocol in infrastructure/keys/wire.py → 200 {raw, hash}, or {code, reason} with
-              400 malformed, 403 refused, 503 cannot check now
+              400 malformed, 403 refused, 503 cannot check or sign now
 GET  /health  the chain and the keys, by name and address
 """
 
@@ -23,7 +23,7 @@ from paimon.infrastructure.keys.wire import MalformedMessage, request_from_json,
 
 _BODY_BYTES_MAX: Final = 256 * 1024
 _DESK: Final = web.AppKey("desk", SigningDesk)
-_STATUS: Final = {Refusal.MALFORMED_REQUEST: 400, Refusal.CANNOT_CHECK: 503}
+_STATUS: Final = {Refusal.MALFORMED_REQUEST: 400, Refusal.CANNOT_CHECK: 503, Refusal.KEY_UNAVAILABLE: 503}
 _BACKLOG: Final = 64
 
 

@@ -1,0 +1,50 @@
+"""The keys of the policy, opened: each must be the one the policy states, or the signer does not start.
+
+Another kind of key (Google's KMS, a hardware module) is a class with `address` and `sign_digest` beside KmsKey, a field of
+the policy's key table that says where it is, and a branch here.
+"""
+
+from typing import Any
+
+from paimon.domain.chain import Address, checksum
+from paimon.gateway.signer.policy import KeyTable, KmsTable, PolicyError, SignerPolicy
+from paimon.infrastructure.keys.key import Key
+from paimon.infrastructure.keys.keystore import load_key
+
+
+async def open_keys(policy: SignerPolicy) -> dict[Address, Key]:
+    """Every key by its address.
+
+    Raises:
+        PolicyError: a key is not the one the policy states, or KMS support is not installed.
+        KeystoreError, KeyUnavailable: it cannot be opened.
+    """
+    client = None if policy.kms is None else _kms_client(policy.kms)
+    keys: dict[Address, Key] = {}
+    for table in policy.keys:
+        key = await _open(table, client)
+        if key.address != table.address:
+            home = f"KMS key {table.kms_key}" if table.kms_key else f"keystore {table.keystore}"
+            raise PolicyError(
+                f"key {table.name}: the policy states {checksum(table.address)}, {home} holds {checksum(key.address)}"
+            )
+        keys[key.address] = key
+    return keys
+
+
+async def _open(table: KeyTable, kms: Any) -> Key:
+    if table.keystore is not None and table.password_file is not None:
+        return load_key(table.keystore, table.password_file)
+    from paimon.infrastructure.keys.kms_key import KmsKey
+
+    assert table.kms_key is not None  # noqa: S101 — the policy admits no third kind
+    return await KmsKey.open(kms, table.kms_key)
+
+
+def _kms_client(table: KmsTable) -> Any:
+    """Imported here: only a signer with such keys needs AWS's library, which takes its time to load."""
+    try:
+        from paimon.infrastructure.keys.kms_key import kms_client
+    except ImportError as error:
+        raise PolicyError(f"a key is in KMS, and {error.name} is not installed: pip install 'paimon[kms]'") from error
+    return kms_client(table.region, table.endpoint_url)

@@ -1,0 +1,60 @@
+"""Transactions as bytes: what is hashed to be signed, and what is broadcast. Sources: EIP-155 (legacy), EIP-1559, EIP-2718.
+
+    legacy    rlp(nonce, price, gas, to, value, data, v, r, s)              v = 35 + 2 × chain id + recovery
+    EIP-1559  0x02 ‖ rlp(chain id, nonce, tip, max fee, gas, to, value, data, access list, recovery, r, s)
+
+Signed is the hash of the same without its last three fields; for legacy with (chain id, 0, 0) in their place.
+"""
+
+from typing import Any, Final
+
+import rlp
+from eth_utils.crypto import keccak
+
+from paimon.domain.chain import Hash32
+from paimon.domain.signing import FeeKind, SignedTransaction, UnsignedTransaction
+from paimon.infrastructure.keys.key import Key, Signature
+
+_TYPE_1559: Final = b"\x02"
+_NO_ACCESS_LIST: Final[tuple[Any, ...]] = ()
+
+
+async def sign_transaction(key: Key, unsigned: UnsignedTransaction) -> SignedTransaction:
+    """Raises KeyUnavailable."""
+    signature = await key.sign_digest(signing_hash(unsigned))
+    raw = _encoded(unsigned, signature)
+    return SignedTransaction(raw, Hash32(bytes(keccak(raw))))
+
+
+def signing_hash(unsigned: UnsignedTransaction) -> Hash32:
+    """What the key signs."""
+    if unsigned.fee_kind is FeeKind.LEGACY:
+        return Hash32(bytes(keccak(rlp.encode([*_legacy_fields(unsigned), unsigned.chain_id, 0, 0]))))
+    return Hash32(bytes(keccak(_TYPE_1559 + rlp.encode(_fields_1559(unsigned)))))
+
+
+def _encoded(unsigned: UnsignedTransaction, signature: Signature) -> bytes:
+    if unsigned.fee_kind is FeeKind.LEGACY:
+        v = 35 + 2 * unsigned.chain_id + signature.recovery
+        return bytes(rlp.encode([*_legacy_fields(unsigned), v, signature.r, signature.s]))
+    return bytes(_TYPE_1559 + rlp.encode([*_fields_1559(unsigned), signature.recovery, signature.r, signature.s]))
+
+
+def _legacy_fields(unsigned: UnsignedTransaction) -> list[Any]:
+    call = unsigned.call
+    return [unsigned.nonce, unsigned.fees.max_fee_wei, unsigned.gas_limit, call.to, int(call.value_wei), call.data]
+
+
+def _fields_1559(unsigned: UnsignedTransaction) -> list[Any]:
+    call, fees = unsigned.call, unsigned.fees
+    return [
+        unsigned.chain_id,
+        unsigned.nonce,
+        fees.priority_fee_wei,
+        fees.max_fee_wei,
+        unsigned.gas_limit,
+        call.to,
+        int(call.value_wei),
+        call.data,
+        _NO_ACCESS_LIST,
+    ]

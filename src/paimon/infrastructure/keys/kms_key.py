@@ -1,0 +1,92 @@
+"""A secp256k1 key that never leaves AWS KMS. Two rights on that one key are enough: kms:Sign and kms:GetPublicKey.
+
+The address follows from the public key, read once at the start. KMS answers with DER and takes either half of the curve
+for s; `signature_by` makes it what the chain accepts, and finds an answer that belongs to another key.
+
+Credentials come from AWS's own chain (environment, instance role), never from our files.
+"""
+
+import asyncio
+from typing import Any, Final, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from eth_keys.datatypes import PublicKey
+
+from paimon.domain.chain import Address, Hash32
+from paimon.infrastructure.keys.key import KeyUnavailable, Signature, signature_by
+
+_SIGNING_ALGORITHM: Final = "ECDSA_SHA_256"  # names the curve's hash; with MessageType DIGEST nothing is hashed
+_CONNECT_SECONDS: Final = 2
+_READ_SECONDS: Final = 3
+_ATTEMPTS_MAX: Final = 3
+
+
+def kms_client(region: str, endpoint_url: str | None = None) -> Any:
+    """One client for all keys. botocore retries throttling and lost connections, with backoff and jitter."""
+    config = Config(
+        region_name=region,
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS_MAX},
+    )
+    return boto3.client("kms", config=config, endpoint_url=endpoint_url)
+
+
+class KmsKey:
+    """`key_id` is the key's ARN, id or alias."""
+
+    def __init__(self, client: Any, key_id: str, address: Address) -> None:
+        self._client = client
+        self._key_id = key_id
+        self.address = address
+
+    @classmethod
+    async def open(cls, client: Any, key_id: str) -> Self:
+        """The key as KMS describes it.
+
+        Raises:
+            KeyUnavailable: KMS does not answer or refuses, or the key is not one for signing on this curve.
+        """
+        answer = await _ask(client.get_public_key, key_id, KeyId=key_id)
+        try:
+            public = load_der_public_key(answer["PublicKey"])
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise KeyUnavailable(f"KMS key {key_id} has no public key that reads: {error}") from error
+        if not isinstance(public, EllipticCurvePublicKey) or not isinstance(public.curve, SECP256K1):
+            raise KeyUnavailable(f"KMS key {key_id} is {answer.get('KeySpec')}; a wallet needs ECC_SECG_P256K1 for SIGN_VERIFY")
+        point = public.public_numbers()
+        encoded = point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big")
+        return cls(client, key_id, Address(PublicKey(encoded).to_canonical_address()))
+
+    async def sign_digest(self, digest: Hash32) -> Signature:
+        """Raises KeyUnavailable."""
+        answer = await _ask(
+            self._client.sign,
+            self._key_id,
+            KeyId=self._key_id,
+            Message=digest,
+            MessageType="DIGEST",
+            SigningAlgorithm=_SIGNING_ALGORITHM,
+        )
+        try:
+            r, s = decode_dss_signature(answer["Signature"])
+        except ValueError as error:
+            raise KeyUnavailable(f"KMS key {self._key_id} answered with no signature: {error}") from error
+        return signature_by(self.address, digest, r, s)
+
+
+async def _ask(operation: Any, key_id: str, **arguments: Any) -> dict[str, Any]:
+    """boto3 waits where it is called, so it is called in a thread."""
+    try:
+        return dict(await asyncio.to_thread(operation, **arguments))
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        raise KeyUnavailable(f"KMS refuses key {key_id}: {code}") from error
+    except BotoCoreError as error:
+        raise KeyUnavailable(f"KMS does not answer for key {key_id}: {error}") from error

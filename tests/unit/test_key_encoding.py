@@ -1,0 +1,91 @@
+"""Bytes of transactions and signatures, against eth-account's."""
+
+from typing import Any
+
+import pytest
+from eth_account import Account
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.domain.chain import Address, Hash32, checksum, hex0x
+from paimon.domain.signing import FeeKind, Fees, UnsignedTransaction
+from paimon.domain.transaction import Call
+from paimon.domain.units import RawAmount
+from paimon.infrastructure.keys.encoding import sign_transaction
+from paimon.infrastructure.keys.key import CURVE_ORDER, KeyUnavailable, signature_by
+from paimon.infrastructure.keys.local_key import LocalKey
+
+pytestmark = pytest.mark.unit
+
+SECRETS = st.integers(1, CURVE_ORDER - 1).map(lambda number: number.to_bytes(32, "big"))
+DIGESTS = st.binary(min_size=32, max_size=32).map(Hash32)
+
+
+@st.composite
+def transactions(draw: st.DrawFn) -> UnsignedTransaction:
+    cap = draw(st.integers(0, 2**64))
+    call = Call(
+        Address(draw(st.binary(min_size=20, max_size=20))),
+        draw(st.binary(max_size=300)),
+        RawAmount(draw(st.integers(0, 2**96))),
+    )
+    return UnsignedTransaction(
+        chain_id=draw(st.integers(1, 2**32)),
+        nonce=draw(st.integers(0, 2**32)),
+        gas_limit=draw(st.integers(21_000, 2**32)),
+        fee_kind=draw(st.sampled_from(FeeKind)),
+        fees=Fees(cap, draw(st.integers(0, cap))),
+        call=call,
+    )
+
+
+def as_eth_account_wants_it(unsigned: UnsignedTransaction) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "chainId": unsigned.chain_id,
+        "nonce": unsigned.nonce,
+        "gas": unsigned.gas_limit,
+        "to": checksum(unsigned.call.to),
+        "value": int(unsigned.call.value_wei),
+        "data": hex0x(unsigned.call.data),
+    }
+    if unsigned.fee_kind is FeeKind.LEGACY:
+        return fields | {"gasPrice": unsigned.fees.max_fee_wei}
+    tip = unsigned.fees.priority_fee_wei
+    return fields | {"type": 2, "maxFeePerGas": unsigned.fees.max_fee_wei, "maxPriorityFeePerGas": tip}
+
+
+@given(SECRETS, transactions())
+async def test_a_signed_transaction_is_the_one_eth_account_makes(secret: bytes, unsigned: UnsignedTransaction) -> None:
+    signed = await sign_transaction(LocalKey(secret), unsigned)
+    theirs = Account.from_key(secret).sign_transaction(as_eth_account_wants_it(unsigned))
+    assert (signed.raw, signed.hash) == (bytes(theirs.raw_transaction), bytes(theirs.hash))
+
+
+@given(SECRETS, DIGESTS)
+async def test_either_half_of_s_makes_the_one_signature_the_chain_takes(secret: bytes, digest: Hash32) -> None:
+    key = LocalKey(secret)
+    signature = await key.sign_digest(digest)
+    assert 0 < signature.s <= CURVE_ORDER // 2
+    for s in (signature.s, CURVE_ORDER - signature.s):
+        assert signature_by(key.address, digest, signature.r, s) == signature
+
+
+@given(SECRETS, SECRETS, DIGESTS, DIGESTS)
+async def test_a_signature_of_another_key_or_digest_is_none(one: bytes, other: bytes, digest: Hash32, another: Hash32) -> None:
+    if one == other or digest == another:
+        return
+    signature = await LocalKey(one).sign_digest(digest)
+    with pytest.raises(KeyUnavailable):
+        signature_by(LocalKey(other).address, digest, signature.r, signature.s)
+    with pytest.raises(KeyUnavailable):
+        signature_by(LocalKey(one).address, another, signature.r, signature.s)
+
+
+@pytest.mark.parametrize(("r", "s"), [(0, 1), (1, 0), (CURVE_ORDER, 1), (1, CURVE_ORDER)])
+def test_numbers_off_the_curve_are_no_signature(r: int, s: int) -> None:
+    with pytest.raises(KeyUnavailable):
+        signature_by(Address(bytes(20)), Hash32(bytes(32)), r, s)
+
+
+def test_a_key_in_memory_does_not_show_its_secret() -> None:
+    assert "11" * 32 not in repr(LocalKey(b"\x11" * 32)) + str(LocalKey(b"\x11" * 32))
