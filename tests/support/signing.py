@@ -1,5 +1,6 @@
 """A real signer on a real socket for the tests, and votes as people sign them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from paimon.domain.transaction import Call
 from paimon.domain.units import RawAmount
 from paimon.domain.vote import Decision, VoteScope, typed_data
 from paimon.gateway.signer.policy import (
+    MOVING,
     ContractsTable,
     KeyTable,
     SignableFunction,
@@ -36,13 +38,18 @@ LARGE = 120_000
 FUNCTIONS = {
     "keeper": {SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED},
     "approver": {SignableFunction.APPROVE, SignableFunction.REJECT},
+    "hot": set(MOVING),
 }
+PLAN_LIMIT, DAY_LIMIT = 10_000, 25_000
+"""Of the hot key, in USDT; the day's is low, so that tests reach it."""
 
 
-def make_policy(fund: TestFund, folder: Path, **changes: Any) -> Path:
-    """A policy file with the fund's keeper and approver, their keystores and passwords beside it."""
+def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper", "approver"), **changes: Any) -> Path:
+    """A policy file with these keys of the fund's, their keystores and passwords beside it."""
     keys = []
-    for name, functions in FUNCTIONS.items():
+    for name in names:
+        functions = FUNCTIONS[name]
+        limits = {"plan_limit": PLAN_LIMIT, "day_limit": DAY_LIMIT} if name == "hot" else {}
         password, keystore = folder / f"{name}.password", folder / f"{name}.json"
         if not keystore.exists():
             password.write_text(f"only {name} knows")
@@ -55,6 +62,7 @@ def make_policy(fund: TestFund, folder: Path, **changes: Any) -> Path:
                 keystore=keystore,
                 password_file=password,
                 functions=frozenset(functions),
+                **limits,
             )
         )
     policy = SignerPolicy(

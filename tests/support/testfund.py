@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from eth_typing import ChecksumAddress
 from eth_utils.address import to_checksum_address
 
 from paimon.domain.chain import parse_address
@@ -57,7 +58,10 @@ class TestFund:
 
     def send(self, name: str, contract: str, function: str, *args: Any) -> int:
         """One transaction by a person, mined; the block's number. `contract` is an artifact's name."""
-        where = {
+        return self.send_to(name, contract, self._where(contract), function, *args)
+
+    def _where(self, contract: str) -> ChecksumAddress:
+        return {
             "Vault": self.deployment.vault,
             "RedemptionManager": self.deployment.redemption_manager,
             "AssetController": self.deployment.asset_controller,
@@ -67,7 +71,6 @@ class TestFund:
             "OTCManager": self.deployment.otc_manager,
             "Counterparty": self.deployment.otc_counterparty,
         }[contract]
-        return self.send_to(name, contract, where, function, *args)
 
     def send_to(self, name: str, contract: str, where: str, function: str, *args: Any) -> int:
         """The same to one of several: a token (`TestToken`), an adapter (`PurchaseAdapter`)."""
@@ -81,9 +84,8 @@ class TestFund:
         return next(each for each in self.deployment.assets if each.symbol == symbol)
 
     def read(self, contract: str, function: str, *args: Any) -> Any:
-        where = {"Vault": self.deployment.vault, "RedemptionManager": self.deployment.redemption_manager}[contract]
         with self.chain() as chain:
-            return chain.read(contract, where, function, *args)
+            return chain.read(contract, self._where(contract), function, *args)
 
     def request(self, name: str, shares: int, *, emergency: bool = False) -> int:
         """A redemption request of whole `shares`; its id."""

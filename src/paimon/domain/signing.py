@@ -92,11 +92,12 @@ class SignedVote:
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:
-    """A transaction to be signed by the wallet's key, with the votes that permit it."""
+    """A transaction to be signed by the wallet's key, with the votes that permit it and the plan it is a step of."""
 
     wallet: Address
     transaction: UnsignedTransaction
     votes: tuple[SignedVote, ...] = ()
+    plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

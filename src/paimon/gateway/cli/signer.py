@@ -16,8 +16,11 @@ app = typer.Typer()
 @app.command()
 def signer(
     policy: Annotated[Path, typer.Option(help="The signer's own policy file: keys, contracts, limits.")],
+    new_ledger: Annotated[
+        bool, typer.Option("--new-ledger", help="Start an empty spend ledger; refused where there is one.")
+    ] = False,
 ) -> None:
     """Hold the keys, and sign only what the policy and the votes allow."""
     configure_logging(process="signer")
     with explained():
-        asyncio.run(run_signer(policy))
+        asyncio.run(run_signer(policy, new_ledger=new_ledger))

@@ -4,20 +4,22 @@ Every transaction: the policy's chain, gas and price within the caps, no value. 
 
 1. a self-send with no data: it only uses up a nonce, and every key may make one;
 2. a settlement: it decides nothing, for the chain itself refuses what is not due;
-3. a ruling on a request awaiting approval: lawful only by its votes (see votes.py).
+3. a ruling on a request awaiting approval: lawful only by its votes (see votes.py);
+4. a movement of the fund's money between its tiers: within the key's limits (see spending.py).
 
 Everything else is refused, with a code that stays the same and a sentence for people.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from paimon.domain.approval import Verdict
-from paimon.domain.chain import checksum
+from paimon.domain.chain import ContractName, checksum
 from paimon.domain.signing import SignRequest, UnsignedTransaction
-from paimon.gateway.signer.policy import KeyTable, SignableFunction, SignerPolicy
-from paimon.infrastructure.blockchain.abi import ContractAbi, UnknownCall
+from paimon.gateway.signer.policy import MOVING, KeyTable, SignableFunction, SignerPolicy
+from paimon.infrastructure.blockchain.abi import ContractAbi, UnknownCall, plain
 
 
 class Refusal(StrEnum):
@@ -45,6 +47,7 @@ class Refusal(StrEnum):
     REPEATED_VOTER = "REPEATED_VOTER"
     VOTER_IS_PARTY = "VOTER_IS_PARTY"
     VOTER_LACKS_ROLE = "VOTER_LACKS_ROLE"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     CANNOT_CHECK = "CANNOT_CHECK"
     KEY_UNAVAILABLE = "KEY_UNAVAILABLE"
 
@@ -79,13 +82,29 @@ class Ruling:
     reason: str
 
 
-Permitted = SelfSend | Settlement | Ruling
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Money of the fund moved between cash and assets, of its own; it never leaves the vault but for an asset."""
+
+    function: SignableFunction
+    arguments: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(str(each) for each in plain(dict(self.arguments)).values())})"
+
+
+Permitted = SelfSend | Settlement | Ruling | Movement
 
 _SETTLEMENTS: Final = frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED})
+_CALLED: Final = {
+    ContractName.REDEMPTION_MANAGER: frozenset(SignableFunction) - MOVING,
+    ContractName.ASSET_CONTROLLER: MOVING,
+}
+"""Which functions are whose: a name that another contract has too is not the same call."""
 
 
-def examine(request: SignRequest, policy: SignerPolicy, manager: ContractAbi) -> tuple[KeyTable, Permitted]:
-    """The key and what the transaction would do, if the policy lets this key do that. `manager` is the RedemptionManager's ABI.
+def examine(request: SignRequest, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]) -> tuple[KeyTable, Permitted]:
+    """The key and what the transaction would do, if the policy lets this key do that.
 
     Raises:
         Refused.
@@ -94,7 +113,7 @@ def examine(request: SignRequest, policy: SignerPolicy, manager: ContractAbi) ->
     if key is None:
         raise Refused(Refusal.UNKNOWN_KEY, f"there is no key {checksum(request.wallet)} here")
     _within_limits(request.transaction, policy)
-    return key, _permitted(request, key, policy, manager)
+    return key, _permitted(request, key, policy, abis)
 
 
 def _within_limits(transaction: UnsignedTransaction, policy: SignerPolicy) -> None:
@@ -113,19 +132,28 @@ def _within_limits(transaction: UnsignedTransaction, policy: SignerPolicy) -> No
         raise Refused(Refusal.VALUE_NOT_ZERO, f"no key here sends value, asked for {transaction.call.value_wei} wei")
 
 
-def _permitted(request: SignRequest, key: KeyTable, policy: SignerPolicy, manager: ContractAbi) -> Permitted:
+def _permitted(
+    request: SignRequest, key: KeyTable, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]
+) -> Permitted:
     call = request.transaction.call
     if call.to == request.wallet and not call.data:
         return SelfSend()
-    if call.to != policy.contracts.redemption_manager:
-        raise Refused(Refusal.WRONG_CONTRACT, f"{checksum(call.to)} is not the RedemptionManager of the policy")
+    contract = policy.contracts.addresses().names().get(call.to)
+    if contract not in _CALLED:
+        raise Refused(
+            Refusal.WRONG_CONTRACT, f"{checksum(call.to)} is not the policy's RedemptionManager nor its AssetController"
+        )
     try:
-        name, arguments = manager.decode_call(call.data)
+        name, arguments = abis[contract].decode_call(call.data)
     except UnknownCall as error:
         raise Refused(Refusal.UNKNOWN_CALL, str(error)) from error
-    if name not in key.functions:
-        allowed = ", ".join(sorted(key.functions))
-        raise Refused(Refusal.FUNCTION_NOT_ALLOWED, f"key {key.name} may call {allowed or 'nothing'}, not {name}")
+    if name not in key.functions or name not in _CALLED[contract]:
+        allowed = ", ".join(sorted(key.functions & _CALLED[contract]))
+        raise Refused(
+            Refusal.FUNCTION_NOT_ALLOWED, f"key {key.name} may call {allowed or 'nothing'} of the {contract}, not {name}"
+        )
+    if name in MOVING:
+        return Movement(SignableFunction(name), arguments)
     request_id = int(arguments["requestId"])
     if name in _SETTLEMENTS:
         return Settlement(request_id)

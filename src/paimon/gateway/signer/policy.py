@@ -3,6 +3,7 @@
     chain_id = 31337
     rpc_url = "http://127.0.0.1:8545"
     socket = "signer.sock"                       # paths are relative to this file
+    ledger = "spend-ledger.sqlite"               # only when a key moves money
 
     [contracts]
     vault = "0x…"
@@ -34,6 +35,14 @@
     kms_key = "arn:aws:kms:…"                    # … or a key in AWS KMS, by ARN, id or alias
     functions = ["approveRedemption", "rejectRedemption"]
 
+    [[keys]]
+    name = "hot"
+    address = "0x…"
+    kms_key = "arn:aws:kms:…"
+    functions = ["allocateToLayer", "purchaseAsset", "redeemAsset", "rebalanceBuffer"]
+    plan_limit = 10000                           # USDT: a plan stays below it …
+    day_limit = 500000                           # … and 24 hours together reach at most this
+
 The file says where the node is (a provider's URL is a secret) and what the keys may do: only its owner may read it.
 """
 
@@ -42,12 +51,14 @@ import os
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from paimon.domain.chain import Address, checksum
 from paimon.domain.redemption import Channel
+from paimon.domain.spending import SpendingLimit
+from paimon.domain.units import RawAmount
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.keys.keystore import KeystoreError, read_private
 from paimon.settings import ChecksumAddress
@@ -64,6 +75,21 @@ class SignableFunction(StrEnum):
     SETTLE_SCHEDULED = "settleScheduledRedemption"
     APPROVE = "approveRedemption"
     REJECT = "rejectRedemption"
+    ALLOCATE = "allocateToLayer"
+    PURCHASE = "purchaseAsset"
+    REDEEM = "redeemAsset"
+    REBALANCE_BUFFER = "rebalanceBuffer"
+
+
+MOVING: Final = frozenset(
+    {
+        SignableFunction.ALLOCATE,
+        SignableFunction.PURCHASE,
+        SignableFunction.REDEEM,
+        SignableFunction.REBALANCE_BUFFER,
+    }
+)
+"""Functions that decide over the fund's money: a key that has one has limits."""
 
 
 class _Table(BaseModel):
@@ -105,6 +131,8 @@ class KeyTable(_Table):
     keystore: Path | None = None
     password_file: Path | None = None
     kms_key: str | None = Field(None, min_length=1)
+    plan_limit: int | None = Field(None, gt=0, description="whole units of the vault's asset; a plan stays below it")
+    day_limit: int | None = Field(None, gt=0, description="the same; what 24 hours may reach")
 
     @model_validator(mode="after")
     def _has_one_home(self) -> Self:
@@ -113,11 +141,30 @@ class KeyTable(_Table):
             raise ValueError(f"key {self.name} wants either keystore and password_file, or kms_key")
         return self
 
+    @model_validator(mode="after")
+    def _has_limits_where_it_moves_money(self) -> Self:
+        has_limits = (self.plan_limit is not None, self.day_limit is not None)
+        if has_limits != (self.moves_money, self.moves_money):
+            wanted = "wants plan_limit and day_limit" if self.moves_money else "moves no money and has no limits"
+            raise ValueError(f"key {self.name} {wanted}")
+        return self
+
+    @property
+    def moves_money(self) -> bool:
+        return bool(self.functions & MOVING)
+
+    def limit(self, decimals: int) -> SpendingLimit | None:
+        """In units of the vault's asset, which has so many decimals."""
+        if self.plan_limit is None or self.day_limit is None:
+            return None
+        return SpendingLimit(RawAmount(self.plan_limit * 10**decimals), RawAmount(self.day_limit * 10**decimals))
+
 
 class SignerPolicy(_Table):
     chain_id: int
     rpc_url: SecretStr
     socket: Path
+    ledger: Path = Path("spend-ledger.sqlite")
     contracts: ContractsTable
     keys: tuple[KeyTable, ...] = Field(min_length=1)
     caps: CapsTable = CapsTable()
@@ -161,7 +208,7 @@ def load_policy(path: Path) -> SignerPolicy:
         raise PolicyError(f"signer policy {path} is incomplete or wrong:\n" + "\n".join(problems)) from None
     folder = path.absolute().parent
     keys = tuple(each.model_copy(update=_absolute(each, folder)) for each in policy.keys)
-    return policy.model_copy(update={"socket": folder / policy.socket, "keys": keys})
+    return policy.model_copy(update={"socket": folder / policy.socket, "ledger": folder / policy.ledger, "keys": keys})
 
 
 def _absolute(key: KeyTable, folder: Path) -> dict[str, Path]:

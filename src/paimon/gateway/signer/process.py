@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from paimon.domain.chain import Address
 from paimon.gateway.signer.desk import SigningDesk
 from paimon.gateway.signer.key_ring import open_keys
+from paimon.gateway.signer.ledger import Ledger, LedgerError
 from paimon.gateway.signer.policy import PolicyError, SignerPolicy, load_policy
 from paimon.gateway.signer.server import SocketInUse, serving
 from paimon.infrastructure.blockchain.contracts import ContractsMissing, FundContracts
@@ -27,7 +28,7 @@ class SignerStartRefused(Refusal):
     """The signer does not start; the message says what is not as the policy says, and what to do."""
 
 
-async def run_signer(policy_path: Path) -> None:
+async def run_signer(policy_path: Path, *, new_ledger: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, then take the socket away.
 
     Raises:
@@ -37,13 +38,13 @@ async def run_signer(policy_path: Path) -> None:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
-    async with running_signer(policy_path):
+    async with running_signer(policy_path, new_ledger=new_ledger):
         await stop.wait()
     log.info("signer.stopped")
 
 
 @asynccontextmanager
-async def running_signer(policy_path: Path) -> AsyncIterator[SigningDesk]:
+async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> AsyncIterator[SigningDesk]:
     """A signer that serves as long as the block lasts.
 
     Raises:
@@ -59,24 +60,34 @@ async def running_signer(policy_path: Path) -> AsyncIterator[SigningDesk]:
         timeout_seconds=policy.rpc_timeout_seconds,
         attempts_max=policy.rpc_attempts_max,
     )
-    async with rpc:
-        desk = await _open_desk(policy, keys, rpc)
-        try:
-            async with serving(desk):
-                log.info("signer.started", socket=str(policy.socket), keys=[each.name for each in policy.keys])
-                yield desk
-        except SocketInUse as error:
-            raise SignerStartRefused(str(error)) from error
+    try:
+        async with rpc:
+            with _opened_ledger(policy, new=new_ledger) as ledger:
+                desk = await _open_desk(policy, keys, rpc, ledger)
+                async with serving(desk):
+                    log.info("signer.started", socket=str(policy.socket), keys=[each.name for each in policy.keys])
+                    yield desk
+    except (SocketInUse, LedgerError) as error:
+        raise SignerStartRefused(str(error)) from error
 
 
-async def _open_desk(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: Rpc) -> SigningDesk:
+def _opened_ledger(policy: SignerPolicy, *, new: bool) -> AbstractContextManager[Ledger | None]:
+    if not any(each.moves_money for each in policy.keys):
+        return nullcontext()
+    return Ledger.open(policy.ledger, new=new)
+
+
+async def _open_desk(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: Rpc, ledger: Ledger | None) -> SigningDesk:
     contracts = FundContracts(rpc, policy.contracts.addresses())
     try:
         chain = chain_adapter(policy.chain_id)
         served = int(await rpc.call("eth_chainId", []), 16)
         if served != policy.chain_id:
             raise SignerStartRefused(f"node {rpc.endpoint} serves chain {served}, the signer's policy is for {policy.chain_id}")
-        await contracts.require_deployed(at=await chain.final_block(rpc))
+        final = await chain.final_block(rpc)
+        await contracts.require_deployed(at=final)
+        decimals = await contracts.asset_decimals(at=final)
     except (UnknownChain, ContractsMissing, RpcUnavailable, RpcError) as error:
         raise SignerStartRefused(str(error)) from error
-    return SigningDesk(policy, keys, contracts, chain)
+    limits = {each.address: limit for each in policy.keys if (limit := each.limit(decimals)) is not None}
+    return SigningDesk(policy, keys, contracts, chain, limits=limits, ledger=ledger)

@@ -109,23 +109,28 @@ class FundContracts:
         (scheduler,) = await self.read([Read(ContractName.REDEMPTION_MANAGER, "assetScheduler")], at=at)
         if scheduler == ZERO_ADDRESS:
             return 0
-        abi = load_abi("AssetScheduler")
-        call = {"to": checksum(scheduler), "data": hex0x(abi.encode_call("getWindowSettlementTime", window_id))}
-        try:
-            answer = await self.rpc.call("eth_call", [call, {"blockHash": hex0x(at.hash)}])
-        except RpcError as error:
-            raise _reverted(abi, error) from error
-        return int(abi.decode_result("getWindowSettlementTime", bytes.fromhex(answer[2:])))
+        return int(await self._read_of("AssetScheduler", scheduler, "getWindowSettlementTime", window_id, at=at))
+
+    async def price(self, oracle: Address, token: Address, *, at: BlockStamp) -> int:
+        """What the oracle adapter says a whole token is worth, scaled by 1e18. Raises CallReverted for one it does not know."""
+        return int(await self._read_of("OracleAdapter", oracle, "getPrice", token, at=at))
 
     async def asset_decimals(self, *, at: BlockStamp) -> int:
         """Decimals of the vault's asset, from the token itself."""
         if self._asset_decimals is None:
             (asset,) = await self.read([Read(ContractName.VAULT, "asset")], at=at)
-            abi = load_abi("ERC20")
-            call = {"to": checksum(asset), "data": hex0x(abi.encode_call("decimals"))}
-            answer = await self.rpc.call("eth_call", [call, {"blockHash": hex0x(at.hash)}])
-            self._asset_decimals = int(abi.decode_result("decimals", bytes.fromhex(answer[2:])))
+            self._asset_decimals = int(await self._read_of("ERC20", asset, "decimals", at=at))
         return self._asset_decimals
+
+    async def _read_of(self, kind: str, address: Address, function: str, *args: Any, at: BlockStamp) -> Any:
+        """A read of a contract that is not one of the fund's three."""
+        abi = load_abi(kind)
+        call = {"to": checksum(address), "data": hex0x(abi.encode_call(function, *args))}
+        try:
+            answer = await self.rpc.call("eth_call", [call, {"blockHash": hex0x(at.hash)}])
+        except RpcError as error:
+            raise _reverted(abi, error) from error
+        return abi.decode_result(function, bytes.fromhex(answer[2:]))
 
     async def require_deployed(self, *, at: BlockStamp) -> None:
         """Raises ContractsMissing unless the three addresses hold contracts that name each other."""

@@ -63,13 +63,18 @@ def read_private(path: Path) -> str:
         KeystoreError: missing, unreadable, or open to others.
     """
     try:
-        mode = path.stat().st_mode
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise KeystoreError(f"{path} cannot be read: {error}") from error
+    require_private(path)
+    return text
+
+
+def require_private(path: Path) -> None:
+    """Raises KeystoreError when others than its owner may open the file."""
+    mode = path.stat().st_mode
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeystoreError(f"{path} is open to others (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {path}")
-    return text
 
 
 def _password(path: Path) -> str:

@@ -26,6 +26,7 @@ def request_to_json(request: SignRequest) -> dict[str, Any]:
         "valueWei": str(transaction.call.value_wei),
         "data": hex0x(transaction.call.data),
         "votes": [{"document": vote.document, "signature": hex0x(vote.signature)} for vote in request.votes],
+        "plan": request.plan,
     }
 
 
@@ -43,6 +44,7 @@ def request_from_json(body: Any) -> SignRequest:
                 call=Call(parse_address(_text(body, "to")), _bytes(body, "data"), RawAmount(_number(body, "valueWei"))),
             ),
             votes=tuple(_vote(each) for each in _field(body, "votes", list)),
+            plan=None if body.get("plan") is None else _text(body, "plan"),
         )
     except MalformedMessage:
         raise
