@@ -1,20 +1,23 @@
 """Keys in AWS KMS, end to end: key, address, signer, transaction in a block; and every way in which KMS is not as promised."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from eth_account import Account
 from tests.support.kms import REGION, Kms, serving_kms
-from tests.support.signing import ask, client_of, make_policy, transaction
+from tests.support.signing import DAY_LIMIT, ask, client_of, make_policy, transaction
 from tests.support.testfund import TestFund
 
 from paimon.domain.chain import Address, Hash32, checksum, hex0x, parse_address
-from paimon.domain.signing import FeeKind, SignRequest
+from paimon.domain.signing import FeeKind, SignedTransaction, SignRequest
 from paimon.domain.transaction import Call
+from paimon.domain.units import WAD
 from paimon.gateway.signer.policy import KeyTable, KmsTable, SignableFunction, load_policy, write_policy
 from paimon.gateway.signer.process import SignerStartRefused, running_signer
-from paimon.infrastructure.keys.client import SignerUnavailable
+from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 from paimon.infrastructure.keys.key import CURVE_ORDER, KeyUnavailable
 from paimon.infrastructure.keys.kms_key import KmsKey, kms_client
 
@@ -150,3 +153,24 @@ async def test_an_answer_for_another_key_is_not_signed_with(kms: Kms) -> None:
     key = KmsKey(client, other, (await open_key(kms, key_id)).address)
     with pytest.raises(KeyUnavailable, match="no signature by it"):
         await key.sign_digest(Hash32(b"\x05" * 32))
+
+
+async def test_two_at_once_cannot_both_take_the_last_of_a_limit(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
+    """Between weighing and remembering lies the wait for KMS."""
+    key_id = kms.create_key()
+    address = (await open_key(kms, key_id)).address
+    path = make_policy(fund, tmp_path, names=("hot",))
+    policy = load_policy(path)
+    fields = policy.keys[0].model_dump(exclude={"keystore", "password_file"}) | {
+        "address": checksum(address),
+        "kms_key": key_id,
+    }
+    table = KmsTable(region=REGION, endpoint_url=kms.url)
+    write_policy(path, policy.model_copy(update={"keys": (KeyTable(**fields),), "kms": table}))
+    data = load_abi("AssetController").encode_call("allocateToLayer", 1, 9_000 * WAD)
+    call = Call(fund.addresses.asset_controller, data)
+    requests = [SignRequest(address, transaction(fund, "settleRedemption", 1, call=call, nonce=nonce)) for nonce in range(6)]
+    async with running_signer(path, new_ledger=True):
+        answers = await asyncio.gather(*(client_of(path).sign(each) for each in requests), return_exceptions=True)
+    assert sum(isinstance(each, SignedTransaction) for each in answers) == DAY_LIMIT // 9_000
+    assert {each.code for each in answers if isinstance(each, SigningRefused)} == {"LIMIT_EXCEEDED"}

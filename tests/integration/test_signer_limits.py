@@ -1,6 +1,5 @@
 """The hot key: what moves money is signed below the plan's limit and up to the day's, whatever the application says."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.signing import DAY_LIMIT, PLAN_LIMIT, ask, client_of, make_policy, refusal, transaction
+from tests.support.signing import PLAN_LIMIT, ask, client_of, make_policy, refusal, transaction
 from tests.support.testfund import TestFund
 
 from paimon.domain.chain import hex0x, parse_address
@@ -18,7 +17,7 @@ from paimon.domain.units import WAD
 from paimon.gateway.signer.policy import load_policy
 from paimon.gateway.signer.process import SignerStartRefused, running_signer
 from paimon.infrastructure.blockchain.abi import load_abi
-from paimon.infrastructure.keys.client import SignerClient, SigningRefused
+from paimon.infrastructure.keys.client import SignerClient
 
 pytestmark = pytest.mark.integration
 
@@ -90,13 +89,6 @@ async def test_a_day_at_its_limit_is_over_even_for_a_restarted_signer(hot_policy
         await hot.sign(buy(fund, 8_500, nonce=1))  # dearer at the same nonce: 500 more
         await hot.sign(buy(fund, 500, nonce=3))
         assert await refusal(hot, buy(fund, 1, nonce=4)) == "LIMIT_EXCEEDED"
-
-
-async def test_two_at_once_cannot_both_take_the_last_of_a_limit(hot: SignerClient, fund: TestFund) -> None:
-    requests = [buy(fund, 9_000, nonce=nonce) for nonce in range(6)]
-    answers = await asyncio.gather(*(hot.sign(each) for each in requests), return_exceptions=True)
-    assert sum(isinstance(each, SignedTransaction) for each in answers) == DAY_LIMIT // 9_000
-    assert {each.code for each in answers if isinstance(each, SigningRefused)} == {"LIMIT_EXCEEDED"}
 
 
 async def test_what_reverted_or_was_replaced_counts_no_longer_once_final(hot: SignerClient, fund: TestFund) -> None:
