@@ -146,6 +146,8 @@ class ApiSettings(Group):
     page_size_default: int = 20
     page_size_max: int = 100
     body_bytes_max: int = 64 * 1024
+    csv_rows_max: int = Field(100_000, ge=1, description="rows of one CSV; more are refused, so that none is cut short")
+    csv_seconds_max: float = Field(120.0, gt=0, description="a reader who takes longer over a CSV is cut off")
     ws_queue_max: int = Field(256, description="messages a WebSocket client may lag behind before it is dropped")
     ws_auth_timeout_seconds: float = 10.0
 

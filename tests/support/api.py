@@ -66,6 +66,11 @@ class Desk:
     async def get(self, path: str, *, by: str | None = "willa", **params: Any) -> httpx.Response:
         return await self.client.get(f"/api/v1{path}", params=params, headers=self._headers(by))
 
+    async def get_file(self, path: str, *, by: str | None = "willa", **params: Any) -> httpx.Response:
+        """The same asked for as CSV."""
+        headers = self._headers(by) | {"Accept": "text/csv"}
+        return await self.client.get(f"/api/v1{path}", params=params, headers=headers)
+
     async def post(self, path: str, body: Any = None, *, by: str | None = None) -> httpx.Response:
         return await self.client.post(f"/api/v1{path}", json=body, headers=self._headers(by))
 

@@ -105,6 +105,10 @@ class TierLimits:
     minimum: Bps
     maximum: Bps
 
+    def hold(self, ratio: Bps) -> bool:
+        """Whether the ratio lies in the band, its ends included."""
+        return self.minimum <= ratio <= self.maximum
+
 
 @dataclass(frozen=True, slots=True)
 class BufferPool:

@@ -35,6 +35,11 @@ class VaultState:
         return RawAmount(max(self.gross_assets - owed, 0))
 
     @property
+    def available_liquidity(self) -> RawAmount:
+        """L1 and L2: what can be had without selling L3. Cash that open redemptions will need is in it."""
+        return RawAmount(self.layer1_value + self.layer2_value)
+
+    @property
     def effective_supply(self) -> RawAmount:
         """Shares that still share in the fund: locked ones have their price already."""
         return RawAmount(self.total_supply - self.locked_shares)

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.application.books.snapshot_json import from_json
 from paimon.domain.chain import checksum, hex0x
 from paimon.domain.snapshot import AssetPosition, FundSnapshot, Tier
-from paimon.domain.units import BPS_ONE
+from paimon.domain.units import BPS_ONE, Bps
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.models.derived import Observation
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
@@ -75,20 +75,6 @@ async def read_overview(redis: Redis, database: Database) -> bytes | None:
         return None if data is None else orjson.dumps(data)
 
 
-async def read_overview_at(database: Database, block: int) -> bytes:
-    """The same as of a block: the newest kept snapshot at or before it, with the official NAV of that time.
-
-    Raises:
-        SnapshotNotFound.
-    """
-    async with database.read() as session:
-        snapshot = await kept_at(session, block)
-        point = await _newest_point(session, until=block)
-    if snapshot is None:
-        raise SnapshotNotFound(f"there is no snapshot of the fund at or before block {block}")
-    return orjson.dumps(present(snapshot, point))
-
-
 async def kept_at(session: AsyncSession, block: int) -> FundSnapshot | None:
     """The newest snapshot of the history at or before a block."""
     kept = (
@@ -101,7 +87,8 @@ async def kept_at(session: AsyncSession, block: int) -> FundSnapshot | None:
     return None if data is None else from_json(data)
 
 
-async def _newest_point(session: AsyncSession, *, until: int | None = None) -> NavPoint | None:
+async def newest_point(session: AsyncSession, *, until: int | None = None) -> NavPoint | None:
+    """The last NAV that was decided, of all or up to a block."""
     query = select(NavPoint).order_by(NavPoint.block_number.desc()).limit(1)
     return (await session.scalars(query if until is None else query.where(NavPoint.block_number <= until))).one_or_none()
 
@@ -126,7 +113,7 @@ async def newest_snapshot(session: AsyncSession) -> FundSnapshot | None:
 async def _latest(database: Database) -> dict[str, Any] | None:
     async with database.read() as session:
         snapshot = await newest_snapshot(session)
-        point = await _newest_point(session)
+        point = await newest_point(session)
     return None if snapshot is None else present(snapshot, point)
 
 
@@ -140,7 +127,7 @@ def present(snapshot: FundSnapshot, point: NavPoint | None) -> dict[str, Any]:
 
     def layer(tier: Tier) -> dict[str, str]:
         value = snapshot.tier_value(tier)
-        return {"value": str(value), "ratio": str(Decimal(state.layer_ratio(value)) / BPS_ONE)}
+        return {"value": str(value), "ratio": ratio(state.layer_ratio(value))}
 
     age = snapshot.oldest_price_age
     return {
@@ -213,6 +200,11 @@ def display(amount: int, decimals: int) -> str:
     """A raw amount as an exact decimal number."""
     whole, fraction = divmod(amount, 10**decimals)
     return f"{whole}.{fraction:0{decimals}d}" if decimals else str(whole)
+
+
+def ratio(part: Bps) -> str:
+    """A part of a whole as a decimal number."""
+    return str(Decimal(part) / BPS_ONE)
 
 
 def iso_z(moment: datetime) -> str:

@@ -70,6 +70,15 @@ async def get_page(
 PageDep = Annotated[PageRequest, Depends(get_page)]
 
 
+async def get_block(
+    block: Annotated[int | None, Query(ge=0, lt=2**63, description="as of this block; as of now unless given")] = None,
+) -> int | None:
+    return block
+
+
+BlockDep = Annotated[int | None, Depends(get_block)]
+
+
 async def get_request_id(
     request_id: Annotated[str, Path(alias="requestId", pattern="^[0-9]{1,78}$", description="a decimal number")],
 ) -> int:

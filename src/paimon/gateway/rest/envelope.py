@@ -9,7 +9,8 @@ import orjson
 from fastapi import Response
 from pydantic import Field
 
-from paimon.gateway.rest.schema import ApiModel, Time, iso_z
+from paimon.domain.chain import BlockStamp
+from paimon.gateway.rest.schema import ApiModel, HashText, Time, iso_z
 from paimon.infrastructure.database.paging import Page
 
 Data = TypeVar("Data")
@@ -89,6 +90,32 @@ class Listing(ApiModel, Generic[Data]):
 
     items: list[Data]
     pagination: Pagination
+
+    @classmethod
+    def page(cls, page: Page[Data], **more: Any) -> Self:
+        return cls(items=page.items, pagination=Pagination.of(page), **more)
+
+
+class StampView(ApiModel):
+    """A block."""
+
+    number: int
+    hash: HashText
+    timestamp: Time
+
+    @classmethod
+    def of(cls, at: BlockStamp) -> Self:
+        return cls(number=at.number, hash=at.hash, timestamp=at.timestamp)
+
+
+class Dated(ApiModel):
+    """An answer that is true at one block: the one asked for, or the snapshot's before it."""
+
+    as_of: StampView
+
+
+class DatedListing(Listing[Data], Dated, Generic[Data]):
+    """One page of a list, true at one block."""
 
 
 def splice(data: bytes) -> Response:

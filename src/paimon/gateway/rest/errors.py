@@ -18,6 +18,7 @@ from paimon.application.accounts.tokens import TokenExpired, TokenInvalid
 from paimon.application.accounts.users import NotPermitted
 from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatch
 from paimon.application.approval_workflow.store import TicketNotFound
+from paimon.application.books.as_of import BlockNotRecorded, NothingYet
 from paimon.application.books.explain import NothingBetween
 from paimon.application.books.nav import TooManyPoints
 from paimon.application.books.overview import SnapshotNotFound
@@ -52,10 +53,6 @@ class NotCancellable(Exception):
     """A redemption's ticket closes only by what the chain shows: its owner cancels the request there, or it is rejected."""
 
 
-class NoSnapshot(Exception):
-    """The fund's first snapshot has not been taken yet; the listener and a worker must be running. Try again shortly."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How one kind of exception is answered. Without `message` its own text is shown, which is written for the caller."""
@@ -72,6 +69,7 @@ _NODE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain'
 
 TABLE: Final[Mapping[type[Exception], Rule]] = {
     InvalidInput: Rule(400, ErrorCode.VALIDATION_ERROR),
+    BlockNotRecorded: Rule(400, ErrorCode.VALIDATION_ERROR, field="block"),
     MalformedMessage: Rule(400, ErrorCode.VALIDATION_ERROR, field="message"),
     NothingBetween: Rule(400, ErrorCode.VALIDATION_ERROR, field="to"),
     TooManyPoints: Rule(400, ErrorCode.VALIDATION_ERROR, field="interval"),
@@ -96,8 +94,8 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     PayloadConflict: Rule(409, ErrorCode.CONFLICT),
     TriesExhausted: Rule(409, ErrorCode.CONFLICT),
     TicketClosed: Rule(409, ErrorCode.CONFLICT),
-    NoSnapshot: Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message=NoSnapshot.__doc__),
     NothingRecorded: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
+    NothingYet: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     OperationalError: _DATABASE_DOWN,
     InterfaceError: _DATABASE_DOWN,
     PoolTimeout: _DATABASE_DOWN,

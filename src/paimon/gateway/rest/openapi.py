@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
+from paimon.gateway.rest.tables import MEDIA_TYPE, Table
 
 _FAILURES: Final[dict[int, ErrorBody]] = {
     400: ErrorBody(
@@ -51,6 +52,10 @@ _RECORDED: Final = "recorded"
 """Stands for an example by its name until the document is made: FastAPI would leave out every null inside it."""
 
 
+_TABLES: Final[dict[str, Table[Any]]] = {}
+"""Lists by the name of their example."""
+
+
 @cache
 def examples() -> dict[str, Any]:
     """Recorded answers by name."""
@@ -74,6 +79,25 @@ def answers(example: str, *failures: int, status: int = 200) -> dict[int | str, 
     return told
 
 
+def file_too(table: Table[Any], told: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """The same for a list, which is also given as CSV."""
+    content = told[200]["content"]
+    recorded = content["application/json"]["example"]
+    _TABLES[recorded[_RECORDED]] = table
+    content[MEDIA_TYPE] = {"schema": {"type": "string", "description": "all rows of the filter, RFC 4180"}, "example": recorded}
+    return told
+
+
+def _put_recorded(content: dict[str, Any]) -> None:
+    """The recorded answer in place of its name; of a list also as the file it would be."""
+    if (name := content["application/json"]["example"].get(_RECORDED)) is None:
+        return
+    content["application/json"]["example"] = examples()[name]
+    if (file := content.get(MEDIA_TYPE)) is not None:
+        table = _TABLES[name]
+        file["example"] = table.text(table.envelope.model_validate(examples()[name]).data)
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, made once. A request that is not valid is answered by 400 here, so 422 is taken out."""
     if app.openapi_schema is not None:
@@ -83,9 +107,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"].pop("422", None)
             for answer in operation["responses"].values():
-                content = answer["content"]["application/json"]
-                if (name := content["example"].get(_RECORDED)) is not None:
-                    content["example"] = examples()[name]
+                _put_recorded(answer["content"])
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
     app.openapi_schema = document

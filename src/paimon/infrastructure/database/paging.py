@@ -1,6 +1,6 @@
 """One page of a query's results with the total, read in the caller's snapshot so that both agree."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")
+Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,15 @@ class Page(Generic[Item]):
     items: list[Item]
     total: int
     request: PageRequest
+
+    def mapped(self, show: Callable[[Item], Shown]) -> "Page[Shown]":
+        """The same page with every item as `show` makes it."""
+        return Page([show(each) for each in self.items], self.total, self.request)
+
+
+def page_of(items: Sequence[Item], request: PageRequest) -> Page[Item]:
+    """The page of a list that is short and in memory already."""
+    return Page(list(items[request.offset : request.offset + request.size]), len(items), request)
 
 
 async def fetch_page(

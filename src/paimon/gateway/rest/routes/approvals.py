@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
@@ -12,11 +12,12 @@ from paimon.composition import House
 from paimon.domain.approval import TicketStatus, TicketType, Verdict
 from paimon.domain.chain import Hash32
 from paimon.domain.vote import decision_on, typed_data
-from paimon.gateway.rest.dependencies import HouseDep, PageDep, SignedInUser, TicketId
-from paimon.gateway.rest.envelope import Envelope, Listing, Pagination
+from paimon.gateway.rest.dependencies import HouseDep, SignedInUser, TicketId
+from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import NotCancellable
-from paimon.gateway.rest.openapi import answers
+from paimon.gateway.rest.openapi import answers, file_too
 from paimon.gateway.rest.routes.decisions import decide
+from paimon.gateway.rest.tables import AskedDep, answer_list, listing
 from paimon.gateway.rest.views.approvals import (
     DecisionBody,
     SigningView,
@@ -25,25 +26,34 @@ from paimon.gateway.rest.views.approvals import (
     TicketView,
 )
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.paging import PageRequest
+from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 
+_TICKETS: Final = listing("approvals", TicketView, Envelope[Listing[TicketView]])
 _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
-@router.get("", summary="Tickets, latest first", responses=answers("tickets", 400, 401, 503))
+@router.get(
+    "",
+    summary="Tickets, latest first",
+    response_model=_TICKETS.envelope,
+    responses=file_too(_TICKETS, answers("tickets", 400, 401, 503)),
+)
 async def index(
     house: HouseDep,
     _user: SignedInUser,
-    page: PageDep,
+    asked: AskedDep,
     status: Annotated[TicketStatus | None, Query()] = None,
     kind: Annotated[TicketType | None, Query(alias="type")] = None,
-) -> Envelope[Listing[TicketView]]:
-    async with house.database.read() as session:
+) -> Any:
+    async def read(session: ReadSession, page: PageRequest) -> Listing[TicketView]:
         now = await database_now(session)
         found = await list_tickets(session, page, status=status, kind=kind)
-    items = [TicketView.of(each, now) for each in found.items]
-    return Envelope[Listing[TicketView]](data=Listing[TicketView](items=items, pagination=Pagination.of(found)))
+        return Listing[TicketView].page(found.mapped(lambda each: TicketView.of(each, now)))
+
+    return await answer_list(house, asked, _TICKETS, read)
 
 
 @router.get("/sla-report", summary="Promised times against what happened", responses=answers("sla_report", 401, 503))

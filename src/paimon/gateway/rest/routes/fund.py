@@ -1,17 +1,34 @@
-"""The fund as it stands."""
+"""The fund at one block: overview, tiers, assets, fees."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
-from paimon.application.books.overview import read_overview, read_overview_at
-from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
-from paimon.gateway.rest.envelope import Envelope, splice
-from paimon.gateway.rest.errors import NoSnapshot
-from paimon.gateway.rest.openapi import answers
+from paimon.application.books.as_of import NothingYet, read_overview_at, snapshot_as_of
+from paimon.application.books.fund_lists import list_assets, read_fees
+from paimon.application.books.overview import read_overview
+from paimon.domain.snapshot import Tier
+from paimon.gateway.rest.dependencies import BlockDep, HouseDep, SignedInUser
+from paimon.gateway.rest.envelope import DatedListing, Envelope, splice
+from paimon.gateway.rest.openapi import answers, file_too
+from paimon.gateway.rest.tables import AskedDep, FormDep, Table, answer_list, answer_whole, listing
 from paimon.gateway.rest.views.fund import OverviewView
+from paimon.gateway.rest.views.fund_lists import (
+    AssetView,
+    FeesView,
+    FeeView,
+    LayerStateView,
+    LayersView,
+    show_assets,
+)
+from paimon.infrastructure.database.paging import PageRequest
+from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/fund", tags=["fund"])
+
+_LAYERS: Final = Table("layers", LayerStateView, Envelope[LayersView], lambda data: data.layers)
+_ASSETS: Final = listing("assets", AssetView, Envelope[DatedListing[AssetView]])
+_FEES: Final = Table("fees", FeeView, Envelope[FeesView], lambda data: data.fees)
 
 
 @router.get(
@@ -20,15 +37,58 @@ router = APIRouter(prefix="/fund", tags=["fund"])
     response_model=Envelope[OverviewView],
     responses=answers("overview", 400, 401, 404, 503),
 )
-async def overview(
-    house: HouseDep,
-    _user: SignedInUser,
-    block: Annotated[int | None, Query(ge=0, lt=2**63, description="as of this block; as of now unless given")] = None,
-) -> Response:
+async def overview(house: HouseDep, _user: SignedInUser, block: BlockDep) -> Response:
     """A scheduled read of the contracts at one final block; answering it never calls the chain."""
     if block is not None:
         return splice(await read_overview_at(house.database, block))
     data = await read_overview(house.redis, house.database)
     if data is None:
-        raise NoSnapshot
+        raise NothingYet("The fund's first snapshot has not been taken yet; a worker must be running. Try again shortly.")
     return splice(data)
+
+
+@router.get(
+    "/liquidity/layers",
+    summary="The tiers: value, share of gross assets, and the band each should be in",
+    response_model=_LAYERS.envelope,
+    responses=file_too(_LAYERS, answers("layers", 400, 401, 404, 503)),
+)
+async def layers(house: HouseDep, _user: SignedInUser, form: FormDep, block: BlockDep) -> Any:
+    async with house.database.read() as session:
+        snapshot = await snapshot_as_of(session, block)
+    return await answer_whole(house, form, _LAYERS, LayersView.of(snapshot))
+
+
+@router.get(
+    "/assets",
+    summary="Every asset with balance, price, age of the price and worth, by tier",
+    response_model=_ASSETS.envelope,
+    responses=file_too(_ASSETS, answers("assets", 400, 401, 404, 503)),
+)
+async def assets(
+    house: HouseDep,
+    _user: SignedInUser,
+    asked: AskedDep,
+    block: BlockDep,
+    tier: Tier | None = None,
+    active: Annotated[bool | None, Query(description="on the list; both unless given")] = None,
+) -> Any:
+    """The vault's cash is no asset of the list: it stands with the tiers."""
+
+    async def read(session: ReadSession, page: PageRequest) -> DatedListing[AssetView]:
+        return show_assets(await list_assets(session, page, block=block, tier=tier, active=active))
+
+    return await answer_list(house, asked, _ASSETS, read)
+
+
+@router.get(
+    "/fees",
+    summary="Fees by kind: accrued, paid, owed, pending; and the high-water mark",
+    response_model=_FEES.envelope,
+    responses=file_too(_FEES, answers("fees", 400, 401, 404, 503)),
+)
+async def fees(house: HouseDep, _user: SignedInUser, form: FormDep, block: BlockDep) -> Any:
+    """Each step that led here is a log of a transaction: `GET /transactions?event=ManagementFeeCollected`."""
+    async with house.database.read() as session:
+        snapshot, totals = await read_fees(session, block=block)
+    return await answer_whole(house, form, _FEES, FeesView.of(snapshot, totals))

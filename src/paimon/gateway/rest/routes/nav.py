@@ -1,56 +1,66 @@
 """NAV over time, and why it moved."""
 
 from datetime import UTC, date, datetime, time
-from typing import Annotated
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from paimon.application.books.explain import Point, explain_range
 from paimon.application.books.nav import HistoryQuery, Interval, read_history
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, splice
 from paimon.gateway.rest.errors import InvalidInput
-from paimon.gateway.rest.openapi import answers
-from paimon.gateway.rest.views.nav import ExplanationView, NavHistoryView
+from paimon.gateway.rest.openapi import answers, file_too
+from paimon.gateway.rest.tables import Form, FormDep, Table, answer_whole
+from paimon.gateway.rest.views.nav import ExplanationView, NavHistoryView, NavPointView, PartRowView
 
 router = APIRouter(prefix="/fund/nav", tags=["fund"])
+
+_HISTORY: Final = Table("nav-history", NavPointView, Envelope[NavHistoryView], lambda data: data.points)
+_EXPLANATION: Final = Table("nav-explain", PartRowView, Envelope[ExplanationView], lambda data: data.part_rows)
 
 
 @router.get(
     "/history",
     summary="Official NAV by the hour, day or week, oldest first",
-    response_model=Envelope[NavHistoryView],
-    responses=answers("nav_history", 400, 401, 503),
+    response_model=_HISTORY.envelope,
+    responses=file_too(_HISTORY, answers("nav_history", 400, 401, 503)),
 )
 async def history(
     house: HouseDep,
     _user: SignedInUser,
+    form: FormDep,
     start_date: Annotated[
         date | None, Query(alias="startDate", description="UTC day, included; 30 days before the end unless given")
     ] = None,
     end_date: Annotated[date | None, Query(alias="endDate", description="UTC day, included")] = None,
     interval: Annotated[Interval, Query()] = Interval.DAILY,
-) -> Response:
+) -> Any:
     """Each point is the last of its bucket, computed from fresh parts of one block; the contract's figures stand beside."""
     if start_date is not None and end_date is not None and start_date > end_date:
         raise InvalidInput("endDate", "endDate lies before startDate")
     query = HistoryQuery(start_date, end_date, interval)
-    return splice(await read_history(house.database, house.redis, query, points_max=house.settings.nav.history_points_max))
+    encoded = await read_history(house.database, house.redis, query, points_max=house.settings.nav.history_points_max)
+    if form is Form.JSON:
+        return splice(encoded)
+    return await answer_whole(house, form, _HISTORY, NavHistoryView.model_validate_json(encoded))
 
 
 @router.get(
     "/explain",
     summary="Why NAV moved between two snapshots, to the last unit",
-    responses=answers("nav_explain", 400, 401, 404, 503),
+    response_model=_EXPLANATION.envelope,
+    responses=file_too(_EXPLANATION, answers("nav_explain", 400, 401, 404, 503)),
 )
 async def explain(
     house: HouseDep,
     _user: SignedInUser,
+    form: FormDep,
     start_block: Annotated[int | None, Query(alias="from", ge=0, lt=2**63, description="block; or give startDate")] = None,
     end_block: Annotated[int | None, Query(alias="to", ge=0, lt=2**63, description="block; the newest unless given")] = None,
     start_date: Annotated[date | None, Query(alias="startDate", description="from the beginning of this UTC day")] = None,
     end_date: Annotated[date | None, Query(alias="endDate", description="to the end of this UTC day")] = None,
-) -> Envelope[ExplanationView]:
+) -> Any:
     """Each end is the newest kept snapshot at or before the block or day. The lines add up exactly; what no log tells of
     is `unexplained`, and never hidden in rounding."""
     if (start_block is None) == (start_date is None):
@@ -60,4 +70,4 @@ async def explain(
     start = Point(start_block, datetime.combine(start_date, time.min, UTC) if start_date else None)
     end = Point(end_block, datetime.combine(end_date, time.max, UTC) if end_date else None)
     told = await explain_range(house.database, start, end, steps_max=house.settings.nav.explain_steps_max)
-    return Envelope[ExplanationView](data=ExplanationView.of(told))
+    return await answer_whole(house, form, _EXPLANATION, ExplanationView.of(told))

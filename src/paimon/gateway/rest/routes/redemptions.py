@@ -1,7 +1,7 @@
 """Redemptions: lists, one request's story, its approval under its own name, and settlement on demand."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
@@ -14,54 +14,67 @@ from paimon.application.redemptions.queries import (
 from paimon.application.redemptions.settle_one import settle_one
 from paimon.domain.approval import Verdict, ticket_id
 from paimon.domain.redemption import Channel, RedemptionStatus
-from paimon.gateway.rest.dependencies import HouseDep, PageDep, RequestId, Settler, SignedInUser
-from paimon.gateway.rest.envelope import Envelope, Listing, Pagination
+from paimon.gateway.rest.dependencies import HouseDep, RequestId, Settler, SignedInUser
+from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput
-from paimon.gateway.rest.openapi import answers
+from paimon.gateway.rest.openapi import answers, file_too
 from paimon.gateway.rest.routes.decisions import decide
 from paimon.gateway.rest.schema import AddressText
+from paimon.gateway.rest.tables import AskedDep, answer_list, listing
 from paimon.gateway.rest.views.approvals import DecisionBody, TicketDetailView
 from paimon.gateway.rest.views.redemptions import AwaitingApprovalView, RedemptionDetailView, RedemptionView
 from paimon.gateway.rest.views.transactions import IntentSummary
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.paging import PageRequest
+from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/redemptions", tags=["redemptions"])
 
+_REDEMPTIONS: Final = listing("redemptions", RedemptionView, Envelope[Listing[RedemptionView]])
+_PENDING_APPROVALS: Final = listing("pending-approvals", AwaitingApprovalView, Envelope[Listing[AwaitingApprovalView]])
 _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
-@router.get("", summary="Requests, latest first", responses=answers("redemptions", 400, 401, 503))
+@router.get(
+    "",
+    summary="Requests, latest first",
+    response_model=_REDEMPTIONS.envelope,
+    responses=file_too(_REDEMPTIONS, answers("redemptions", 400, 401, 503)),
+)
 async def index(
     house: HouseDep,
     _user: SignedInUser,
-    page: PageDep,
+    asked: AskedDep,
     status: Annotated[RedemptionStatus | None, Query()] = None,
     channel: Annotated[Channel | None, Query()] = None,
     owner: Annotated[AddressText | None, Query()] = None,
     start_date: Annotated[date | None, Query(alias="startDate", description="UTC day of the request, included")] = None,
     end_date: Annotated[date | None, Query(alias="endDate", description="UTC day of the request, included")] = None,
-) -> Envelope[Listing[RedemptionView]]:
+) -> Any:
     if start_date is not None and end_date is not None and start_date > end_date:
         raise InvalidInput("endDate", "endDate lies before startDate")
     wanted = RedemptionFilter(status, channel, owner, start_date, end_date)
-    async with house.database.read() as session:
+
+    async def read(session: ReadSession, page: PageRequest) -> Listing[RedemptionView]:
         found = await list_redemptions(session, page, wanted)
-    items = [RedemptionView.of(each) for each in found.items]
-    return Envelope[Listing[RedemptionView]](data=Listing[RedemptionView](items=items, pagination=Pagination.of(found)))
+        return Listing[RedemptionView].page(found.mapped(RedemptionView.of))
+
+    return await answer_list(house, asked, _REDEMPTIONS, read)
 
 
 @router.get(
     "/pending-approvals",
     summary="Requests that await an approval, oldest first, with their tickets",
-    responses=answers("pending_approvals", 400, 401, 503),
+    response_model=_PENDING_APPROVALS.envelope,
+    responses=file_too(_PENDING_APPROVALS, answers("pending_approvals", 400, 401, 503)),
 )
-async def pending_approvals(house: HouseDep, _user: SignedInUser, page: PageDep) -> Envelope[Listing[AwaitingApprovalView]]:
-    async with house.database.read() as session:
+async def pending_approvals(house: HouseDep, _user: SignedInUser, asked: AskedDep) -> Any:
+    async def read(session: ReadSession, page: PageRequest) -> Listing[AwaitingApprovalView]:
         now = await database_now(session)
         found = await list_awaiting_approval(session, page)
-    items = [AwaitingApprovalView.of(each, now) for each in found.items]
-    listing = Listing[AwaitingApprovalView](items=items, pagination=Pagination.of(found))
-    return Envelope[Listing[AwaitingApprovalView]](data=listing)
+        return Listing[AwaitingApprovalView].page(found.mapped(lambda each: AwaitingApprovalView.of(each, now)))
+
+    return await answer_list(house, asked, _PENDING_APPROVALS, read)
 
 
 @router.get("/{requestId}", summary="One request with its story", responses=answers("redemption", 400, 401, 404, 503))

@@ -94,6 +94,16 @@ class LineView(ApiModel):
     parts: list[PartView]
 
 
+class _OfLineView(ApiModel):
+    from_block: int
+    to_block: int
+    group: Group
+
+
+class PartRowView(PartView, _OfLineView):
+    """A part with the line it belongs to, as it stands in a table."""
+
+
 class EndView(ApiModel):
     """One of the two snapshots, with what stands beside NAV: fees not collected yet, money on its way, the contract's word."""
 
@@ -139,6 +149,12 @@ class ExplanationView(ApiModel):
     unexplained: bool = Field(description="whether money, tokens, shares or a liability moved that no log tells of")
     rounding_bound: int = Field(description="integer divisions made: rounding is at most one unit for each")
     snapshots: int = Field(description="intervals that were explained one by one and added up")
+
+    @property
+    def part_rows(self) -> list[PartRowView]:
+        """The parts of all lines, one row each."""
+        ends = {"from_block": self.start.block_number, "to_block": self.end.block_number}
+        return [PartRowView(**ends, group=line.group, **dict(part)) for line in self.lines for part in line.parts]
 
     @classmethod
     def of(cls, told: Explanation) -> Self:

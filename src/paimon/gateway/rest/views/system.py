@@ -83,6 +83,7 @@ class LimitsView(ApiModel):
     page_size_default: int
     page_size_max: int
     body_bytes_max: int
+    csv_rows_max: int
     access_token_ttl_seconds: int
     ws_queue_max: int
 
@@ -128,6 +129,7 @@ class ConfigView(ApiModel):
                 page_size_default=api.page_size_default,
                 page_size_max=api.page_size_max,
                 body_bytes_max=api.body_bytes_max,
+                csv_rows_max=api.csv_rows_max,
                 access_token_ttl_seconds=settings.auth.access_token_ttl_seconds,
                 ws_queue_max=api.ws_queue_max,
             ),

@@ -1,0 +1,191 @@
+"""Every list also as CSV: the views of its JSON answer, flattened, all rows of the filter and not one page.
+
+    Accept: text/csv, or ?format=csv  ──►  rows of the same view, read page by page in one snapshot of the database
+
+Rows of an answer that is dated by a block end with that block. An empty list has its header too.
+
+The first page is read, and the number of rows checked, before anything is sent: what can go wrong is still answered by
+a JSON envelope. After that, a failure or a reader who takes too long ends the connection in mid-body, which a client sees
+as a failed transfer and never as a shorter list.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+import structlog
+from fastapi import Depends, Header, Query, Response
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from paimon.composition import House
+from paimon.domain.chain import checksum
+from paimon.gateway.rest.csv_text import Path, cells, columns_of, csv_text, heading
+from paimon.gateway.rest.dependencies import PageDep
+from paimon.gateway.rest.envelope import Dated, Envelope, Listing
+from paimon.gateway.rest.errors import InvalidInput
+from paimon.gateway.rest.schema import ApiModel
+from paimon.infrastructure.database.paging import PageRequest
+from paimon.infrastructure.database.sessions import ReadSession
+
+log = structlog.get_logger(__name__)
+
+Data = TypeVar("Data", bound=ApiModel)
+ListData = TypeVar("ListData", bound=Listing[Any])
+
+MEDIA_TYPE: Final = "text/csv"
+_CHUNK_ROWS: Final = 1_000
+
+
+class Form(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+
+
+async def get_form(
+    form: Annotated[
+        Form | None, Query(alias="format", description="csv: all rows of the filter as a file; the same as Accept: text/csv")
+    ] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Form:
+    return form or (Form.CSV if prefers_csv(accept) else Form.JSON)
+
+
+FormDep = Annotated[Form, Depends(get_form)]
+
+
+def prefers_csv(accept: str) -> bool:
+    """Whether the header names CSV and does not like JSON as much or better."""
+    qualities: dict[str, float] = {}
+    for each in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in each.split(";"))
+        quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        qualities[media_type] = float(quality) if re.fullmatch(r"[01](\.\d{0,3})?", quality) else 0.0
+    return qualities.get(MEDIA_TYPE, 0.0) > qualities.get("application/json", 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which page, and in which form; a CSV has all pages."""
+
+    page: PageRequest
+    form: Form
+
+
+async def get_asked(page: PageDep, form: FormDep) -> Asked:
+    return Asked(page, form)
+
+
+AskedDep = Annotated[Asked, Depends(get_asked)]
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[Data]):
+    """A list as a file: its name, its rows' view, the envelope of its JSON answer, and where in it the rows are."""
+
+    name: str
+    row: type[ApiModel]
+    envelope: type[Envelope[Data]]
+    rows: Callable[[Data], Sequence[ApiModel]]
+
+    @property
+    def columns(self) -> tuple[Path, ...]:
+        data = self.envelope.model_fields["data"].annotation
+        dated = isinstance(data, type) and issubclass(data, Dated)
+        return columns_of(self.row) + (columns_of(Dated) if dated else ())
+
+    def lines(self, data: Data) -> Iterator[list[str]]:
+        """The answer's rows, cell by cell in the order of the columns."""
+        own = columns_of(self.row)
+        block = cells(Dated(as_of=data.as_of), columns_of(Dated)) if isinstance(data, Dated) else []
+        return (cells(each, own) + block for each in self.rows(data))
+
+    def text(self, data: Data) -> str:
+        """The header and the answer's rows: the whole file, where one answer has all rows."""
+        return csv_text([[heading(each) for each in self.columns], *self.lines(data)])
+
+
+def listing(name: str, row: type[ApiModel], envelope: type[Envelope[ListData]]) -> Table[ListData]:
+    """The table of a list with pages."""
+    return Table(name, row, envelope, lambda data: data.items)
+
+
+async def answer_list(
+    house: House, asked: Asked, table: Table[ListData], read: Callable[[ReadSession, PageRequest], Awaitable[ListData]]
+) -> Envelope[ListData] | Response:
+    """One page as JSON, or all of them as CSV."""
+    if asked.form is Form.JSON:
+        async with house.database.read() as session:
+            return table.envelope(data=await read(session, asked.page))
+    return await _file(house, table, _pages(house, read))
+
+
+async def answer_whole(house: House, form: Form, table: Table[Data], data: Data) -> Envelope[Data] | Response:
+    """An answer without pages, which is short."""
+    if form is Form.JSON:
+        return table.envelope(data=data)
+
+    async def once() -> AsyncGenerator[Data, None]:
+        yield data
+
+    return await _file(house, table, once())
+
+
+async def _pages(
+    house: House, read: Callable[[ReadSession, PageRequest], Awaitable[ListData]]
+) -> AsyncGenerator[ListData, None]:
+    """Every page, as of one moment."""
+    most = house.settings.api.csv_rows_max
+    async with house.database.read() as session:
+        page = PageRequest(1, _CHUNK_ROWS)
+        while True:
+            found = await read(session, page)
+            if found.pagination.total > most:
+                raise InvalidInput(
+                    "format",
+                    f"a file holds at most {most} rows, and this one would have {found.pagination.total}; narrow the filter",
+                )
+            yield found
+            if page.number >= found.pagination.total_pages:
+                return
+            page = PageRequest(page.number + 1, page.size)
+
+
+async def _file(house: House, table: Table[Data], answers: AsyncGenerator[Data, None]) -> Response:
+    first = await anext(answers)
+    fund = checksum(house.settings.fund.vault)[:10]
+    dated = f"-block-{first.as_of.number}" if isinstance(first, Dated) else ""
+    name = f"paimon-{fund}-{table.name}-{datetime.now(UTC):%Y-%m-%d}{dated}.csv"
+
+    return _File(table, first, answers, name, seconds_max=house.settings.api.csv_seconds_max)
+
+
+class _File(StreamingResponse, Generic[Data]):
+    """Streams the first answer and those after it, and lets go of what they are read from however the stream ends."""
+
+    def __init__(
+        self, table: Table[Data], first: Data, rest: AsyncGenerator[Data, None], name: str, *, seconds_max: float
+    ) -> None:
+        async def body() -> AsyncGenerator[bytes, None]:
+            yield table.text(first).encode()
+            async for each in rest:
+                yield csv_text(table.lines(each)).encode()
+
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
+        super().__init__(body(), media_type=f"{MEDIA_TYPE}; charset=utf-8; header=present", headers=headers)
+        self._rest = rest
+        self._name = name
+        self._seconds_max = seconds_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with aclosing(self._rest), asyncio.timeout(self._seconds_max):
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            log.warning("csv.reader_too_slow", file=self._name, seconds_max=self._seconds_max)
+            raise

@@ -1,0 +1,206 @@
+"""Tiers, assets and fees, each at a snapshot's block. Amounts in the asset's smallest unit, beside them as exact decimals."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import Field
+
+from paimon.application.books.fund_lists import AssetList, FeeTotals
+from paimon.application.books.overview import display, ratio
+from paimon.domain.fee import FeeKind
+from paimon.domain.snapshot import AssetPosition, FundSnapshot, Tier
+from paimon.domain.units import ratio_bps
+from paimon.gateway.rest.envelope import Dated, DatedListing, StampView
+from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
+
+PRICE_DECIMALS = 18
+
+
+class LayerStateView(ApiModel):
+    """A tier with all that is in it; cash is in L1. Ratios are of gross assets."""
+
+    tier: Tier
+    value: BigInt
+    value_display: str
+    ratio: str
+    target: str
+    minimum: str
+    maximum: str
+    within_limits: bool
+    assets: int = Field(description="on the list and in the vault")
+
+    @classmethod
+    def of(cls, snapshot: FundSnapshot, tier: Tier) -> Self:
+        value, limits = snapshot.tier_value(tier), snapshot.tier_limits[tier.on_chain]
+        part = snapshot.vault.layer_ratio(value)
+        return cls(
+            tier=tier,
+            value=value,
+            value_display=display(value, snapshot.asset_decimals),
+            ratio=ratio(part),
+            target=ratio(limits.target),
+            minimum=ratio(limits.minimum),
+            maximum=ratio(limits.maximum),
+            within_limits=limits.hold(part),
+            assets=sum(each.tier is tier and each.active and each.balance > 0 for each in snapshot.assets),
+        )
+
+
+class BufferView(ApiModel):
+    """L1 as the controller sees it, against its target; its gross assets may be the cached ones."""
+
+    cash: BigInt
+    yield_value: BigInt
+    target: BigInt
+    ratio: str
+    needs_rebalance: bool
+
+
+class LayersView(Dated):
+    """The tiers, with what can be had without selling L3 beside what open redemptions ask for."""
+
+    gross_assets: BigInt
+    cash: BigInt
+    available_liquidity: BigInt = Field(description="L1 and L2; cash that open redemptions will need is in it")
+    available_liquidity_display: str
+    redemption_liability: BigInt
+    redemption_liability_display: str
+    layers: list[LayerStateView]
+    buffer: BufferView
+
+    @classmethod
+    def of(cls, snapshot: FundSnapshot) -> Self:
+        state, buffer, decimals = snapshot.vault, snapshot.buffer, snapshot.asset_decimals
+        return cls(
+            as_of=StampView.of(snapshot.at),
+            gross_assets=state.gross_assets,
+            cash=snapshot.cash,
+            available_liquidity=state.available_liquidity,
+            available_liquidity_display=display(state.available_liquidity, decimals),
+            redemption_liability=state.redemption_liability,
+            redemption_liability_display=display(state.redemption_liability, decimals),
+            layers=[LayerStateView.of(snapshot, tier) for tier in Tier],
+            buffer=BufferView(
+                cash=buffer.cash,
+                yield_value=buffer.yield_value,
+                target=buffer.target,
+                ratio=ratio(buffer.ratio),
+                needs_rebalance=buffer.needs_rebalance,
+            ),
+        )
+
+
+class PurchaseTermsView(ApiModel):
+    """How the controller may buy it."""
+
+    method: Literal["OTC", "SWAP", "AUTO"]
+    adapter: AddressText
+    max_slippage: str = Field(description="0 means the controller's default")
+    minimum: BigInt
+    subscription_start: Time | None
+    subscription_end: Time | None
+
+
+class AssetView(ApiModel):
+    """One asset the controller ever knew. One that was taken off the list counts for nothing, whatever its balance."""
+
+    token: AddressText
+    symbol: str | None = Field(description="the token's own word; null until it was read")
+    tier: Tier
+    active: bool
+    balance: BigInt
+    decimals: int
+    balance_display: str
+    price: BigInt | None = Field(description="of a whole token, scaled by 1e18; null where the oracle has none")
+    price_display: str | None
+    priced_at: Time | None = Field(description="null where the oracle tells no time")
+    price_age_seconds: int | None = Field(description="at the block")
+    value: BigInt
+    value_display: str
+    ratio: str = Field(description="of gross assets")
+    target_allocation: str
+    in_transit: BigInt = Field(description="paid for OTC orders of it that are not delivered yet")
+    terms: PurchaseTermsView
+
+    @classmethod
+    def of(cls, position: AssetPosition, snapshot: FundSnapshot, symbol: str | None) -> Self:
+        terms = position.terms
+        return cls(
+            token=position.token,
+            symbol=symbol,
+            tier=position.tier,
+            active=position.active,
+            balance=position.balance,
+            decimals=position.decimals,
+            balance_display=display(position.balance, position.decimals),
+            price=position.price,
+            price_display=None if position.price is None else display(position.price, PRICE_DECIMALS),
+            priced_at=position.priced_at,
+            price_age_seconds=_age(position, snapshot.at.timestamp),
+            value=position.value,
+            value_display=display(position.value, snapshot.asset_decimals),
+            ratio=ratio(ratio_bps(position.value, snapshot.vault.gross_assets)),
+            target_allocation=ratio(terms.target_allocation),
+            in_transit=sum(each.paid for each in snapshot.in_transit if each.token == position.token),
+            terms=PurchaseTermsView(
+                method=terms.method.name,
+                adapter=terms.adapter,
+                max_slippage=ratio(terms.max_slippage),
+                minimum=terms.minimum,
+                subscription_start=terms.subscription_start,
+                subscription_end=terms.subscription_end,
+            ),
+        )
+
+
+def _age(position: AssetPosition, now: datetime) -> int | None:
+    return None if position.priced_at is None else max(int((now - position.priced_at).total_seconds()), 0)
+
+
+def show_assets(found: AssetList) -> DatedListing[AssetView]:
+    page = found.page.mapped(lambda each: AssetView.of(each, found.snapshot, found.symbols.get(each.token)))
+    return DatedListing[AssetView].page(page, as_of=StampView.of(found.snapshot.at))
+
+
+class FeeView(ApiModel):
+    """One kind of fee. `owed` and `pending` are the contracts' word at the block; the totals are those of the events."""
+
+    kind: FeeKind
+    accrued: BigInt = Field(description="ever, until the block")
+    paid: BigInt = Field(description="ever, until the block")
+    owed: BigInt = Field(description="accrued and not paid")
+    pending: BigInt = Field(description="what a collection at the block would take")
+    accrued_display: str
+    paid_display: str
+    owed_display: str
+    pending_display: str
+
+    @classmethod
+    def of(cls, totals: FeeTotals, asset_decimals: int) -> Self:
+        amounts = {name: getattr(totals, name) for name in ("accrued", "paid", "owed", "pending")}
+        shown = {f"{name}_display": display(amount, asset_decimals) for name, amount in amounts.items()}
+        return cls(kind=totals.kind, **amounts, **shown)
+
+
+class FeesView(Dated):
+    """All fees, and what performance is measured from."""
+
+    fees: list[FeeView]
+    recipient: AddressText
+    last_accrual_at: Time | None
+    high_water_mark: BigInt = Field(description="performance is measured from this value of all of L3, bought or earned")
+    high_water_mark_display: str
+    layer3_value: BigInt
+
+    @classmethod
+    def of(cls, snapshot: FundSnapshot, totals: list[FeeTotals]) -> Self:
+        fees, decimals = snapshot.fees, snapshot.asset_decimals
+        return cls(
+            as_of=StampView.of(snapshot.at),
+            fees=[FeeView.of(each, decimals) for each in totals],
+            recipient=fees.recipient,
+            last_accrual_at=fees.last_accrual_at,
+            high_water_mark=fees.high_water_mark,
+            high_water_mark_display=display(fees.high_water_mark, decimals),
+            layer3_value=snapshot.tier_value(Tier.L3),
+        )
