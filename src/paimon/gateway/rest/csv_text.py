@@ -53,11 +53,15 @@ def _at(value: Any, path: Path) -> Any:
 
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 — spreadsheets take these too
+_LED: Final = ("'", "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 — spreadsheets take these too
 
 
 def cell(value: Any) -> str:
-    """A JSON value as a cell. Text that a spreadsheet would run is led by an apostrophe; a plain number is just that."""
+    """A JSON value as a cell.
+
+    Text that a spreadsheet would run is led by an apostrophe, and so is text that begins with one: whoever takes one
+    leading apostrophe off has the text again. A plain number, also one below zero, is just that.
+    """
     match value:
         case None:
             return ""
@@ -65,7 +69,7 @@ def cell(value: Any) -> str:
             return "true" if value else "false"
         case list() | dict():
             return orjson.dumps(value).decode()
-        case str() if value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
+        case str() if value.startswith(_LED) and not _NUMBER.fullmatch(value):
             return f"'{value}"
         case _:
             return str(value)
