@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
-from tests.support.api import Desk, require_example
+from tests.support.api import Desk, desk_of, require_example, seed_back_office, serving
 from tests.support.fund_life import MATERIAL, FundLife, snapshot_now
 from tests.support.testfund import WAD, TestFund
 
@@ -16,6 +17,7 @@ from paimon.application.books.reconcile import reconcile
 from paimon.composition import House
 from paimon.infrastructure.cache.live import messages
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
+from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
 
@@ -110,8 +112,16 @@ async def test_history_has_the_last_point_of_each_bucket(house: House, fund: Tes
     first_day = taken[0].at.timestamp.date()
     one_day = await desk.get("/fund/nav/history", startDate=str(first_day), endDate=str(first_day))
     assert [each["blockNumber"] for each in one_day.json()["data"]["points"]] == [taken[2].at.number]
-    before = await desk.get("/fund/nav/history", endDate="2020-01-01")
-    assert before.json()["data"]["points"] == []
+    for outside in (
+        {"endDate": "2020-01-01"},
+        {"endDate": "0001-01-02"},
+        {"startDate": "9999-12-31"},
+        {"startDate": "0001-01-01", "endDate": "0001-01-01"},
+    ):
+        answer = await desk.get("/fund/nav/history", **outside)
+        assert (answer.status_code, answer.json()["data"]["points"]) == (200, [])
+    everything = await desk.get("/fund/nav/history", startDate="0001-01-01", endDate="9999-12-31", interval="weekly")
+    assert everything.json()["data"]["points"][-1]["blockNumber"] == taken[3].at.number
 
 
 @pytest.mark.parametrize(
@@ -126,6 +136,33 @@ async def test_a_wrong_question_is_answered_by_the_field_that_is_wrong(desk: Des
     answer = await desk.get("/fund/nav/history", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
+
+
+async def test_before_anything_was_published_history_is_empty_and_there_is_nothing_to_explain(desk: Desk) -> None:
+    answer = await desk.get("/fund/nav/history")
+    assert answer.json()["data"] == {"interval": "daily", "points": [], "withheld": None}
+    for query in ({"from": 1}, {"startDate": "2026-01-01"}):
+        answer = await desk.get("/fund/nav/explain", **query)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+async def test_a_history_longer_than_one_answer_is_refused_with_what_would_do(
+    house: House, fund: TestFund, settings: Settings
+) -> None:
+    life = FundLife(fund)
+    for price in (126, 127):
+        life.set_price("RWAC", price * WAD // 100)
+        await snapshot_now(house, fund)
+        fund.warp(3_600)
+    await compare_and_publish(house)
+    short = settings.model_copy(update={"nav": settings.nav.model_copy(update={"history_points_max": 1})})
+    await seed_back_office(house.database, fund.people)
+    async with serving(short) as app, desk_of(app, short, fund.people) as desk:
+        answer = await desk.get("/fund/nav/history", interval="hourly")
+        assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "interval")
+        assert "more than 1 hourly points" in answer.json()["error"]["message"]
+        day = str(datetime.fromtimestamp(fund.node.rpc.head().timestamp, UTC).date() + timedelta(days=1))
+        assert (await desk.get("/fund/nav/history", interval="hourly", startDate=day)).status_code == 200
 
 
 async def test_who_watches_hears_of_nav_when_it_changes_and_of_the_overview_each_time(house: House, fund: TestFund) -> None:

@@ -137,6 +137,8 @@ class HistoryQuery:
 
 
 DEFAULT_DAYS: Final = 30
+_FIRST_END: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=DEFAULT_DAYS)
+"""Before it there is no day to count back to."""
 
 _HISTORY = text("""
     SELECT DISTINCT ON (bucket) date_trunc(:unit, point.time, 'UTC') AS bucket, point.time, point.block_number,
@@ -224,7 +226,7 @@ async def _range(session: ReadSession, query: HistoryQuery) -> tuple[datetime, d
     newest: datetime = (await session.execute(_NEWEST_TIME)).scalar() or datetime.now(UTC)
     start = datetime.combine(query.start, time.min, UTC) if query.start else None
     end = datetime.combine(query.end, time.max, UTC) if query.end else newest + timedelta(microseconds=1)
-    return start or min(newest, end) - timedelta(days=DEFAULT_DAYS), end
+    return start or max(min(newest, end), _FIRST_END) - timedelta(days=DEFAULT_DAYS), end
 
 
 def _utc(moment: datetime) -> str:

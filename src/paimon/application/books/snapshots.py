@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.books.explain import report_unexplained
-from paimon.application.books.overview import show
+from paimon.application.books.overview import newest_snapshot, show
 from paimon.application.books.series import asset_rows, fund_row
 from paimon.application.books.snapshot_json import from_json, to_json
 from paimon.application.redemptions.settlement import chain_position
@@ -65,6 +65,7 @@ async def take_snapshot(
     async with database.read() as session:
         at = await chain_position(session)
         kept_before = await newest_kept(session)
+        shown_before = await newest_snapshot(session)
         due = keep or await is_due(session)
         roles = await _roles_ever_given(session)
     if at is None:
@@ -73,7 +74,7 @@ async def take_snapshot(
     kept = due or kept_before == snapshot or worth_keeping(kept_before, snapshot, material=material)
     async with database.write() as session:
         await _store(session, snapshot, kept=kept)
-    await show(database, redis, previous=kept_before)
+    await show(database, redis, previous=shown_before)
     if kept:
         await report_unexplained(database, snapshot)
     if not snapshot.tiers_agree:
