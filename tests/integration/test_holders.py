@@ -88,13 +88,14 @@ async def test_at_any_block_the_register_is_what_it_was_then(house: House, fund:
         lambda: life.deposit("isla", 60_000),
         lambda: fund.send("ivan", "RedemptionManager", "cancelRedemption", requests[1]),
         lambda: fund.send("isla", "Vault", "transfer", fund.people.address("viktor"), 5 * WAD),
+        lambda: fund.request("ilja", 5_000),
         lambda: fund.warp(8 * DAY),
         lambda: fund.send("ada", "RedemptionManager", "settleRedemption", requests[0]),
     ):
         step()
         taken = await snapshot_now(house, fund)
         said[taken.at.number] = await data_of(desk)
-    assert len(said) == 6
+    assert len(said) == 7
     for block, told in said.items():
         assert await data_of(desk, block=block) == told
     start = await data_of(desk, block=fund.start_block)

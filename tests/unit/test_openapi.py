@@ -1,5 +1,7 @@
 """The API's description keeps its word: real examples that fit their schemas, every failure, and no 422."""
 
+import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,38 @@ def test_every_answer_has_an_example_that_fits_its_schema(document: dict[str, An
             assert misfits(content["example"], content["schema"], document) == [], f"{name} {status}"
             checked += 1
     assert checked > 60
+
+
+def test_every_list_is_promised_as_a_file_too_and_nothing_else_is(document: dict[str, Any]) -> None:
+    """The file's example is the JSON example's rows under the header that every such file has."""
+    files: set[str] = set()
+    for name, operation in operations(document):
+        success = operation["responses"].get("200", operation["responses"].get("202"))
+        schema = resolve(success["content"]["application/json"]["schema"], document)
+        data = resolve(schema["properties"]["data"], document).get("properties", {})
+        takes_form = any(each["name"] == "format" for each in operation.get("parameters", []))
+        assert takes_form is ("text/csv" in success["content"]), name
+        assert takes_form or "pagination" not in data, name
+        if takes_form:
+            example = success["content"]["text/csv"]["example"]
+            header, *rows = csv.reader(io.StringIO(example, newline=""), strict=True)
+            assert header, name
+            assert rows, name
+            assert {len(row) for row in rows} == {len(header)}, name
+            assert ("asOf.number" in header) is ("asOf" in data), name
+            files.add(name.removeprefix("GET /api/v1"))
+    assert files == {
+        "/redemptions",
+        "/redemptions/pending-approvals",
+        "/approvals",
+        "/holders",
+        "/transactions",
+        "/fund/assets",
+        "/fund/fees",
+        "/fund/liquidity/layers",
+        "/fund/nav/history",
+        "/fund/nav/explain",
+    }
 
 
 def test_an_example_that_does_not_fit_would_be_found(document: dict[str, Any]) -> None:
