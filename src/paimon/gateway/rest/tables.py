@@ -39,7 +39,8 @@ Data = TypeVar("Data", bound=ApiModel)
 ListData = TypeVar("ListData", bound=Listing[Any])
 
 MEDIA_TYPE: Final = "text/csv"
-_CHUNK_ROWS: Final = 1_000
+_CHUNK_ROWS: Final = 250
+"""Rows made in one go: some 16 ms, in which the process answers nobody else."""
 
 
 class Form(StrEnum):
@@ -153,7 +154,7 @@ async def _pages(
             yield found
             if page.number >= found.pagination.total_pages:
                 return
-            page = PageRequest(page.number + 1, page.size)
+            page = PageRequest(page.number + 1, page.size, total=found.pagination.total)
 
 
 async def _file(house: House, table: Table[Data], answers: AsyncGenerator[Data, None]) -> Response:

@@ -14,10 +14,11 @@ Shown = TypeVar("Shown")
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page, counted from 1, and how many items it may hold."""
+    """Which page, counted from 1, and how many items it may hold; the total, where an earlier page of the snapshot told it."""
 
     number: int
     size: int
+    total: int | None = None
 
     @property
     def offset(self) -> int:
@@ -46,8 +47,9 @@ async def fetch_page(
     session: AsyncSession, query: Select[Any], request: PageRequest, convert: Callable[[Row], Item]
 ) -> Page[Item]:
     """The page of an ordered query over one entity."""
-    counted = select(func.count()).select_from(query.order_by(None).options().subquery())
-    total = int((await session.execute(counted)).scalar_one())
+    if (total := request.total) is None:
+        counted = select(func.count()).select_from(query.order_by(None).options().subquery())
+        total = int((await session.execute(counted)).scalar_one())
     if request.offset >= total:  # also keeps an absurd page number from the database, whose offsets are 64 bits
         return Page([], total, request)
     rows = await session.scalars(query.offset(request.offset).limit(request.size))
