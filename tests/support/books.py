@@ -14,6 +14,11 @@ _LEASE: Final = HeldLease("listener", "tests", 1)
 async def record_all(house: House, fund: TestFund) -> None:
     """Everything mined so far, recorded as final."""
     fund.wait_final()
+    await record_final(house)
+
+
+async def record_final(house: House) -> None:
+    """Everything that is final now."""
     listener = Listener(house.database, house.contracts, house.chain, house.settings.chain, house.settings.fund.start_block)
     cursor, followed = await listener._start(_LEASE)
     while (advanced := await listener._advance(cursor, followed, _LEASE)) is not None:

@@ -1,0 +1,134 @@
+"""A market's history followed by the real listener while it is laid, with snapshots on the way; and what it must prove."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.books import record_all, record_final
+from tests.support.fund_life import MATERIAL
+from tests.support.testfund import ARTIFACTS, TestFund
+
+from paimon.application.books.explain import load_happenings
+from paimon.application.books.reconcile import reconcile
+from paimon.application.books.replay import check
+from paimon.application.books.snapshot_json import from_json
+from paimon.application.books.snapshots import KEPT, take_snapshot
+from paimon.composition import House
+from paimon.domain.chain import checksum
+from paimon.domain.nav_explain import explain
+from paimon.domain.nav_parts import Explanation
+from paimon.domain.snapshot import FundSnapshot
+from paimon.gateway.cli.market.history import lay_history
+from paimon.gateway.cli.market.summary import Summary
+from paimon.infrastructure.database.models.derived import LogStatus, Observation, RawLog
+
+_BLOCKS_A_SNAPSHOT: Final = 3
+"""On average: some follow each other from block to block, others lie far apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What came of one history. All but the counts must be empty."""
+
+    summary: Summary
+    logs: int
+    quarantined: int
+    snapshots: int
+    differences: list[str]
+    rows_differing: list[str]
+    tiers_in_doubt: list[int]
+    not_summing: list[str]
+    unexplained: list[str]
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"seed {self.summary.seed}: {self.summary.actions} actions, {self.logs} logs, {self.quarantined} quarantined,"
+            f" {self.snapshots} snapshots, {max(self.snapshots - 1, 0)} pairs, {len(self.differences)} differences,"
+            f" {len(self.rows_differing)} rows differ in replay, {len(self.not_summing)} sums wrong,"
+            f" {len(self.unexplained)} unexplained, {self.seconds:.0f} s"
+        )
+
+
+async def lay_and_follow(house: House, fund: TestFund, *, seed: int, actions: int) -> Summary:
+    """After each block the listener records what is final, and now and then a snapshot is kept: the same for one seed."""
+    loop, rng = asyncio.get_running_loop(), Random(seed)
+
+    async def follow(*, keep: bool) -> None:
+        await record_final(house)
+        if keep:
+            await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
+
+    def between_blocks(_done: float) -> None:
+        keep = rng.randrange(_BLOCKS_A_SNAPSHOT) == 0
+        asyncio.run_coroutine_threadsafe(follow(keep=keep), loop).result()
+
+    people = fund.people.fund_people()
+    return await asyncio.to_thread(
+        lay_history,
+        fund.rpc_url,
+        fund.deployment,
+        people,
+        seed=seed,
+        artifacts=ARTIFACTS,
+        actions=actions,
+        progress=between_blocks,
+    )
+
+
+async def prove(house: House, fund: TestFund, owner: AsyncEngine, *, seed: int, actions: int) -> Proof:
+    """Lay the history, follow it, and compare everything with everything."""
+    began = time.monotonic()
+    await record_all(house, fund)
+    await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
+    summary = await lay_and_follow(house, fund, seed=seed, actions=actions)
+    await record_all(house, fund)
+    await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
+    compared = await reconcile(house.database, house.contracts)
+    rebuilt = (await check(owner, house.contracts)).comparison
+    async with house.database.read() as session:
+        logs = await session.scalar(select(func.count()).select_from(RawLog))
+        lost = select(func.count()).select_from(RawLog).where(RawLog.status == LogStatus.QUARANTINED)
+        quarantined = await session.scalar(lost)
+        kept = select(Observation.data).where(Observation.kind == KEPT).order_by(Observation.block_number)
+        snapshots = [from_json(data) for data in await session.scalars(kept)]
+        told = []
+        for earlier, later in pairwise(snapshots):
+            happened = await load_happenings(session, after=earlier.at.number, until=later.at.number)
+            told.append(explain(earlier, later, happened))
+    return Proof(
+        summary=summary,
+        logs=int(logs or 0),
+        quarantined=int(quarantined or 0),
+        snapshots=len(snapshots),
+        differences=[str(each) for each in compared.differences],
+        rows_differing=[str(each) for each in rebuilt.examples],
+        tiers_in_doubt=[each.at.number for each in snapshots if not each.tiers_agree],
+        not_summing=[_between(each) for each in told if _sum(each) != _change(each.start, each.end)],
+        unexplained=[f"{_between(each)}: {line}" for each in told for line in _shown(each)],
+        seconds=time.monotonic() - began,
+    )
+
+
+def _change(start: FundSnapshot, end: FundSnapshot) -> tuple[int, int]:
+    return end.net_assets - start.net_assets, end.nav_per_share - start.nav_per_share
+
+
+def _sum(told: Explanation) -> tuple[int, int]:
+    return sum(each.amount for each in told.parts), sum(each.per_share for each in told.parts)
+
+
+def _between(told: Explanation) -> str:
+    return f"blocks {told.start.at.number} to {told.end.at.number}"
+
+
+def _shown(told: Explanation) -> list[str]:
+    return [
+        f"{each.label.kind} {checksum(each.label.token) if each.label.token else ''} {each.amount} {each.per_share}"
+        for each in told.unexplained
+    ]
