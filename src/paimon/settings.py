@@ -25,6 +25,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 
 from paimon.domain.approval import ApprovalPolicy, TicketRule, TicketType
 from paimon.domain.chain import Address, checksum, parse_address
+from paimon.domain.nav import MATERIAL
 from paimon.domain.units import Bps
 
 
@@ -193,7 +194,7 @@ class ScheduleSettings(Group):
 class NavSettings(Group):
     """Source of the threshold: decisions, "Differences"."""
 
-    material_bps: Bps = Field(Bps(1), ge=0, description="of net assets: from here on a difference withholds NAV")
+    material_bps: Bps = Field(MATERIAL, ge=0, description="of net assets: from here on a difference withholds NAV")
     snapshot_pause_seconds: float = Field(5.0, gt=0, description="a burst of events gives one snapshot per pause")
     history_points_max: int = Field(2_500, ge=1, description="points of one answer; 90 days of hours are 2 160")
     explain_steps_max: int = Field(2_500, ge=1, description="snapshots one explanation may go through")

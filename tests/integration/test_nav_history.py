@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 from tests.support.api import Desk, desk_of, require_example, seed_back_office, serving
-from tests.support.fund_life import MATERIAL, FundLife, snapshot_now
+from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.testfund import WAD, TestFund
 
 from paimon.application.books.nav import publish_nav
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 
 async def compare_and_publish(house: House) -> None:
     await reconcile(house.database, house.contracts)
-    await publish_nav(house.database, house.redis, threshold=MATERIAL)
+    await publish_nav(house.database, house.redis)
 
 
 async def points(house: House) -> dict[int, NavStatus]:
@@ -52,13 +52,13 @@ async def spoilt_books(house: House, by: int) -> AsyncIterator[None]:
 
 async def test_a_point_waits_for_a_clean_comparison_at_or_after_its_block(house: House, fund: TestFund) -> None:
     taken = await snapshot_now(house, fund)
-    await publish_nav(house.database, house.redis, threshold=MATERIAL)
+    await publish_nav(house.database, house.redis)
     assert await points(house) == {}
     await compare_and_publish(house)
     assert await points(house) == {taken.at.number: NavStatus.PUBLISHED}
     fund.send("ada", "Vault", "updateNav")
     later = await snapshot_now(house, fund)
-    await publish_nav(house.database, house.redis, threshold=MATERIAL)
+    await publish_nav(house.database, house.redis)
     assert later.at.number not in await points(house)
 
 

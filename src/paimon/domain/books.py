@@ -6,6 +6,7 @@ And the books against themselves: every derived row beside the row that the reco
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from paimon.domain.chain import checksum, hex0x
@@ -34,6 +35,12 @@ def compare(book: Mapping[str, Hashable], chain: Mapping[str, Hashable]) -> list
         for subject in sorted(book.keys() | chain.keys())
         if subject not in book or subject not in chain or book[subject] != chain[subject]
     ]
+
+
+def named_or_number(names: Sequence[Enum], number: int) -> str:
+    """What a number on chain stands for. One that our interface does not know is shown as it is: it must differ from
+    whatever the books have, not end the comparison."""
+    return names[number].name if number in range(len(names)) else f"{number} (unknown here)"
 
 
 @dataclass(frozen=True, slots=True)

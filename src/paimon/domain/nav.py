@@ -15,6 +15,9 @@ from paimon.domain.chain import checksum
 from paimon.domain.snapshot import FundSnapshot
 from paimon.domain.units import BPS_ONE, WAD, Bps, NavPerShare, RawAmount, Rounding, divide
 
+MATERIAL: Final = Bps(1)
+"""Of net assets: what a difference amounts to from here on withholds NAV, unless the settings say otherwise."""
+
 _AMOUNTS: Final = ("redemption liability", "grossAmount", "management fees", "performance fees", "redemption fees", "fees ever")
 _SHARES: Final = ("supply", "shares")
 

@@ -23,6 +23,7 @@ class UserRole(StrEnum):
 class Permission(StrEnum):
     READ = "read"
     SETTLE = "settle"
+    HANDLE_RISK = "handle_risk"
     DECIDE_APPROVAL = "decide_approval"
     MANAGE_USERS = "manage_users"
 
@@ -30,6 +31,7 @@ class Permission(StrEnum):
 LEAST_ROLE: Final[dict[Permission, UserRole]] = {
     Permission.READ: UserRole.VIEWER,
     Permission.SETTLE: UserRole.OPERATOR,
+    Permission.HANDLE_RISK: UserRole.OPERATOR,
     Permission.DECIDE_APPROVAL: UserRole.ADMIN,
     Permission.MANAGE_USERS: UserRole.SUPER_ADMIN,
 }

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from paimon.application.books.tokens import load_tokens
 from paimon.application.event_listener.projected import from_row
 from paimon.domain.asset import Asset, TierBand
+from paimon.domain.books import named_or_number
 from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, checksum
 from paimon.domain.fee import FeeAccount, FeeKind
 from paimon.domain.otc import OrderStatus, OtcOrder
@@ -90,7 +91,7 @@ def catalogue_book_figures(books: CatalogueBooks) -> Figures:
         "redemption fees ever": int(books.fee(FeeKind.REDEMPTION).accrued),
     }
     for asset in books.assets:
-        figures |= _asset_figures(asset.token, asset.tier, asset.allocation_bps, asset.is_active)
+        figures |= _asset_figures(asset.token, asset.tier.value, asset.allocation_bps, asset.is_active)
         if asset.adapter is not None:
             figures[f"asset {checksum(asset.token)} adapter"] = checksum(asset.adapter)
     for band in books.bands:
@@ -106,9 +107,9 @@ def catalogue_book_figures(books: CatalogueBooks) -> Figures:
     return figures
 
 
-def _asset_figures(token: Address, tier: Tier, allocation: int, is_active: bool) -> Figures:
+def _asset_figures(token: Address, tier: str, allocation: int, is_active: bool) -> Figures:
     subject = f"asset {checksum(token)}"
-    return {f"{subject} tier": tier.value, f"{subject} allocation": int(allocation), f"{subject} active": is_active}
+    return {f"{subject} tier": tier, f"{subject} allocation": int(allocation), f"{subject} active": is_active}
 
 
 def _service_subject(contract: ContractName, service: Service) -> str:
@@ -202,7 +203,9 @@ def _chain_assets(configs: Iterable[dict[str, Any]], with_adapter: set[Address])
     figures: Figures = {}
     for config in configs:
         token = Address(config["token"])
-        figures |= _asset_figures(token, Tier.from_chain(config["tier"]), config["targetAllocation"], config["isActive"])
+        figures |= _asset_figures(
+            token, named_or_number(tuple(Tier), config["tier"]), config["targetAllocation"], config["isActive"]
+        )
         if token in with_adapter:
             figures[f"asset {checksum(token)} adapter"] = checksum(config["purchaseAdapter"])
     return figures
@@ -212,7 +215,7 @@ def _chain_order(order: OtcOrder, told: dict[str, Any]) -> Figures:
     subject = _order_subject(order)
     terms = (checksum(told["rwaToken"]), checksum(told["counterparty"]), told["usdtAmount"], told["expectedTokens"])
     return {
-        f"{subject} status": tuple(OrderStatus)[told["status"]].value,
+        f"{subject} status": named_or_number(tuple(OrderStatus), told["status"]),
         f"{subject} terms": terms,
         f"{subject} delivered": told["actualTokens"],
     }

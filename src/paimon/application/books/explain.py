@@ -9,23 +9,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import structlog
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.books.overview import SnapshotNotFound
 from paimon.application.books.snapshot_json import from_json
-from paimon.domain.chain import Address, Hash32, LogPlace, checksum
+from paimon.application.event_listener.react import BOOKS, RECONCILE
+from paimon.application.risk_control.keep import keep_unexplained
+from paimon.domain.chain import Address, Hash32, LogPlace
 from paimon.domain.happenings import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
+from paimon.domain.nav import MATERIAL
 from paimon.domain.nav_explain import explain
 from paimon.domain.nav_parts import Explanation, chain
+from paimon.domain.risk import unexplained_findings
 from paimon.domain.snapshot import FundSnapshot
 from paimon.domain.token_movement import Purpose
-from paimon.domain.units import RawAmount
+from paimon.domain.units import Bps, RawAmount
 from paimon.infrastructure.database.models.derived import Observation
+from paimon.infrastructure.database.models.owned import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
-
-log = structlog.get_logger(__name__)
+from paimon.infrastructure.queue import outbox
 
 _KEPT: Final = (Observation.kind == "fund_snapshot", Observation.subject == "fund")
 _CHUNK: Final = 100
@@ -72,23 +75,18 @@ async def explain_range(database: Database, start: Point, end: Point, *, steps_m
     return told
 
 
-async def report_unexplained(database: Database, snapshot: FundSnapshot) -> Explanation | None:
-    """Explain a snapshot that was just kept from the one before it, and alarm on what nobody tells of."""
+async def report_unexplained(database: Database, snapshot: FundSnapshot, *, material: Bps = MATERIAL) -> Explanation | None:
+    """Explain a snapshot that was just kept from the one before it; what nobody tells of becomes a risk event, and has the
+    books compared."""
     before = Point(block=snapshot.at.number - 1)
     try:
         told = await explain_range(database, before, Point(block=snapshot.at.number), steps_max=2)
     except (SnapshotNotFound, NothingBetween):
         return None
-    for part in told.unexplained:
-        log.error(
-            "nav.unexplained",
-            what=part.label.kind,
-            token=checksum(part.label.token) if part.label.token else None,
-            amount=str(part.amount),
-            per_share=str(part.per_share),
-            from_block=told.start.at.number,
-            to_block=told.end.at.number,
-        )
+    if told.unexplained:
+        async with database.write() as session:
+            if await keep_unexplained(session, unexplained_findings(told, threshold=material), block=snapshot.at.number):
+                await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": snapshot.at.number})
     return told
 
 

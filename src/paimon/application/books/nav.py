@@ -5,7 +5,8 @@
                                                                                                  clean comparison
 
 A snapshot itself is the contracts' own word and needs no comparison to be true; what a material difference puts in doubt
-is whether this house understands the fund, and until it does it stands behind no figure. A snapshot on which our
+is whether this house understands the fund, and until it does it stands behind no figure. Open differences are risk
+events, and the critical ones among them are the material ones: there is no second list. A snapshot on which our
 valuation of a tier is not the contract's is not released at all: a person must look.
 """
 
@@ -19,12 +20,11 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.books.overview import display, iso_z, kept_at, newest_snapshot, show
+from paimon.application.books.overview import display, iso_z, newest_snapshot, show
+from paimon.application.risk_control.store import list_critical_differences
 from paimon.domain.books import Difference
-from paimon.domain.nav import Worth, material, reason
-from paimon.domain.units import Bps
+from paimon.domain.nav import reason
 from paimon.infrastructure.database.models.owned import BookCheck
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 
@@ -58,10 +58,10 @@ class Decided:
     reason: str | None
 
 
-async def publish_nav(database: Database, redis: Redis, *, threshold: Bps) -> Decided:
+async def publish_nav(database: Database, redis: Redis) -> Decided:
     """Decide every snapshot up to the last comparison's block; nothing to do before the first of either."""
     async with database.write() as session:
-        decided = await _decide(session, threshold=threshold)
+        decided = await _decide(session)
     if decided.reason is not None:
         log.error("nav.withheld", points=decided.withheld, reason=decided.reason)
     if decided.published:
@@ -75,26 +75,18 @@ async def publish_nav(database: Database, redis: Redis, *, threshold: Bps) -> De
     return decided
 
 
-async def _decide(session: WriteSession, *, threshold: Bps) -> Decided:
-    check = (await session.scalars(select(BookCheck).order_by(BookCheck.id.desc()).limit(1))).one_or_none()
+async def _decide(session: WriteSession) -> Decided:
+    newest = select(BookCheck).order_by(BookCheck.block_number.desc(), BookCheck.id.desc()).limit(1)
+    check = (await session.scalars(newest)).one_or_none()
     if check is None:
         return Decided(0, 0, None)
-    worth = await _worth_at(session, check.block_number)
-    if worth is None:
-        return Decided(0, 0, None)
-    differences = [Difference(each["subject"], each["book"], each["chain"]) for each in check.differences]
-    found = material(differences, worth, threshold=threshold)
-    why = reason(found) if found else None
+    critical = [each.found for each in await list_critical_differences(session)]
+    why = reason([Difference(each.subject, each.observed, each.expected) for each in critical]) if critical else None
     values = {"block": check.block_number, "check": check.id, "reason": why}
     added = (await session.execute(_ADD, values)).scalars().all()
     released = (await session.execute(_RELEASE, values)).scalars().all() if why is None else []
     published = len(released) + sum(each == "PUBLISHED" for each in added)
     return Decided(published, sum(each == "WITHHELD" for each in added), why)
-
-
-async def _worth_at(session: AsyncSession, block_number: int) -> Worth | None:
-    snapshot = await kept_at(session, block_number)
-    return None if snapshot is None else Worth.of(snapshot)
 
 
 _ADD = text("""

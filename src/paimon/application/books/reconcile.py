@@ -3,11 +3,13 @@
 Compared are supply, every holding, locked shares, the redemption liability, the number of requests and every request,
 roles, pauses and the emergency flag; and the catalogue's figures (`catalogue_figures`): assets, tiers, OTC orders, token
 balances, fees, appointments. Both sides are taken at the cursor's block: the books from one database snapshot,
-the chain by reads pinned to that block's hash.
+the chain by reads pinned to that block's hash. A number on chain that stands for nothing we know (a status, a channel,
+a tier of a later version) is a difference like any other.
 """
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -19,16 +21,21 @@ from paimon.application.books.catalogue_figures import (
     catalogue_chain_figures,
     load_catalogue,
 )
+from paimon.application.books.overview import kept_at
 from paimon.application.books.tokens import observe_tokens
 from paimon.application.redemptions.settlement import chain_position
 from paimon.application.redemptions.store import to_domain
-from paimon.domain.books import Difference, compare
+from paimon.application.risk_control.keep import keep_differences
+from paimon.domain.books import Difference, compare, named_or_number
 from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, checksum
 from paimon.domain.holding import Holding
+from paimon.domain.nav import MATERIAL, Worth
 from paimon.domain.projection import Flag, RoleKey
 from paimon.domain.redemption import Channel, OnChainStatus, Redemption
-from paimon.domain.units import RawAmount
+from paimon.domain.risk import RiskEvent, findings
+from paimon.domain.units import Bps, RawAmount
 from paimon.infrastructure.blockchain.contracts import FundContracts, Read
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import ContractFlag, RedemptionRequest, RoleHolder
 from paimon.infrastructure.database.models.derived import Holding as HoldingRow
 from paimon.infrastructure.database.models.owned import BookCheck
@@ -64,13 +71,17 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
+    """`events` are the differences there are now as people take them up: with age, owner and severity."""
+
     at: BlockStamp
     figures_compared: int
     differences: tuple[Difference, ...]
+    events: tuple[RiskEvent, ...]
+    compared_at: datetime
 
 
-async def reconcile(database: Database, contracts: FundContracts) -> Reconciliation:
-    """Compare, keep the result, and log every difference with both figures.
+async def reconcile(database: Database, contracts: FundContracts, *, material: Bps = MATERIAL) -> Reconciliation:
+    """Compare, and keep the result: each difference as a risk event, those that are gone as resolved.
 
     Raises:
         NothingRecorded, CallReverted, RpcUnavailable, RpcError.
@@ -82,20 +93,23 @@ async def reconcile(database: Database, contracts: FundContracts) -> Reconciliat
     chain = await _chain_figures(contracts, books)
     chain |= await catalogue_chain_figures(contracts, books.catalogue, at=books.at)
     differences = tuple(compare(book, chain))
-    result = Reconciliation(books.at, len(book.keys() | chain.keys()), differences)
+    figures_compared = len(book.keys() | chain.keys())
     async with database.write() as session:
+        snapshot = await kept_at(session, books.at.number)
+        worth = None if snapshot is None else Worth.of(snapshot)
+        found = findings(differences, worth, threshold=material)
+        events = await keep_differences(session, found, block=books.at.number)
         session.add(
             BookCheck(
                 block_number=books.at.number,
                 block_hash=books.at.hash,
-                figures_compared=result.figures_compared,
+                figures_compared=figures_compared,
                 differences=[{"subject": each.subject, "book": each.book, "chain": each.chain} for each in differences],
             )
         )
-    for each in differences:
-        log.error("books.difference_found", subject=each.subject, book=each.book, chain=each.chain, block=books.at.number)
-    log.info("books.reconciled", figures=result.figures_compared, differences=len(differences), block=books.at.number)
-    return result
+        compared_at = await database_now(session)
+    log.info("books.reconciled", figures=figures_compared, differences=len(differences), block=books.at.number)
+    return Reconciliation(books.at, figures_compared, differences, tuple(events), compared_at)
 
 
 async def _load_books(session: ReadSession) -> Books:
@@ -212,6 +226,6 @@ def _chain_request(request: Mapping[str, Any], *, with_nav: bool) -> dict[str, H
         **{prefix + name: request[name] for name in names},
         prefix + "owner": checksum(request["owner"]),
         prefix + "receiver": checksum(request["receiver"]),
-        prefix + "status": OnChainStatus(request["status"]).name,
-        prefix + "channel": Channel.from_chain(request["channel"]).value,
+        prefix + "status": named_or_number(tuple(OnChainStatus), request["status"]),
+        prefix + "channel": named_or_number(tuple(Channel), request["channel"]),
     }

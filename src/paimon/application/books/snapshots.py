@@ -27,6 +27,7 @@ from paimon.application.books.explain import report_unexplained
 from paimon.application.books.overview import newest_snapshot, show
 from paimon.application.books.series import asset_rows, fund_row
 from paimon.application.books.snapshot_json import from_json, to_json
+from paimon.application.event_listener.react import BOOKS, RECONCILE
 from paimon.application.redemptions.settlement import chain_position
 from paimon.domain.chain import Address, Hash32
 from paimon.domain.snapshot import FundSnapshot, RoleHeld, worth_keeping
@@ -37,6 +38,7 @@ from paimon.infrastructure.database.models.derived import LogStatus, Observation
 from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
 from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
 from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.queue import outbox
 
 log = structlog.get_logger(__name__)
 
@@ -74,9 +76,11 @@ async def take_snapshot(
     kept = due or kept_before == snapshot or worth_keeping(kept_before, snapshot, material=material)
     async with database.write() as session:
         await _store(session, snapshot, kept=kept)
+        if kept and not snapshot.tiers_agree:
+            await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": at.number})
     await show(database, redis, previous=shown_before)
     if kept:
-        await report_unexplained(database, snapshot)
+        await report_unexplained(database, snapshot, material=material)
     if not snapshot.tiers_agree:
         log.error("fund.tier_values_differ", block=at.number, ours=[str(each.value) for each in snapshot.assets])
     if snapshot.stale_cache:

@@ -10,6 +10,8 @@ from paimon.infrastructure.database.models.owned import OutboxPriority
 
 REDEMPTION: Final = "redemption"
 FUND: Final = "fund"
+RECONCILE: Final = "reconcile"
+BOOKS: Final = "books"
 
 # Source: docs/fund.md, "Event priorities for reactions"; whatever is not named is normal.
 _PRIORITY: Final[dict[str, OutboxPriority]] = {
@@ -52,20 +54,27 @@ class Reaction:
 
 
 def due_reactions(logs: Iterable[DecodedLog]) -> list[Reaction]:
-    """One reaction per touched request, and one for the fund when anything at all happened to it."""
+    """One reaction per touched request, one for the fund when anything at all happened to it, and a comparison of the books
+    when something could not be read."""
     events: dict[tuple[str, str], list[str]] = {}
-    block = 0
+    block = quarantined_block = 0
     for decoded in logs:
-        if decoded.name is None or decoded.status is LogStatus.QUARANTINED:
+        if decoded.status is LogStatus.QUARANTINED:
+            quarantined_block = max(quarantined_block, decoded.log.block.number)
+            continue
+        if decoded.name is None:
             continue
         block = max(block, decoded.log.block.number)
         events.setdefault((FUND, "fund"), []).append(decoded.name)
         if decoded.request_id is not None:
             events.setdefault((REDEMPTION, str(decoded.request_id)), []).append(decoded.name)
-    return [
+    reactions = [
         Reaction(kind, aggregate_id, _most_urgent(names), {"events": list(dict.fromkeys(names)), "block": block})
         for (kind, aggregate_id), names in events.items()
     ]
+    if quarantined_block:
+        reactions.append(Reaction(RECONCILE, BOOKS, OutboxPriority.HIGH, {"block": quarantined_block}))
+    return reactions
 
 
 def _most_urgent(names: Iterable[str]) -> OutboxPriority:

@@ -52,6 +52,8 @@ SignedInUser = Annotated[User, Depends(_permitted(Permission.READ))]
 
 Settler = Annotated[User, Depends(_permitted(Permission.SETTLE))]
 
+RiskHandler = Annotated[User, Depends(_permitted(Permission.HANDLE_RISK))]
+
 
 async def get_page(
     house: HouseDep,
@@ -89,5 +91,7 @@ async def get_request_id(
 
 
 RequestId = Annotated[int, Depends(get_request_id)]
+
+RiskEventId = Annotated[int, Path(alias="eventId", ge=1, lt=2**63)]
 
 TicketId = Annotated[str, Path(alias="ticketId", pattern="^TKT-[A-Za-z0-9-]{1,90}$", description="TKT-…")]

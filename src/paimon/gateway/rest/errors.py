@@ -25,9 +25,11 @@ from paimon.application.books.overview import SnapshotNotFound
 from paimon.application.redemptions.queries import RedemptionNotFound
 from paimon.application.redemptions.settle_one import NothingRecorded
 from paimon.application.redemptions.settlement import NotDue, NotSettleable
+from paimon.application.risk_control.store import RiskEventNotFound
 from paimon.application.transactions.intents import PayloadConflict
 from paimon.application.transactions.tries import TriesExhausted
 from paimon.domain.approval import AlreadyVoted, TicketClosed, VoterNotAllowed
+from paimon.domain.risk import NotAnOwner, RiskEventClosed, StillThere
 from paimon.domain.siwe import MalformedMessage
 from paimon.domain.vote import VoteNotAcceptable
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
@@ -71,6 +73,7 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     InvalidInput: Rule(400, ErrorCode.VALIDATION_ERROR),
     BlockNotRecorded: Rule(400, ErrorCode.VALIDATION_ERROR, field="block"),
     MalformedMessage: Rule(400, ErrorCode.VALIDATION_ERROR, field="message"),
+    NotAnOwner: Rule(400, ErrorCode.VALIDATION_ERROR, field="owner"),
     NothingBetween: Rule(400, ErrorCode.VALIDATION_ERROR, field="to"),
     TooManyPoints: Rule(400, ErrorCode.VALIDATION_ERROR, field="interval"),
     MalformedSignature: Rule(400, ErrorCode.VALIDATION_ERROR, field="signature"),
@@ -84,6 +87,7 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     SignerMismatch: Rule(403, ErrorCode.FORBIDDEN),
     VoterNotAllowed: Rule(403, ErrorCode.FORBIDDEN),
     RedemptionNotFound: Rule(404, ErrorCode.NOT_FOUND),
+    RiskEventNotFound: Rule(404, ErrorCode.NOT_FOUND),
     SnapshotNotFound: Rule(404, ErrorCode.NOT_FOUND),
     TicketNotFound: Rule(404, ErrorCode.NOT_FOUND),
     AlreadyVoted: Rule(409, ErrorCode.CONFLICT),
@@ -92,6 +96,8 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     NotDue: Rule(409, ErrorCode.CONFLICT),
     NotSettleable: Rule(409, ErrorCode.CONFLICT),
     PayloadConflict: Rule(409, ErrorCode.CONFLICT),
+    RiskEventClosed: Rule(409, ErrorCode.CONFLICT),
+    StillThere: Rule(409, ErrorCode.CONFLICT),
     TriesExhausted: Rule(409, ErrorCode.CONFLICT),
     TicketClosed: Rule(409, ErrorCode.CONFLICT),
     NothingRecorded: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),

@@ -13,8 +13,8 @@ from celery.exceptions import OperationalError
 
 from paimon.application.approval_workflow.carry_out import carry_out_decided
 from paimon.application.approval_workflow.sla import sweep
-from paimon.application.books.nav import publish_nav
-from paimon.application.books.reconcile import NothingRecorded, reconcile
+from paimon.application.books.compare import compare_and_publish
+from paimon.application.books.reconcile import NothingRecorded
 from paimon.application.books.snapshots import take_snapshot
 from paimon.application.redemptions.reactions import LiveMessage
 from paimon.application.redemptions.settlement import settle_due
@@ -148,11 +148,11 @@ async def _take_snapshot(house: House) -> None:
 
 async def _reconcile(house: House) -> None:
     try:
-        await reconcile(house.database, house.contracts)
+        await compare_and_publish(house.database, house.contracts, house.redis, material=house.settings.nav.material_bps)
     except (NothingRecorded, RpcUnavailable, RpcError) as error:
         log.warning("reconcile.not_possible", reason=str(error))
-        return
-    await publish_nav(house.database, house.redis, threshold=house.settings.nav.material_bps)
+    except CallReverted as error:
+        log.error("reconcile.fund_cannot_be_read", reason=str(error))
 
 
 TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {

@@ -1,9 +1,12 @@
 """Which use case answers which outbox row. Each reads the aggregate's present state and does what is due."""
 
+from paimon.application.books.compare import compare_if_due
 from paimon.application.books.snapshots import defer_if_due, snapshot_after_events
 from paimon.application.books.tokens import observe_tokens
-from paimon.application.event_listener.react import FUND, REDEMPTION
+from paimon.application.event_listener.react import FUND, RECONCILE, REDEMPTION
 from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, LiveMessage, observe_locked_nav, react
+from paimon.application.risk_control.keep import RISK_EVENT
+from paimon.application.risk_control.take_up import tell_if_open
 from paimon.application.transactions.driver import drive
 from paimon.application.transactions.intents import DRIVE_WALLET
 from paimon.composition import House
@@ -44,6 +47,13 @@ def handlers(house: House) -> dict[str, Handler[LiveMessage]]:
         await defer_if_due(session, FUND, pause_seconds=nav.snapshot_pause_seconds)
         return []
 
+    async def on_reconcile(due: Due) -> None:
+        since = due.payload["block"]
+        await compare_if_due(house.database, house.contracts, house.redis, since=since, material=nav.material_bps)
+
+    async def on_risk_event(session: WriteSession, due: Due) -> list[LiveMessage]:
+        return await tell_if_open(session, int(due.aggregate_id))
+
     async def on_wallet(due: Due) -> None:
         await drive_wallet(house, due.aggregate_id)
 
@@ -51,6 +61,8 @@ def handlers(house: House) -> dict[str, Handler[LiveMessage]]:
         REDEMPTION: Handler(within=on_redemption),
         OBSERVE_LOCKED_NAV: Handler(before=on_locked_nav),
         FUND: Handler(before=on_fund, within=defer_snapshot),
+        RECONCILE: Handler(before=on_reconcile),
+        RISK_EVENT: Handler(within=on_risk_event),
         DRIVE_WALLET: Handler(before=on_wallet),
     }
 

@@ -28,6 +28,7 @@ class LiveChannel(StrEnum):
     REDEMPTION_SETTLED = "redemption:settled"
     APPROVAL_NEW = "approval:new"
     APPROVAL_RESOLVED = "approval:resolved"
+    RISK_ALERT = "risk:alert"
 
 
 class CloseCode(IntEnum):

@@ -1,0 +1,1 @@
+"""What was found wrong: kept as events, told to people, taken up and resolved."""

@@ -1,0 +1,117 @@
+"""Rows of `risk_events` as domain events."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.domain.chain import Address
+from paimon.domain.risk import Deed, Finding, Look, Owner, RiskEvent, RiskKind, RiskState, Severity, opened
+from paimon.domain.user import UserRole
+from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.sessions import WriteSession
+
+
+class RiskEventNotFound(Exception):
+    """No risk event has this id."""
+
+
+def to_domain(row: RiskEventRow) -> RiskEvent:
+    return RiskEvent(
+        id=row.id,
+        found=Finding(row.kind, row.subject, row.observed, row.expected, row.severity),
+        state=row.state,
+        owner=_owner(row.owner_role, row.owner_address),
+        first_seen=Look(row.first_seen_at, row.first_seen_block),
+        last_seen=Look(row.last_seen_at, row.last_seen_block),
+        acknowledged=_deed(row.acknowledged_by, row.acknowledged_at),
+        cleared=None if row.resolved_at is None or row.resolved_block is None else Look(row.resolved_at, row.resolved_block),
+        resolved=_deed(row.resolved_by, row.resolved_at),
+        note=row.note,
+    )
+
+
+def _owner(role: UserRole | None, address: bytes | None) -> Owner:
+    if role is not None:
+        return role
+    if address is None:
+        raise ValueError("a risk event without an owner; the table's check should have refused it")
+    return Address(address)
+
+
+def _deed(by: bytes | None, at: datetime | None) -> Deed | None:
+    return None if by is None or at is None else Deed(Address(by), at)
+
+
+def _values(event: RiskEvent) -> dict[str, Any]:
+    """Every column but the id."""
+    role = event.owner if isinstance(event.owner, UserRole) else None
+    return {
+        "kind": event.found.kind,
+        "subject": event.found.subject,
+        "observed": event.found.observed,
+        "expected": event.found.expected,
+        "severity": event.found.severity,
+        "state": event.state,
+        "owner_role": role,
+        "owner_address": None if role else event.owner,
+        "first_seen_at": event.first_seen.at,
+        "first_seen_block": event.first_seen.block,
+        "last_seen_at": event.last_seen.at,
+        "last_seen_block": event.last_seen.block,
+        "acknowledged_at": event.acknowledged.at if event.acknowledged else None,
+        "acknowledged_by": event.acknowledged.by if event.acknowledged else None,
+        "resolved_at": event.ended_at,
+        "resolved_block": event.cleared.block if event.cleared else None,
+        "resolved_by": event.resolved.by if event.resolved else None,
+        "note": event.note,
+    }
+
+
+async def insert_opened(session: WriteSession, found: Sequence[Finding], look: Look) -> list[RiskEvent]:
+    """New events of these findings, none of whose subjects has an unresolved one."""
+    rows = [RiskEventRow(**_values(opened(0, each, look))) for each in found]
+    session.add_all(rows)
+    await session.flush()
+    return [to_domain(row) for row in rows]
+
+
+async def save(session: WriteSession, events: Sequence[RiskEvent]) -> None:
+    """Bring the rows of these events up to date."""
+    if events:
+        await session.execute(update(RiskEventRow), [{"id": each.id, **_values(each)} for each in events])
+
+
+async def get_event(session: AsyncSession, event_id: int) -> RiskEvent:
+    """Raises RiskEventNotFound."""
+    row = await session.get(RiskEventRow, event_id, populate_existing=True)
+    if row is None:
+        raise RiskEventNotFound(f"there is no risk event {event_id}")
+    return to_domain(row)
+
+
+async def lock_event(session: WriteSession, event_id: int) -> RiskEvent:
+    """The event as it is once everyone before us has committed. Raises RiskEventNotFound."""
+    row = await session.get(RiskEventRow, event_id, populate_existing=True, with_for_update=True)
+    if row is None:
+        raise RiskEventNotFound(f"there is no risk event {event_id}")
+    return to_domain(row)
+
+
+async def lock_unresolved(session: WriteSession, kind: RiskKind) -> dict[str, RiskEvent]:
+    """Every unresolved event of a kind, by subject."""
+    query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.state != RiskState.RESOLVED)
+    rows = await session.scalars(query.with_for_update().execution_options(populate_existing=True))
+    return {row.subject: to_domain(row) for row in rows}
+
+
+async def list_critical_differences(session: AsyncSession) -> list[RiskEvent]:
+    """The unresolved differences of the books for which NAV is withheld, acknowledged or not."""
+    query = select(RiskEventRow).where(
+        RiskEventRow.kind == RiskKind.BOOK_DIFFERENCE,
+        RiskEventRow.state != RiskState.RESOLVED,
+        RiskEventRow.severity == Severity.CRITICAL,
+    )
+    return [to_domain(row) for row in await session.scalars(query.order_by(RiskEventRow.subject))]

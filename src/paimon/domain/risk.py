@@ -1,0 +1,242 @@
+"""Risk events: what this house found wrong, who has it, and how it ends.
+
+    found ──► OPEN ──(somebody takes it)──► ACKNOWLEDGED ──► RESOLVED
+               └──────────────────────────────────────────────►┘
+
+An event is about one subject. As long as it is not resolved, finding the same again brings it up to date; found worse, it
+is open again, for what was acknowledged was less. A difference between books and chain is resolved by the first
+comparison that does not find it, and by nothing else: whether it is there is nobody's opinion. What no later look can
+take back, a change of NAV that nothing explains, is for a person to resolve.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from paimon.domain.books import Difference
+from paimon.domain.chain import Address, checksum, parse_address
+from paimon.domain.nav import Worth, material
+from paimon.domain.nav_parts import Explanation, Label, Part
+from paimon.domain.units import BPS_ONE, Bps
+from paimon.domain.user import User, UserRole
+
+
+class RiskKind(StrEnum):
+    """What the two figures of an event are."""
+
+    BOOK_DIFFERENCE = "BOOK_DIFFERENCE"  # the books' and the chain's
+    NAV_UNEXPLAINED = "NAV_UNEXPLAINED"  # what of NAV's change nothing tells of, and 0
+
+
+class Severity(StrEnum):
+    """WARNING < CRITICAL. (What is less is logged, and no event.)"""
+
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+
+    def exceeds(self, other: "Severity") -> bool:
+        ranks = tuple(Severity)
+        return ranks.index(self) > ranks.index(other)
+
+
+class RiskState(StrEnum):
+    OPEN = "OPEN"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    RESOLVED = "RESOLVED"
+
+
+Owner = UserRole | Address
+"""Who has an event: a person, or whoever holds a role."""
+
+FIRST_OWNER: Final[dict[Severity, UserRole]] = {
+    Severity.WARNING: UserRole.OPERATOR,
+    Severity.CRITICAL: UserRole.ADMIN,
+}
+
+SETTLED_BY_COMPARISON: Final = frozenset({RiskKind.BOOK_DIFFERENCE})
+
+
+class RiskEventClosed(Exception):
+    """The event is resolved; nobody can take it or resolve it again."""
+
+
+class StillThere(Exception):
+    """What the event is about was found by the last comparison too, so it cannot be called resolved."""
+
+
+class NotAnOwner(ValueError):
+    """Neither a role of this house nor an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that was found: its subject in words, and both figures as text."""
+
+    kind: RiskKind
+    subject: str
+    observed: str
+    expected: str
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When and at which block something was looked at."""
+
+    at: datetime
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who did something, and when."""
+
+    by: Address
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RiskEvent:
+    """One finding over time. `cleared` is the look that did not find it any more, `resolved` the person who said so."""
+
+    id: int
+    found: Finding
+    state: RiskState
+    owner: Owner
+    first_seen: Look
+    last_seen: Look
+    acknowledged: Deed | None = None
+    cleared: Look | None = None
+    resolved: Deed | None = None
+    note: str | None = None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        ends = [each.at for each in (self.cleared, self.resolved) if each is not None]
+        return min(ends, default=None)
+
+    def age(self, now: datetime) -> timedelta:
+        """How long it has been there, or was."""
+        return (self.ended_at or now) - self.first_seen.at
+
+    def __str__(self) -> str:
+        return f"{self.found.subject}: {self.found.observed}, not {self.found.expected}"
+
+
+def findings(differences: Iterable[Difference], worth: Worth | None, *, threshold: Bps) -> list[Finding]:
+    """Each difference as a finding, critical when it is material; without anything to measure by, all are."""
+    found = list(differences)
+    critical = set(found if worth is None else material(found, worth, threshold=threshold))
+    return [
+        Finding(
+            RiskKind.BOOK_DIFFERENCE,
+            each.subject,
+            each.book,
+            each.chain,
+            Severity.CRITICAL if each in critical else Severity.WARNING,
+        )
+        for each in found
+    ]
+
+
+def unexplained_findings(told: Explanation, *, threshold: Bps) -> list[Finding]:
+    """What no log tells of in a change of NAV, critical from so much of net assets, or of NAV per share, on."""
+
+    def is_critical(part: Part) -> bool:
+        start = told.start
+        return (
+            abs(part.amount) * BPS_ONE >= start.net_assets * threshold
+            or abs(part.per_share) * BPS_ONE >= start.nav_per_share * threshold
+        )
+
+    return [
+        Finding(
+            RiskKind.NAV_UNEXPLAINED,
+            f"NAV from block {told.start.at.number} to {told.end.at.number}, {_named(part.label)}",
+            f"{part.amount} ({part.per_share} a share)",
+            "0",
+            Severity.CRITICAL if is_critical(part) else Severity.WARNING,
+        )
+        for part in told.unexplained
+    ]
+
+
+def _named(label: Label) -> str:
+    return f"{label.kind} of {checksum(label.token)}" if label.token else label.kind
+
+
+def opened(event_id: int, found: Finding, look: Look) -> RiskEvent:
+    return RiskEvent(event_id, found, RiskState.OPEN, FIRST_OWNER[found.severity], look, look)
+
+
+def seen_again(event: RiskEvent, found: Finding, look: Look) -> RiskEvent:
+    """The same subject found once more, with the figures it has now. Worse than before, it is open again, and a role that
+    has it hands it to the one above."""
+    if not found.severity.exceeds(event.found.severity):
+        return replace(event, found=found, last_seen=look)
+    return replace(event, found=found, last_seen=look, state=RiskState.OPEN, owner=_at_least(event.owner, found.severity))
+
+
+def _at_least(owner: Owner, severity: Severity) -> Owner:
+    wanted = FIRST_OWNER[severity]
+    return wanted if isinstance(owner, UserRole) and not owner.includes(wanted) else owner
+
+
+def gone(event: RiskEvent, look: Look) -> RiskEvent:
+    """A look that did not find it any more resolves it, whatever its state."""
+    return replace(event, state=RiskState.RESOLVED, cleared=look)
+
+
+def acknowledge(event: RiskEvent, by: User, *, now: datetime, owner: Owner | None = None, note: str | None = None) -> RiskEvent:
+    """Somebody has seen it, and has it from now on, or says who has. Raises RiskEventClosed."""
+    _require_unresolved(event)
+    return replace(
+        event,
+        state=RiskState.ACKNOWLEDGED,
+        owner=owner or by.address,
+        acknowledged=Deed(by.address, now),
+        note=note or event.note,
+    )
+
+
+def assign(event: RiskEvent, owner: Owner) -> RiskEvent:
+    """It is this person's or role's to look after; nobody has seen it by that. Raises RiskEventClosed."""
+    _require_unresolved(event)
+    return replace(event, owner=owner)
+
+
+def resolve(event: RiskEvent, by: User, *, now: datetime, note: str | None = None) -> RiskEvent:
+    """A person declares it settled.
+
+    Raises:
+        RiskEventClosed, StillThere.
+    """
+    _require_unresolved(event)
+    if event.found.kind in SETTLED_BY_COMPARISON:
+        raise StillThere(
+            f"{event}: found by the comparison at block {event.last_seen.block}. It is resolved by the first comparison that"
+            " does not find it any more: repair the books (`paimon replay`), then compare (`paimon reconcile`)"
+        )
+    return replace(event, state=RiskState.RESOLVED, resolved=Deed(by.address, now), note=note or event.note)
+
+
+def _require_unresolved(event: RiskEvent) -> None:
+    if event.state is RiskState.RESOLVED:
+        when = f"{event.ended_at:%Y-%m-%d %H:%M} UTC"
+        raise RiskEventClosed(f"risk event {event.id} ({event.found.subject}) was resolved at {when}")
+
+
+def parse_owner(text: str) -> Owner:
+    """A role's name, or an address. Raises NotAnOwner."""
+    if text in {each.value for each in UserRole}:
+        return UserRole(text)
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise NotAnOwner(f"{text[:60]!r} is neither an address nor one of the roles {', '.join(UserRole)}") from error
+
+
+def shown_owner(owner: Owner) -> str:
+    return owner.value if isinstance(owner, UserRole) else checksum(owner)

@@ -1,0 +1,60 @@
+"""Risk events: what was found wrong, and who takes it up."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from paimon.application.risk_control.queries import RiskFilter, list_events
+from paimon.application.risk_control.take_up import acknowledge_event, resolve_event
+from paimon.composition import House
+from paimon.domain.risk import RiskEvent, RiskKind, RiskState, Severity, parse_owner
+from paimon.gateway.rest.dependencies import HouseDep, PageDep, RiskEventId, RiskHandler, SignedInUser
+from paimon.gateway.rest.envelope import Envelope, Listing, Pagination
+from paimon.gateway.rest.openapi import answers
+from paimon.gateway.rest.views.risk import AcknowledgeBody, ResolveBody, RiskEventView
+from paimon.infrastructure.database.clock import database_now
+
+router = APIRouter(prefix="/risk/events", tags=["risk"])
+
+_DEED_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
+
+
+@router.get("", summary="Risk events, latest first", responses=answers("risk_events", 400, 401, 503))
+async def index(
+    house: HouseDep,
+    _user: SignedInUser,
+    page: PageDep,
+    state: Annotated[RiskState | None, Query()] = None,
+    severity: Annotated[Severity | None, Query()] = None,
+    kind: Annotated[RiskKind | None, Query()] = None,
+) -> Envelope[Listing[RiskEventView]]:
+    async with house.database.read() as session:
+        now = await database_now(session)
+        found = await list_events(session, page, RiskFilter(state, severity, kind))
+    items = [RiskEventView.of(each, now) for each in found.items]
+    return Envelope[Listing[RiskEventView]](data=Listing[RiskEventView](items=items, pagination=Pagination.of(found)))
+
+
+@router.post(
+    "/{eventId}/acknowledge", summary="Take an event up, or give it to somebody", responses=answers("risk_event", *_DEED_ERRORS)
+)
+async def acknowledge(
+    event_id: RiskEventId, body: AcknowledgeBody, house: HouseDep, user: RiskHandler
+) -> Envelope[RiskEventView]:
+    """Acknowledged again, it changes its owner. What is acknowledged is still there: a material difference goes on
+    withholding NAV."""
+    owner = None if body.owner is None else parse_owner(body.owner)
+    event = await acknowledge_event(house.database, event_id, by=user, owner=owner, note=body.note)
+    return Envelope[RiskEventView](data=await _view(house, event))
+
+
+@router.post("/{eventId}/resolve", summary="Declare an event settled", responses=answers("risk_event", *_DEED_ERRORS))
+async def resolve(event_id: RiskEventId, body: ResolveBody, house: HouseDep, user: RiskHandler) -> Envelope[RiskEventView]:
+    """409 for a difference of the books: the first comparison that does not find it any more resolves it by itself."""
+    event = await resolve_event(house.database, event_id, by=user, note=body.note)
+    return Envelope[RiskEventView](data=await _view(house, event))
+
+
+async def _view(house: House, event: RiskEvent) -> RiskEventView:
+    async with house.database.read() as session:
+        return RiskEventView.of(event, await database_now(session))

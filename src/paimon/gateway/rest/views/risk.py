@@ -1,0 +1,69 @@
+"""Risk events as the API shows them, and what people say when they take one up."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import Field
+
+from paimon.domain.risk import RiskEvent, RiskKind, RiskState, Severity, shown_owner
+from paimon.gateway.rest.schema import AddressText, ApiModel, Time
+from paimon.gateway.rest.views.approvals import Reason
+
+
+class RiskEventView(ApiModel):
+    """Something that was found wrong: both figures, who has it, and how it stands."""
+
+    id: int
+    kind: RiskKind
+    subject: str
+    observed: str = Field(description="for a difference of the books: what the books say")
+    expected: str = Field(description="for a difference of the books: what the chain says")
+    severity: Severity = Field(description="a critical difference is a material one: NAV is withheld until it is resolved")
+    state: RiskState
+    owner: str = Field(description="a role, or the address of a person")
+    first_seen_at: Time
+    first_seen_block: int
+    last_seen_at: Time
+    last_seen_block: int = Field(description="at which both figures were read last")
+    age_seconds: int = Field(description="since it was first seen, until it was resolved or now")
+    acknowledged_at: Time | None
+    acknowledged_by: AddressText | None
+    resolved_at: Time | None
+    resolved_block: int | None = Field(description="of the first comparison that did not find it any more")
+    resolved_by: AddressText | None = Field(description="the person who resolved it, where a comparison cannot")
+    note: str | None
+
+    @classmethod
+    def of(cls, event: RiskEvent, now: datetime) -> Self:
+        return cls(
+            id=event.id,
+            kind=event.found.kind,
+            subject=event.found.subject,
+            observed=event.found.observed,
+            expected=event.found.expected,
+            severity=event.found.severity,
+            state=event.state,
+            owner=shown_owner(event.owner),
+            first_seen_at=event.first_seen.at,
+            first_seen_block=event.first_seen.block,
+            last_seen_at=event.last_seen.at,
+            last_seen_block=event.last_seen.block,
+            age_seconds=int(event.age(now).total_seconds()),
+            acknowledged_at=event.acknowledged.at if event.acknowledged else None,
+            acknowledged_by=event.acknowledged.by if event.acknowledged else None,
+            resolved_at=event.ended_at,
+            resolved_block=event.cleared.block if event.cleared else None,
+            resolved_by=event.resolved.by if event.resolved else None,
+            note=event.note,
+        )
+
+
+class AcknowledgeBody(ApiModel):
+    """Both may be left out: then it is the caller's, without a word."""
+
+    owner: str | None = Field(None, max_length=60, description="who has it from now on: a role, or a person's address")
+    note: Reason | None = None
+
+
+class ResolveBody(ApiModel):
+    note: Reason = Field(description="what it was, for whoever reads of it later")

@@ -1,0 +1,58 @@
+"""What this house found wrong, for people to take up. Owned: who has it and what they said of it is nowhere else."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Index, LargeBinary, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.domain.chain import Address
+from paimon.domain.risk import RiskKind, RiskState, Severity
+from paimon.domain.user import UserRole
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.types import Instant, enum_check, enum_column, length_check
+
+SCHEMA = {"schema": "owned"}
+
+
+class RiskEventRow(Base):
+    """One finding over time. A subject that was resolved and is found again begins a new row."""
+
+    __tablename__ = "risk_events"
+    __table_args__ = (
+        enum_check("kind", RiskKind),
+        enum_check("severity", Severity),
+        enum_check("state", RiskState),
+        enum_check("owner_role", UserRole),
+        *length_check(20, "owner_address", "acknowledged_by", "resolved_by"),
+        CheckConstraint("num_nonnulls(owner_role, owner_address) = 1", name="one_owner"),
+        CheckConstraint("(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", name="acknowledged_by_someone"),
+        CheckConstraint("state <> 'ACKNOWLEDGED' OR acknowledged_at IS NOT NULL", name="dated_when_acknowledged"),
+        CheckConstraint("(state = 'RESOLVED') = (resolved_at IS NOT NULL)", name="dated_when_resolved"),
+        CheckConstraint(
+            "num_nonnulls(resolved_block, resolved_by) = CASE WHEN resolved_at IS NULL THEN 0 ELSE 1 END",
+            name="resolved_by_look_or_person",
+        ),
+        CheckConstraint("first_seen_block <= last_seen_block", name="seen_in_order"),
+        Index("uq_risk_events_unresolved", "kind", "subject", unique=True, postgresql_where="state <> 'RESOLVED'"),
+        Index("ix_risk_events_subject", "kind", "subject"),
+        SCHEMA,
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[RiskKind] = enum_column(RiskKind)
+    subject: Mapped[str] = mapped_column(Text)
+    observed: Mapped[str] = mapped_column(Text)
+    expected: Mapped[str] = mapped_column(Text)
+    severity: Mapped[Severity] = enum_column(Severity)
+    state: Mapped[RiskState] = enum_column(RiskState)
+    owner_role: Mapped[UserRole | None] = enum_column(UserRole)
+    owner_address: Mapped[Address | None] = mapped_column(LargeBinary(20))
+    first_seen_at: Mapped[Instant]
+    first_seen_block: Mapped[int] = mapped_column(BigInteger)
+    last_seen_at: Mapped[Instant]
+    last_seen_block: Mapped[int] = mapped_column(BigInteger)
+    acknowledged_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    acknowledged_by: Mapped[Address | None] = mapped_column(LargeBinary(20))
+    resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    resolved_block: Mapped[int | None] = mapped_column(BigInteger)
+    resolved_by: Mapped[Address | None] = mapped_column(LargeBinary(20))
+    note: Mapped[str | None] = mapped_column(Text)
