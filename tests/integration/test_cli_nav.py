@@ -1,8 +1,10 @@
-"""`paimon snapshot` and `paimon nav explain`, as a person at a terminal sees them."""
+"""`paimon snapshot`, `paimon nav explain` and `paimon reconcile`, as a person at a terminal sees them."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
 from tests.support.books import record_all
 from tests.support.cli import Program, Programs
 from tests.support.fund_life import FundLife
@@ -13,6 +15,8 @@ from paimon.domain.chain import checksum
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
+
+NOBODY = "0x" + "77" * 20
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +96,31 @@ def test_what_cannot_be_told_is_said_in_words(
     assert program.wait() == 2, program.said
     assert words in " ".join(program.said.replace("│", " ").split())
     assert "Traceback" not in program.said
+
+
+async def test_reconcile_names_each_difference_with_its_age_and_owner_and_gives_it_to_somebody(
+    programs: Programs, env: dict[str, str], house: House, fund: TestFund
+) -> None:
+    await record_all(house, fund)
+    assert programs.start("reconcile", env=env).wait() == 0
+    async with house.database.write() as session:
+        await session.execute(text("UPDATE derived.contract_flags SET enabled = NOT enabled"))
+        await session.execute(text("UPDATE derived.service_addresses SET address = holder FROM derived.holdings"))
+    told = programs.start("reconcile", env=env)
+    assert told.wait() == 1, told.said
+    first = next(line for line in told.said.splitlines() if line.startswith("1 "))
+    assert re.match(r"1 CRITICAL open for 0 min, admin: \w+ of \w+: books 0x\w+, chain 0x\w+$", first), first
+    given = programs.start("reconcile", "--assign", "1", "super_admin", env=env)
+    assert given.wait() == 0, given.said
+    assert given.said.startswith("1 is now super_admin's: ")
+    assert "1 CRITICAL open for 0 min, super_admin: " in _said(programs.start("reconcile", env=env))
+    refusals = {("4711", "admin"): "no risk event 4711", ("1", "boss"): "neither an address", ("1", NOBODY): "nobody's"}
+    for (event, owner), why in refusals.items():
+        refused = programs.start("reconcile", "--assign", event, owner, env=env)
+        assert refused.wait() == 2
+        assert why in refused.said
+
+
+def _said(program: Program) -> str:
+    program.wait()
+    return program.said

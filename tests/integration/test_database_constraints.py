@@ -40,6 +40,7 @@ from paimon.infrastructure.database.models.owned import (
     UserRow,
     Wallet,
 )
+from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
 
 pytestmark = pytest.mark.integration
@@ -83,6 +84,14 @@ STATES: list[Wrong] = [
     (TransactionAttempt, {"status": "mined"}, "ck_transaction_attempts_mined_in_a_block"),
     (TransactionAttempt, {"status": "final"}, "ck_transaction_attempts_mined_in_a_block"),
     (OutboxMessage, {"done_at": EPOCH, "dead_at": EPOCH}, "ck_outbox_done_or_dead"),
+    (RiskEventRow, {"owner_address": address(1)}, "ck_risk_events_one_owner"),
+    (RiskEventRow, {"owner_role": None}, "ck_risk_events_one_owner"),
+    (RiskEventRow, {"acknowledged_at": EPOCH}, "ck_risk_events_acknowledged_by_someone"),
+    (RiskEventRow, {"state": "ACKNOWLEDGED"}, "ck_risk_events_dated_when_acknowledged"),
+    (RiskEventRow, {"state": "RESOLVED", "resolved_block": 1}, "ck_risk_events_dated_when_resolved"),
+    (RiskEventRow, {"resolved_block": 1}, "ck_risk_events_resolved_by_look_or_person"),
+    (RiskEventRow, {"state": "RESOLVED", "resolved_at": EPOCH}, "ck_risk_events_resolved_by_look_or_person"),
+    (RiskEventRow, {"first_seen_block": 2}, "ck_risk_events_seen_in_order"),
 ]
 
 UNKNOWN = "no such value"
@@ -100,6 +109,7 @@ VALUES: list[Wrong] = [
         TransactionIntent: ("kind",),
         TransactionAttempt: ("status",),
         OutboxMessage: ("priority",),
+        RiskEventRow: ("kind", "severity", "owner_role"),
     }.items()
     for column in columns
 ]
@@ -107,6 +117,7 @@ VALUES: list[Wrong] = [
 VALUES += [
     (ApprovalTicket, {"status": UNKNOWN, "decided_at": EPOCH}, "ck_approval_tickets_status_known"),
     (TransactionIntent, {"status": UNKNOWN, "closed_at": EPOCH}, "ck_transaction_intents_status_known"),
+    (RiskEventRow, {"state": UNKNOWN}, "ck_risk_events_state_known"),
 ]
 
 LENGTHS: list[Wrong] = [
@@ -132,6 +143,17 @@ LENGTHS: list[Wrong] = [
     for wrong in (0, 33)
 ]
 
+_PEOPLE: dict[str, dict[str, Any]] = {
+    "owner_address": {"owner_role": None},
+    "acknowledged_by": {"acknowledged_at": EPOCH},
+    "resolved_by": {"state": "RESOLVED", "resolved_at": EPOCH},
+}
+LENGTHS += [
+    (RiskEventRow, others | {column: b"\x01" * wrong}, f"ck_risk_events_{column}_length")
+    for column, others in _PEOPLE.items()
+    for wrong in (0, 33)
+]
+
 AMOUNTS: list[Wrong] = [
     (table, {column: wrong}, f"ck_{table.__tablename__}_{column}_uint256")
     for table, columns in {
@@ -153,6 +175,7 @@ AMOUNTS += [
 
 # A second row that differs only in the columns given.
 TWICE: list[Wrong] = [
+    (RiskEventRow, {"observed": "3"}, "uq_risk_events_unresolved"),
     (Cursor, {}, "pk_cursor"),
     (Block, {"hash": OTHER}, "pk_blocks"),
     (Block, {"number": 2}, "uq_blocks_hash"),

@@ -15,6 +15,7 @@ from tests.support.strategies import EPOCH, address
 from paimon.domain.approval import TicketStatus, TicketType, Verdict
 from paimon.domain.chain import ContractName, Hash32
 from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.domain.risk import RiskKind, RiskState, Severity
 from paimon.domain.transaction import AttemptStatus, IntentKind, WalletName
 from paimon.domain.user import UserRole
 from paimon.infrastructure.database.models.base import Base
@@ -42,6 +43,7 @@ from paimon.infrastructure.database.models.owned import (
     UserRow,
     Wallet,
 )
+from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 HASH: Final = Hash32(b"\x01" * 32)
@@ -143,6 +145,19 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     },
     OutboxMessage: {"kind": "fund", "aggregate_id": "fund", "payload": {}, "priority": OutboxPriority.NORMAL},
     BookCheck: {"block_number": 1, "block_hash": HASH, "figures_compared": 1, "differences": []},
+    RiskEventRow: {
+        "kind": RiskKind.BOOK_DIFFERENCE,
+        "subject": "supply",
+        "observed": "1",
+        "expected": "2",
+        "severity": Severity.CRITICAL,
+        "state": RiskState.OPEN,
+        "owner_role": UserRole.ADMIN,
+        "first_seen_at": EPOCH,
+        "first_seen_block": 1,
+        "last_seen_at": EPOCH,
+        "last_seen_block": 1,
+    },
     **catalogue_rows.VALID,
 }
 

@@ -9,7 +9,7 @@ from tests.support.strategies import address, stamp
 
 from paimon.application.event_listener.decode import DecodedLog
 from paimon.application.event_listener.fetch import ChainLog
-from paimon.application.event_listener.react import FUND, REDEMPTION, Reaction, due_reactions
+from paimon.application.event_listener.react import BOOKS, FUND, RECONCILE, REDEMPTION, Reaction, due_reactions
 from paimon.domain.chain import ContractName, Hash32
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database.models.derived import LogStatus
@@ -89,7 +89,10 @@ def test_each_aggregate_is_reacted_to_once_at_the_priority_of_its_most_urgent_ev
     assert len(found) == len(reactions)
     counted = [each for each in logs if each.name and each.status is not LogStatus.QUARANTINED]
     about = {(REDEMPTION, str(each.request_id)) for each in counted if each.request_id is not None}
-    assert set(found) == about | ({(FUND, "fund")} if counted else set())
+    odd = [each.log.block.number for each in logs if each.status is LogStatus.QUARANTINED]
+    assert set(found) == about | ({(FUND, "fund")} if counted else set()) | ({(RECONCILE, BOOKS)} if odd else set())
+    compared = found.pop((RECONCILE, BOOKS), None)
+    assert compared is None or compared.payload == {"block": max(odd)}
     for (kind, aggregate), reaction in found.items():
         names = [each.name for each in counted if kind == FUND or str(each.request_id) == aggregate]
         assert reaction.payload["events"] == list(dict.fromkeys(names))
@@ -97,6 +100,7 @@ def test_each_aggregate_is_reacted_to_once_at_the_priority_of_its_most_urgent_ev
         assert reaction.payload["block"] == max(each.log.block.number for each in counted)
 
 
-def test_what_is_quarantined_or_unknown_moves_nobody() -> None:
-    quarantined = said("RedemptionSettled", request_id=1, status=LogStatus.QUARANTINED)
-    assert due_reactions([quarantined, said(None, status=LogStatus.UNKNOWN)]) == []
+def test_what_is_quarantined_only_has_the_books_compared_and_what_is_unknown_moves_nobody() -> None:
+    quarantined = said("RedemptionSettled", request_id=1, block=7, status=LogStatus.QUARANTINED)
+    unknown = said(None, block=9, status=LogStatus.UNKNOWN)
+    assert due_reactions([quarantined, unknown]) == [Reaction(RECONCILE, BOOKS, OutboxPriority.HIGH, {"block": 7})]

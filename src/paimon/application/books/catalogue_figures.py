@@ -20,7 +20,7 @@ from paimon.domain.otc import OrderStatus, OtcOrder
 from paimon.domain.service import Service
 from paimon.domain.snapshot import Tier
 from paimon.domain.token_movement import TokenFlow
-from paimon.infrastructure.blockchain.contracts import FundContracts, Read
+from paimon.infrastructure.blockchain.contracts import FundContracts, NoAnswer, Read
 from paimon.infrastructure.database.models.derived import (
     AssetConfig,
     FeeAccountRow,
@@ -160,6 +160,8 @@ async def catalogue_chain_figures(contracts: FundContracts, books: CatalogueBook
         ("withdrawable redemption fees", Read(_VAULT, "withdrawableRedemptionFees")),
         ("redemption fees ever", Read(_VAULT, "totalAccumulatedRedemptionFees")),
         *((_service_subject(*key), Read(key[0], function)) for key, function in _SERVICES.items()),
+    ]
+    elsewhere: list[tuple[str, Read]] = [  # at addresses that the books name, and that may therefore be wrong
         *(
             (
                 f"vault's balance of {checksum(token)}",
@@ -174,8 +176,8 @@ async def catalogue_chain_figures(contracts: FundContracts, books: CatalogueBook
     ]
     orders = [Read(_OTC, "getOrder", (each.order_id,), each.manager) for each in books.orders]
     fixed = [Read(_CONTROLLER, "getAssetConfigs"), Read(_CONTROLLER, "getLayerConfigs")]
-    answers = await contracts.read([*fixed, *(read for _, read in questions), *orders], at=at)
-    configs, layers, answers = answers[0], answers[1], answers[2:]
+    configs, layers, *answers = await contracts.read([*fixed, *(read for _, read in questions)], at=at)
+    found = await contracts.try_read([*(read for _, read in elsewhere), *orders], at=at)
     figures: Figures = {"asset count": len(configs)}
     figures |= _chain_assets(configs, {each.token for each in books.assets if each.adapter is not None})
     bands = {band.tier for band in books.bands}
@@ -183,10 +185,12 @@ async def catalogue_chain_figures(contracts: FundContracts, books: CatalogueBook
         if tier in bands:
             target, least, most = layer.values()
             figures[f"tier {tier} band"] = (least, target, most)
-    for (subject, _), answer in zip(questions, answers, strict=False):
+    answers += found[: len(elsewhere)]
+    for (subject, _), answer in zip((*questions, *elsewhere), answers, strict=True):
         figures[subject] = _plain(answer)
-    for order, told in zip(books.orders, answers[len(questions) :], strict=True):
-        figures |= _chain_order(order, told)
+    for order, told in zip(books.orders, found[len(elsewhere) :], strict=True):
+        if not isinstance(told, NoAnswer):  # else it is absent on chain
+            figures |= _chain_order(order, told)
     return figures
 
 
@@ -196,6 +200,8 @@ def _plain(answer: Any) -> Hashable:
             return checksum(answer)
         case list():
             return tuple(sorted(answer))
+        case NoAnswer():
+            return str(answer)
     return int(answer)
 
 

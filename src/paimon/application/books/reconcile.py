@@ -34,7 +34,7 @@ from paimon.domain.projection import Flag, RoleKey
 from paimon.domain.redemption import Channel, OnChainStatus, Redemption
 from paimon.domain.risk import RiskEvent, findings
 from paimon.domain.units import Bps, RawAmount
-from paimon.infrastructure.blockchain.contracts import FundContracts, Read
+from paimon.infrastructure.blockchain.contracts import FundContracts, NoAnswer, Read
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import ContractFlag, RedemptionRequest, RoleHolder
 from paimon.infrastructure.database.models.derived import Holding as HoldingRow
@@ -212,13 +212,13 @@ async def _chain_figures(contracts: FundContracts, books: Books) -> dict[str, Ha
     answers = await contracts.read([read for _, read in questions], at=books.at)
     figures.update(zip((subject for subject, _ in questions), answers, strict=True))
     ids = range(1, count + 1)
-    requests = await contracts.read([Read(manager, "getRedemptionRequest", (each,)) for each in ids], at=books.at)
-    for request in requests:
-        figures.update(_chain_request(request, with_nav=request["requestId"] in books.locked_navs))
+    requests = await contracts.try_read([Read(manager, "getRedemptionRequest", (each,)) for each in ids], at=books.at)
+    for request in (each for each in requests if not isinstance(each, NoAnswer)):  # without an answer: absent on chain
+        figures.update(chain_request_figures(request, with_nav=request["requestId"] in books.locked_navs))
     return figures
 
 
-def _chain_request(request: Mapping[str, Any], *, with_nav: bool) -> dict[str, Hashable]:
+def chain_request_figures(request: Mapping[str, Any], *, with_nav: bool) -> dict[str, Hashable]:
     prefix = f"request {request['requestId']} "
     names = ["shares", "grossAmount", "requestTime", "settlementTime", "requiresApproval", "windowId"]
     names += ["lockedNav"] if with_nav else []

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from eth_abi.exceptions import DecodingError
+
 from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, Hash32, checksum, hex0x
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
@@ -51,6 +53,16 @@ class Read:
     address: Address | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """What stands for a read that reverted, or was answered by something that is not this contract."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"(no answer: {self.reason})"
+
+
 class FundContracts:
     """Reads of the fund over one endpoint."""
 
@@ -84,6 +96,32 @@ class FundContracts:
             for read, answer in zip(chunk, answers, strict=True):
                 results.append(self.abis[read.contract].decode_result(read.function, bytes.fromhex(answer[2:])))
         return results
+
+    async def try_read(self, reads: Sequence[Read], *, at: BlockStamp) -> list[Any]:
+        """As `read`, but what has no answer is a `NoAnswer` in its place: for addresses that only the books name.
+
+        Raises:
+            RpcUnavailable, RpcError: the node's failures, which say nothing of the contracts.
+        """
+        results: list[Any] = []
+        for start in range(0, len(reads), BATCH_MAX):
+            chunk = reads[start : start + BATCH_MAX]
+            answers = await self.rpc.try_batch([self._request(each, at) for each in chunk])
+            results += [self._outcome(read, answer) for read, answer in zip(chunk, answers, strict=True)]
+        return results
+
+    def _outcome(self, read: Read, answer: Any) -> Any:
+        abi = self.abis[read.contract]
+        if isinstance(answer, RpcError):
+            if not answer.is_revert:
+                raise answer
+            return NoAnswer(f"{read.function} reverted: {abi.explain_revert(answer.revert_data)}")
+        try:
+            return abi.decode_result(read.function, bytes.fromhex(answer[2:]))
+        except (DecodingError, OverflowError, UnicodeDecodeError):
+            return NoAnswer(
+                f"{read.function} of no such contract" if answer == "0x" else f"{read.function} answered {answer[:66]}"
+            )
 
     def _request(self, read: Read, at: BlockStamp) -> tuple[str, list[Any]]:
         data = self.abis[read.contract].encode_call(read.function, *read.args)
