@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import zip_longest
-from typing import Any
 
 import pytest
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Integer, LargeBinary, Text, text
@@ -12,6 +11,7 @@ from tests.support.books import record_all
 from tests.support.derived_tables import (
     PROJECTED,
     Books,
+    as_the_models_read,
     books_of,
     execute,
     outbox_of,
@@ -120,22 +120,7 @@ async def test_a_rebuilt_prefix_equals_what_the_live_tables_were_at_that_block(
             await Rebuild(shadow, contracts, page_logs=page_logs).fold_to(session, at)
             for pair in PAIRS:
                 found = (await session.execute(pair.rebuilt.select())).mappings().all()
-                assert sorted(map(dict, found), key=repr) == _as_the_models_read(pair.name, books), f"{pair.name} at {at}"
-
-
-def _as_the_models_read(name: str, books: Books) -> list[dict[str, Any]]:
-    types = {column.name: column.type for column in metadata.tables[f"derived.{name}"].columns}
-
-    def read(column: str, value: Any) -> Any:
-        match types[column]:
-            case EnumText() as text:
-                return None if value is None else text.values(value)
-            case Uint256Type():
-                return None if value is None else int(value)
-            case _:
-                return value
-
-    return sorted(({column: read(column, value) for column, value in row.items()} for row in books[name]), key=repr)
+                assert sorted(map(dict, found), key=repr) == as_the_models_read(pair.name, books), f"{pair.name} at {at}"
 
 
 def corruptions() -> Iterator[list[tuple[str, str]]]:
@@ -194,9 +179,13 @@ async def test_any_one_column_of_any_one_row_that_is_wrong_is_found_and_named_an
 
 def _corrupt(owner_url: str, table: str, column: str) -> None:
     """One row's column becomes another value."""
+    execute(owner_url, f"UPDATE derived.{table} SET {column} = {_another_value(table, column)} WHERE {_one_of(table)}")
+
+
+def _one_of(table: str) -> str:
+    """SQL for the fourth row, or the last of fewer."""
     fourth_or_last = f"(SELECT least(3, count(*) - 1) FROM derived.{table})"
-    one = f"ctid = (SELECT ctid FROM derived.{table} ORDER BY ctid OFFSET {fourth_or_last} LIMIT 1)"
-    execute(owner_url, f"UPDATE derived.{table} SET {column} = {_another_value(table, column)} WHERE {one}")
+    return f"ctid = (SELECT ctid FROM derived.{table} ORDER BY ctid OFFSET {fourth_or_last} LIMIT 1)"
 
 
 def _drop_checks(owner_url: str, table: str) -> None:
@@ -205,18 +194,34 @@ def _drop_checks(owner_url: str, table: str) -> None:
             execute(owner_url, f"ALTER TABLE derived.{table} DROP CONSTRAINT {constraint.name}")
 
 
-async def test_a_missing_row_and_one_too_many_are_found_and_put_right(
+async def test_of_every_table_a_missing_row_and_one_too_many_are_found_and_put_right(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
 ) -> None:
-    execute(owner_url, "DELETE FROM derived.holdings WHERE ctid = (SELECT ctid FROM derived.holdings LIMIT 1)")
-    execute(owner_url, "INSERT INTO derived.contract_flags VALUES ('AssetController', 'paused', true, 1)")
+    for table in PROJECTED:
+        _drop_checks(owner_url, table)
+        execute(owner_url, f"DELETE FROM derived.{table} WHERE {_one_of(table)}")
     found = (await check(owner, contracts)).comparison
-    assert [(each.table, each.live == "(absent)", each.rebuilt == "(absent)") for each in found.examples] == [
-        ("contract_flags", False, True),
-        ("holdings", True, False),
-    ]
+    assert {(each.table, each.live) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
+    assert found.rows_differing == len(PROJECTED)
     await replay(owner, contracts)
     assert books_of(owner_url) == recorded[max(recorded)]
+    for table in PROJECTED:
+        assert execute(owner_url, _insert_another(table)) == 1
+    found = (await check(owner, contracts)).comparison
+    assert {(each.table, each.rebuilt) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
+    assert found.rows_differing == len(PROJECTED)
+    await replay(owner, contracts)
+    assert books_of(owner_url) == recorded[max(recorded)]
+
+
+def _insert_another(table: str) -> str:
+    """A copy of one row under another key."""
+    columns = metadata.tables[f"derived.{table}"].columns
+    unique = {each.name for index in metadata.tables[f"derived.{table}"].indexes if index.unique for each in index.columns}
+    key = min((each for each in columns if each.primary_key), key=lambda each: isinstance(each.type, EnumText)).name
+    values = ", ".join(_another_value(table, each.name) if each.name in {key, *unique} else each.name for each in columns)
+    names = ", ".join(each.name for each in columns)
+    return f"INSERT INTO derived.{table} ({names}) SELECT {values} FROM derived.{table} WHERE {_one_of(table)}"
 
 
 async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_one_fills_them(

@@ -1,11 +1,13 @@
 """Books brought up to the chain by hand, so that a test needs no listener running beside it."""
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 from tests.support.testfund import TestFund
 
 from paimon.application.event_listener.follow import Listener
 from paimon.composition import House
+from paimon.domain.chain import BlockStamp
 from paimon.infrastructure.database.leases import HeldLease
 
 _LEASE: Final = HeldLease("listener", "tests", 1)
@@ -19,7 +21,14 @@ async def record_all(house: House, fund: TestFund) -> None:
 
 async def record_final(house: House) -> None:
     """Everything that is final now."""
+    async for _cursor in following_by_hand(house):
+        pass
+
+
+async def following_by_hand(house: House) -> AsyncIterator[BlockStamp]:
+    """Everything that is final now, range by range; where the cursor is after each."""
     listener = Listener(house.database, house.contracts, house.chain, house.settings.chain, house.settings.fund.start_block)
     cursor, followed = await listener._start(_LEASE)
     while (advanced := await listener._advance(cursor, followed, _LEASE)) is not None:
         cursor, followed = advanced
+        yield cursor

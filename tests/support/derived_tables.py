@@ -12,9 +12,10 @@ from paimon.application.event_listener.fetch import Range
 from paimon.application.event_listener.record import record
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.base import table_of
+from paimon.infrastructure.database.models.base import metadata, table_of
 from paimon.infrastructure.database.models.derived import PROJECTIONS
 from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.types import EnumText, Uint256Type
 
 PROJECTED: Final = tuple(table_of(each).name for each in PROJECTIONS)
 READ_COLUMNS: Final = ("block_number", "log_index", *Reading._fields)
@@ -45,6 +46,22 @@ def books_of(url: str) -> Books:
     with psycopg.connect(libpq(url)) as connection:
         books = {name: rows(connection, f"derived.{name}") for name in PROJECTED}
         return books | {"raw_logs": rows(connection, "derived.raw_logs", *READ_COLUMNS)}
+
+
+def as_the_models_read(name: str, books: Books) -> list[dict[str, Any]]:
+    """A table's rows with the types its model gives them."""
+    types = {column.name: column.type for column in metadata.tables[f"derived.{name}"].columns}
+
+    def read(column: str, value: Any) -> Any:
+        match types[column]:
+            case EnumText() as text:
+                return None if value is None else text.values(value)
+            case Uint256Type():
+                return None if value is None else int(value)
+            case _:
+                return value
+
+    return sorted(({column: read(column, value) for column, value in row.items()} for row in books[name]), key=repr)
 
 
 def outbox_of(url: str) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ Logs are decoded again from their bytes and folded by the listener's own code in
 listener goes on. Then either
 
 - *check*: one snapshot of the database holds the live tables and the cursor they stand at; the shadow is led to that
-  very block inside it, compared, and forgotten. Nothing durable is written and nobody waits; or
+  very block inside it, compared, and forgotten; and what was recorded is held against itself (see `inputs`). Nothing
+  durable is written and nobody waits; or
 - *replay*: the cursor's row is locked, at which the listener waits before its next range; the few logs recorded since
   are folded, and the rows that differ are replaced (see `swap`). One transaction: a crash leaves all as it was.
 
@@ -21,6 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from paimon.application.books.inputs import inputs_differing
 from paimon.application.books.rebuild import Progress, Rebuild, in_silence, position_of_books
 from paimon.application.books.shadow import Shadow, open_shadow
 from paimon.application.books.swap import Comparison, compare_with_live, swap_in
@@ -70,7 +72,9 @@ async def check(
             await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             at = await position_of_books(session)
             await rebuild.fold_to(session, at)
+            inputs = await inputs_differing(session)
             comparison = await compare_with_live(session, examples_max=examples_max)
+    comparison = comparison.with_more(inputs, examples_max=examples_max)
     for each in comparison.examples:
         log.error("books.replay_differs", table=each.table, key=each.key, column=each.column, block=at)
     log.info("books.replay_checked", block=at, logs=rebuild.logs, rows_differing=comparison.rows_differing)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from paimon.application.books.recorded import Position
 from paimon.application.event_listener.decode import Reading
-from paimon.infrastructure.database.models.base import metadata, table_of
+from paimon.infrastructure.database.models.base import Base, metadata, table_of
 from paimon.infrastructure.database.models.derived import PROJECTIONS, RawLog
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.settings import Refusal
@@ -46,15 +46,16 @@ class Pair:
         return self.live.name
 
 
-def _live(table: Table) -> Table:
-    return table.to_metadata(_LIVE, schema="live")
+def live_table(model: type[Base]) -> Table:
+    """The model's table as it is named on a shadow's connection, where the model itself means the shadow."""
+    return table_of(model).to_metadata(_LIVE, schema="live")
 
 
-_PROJECTED: Final = {table_of(model) for model in PROJECTIONS}
-PAIRS: Final = tuple(Pair(_live(table), table) for table in metadata.sorted_tables if table in _PROJECTED)
+_PROJECTED: Final = {table_of(model): model for model in PROJECTIONS}
+PAIRS: Final = tuple(Pair(live_table(_PROJECTED[table]), table) for table in metadata.sorted_tables if table in _PROJECTED)
 """Every projection, parents before children."""
 
-LIVE_LOGS: Final = _live(table_of(RawLog))
+LIVE_LOGS: Final = live_table(RawLog)
 
 READ_ANEW: Final = Table(
     "logs_read_anew",

@@ -7,8 +7,9 @@ are, nobody waits for a table's lock, and keys, indexes, rights and views stay w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from typing import Any, Final, Self
 
 from sqlalchemy import (
     ColumnElement,
@@ -43,6 +44,12 @@ class Comparison:
 
     rows_differing: int
     examples: tuple[RowDifference, ...]
+
+    def with_more(self, found: Sequence[RowDifference], *, examples_max: int) -> Self:
+        """These differences too; of each table some are shown."""
+        shown = [each for _, some in groupby(found, key=lambda each: each.table) for each in islice(some, examples_max)]
+        rows = len({(each.table, each.key) for each in found})
+        return replace(self, rows_differing=self.rows_differing + rows, examples=(*self.examples, *shown))
 
 
 async def compare_with_live(session: WriteSession, *, examples_max: int) -> Comparison:
