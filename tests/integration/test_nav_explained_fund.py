@@ -25,7 +25,7 @@ from paimon.gateway.cli.demo.anvil import find_anvil
 from paimon.gateway.cli.demo.people import ADMIN
 from paimon.gateway.cli.market.history import lay_history
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
-from paimon.infrastructure.database.models.derived import Block, RawLog, TokenTransferRow
+from paimon.infrastructure.database.models.derived import Block, RawLog, TokenTransferRow, TradeRow
 
 pytestmark = pytest.mark.integration
 
@@ -75,6 +75,38 @@ async def test_requests_and_their_ends(house: House, fund: TestFund) -> None:
     assert len(parts["settled"].places) == 3  # the payment, the fee kept, the settlement
     assert parts["returned"].amount > 0
     assert closing.unexplained == ()
+
+
+async def test_a_cached_value_hides_a_price_from_the_contract_and_not_from_the_explanation(
+    house: House, fund: TestFund, life: FundLife
+) -> None:
+    """Deployed behaviour 3: when the contract's figure catches up after five minutes, nothing moves here any more."""
+    before = await snapshot_now(house, fund)
+    life.controller(ADMIN, "refreshCache")
+    life.set_price("RWAC", 130 * WAD // 100)
+    moved = await snapshot_now(house, fund)
+    fund.warp(301)
+    caught_up = await snapshot_now(house, fund)
+    assert (moved.stale_cache, moved.contract.share_price) == (True, before.nav_per_share)
+    assert (caught_up.stale_cache, caught_up.contract.share_price) == (False, moved.nav_per_share)
+    rise = await told_between(house, before, moved)
+    assert lines(rise) == {Group.PRICE: moved.net_assets - before.net_assets}
+    assert rise.change_per_share == moved.nav_per_share - before.nav_per_share > 0
+    assert (await told_between(house, moved, caught_up)).parts == ()
+
+
+async def test_success_without_effect_moves_nothing_and_is_no_line(house: House, fund: TestFund, life: FundLife) -> None:
+    """Deployed behaviour 7: a purchase below the minimum, a waterfall of nothing, and a buffer that needs nothing."""
+    before = await snapshot_now(house, fund)
+    below_minimum = life.buy("RWAC", 100)
+    life.controller("hot", "executeWaterfallLiquidation", 0, 1)
+    life.controller("hot", "allocateToLayer", 1, 0)
+    after = await snapshot_now(house, fund)
+    told = await told_between(house, before, after)
+    assert (told.change, told.change_per_share, lines(told), told.unexplained) == (0, 0, {}, ())
+    async with house.database.read() as session:
+        trades = [*await session.scalars(select(TradeRow).where(TradeRow.block_number > before.at.number))]
+    assert [(each.block_number, each.has_effect, each.usdt_amount) for each in trades] == [(below_minimum, False, 0)]
 
 
 async def test_an_order_on_its_way_is_no_loss(house: House, fund: TestFund, life: FundLife) -> None:

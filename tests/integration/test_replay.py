@@ -18,7 +18,7 @@ from tests.support.derived_tables import (
     record_as_the_listener_does,
     synthetic_contracts,
 )
-from tests.support.synthetic_logs import ranges, write_cursor
+from tests.support.synthetic_logs import ADDRESSES, ranges, write_cursor
 from tests.support.testfund import DAY, TestFund
 
 from paimon.application.books.rebuild import Rebuild
@@ -222,6 +222,18 @@ def _insert_another(table: str) -> str:
     values = ", ".join(_another_value(table, each.name) if each.name in {key, *unique} else each.name for each in columns)
     names = ", ".join(each.name for each in columns)
     return f"INSERT INTO derived.{table} ({names}) SELECT {values} FROM derived.{table} WHERE {_one_of(table)}"
+
+
+@pytest.mark.parametrize("column", ["address", "topics", "data", "tx_hash", "tx_index"])
+async def test_a_log_that_is_not_what_was_recorded_is_found_by_what_it_leaves_wrong(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books], column: str
+) -> None:
+    """A replay reads the logs' bytes and cannot know others: it names the rows that no longer follow from them."""
+    one = "ctid = (SELECT ctid FROM derived.raw_logs WHERE event = 'DepositProcessed' LIMIT 1)"
+    value = {"topics": "topics[1:2]", "address": r"'\x" + ADDRESSES.redemption_manager.hex() + "'"}
+    changed = value.get(column) or _another_value("raw_logs", column)
+    assert execute(owner_url, f"UPDATE derived.raw_logs SET {column} = {changed} WHERE {one}") == 1
+    assert (await check(owner, contracts)).comparison.rows_differing > 0
 
 
 async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_one_fills_them(

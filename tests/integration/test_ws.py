@@ -21,7 +21,7 @@ from paimon.settings import RedisSettings, Settings
 
 pytestmark = pytest.mark.integration
 
-EVERYTHING = ["fund:overview", "redemption:new", "redemption:settled", "approval:new", "approval:resolved"]
+EVERYTHING = ["fund:overview", "redemption:new", "redemption:settled", "approval:new", "approval:resolved", "risk:alert"]
 
 
 @pytest.fixture

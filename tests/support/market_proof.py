@@ -14,7 +14,7 @@ from tests.support.fund_life import MATERIAL
 from tests.support.testfund import ARTIFACTS, TestFund
 
 from paimon.application.books.explain import load_happenings
-from paimon.application.books.reconcile import reconcile
+from paimon.application.books.reconcile import Reconciliation, reconcile
 from paimon.application.books.replay import check
 from paimon.application.books.snapshot_json import from_json
 from paimon.application.books.snapshots import KEPT, take_snapshot
@@ -29,6 +29,8 @@ from paimon.infrastructure.database.models.derived import LogStatus, Observation
 
 _BLOCKS_A_SNAPSHOT: Final = 3
 """On average: some follow each other from block to block, others lie far apart."""
+_SNAPSHOTS_A_COMPARISON: Final = 20
+"""Of the books with the chain, on the way: what cancels out until the end is seen too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Proof:
     logs: int
     quarantined: int
     snapshots: int
+    comparisons: int
     differences: list[str]
     rows_differing: list[str]
     tiers_in_doubt: list[int]
@@ -49,27 +52,33 @@ class Proof:
     def __str__(self) -> str:
         return (
             f"seed {self.summary.seed}: {self.summary.actions} actions, {self.logs} logs, {self.quarantined} quarantined,"
-            f" {self.snapshots} snapshots, {max(self.snapshots - 1, 0)} pairs, {len(self.differences)} differences,"
+            f" {self.snapshots} snapshots, {max(self.snapshots - 1, 0)} pairs, {self.comparisons} comparisons,"
+            f" {len(self.differences)} differences,"
             f" {len(self.rows_differing)} rows differ in replay, {len(self.not_summing)} sums wrong,"
             f" {len(self.unexplained)} unexplained, {self.seconds:.0f} s"
         )
 
 
-async def lay_and_follow(house: House, fund: TestFund, *, seed: int, actions: int) -> Summary:
-    """After each block the listener records what is final, and now and then a snapshot is kept: the same for one seed."""
+async def lay_and_follow(house: House, fund: TestFund, *, seed: int, actions: int) -> tuple[Summary, list[Reconciliation]]:
+    """After each block the listener records what is final; now and then a snapshot is kept, and the books are compared:
+    the same for one seed."""
     loop, rng = asyncio.get_running_loop(), Random(seed)
+    compared: list[Reconciliation] = []
 
-    async def follow(*, keep: bool) -> None:
+    async def follow(*, keep: bool, compare: bool) -> None:
         await record_final(house)
         if keep:
             await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
+        if compare:
+            compared.append(await reconcile(house.database, house.contracts))
 
     def between_blocks(_done: float) -> None:
         keep = rng.randrange(_BLOCKS_A_SNAPSHOT) == 0
-        asyncio.run_coroutine_threadsafe(follow(keep=keep), loop).result()
+        compare = keep and rng.randrange(_SNAPSHOTS_A_COMPARISON) == 0
+        asyncio.run_coroutine_threadsafe(follow(keep=keep, compare=compare), loop).result()
 
     people = fund.people.fund_people()
-    return await asyncio.to_thread(
+    summary = await asyncio.to_thread(
         lay_history,
         fund.rpc_url,
         fund.deployment,
@@ -79,6 +88,7 @@ async def lay_and_follow(house: House, fund: TestFund, *, seed: int, actions: in
         actions=actions,
         progress=between_blocks,
     )
+    return summary, compared
 
 
 async def prove(house: House, fund: TestFund, owner: AsyncEngine, *, seed: int, actions: int) -> Proof:
@@ -86,10 +96,10 @@ async def prove(house: House, fund: TestFund, owner: AsyncEngine, *, seed: int, 
     began = time.monotonic()
     await record_all(house, fund)
     await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
-    summary = await lay_and_follow(house, fund, seed=seed, actions=actions)
+    summary, compared = await lay_and_follow(house, fund, seed=seed, actions=actions)
     await record_all(house, fund)
     await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
-    compared = await reconcile(house.database, house.contracts)
+    compared.append(await reconcile(house.database, house.contracts))
     rebuilt = (await check(owner, house.contracts)).comparison
     async with house.database.read() as session:
         logs = await session.scalar(select(func.count()).select_from(RawLog))
@@ -106,7 +116,8 @@ async def prove(house: House, fund: TestFund, owner: AsyncEngine, *, seed: int, 
         logs=int(logs or 0),
         quarantined=int(quarantined or 0),
         snapshots=len(snapshots),
-        differences=[str(each) for each in compared.differences],
+        comparisons=len(compared),
+        differences=[f"block {each.at.number}, {found}" for each in compared for found in each.differences],
         rows_differing=[str(each) for each in rebuilt.examples],
         tiers_in_doubt=[each.at.number for each in snapshots if not each.tiers_agree],
         not_summing=[_between(each) for each in told if _sum(each) != _change(each.start, each.end)],

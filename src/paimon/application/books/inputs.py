@@ -1,5 +1,5 @@
 """What a replay starts from, held against itself: blocks in an unbroken chain up to the cursor, logs and observations in
-those blocks, and the time series beside the snapshots they were taken from.
+those blocks, each transaction in one place, and the time series beside the snapshots they were taken from.
 
 A replay cannot put these right, for nothing in this database says what they were. What differs here was changed by
 somebody, or lost, and is recorded anew from the chain.
@@ -46,6 +46,16 @@ _LOGS_ELSEWHERE = text("""
      WHERE log.block_hash <> block.hash
      ORDER BY log.block_number, log.log_index
 """)
+_TORN_TRANSACTIONS = text("""
+    SELECT block_number, log_index, tx_hash, tx_index,
+           CASE WHEN tx_index = index_before THEN hash_before ELSE tx_hash END AS wanted_tx_hash,
+           CASE WHEN tx_hash = hash_before OR tx_index < index_before THEN index_before ELSE tx_index END AS wanted_tx_index
+      FROM (SELECT block_number, log_index, tx_hash, tx_index,
+                   lag(tx_hash) OVER in_block AS hash_before, lag(tx_index) OVER in_block AS index_before
+              FROM derived.raw_logs WINDOW in_block AS (PARTITION BY block_number ORDER BY log_index)) AS log
+     WHERE (tx_hash = hash_before) <> (tx_index = index_before) OR tx_index < index_before
+     ORDER BY block_number, log_index
+""")
 _OBSERVED_ELSEWHERE = text("""
     SELECT seen.kind, seen.subject, seen.block_number, seen.block_hash, seen.block_timestamp,
            block.hash AS wanted_block_hash, block.timestamp AS wanted_block_timestamp
@@ -63,6 +73,7 @@ async def inputs_differing(session: WriteSession) -> list[RowDifference]:
         *await _contradictions(session, "blocks", ("number",), _BROKEN_CHAIN),
         *await _contradictions(session, "cursor", ("id",), _OTHER_CURSOR),
         *await _contradictions(session, "raw_logs", ("block_number", "log_index"), _LOGS_ELSEWHERE),
+        *await _contradictions(session, "raw_logs", ("block_number", "log_index"), _TORN_TRANSACTIONS),
         *await _contradictions(session, "observations", ("kind", "subject", "block_number"), _OBSERVED_ELSEWHERE),
         *await _series_differing(session),
     ]
