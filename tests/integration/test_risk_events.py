@@ -1,6 +1,7 @@
 """Differences of the books as risk events: kept, told, taken up, and gone with the first clean comparison."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from paimon.application.books.compare import compare_and_publish, compare_if_due
 from paimon.application.books.reconcile import Reconciliation, chain_request_figures
 from paimon.application.event_listener.react import RECONCILE
 from paimon.application.risk_control.keep import RISK_EVENT
+from paimon.application.risk_control.store import lock_event, save
 from paimon.application.risk_control.take_up import acknowledge_event
 from paimon.composition import House
 from paimon.domain.chain import parse_address
 from paimon.domain.nav import MATERIAL
-from paimon.domain.risk import RiskState, Severity
+from paimon.domain.risk import RiskState, Severity, acknowledge
 from paimon.domain.user import User, UserRole
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
@@ -157,6 +159,26 @@ async def test_two_comparisons_at_once_open_each_event_once(house: House, fund: 
     await spoil(house, 10_000 * WAD)
     await asyncio.gather(*(compare(house) for _ in range(4)))
     assert sorted(each.subject for each in await rows(house)) == sorted({each.subject for each in await rows(house)})
+
+
+async def test_a_comparison_and_somebody_who_takes_an_event_do_not_block_each_other(
+    house: House, fund: TestFund, differing: Reconciliation, eventually: Callable[..., Any]
+) -> None:
+    """Whoever has the row goes on, and the comparison waits for them: what they said is not lost."""
+    otto = User(parse_address(fund.people.address("otto")), UserRole.OPERATOR, "otto")
+
+    async def comparison_waits() -> bool:
+        async with house.database.read() as session:
+            return bool(await session.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")))
+
+    async with house.database.write() as session:
+        event = await lock_event(session, differing.events[0].id)
+        comparing = asyncio.create_task(compare(house))
+        await eventually(comparison_waits)
+        await save(session, [acknowledge(event, otto, now=event.first_seen.at, note="mine")])
+    result = await comparing
+    (taken,) = [each for each in result.events if each.id == event.id]
+    assert (taken.state, taken.owner, taken.note) == (RiskState.ACKNOWLEDGED, otto.address, "mine")
 
 
 async def test_a_flood_is_kept_whole_but_only_its_worst_are_told(house: House, fund: TestFund) -> None:

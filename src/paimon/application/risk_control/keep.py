@@ -24,7 +24,8 @@ RISK_EVENT: Final = "risk_event"
 _TOLD_MAX: Final = 50
 _PRIORITY: Final = {Severity.WARNING: OutboxPriority.HIGH, Severity.CRITICAL: OutboxPriority.CRITICAL}
 
-_ONE_COMPARISON_AT_A_TIME = text("LOCK TABLE owned.risk_events IN SHARE ROW EXCLUSIVE MODE")
+# Not on the events' own table: whoever acknowledges one holds its row already, and would wait for us as we for them.
+_ONE_COMPARISON_AT_A_TIME = text("LOCK TABLE owned.book_checks IN SHARE ROW EXCLUSIVE MODE")
 
 
 async def keep_differences(session: WriteSession, found: Sequence[Finding], *, block: int) -> list[RiskEvent]:
