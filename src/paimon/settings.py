@@ -189,6 +189,9 @@ class ScheduleSettings(Group):
     snapshot_seconds: float = 60
     sla_sweep_seconds: float = 30
     reconcile_seconds: float = 3_600
+    retention_seconds: float = Field(
+        3_600, gt=0, description="each run looks what a day's end made due; a daily one would never come where restarts do"
+    )
 
 
 class NavSettings(Group):
@@ -198,6 +201,21 @@ class NavSettings(Group):
     snapshot_pause_seconds: float = Field(5.0, gt=0, description="a burst of events gives one snapshot per pause")
     history_points_max: int = Field(2_500, ge=1, description="points of one answer; 90 days of hours are 2 160")
     explain_steps_max: int = Field(2_500, ge=1, description="snapshots one explanation may go through")
+
+
+class RetentionSettings(Group):
+    """Whole UTC days that the time series are kept. The database refuses to remove anything younger than the least allowed
+    here, whoever asks. Source of the defaults: docs/fund.md, "Data".
+    """
+
+    daily_snapshots_days: int = Field(730, ge=90)
+    asset_holdings_snapshots_days: int = Field(365, ge=30)
+    event_processing_logs_days: int = Field(7, ge=1)
+    compress_after_days: int = Field(
+        30, ge=1, description="daily_snapshots, where TimescaleDB can; read by `paimon db upgrade`"
+    )
+    batch_rows_max: int = Field(5_000, ge=1, description="rows deleted in one transaction")
+    batches_max: int = Field(200, ge=1, description="transactions of one run and series; the next run goes on")
 
 
 class LeaseSettings(Group):
@@ -243,6 +261,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     nav: NavSettings = NavSettings()
+    retention: RetentionSettings = RetentionSettings()
     lease: LeaseSettings = LeaseSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

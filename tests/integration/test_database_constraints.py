@@ -1,6 +1,7 @@
 """Wrong values and wrong states that the tables refuse by themselves, whoever writes them."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from paimon.infrastructure.database.models.derived import (
     RedemptionRequest,
     RoleHolder,
 )
+from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog, RetentionRun
 from paimon.infrastructure.database.models.owned import (
     ApprovalRecord,
     ApprovalTicket,
@@ -92,6 +94,13 @@ STATES: list[Wrong] = [
     (RiskEventRow, {"resolved_block": 1}, "ck_risk_events_resolved_by_look_or_person"),
     (RiskEventRow, {"state": "RESOLVED", "resolved_at": EPOCH}, "ck_risk_events_resolved_by_look_or_person"),
     (RiskEventRow, {"first_seen_block": 2}, "ck_risk_events_seen_in_order"),
+    (EventProcessingLog, {"first_block": 3}, "ck_event_processing_logs_blocks_in_order"),
+    (EventProcessingLog, {"quarantined": 2}, "ck_event_processing_logs_quarantined_within_logs"),
+    (EventProcessingLog, {"behind_blocks": -1}, "ck_event_processing_logs_not_ahead_of_final"),
+    (EventProcessingLog, {"fetch_us": -1}, "ck_event_processing_logs_time_passes"),
+    (EventProcessingHour, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_begins_an_hour"),
+    (EventProcessingHour, {"batches": 3}, "ck_event_processing_hourly_sums_something_up"),
+    (RetentionRun, {"rows_removed": -1}, "ck_retention_runs_removes"),
 ]
 
 UNKNOWN = "no such value"

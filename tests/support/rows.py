@@ -30,6 +30,7 @@ from paimon.infrastructure.database.models.derived import (
     RedemptionRequest,
     RoleHolder,
 )
+from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog, RetentionRun
 from paimon.infrastructure.database.models.owned import (
     ApprovalRecord,
     ApprovalTicket,
@@ -158,6 +159,29 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "last_seen_at": EPOCH,
         "last_seen_block": 1,
     },
+    EventProcessingLog: {
+        "time": EPOCH,
+        "last_block": 2,
+        "first_block": 1,
+        "last_block_at": EPOCH,
+        "logs": 1,
+        "quarantined": 0,
+        "behind_blocks": 0,
+        "fetch_us": 1,
+        "record_us": 1,
+    },
+    EventProcessingHour: {
+        "hour": EPOCH,
+        "batches": 1,
+        "blocks": 2,
+        "logs": 1,
+        "quarantined": 0,
+        "behind_blocks_max": 0,
+        "fetch_us": 1,
+        "record_us": 1,
+        "record_us_max": 1,
+    },
+    RetentionRun: {"series": "s", "ran_at": EPOCH, "kept_from": EPOCH, "rows_removed": 0, "complete": True},
     **catalogue_rows.VALID,
 }
 

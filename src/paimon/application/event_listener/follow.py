@@ -7,6 +7,7 @@ loop stops for good and says so: that is for a person.
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 
 import structlog
 from sqlalchemy import select, update
@@ -22,6 +23,7 @@ from paimon.application.event_listener.following import (
     load_followed,
     require_same_fund,
 )
+from paimon.application.event_listener.processing import Fetching
 from paimon.application.event_listener.record import CursorMoved, record
 from paimon.domain.chain import BlockStamp, checksum, hex0x
 from paimon.domain.followed import Followed, FollowedContract
@@ -95,6 +97,7 @@ class Listener:
             if final.number <= cursor.number:
                 return None
             last = min(final.number, cursor.number + self.options.batch_blocks_max)
+            began = monotonic()
             fetched, logs = await fetch_followed(self.contracts, followed, cursor.number + 1, last)
             if fetched.parent_hash != cursor.hash:
                 await self._require_same_chain(cursor)
@@ -103,14 +106,15 @@ class Listener:
             log.warning("listener.waits_for_node", reason=str(error), **shown(cursor))
             return None
         fetched = fetched.at_most(self.options.batch_logs_max)
-        new = await self._record(fetched, logs[: len(fetched.logs)], followed, lease)
+        fetching = Fetching(monotonic() - began, final.number - fetched.last.number)
+        new = await self._record(fetched, logs[: len(fetched.logs)], fetching, followed, lease)
         return fetched.last, followed.with_more(new)
 
     async def _record(
-        self, fetched: Range, logs: list[DecodedLog], followed: Followed, lease: HeldLease
+        self, fetched: Range, logs: list[DecodedLog], fetching: Fetching, followed: Followed, lease: HeldLease
     ) -> list[FollowedContract]:
         try:
-            new = await record(self.database, fetched, logs, followed=followed, epoch=lease.epoch)
+            new = await record(self.database, fetched, logs, followed=followed, epoch=lease.epoch, fetching=fetching)
         except CursorMoved as error:
             # Someone else writes. Whoever is right, it is not this holder any more: stand by, and start from the cursor.
             raise LeaseLost(str(error)) from error

@@ -6,17 +6,21 @@ the same result.
 """
 
 from collections.abc import Iterable, Sequence
+from time import monotonic
+from typing import Final
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import text
+from sqlalchemy import func, text
 
 from paimon.application.event_listener.decode import DecodedLog, Reading
 from paimon.application.event_listener.fetch import Header, Range
 from paimon.application.event_listener.following import add_followed, announced
+from paimon.application.event_listener.processing import Fetching, add_batches, microseconds
 from paimon.application.event_listener.project import project
 from paimon.application.event_listener.react import due_reactions
 from paimon.domain.followed import Followed, FollowedContract
 from paimon.infrastructure.database.copying import driver_connection
+from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 
@@ -32,14 +36,24 @@ _ADVANCE = text("""
 """)
 
 
+_EFFORTLESS: Final = Fetching()
+
+
 async def record(
-    database: Database, fetched: Range, logs: Sequence[DecodedLog], *, followed: Followed, epoch: int
+    database: Database,
+    fetched: Range,
+    logs: Sequence[DecodedLog],
+    *,
+    followed: Followed,
+    epoch: int,
+    fetching: Fetching = _EFFORTLESS,
 ) -> list[FollowedContract]:
     """Commit one range, or nothing; the contracts that it brought in, followed from now on.
 
     Raises:
         CursorMoved: the compare-and-set found another hash or epoch.
     """
+    began = monotonic()
     async with database.write() as session:
         await _advance_cursor(session, fetched, epoch=epoch)
         if logs:
@@ -49,7 +63,22 @@ async def record(
         new = announced(followed, logs)
         await add_followed(session, new)
         await _add_reactions(session, logs)
+        await add_batches(session, [_batch(fetched, logs, fetching, record_seconds=monotonic() - began)])
     return new
+
+
+def _batch(fetched: Range, logs: Sequence[DecodedLog], fetching: Fetching, *, record_seconds: float) -> dict[str, object]:
+    return {
+        "time": func.now(),
+        "first_block": fetched.headers[0].stamp.number,
+        "last_block": fetched.last.number,
+        "last_block_at": fetched.last.timestamp,
+        "logs": len(logs),
+        "quarantined": sum(log.status is LogStatus.QUARANTINED for log in logs),
+        "behind_blocks": fetching.behind_blocks,
+        "fetch_us": microseconds(fetching.seconds),
+        "record_us": microseconds(record_seconds),
+    }
 
 
 async def _advance_cursor(session: WriteSession, fetched: Range, *, epoch: int) -> None:

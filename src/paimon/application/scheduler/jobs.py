@@ -23,4 +23,5 @@ def jobs(schedule: ScheduleSettings) -> tuple[Job, ...]:
         Job("paimon.sweep_sla", OutboxPriority.HIGH, schedule.sla_sweep_seconds),
         Job("paimon.take_snapshot", OutboxPriority.NORMAL, schedule.snapshot_seconds),
         Job("paimon.reconcile", OutboxPriority.REPORTS, schedule.reconcile_seconds),
+        Job("paimon.apply_retention", OutboxPriority.REPORTS, schedule.retention_seconds),
     )

@@ -17,7 +17,7 @@ app = typer.Typer(help="The database: migrations.", no_args_is_help=True)
 def upgrade(context: typer.Context) -> None:
     """Apply pending migrations as the owner of the tables, and give the application's role its rights."""
     with explained():
-        reached = migrated(load_settings(context.obj).database)
+        reached = migrated(load_settings(context.obj))
         print(f"the database is at migration {reached}")
 
 

@@ -4,24 +4,25 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from paimon.infrastructure.database import migrate
-from paimon.settings import DatabaseSettings, Refusal
+from paimon.settings import Refusal, Settings
 
 
 class MigrationRefused(Refusal):
     """The migrations cannot run; the message says what to set or to grant."""
 
 
-def migrated(options: DatabaseSettings) -> str:
+def migrated(settings: Settings) -> str:
     """Apply pending migrations as the owner of the tables and give the application's role its rights; the revision reached.
 
     Raises:
         MigrationRefused, UnsupportedServer.
     """
+    options = settings.database
     if options.owner_url is None:
         raise MigrationRefused("PAIMON_DATABASE__OWNER_URL is not set: migrations run as the owner of the tables")
     app_role = make_url(options.url.get_secret_value()).username
     try:
-        return migrate.upgrade(options.owner_url.get_secret_value(), app_role=app_role)
+        return migrate.upgrade(options.owner_url.get_secret_value(), app_role=app_role, retention=settings.retention)
     except OperationalError as error:
         raise MigrationRefused(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {_first_line(error)}") from error
     except ProgrammingError as error:

@@ -1,21 +1,28 @@
 """`paimon status`: how the house stands, for the person who was woken up."""
 
 import asyncio
-from typing import Any
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Final
 
 import typer
 from sqlalchemy import select, text
 
 from paimon.application.books.overview import display
+from paimon.application.event_listener.processing import Processed, processed_lately
 from paimon.composition import House, open_house, require_ready
 from paimon.gateway.cli.process import explained
 from paimon.infrastructure.database.models.derived import Cursor
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
+from paimon.infrastructure.database.models.operating import RetentionRun
 from paimon.infrastructure.database.models.owned import BookCheck
 from paimon.infrastructure.keys.client import SignerUnavailable
+from paimon.infrastructure.timeseries.apply import find_edition
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer()
+
+_LATELY: Final = timedelta(minutes=5)
 
 
 @app.command()
@@ -23,7 +30,7 @@ def status(context: typer.Context) -> None:
     """Head, final and recorded block, leases, queue, wallets and the last comparison of the books."""
     with explained():
         for name, value in asyncio.run(_status(load_settings(context.obj))).items():
-            print(f"{name:<22} {value}")
+            print(f"{name:<26} {value}")
 
 
 async def _status(settings: Settings) -> dict[str, Any]:
@@ -35,6 +42,9 @@ async def _status(settings: Settings) -> dict[str, Any]:
             cursor = (await session.execute(select(Cursor))).scalar_one_or_none()
             check = (await session.scalars(select(BookCheck).order_by(BookCheck.id.desc()).limit(1))).one_or_none()
             nav = (await session.scalars(select(NavPoint).order_by(NavPoint.block_number.desc()).limit(1))).one_or_none()
+            processed = await processed_lately(session, _LATELY)
+            edition = await find_edition(session)
+            removed = (await session.scalars(select(RetentionRun).order_by(RetentionRun.series))).all()
             rows: dict[str, Any] = dict((await session.execute(_COUNTS)).mappings().one())
             leases = (await session.execute(_LEASES)).all()
             wallets = (await session.execute(_WALLETS)).all()
@@ -42,6 +52,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
             "chain": f"{settings.chain.chain_id} at {house.rpc.endpoint}",
             "head / final": f"{head} / {final.number}",
             "recorded": f"{cursor.number} ({final.number - cursor.number} behind final)" if cursor else "nothing yet",
+            "processing": _processing(processed),
             **{f"lease {name}": f"{owner}, epoch {epoch}{'' if held else ', EXPIRED'}" for name, owner, epoch, held in leases},
             "outbox": f"{rows['due']} due, {rows['dead']} dead-lettered",
             "quarantined logs": rows["quarantined"],
@@ -54,6 +65,8 @@ async def _status(settings: Settings) -> dict[str, Any]:
             "signer": await _signer(house),
             "official NAV": _official(nav),
             "books": f"{len(check.differences)} differences at block {check.block_number}" if check else "not compared yet",
+            "time series": edition.value,
+            **_retention(removed),
         }
 
 
@@ -63,6 +76,24 @@ def _official(point: NavPoint | None) -> str:
     if point.status is NavStatus.WITHHELD:
         return f"WITHHELD at block {point.block_number}: {point.withheld_reason}"
     return f"{display(point.nav_per_share, 18)} at block {point.block_number}"
+
+
+def _processing(lately: Processed) -> str:
+    minutes = _LATELY / timedelta(minutes=1)
+    if not lately.batches:
+        return f"nothing recorded in {minutes:g} min"
+    return (
+        f"{lately.blocks / _LATELY.total_seconds():.2f} blocks/s and {lately.logs} logs in {minutes:g} min,"
+        f" {lately.record_ms_mean:.1f} ms a batch, at most {lately.behind_blocks_max} blocks behind final"
+    )
+
+
+def _retention(runs: Iterable[RetentionRun]) -> dict[str, str]:
+    return {
+        f"  {run.series}": f"kept from {run.kept_from:%Y-%m-%d}, {run.rows_removed} rows removed"
+        f"{'' if run.complete else ', MORE ARE DUE'} (looked {run.ran_at:%Y-%m-%d %H:%M} UTC)"
+        for run in runs
+    }
 
 
 _COUNTS = text("""

@@ -18,6 +18,7 @@ from paimon.application.books.reconcile import NothingRecorded
 from paimon.application.books.snapshots import take_snapshot
 from paimon.application.redemptions.reactions import LiveMessage
 from paimon.application.redemptions.settlement import settle_due
+from paimon.application.retention import apply_retention
 from paimon.composition import House
 from paimon.domain.chain import checksum
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
@@ -155,6 +156,10 @@ async def _reconcile(house: House) -> None:
         log.error("reconcile.fund_cannot_be_read", reason=str(error))
 
 
+async def _apply_retention(house: House) -> None:
+    await apply_retention(house.database, house.settings.retention)
+
+
 TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     HANDLE: _handle,
     "paimon.drive_wallets": _drive_wallets,
@@ -163,5 +168,6 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.sweep_sla": _sweep_sla,
     "paimon.take_snapshot": _take_snapshot,
     "paimon.reconcile": _reconcile,
+    "paimon.apply_retention": _apply_retention,
 }
 """Every task by name: the first is sent by the relay, the others by the scheduler (`application/scheduler/jobs`)."""

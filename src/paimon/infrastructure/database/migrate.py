@@ -4,6 +4,7 @@ Migrations run as the owner of the tables; the application's own role may only r
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,8 @@ from sqlalchemy.engine import create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.infrastructure.database.models import metadata
-from paimon.settings import Refusal
+from paimon.infrastructure.timeseries.apply import SERIES, apply_timeseries
+from paimon.settings import Refusal, RetentionSettings
 
 _HERE: Final = Path(__file__).parent
 SERVER_VERSION_MIN: Final = 160_000
@@ -47,15 +49,24 @@ def head_revision() -> str:
     return head
 
 
-def upgrade(owner_url: str, *, app_role: str | None, revision: str = "head") -> str:
-    """Apply pending migrations in one transaction and give the application's role its rights; the revision reached."""
+_RETENTION: Final = RetentionSettings()
+
+
+def upgrade(owner_url: str, *, app_role: str | None, revision: str = "head", retention: RetentionSettings = _RETENTION) -> str:
+    """Apply pending migrations and what TimescaleDB has for the time series, and give the application's role its rights,
+    in one transaction; the revision reached.
+    """
     engine = create_engine(owner_url)
     try:
         with engine.begin() as connection:
             _require_server(connection)
             command.upgrade(_config(connection), revision)
+            if at_head := _current(connection) == head_revision():
+                apply_timeseries(connection, compress_after=timedelta(days=retention.compress_after_days))
             if app_role is not None:
                 _grant(connection, app_role)
+                if at_head:
+                    _grant_retention(connection, app_role)
             return MigrationContext.configure(connection, opts={"version_table_schema": "public"}).get_current_revision() or ""
     finally:
         engine.dispose()
@@ -68,6 +79,14 @@ def _grant(connection: Connection, app_role: str) -> None:
         connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {role}"))
         connection.execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"))
         connection.execute(text(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"))
+
+
+def _grant_retention(connection: Connection, app_role: str) -> None:
+    """Rows of the time series go by one function only, which knows its bounds."""
+    role = connection.dialect.identifier_preparer.quote(app_role)
+    for series in SERIES:
+        connection.execute(text(f"REVOKE DELETE ON {series.table} FROM {role}"))
+    connection.execute(text(f"GRANT EXECUTE ON FUNCTION owned.remove_expired(text, timestamptz, integer) TO {role}"))
 
 
 def _require_server(connection: Connection) -> None:

@@ -268,7 +268,7 @@ class Stack:
         self.settings = load_settings(self.env_file)
 
     def _prepare_database(self) -> None:
-        self._tell("database", f"at migration {migrated(self.settings.database)}")
+        self._tell("database", f"at migration {migrated(self.settings)}")
         asyncio.run(self._seed_users())
 
     async def _seed_users(self) -> None:

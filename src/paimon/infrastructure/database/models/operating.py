@@ -1,0 +1,66 @@
+"""What the house's own machinery did: the listener's batches, and what was removed because its time was over.
+
+Owned, because no replay can find it out again: it tells of this house's work, not of the chain.
+"""
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Integer, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.types import Instant
+
+SCHEMA = {"schema": "owned"}
+
+
+class EventProcessingLog(Base):
+    """One batch of the listener. `time` is the database's, when its recording began; durations are the listener's own."""
+
+    __tablename__ = "event_processing_logs"
+    __table_args__ = (
+        CheckConstraint("first_block <= last_block", name="blocks_in_order"),
+        CheckConstraint("quarantined BETWEEN 0 AND logs", name="quarantined_within_logs"),
+        CheckConstraint("behind_blocks >= 0", name="not_ahead_of_final"),
+        CheckConstraint("fetch_us >= 0 AND record_us >= 0", name="time_passes"),
+        SCHEMA,
+    )
+    time: Mapped[Instant] = mapped_column(primary_key=True)
+    last_block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    first_block: Mapped[int] = mapped_column(BigInteger)
+    last_block_at: Mapped[Instant]
+    logs: Mapped[int] = mapped_column(Integer)
+    quarantined: Mapped[int] = mapped_column(Integer)
+    behind_blocks: Mapped[int] = mapped_column(BigInteger)
+    fetch_us: Mapped[int] = mapped_column(BigInteger)
+    record_us: Mapped[int] = mapped_column(BigInteger)
+
+
+class EventProcessingHour(Base):
+    """The batches of one hour, summed up as they are written; it stays when they go."""
+
+    __tablename__ = "event_processing_hourly"
+    __table_args__ = (
+        CheckConstraint("hour = date_trunc('hour', hour, 'UTC')", name="begins_an_hour"),
+        CheckConstraint("batches > 0 AND blocks >= batches", name="sums_something_up"),
+        SCHEMA,
+    )
+    hour: Mapped[Instant] = mapped_column(primary_key=True)
+    batches: Mapped[int] = mapped_column(BigInteger)
+    blocks: Mapped[int] = mapped_column(BigInteger)
+    logs: Mapped[int] = mapped_column(BigInteger)
+    quarantined: Mapped[int] = mapped_column(BigInteger)
+    behind_blocks_max: Mapped[int] = mapped_column(BigInteger)
+    fetch_us: Mapped[int] = mapped_column(BigInteger)
+    record_us: Mapped[int] = mapped_column(BigInteger)
+    record_us_max: Mapped[int] = mapped_column(BigInteger)
+
+
+class RetentionRun(Base):
+    """The last run of retention over one series: from when on it is kept, and how many rows went in all runs together."""
+
+    __tablename__ = "retention_runs"
+    __table_args__ = (CheckConstraint("rows_removed >= 0", name="removes"), SCHEMA)
+    series: Mapped[str] = mapped_column(Text, primary_key=True)
+    ran_at: Mapped[Instant]
+    kept_from: Mapped[Instant]
+    rows_removed: Mapped[int] = mapped_column(BigInteger)
+    complete: Mapped[bool] = mapped_column(Boolean)

@@ -1,0 +1,140 @@
+"""TimescaleDB's part, where it is to be had: hypertables in both editions, compression in the full one.
+
+    PLAIN   no extension: the tables as the migrations made them
+    APACHE  the same tables in chunks, so that retention drops files instead of deleting rows
+    FULL    the same, with old chunks compressed by a policy of the extension's own
+
+Only storage differs. Names, columns, constraints, queries, the hourly sums and retention are the same in all three, so
+nothing above this folder asks which it is. Applied by `paimon db upgrade` after the migrations, in their transaction;
+again at any time, with nothing to do when nothing has changed. An extension that appears later is taken up by the next run.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.infrastructure.database.models.base import Base, table_of
+from paimon.infrastructure.database.models.operating import EventProcessingLog
+from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
+
+log = structlog.get_logger(__name__)
+
+
+class Edition(StrEnum):
+    PLAIN = "plain tables"
+    APACHE = "TimescaleDB, Apache edition"
+    FULL = "TimescaleDB, full edition"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A table over `time`; how much of it one chunk holds, and in which order old chunks are compressed, if they are."""
+
+    model: type[Base]
+    chunk: timedelta
+    compress_order: str | None = None
+
+    @property
+    def name(self) -> str:
+        return table_of(self.model).name
+
+    @property
+    def table(self) -> str:
+        return table_of(self.model).fullname
+
+
+SERIES: Final = (
+    Series(DailySnapshot, timedelta(days=30), compress_order="time, block_number"),
+    Series(AssetHoldingSnapshot, timedelta(days=30)),
+    Series(EventProcessingLog, timedelta(days=1)),
+)
+
+_EDITION: Final = text("""
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN 'PLAIN'
+                WHEN current_setting('timescaledb.license', true) = 'timescale' THEN 'FULL'
+                ELSE 'APACHE' END
+""")
+"""The same for every role. The full edition under an Apache licence setting refuses what only it has, so counts as Apache."""
+
+
+def apply_timeseries(connection: Connection, *, compress_after: timedelta) -> Edition:
+    """Give the series what this database's TimescaleDB has, creating the extension where that is possible."""
+    _create_extension(connection)
+    edition = Edition[connection.execute(_EDITION).scalar_one()]
+    for series in SERIES if edition is not Edition.PLAIN else ():
+        _make_hypertable(connection, series)
+        if edition is Edition.FULL and series.compress_order is not None:
+            _compress(connection, series, series.compress_order, compress_after)
+    log.info("timeseries.applied", edition=edition.value)
+    return edition
+
+
+async def find_edition(session: AsyncSession) -> Edition:
+    """What stores the series of this database."""
+    return Edition[(await session.execute(_EDITION)).scalar_one()]
+
+
+# `timescaledb.max_background_workers` is the loader's: it exists only where the server has loaded the library at its start,
+# without which CREATE EXTENSION would end the session.
+_CREATABLE: Final = text("""
+    SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb' AND installed_version IS NULL)
+       AND current_setting('timescaledb.max_background_workers', true) IS NOT NULL
+""")
+
+
+def _create_extension(connection: Connection) -> None:
+    if not connection.execute(_CREATABLE).scalar_one():
+        return
+    try:
+        with connection.begin_nested():
+            connection.execute(text("CREATE EXTENSION timescaledb"))
+    except DBAPIError as error:  # plain tables do as well; but somebody installed it for a reason
+        log.warning(
+            "timeseries.extension_not_created",
+            reason=str(error).splitlines()[0],
+            remedy="CREATE EXTENSION timescaledb as a superuser, then `paimon db upgrade` again",
+        )
+
+
+_MAKE_HYPERTABLE: Final = text("""
+    SELECT create_hypertable(CAST(:table AS regclass), by_range('time', CAST(:chunk AS interval)),
+                             create_default_indexes => false, if_not_exists => true, migrate_data => true)
+""")
+_IS_HYPERTABLE: Final = text("""
+    SELECT EXISTS (SELECT FROM timescaledb_information.hypertables
+                    WHERE format('%I.%I', hypertable_schema, hypertable_name)::regclass = CAST(:table AS regclass))
+""")
+
+
+def _make_hypertable(connection: Connection, series: Series) -> None:
+    """The primary key leads with the time, so no index is added: the table stays what the models say."""
+    if not connection.execute(_IS_HYPERTABLE, {"table": series.table}).scalar_one():
+        connection.execute(_MAKE_HYPERTABLE, {"table": series.table, "chunk": series.chunk})
+
+
+_COMPRESSED_AFTER: Final = text("""
+    SELECT CAST(config ->> 'compress_after' AS interval)
+      FROM timescaledb_information.jobs
+     WHERE proc_name = 'policy_compression'
+       AND format('%I.%I', hypertable_schema, hypertable_name)::regclass = CAST(:table AS regclass)
+""")
+_COMPRESS: Final = text("SELECT add_compression_policy(CAST(:table AS regclass), compress_after => CAST(:after AS interval))")
+_NO_LONGER: Final = text("SELECT remove_compression_policy(CAST(:table AS regclass))")
+
+
+def _compress(connection: Connection, series: Series, order: str, after: timedelta) -> None:
+    found = connection.execute(_COMPRESSED_AFTER, {"table": series.table}).scalar_one_or_none()
+    if found == after:
+        return
+    if found is None:
+        options = f"timescaledb.compress, timescaledb.compress_orderby = '{order}'"
+        connection.execute(text(f"ALTER TABLE {series.table} SET ({options})"))
+    else:
+        connection.execute(_NO_LONGER, {"table": series.table})
+    connection.execute(_COMPRESS, {"table": series.table, "after": after})
