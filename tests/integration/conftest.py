@@ -1,19 +1,23 @@
-"""A running signer, and a driver with everything it needs."""
+"""A running signer, a driver with everything it needs, and databases of every edition of TimescaleDB."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.support.editions import Editions, Store
 from tests.support.sending import Office
 from tests.support.signing import LARGE, client_of, make_policy
 from tests.support.testfund import TestFund
 
 from paimon.domain.chain import parse_address
+from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
+from paimon.infrastructure.timeseries.apply import Edition
 from paimon.settings import SendingSettings
 
 
@@ -39,3 +43,16 @@ async def office(fund: TestFund, database: Database, signer: SignerClient) -> As
     async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
         options = SendingSettings(keeper=keeper, approver=approver)
         yield Office(fund, database, FundContracts(rpc, fund.addresses), signer, options)
+
+
+@pytest.fixture(scope="session")
+def editions(postgres: EmbeddedPostgres, data_folder: Path) -> Iterator[Editions]:
+    with ExitStack() as stack:
+        yield Editions(postgres, data_folder, stack)
+
+
+@pytest.fixture(params=list(Edition), ids=lambda edition: edition.name.lower())
+def store(editions: Editions, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """An empty database; the test runs once for each edition."""
+    with editions.store(request.param) as opened:
+        yield opened

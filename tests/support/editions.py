@@ -1,0 +1,104 @@
+"""One database of each edition behind one face, so that a test of the time series runs on all of them."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import Connection, event
+from sqlalchemy import create_engine as create_owner_engine
+from tests.support.timescaledb import apache_server, full_server
+
+from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.infrastructure.timeseries.apply import Edition
+
+APP: Final = "paimon_app"
+_NAME: Final = "paimon_series"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An empty database and its edition. The full one has one session: open one thing at a time."""
+
+    edition: Edition
+    owner_url: str
+    app_url: str
+
+    def upgrade(self, **options: Any) -> None:
+        migrate.upgrade(self.owner_url, app_role=APP, **options)
+
+    @contextmanager
+    def owner(self) -> Iterator[Connection]:
+        """One transaction as the owner of the tables."""
+        engine = create_owner_engine(self.owner_url)
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Database]:
+        """As the application's role, which in the full edition its superuser becomes."""
+        engine = create_engine(self.app_url, pool_size=1, connect_timeout_seconds=30, application_name="tests")
+        if self.owner_url == self.app_url:
+            event.listen(engine.sync_engine, "connect", _become_app)
+        database = Database(engine)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+
+def _become_app(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET SESSION AUTHORIZATION {APP}")
+    cursor.close()
+    connection.commit()
+
+
+@dataclass(slots=True)
+class Editions:
+    """Servers, started when a test first asks for their edition."""
+
+    plain: EmbeddedPostgres
+    folder: Path
+    stack: Any
+    apache: EmbeddedPostgres | None = None
+    full: str | None = None
+
+    def _folder(self, name: str) -> Path:
+        folder = self.folder / name
+        folder.mkdir()
+        folder.chmod(0o755)
+        return folder
+
+    @contextmanager
+    def store(self, edition: Edition) -> Iterator[Store]:
+        if edition is Edition.FULL:
+            if self.full is None:
+                self.full = self.stack.enter_context(full_server(self._folder("full")))
+            _empty(self.full)
+            yield Store(edition, self.full, self.full)
+            return
+        if edition is Edition.APACHE and self.apache is None:
+            self.apache = self.stack.enter_context(apache_server(self._folder("apache")))
+        server = self.plain if edition is Edition.PLAIN else self.apache
+        assert server is not None
+        server.create_database(_NAME)
+        try:
+            yield Store(edition, server.url("paimon_owner", _NAME), server.url(APP, _NAME))
+        finally:
+            server.drop_database(_NAME)
+
+
+def _empty(url: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True, prepare_threshold=None) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS derived, owned CASCADE")
+        connection.execute("DROP TABLE IF EXISTS public.alembic_version")
+        if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APP]).fetchall():
+            connection.execute(f"CREATE ROLE {APP} LOGIN")

@@ -1,0 +1,109 @@
+"""TimescaleDB for tests, in both editions, installed on first use and kept in the project's folder.
+
+    Apache edition  Debian's packages of PostgreSQL 17 below `.timescaledb/`, run like the demo's PostgreSQL
+    full edition    WebAssembly from npm below `tests/timescaledb/`: one session, everyone its superuser, no background jobs
+
+Only where one cannot exist at all are its tests skipped: the Apache edition without Debian's package tools or off x86-64.
+A download that fails is a failure.
+"""
+
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from paimon.gateway.cli.demo.child import Child, ChildSpec
+from paimon.gateway.cli.demo.ports import HOST, free_port
+from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+
+_PROJECT: Final = Path(__file__).parents[2]
+_INSTALLERS: Final = _PROJECT / "tests" / "timescaledb"
+_APACHE: Final = _PROJECT / ".timescaledb" / "apache"
+_PROGRAMS: Final = Path("usr/lib/postgresql/17/bin")
+_LIBRARIES: Final = Path("usr/lib/x86_64-linux-gnu")
+_SECONDS_MAX: Final = 240
+
+
+def _run(*command: str | Path, cwd: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=_SECONDS_MAX, check=False)
+    if done.returncode:
+        pytest.fail(f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-2_000:]}", pytrace=False)
+
+
+def install_apache() -> None:
+    """Download it unless it is there. Skips where Debian's packages cannot run."""
+    if not (
+        sys.platform == "linux" and platform.machine() == "x86_64" and shutil.which("apt-get") and shutil.which("dpkg-deb")
+    ):
+        pytest.skip(
+            "NOT TESTED: TimescaleDB's Apache edition comes from Debian's packages for x86-64, and this is another system"
+        )
+    if not _APACHE.exists():
+        _run(_INSTALLERS / "install_apache.sh", _APACHE)
+
+
+def install_full() -> None:
+    if not (_INSTALLERS / "node_modules" / ".package-lock.json").exists():
+        _run("npm", "ci", "--silent", "--no-audit", "--no-fund", cwd=_INSTALLERS)
+
+
+@contextmanager
+def apache_server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server with the extension loaded, and the right to create it with the database's owner."""
+    install_apache()
+    home = folder / "programs"
+    shutil.copytree(_APACHE, home, symlinks=True)  # where the unprivileged user can reach them
+    _set_loader(home)
+    server = EmbeddedPostgres(folder, bin_dir=home / _PROGRAMS, durable=False)
+    server.prepare()
+    with (server.records / "cluster" / "postgresql.conf").open("a") as settings:
+        settings.write("shared_preload_libraries = 'timescaledb'\ntimescaledb.telemetry_level = off\n")
+    with server:
+        yield server
+
+
+def _set_loader(home: Path) -> None:
+    """Let the programs use the libraries beside them: the system's may be older."""
+    libraries = home / _LIBRARIES
+    loader = libraries / "ld-linux-x86-64.so.2"
+    patchelf = (loader, "--library-path", libraries, home / "usr/bin/patchelf")
+    for program in ("postgres", "initdb"):
+        file = home / _PROGRAMS / program
+        _run(*patchelf, "--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, file)
+
+
+@contextmanager
+def full_server(folder: Path) -> Iterator[str]:
+    """SQLAlchemy URL of its one database, as its superuser."""
+    install_full()
+    port = free_port()
+    child = Child(
+        ChildSpec(
+            name="timescaledb-full",
+            argv=("node", str(_INSTALLERS / "full.mjs"), str(port)),
+            env={"PATH": os.environ.get("PATH", os.defpath)},
+            ready=lambda: _listens(port),
+            ready_seconds_max=60,
+            stop_signal=signal.SIGKILL,  # all of it is in memory
+        ),
+        folder / "logs",
+    )
+    child.start()
+    try:
+        yield f"postgresql+psycopg://postgres:any@{HOST}:{port}/postgres"
+    finally:
+        child.stop()
+
+
+def _listens(port: int) -> bool:
+    with socket.create_connection((HOST, port), timeout=1):
+        return True
