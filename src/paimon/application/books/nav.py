@@ -132,15 +132,20 @@ DEFAULT_DAYS: Final = 30
 _FIRST_END: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=DEFAULT_DAYS)
 """Before it there is no day to count back to."""
 
+# The buckets first, then the snapshots of those alone, within the same time: where old chunks are compressed, a join that
+# the planner takes for one look-up per point would decompress them all for each.
 _HISTORY = text("""
-    SELECT DISTINCT ON (bucket) date_trunc(:unit, point.time, 'UTC') AS bucket, point.time, point.block_number,
-           point.net_assets, point.effective_supply, point.nav_per_share,
-           taken.contract_share_price, taken.contract_total_assets
-      FROM owned.nav_points AS point
-      LEFT JOIN derived.daily_snapshots AS taken ON taken.time = point.time AND taken.block_number = point.block_number
-     WHERE point.status = 'PUBLISHED' AND point.time >= :start AND point.time < :end
-     ORDER BY bucket, point.block_number DESC
-     LIMIT :limit
+    SELECT shown.*, taken.contract_share_price, taken.contract_total_assets
+      FROM (SELECT DISTINCT ON (bucket) date_trunc(:unit, time, 'UTC') AS bucket, time, block_number,
+                   net_assets, effective_supply, nav_per_share
+              FROM owned.nav_points
+             WHERE status = 'PUBLISHED' AND time >= :start AND time < :end
+             ORDER BY bucket, block_number DESC
+             LIMIT :limit) AS shown
+      LEFT JOIN derived.daily_snapshots AS taken
+             ON taken.time = shown.time AND taken.block_number = shown.block_number
+            AND taken.time >= :start AND taken.time < :end
+     ORDER BY shown.bucket
 """)
 
 _WITHHELD = text("""
