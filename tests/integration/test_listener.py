@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from paimon.domain.redemption import Channel, RedemptionStatus
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, try_take
 from paimon.infrastructure.database.models.derived import Block, Cursor, LogStatus, RawLog, RedemptionRequest
+from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog
 from paimon.infrastructure.database.models.owned import OutboxMessage
 
 pytestmark = pytest.mark.integration
@@ -169,3 +171,28 @@ async def test_a_standby_takes_over_from_a_dead_listener(house: House, fund: Tes
         await caught_up(house, fund, eventually)
     async with house.database.read() as session:
         assert await session.scalar(select(Cursor.epoch)) == 2
+
+
+async def test_each_batch_leaves_what_it_took_and_how_far_behind_it_was(house: House, fund: TestFund) -> None:
+    fund.node.rpc.call("anvil_mine", hex(20))
+    fund.wait_final()
+    listener = replace(listener_of(house), options=house.settings.chain.model_copy(update={"batch_blocks_max": 7}))
+    lease = HeldLease("listener", "tests", 1)
+    cursor, followed = await listener._start(lease)
+    ends = []
+    while (advanced := await listener._advance(cursor, followed, lease)) is not None:
+        cursor, followed = advanced
+        ends.append(cursor.number)
+    async with house.database.read() as session:
+        rows = (await session.scalars(select(EventProcessingLog).order_by(EventProcessingLog.last_block))).all()
+        hours = (await session.scalars(select(EventProcessingHour))).all()
+        recorded = (await session.execute(select(func.count()).select_from(RawLog))).scalar_one()
+    assert [row.last_block for row in rows] == ends
+    assert [row.first_block for row in rows] == [house.settings.fund.start_block, *(end + 1 for end in ends[:-1])]
+    assert sum(row.logs for row in rows) == recorded > 0
+    assert rows[0].behind_blocks > 0
+    assert all(row.last_block - row.first_block + 1 == 7 for row in rows if row.behind_blocks)
+    assert rows[-1].behind_blocks == 0
+    assert all(row.fetch_us > 0 and row.record_us > 0 for row in rows)
+    assert sum(hour.batches for hour in hours) == len(rows)
+    assert sum(hour.blocks for hour in hours) == ends[-1] - house.settings.fund.start_block + 1

@@ -12,11 +12,18 @@ from redis.asyncio import Redis
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from tests.support.editions import Store
-from tests.support.series_histories import batches, evidence, hours_of, kept_snapshots, put_comparison, put_snapshots
+from tests.support.series_histories import (
+    batches,
+    evidence,
+    hours_of,
+    kept_snapshots,
+    put_batches,
+    put_comparison,
+    put_snapshots,
+)
 
 from paimon.application.books.explain import Point, explain_range
 from paimon.application.books.nav import publish_nav
-from paimon.application.event_listener.processing import add_batches
 from paimon.application.retention import apply_retention, days_kept
 from paimon.domain.snapshot import FundSnapshot
 from paimon.domain.units import Bps
@@ -55,7 +62,7 @@ async def fill(store: Store) -> tuple[list[FundSnapshot], list[dict[str, object]
     taken = [*taken, *moved_to(edges, taken)]
     async with store.opened() as database, database.write() as session:
         await put_snapshots(session, taken)
-        await add_batches(session, logs)
+        await put_batches(session, logs)
     return taken, logs
 
 
@@ -129,7 +136,7 @@ async def test_a_run_is_bounded_and_the_next_one_goes_on(database: Database) -> 
     """In plain tables, where every row is deleted by itself."""
     rows = [row | {"time": row["time"] - 10 * DAY} for row in batches(datetime.now(UTC), days=1, count=50, seed=8)]
     async with database.write() as session:
-        await add_batches(session, rows)
+        await put_batches(session, rows)
     bounded = RetentionSettings(batch_rows_max=10, batches_max=2)
     left = 50
     for expected in (20, 20, 10):

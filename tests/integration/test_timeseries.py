@@ -11,10 +11,18 @@ from alembic import command
 from redis.asyncio import Redis
 from sqlalchemy import Connection, func, select, text
 from tests.support.editions import Store
-from tests.support.series_histories import batches, hours_of, kept_snapshots, last_of_each, put_comparison, put_snapshots
+from tests.support.series_histories import (
+    batches,
+    hours_of,
+    kept_snapshots,
+    last_of_each,
+    put_batches,
+    put_comparison,
+    put_snapshots,
+)
 
 from paimon.application.books.nav import HistoryQuery, Interval, publish_nav, read_history
-from paimon.application.event_listener.processing import add_batches, processed_lately
+from paimon.application.event_listener.processing import processed_lately
 from paimon.domain.snapshot import FundSnapshot
 from paimon.domain.units import Bps
 from paimon.infrastructure.database import migrate
@@ -127,7 +135,7 @@ async def test_hours_are_the_sum_of_their_batches_whenever_those_come(store: Sto
     async with store.opened() as database:
         for some in (rows[:700], rows[700:], rows[300:900], late):  # the third comes twice
             async with database.write() as session:
-                await add_batches(session, some)
+                await put_batches(session, some)
         async with database.read() as session:
             hours = (await session.scalars(select(EventProcessingHour))).all()
     found = {
@@ -147,7 +155,7 @@ async def test_lately_counts_what_the_database_s_clock_calls_lately(store: Store
             now = await database_now(session)
             within = [row | {"time": now} for row in batches(now, days=1, count=10, seed=4)]
             before = [row | {"time": row["time"] - 2 * span} for row in batches(now, days=1, count=10, seed=5)]
-            await add_batches(session, [*within, *before])
+            await put_batches(session, [*within, *before])
         async with database.read() as session:
             lately = await processed_lately(session, span)
     (hour,) = hours_of(within).values()

@@ -11,6 +11,7 @@ from tests.support.snapshots import position, snapshot
 from paimon.application.books.nav import Interval
 from paimon.application.books.series import asset_rows, fund_row
 from paimon.application.books.snapshot_json import to_json
+from paimon.application.event_listener.processing import add_batch
 from paimon.domain.chain import BlockStamp, Hash32
 from paimon.domain.snapshot import FundSnapshot, Tier
 from paimon.domain.units import WAD, RawAmount
@@ -121,3 +122,8 @@ def hours_of(rows: Iterable[Row]) -> dict[datetime, Row]:
         known["behind_blocks_max"] = max(known["behind_blocks_max"], row["behind_blocks"])
         known["record_us_max"] = max(known["record_us_max"], row["record_us"])
     return hours
+
+
+async def put_batches(session: WriteSession, rows: Iterable[Row]) -> None:
+    for row in rows:
+        await add_batch(session, row)

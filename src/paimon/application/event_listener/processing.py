@@ -5,16 +5,14 @@ for a row that comes late too, and is not written twice for a row that is there 
 outlives its rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog
 from paimon.infrastructure.database.sessions import WriteSession
 
 
@@ -30,31 +28,34 @@ def microseconds(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
-async def add_batches(session: WriteSession, batches: Sequence[Mapping[str, Any]]) -> None:
-    """Rows of `event_processing_logs`, and what they add to their hours."""
-    added = insert(EventProcessingLog).values(list(batches)).on_conflict_do_nothing().returning(EventProcessingLog).cte("added")
-    row = added.c
-    hour = func.date_trunc("hour", row.time, "UTC")
-    sums = {
-        "batches": func.count(),
-        "blocks": func.sum(row.last_block - row.first_block + 1),
-        "logs": func.sum(row.logs),
-        "quarantined": func.sum(row.quarantined),
-        "fetch_us": func.sum(row.fetch_us),
-        "record_us": func.sum(row.record_us),
-    }
-    peaks = {"behind_blocks_max": func.max(row.behind_blocks), "record_us_max": func.max(row.record_us)}
-    statement = insert(EventProcessingHour).from_select(
-        ["hour", *sums, *peaks], select(hour, *sums.values(), *peaks.values()).group_by(hour)
-    )
-    known, new = EventProcessingHour.__table__.c, statement.excluded
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["hour"],
-            set_={name: known[name] + new[name] for name in sums}
-            | {name: func.greatest(known[name], new[name]) for name in peaks},
-        )
-    )
+_ADD: Final = text("""
+    WITH added AS (
+        INSERT INTO owned.event_processing_logs
+               (time, first_block, last_block, last_block_at, logs, quarantined, behind_blocks, fetch_us, record_us)
+        VALUES (coalesce(CAST(:time AS timestamptz), now()), :first_block, :last_block, :last_block_at,
+                :logs, :quarantined, :behind_blocks, :fetch_us, :record_us)
+            ON CONFLICT DO NOTHING
+        RETURNING *)
+    INSERT INTO owned.event_processing_hourly AS known
+           (hour, batches, blocks, logs, quarantined, behind_blocks_max, fetch_us, record_us, record_us_max)
+    SELECT date_trunc('hour', time, 'UTC'), 1, last_block - first_block + 1, logs, quarantined, behind_blocks,
+           fetch_us, record_us, record_us
+      FROM added
+        ON CONFLICT (hour) DO UPDATE
+       SET batches = known.batches + excluded.batches,
+           blocks = known.blocks + excluded.blocks,
+           logs = known.logs + excluded.logs,
+           quarantined = known.quarantined + excluded.quarantined,
+           behind_blocks_max = greatest(known.behind_blocks_max, excluded.behind_blocks_max),
+           fetch_us = known.fetch_us + excluded.fetch_us,
+           record_us = known.record_us + excluded.record_us,
+           record_us_max = greatest(known.record_us_max, excluded.record_us_max)
+""")
+
+
+async def add_batch(session: WriteSession, batch: Mapping[str, Any]) -> None:
+    """A row of `event_processing_logs`, and what it adds to its hour. Its `time` is this transaction's where it is None."""
+    await session.execute(_ADD, batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from time import monotonic
 from typing import Final
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import func, text
+from sqlalchemy import text
 
 from paimon.application.event_listener.decode import DecodedLog, Reading
 from paimon.application.event_listener.fetch import Header, Range
 from paimon.application.event_listener.following import add_followed, announced
-from paimon.application.event_listener.processing import Fetching, add_batches, microseconds
+from paimon.application.event_listener.processing import Fetching, add_batch, microseconds
 from paimon.application.event_listener.project import project
 from paimon.application.event_listener.react import due_reactions
 from paimon.domain.followed import Followed, FollowedContract
@@ -63,13 +63,13 @@ async def record(
         new = announced(followed, logs)
         await add_followed(session, new)
         await _add_reactions(session, logs)
-        await add_batches(session, [_batch(fetched, logs, fetching, record_seconds=monotonic() - began)])
+        await add_batch(session, _batch(fetched, logs, fetching, record_seconds=monotonic() - began))
     return new
 
 
 def _batch(fetched: Range, logs: Sequence[DecodedLog], fetching: Fetching, *, record_seconds: float) -> dict[str, object]:
     return {
-        "time": func.now(),
+        "time": None,
         "first_block": fetched.headers[0].stamp.number,
         "last_block": fetched.last.number,
         "last_block_at": fetched.last.timestamp,

@@ -1,0 +1,22 @@
+"""From when on a series is kept: whole UTC days, wherever the clock's zone is."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.domain.retention import kept_from
+
+pytestmark = pytest.mark.unit
+
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(MOMENTS, st.integers(1, 5_000), st.integers(-14, 14))
+def test_a_series_begins_at_a_utc_midnight_and_has_its_days_and_what_today_has_so_far(
+    now: datetime, days: int, hours: int
+) -> None:
+    begins = kept_from(now.astimezone(timezone(timedelta(hours=hours))), days=days)
+    assert (begins.hour, begins.minute, begins.second, begins.microsecond, begins.tzinfo) == (0, 0, 0, 0, UTC)
+    assert timedelta(days=days) <= now - begins < timedelta(days=days + 1)
