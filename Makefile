@@ -29,6 +29,11 @@ contracts/node_modules/.ready: contracts/package-lock.json
 	@cd contracts && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# Only the tests need it, and they fetch it themselves when run without make; kept out of `setup` for those who run the demo.
+.PHONY: timescaledb
+timescaledb: $(VENV)/.ready
+	@$(BIN)/python -m tests.support.timescaledb
+
 setup: $(VENV)/.ready contracts/node_modules/.ready ## Install everything into this folder (the others do it when needed)
 
 demo: setup ## Run everything here, embedded, until Ctrl-C (FRESH=1 starts over)
@@ -37,7 +42,7 @@ demo: setup ## Run everything here, embedded, until Ctrl-C (FRESH=1 starts over)
 walk: setup ## Walk five redemptions headless and compare the books (KILLS=21 SEED=7 kills processes on the way)
 	@$(BIN)/paimon walk $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
-test: setup ## All tests: Python on real services, then the contracts'
+test: setup timescaledb ## All tests: Python on real services, then the contracts'
 	@$(BIN)/pytest $(PYTEST_ARGS)
 	@cd contracts && npm test --silent
 
@@ -69,4 +74,4 @@ lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
 	  --no-header --quiet --output-file requirements.lock
 
 clean: ## Remove what was installed and the demo's data
-	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache .paimon
+	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache tests/timescaledb/node_modules .timescaledb .paimon

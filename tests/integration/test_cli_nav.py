@@ -1,4 +1,4 @@
-"""`paimon snapshot`, `paimon nav explain` and `paimon reconcile`, as a person at a terminal sees them."""
+"""`paimon snapshot`, `nav explain`, `reconcile` and `status`, as a person at a terminal sees them."""
 
 import re
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from tests.support.cli import Program, Programs
 from tests.support.fund_life import FundLife
 from tests.support.testfund import TestFund
 
+from paimon.application.retention import apply_retention
 from paimon.composition import House
 from paimon.domain.chain import checksum
 from paimon.settings import Settings
@@ -124,3 +125,19 @@ async def test_reconcile_names_each_difference_with_its_age_and_owner_and_gives_
 def _said(program: Program) -> str:
     program.wait()
     return program.said
+
+
+async def test_status_tells_how_the_listener_does_and_what_retention_did(
+    programs: Programs, env: dict[str, str], house: House, fund: TestFund
+) -> None:
+    fresh = succeeded(programs.start("status", env=env))
+    assert fresh["processing"] == "nothing recorded in 5 min"
+    assert fresh["time series"] == "plain tables"
+    await record_all(house, fund)
+    await apply_retention(house.database, house.settings.retention)
+    told = succeeded(programs.start("status", env=env))
+    assert re.fullmatch(
+        r"\d+\.\d\d blocks/s and \d+ logs in 5 min, \d+\.\d ms a batch, at most 0 blocks behind final", told["processing"]
+    )
+    for series in ("daily_snapshots", "asset_holdings_snapshots", "event_processing_logs"):
+        assert re.fullmatch(r"kept from \d{4}-\d\d-\d\d, 0 rows removed \(looked .* UTC\)", told[series]), series

@@ -174,7 +174,7 @@ async def test_a_standby_takes_over_from_a_dead_listener(house: House, fund: Tes
 
 
 async def test_each_batch_leaves_what_it_took_and_how_far_behind_it_was(house: House, fund: TestFund) -> None:
-    fund.node.rpc.call("anvil_mine", hex(20))
+    fund.mine(20)
     fund.wait_final()
     listener = replace(listener_of(house), options=house.settings.chain.model_copy(update={"batch_blocks_max": 7}))
     lease = HeldLease("listener", "tests", 1)

@@ -3,8 +3,8 @@
     Apache edition  Debian's packages of PostgreSQL 17 below `.timescaledb/`, run like the demo's PostgreSQL
     full edition    WebAssembly from npm below `tests/timescaledb/`: one session, everyone its superuser, no background jobs
 
-Only where one cannot exist at all are its tests skipped: the Apache edition without Debian's package tools or off x86-64.
-A download that fails is a failure.
+Only where one cannot exist at all are its tests skipped, and say so: the Apache edition without Debian's package tools or
+off x86-64. A download that fails is a failure.
 """
 
 import os
@@ -31,22 +31,26 @@ _APACHE: Final = _PROJECT / ".timescaledb" / "apache"
 _PROGRAMS: Final = Path("usr/lib/postgresql/17/bin")
 _LIBRARIES: Final = Path("usr/lib/x86_64-linux-gnu")
 _SECONDS_MAX: Final = 240
+_NOT_HERE: Final = "TimescaleDB's Apache edition: it comes from Debian's packages for x86-64, and this is another system"
+
+
+class NotInstalled(Exception):
+    """The download or what it needs failed; the message has the last lines it said."""
 
 
 def _run(*command: str | Path, cwd: Path | None = None) -> None:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=_SECONDS_MAX, check=False)
     if done.returncode:
-        pytest.fail(f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-2_000:]}", pytrace=False)
+        raise NotInstalled(f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-2_000:]}")
+
+
+def apache_can_run() -> bool:
+    """Whether Debian's packages for x86-64 can be fetched and run on this machine."""
+    tools = ("apt-get", "dpkg-deb")
+    return sys.platform == "linux" and platform.machine() == "x86_64" and all(shutil.which(tool) for tool in tools)
 
 
 def install_apache() -> None:
-    """Download it unless it is there. Skips where Debian's packages cannot run."""
-    if not (
-        sys.platform == "linux" and platform.machine() == "x86_64" and shutil.which("apt-get") and shutil.which("dpkg-deb")
-    ):
-        pytest.skip(
-            "NOT TESTED: TimescaleDB's Apache edition comes from Debian's packages for x86-64, and this is another system"
-        )
     if not _APACHE.exists():
         _run(_INSTALLERS / "install_apache.sh", _APACHE)
 
@@ -59,6 +63,8 @@ def install_full() -> None:
 @contextmanager
 def apache_server(folder: Path) -> Iterator[EmbeddedPostgres]:
     """A server with the extension loaded, and the right to create it with the database's owner."""
+    if not apache_can_run():
+        pytest.skip(f"NOT TESTED, {_NOT_HERE}")
     install_apache()
     home = folder / "programs"
     shutil.copytree(_APACHE, home, symlinks=True)  # where the unprivileged user can reach them
@@ -107,3 +113,17 @@ def full_server(folder: Path) -> Iterator[str]:
 def _listens(port: int) -> bool:
     with socket.create_connection((HOST, port), timeout=1):
         return True
+
+
+def main() -> None:
+    """What `make test` calls first, so that no test waits for a download."""
+    if not apache_can_run():
+        print(f"· not installed, {_NOT_HERE}; its tests will be skipped")
+    elif not _APACHE.exists():
+        print("· PostgreSQL with TimescaleDB's Apache edition, for the tests, into .timescaledb")
+        install_apache()
+    install_full()
+
+
+if __name__ == "__main__":
+    main()
