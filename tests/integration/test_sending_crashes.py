@@ -1,90 +1,20 @@
-"""Each effect once and each nonce once, wherever a process dies and however many drive at the same time."""
+"""Each effect once and each nonce once: what a predecessor left, and however many drive at the same time.
+
+Death at every point at which a process waits is in test_sending_deaths.py.
+"""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
-from sqlalchemy import text
 from tests.support.sending import SMALL, Office, assert_sent_once, stopped_mining
 from tests.support.testfund import DAY
 
 from paimon.application.transactions.broadcast import send_unacknowledged
 from paimon.application.transactions.prepare import Step, prepare_next
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import Address, hex0x
-from paimon.domain.redemption import OnChainStatus
+from paimon.domain.chain import hex0x
 from paimon.domain.transaction import AttemptStatus, IntentStatus
-from paimon.infrastructure.blockchain.rpc import Request, Rpc
 
 pytestmark = pytest.mark.integration
-
-
-class Killed(BaseException):
-    """What a SIGKILL looks like from inside: nothing after it runs, and nothing may catch it."""
-
-
-class FatalRpc(Rpc):
-    """An endpoint during whose n-th exchange the process dies: before the node hears of it, or after it has answered."""
-
-    def __init__(self, url: str, *, dies_at: int, after_answer: bool) -> None:
-        super().__init__(url, timeout_seconds=10, attempts_max=1)
-        self.exchanges = 0
-        self._dies_at = dies_at
-        self._after_answer = after_answer
-
-    async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
-        self.exchanges += 1
-        if self.exchanges == self._dies_at and not self._after_answer:
-            raise Killed
-        answers = await super()._exchange(requests, attempts_max=attempts_max)
-        if self.exchanges == self._dies_at:
-            raise Killed
-        return answers
-
-
-@pytest.mark.parametrize("after_answer", [False, True])
-@pytest.mark.parametrize("verdict", [None, Verdict.APPROVE], ids=["settle", "approve"])
-async def test_death_at_any_exchange_with_the_node_leaves_one_effect_and_one_nonce(
-    office: Office, verdict: Verdict | None, after_answer: bool
-) -> None:
-    """Every exchange of a whole life is tried in turn, each on a chain of its own making, until a life outlasts them all."""
-    wallet = office.keeper if verdict is None else office.approver
-    people = ("ines", "ivan", "isla", "ilja", "inga")
-    for dies_at in range(1, 40):
-        snapshot = office.fund.node.rpc.call("evm_snapshot")
-        request_id = office.due(people[dies_at % 5]) if verdict is None else office.awaiting(people[dies_at % 5])
-        before = office.nonce_on_chain(wallet)
-        if verdict is None:
-            await office.queue_settlement(request_id)
-        else:
-            await office.queue_ruling(request_id, verdict)
-        survived = await _live_until_killed(office, wallet, dies_at, after_answer)
-        await office.finish(wallet)
-        assert office.status(request_id) is (OnChainStatus.SETTLED if verdict is None else OnChainStatus.APPROVED)
-        await assert_sent_once(office, wallet, request_id, before)
-        await _forget(office)
-        office.fund.node.rpc.call("evm_revert", snapshot)
-        if survived:
-            assert dies_at > 8, "a life has more exchanges than that"
-            return
-    raise AssertionError("a life of 40 exchanges")
-
-
-async def _live_until_killed(office: Office, wallet: Address, dies_at: int, after_answer: bool) -> bool:
-    async with FatalRpc(office.fund.rpc_url, dies_at=dies_at, after_answer=after_answer) as rpc:
-        doomed = office.with_rpc(rpc)
-        try:
-            await doomed.finish(wallet)
-        except Killed:
-            return False
-    return True
-
-
-async def _forget(office: Office) -> None:
-    async with office.database.write() as session:
-        for table in ("transaction_attempts", "transaction_intents", "wallets", "approval_records", "approval_tickets"):
-            await session.execute(text(f"DELETE FROM owned.{table}"))
 
 
 async def test_death_between_commit_and_broadcast_sends_the_very_bytes_that_were_stored(office: Office) -> None:

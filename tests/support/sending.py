@@ -128,7 +128,7 @@ class Office:
         if verdict is Verdict.REJECT:
             kind, call = IntentKind.REJECT_REDEMPTION, reject_call(self.contracts, request_id, reason)
         async with self.database.write() as session:
-            await self._store_vote(session, request_id, verdict, reason)
+            await self.store_vote(session, request_id, verdict, reason)
             return await queue_intent(
                 session,
                 key=f"{kind}:{request_id}",
@@ -139,7 +139,7 @@ class Office:
                 ticket_id=f"TKT-R{request_id:06d}",
             )
 
-    async def _store_vote(self, session: Any, request_id: int, verdict: Verdict, reason: str) -> None:
+    async def store_vote(self, session: Any, request_id: int, verdict: Verdict, reason: str) -> None:
         decision = decision_about(self.fund, request_id, verdict, reason)
         vote = sign_vote(self.fund, "vera", decision)
         now = datetime.now(UTC)

@@ -1,0 +1,209 @@
+"""Whole lives of a call, from what makes it due to its end, as the worker's own functions lead them.
+
+A life is told as a process would live it: the sweep queues the call, drives follow, and the chain moves on in between. It
+is the same each time, so that it can be cut off anywhere. What other people do on the chain meanwhile is signed beforehand.
+Each life ends well when nothing cuts it off, and also when `go_on` takes it over, wherever it was cut.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import text, update
+
+from paimon.application.approval_workflow.carry_out import carry_out_decided
+from paimon.application.redemptions.settlement import settle_due
+from paimon.application.transactions.desk import Desk
+from paimon.application.transactions.prepare import Step, prepare_next
+from paimon.application.transactions.queries import list_open_intents
+from paimon.composition import House
+from paimon.domain.chain import Address, checksum, hex0x
+from paimon.domain.transaction import IntentKind
+from paimon.gateway.cli.demo.chain_rpc import ChainRpc
+from paimon.gateway.tasks.handlers import drive_wallet
+from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+
+
+@dataclass(frozen=True)
+class Story:
+    """One request and the wallet that acts on it; and, signed beforehand, what others will send."""
+
+    request_id: int
+    wallet: Address
+    others: tuple[str, ...] = ()
+    rescue: tuple[str, ...] = ()
+    """What must have happened for the life to end well; sent by whoever takes it over."""
+
+
+@dataclass(frozen=True)
+class Teller:
+    """A house, a chain on which blocks are made by hand, and a story to be lived there."""
+
+    house: House
+    story: Story
+
+    @property
+    def _node(self) -> ChainRpc:
+        return ChainRpc(self.house.settings.chain.rpc_url.get_secret_value())
+
+    def chain(self, method: str, *params: Any) -> Any:
+        return self._node.call(method, *params)
+
+    def mine(self, blocks: int) -> None:
+        for _ in range(blocks):
+            self.chain("evm_mine")
+
+    def others_send(self, *numbers: int) -> None:
+        for number in numbers:
+            self.chain("eth_sendRawTransaction", self.story.others[number])
+
+    async def sweep(self) -> None:
+        """What queues the call, as the scheduler has it done."""
+        sending = self.house.settings.sending
+        await settle_due(self.house.database, self.house.contracts, keeper=sending.keeper)
+        await carry_out_decided(self.house.database, self.house.contracts, approver=sending.approver)
+
+    async def drive(self, **options: Any) -> None:
+        settings = self.house.settings.model_copy(update={"sending": self.house.settings.sending.model_copy(update=options)})
+        await drive_wallet(replace(self.house, settings=settings), checksum(self.story.wallet))
+
+    async def look_again(self) -> None:
+        """What waits for its next check need not wait."""
+        async with self.house.database.write() as session:
+            await session.execute(update(TransactionIntent).values(next_check_at=text("now()")))
+
+    async def newest(self) -> TransactionAttempt:
+        async with self.house.database.read() as session:
+            (intent,) = await list_open_intents(session, self.story.wallet)
+            return intent.attempts[-1]
+
+
+async def plain(life: Teller) -> None:
+    await life.sweep()
+    await life.drive()
+    life.mine(1)
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
+async def replaced(life: Teller) -> None:
+    """It is stuck, and the same call goes out again for more."""
+    await life.sweep()
+    await life.drive()
+    await life.drive(stuck_seconds=0)
+    life.mine(3)
+    await life.drive()
+
+
+async def cancelled(life: Teller) -> None:
+    """Forgotten by the node, and done by somebody else meanwhile: the nonce is used up by a self-send."""
+    await life.sweep()
+    await life.drive()
+    life.chain("anvil_dropAllTransactions")
+    life.others_send(0)
+    life.mine(3)
+    await life.drive(stuck_seconds=0)
+    life.mine(3)
+    await life.drive()
+
+
+async def unfunded(life: Teller) -> None:
+    """No money; then money; gone again before the block; then there for good."""
+    await life.sweep()
+    await life.drive()
+    life.others_send(0)
+    life.mine(3)
+    await life.look_again()
+    await life.drive()
+    life.others_send(1)
+    life.mine(3)
+    await life.drive()
+    life.others_send(2)
+    life.mine(3)
+    await life.look_again()
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
+async def taken(life: Teller) -> None:
+    """Somebody else has the key and uses the nonce of what is in flight."""
+    await life.sweep()
+    await life.drive()
+    life.chain("anvil_dropAllTransactions")
+    life.others_send(0)
+    life.mine(3)
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
+async def reorganised(life: Teller) -> None:
+    """The replacement was mined, and then it was the older attempt after all."""
+    await life.sweep()
+    await life.drive()
+    older = await life.newest()
+    await life.drive(stuck_seconds=0)
+    life.mine(1)
+    await life.drive()
+    life.chain("anvil_rollback", 1)
+    life.chain("anvil_dropAllTransactions")
+    life.chain("eth_sendRawTransaction", hex0x(older.raw))
+    life.mine(1)
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
+async def poor(life: Teller) -> None:
+    """The wallet's money is gone between the signature and the broadcast, and comes back."""
+    await life.sweep()
+    house = life.house
+    desk = Desk(
+        house.database, house.contracts, house.chain, house.signer, house.settings.sending, house.settings.chain.chain_id
+    )
+    assert await prepare_next(desk, life.story.wallet) is Step.SIGNED
+    life.chain("anvil_setBalance", checksum(life.story.wallet), "0x1")
+    await life.drive()
+    life.chain("anvil_setBalance", checksum(life.story.wallet), hex(10**20))
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
+@dataclass(frozen=True)
+class Life:
+    kind: IntentKind
+    live: Callable[[Teller], Coroutine[Any, Any, None]]
+
+
+LIVES: Final = {
+    "settle": Life(IntentKind.SETTLE_REDEMPTION, plain),
+    "approve": Life(IntentKind.APPROVE_REDEMPTION, plain),
+    "reject": Life(IntentKind.REJECT_REDEMPTION, plain),
+    "replaced": Life(IntentKind.APPROVE_REDEMPTION, replaced),
+    "cancelled": Life(IntentKind.SETTLE_REDEMPTION, cancelled),
+    "unfunded": Life(IntentKind.SETTLE_REDEMPTION, unfunded),
+    "taken": Life(IntentKind.SETTLE_REDEMPTION, taken),
+    "reorganised": Life(IntentKind.SETTLE_REDEMPTION, reorganised),
+    "poor": Life(IntentKind.SETTLE_REDEMPTION, poor),
+}
+
+
+async def go_on(life: Teller, *, drives_max: int = 8) -> None:
+    """What a restarted house does, until it is quiet: sweeps and drives, while the chain moves on."""
+    life.chain("anvil_setBalance", checksum(life.story.wallet), hex(10**20))
+    for raw in life.story.rescue:
+        life.chain("eth_sendRawTransaction", raw)
+    life.mine(3)
+    for _ in range(drives_max):
+        await life.sweep()
+        await life.look_again()
+        await life.drive()
+        async with life.house.database.read() as session:
+            still_open = await list_open_intents(session, life.story.wallet)
+        if not still_open:
+            return
+        life.mine(3)
+    raise AssertionError(f"still open: {[(each.status, each.reason) for each in still_open]}")

@@ -1,0 +1,120 @@
+"""Where lives begin: a request whose call is due, its books, a wallet that was used before, and what others will do."""
+
+from typing import Final
+
+from eth_account import Account
+from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
+from sqlalchemy import text
+from tests.support.forked_lives import Order
+from tests.support.lives import LIVES, Story
+from tests.support.rows import put
+from tests.support.sending import SMALL, Office
+from tests.support.signing import MANAGER
+from tests.support.testfund import ARTIFACTS, WAD, TestFund
+
+from paimon.domain.approval import Verdict
+from paimon.domain.chain import Address, Hash32, hex0x
+from paimon.domain.transaction import IntentKind
+from paimon.gateway.cli.demo.fund_sending import Artifact
+from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
+from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
+from paimon.settings import Settings
+
+RULINGS: Final = {
+    IntentKind.APPROVE_REDEMPTION: (Verdict.APPROVE, ""),
+    IntentKind.REJECT_REDEMPTION: (Verdict.REJECT, "documents are missing"),
+}
+
+
+class Stage:
+    """The same beginning for a life, as often as one asks: a request that is due, its books, and a wallet used before."""
+
+    def __init__(self, office: Office, settings: Settings) -> None:
+        self._office, self._settings = office, settings
+        self._rpc = office.fund.node.rpc
+        self._snapshot: str | None = None
+        self.elsewhere: frozenset[Hash32] = frozenset()
+
+    async def prepare(self, name: str) -> Order:
+        fund, kind = self._office.fund, LIVES[name].kind
+        settles = kind is IntentKind.SETTLE_REDEMPTION
+        wallet = "keeper" if settles else "approver"
+        self._rpc.call("eth_sendRawTransaction", signed(fund, wallet, fund.people.address(wallet)))
+        if settles:
+            request_id = self._office.due(shares=90_000 if name == "unfunded" else SMALL)
+            if name == "unfunded":
+                empty(fund)
+        else:
+            request_id = self._office.awaiting()
+        async with self._office.database.write() as session:
+            if settles:
+                await put(session, Cursor)
+                await put(session, RedemptionRequest, request_id=request_id)
+            else:
+                verdict, reason = RULINGS[kind]
+                await self._office.store_vote(session, request_id, verdict, reason)
+        story = Story(request_id, Address(to_canonical_address(fund.people.address(wallet))), *others(fund, name, request_id))
+        if name == "taken":
+            self.elsewhere = frozenset(Hash32(keccak(hexstr=each)) for each in story.others)
+        self._snapshot = self._rpc.call("evm_snapshot")
+        return Order(name, self._settings, story)
+
+    async def begin(self) -> None:
+        """Everything as `prepare` left it."""
+        self._rpc.call("evm_revert", self._snapshot)
+        self._rpc.call("anvil_dropAllTransactions")
+        self._snapshot = self._rpc.call("evm_snapshot")
+        await self._delete("transaction_attempts", "transaction_intents", "wallets", "outbox")
+
+    async def clear(self) -> None:
+        """No trace of this life in the tables."""
+        await self.begin()
+        await self._delete("approval_records", "approval_tickets", schema="owned")
+        await self._delete("redemption_requests", "cursor", schema="derived")
+
+    async def _delete(self, *tables: str, schema: str = "owned") -> None:
+        async with self._office.database.write() as session:
+            for table in tables:
+                await session.execute(text(f"DELETE FROM {schema}.{table}"))
+
+
+def signed(fund: TestFund, name: str, to: str, data: bytes = b"", *, later: int = 0) -> str:
+    """A transaction of this person's, to be sent by whoever wants; `later` is how many come before it."""
+    account = fund.people.account(name)
+    nonce = int(fund.node.rpc.call("eth_getTransactionCount", account.address, "latest"), 16) + later
+    fields = {"chainId": 31337, "nonce": nonce, "gas": 3_000_000, "gasPrice": 40 * 10**9, "to": to, "value": 0, "data": data}
+    return hex0x(bytes(Account.sign_transaction(fields, account.key).raw_transaction))
+
+
+def empty(fund: TestFund) -> None:
+    """Leave the fund without anything it could pay a settlement from."""
+    usdt, vault = fund.deployment.usdt, fund.deployment.vault
+    with fund.chain() as chain:
+        cash = int(chain.read("TestToken", usdt, "balanceOf", vault))
+    fund.send("ada", "Vault", "emergencyWithdraw", usdt, fund.people.address("ada"), cash)
+    for asset in fund.deployment.assets:
+        if asset.tier < 2:
+            fund.send("ada", "AssetController", "removeAsset", asset.address)
+    fund.wait_final()
+
+
+def others(fund: TestFund, name: str, request_id: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What other people do in this life, and what must be done for it to end well."""
+    usdt, vault = fund.deployment.usdt, fund.deployment.vault
+    money = 1_000_000 * WAD
+    mint = ContractAbi(Artifact.load(ARTIFACTS / "TestToken.json").items).encode_call("mint", vault, money)
+    match name:
+        case "cancelled":
+            settle = MANAGER.encode_call("settleRedemption", request_id)
+            return (signed(fund, "otto", fund.deployment.redemption_manager, settle),), ()
+        case "taken":
+            return (signed(fund, "keeper", fund.people.address("keeper")),), ()
+        case "unfunded":
+            drain = load_abi("Vault").encode_call("emergencyWithdraw", usdt, fund.people.address("ada"), money)
+            return (
+                signed(fund, "ada", usdt, mint),
+                signed(fund, "ada", vault, drain, later=1),
+                signed(fund, "ada", usdt, mint, later=2),
+            ), (signed(fund, "ivan", usdt, mint),)
+    return (), ()

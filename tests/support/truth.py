@@ -1,0 +1,127 @@
+"""Does what the tables say of sending agree with what the chain shows? Asked when everything has come to rest.
+
+- Each effect happened once: one event of its kind a request, caused by at most one transaction of ours.
+- No nonce is missing and none hangs: the counter is the chain's count, nothing waits in the pool, and every transaction the
+  chain has of a wallet is a stored attempt, but for those a test says were made elsewhere.
+- The tables tell the truth: an attempt is final exactly if it was mined, where and how the receipt says; every intent has
+  ended as the chain's state of its request demands.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from paimon.application.transactions.node import read_effect
+from paimon.composition import House
+from paimon.domain.chain import Address, ContractName, Hash32, checksum, hex0x
+from paimon.domain.transaction import AttemptStatus, Effect, IntentKind, IntentStatus
+from paimon.infrastructure.blockchain.contracts import CallReverted
+from paimon.infrastructure.blockchain.finality import get_block
+from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+
+_EVENTS: Final = {
+    IntentKind.APPROVE_REDEMPTION: "RedemptionApproved",
+    IntentKind.REJECT_REDEMPTION: "RedemptionRejected",
+    IntentKind.SETTLE_REDEMPTION: "RedemptionSettled",
+}
+_ENDED: Final = {
+    IntentStatus.FINAL: Effect.DONE,
+    IntentStatus.SATISFIED_ELSEWHERE: Effect.DONE,
+    IntentStatus.CANCELLED: Effect.MOOT,
+}
+"""How an intent may end in these tests, and what the chain must show then."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where the story began: a block, and how many transactions each wallet had made."""
+
+    block: int
+    nonces: dict[Address, int]
+
+
+async def mark(house: House, wallets: Sequence[Address]) -> Mark:
+    height, *nonces = await house.rpc.batch([("eth_blockNumber", []), *(_count(each, "latest") for each in wallets)])
+    return Mark(int(height, 16), {each: int(nonce, 16) for each, nonce in zip(wallets, nonces, strict=True)})
+
+
+async def assert_truth(house: House, since: Mark, *, elsewhere: frozenset[Hash32] = frozenset()) -> None:
+    """`elsewhere`: transactions that were made with our keys by somebody else."""
+    async with house.database.read() as session:
+        attempts = list(await session.scalars(select(TransactionAttempt)))
+        intents = list(await session.scalars(select(TransactionIntent)))
+        wallets = {Address(each.address): each for each in await session.scalars(select(Wallet))}
+    mined = await _mined(house, since)
+    for address, began in since.nonces.items():
+        latest, pending = [
+            int(each, 16) for each in await house.rpc.batch([_count(address, "latest"), _count(address, "pending")])
+        ]
+        assert latest == pending, f"transactions of {checksum(address)} still wait in the pool"
+        ours = [each for each in attempts if each.wallet == address]
+        strange = {each for each, receipt in mined.items() if receipt["from"] == address} - {each.hash for each in ours}
+        assert strange == {each for each in elsewhere if each in mined and mined[each]["from"] == address}
+        if ours:
+            assert wallets[address].next_nonce == latest
+            assert {each.nonce for each in ours} <= set(range(began, latest)), "a nonce of ours is not the chain's yet"
+            assert (wallets[address].trouble is not None) == bool(strange), wallets[address].trouble
+    for attempt in attempts:
+        _assert_attempt(attempt, mined.get(attempt.hash))
+    happened = await _happened(house, since)
+    for intent in intents:
+        await _assert_intent(house, intent, [each for each in attempts if each.intent_id == intent.id], happened)
+
+
+def _assert_attempt(attempt: TransactionAttempt, receipt: dict[str, Any] | None) -> None:
+    if receipt is None:
+        assert attempt.status in (AttemptStatus.REPLACED, AttemptStatus.DROPPED), f"{hex0x(attempt.hash)}: {attempt.status}"
+        return
+    assert attempt.status is AttemptStatus.FINAL, f"{hex0x(attempt.hash)} was mined, the table says {attempt.status}"
+    assert attempt.block_hash is not None
+    said = (attempt.block_number, hex0x(attempt.block_hash), attempt.succeeded, attempt.gas_used)
+    shown = (int(receipt["blockNumber"], 16), receipt["blockHash"], receipt["status"] == "0x1", int(receipt["gasUsed"], 16))
+    assert said == shown
+
+
+async def _assert_intent(
+    house: House, intent: TransactionIntent, attempts: Sequence[TransactionAttempt], happened: Counter[tuple[str, int]]
+) -> None:
+    words = f"{intent.idempotency_key}: {intent.status} ({intent.reason})"
+    assert intent.status in _ENDED, words
+    effect, state = await _effect(house, intent)
+    assert effect is _ENDED[intent.status], f"{words}, and the request is {state}"
+    acted = [each for each in attempts if each.status is AttemptStatus.FINAL and each.succeeded and not each.cancels]
+    assert len(acted) == (1 if intent.status is IntentStatus.FINAL else 0), f"{words}, by {len(acted)} transactions of ours"
+    times = happened[_EVENTS[intent.kind], intent.request_id]
+    assert (times == 1) if acted else (times <= 1), f"{words}, {times} times"
+
+
+async def _effect(house: House, intent: TransactionIntent) -> tuple[Effect, str]:
+    latest = await get_block(house.rpc, "latest")
+    try:
+        return await read_effect(house.contracts, intent.kind, intent.request_id, at=latest)
+    except CallReverted as error:
+        raise AssertionError(f"{intent.idempotency_key} is about no request: {error}") from error
+
+
+async def _mined(house: House, since: Mark) -> dict[Hash32, dict[str, Any]]:
+    """The receipts of all transactions of the wallets, from the blocks themselves; `from` as an address."""
+    head = int(await house.rpc.call("eth_blockNumber", []), 16)
+    blocks = await house.rpc.batch([("eth_getBlockReceipts", [hex(each)]) for each in range(since.block + 1, head + 1)])
+    receipts = [each | {"from": Address(bytes.fromhex(each["from"][2:]))} for block in blocks for each in block]
+    return {Hash32(bytes.fromhex(each["transactionHash"][2:])): each for each in receipts if each["from"] in since.nonces}
+
+
+async def _happened(house: House, since: Mark) -> Counter[tuple[str, int]]:
+    """How often each event of the manager was emitted about each request."""
+    manager = ContractName.REDEMPTION_MANAGER
+    asked = {"address": checksum(house.contracts.address(manager)), "fromBlock": hex(since.block + 1), "toBlock": "latest"}
+    events = {hex0x(each.topic): each.name for each in house.contracts.abis[manager].events_by_topic.values()}
+    logs = await house.rpc.call("eth_getLogs", [asked])
+    return Counter((events[each["topics"][0]], int(each["topics"][1], 16)) for each in logs if len(each["topics"]) > 1)
+
+
+def _count(wallet: Address, tag: str) -> tuple[str, list[Any]]:
+    return ("eth_getTransactionCount", [checksum(wallet), tag])
