@@ -197,3 +197,22 @@ async def test_a_nonce_taken_from_under_a_sent_transaction_drops_it_and_sends_an
     ]  # fmt: skip
     assert "someone else has this key" in str((await office.wallet(office.keeper)).trouble)
     assert office.status(request_id) is OnChainStatus.SETTLED
+
+
+class Behind(Rpc):
+    """A node that has not got beyond block 1."""
+
+    async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
+        asked = [(method, ["0x1" if each == "finalized" else each for each in params]) for method, params in requests]
+        return await super()._exchange(asked, attempts_max=attempts_max)
+
+
+async def test_a_node_too_far_behind_to_know_the_request_changes_nothing_of_what_is_in_flight(office: Office) -> None:
+    request_id = office.due()
+    await office.queue_settlement(request_id)
+    with stopped_mining(office.fund):
+        await office.drive(office.keeper)
+        async with Behind(office.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
+            await office.with_rpc(rpc).with_options(stuck_seconds=0).drive(office.keeper)
+        assert [each.status for each in (await office.intent(request_id)).attempts] == [AttemptStatus.BROADCAST]
+    await office.finish(office.keeper)

@@ -94,16 +94,22 @@ async def silence(_request: web.Request, _answers: list[dict[str, Any]]) -> web.
 @asynccontextmanager
 async def stub_node(**methods: Any) -> AsyncIterator[StubNode]:
     node = StubNode(methods)
+    async with answering_by(node.handle) as node.url:
+        yield node
+
+
+@asynccontextmanager
+async def answering_by(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """The URL of an endpoint whose every request this function answers."""
     app = web.Application()
-    app.router.add_post("/{key}", node.handle)
+    app.router.add_post("/{key}", handle)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         host, port = runner.addresses[0][:2]
-        node.url = f"http://{host}:{port}/{KEY}"
-        yield node
+        yield f"http://{host}:{port}/{KEY}"
     finally:
         await runner.cleanup()
 

@@ -6,12 +6,13 @@ from eth_account import Account
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 from sqlalchemy import text
+from tests.support.faultynode import FINAL_DEPTH
 from tests.support.forked_lives import Order
 from tests.support.lives import LIVES, Story
 from tests.support.rows import put
 from tests.support.sending import SMALL, Office
 from tests.support.signing import MANAGER
-from tests.support.testfund import ARTIFACTS, WAD, TestFund
+from tests.support.testfund import ARTIFACTS, DAY, WAD, TestFund
 
 from paimon.domain.approval import Verdict
 from paimon.domain.chain import Address, Hash32, hex0x
@@ -59,6 +60,25 @@ class Stage:
             self.elsewhere = frozenset(Hash32(keccak(hexstr=each)) for each in story.others)
         self._snapshot = self._rpc.call("evm_snapshot")
         return Order(name, self._settings, story)
+
+    async def prepare_many(self) -> tuple[str, ...]:
+        """Work for both wallets, and what others may do about it meanwhile, signed."""
+        fund, manager = self._office.fund, self._office.fund.deployment.redemption_manager
+        to_settle = [fund.request(name, SMALL) for name in ("ines", "ivan")]
+        fund.warp(7 * DAY + 1)
+        to_approve = self._office.awaiting("ilja")
+        async with self._office.database.write() as session:
+            await put(session, Cursor)
+            for request_id in to_settle:
+                await put(session, RedemptionRequest, request_id=request_id)
+            await self._office.store_vote(session, to_approve, *RULINGS[IntentKind.APPROVE_REDEMPTION])
+        fund.mine(FINAL_DEPTH)
+        self._snapshot = self._rpc.call("evm_snapshot")
+        return (
+            signed(fund, "otto", manager, MANAGER.encode_call("settleRedemption", to_settle[0])),
+            signed(fund, "vera", manager, MANAGER.encode_call("approveRedemption", to_approve)),
+            signed(fund, "ivan", manager, MANAGER.encode_call("cancelRedemption", to_settle[1])),
+        )
 
     async def begin(self) -> None:
         """Everything as `prepare` left it."""

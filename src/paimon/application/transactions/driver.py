@@ -34,7 +34,7 @@ from paimon.application.transactions.follow import follow
 from paimon.application.transactions.prepare import Step, prepare_next
 from paimon.application.transactions.replace import replace_stuck
 from paimon.domain.chain import Address, checksum
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.database.sessions import Database
@@ -57,11 +57,14 @@ async def drive(
     options: SendingSettings,
     chain_id: int,
 ) -> None:
-    """Do everything that is due for this wallet. Returns early, with all state kept, while the node is out of reach."""
+    """Do everything that is due for this wallet. Returns early, with all state kept, while the node is out of reach or behind.
+
+    A node whose final block lags behind what was seen final before knows nothing of a request that is acted on: it reverts.
+    """
     desk = Desk(database, contracts, chain, signer, options, chain_id)
     try:
         await _drive(desk, wallet)
-    except (RpcUnavailable, RpcError) as error:
+    except (RpcUnavailable, RpcError, CallReverted) as error:
         log.warning("wallet.drive_interrupted", wallet=checksum(wallet), reason=str(error))
 
 
