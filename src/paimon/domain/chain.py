@@ -70,6 +70,8 @@ class ContractName(StrEnum):
     OTC_MANAGER = "OTCManager"
     TOKEN = "ERC20"  # noqa: S105 — any token whose Transfers from and to the vault are followed
 
+    __hash__ = str.__hash__  # an enum's own is Python code, and every log is looked up by its contract several times
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class LogPlace:

@@ -58,8 +58,9 @@ def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mappi
         if found is None:
             return DecodedLog(log, contract, LogStatus.UNKNOWN)
         name, args = found
-        texts = {key: storable(value) for key, value in args.items() if isinstance(value, str)}
-        event = typed_event(contract, name, args | texts, emitter=log.address)
+        if texts := {key: storable(value) for key, value in args.items() if isinstance(value, str)}:
+            args |= texts
+        event = typed_event(contract, name, args, emitter=log.address)
         return DecodedLog(log, contract, LogStatus.APPLIED, name, plain(args), event)
     except UndecodableLog as error:
         reason = str(error)

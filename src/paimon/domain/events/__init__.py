@@ -4,7 +4,7 @@ Only the events a projection acts on have a class here; every other decodable ev
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -116,13 +116,26 @@ EVENT_TYPES: dict[tuple[ContractName, str], type[FundEvent]] = {
 
 
 @cache
+def _maker(contract: ContractName, name: str, arguments: tuple[str, ...]) -> Callable[[Sequence[Any]], FundEvent] | None:
+    """How the typed event is made of the values of these arguments, in their order, and then the emitter.
+
+    Found once per kind of event, for it is asked of every log.
+    """
+    if (event := EVENT_TYPES.get((contract, name))) is None:
+        return None
+    given = {field: place for place, field in enumerate([*map(_field_name, arguments), "emitter"])}
+    places = [given[field.name] for field in fields(event)]
+
+    def make(values: Sequence[Any]) -> FundEvent:
+        return event(*[values[place] for place in places])
+
+    return make
+
+
 def _field_name(abi_name: str) -> str:
     """`requestId` → `request_id`; `from`, a Python keyword, → `from_`."""
     snake = re.sub(r"(?<!^)([A-Z])", r"_\1", abi_name).lower()
     return "from_" if snake == "from" else snake
-
-
-_ARGUMENTS = {event: tuple(field.name for field in fields(event)) for event in _PROJECTED}
 
 
 def typed_event(contract: ContractName, name: str, args: Mapping[str, Any], *, emitter: Address) -> FundEvent | None:
@@ -133,10 +146,8 @@ def typed_event(contract: ContractName, name: str, args: Mapping[str, Any], *, e
     Raises:
         KeyError: an argument the projection needs is missing: the deployed ABI is not the one we know.
     """
-    if (event := EVENT_TYPES.get((contract, name))) is None:
-        return None
-    given: dict[str, Any] = {_field_name(key): value for key, value in args.items()} | {"emitter": emitter}
-    return event(*(given[name] for name in _ARGUMENTS[event]))
+    make = _maker(contract, name, tuple(args))
+    return None if make is None else make((*args.values(), emitter))
 
 
 __all__ = [

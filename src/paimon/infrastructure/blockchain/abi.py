@@ -204,23 +204,40 @@ def _native(parameter: Parameter, value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """A decoded value as stored JSON carries it: integers as decimal strings, addresses checksummed, bytes as hex."""
-    form = _PLAIN_FORMS.get(type(value))
-    if form is None:
-        raise TypeError(f"no plain form for {type(value).__name__}")
-    return form(value)
+    return _PLAIN_FORMS[type(value)](value)
 
 
-# Looked up by type rather than matched: this runs for every argument of every log.
-_PLAIN_FORMS: Final[dict[type, Callable[[Any], Any]]] = {
-    type(None): lambda value: value,
-    bool: bool,
-    str: storable,
-    int: str,
-    bytes: lambda value: checksum(value) if len(value) == 20 else hex0x(value),
-    dict: lambda value: {key: plain(each) for key, each in value.items()},
-    list: lambda value: [plain(each) for each in value],
-    tuple: lambda value: [plain(each) for each in value],
-}
+class _Forms(dict[type, Callable[[Any], Any]]):
+    """Looked up by type rather than matched: this runs for every argument of every log."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], Any]:
+        raise TypeError(f"no plain form for {kind.__name__}")
+
+
+def _plain_bytes(value: bytes) -> str:
+    return checksum(value) if len(value) == 20 else hex0x(value)
+
+
+def _plain_dict(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _PLAIN_FORMS[type(each)](each) for name, each in values.items()}
+
+
+def _plain_list(values: Sequence[Any]) -> list[Any]:
+    return [_PLAIN_FORMS[type(each)](each) for each in values]
+
+
+_PLAIN_FORMS: Final = _Forms(
+    {
+        type(None): lambda value: value,
+        bool: bool,
+        str: storable,
+        int: str,
+        bytes: _plain_bytes,
+        dict: _plain_dict,
+        list: _plain_list,
+        tuple: _plain_list,
+    }
+)
 
 
 @cache
