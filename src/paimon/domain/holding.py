@@ -4,9 +4,9 @@ Locked shares are held by the vault itself while they are locked (deployed behav
 still in the wallet, `locked_shares` those the vault keeps for them.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from paimon.domain.chain import ZERO_ADDRESS, Address, checksum
 from paimon.domain.events import FundEvent, SharesBurned, SharesLocked, SharesUnlocked, Transfer
@@ -14,8 +14,7 @@ from paimon.domain.redemption import InapplicableEvent
 from paimon.domain.units import RawAmount
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(NamedTuple):
     """A signed change of one holder's position, in raw shares."""
 
     holder: Address
@@ -23,18 +22,20 @@ class Movement:
     locked_shares: int = 0
 
 
-def movements(event: FundEvent) -> Iterator[Movement]:
+ShareEvent = Transfer | SharesLocked | SharesUnlocked | SharesBurned
+
+
+def movements(event: FundEvent) -> list[Movement]:
     """What one event changes. Mint and burn move supply, which is the sum over all holders."""
     match event:
         case Transfer(from_=sender, to=receiver, value=value):
-            if sender != ZERO_ADDRESS:
-                yield Movement(sender, shares=-value)
-            if receiver != ZERO_ADDRESS:
-                yield Movement(receiver, shares=value)
+            steps = [Movement(sender, shares=-value), Movement(receiver, shares=value)]
+            return [each for each in steps if each.holder != ZERO_ADDRESS]
         case SharesLocked(owner=owner, shares=shares):
-            yield Movement(owner, locked_shares=shares)
+            return [Movement(owner, locked_shares=shares)]
         case SharesUnlocked(owner=owner, shares=shares) | SharesBurned(owner=owner, shares=shares):
-            yield Movement(owner, locked_shares=-shares)
+            return [Movement(owner, locked_shares=-shares)]
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +58,4 @@ class Holding:
                 else ("locked shares", self.locked_shares, -movement.locked_shares)
             )
             raise InapplicableEvent(f"{leaving} {what} leave {checksum(self.holder)}, which is recorded with {have}")
-        return replace(self, shares=RawAmount(shares), locked_shares=RawAmount(locked))
+        return Holding(self.holder, RawAmount(shares), RawAmount(locked), self.since)

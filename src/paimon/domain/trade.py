@@ -51,6 +51,9 @@ class TradeVia(StrEnum):
     BUFFER_REFILL = "BUFFER_REFILL"
 
 
+_TELLERS: Final = frozenset({PurchaseRouted, AssetPurchased, AssetRedeemed, WaterfallLiquidation})
+
+
 class Route(StrEnum):
     """Where a purchase was made: the asset's own adapter or the swap helper. The value order is the contract's."""
 
@@ -89,13 +92,16 @@ class Trade:
 
 def trades(transaction: ChainTransaction, *, vault: Address) -> list[Trade]:
     """The transaction's trades, each in the place of the first log that told of it."""
+    tellers = [(position, logged) for position, logged in enumerate(transaction.events) if type(logged.event) in _TELLERS]
+    if not tellers:
+        return []
     sold = Counter(
         (each.event.emitter, each.event.value)
         for each in transaction.events
         if isinstance(each.event, TokenTransfer) and each.event.from_ == vault
     )
     found: list[Trade] = []
-    for position, logged in enumerate(transaction.events):
+    for position, logged in tellers:
         if (trade := _trade(logged, transaction, transaction.events[position + 1 :])) is None:
             continue
         twin = next((index for index in reversed(range(len(found))) if _is_twin(found[index], trade, found, sold)), None)

@@ -1,30 +1,24 @@
 """The states being folded, and the fold of one transaction into states and facts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Final, get_args
 
 from paimon.domain.asset import Asset, TierBand, follow_asset, tier_band
 from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, LogPlace
 from paimon.domain.events import (
-    AssetAdapterUpdated,
-    AssetAdded,
-    AssetAllocationUpdated,
-    AssetRemoved,
+    AssetEvent,
     ChainTransaction,
     EmergencyModeChanged,
     FundEvent,
     LayerConfigUpdated,
     LoggedEvent,
-    OrderCancelled,
     OrderCreated,
     OrderDelivered,
-    OrderPaid,
+    OrderEvent,
     Paused,
-    RedemptionApproved,
-    RedemptionCancelled,
-    RedemptionRejected,
-    RedemptionRequested,
-    RedemptionSettled,
+    RedemptionEvent,
     RoleGranted,
     RoleRevoked,
     TokenTransfer,
@@ -32,7 +26,7 @@ from paimon.domain.events import (
 )
 from paimon.domain.fee import FeeAccount, FeeEntry, FeeKind, FeeStep, fee_entry
 from paimon.domain.followed import Treasury
-from paimon.domain.holding import Holding, movements
+from paimon.domain.holding import Holding, ShareEvent, movements
 from paimon.domain.otc import OrderKey, OtcOrder, follow_order
 from paimon.domain.projection.facts import Facts
 from paimon.domain.redemption import InapplicableEvent, Redemption, follow
@@ -135,40 +129,37 @@ class Projection:
         Raises:
             InapplicableEvent: the event cannot follow what was folded before it.
         """
-        match event:
-            case (
-                RedemptionRequested()
-                | RedemptionApproved()
-                | RedemptionRejected()
-                | RedemptionCancelled()
-                | RedemptionSettled()
-            ):
-                self.redemptions[event.request_id] = follow(self.redemptions.get(event.request_id), event, at=at)
-                self.updated_block[event.request_id] = at.number
-            case RoleGranted(role=role, account=account):
-                self.roles[contract, role, account] = True
-            case RoleRevoked(role=role, account=account):
-                self.roles[contract, role, account] = False
-            case Paused():
-                self.flags[contract, Flag.PAUSED] = FlagState(True, at.number)
-            case Unpaused():
-                self.flags[contract, Flag.PAUSED] = FlagState(False, at.number)
-            case EmergencyModeChanged(enabled=enabled):
-                self.flags[contract, Flag.EMERGENCY_MODE] = FlagState(enabled, at.number)
-            case AssetAdded() | AssetRemoved() | AssetAllocationUpdated() | AssetAdapterUpdated():
-                self.assets[event.token] = follow_asset(self.assets.get(event.token), event, at=at)
-            case LayerConfigUpdated():
-                band = tier_band(event, at=at)
-                self.bands[band.tier] = band
-            case OrderCreated() | OrderPaid() | OrderDelivered() | OrderCancelled():
-                key = event.emitter, event.order_id
-                self.orders[key] = follow_order(self.orders.get(key), event, at=at)
-            case _:
-                if (named := appointment(event)) is not None:
-                    self.services[contract, named[0]] = Appointment(named[1], at.number)
-                self._move_shares(event, at)
+        _STEPS.get(type(event), Projection._appoint)(self, event, contract, at)
 
-    def _move_shares(self, event: FundEvent, at: BlockStamp) -> None:
+    def _follow_redemption(self, event: RedemptionEvent, _: ContractName, at: BlockStamp) -> None:
+        self.redemptions[event.request_id] = follow(self.redemptions.get(event.request_id), event, at=at)
+        self.updated_block[event.request_id] = at.number
+
+    def _change_role(self, event: RoleGranted | RoleRevoked, contract: ContractName, _: BlockStamp) -> None:
+        self.roles[contract, event.role, event.account] = isinstance(event, RoleGranted)
+
+    def _pause(self, event: Paused | Unpaused, contract: ContractName, at: BlockStamp) -> None:
+        self.flags[contract, Flag.PAUSED] = FlagState(isinstance(event, Paused), at.number)
+
+    def _change_emergency_mode(self, event: EmergencyModeChanged, contract: ContractName, at: BlockStamp) -> None:
+        self.flags[contract, Flag.EMERGENCY_MODE] = FlagState(event.enabled, at.number)
+
+    def _follow_asset(self, event: AssetEvent, _: ContractName, at: BlockStamp) -> None:
+        self.assets[event.token] = follow_asset(self.assets.get(event.token), event, at=at)
+
+    def _set_band(self, event: LayerConfigUpdated, _: ContractName, at: BlockStamp) -> None:
+        band = tier_band(event, at=at)
+        self.bands[band.tier] = band
+
+    def _follow_order(self, event: OrderEvent, _: ContractName, at: BlockStamp) -> None:
+        key = event.emitter, event.order_id
+        self.orders[key] = follow_order(self.orders.get(key), event, at=at)
+
+    def _appoint(self, event: FundEvent, contract: ContractName, at: BlockStamp) -> None:
+        if (named := appointment(event)) is not None:
+            self.services[contract, named[0]] = Appointment(named[1], at.number)
+
+    def _move_shares(self, event: ShareEvent, _: ContractName, at: BlockStamp) -> None:
         moved: dict[Address, Holding] = {}
         for step in movements(event):
             before = moved.get(step.holder) or self.holdings.get(step.holder) or Holding(step.holder, since=at.timestamp)
@@ -177,16 +168,23 @@ class Projection:
         self.moved.update(moved)
 
     def _order_tokens(self, transaction: ChainTransaction) -> dict[OrderKey, Address]:
-        known = {key: order.token for key, order in self.orders.items()}
+        """The token of each order this transaction tells of: as it was created, be it here."""
+        tokens: dict[OrderKey, Address] = {}
         for logged in transaction.events:
-            if isinstance(event := logged.event, OrderCreated):
-                known.setdefault((event.emitter, event.order_id), event.rwa_token)
-        return known
+            if isinstance(event := logged.event, OrderCreated | OrderDelivered):
+                key = event.emitter, event.order_id
+                if (order := self.orders.get(key)) is not None:
+                    tokens[key] = order.token
+                elif isinstance(event, OrderCreated):
+                    tokens.setdefault(key, event.rwa_token)
+        return tokens
 
     def _fold_log(self, logged: LoggedEvent, told: _Told) -> None:
         at, event = told.transaction.block, logged.event
-        place = LogPlace(at.number, logged.log_index, told.transaction.tx_hash, at.timestamp)
         self.apply(event, contract=logged.contract, at=at)
+        if type(event) in _STATES_ALONE:
+            return
+        place = LogPlace(at.number, logged.log_index, told.transaction.tx_hash, at.timestamp)
         if isinstance(event, TokenTransfer):
             self._move_tokens(event, place, told)
         if (entry := fee_entry(event, place)) is not None:
@@ -234,3 +232,21 @@ class Projection:
                 self.fees[account.kind] = account.collected()
                 self.facts.fee_entries.append(entry)
         return Purpose.FEE_COLLECTION
+
+
+_Step = Callable[[Projection, Any, ContractName, BlockStamp], None]
+
+_STEPS: Final[dict[type[FundEvent], _Step]] = {
+    **dict.fromkeys(get_args(ShareEvent), Projection._move_shares),
+    **dict.fromkeys(get_args(RedemptionEvent), Projection._follow_redemption),
+    **dict.fromkeys((RoleGranted, RoleRevoked), Projection._change_role),
+    **dict.fromkeys((Paused, Unpaused), Projection._pause),
+    EmergencyModeChanged: Projection._change_emergency_mode,
+    **dict.fromkeys(get_args(AssetEvent), Projection._follow_asset),
+    LayerConfigUpdated: Projection._set_band,
+    **dict.fromkeys(get_args(OrderEvent), Projection._follow_order),
+}
+"""What an event changes by itself; those not named here can but appoint somebody."""
+
+_STATES_ALONE: Final = frozenset((*get_args(ShareEvent), *get_args(RedemptionEvent)))
+"""Events that are no fact, fee or movement of money: most of all."""

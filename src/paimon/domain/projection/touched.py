@@ -1,42 +1,33 @@
 """What a batch of events needs loaded before it can be folded."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, Final, get_args
 
 from paimon.domain.chain import Address
 from paimon.domain.events import (
-    AssetAdapterUpdated,
-    AssetAdded,
-    AssetAllocationUpdated,
-    AssetRemoved,
+    AssetEvent,
     FundEvent,
-    OrderCancelled,
-    OrderCreated,
-    OrderDelivered,
-    OrderPaid,
-    RedemptionApproved,
-    RedemptionCancelled,
+    ManagementFeeCollected,
+    OrderEvent,
+    PerformanceFeeCollected,
+    RedemptionEvent,
     RedemptionFeeAdded,
     RedemptionFeeReduced,
     RedemptionFeesWithdrawn,
-    RedemptionRejected,
-    RedemptionRequested,
-    RedemptionSettled,
     TokenTransfer,
 )
-from paimon.domain.events.money import ManagementFeeCollected, PerformanceFeeCollected
-from paimon.domain.holding import movements
+from paimon.domain.holding import ShareEvent, movements
 from paimon.domain.otc import OrderKey
 
-REDEMPTION_EVENTS = (RedemptionRequested, RedemptionApproved, RedemptionRejected, RedemptionCancelled, RedemptionSettled)
-ASSET_EVENTS = (AssetAdded, AssetRemoved, AssetAllocationUpdated, AssetAdapterUpdated)
-ORDER_EVENTS = (OrderCreated, OrderPaid, OrderDelivered, OrderCancelled)
-FEE_EVENTS = (
+FEE_EVENTS: Final = (
     ManagementFeeCollected,
     PerformanceFeeCollected,
     RedemptionFeeAdded,
     RedemptionFeeReduced,
     RedemptionFeesWithdrawn,
+    TokenTransfer,  # it may turn out to be a collection of fees
 )
 
 
@@ -53,24 +44,18 @@ class Touched:
 
 
 def touched(events: Iterable[FundEvent]) -> Touched:
-    requests: set[int] = set()
-    holders: set[Address] = set()
-    assets: set[Address] = set()
-    orders: set[OrderKey] = set()
-    tokens: set[Address] = set()
-    fees = False
+    told: dict[type[FundEvent], list[Any]] = defaultdict(list)
     for event in events:
-        if isinstance(event, REDEMPTION_EVENTS):
-            requests.add(event.request_id)
-        elif isinstance(event, ASSET_EVENTS):
-            assets.add(event.token)
-        elif isinstance(event, ORDER_EVENTS):
-            orders.add((event.emitter, event.order_id))
-        elif isinstance(event, TokenTransfer):
-            tokens.add(event.emitter)
-            fees = True  # it may turn out to be a collection of fees
-        elif isinstance(event, FEE_EVENTS):
-            fees = True
-        else:
-            holders.update(step.holder for step in movements(event))
-    return Touched(frozenset(requests), frozenset(holders), frozenset(assets), frozenset(orders), frozenset(tokens), fees)
+        told[type(event)].append(event)
+
+    def those(*kinds: type[FundEvent]) -> Iterator[Any]:
+        return (event for kind in kinds for event in told.get(kind, ()))
+
+    return Touched(
+        requests=frozenset(event.request_id for event in those(*get_args(RedemptionEvent))),
+        holders=frozenset(step.holder for event in those(*get_args(ShareEvent)) for step in movements(event)),
+        assets=frozenset(event.token for event in those(*get_args(AssetEvent))),
+        orders=frozenset((event.emitter, event.order_id) for event in those(*get_args(OrderEvent))),
+        tokens=frozenset(event.emitter for event in those(TokenTransfer)),
+        fees=any(those(*FEE_EVENTS)),
+    )
