@@ -5,7 +5,6 @@ lives as long as the replay does, and memory is one page however many logs there
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import orjson
@@ -14,7 +13,7 @@ from sqlalchemy import text
 
 from paimon.application.event_listener.decode import DecodedLog, Reading, decode_log
 from paimon.application.event_listener.fetch import ChainLog
-from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, checksum
+from paimon.domain.chain import BlockStamp, ContractName, Hash32, checksum
 from paimon.domain.followed import Followed, Origin
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.copying import driver_connection
@@ -37,8 +36,7 @@ class Position(NamedTuple):
 BEFORE_ALL: Final = Position(-1, -1)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedLog:
+class RecordedLog(NamedTuple):
     """A log as the node gave it, and what it was taken to mean when it was recorded."""
 
     log: ChainLog
@@ -81,8 +79,7 @@ async def read_page(session: WriteSession, after: Position, *, last: int, logs: 
     async with connection.cursor(binary=True) as cursor:
         await cursor.execute(_PAGE, {**after._asdict(), "last": last, "logs": logs})
         rows = await cursor.fetchall()
-    stamps: dict[int, BlockStamp] = {}
-    return [_recorded(row, stamps) for row in rows]
+    return _recorded(rows)
 
 
 # Millions of look-ups: an enum's own is ten times a dictionary's.
@@ -90,22 +87,27 @@ _CONTRACTS: Final = {each.value: each for each in ContractName}
 _STATUSES: Final = {each.value: each for each in LogStatus}
 
 
-def _recorded(row: TupleRow, stamps: dict[int, BlockStamp]) -> RecordedLog:
-    (number, log_index, block_hash, tx_hash, tx_index, address, topics, data) = row[:8]
-    (contract, event, args, request_id, status, reason, timestamp) = row[8:]
-    if (block := stamps.get(number)) is None:
-        block = stamps[number] = BlockStamp(number, Hash32(block_hash), timestamp)
-    return RecordedLog(
-        ChainLog(block, log_index, Hash32(tx_hash), tx_index, Address(address), tuple(topics), data),
-        Reading(
-            _CONTRACTS[contract],
-            event,
-            None if args is None else orjson.loads(args),
-            None if request_id is None else int(request_id),
-            _STATUSES[status],
-            reason,
-        ),
-    )
+def _recorded(rows: Sequence[TupleRow]) -> list[RecordedLog]:
+    found: list[RecordedLog] = []
+    block: BlockStamp | None = None
+    for number, log_index, block_hash, tx_hash, tx_index, address, topics, data, *read, timestamp in rows:
+        if block is None or block.number != number:
+            block = BlockStamp(number, Hash32(block_hash), timestamp)
+        contract, event, args, request_id, status, reason = read
+        found.append(
+            RecordedLog(
+                ChainLog(block, log_index, tx_hash, tx_index, address, tuple(topics), data),
+                Reading(
+                    _CONTRACTS[contract],
+                    event,
+                    None if args is None else orjson.loads(args),
+                    None if request_id is None else int(request_id),
+                    _STATUSES[status],
+                    reason,
+                ),
+            )
+        )
+    return found
 
 
 def decode_again(recorded: Sequence[RecordedLog], contracts: FundContracts, followed: Followed) -> list[DecodedLog]:
@@ -116,10 +118,10 @@ def decode_again(recorded: Sequence[RecordedLog], contracts: FundContracts, foll
     """
     names = {each.address: each.contract for each in followed.contracts.values() if each.origin is not Origin.SETTINGS}
     names |= contracts.addresses.names()
-    for each in recorded:
-        if each.log.address not in names:
-            raise ForeignLogs(
-                f"block {each.log.block} has a recorded log of {checksum(each.log.address)}, which is none of the"
-                " contracts in PAIMON_FUND__…: the settings are of another fund than the books"
-            )
+    if strangers := {each.log.address for each in recorded} - names.keys():
+        first = next(each.log for each in recorded if each.log.address in strangers)
+        raise ForeignLogs(
+            f"block {first.block} has a recorded log of {checksum(first.address)}, which is none of the"
+            " contracts in PAIMON_FUND__…: the settings are of another fund than the books"
+        )
     return [decode_log(each.log, names, contracts.abis) for each in recorded]

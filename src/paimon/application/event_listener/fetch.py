@@ -7,7 +7,7 @@ filtered requests over all of them, never a whole stablecoin.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from eth_utils.crypto import keccak
 
@@ -26,8 +26,7 @@ class Header:
     parent_hash: Hash32
 
 
-@dataclass(frozen=True, slots=True)
-class ChainLog:
+class ChainLog(NamedTuple):
     """One log as the node gave it."""
 
     block: BlockStamp

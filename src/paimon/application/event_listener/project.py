@@ -1,7 +1,8 @@
 """From decoded logs to the derived tables: load what the batch touches, fold its transactions, write what changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Final
 
 from sqlalchemy import delete, select, tuple_
 
@@ -18,7 +19,7 @@ from paimon.domain.otc import OtcOrder
 from paimon.domain.projection import Appointment, Projection, ServiceKey, Touched, touched
 from paimon.domain.token_movement import TokenFlow
 from paimon.domain.units import RawAmount
-from paimon.infrastructure.database.copying import copy_rows
+from paimon.infrastructure.database.copying import copy_rows, text_array
 from paimon.infrastructure.database.models.derived import (
     AssetConfig,
     ChainTransactionRow,
@@ -45,25 +46,31 @@ async def project(session: WriteSession, logs: Sequence[DecodedLog], treasury: T
     projection = await _load(session, touched(log.event for log in logs if log.event))
     before = [dict(table.part(projection)) for table in STATES]
     served = dict(projection.services)
-    for transaction, its_logs in _transactions(logs):
-        refused = projection.fold(transaction, treasury)
-        for log in its_logs:
-            if (reason := refused.get(log.log.log_index)) is not None:
-                log.quarantine(reason)
+    transactions = _by_transaction(logs)
+    for its_logs in transactions:
+        if refused := projection.fold(_told(its_logs), treasury):
+            for log in its_logs:
+                if (reason := refused.get(log.log.log_index)) is not None:
+                    log.quarantine(reason)
     await _save_shares_and_control(session, projection)
     await _save_services(session, {key: named for key, named in projection.services.items() if served.get(key) != named})
     for table, loaded in zip(STATES, before, strict=True):
         changed = [value for key, value in table.part(projection).items() if loaded.get(key) != value]
         await upsert(session, table.model, [to_row(value) for value in changed])
     await _add_facts(session, projection)
-    await _add_transactions(session, logs)
+    await _add_transactions(session, transactions)
 
 
-def _transactions(logs: Sequence[DecodedLog]) -> Iterator[tuple[ChainTransaction, list[DecodedLog]]]:
-    for (block, tx_hash), grouped in groupby(logs, key=lambda each: (each.log.block, each.log.tx_hash)):
-        its_logs = list(grouped)
-        events = tuple(LoggedEvent(each.event, each.contract, each.log.log_index) for each in its_logs if each.event)
-        yield ChainTransaction(block, tx_hash, events, frozenset(each.contract for each in its_logs)), its_logs
+def _by_transaction(logs: Sequence[DecodedLog]) -> list[list[DecodedLog]]:
+    """The batch's transactions, each as its logs."""
+    grouped = groupby(logs, key=lambda each: (each.log.block.number, each.log.tx_hash))
+    return [list(its_logs) for _, its_logs in grouped]
+
+
+def _told(its_logs: Sequence[DecodedLog]) -> ChainTransaction:
+    first = its_logs[0].log
+    events = tuple(LoggedEvent(each.event, each.contract, each.log.log_index) for each in its_logs if each.event)
+    return ChainTransaction(first.block, first.tx_hash, events, frozenset(each.contract for each in its_logs))
 
 
 async def _load(session: WriteSession, needed: Touched) -> Projection:
@@ -143,20 +150,15 @@ async def _add_facts(session: WriteSession, projection: Projection) -> None:
             await copy_rows(session, table.model, fact_columns(facts[0]), [fact_values(each) for each in facts])
 
 
-async def _add_transactions(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
-    rows: list[Mapping[str, object]] = []
-    for _, grouped in groupby(logs, key=lambda each: (each.log.block, each.log.tx_hash)):
-        its_logs = list(grouped)
-        first = its_logs[0].log
-        rows.append(
-            {
-                "block_number": first.block.number,
-                "tx_index": first.tx_index,
-                "tx_hash": first.tx_hash,
-                "at": first.block.timestamp,
-                "logs": len(its_logs),
-                "contracts": list(dict.fromkeys(each.contract.value for each in its_logs)),
-                "events": list(dict.fromkeys(each.name for each in its_logs if each.name is not None)),
-            }
-        )
-    await copy_rows(session, ChainTransactionRow, list(rows[0]), [list(row.values()) for row in rows])
+_TRANSACTION: Final = ("block_number", "tx_index", "tx_hash", "at", "logs", "contracts", "events")
+
+
+async def _add_transactions(session: WriteSession, transactions: Sequence[Sequence[DecodedLog]]) -> None:
+    await copy_rows(session, ChainTransactionRow, _TRANSACTION, [_transaction_values(each) for each in transactions])
+
+
+def _transaction_values(its_logs: Sequence[DecodedLog]) -> tuple[object, ...]:
+    first = its_logs[0].log
+    contracts = text_array(*dict.fromkeys(each.contract for each in its_logs))
+    events = text_array(*dict.fromkeys(each.name for each in its_logs if each.name is not None))
+    return first.block.number, first.tx_index, first.tx_hash, first.block.timestamp, len(its_logs), contracts, events

@@ -1,13 +1,14 @@
 """Many new rows into one table by COPY, the fastest way in; a row that is there already makes the whole fail."""
 
 from collections.abc import Sequence
-from enum import Enum
+from functools import lru_cache
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.infrastructure.database.models.base import Base, table_of
+from paimon.infrastructure.database.types import EnumText
 
 
 async def driver_connection(session: AsyncSession) -> AsyncConnection[TupleRow]:
@@ -31,7 +32,24 @@ async def copy_rows(session: AsyncSession, model: type[Base], columns: Sequence[
     table = sql.Identifier(schema, target.name)
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(table, names)
+    enums = [place for place, name in enumerate(columns) if isinstance(target.c[name].type, EnumText)]
     connection = await driver_connection(session)
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
-            await copy.write_row([value.value if isinstance(value, Enum) else value for value in row])
+            await copy.write_row(_with_texts(row, enums) if enums else row)
+
+
+def _with_texts(row: Sequence[object], enums: Sequence[int]) -> list[object]:
+    """The row with its enums as the texts they are; the driver would take their names."""
+    values = list(row)
+    for place in enums:
+        value = values[place]
+        values[place] = None if value is None else str(value)
+    return values
+
+
+@lru_cache(maxsize=4_096)
+def text_array(*texts: str) -> str:
+    """The texts as COPY takes an array of them: the same few lists come again and again, and the driver's way is slow."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
