@@ -47,18 +47,23 @@ class RecordedLog(NamedTuple):
         return Position(self.log.block.number, self.log.log_index)
 
 
+# Two queries, the second with the bound the first has found: a bound that the planner knows is one range of the key's
+# index, while one that it has to find out by itself is a walk through the whole table, for every page.
+_PAGE_END: Final = """
+    SELECT max(block_number) FROM (
+        SELECT block_number FROM derived.raw_logs
+         WHERE (block_number, log_index) > (%(block_number)s, %(log_index)s) AND block_number <= %(last)s
+         ORDER BY block_number, log_index
+         LIMIT %(logs)s
+    ) AS page
+"""
 _PAGE: Final = """
     SELECT block_number, log_index, block_hash, tx_hash, tx_index, address, topics, data,
            contract, event, args::text, request_id, status, reason, timestamp
       FROM derived.raw_logs JOIN derived.blocks ON number = block_number
      WHERE (block_number, log_index) > (%(block_number)s, %(log_index)s)
-       AND block_number <= LEAST(%(last)s, (
-               SELECT max(block_number) FROM (
-                   SELECT block_number FROM derived.raw_logs
-                    WHERE (block_number, log_index) > (%(block_number)s, %(log_index)s)
-                    ORDER BY block_number, log_index
-                    LIMIT %(logs)s
-               ) AS page))
+       AND block_number BETWEEN %(block_number)s AND %(end)s
+       AND number BETWEEN %(block_number)s AND %(end)s
      ORDER BY block_number, log_index
 """
 
@@ -77,7 +82,11 @@ async def read_page(session: WriteSession, after: Position, *, last: int, logs: 
     """
     connection = await driver_connection(session)
     async with connection.cursor(binary=True) as cursor:
-        await cursor.execute(_PAGE, {**after._asdict(), "last": last, "logs": logs})
+        await cursor.execute(_PAGE_END, {**after._asdict(), "last": last, "logs": logs})
+        found = await cursor.fetchone()
+        if found is None or found[0] is None:
+            return []
+        await cursor.execute(_PAGE, {**after._asdict(), "end": found[0]})
         rows = await cursor.fetchall()
     return _recorded(rows)
 

@@ -34,6 +34,16 @@ class NoTemporaryTables(Refusal):
     """The role may not make temporary tables; the message has the grant to give."""
 
 
+_SORT_IN_MEMORY: Final = text("SET work_mem = '64MB'")
+"""A page of logs, and most tables where they are compared: otherwise by way of the disk."""
+
+_DROP_INDEXES: Final = text("""
+    SELECT format('DROP INDEX pg_temp.%I', relname)
+      FROM pg_index JOIN pg_class ON oid = indexrelid
+     WHERE relnamespace = pg_my_temp_schema() AND NOT indisunique
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One projection's table twice, as it is named on a shadow's connection."""
@@ -81,7 +91,10 @@ class Shadow:
 
 @asynccontextmanager
 async def open_shadow(engine: AsyncEngine) -> AsyncIterator[Shadow]:
-    """An empty shadow of the tables as they stand in this database, with their keys, checks and indexes.
+    """An empty shadow of the tables as they stand in this database, with their keys and checks.
+
+    Not with the indexes that only speed up the questions of others: nobody asks here, and keeping them takes longer than
+    all the rest of writing.
 
     Raises:
         NoTemporaryTables: the role lacks the right.
@@ -91,10 +104,13 @@ async def open_shadow(engine: AsyncEngine) -> AsyncIterator[Shadow]:
         await connection.execution_options(schema_translate_map=_TRANSLATION)
         try:
             async with connection.begin():
+                await connection.execute(_SORT_IN_MEMORY)
                 for pair in PAIRS:
                     like = f"CREATE TEMPORARY TABLE {pair.name} (LIKE derived.{pair.name} INCLUDING ALL)"
                     await connection.execute(text(like))
                 await connection.run_sync(READ_ANEW.create)
+                for statement in (await connection.execute(_DROP_INDEXES)).scalars().all():
+                    await connection.execute(text(statement))
         except ProgrammingError as error:
             if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
                 raise

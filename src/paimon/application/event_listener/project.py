@@ -19,7 +19,9 @@ from paimon.domain.otc import OtcOrder
 from paimon.domain.projection import Appointment, Projection, ServiceKey, Touched, touched
 from paimon.domain.token_movement import TokenFlow
 from paimon.domain.units import RawAmount
-from paimon.infrastructure.database.copying import copy_rows, text_array
+from paimon.infrastructure.database.arrays import one_of, text_array
+from paimon.infrastructure.database.copying import copy_rows
+from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import (
     AssetConfig,
     ChainTransactionRow,
@@ -77,11 +79,11 @@ async def _load(session: WriteSession, needed: Touched) -> Projection:
     """Nothing is asked for what the batch does not touch."""
     projection = Projection()
     if needed.requests:
-        requests = select(RedemptionRequest).where(RedemptionRequest.request_id.in_(needed.requests))
+        requests = select(RedemptionRequest).where(one_of(table_of(RedemptionRequest).c.request_id, needed.requests))
         projection.redemptions = {row.request_id: to_domain(row) for row in await session.scalars(requests)}
     if needed.holders:
         holdings = select(HoldingRow.holder, HoldingRow.shares, HoldingRow.locked_shares, HoldingRow.since).where(
-            HoldingRow.holder.in_(needed.holders)
+            one_of(table_of(HoldingRow).c.holder, needed.holders)
         )
         for holder, shares, locked_shares, since in await session.execute(holdings):
             projection.holdings[holder] = Holding(Address(holder), RawAmount(shares), RawAmount(locked_shares), since)

@@ -1,7 +1,6 @@
 """Many new rows into one table by COPY, the fastest way in; a row that is there already makes the whole fail."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
@@ -46,10 +45,3 @@ def _with_texts(row: Sequence[object], enums: Sequence[int]) -> list[object]:
         value = values[place]
         values[place] = None if value is None else str(value)
     return values
-
-
-@lru_cache(maxsize=4_096)
-def text_array(*texts: str) -> str:
-    """The texts as COPY takes an array of them: the same few lists come again and again, and the driver's way is slow."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"

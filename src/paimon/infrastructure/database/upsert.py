@@ -6,10 +6,11 @@ The rows travel as one array per column: a statement of its own for each row tak
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from sqlalchemy import ARRAY, Insert, Table, bindparam, column, func, select
+from sqlalchemy import Insert, Table, column, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.infrastructure.database.arrays import array_text, given_array
 from paimon.infrastructure.database.models.base import Base, table_of
 
 Rows = Sequence[Mapping[str, object]]
@@ -19,12 +20,14 @@ async def upsert(session: AsyncSession, model: type[Base], rows: Rows) -> None:
     """Insert the rows, or give those with a key that is there the new values. All have the same columns, no two one key."""
     if rows:
         names = tuple(rows[0])
-        await session.execute(_statement(table_of(model), names), {name: [row[name] for row in rows] for name in names})
+        await session.execute(
+            _statement(table_of(model), names), {name: array_text([row[name] for row in rows]) for name in names}
+        )
 
 
 @cache
 def _statement(table: Table, names: tuple[str, ...]) -> Insert:
-    arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in names]
+    arrays = [given_array(name, table.c[name].type) for name in names]
     columns = [column(name, table.c[name].type) for name in names]
     given = func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
     statement = insert(table).from_select(list(names), select(*(given.c[name] for name in names)))
