@@ -6,8 +6,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import InternalError, ProgrammingError
 from tests.support.rows import put, undone
 
+from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database.models.owned import Lease
-from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.sessions import Database, NotOneSelect, create_engine
 
 pytestmark = pytest.mark.integration
 
@@ -57,6 +58,30 @@ async def test_a_read_session_cannot_write(database: Database) -> None:
             async with database.read() as session:
                 await session.execute(text(statement))
         assert isinstance(refusal.value.orig, psycopg.errors.ReadOnlySqlTransaction), statement
+
+
+async def test_a_session_for_one_select_takes_nothing_else_and_no_second(database: Database) -> None:
+    count = select(func.count()).select_from(Lease)
+    for statement in NOT_FOR_A_READER:
+        async with database.read_one() as session:
+            with pytest.raises(NotOneSelect):
+                await session.execute(text(statement))
+    async with database.read_one() as session:
+        assert await session.scalar(count) == 0
+        with pytest.raises(NotOneSelect):
+            await session.scalar(count)
+
+
+async def test_a_cut_connection_is_replaced_before_it_is_used(app_url: str, postgres: EmbeddedPostgres) -> None:
+    engine = create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    database, backend = Database(engine), select(func.pg_backend_pid())
+    async with database.read() as session:
+        first = await session.scalar(backend)
+    with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
+        assert connection.execute("SELECT pg_terminate_backend(%s, 5000)", (first,)).fetchone() == (True,)
+    async with database.read() as session:
+        assert await session.scalar(backend) != first
+    await database.close()
 
 
 async def test_the_queries_of_one_read_agree_with_each_other(database: Database) -> None:

@@ -130,15 +130,16 @@ def write_cursor(dsn: str, number: int) -> None:
 def write_logs(dsn: str, count: int) -> None:
     """`count` logs with their blocks, and the cursor at the last of them."""
     names = FOLLOWED.names()
-    logs = list(chain_logs(count))
-    blocks = logs[-1].block.number
+    columns = "block_number, log_index, block_hash, tx_hash, tx_index, address, contract, topics, data, status"
+    last = 0
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
-        with cursor.copy("COPY derived.blocks (number, hash, parent_hash, timestamp) FROM STDIN") as copy:
-            for each in map(header, range(1, blocks + 1)):
-                copy.write_row((each.stamp.number, each.stamp.hash, each.parent_hash, each.stamp.timestamp))
-        columns = "block_number, log_index, block_hash, tx_hash, tx_index, address, contract, topics, data, status"
-        with cursor.copy(f"COPY derived.raw_logs ({columns}) FROM STDIN") as copy:
-            for log in logs:
-                place = (log.block.number, log.log_index, log.block.hash, log.tx_hash, log.tx_index, log.address)
-                copy.write_row((*place, names[log.address].value, list(log.topics), log.data, "unknown"))
-    write_cursor(dsn, blocks)
+        for fetched in ranges(count, blocks_each=2_000):
+            with cursor.copy("COPY derived.blocks (number, hash, parent_hash, timestamp) FROM STDIN") as copy:
+                for each in fetched.headers:
+                    copy.write_row((each.stamp.number, each.stamp.hash, each.parent_hash, each.stamp.timestamp))
+            with cursor.copy(f"COPY derived.raw_logs ({columns}) FROM STDIN") as copy:
+                for log in fetched.logs:
+                    place = (log.block.number, log.log_index, log.block.hash, log.tx_hash, log.tx_index, log.address)
+                    copy.write_row((*place, names[log.address].value, list(log.topics), log.data, "unknown"))
+            last = fetched.last.number
+    write_cursor(dsn, last)

@@ -111,7 +111,7 @@ async def is_ready(*, database: Database, redis: Redis, timeout_seconds: float) 
     """Whether requests can be served: the database and Redis answer."""
 
     async def ask() -> bool:
-        async with database.read() as session:
+        async with database.read_one() as session:
             await database_now(session)
         return True
 

@@ -19,7 +19,7 @@ from paimon.application.accounts.tokens import (
     encode_token,
     new_token,
 )
-from paimon.application.accounts.users import NotPermitted, find_user
+from paimon.application.accounts.users import NotPermitted, find_user, find_user_now
 from paimon.domain.chain import Address, checksum
 from paimon.domain.siwe import SignInMessage, differing_fields, parse, render
 from paimon.domain.user import User
@@ -144,9 +144,8 @@ async def authenticate(text: str, *, database: Database, auth: AuthSettings) -> 
         TokenInvalid, TokenExpired.
     """
     token = decode_token(text, auth.token_secret)
-    async with database.read() as session:
-        now = await database_now(session)
-        user = await find_user(session, token.address)
+    async with database.read_one() as session:
+        user, now = await find_user_now(session, token.address)
     token.require_unexpired(now)
     if user is None:
         raise TokenInvalid(f"{checksum(token.address)} may no longer sign in")

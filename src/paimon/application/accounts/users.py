@@ -1,6 +1,9 @@
 """The users table: wallets that may sign in, with the off-chain role that is read anew at every request."""
 
+from datetime import UTC, datetime
+
 import structlog
+from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +28,14 @@ def require(user: User, permission: Permission) -> None:
 async def find_user(session: AsyncSession, address: Address) -> User | None:
     row = await session.get(UserRow, address, populate_existing=True)
     return User(Address(row.address), row.role, row.name) if row else None
+
+
+async def find_user_now(session: AsyncSession, address: Address) -> tuple[User | None, datetime]:
+    """The user and the database's clock in one query: it is asked at every request."""
+    nothing = select(literal(1)).subquery()
+    query = select(func.now(), UserRow.role, UserRow.name).select_from(nothing.outerjoin(UserRow, UserRow.address == address))
+    now, role, name = (await session.execute(query)).one()
+    return (None if role is None else User(address, role, name)), now.astimezone(UTC)
 
 
 async def seed_user(session: WriteSession, address: Address, role: UserRole, name: str) -> User:

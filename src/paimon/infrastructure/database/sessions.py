@@ -1,16 +1,23 @@
 """Read and write sessions as different types, so that a read path cannot write and a write path cannot forget to commit.
 
 A write session is one transaction: it commits when its block ends well and rolls back when it does not. A read session
-is a read-only snapshot (REPEATABLE READ), so that several queries of one answer agree with each other.
+is a read-only snapshot (REPEATABLE READ), so that several queries of one answer agree with each other. Where one query
+is the whole answer it agrees with itself, and `read_one` spares the two round trips of beginning and ending a snapshot.
 """
 
 import asyncio
+import select
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NewType
+from typing import Any, Final, NewType
 
-from sqlalchemy.exc import SQLAlchemyError
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import ORMExecuteState, Session
 
 ReadSession = NewType("ReadSession", AsyncSession)
 WriteSession = NewType("WriteSession", AsyncSession)
@@ -18,11 +25,10 @@ WriteSession = NewType("WriteSession", AsyncSession)
 
 def create_engine(url: str, *, pool_size: int, connect_timeout_seconds: int, application_name: str) -> AsyncEngine:
     """An engine whose connections notice a dead server and work behind a transaction-pooling PgBouncer."""
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
         pool_timeout=connect_timeout_seconds,
         connect_args={
             "connect_timeout": connect_timeout_seconds,
@@ -33,6 +39,58 @@ def create_engine(url: str, *, pool_size: int, connect_timeout_seconds: int, app
             "keepalives_count": 3,
         },
     )
+    _ask_when_in_doubt(engine)
+    return engine
+
+
+IDLE_SECONDS_MAX: Final = 1.0
+
+
+def _ask_when_in_doubt(engine: AsyncEngine) -> None:
+    """A connection is asked whether its server still answers before it is given out, and replaced if not, in two cases.
+
+    Its socket has something to read, though nothing was asked: as a rule that the server has gone. Or it lay idle, so
+    that its server may have gone without a word. To ask each time would cost every transaction a round trip.
+    """
+    pool, dialect = engine.sync_engine.pool, engine.dialect
+
+    @event.listens_for(pool, "checkin")
+    def _given_back(_: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(pool, "checkout")
+    def _given_out(connection: Any, record: Any, _: Any) -> None:
+        idle_seconds = time.monotonic() - record.info.get("idle_since", time.monotonic())
+        if idle_seconds < IDLE_SECONDS_MAX and not _has_word(connection.driver_connection):
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            if dialect.is_disconnect(error, connection, None):
+                raise DisconnectionError from error
+            raise
+
+
+def _has_word(connection: AsyncConnection[TupleRow]) -> bool:
+    if connection.closed:
+        return True
+    socket = select.poll()
+    socket.register(connection.fileno(), select.POLLIN)
+    return bool(socket.poll(0))
+
+
+class NotOneSelect(Exception):
+    """A session for one SELECT was asked for something else, or for more."""
+
+
+class _OneSelect(Session):
+    """No transaction is there to be read-only, so what may be asked is looked at instead."""
+
+
+@event.listens_for(_OneSelect, "do_orm_execute")
+def _require_one_select(asked: ORMExecuteState) -> None:
+    if not asked.is_select or asked.session.info.setdefault("asked", asked) is not asked:
+        raise NotOneSelect(f"{NotOneSelect.__doc__} Take Database.read() or .write()")
 
 
 class Database:
@@ -45,6 +103,8 @@ class Database:
         # Said with BEGIN itself, so that a snapshot costs no round trip of its own.
         snapshots = self.read_engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._reads = async_sessionmaker(snapshots, expire_on_commit=False, autoflush=False)
+        statements = self.read_engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._single_reads = async_sessionmaker(statements, sync_session_class=_OneSelect, autoflush=False)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
@@ -54,6 +114,16 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         async with _cancellable(), self._reads() as session, session.begin():
+            yield ReadSession(session)
+
+    @asynccontextmanager
+    async def read_one(self) -> AsyncIterator[ReadSession]:
+        """For one SELECT, without a transaction around it.
+
+        Raises:
+            NotOneSelect: on a second one, which would see what was committed in between, or on anything else.
+        """
+        async with _cancellable(), self._single_reads() as session:
             yield ReadSession(session)
 
     async def close(self) -> None:

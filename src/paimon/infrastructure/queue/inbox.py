@@ -88,7 +88,7 @@ async def _handle(
 
 
 async def _look(database: Database, message_id: int) -> Due | None:
-    async with database.read() as session:
+    async with database.read_one() as session:
         query = select(OutboxMessage).where(
             OutboxMessage.id == message_id, OutboxMessage.done_at.is_(None), OutboxMessage.dead_at.is_(None)
         )

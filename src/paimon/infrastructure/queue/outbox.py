@@ -4,10 +4,10 @@ The row is the truth, a queue's message only points at it. Handlers are level-tr
 the handler reads its present state and does what is due, so that order and repetition cannot hurt.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import func, insert
 
 from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
 from paimon.infrastructure.database.sessions import WriteSession
@@ -29,13 +29,15 @@ async def add(
 
     The id of the request being served, if any, goes with it, so that the reaction's log lines name where it began.
     """
-    session.add(
-        OutboxMessage(
-            kind=kind,
-            aggregate_id=aggregate_id,
-            payload=payload or {},
-            priority=priority,
-            request_trace=request_trace or structlog.contextvars.get_contextvars().get("request_id"),
-        )
-    )
-    await session.execute(text(f"NOTIFY {CHANNEL}"))
+    row = {
+        "kind": kind,
+        "aggregate_id": aggregate_id,
+        "payload": payload or {},
+        "priority": priority,
+        "request_trace": request_trace or structlog.contextvars.get_contextvars().get("request_id"),
+    }
+    await session.execute(_ADD, row)
+
+
+_ADD: Final = insert(OutboxMessage).returning(func.pg_notify(CHANNEL, ""))
+"""The row and the bell in one round trip."""
