@@ -66,8 +66,8 @@ format: setup ## Let ruff put the code in shape
 contracts: setup ## Compile the test fund again and write artifacts and ABIs
 	@cd contracts && npm run compile
 
-bench: setup ## Measure; figures go to bench/results (SUITE=database for one)
-	@$(BIN)/python -m bench $(SUITE)
+bench: setup ## Measure; figures go to bench/results (SUITE=database for one, SUITE=replay EVENTS=1000000)
+	@$(BIN)/python -m bench $(SUITE) $(if $(EVENTS),--events $(EVENTS))
 
 lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --extra demo --extra kms --generate-hashes --universal --python-version 3.11 \

@@ -1,27 +1,37 @@
-"""`python -m bench [SUITE …]`."""
+"""`python -m bench [--events N] [SUITE …]`."""
 
-import asyncio
-import sys
+import argparse
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
+
+import uvloop
 
 from bench.figures import Figure, keep, table
-from bench.suites import database
+from bench.suites import database, replay
 
-SUITES: dict[str, Callable[[], Coroutine[Any, Any, list[Figure]]]] = {"database": database.measure}
+SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
+    "database": lambda _events: database.measure(),
+    "replay": replay.measure,
+}
+EVENTS: Final = 200_000
 
 
-def main(names: list[str]) -> None:
-    unknown = set(names) - set(SUITES)
-    if unknown:
-        sys.exit(f"no suite is called {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
-    wanted = names or list(SUITES)
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; figures go to bench/results.")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all when none is named")
+    parser.add_argument("--events", type=int, default=EVENTS, help="logs of the suite replay")
+    asked = parser.parse_args()
+    if unknown := set(asked.suites) - set(SUITES):
+        parser.error(f"no suite is called {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
     figures: list[Figure] = []
-    for name in wanted:
+    for name in asked.suites or SUITES:
         print(f"· {name}", flush=True)
-        figures += asyncio.run(SUITES[name]())
-    keep(figures, command=f"make bench{' SUITE=' + names[0] if names else ''}")
+        measured = uvloop.run(SUITES[name](asked.events))
+        size = f" EVENTS={asked.events}" if name == "replay" else ""
+        keep(measured, command=f"make bench SUITE={name}{size}")
+        figures += measured
     print(table(figures))
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,12 @@
-"""One measured figure, and the file all figures of a run are kept in."""
+"""One measured figure, and the files all figures are kept in: `latest.json` for programs, `latest.md` for people."""
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
+RESULTS: Final = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +25,39 @@ class Figure:
 
 
 def keep(figures: list[Figure], *, command: str) -> None:
-    """Write the figures, keeping those of suites that did not run this time."""
+    """Write the figures, keeping those that were not measured this time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rows = [{**asdict(each), "ratio": each.ratio, "command": command, "at": now} for each in figures]
     measured = {row["name"] for row in rows}
-    earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    kept = RESULTS / "latest.json"
+    earlier = json.loads(kept.read_text()) if kept.exists() else []
     rows += [row for row in earlier if row["name"] not in measured]
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(sorted(rows, key=lambda row: str(row["name"])), indent=2) + "\n")
+    rows.sort(key=lambda row: str(row["name"]))
+    RESULTS.mkdir(exist_ok=True)
+    kept.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    (RESULTS / "latest.md").write_text(_page(rows))
+
+
+def _page(rows: list[dict[str, Any]]) -> str:
+    lines = ["# Figures", "", "What each means, and what bounds it: [docs/performance.md](../../docs/performance.md).", ""]
+    lines += ["| Figure | Value | Baseline | Ratio | Target | Command | At |", "|---|---:|---:|---:|---|---|---|"]
+    for row in rows:
+        value, baseline = f"{_number(row['value'])} {row['unit']}", _number(row["baseline"])
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        columns = (row["name"], value, baseline, ratio, row["target"] or "", f"`{row['command']}`", row["at"])
+        lines.append("| " + " | ".join(columns) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.1f}".replace(",", " ")
 
 
 def table(figures: list[Figure]) -> str:
-    """For people."""
+    """For the terminal."""
     lines = [f"{'figure':<28}{'value':>12}  {'unit':<10}{'baseline':>12}{'ratio':>8}  target"]
     for each in figures:
-        baseline = "" if each.baseline is None else f"{each.baseline:,.1f}"
         ratio = "" if each.ratio is None else f"{each.ratio:.2f}"
-        lines.append(f"{each.name:<28}{each.value:>12,.1f}  {each.unit:<10}{baseline:>12}{ratio:>8}  {each.target or ''}")
+        value, baseline = _number(each.value), _number(each.baseline)
+        lines.append(f"{each.name:<28}{value:>12}  {each.unit:<10}{baseline:>12}{ratio:>8}  {each.target or ''}")
     return "\n".join(lines)

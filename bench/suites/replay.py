@@ -1,0 +1,95 @@
+"""`paimon replay --check` of a recorded history: every log decoded again and compared with what it was recorded as, folded
+and written, and every row compared with the live tables.
+
+The check runs in a process of its own, as an operator's does, which tells its seconds and its peak memory. Before it, a
+replay of logs that nothing was read from yet fills the live tables: the worst case, in which every row and every log's
+reading changes. The baseline of both rates is the floor: the same logs copied out of the table and into another, undecoded.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import psycopg
+from tests.support.derived_tables import libpq, synthetic_contracts
+from tests.support.synthetic_logs import write_logs
+
+from bench.figures import Figure
+from paimon.application.books.replay import replay
+from paimon.gateway.cli.demo.postgres import OWNER_ROLE, EmbeddedPostgres
+from paimon.gateway.cli.replay import rare_collections
+from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database.sessions import create_engine
+
+MILLION: Final = 1_000_000
+SHORT: Final = 20_000
+"""Logs of the history whose check gives the peak memory to compare with."""
+
+
+class _Run(NamedTuple):
+    seconds: float
+    peak_mb: float
+
+
+async def measure(events: int) -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder)) as server:
+            _, short = await _replayed_and_checked(_recorded(server, SHORT), SHORT)
+            url = _recorded(server, events)
+            floor = round(events / _copied_seconds(url))
+            replayed_seconds, checked = await _replayed_and_checked(url, events)
+    figures = [
+        Figure("replay.events_s", round(events / checked.seconds), "logs/s", floor, "≥ 33 334"),
+        Figure("replay.all_changed_events_s", round(events / replayed_seconds), "logs/s", floor),
+        Figure("replay.peak_mb", checked.peak_mb, "MB", short.peak_mb, "flat"),
+    ]
+    if events >= MILLION:
+        figures.append(Figure("replay.1m_events_s", round(checked.seconds * MILLION / events, 1), "s", target="< 30"))
+    return figures
+
+
+def _recorded(server: EmbeddedPostgres, events: int) -> str:
+    name = f"paimon_{events}"
+    server.create_database(name)
+    url = server.url(OWNER_ROLE, name)
+    migrate.upgrade(url, app_role="paimon_app")
+    print(f"  writing {events:,} logs", flush=True)
+    write_logs(libpq(url), events)
+    with psycopg.connect(libpq(url), autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")  # what autovacuum has done long before to books that grew by the day
+    return url
+
+
+def _copied_seconds(url: str) -> float:
+    began = time.perf_counter()
+    with psycopg.connect(libpq(url)) as source, psycopg.connect(libpq(url)) as target:
+        target.execute("CREATE TEMPORARY TABLE copied (LIKE derived.raw_logs)")
+        ordered = "COPY (SELECT * FROM derived.raw_logs ORDER BY block_number, log_index) TO STDOUT (FORMAT binary)"
+        into = "COPY copied FROM STDIN (FORMAT binary)"
+        with source.cursor().copy(ordered) as out, target.cursor().copy(into) as copied:
+            for data in out:
+                copied.write(data)
+    return time.perf_counter() - began
+
+
+async def _replayed_and_checked(url: str, events: int) -> tuple[float, _Run]:
+    print(f"  replaying {events:,} logs nothing was read from yet", flush=True)
+    engine = create_engine(url, pool_size=1, connect_timeout_seconds=5, application_name="paimon-replay")
+    began = time.perf_counter()
+    with rare_collections():
+        await replay(engine, synthetic_contracts())
+    replayed_seconds = time.perf_counter() - began
+    await engine.dispose()
+    with psycopg.connect(libpq(url), autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+    print(f"  checking {events:,} logs", flush=True)
+    command = [sys.executable, "-m", "tests.support.replay_run", url]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    told, _ = await process.communicate()
+    logs, seconds, peak_kib, differing = told.decode().splitlines()[-1].split()
+    assert (int(logs), int(differing)) == (events, 0), told
+    return replayed_seconds, _Run(float(seconds), round(int(peak_kib) / 1024, 1))
