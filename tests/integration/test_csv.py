@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from tests.support.api import BLOCK_TIME, Desk, add_block, desk_of, request_row, seed_back_office, serving
 from tests.support.fund_life import FundLife, snapshot_now
+from tests.support.rows import VALID
 from tests.support.served import serve
 from tests.support.testfund import TestFund
 
@@ -30,6 +31,7 @@ from paimon.domain.chain import parse_address
 from paimon.domain.redemption import RedemptionStatus
 from paimon.gateway.cli.demo.people import ADMIN
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
@@ -39,6 +41,7 @@ LISTS: Final = {
     "/redemptions": "redemptions",
     "/redemptions/pending-approvals": "pending-approvals",
     "/approvals": "approvals",
+    "/risk/events": "risk-events",
     "/holders": "holders",
     "/transactions": "transactions",
     "/fund/assets": "assets",
@@ -48,7 +51,7 @@ LISTS: Final = {
     "/fund/nav/explain": "nav-explain",
 }
 """Each with its name in the file's name."""
-MOVING: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds"}
+MOVING: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds", "ageSeconds"}
 """What a clock moves between two answers."""
 
 
@@ -96,8 +99,9 @@ async def lived(house: House, fund: TestFund, desk: Desk) -> dict[str, dict[str,
     await snapshot_now(house, fund)
     await observe_tokens(house.database, house.contracts)
     await reconcile(house.database, house.contracts)
-    await publish_nav(house.database, house.redis, threshold=house.settings.nav.material_bps)
+    await publish_nav(house.database, house.redis)
     async with house.database.write() as session:
+        session.add(RiskEventRow(**VALID[RiskEventRow]))
         redemption = await find_redemption(session, 1)
         assert redemption is not None
         assert await raise_if_needed(session, redemption, house.settings.approval.policy(), now=await database_now(session))

@@ -26,7 +26,6 @@ from paimon.application.books.explain import Point, explain_range
 from paimon.application.books.nav import publish_nav
 from paimon.application.retention import apply_retention, days_kept
 from paimon.domain.snapshot import FundSnapshot
-from paimon.domain.units import Bps
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.nav import NavPoint
 from paimon.infrastructure.database.models.operating import EventProcessingHour, RetentionRun
@@ -158,7 +157,7 @@ async def test_official_nav_and_its_explanation_outlive_the_series(store: Store,
             await put_snapshots(session, taken)
             put_comparison(session, last)
             session.add_all(evidence(each) for each in taken[:-1])
-        await publish_nav(database, redis, threshold=Bps(1))
+        await publish_nav(database, redis)
         told = await explain_range(database, Point(first.at.number), Point(last.at.number), steps_max=100)
         await apply_retention(database, DEFAULTS)
         assert (await times_of(database))["daily_snapshots"] == []

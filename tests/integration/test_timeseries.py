@@ -24,7 +24,6 @@ from tests.support.series_histories import (
 from paimon.application.books.nav import HistoryQuery, Interval, publish_nav, read_history
 from paimon.application.event_listener.processing import processed_lately
 from paimon.domain.snapshot import FundSnapshot
-from paimon.domain.units import Bps
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.operating import EventProcessingHour
@@ -83,7 +82,7 @@ async def tell_history(store: Store, redis: Redis, *, until: datetime = NOW) -> 
         async with database.write() as session:
             await put_snapshots(session, taken)
             put_comparison(session, taken[-1])
-        await publish_nav(database, redis, threshold=Bps(1))
+        await publish_nav(database, redis)
     return taken
 
 

@@ -97,7 +97,7 @@ async def test_nav_that_was_published_is_heard_with_the_figure_of_now(house: Hou
     taken = await snapshot_now(house, fund)
     async with served.client(channels=["fund:nav"]) as client:
         await reconcile(house.database, house.contracts)
-        await publish_nav(house.database, house.redis, threshold=house.settings.nav.material_bps)
+        await publish_nav(house.database, house.redis)
         message = await hear(client)
         assert message["data"].keys() == {"sharePrice", "nav", "totalAssets", "aum", "official", "block", "lastUpdated"}
         assert message["data"]["official"]["status"] == "PUBLISHED"

@@ -1,6 +1,6 @@
 """Risk events: what was found wrong, and who takes it up."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
@@ -8,31 +8,41 @@ from paimon.application.risk_control.queries import RiskFilter, list_events
 from paimon.application.risk_control.take_up import acknowledge_event, resolve_event
 from paimon.composition import House
 from paimon.domain.risk import RiskEvent, RiskKind, RiskState, Severity, parse_owner
-from paimon.gateway.rest.dependencies import HouseDep, PageDep, RiskEventId, RiskHandler, SignedInUser
-from paimon.gateway.rest.envelope import Envelope, Listing, Pagination
-from paimon.gateway.rest.openapi import answers
+from paimon.gateway.rest.dependencies import HouseDep, RiskEventId, RiskHandler, SignedInUser
+from paimon.gateway.rest.envelope import Envelope, Listing
+from paimon.gateway.rest.openapi import answers, file_too
+from paimon.gateway.rest.tables import AskedDep, answer_list, listing
 from paimon.gateway.rest.views.risk import AcknowledgeBody, ResolveBody, RiskEventView
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.paging import PageRequest
+from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/risk/events", tags=["risk"])
 
-_DEED_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
+_EVENTS: Final = listing("risk-events", RiskEventView, Envelope[Listing[RiskEventView]])
+_DEED_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
-@router.get("", summary="Risk events, latest first", responses=answers("risk_events", 400, 401, 503))
+@router.get(
+    "",
+    summary="Risk events, latest first",
+    response_model=_EVENTS.envelope,
+    responses=file_too(_EVENTS, answers("risk_events", 400, 401, 503)),
+)
 async def index(
     house: HouseDep,
     _user: SignedInUser,
-    page: PageDep,
+    asked: AskedDep,
     state: Annotated[RiskState | None, Query()] = None,
     severity: Annotated[Severity | None, Query()] = None,
     kind: Annotated[RiskKind | None, Query()] = None,
-) -> Envelope[Listing[RiskEventView]]:
-    async with house.database.read() as session:
+) -> Any:
+    async def read(session: ReadSession, page: PageRequest) -> Listing[RiskEventView]:
         now = await database_now(session)
         found = await list_events(session, page, RiskFilter(state, severity, kind))
-    items = [RiskEventView.of(each, now) for each in found.items]
-    return Envelope[Listing[RiskEventView]](data=Listing[RiskEventView](items=items, pagination=Pagination.of(found)))
+        return Listing[RiskEventView].page(found.mapped(lambda each: RiskEventView.of(each, now)))
+
+    return await answer_list(house, asked, _EVENTS, read)
 
 
 @router.post(
