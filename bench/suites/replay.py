@@ -1,7 +1,7 @@
 """`paimon replay --check` of a recorded history: every log decoded again and compared with what it was recorded as, folded
 and written, and every row compared with the live tables.
 
-The check runs in a process of its own, as an operator's does, which tells its seconds and its peak memory. Before it, a
+The check runs in a process of its own, as an operator's does, which tells seconds, CPU seconds and peak memory. Before it, a
 replay of logs that nothing was read from yet fills the live tables: the worst case, in which every row and every log's
 reading changes. The baseline of both rates is the floor: the same logs copied out of the table and into another, undecoded.
 """
@@ -31,6 +31,7 @@ SHORT: Final = 20_000
 
 class _Run(NamedTuple):
     seconds: float
+    cpu_seconds: float
     peak_mb: float
 
 
@@ -45,6 +46,7 @@ async def measure(events: int) -> list[Figure]:
     figures = [
         Figure("replay.events_s", round(events / checked.seconds), "logs/s", floor, "≥ 33 334"),
         Figure("replay.all_changed_events_s", round(events / replayed_seconds), "logs/s", floor),
+        Figure("replay.cpu_us_a_log", round(checked.cpu_seconds / events * 1e6, 1), "µs"),
         Figure("replay.peak_mb", checked.peak_mb, "MB", short.peak_mb, "flat"),
     ]
     if events >= MILLION:
@@ -90,6 +92,6 @@ async def _replayed_and_checked(url: str, events: int) -> tuple[float, _Run]:
     command = [sys.executable, "-m", "tests.support.replay_run", url]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     told, _ = await process.communicate()
-    logs, seconds, peak_kib, differing = told.decode().splitlines()[-1].split()
+    logs, seconds, cpu_seconds, peak_kib, differing = told.decode().splitlines()[-1].split()
     assert (int(logs), int(differing)) == (events, 0), told
-    return replayed_seconds, _Run(float(seconds), round(int(peak_kib) / 1024, 1))
+    return replayed_seconds, _Run(float(seconds), float(cpu_seconds), round(int(peak_kib) / 1024, 1))

@@ -1,6 +1,6 @@
 """Rows of `approval_tickets` and `approval_records` as domain tickets with their votes."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -11,6 +11,7 @@ from paimon.domain.approval import Ticket, Vote
 from paimon.domain.chain import Address, Hash32
 from paimon.domain.units import RawAmount
 from paimon.domain.vote import Decision
+from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.owned import ApprovalRecord, ApprovalTicket
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -81,27 +82,26 @@ async def lock_ticket(session: WriteSession, ticket_id: str) -> Ticket | None:
 
 async def insert_ticket(session: WriteSession, ticket: Ticket) -> bool:
     """Whether this call inserted it; False when the request has a ticket already."""
-    statement = (
-        insert(ApprovalTicket)
-        .values(
-            id=ticket.id,
-            type=ticket.type,
-            request_id=ticket.request_id,
-            owner=ticket.owner,
-            receiver=ticket.receiver,
-            gross_amount=ticket.gross_amount,
-            policy_version=ticket.policy_version,
-            required_approvals=ticket.required_approvals,
-            status=ticket.status,
-            raised_at=ticket.raised_at,
-            warn_at=ticket.warn_at,
-            escalate_at=ticket.escalate_at,
-            deadline_at=ticket.deadline_at,
-        )
-        .on_conflict_do_nothing()
-        .returning(ApprovalTicket.id)
-    )
-    return (await session.execute(statement)).scalar_one_or_none() is not None
+    row = {
+        "id": ticket.id,
+        "type": ticket.type,
+        "request_id": ticket.request_id,
+        "owner": ticket.owner,
+        "receiver": ticket.receiver,
+        "gross_amount": ticket.gross_amount,
+        "policy_version": ticket.policy_version,
+        "required_approvals": ticket.required_approvals,
+        "status": ticket.status,
+        "raised_at": ticket.raised_at,
+        "warn_at": ticket.warn_at,
+        "escalate_at": ticket.escalate_at,
+        "deadline_at": ticket.deadline_at,
+    }
+    return (await session.execute(_INSERT_TICKET, row)).scalar_one_or_none() is not None
+
+
+_TICKETS: Final = table_of(ApprovalTicket)
+_INSERT_TICKET: Final = insert(_TICKETS).on_conflict_do_nothing().returning(_TICKETS.c.id)
 
 
 async def save_outcome(session: WriteSession, ticket: Ticket) -> None:
