@@ -19,8 +19,8 @@ from paimon.infrastructure.blockchain.abi import read_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter, require_chain
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcUnavailable
-from paimon.infrastructure.database.migrate import require_current
 from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.settings import Refusal, Settings
 

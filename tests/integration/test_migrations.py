@@ -10,11 +10,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
 from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
-from paimon.infrastructure.database import migrate
-from paimon.infrastructure.database.migrate import DatabaseBehind, UnsupportedServer
+from paimon.infrastructure.database import migrate, version
 from paimon.infrastructure.database.models import metadata
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.sessions import create_engine as create_app_engine
+from paimon.infrastructure.database.version import DatabaseBehind, UnsupportedServer
 
 pytestmark = pytest.mark.integration
 
@@ -88,7 +88,7 @@ def test_the_way_down_to_nothing_and_up_again_ends_at_the_same_tables(owner_url:
     with owner.connect() as connection:
         left = connection.execute(text("SELECT nspname FROM pg_namespace WHERE nspname IN ('derived', 'owned')")).all()
     assert left == []
-    assert migrate.upgrade(owner_url, app_role="paimon_app") == migrate.head_revision()
+    assert migrate.upgrade(owner_url, app_role="paimon_app") == version.head_revision()
     assert catalogue(owner) == before
 
 
@@ -104,7 +104,7 @@ def test_upgrading_again_changes_nothing_and_keeps_what_is_there(owner_url: str,
     with owner.begin() as connection:
         connection.execute(text("INSERT INTO owned.leases VALUES ('listener', 'tests', 7, now())"))
     before = catalogue(owner)
-    assert migrate.upgrade(owner_url, app_role="paimon_app") == migrate.head_revision()
+    assert migrate.upgrade(owner_url, app_role="paimon_app") == version.head_revision()
     assert catalogue(owner) == before
     with owner.connect() as connection:
         assert connection.execute(text("SELECT epoch FROM owned.leases")).scalar_one() == 7
@@ -127,14 +127,14 @@ async def opened(url: str) -> Database:
 
 
 async def test_a_current_database_is_worked_on(database: Database) -> None:
-    await migrate.require_current(database.engine)
+    await version.require_current(database.engine)
 
 
 async def test_an_empty_database_is_refused_with_the_command_to_run(empty_url: str) -> None:
     empty = await opened(empty_url)
     try:
         with pytest.raises(DatabaseBehind, match=r"at migration none, .* needs \d+: run `paimon db upgrade`"):
-            await migrate.require_current(empty.engine)
+            await version.require_current(empty.engine)
     finally:
         await empty.close()
 
@@ -142,20 +142,20 @@ async def test_an_empty_database_is_refused_with_the_command_to_run(empty_url: s
 async def test_a_database_one_migration_behind_is_refused_naming_both(owner: Engine, database: Database) -> None:
     with owner.begin() as connection:
         command.downgrade(migrate._config(connection), "-1")
-    with pytest.raises(DatabaseBehind, match=rf"at migration \d+, this version needs {migrate.head_revision()}: run"):
-        await migrate.require_current(database.engine)
+    with pytest.raises(DatabaseBehind, match=rf"at migration \d+, this version needs {version.head_revision()}: run"):
+        await version.require_current(database.engine)
 
 
 async def test_a_server_too_old_is_refused_in_words(
     owner_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no old server here, so what counts as old is moved instead."""
-    monkeypatch.setattr(migrate, "SERVER_VERSION_MIN", 990_000)
+    monkeypatch.setattr(version, "SERVER_VERSION_MIN", 990_000)
     with pytest.raises(UnsupportedServer, match=r"PostgreSQL 1\d is too old; versions 16, 17 and 18 are supported"):
-        await migrate.require_current(database.engine)
+        await version.require_current(database.engine)
     with pytest.raises(UnsupportedServer):
         migrate.upgrade(owner_url, app_role=None)
 
 
 def test_the_oldest_supported_server_is_sixteen() -> None:
-    assert migrate.SERVER_VERSION_MIN == 160_000
+    assert version.SERVER_VERSION_MIN == 160_000

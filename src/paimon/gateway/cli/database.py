@@ -7,7 +7,7 @@ import typer
 from paimon.gateway.cli.migrating import migrated
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained
-from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database import version
 from paimon.settings import load_settings
 
 app = typer.Typer(help="The database: migrations.", no_args_is_help=True)
@@ -29,7 +29,7 @@ def check(context: typer.Context) -> None:
 
         async def compare() -> None:
             async with opened_database(settings, process="db") as database:
-                await migrate.require_current(database.engine)
+                await version.require_current(database.engine)
 
         asyncio.run(compare())
-        print(f"the database is at migration {migrate.head_revision()}, as this version needs")
+        print(f"the database is at migration {version.head_revision()}, as this version needs")

@@ -11,7 +11,7 @@ from paimon.domain.chain import InvalidAddress, checksum, parse_address
 from paimon.domain.user import UserRole
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
-from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database import version
 from paimon.infrastructure.database.models.owned import UserRow
 from paimon.settings import load_settings
 
@@ -35,7 +35,7 @@ def add(
 
         async def seed() -> None:
             async with opened_database(settings, process="users") as database:
-                await migrate.require_current(database.engine)
+                await version.require_current(database.engine)
                 async with database.write() as session:
                     await seed_user(session, wallet, role, name)
 
@@ -51,7 +51,7 @@ def list_users(context: typer.Context) -> None:
 
         async def read() -> list[UserRow]:
             async with opened_database(settings, process="users") as database:
-                await migrate.require_current(database.engine)
+                await version.require_current(database.engine)
                 async with database.read() as session:
                     return list(await session.scalars(select(UserRow).order_by(UserRow.created_at)))
 

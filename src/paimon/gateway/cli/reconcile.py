@@ -15,7 +15,7 @@ from paimon.domain.risk import NotAnOwner, RiskEvent, RiskEventClosed, parse_own
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.blockchain.contracts import CallReverted
-from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database import version
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer()
@@ -61,7 +61,7 @@ def _span(age: timedelta) -> str:
 
 async def _assign(settings: Settings, event_id: int, owner: str) -> RiskEvent:
     async with opened_database(settings, process="reconcile") as database:
-        await migrate.require_current(database.engine)
+        await version.require_current(database.engine)
         try:
             return await assign_event(database, event_id, parse_owner(owner))
         except (RiskEventNotFound, RiskEventClosed, NotAnOwner) as error:

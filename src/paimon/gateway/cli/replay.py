@@ -19,8 +19,8 @@ from paimon.application.books.replay import Checked, Replayed, check, replay
 from paimon.composition import open_house
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.migrate import require_current
 from paimon.infrastructure.database.sessions import create_engine
+from paimon.infrastructure.database.version import require_current
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer()

@@ -1,52 +1,31 @@
-"""Bringing a database to this version, and refusing to work on one that is not.
+"""Bringing a database to this version. What a process asks of one before it works on it is in `version`.
 
 Migrations run as the owner of the tables; the application's own role may only read and write rows.
 """
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import create_engine
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.infrastructure.database.models import metadata
+from paimon.infrastructure.database.version import MIGRATIONS, current_revision, head_revision, require_server
 from paimon.infrastructure.timeseries.apply import SERIES, apply_timeseries
-from paimon.settings import Refusal, RetentionSettings
-
-_HERE: Final = Path(__file__).parent
-SERVER_VERSION_MIN: Final = 160_000
-
-
-class DatabaseBehind(Refusal):
-    """The database is not at this version's migrations; the message has the command to run."""
-
-
-class UnsupportedServer(Refusal):
-    """The PostgreSQL server is older than this system supports."""
+from paimon.settings import RetentionSettings
 
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_HERE / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     if connection is not None:
         config.attributes["connection"] = connection
     return config
-
-
-def head_revision() -> str:
-    """The newest migration this version ships."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise RuntimeError("no migrations are shipped with this version")
-    return head
 
 
 _RETENTION: Final = RetentionSettings()
@@ -59,15 +38,15 @@ def upgrade(owner_url: str, *, app_role: str | None, revision: str = "head", ret
     engine = create_engine(owner_url)
     try:
         with engine.begin() as connection:
-            _require_server(connection)
+            require_server(connection)
             command.upgrade(_config(connection), revision)
-            if at_head := _current(connection) == head_revision():
+            if at_head := current_revision(connection) == head_revision():
                 apply_timeseries(connection, compress_after=timedelta(days=retention.compress_after_days))
             if app_role is not None:
                 _grant(connection, app_role)
                 if at_head:
                     _grant_retention(connection, app_role)
-            return MigrationContext.configure(connection, opts={"version_table_schema": "public"}).get_current_revision() or ""
+            return current_revision(connection) or ""
     finally:
         engine.dispose()
 
@@ -87,27 +66,6 @@ def _grant_retention(connection: Connection, app_role: str) -> None:
     for series in SERIES:
         connection.execute(text(f"REVOKE DELETE ON {series.table} FROM {role}"))
     connection.execute(text(f"GRANT EXECUTE ON FUNCTION owned.remove_expired(text, timestamptz, integer) TO {role}"))
-
-
-def _require_server(connection: Connection) -> None:
-    version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
-    if version < SERVER_VERSION_MIN:
-        raise UnsupportedServer(f"PostgreSQL {version // 10_000} is too old; versions 16, 17 and 18 are supported")
-
-
-def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table_schema": "public"}).get_current_revision()
-
-
-async def require_current(engine: AsyncEngine) -> None:
-    """Raises DatabaseBehind unless the database is exactly at this version's migrations."""
-    async with engine.connect() as connection:
-        await connection.run_sync(_require_server)
-        found = await connection.run_sync(_current)
-    if found != (wanted := head_revision()):
-        raise DatabaseBehind(
-            f"the database is at migration {found or 'none'}, this version needs {wanted}: run `paimon db upgrade`"
-        )
 
 
 def drift(owner_url: str) -> list[str]:
