@@ -89,6 +89,7 @@ async def database(app_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 def deployed_fund(data_folder: Path) -> Iterator[TestFund]:
     fund = start_fund(data_folder, anvil=find_anvil(CONTRACTS))
+    fund.mine(10)  # so that there is some history below the final block
     yield fund
     fund.node.stop()
 
@@ -96,9 +97,10 @@ def deployed_fund(data_folder: Path) -> Iterator[TestFund]:
 @pytest.fixture
 def fund(deployed_fund: TestFund) -> Iterator[TestFund]:
     """The deployed fund as it was right after its deployment; whatever the test does to the chain is undone."""
+    deployed_fund.require_state()
     snapshot = deployed_fund.node.rpc.call("evm_snapshot")
     yield deployed_fund
-    deployed_fund.node.rpc.call("evm_revert", snapshot)
+    assert deployed_fund.node.rpc.call("evm_revert", snapshot), "the chain is not as it was: all later tests would see it"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from eth_utils.address import to_checksum_address
 
 from paimon.domain.chain import parse_address
 from paimon.gateway.cli.demo.anvil import EmbeddedChain
+from paimon.gateway.cli.demo.errors import DemoError
 from paimon.gateway.cli.demo.fund import FundAddresses as Deployment
 from paimon.gateway.cli.demo.fund import FundAsset, deploy_fund
 from paimon.gateway.cli.demo.fund_sending import Chain
@@ -109,6 +110,15 @@ class TestFund:
         """Blocks now, rather than one a second: the tests' time is worth more than the chain's."""
         for _ in range(blocks):
             self.node.rpc.call("evm_mine")
+
+    def require_state(self) -> None:
+        """Make the final block's state one the node has. It keeps those of the last 1 500 blocks that were ever mined, also
+        of blocks that a test undid since; after many of those it has forgotten the blocks that are left.
+        """
+        try:
+            self.node.rpc.call("eth_getCode", self.deployment.vault, "finalized")
+        except DemoError:
+            self.mine(3)
 
     def wait_final(self) -> None:
         """Make everything mined so far final."""
