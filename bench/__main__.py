@@ -7,11 +7,12 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, keep, table
-from bench.suites import database, replay
+from bench.suites import database, replay, send
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "database": lambda _events: database.measure(),
     "replay": replay.measure,
+    "send": lambda _events: send.measure(),
 }
 EVENTS: Final = 200_000
 

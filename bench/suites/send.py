@@ -1,0 +1,351 @@
+"""What sending costs by itself, and how soon it goes on after a death, on an embedded PostgreSQL with fsync on.
+
+`send.overhead_ms`: settlements from the queue to their final receipt, by the worker's own drive and a signer in a process
+of its own, every check on; per transaction, without the time the node took to answer, which is `send.node_ms`. The baseline
+signs and sends as many bare transactions of one key, and asks for each receipt once, without database, checks or signer.
+
+`send.recovery_s`: a process that drives is killed by the node it talks to, when that has taken the bytes and not answered
+yet; another one drives at the scheduler's pace. From the death until the next transaction is with the node; the worst of
+some deaths.
+"""
+
+import asyncio
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from bench.figures import Figure
+from paimon.application.transactions.intents import queue_intent, settle_call
+from paimon.composition import House, open_house
+from paimon.domain.chain import Address, checksum, hex0x
+from paimon.domain.redemption import Channel
+from paimon.domain.signing import SELF_SEND_GAS, FeeKind, Fees, UnsignedTransaction
+from paimon.domain.transaction import AttemptStatus, Call, IntentKind, IntentStatus
+from paimon.gateway.cli.demo.anvil import CHAIN_ID, EmbeddedChain, find_anvil
+from paimon.gateway.cli.demo.fund import FundAddresses, deploy_fund
+from paimon.gateway.cli.demo.fund_sending import Chain
+from paimon.gateway.cli.demo.people import INVESTORS, People
+from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.gateway.cli.demo.signer_files import write_signer_files
+from paimon.gateway.tasks.handlers import drive_wallet
+from paimon.infrastructure.blockchain.contracts import FundAddresses as ContractAddresses
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.keys.encoding import sign_transaction
+from paimon.infrastructure.keys.local_key import LocalKey
+from paimon.infrastructure.observability.logging import configure_logging
+from paimon.settings import Settings
+
+ROUND: Final = 16
+"""Transactions of one drive: as many as may be in flight."""
+ROUNDS: Final = 4
+DEATHS: Final = 3
+_SHARES: Final = 100 * 10**18
+_CONTRACTS: Final = Path(__file__).parents[2] / "contracts"
+_WEEK: Final = 7 * 86_400 + 1
+_VICTIM: Final = (
+    "import pickle, sys; from bench.suites.send import drive_for_ever; drive_for_ever(pickle.load(sys.stdin.buffer))"
+)
+
+
+@dataclass
+class Site:
+    """A deployed fund with its services running."""
+
+    chain: EmbeddedChain
+    fund: FundAddresses
+    people: People
+    settings: Settings
+
+    @property
+    def keeper(self) -> Address:
+        return self.settings.sending.keeper
+
+    def due_requests(self, number: int) -> list[int]:
+        """So many redemption requests, due."""
+        manager = self.fund.redemption_manager
+        with Chain(self.chain.http_url, _CONTRACTS / "artifacts") as chain:
+            first = int(chain.read("RedemptionManager", manager, "getRequestCount")) + 1
+            for each in range(number):
+                investor = self.people.account(INVESTORS[each % len(INVESTORS)])
+                chain.call(investor, "RedemptionManager", manager, "requestRedemption", _SHARES, investor.address)
+            self.mine(1)
+            chain.confirm()
+        self.chain.warp(_WEEK)
+        self.mine(2)
+        return list(range(first, first + number))
+
+    def mine(self, blocks: int) -> None:
+        for _ in range(blocks):
+            self.chain.rpc.call("evm_mine")
+
+
+class TimedRpc(Rpc):
+    """Knows how long the node took: from the last byte of a request to the head of its answer."""
+
+    node_seconds = 0.0
+    exchanges = 0
+
+    async def __aenter__(self) -> "TimedRpc":
+        trace = aiohttp.TraceConfig()
+        sent = 0.0
+
+        async def on_sent(*_: Any) -> None:
+            nonlocal sent
+            sent = time.perf_counter()
+
+        async def on_answered(*_: Any) -> None:
+            self.node_seconds += time.perf_counter() - sent
+            self.exchanges += 1
+
+        trace.on_request_chunk_sent.append(on_sent)
+        trace.on_request_end.append(on_answered)
+        await super().__aenter__()
+        assert self._session is not None
+        self._session.trace_configs.append(trace)
+        trace.freeze()
+        return self
+
+
+async def measure() -> list[Figure]:
+    configure_logging(process="bench", level="error")  # the wallets' story, told line by line, hides the figures
+    async with _site() as site, open_house(site.settings, process="bench") as house:
+        return [*await _overhead(site, house), *await _recovery(site, house)]
+
+
+async def _overhead(site: Site, house: House) -> list[Figure]:
+    async with TimedRpc(site.chain.http_url, timeout_seconds=10, attempts_max=1) as rpc:
+        measured = _with_rpc(house, rpc)
+        await _life(site, measured, site.due_requests(ROUND))  # caches fill, connections open
+        seconds = rpc.node_seconds = 0.0
+        rpc.exchanges = 0
+        for _ in range(ROUNDS):
+            seconds += await _life(site, measured, site.due_requests(ROUND))
+        count = ROUND * ROUNDS
+        node, exchanges = rpc.node_seconds, rpc.exchanges
+        bare = await _bare(site, rpc, count)
+    own = (seconds - node) / count * 1000
+    print(f"  {exchanges / count:.1f} exchanges with the node per transaction")
+    return [
+        Figure("send.overhead_ms", round(own, 2), "ms/tx", round(bare * 1000, 2), "< 15"),
+        Figure("send.node_ms", round(node / count * 1000, 2), "ms/tx"),
+    ]
+
+
+async def _life(site: Site, house: House, requests: Sequence[int]) -> float:
+    """Seconds from queueing settlements of these requests to their end, but for the mining in between."""
+    seconds = 0.0
+    for request_id in requests:
+        seconds += await _timed(_queue(house, request_id))
+    while await _open(house):
+        seconds += await _timed(drive_wallet(house, checksum(site.keeper)))
+        site.mine(1)
+        seconds += await _timed(drive_wallet(house, checksum(site.keeper)))
+        site.mine(2)
+    return seconds
+
+
+async def _timed(work: Any) -> float:
+    began = time.perf_counter()
+    await work
+    return time.perf_counter() - began
+
+
+async def _queue(house: House, request_id: int) -> None:
+    async with house.database.write() as session:
+        await queue_intent(
+            session,
+            key=f"settle-redemption:{request_id}",
+            kind=IntentKind.SETTLE_REDEMPTION,
+            wallet=house.settings.sending.keeper,
+            call=settle_call(house.contracts, request_id, Channel.STANDARD),
+            request_id=request_id,
+        )
+
+
+async def _open(house: House) -> list[IntentStatus]:
+    async with house.database.read() as session:
+        query = select(TransactionIntent.status).where(TransactionIntent.closed_at.is_(None))
+        return list(await session.scalars(query))
+
+
+async def _bare(site: Site, rpc: TimedRpc, count: int) -> float:
+    """Seconds a transaction, without the node's, for signing, sending and one receipt of a key that does nothing else."""
+    account = site.people.account("willa")
+    site.chain.rpc.call("anvil_setBalance", account.address, hex(10**20))
+    key = LocalKey(bytes(account.key))
+    call, fees = Call(key.address, b""), Fees(20 * 10**9, 10**9)
+    rpc.node_seconds, seconds, hashes = 0.0, 0.0, []
+    began = time.perf_counter()
+    for nonce in range(count):
+        unsigned = UnsignedTransaction(CHAIN_ID, nonce, SELF_SEND_GAS, FeeKind.EIP1559, fees, call)
+        signed = await sign_transaction(key, unsigned)
+        await rpc.call("eth_sendRawTransaction", [hex0x(signed.raw)])
+        hashes.append(signed.hash)
+    seconds += time.perf_counter() - began
+    site.mine(3)
+    began = time.perf_counter()
+    for each in hashes:
+        assert (await rpc.call("eth_getTransactionReceipt", [hex0x(each)]))["status"] == "0x1"
+    seconds += time.perf_counter() - began
+    return (seconds - rpc.node_seconds) / count
+
+
+async def _recovery(site: Site, house: House) -> list[Figure]:
+    worst = 0.0
+    every = house.settings.schedule.drive_wallets_seconds
+    for _ in range(DEATHS):
+        left, following = site.due_requests(2)
+        await _queue(house, left)
+        await _queue(house, following)
+        died = await _die_sending(site)
+        while True:
+            await asyncio.sleep(every)
+            await drive_wallet(house, checksum(site.keeper))
+            if await _is_out(house, following):
+                break
+        worst = max(worst, time.perf_counter() - died)
+        while await _open(house):
+            site.mine(3)
+            await drive_wallet(house, checksum(site.keeper))
+    return [Figure("send.recovery_s", round(worst, 2), "s", target="< 5")]
+
+
+async def _die_sending(site: Site) -> float:
+    """When a process died that had just handed over its first transaction."""
+    victim: Process | None = None
+    died: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    async with aiohttp.ClientSession() as node:
+
+        async def forward(request: web.Request) -> web.Response:
+            body = await request.read()
+            async with node.post(site.chain.http_url, data=body, headers={"Content-Type": "application/json"}) as response:
+                answer = await response.read()
+            if b"eth_sendRawTransaction" in body and not died.done():
+                assert victim is not None
+                victim.kill()
+                died.set_result(time.perf_counter())
+            return web.Response(body=answer, content_type="application/json")
+
+        async with _listening(forward) as url:
+            chain = site.settings.chain.model_copy(update={"rpc_url": SecretStr(url)})
+            settings = site.settings.model_copy(update={"chain": chain})
+            victim = await asyncio.create_subprocess_exec(sys.executable, "-c", _VICTIM, stdin=subprocess.PIPE)
+            await victim.communicate(pickle.dumps(settings))
+            return await died
+
+
+def drive_for_ever(settings: Settings) -> None:
+    configure_logging(process="victim", level="error")
+
+    async def drive() -> None:
+        async with open_house(settings, process="victim") as house:
+            while True:
+                await drive_wallet(house, checksum(settings.sending.keeper))
+
+    asyncio.run(drive())
+
+
+async def _is_out(house: House, request_id: int) -> bool:
+    async with house.database.read() as session:
+        query = (
+            select(TransactionAttempt.status)
+            .join(TransactionIntent, TransactionAttempt.intent_id == TransactionIntent.id)
+            .where(TransactionIntent.request_id == request_id)
+        )
+        return AttemptStatus.BROADCAST in list(await session.scalars(query))
+
+
+def _with_rpc(house: House, rpc: Rpc) -> House:
+    return replace(house, rpc=rpc, contracts=FundContracts(rpc, house.contracts.addresses))
+
+
+@asynccontextmanager
+async def _listening(handle: Any) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_post("/", handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}/"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _site() -> AsyncIterator[Site]:
+    with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with EmbeddedPostgres(folder) as server, EmbeddedChain(folder, anvil=find_anvil(_CONTRACTS)) as chain:
+            migrate.upgrade(server.owner_url, app_role="paimon_app")
+            people = People.of("test test test test test test test test test test test junk")
+            artifacts = _CONTRACTS / "artifacts"
+            fund = deploy_fund(chain.http_url, people=people.fund_people(), artifacts=artifacts, progress=lambda _line: None)
+            chain.rpc.call("evm_setIntervalMining", 0)
+            settings = _settings(folder, server.app_url, chain.http_url, fund, people)
+            with _signer(folder / "signer", settings, people):
+                yield Site(chain, fund, people, settings)
+
+
+def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundAddresses, people: People) -> Settings:
+    return Settings.model_validate(
+        {
+            "database": {"url": database_url},
+            "redis": {"url": "redis://127.0.0.1:1/0"},  # not asked for anything here
+            "chain": {"chain_id": CHAIN_ID, "rpc_url": rpc_url},
+            "fund": {
+                "vault": fund.vault,
+                "redemption_manager": fund.redemption_manager,
+                "asset_controller": fund.asset_controller,
+                "start_block": fund.start_block,
+            },
+            "sending": {"keeper": people.address("keeper"), "approver": people.address("approver")},
+            "signer": {"socket": folder / "signer" / "signer.sock"},
+            "auth": {"token_secret": "a secret for measurements only, 32+"},
+        }
+    )
+
+
+@contextmanager
+def _signer(folder: Path, settings: Settings, people: People) -> Iterator[None]:
+    """A signer in a process of its own, as always."""
+    where = settings.fund
+    socket = write_signer_files(
+        folder,
+        keeper=people.account("keeper"),
+        approver=people.account("approver"),
+        chain_id=CHAIN_ID,
+        rpc_url=settings.chain.rpc_url.get_secret_value(),
+        fund=ContractAddresses(where.vault, where.redemption_manager, where.asset_controller),
+    )
+    command = [sys.executable, "-m", "paimon", "signer", "--policy", str(folder / "policy.toml")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while not socket.exists():
+            assert process.poll() is None, "the signer did not start"
+            assert time.monotonic() < deadline, "the signer did not start in time"
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
