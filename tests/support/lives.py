@@ -88,9 +88,10 @@ async def plain(life: Teller) -> None:
 
 
 async def replaced(life: Teller) -> None:
-    """It is stuck, and the same call goes out again for more."""
+    """It is stuck, swept again, and the same call goes out for more."""
     await life.sweep()
     await life.drive()
+    await life.sweep()
     await life.drive(stuck_seconds=0)
     life.mine(3)
     await life.drive()

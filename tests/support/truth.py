@@ -65,10 +65,12 @@ async def assert_truth(house: House, since: Mark, *, elsewhere: frozenset[Hash32
         strange = {each for each, receipt in mined.items() if receipt["from"] == address} - {each.hash for each in ours}
         assert strange == {each for each in elsewhere if each in mined and mined[each]["from"] == address}
         if ours:
-            assert wallets[address].next_nonce == latest
-            assert {each.nonce for each in ours} <= set(range(began, latest)), "a nonce of ours is not the chain's yet"
-            adopted = min(each.nonce for each in ours) - began  # used before this system first looked: no alarm
-            assert (wallets[address].trouble is not None) == (len(strange) > adopted), wallets[address].trouble
+            counter, trouble = wallets[address].next_nonce, wallets[address].trouble
+            before = min(each.nonce for each in ours) - began  # adopted when this system first looked, without alarm
+            after = latest - counter  # noticed when the wallet sends next
+            assert 0 <= after <= len(strange), f"the counter is {counter}, the chain has {latest}"
+            assert {each.nonce for each in ours} <= set(range(began, counter))
+            assert (trouble is not None) == (len(strange) > before + after), trouble
     for attempt in attempts:
         _assert_attempt(attempt, mined.get(attempt.hash))
     happened = await _happened(house, since)

@@ -6,7 +6,7 @@ what one does: the second is told "already known".
 """
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import func, update
 
 from paimon.application.transactions import node
 from paimon.application.transactions.desk import Desk
@@ -14,7 +14,6 @@ from paimon.application.transactions.store import find_unacknowledged, lock_atte
 from paimon.domain.chain import Address, hex0x
 from paimon.domain.node_answer import NodeAnswer
 from paimon.domain.transaction import AttemptStatus, IntentStatus, advance_attempt
-from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 
 log = structlog.get_logger(__name__)
@@ -40,7 +39,7 @@ async def _record(desk: Desk, sent: TransactionAttempt, answer: NodeAnswer, word
         attempt.answer = words
         if attempt.status is AttemptStatus.SIGNED and answer.is_acknowledged:
             attempt.status = advance_attempt(attempt.status, AttemptStatus.BROADCAST)
-            attempt.broadcast_at = await database_now(session)
+            attempt.broadcast_at = func.now()
         if answer.needs_a_person:
             await session.execute(
                 update(TransactionIntent)

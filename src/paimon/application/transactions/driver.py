@@ -70,9 +70,8 @@ async def drive(
 
 async def _drive(desk: Desk, wallet: Address) -> None:
     await send_unacknowledged(desk, wallet)
-    await follow(desk, wallet)
-    await replace_stuck(desk, wallet)
-    await send_unacknowledged(desk, wallet)
+    if await follow(desk, wallet) and await replace_stuck(desk, wallet):
+        await send_unacknowledged(desk, wallet)
     for _ in range(_INTENTS_MAX):
         step = await prepare_next(desk, wallet)
         if step is Step.STOP:

@@ -36,26 +36,26 @@ from paimon.domain.transaction import (
     ending,
 )
 from paimon.infrastructure.blockchain.rpc import RpcError
-from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
 
 
-async def follow(desk: Desk, wallet: Address) -> None:
-    """Bring every intent in flight up to what the chain shows. Does nothing while another driver has the wallet."""
+async def follow(desk: Desk, wallet: Address) -> bool:
+    """Bring every intent in flight up to what the chain shows, unless another driver has the wallet; whether any still is."""
     forgotten: list[TransactionAttempt] = []
     async with desk.database.write() as session:
-        row = await lock_wallet(session, wallet)
-        intents = await list_sending(session, wallet) if row is not None else []
-        if row is None or not intents:
-            return
-        now = await database_now(session)
+        held = await lock_wallet(session, wallet)
+        intents = await list_sending(session, wallet) if held is not None else []
+        if held is None or not intents:
+            return False
+        row, now = held
         final = await desk.final_block()
         for intent in intents:
             forgotten += await _follow_intent(desk, session, row, intent, final, now)
     await send_again(desk, forgotten)
+    return any(each.status is IntentStatus.SENDING for each in intents)
 
 
 async def _follow_intent(
@@ -85,18 +85,20 @@ async def _follow_intent(
     return []
 
 
-def _unmine(attempts: Sequence[TransactionAttempt]) -> None:
-    for attempt in attempts:
-        if attempt.status is AttemptStatus.MINED:
-            log.warning("transaction.reorganised", hash=hex0x(attempt.hash), nonce=attempt.nonce)
-            attempt.status = advance_attempt(attempt.status, AttemptStatus.BROADCAST)
-            attempt.block_number = attempt.block_hash = attempt.succeeded = attempt.gas_used = None
+def _unmine(attempts: Sequence[TransactionAttempt]) -> bool:
+    """Whether one of them had been mined."""
+    reorganised = [each for each in attempts if each.status is AttemptStatus.MINED]
+    for attempt in reorganised:
+        log.warning("transaction.reorganised", hash=hex0x(attempt.hash), nonce=attempt.nonce)
+        attempt.status = advance_attempt(attempt.status, AttemptStatus.BROADCAST)
+        attempt.block_number = attempt.block_hash = attempt.succeeded = attempt.gas_used = None
+    return bool(reorganised)
 
 
 async def _record_mined(session: WriteSession, attempts: Sequence[TransactionAttempt], receipt: Receipt) -> TransactionAttempt:
     mined = next(each for each in attempts if each.hash == receipt.hash)
-    _unmine([each for each in attempts if each is not mined])
-    await session.flush()  # the database allows one mined attempt a nonce: the one before it must be gone first
+    if _unmine([each for each in attempts if each is not mined]):
+        await session.flush()  # the database allows one mined attempt a nonce: the one before it must be gone first
     if mined.block_hash != receipt.block_hash:
         log.info("transaction.mined", hash=hex0x(mined.hash), nonce=mined.nonce, block=receipt.block_number)
     mined.status = advance_attempt(mined.status, AttemptStatus.MINED)

@@ -59,17 +59,18 @@ async def queue_intent(
             ticket_id=ticket_id,
         )
         .on_conflict_do_nothing(index_elements=[TransactionIntent.idempotency_key])
-        .returning(TransactionIntent.id)
+        .returning(TransactionIntent)
     )
-    is_new = inserted.scalar() is not None
-    found = await session.execute(select(TransactionIntent).where(TransactionIntent.idempotency_key == key))
-    intent = found.scalar_one()
+    intent = new = inserted.scalar_one_or_none()
+    if intent is None:
+        found = await session.execute(select(TransactionIntent).where(TransactionIntent.idempotency_key == key))
+        intent = found.scalar_one()
     if intent.payload_hash != digest:
         raise PayloadConflict(
             f"intent {key!r} exists with payload {hex0x(intent.payload_hash)[:10]}, asked for {hex0x(digest)[:10]}:"
             " one key stands for one call"
         )
-    if is_new:
+    if new is not None:
         await outbox.add(session, DRIVE_WALLET, checksum(wallet), priority=OutboxPriority.CHAIN)
         log.info("intent.queued", intent_id=str(intent.id), key=key, kind=kind, redemption_id=request_id)
     return intent

@@ -24,11 +24,11 @@ from paimon.application.transactions.notes import call_of, close, requeue, tell
 from paimon.application.transactions.store import (
     call_attempts,
     find_due,
-    find_unacknowledged,
     has_attempts,
     list_sending,
     list_votes,
     lock_wallet,
+    unacknowledged,
 )
 from paimon.domain.chain import Address, BlockStamp, hex0x
 from paimon.domain.nonce import NonceView, WaitForNonce, choose_nonce
@@ -43,7 +43,6 @@ from paimon.domain.transaction import (
 )
 from paimon.domain.units import Bps
 from paimon.infrastructure.blockchain.contracts import CallReverted
-from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
@@ -67,13 +66,15 @@ async def prepare_next(desk: Desk, wallet: Address) -> Step:
         RpcUnavailable, RpcError: nothing was changed.
     """
     async with desk.database.write() as session:
-        row = await lock_wallet(session, wallet)
-        if row is None or await find_unacknowledged(session, wallet) is not None:
+        held = await lock_wallet(session, wallet)
+        if held is None:
             return Step.STOP
-        now = await database_now(session)
+        row, now = held
         intent = await find_due(session, wallet, now)
+        if intent is None:
+            return Step.STOP
         in_flight = await list_sending(session, wallet)
-        if intent is None or len(in_flight) >= IN_FLIGHT_MAX:
+        if len(in_flight) >= IN_FLIGHT_MAX or unacknowledged(in_flight) is not None:
             return Step.STOP
 
         def wait(reason: str) -> None:

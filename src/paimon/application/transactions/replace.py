@@ -17,10 +17,10 @@ from paimon.application.transactions.notes import call_of, tell
 from paimon.application.transactions.prepare import new_attempt, reserved_wei
 from paimon.application.transactions.store import (
     call_attempts,
-    find_unacknowledged,
     list_sending,
     list_votes,
     lock_wallet,
+    unacknowledged,
 )
 from paimon.domain.chain import Address, hex0x
 from paimon.domain.signing import (
@@ -33,7 +33,6 @@ from paimon.domain.signing import (
 )
 from paimon.domain.transaction import AttemptStatus, Call, Effect, advance_attempt
 from paimon.domain.units import Bps
-from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 
@@ -42,29 +41,30 @@ log = structlog.get_logger(__name__)
 _WAITING: Final = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST})
 
 
-async def replace_stuck(desk: Desk, wallet: Address) -> None:
-    """Store a dearer attempt for the lowest nonce in flight when it has waited too long; sending it is the next step."""
+async def replace_stuck(desk: Desk, wallet: Address) -> bool:
+    """Store a dearer attempt for the lowest nonce in flight when it has waited too long; whether one now wants to be sent."""
     async with desk.database.write() as session:
-        if await lock_wallet(session, wallet) is None:
-            return
+        held = await lock_wallet(session, wallet)
+        if held is None:
+            return False
         in_flight = await list_sending(session, wallet)
         intent = min(in_flight, key=lambda each: call_attempts(each)[0].nonce, default=None)
-        if intent is None or not _is_stuck(call_attempts(intent), await database_now(session), desk.options.stuck_seconds):
-            return
+        if intent is None or not _is_stuck(call_attempts(intent), held[1], desk.options.stuck_seconds):
+            return False
         attempts = call_attempts(intent)
-        unacknowledged = await find_unacknowledged(session, wallet)
-        if unacknowledged is not None and unacknowledged.nonce != attempts[0].nonce:
-            return  # a later nonce is on its way out; this one's turn comes when a node has that
+        on_its_way = unacknowledged(in_flight)
+        if on_its_way is not None and on_its_way.nonce != attempts[0].nonce:
+            return False  # a later nonce is on its way out; this one's turn comes when a node has that
         transaction, cancels = await _compose(desk, intent, attempts, in_flight)
         if isinstance(transaction, str):
             tell(intent, transaction)
-            return
+            return False
         votes = () if cancels else await list_votes(session, intent)
         try:
             signed = await desk.signer.sign(SignRequest(wallet, transaction, votes))
         except (SignerUnavailable, SigningRefused) as error:
             tell(intent, f"stuck at nonce {transaction.nonce}, and the replacement is not signed: {error}")
-            return
+            return False
         for attempt in attempts:
             if attempt.status in _WAITING:
                 attempt.status = advance_attempt(attempt.status, AttemptStatus.REPLACED)
@@ -74,6 +74,7 @@ async def replace_stuck(desk: Desk, wallet: Address) -> None:
     log.warning(
         "transaction.replaced", hash=hex0x(signed.hash), nonce=transaction.nonce, attempt=len(attempts) + 1, cancels=cancels
     )
+    return True
 
 
 def _is_stuck(attempts: Sequence[TransactionAttempt], now: datetime, stuck_seconds: int) -> bool:

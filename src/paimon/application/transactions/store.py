@@ -4,9 +4,10 @@ Everything about a wallet's intents is changed under the lock on its row. The lo
 UPDATE would make every new intent, whose foreign key takes a key-share lock on the wallet, wait for the driver.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
 from paimon.domain.approval import Verdict
@@ -19,10 +20,11 @@ from paimon.infrastructure.database.sessions import WriteSession
 VERDICT_OF = {IntentKind.APPROVE_REDEMPTION: Verdict.APPROVE, IntentKind.REJECT_REDEMPTION: Verdict.REJECT}
 
 
-async def lock_wallet(session: WriteSession, address: Address) -> Wallet | None:
-    """The wallet's row, ours until the transaction ends; None when another driver has it, or nothing was ever queued."""
-    query = select(Wallet).where(Wallet.address == address).with_for_update(key_share=True, skip_locked=True)
-    return (await session.scalars(query)).one_or_none()
+async def lock_wallet(session: WriteSession, address: Address) -> tuple[Wallet, datetime] | None:
+    """The wallet's row, ours until the transaction ends, and the time; None when another driver has it, or none was queued."""
+    query = select(Wallet, func.now()).where(Wallet.address == address).with_for_update(key_share=True, skip_locked=True)
+    found = (await session.execute(query)).one_or_none()
+    return None if found is None else (found[0], found[1])
 
 
 async def find_unacknowledged(session: WriteSession, wallet: Address) -> TransactionAttempt | None:
@@ -85,3 +87,8 @@ def call_attempts(intent: TransactionIntent) -> list[TransactionAttempt]:
     """The attempts at the intent's nonce in flight, oldest first. Earlier nonces ended without the effect."""
     nonce = max(each.nonce for each in intent.attempts)
     return [each for each in intent.attempts if each.nonce == nonce]
+
+
+def unacknowledged(in_flight: Sequence[TransactionIntent]) -> TransactionAttempt | None:
+    """The one attempt, of all that is in flight, that no node has confirmed to hold."""
+    return next((each for intent in in_flight for each in intent.attempts if each.status is AttemptStatus.SIGNED), None)
