@@ -216,3 +216,53 @@ async def test_a_node_too_far_behind_to_know_the_request_changes_nothing_of_what
             await office.with_rpc(rpc).with_options(stuck_seconds=0).drive(office.keeper)
         assert [each.status for each in (await office.intent(request_id)).attempts] == [AttemptStatus.BROADCAST]
     await office.finish(office.keeper)
+
+
+class OtherFork(Rpc):
+    """A node that still shows the receipt of a block that is gone."""
+
+    receipt: dict[str, Any] | None = None
+
+    async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
+        answers = await super()._exchange(requests, attempts_max=attempts_max)
+        for at, (method, _params) in enumerate(requests):
+            if method == "eth_getTransactionReceipt":
+                self.receipt = answers[at]["result"] or self.receipt
+                answers[at] = answers[at] | {"result": self.receipt}
+        return answers
+
+
+async def test_a_receipt_of_a_block_that_is_not_the_chains_is_never_final(office: Office) -> None:
+    request_id = office.due()
+    await office.queue_settlement(request_id)
+    with stopped_mining(office.fund):
+        async with OtherFork(office.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
+            await office.drive(office.keeper)
+            office.fund.mine(1)
+            await office.with_rpc(rpc).drive(office.keeper)
+            office.fund.node.rpc.call("anvil_rollback", 1)
+            office.fund.mine(4)
+            await office.with_rpc(rpc).drive(office.keeper)
+        assert (await office.intent(request_id)).status is IntentStatus.SENDING
+    await office.finish(office.keeper)
+    (attempt,) = (await office.intent(request_id)).attempts
+    receipt = office.fund.node.rpc.call("eth_getTransactionReceipt", hex0x(attempt.hash))
+    assert hex0x(attempt.block_hash or b"") == receipt["blockHash"]
+
+
+async def test_a_nonce_taken_after_ours_was_mined_and_reorganised_away_is_given_up(office: Office) -> None:
+    request_id = office.due()
+    nonce = office.nonce_on_chain(office.keeper)
+    await office.queue_settlement(request_id)
+    with stopped_mining(office.fund):
+        await office.drive(office.keeper)
+        office.fund.mine(1)
+        await office.drive(office.keeper)
+        assert [each.status for each in (await office.intent(request_id)).attempts] == [AttemptStatus.MINED]
+        office.fund.node.rpc.call("anvil_rollback", 1)
+        office.fund.node.rpc.call("anvil_dropAllTransactions")
+        await send_by_hand(office, "keeper", nonce)
+        office.fund.mine(3)
+    await office.finish(office.keeper)
+    statuses = [(each.nonce, each.status) for each in (await office.intent(request_id)).attempts]
+    assert statuses == [(nonce, AttemptStatus.DROPPED), (nonce + 1, AttemptStatus.FINAL)]

@@ -171,10 +171,15 @@ async def _lagging(node: FaultyNode, _request: web.Request, calls: list[Call]) -
     return await node.ask(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
 
 
-async def _stale_counts(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
-    now, before = await node.ask(calls), await node.ask(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
-    counts = [each["method"] == "eth_getTransactionCount" for each in calls]
-    return [old if stale else new for new, old, stale in zip(now, before, counts, strict=True)]
+def _stale(method: str) -> Fault:
+    """One kind of question goes to a node that lags behind the one that answers the others."""
+
+    async def fault(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
+        now, before = await node.ask(calls), await node.ask(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
+        stale = [each["method"] == method for each in calls]
+        return [old if is_stale else new for new, old, is_stale in zip(now, before, stale, strict=True)]
+
+    return fault
 
 
 async def _other_fork(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
@@ -212,7 +217,8 @@ FAULTS: Final[Mapping[str, tuple[int, Fault]]] = {
     "in part": (1, _in_part),
     "limited": (1, _limited),
     "lagging": (6, _lagging),
-    "stale counts": (4, _stale_counts),
+    "stale counts": (4, _stale("eth_getTransactionCount")),
+    "stale receipts": (4, _stale("eth_getTransactionReceipt")),
     "other fork": (4, _other_fork),
 }
 """What can happen to any request, and how often beside the others."""

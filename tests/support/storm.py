@@ -24,7 +24,7 @@ from paimon.domain.chain import Address, Hash32, checksum
 from paimon.gateway.cli.demo.errors import DemoError
 from paimon.infrastructure.database.models.owned import TransactionAttempt
 
-ROUNDS: Final = (1, 4)
+ROUNDS: Final = (2, 5)
 NEVER: Final = 10**6
 _PRICE_WEI: Final = 10**9
 _RICH: Final = hex(10**20)
@@ -56,7 +56,7 @@ class Storm:
             node.become(f"{seed}/{place}", chance)
         await asyncio.gather(*(self._teller(sender, self.wallets[0]).sweep() for sender in self.senders))
         for _ in range(self.rng.randint(*ROUNDS)):
-            for _ in range(self.rng.randint(0, 2)):
+            for _ in range(self.rng.randint(1, 2)):
                 await self._something_happens()
             await asyncio.gather(*(self._work(sender) for sender in self.senders))
         await self._calm()
@@ -164,7 +164,7 @@ class Storm:
 
 _HAPPENINGS: Final[dict[Callable[[Storm], Any], int]] = {
     Storm._blocks: 8,
-    Storm._reorganisation: 6,
+    Storm._reorganisation: 8,
     Storm._forgotten_pool: 2,
     Storm._someone_acts: 2,
     Storm._dear_block: 2,

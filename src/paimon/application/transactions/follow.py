@@ -3,8 +3,8 @@
 The cases of one nonce, in this order:
 
 1. no receipt, and the final chain is past the nonce: a transaction that is not ours used it. All attempts are dropped.
-2. no receipt: pending. What was mined before was reorganised away and counts as broadcast again; a node that does not
-   know the newest hash gets its bytes once more.
+2. no receipt: pending; a node that does not know the newest hash gets its bytes once more. (In both: what was mined before
+   was reorganised away and counts as broadcast again.)
 3. a receipt above the final block: mined, which is not final.
 4. a receipt at or below it, in the chain's own block: final, and the other attempts at the nonce are replaced for good.
 
@@ -69,10 +69,10 @@ async def _follow_intent(
     mined_at = None if receipt is None else receipt.block_number
     outcome = nonce_outcome(nonce, mined_at=mined_at, final_number=final.number, used_at_final=seen.used_at_final)
     if receipt is None:
+        _unmine(attempts)
         if outcome is NonceOutcome.USED_ELSEWHERE:
             await _give_up_nonce(desk, row, intent, attempts, final, now)
             return []
-        _unmine(attempts)
         newest = attempts[-1]
         return [newest] if newest.status is AttemptStatus.BROADCAST and not seen.knows_newest else []
     mined = await _record_mined(session, attempts, receipt)
