@@ -60,7 +60,9 @@ async def assert_truth(house: House, since: Mark, *, elsewhere: frozenset[Hash32
         latest, pending = [
             int(each, 16) for each in await house.rpc.batch([_count(address, "latest"), _count(address, "pending")])
         ]
-        assert latest == pending, f"transactions of {checksum(address)} still wait in the pool"
+        if latest != pending:
+            pool = await house.rpc.call("txpool_content", [])
+            raise AssertionError(f"{checksum(address)} has mined {latest} and {pending - latest} more in the pool: {pool}")
         ours = [each for each in attempts if each.wallet == address]
         strange = {each for each, receipt in mined.items() if receipt["from"] == address} - {each.hash for each in ours}
         assert strange == {each for each in elsewhere if each in mined and mined[each]["from"] == address}
