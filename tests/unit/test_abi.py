@@ -24,6 +24,7 @@ SHIPPED: Final = (
     "OracleAdapter",
     "SwapHelper",
     "ERC20",
+    "Safe",
 )
 FUNCTIONS: Final = [(name, entry) for name in SHIPPED for entry in load_abi(name).functions_by_selector.values()]
 EVENTS: Final = [(name, entry) for name in SHIPPED for entry in load_abi(name).events_by_topic.values()]

@@ -1,0 +1,133 @@
+"""Reads of a Safe, each at one named block, and the call that executes its transaction.
+
+Whether an owner's signature counts is asked of the Safe itself (`checkNSignatures`): it looks up the owner, recovers the
+key, or asks the owner's contract in its own name, as it will when it executes.
+"""
+
+from typing import Any, Final
+
+from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, Hash32, checksum, hex0x
+from paimon.domain.proposal import Execution, SafeView
+from paimon.domain.safe import (
+    SAFE_VERSION,
+    OwnerSignature,
+    SafeScope,
+    SafeTransaction,
+    hash_card,
+    pack_signatures,
+)
+from paimon.domain.transaction import Call
+from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
+from paimon.settings import Refusal
+
+_ABI: Final = load_abi("Safe")
+_OUTCOMES: Final = {
+    name: next(topic for topic, event in _ABI.events_by_topic.items() if event.name == name)
+    for name in ("ExecutionSuccess", "ExecutionFailure")
+}
+_ERRORS: Final = {
+    "GS013": "the inner call fails",
+    "GS020": "signatures are missing",
+    "GS024": "an owner's contract does not accept its signature",
+    "GS025": "an owner has not approved this hash on chain",
+    "GS026": "a signature is not an owner's over this transaction at this nonce, or not in order",
+}
+"""What a Safe says when it refuses. Source: Safe 1.4.1, docs/error_codes.md."""
+
+
+class NotOurSafe(Refusal):
+    """The address holds no Safe of the version this house knows."""
+
+
+def execution_call(safe: Address, transaction: SafeTransaction, signatures: bytes) -> Call:
+    """`execTransaction`, for anyone to send: the signatures are what permits it."""
+    call, nobody = transaction.call, checksum(ZERO_ADDRESS)
+    arguments = (checksum(call.to), call.value_wei, call.data, transaction.operation.value, 0, 0, 0, nobody, nobody, signatures)
+    return Call(safe, _ABI.encode_call("execTransaction", *arguments))
+
+
+class SafeContract:
+    """One Safe over one endpoint."""
+
+    def __init__(self, rpc: Rpc, scope: SafeScope) -> None:
+        self.scope = scope
+        self._rpc = rpc
+
+    @property
+    def address(self) -> Address:
+        return self.scope.safe
+
+    def _request(self, at: BlockStamp, function: str, *args: Any) -> Request:
+        call = {"to": checksum(self.address), "data": hex0x(_ABI.encode_call(function, *args))}
+        return ("eth_call", [call, {"blockHash": hex0x(at.hash)}])
+
+    async def view(self, *, at: BlockStamp) -> SafeView:
+        """Owners, threshold and nonce at this block.
+
+        Raises:
+            NotOurSafe, RpcUnavailable, RpcError.
+        """
+        functions = ("VERSION", "getOwners", "getThreshold", "nonce")
+        answers = await self._rpc.try_batch([self._request(at, each) for each in functions])
+        if (failed := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
+            if not failed.is_revert:
+                raise failed
+            raise NotOurSafe(f"{checksum(self.address)} is no Safe at block {at}")
+        if "0x" in answers:
+            raise NotOurSafe(f"there is no contract at {checksum(self.address)} at block {at}")
+        version, owners, threshold, nonce = (
+            _ABI.decode_result(function, bytes.fromhex(answer[2:])) for function, answer in zip(functions, answers, strict=True)
+        )
+        if version != SAFE_VERSION:
+            raise NotOurSafe(f"the Safe {checksum(self.address)} is version {version}; this house knows {SAFE_VERSION}")
+        return SafeView(tuple(Address(each) for each in owners), int(threshold), int(nonce))
+
+    async def transaction_hash(self, transaction: SafeTransaction, *, at: BlockStamp) -> Hash32:
+        """What the Safe itself computes."""
+        call, nobody = transaction.call, checksum(ZERO_ADDRESS)
+        fields = (checksum(call.to), call.value_wei, call.data, transaction.operation.value)
+        method, params = self._request(at, "getTransactionHash", *fields, 0, 0, 0, nobody, nobody, transaction.nonce)
+        return Hash32(bytes.fromhex((await self._rpc.call(method, params))[2:]))
+
+    async def refusal_of(self, transaction: SafeTransaction, signature: OwnerSignature, *, at: BlockStamp) -> str | None:
+        """Why this one signature would not count, in words, or None when it would."""
+        card = hash_card(transaction, self.scope)
+        packed = pack_signatures([signature])
+        method, params = self._request(at, "checkNSignatures", card.transaction, card.preimage, packed, 1)
+        try:
+            await self._rpc.call(method, params)
+        except RpcError as error:
+            if not error.is_revert:
+                raise
+            return in_words(error)
+        return None
+
+    async def has_code(self, account: Address, *, at: BlockStamp) -> bool:
+        return await self._rpc.call("eth_getCode", [checksum(account), hex(at.number)]) not in ("0x", None)
+
+    async def executions(self, first: int, last: int) -> list[Execution]:
+        """What the Safe executed in these blocks, in order."""
+        wanted = {
+            "address": checksum(self.address),
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+            "topics": [[hex0x(each) for each in _OUTCOMES.values()]],
+        }
+        logs = await self._rpc.call("eth_getLogs", [wanted])
+        logs.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
+        return [
+            Execution(
+                hash=Hash32(bytes.fromhex(log["topics"][1][2:])),
+                succeeded=bytes.fromhex(log["topics"][0][2:]) == _OUTCOMES["ExecutionSuccess"],
+                tx_hash=Hash32(bytes.fromhex(log["transactionHash"][2:])),
+            )
+            for log in logs
+        ]
+
+
+def in_words(error: RpcError) -> str:
+    """A Safe's refusal: its code and what it means."""
+    told = _ABI.explain_revert(error.revert_data)
+    code = told.removeprefix("reverted: ")
+    return f"{code}: {_ERRORS[code]}" if code in _ERRORS else told
