@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -14,6 +15,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from paimon.application.multisig.desk import SafeDesk
+from paimon.domain.safe import SafeName
 from paimon.domain.vote import VoteScope
 from paimon.infrastructure.blockchain.abi import read_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
@@ -40,6 +43,20 @@ class House:
     @property
     def vote_scope(self) -> VoteScope:
         return VoteScope(self.settings.chain.chain_id, self.settings.fund.redemption_manager)
+
+    @property
+    def safes(self) -> SafeDesk:
+        sending = self.settings.sending
+        named = {SafeName.WARM: sending.warm, SafeName.COLD: sending.cold}
+        return SafeDesk(
+            database=self.database,
+            contracts=self.contracts,
+            chain=self.chain,
+            chain_id=self.settings.chain.chain_id,
+            safes={name: address for name, address in named.items() if address is not None},
+            multi_send=sending.multi_send,
+            proposal_ttl=timedelta(days=sending.proposal_days),
+        )
 
 
 def fund_addresses(settings: Settings) -> FundAddresses:

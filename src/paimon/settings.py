@@ -163,6 +163,13 @@ class SignerSettings(Group):
 class SendingSettings(Group):
     keeper: ChecksumAddress = Field(description="address of the key that settles")
     approver: ChecksumAddress = Field(description="address of the key that sends decided approvals")
+    warm: ChecksumAddress | None = Field(None, description="the Safe for middling plans, of version 1.4.1")
+    cold: ChecksumAddress | None = Field(None, description="the Safe for everything else, the same")
+    multi_send: ChecksumAddress = Field(
+        parse_address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2"),
+        description="MultiSendCallOnly 1.4.1, the only code a Safe may delegate to; its usual address on every chain",
+    )
+    proposal_days: int = Field(7, ge=1, description="a Safe proposal takes signatures and is executed so long")
     fees: Literal["eip1559", "legacy"] = "eip1559"
     gas_margin_bps: int = Field(3_000, ge=0, description="added to the node's estimate")
     max_fee_wei: int = Field(50 * 10**9, description="never pay more per gas; above it the intent waits visibly")
@@ -170,6 +177,12 @@ class SendingSettings(Group):
     stuck_seconds: int = Field(30, ge=1, description="broadcast but not mined for so long: replace it")
     recheck_seconds: int = Field(15, ge=1, description="next look at an intent whose simulation does not pass")
     attempts_max: int = Field(8, ge=1, description="attempts at one nonce, then a person must look")
+
+    @model_validator(mode="after")
+    def _safes_differ(self) -> Self:
+        if self.warm is not None and self.warm == self.cold:
+            raise ValueError("WARM and COLD must be two Safes: their owners and limits differ")
+        return self
 
 
 class QueueSettings(Group):
@@ -186,6 +199,7 @@ class ScheduleSettings(Group):
 
     settle_due_seconds: float = 10
     drive_wallets_seconds: float = 2
+    observe_safes_seconds: float = 10
     snapshot_seconds: float = 60
     sla_sweep_seconds: float = 30
     reconcile_seconds: float = 3_600

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.editions import Editions, Store
+from tests.support.multisig import FundSafes, Multisig, multisig
 from tests.support.sending import Office
 from tests.support.signing import LARGE, client_of, make_policy
 from tests.support.testfund import TestFund
@@ -56,3 +57,16 @@ def store(editions: Editions, request: pytest.FixtureRequest) -> Iterator[Store]
     """An empty database; the test runs once for each edition."""
     with editions.store(request.param) as opened:
         yield opened
+
+
+@pytest.fixture
+def fund_safes(fund: TestFund) -> FundSafes:
+    """The warm and the cold Safe, as Safe 1.4.1 deploys them."""
+    return FundSafes.deploy(fund)
+
+
+@pytest.fixture
+async def safe_office(fund_safes: FundSafes, database: Database, fund: TestFund) -> AsyncIterator[Multisig]:
+    """Proposals to them."""
+    async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
+        yield multisig(fund_safes, fund_safes.desk(database, rpc))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
 from tests.conftest import TEMPLATE
-from tests.support import catalogue_rows
+from tests.support import catalogue_rows, multisig_rows
 from tests.support.rows import HASH, VALID, put, put_what_it_needs, undone
 from tests.support.strategies import EPOCH, address
 
@@ -207,9 +207,10 @@ TWICE: list[Wrong] = [
 IN_A_BLOCK = {"block_hash": HASH, "block_number": 1}
 
 
-TWICE += catalogue_rows.TWICE
+TWICE += [*catalogue_rows.TWICE, *multisig_rows.TWICE]
 WRONG: list[Wrong] = [*STATES, *VALUES, *LENGTHS, *AMOUNTS]
-WRONG += [*catalogue_rows.STATES, *catalogue_rows.VALUES, *catalogue_rows.LENGTHS, *catalogue_rows.AMOUNTS]
+for more in (catalogue_rows, multisig_rows):
+    WRONG += [*more.STATES, *more.VALUES, *more.LENGTHS, *more.AMOUNTS]
 
 
 def named(wrong: Wrong) -> str:

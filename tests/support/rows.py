@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
-from tests.support import catalogue_rows
+from tests.support import catalogue_rows, multisig_rows
 from tests.support.strategies import EPOCH, address
 
 from paimon.domain.approval import TicketStatus, TicketType, Verdict
@@ -183,6 +183,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     },
     RetentionRun: {"series": "s", "ran_at": EPOCH, "kept_from": EPOCH, "rows_removed": 0, "complete": True},
     **catalogue_rows.VALID,
+    **multisig_rows.VALID,
 }
 
 NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
@@ -190,6 +191,7 @@ NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     ApprovalRecord: (ApprovalTicket,),
     TransactionIntent: (Wallet,),
     TransactionAttempt: (Wallet, TransactionIntent),
+    **multisig_rows.NEEDS,
 }
 """What a table's row refers to."""
 

@@ -120,6 +120,7 @@ def test_every_list_is_promised_as_a_file_too_and_nothing_else_is(document: dict
         "/redemptions",
         "/redemptions/pending-approvals",
         "/approvals",
+        "/multisig/proposals",
         "/holders",
         "/transactions",
         "/fund/assets",

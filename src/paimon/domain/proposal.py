@@ -42,7 +42,7 @@ class ProposalClosed(Exception):
     """The proposal takes no more signatures: its nonce is used, or its time is over."""
 
 
-class NotAnOwner(Exception):
+class NotASafeOwner(Exception):
     """This wallet does not own the Safe at the final block."""
 
 

@@ -22,6 +22,10 @@ from paimon.application.books.as_of import BlockNotRecorded, NothingYet
 from paimon.application.books.explain import NothingBetween
 from paimon.application.books.nav import TooManyPoints
 from paimon.application.books.overview import SnapshotNotFound
+from paimon.application.multisig.desk import NoSuchSafe
+from paimon.application.multisig.propose import ProposalConflict
+from paimon.application.multisig.sign import SignatureRefused
+from paimon.application.multisig.store import ProposalNotFound
 from paimon.application.redemptions.queries import RedemptionNotFound
 from paimon.application.redemptions.settle_one import NothingRecorded
 from paimon.application.redemptions.settlement import NotDue, NotSettleable
@@ -29,11 +33,13 @@ from paimon.application.risk_control.store import RiskEventNotFound
 from paimon.application.transactions.intents import PayloadConflict
 from paimon.application.transactions.tries import TriesExhausted
 from paimon.domain.approval import AlreadyVoted, TicketClosed, VoterNotAllowed
+from paimon.domain.proposal import AlreadySigned, MissingExecutions, NotASafeOwner, ProposalClosed
 from paimon.domain.risk import NotAnOwner, RiskEventClosed, StillThere
 from paimon.domain.siwe import MalformedMessage
 from paimon.domain.vote import VoteNotAcceptable
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.safe import NotOurSafe
 from paimon.infrastructure.keys.signatures import MalformedSignature
 
 log = structlog.get_logger(__name__)
@@ -83,23 +89,32 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     TokenInvalid: Rule(401, ErrorCode.AUTH_INVALID),
     ChallengeExpired: Rule(401, ErrorCode.AUTH_EXPIRED),
     TokenExpired: Rule(401, ErrorCode.AUTH_EXPIRED),
+    NotASafeOwner: Rule(403, ErrorCode.FORBIDDEN, field="owner"),
     NotPermitted: Rule(403, ErrorCode.FORBIDDEN),
+    SignatureRefused: Rule(403, ErrorCode.FORBIDDEN, field="signature"),
     SignerMismatch: Rule(403, ErrorCode.FORBIDDEN),
     VoterNotAllowed: Rule(403, ErrorCode.FORBIDDEN),
+    ProposalNotFound: Rule(404, ErrorCode.NOT_FOUND),
     RedemptionNotFound: Rule(404, ErrorCode.NOT_FOUND),
     RiskEventNotFound: Rule(404, ErrorCode.NOT_FOUND),
     SnapshotNotFound: Rule(404, ErrorCode.NOT_FOUND),
     TicketNotFound: Rule(404, ErrorCode.NOT_FOUND),
+    AlreadySigned: Rule(409, ErrorCode.CONFLICT),
     AlreadyVoted: Rule(409, ErrorCode.CONFLICT),
+    NoSuchSafe: Rule(409, ErrorCode.CONFLICT),
     NonceUsed: Rule(409, ErrorCode.CONFLICT, field="nonce"),
     NotCancellable: Rule(409, ErrorCode.CONFLICT, message=NotCancellable.__doc__),
     NotDue: Rule(409, ErrorCode.CONFLICT),
     NotSettleable: Rule(409, ErrorCode.CONFLICT),
     PayloadConflict: Rule(409, ErrorCode.CONFLICT),
+    ProposalClosed: Rule(409, ErrorCode.CONFLICT),
+    ProposalConflict: Rule(409, ErrorCode.CONFLICT),
     RiskEventClosed: Rule(409, ErrorCode.CONFLICT),
     StillThere: Rule(409, ErrorCode.CONFLICT),
     TriesExhausted: Rule(409, ErrorCode.CONFLICT),
     TicketClosed: Rule(409, ErrorCode.CONFLICT),
+    MissingExecutions: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
+    NotOurSafe: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     NothingRecorded: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     NothingYet: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     OperationalError: _DATABASE_DOWN,

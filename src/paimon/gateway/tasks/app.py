@@ -16,6 +16,7 @@ from paimon.application.approval_workflow.sla import sweep
 from paimon.application.books.compare import compare_and_publish
 from paimon.application.books.reconcile import NothingRecorded
 from paimon.application.books.snapshots import take_snapshot
+from paimon.application.multisig.observe import observe_safes
 from paimon.application.redemptions.reactions import LiveMessage
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.retention import apply_retention
@@ -122,6 +123,10 @@ async def _drive_wallets(house: House) -> None:
         await drive_wallet(house, checksum(wallet))
 
 
+async def _observe_safes(house: House) -> None:
+    await observe_safes(house.safes)
+
+
 async def _settle_due(house: House) -> None:
     try:
         await settle_due(house.database, house.contracts, keeper=house.settings.sending.keeper)
@@ -163,6 +168,7 @@ async def _apply_retention(house: House) -> None:
 TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     HANDLE: _handle,
     "paimon.drive_wallets": _drive_wallets,
+    "paimon.observe_safes": _observe_safes,
     "paimon.settle_due": _settle_due,
     "paimon.carry_out_decided": _carry_out_decided,
     "paimon.sweep_sla": _sweep_sla,

@@ -1,0 +1,98 @@
+"""The fund's Safes: what is proposed, what to sign, and the signatures themselves."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query
+
+from paimon.application.accounts.users import require
+from paimon.application.multisig.propose import propose_rejection
+from paimon.application.multisig.queries import get_proposal_file, list_proposals, list_safes
+from paimon.application.multisig.sign import SignProposal, sign_proposal
+from paimon.composition import House
+from paimon.domain.chain import Hash32
+from paimon.domain.safe import SafeName
+from paimon.domain.user import Permission
+from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
+from paimon.gateway.rest.envelope import Envelope, Listing
+from paimon.gateway.rest.openapi import answers, file_too
+from paimon.gateway.rest.schema import HashText
+from paimon.gateway.rest.tables import AskedDep, answer_list, listing
+from paimon.gateway.rest.views.multisig import ProposalDetailView, ProposalView, SafeView, SignatureBody
+from paimon.infrastructure.database.paging import PageRequest
+from paimon.infrastructure.database.sessions import ReadSession
+
+router = APIRouter(prefix="/multisig", tags=["multisig"])
+
+SafeTxHash = Annotated[HashText, Path(alias="safeTxHash", description="the hash its owners sign")]
+
+_PROPOSALS: Final = listing("proposals", ProposalView, Envelope[Listing[ProposalView]])
+_SIGNING_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
+
+
+@router.get("/safes", summary="The fund's Safes, as last seen", responses=answers("safes", 401, 503))
+async def safes(house: HouseDep, _user: SignedInUser) -> Envelope[list[SafeView]]:
+    async with house.database.read() as session:
+        found = await list_safes(session, house.safes)
+    return Envelope[list[SafeView]](data=[SafeView.of(each) for each in found])
+
+
+@router.get(
+    "/proposals",
+    summary="Proposals by nonce, latest first",
+    response_model=_PROPOSALS.envelope,
+    responses=file_too(_PROPOSALS, answers("proposals", 400, 401, 503)),
+)
+async def index(
+    house: HouseDep,
+    _user: SignedInUser,
+    asked: AskedDep,
+    safe: Annotated[SafeName | None, Query()] = None,
+    is_open: Annotated[bool | None, Query(alias="open", description="whether the chain has yet to end it")] = None,
+) -> Any:
+    async def read(session: ReadSession, page: PageRequest) -> Listing[ProposalView]:
+        found = await list_proposals(session, page, house.safes, safe=safe, is_open=is_open)
+        return Listing[ProposalView].page(found.mapped(ProposalView.of))
+
+    return await answer_list(house, asked, _PROPOSALS, read)
+
+
+@router.get(
+    "/proposals/{safeTxHash}",
+    summary="One proposal: what it does, what to sign, who has and who has not",
+    responses=answers("proposal", 400, 401, 404, 503),
+)
+async def detail(hash_: SafeTxHash, house: HouseDep, _user: SignedInUser) -> Envelope[ProposalDetailView]:
+    """Compare `hashCard` with the wallet's own screen before signing `signing`."""
+    async with house.database.read() as session:
+        file = await get_proposal_file(session, hash_, house.safes)
+    return Envelope[ProposalDetailView](data=ProposalDetailView.of_file(file))
+
+
+@router.post(
+    "/proposals/{safeTxHash}/sign",
+    summary="Hand in an owner's signature",
+    responses=answers("proposal", *_SIGNING_ERRORS),
+)
+async def sign(hash_: SafeTxHash, body: SignatureBody, house: HouseDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
+    """Needs the role admin here, and an owner of the Safe at a final block. The signature itself is the vote."""
+    await sign_proposal(SignProposal(hash_, user, body.owner, body.signature), house.safes)
+    return Envelope[ProposalDetailView](data=await _now(house, hash_))
+
+
+@router.post(
+    "/proposals/{safeTxHash}/reject",
+    summary="Propose to use up its nonce",
+    responses=answers("rejection", 400, 401, 403, 404, 409, 503),
+)
+async def reject(hash_: SafeTxHash, house: HouseDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
+    """The rejection at the same nonce, which owners sign like any proposal: signatures over the rejected one stay valid
+    until its nonce is used. Asked for again, it is the one that is there, with its time renewed."""
+    require(user, Permission.DECIDE_APPROVAL)
+    return Envelope[ProposalDetailView](
+        data=await _now(house, await propose_rejection(hash_, house.safes, proposed_by=user.address))
+    )
+
+
+async def _now(house: House, hash_: Hash32) -> ProposalDetailView:
+    async with house.database.write() as session:  # the primary: a replica may not have it yet
+        return ProposalDetailView.of_file(await get_proposal_file(session, hash_, house.safes))

@@ -1,0 +1,118 @@
+"""The fund's Safes, what is proposed to them, and what their owners have signed."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from paimon.domain.chain import Hash32
+from paimon.domain.proposal import Outcome
+from paimon.domain.safe import OWNER_SIGNATURE_BYTES, SafeName
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.types import (
+    AddressBytes,
+    HashBytes,
+    Instant,
+    Uint256,
+    enum_check,
+    enum_column,
+    length_check,
+    uint256_check,
+)
+
+SCHEMA = {"schema": "owned"}
+
+
+class Safe(Base):
+    """A Safe as it was last seen at a final block. Its row is the lock under which its nonces are reserved.
+
+    `nonce` is the chain's; `next_nonce` is the first that no proposal here has, and never goes down.
+    """
+
+    __tablename__ = "safes"
+    __table_args__ = (
+        enum_check("name", SafeName),
+        *length_check(20, "address"),
+        *length_check(32, "seen_hash"),
+        CheckConstraint("next_nonce >= nonce AND nonce >= 0", name="nonces_in_order"),
+        CheckConstraint("threshold BETWEEN 1 AND cardinality(owners)", name="threshold_can_be_reached"),
+        SCHEMA,
+    )
+    address: Mapped[AddressBytes] = mapped_column(primary_key=True)
+    name: Mapped[SafeName] = enum_column(SafeName)
+    owners: Mapped[list[bytes]] = mapped_column(ARRAY(BYTEA))
+    threshold: Mapped[int] = mapped_column(SmallInteger)
+    nonce: Mapped[int] = mapped_column(BigInteger)
+    next_nonce: Mapped[int] = mapped_column(BigInteger)
+    seen_block: Mapped[int] = mapped_column(BigInteger)
+    seen_hash: Mapped[HashBytes]
+    seen_at: Mapped[Instant] = mapped_column(server_default=func.now())
+
+
+class SafeProposal(Base):
+    """One transaction proposed to a Safe, known by the hash its owners sign. What ended it is what the chain shows."""
+
+    __tablename__ = "safe_proposals"
+    __table_args__ = (
+        enum_check("outcome", Outcome),
+        *length_check(20, "to_address", "proposed_by"),
+        *length_check(32, "hash", "executed_tx"),
+        *uint256_check("value_wei"),
+        CheckConstraint("nonce >= 0", name="nonce_counts_up"),
+        CheckConstraint("operation IN (0, 1)", name="operation_known"),
+        CheckConstraint("expires_at > created_at", name="expires_later"),
+        CheckConstraint("(outcome IS NULL) = (closed_at IS NULL)", name="closed_by_outcome"),
+        CheckConstraint("(outcome IS NULL) = (executed_tx IS NULL)", name="outcome_by_transaction"),
+        Index("ix_safe_proposals_nonce", "safe", "nonce"),
+        SCHEMA,
+    )
+    hash: Mapped[HashBytes] = mapped_column(primary_key=True)
+    safe: Mapped[AddressBytes] = mapped_column(ForeignKey("owned.safes.address"))
+    nonce: Mapped[int] = mapped_column(BigInteger)
+    to_address: Mapped[AddressBytes]
+    value_wei: Mapped[Uint256]
+    data: Mapped[bytes] = mapped_column(BYTEA)
+    operation: Mapped[int] = mapped_column(SmallInteger)
+    idempotency_key: Mapped[str] = mapped_column(Text, unique=True)
+    reason: Mapped[str] = mapped_column(Text)
+    # NULL: this house, by a rule of its own.
+    proposed_by: Mapped[bytes | None] = mapped_column(BYTEA)
+    created_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    expires_at: Mapped[Instant]
+    outcome: Mapped[Outcome | None] = enum_column(Outcome, nullable=True)
+    # The transaction that used the nonce, ours or another's.
+    executed_tx: Mapped[Hash32 | None] = mapped_column(BYTEA)
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    signatures: Mapped[list["SafeSignature"]] = relationship(lazy="raise", order_by="SafeSignature.signed_at")
+
+
+class SafeSignature(Base):
+    """One owner's consent to one proposal. Whether it counts is decided by who owns the Safe when it is used."""
+
+    __tablename__ = "safe_signatures"
+    __table_args__ = (
+        *length_check(20, "owner", "sent_by"),
+        CheckConstraint(f"by_contract OR octet_length(signature) = {OWNER_SIGNATURE_BYTES}", name="of_a_key_or_a_contract"),
+        SCHEMA,
+    )
+    proposal: Mapped[HashBytes] = mapped_column(ForeignKey("owned.safe_proposals.hash"), primary_key=True)
+    owner: Mapped[AddressBytes] = mapped_column(primary_key=True)
+    signature: Mapped[bytes] = mapped_column(BYTEA)
+    by_contract: Mapped[bool] = mapped_column(Boolean)
+    # The signed-in user who handed it in: for a contract's signature not the owner.
+    sent_by: Mapped[AddressBytes]
+    signed_at: Mapped[Instant] = mapped_column(server_default=func.now())
+
+
+__all__ = ["Safe", "SafeProposal", "SafeSignature"]

@@ -1,0 +1,89 @@
+"""One valid row of each table of the Safes, and the wrong ones that its constraints must refuse."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from tests.support.strategies import EPOCH, address
+
+from paimon.domain.chain import Hash32
+from paimon.domain.safe import SafeName
+from paimon.domain.units import UINT256_MAX
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.multisig import Safe, SafeProposal, SafeSignature
+
+Wrong = tuple[type[Base], dict[str, Any], str]
+
+HASH: Final = Hash32(b"\x01" * 32)
+
+VALID: Final[dict[type[Base], dict[str, Any]]] = {
+    Safe: {
+        "address": address(1),
+        "name": SafeName.WARM,
+        "owners": [address(2), address(3)],
+        "threshold": 2,
+        "nonce": 0,
+        "next_nonce": 1,
+        "seen_block": 1,
+        "seen_hash": HASH,
+    },
+    SafeProposal: {
+        "hash": HASH,
+        "safe": address(1),
+        "nonce": 0,
+        "to_address": address(2),
+        "value_wei": 0,
+        "data": b"",
+        "operation": 0,
+        "idempotency_key": "plan:1",
+        "reason": "",
+        "created_at": EPOCH,
+        "expires_at": EPOCH + timedelta(days=1),
+    },
+    SafeSignature: {
+        "proposal": HASH,
+        "owner": address(2),
+        "signature": bytes(65),
+        "by_contract": False,
+        "sent_by": address(2),
+    },
+}
+NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {SafeProposal: (Safe,), SafeSignature: (Safe, SafeProposal)}
+
+CLOSED: Final = {"outcome": "executed", "executed_tx": HASH, "closed_at": EPOCH}
+STATES: Final[list[Wrong]] = [
+    (Safe, {"next_nonce": -1, "nonce": -1}, "ck_safes_nonces_in_order"),
+    (Safe, {"nonce": 2}, "ck_safes_nonces_in_order"),
+    (Safe, {"threshold": 0}, "ck_safes_threshold_can_be_reached"),
+    (Safe, {"threshold": 3}, "ck_safes_threshold_can_be_reached"),
+    (SafeProposal, {"nonce": -1}, "ck_safe_proposals_nonce_counts_up"),
+    (SafeProposal, {"operation": 2}, "ck_safe_proposals_operation_known"),
+    (SafeProposal, {"expires_at": EPOCH}, "ck_safe_proposals_expires_later"),
+    (SafeProposal, CLOSED | {"closed_at": None}, "ck_safe_proposals_closed_by_outcome"),
+    (SafeProposal, {"closed_at": EPOCH}, "ck_safe_proposals_closed_by_outcome"),
+    (SafeProposal, CLOSED | {"executed_tx": None}, "ck_safe_proposals_outcome_by_transaction"),
+    (SafeProposal, {"executed_tx": HASH}, "ck_safe_proposals_outcome_by_transaction"),
+    (SafeSignature, {"signature": bytes(64)}, "ck_safe_signatures_of_a_key_or_a_contract"),
+]
+VALUES: Final[list[Wrong]] = [
+    (Safe, {"name": "lukewarm"}, "ck_safes_name_known"),
+    (SafeProposal, CLOSED | {"outcome": "forgotten"}, "ck_safe_proposals_outcome_known"),
+]
+LENGTHS: Final[list[Wrong]] = [
+    (table, more | {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
+    for table, more, columns in (
+        (Safe, {}, ("address", "seen_hash")),
+        (SafeProposal, CLOSED, ("hash", "to_address", "proposed_by", "executed_tx")),
+        (SafeSignature, {}, ("owner", "sent_by")),
+    )
+    for column in columns
+    for wrong in (0, 33)
+]
+AMOUNTS: Final[list[Wrong]] = [
+    (SafeProposal, {"value_wei": wrong}, "ck_safe_proposals_value_wei_uint256") for wrong in (-1, UINT256_MAX + 1)
+]
+TWICE: Final[list[Wrong]] = [
+    (Safe, {"name": "cold"}, "pk_safes"),
+    (SafeProposal, {"idempotency_key": "plan:2"}, "pk_safe_proposals"),
+    (SafeProposal, {"hash": Hash32(b"\x02" * 32)}, "uq_safe_proposals_idempotency_key"),
+    (SafeSignature, {"sent_by": address(3)}, "pk_safe_signatures"),
+]
