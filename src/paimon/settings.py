@@ -26,6 +26,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 from paimon.domain.approval import ApprovalPolicy, TicketRule, TicketType
 from paimon.domain.chain import Address, checksum, parse_address
 from paimon.domain.nav import MATERIAL
+from paimon.domain.safe import MULTI_SEND
 from paimon.domain.units import Bps
 
 
@@ -166,7 +167,7 @@ class SendingSettings(Group):
     warm: ChecksumAddress | None = Field(None, description="the Safe for middling plans, of version 1.4.1")
     cold: ChecksumAddress | None = Field(None, description="the Safe for everything else, the same")
     multi_send: ChecksumAddress = Field(
-        parse_address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2"),
+        MULTI_SEND,
         description="MultiSendCallOnly 1.4.1, the only code a Safe may delegate to; its usual address on every chain",
     )
     proposal_days: int = Field(7, ge=1, description="a Safe proposal takes signatures and is executed so long")

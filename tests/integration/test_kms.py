@@ -14,7 +14,8 @@ from paimon.domain.chain import Address, Hash32, checksum, hex0x, parse_address
 from paimon.domain.signing import FeeKind, SignedTransaction, SignRequest
 from paimon.domain.transaction import Call
 from paimon.domain.units import WAD
-from paimon.gateway.signer.policy import KeyTable, KmsTable, SignableFunction, load_policy, write_policy
+from paimon.gateway.signer.policy import KeyTable, KmsTable, SignableFunction, load_policy
+from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import SignerStartRefused, running_signer
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused

@@ -24,8 +24,8 @@ from paimon.gateway.signer.policy import (
     SignableFunction,
     SignerPolicy,
     load_policy,
-    write_policy,
 )
+from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.keys.client import SignerClient, SigningRefused
 from paimon.infrastructure.keys.keystore import create_keystore

@@ -64,15 +64,14 @@ def transaction_of(calls: Sequence[Call], nonce: int, *, multi_send: Address) ->
     return SafeTransaction(Call(multi_send, encode_batch(calls)), Operation.DELEGATECALL, nonce)
 
 
-def calls_of(transaction: SafeTransaction, *, multi_send: Address) -> tuple[Call, ...]:
+def calls_of(call: Call, operation: Operation, *, multi_send: Address) -> tuple[Call, ...]:
     """What the Safe would really call.
 
     Raises:
         ForeignDelegatecall: a delegatecall to anything but the trusted MultiSend, or with value.
         UnreadableBatch.
     """
-    call = transaction.call
-    if transaction.operation is Operation.CALL:
+    if operation is Operation.CALL:
         return (call,)
     if call.to != multi_send or call.value_wei:
         raise ForeignDelegatecall(

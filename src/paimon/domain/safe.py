@@ -18,11 +18,14 @@ from typing import Any, Final
 
 from eth_utils.crypto import keccak
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, Hash32, checksum, hex0x
+from paimon.domain.chain import ZERO_ADDRESS, Address, Hash32, checksum, hex0x, parse_address
 from paimon.domain.transaction import Call
 
 SAFE_VERSION: Final = "1.4.1"
 """The one version whose rules are written here; a Safe of another is refused."""
+
+MULTI_SEND: Final = parse_address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
+"""MultiSendCallOnly 1.4.1 where it usually is, the same on every chain. Source: safe-deployments, v1.4.1."""
 
 OWNER_SIGNATURE_BYTES: Final = 65
 

@@ -28,7 +28,7 @@ def describe(
 ) -> list[CallInWords]:
     """Every call the Safe would make, in order. What cannot be read is said to be so, never left out."""
     try:
-        calls = calls_of(transaction, multi_send=multi_send)
+        calls = calls_of(transaction.call, transaction.operation, multi_send=multi_send)
     except (ForeignDelegatecall, UnreadableBatch) as error:
         return [CallInWords(transaction.call, None, None, {}, f"DO NOT SIGN: {error}")]
     return [_describe(each, safe, transaction.nonce, contracts) for each in calls]

@@ -5,7 +5,9 @@ Every transaction: the policy's chain, gas and price within the caps, no value. 
 1. a self-send with no data: it only uses up a nonce, and every key may make one;
 2. a settlement: it decides nothing, for the chain itself refuses what is not due;
 3. a ruling on a request awaiting approval: lawful only by its votes (see votes.py);
-4. a movement of the fund's money between its tiers: within the key's limits (see spending.py).
+4. a movement of the fund's money between its tiers: within the key's limits (see spending.py);
+5. the execution of a Safe's transaction, whose signatures the chain checks: no payment to whoever executes it, no foreign
+   code, every inner call one that the Safe may make, together within the Safe's limits.
 
 Everything else is refused, with a code that stays the same and a sentence for people.
 """
@@ -17,9 +19,12 @@ from typing import Any, Final
 
 from paimon.domain.approval import Verdict
 from paimon.domain.chain import ContractName, checksum
+from paimon.domain.multi_send import ForeignDelegatecall, UnreadableBatch, calls_of
 from paimon.domain.signing import SignRequest, UnsignedTransaction
-from paimon.gateway.signer.policy import MOVING, KeyTable, SignableFunction, SignerPolicy
+from paimon.domain.transaction import Call
+from paimon.gateway.signer.policy import MOVING, KeyTable, SafeTable, SignableFunction, SignerPolicy
 from paimon.infrastructure.blockchain.abi import ContractAbi, UnknownCall, plain
+from paimon.infrastructure.blockchain.safe import read_execution
 
 
 class Refusal(StrEnum):
@@ -48,6 +53,8 @@ class Refusal(StrEnum):
     VOTER_IS_PARTY = "VOTER_IS_PARTY"
     VOTER_LACKS_ROLE = "VOTER_LACKS_ROLE"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    PAYS_EXECUTOR = "PAYS_EXECUTOR"
+    FOREIGN_DELEGATECALL = "FOREIGN_DELEGATECALL"
     CANNOT_CHECK = "CANNOT_CHECK"
     KEY_UNAVAILABLE = "KEY_UNAVAILABLE"
 
@@ -93,11 +100,23 @@ class Movement:
         return f"{self.function}({', '.join(str(each) for each in plain(dict(self.arguments)).values())})"
 
 
-Permitted = SelfSend | Settlement | Ruling | Movement
+@dataclass(frozen=True, slots=True)
+class SafeExecution:
+    """A Safe's transaction. `movements` are what a Safe with limits would move; one without has none counted."""
+
+    safe: SafeTable
+    movements: tuple[Movement, ...]
+
+    def __str__(self) -> str:
+        moved = f", moving {', '.join(map(str, self.movements))}" if self.movements else ""
+        return f"execTransaction of the {self.safe.name} Safe{moved}"
+
+
+Permitted = SelfSend | Settlement | Ruling | Movement | SafeExecution
 
 _SETTLEMENTS: Final = frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED})
 _CALLED: Final = {
-    ContractName.REDEMPTION_MANAGER: frozenset(SignableFunction) - MOVING,
+    ContractName.REDEMPTION_MANAGER: _SETTLEMENTS | {SignableFunction.APPROVE, SignableFunction.REJECT},
     ContractName.ASSET_CONTROLLER: MOVING,
 }
 """Which functions are whose: a name that another contract has too is not the same call."""
@@ -138,6 +157,8 @@ def _permitted(
     call = request.transaction.call
     if call.to == request.wallet and not call.data:
         return SelfSend()
+    if (safe := policy.safe(call.to)) is not None:
+        return _execution(call, key, safe, policy, abis)
     contract = policy.contracts.addresses().names().get(call.to)
     if contract not in _CALLED:
         raise Refused(
@@ -160,3 +181,39 @@ def _permitted(
     if name == SignableFunction.REJECT:
         return Ruling(request_id, Verdict.REJECT, str(arguments["reason"]))
     return Ruling(request_id, Verdict.APPROVE, "")
+
+
+def _execution(
+    call: Call, key: KeyTable, safe: SafeTable, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]
+) -> SafeExecution:
+    if SignableFunction.EXECUTE not in key.functions:
+        raise Refused(Refusal.FUNCTION_NOT_ALLOWED, f"key {key.name} executes nothing of the {safe.name} Safe")
+    try:
+        asked = read_execution(call.data)
+        inner = calls_of(asked.call, asked.operation, multi_send=policy.contracts.multi_send)
+    except (UnknownCall, UnreadableBatch) as error:
+        raise Refused(Refusal.UNKNOWN_CALL, str(error)) from error
+    except ForeignDelegatecall as error:
+        raise Refused(Refusal.FOREIGN_DELEGATECALL, str(error)) from error
+    if asked.payments:
+        raise Refused(Refusal.PAYS_EXECUTOR, f"{', '.join(asked.payments)} must be 0 in what this house executes")
+    movements = [_inner(each, safe, policy, abis) for each in inner if each != Call(safe.address, b"")]  # its own rejection
+    return SafeExecution(safe, tuple(each for each in movements if each is not None))
+
+
+def _inner(call: Call, safe: SafeTable, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]) -> Movement | None:
+    """What the inner call moves, of a Safe with limits."""
+    contract = policy.contracts.addresses().names().get(call.to)
+    if contract is None:
+        raise Refused(Refusal.WRONG_CONTRACT, f"the {safe.name} Safe would call {checksum(call.to)}, none of the fund's three")
+    if call.value_wei:
+        raise Refused(Refusal.VALUE_NOT_ZERO, f"the {safe.name} Safe would send {call.value_wei} wei")
+    try:
+        name, arguments = abis[contract].decode_call(call.data)
+    except UnknownCall as error:
+        raise Refused(Refusal.UNKNOWN_CALL, str(error)) from error
+    if safe.functions is None:
+        return None
+    if contract is not ContractName.ASSET_CONTROLLER or name not in safe.functions:
+        raise Refused(Refusal.FUNCTION_NOT_ALLOWED, f"the {safe.name} Safe may not call {name} of the {contract}")
+    return Movement(SignableFunction(name), arguments)

@@ -5,7 +5,7 @@ cannot both take the last of a limit; and it is on disk before the signature lea
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -13,8 +13,9 @@ import structlog
 from paimon.domain.chain import Address, BlockStamp, ContractName, OnChainRole, hex0x
 from paimon.domain.signing import SignedTransaction, SignRequest
 from paimon.domain.spending import LimitExceeded, Spend, SpendingLimit, require_within
+from paimon.domain.units import RawAmount
 from paimon.domain.vote import VoteScope
-from paimon.gateway.signer.check import Movement, Refusal, Refused, Ruling, examine
+from paimon.gateway.signer.check import Movement, Refusal, Refused, Ruling, SafeExecution, examine
 from paimon.gateway.signer.ledger import Ledger, SignedSpend
 from paimon.gateway.signer.policy import SignerPolicy
 from paimon.gateway.signer.spending import amount_of, settle_ledger
@@ -43,7 +44,7 @@ class SigningDesk:
         limits: Mapping[Address, SpendingLimit],
         ledger: Ledger | None,
     ) -> None:
-        """`ledger` may be None where no key has limits."""
+        """`limits` by key or Safe; `ledger` may be None where there are none."""
         self.policy = policy
         self._keys = keys
         self._contracts = contracts
@@ -59,7 +60,9 @@ class SigningDesk:
             key, permitted = examine(request, self.policy, self._contracts.abis)
             match permitted:
                 case Movement():
-                    signed = await self._sign_movement(permitted, request)
+                    signed = await self._sign_within((permitted,), self._limits[request.wallet], request)
+                case SafeExecution(safe, movements) if movements:
+                    signed = await self._sign_within(movements, self._limits[safe.address], request)
                 case Ruling():
                     await self._require_votes(permitted, request)
                     signed = await self._sign(request)
@@ -77,20 +80,23 @@ class SigningDesk:
         except KeyUnavailable as error:
             raise Refused(Refusal.KEY_UNAVAILABLE, str(error)) from error
 
-    async def _sign_movement(self, movement: Movement, request: SignRequest) -> SignedTransaction:
-        assert self._ledger is not None  # noqa: S101 — a key that may move money has limits, and limits have a ledger
+    async def _sign_within(
+        self, movements: Sequence[Movement], limit: SpendingLimit, request: SignRequest
+    ) -> SignedTransaction:
+        assert self._ledger is not None  # noqa: S101 — what may move money has limits, and limits have a ledger
         async with self._spending:
             final = await self._final_block()
             try:
                 await settle_ledger(self._ledger, request.wallet, self._contracts.rpc, final=final)
-                amount = await amount_of(movement, self._contracts, at=final)
+                amount = RawAmount(sum([await amount_of(each, self._contracts, at=final) for each in movements]))
             except CallReverted as error:
-                raise Refused(Refusal.UNKNOWN_CALL, f"what {movement.function} moves cannot be told: {error}") from error
+                told = ", ".join(each.function for each in movements)
+                raise Refused(Refusal.UNKNOWN_CALL, f"what {told} moves cannot be told: {error}") from error
             except (RpcUnavailable, RpcError) as error:
                 raise Refused(Refusal.CANNOT_CHECK, f"the chain cannot be read: {error}") from error
             spend = Spend(request.transaction.nonce, amount, request.plan, datetime.now(UTC))
             try:
-                require_within(self._limits[request.wallet], self._ledger.that_count_beside(request.wallet, spend), spend)
+                require_within(limit, self._ledger.that_count_beside(request.wallet, spend), spend)
             except LimitExceeded as error:
                 raise Refused(Refusal.LIMIT_EXCEEDED, str(error)) from error
             signed = await self._sign(request)

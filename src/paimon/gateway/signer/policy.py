@@ -43,20 +43,30 @@
     plan_limit = 10000                           # USDT: a plan stays below it …
     day_limit = 500000                           # … and 24 hours together reach at most this
 
+    [[safes]]                                    # what a key that may execTransaction may execute of them
+    name = "warm"
+    address = "0x…"
+    functions = ["allocateToLayer", "purchaseAsset", "redeemAsset", "rebalanceBuffer", "executeWaterfallLiquidation"]
+    plan_limit = 100000
+    day_limit = 2000000
+
+    [[safes]]
+    name = "cold"                                # no functions and no limits: any call of the three contracts
+    address = "0x…"
+
 The file says where the node is (a provider's URL is a secret) and what the keys may do: only its owner may read it.
 """
 
-import json
-import os
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from paimon.domain.chain import Address, checksum
+from paimon.domain.chain import Address
 from paimon.domain.redemption import Channel
+from paimon.domain.safe import MULTI_SEND
 from paimon.domain.spending import SpendingLimit
 from paimon.domain.units import RawAmount
 from paimon.infrastructure.blockchain.contracts import FundAddresses
@@ -79,6 +89,8 @@ class SignableFunction(StrEnum):
     PURCHASE = "purchaseAsset"
     REDEEM = "redeemAsset"
     REBALANCE_BUFFER = "rebalanceBuffer"
+    WATERFALL = "executeWaterfallLiquidation"
+    EXECUTE = "execTransaction"
 
 
 MOVING: Final = frozenset(
@@ -91,6 +103,9 @@ MOVING: Final = frozenset(
 )
 """Functions that decide over the fund's money: a key that has one has limits."""
 
+MOVING_BY_SAFE: Final = MOVING | {SignableFunction.WATERFALL}
+"""What a Safe with limits may have executed."""
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -100,6 +115,8 @@ class ContractsTable(_Table):
     vault: ChecksumAddress
     redemption_manager: ChecksumAddress
     asset_controller: ChecksumAddress
+    multi_send: ChecksumAddress = MULTI_SEND
+    """MultiSendCallOnly, the only code a Safe may delegate to."""
 
     def addresses(self) -> FundAddresses:
         return FundAddresses(self.vault, self.redemption_manager, self.asset_controller)
@@ -135,6 +152,14 @@ class KeyTable(_Table):
     day_limit: int | None = Field(None, gt=0, description="the same; what 24 hours may reach")
 
     @model_validator(mode="after")
+    def _has_functions_of_keys(self) -> Self:
+        if SignableFunction.WATERFALL in self.functions:
+            raise ValueError(f"key {self.name} may not call {SignableFunction.WATERFALL}: only a Safe may")
+        if SignableFunction.EXECUTE in self.functions and self.moves_money:
+            raise ValueError(f"key {self.name} executes for Safes and moves money itself: that takes two keys")
+        return self
+
+    @model_validator(mode="after")
     def _has_one_home(self) -> Self:
         in_file, in_kms = (self.keystore is not None, self.password_file is not None), self.kms_key is not None
         if in_file != (not in_kms, not in_kms):
@@ -155,9 +180,33 @@ class KeyTable(_Table):
 
     def limit(self, decimals: int) -> SpendingLimit | None:
         """In units of the vault's asset, which has so many decimals."""
-        if self.plan_limit is None or self.day_limit is None:
-            return None
-        return SpendingLimit(RawAmount(self.plan_limit * 10**decimals), RawAmount(self.day_limit * 10**decimals))
+        return _limit(self.plan_limit, self.day_limit, decimals)
+
+
+class SafeTable(_Table):
+    name: str = Field(min_length=1)
+    address: ChecksumAddress
+    functions: frozenset[SignableFunction] | None = None
+    plan_limit: int | None = Field(None, gt=0, description="as of a key")
+    day_limit: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _is_limited_or_not(self) -> Self:
+        limited = self.functions is not None
+        if (self.plan_limit is not None, self.day_limit is not None) != (limited, limited):
+            raise ValueError(f"Safe {self.name} wants functions, plan_limit and day_limit together, or none of them")
+        if self.functions is not None and not self.functions <= MOVING_BY_SAFE:
+            raise ValueError(f"Safe {self.name} may have {', '.join(sorted(MOVING_BY_SAFE))}, and no others")
+        return self
+
+    def limit(self, decimals: int) -> SpendingLimit | None:
+        return _limit(self.plan_limit, self.day_limit, decimals)
+
+
+def _limit(plan: int | None, day: int | None, decimals: int) -> SpendingLimit | None:
+    if plan is None or day is None:
+        return None
+    return SpendingLimit(RawAmount(plan * 10**decimals), RawAmount(day * 10**decimals))
 
 
 class SignerPolicy(_Table):
@@ -167,6 +216,7 @@ class SignerPolicy(_Table):
     ledger: Path = Path("spend-ledger.sqlite")
     contracts: ContractsTable
     keys: tuple[KeyTable, ...] = Field(min_length=1)
+    safes: tuple[SafeTable, ...] = ()
     caps: CapsTable = CapsTable()
     approvals: ApprovalsTable = ApprovalsTable()
     kms: KmsTable | None = None
@@ -181,6 +231,23 @@ class SignerPolicy(_Table):
         if self.kms is None and any(each.kms_key is not None for each in self.keys):
             raise ValueError("a key is in KMS: say in which region, in a table [kms]")
         return self
+
+    @model_validator(mode="after")
+    def _safes_differ(self) -> Self:
+        for field in ("name", "address"):
+            if len({getattr(each, field) for each in self.safes}) != len(self.safes):
+                raise ValueError(f"two Safes have the same {field}")
+        # The ledger counts by the key that executes, so a second such Safe would share the first one's day.
+        if sum(each.functions is not None for each in self.safes) > 1:
+            raise ValueError("at most one Safe has limits")
+        return self
+
+    @property
+    def has_limits(self) -> bool:
+        return any(each.moves_money for each in self.keys) or any(each.functions is not None for each in self.safes)
+
+    def safe(self, address: Address) -> SafeTable | None:
+        return next((each for each in self.safes if each.address == address), None)
 
     def key(self, address: Address) -> KeyTable | None:
         return next((each for each in self.keys if each.address == address), None)
@@ -213,34 +280,3 @@ def load_policy(path: Path) -> SignerPolicy:
 
 def _absolute(key: KeyTable, folder: Path) -> dict[str, Path]:
     return {name: folder / path for name in ("keystore", "password_file") if (path := getattr(key, name)) is not None}
-
-
-def write_policy(path: Path, policy: SignerPolicy) -> None:
-    """Write (or replace) the file in one step, for its owner alone."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(_as_toml(policy))
-    draft.replace(path)
-
-
-def _as_toml(policy: SignerPolicy) -> str:
-    top = policy.model_dump(mode="json", exclude={"contracts", "caps", "approvals", "kms", "keys"})
-    top["rpc_url"] = policy.rpc_url.get_secret_value()
-    tables: list[tuple[str, dict[str, Any]]] = [
-        ("", top),
-        ("[contracts]", {name: checksum(each) for name, each in policy.contracts}),
-        ("[caps]", policy.caps.model_dump()),
-        ("[approvals]", policy.approvals.model_dump()),
-    ]
-    if policy.kms is not None:
-        tables.append(("[kms]", policy.kms.model_dump(exclude_none=True)))
-    for key in policy.keys:
-        fields = key.model_dump(mode="json", exclude_none=True) | {"functions": sorted(each.value for each in key.functions)}
-        tables.append(("[[keys]]", fields))
-    return "\n".join(line for header, fields in tables for line in _lines(header, fields)).lstrip() + "\n"
-
-
-def _lines(header: str, fields: dict[str, Any]) -> list[str]:
-    # JSON's strings, numbers and arrays of them are TOML's too.
-    return [header, *(f"{name} = {json.dumps(value)}" for name, value in fields.items()), ""]

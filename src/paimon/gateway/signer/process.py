@@ -9,14 +9,16 @@ from pathlib import Path
 import structlog
 
 from paimon.domain.chain import Address
+from paimon.domain.safe import SafeScope
 from paimon.gateway.signer.desk import SigningDesk
 from paimon.gateway.signer.key_ring import open_keys
 from paimon.gateway.signer.ledger import Ledger, LedgerError
-from paimon.gateway.signer.policy import PolicyError, SignerPolicy, load_policy
+from paimon.gateway.signer.policy import KeyTable, PolicyError, SafeTable, SignerPolicy, load_policy
 from paimon.gateway.signer.server import SocketInUse, serving
 from paimon.infrastructure.blockchain.contracts import ContractsMissing, FundContracts
 from paimon.infrastructure.blockchain.finality import UnknownChain, chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError
 from paimon.settings import Refusal
@@ -72,7 +74,7 @@ async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> Asyn
 
 
 def _opened_ledger(policy: SignerPolicy, *, new: bool) -> AbstractContextManager[Ledger | None]:
-    if not any(each.moves_money for each in policy.keys):
+    if not policy.has_limits:
         return nullcontext()
     return Ledger.open(policy.ledger, new=new)
 
@@ -87,7 +89,10 @@ async def _open_desk(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: Rpc
         final = await chain.final_block(rpc)
         await contracts.require_deployed(at=final)
         decimals = await contracts.asset_decimals(at=final)
-    except (UnknownChain, ContractsMissing, RpcUnavailable, RpcError) as error:
+        for each in policy.safes:
+            await SafeContract(rpc, SafeScope(policy.chain_id, each.address)).view(at=final)
+    except (UnknownChain, ContractsMissing, NotOurSafe, RpcUnavailable, RpcError) as error:
         raise SignerStartRefused(str(error)) from error
-    limits = {each.address: limit for each in policy.keys if (limit := each.limit(decimals)) is not None}
+    limited: tuple[KeyTable | SafeTable, ...] = (*policy.keys, *policy.safes)
+    limits = {each.address: limit for each in limited if (limit := each.limit(decimals)) is not None}
     return SigningDesk(policy, keys, contracts, chain, limits=limits, ledger=ledger)

@@ -6,6 +6,7 @@
 | `purchaseAsset` | its amount |
 | `redeemAsset` | its tokens at the fund's oracle price, rounded up |
 | `rebalanceBuffer` | how far the buffer is from its target |
+| `executeWaterfallLiquidation` | the amount it is to free |
 
 All at one final block. Before a limit refuses anything, nonces that have become final since are looked up: what reverted,
 or was replaced by something else, counts no longer.
@@ -40,6 +41,8 @@ async def amount_of(movement: Movement, contracts: FundContracts, *, at: BlockSt
         case SignableFunction.REBALANCE_BUFFER:
             (pool,) = await contracts.read([Read(_CONTROLLER, "getBufferPoolInfo")], at=at)
             return RawAmount(abs(pool["total"] - pool["target"]))
+        case SignableFunction.WATERFALL:
+            return RawAmount(arguments["amountNeeded"])
     raise AssertionError(f"unreachable: {movement.function} moves no money")
 
 

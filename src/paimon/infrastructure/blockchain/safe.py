@@ -4,12 +4,14 @@ Whether an owner's signature counts is asked of the Safe itself (`checkNSignatur
 key, or asks the owner's contract in its own name, as it will when it executes.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.proposal import Execution, SafeView
 from paimon.domain.safe import (
     SAFE_VERSION,
+    Operation,
     OwnerSignature,
     SafeScope,
     SafeTransaction,
@@ -17,7 +19,8 @@ from paimon.domain.safe import (
     pack_signatures,
 )
 from paimon.domain.transaction import Call
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.domain.units import RawAmount
+from paimon.infrastructure.blockchain.abi import UnknownCall, load_abi
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 from paimon.settings import Refusal
 
@@ -45,6 +48,33 @@ def execution_call(safe: Address, transaction: SafeTransaction, signatures: byte
     call, nobody = transaction.call, checksum(ZERO_ADDRESS)
     arguments = (checksum(call.to), call.value_wei, call.data, transaction.operation.value, 0, 0, 0, nobody, nobody, signatures)
     return Call(safe, _ABI.encode_call("execTransaction", *arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionCall:
+    """What an `execTransaction` asks for. `payments` are those of its fields by which a Safe pays, or limits gas: none is set
+    in ours."""
+
+    call: Call
+    operation: Operation
+    payments: tuple[str, ...]
+
+
+_PAYMENTS: Final = ("safeTxGas", "baseGas", "gasPrice", "gasToken", "refundReceiver")
+
+
+def read_execution(data: bytes) -> ExecutionCall:
+    """Raises UnknownCall: it is no `execTransaction`, or one that no Safe would run."""
+    function, arguments = _ABI.decode_call(data)
+    if function != "execTransaction":
+        raise UnknownCall(f"of a Safe only execTransaction is called, not {function}")
+    if arguments["operation"] not in {each.value for each in Operation}:
+        raise UnknownCall(f"operation {arguments['operation']} is neither a call nor a delegatecall")
+    return ExecutionCall(
+        call=Call(Address(arguments["to"]), arguments["data"], RawAmount(arguments["value"])),
+        operation=Operation(arguments["operation"]),
+        payments=tuple(name for name in _PAYMENTS if arguments[name] not in (0, ZERO_ADDRESS)),
+    )
 
 
 class SafeContract:

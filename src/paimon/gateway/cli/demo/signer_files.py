@@ -9,7 +9,8 @@ from eth_account.signers.local import LocalAccount
 from pydantic import SecretStr
 
 from paimon.gateway.cli.demo.secretfile import passwords, write_private
-from paimon.gateway.signer.policy import ContractsTable, KeyTable, SignableFunction, SignerPolicy, write_policy
+from paimon.gateway.signer.policy import ContractsTable, KeyTable, SignableFunction, SignerPolicy
+from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.keys.keystore import create_keystore
 

@@ -1,0 +1,41 @@
+"""A policy as the text of its file, for who makes one by program: the demo, and tests."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from paimon.domain.chain import checksum
+from paimon.gateway.signer.policy import SignerPolicy
+
+
+def write_policy(path: Path, policy: SignerPolicy) -> None:
+    """Write (or replace) the file in one step, for its owner alone."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(_as_toml(policy))
+    draft.replace(path)
+
+
+def _as_toml(policy: SignerPolicy) -> str:
+    top = policy.model_dump(mode="json", exclude={"contracts", "caps", "approvals", "kms", "keys", "safes"})
+    top["rpc_url"] = policy.rpc_url.get_secret_value()
+    tables: list[tuple[str, dict[str, Any]]] = [
+        ("", top),
+        ("[contracts]", {name: checksum(each) for name, each in policy.contracts}),
+        ("[caps]", policy.caps.model_dump()),
+        ("[approvals]", policy.approvals.model_dump()),
+    ]
+    if policy.kms is not None:
+        tables.append(("[kms]", policy.kms.model_dump(exclude_none=True)))
+    for header, rows in (("[[keys]]", policy.keys), ("[[safes]]", policy.safes)):
+        for row in rows:
+            fields = row.model_dump(mode="json", exclude_none=True)
+            tables.append((header, fields | ({"functions": sorted(fields["functions"])} if "functions" in fields else {})))
+    return "\n".join(line for header, fields in tables for line in _lines(header, fields)).lstrip() + "\n"
+
+
+def _lines(header: str, fields: dict[str, Any]) -> list[str]:
+    # JSON's strings, numbers and arrays of them are TOML's too.
+    return [header, *(f"{name} = {json.dumps(value)}" for name, value in fields.items()), ""]
