@@ -161,6 +161,17 @@ class SignerSettings(Group):
     timeout_seconds: float = 15.0
 
 
+class LowBalanceSettings(Group):
+    """Wei of the native coin; a wallet with less raises LOW_GAS."""
+
+    keeper: int = Field(5 * 10**16, ge=0)
+    approver: int = Field(5 * 10**16, ge=0)
+
+    def of(self, name: str) -> int:
+        """Zero, which nothing is below, for a wallet without a figure of its own."""
+        return int(getattr(self, name, 0))
+
+
 class SendingSettings(Group):
     keeper: ChecksumAddress = Field(description="address of the key that settles")
     approver: ChecksumAddress = Field(description="address of the key that sends decided approvals")
@@ -178,6 +189,8 @@ class SendingSettings(Group):
     stuck_seconds: int = Field(30, ge=1, description="broadcast but not mined for so long: replace it")
     recheck_seconds: int = Field(15, ge=1, description="next look at an intent whose simulation does not pass")
     attempts_max: int = Field(8, ge=1, description="attempts at one nonce, then a person must look")
+    look_seconds: int = Field(15, ge=0, description="how old a wallet's balance and counts on chain may become")
+    low_balance_wei: LowBalanceSettings = LowBalanceSettings()
 
     @model_validator(mode="after")
     def _safes_differ(self) -> Self:

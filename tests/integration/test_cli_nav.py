@@ -6,13 +6,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 from tests.support.books import record_all
-from tests.support.cli import Program, Programs
+from tests.support.cli import Program, Programs, environment_of
 from tests.support.fund_life import FundLife
 from tests.support.testfund import TestFund
 
 from paimon.application.retention import apply_retention
 from paimon.composition import House
-from paimon.domain.chain import checksum
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -28,21 +27,7 @@ def programs() -> Iterator[Programs]:
 
 @pytest.fixture
 def env(settings: Settings) -> dict[str, str]:
-    fund, sending = settings.fund, settings.sending
-    return {
-        "PAIMON_DATABASE__URL": settings.database.url.get_secret_value(),
-        "PAIMON_REDIS__URL": settings.redis.url.get_secret_value(),
-        "PAIMON_CHAIN__CHAIN_ID": str(settings.chain.chain_id),
-        "PAIMON_CHAIN__RPC_URL": settings.chain.rpc_url.get_secret_value(),
-        "PAIMON_FUND__VAULT": checksum(fund.vault),
-        "PAIMON_FUND__REDEMPTION_MANAGER": checksum(fund.redemption_manager),
-        "PAIMON_FUND__ASSET_CONTROLLER": checksum(fund.asset_controller),
-        "PAIMON_FUND__START_BLOCK": str(fund.start_block),
-        "PAIMON_SENDING__KEEPER": checksum(sending.keeper),
-        "PAIMON_SENDING__APPROVER": checksum(sending.approver),
-        "PAIMON_SIGNER__SOCKET": str(settings.signer.socket),
-        "PAIMON_AUTH__TOKEN_SECRET": settings.auth.token_secret.get_secret_value(),
-    }
+    return environment_of(settings)
 
 
 def succeeded(program: Program) -> dict[str, str]:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from tests.support.api import BLOCK_TIME, Desk, add_block, desk_of, request_row, seed_back_office, serving
 from tests.support.fund_life import FundLife, snapshot_now
-from tests.support.rows import VALID
+from tests.support.rows import VALID, put
 from tests.support.served import serve
 from tests.support.testfund import TestFund
 
@@ -31,6 +31,7 @@ from paimon.domain.chain import parse_address
 from paimon.domain.redemption import RedemptionStatus
 from paimon.gateway.cli.demo.people import ADMIN
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
@@ -42,6 +43,8 @@ LISTS: Final = {
     "/redemptions/pending-approvals": "pending-approvals",
     "/approvals": "approvals",
     "/risk/events": "risk-events",
+    "/desk/intents": "intents",
+    "/desk/wallets": "wallets",
     "/holders": "holders",
     "/transactions": "transactions",
     "/fund/assets": "assets",
@@ -51,7 +54,7 @@ LISTS: Final = {
     "/fund/nav/explain": "nav-explain",
 }
 """Each with its name in the file's name."""
-MOVING: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds", "ageSeconds"}
+MOVING: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds", "ageSeconds", "seen.ageSeconds"}
 """What a clock moves between two answers."""
 
 
@@ -102,6 +105,9 @@ async def lived(house: House, fund: TestFund, desk: Desk) -> dict[str, dict[str,
     await publish_nav(house.database, house.redis)
     async with house.database.write() as session:
         session.add(RiskEventRow(**VALID[RiskEventRow]))
+        await put(session, Wallet, seen_at=BLOCK_TIME, seen_block=1, used_at_latest=0, used_at_final=0, balance_wei=10**17)
+        await put(session, TransactionIntent)
+        await put(session, TransactionAttempt)
         redemption = await find_redemption(session, 1)
         assert redemption is not None
         assert await raise_if_needed(session, redemption, house.settings.approval.policy(), now=await database_now(session))

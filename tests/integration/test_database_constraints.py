@@ -76,6 +76,7 @@ STATES: list[Wrong] = [
     (RedemptionRequest, {"rejection_reason": "no"}, "ck_redemption_requests_reason_when_rejected"),
     (Lease, {"epoch": -1}, "ck_leases_epoch_counts_up"),
     (Wallet, {"next_nonce": -1}, "ck_wallets_nonce_counts_up"),
+    (Wallet, {"seen_block": 1}, "ck_wallets_seen_whole"),
     (ApprovalTicket, {"required_approvals": 0}, "ck_approval_tickets_needs_someone"),
     (ApprovalTicket, {"deadline_at": EPOCH}, "ck_approval_tickets_sla_in_order"),
     (ApprovalTicket, {"status": "APPROVED"}, "ck_approval_tickets_decided_when_not_open"),
@@ -175,6 +176,8 @@ AMOUNTS: list[Wrong] = [
     for column in columns
     for wrong in (-1, UINT256_MAX + 1)
 ]
+SEEN = {"seen_at": EPOCH, "seen_block": 1, "used_at_latest": 0, "used_at_final": 0}
+AMOUNTS += [(Wallet, SEEN | {"balance_wei": wrong}, "ck_wallets_balance_wei_uint256") for wrong in (-1, UINT256_MAX + 1)]
 SETTLED = {"status": "SETTLED", "closed_at": EPOCH, "settled_fee": 0, "settled_net_amount": 0}
 AMOUNTS += [
     (RedemptionRequest, SETTLED | {column: wrong}, f"ck_redemption_requests_{column}_uint256")

@@ -23,6 +23,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from paimon.domain.chain import checksum
+from paimon.settings import Settings
+
 
 @dataclass(frozen=True)
 class Program:
@@ -92,6 +95,25 @@ class Programs:
         program = Program(int(self._forker.stdout.readline()), output, output.with_suffix(".code"))
         self._started.append(program)
         return program
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The settings of a test's house as an operator would give them."""
+    fund, sending = settings.fund, settings.sending
+    return {
+        "PAIMON_DATABASE__URL": settings.database.url.get_secret_value(),
+        "PAIMON_REDIS__URL": settings.redis.url.get_secret_value(),
+        "PAIMON_CHAIN__CHAIN_ID": str(settings.chain.chain_id),
+        "PAIMON_CHAIN__RPC_URL": settings.chain.rpc_url.get_secret_value(),
+        "PAIMON_FUND__VAULT": checksum(fund.vault),
+        "PAIMON_FUND__REDEMPTION_MANAGER": checksum(fund.redemption_manager),
+        "PAIMON_FUND__ASSET_CONTROLLER": checksum(fund.asset_controller),
+        "PAIMON_FUND__START_BLOCK": str(fund.start_block),
+        "PAIMON_SENDING__KEEPER": checksum(sending.keeper),
+        "PAIMON_SENDING__APPROVER": checksum(sending.approver),
+        "PAIMON_SIGNER__SOCKET": str(settings.signer.socket),
+        "PAIMON_AUTH__TOKEN_SECRET": settings.auth.token_secret.get_secret_value(),
+    }
 
 
 def _serve() -> None:

@@ -11,7 +11,7 @@ from paimon.domain.books import Difference, named_or_number
 from paimon.domain.nav import Worth
 from paimon.domain.redemption import Channel, OnChainStatus
 from paimon.domain.risk import (
-    SETTLED_BY_COMPARISON,
+    SETTLED_BY_LOOK,
     Finding,
     Look,
     NotAnOwner,
@@ -79,7 +79,7 @@ def test_whatever_happens_an_event_is_somebodys_and_ends_once(steps: list[str], 
             event = step(event, name, block)
         except StillThere:
             assert name == "resolved"
-            assert before.found.kind in SETTLED_BY_COMPARISON
+            assert before.found.kind in SETTLED_BY_LOOK
         assert event.first_seen == look(1)
         assert event.last_seen.block >= before.last_seen.block
         assert (event.state is RiskState.RESOLVED) == (event.ended_at is not None)

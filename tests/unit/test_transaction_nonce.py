@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.nonce import NonceOutcome, NonceView, UseNonce, WaitForNonce, choose_nonce, nonce_outcome
+from paimon.domain.nonce import NonceOutcome, NonceView, UseNonce, WaitForNonce, choose_nonce, missing_nonces, nonce_outcome
 
 pytestmark = pytest.mark.unit
 
@@ -65,3 +65,10 @@ def test_a_nonce_is_given_up_only_with_all_answers_in_hand(
     assert (outcome is NonceOutcome.USED_ELSEWHERE) == (mined_at is None and used > nonce)
     assert (outcome is NonceOutcome.FINAL) == (mined_at is not None and mined_at <= final_number)
     assert (outcome is NonceOutcome.PENDING) == (mined_at is None and used <= nonce)
+
+
+@given(COUNTS, COUNTS, st.sets(COUNTS))
+def test_a_gap_is_what_was_given_out_is_not_used_and_nobody_holds(used: int, counter: int, held: set[int]) -> None:
+    missing = missing_nonces(used_at_latest=used, counter=counter, held=held)
+    assert not held & set(missing)
+    assert set(missing) | (held & set(range(used, counter))) == set(range(used, counter))

@@ -27,7 +27,7 @@ from paimon.infrastructure.database.models.derived import Block, Cursor, LogStat
 from paimon.infrastructure.database.models.owned import Lease, OutboxMessage, TransactionIntent
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
-from paimon.settings import HealthSettings
+from paimon.settings import HealthSettings, LowBalanceSettings
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +76,7 @@ async def check_health(
     signer: SignerClient,
     wallets: Sequence[Address],
     limits: HealthSettings,
+    low_balance_wei: LowBalanceSettings,
 ) -> Health:
     """Every part's condition, and the whole's."""
 
@@ -92,7 +93,7 @@ async def check_health(
         _answering("database", facts),
         _answering("redis", pong),
         _node(final),
-        *_of_facts(facts, final, limits),
+        *_of_facts(facts, final, limits, low_balance_wei),
         _signer(keys, wallets),
     ]
     return Health(overall(parts), parts)
@@ -163,7 +164,9 @@ def _node(final: BlockStamp | Failure) -> Part:
     return Part("node", Condition.OK, f"final block is {final.number}", details)
 
 
-def _of_facts(facts: Facts | Failure, final: BlockStamp | Failure, limits: HealthSettings) -> list[Part]:
+def _of_facts(
+    facts: Facts | Failure, final: BlockStamp | Failure, limits: HealthSettings, low_balance_wei: LowBalanceSettings
+) -> list[Part]:
     if isinstance(facts, Failure):
         names = (LISTENER, SCHEDULER, "outbox", "wallets", "intents")
         return [Part(name, Condition.DOWN, "unknown while the database does not answer") for name in names]
@@ -171,7 +174,7 @@ def _of_facts(facts: Facts | Failure, final: BlockStamp | Failure, limits: Healt
         _listener(facts, final, limits),
         _lease(SCHEDULER, facts),
         _outbox(facts, limits),
-        _wallets(facts),
+        wallets_part(facts.wallets, low_balance_wei),
         _intents(facts),
     ]
 
@@ -210,8 +213,9 @@ def _outbox(facts: Facts, limits: HealthSettings) -> Part:
     return Part("outbox", worst(depth, dead), summary, {"due": facts.outbox_due, "dead": facts.outbox_dead})
 
 
-def _wallets(facts: Facts) -> Part:
-    troubled = [wallet for wallet in facts.wallets if wallet.trouble]
+def wallets_part(wallets: Sequence[WalletView], low_balance_wei: LowBalanceSettings) -> Part:
+    troubled = [wallet for wallet in wallets if wallet.trouble]
+    short = [each for each in wallets if each.seen and each.seen.balance_wei < low_balance_wei.of(each.name)]
     shown = [
         {
             "name": wallet.name,
@@ -219,11 +223,15 @@ def _wallets(facts: Facts) -> Part:
             "nextNonce": wallet.next_nonce,
             "openIntents": wallet.open_intents,
             "trouble": wallet.trouble,
+            "balanceWei": str(wallet.seen.balance_wei) if wallet.seen else None,
+            "seenAt": wallet.seen.at if wallet.seen else None,
+            "lowGas": wallet in short,
         }
-        for wallet in facts.wallets
+        for wallet in wallets
     ]
-    summary = f"{len(troubled)} in trouble" if troubled else "no trouble"
-    return Part("wallets", Condition.DEGRADED if troubled else Condition.OK, summary, {"wallets": shown})
+    counts = {"in trouble": len(troubled), "low on gas": len(short)}
+    summary = ", ".join(f"{count} {words}" for words, count in counts.items() if count) or "no trouble"
+    return Part("wallets", Condition.DEGRADED if troubled or short else Condition.OK, summary, {"wallets": shown})
 
 
 def _intents(facts: Facts) -> Part:

@@ -5,6 +5,7 @@ transaction; it only grows. The chain is asked twice, at a final block and at th
 the counter, as a foreign transaction that is reorganised away would otherwise leave a gap nothing of ours fills.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -70,3 +71,8 @@ def nonce_outcome(nonce: int, *, mined_at: int | None, final_number: int, used_a
     if mined_at is not None:
         return NonceOutcome.FINAL if mined_at <= final_number else NonceOutcome.MINED
     return NonceOutcome.USED_ELSEWHERE if used_at_final > nonce else NonceOutcome.PENDING
+
+
+def missing_nonces(*, used_at_latest: int, counter: int, held: Container[int]) -> tuple[int, ...]:
+    """Nonces that were given out, are not used on chain, and have no attempt: gaps that would hold up everything above."""
+    return tuple(each for each in range(used_at_latest, counter) if each not in held)

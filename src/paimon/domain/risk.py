@@ -4,8 +4,8 @@
                └──────────────────────────────────────────────►┘
 
 An event is about one subject. As long as it is not resolved, finding the same again brings it up to date; found worse, it
-is open again, for what was acknowledged was less. A difference between books and chain is resolved by the first
-comparison that does not find it, and by nothing else: whether it is there is nobody's opinion. What no later look can
+is open again, for what was acknowledged was less. A difference between books and chain, or a wallet short of gas, is resolved
+by the first look that does not find it, and by nothing else: whether it is there is nobody's opinion. What no later look can
 take back, a change of NAV that nothing explains, is for a person to resolve.
 """
 
@@ -28,6 +28,7 @@ class RiskKind(StrEnum):
 
     BOOK_DIFFERENCE = "BOOK_DIFFERENCE"  # the books' and the chain's
     NAV_UNEXPLAINED = "NAV_UNEXPLAINED"  # what of NAV's change nothing tells of, and 0
+    LOW_GAS = "LOW_GAS"  # what a wallet has to pay for gas with, and the least it should have
 
 
 class Severity(StrEnum):
@@ -55,7 +56,15 @@ FIRST_OWNER: Final[dict[Severity, UserRole]] = {
     Severity.CRITICAL: UserRole.ADMIN,
 }
 
-SETTLED_BY_COMPARISON: Final = frozenset({RiskKind.BOOK_DIFFERENCE})
+SETTLED_BY_LOOK: Final[dict[RiskKind, str]] = {
+    RiskKind.BOOK_DIFFERENCE: "found by the comparison at block {block}. It is resolved by the first comparison that does not"
+    " find it any more: repair the books (`paimon replay`), then compare (`paimon reconcile`)",
+    RiskKind.LOW_GAS: "found by the look at block {block}. It is resolved by the first look that finds enough: top it up",
+}
+"""What only a later look can take back, and what to do so that it does."""
+
+_DIRE_PART: Final = 5
+"""A wallet with less than this part of the least it should have is about to stop."""
 
 
 class RiskEventClosed(Exception):
@@ -163,6 +172,18 @@ def unexplained_findings(told: Explanation, *, threshold: Bps) -> list[Finding]:
     ]
 
 
+def low_gas(name: str, wallet: Address, balance_wei: int, *, least_wei: int) -> Finding | None:
+    """A wallet that has less than it should to pay for gas with; critical when it is about to stop."""
+    if balance_wei >= least_wei:
+        return None
+    severity = Severity.CRITICAL if balance_wei * _DIRE_PART < least_wei else Severity.WARNING
+    return Finding(RiskKind.LOW_GAS, low_gas_subject(name, wallet), f"{balance_wei} wei", f"at least {least_wei} wei", severity)
+
+
+def low_gas_subject(name: str, wallet: Address) -> str:
+    return f"gas of {name} {checksum(wallet)}"
+
+
 def _named(label: Label) -> str:
     return f"{label.kind} of {checksum(label.token)}" if label.token else label.kind
 
@@ -214,11 +235,8 @@ def resolve(event: RiskEvent, by: User, *, now: datetime, note: str | None = Non
         RiskEventClosed, StillThere.
     """
     _require_unresolved(event)
-    if event.found.kind in SETTLED_BY_COMPARISON:
-        raise StillThere(
-            f"{event}: found by the comparison at block {event.last_seen.block}. It is resolved by the first comparison that"
-            " does not find it any more: repair the books (`paimon replay`), then compare (`paimon reconcile`)"
-        )
+    if (words := SETTLED_BY_LOOK.get(event.found.kind)) is not None:
+        raise StillThere(f"{event}: {words.format(block=event.last_seen.block)}")
     return replace(event, state=RiskState.RESOLVED, resolved=Deed(by.address, now), note=note or event.note)
 
 

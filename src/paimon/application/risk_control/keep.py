@@ -59,6 +59,25 @@ async def keep_unexplained(session: WriteSession, found: Sequence[Finding], *, b
     return new
 
 
+async def keep_low_gas(session: WriteSession, subject: str, found: Finding | None, *, block: int) -> None:
+    """What a look at one wallet found; whoever looks holds the wallet's lock, so one look comes after the other."""
+    known = (await lock_unresolved(session, RiskKind.LOW_GAS)).get(subject)
+    if known is None and found is None:
+        return
+    # A node that lags behind the one asked before may name an earlier block; the order of looks is that of our clock.
+    look = Look(await database_now(session), max(block, known.last_seen.block if known else 0))
+    if known is None and found is not None:
+        await _alert(session, await insert_opened(session, [found], look))
+    elif known is not None and found is None:
+        await save(session, [gone(known, look)])
+        log.info("risk.resolved", event_id=known.id, subject=subject, block=block)
+    elif known is not None and found is not None:
+        again = seen_again(known, found, look)
+        await save(session, [again])
+        if found.severity.exceeds(known.found.severity):
+            await _alert(session, [again])
+
+
 async def _was_found(session: WriteSession, found: Finding) -> bool:
     query = exists().where(RiskEventRow.kind == found.kind, RiskEventRow.subject == found.subject)
     return bool((await session.execute(select(query))).scalar())

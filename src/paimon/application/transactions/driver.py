@@ -1,6 +1,7 @@
 """One wallet's work, brought as far as it goes now. Level-triggered: any number of callers, at any time, after any crash.
 
-    finish what a predecessor left ► follow what is in flight ► replace what is stuck ► prepare and send what is due
+    look at the wallet ► finish what a predecessor left ► follow what is in flight ► replace what is stuck
+    ► prepare and send what is due
 
 **When the nonce counter advances.** In the very transaction that stores the signed bytes: afterwards the counter is one
 more than the highest nonce of any stored attempt, always. No nonce is ever handed out to memory alone, so none is lost
@@ -33,6 +34,7 @@ from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.follow import follow
 from paimon.application.transactions.prepare import Step, prepare_next
 from paimon.application.transactions.replace import replace_stuck
+from paimon.application.transactions.sighting import look_at_wallet
 from paimon.domain.chain import Address, checksum
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
@@ -69,6 +71,7 @@ async def drive(
 
 
 async def _drive(desk: Desk, wallet: Address) -> None:
+    await look_at_wallet(desk, wallet)
     await send_unacknowledged(desk, wallet)
     if await follow(desk, wallet) and await replace_stuck(desk, wallet):
         await send_unacknowledged(desk, wallet)

@@ -128,6 +128,22 @@ async def read_purse(rpc: Rpc, wallet: Address, *, fee_kind: FeeKind, cap_wei: i
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How far the wallet's nonces are used, and what it has."""
+
+    used_at_latest: int
+    used_at_final: int
+    balance_wei: int
+
+
+async def read_counts(rpc: Rpc, wallet: Address, *, final: BlockStamp) -> Counts:
+    balance, latest, settled = await rpc.batch(
+        [("eth_getBalance", [checksum(wallet), "latest"]), *_count_requests(wallet, final)]
+    )
+    return Counts(int(latest, 16), int(settled, 16), int(balance, 16))
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """Where and how a transaction was mined."""
 

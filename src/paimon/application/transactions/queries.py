@@ -2,14 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from paimon.domain.chain import Address
-from paimon.domain.transaction import WalletName
-from paimon.infrastructure.database.models.owned import TransactionIntent, Wallet
+from paimon.domain.nonce import missing_nonces
+from paimon.domain.transaction import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, WalletName
+from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSight:
+    """What the wallet's driver last saw on chain."""
+
+    at: datetime
+    block: int
+    used_at_latest: int
+    used_at_final: int
+    balance_wei: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +34,10 @@ class WalletView:
     next_nonce: int
     open_intents: int
     trouble: str | None
+    seen: ChainSight | None
+    in_flight: tuple[int, ...]
+    missing: tuple[int, ...]
+    """Nonces given out, not used and without an attempt; none, ever, unless something is badly wrong."""
 
 
 async def intents_for_request(session: AsyncSession, request_id: int) -> Sequence[TransactionIntent]:
@@ -51,12 +68,39 @@ async def list_wallets(session: AsyncSession) -> Sequence[WalletView]:
         select(Wallet, func.count(TransactionIntent.id))
         .outerjoin(TransactionIntent, (TransactionIntent.wallet == Wallet.address) & TransactionIntent.closed_at.is_(None))
         .group_by(Wallet.address)
-        .order_by(Wallet.name)
+        .order_by(Wallet.name, Wallet.address)
     )
-    return [
-        WalletView(Address(wallet.address), wallet.name, wallet.next_nonce, count, wallet.trouble)
-        for wallet, count in await session.execute(query)
-    ]
+    return [await _view(session, wallet, count) for wallet, count in (await session.execute(query)).all()]
+
+
+async def _view(session: AsyncSession, wallet: Wallet, open_intents: int) -> WalletView:
+    seen = _sight(wallet)
+    unused = seen.used_at_latest if seen else wallet.next_nonce
+    query = select(TransactionAttempt.nonce, TransactionAttempt.status, TransactionIntent.status).join(
+        TransactionIntent, TransactionIntent.id == TransactionAttempt.intent_id
+    )
+    above = TransactionAttempt.nonce >= unused
+    in_flight = TransactionIntent.status == IntentStatus.SENDING
+    found = (await session.execute(query.where(TransactionAttempt.wallet == wallet.address, above | in_flight))).all()
+    flying = {nonce for nonce, attempt, intent in found if intent is IntentStatus.SENDING and attempt in OPEN_ATTEMPTS}
+    held = {nonce for nonce, attempt, _ in found if attempt is not AttemptStatus.DROPPED}
+    return WalletView(
+        address=Address(wallet.address),
+        name=wallet.name,
+        next_nonce=wallet.next_nonce,
+        open_intents=open_intents,
+        trouble=wallet.trouble,
+        seen=seen,
+        in_flight=tuple(sorted(flying)),
+        missing=missing_nonces(used_at_latest=unused, counter=wallet.next_nonce, held=held),
+    )
+
+
+def _sight(wallet: Wallet) -> ChainSight | None:
+    seen = (wallet.seen_block, wallet.used_at_latest, wallet.used_at_final, wallet.balance_wei)
+    if wallet.seen_at is None or None in seen:
+        return None
+    return ChainSight(wallet.seen_at, *(each for each in seen if each is not None))
 
 
 async def list_wallets_with_work(session: AsyncSession) -> Sequence[Address]:

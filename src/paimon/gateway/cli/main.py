@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "db": "database",
     "users": "people",
     "status": "status",
+    "desk": "desk",
     "reconcile": "reconcile",
     "replay": "replay",
     "snapshot": "snapshot",

@@ -10,8 +10,11 @@ from sqlalchemy import select, text
 
 from paimon.application.books.overview import display
 from paimon.application.event_listener.processing import Processed, processed_lately
+from paimon.application.transactions.queries import list_wallets
 from paimon.composition import House, open_house, require_ready
+from paimon.gateway.cli.desk import wallet_line
 from paimon.gateway.cli.process import explained
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import Cursor
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
 from paimon.infrastructure.database.models.operating import RetentionRun
@@ -47,7 +50,8 @@ async def _status(settings: Settings) -> dict[str, Any]:
             removed = (await session.scalars(select(RetentionRun).order_by(RetentionRun.series))).all()
             rows: dict[str, Any] = dict((await session.execute(_COUNTS)).mappings().one())
             leases = (await session.execute(_LEASES)).all()
-            wallets = (await session.execute(_WALLETS)).all()
+            wallets = await list_wallets(session)
+            now = await database_now(session)
         return {
             "chain": f"{settings.chain.chain_id} at {house.rpc.endpoint}",
             "head / final": f"{head} / {final.number}",
@@ -58,10 +62,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
             "quarantined logs": rows["quarantined"],
             "open intents": rows["intents"],
             "open tickets": rows["tickets"],
-            **{
-                f"wallet {name}": f"next nonce {nonce}{f', TROUBLE: {trouble}' if trouble else ''}"
-                for name, nonce, trouble in wallets
-            },
+            **{f"wallet {each.name}": wallet_line(each, settings.sending.low_balance_wei, now) for each in wallets},
             "signer": await _signer(house),
             "official NAV": _official(nav),
             "books": f"{len(check.differences)} differences at block {check.block_number}" if check else "not compared yet",
@@ -104,7 +105,6 @@ _COUNTS = text("""
            (SELECT count(*) FROM owned.approval_tickets WHERE closed_at IS NULL) AS tickets
 """)
 _LEASES = text("SELECT name, owner, epoch, expires_at > now() FROM owned.leases ORDER BY name")
-_WALLETS = text("SELECT name, next_nonce, trouble FROM owned.wallets ORDER BY name")
 
 
 async def _signer(house: House) -> str:

@@ -30,6 +30,7 @@ from paimon.application.redemptions.queries import RedemptionNotFound
 from paimon.application.redemptions.settle_one import NothingRecorded
 from paimon.application.redemptions.settlement import NotDue, NotSettleable
 from paimon.application.risk_control.store import RiskEventNotFound
+from paimon.application.transaction_desk.queries import IntentNotFound, WalletNotFound
 from paimon.application.transactions.intents import PayloadConflict
 from paimon.application.transactions.tries import TriesExhausted
 from paimon.domain.approval import AlreadyVoted, TicketClosed, VoterNotAllowed
@@ -94,7 +95,9 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     SignatureRefused: Rule(403, ErrorCode.FORBIDDEN, field="signature"),
     SignerMismatch: Rule(403, ErrorCode.FORBIDDEN),
     VoterNotAllowed: Rule(403, ErrorCode.FORBIDDEN),
+    IntentNotFound: Rule(404, ErrorCode.NOT_FOUND),
     ProposalNotFound: Rule(404, ErrorCode.NOT_FOUND),
+    WalletNotFound: Rule(404, ErrorCode.NOT_FOUND),
     RedemptionNotFound: Rule(404, ErrorCode.NOT_FOUND),
     RiskEventNotFound: Rule(404, ErrorCode.NOT_FOUND),
     SnapshotNotFound: Rule(404, ErrorCode.NOT_FOUND),

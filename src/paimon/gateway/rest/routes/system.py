@@ -46,6 +46,7 @@ class HealthDesk:
                 signer=house.signer,
                 wallets=(settings.sending.keeper, settings.sending.approver),
                 limits=settings.health,
+                low_balance_wei=settings.sending.low_balance_wei,
             )
             self._latest = (time.monotonic(), health)
             return health

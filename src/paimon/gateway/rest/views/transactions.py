@@ -3,6 +3,8 @@
 from typing import Self
 from uuid import UUID
 
+from pydantic import Field
+
 from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
@@ -22,6 +24,8 @@ class AttemptView(ApiModel):
     block_number: int | None
     succeeded: bool | None
     gas_used: int | None
+    cancels: bool = Field(description="a self-send of nothing, which only uses up the nonce")
+    answer: str | None = Field(description="the node's last words about it")
 
     @classmethod
     def of(cls, attempt: TransactionAttempt) -> Self:
@@ -37,6 +41,8 @@ class AttemptView(ApiModel):
             block_number=attempt.block_number,
             succeeded=attempt.succeeded,
             gas_used=attempt.gas_used,
+            cancels=attempt.cancels,
+            answer=attempt.answer,
         )
 
 

@@ -32,6 +32,7 @@ from paimon.infrastructure.database.types import (
     HashBytes,
     Instant,
     Uint256,
+    Uint256Type,
     enum_check,
     enum_column,
     length_check,
@@ -142,12 +143,22 @@ class Wallet(Base):
         enum_check("name", WalletName),
         *length_check(20, "address"),
         CheckConstraint("next_nonce >= 0", name="nonce_counts_up"),
+        *uint256_check("balance_wei"),
+        CheckConstraint(
+            "num_nonnulls(seen_at, seen_block, used_at_latest, used_at_final, balance_wei) IN (0, 5)", name="seen_whole"
+        ),
         SCHEMA,
     )
     address: Mapped[AddressBytes] = mapped_column(primary_key=True)
     name: Mapped[WalletName] = enum_column(WalletName)
     next_nonce: Mapped[int] = mapped_column(BigInteger)
     trouble: Mapped[str | None] = mapped_column(Text)
+    # What its driver last saw on chain, and when: whoever shows the wallet does not ask the node.
+    seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    seen_block: Mapped[int | None] = mapped_column(BigInteger)
+    used_at_latest: Mapped[int | None] = mapped_column(BigInteger)
+    used_at_final: Mapped[int | None] = mapped_column(BigInteger)
+    balance_wei: Mapped[int | None] = mapped_column(Uint256Type())
 
 
 class TransactionIntent(Base):

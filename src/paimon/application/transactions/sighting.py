@@ -1,0 +1,41 @@
+"""What a wallet looks like on chain, written on its row: how far its nonces are used, and what it has to pay for gas with.
+
+People are shown the row and its age; nobody who reads asks the node. Idle wallets are looked at too, so that an empty one is
+known before it is needed: less than the least it should have is a risk event until a look finds enough.
+"""
+
+from datetime import timedelta
+
+from paimon.application.risk_control.keep import keep_low_gas
+from paimon.application.transactions.desk import Desk
+from paimon.application.transactions.intents import register_wallet
+from paimon.application.transactions.node import read_counts
+from paimon.application.transactions.store import lock_wallet
+from paimon.domain.chain import Address
+from paimon.domain.risk import low_gas, low_gas_subject
+from paimon.domain.transaction import WalletName
+from paimon.infrastructure.database.clock import database_now
+
+
+async def look_at_wallet(desk: Desk, wallet: Address) -> None:
+    """Bring the wallet's row up to date if it was not looked at lately. Does nothing while another driver has it.
+
+    Raises:
+        RpcUnavailable, RpcError: nothing was changed.
+    """
+    configured = {desk.options.keeper: WalletName.KEEPER, desk.options.approver: WalletName.APPROVER}
+    async with desk.database.write() as session:
+        if (name := configured.get(wallet)) is not None:
+            await register_wallet(session, wallet, name)
+        row = await lock_wallet(session, wallet)
+        if row is None:
+            return
+        now = await database_now(session)
+        if row.seen_at is not None and now < row.seen_at + timedelta(seconds=desk.options.look_seconds):
+            return
+        final = await desk.final_block()
+        seen = await read_counts(desk.rpc, wallet, final=final)
+        row.seen_at, row.seen_block = now, final.number
+        row.used_at_latest, row.used_at_final, row.balance_wei = seen.used_at_latest, seen.used_at_final, seen.balance_wei
+        found = low_gas(row.name, wallet, seen.balance_wei, least_wei=desk.options.low_balance_wei.of(row.name))
+        await keep_low_gas(session, low_gas_subject(row.name, wallet), found, block=final.number)
