@@ -14,7 +14,6 @@ from paimon.application.transactions.store import lock_wallet
 from paimon.domain.chain import Address
 from paimon.domain.risk import low_gas, low_gas_subject
 from paimon.domain.transaction import WalletName
-from paimon.infrastructure.database.clock import database_now
 
 
 async def look_at_wallet(desk: Desk, wallet: Address) -> None:
@@ -27,10 +26,10 @@ async def look_at_wallet(desk: Desk, wallet: Address) -> None:
     async with desk.database.write() as session:
         if (name := configured.get(wallet)) is not None:
             await register_wallet(session, wallet, name)
-        row = await lock_wallet(session, wallet)
-        if row is None:
+        held = await lock_wallet(session, wallet)
+        if held is None:
             return
-        now = await database_now(session)
+        row, now = held
         if row.seen_at is not None and now < row.seen_at + timedelta(seconds=desk.options.look_seconds):
             return
         final = await desk.final_block()

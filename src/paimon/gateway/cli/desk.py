@@ -14,7 +14,7 @@ from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.chain import checksum, hex0x
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
-from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database import version
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 from paimon.infrastructure.database.paging import PageRequest
@@ -46,7 +46,7 @@ def show(context: typer.Context, intent_id: Annotated[UUID, typer.Argument(metav
 
 async def _overview(settings: Settings) -> list[str]:
     async with opened_database(settings, process="desk") as database:
-        await migrate.require_current(database.engine)
+        await version.require_current(database.engine)
         async with database.read() as session:
             now = await database_now(session)
             wallets = await list_wallets(session)
@@ -91,7 +91,7 @@ def _intent(intent: TransactionIntent, now: datetime) -> Iterator[str]:
 
 async def _one(settings: Settings, intent_id: UUID) -> Sequence[str]:
     async with opened_database(settings, process="desk") as database:
-        await migrate.require_current(database.engine)
+        await version.require_current(database.engine)
         async with database.read() as session:
             try:
                 intent = await get_intent(session, intent_id)
