@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 from tests.support.multisig import Multisig
-from tests.support.safes import SAFE_ABI, by_key, by_safe, owner, wallet
+from tests.support.safes import SAFE_ABI, SENTINEL, by_key, by_safe, owner, wallet
 
 from paimon.application.accounts.users import NotPermitted
 from paimon.application.multisig.desk import NoSuchSafe
@@ -24,9 +24,6 @@ from paimon.infrastructure.database.models.multisig import SafeProposal, SafeSig
 from paimon.infrastructure.keys.signatures import MalformedSignature
 
 pytestmark = pytest.mark.integration
-
-SENTINEL = checksum((1).to_bytes(20, "big"))
-"""What a Safe's list of owners begins with."""
 
 
 async def status(office: Multisig, hash_: Hash32) -> ProposalStatus:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.multisig import FundSafes
+from tests.support.multisig import FundSafes, safe_policy
 from tests.support.safes import SAFE_ABI, by_key, owner
-from tests.support.signing import ask, client_of, make_policy, refusal, transaction
+from tests.support.signing import ask, client_of, refusal, transaction
 from tests.support.testfund import TestFund
 
 from paimon.domain.chain import ZERO_ADDRESS, Address, checksum, parse_address
@@ -28,27 +28,11 @@ pytestmark = pytest.mark.integration
 
 CONTROLLER = load_abi("AssetController")
 STRANGER = Address(b"\x66" * 20)
-PLAN_LIMIT, DAY_LIMIT = 100_000, 150_000
-"""Of the warm Safe; the day's is low, so that tests reach it."""
-
-
-def policy_for(fund: TestFund, safes: FundSafes, folder: Path) -> Path:
-    path = make_policy(fund, folder, names=("keeper", "approver"))
-    policy = load_policy(path)
-    executes = policy.keys[0].model_copy(update={"functions": frozenset({SignableFunction.SETTLE, SignableFunction.EXECUTE})})
-    warm = SafeTable(name="warm", address=safes.warm, functions=MOVING_BY_SAFE, plan_limit=PLAN_LIMIT, day_limit=DAY_LIMIT)
-    changes = {
-        "keys": (executes, policy.keys[1]),
-        "safes": (warm, SafeTable(name="cold", address=safes.cold)),
-        "contracts": policy.contracts.model_copy(update={"multi_send": safes.yard.multi_send}),
-    }
-    write_policy(path, policy.model_copy(update=changes))
-    return path
 
 
 @pytest.fixture
 async def keeper(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> AsyncIterator[SignerClient]:
-    path = policy_for(fund, fund_safes, tmp_path)
+    path = safe_policy(fund, fund_safes, tmp_path)
     async with running_signer(path, new_ledger=True):
         yield client_of(path)
 
@@ -168,7 +152,7 @@ def test_a_policy_states_a_safes_limits_or_none(change: dict[str, Any], words: s
 
 
 async def test_a_policy_with_two_limited_safes_is_refused(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> None:
-    path = policy_for(fund, fund_safes, tmp_path)
+    path = safe_policy(fund, fund_safes, tmp_path)
     policy = load_policy(path)
     second = policy.safes[0].model_copy(update={"name": "tepid", "address": STRANGER})
     write_policy(path, policy.model_copy(update={"safes": (*policy.safes, second)}))
@@ -177,7 +161,7 @@ async def test_a_policy_with_two_limited_safes_is_refused(fund: TestFund, fund_s
 
 
 async def test_a_signer_does_not_start_for_a_safe_that_is_none(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> None:
-    path = policy_for(fund, fund_safes, tmp_path)
+    path = safe_policy(fund, fund_safes, tmp_path)
     policy = load_policy(path)
     write_policy(path, policy.model_copy(update={"safes": (SafeTable(name="cold", address=STRANGER),)}))
     with pytest.raises(SignerStartRefused, match="no contract"):

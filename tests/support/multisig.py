@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import text, update
 from tests.support.safes import SafeYard, by_key, by_safe, owner, wallet
+from tests.support.signing import make_policy
 from tests.support.testfund import TestFund
 
 from paimon.application.multisig.desk import SafeDesk
@@ -19,6 +21,8 @@ from paimon.domain.chain import Address, ContractName, Hash32, hex0x, parse_addr
 from paimon.domain.safe import OwnerSignature, SafeName, SafeTransaction
 from paimon.domain.transaction import Call
 from paimon.domain.user import User, UserRole
+from paimon.gateway.signer.policy import MOVING_BY_SAFE, SafeTable, SignableFunction, load_policy
+from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc
@@ -26,6 +30,8 @@ from paimon.infrastructure.database.models.multisig import SafeProposal
 from paimon.infrastructure.database.sessions import Database
 
 CHAIN_ID: Final = 31337
+PLAN_LIMIT, DAY_LIMIT = 100_000, 150_000
+"""Of the warm Safe; the day's is low, so that tests reach it."""
 WARM_KEYS: Final = (1, 2, 3)
 COLD_KEYS: Final = (4, 5, 6)
 INNER_KEYS: Final = {"pair": (7, 8), "single": (9,)}
@@ -66,6 +72,21 @@ def _wallets(numbers: Sequence[int]) -> list[Address]:
     return [wallet(owner(number)) for number in numbers]
 
 
+def safe_policy(fund: TestFund, safes: FundSafes, folder: Path) -> Path:
+    """A signer's policy by which the keeper executes for both; the warm one has limits."""
+    path = make_policy(fund, folder, names=("keeper", "approver"))
+    policy = load_policy(path)
+    executes = policy.keys[0].model_copy(update={"functions": frozenset({SignableFunction.SETTLE, SignableFunction.EXECUTE})})
+    warm = SafeTable(name="warm", address=safes.warm, functions=MOVING_BY_SAFE, plan_limit=PLAN_LIMIT, day_limit=DAY_LIMIT)
+    changes = {
+        "keys": (executes, policy.keys[1]),
+        "safes": (warm, SafeTable(name="cold", address=safes.cold)),
+        "contracts": policy.contracts.model_copy(update={"multi_send": safes.yard.multi_send}),
+    }
+    write_policy(path, policy.model_copy(update=changes))
+    return path
+
+
 @dataclass(frozen=True)
 class Multisig:
     """The use cases, with short names."""
@@ -86,6 +107,12 @@ class Multisig:
         controller = ContractName.ASSET_CONTROLLER
         contracts = self.desk.contracts
         return Call(contracts.address(controller), contracts.abis[controller].encode_call("allocateToLayer", 1, amount))
+
+    def impossible(self) -> Call:
+        """A call that the policy allows and the contract refuses: there is no such asset."""
+        controller = ContractName.ASSET_CONTROLLER
+        data = self.desk.contracts.abis[controller].encode_call("purchaseAsset", "0x" + "66" * 20, 1)
+        return Call(self.desk.contracts.address(controller), data)
 
     def harmless(self) -> Call:
         """A call that anyone may make and that changes nothing."""

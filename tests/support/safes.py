@@ -31,6 +31,8 @@ from paimon.infrastructure.blockchain.safe import execution_call
 
 _SHIPPED: Final = Path(safe_eth.eth.contracts.__file__).parent / "abis"
 _MESSAGE_TYPE: Final = keccak(text="SafeMessage(bytes message)")
+SENTINEL: Final = checksum((1).to_bytes(20, "big"))
+"""What a Safe's list of owners begins with."""
 _salts: Final = itertools.count(1)
 
 

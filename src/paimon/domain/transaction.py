@@ -39,12 +39,15 @@ class IntentKind(StrEnum):
     APPROVE_REDEMPTION = "approve_redemption"
     REJECT_REDEMPTION = "reject_redemption"
     SETTLE_REDEMPTION = "settle_redemption"
+    EXECUTE_SAFE = "execute_safe"
+    """Its `request_id` is the hash its owners signed, as a number."""
 
 
 WALLET_OF: Final[Mapping[IntentKind, WalletName]] = {
     IntentKind.APPROVE_REDEMPTION: WalletName.APPROVER,
     IntentKind.REJECT_REDEMPTION: WalletName.APPROVER,
     IntentKind.SETTLE_REDEMPTION: WalletName.KEEPER,
+    IntentKind.EXECUTE_SAFE: WalletName.KEEPER,
 }
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.multisig.desk import SafeDesk
+from paimon.application.multisig.execute import number_of
 from paimon.application.multisig.store import (
     competitors,
     get_proposal,
@@ -18,11 +19,14 @@ from paimon.application.multisig.store import (
     with_signatures,
 )
 from paimon.application.multisig.words import CallInWords, describe
+from paimon.application.transactions.queries import intents_for_request
 from paimon.domain.chain import Address, Hash32
 from paimon.domain.proposal import ProposalStatus, SafeView, Tally, status_of
 from paimon.domain.safe import HashCard, SafeName, hash_card, typed_data
+from paimon.domain.transaction import IntentKind
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.multisig import Safe, SafeProposal
+from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 
@@ -46,6 +50,13 @@ class ProposalFile:
     state: ProposalState
     card: HashCard
     document: dict[str, Any] | None
+    intents: Sequence[TransactionIntent]
+
+    @property
+    def executed_outside(self) -> bool:
+        """Its nonce was used by a transaction that is none of ours."""
+        ours = {attempt.hash for intent in self.intents for attempt in intent.attempts}
+        return self.state.row.executed_tx is not None and self.state.row.executed_tx not in ours
 
 
 async def list_safes(session: AsyncSession, desk: SafeDesk) -> Sequence[Safe]:
@@ -79,24 +90,46 @@ async def get_proposal_file(session: AsyncSession, hash_: Hash32, desk: SafeDesk
     (state,) = await _states(session, [row], desk)
     transaction, scope = transaction_of(row), desk.scope(Address(row.safe))
     takes_signatures = row.outcome is None and state.status is not ProposalStatus.EXPIRED
-    return ProposalFile(state, hash_card(transaction, scope), typed_data(transaction, scope) if takes_signatures else None)
+    return ProposalFile(
+        state=state,
+        card=hash_card(transaction, scope),
+        document=typed_data(transaction, scope) if takes_signatures else None,
+        intents=await intents_for_request(session, number_of(hash_)),
+    )
 
 
 async def _states(session: AsyncSession, rows: Sequence[SafeProposal], desk: SafeDesk) -> list[ProposalState]:
     now = await database_now(session)
     safes = {each.address: each for each in await session.scalars(select(Safe).where(Safe.address.in_({r.safe for r in rows})))}
     rivals = await competitors(session, rows)
-    return [_state(each, safes[each.safe], rivals[each.safe, each.nonce], desk, now) for each in rows]
+    executing = await _executing(session, rows)
+    return [
+        _state(each, safes[each.safe], rivals[each.safe, each.nonce], desk, now, is_executing=each.hash in executing)
+        for each in rows
+    ]
 
 
-def _state(row: SafeProposal, safe: Safe, rivals: Sequence[Hash32], desk: SafeDesk, now: datetime) -> ProposalState:
+async def _executing(session: AsyncSession, rows: Sequence[SafeProposal]) -> frozenset[Hash32]:
+    """Those of them that a transaction of ours is to execute."""
+    numbers = {number_of(each.hash): each.hash for each in rows}
+    query = select(TransactionIntent.request_id).where(
+        TransactionIntent.kind == IntentKind.EXECUTE_SAFE,
+        TransactionIntent.closed_at.is_(None),
+        TransactionIntent.request_id.in_(numbers),
+    )
+    return frozenset(numbers[each] for each in await session.scalars(query))
+
+
+def _state(
+    row: SafeProposal, safe: Safe, rivals: Sequence[Hash32], desk: SafeDesk, now: datetime, *, is_executing: bool
+) -> ProposalState:
     view: SafeView = view_of(safe)
     counted = tally_of(row, view)
     return ProposalState(
         row=row,
         safe_name=safe.name,
         safe_nonce=view.nonce,
-        status=status_of(row.outcome, counted, is_executing=False, expires_at=row.expires_at, now=now),
+        status=status_of(row.outcome, counted, is_executing=is_executing, expires_at=row.expires_at, now=now),
         tally=counted,
         competing=[each for each in rivals if each != row.hash],
         calls=describe(transaction_of(row), Address(row.safe), desk.contracts, multi_send=desk.multi_send),

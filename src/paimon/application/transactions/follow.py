@@ -20,7 +20,8 @@ import structlog
 
 from paimon.application.transactions.broadcast import send_again
 from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.node import Receipt, canonical_block, explain_failure, read_effect, sight
+from paimon.application.transactions.effect import effect_of_intent
+from paimon.application.transactions.node import Receipt, canonical_block, explain_failure, sight
 from paimon.application.transactions.notes import call_of, close, requeue
 from paimon.application.transactions.store import call_attempts, list_sending, lock_wallet
 from paimon.domain.chain import Address, BlockStamp, hex0x
@@ -140,13 +141,10 @@ async def _find_effect(desk: Desk, intent: TransactionIntent, blocks: Sequence[B
     *earlier, last = blocks
     for block in earlier:
         try:
-            effect, state = await read_effect(desk.contracts, intent.kind, intent.request_id, at=block)
+            return await effect_of_intent(desk.contracts, desk.chain_id, intent, at=block)
         except RpcError as error:  # full nodes keep the state of recent blocks only
             log.info("effect.state_gone", block=block.number, reason=str(error))
-        else:
-            return effect, f"request {intent.request_id} is {state} at block {block.number}"
-    effect, state = await read_effect(desk.contracts, intent.kind, intent.request_id, at=last)
-    return effect, f"request {intent.request_id} is {state} at block {last.number}"
+    return await effect_of_intent(desk.contracts, desk.chain_id, intent, at=last)
 
 
 async def _give_up_nonce(

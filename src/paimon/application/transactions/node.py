@@ -12,6 +12,7 @@ from paimon.domain.transaction import Call, Effect, IntentKind, effect_of
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
+from paimon.infrastructure.blockchain.safe import in_words
 
 
 def explain_revert(contracts: FundContracts, data: bytes | None) -> CallReverted:
@@ -19,7 +20,7 @@ def explain_revert(contracts: FundContracts, data: bytes | None) -> CallReverted
     for abi in contracts.abis.values():
         if (name := abi.error_name(data)) is not None:
             return CallReverted(abi.explain_revert(data), name)
-    return CallReverted(next(iter(contracts.abis.values())).explain_revert(data), None)
+    return CallReverted(in_words(data), None)
 
 
 def _call_object(wallet: Address, call: Call) -> dict[str, str]:

@@ -19,7 +19,8 @@ from typing import Final
 import structlog
 
 from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.node import Quote, quote, read_effect
+from paimon.application.transactions.effect import effect_of_intent
+from paimon.application.transactions.node import Quote, quote
 from paimon.application.transactions.notes import call_of, close, requeue, tell
 from paimon.application.transactions.store import (
     call_attempts,
@@ -82,9 +83,9 @@ async def prepare_next(desk: Desk, wallet: Address) -> Step:
 
         final = await desk.final_block()
         try:
-            effect, state = await read_effect(desk.contracts, intent.kind, intent.request_id, at=final)
+            effect, found = await effect_of_intent(desk.contracts, desk.chain_id, intent, at=final)
             if (end := ending(effect, ours_succeeded=False)) is not None:
-                close(intent, end, f"request {intent.request_id} is {state} at block {final.number}", now=now)
+                close(intent, end, found, now=now)
                 return Step.NEXT
             quoted = await _quote(desk, intent, final)
         except CallReverted as reverted:

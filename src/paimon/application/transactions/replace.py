@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.node import Purse, read_effect, read_purse
+from paimon.application.transactions.effect import effect_of_intent
+from paimon.application.transactions.node import Purse, read_purse
 from paimon.application.transactions.notes import call_of, tell
 from paimon.application.transactions.prepare import new_attempt, reserved_wei
 from paimon.application.transactions.store import (
@@ -101,7 +102,7 @@ async def _compose(
     fees = _fees(desk, attempts, purse)
     if fees is None:
         return f"stuck at nonce {nonce}: the cap of {options.max_fee_wei} wei leaves no room for a higher fee", False
-    effect, _state = await read_effect(desk.contracts, intent.kind, intent.request_id, at=await desk.final_block())
+    effect, _found = await effect_of_intent(desk.contracts, desk.chain_id, intent, at=await desk.final_block())
     cancels = effect is not Effect.DUE
     transaction = UnsignedTransaction(
         chain_id=desk.chain_id,

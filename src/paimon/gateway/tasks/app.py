@@ -16,6 +16,7 @@ from paimon.application.approval_workflow.sla import sweep
 from paimon.application.books.compare import compare_and_publish
 from paimon.application.books.reconcile import NothingRecorded
 from paimon.application.books.snapshots import take_snapshot
+from paimon.application.multisig.execute import execute_ready
 from paimon.application.multisig.observe import observe_safes
 from paimon.application.redemptions.reactions import LiveMessage
 from paimon.application.redemptions.settlement import settle_due
@@ -125,6 +126,7 @@ async def _drive_wallets(house: House) -> None:
 
 async def _observe_safes(house: House) -> None:
     await observe_safes(house.safes)
+    await execute_ready(house.safes, keeper=house.settings.sending.keeper)
 
 
 async def _settle_due(house: House) -> None:

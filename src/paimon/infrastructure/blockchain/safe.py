@@ -130,7 +130,7 @@ class SafeContract:
         except RpcError as error:
             if not error.is_revert:
                 raise
-            return in_words(error)
+            return in_words(error.revert_data)
         return None
 
     async def has_code(self, account: Address, *, at: BlockStamp) -> bool:
@@ -156,8 +156,8 @@ class SafeContract:
         ]
 
 
-def in_words(error: RpcError) -> str:
-    """A Safe's refusal: its code and what it means."""
-    told = _ABI.explain_revert(error.revert_data)
+def in_words(data: bytes | None) -> str:
+    """A revert that is no custom error: a Safe's code with what it means, anything else as it says."""
+    told = _ABI.explain_revert(data)
     code = told.removeprefix("reverted: ")
     return f"{code}: {_ERRORS[code]}" if code in _ERRORS else told

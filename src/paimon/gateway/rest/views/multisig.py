@@ -11,6 +11,7 @@ from paimon.domain.chain import Address, Hash32, hex0x
 from paimon.domain.proposal import ProposalStatus
 from paimon.domain.safe import HashCard, Operation, SafeName
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
+from paimon.gateway.rest.views.transactions import IntentView
 from paimon.infrastructure.database.models.multisig import Safe
 
 
@@ -122,6 +123,8 @@ class ProposalDetailView(ProposalView):
     operation: str
     hash_card: HashCardView
     signatures: list[SafeSignatureView]
+    intents: list[IntentView] = Field(description="this house's own executions; `requestId` is the hash as a number")
+    executed_outside: bool = Field(description="its nonce was used by a transaction that is none of this house's")
     signing: dict[str, Any] | None = Field(description="for eth_signTypedData_v4; null when it takes no more signatures")
 
     @classmethod
@@ -144,6 +147,8 @@ class ProposalDetailView(ProposalView):
                 )
                 for each in row.signatures
             ],
+            intents=[IntentView.of(each) for each in file.intents],
+            executed_outside=file.executed_outside,
             signing=file.document,
         )
 
