@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from tests.support.multisig import Multisig
 from tests.support.safes import SAFE_ABI, SENTINEL, by_key, by_safe, owner, wallet
 
@@ -13,14 +13,14 @@ from paimon.application.multisig.desk import NoSuchSafe
 from paimon.application.multisig.observe import observe
 from paimon.application.multisig.propose import ProposalConflict, propose_rejection
 from paimon.application.multisig.sign import SignatureRefused, SignProposal, sign_proposal
-from paimon.application.multisig.store import ProposalNotFound, signatures_of
+from paimon.application.multisig.store import ProposalNotFound, signatures_of, transaction_of
 from paimon.domain.chain import Hash32, checksum
-from paimon.domain.proposal import AlreadySigned, NotASafeOwner, ProposalClosed, ProposalStatus
+from paimon.domain.proposal import AlreadySigned, MissingExecutions, NotASafeOwner, ProposalClosed, ProposalStatus
 from paimon.domain.safe import OwnerSignature, SafeName, rejection_at
 from paimon.domain.transaction import Call
 from paimon.domain.user import UserRole
 from paimon.infrastructure.blockchain.safe import NotOurSafe
-from paimon.infrastructure.database.models.multisig import SafeProposal, SafeSignature
+from paimon.infrastructure.database.models.multisig import Safe, SafeProposal, SafeSignature
 from paimon.infrastructure.keys.signatures import MalformedSignature
 
 pytestmark = pytest.mark.integration
@@ -231,6 +231,22 @@ async def test_what_a_safe_did_without_us_is_adopted(safe_office: Multisig) -> N
         ProposalStatus.SUPERSEDED,
         ProposalStatus.EXECUTED,
     ]
+
+
+async def test_logs_that_are_not_complete_decide_nothing(safe_office: Multisig) -> None:
+    """The house believes to have seen the Safe after the execution that moved its nonce: its logs then lack that one."""
+    hash_ = await safe_office.propose("plan", safe_office.harmless())
+    await safe_office.sign(hash_, 1, 2)
+    row = await safe_office.row(hash_)
+    scope, warm = safe_office.desk.scope(safe_office.safes.warm), safe_office.safes.warm
+    safe_office.safes.yard.execute(scope, transaction_of(row), signatures_of(row))
+    safe_office.fund.wait_final()
+    async with safe_office.desk.database.write() as session:
+        await session.execute(update(Safe).values(seen_block=safe_office.fund.node.rpc.head().number))
+    with pytest.raises(MissingExecutions):
+        await observe(safe_office.desk, warm)
+    await safe_office.look()
+    assert await status(safe_office, hash_) is ProposalStatus.READY
 
 
 async def test_looking_again_or_twice_at_once_changes_nothing(safe_office: Multisig) -> None:

@@ -94,6 +94,13 @@ def test_a_lease_must_be_renewed_before_it_runs_out(environment: pytest.MonkeyPa
     assert "RENEW_SECONDS must be shorter than TTL_SECONDS" in line
 
 
+def test_one_safe_is_not_both(environment: pytest.MonkeyPatch) -> None:
+    for name in ("WARM", "COLD"):
+        environment.setenv(f"PAIMON_SENDING__{name}", ADDRESS)
+    (line,) = refusal()
+    assert "WARM and COLD must be two Safes" in line
+
+
 def test_several_wrong_variables_are_named_at_once(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAIMON_CHAIN__CHAIN_ID", "bsc")
     environment.delenv("PAIMON_REDIS__URL")
