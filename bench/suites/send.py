@@ -1,8 +1,9 @@
 """What sending costs by itself, and how soon it goes on after a death, on an embedded PostgreSQL with fsync on.
 
 `send.overhead_ms`: settlements from the queue to their final receipt, by the worker's own drive and a signer in a process
-of its own, every check on; per transaction, without the time the node took to answer, which is `send.node_ms`. The baseline
-signs and sends as many bare transactions of one key, and asks for each receipt once, without database, checks or signer.
+of its own, every check on; per transaction, without the time the node took to answer, which is `send.node_ms`. The CPU
+time of the driving process for the same is `send.cpu_ms`. The baseline signs and sends as many bare transactions of one
+key, and asks for each receipt once, without database, checks or signer.
 
 `send.recovery_s`: a process that drives is killed by the node it talks to, when that has taken the bytes and not answered
 yet; another one drives at the scheduler's pace. From the death until the next transaction is with the node; the worst of
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,10 +133,11 @@ async def _overhead(site: Site, house: House) -> list[Figure]:
     async with TimedRpc(site.chain.http_url, timeout_seconds=10, attempts_max=1) as rpc:
         measured = _with_rpc(house, rpc)
         await _life(site, measured, site.due_requests(ROUND))  # caches fill, connections open
-        seconds = rpc.node_seconds = 0.0
+        seconds = cpu = rpc.node_seconds = 0.0
         rpc.exchanges = 0
         for _ in range(ROUNDS):
-            seconds += await _life(site, measured, site.due_requests(ROUND))
+            wall, busy = await _life(site, measured, site.due_requests(ROUND))
+            seconds, cpu = seconds + wall, cpu + busy
         count = ROUND * ROUNDS
         node, exchanges = rpc.node_seconds, rpc.exchanges
         bare = await _bare(site, rpc, count)
@@ -143,27 +145,29 @@ async def _overhead(site: Site, house: House) -> list[Figure]:
     print(f"  {exchanges / count:.1f} exchanges with the node per transaction")
     return [
         Figure("send.overhead_ms", round(own, 2), "ms/tx", round(bare * 1000, 2), "< 15"),
+        Figure("send.cpu_ms", round(cpu / count * 1000, 2), "ms/tx"),
         Figure("send.node_ms", round(node / count * 1000, 2), "ms/tx"),
     ]
 
 
-async def _life(site: Site, house: House, requests: Sequence[int]) -> float:
-    """Seconds from queueing settlements of these requests to their end, but for the mining in between."""
-    seconds = 0.0
+async def _life(site: Site, house: House, requests: Sequence[int]) -> tuple[float, float]:
+    """Seconds, and CPU seconds, from queueing settlements of these requests to their end, but for the mining in between."""
+    seconds = cpu = 0.0
+
+    async def timed(work: Coroutine[Any, Any, None]) -> None:
+        nonlocal seconds, cpu
+        wall, busy = time.perf_counter(), time.process_time()
+        await work
+        seconds, cpu = seconds + time.perf_counter() - wall, cpu + time.process_time() - busy
+
     for request_id in requests:
-        seconds += await _timed(_queue(house, request_id))
+        await timed(_queue(house, request_id))
     while await _open(house):
-        seconds += await _timed(drive_wallet(house, checksum(site.keeper)))
+        await timed(drive_wallet(house, checksum(site.keeper)))
         site.mine(1)
-        seconds += await _timed(drive_wallet(house, checksum(site.keeper)))
+        await timed(drive_wallet(house, checksum(site.keeper)))
         site.mine(2)
-    return seconds
-
-
-async def _timed(work: Any) -> float:
-    began = time.perf_counter()
-    await work
-    return time.perf_counter() - began
+    return seconds, cpu
 
 
 async def _queue(house: House, request_id: int) -> None:
