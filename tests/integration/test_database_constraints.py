@@ -29,6 +29,7 @@ from paimon.infrastructure.database.models.derived import (
     RedemptionRequest,
     RoleHolder,
 )
+from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog, RetentionRun
 from paimon.infrastructure.database.models.owned import (
     ApprovalRecord,
@@ -77,6 +78,11 @@ STATES: list[Wrong] = [
     (Lease, {"epoch": -1}, "ck_leases_epoch_counts_up"),
     (Wallet, {"next_nonce": -1}, "ck_wallets_nonce_counts_up"),
     (Wallet, {"seen_block": 1}, "ck_wallets_seen_whole"),
+    (TransactionIntent, {"giving_up": "failed", "giving_up_because": "w"}, "ck_transaction_intents_giving_up_known"),
+    (TransactionIntent, {"giving_up": "expired"}, "ck_transaction_intents_given_up_for_a_reason"),
+    (DeskDeed, {"intent_id": None}, "ck_desk_deeds_about_an_intent_or_its_wallet"),
+    (DeskDeed, {"outcome": "done", "ended_at": EPOCH}, "ck_desk_deeds_dated_when_ended"),
+    (DeskDeed, {"outcome": "done"}, "ck_desk_deeds_ends_with_an_outcome"),
     (ApprovalTicket, {"required_approvals": 0}, "ck_approval_tickets_needs_someone"),
     (ApprovalTicket, {"deadline_at": EPOCH}, "ck_approval_tickets_sla_in_order"),
     (ApprovalTicket, {"status": "APPROVED"}, "ck_approval_tickets_decided_when_not_open"),
@@ -119,6 +125,7 @@ VALUES: list[Wrong] = [
         TransactionIntent: ("kind",),
         TransactionAttempt: ("status",),
         OutboxMessage: ("priority",),
+        DeskDeed: ("kind",),
         RiskEventRow: ("kind", "severity", "owner_role"),
     }.items()
     for column in columns
@@ -128,6 +135,7 @@ VALUES += [
     (ApprovalTicket, {"status": UNKNOWN, "decided_at": EPOCH}, "ck_approval_tickets_status_known"),
     (TransactionIntent, {"status": UNKNOWN, "closed_at": EPOCH}, "ck_transaction_intents_status_known"),
     (RiskEventRow, {"state": UNKNOWN}, "ck_risk_events_state_known"),
+    (DeskDeed, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_desk_deeds_state_known"),
 ]
 
 LENGTHS: list[Wrong] = [
@@ -148,6 +156,7 @@ LENGTHS: list[Wrong] = [
         TransactionIntent: ("payload_hash", "wallet", "to_address"),
         TransactionAttempt: ("hash", "wallet"),
         BookCheck: ("block_hash",),
+        DeskDeed: ("nonce", "asked_by"),
     }.items()
     for column in columns
     for wrong in (0, 33)
@@ -206,6 +215,7 @@ TWICE: list[Wrong] = [
     (Wallet, {"next_nonce": 5}, "pk_wallets"),
     (TransactionIntent, {"id": UUID(int=2)}, "uq_transaction_intents_idempotency_key"),
     (TransactionAttempt, {"hash": OTHER, "nonce": 1}, "uq_transaction_attempts_unacknowledged"),
+    (DeskDeed, {"nonce": OTHER}, "uq_desk_deeds_asked_of_intent"),
 ]
 IN_A_BLOCK = {"block_hash": HASH, "block_number": 1}
 
@@ -338,6 +348,7 @@ def test_every_check_and_unique_of_these_tables_is_seen_to_refuse_something() ->
         "uq_transaction_attempts_mined_nonce",
         "uq_raw_logs_block_hash_log_index",
         "uq_followed_contracts_asset",
+        "uq_desk_deeds_asked_of_wallet",
     }
     assert declared <= seen
 

@@ -5,11 +5,13 @@ is the same each time, so that it can be cut off anywhere. What other people do 
 Each life ends well when nothing cuts it off, and also when `go_on` takes it over, wherever it was cut.
 """
 
+import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from paimon.application.approval_workflow.carry_out import carry_out_decided
 from paimon.application.redemptions.settlement import settle_due
@@ -17,11 +19,15 @@ from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.prepare import Step, prepare_next
 from paimon.application.transactions.queries import list_open_intents
 from paimon.composition import House
-from paimon.domain.chain import Address, checksum, hex0x
+from paimon.domain.chain import Address, Hash32, checksum, hex0x
+from paimon.domain.desk import DeedKind
 from paimon.domain.transaction import IntentKind
 from paimon.gateway.cli.demo.chain_rpc import ChainRpc
 from paimon.gateway.tasks.handlers import drive_wallet
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.desk import DeskDeed
+from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+
+_TROUBLE: Final = "it was said to be in trouble"
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,28 @@ class Teller:
         """What waits for its next check need not wait."""
         async with self.house.database.write() as session:
             await session.execute(update(TransactionIntent).values(next_check_at=text("now()")))
+
+    async def ask(self, kind: DeedKind) -> None:
+        """What the desk writes down when a person asks; the wallet's trouble comes with the wish to clear it."""
+        async with self.house.database.write() as session:
+            intents = select(TransactionIntent.id).order_by(TransactionIntent.created_at.desc()).limit(1)
+            of_wallet = kind is DeedKind.CLEAR_TROUBLE
+            if of_wallet:
+                await session.execute(update(Wallet).values(trouble=_TROUBLE))
+            session.add(
+                DeskDeed(
+                    nonce=Hash32(secrets.token_bytes(32)),
+                    kind=kind,
+                    wallet=self.story.wallet,
+                    intent_id=None if of_wallet else (await session.scalars(intents)).one(),
+                    about=_TROUBLE,
+                    reason="",
+                    asked_by=self.story.wallet,
+                    typed_data={},
+                    signature=b"",
+                    expires_at=datetime.now(UTC),
+                )
+            )
 
     async def newest(self) -> TransactionAttempt:
         async with self.house.database.read() as session:
@@ -173,6 +201,50 @@ async def poor(life: Teller) -> None:
     await life.drive()
 
 
+async def called_off(life: Teller) -> None:
+    """A person cancels what is in flight, and later wants it after all."""
+    await life.sweep()
+    await life.drive()
+    await life.ask(DeedKind.CANCEL)
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+    await life.ask(DeedKind.RETRY)
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
+async def hurried(life: Teller) -> None:
+    """A person wants it sped up."""
+    await life.sweep()
+    await life.drive()
+    await life.ask(DeedKind.SPEED_UP)
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
+async def expired(life: Teller) -> None:
+    """Its deadline comes while it is in flight."""
+    await life.sweep()
+    await life.drive()
+    async with life.house.database.write() as session:
+        await session.execute(update(TransactionIntent).values(expires_at=text("now()")))
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
+async def untroubled(life: Teller) -> None:
+    """A wallet is in trouble, and a person has dealt with it."""
+    await life.sweep()
+    await life.ask(DeedKind.CLEAR_TROUBLE)
+    await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
 @dataclass(frozen=True)
 class Life:
     kind: IntentKind
@@ -189,6 +261,10 @@ LIVES: Final = {
     "taken": Life(IntentKind.SETTLE_REDEMPTION, taken),
     "reorganised": Life(IntentKind.SETTLE_REDEMPTION, reorganised),
     "poor": Life(IntentKind.SETTLE_REDEMPTION, poor),
+    "called off": Life(IntentKind.SETTLE_REDEMPTION, called_off),
+    "hurried": Life(IntentKind.SETTLE_REDEMPTION, hurried),
+    "expired": Life(IntentKind.SETTLE_REDEMPTION, expired),
+    "untroubled": Life(IntentKind.SETTLE_REDEMPTION, untroubled),
 }
 
 

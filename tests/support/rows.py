@@ -14,6 +14,7 @@ from tests.support.strategies import EPOCH, address
 
 from paimon.domain.approval import TicketStatus, TicketType, Verdict
 from paimon.domain.chain import ContractName, Hash32
+from paimon.domain.desk import DeedKind
 from paimon.domain.redemption import Channel, RedemptionStatus
 from paimon.domain.risk import RiskKind, RiskState, Severity
 from paimon.domain.transaction import AttemptStatus, IntentKind, WalletName
@@ -30,6 +31,7 @@ from paimon.infrastructure.database.models.derived import (
     RedemptionRequest,
     RoleHolder,
 )
+from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog, RetentionRun
 from paimon.infrastructure.database.models.owned import (
     ApprovalRecord,
@@ -144,6 +146,18 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "raw": b"r",
         "status": AttemptStatus.SIGNED,
     },
+    DeskDeed: {
+        "nonce": HASH,
+        "kind": DeedKind.CANCEL,
+        "wallet": address(1),
+        "intent_id": INTENT_ID,
+        "about": "settle-redemption:1",
+        "reason": "",
+        "asked_by": address(2),
+        "typed_data": {},
+        "signature": b"s",
+        "expires_at": EPOCH,
+    },
     OutboxMessage: {"kind": "fund", "aggregate_id": "fund", "payload": {}, "priority": OutboxPriority.NORMAL},
     BookCheck: {"block_number": 1, "block_hash": HASH, "figures_compared": 1, "differences": []},
     RiskEventRow: {
@@ -191,6 +205,7 @@ NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     ApprovalRecord: (ApprovalTicket,),
     TransactionIntent: (Wallet,),
     TransactionAttempt: (Wallet, TransactionIntent),
+    DeskDeed: (Wallet, TransactionIntent),
     **multisig_rows.NEEDS,
 }
 """What a table's row refers to."""

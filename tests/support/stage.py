@@ -86,7 +86,7 @@ class Stage:
         self._rpc.call("anvil_dropAllTransactions")
         self._snapshot = self._rpc.call("evm_snapshot")
         self._office.fund.mine(FINAL_DEPTH)  # the chain may have forgotten the states of the blocks before
-        await self._delete("transaction_attempts", "transaction_intents", "wallets", "outbox")
+        await self._delete("desk_deeds", "transaction_attempts", "transaction_intents", "wallets", "outbox")
 
     async def clear(self) -> None:
         """No trace of this life in the tables."""

@@ -1,9 +1,9 @@
 """The life of a transaction: an intent is what must happen once, an attempt one signed transaction that tries it.
 
-    intent   queued ⇄ simulated ──► sending ──► final · reverted · failed
+    intent   queued ⇄ simulated ──► sending ──► final · reverted · failed · expired
                ▲                      │
                └──────────────────────┘ its nonce is used up without the effect, and the call may pass later
-             every open state ──► satisfied_elsewhere · cancelled;  before sending also ──► expired · failed
+             every open state ──► satisfied_elsewhere · cancelled · expired;  before sending also ──► failed
 
     attempt  signed ──► broadcast ──► mined ──► final
                            ▲            │ reorganised
@@ -72,6 +72,9 @@ class AttemptStatus(StrEnum):
     DROPPED = "dropped"
 
 
+GIVEN_UP: Final = frozenset({IntentStatus.CANCELLED, IntentStatus.EXPIRED})
+"""Ends that a person's word or a deadline wants for an intent whose effect could still come."""
+
 OPEN_INTENTS: Final = frozenset({IntentStatus.QUEUED, IntentStatus.SIMULATED, IntentStatus.SENDING})
 OPEN_ATTEMPTS: Final = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST, AttemptStatus.MINED})
 
@@ -89,6 +92,7 @@ INTENT_MOVES: Final[Mapping[IntentStatus, frozenset[IntentStatus]]] = {
             IntentStatus.FAILED,
             IntentStatus.SATISFIED_ELSEWHERE,
             IntentStatus.CANCELLED,
+            IntentStatus.EXPIRED,
             IntentStatus.QUEUED,
         }
     ),

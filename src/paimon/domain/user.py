@@ -25,6 +25,7 @@ class Permission(StrEnum):
     SETTLE = "settle"
     HANDLE_RISK = "handle_risk"
     DECIDE_APPROVAL = "decide_approval"
+    HANDLE_TRANSACTIONS = "handle_transactions"
     MANAGE_USERS = "manage_users"
 
 
@@ -33,6 +34,7 @@ LEAST_ROLE: Final[dict[Permission, UserRole]] = {
     Permission.SETTLE: UserRole.OPERATOR,
     Permission.HANDLE_RISK: UserRole.OPERATOR,
     Permission.DECIDE_APPROVAL: UserRole.ADMIN,
+    Permission.HANDLE_TRANSACTIONS: UserRole.ADMIN,
     Permission.MANAGE_USERS: UserRole.SUPER_ADMIN,
 }
 

@@ -1,5 +1,6 @@
 """Reads of the desk. What is known of the chain here is what the drivers wrote down; no read asks a node."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import selectinload
 from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.chain import Address, checksum
 from paimon.domain.transaction import IntentKind, IntentStatus
+from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
@@ -71,3 +73,12 @@ async def get_wallet(session: AsyncSession, address: Address) -> WalletView:
     if found is None:
         raise WalletNotFound(f"no sending key of this house has the address {checksum(address)}")
     return found
+
+
+async def deeds_about(session: AsyncSession, target: UUID | Address) -> Sequence[DeskDeed]:
+    """What people told the desk about an intent, or about a wallet's trouble, oldest first."""
+    if isinstance(target, UUID):
+        wanted = DeskDeed.intent_id == target
+    else:
+        wanted = (DeskDeed.wallet == target) & DeskDeed.intent_id.is_(None)
+    return (await session.scalars(select(DeskDeed).where(wanted).order_by(DeskDeed.asked_at, DeskDeed.nonce))).all()

@@ -1,7 +1,7 @@
 """One wallet's work, brought as far as it goes now. Level-triggered: any number of callers, at any time, after any crash.
 
-    look at the wallet ► finish what a predecessor left ► follow what is in flight ► replace what is stuck
-    ► prepare and send what is due
+    do what people asked ► look at the wallet ► finish what a predecessor left ► follow what is in flight
+    ► replace what is stuck ► prepare and send what is due
 
 **When the nonce counter advances.** In the very transaction that stores the signed bytes: afterwards the counter is one
 more than the highest nonce of any stored attempt, always. No nonce is ever handed out to memory alone, so none is lost
@@ -30,6 +30,7 @@ from typing import Final
 import structlog
 
 from paimon.application.transactions.broadcast import send_unacknowledged
+from paimon.application.transactions.deeds import carry_out_deeds
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.follow import follow
 from paimon.application.transactions.prepare import Step, prepare_next
@@ -71,6 +72,7 @@ async def drive(
 
 
 async def _drive(desk: Desk, wallet: Address) -> None:
+    await carry_out_deeds(desk, wallet)
     await look_at_wallet(desk, wallet)
     await send_unacknowledged(desk, wallet)
     if await follow(desk, wallet) and await replace_stuck(desk, wallet):

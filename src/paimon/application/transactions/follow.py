@@ -9,8 +9,8 @@ The cases of one nonce, in this order:
 4. a receipt at or below it, in the chain's own block: final, and the other attempts at the nonce are replaced for good.
 
 A final nonce ends its intent by the *effect*: reverted because somebody was faster is `satisfied_elsewhere`, success
-without effect is `failed`. The effect of our own success is read at its own block, that of anything else at the latest
-final one.
+without effect is `failed`; one that was given up ends as that, if its effect has not come. The effect of our own success is
+read at its own block, that of anything else at the latest final one.
 """
 
 from collections.abc import Sequence
@@ -125,6 +125,8 @@ async def _conclude(
     end = ending(effect, ours_succeeded=ours_succeeded)
     if end is not None:
         close(intent, end, None if end is IntentStatus.FINAL else found, now=now)
+    elif intent.giving_up is not None:
+        close(intent, intent.giving_up, f"{intent.giving_up_because}; {found}", now=now)
     elif mined.cancels:
         requeue(intent, f"given up by a self-send, yet {found}", now=now, wait_seconds=0)
     else:
@@ -163,5 +165,7 @@ async def _give_up_nonce(
     effect, found = await _find_effect(desk, intent, [final])
     if (end := ending(effect, ours_succeeded=False)) is not None:
         close(intent, end, found, now=now)
+    elif intent.giving_up is not None:
+        close(intent, intent.giving_up, f"{intent.giving_up_because}; nonce {nonce} was used by someone else", now=now)
     else:
         requeue(intent, f"nonce {nonce} was used by someone else, and {found}", now=now, wait_seconds=0)

@@ -5,6 +5,8 @@ again gets the row that is there, and the same key with another payload is refus
 driver is woken by an outbox row that commits with the intent, and a sweep drives every wallet with open intents anyway.
 """
 
+from datetime import datetime
+
 import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -36,8 +38,9 @@ async def queue_intent(
     call: Call,
     request_id: int,
     ticket_id: str | None = None,
+    expires_at: datetime | None = None,
 ) -> TransactionIntent:
-    """The intent of this key: written now, or the one that is there already.
+    """The intent of this key: written now, or the one that is there already. Past `expires_at` it is not sent, or given up.
 
     Raises:
         PayloadConflict: the key is taken by another payload.
@@ -57,6 +60,7 @@ async def queue_intent(
             value_wei=call.value_wei,
             request_id=request_id,
             ticket_id=ticket_id,
+            expires_at=expires_at,
         )
         .on_conflict_do_nothing(index_elements=[TransactionIntent.idempotency_key])
         .returning(TransactionIntent)

@@ -32,6 +32,15 @@ def requeue(intent: TransactionIntent, reason: str, *, now: datetime, wait_secon
     tell(intent, reason)
 
 
+def give_up(intent: TransactionIntent, end: IntentStatus, because: str, *, now: datetime) -> None:
+    """It shall not happen any more. In flight it cannot simply end: its nonce must be used up first, by whatever is mined."""
+    intent.giving_up, intent.giving_up_because = end, because
+    if intent.status is IntentStatus.SENDING:
+        tell(intent, because)
+    else:
+        close(intent, end, because, now=now)
+
+
 def close(intent: TransactionIntent, status: IntentStatus, reason: str | None, *, now: datetime) -> None:
     """The end of an intent. `reason` is None when there is nothing to explain."""
     intent.status = advance_intent(intent.status, status)

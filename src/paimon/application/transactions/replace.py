@@ -2,15 +2,19 @@
 
 Only the wallet's lowest nonce in flight can be what holds the others up. It is replaced by the same call, or, when its
 effect has come about or become impossible meanwhile, by a zero-value self-send that only uses up the nonce: the signer
-would rightly refuse the call by then. Every hash of the nonce stays watched; which one mined decides what happened.
+would rightly refuse the call by then. What was given up, by a person or its deadline, is replaced by a self-send at once,
+whichever its nonce; and a person may ask for more speed before the time is up. Every hash of the nonce stays watched; which
+one mined decides what happened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import structlog
 
+from paimon.application.transactions.deeds import end_deed
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.effect import effect_of_intent
 from paimon.application.transactions.node import Purse, read_purse
@@ -18,12 +22,14 @@ from paimon.application.transactions.notes import call_of, tell
 from paimon.application.transactions.prepare import new_attempt, reserved_wei
 from paimon.application.transactions.store import (
     call_attempts,
+    list_asked,
     list_sending,
     list_votes,
     lock_wallet,
     unacknowledged,
 )
 from paimon.domain.chain import Address, hex0x
+from paimon.domain.desk import DeedKind, DeedState
 from paimon.domain.signing import (
     SELF_SEND_GAS,
     FeeKind,
@@ -35,6 +41,7 @@ from paimon.domain.signing import (
 from paimon.domain.transaction import AttemptStatus, Call, Effect, advance_attempt
 from paimon.domain.units import Bps
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 
 log = structlog.get_logger(__name__)
@@ -43,46 +50,76 @@ _WAITING: Final = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST})
 
 
 async def replace_stuck(desk: Desk, wallet: Address) -> bool:
-    """Store a dearer attempt for the lowest nonce in flight when it has waited too long; whether one now wants to be sent."""
+    """Store a dearer attempt for the first nonce in flight that wants one; whether one now wants to be sent.
+
+    In this order: what is given up and has no self-send yet, what a person wants sped up, and the lowest nonce when it has
+    waited too long.
+    """
     async with desk.database.write() as session:
         held = await lock_wallet(session, wallet)
         if held is None:
             return False
-        in_flight = await list_sending(session, wallet)
-        intent = min(in_flight, key=lambda each: call_attempts(each)[0].nonce, default=None)
-        if intent is None or not _is_stuck(call_attempts(intent), held[1], desk.options.stuck_seconds):
+        _row, now = held
+        in_flight = sorted(await list_sending(session, wallet), key=lambda each: call_attempts(each)[0].nonce)
+        if not in_flight:
             return False
-        attempts = call_attempts(intent)
+        wishes = {each.intent_id: each for each in await list_asked(session, wallet) if each.kind is DeedKind.SPEED_UP}
         on_its_way = unacknowledged(in_flight)
-        if on_its_way is not None and on_its_way.nonce != attempts[0].nonce:
-            return False  # a later nonce is on its way out; this one's turn comes when a node has that
-        transaction, cancels = await _compose(desk, intent, attempts, in_flight)
-        if isinstance(transaction, str):
-            tell(intent, transaction)
-            return False
-        votes = () if cancels else await list_votes(session, intent)
-        try:
-            signed = await desk.signer.sign(SignRequest(wallet, transaction, votes))
-        except (SignerUnavailable, SigningRefused) as error:
-            tell(intent, f"stuck at nonce {transaction.nonce}, and the replacement is not signed: {error}")
-            return False
-        for attempt in attempts:
-            if attempt.status in _WAITING:
-                attempt.status = advance_attempt(attempt.status, AttemptStatus.REPLACED)
-        await session.flush()  # one unacknowledged attempt a wallet: the old one gives way before the new one comes
-        session.add(new_attempt(intent, transaction, signed, cancels=cancels))
-        intent.reason = None
+        for intent in _wanting(in_flight, wishes, now, desk.options.stuck_seconds):
+            if on_its_way is not None and on_its_way.nonce != call_attempts(intent)[0].nonce:
+                continue  # another nonce is on its way out; this one's turn comes when a node has that
+            wish = wishes.get(intent.id)
+            why_not = await _replace(desk, session, intent, in_flight, by_hand=wish is not None)
+            if wish is not None:
+                state, outcome = (DeedState.MOOT, why_not) if why_not else (DeedState.DONE, "replaced for a higher fee")
+                end_deed(wish, state, outcome, now=now)
+            if why_not is None:
+                return True
+            tell(intent, why_not)
+    return False
+
+
+def _wanting(
+    in_flight: Sequence[TransactionIntent], wishes: Container[UUID | None], now: datetime, stuck_seconds: int
+) -> list[TransactionIntent]:
+    """Intents whose nonce wants another attempt, the most urgent first; `in_flight` is in the order of nonces."""
+    unmined = [each for each in in_flight if all(one.status is not AttemptStatus.MINED for one in call_attempts(each))]
+    given_up = [each for each in unmined if each.giving_up is not None and not call_attempts(each)[-1].cancels]
+    lowest = [each for each in in_flight[:1] if each in unmined]
+    wished = [each for each in lowest if each.id in wishes]
+    stuck = [each for each in lowest if _is_stuck(call_attempts(each), now, stuck_seconds)]
+    return list(dict.fromkeys([*given_up, *wished, *stuck]))
+
+
+async def _replace(
+    desk: Desk, session: WriteSession, intent: TransactionIntent, in_flight: Sequence[TransactionIntent], *, by_hand: bool
+) -> str | None:
+    """Store a dearer attempt; or why there is none."""
+    attempts = call_attempts(intent)
+    transaction, cancels = await _compose(desk, intent, attempts, in_flight, by_hand=by_hand)
+    if isinstance(transaction, str):
+        return transaction
+    votes = () if cancels else await list_votes(session, intent)
+    try:
+        signed = await desk.signer.sign(SignRequest(Address(intent.wallet), transaction, votes))
+    except (SignerUnavailable, SigningRefused) as error:
+        return f"stuck at nonce {transaction.nonce}, and the replacement is not signed: {error}"
+    for attempt in attempts:
+        if attempt.status in _WAITING:
+            attempt.status = advance_attempt(attempt.status, AttemptStatus.REPLACED)
+    await session.flush()  # one unacknowledged attempt a wallet: the old one gives way before the new one comes
+    session.add(new_attempt(intent, transaction, signed, cancels=cancels))
+    intent.reason = intent.giving_up_because
     log.warning(
         "transaction.replaced", hash=hex0x(signed.hash), nonce=transaction.nonce, attempt=len(attempts) + 1, cancels=cancels
     )
-    return True
+    return None
 
 
 def _is_stuck(attempts: Sequence[TransactionAttempt], now: datetime, stuck_seconds: int) -> bool:
     newest = attempts[-1]
     waits_since = newest.broadcast_at or newest.created_at
-    mined = any(each.status is AttemptStatus.MINED for each in attempts)
-    return not mined and waits_since + timedelta(seconds=stuck_seconds) <= now
+    return waits_since + timedelta(seconds=stuck_seconds) <= now
 
 
 async def _compose(
@@ -90,20 +127,23 @@ async def _compose(
     intent: TransactionIntent,
     attempts: Sequence[TransactionAttempt],
     in_flight: Sequence[TransactionIntent],
+    *,
+    by_hand: bool,
 ) -> tuple[UnsignedTransaction | str, bool]:
-    """The replacement, or why there is none, and whether it gives the call up."""
+    """The replacement, or why there is none, and whether it gives the call up. Tries beyond the last are for people to ask."""
     options, wallet, nonce = desk.options, Address(intent.wallet), attempts[0].nonce
-    if len(attempts) >= options.attempts_max:
+    gives_up_now = intent.giving_up is not None and not attempts[-1].cancels
+    if len(attempts) >= options.attempts_max and not (by_hand or gives_up_now):
         return f"nonce {nonce} was tried {len(attempts)} times without being mined: a person must look", False
     fee_kind = FeeKind(options.fees)
     purse = await read_purse(desk.rpc, wallet, fee_kind=fee_kind, cap_wei=options.max_fee_wei)
-    if purse.used_at_latest != nonce:
+    lowest = call_attempts(in_flight[0])[0].nonce
+    if not lowest <= purse.used_at_latest <= nonce:
         return f"nonce {nonce} waits for the node, which counts {purse.used_at_latest} transactions of this wallet", False
     fees = _fees(desk, attempts, purse)
     if fees is None:
         return f"stuck at nonce {nonce}: the cap of {options.max_fee_wei} wei leaves no room for a higher fee", False
-    effect, _found = await effect_of_intent(desk.contracts, desk.chain_id, intent, at=await desk.final_block())
-    cancels = effect is not Effect.DUE
+    cancels = intent.giving_up is not None or await _is_pointless(desk, intent)
     transaction = UnsignedTransaction(
         chain_id=desk.chain_id,
         nonce=nonce,
@@ -116,6 +156,11 @@ async def _compose(
     if purse.balance_wei < needed:
         return f"the wallet has {purse.balance_wei} wei, up to {needed} may be needed: top it up", False
     return transaction, cancels
+
+
+async def _is_pointless(desk: Desk, intent: TransactionIntent) -> bool:
+    effect, _found = await effect_of_intent(desk.contracts, desk.chain_id, intent, at=await desk.final_block())
+    return effect is not Effect.DUE
 
 
 def _fees(desk: Desk, attempts: Sequence[TransactionAttempt], purse: Purse) -> Fees | None:

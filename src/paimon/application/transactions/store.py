@@ -6,14 +6,18 @@ UPDATE would make every new intent, whose foreign key takes a key-share lock on 
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from paimon.domain.approval import Verdict
 from paimon.domain.chain import Address, Hash32
+from paimon.domain.desk import DeedState, Standing
 from paimon.domain.signing import SignedVote
-from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus
+from paimon.domain.transaction import OPEN_ATTEMPTS, AttemptStatus, IntentKind, IntentStatus
+from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import ApprovalRecord, TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -59,11 +63,67 @@ async def find_due(session: WriteSession, wallet: Address, now: datetime) -> Tra
             TransactionIntent.wallet == wallet,
             TransactionIntent.status.in_((IntentStatus.QUEUED, IntentStatus.SIMULATED)),
             TransactionIntent.next_check_at <= now,
+            TransactionIntent.expires_at.is_(None) | (TransactionIntent.expires_at > now),
         )
         .order_by(TransactionIntent.created_at, TransactionIntent.id)
         .limit(1)
     )
     return (await session.scalars(query)).one_or_none()
+
+
+async def list_asked(session: WriteSession, wallet: Address) -> list[DeskDeed]:
+    """What people want done and no driver has come to yet, oldest first."""
+    query = (
+        select(DeskDeed)
+        .where(DeskDeed.wallet == wallet, DeskDeed.state == DeedState.ASKED)
+        .order_by(DeskDeed.asked_at, DeskDeed.nonce)
+    )
+    return list(await session.scalars(query))
+
+
+async def list_expired(session: WriteSession, wallet: Address, now: datetime) -> list[TransactionIntent]:
+    """Open intents past their deadline that are not given up yet."""
+    query = select(TransactionIntent).where(
+        TransactionIntent.wallet == wallet,
+        TransactionIntent.closed_at.is_(None),
+        TransactionIntent.giving_up.is_(None),
+        TransactionIntent.expires_at <= now,
+    )
+    return list(await session.scalars(query.order_by(TransactionIntent.created_at)))
+
+
+async def get_intent_of(session: AsyncSession, intent_id: UUID) -> TransactionIntent:
+    """The intent with its attempts, as it is now."""
+    query = select(TransactionIntent).where(TransactionIntent.id == intent_id).options(selectinload(TransactionIntent.attempts))
+    return (await session.scalars(query.execution_options(populate_existing=True))).one()
+
+
+async def standing_of(session: AsyncSession, intent: TransactionIntent) -> Standing:
+    """How the intent stands; it must have been loaded with its attempts."""
+    later = exists().where(
+        TransactionIntent.kind == intent.kind,
+        TransactionIntent.request_id == intent.request_id,
+        TransactionIntent.created_at > intent.created_at,
+    )
+    lowest = (
+        select(func.min(TransactionAttempt.nonce))
+        .join(TransactionIntent, TransactionIntent.id == TransactionAttempt.intent_id)
+        .where(
+            TransactionAttempt.wallet == intent.wallet,
+            TransactionIntent.status == IntentStatus.SENDING,
+            TransactionAttempt.status.in_(OPEN_ATTEMPTS),
+        )
+    )
+    has_later_try, lowest_nonce = (await session.execute(select(later, lowest.scalar_subquery()))).one()
+    attempts = call_attempts(intent) if intent.status is IntentStatus.SENDING else []
+    return Standing(
+        status=intent.status,
+        given_up=intent.giving_up is not None,
+        nonce=attempts[0].nonce if attempts else None,
+        mined_at=next((each.block_number for each in attempts if each.status is AttemptStatus.MINED), None),
+        lowest=lowest_nonce,
+        has_later_try=bool(has_later_try),
+    )
 
 
 async def has_attempts(session: WriteSession, wallet: Address) -> bool:

@@ -1,9 +1,13 @@
-"""Trying again what ended without its effect: under a key of its own, a bounded number of times, then a person must look."""
+"""Trying again what ended without its effect: under a key of its own, a bounded number of times, then a person must look.
+
+What a person cancelled nobody but a person tries again: the sweep that finds it still due would undo the cancellation.
+"""
 
 from typing import Final
 
 from sqlalchemy import func, select
 
+from paimon.domain.desk import RETRIABLE
 from paimon.domain.transaction import IntentKind, IntentStatus
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
@@ -11,11 +15,9 @@ from paimon.infrastructure.database.sessions import WriteSession
 TRIES_MAX: Final = 3
 """Intents of one kind for one request that may end without effect before a person must look."""
 
-_WITHOUT_EFFECT: Final = (IntentStatus.REVERTED, IntentStatus.FAILED, IntentStatus.EXPIRED, IntentStatus.CANCELLED)
-
 
 class TriesExhausted(Exception):
-    """Every allowed try ended without effect."""
+    """Every allowed try ended without effect, or a person cancelled the last one."""
 
 
 async def key_of_next_try(session: WriteSession, kind: IntentKind, request_id: int) -> str:
@@ -24,13 +26,34 @@ async def key_of_next_try(session: WriteSession, kind: IntentKind, request_id: i
     Raises:
         TriesExhausted.
     """
+    newest = await _newest(session, kind, request_id)
+    if newest is not None and newest.status is newest.giving_up is IntentStatus.CANCELLED:
+        raise TriesExhausted(f"{newest.giving_up_because}; only a person tries again (`retry` at the desk)")
+    tries = await _ended_without_effect(session, kind, request_id)
+    if tries >= TRIES_MAX:
+        words = kind.replace("_", " ")
+        raise TriesExhausted(f"{tries} tries to {words} {request_id} ended without effect; their intents say why")
+    return _key(kind, request_id, tries)
+
+
+async def key_of_try_by_hand(session: WriteSession, kind: IntentKind, request_id: int) -> str:
+    """The key of the next try when a person wants it, however many there were."""
+    return _key(kind, request_id, await _ended_without_effect(session, kind, request_id))
+
+
+async def _newest(session: WriteSession, kind: IntentKind, request_id: int) -> TransactionIntent | None:
+    query = select(TransactionIntent).where(TransactionIntent.request_id == request_id, TransactionIntent.kind == kind)
+    return (await session.scalars(query.order_by(TransactionIntent.created_at.desc()).limit(1))).one_or_none()
+
+
+async def _ended_without_effect(session: WriteSession, kind: IntentKind, request_id: int) -> int:
     query = select(func.count()).where(
         TransactionIntent.request_id == request_id,
         TransactionIntent.kind == kind,
-        TransactionIntent.status.in_(_WITHOUT_EFFECT),
+        TransactionIntent.status.in_(RETRIABLE),
     )
-    tries = int((await session.execute(query)).scalar_one())
-    words = kind.replace("_", " ")
-    if tries >= TRIES_MAX:
-        raise TriesExhausted(f"{tries} tries to {words} {request_id} ended without effect; their intents say why")
+    return int((await session.execute(query)).scalar_one())
+
+
+def _key(kind: IntentKind, request_id: int, tries: int) -> str:
     return f"{kind.replace('_', '-')}:{request_id}" + (f"#{tries + 1}" if tries else "")

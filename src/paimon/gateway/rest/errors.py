@@ -34,6 +34,7 @@ from paimon.application.transaction_desk.queries import IntentNotFound, WalletNo
 from paimon.application.transactions.intents import PayloadConflict
 from paimon.application.transactions.tries import TriesExhausted
 from paimon.domain.approval import AlreadyVoted, TicketClosed, VoterNotAllowed
+from paimon.domain.desk import DeedNotPossible
 from paimon.domain.proposal import AlreadySigned, MissingExecutions, NotASafeOwner, ProposalClosed
 from paimon.domain.risk import NotAnOwner, RiskEventClosed, StillThere
 from paimon.domain.siwe import MalformedMessage
@@ -104,6 +105,7 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     TicketNotFound: Rule(404, ErrorCode.NOT_FOUND),
     AlreadySigned: Rule(409, ErrorCode.CONFLICT),
     AlreadyVoted: Rule(409, ErrorCode.CONFLICT),
+    DeedNotPossible: Rule(409, ErrorCode.CONFLICT),
     NoSuchSafe: Rule(409, ErrorCode.CONFLICT),
     NonceUsed: Rule(409, ErrorCode.CONFLICT, field="nonce"),
     NotCancellable: Rule(409, ErrorCode.CONFLICT, message=NotCancellable.__doc__),

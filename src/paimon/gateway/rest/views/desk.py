@@ -1,13 +1,21 @@
-"""The transaction desk as the API shows it: sending keys as their drivers last saw them."""
+"""The transaction desk as the API shows it: sending keys as their drivers last saw them, and what people told it to do."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
+from uuid import UUID
 
 from pydantic import Field
 
 from paimon.application.transactions.queries import WalletView
+from paimon.domain.chain import hex0x
+from paimon.domain.desk import DeedKind, DeedState
 from paimon.domain.transaction import WalletName
-from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
+from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
+from paimon.gateway.rest.views.approvals import Reason, UnixSeconds
+from paimon.gateway.rest.views.transactions import IntentView
+from paimon.infrastructure.database.models.desk import DeskDeed
+from paimon.infrastructure.database.models.owned import TransactionIntent
 
 
 class ChainSightView(ApiModel):
@@ -37,24 +45,106 @@ class SendingWalletView(ApiModel):
 
     @classmethod
     def of(cls, wallet: WalletView, *, low_balance_wei: int, now: datetime) -> Self:
-        seen = wallet.seen
+        return cls(**_fields(wallet, low_balance_wei=low_balance_wei, now=now))
+
+
+def _fields(wallet: WalletView, *, low_balance_wei: int, now: datetime) -> dict[str, Any]:
+    seen = wallet.seen
+    return {
+        "address": wallet.address,
+        "name": wallet.name,
+        "next_nonce": wallet.next_nonce,
+        "in_flight": list(wallet.in_flight),
+        "missing": list(wallet.missing),
+        "open_intents": wallet.open_intents,
+        "seen": seen
+        and ChainSightView(
+            at=seen.at,
+            age_seconds=int((now - seen.at).total_seconds()),
+            block=seen.block,
+            used_at_latest=seen.used_at_latest,
+            used_at_final=seen.used_at_final,
+            balance_wei=seen.balance_wei,
+        ),
+        "low_balance_wei": low_balance_wei,
+        "low_gas": seen is not None and seen.balance_wei < low_balance_wei,
+        "trouble": wallet.trouble,
+    }
+
+
+class DeedBody(ApiModel):
+    """A signature over a document of `signing`, with the free parts of its message."""
+
+    nonce: HashText = Field(description="`message.nonce` of the signed typed data")
+    expires_at: UnixSeconds = Field(description="`message.expiresAt` of the signed typed data, in Unix seconds")
+    reason: Reason = Field(min_length=1, description="`message.reason` as signed: why, for whoever reads of it later")
+    signature: str = Field(max_length=1_000, description="65 bytes r ‖ s ‖ v as 0x-hex, by eth_signTypedData_v4")
+
+
+class DeedView(ApiModel):
+    """What somebody told the desk, with what was signed: enough to check it without this system."""
+
+    kind: DeedKind
+    wallet: AddressText
+    intent_id: UUID | None
+    about: str = Field(description="the intent's key, or the trouble in its words")
+    reason: str
+    asked_by: AddressText
+    asked_at: Time
+    state: DeedState = Field(description="asked: the wallet's driver has not come to it yet; moot: nothing was left to do")
+    outcome: str | None
+    ended_at: Time | None
+    typed_data: dict[str, Any]
+    signature: str
+
+    @classmethod
+    def of(cls, deed: DeskDeed) -> Self:
         return cls(
-            address=wallet.address,
-            name=wallet.name,
-            next_nonce=wallet.next_nonce,
-            in_flight=list(wallet.in_flight),
-            missing=list(wallet.missing),
-            open_intents=wallet.open_intents,
-            seen=seen
-            and ChainSightView(
-                at=seen.at,
-                age_seconds=int((now - seen.at).total_seconds()),
-                block=seen.block,
-                used_at_latest=seen.used_at_latest,
-                used_at_final=seen.used_at_final,
-                balance_wei=seen.balance_wei,
-            ),
-            low_balance_wei=low_balance_wei,
-            low_gas=seen is not None and seen.balance_wei < low_balance_wei,
-            trouble=wallet.trouble,
+            kind=deed.kind,
+            wallet=deed.wallet,
+            intent_id=deed.intent_id,
+            about=deed.about,
+            reason=deed.reason,
+            asked_by=deed.asked_by,
+            asked_at=deed.asked_at,
+            state=deed.state,
+            outcome=deed.outcome,
+            ended_at=deed.ended_at,
+            typed_data=deed.typed_data,
+            signature=hex0x(deed.signature),
         )
+
+
+Signing = dict[DeedKind, dict[str, Any]]
+"""EIP-712 documents to sign, of the deeds that make sense now. `message.reason` is the signer's to replace before signing."""
+
+
+class IntentFileView(IntentView):
+    """An intent with its transactions, what people told the desk about it, and what they could tell it now."""
+
+    expires_at: Time | None
+    deeds: list[DeedView]
+    signing: Signing
+
+    @classmethod
+    def of_file(cls, intent: TransactionIntent, deeds: Sequence[DeskDeed], signing: Signing) -> Self:
+        return cls(
+            **IntentView.of(intent).model_dump(by_alias=False),
+            expires_at=intent.expires_at,
+            deeds=[DeedView.of(each) for each in deeds],
+            signing=signing,
+        )
+
+
+class WalletFileView(SendingWalletView):
+    """A sending key, what people told the desk about its trouble, and what they could tell it now."""
+
+    deeds: list[DeedView]
+    signing: Signing
+
+    @classmethod
+    def of_file(
+        cls, wallet: WalletView, deeds: Sequence[DeskDeed], signing: Signing, *, low_balance_wei: int, now: datetime
+    ) -> Self:
+        shown = _fields(wallet, low_balance_wei=low_balance_wei, now=now)
+        return cls(**shown, deeds=[DeedView.of(each) for each in deeds], signing=signing)

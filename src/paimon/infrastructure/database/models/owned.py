@@ -168,6 +168,8 @@ class TransactionIntent(Base):
     __table_args__ = (
         enum_check("kind", IntentKind),
         enum_check("status", IntentStatus),
+        CheckConstraint("giving_up IN ('cancelled','expired')", name="giving_up_known"),
+        CheckConstraint("(giving_up IS NULL) = (giving_up_because IS NULL)", name="given_up_for_a_reason"),
         *length_check(20, "wallet", "to_address"),
         *length_check(32, "payload_hash"),
         *uint256_check("value_wei", "request_id"),
@@ -191,6 +193,10 @@ class TransactionIntent(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
     next_check_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    # Wanted as its end, by a person or the deadline: while it is in flight, only self-sends replace its transaction.
+    giving_up: Mapped[IntentStatus | None] = enum_column(IntentStatus)
+    giving_up_because: Mapped[str | None] = mapped_column(Text)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     attempts: Mapped[list["TransactionAttempt"]] = relationship(lazy="raise", order_by="TransactionAttempt.created_at")
 
