@@ -25,7 +25,7 @@ from paimon.infrastructure.blockchain.rpc import Rpc, RpcUnavailable
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient
-from paimon.settings import Refusal, Settings
+from paimon.settings import HttpUrl, Refusal, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class House:
     contracts: FundContracts
     chain: ChainAdapter
     signer: SignerClient
+    private_rpc: Rpc | None = None
+    """Takes our transactions first, where one is configured."""
 
     @property
     def vote_scope(self) -> VoteScope:
@@ -105,13 +107,13 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
         stack.push_async_callback(database.close)
         redis = open_redis(settings)
         stack.push_async_callback(redis.aclose)
-        rpc = await stack.enter_async_context(
-            Rpc(
-                settings.chain.rpc_url.get_secret_value(),
-                timeout_seconds=settings.chain.request_timeout_seconds,
-                attempts_max=settings.chain.attempts_max,
-            )
-        )
+        chain = settings.chain
+
+        async def node(url: HttpUrl) -> Rpc:
+            rpc = Rpc(url.get_secret_value(), timeout_seconds=chain.request_timeout_seconds, attempts_max=chain.attempts_max)
+            return await stack.enter_async_context(rpc)
+
+        rpc = await node(chain.rpc_url)
         yield House(
             settings=settings,
             database=database,
@@ -120,6 +122,7 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
             contracts=fund_contracts(rpc, settings),
             chain=chain_adapter(settings.chain.chain_id),
             signer=SignerClient(settings.signer.socket, settings.signer.timeout_seconds),
+            private_rpc=None if chain.private_tx_url is None else await node(chain.private_tx_url),
         )
 
 

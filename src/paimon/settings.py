@@ -85,6 +85,7 @@ class ChainSettings(Group):
     chain_id: int = Field(description="56 BSC, 97 BSC testnet, 31337 local; refused when the node says another")
     rpc_url: HttpUrl
     ws_url: WebSocketUrl | None = Field(None, description="doorbell only; without it the poll alone wakes the listener")
+    private_tx_url: HttpUrl | None = Field(None, description="takes our transactions first, out of the public pool's sight")
     poll_seconds: float = Field(1.0, gt=0)
     request_timeout_seconds: float = Field(10.0, gt=0)
     attempts_max: int = Field(5, ge=1, description="bounded retries of one RPC request")
@@ -189,6 +190,8 @@ class SendingSettings(Group):
     stuck_seconds: int = Field(30, ge=1, description="broadcast but not mined for so long: replace it")
     recheck_seconds: int = Field(15, ge=1, description="next look at an intent whose simulation does not pass")
     attempts_max: int = Field(8, ge=1, description="attempts at one nonce, then a person must look")
+    public_fallback: bool = Field(False, description="whether what the private endpoint does not get mined may go public")
+    private_blocks: int = Field(10, ge=1, description="final blocks that the private endpoint is given for it")
     look_seconds: int = Field(15, ge=0, description="how old a wallet's balance and counts on chain may become")
     low_balance_wei: LowBalanceSettings = LowBalanceSettings()
 

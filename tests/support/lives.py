@@ -245,6 +245,17 @@ async def untroubled(life: Teller) -> None:
     await life.drive()
 
 
+async def private(life: Teller) -> None:
+    """The private endpoint does not get it mined, and the policy lets it go public."""
+    await life.sweep()
+    await life.drive()
+    life.chain("anvil_dropAllTransactions")
+    life.mine(3)
+    await life.drive(public_fallback=True, private_blocks=1)
+    life.mine(3)
+    await life.drive(public_fallback=True)
+
+
 @dataclass(frozen=True)
 class Life:
     kind: IntentKind
@@ -264,6 +275,7 @@ LIVES: Final = {
     "called off": Life(IntentKind.SETTLE_REDEMPTION, called_off),
     "hurried": Life(IntentKind.SETTLE_REDEMPTION, hurried),
     "expired": Life(IntentKind.SETTLE_REDEMPTION, expired),
+    "private": Life(IntentKind.SETTLE_REDEMPTION, private),
     "untroubled": Life(IntentKind.SETTLE_REDEMPTION, untroubled),
 }
 

@@ -1,7 +1,7 @@
 """A driver's surroundings on a test's own services, and what the sending tests say over and over."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,6 +51,7 @@ class Office:
     contracts: FundContracts
     signer: SignerClient
     options: SendingSettings
+    private: Rpc | None = None
 
     @property
     def keeper(self) -> Address:
@@ -62,13 +63,13 @@ class Office:
 
     def with_options(self, **changes: Any) -> "Office":
         options = self.options.model_copy(update=changes)
-        return Office(self.fund, self.database, self.contracts, self.signer, options)
+        return replace(self, options=options)
 
     def with_rpc(self, rpc: Rpc) -> "Office":
-        return Office(self.fund, self.database, FundContracts(rpc, self.fund.addresses), self.signer, self.options)
+        return replace(self, contracts=FundContracts(rpc, self.fund.addresses))
 
     def desk(self) -> Desk:
-        return Desk(self.database, self.contracts, chain_adapter(31337), self.signer, self.options, 31337)
+        return Desk(self.database, self.contracts, chain_adapter(31337), self.signer, self.options, 31337, self.private)
 
     async def drive(self, wallet: Address) -> None:
         desk = self.desk()
@@ -80,6 +81,7 @@ class Office:
             signer=desk.signer,
             options=desk.options,
             chain_id=desk.chain_id,
+            private=desk.private,
         )
 
     async def check_now(self) -> None:

@@ -63,6 +63,13 @@ class IntentStatus(StrEnum):
     SATISFIED_ELSEWHERE = "satisfied_elsewhere"
 
 
+class TxChannel(StrEnum):
+    """How a transaction reaches a block builder: seen by everyone in the pool, or by a private endpoint's builders only."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
 class AttemptStatus(StrEnum):
     SIGNED = "signed"
     BROADCAST = "broadcast"

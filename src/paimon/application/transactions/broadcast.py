@@ -29,7 +29,7 @@ async def send_unacknowledged(desk: Desk, wallet: Address) -> None:
         attempt = await find_unacknowledged(session, wallet)
     if attempt is None:
         return
-    answer, words = await node.broadcast(desk.rpc, attempt.raw)
+    answer, words = await node.broadcast(desk.endpoint(attempt.channel), attempt.raw)
     await _record(desk, attempt, answer, words)
 
 
@@ -53,5 +53,5 @@ async def _record(desk: Desk, sent: TransactionAttempt, answer: NodeAnswer, word
 async def send_again(desk: Desk, attempts: list[TransactionAttempt]) -> None:
     """Give a node that forgot them (a restart, a reorganisation, a full pool) the same bytes once more."""
     for attempt in attempts:
-        answer, words = await node.broadcast(desk.rpc, attempt.raw)
+        answer, words = await node.broadcast(desk.endpoint(attempt.channel), attempt.raw)
         log.warning("transaction.sent_again", hash=hex0x(attempt.hash), nonce=attempt.nonce, answer=answer, words=words)

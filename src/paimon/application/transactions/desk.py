@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from paimon.domain.chain import BlockStamp
+from paimon.domain.transaction import TxChannel
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc
@@ -19,10 +20,20 @@ class Desk:
     signer: SignerClient
     options: SendingSettings
     chain_id: int
+    private: Rpc | None = None
 
     @property
     def rpc(self) -> Rpc:
         return self.contracts.rpc
+
+    @property
+    def channel(self) -> TxChannel:
+        """What is signed now goes this way."""
+        return TxChannel.PUBLIC if self.private is None else TxChannel.PRIVATE
+
+    def endpoint(self, channel: TxChannel) -> Rpc:
+        """Where bytes of this channel are handed in; a private endpoint that is configured no more leaves the public one."""
+        return self.private if channel is TxChannel.PRIVATE and self.private is not None else self.rpc
 
     async def final_block(self) -> BlockStamp:
         return await self.chain.final_block(self.rpc)

@@ -32,6 +32,7 @@ import structlog
 from paimon.application.transactions.broadcast import send_unacknowledged
 from paimon.application.transactions.deeds import carry_out_deeds
 from paimon.application.transactions.desk import Desk
+from paimon.application.transactions.fallback import go_public
 from paimon.application.transactions.follow import follow
 from paimon.application.transactions.prepare import Step, prepare_next
 from paimon.application.transactions.replace import replace_stuck
@@ -39,7 +40,7 @@ from paimon.application.transactions.sighting import look_at_wallet
 from paimon.domain.chain import Address, checksum
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.settings import SendingSettings
@@ -59,12 +60,13 @@ async def drive(
     signer: SignerClient,
     options: SendingSettings,
     chain_id: int,
+    private: Rpc | None = None,
 ) -> None:
     """Do everything that is due for this wallet. Returns early, with all state kept, while the node is out of reach or behind.
 
     A node whose final block lags behind what was seen final before knows nothing of a request that is acted on: it reverts.
     """
-    desk = Desk(database, contracts, chain, signer, options, chain_id)
+    desk = Desk(database, contracts, chain, signer, options, chain_id, private)
     try:
         await _drive(desk, wallet)
     except (RpcUnavailable, RpcError, CallReverted) as error:
@@ -74,6 +76,7 @@ async def drive(
 async def _drive(desk: Desk, wallet: Address) -> None:
     await carry_out_deeds(desk, wallet)
     await look_at_wallet(desk, wallet)
+    await go_public(desk, wallet)
     await send_unacknowledged(desk, wallet)
     if await follow(desk, wallet) and await replace_stuck(desk, wallet):
         await send_unacknowledged(desk, wallet)

@@ -33,6 +33,7 @@ from paimon.domain.transaction import (
     AttemptStatus,
     Effect,
     IntentStatus,
+    TxChannel,
     advance_attempt,
     ending,
 )
@@ -75,7 +76,8 @@ async def _follow_intent(
             await _give_up_nonce(desk, row, intent, attempts, final, now)
             return []
         newest = attempts[-1]
-        return [newest] if newest.status is AttemptStatus.BROADCAST and not seen.knows_newest else []
+        forgotten = newest.status is AttemptStatus.BROADCAST and not seen.knows_newest
+        return [newest] if forgotten and newest.channel is TxChannel.PUBLIC else []  # a private one this node never knew
     mined = await _record_mined(session, attempts, receipt)
     if outcome is NonceOutcome.FINAL and (block := await canonical_block(desk.rpc, receipt)) is not None:
         mined.status = advance_attempt(mined.status, AttemptStatus.FINAL)

@@ -39,6 +39,7 @@ from paimon.domain.transaction import (
     AttemptStatus,
     IntentKind,
     IntentStatus,
+    TxChannel,
     advance_intent,
     ending,
 )
@@ -109,7 +110,7 @@ async def prepare_next(desk: Desk, wallet: Address) -> Step:
         intent.status = advance_intent(intent.status, IntentStatus.SENDING)
         intent.reason = None
         row.next_nonce = transaction.nonce + 1
-        session.add(new_attempt(intent, transaction, signed))
+        session.add(new_attempt(intent, transaction, signed, channel=desk.channel, at=final))
     log.info("transaction.signed", hash=hex0x(signed.hash), nonce=transaction.nonce, key=intent.idempotency_key)
     return Step.SIGNED
 
@@ -174,7 +175,13 @@ async def _note_foreign(session: WriteSession, row: Wallet, foreign: range) -> N
 
 
 def new_attempt(
-    intent: TransactionIntent, transaction: UnsignedTransaction, signed: SignedTransaction, *, cancels: bool = False
+    intent: TransactionIntent,
+    transaction: UnsignedTransaction,
+    signed: SignedTransaction,
+    *,
+    channel: TxChannel,
+    at: BlockStamp,
+    cancels: bool = False,
 ) -> TransactionAttempt:
     """The row that makes signed bytes survive this process; written before any node sees them."""
     return TransactionAttempt(
@@ -187,5 +194,7 @@ def new_attempt(
         priority_fee_wei=transaction.fees.priority_fee_wei,
         raw=signed.raw,
         cancels=cancels,
+        channel=channel,
+        signed_at_block=at.number,
         status=AttemptStatus.SIGNED,
     )

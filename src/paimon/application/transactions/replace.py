@@ -38,7 +38,7 @@ from paimon.domain.signing import (
     UnsignedTransaction,
     replacement_fees,
 )
-from paimon.domain.transaction import AttemptStatus, Call, Effect, advance_attempt
+from paimon.domain.transaction import AttemptStatus, Call, Effect, TxChannel, advance_attempt
 from paimon.domain.units import Bps
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
@@ -108,7 +108,9 @@ async def _replace(
         if attempt.status in _WAITING:
             attempt.status = advance_attempt(attempt.status, AttemptStatus.REPLACED)
     await session.flush()  # one unacknowledged attempt a wallet: the old one gives way before the new one comes
-    session.add(new_attempt(intent, transaction, signed, cancels=cancels))
+    was_public = any(each.channel is TxChannel.PUBLIC for each in attempts)
+    channel = TxChannel.PUBLIC if was_public else desk.channel  # what everyone has seen is no secret any more
+    session.add(new_attempt(intent, transaction, signed, channel=channel, at=await desk.final_block(), cancels=cancels))
     intent.reason = intent.giving_up_because
     log.warning(
         "transaction.replaced", hash=hex0x(signed.hash), nonce=transaction.nonce, attempt=len(attempts) + 1, cancels=cancels

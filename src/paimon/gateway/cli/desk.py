@@ -12,6 +12,7 @@ from paimon.application.books.overview import display
 from paimon.application.transaction_desk.queries import IntentFilter, IntentNotFound, get_intent, list_intents
 from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.chain import checksum, hex0x
+from paimon.domain.transaction import TxChannel
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.database import version
@@ -115,6 +116,7 @@ def _attempt(attempt: TransactionAttempt) -> str:
     sent = f"sent {attempt.broadcast_at:%H:%M:%S}" if attempt.broadcast_at else "not acknowledged"
     fees = f"max {attempt.max_fee_wei} tip {attempt.priority_fee_wei} wei"
     said = f", node: {attempt.answer}" if attempt.answer else ""
+    what += " (private)" if attempt.channel is TxChannel.PRIVATE else ""
     return (
         f"  {attempt.created_at:%Y-%m-%d %H:%M:%S} nonce {attempt.nonce} {what} {attempt.status}{mined}, {fees}, {sent}{said}"
         f"\n    {hex0x(attempt.hash)}"

@@ -77,4 +77,5 @@ async def drive_wallet(house: House, address: str) -> None:
         signer=house.signer,
         options=house.settings.sending,
         chain_id=house.settings.chain.chain_id,
+        private=house.private_rpc,
     )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus
+from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus, TxChannel
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 
@@ -24,6 +24,7 @@ class AttemptView(ApiModel):
     block_number: int | None
     succeeded: bool | None
     gas_used: int | None
+    channel: TxChannel = Field(description="private: handed to the private endpoint only, so far")
     cancels: bool = Field(description="a self-send of nothing, which only uses up the nonce")
     answer: str | None = Field(description="the node's last words about it")
 
@@ -41,6 +42,7 @@ class AttemptView(ApiModel):
             block_number=attempt.block_number,
             succeeded=attempt.succeeded,
             gas_used=attempt.gas_used,
+            channel=attempt.channel,
             cancels=attempt.cancels,
             answer=attempt.answer,
         )

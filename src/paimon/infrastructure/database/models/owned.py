@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from paimon.domain.approval import SlaStage, TicketStatus, TicketType, Verdict
 from paimon.domain.chain import Hash32
-from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus, WalletName
+from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus, TxChannel, WalletName
 from paimon.domain.user import UserRole
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.types import (
@@ -207,6 +207,7 @@ class TransactionAttempt(Base):
     __tablename__ = "transaction_attempts"
     __table_args__ = (
         enum_check("status", AttemptStatus),
+        enum_check("channel", TxChannel),
         *length_check(20, "wallet"),
         *length_check(32, "hash"),
         *uint256_check("max_fee_wei", "priority_fee_wei"),
@@ -222,6 +223,7 @@ class TransactionAttempt(Base):
         ),
         Index("ix_transaction_attempts_open", "wallet", postgresql_where="status IN ('signed','broadcast','mined')"),
         Index("ix_transaction_attempts_intent", "intent_id"),
+        CheckConstraint("channel = 'public' OR signed_at_block IS NOT NULL", name="private_since_a_block"),
         CheckConstraint("(status IN ('mined','final')) <= (block_hash IS NOT NULL)", name="mined_in_a_block"),
         SCHEMA,
     )
@@ -236,6 +238,9 @@ class TransactionAttempt(Base):
     # True: not the intent's call but a zero-value self-send that only uses up the nonce.
     cancels: Mapped[bool] = mapped_column(Boolean, server_default="false")
     status: Mapped[AttemptStatus] = enum_column(AttemptStatus, server_default=AttemptStatus.SIGNED.value)
+    channel: Mapped[TxChannel] = enum_column(TxChannel, server_default=TxChannel.PUBLIC.value)
+    # The final block when it was signed for a private endpoint; so many blocks later the policy may let it go public.
+    signed_at_block: Mapped[int | None] = mapped_column(BigInteger)
     answer: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
     broadcast_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
