@@ -125,7 +125,7 @@ class Storm:
             return
         async with self.house.database.read() as session:
             raws = list(await session.scalars(select(TransactionAttempt.raw).order_by(func.md5(TransactionAttempt.raw))))
-        self._chain("anvil_rollback", self.rng.randint(1, deepest))
+        self._try("anvil_rollback", self.rng.randint(1, deepest))  # refused once anvil has forgotten the block's state
         for raw in self.rng.sample(raws, self.rng.randint(0, len(raws))):
             self._try("eth_sendRawTransaction", "0x" + raw.hex())
         self._mine(self.rng.randint(0, 3))
