@@ -1,17 +1,27 @@
-"""A chain of these tests' own. They make and undo thousands of blocks, and a chain forgets its oldest states for each."""
+"""Chains of these tests' own. They make and undo thousands of blocks, and for each anvil forgets the state of an older one."""
 
+import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tests.support.testfund import CONTRACTS, TestFund, start_fund
 
 from paimon.gateway.cli.demo.anvil import find_anvil
 
+_numbers = count(1)
 
-@pytest.fixture(scope="module")
-def deployed_fund(data_folder: Path, request: pytest.FixtureRequest) -> Iterator[TestFund]:
-    fund = start_fund(data_folder / request.module.__name__.rpartition(".")[2], anvil=find_anvil(CONTRACTS))
+
+def _of_each(*, fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
+    """A module's tests can share a chain in the short form."""
+    return "function" if os.environ.get("PAIMON_LONG_FAULTS") == "1" else "module"
+
+
+@pytest.fixture(scope=_of_each)
+def deployed_fund(data_folder: Path) -> Iterator[TestFund]:
+    fund = start_fund(data_folder / f"chain-{next(_numbers)}", anvil=find_anvil(CONTRACTS))
     yield fund
     fund.node.stop()
 
