@@ -14,7 +14,7 @@ from paimon.gateway.cli.demo.anvil import find_anvil
 _numbers = count(1)
 
 
-def _of_each(*, fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
+def _of_each(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
     """A module's tests can share a chain in the short form."""
     return "function" if os.environ.get("PAIMON_LONG_FAULTS") == "1" else "module"
 
