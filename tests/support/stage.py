@@ -35,6 +35,7 @@ class Stage:
         self._office, self._settings = office, settings
         self._rpc = office.fund.node.rpc
         self._snapshot: str | None = None
+        self._begun = 0
         self.elsewhere: frozenset[Hash32] = frozenset()
 
     async def prepare(self, name: str) -> Order:
@@ -85,7 +86,10 @@ class Stage:
         self._rpc.call("evm_revert", self._snapshot)
         self._rpc.call("anvil_dropAllTransactions")
         self._snapshot = self._rpc.call("evm_snapshot")
-        self._office.fund.mine(FINAL_DEPTH)  # the chain may have forgotten the states of the blocks before
+        # Blocks never made before: anvil forgets the states of old ones, and by their hash also those of new ones like them.
+        self._begun += 1
+        self._rpc.call("evm_increaseTime", self._begun)
+        self._office.fund.mine(FINAL_DEPTH)
         await self._delete("desk_deeds", "transaction_attempts", "transaction_intents", "wallets", "outbox")
 
     async def clear(self) -> None:
