@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database.copying import driver_connection
@@ -211,6 +211,21 @@ async def test_a_cancellation_that_breaks_off_a_copy_is_still_one(database: Data
     assert "another command is already in progress" in str(stopped.value.__cause__), "the rollback did fail"
     async with database.read() as session:
         assert await session.scalar(select(1)) == 1, "the pool gave up that connection and has others"
+
+
+async def fail_after_a_timeout(database: Database) -> None:
+    try:
+        async with asyncio.timeout(0.01):
+            await asyncio.Event().wait()
+    except TimeoutError:
+        async with database.write() as session:
+            await session.execute(text("SELECT nothing_of_this_name"))
+
+
+async def test_what_fails_after_a_timeout_is_a_failure_and_no_cancellation(database: Database) -> None:
+    """A timeout is a cancellation inside, and one that nobody asked the task for."""
+    with pytest.raises(ProgrammingError):
+        await fail_after_a_timeout(database)
 
 
 async def test_told_to_stop_while_its_work_fails_it_stops(database: Database, eventually: Callable[..., Any]) -> None:

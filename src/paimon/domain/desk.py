@@ -15,17 +15,12 @@ from uuid import UUID
 
 from paimon.domain.chain import Address, Hash32, checksum, hex0x
 from paimon.domain.transaction import OPEN_INTENTS, IntentStatus
-from paimon.domain.vote import VoteScope
+from paimon.domain.vote import DOMAIN_FIELDS, VoteScope
 
 PRIMARY_TYPE: Final = "DeskDeed"
 
 _TYPES: Final[dict[str, list[dict[str, str]]]] = {
-    "EIP712Domain": [
-        {"name": "name", "type": "string"},
-        {"name": "version", "type": "string"},
-        {"name": "chainId", "type": "uint256"},
-        {"name": "verifyingContract", "type": "address"},
-    ],
+    "EIP712Domain": DOMAIN_FIELDS,
     PRIMARY_TYPE: [
         {"name": "action", "type": "string"},
         {"name": "wallet", "type": "address"},

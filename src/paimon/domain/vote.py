@@ -10,13 +10,16 @@ from paimon.domain.units import RawAmount
 
 PRIMARY_TYPE: Final = "RedemptionDecision"
 
+DOMAIN_FIELDS: Final = [
+    {"name": "name", "type": "string"},
+    {"name": "version", "type": "string"},
+    {"name": "chainId", "type": "uint256"},
+    {"name": "verifyingContract", "type": "address"},
+]
+"""What every document of this house says of where it counts."""
+
 _TYPES: Final[dict[str, list[dict[str, str]]]] = {
-    "EIP712Domain": [
-        {"name": "name", "type": "string"},
-        {"name": "version", "type": "string"},
-        {"name": "chainId", "type": "uint256"},
-        {"name": "verifyingContract", "type": "address"},
-    ],
+    "EIP712Domain": DOMAIN_FIELDS,
     PRIMARY_TYPE: [
         {"name": "ticketId", "type": "string"},
         {"name": "requestId", "type": "uint256"},

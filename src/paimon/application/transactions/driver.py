@@ -1,7 +1,7 @@
 """One wallet's work, brought as far as it goes now. Level-triggered: any number of callers, at any time, after any crash.
 
-    do what people asked ► look at the wallet ► finish what a predecessor left ► follow what is in flight
-    ► replace what is stuck ► prepare and send what is due
+    do what people asked ► look at the wallet ► make public what was private too long ► finish what a predecessor left
+    ► follow what is in flight ► replace what is stuck ► prepare and send what is due
 
 **When the nonce counter advances.** In the very transaction that stores the signed bytes: afterwards the counter is one
 more than the highest nonce of any stored attempt, always. No nonce is ever handed out to memory alone, so none is lost

@@ -142,7 +142,7 @@ async def _cancellable() -> AsyncIterator[None]:
         yield
     except SQLAlchemyError as error:
         before: BaseException | None = error
-        while before is not None:
+        while before is not None and not isinstance(before, TimeoutError):  # what lies before it was a timeout's own
             if isinstance(before, asyncio.CancelledError):
                 raise asyncio.CancelledError("while the database was at work") from error
             before = before.__context__
