@@ -91,6 +91,12 @@ class ChainSettings(Group):
     attempts_max: int = Field(5, ge=1, description="bounded retries of one RPC request")
     batch_blocks_max: int = Field(200, ge=1, description="blocks per transaction of the listener")
     batch_logs_max: int = Field(5_000, ge=1)
+    receipts_depth_blocks: int = Field(
+        10_000, ge=0, description="so far below the final block nothing but receipts is taken as proof; 75 min of BSC"
+    )
+    receipts_blocks_max: int = Field(
+        20, ge=1, description="blocks whose receipts one range may ask for; an older range that needs more is proven otherwise"
+    )
 
 
 class FundSettings(Group):

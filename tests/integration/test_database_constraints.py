@@ -25,12 +25,13 @@ from paimon.infrastructure.database.models.derived import (
     FollowedContractRow,
     Holding,
     Observation,
+    RangeProofRow,
     RawLog,
     RedemptionRequest,
     RoleHolder,
 )
 from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog, RetentionRun
+from paimon.infrastructure.database.models.operating import EndpointLie, EventProcessingHour, EventProcessingLog, RetentionRun
 from paimon.infrastructure.database.models.owned import (
     ApprovalRecord,
     ApprovalTicket,
@@ -102,6 +103,10 @@ STATES: list[Wrong] = [
     (RiskEventRow, {"resolved_block": 1}, "ck_risk_events_resolved_by_look_or_person"),
     (RiskEventRow, {"state": "RESOLVED", "resolved_at": EPOCH}, "ck_risk_events_resolved_by_look_or_person"),
     (RiskEventRow, {"first_seen_block": 2}, "ck_risk_events_seen_in_order"),
+    (RangeProofRow, {"first_block": 3}, "ck_range_proofs_blocks_in_order"),
+    (RangeProofRow, {"level": "odd"}, "ck_range_proofs_level_known"),
+    (EndpointLie, {"times": 0}, "ck_endpoint_lies_happened"),
+    (EndpointLie, {"lie": "odd"}, "ck_endpoint_lies_lie_known"),
     (EventProcessingLog, {"first_block": 3}, "ck_event_processing_logs_blocks_in_order"),
     (EventProcessingLog, {"quarantined": 2}, "ck_event_processing_logs_quarantined_within_logs"),
     (EventProcessingLog, {"behind_blocks": -1}, "ck_event_processing_logs_not_ahead_of_final"),
@@ -204,6 +209,8 @@ TWICE: list[Wrong] = [
     (RawLog, {"block_hash": OTHER}, "pk_raw_logs"),
     (Observation, {}, "uq_observations_kind_subject_block_hash"),
     (Holding, {"shares": 2}, "pk_holdings"),
+    (RangeProofRow, {"first_block": 2, "last_block": 3}, "ex_range_proofs_blocks"),
+    (EndpointLie, {"times": 2}, "pk_endpoint_lies"),
     (RedemptionRequest, {"owner": address(2)}, "pk_redemption_requests"),
     (RoleHolder, {}, "pk_role_holders"),
     (ContractFlag, {"enabled": False}, "pk_contract_flags"),

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.blocks import bare_header
 from tests.support.jsonrpc import StubNode, stub_node
 from tests.support.strategies import address, stamp
 from tests.support.stubchain import StubChain
 
-from paimon.application.event_listener.fetch import ChainLog, Header, InconsistentAnswer, Range, fetch_range
+from paimon.application.event_listener.fetch import ChainLog, InconsistentAnswer, Range, fetch_range
+from paimon.application.event_listener.wanted import LogQuery
 from paimon.domain.chain import Hash32, hex0x
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.blockchain.rpc import Rpc
@@ -17,7 +19,7 @@ from paimon.infrastructure.blockchain.rpc import Rpc
 pytestmark = pytest.mark.integration
 
 FUND = FundAddresses(address(1), address(2), address(3))
-FOLLOWED = list(FUND.names())
+FOLLOWED = frozenset(FUND.names())
 
 
 @pytest.fixture
@@ -43,10 +45,10 @@ async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
 
 async def test_a_consistent_answer_is_a_chained_range_with_its_logs_in_chain_order(chain: StubChain, rpc: Rpc) -> None:
     chain.logs.reverse()
-    found = await fetch_range(rpc, FOLLOWED, 2, 9)
-    assert [header.stamp for header in found.headers] == [stamp(number) for number in range(2, 10)]
-    assert found.parent_hash == stamp(1).hash
-    assert found.last == stamp(9)
+    found = await fetch_range(rpc, 2, 9, [LogQuery(FOLLOWED, 2, 9)])
+    assert [header.stamp for header in found.headers] == [chain.stamp(number) for number in range(2, 10)]
+    assert found.parent_hash == chain.stamp(1).hash
+    assert found.last == chain.stamp(9)
     assert [(each.block.number, each.log_index) for each in found.logs] == [(3, 0), (5, 0), (5, 1), (8, 0)]
 
 
@@ -63,8 +65,9 @@ LIES: dict[str, Callable[[StubChain], object]] = {
     "a header has no hash": lambda chain: chain.headers[4].update(hash=None),
     "a header is text": lambda chain: chain.headers.update({4: "0x4"}),  # type: ignore[dict-item]
     "a header is cut off": lambda chain: chain.headers[4].pop("parentHash"),
+    "a header was changed": lambda chain: chain.headers[4].update(receiptsRoot=foreign_hash(4)),
     "a log is of another fork": lambda chain: chain.logs[0].update(blockHash=foreign_hash(3)),
-    "a log is of a block outside": lambda chain: chain.logs[0].update(blockHash=hex0x(stamp(11).hash)),
+    "a log is of a block outside": lambda chain: chain.logs[0].update(blockHash=hex0x(chain.stamp(11).hash)),
     "a log was removed": lambda chain: chain.logs[0].update(removed=True),
     "a log is pending": lambda chain: chain.logs[0].update(blockHash=None),
     "a log has no index": lambda chain: chain.logs[0].pop("logIndex"),
@@ -77,12 +80,12 @@ LIES: dict[str, Callable[[StubChain], object]] = {
 async def test_answers_that_do_not_fit_together_are_no_range(chain: StubChain, rpc: Rpc, lie: str) -> None:
     LIES[lie](chain)
     with pytest.raises(InconsistentAnswer):
-        await fetch_range(rpc, FOLLOWED, 2, 9)
+        await fetch_range(rpc, 2, 9, [LogQuery(FOLLOWED, 2, 9)])
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.integers(1, 8))
 def test_a_range_is_cut_at_a_block_and_loses_nothing(logs_of_blocks: list[int], logs_max: int) -> None:
-    headers = tuple(Header(stamp(number), stamp(number).hash) for number in range(len(logs_of_blocks)))
+    headers = tuple(bare_header(number) for number in range(len(logs_of_blocks)))
     logs = tuple(
         ChainLog(stamp(number), index, Hash32(bytes(32)), 0, FUND.vault, (), b"")
         for number, count in enumerate(logs_of_blocks)

@@ -92,7 +92,7 @@ async def test_nothing_of_an_inconsistent_answer_is_recorded_and_the_truth_is_wh
         assert await recorded(database) == (0, 0, 0)
         truth = StubChain(head=HEAD)
         truth.emit(3, FUND.vault, [b"\x11" * 32])
-        chain.headers, chain.logs = truth.headers, truth.logs
+        chain.headers, chain.logs, chain.receipts = truth.headers, truth.logs, truth.receipts
         await eventually(stands_at(database, HEAD, HEAD, 1))
 
 

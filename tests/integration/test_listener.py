@@ -11,10 +11,12 @@ from sqlalchemy import func, select, text, update
 from tests.support.testfund import WAD, TestFund
 
 from paimon.application.books.reconcile import reconcile
-from paimon.application.event_listener.fetch import fetch_range
+from paimon.application.event_listener.fetch import Range, fetch_range
 from paimon.application.event_listener.follow import ChainBehindCursor, FinalBlockChanged, Listener
 from paimon.application.event_listener.record import CursorMoved, record
+from paimon.application.event_listener.wanted import LogQuery
 from paimon.composition import House
+from paimon.domain.chain import BlockStamp
 from paimon.domain.followed import Followed
 from paimon.domain.redemption import Channel, RedemptionStatus
 from paimon.infrastructure.database.leadership import lead
@@ -118,13 +120,19 @@ async def test_a_wrong_figure_in_the_books_is_found_and_named(
     assert {each.subject for each in result.differences} == {"redemption liability", f"request {request_id} grossAmount"}
 
 
+async def two_blocks(house: House, cursor: BlockStamp) -> Range:
+    """The two behind the cursor, with the logs of the fund's own contracts."""
+    first, last = cursor.number + 1, cursor.number + 2
+    return await fetch_range(house.rpc, first, last, [LogQuery(frozenset(house.contracts.addresses.names()), first, last)])
+
+
 async def test_a_writer_of_an_older_epoch_writes_nothing(house: House, fund: TestFund) -> None:
     old = HeldLease("listener", "the one that slept", 1)
     await listener_of(house)._take_cursor(old)
     new = HeldLease("listener", "its successor", 2)
     cursor = await listener_of(house)._take_cursor(new)
     fund.wait_final()
-    fetched = await fetch_range(house.rpc, list(house.contracts.addresses.names()), cursor.number + 1, cursor.number + 2)
+    fetched = await two_blocks(house, cursor)
     followed = Followed({})
     with pytest.raises(CursorMoved):
         await record(house.database, fetched, [], followed=followed, epoch=old.epoch)
@@ -138,7 +146,7 @@ async def test_a_writer_of_an_older_epoch_writes_nothing(house: House, fund: Tes
 async def test_a_range_is_recorded_once_even_when_two_writers_share_an_epoch(house: House, fund: TestFund) -> None:
     cursor = await listener_of(house)._take_cursor(HeldLease("listener", "both", 1))
     fund.wait_final()
-    fetched = await fetch_range(house.rpc, list(house.contracts.addresses.names()), cursor.number + 1, cursor.number + 2)
+    fetched = await two_blocks(house, cursor)
     followed = Followed({})
     writers = (record(house.database, fetched, [], followed=followed, epoch=1) for _ in range(4))
     results = await asyncio.gather(*writers, return_exceptions=True)

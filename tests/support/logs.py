@@ -4,10 +4,11 @@ from typing import Any, Final
 
 from eth_abi.abi import encode
 from sqlalchemy import text
+from tests.support.blocks import bare_header
 from tests.support.strategies import address, stamp
 
 from paimon.application.event_listener.decode import DecodedLog, decode_log
-from paimon.application.event_listener.fetch import ChainLog, Header, Range
+from paimon.application.event_listener.fetch import ChainLog, Range
 from paimon.application.event_listener.record import record
 from paimon.domain.chain import ContractName, Hash32
 from paimon.domain.followed import Followed, FollowedContract, Origin
@@ -53,6 +54,6 @@ async def record_block(database: Database, number: int, *logs: Emitted) -> list[
         for index, (contract, topics, data) in enumerate(logs)
     ]
     decoded = [decode_log(each, FOLLOWED.names(), _ABIS) for each in seen]
-    fetched = Range((Header(block, stamp(number - 1).hash),), tuple(seen))
+    fetched = Range((bare_header(number),), tuple(seen))
     await record(database, fetched, decoded, followed=FOLLOWED, epoch=1)
     return decoded

@@ -15,6 +15,7 @@ from tests.support.strategies import EPOCH, address
 from paimon.domain.approval import TicketStatus, TicketType, Verdict
 from paimon.domain.chain import ContractName, Hash32
 from paimon.domain.desk import DeedKind
+from paimon.domain.proof import Lie, ProofLevel
 from paimon.domain.redemption import Channel, RedemptionStatus
 from paimon.domain.risk import RiskKind, RiskState, Severity
 from paimon.domain.transaction import AttemptStatus, IntentKind, WalletName
@@ -27,12 +28,13 @@ from paimon.infrastructure.database.models.derived import (
     Holding,
     LogStatus,
     Observation,
+    RangeProofRow,
     RawLog,
     RedemptionRequest,
     RoleHolder,
 )
 from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog, RetentionRun
+from paimon.infrastructure.database.models.operating import EndpointLie, EventProcessingHour, EventProcessingLog, RetentionRun
 from paimon.infrastructure.database.models.owned import (
     ApprovalRecord,
     ApprovalTicket,
@@ -76,6 +78,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "block_timestamp": EPOCH,
         "data": {},
     },
+    RangeProofRow: {"first_block": 1, "last_block": 2, "level": ProofLevel.CHAINED},
     Holding: {"holder": address(1), "shares": 1, "locked_shares": 1, "since": EPOCH},
     RedemptionRequest: {
         "request_id": 1,
@@ -194,6 +197,13 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "fetch_us": 1,
         "record_us": 1,
         "record_us_max": 1,
+    },
+    EndpointLie: {
+        "endpoint": "node:8545",
+        "lie": Lie.OMITTED_LOG,
+        "times": 1,
+        "last_block": 1,
+        "last_words": "log 0 was left out",
     },
     RetentionRun: {"series": "s", "ran_at": EPOCH, "kept_from": EPOCH, "rows_removed": 0, "complete": True},
     **catalogue_rows.VALID,

@@ -12,6 +12,7 @@ from itertools import groupby, islice
 from typing import Final
 
 import psycopg
+from tests.support.blocks import bare_header
 from tests.support.strategies import address, stamp
 from tests.support.synthetic_catalogue import ADDRESSES, FOLLOWED, Catalogue, Spoken, spoken
 
@@ -99,7 +100,7 @@ def _told() -> Iterator[ChainLog]:
 
 
 def header(number: int) -> Header:
-    return Header(stamp(number), stamp(number - 1).hash)
+    return bare_header(number)
 
 
 __all__ = ["ADDRESSES", "FOLLOWED", "chain_logs", "header", "ranges", "write_cursor", "write_logs"]

@@ -1,29 +1,50 @@
-"""A range of blocks as one consistent answer: headers chained by parent hash, every log inside one of those blocks.
-
-Of the fund's own contracts every log is asked for; of tokens only the Transfers from the vault and those to it, as two
-filtered requests over all of them, never a whole stablecoin.
+"""A range of blocks as one consistent answer: headers that hash to what they say, chained by parent hash, every log inside
+one of those blocks.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from eth_utils.crypto import keccak
-
+from paimon.application.event_listener.wanted import LogQuery
 from paimon.domain.chain import Address, BlockStamp, Hash32, checksum, hex0x
+from paimon.domain.proof import Lie
 from paimon.infrastructure.blockchain.finality import block_stamp
-from paimon.infrastructure.blockchain.rpc import Request, Rpc
+from paimon.infrastructure.blockchain.headers import header_hash
+from paimon.infrastructure.blockchain.rpc import Rpc
 
 
 class InconsistentAnswer(Exception):
     """The node's answers do not fit together, as when it switched forks between two requests; ask again."""
 
 
+class UntrueAnswer(InconsistentAnswer):
+    """An answer that the chain itself contradicts. Never recorded; counted, and asked again."""
+
+    def __init__(self, endpoint: str, lie: Lie, block: BlockStamp, words: str) -> None:
+        super().__init__(f"{endpoint}, block {block}: {words}")
+        self.caught = Caught(endpoint, lie, block.number, words)
+
+
+class Caught(NamedTuple):
+    """What an endpoint was caught at."""
+
+    endpoint: str
+    lie: Lie
+    block_number: int
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
+    """A block's place, and what its hash commits to of its logs. `transactions` are the hashes as the node gave them."""
+
     stamp: BlockStamp
     parent_hash: Hash32
+    logs_bloom: int
+    receipts_root: Hash32
+    transactions: Sequence[str] = field(compare=False)
 
 
 class ChainLog(NamedTuple):
@@ -61,8 +82,11 @@ class Range:
         """The leading blocks that hold no more logs than this together; at least one block, however many it holds."""
         if len(self.logs) <= logs_max:
             return self
-        first_too_many = self.logs[logs_max].block
-        kept = tuple(header for header in self.headers if header.stamp.number < first_too_many.number) or self.headers[:1]
+        return self.before(self.logs[logs_max].block.number)
+
+    def before(self, number: int) -> "Range":
+        """The leading blocks before this one; at least one block."""
+        kept = tuple(header for header in self.headers if header.stamp.number < number) or self.headers[:1]
         last = kept[-1].stamp.number
         return Range(kept, tuple(log for log in self.logs if log.block.number <= last))
 
@@ -71,64 +95,29 @@ def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-_TRANSFER: Final = Hash32(bytes(keccak(text="Transfer(address,address,uint256)")))
-
-
-@dataclass(frozen=True, slots=True)
-class LogQuery:
-    """One `eth_getLogs`: of which contracts, in which blocks, and which topics at their places; None is any."""
-
-    addresses: frozenset[Address]
-    first: int
-    last: int
-    topics: tuple[Hash32 | None, ...] = ()
-
-    @property
-    def request(self) -> Request:
-        query: dict[str, Any] = {
-            "fromBlock": hex(self.first),
-            "toBlock": hex(self.last),
-            "address": sorted(checksum(each) for each in self.addresses),
-        }
-        if self.topics:
-            query["topics"] = [None if topic is None else hex0x(topic) for topic in self.topics]
-        return ("eth_getLogs", [query])
-
-    def admits(self, log: ChainLog) -> bool:
-        """Whether the node may give this log in answer."""
-        return log.address in self.addresses and all(
-            topic is None or log.topics[place : place + 1] == (topic,) for place, topic in enumerate(self.topics)
-        )
-
-
-def transfers(tokens: Iterable[Address], vault: Address, first: int, last: int) -> tuple[LogQuery, ...]:
-    """What asks for the tokens' Transfers from the vault and to it; nothing where there is no token."""
-    addresses, party = frozenset(tokens), Hash32(bytes(12) + vault)
-    if not addresses:
-        return ()
-    return (
-        LogQuery(addresses, first, last, (_TRANSFER, party)),
-        LogQuery(addresses, first, last, (_TRANSFER, None, party)),
-    )
-
-
-async def fetch_range(rpc: Rpc, addresses: Iterable[Address], first: int, last: int, *, more: Sequence[LogQuery] = ()) -> Range:
-    """Blocks `first` to `last`, the logs of `addresses` in them, and what `more` asks for.
+async def fetch_range(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuery]) -> Range:
+    """Blocks `first` to `last`, and what `queries` find in them.
 
     Raises:
+        UntrueAnswer: a header is not what its hash says.
         InconsistentAnswer: headers do not chain or are not those asked for, or a log is not of these blocks or not asked for.
         RpcUnavailable, RpcError.
     """
+    return await fetch_more(rpc, Range(await fetch_headers(rpc, first, last), ()), queries)
+
+
+async def fetch_headers(rpc: Rpc, first: int, last: int) -> tuple[Header, ...]:
+    """Blocks `first` to `last`, each hashed anew and the parent of the next. Raises as `fetch_range`."""
     numbers = range(first, last + 1)
     raw_headers = await rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
     if any(header is None for header in raw_headers):
         raise InconsistentAnswer(f"the node does not have all of blocks {first} to {last} yet")
     try:
-        headers = tuple(_header(each, number) for each, number in zip(raw_headers, numbers, strict=True))
-    except (KeyError, TypeError, ValueError) as error:
+        headers = tuple(_header(rpc, each, number) for each, number in zip(raw_headers, numbers, strict=True))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InconsistentAnswer(f"the node's headers of blocks {first} to {last} do not read: {error!r}") from error
     _require_chained(headers)
-    return await fetch_more(rpc, Range(headers, ()), [LogQuery(frozenset(addresses), first, last), *more])
+    return headers
 
 
 async def fetch_more(rpc: Rpc, fetched: Range, queries: Sequence[LogQuery]) -> Range:
@@ -155,11 +144,24 @@ def _within_one_address(transfer: ChainLog) -> bool:
     return transfer.topics[1] == transfer.topics[2]
 
 
-def _header(raw: dict[str, Any], number: int) -> Header:
-    header = Header(block_stamp(raw), Hash32(_bytes(raw["parentHash"])))
-    if header.stamp.number != number:
-        raise InconsistentAnswer(f"asked for block {number}, the node gave {header.stamp}")
-    return header
+def _header(rpc: Rpc, raw: dict[str, Any], number: int) -> Header:
+    stamp = block_stamp(raw)
+    if stamp.number != number:
+        raise InconsistentAnswer(f"asked for block {number}, the node gave {stamp}")
+    if (found := header_hash(raw)) != stamp.hash:
+        raise UntrueAnswer(
+            rpc.endpoint,
+            Lie.WRONG_HEADER,
+            stamp,
+            f"the header hashes to {hex0x(found)[:10]}: it was changed, or a fork gave headers a field that this version lacks",
+        )
+    return Header(
+        stamp=stamp,
+        parent_hash=Hash32(_bytes(raw["parentHash"])),
+        logs_bloom=int(raw["logsBloom"], 16),
+        receipts_root=Hash32(_bytes(raw["receiptsRoot"])),
+        transactions=raw["transactions"],
+    )
 
 
 def _log(raw: dict[str, Any], stamps: dict[Hash32, BlockStamp]) -> ChainLog:
@@ -185,7 +187,7 @@ def _require_chained(headers: Iterable[Header]) -> None:
 
 def _require_asked_for(logs: Sequence[ChainLog], query: LogQuery) -> None:
     for log in logs:
-        if not query.admits(log):
+        if not query.admits(log.address, log.topics):
             raise InconsistentAnswer(f"a log of {checksum(log.address)} in block {log.block}, which was not asked for")
 
 

@@ -1,11 +1,12 @@
 """The loop that keeps the books at the chain's final block, run by the holder of the listener's lease.
 
-Wake (doorbell or poll) → ask for the final block → fetch the next range → decode → record → repeat until caught up.
+Wake (doorbell or poll) → ask for the final block → fetch the next range → decode → prove → record → repeat until caught up.
 Only final blocks are recorded, so a reorganisation needs no undo. Should a *recorded* block change all the same, the
 loop stops for good and says so: that is for a person.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -15,21 +16,25 @@ from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.event_listener.decode import DecodedLog
 from paimon.application.event_listener.doorbell import Doorbell
-from paimon.application.event_listener.fetch import InconsistentAnswer, Range, shown
+from paimon.application.event_listener.fetch import Caught, InconsistentAnswer, UntrueAnswer, shown
 from paimon.application.event_listener.following import (
     add_followed,
     fetch_followed,
     first_followed,
     load_followed,
+    prove_followed,
     require_same_fund,
 )
 from paimon.application.event_listener.processing import Fetching
+from paimon.application.event_listener.proofs import count_lies
+from paimon.application.event_listener.prove import Proof, hiding_blocks
 from paimon.application.event_listener.record import CursorMoved, record
+from paimon.application.event_listener.wanted import Wanted
 from paimon.domain.chain import BlockStamp, checksum, hex0x
 from paimon.domain.followed import Followed, FollowedContract
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp, get_block
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import Cursor, LogStatus
 from paimon.infrastructure.database.sessions import Database
@@ -55,6 +60,8 @@ class Listener:
     chain: ChainAdapter
     options: ChainSettings
     start_block: int
+    second: Rpc | None = None
+    """Another endpoint, which settles what the first one's answers leave open."""
 
     async def follow(self, lease: HeldLease) -> None:
         """Follow the chain until cancelled or the lease is lost."""
@@ -92,29 +99,68 @@ class Listener:
 
     async def _advance(self, cursor: BlockStamp, followed: Followed, lease: HeldLease) -> tuple[BlockStamp, Followed] | None:
         """Record the next range of final blocks; None when caught up or when the node gives nothing usable now."""
+        began = monotonic()
         try:
             final = await self.chain.final_block(self.contracts.rpc)
             if final.number <= cursor.number:
                 return None
-            last = min(final.number, cursor.number + self.options.batch_blocks_max)
-            began = monotonic()
-            fetched, logs = await fetch_followed(self.contracts, followed, cursor.number + 1, last)
-            if fetched.parent_hash != cursor.hash:
-                await self._require_same_chain(cursor)
-                raise InconsistentAnswer(f"block {cursor.number + 1} does not follow {cursor}")
+            proof, logs = await self._proven(cursor, followed, final)
         except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
             log.warning("listener.waits_for_node", reason=str(error), **shown(cursor))
+            if isinstance(error, UntrueAnswer):
+                await self._report_lies([error.caught])
             return None
-        fetched = fetched.at_most(self.options.batch_logs_max)
-        fetching = Fetching(monotonic() - began, final.number - fetched.last.number)
-        new = await self._record(fetched, logs[: len(fetched.logs)], fetching, followed, lease)
-        return fetched.last, followed.with_more(new)
+        await self._report_lies(proof.caught)
+        last = proof.fetched.last
+        new = await self._record(proof, logs, Fetching(monotonic() - began, final.number - last.number), followed, lease)
+        return last, followed.with_more(new)
+
+    async def _proven(self, cursor: BlockStamp, followed: Followed, final: BlockStamp) -> tuple[Proof, list[DecodedLog]]:
+        """The blocks behind the cursor, fetched, cut to what one batch may cost, and proven.
+
+        Raises:
+            FinalBlockChanged, ChainBehindCursor, UntrueAnswer, InconsistentAnswer, RpcUnavailable, RpcError.
+        """
+        options = self.options
+        last = min(final.number, cursor.number + options.batch_blocks_max)
+        fetched, logs = await fetch_followed(self.contracts, followed, cursor.number + 1, last)
+        if fetched.parent_hash != cursor.hash:
+            await self._require_same_chain(cursor)
+            raise InconsistentAnswer(f"block {cursor.number + 1} does not follow {cursor}")
+        fetched = fetched.at_most(options.batch_logs_max)
+        receipts_max: int | None = options.receipts_blocks_max
+        if (
+            final.number - fetched.last.number <= options.receipts_depth_blocks
+        ):  # live: by receipts only, in ranges that allow it
+            hiding = hiding_blocks(fetched.headers, Wanted.of(followed))
+            if len(hiding) > options.receipts_blocks_max:
+                fetched = fetched.before(hiding[options.receipts_blocks_max].stamp.number)
+            receipts_max = None
+        its_logs = logs[: len(fetched.logs)]
+        return await prove_followed(self.contracts, followed, fetched, its_logs, second=self.second, receipts_max=receipts_max)
+
+    async def _report_lies(self, caught: Sequence[Caught]) -> None:
+        if not caught:
+            return
+        for each in caught:
+            log.error("endpoint.lied", endpoint=each.endpoint, lie=each.lie.value, block=each.block_number, reason=each.words)
+        async with self.database.write() as session:
+            await count_lies(session, caught)
 
     async def _record(
-        self, fetched: Range, logs: list[DecodedLog], fetching: Fetching, followed: Followed, lease: HeldLease
+        self, proof: Proof, logs: list[DecodedLog], fetching: Fetching, followed: Followed, lease: HeldLease
     ) -> list[FollowedContract]:
+        fetched = proof.fetched
         try:
-            new = await record(self.database, fetched, logs, followed=followed, epoch=lease.epoch, fetching=fetching)
+            new = await record(
+                self.database,
+                fetched,
+                logs,
+                followed=followed,
+                epoch=lease.epoch,
+                level=proof.level,
+                fetching=fetching,
+            )
         except CursorMoved as error:
             # Someone else writes. Whoever is right, it is not this holder any more: stand by, and start from the cursor.
             raise LeaseLost(str(error)) from error
@@ -122,7 +168,14 @@ class Listener:
             _report(decoded)
         for each in new:
             log.info("contract.followed", contract=each.contract.value, address=checksum(each.address), block=each.since_block)
-        log.debug("listener.recorded", blocks=len(fetched.headers), logs=len(logs), **shown(fetched.last))
+        log.debug(
+            "listener.recorded",
+            blocks=len(fetched.headers),
+            logs=len(logs),
+            proof=proof.level.value,
+            receipts_of=proof.receipts_of,
+            **shown(fetched.last),
+        )
         return new
 
     async def _take_cursor(self, lease: HeldLease) -> BlockStamp:

@@ -3,17 +3,21 @@
 The set is written in the transaction that records the announcing block, so that a restart, a standby and a replay know it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.decode import DecodedLog, decode_log
-from paimon.application.event_listener.fetch import LogQuery, Range, fetch_more, fetch_range, transfers
+from paimon.application.event_listener.fetch import Caught, Range, fetch_more, fetch_range
+from paimon.application.event_listener.prove import Proof, prove
+from paimon.application.event_listener.wanted import contract_queries, log_queries
 from paimon.domain.chain import Address, BlockStamp, ContractName, checksum
 from paimon.domain.followed import Followed, FollowedContract, Origin
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts, Read
+from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.models.derived import FollowedContractRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.settings import Refusal
@@ -78,20 +82,38 @@ async def fetch_followed(contracts: FundContracts, followed: Followed, first: in
         InconsistentAnswer, RpcUnavailable, RpcError.
     """
     vault = followed.treasury.vault
-    fetched = await fetch_range(
-        contracts.rpc,
-        followed.addresses(tokens=False),
-        first,
-        last,
-        more=transfers(followed.addresses(tokens=True), vault, first, last),
-    )
+    fetched = await fetch_range(contracts.rpc, first, last, log_queries(followed, first, last))
     logs = _decoded(contracts, followed, fetched)
     while new := announced(followed, logs):
-        queries = [query for each in new for query in _queries(each, vault, last)]
+        queries = [query for each in new for query in contract_queries(each, vault, last)]
         fetched = await fetch_more(contracts.rpc, fetched, queries)
         followed = followed.with_more(new)
         logs = _decoded(contracts, followed, fetched)
     return fetched, logs
+
+
+async def prove_followed(
+    contracts: FundContracts,
+    followed: Followed,
+    fetched: Range,
+    logs: list[DecodedLog],
+    *,
+    second: Rpc | None = None,
+    receipts_max: int | None = None,
+) -> tuple[Proof, list[DecodedLog]]:
+    """The range's proof, and its logs decoded as they are proven: a contract may be announced by a log that was left out.
+
+    Raises as `prove`.
+    """
+    caught: tuple[Caught, ...] = ()
+    while True:
+        then = followed.with_more(announced(followed, logs))
+        proof = await prove(contracts.rpc, fetched, then, second=second, receipts_max=receipts_max)
+        caught += proof.caught
+        if proof.fetched.logs == fetched.logs:
+            return replace(proof, caught=caught), logs
+        fetched = proof.fetched
+        logs = _decoded(contracts, then, fetched)
 
 
 def announced(followed: Followed, logs: Iterable[DecodedLog]) -> list[FollowedContract]:
@@ -102,10 +124,3 @@ def announced(followed: Followed, logs: Iterable[DecodedLog]) -> list[FollowedCo
 def _decoded(contracts: FundContracts, followed: Followed, fetched: Range) -> list[DecodedLog]:
     names = followed.names()
     return [decode_log(each, names, contracts.abis) for each in fetched.logs]
-
-
-def _queries(new: FollowedContract, vault: Address, last: int) -> Sequence[LogQuery]:
-    """From the whole of the announcing block on: what the contract did before it in that block belongs to it."""
-    if new.contract is ContractName.TOKEN:
-        return transfers([new.address], vault, new.since_block, last)
-    return [LogQuery(frozenset({new.address}), new.since_block, last)]

@@ -1,4 +1,4 @@
-"""One range of final blocks into the database: cursor, blocks, logs, projections and due reactions in one transaction.
+"""One range of final blocks into the database: cursor, blocks, logs, proof, projections, due reactions in one transaction.
 
 The cursor moves by compare-and-set on (hash of the parent, epoch of the lease). A second writer, or one that lost its
 lease while it slept, finds another hash or epoch there and writes nothing; a crash at any point repeats the batch with
@@ -17,8 +17,10 @@ from paimon.application.event_listener.fetch import Header, Range
 from paimon.application.event_listener.following import add_followed, announced
 from paimon.application.event_listener.processing import Fetching, add_batch, microseconds
 from paimon.application.event_listener.project import project
+from paimon.application.event_listener.proofs import add_proof
 from paimon.application.event_listener.react import due_reactions
 from paimon.domain.followed import Followed, FollowedContract
+from paimon.domain.proof import ProofLevel, RangeProof
 from paimon.infrastructure.database.copying import driver_connection
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.sessions import Database, WriteSession
@@ -46,9 +48,10 @@ async def record(
     *,
     followed: Followed,
     epoch: int,
+    level: ProofLevel = ProofLevel.NONE,
     fetching: Fetching = _EFFORTLESS,
 ) -> list[FollowedContract]:
-    """Commit one range, or nothing; the contracts that it brought in, followed from now on.
+    """Commit one range with how it is proven, or nothing; the contracts that it brought in, followed from now on.
 
     Raises:
         CursorMoved: the compare-and-set found another hash or epoch.
@@ -60,6 +63,7 @@ async def record(
             await project(session, logs, followed.treasury)
         await _copy_blocks(session, fetched.headers)
         await _copy_logs(session, logs)
+        await add_proof(session, RangeProof(fetched.headers[0].stamp.number, fetched.last.number, level))
         new = announced(followed, logs)
         await add_followed(session, new)
         await _add_reactions(session, logs)

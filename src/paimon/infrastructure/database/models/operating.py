@@ -1,13 +1,15 @@
-"""What the house's own machinery did: the listener's batches, and what was removed because its time was over.
+"""What the house's own machinery did and met: the listener's batches, what was removed because its time was over, and which
+endpoints were caught at answers that are not true.
 
 Owned, because no replay can find it out again: it tells of this house's work, not of the chain.
 """
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Integer, Text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Integer, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from paimon.domain.proof import Lie
 from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.types import Instant
+from paimon.infrastructure.database.types import Instant, enum_check, enum_column
 
 SCHEMA = {"schema": "owned"}
 
@@ -52,6 +54,19 @@ class EventProcessingHour(Base):
     fetch_us: Mapped[int] = mapped_column(BigInteger)
     record_us: Mapped[int] = mapped_column(BigInteger)
     record_us_max: Mapped[int] = mapped_column(BigInteger)
+
+
+class EndpointLie(Base):
+    """How often an endpoint was caught at one kind of untrue answer, and the last time."""
+
+    __tablename__ = "endpoint_lies"
+    __table_args__ = (enum_check("lie", Lie), CheckConstraint("times > 0", name="happened"), SCHEMA)
+    endpoint: Mapped[str] = mapped_column(Text, primary_key=True)
+    lie: Mapped[Lie] = enum_column(Lie, primary_key=True)
+    times: Mapped[int] = mapped_column(BigInteger)
+    last_block: Mapped[int] = mapped_column(BigInteger)
+    last_words: Mapped[str] = mapped_column(Text)
+    last_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 
 class RetentionRun(Base):

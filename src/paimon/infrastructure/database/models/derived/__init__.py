@@ -12,6 +12,7 @@ from paimon.infrastructure.database.models.derived.chain import (
     FollowedContractRow,
     LogStatus,
     Observation,
+    RangeProofRow,
     RawLog,
 )
 from paimon.infrastructure.database.models.derived.control import (
@@ -31,6 +32,7 @@ INPUTS: Final[tuple[type[Base], ...]] = (
     RawLog,
     Observation,
     FollowedContractRow,
+    RangeProofRow,
     DailySnapshot,
     AssetHoldingSnapshot,
 )
@@ -79,6 +81,7 @@ __all__ = [
     "LogStatus",
     "Observation",
     "OtcOrderRow",
+    "RangeProofRow",
     "RawLog",
     "RedemptionRequest",
     "RoleChangeRow",

@@ -13,12 +13,14 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.chain import ContractName
 from paimon.domain.followed import Origin
+from paimon.domain.proof import ProofLevel
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.types import (
     AddressBytes,
@@ -142,6 +144,26 @@ class FollowedContractRow(Base):
     contract: Mapped[ContractName] = enum_column(ContractName)
     origin: Mapped[Origin] = enum_column(Origin)
     since_block: Mapped[int] = mapped_column(BigInteger)
+
+
+class RangeProofRow(Base):
+    """Recorded blocks, and how it is proven that nothing of them is missing. Blocks in no row were recorded without proof.
+
+    Neighbours of one level are one row, so that the table grows with what goes wrong and not with the chain.
+    """
+
+    __tablename__ = "range_proofs"
+    __table_args__ = (
+        CheckConstraint("first_block <= last_block", name="blocks_in_order"),
+        enum_check("level", ProofLevel),
+        ExcludeConstraint(
+            (text("int8range(first_block, last_block, '[]')"), "&&"), name="ex_range_proofs_blocks", using="gist"
+        ),
+        SCHEMA,
+    )
+    first_block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    last_block: Mapped[int] = mapped_column(BigInteger)
+    level: Mapped[ProofLevel] = enum_column(ProofLevel)
 
 
 class ChainTransactionRow(Base):

@@ -1,0 +1,24 @@
+"""A block's 2048-bit bloom: what a header says of its logs. It has no false negatives: what is excluded was not logged.
+
+Each log sets three bits for its address and three for each topic, wherever the topic stands. Source: Yellow Paper, 4.3.1.
+"""
+
+from functools import lru_cache
+
+from paimon.infrastructure.blockchain.keccak import keccak256
+
+
+@lru_cache(maxsize=4_096)
+def bloom_of(*parts: bytes) -> int:
+    """The bits that a log sets which has all these as its address or topics."""
+    bits = 0
+    for part in parts:
+        digest = keccak256(part)
+        for place in (0, 2, 4):
+            bits |= 1 << (int.from_bytes(digest[place : place + 2], "big") & 2047)
+    return bits
+
+
+def excludes(bloom: int, bits: int) -> bool:
+    """Whether no log of the block can have set these bits."""
+    return bloom & bits != bits

@@ -1,0 +1,75 @@
+"""A block's hash, recomputed from its header as a node shows it in JSON: the node's word for the hash is not taken.
+
+Fields came with forks, each behind the ones before. A node of any kind leaves out what its chain does not have yet; one that
+is missing in between stands empty. Source: go-ethereum and bsc, core/types/block.go (rlp:"optional").
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from paimon.domain.chain import Hash32
+from paimon.infrastructure.blockchain.keccak import keccak256
+from paimon.infrastructure.blockchain.merkle import encode
+
+_FIRST: Final = (
+    "parentHash",
+    "sha3Uncles",
+    "miner",
+    "stateRoot",
+    "transactionsRoot",
+    "receiptsRoot",
+    "logsBloom",
+    "difficulty",
+    "number",
+    "gasLimit",
+    "gasUsed",
+    "timestamp",
+    "extraData",
+    "mixHash",
+    "nonce",
+)
+_BY_FORKS: Final = (
+    "baseFeePerGas",  # London
+    "withdrawalsRoot",  # Shanghai
+    "blobGasUsed",  # Cancun
+    "excessBlobGas",
+    "parentBeaconBlockRoot",
+    "requestsHash",  # Prague
+    "blockAccessListHash",  # Amsterdam
+    "slotNumber",
+)
+_QUANTITIES: Final = frozenset({
+    "difficulty",
+    "number",
+    "gasLimit",
+    "gasUsed",
+    "timestamp",
+    "baseFeePerGas",
+    "blobGasUsed",
+    "excessBlobGas",
+    "slotNumber",
+})  # fmt: skip
+
+
+def header_hash(header: Mapping[str, Any]) -> Hash32:
+    """What the hash of this header is.
+
+    Raises:
+        KeyError, TypeError, ValueError: a field that every header has is missing, or one is no hex.
+    """
+    fields = [_field(name, header[name]) for name in _FIRST]
+    for name in _BY_FORKS:
+        value = header.get(name)
+        fields.append(b"" if value is None else _field(name, value))
+    present = len(fields)
+    while header.get(_BY_FORKS[present - len(_FIRST) - 1]) is None and present > len(_FIRST):
+        present -= 1
+    return Hash32(keccak256(encode(fields[:present])))
+
+
+def _field(name: str, value: str) -> bytes:
+    digits = value[2:]
+    if name in _QUANTITIES:  # without leading zeros, however the node wrote it
+        digits = digits.lstrip("0")
+        return bytes.fromhex(digits if len(digits) % 2 == 0 else "0" + digits)
+    return bytes.fromhex(digits)

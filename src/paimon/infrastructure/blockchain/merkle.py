@@ -1,0 +1,86 @@
+"""RLP, and the root of a block's ordered Merkle-Patricia trie: what a header says of its receipts, recomputed.
+
+Ours rather than a library's. `rlp` infers a serializer for every item: 90 µs for a header, and each block has one; this
+takes 5. A general trie keeps nodes in a database to be changed one key at a time; here all keys are there at once and
+nothing but the root is wanted, which is one recursion. The tests hold both against `rlp` and `trie`.
+
+Source: Ethereum's Yellow Paper, appendices B and D.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from paimon.infrastructure.blockchain.keccak import keccak256
+
+Item: TypeAlias = "bytes | Sequence[Item]"
+
+
+def encode(item: Item) -> bytes:
+    """An item's recursive length prefix encoding."""
+    if isinstance(item, bytes):
+        return item if len(item) == 1 and item[0] < 0x80 else _prefixed(0x80, item)
+    return _prefixed(0xC0, b"".join(map(encode, item)))
+
+
+def quantity(number: int) -> bytes:
+    """A number as RLP has it: big-endian without leading zeros; zero is empty."""
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+_SHORT: Final = 55
+
+
+def _prefixed(offset: int, payload: bytes) -> bytes:
+    if len(payload) <= _SHORT:
+        return bytes((offset + len(payload),)) + payload
+    length = quantity(len(payload))
+    return bytes((offset + _SHORT + len(length),)) + length + payload
+
+
+EMPTY_ROOT: Final = keccak256(encode(b""))
+
+
+def ordered_root(values: Sequence[bytes]) -> bytes:
+    """The root of the trie that has each value under the RLP of its place in the list."""
+    if not values:
+        return EMPTY_ROOT
+    leaves = sorted((_nibbles(encode(quantity(place))), value) for place, value in enumerate(values))
+    return keccak256(encode(_node(leaves, 0)))
+
+
+_Leaf = tuple[bytes, bytes]
+"""A key's nibbles, one a byte, and the value."""
+
+
+def _nibbles(key: bytes) -> bytes:
+    return bytes(nibble for byte in key for nibble in (byte >> 4, byte & 15))
+
+
+def _node(leaves: Sequence[_Leaf], depth: int) -> Sequence[Item]:
+    """The node over sorted leaves that agree in their first `depth` nibbles. No key is another's beginning: RLP has none."""
+    first, value = leaves[0]
+    if len(leaves) == 1:
+        return (_packed(first[depth:], leaf=True), value)
+    last = leaves[-1][0]
+    shared = depth
+    while first[shared] == last[shared]:
+        shared += 1
+    if shared > depth:
+        return (_packed(first[depth:shared], leaf=False), _reference(_node(leaves, shared)))
+    children: list[list[_Leaf]] = [[] for _ in range(16)]
+    for leaf in leaves:
+        children[leaf[0][depth]].append(leaf)
+    return (*(_reference(_node(each, depth + 1)) if each else b"" for each in children), b"")
+
+
+def _reference(node: Sequence[Item]) -> Item:
+    """How a node is named in the one above: by its hash, or by itself where that is shorter."""
+    encoded = encode(node)
+    return node if len(encoded) < 32 else keccak256(encoded)
+
+
+def _packed(nibbles: bytes, *, leaf: bool) -> bytes:
+    """Nibbles two a byte, after a flag that tells a leaf from an extension and an odd number of nibbles from an even one."""
+    odd = len(nibbles) % 2
+    flagged = (bytes((2 * leaf + 1,)) if odd else bytes((2 * leaf, 0))) + nibbles
+    return bytes(high << 4 | low for high, low in zip(flagged[::2], flagged[1::2], strict=True))

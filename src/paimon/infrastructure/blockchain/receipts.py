@@ -1,0 +1,135 @@
+"""A block's receipts as its header commits to them: their root recomputed, and the logs they hold.
+
+What a node shows beside a receipt's own content (which block a log lies in, its number there) is not under the root and is
+not read here: a log's place follows from the place of its receipt. The hash of a transaction is under another root, which
+takes all transactions in full to recompute; it is read where the node says it, and the block, the receipt and the log must
+say the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from paimon.domain.chain import Address, Hash32
+from paimon.infrastructure.blockchain.merkle import encode, ordered_root, quantity
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+
+Receipt = Mapping[str, Any]
+"""As `eth_getBlockReceipts` and `eth_getTransactionReceipt` show it."""
+
+
+class ReceiptsNotServed(Exception):
+    """The endpoint does not serve receipts of these blocks, by block or by transaction, and will not by being asked again."""
+
+
+class ReceiptLog(NamedTuple):
+    """A log, and its place in the block by our own count."""
+
+    log_index: int
+    tx_index: int
+    tx_hash: Hash32
+    address: Address
+    topics: tuple[bytes, ...]
+    data: bytes
+
+
+def receipts_root(receipts: Sequence[Receipt]) -> Hash32:
+    """What the header of a block with these receipts, in their order, has as `receiptsRoot`.
+
+    Raises:
+        KeyError, TypeError, ValueError: a receipt does not read.
+    """
+    return Hash32(ordered_root([_encoded(each) for each in receipts]))
+
+
+def receipt_logs(receipts: Sequence[Receipt]) -> Iterator[ReceiptLog]:
+    """Every log of the block, oldest first. Raises as `receipts_root` does."""
+    log_index = 0
+    for tx_index, receipt in enumerate(receipts):
+        tx_hash = Hash32(_bytes(receipt["transactionHash"]))
+        for log in receipt["logs"]:
+            yield ReceiptLog(log_index, tx_index, tx_hash, *_content(log))
+            log_index += 1
+
+
+def _encoded(receipt: Receipt) -> bytes:
+    """The receipt as its transaction's type has it: bare for the first kind, behind the type's number for all later ones."""
+    logs = [_content(each) for each in receipt["logs"]]
+    status = receipt.get("status")
+    content = encode([
+        _bytes(receipt["root"]) if status is None else quantity(int(status, 16)),  # Ethereum's before Byzantium have no status
+        quantity(int(receipt["cumulativeGasUsed"], 16)),
+        _bytes(receipt["logsBloom"]),
+        logs,
+    ])  # fmt: skip
+    kind = int(receipt.get("type") or "0x0", 16)
+    return bytes((kind,)) + content if kind else content
+
+
+def _content(log: Mapping[str, Any]) -> tuple[Address, tuple[bytes, ...], bytes]:
+    """What of a log is under the root."""
+    return Address(_bytes(log["address"])), tuple(_bytes(topic) for topic in log["topics"]), _bytes(log["data"])
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+_BLOCKS_A_REQUEST: Final = 5
+"""A full block's receipts are hundreds of kilobytes."""
+_TRANSACTIONS_A_REQUEST: Final = 100
+
+
+async def read_block_receipts(rpc: Rpc, blocks: Sequence[tuple[int, Sequence[str]]]) -> list[Sequence[Receipt] | None]:
+    """The receipts of each block, given by its number and the hashes of its transactions; None where the node has none yet.
+
+    By block where the node can; else by transaction, which is slower and says the same.
+
+    Raises:
+        ReceiptsNotServed, RpcUnavailable, RpcError.
+    """
+    numbers = [number for number, _ in blocks]
+    found: list[Sequence[Receipt] | None] = []
+    try:
+        for chunk in _chunks(numbers, _BLOCKS_A_REQUEST):
+            found += await rpc.batch([("eth_getBlockReceipts", [hex(number)]) for number in chunk])
+    except RpcError as error:
+        if not _never_served(error):
+            raise
+    else:
+        return found
+    try:
+        return [await _by_transaction(rpc, transactions) for _, transactions in blocks]
+    except RpcError as error:
+        if not _never_served(error):
+            raise
+        raise ReceiptsNotServed(f"{rpc.endpoint} serves no receipts of block {numbers[0]}: {error}") from error
+
+
+async def _by_transaction(rpc: Rpc, transactions: Sequence[str]) -> list[Receipt] | None:
+    found: list[Receipt | None] = []
+    for chunk in _chunks(transactions, _TRANSACTIONS_A_REQUEST):
+        found += await rpc.batch([("eth_getTransactionReceipt", [each]) for each in chunk])
+    there = [each for each in found if each is not None]
+    return there if len(there) == len(found) else None
+
+
+def _chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+_NEVER_SERVED_CODES: Final = frozenset({-32601, -32004, 4444})
+"""No such method; not supported; history pruned (EIP-4444)."""
+_NEVER_SERVED_WORDS: Final = (
+    "does not exist",
+    "not available",
+    "not supported",
+    "unsupported",
+    "method not found",
+    "unknown method",
+    "not whitelisted",
+    "pruned",
+)
+
+
+def _never_served(error: RpcError) -> bool:
+    return error.code in _NEVER_SERVED_CODES or any(words in error.message.lower() for words in _NEVER_SERVED_WORDS)

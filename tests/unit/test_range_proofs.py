@@ -1,0 +1,38 @@
+"""Proofs of ranges, added in any order, say of each block the strongest that was said of it, in as few ranges as can be."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.domain.proof import ProofLevel, RangeProof, raised
+
+pytestmark = pytest.mark.unit
+
+PROOFS = st.builds(
+    lambda first, length, level: RangeProof(first, first + length, level),
+    st.integers(0, 40),
+    st.integers(0, 12),
+    st.sampled_from(ProofLevel),
+)
+
+
+@given(st.lists(PROOFS, max_size=12))
+def test_each_block_has_the_strongest_proof_it_was_given_in_as_few_ranges_as_can_be(given_proofs: list[RangeProof]) -> None:
+    kept: list[RangeProof] = []
+    strongest: dict[int, ProofLevel] = {}
+    for proof in given_proofs:
+        kept = raised(kept, proof)
+        for block in range(proof.first, proof.last + 1):
+            strongest[block] = max(strongest.get(block, ProofLevel.NONE), proof.level, key=lambda level: level.rank)
+    assert {block: each.level for each in kept for block in range(each.first, each.last + 1)} == strongest
+    assert sum(each.last - each.first + 1 for each in kept) == len(strongest)
+    for before, after in pairwise(kept):
+        assert before.last < after.first
+        assert before.last + 1 < after.first or before.level is not after.level
+
+
+def test_a_range_without_blocks_is_none() -> None:
+    with pytest.raises(ValueError, match="no blocks"):
+        RangeProof(2, 1, ProofLevel.CHAINED)
