@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
@@ -25,7 +26,7 @@ from paimon.infrastructure.blockchain.rpc import Rpc, RpcUnavailable
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient
-from paimon.settings import HttpUrl, Refusal, Settings
+from paimon.settings import Refusal, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,12 @@ def open_redis(settings: Settings) -> Redis:
     )
 
 
+def open_node(url: SecretStr, settings: Settings) -> Rpc:
+    """One endpoint with the settings' patience; opened by `async with`."""
+    chain = settings.chain
+    return Rpc(url.get_secret_value(), timeout_seconds=chain.request_timeout_seconds, attempts_max=chain.attempts_max)
+
+
 @asynccontextmanager
 async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House]:
     """Build everything a process needs; connections are opened when first used, and closed at the end of the block."""
@@ -109,9 +116,8 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
         stack.push_async_callback(redis.aclose)
         chain = settings.chain
 
-        async def node(url: HttpUrl) -> Rpc:
-            rpc = Rpc(url.get_secret_value(), timeout_seconds=chain.request_timeout_seconds, attempts_max=chain.attempts_max)
-            return await stack.enter_async_context(rpc)
+        async def node(url: SecretStr) -> Rpc:
+            return await stack.enter_async_context(open_node(url, settings))
 
         rpc = await node(chain.rpc_url)
         yield House(

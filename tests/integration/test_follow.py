@@ -77,7 +77,7 @@ def stands_at(database: Database, *wanted: int) -> Callable[[], Any]:
 LIES: dict[str, Callable[[StubChain], object]] = {
     "a header does not follow": lambda chain: chain.headers[6].update(parentHash=hex0x(b"\xee" * 32)),
     "a log is of another fork": lambda chain: chain.logs[0].update(blockHash=hex0x(b"\xee" * 32)),
-    "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32]),
+    "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32], unasked=True),
 }
 
 

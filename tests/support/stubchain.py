@@ -22,7 +22,8 @@ _ZERO: Final = hex0x(bytes(32))
 class StubChain:
     """Blocks 0 to `head`, each the parent of the next; a block's logs are of one transaction.
 
-    Spoil `headers`, `logs` or `receipts` after the last `emit` to make the node lie.
+    Spoil `headers`, `logs` or `receipts` after the last `emit` to make the node lie; a log that is `unasked` is given in
+    every answer.
     """
 
     head: int
@@ -96,8 +97,7 @@ class StubChain:
 
         def get_logs(params: list[Any]) -> list[dict[str, Any]]:
             first, last = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
-            transfers = "topics" in params[0]
-            asked = (each for each in self.logs if (each["address"] in params[0]["address"]) or not transfers)
+            asked = (each for each in self.logs if each.get("unasked") or _is_asked_for(each, params[0]))
             return [each for each in asked if first <= int(each["blockNumber"], 16) <= last]
 
         def get_receipt(params: list[Any]) -> Any:
@@ -112,6 +112,14 @@ class StubChain:
             "eth_chainId": hex(31337),
             "eth_call": hex0x(bytes(12) + ASSET),  # the listener asks for `Vault.asset()` and nothing else
         }
+
+
+def _is_asked_for(log: dict[str, Any], query: dict[str, Any]) -> bool:
+    topics = log["topics"]
+    wanted = enumerate(query.get("topics", []))
+    return log["address"] in query["address"] and all(
+        topic is None or topics[place : place + 1] == [topic] for place, topic in wanted
+    )
 
 
 def _transaction(block: int) -> str:

@@ -39,6 +39,9 @@ from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 
 log = structlog.get_logger(__name__)
 
+_BLOCKS_A_REQUEST: Final = 5
+"""A full block's receipts are hundreds of kilobytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -115,12 +118,15 @@ async def proven_logs(
 
 
 async def _checked_logs(rpc: Rpc, blocks: Sequence[Header], wanted: Wanted) -> list[ChainLog]:
-    answers = await read_block_receipts(rpc, [(each.stamp.number, each.transactions) for each in blocks])
+    """A few blocks at a time: of all the receipts only the wanted logs are kept."""
     found: list[ChainLog] = []
-    for header, receipts in zip(blocks, answers, strict=True):
-        if receipts is None:
-            raise InconsistentAnswer(f"{rpc.endpoint} does not have the receipts of block {header.stamp} yet")
-        found += _logs_of(rpc, header, receipts, wanted)
+    for start in range(0, len(blocks), _BLOCKS_A_REQUEST):
+        chunk = blocks[start : start + _BLOCKS_A_REQUEST]
+        answers = await read_block_receipts(rpc, [(each.stamp.number, each.transactions) for each in chunk])
+        for header, receipts in zip(chunk, answers, strict=True):
+            if receipts is None:
+                raise InconsistentAnswer(f"{rpc.endpoint} does not have the receipts of block {header.stamp} yet")
+            found += _logs_of(rpc, header, receipts, wanted)
     return found
 
 

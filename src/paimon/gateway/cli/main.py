@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "desk": "desk",
     "reconcile": "reconcile",
     "replay": "replay",
+    "audit-chain": "audit_chain",
     "snapshot": "snapshot",
     "nav": "nav",
     "demo": "demo.commands",

@@ -74,8 +74,6 @@ def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-_BLOCKS_A_REQUEST: Final = 5
-"""A full block's receipts are hundreds of kilobytes."""
 _TRANSACTIONS_A_REQUEST: Final = 100
 
 
@@ -87,34 +85,26 @@ async def read_block_receipts(rpc: Rpc, blocks: Sequence[tuple[int, Sequence[str
     Raises:
         ReceiptsNotServed, RpcUnavailable, RpcError.
     """
-    numbers = [number for number, _ in blocks]
-    found: list[Sequence[Receipt] | None] = []
     try:
-        for chunk in _chunks(numbers, _BLOCKS_A_REQUEST):
-            found += await rpc.batch([("eth_getBlockReceipts", [hex(number)]) for number in chunk])
+        return await rpc.batch([("eth_getBlockReceipts", [hex(number)]) for number, _ in blocks])
     except RpcError as error:
         if not _never_served(error):
             raise
-    else:
-        return found
     try:
         return [await _by_transaction(rpc, transactions) for _, transactions in blocks]
     except RpcError as error:
         if not _never_served(error):
             raise
-        raise ReceiptsNotServed(f"{rpc.endpoint} serves no receipts of block {numbers[0]}: {error}") from error
+        raise ReceiptsNotServed(f"{rpc.endpoint} serves no receipts of block {blocks[0][0]}: {error}") from error
 
 
 async def _by_transaction(rpc: Rpc, transactions: Sequence[str]) -> list[Receipt] | None:
     found: list[Receipt | None] = []
-    for chunk in _chunks(transactions, _TRANSACTIONS_A_REQUEST):
+    for start in range(0, len(transactions), _TRANSACTIONS_A_REQUEST):
+        chunk = transactions[start : start + _TRANSACTIONS_A_REQUEST]
         found += await rpc.batch([("eth_getTransactionReceipt", [each]) for each in chunk])
     there = [each for each in found if each is not None]
     return there if len(there) == len(found) else None
-
-
-def _chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 _NEVER_SERVED_CODES: Final = frozenset({-32601, -32004, 4444})

@@ -1,0 +1,82 @@
+"""`paimon audit-chain`: recorded blocks against the chain's receipts, and the stronger proof where nothing differs."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from paimon.application.books.audit import Audited, Progress, audit_chain
+from paimon.application.event_listener.fetch import InconsistentAnswer
+from paimon.composition import open_node
+from paimon.gateway.cli.opened import opened_database
+from paimon.gateway.cli.process import explained, refuse
+from paimon.infrastructure.blockchain.finality import require_chain
+from paimon.infrastructure.blockchain.receipts import ReceiptsNotServed
+from paimon.infrastructure.database import version
+from paimon.settings import Settings, load_settings
+
+app = typer.Typer()
+
+First = Annotated[int, typer.Argument(metavar="FROM", min=1, help="The first block.")]
+Last = Annotated[int, typer.Argument(metavar="TO", min=1, help="The last block, included.")]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        envvar="PAIMON_AUDIT_ENDPOINT",
+        show_envvar=True,
+        help="URL of the node to ask; best one that did not serve the listener. Its key is better given by the variable.",
+    ),
+]
+
+
+@app.command("audit-chain")
+def audit_now(context: typer.Context, first: First, last: Last, endpoint: Endpoint = None) -> None:
+    """Hold recorded blocks against the chain once more; exit with 1 when a log is missing, too many or different.
+
+    Beside a listener that goes on. Nothing in the books is changed; what differs is recorded anew from the chain.
+    """
+    with explained():
+        audited = asyncio.run(_audit(load_settings(context.obj), first, last, endpoint))
+    for each in audited.differences:
+        print(each)
+    print(f"{audited.blocks} blocks audited, the receipts of {audited.receipts_of} of them read")
+    print(f"differences: {len(audited.differences)}")
+    if audited.differences:
+        raise typer.Exit(1)
+
+
+async def _audit(settings: Settings, first: int, last: int, endpoint: str | None) -> Audited:
+    url = settings.chain.rpc_url if endpoint is None else _url(endpoint)
+    async with opened_database(settings, process="audit-chain") as database, open_node(url, settings) as rpc:
+        await version.require_current(database.engine)
+        await require_chain(rpc, settings.chain.chain_id)
+        try:
+            with _progress() as progress:
+                return await audit_chain(database, rpc, first, last, progress=progress)
+        except (InconsistentAnswer, ReceiptsNotServed) as error:
+            refuse(f"the audit ended before it was through, with nothing changed but the blocks proven so far: {error}")
+
+
+def _url(endpoint: str) -> SecretStr:
+    if not endpoint.startswith(("https://", "http://")):
+        refuse("--endpoint must be a URL that starts with https:// or http://")
+    return SecretStr(endpoint)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar with the time left, on stderr, so that the answer alone is on stdout."""
+    columns = (TextColumn("auditing blocks"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("audit", total=None)
+
+        def told(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield told

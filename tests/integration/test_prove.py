@@ -1,0 +1,285 @@
+"""Whatever a node says of a range's logs, what is proven is what the headers commit to, and the node is caught."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from tests.support.jsonrpc import NodeError, StubNode, stub_node
+from tests.support.logs import FOLLOWED, FUND
+from tests.support.strategies import address
+from tests.support.stubchain import StubChain
+
+from paimon.application.event_listener.fetch import InconsistentAnswer, Range, UntrueAnswer, fetch_headers, fetch_range
+from paimon.application.event_listener.prove import Proof, prove
+from paimon.application.event_listener.wanted import log_queries
+from paimon.domain.chain import hex0x
+from paimon.domain.proof import Lie, ProofLevel
+from paimon.infrastructure.blockchain.bloom import bloom_of
+from paimon.infrastructure.blockchain.keccak import keccak256
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+
+pytestmark = pytest.mark.integration
+
+TOPIC = b"\x11" * 32
+TOKEN = address(0xA0)
+TRANSFER = keccak256(b"Transfer(address,address,uint256)")
+PARTY, OTHER = bytes(12) + FUND.vault, bytes(12) + address(0xBEEF)
+
+
+def a_chain() -> StubChain:
+    chain = StubChain(head=12)
+    for block in (3, 5, 5, 8):
+        chain.emit(block, FUND.vault, [TOPIC], bytes([block]))
+    chain.emit(9, TOKEN, [TRANSFER, OTHER, PARTY], b"\x09")
+    return chain
+
+
+@pytest.fixture
+async def chain() -> StubChain:
+    return a_chain()
+
+
+@pytest.fixture
+async def node(chain: StubChain) -> AsyncIterator[StubNode]:
+    async with stub_node() as opened:
+        chain.serve(opened)
+        yield opened
+
+
+@pytest.fixture
+async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
+    async with Rpc(node.url, timeout_seconds=5, attempts_max=1) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def another(chain: StubChain) -> AsyncIterator[tuple[StubNode, Rpc]]:
+    """A second endpoint of the same chain, which tells the truth."""
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(stub_node())
+        a_chain().serve(node)
+        yield node, await stack.enter_async_context(Rpc(node.url, timeout_seconds=5, attempts_max=1))
+
+
+async def fetched(rpc: Rpc, first: int = 1, last: int = 12) -> Range:
+    return await fetch_range(rpc, first, last, log_queries(FOLLOWED, first, last))
+
+
+async def proven(rpc: Rpc, **how: Any) -> Proof:
+    return await prove(rpc, await fetched(rpc), FOLLOWED, **how)
+
+
+def asked(node: StubNode, method: str) -> list[int]:
+    return [int(params[0], 16) for name, params in node.asked if name == method]
+
+
+async def test_receipts_are_asked_only_of_blocks_whose_bloom_does_not_exclude_all_that_is_followed(
+    node: StubNode, rpc: Rpc
+) -> None:
+    proof = await proven(rpc)
+    assert asked(node, "eth_getBlockReceipts") == [3, 5, 8, 9]
+    assert (proof.level, proof.receipts_of, proof.caught) == (ProofLevel.RECEIPTS, 4, ())
+    assert [(each.block.number, each.log_index, each.data) for each in proof.fetched.logs] == [
+        (3, 0, b"\x03"),
+        (5, 0, b"\x05"),
+        (5, 1, b"\x05"),
+        (8, 0, b"\x08"),
+        (9, 0, b"\x09"),
+    ]
+
+
+async def test_a_bloom_with_bits_of_others_costs_a_question_and_changes_nothing(
+    chain: StubChain, node: StubNode, rpc: Rpc
+) -> None:
+    chain.emit(10, address(0x77), [TOPIC])  # sets no bit of ours but the topic's
+    chain.hide(11, bloom_of(FUND.vault))
+    proof = await proven(rpc)
+    assert asked(node, "eth_getBlockReceipts") == [3, 5, 8, 9, 11]
+    assert len(proof.fetched.logs) == 5
+    assert proof.caught == ()
+
+
+async def test_logs_of_tokens_that_are_not_the_vaults_are_nobodys(chain: StubChain, rpc: Rpc) -> None:
+    for topics in ([TRANSFER, OTHER, OTHER], [keccak256(b"Approval(address,address,uint256)"), PARTY, OTHER], [TRANSFER], []):
+        chain.emit(9, TOKEN, topics)
+    proof = await proven(rpc)
+    assert [each.data for each in proof.fetched.logs if each.address == TOKEN] == [b"\x09"]
+
+
+LIES: dict[str, tuple[Callable[[StubChain], object], set[Lie]]] = {
+    "a log is left out": (lambda chain: chain.logs.pop(0), {Lie.OMITTED_LOG}),
+    "a log of several is left out": (lambda chain: chain.logs.pop(2), {Lie.OMITTED_LOG}),
+    "all logs are left out": (lambda chain: chain.logs.clear(), {Lie.OMITTED_LOG}),
+    "a token's transfer is left out": (lambda chain: chain.logs.pop(), {Lie.OMITTED_LOG}),
+    "a log of the right contract is forged": (
+        lambda chain: chain.logs.append(chain.logs[0] | {"logIndex": "0x1", "data": "0x99"}),
+        {Lie.FORGED_LOG},
+    ),
+    "a log is forged in a block that has none": (
+        lambda chain: chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]}),
+        {Lie.FORGED_LOG},
+    ),
+    "a log has other data": (lambda chain: chain.logs[0].update(data="0x99"), {Lie.CHANGED_LOG}),
+    "a log has another transaction": (
+        lambda chain: chain.logs[0].update(transactionHash=hex0x(b"\xee" * 32)),
+        {Lie.CHANGED_LOG},
+    ),
+    "a log has another place": (
+        lambda chain: chain.logs[0].update(logIndex="0x5"),
+        {Lie.OMITTED_LOG, Lie.FORGED_LOG},
+    ),
+    "a log is put into another block": (
+        lambda chain: chain.logs[0].update(blockHash=chain.headers[8]["hash"], logIndex="0x1"),
+        {Lie.OMITTED_LOG, Lie.FORGED_LOG},
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_what_a_node_left_out_invented_or_changed_is_found_and_the_proven_logs_are_taken(
+    chain: StubChain, rpc: Rpc, lie: str
+) -> None:
+    truth = (await proven(rpc)).fetched.logs
+    spoil, kinds = LIES[lie]
+    spoil(chain)
+    proof = await proven(rpc)
+    assert proof.fetched.logs == truth
+    assert proof.level is ProofLevel.RECEIPTS
+    assert {each.lie for each in proof.caught} == kinds
+    assert {each.endpoint for each in proof.caught} == {rpc.endpoint}
+
+
+WRONG_RECEIPTS: dict[str, Callable[[StubChain], object]] = {
+    "a receipt lacks a log": lambda chain: chain.receipts[5][0]["logs"].pop(),
+    "a receipt has a log more": lambda chain: chain.receipts[5][0]["logs"].append(chain.receipts[3][0]["logs"][0]),
+    "a receipt is left out": lambda chain: chain.receipts[5].clear(),
+    "a receipt is of another type": lambda chain: chain.receipts[5][0].update(type="0x0"),
+    "a log in a receipt has other data": lambda chain: chain.receipts[5][0]["logs"][0].update(data="0x99"),
+    "a receipt is of another transaction": lambda chain: chain.receipts[5][0].update(transactionHash=hex0x(b"\xee" * 32)),
+    "a receipt does not read": lambda chain: chain.receipts[5][0].update(logs=None),
+    "receipts are text": lambda chain: chain.receipts.update({5: "0x5"}),  # type: ignore[dict-item]
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_RECEIPTS)
+async def test_receipts_that_are_not_the_headers_prove_nothing(chain: StubChain, rpc: Rpc, wrong: str) -> None:
+    WRONG_RECEIPTS[wrong](chain)
+    with pytest.raises(UntrueAnswer) as told:
+        await proven(rpc)
+    assert (told.value.caught.lie, told.value.caught.block_number) == (Lie.WRONG_RECEIPTS, 5)
+
+
+async def test_right_receipts_of_another_endpoint_are_taken_and_the_first_is_caught(
+    chain: StubChain, rpc: Rpc, another: tuple[StubNode, Rpc]
+) -> None:
+    chain.logs.pop(0)
+    chain.receipts[3][0]["logs"].clear()  # so that both its answers agree
+    proof = await proven(rpc, second=another[1])
+    assert len(proof.fetched.logs) == 5
+    assert [(each.lie, each.endpoint) for each in proof.caught] == [
+        (Lie.WRONG_RECEIPTS, rpc.endpoint),
+        (Lie.OMITTED_LOG, rpc.endpoint),
+    ]
+
+
+async def test_an_omission_that_both_answers_of_the_only_endpoint_share_is_not_recorded(chain: StubChain, rpc: Rpc) -> None:
+    chain.logs.pop(0)
+    chain.receipts[3][0]["logs"].clear()
+    with pytest.raises(UntrueAnswer):
+        await proven(rpc)
+
+
+async def test_receipts_that_are_not_there_yet_are_asked_again(chain: StubChain, rpc: Rpc) -> None:
+    del chain.receipts[8]
+    with pytest.raises(InconsistentAnswer, match="does not have the receipts"):
+        await proven(rpc)
+
+
+async def test_a_node_without_receipts_by_block_is_asked_for_them_by_transaction(node: StubNode, rpc: Rpc) -> None:
+    del node.methods["eth_getBlockReceipts"]
+    proof = await proven(rpc)
+    assert (proof.level, len(proof.fetched.logs)) == (ProofLevel.RECEIPTS, 5)
+    assert len(asked(node, "eth_getTransactionReceipt")) == 4
+
+
+@pytest.mark.parametrize("message", ["limit exceeded", "internal error"])
+async def test_an_error_that_may_pass_weakens_no_proof(node: StubNode, rpc: Rpc, message: str) -> None:
+    def fail(_params: Any) -> Any:
+        raise NodeError(-32005, message)
+
+    node.methods["eth_getBlockReceipts"] = fail
+    with pytest.raises(RpcError, match=message):
+        await proven(rpc)
+
+
+def serves_no_receipts(node: StubNode) -> None:
+    del node.methods["eth_getBlockReceipts"], node.methods["eth_getTransactionReceipt"]
+
+
+async def test_where_nobody_serves_receipts_the_weaker_proof_is_told(
+    node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc]
+) -> None:
+    serves_no_receipts(node)
+    assert (await proven(rpc)).level is ProofLevel.CHAINED
+    assert (await proven(rpc, second=another[1])).level is ProofLevel.RECEIPTS
+    serves_no_receipts(another[0])
+    assert (await proven(rpc, second=another[1])).level is ProofLevel.AGREED
+
+
+async def test_a_range_that_needs_too_many_receipts_is_proven_by_agreement(
+    node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc]
+) -> None:
+    proof = await proven(rpc, second=another[1], receipts_max=3)
+    assert (proof.level, proof.receipts_of) == (ProofLevel.AGREED, 0)
+    assert (await proven(rpc, second=another[1], receipts_max=4)).level is ProofLevel.RECEIPTS
+    assert (await proven(rpc, receipts_max=3)).level is ProofLevel.CHAINED
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_where_two_endpoints_differ_the_receipts_say_who_lied(
+    chain: StubChain, node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc], lie: str
+) -> None:
+    truth = (await proven(rpc)).fetched.logs
+    spoil, _ = LIES[lie]
+    spoil(chain)
+    for first, second in ((rpc, another[1]), (another[1], rpc)):
+        proof = await prove(first, await fetched(first), FOLLOWED, second=second, receipts_max=0)
+        assert (proof.level, proof.fetched.logs) == (ProofLevel.AGREED, truth)
+        assert {each.endpoint for each in proof.caught} == {rpc.endpoint}
+
+
+async def test_a_difference_that_nobody_can_settle_is_not_recorded(
+    chain: StubChain, node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc]
+) -> None:
+    serves_no_receipts(node)
+    serves_no_receipts(another[0])
+    chain.logs.pop(0)
+    with pytest.raises(InconsistentAnswer, match="differ in 1 blocks"):
+        await proven(rpc, second=another[1])
+
+
+async def test_a_second_endpoint_that_is_away_leaves_the_weaker_proof(rpc: Rpc, another: tuple[StubNode, Rpc]) -> None:
+    del another[0].methods["eth_getLogs"]
+    assert (await proven(rpc, second=another[1], receipts_max=0)).level is ProofLevel.CHAINED
+
+
+async def test_without_receipts_a_log_that_its_blocks_bloom_excludes_is_not_believed(chain: StubChain, rpc: Rpc) -> None:
+    chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})
+    proof = await proven(rpc, receipts_max=0)
+    assert (proof.level, len(proof.fetched.logs)) == (ProofLevel.CHAINED, 5)
+    assert [(each.lie, each.block_number) for each in proof.caught] == [(Lie.FORGED_LOG, 4)]
+
+
+async def test_a_header_that_is_not_its_hash_is_the_endpoints_lie(chain: StubChain, rpc: Rpc) -> None:
+    chain.headers[4]["logsBloom"] = hex0x(bytes(256)[:-1] + b"\x01")
+    with pytest.raises(UntrueAnswer) as told:
+        await fetch_headers(rpc, 1, 12)
+    assert (told.value.caught.lie, told.value.caught.block_number) == (Lie.WRONG_HEADER, 4)
+
+
+async def test_a_first_endpoint_that_is_away_is_waited_for(rpc: Rpc, node: StubNode) -> None:
+    given = await fetched(rpc)
+    async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
+        with pytest.raises(RpcUnavailable):
+            await prove(away, given, FOLLOWED)
