@@ -60,6 +60,7 @@ async def named(owner: AsyncEngine, house: House) -> set[tuple[str, str]]:
         ("cursor", "timestamp", LATER, "true"),
         ("cursor", "number", "{0} - 1", "true"),
         ("observations", "block_hash", HASHED, SECOND),
+        ("range_proofs", "last_block", "{0} + 1", "true"),
         ("observations", "block_timestamp", LATER, SECOND),
     ],
 )

@@ -1,5 +1,6 @@
 """What a replay starts from, held against itself: blocks in an unbroken chain up to the cursor, logs and observations in
-those blocks, each transaction in one place, and the time series beside the snapshots they were taken from.
+those blocks, each transaction in one place, no proof of blocks that are not there, and the time series beside the snapshots
+they were taken from.
 
 A replay cannot put these right, for nothing in this database says what they were. What differs here was changed by
 somebody, or lost, and is recorded anew from the chain.
@@ -65,6 +66,12 @@ _OBSERVED_ELSEWHERE = text("""
        AND (seen.block_hash, seen.block_timestamp) IS DISTINCT FROM (block.hash, block.timestamp)
      ORDER BY seen.block_number, seen.kind, seen.subject
 """)
+_PROVEN_ELSEWHERE = text("""
+    SELECT proof.first_block, proof.last_block, least(proof.last_block, cursor.number) AS wanted_last_block
+      FROM derived.range_proofs AS proof CROSS JOIN derived.cursor AS cursor
+     WHERE proof.last_block > cursor.number
+     ORDER BY proof.first_block
+""")
 
 
 async def inputs_differing(session: WriteSession) -> list[RowDifference]:
@@ -75,6 +82,7 @@ async def inputs_differing(session: WriteSession) -> list[RowDifference]:
         *await _contradictions(session, "raw_logs", ("block_number", "log_index"), _LOGS_ELSEWHERE),
         *await _contradictions(session, "raw_logs", ("block_number", "log_index"), _TORN_TRANSACTIONS),
         *await _contradictions(session, "observations", ("kind", "subject", "block_number"), _OBSERVED_ELSEWHERE),
+        *await _contradictions(session, "range_proofs", ("first_block",), _PROVEN_ELSEWHERE),
         *await _series_differing(session),
     ]
 

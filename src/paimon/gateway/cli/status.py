@@ -10,8 +10,10 @@ from sqlalchemy import select, text
 
 from paimon.application.books.overview import display
 from paimon.application.event_listener.processing import Processed, processed_lately
+from paimon.application.event_listener.proofs import ProofStanding, proof_standing
 from paimon.application.transactions.queries import list_wallets
 from paimon.composition import House, open_house, require_ready
+from paimon.domain.proof import RangeProof
 from paimon.gateway.cli.desk import wallet_line
 from paimon.gateway.cli.process import explained
 from paimon.infrastructure.database.clock import database_now
@@ -46,6 +48,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
             check = (await session.scalars(select(BookCheck).order_by(BookCheck.id.desc()).limit(1))).one_or_none()
             nav = (await session.scalars(select(NavPoint).order_by(NavPoint.block_number.desc()).limit(1))).one_or_none()
             processed = await processed_lately(session, _LATELY)
+            proof = await proof_standing(session)
             edition = await find_edition(session)
             removed = (await session.scalars(select(RetentionRun).order_by(RetentionRun.series))).all()
             rows: dict[str, Any] = dict((await session.execute(_COUNTS)).mappings().one())
@@ -57,6 +60,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
             "head / final": f"{head} / {final.number}",
             "recorded": f"{cursor.number} ({final.number - cursor.number} behind final)" if cursor else "nothing yet",
             "processing": _processing(processed),
+            **_proof(proof),
             **{f"lease {name}": f"{owner}, epoch {epoch}{'' if held else ', EXPIRED'}" for name, owner, epoch, held in leases},
             "outbox": f"{rows['due']} due, {rows['dead']} dead-lettered",
             "quarantined logs": rows["quarantined"],
@@ -87,6 +91,25 @@ def _processing(lately: Processed) -> str:
         f"{lately.blocks / _LATELY.total_seconds():.2f} blocks/s and {lately.logs} logs in {minutes:g} min,"
         f" {lately.record_ms_mean:.1f} ms a batch, at most {lately.behind_blocks_max} blocks behind final"
     )
+
+
+def _proof(standing: ProofStanding) -> dict[str, str]:
+    """Newest and weakest range with what their level means, and who was caught lying."""
+    if standing.newest is None or standing.weakest is None:
+        return {"proof": "none yet"}
+    lines = {"proof": _proven(standing.newest)}
+    if standing.weakest != standing.newest:
+        lines["  weakest"] = _proven(standing.weakest)
+        lines["  books equal the chain"] = f"at block {standing.compared_block}" if standing.compared_block else "not seen yet"
+    if standing.unproven_blocks:
+        lines["  without proof"] = f"{standing.unproven_blocks} blocks; see paimon audit-chain"
+    for each in standing.lies:
+        lines[f"  LIES {each.endpoint}"] = f"{each.lie}, {each.times} times, last in block {each.last_block}"
+    return lines
+
+
+def _proven(proof: RangeProof) -> str:
+    return f"{proof.level} for blocks {proof.first} to {proof.last}: {proof.level.words}"
 
 
 def _retention(runs: Iterable[RetentionRun]) -> dict[str, str]:
