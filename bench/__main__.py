@@ -7,10 +7,11 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, keep, table
-from bench.suites import database, replay, send
+from bench.suites import database, proof, replay, send
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "database": lambda _events: database.measure(),
+    "proof": lambda _events: proof.measure(),
     "replay": replay.measure,
     "send": lambda _events: send.measure(),
 }

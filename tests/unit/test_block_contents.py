@@ -16,7 +16,7 @@ from paimon.infrastructure.blockchain.bloom import bloom_of, excludes
 from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.keccak import keccak256
 from paimon.infrastructure.blockchain.merkle import encode, ordered_root, quantity
-from paimon.infrastructure.blockchain.receipts import receipt_logs, receipts_root
+from paimon.infrastructure.blockchain.receipts import read_receipts, receipts_root
 
 pytestmark = pytest.mark.unit
 
@@ -98,7 +98,7 @@ def test_a_log_is_placed_by_its_receipt_and_not_by_what_it_says_itself() -> None
     said = {"blockNumber": "0x99", "blockHash": "0x" + "ee" * 32, "logIndex": "0x7", "transactionIndex": "0x9"}
     log = {"address": "0x" + "11" * 20, "topics": ["0x" + "22" * 32], "data": "0x33", **said}
     receipts = [_receipt(1, []), _receipt(2, [log, log]), _receipt(3, [log])]
-    places = [(each.log_index, each.tx_index, each.tx_hash[-1]) for each in receipt_logs(receipts)]
+    places = [(each.log_index, each.tx_index, each.tx_hash[-1]) for each in read_receipts(receipts)[1]]
     assert places == [(0, 1, 2), (1, 1, 2), (2, 2, 3)]
 
 

@@ -32,8 +32,7 @@ from paimon.infrastructure.blockchain.receipts import (
     Receipt,
     ReceiptsNotServed,
     read_block_receipts,
-    receipt_logs,
-    receipts_root,
+    read_receipts,
 )
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 
@@ -134,7 +133,8 @@ def _logs_of(rpc: Rpc, header: Header, receipts: Sequence[Receipt], wanted: Want
     """The block's wanted logs, once its receipts have the header's root."""
     block = header.stamp
     try:
-        if (root := receipts_root(receipts)) != header.receipts_root:
+        root, logs = read_receipts(receipts)
+        if root != header.receipts_root:
             raise UntrueAnswer(
                 rpc.endpoint, Lie.WRONG_RECEIPTS, block, f"its {len(receipts)} receipts have the root {hex0x(root)[:10]}"
             )
@@ -142,7 +142,7 @@ def _logs_of(rpc: Rpc, header: Header, receipts: Sequence[Receipt], wanted: Want
             raise UntrueAnswer(rpc.endpoint, Lie.WRONG_RECEIPTS, block, "its receipts are not of the block's transactions")
         return [
             ChainLog(block, each.log_index, each.tx_hash, each.tx_index, each.address, each.topics, each.data)
-            for each in receipt_logs(receipts)
+            for each in logs
             if wanted.admits(block.number, each.address, each.topics)
         ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -28,13 +28,15 @@ def quantity(number: int) -> bytes:
 
 
 _SHORT: Final = 55
+_HEADS: Final = tuple(bytes((head,)) for head in range(256))
 
 
 def _prefixed(offset: int, payload: bytes) -> bytes:
-    if len(payload) <= _SHORT:
-        return bytes((offset + len(payload),)) + payload
-    length = quantity(len(payload))
-    return bytes((offset + _SHORT + len(length),)) + length + payload
+    size = len(payload)
+    if size <= _SHORT:
+        return _HEADS[offset + size] + payload
+    length = quantity(size)
+    return _HEADS[offset + _SHORT + len(length)] + length + payload
 
 
 EMPTY_ROOT: Final = keccak256(encode(b""))

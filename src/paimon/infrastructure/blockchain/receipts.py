@@ -6,7 +6,7 @@ takes all transactions in full to recompute; it is read where the node says it, 
 say the same.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from paimon.domain.chain import Address, Hash32
@@ -33,27 +33,33 @@ class ReceiptLog(NamedTuple):
 
 
 def receipts_root(receipts: Sequence[Receipt]) -> Hash32:
-    """What the header of a block with these receipts, in their order, has as `receiptsRoot`.
+    """What the header of a block with these receipts, in their order, has as `receiptsRoot`. Raises as `read_receipts`."""
+    return read_receipts(receipts)[0]
+
+
+def read_receipts(receipts: Sequence[Receipt]) -> tuple[Hash32, list[ReceiptLog]]:
+    """The root of these receipts, in their order, and every log in them, oldest first.
 
     Raises:
-        KeyError, TypeError, ValueError: a receipt does not read.
+        KeyError, TypeError, ValueError, AttributeError: a receipt does not read.
     """
-    return Hash32(ordered_root([_encoded(each) for each in receipts]))
-
-
-def receipt_logs(receipts: Sequence[Receipt]) -> Iterator[ReceiptLog]:
-    """Every log of the block, oldest first. Raises as `receipts_root` does."""
-    log_index = 0
+    encoded: list[bytes] = []
+    logs: list[ReceiptLog] = []
     for tx_index, receipt in enumerate(receipts):
+        contents = [_content(each) for each in receipt["logs"]]
+        encoded.append(_encoded(receipt, contents))
         tx_hash = Hash32(_bytes(receipt["transactionHash"]))
-        for log in receipt["logs"]:
-            yield ReceiptLog(log_index, tx_index, tx_hash, *_content(log))
-            log_index += 1
+        for content in contents:
+            logs.append(ReceiptLog(len(logs), tx_index, tx_hash, *content))
+    return Hash32(ordered_root(encoded)), logs
 
 
-def _encoded(receipt: Receipt) -> bytes:
+_Content = tuple[Address, tuple[bytes, ...], bytes]
+"""What of a log is under the root: address, topics and data."""
+
+
+def _encoded(receipt: Receipt, logs: Sequence[_Content]) -> bytes:
     """The receipt as its transaction's type has it: bare for the first kind, behind the type's number for all later ones."""
-    logs = [_content(each) for each in receipt["logs"]]
     status = receipt.get("status")
     content = encode([
         _bytes(receipt["root"]) if status is None else quantity(int(status, 16)),  # Ethereum's before Byzantium have no status
@@ -65,8 +71,7 @@ def _encoded(receipt: Receipt) -> bytes:
     return bytes((kind,)) + content if kind else content
 
 
-def _content(log: Mapping[str, Any]) -> tuple[Address, tuple[bytes, ...], bytes]:
-    """What of a log is under the root."""
+def _content(log: Mapping[str, Any]) -> _Content:
     return Address(_bytes(log["address"])), tuple(_bytes(topic) for topic in log["topics"]), _bytes(log["data"])
 
 

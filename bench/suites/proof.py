@@ -1,0 +1,101 @@
+"""What proving a block costs, without the network: its header hashed and its bloom looked at, and its receipts where needed.
+
+The header is a real one of BSC with 21 contracts followed; the block with receipts has 150 transactions of 4 logs each, as a
+busy one of BSC has. The baselines are what nobody could do without: keccak over the bytes of the header, and the JSON of
+the receipts read. All of it is CPU time: nothing is waited for.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from bench.figures import Figure
+from paimon.application.event_listener.wanted import Wanted
+from paimon.domain.chain import Address, ContractName, hex0x
+from paimon.domain.followed import Followed, FollowedContract, Origin
+from paimon.infrastructure.blockchain.headers import header_hash
+from paimon.infrastructure.blockchain.keccak import keccak256
+from paimon.infrastructure.blockchain.receipts import read_receipts
+
+_HEADERS: Final = Path(__file__).parents[2] / "tests" / "support" / "public_headers.json"
+_HEADER_BYTES: Final = 790
+_TRANSACTIONS: Final = 150
+_LOGS: Final = 4
+_SECONDS: Final = 2.0
+
+
+async def measure() -> list[Figure]:
+    header = next(each for each in json.loads(_HEADERS.read_text()) if each["chain"] == "BSC testnet, Cancun")
+    wanted = _wanted()
+    receipts = orjson.dumps(_receipts(random.Random(7)))  # noqa: S311 — invented receipts
+
+    def empty_block() -> None:
+        header_hash(header)
+        wanted.may_be_in(int(header["number"], 16), int(header["logsBloom"], 16))
+
+    def full_block() -> None:
+        _, logs = read_receipts(orjson.loads(receipts))
+        for each in logs:
+            wanted.admits(1, each.address, each.topics)
+
+    print(f"  {len(receipts):,} bytes of receipts", flush=True)
+    empty, full = _per_second(empty_block), _per_second(full_block)
+    return [
+        Figure("proof.empty_blocks_s", round(empty), "blocks/s", round(_per_second(lambda: keccak256(bytes(_HEADER_BYTES))))),
+        Figure("proof.receipts_ms", round(1000 / full, 2), "ms", round(1000 / _per_second(lambda: orjson.loads(receipts)), 2)),
+    ]
+
+
+def _per_second(what: Callable[[], Any]) -> float:
+    done, began = 0, time.process_time()
+    while (seconds := time.process_time() - began) < _SECONDS:
+        what()
+        done += 1
+    return done / seconds
+
+
+def _wanted() -> Wanted:
+    own = {ContractName.VAULT: 1, ContractName.REDEMPTION_MANAGER: 2, ContractName.ASSET_CONTROLLER: 3}
+    return Wanted.of(
+        Followed.of([
+            *(FollowedContract(_address(number), name, Origin.SETTINGS, 1) for name, number in own.items()),
+            FollowedContract(_address(4), ContractName.TOKEN, Origin.VAULT_ASSET, 1),
+            *(FollowedContract(_address(5 + number), ContractName.TOKEN, Origin.EVENT, 1) for number in range(17)),
+        ])
+    )  # fmt: skip
+
+
+def _address(number: int) -> Address:
+    return Address(number.to_bytes(20, "big"))
+
+
+def _receipts(rng: random.Random) -> list[dict[str, Any]]:
+    def log() -> dict[str, Any]:
+        return {
+            "address": hex0x(rng.randbytes(20)),
+            "topics": [hex0x(rng.randbytes(32)) for _ in range(3)],
+            "data": hex0x(rng.randbytes(64)),
+            "blockNumber": "0x2bd0f45",
+            "blockHash": hex0x(rng.randbytes(32)),
+            "logIndex": "0x1",
+            "transactionHash": hex0x(rng.randbytes(32)),
+            "transactionIndex": "0x1",
+            "removed": False,
+        }
+
+    return [
+        {
+            "type": "0x2",
+            "status": "0x1",
+            "cumulativeGasUsed": hex(number * 21_000),
+            "logsBloom": hex0x(rng.randbytes(256)),
+            "transactionHash": hex0x(rng.randbytes(32)),
+            "logs": [log() for _ in range(_LOGS)],
+        }
+        for number in range(_TRANSACTIONS)
+    ]
