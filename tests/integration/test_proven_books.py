@@ -1,5 +1,6 @@
 """A listener behind a node that lies, on a real chain: the books are complete all the same, and the lie is kept."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
@@ -14,10 +15,12 @@ from paimon.application.books.reconcile import reconcile
 from paimon.application.event_listener.fetch import Caught
 from paimon.application.event_listener.follow import Listener
 from paimon.application.event_listener.proofs import ProofStanding, add_proof, count_lies, proof_standing, raise_proof
+from paimon.application.event_listener.react import RECONCILE
 from paimon.composition import House, open_house
 from paimon.domain.proof import Lie, ProofLevel, RangeProof
-from paimon.infrastructure.database.leases import HeldLease
+from paimon.infrastructure.database.leases import HeldLease, try_take
 from paimon.infrastructure.database.models.derived import Block, RangeProofRow, RawLog
+from paimon.infrastructure.database.models.owned import OutboxMessage
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
@@ -170,6 +173,28 @@ async def test_old_ranges_are_proven_by_a_second_endpoint_where_one_is_given(
     assert found.weakest.level is ProofLevel.AGREED
     assert {(each.lie, each.endpoint) for each in found.lies} == {(Lie.OMITTED_LOG, behind.rpc.endpoint)}
     assert (await reconcile(house.database, house.contracts)).differences == ()
+
+
+async def test_after_a_long_way_the_books_are_compared_with_the_state_at_its_end(
+    house: House, fund: TestFund, eventually: Callable[..., Any]
+) -> None:
+    fund.mine(30)
+    fund.wait_final()
+
+    async def due() -> list[int]:
+        async with house.database.read() as session:
+            found = await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == RECONCILE))
+            return [each.payload["block"] for each in found]
+
+    lease = await try_take(house.database, "listener", "tests", ttl_seconds=60)
+    assert lease is not None
+    task = asyncio.create_task(listener_of(house, receipts_depth_blocks=10).follow(lease))
+    try:
+        (block,) = await eventually(due)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert block >= house.settings.fund.start_block + 30
 
 
 async def proofs(database: Database) -> list[tuple[int, int, ProofLevel]]:

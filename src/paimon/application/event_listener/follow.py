@@ -28,6 +28,7 @@ from paimon.application.event_listener.following import (
 from paimon.application.event_listener.processing import Fetching
 from paimon.application.event_listener.proofs import count_lies
 from paimon.application.event_listener.prove import Proof, hiding_blocks
+from paimon.application.event_listener.react import BOOKS, RECONCILE
 from paimon.application.event_listener.record import CursorMoved, record
 from paimon.application.event_listener.wanted import Wanted
 from paimon.domain.chain import BlockStamp, checksum, hex0x
@@ -37,7 +38,9 @@ from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp,
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import Cursor, LogStatus
+from paimon.infrastructure.database.models.owned import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.queue import outbox
 from paimon.settings import ChainSettings, Refusal
 
 log = structlog.get_logger(__name__)
@@ -72,10 +75,14 @@ class Listener:
         cursor, followed = await self._start(lease)
         log.info("listener.started", epoch=lease.epoch, **shown(cursor))
         ringing = asyncio.create_task(doorbell.listen())
+        rested_at = cursor.number
         try:
             while True:
                 advanced = await self._advance(cursor, followed, lease)
                 if advanced is None:
+                    if cursor.number - rested_at > self.options.receipts_depth_blocks:
+                        await self._have_books_compared(cursor)
+                    rested_at = cursor.number
                     await doorbell.wait()
                 else:
                     cursor, followed = advanced
@@ -146,6 +153,11 @@ class Listener:
             log.error("endpoint.lied", endpoint=each.endpoint, lie=each.lie.value, block=each.block_number, reason=each.words)
         async with self.database.write() as session:
             await count_lies(session, caught)
+
+    async def _have_books_compared(self, cursor: BlockStamp) -> None:
+        """After a long way whose older ranges may be weakly proven: what is missing from them shows in the state here."""
+        async with self.database.write() as session:
+            await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": cursor.number})
 
     async def _record(
         self, proof: Proof, logs: list[DecodedLog], fetching: Fetching, followed: Followed, lease: HeldLease
