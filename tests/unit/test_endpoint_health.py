@@ -1,0 +1,176 @@
+"""An endpoint's breaker, its concurrency and its range size, whatever answers come in whatever order."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from paimon.domain.endpoint_health import (
+    CONCURRENCY_MAX,
+    FAILURES_MAX,
+    RANGE_MAX,
+    Breaker,
+    BreakerState,
+    Concurrency,
+    EndpointHealth,
+    RangeSize,
+    narrower,
+)
+from paimon.domain.node_fault import Diagnosis, NodeFault
+
+pytestmark = pytest.mark.unit
+
+UNIT = st.floats(0, 1)
+SPLITTING = st.sampled_from([NodeFault.RANGE_CAP, NodeFault.TOO_MANY_RESULTS, NodeFault.LOGS_TIMEOUT])
+DIAGNOSES = st.builds(Diagnosis, SPLITTING, st.none() | st.integers(1, 20_000))
+
+
+class BreakerLife(RuleBasedStateMachine):
+    """Against a model that only counts: failures in a row, and how often it had to rest without being well between."""
+
+    @initialize()
+    def start(self) -> None:
+        self.breaker, self.now, self.failures, self.rested = Breaker(), 0.0, 0, 0
+
+    @rule(seconds=st.floats(0, 200))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(jitter=UNIT)
+    def fails(self, jitter: float) -> None:
+        before = self.breaker
+        self.breaker = before.failed(self.now, jitter=jitter)
+        self.failures += 1
+        if before.state is BreakerState.OPEN:
+            assert self.breaker.until == before.until, "asked while it rests, it is not made to rest longer"
+        elif before.state is BreakerState.HALF_OPEN or self.failures >= FAILURES_MAX:
+            self.rested += 1
+            assert self.breaker.until - self.now + 1e-6 >= 0.5
+            assert self.breaker.until - self.now <= min(2.0 ** (self.rested - 1), 60) * 1.5 + 1e-6
+
+    @rule()
+    def answers(self) -> None:
+        self.breaker, self.failures, self.rested = self.breaker.succeeded(), 0, 0
+
+    @precondition(lambda self: self.breaker.is_due(self.now))
+    @rule()
+    def is_tried(self) -> None:
+        self.breaker = self.breaker.tried()
+        assert not self.breaker.is_due(self.now), "one question tries it, not all"
+
+    @invariant()
+    def is_closed_until_it_failed_often_enough(self) -> None:
+        assert (self.breaker.state is BreakerState.CLOSED) == (self.failures < FAILURES_MAX)
+
+    @invariant()
+    def always_comes_back(self) -> None:
+        if self.breaker.state is BreakerState.OPEN:
+            assert self.breaker.is_due(self.now + 91)
+
+
+TestBreakerLife = BreakerLife.TestCase
+
+
+def test_an_endpoint_may_be_away_for_weeks() -> None:
+    breaker, now = Breaker(), 0.0
+    for _ in range(5_000):
+        breaker = breaker.failed(now, jitter=0.5)
+        if breaker.state is BreakerState.OPEN:
+            assert breaker.until - now <= 60
+            now = breaker.until
+            breaker = breaker.tried()
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 3), st.integers(1, CONCURRENCY_MAX)), max_size=60))
+def test_concurrency_stays_in_its_bounds_grows_by_one_a_round_and_halves_once_per_overload(
+    events: list[tuple[bool, float, int]],
+) -> None:
+    concurrency, now = Concurrency(), 0.0
+    for is_overload, seconds, busy in events:
+        now += seconds
+        before = concurrency
+        concurrency = before.overloaded(now) if is_overload else before.answered(busy)
+        assert 1 <= concurrency.limit <= CONCURRENCY_MAX
+        if not is_overload:
+            assert before.limit <= concurrency.limit <= before.limit + 1
+        elif concurrency != before:
+            assert concurrency.limit == max(before.limit / 2, 1)
+            assert before.cut_at is None or now - before.cut_at >= 1
+
+
+def test_one_overload_that_many_requests_meet_halves_once() -> None:
+    concurrency = Concurrency(limit=32)
+    for _ in range(20):
+        concurrency = concurrency.overloaded(100.0)
+    assert concurrency.limit == 16
+
+
+def test_a_limit_that_nobody_came_near_does_not_grow() -> None:
+    assert Concurrency(limit=8).answered(busy=1).limit == 8
+
+
+@given(st.integers(2, 100_000), DIAGNOSES)
+def test_what_is_asked_for_next_is_always_narrower_so_splitting_ends(asked: int, diagnosis: Diagnosis) -> None:
+    assert 1 <= narrower(asked, diagnosis) < asked
+
+
+@given(st.integers(1, 20_000), st.lists(st.integers(1, 12_000), min_size=1, max_size=80))
+def test_a_cap_is_found_and_never_asked_above_again(cap: int, wanted: list[int]) -> None:
+    """Of a provider that names no number: every refusal halves, and no refusal comes twice for one size."""
+    size, refused_at = RangeSize(), []
+    for blocks in wanted * 4:
+        asked = min(blocks, size.blocks)
+        if asked > cap:
+            refused_at.append(asked)
+            size = size.refused(asked, Diagnosis(NodeFault.RANGE_CAP))
+        else:
+            size = size.answered(asked)
+        assert 1 <= size.blocks <= size.ceiling <= RANGE_MAX
+    assert refused_at == sorted(set(refused_at), reverse=True)
+
+
+@given(st.integers(2, 10_000), st.integers(1, 9_999))
+def test_a_named_cap_is_taken_at_its_word(asked: int, cap: int) -> None:
+    size = RangeSize(blocks=asked).refused(asked, Diagnosis(NodeFault.RANGE_CAP, cap))
+    assert size.blocks == size.ceiling == (cap if cap < asked else asked // 2)
+
+
+def test_after_too_many_results_the_size_grows_back() -> None:
+    size = RangeSize(blocks=2_000).refused(2_000, Diagnosis(NodeFault.TOO_MANY_RESULTS))
+    assert size.blocks == 1_000
+    for _ in range(20):
+        size = size.answered(size.blocks)
+    assert size.blocks == RANGE_MAX
+
+
+def test_a_range_smaller_than_the_size_proves_nothing_of_it() -> None:
+    assert RangeSize(blocks=2_000).answered(5) == RangeSize(blocks=2_000)
+
+
+@given(st.lists(st.floats(0.001, 5), min_size=1, max_size=30), st.lists(UNIT, max_size=30))
+def test_latency_and_error_rate_stay_between_what_was_seen(seconds: list[float], jitters: list[float]) -> None:
+    health = EndpointHealth()
+    for each in seconds:
+        health = health.answered(each, 0.0, busy=1)
+    assert health.latency_seconds is not None
+    assert min(seconds) - 1e-9 <= health.latency_seconds <= max(seconds) + 1e-9
+    for jitter in jitters:
+        before = health.error_rate
+        health = health.failed(0.0, jitter=jitter, overloaded=False)
+        assert before < health.error_rate < 1
+
+
+@given(st.none() | st.integers(0, 1_000), st.integers(0, 1_000))
+def test_what_an_endpoint_shows_and_lacks_bounds_its_head(head: int | None, number: int) -> None:
+    health = EndpointHealth(head=head)
+    assert health.has_block(number).has_reached(number)
+    assert not health.lacks_block(number).has_reached(number)
+    assert health.has_block(number).has_reached(head or 0)
+    assert health.at_head(number).head == number
+
+
+def test_the_quicker_the_less_busy_and_the_more_reliable_is_cheaper() -> None:
+    quick, slow = (EndpointHealth().answered(seconds, 0.0, busy=1) for seconds in (0.02, 0.2))
+    assert quick.cost(0) < slow.cost(0)
+    assert quick.cost(0) < quick.cost(8)
+    assert quick.cost(0) < quick.failed(0.0, jitter=0.0, overloaded=False).cost(0)
