@@ -22,11 +22,11 @@ from paimon.domain.vote import VoteScope
 from paimon.infrastructure.blockchain.abi import read_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter, require_chain
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import NodeUrl, Rpc, RpcUnavailable
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient
-from paimon.settings import Refusal, Settings
+from paimon.settings import ChainSettings, Refusal, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,24 @@ def open_redis(settings: Settings) -> Redis:
     )
 
 
-def open_node(url: SecretStr, settings: Settings) -> Rpc:
-    """One endpoint with the settings' patience; opened by `async with`."""
-    chain = settings.chain
+def open_rpc(chain: ChainSettings) -> Rpc:
+    """All endpoints of the chain as one; nobody is asked before it has said that it serves this chain."""
+    return Rpc(
+        *(NodeUrl(each.url.get_secret_value(), each.uses) for each in chain.endpoints),
+        timeout_seconds=chain.request_timeout_seconds,
+        attempts_max=chain.attempts_max,
+        chain_id=chain.chain_id,
+    )
+
+
+def open_endpoint(url: SecretStr, chain: ChainSettings) -> Rpc:
+    """One endpoint by itself; it is not asked which chain it serves."""
     return Rpc(url.get_secret_value(), timeout_seconds=chain.request_timeout_seconds, attempts_max=chain.attempts_max)
+
+
+def private_rpc(chain: ChainSettings) -> Rpc | None:
+    """Of an endpoint that may know nothing but `eth_sendRawTransaction`, so no chain id is asked for."""
+    return None if chain.private_tx_url is None else open_endpoint(chain.private_tx_url, chain)
 
 
 @asynccontextmanager
@@ -116,10 +130,7 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
         stack.push_async_callback(redis.aclose)
         chain = settings.chain
 
-        async def node(url: SecretStr) -> Rpc:
-            return await stack.enter_async_context(open_node(url, settings))
-
-        rpc = await node(chain.rpc_url)
+        rpc = await stack.enter_async_context(open_rpc(chain))
         yield House(
             settings=settings,
             database=database,
@@ -128,7 +139,7 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
             contracts=fund_contracts(rpc, settings),
             chain=chain_adapter(settings.chain.chain_id),
             signer=SignerClient(settings.signer.socket, settings.signer.timeout_seconds),
-            private_rpc=None if chain.private_tx_url is None else await node(chain.private_tx_url),
+            private_rpc=None if (private := private_rpc(chain)) is None else await stack.enter_async_context(private),
         )
 
 

@@ -5,9 +5,11 @@ Secrets are `SecretStr`, so that neither a log nor a traceback shows them.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +27,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 
 from paimon.domain.approval import ApprovalPolicy, TicketRule, TicketType
 from paimon.domain.chain import Address, checksum, parse_address
+from paimon.domain.endpoint_health import Use
 from paimon.domain.nav import MATERIAL
 from paimon.domain.safe import MULTI_SEND
 from paimon.domain.units import Bps
@@ -60,7 +63,46 @@ def _url(*beginnings: str) -> AfterValidator:
 PostgresUrl = Annotated[SecretStr, _url("postgresql+psycopg://", "postgresql://")]
 RedisUrl = Annotated[SecretStr, _url("redis://", "rediss://", "unix://")]
 HttpUrl = Annotated[SecretStr, _url("https://", "http://")]
+Uses = Annotated[str, Field(pattern=r"^(read|write|archive)(,(read|write|archive))*$")]
 WebSocketUrl = Annotated[SecretStr, _url("wss://", "ws://")]
+
+
+class EndpointSettings(NamedTuple):
+    """One RPC endpoint and what it is for."""
+
+    url: SecretStr
+    uses: frozenset[Use]
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url.get_secret_value()).netloc.rpartition("@")[2]
+
+
+def _uses(text: str) -> frozenset[Use]:
+    return frozenset(Use(each) for each in text.split(","))
+
+
+_ENDPOINT: Final = re.compile(r"(?:((?:read|write|archive)(?:,(?:read|write|archive))*)=)?(https?://\S+)")
+
+
+def _endpoints(text: str) -> list[EndpointSettings]:
+    """Raises ValueError, which says which entry is wrong but not what it holds."""
+    found = []
+    for number, entry in enumerate(text.split(), start=1):
+        if (match := _ENDPOINT.fullmatch(entry)) is None:
+            raise ValueError(
+                f"entry {number} must be a URL that starts with https:// or http://, or uses=URL as in read,archive=…"
+            )
+        found.append(EndpointSettings(SecretStr(match[2]), _uses(match[1] or "read,write")))
+    return found
+
+
+def _readable_endpoints(text: SecretStr) -> SecretStr:
+    _endpoints(text.get_secret_value())
+    return text
+
+
+MoreUrls = Annotated[SecretStr, AfterValidator(_readable_endpoints)]
 
 
 class Group(BaseModel):
@@ -84,6 +126,10 @@ class RedisSettings(Group):
 class ChainSettings(Group):
     chain_id: int = Field(description="56 BSC, 97 BSC testnet, 31337 local; refused when the node says another")
     rpc_url: HttpUrl
+    rpc_uses: Uses = Field("read,write", description="of rpc_url: read, write and archive, separated by commas")
+    more_rpc_urls: MoreUrls | None = Field(
+        None, description="further endpoints, separated by spaces; for other uses than read,write: read,archive=https://…"
+    )
     ws_url: WebSocketUrl | None = Field(None, description="doorbell only; without it the poll alone wakes the listener")
     private_tx_url: HttpUrl | None = Field(None, description="takes our transactions first, out of the public pool's sight")
     poll_seconds: float = Field(1.0, gt=0)
@@ -97,6 +143,25 @@ class ChainSettings(Group):
     receipts_blocks_max: int = Field(
         20, ge=1, description="blocks whose receipts one range may ask for; an older range that needs more is proven otherwise"
     )
+
+    @property
+    def endpoints(self) -> list[EndpointSettings]:
+        """All of them, `rpc_url` first."""
+        further = _endpoints(self.more_rpc_urls.get_secret_value()) if self.more_rpc_urls else []
+        return [EndpointSettings(self.rpc_url, _uses(self.rpc_uses)), *further]
+
+    @model_validator(mode="after")
+    def _endpoints_differ_and_serve_all(self) -> Self:
+        hosts = [each.host for each in self.endpoints]
+        if twice := sorted({each for each in hosts if hosts.count(each) > 1}):
+            raise ValueError(
+                f"RPC_URL and MORE_RPC_URLS name {', '.join(twice)} twice: endpoints are told apart by host and port, and two"
+                " at one provider are no second opinion"
+            )
+        for use in (Use.READ, Use.WRITE):
+            if not any(use in each.uses for each in self.endpoints):
+                raise ValueError(f"no endpoint is for {use.value}: RPC_USES or MORE_RPC_URLS must name one")
+        return self
 
 
 class FundSettings(Group):

@@ -15,6 +15,7 @@ from tests.support.jsonrpc import (
     answering,
     replying,
     reset,
+    said,
     silence,
     speaking_gibberish,
     stub_node,
@@ -152,11 +153,27 @@ async def test_a_batch_that_is_answered_in_part_is_asked_again_whole(node: StubN
     assert node.requests == 2
 
 
+@pytest.mark.parametrize("shape", ["an_object", "a_list_with_the_first_id"])  # the second is geth's
+async def test_a_batch_that_is_too_large_is_sent_in_smaller_ones_from_then_on(node: StubNode, shape: str) -> None:
+    async def refuse_more_than_two(_request: Any, answers: list[dict[str, Any]]) -> Any:
+        refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch too large"}}
+        if len(answers) <= 2:
+            return said(answers if len(answers) > 1 else answers[0])
+        return said(refusal if shape == "an_object" else [refusal | {"id": answers[0]["id"]}])
+
+    node.disturbances = [refuse_more_than_two] * 20
+    async with client(node.url) as rpc:
+        assert await rpc.batch([("eth_echo", [number]) for number in range(8)]) == list(range(8))
+        assert node.requests == 6  # 8 refused, 4 refused, then 2 each
+        assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == list(range(3))
+        assert node.requests == 8
+
+
 async def test_a_refusal_of_the_whole_batch_is_the_nodes_error(node: StubNode) -> None:
-    refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch too large"}}
+    refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches on Sundays"}}
     node.disturbances = [answering(lambda _answers: refusal)]
     async with client(node.url) as rpc:
-        with pytest.raises(RpcError, match="batch too large"):
+        with pytest.raises(RpcError, match="on Sundays"):
             await rpc.batch([("eth_echo", [number]) for number in range(3)])
     assert node.requests == 1
 
@@ -202,7 +219,7 @@ async def test_reverts_are_told_from_other_errors(
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"error": "rate limited"}, "rate limited"),
+        ({"error": "not today"}, "not today"),
         ({"error": {"code": "E1", "message": None}}, "code 0"),
         ({"error": {}}, "code 0"),
         ({}, "neither result nor error"),

@@ -109,6 +109,7 @@ class StubChain:
             "eth_getLogs": get_logs,
             "eth_getBlockReceipts": lambda params: self.receipts.get(int(params[0], 16)),
             "eth_getTransactionReceipt": get_receipt,
+            "eth_blockNumber": lambda _params: hex(self.head),
             "eth_chainId": hex(31337),
             "eth_call": hex0x(bytes(12) + ASSET),  # the listener asks for `Vault.asset()` and nothing else
         }

@@ -14,6 +14,17 @@ from typing import Final
 
 from paimon.domain.node_fault import Diagnosis, NodeFault
 
+
+class Use(StrEnum):
+    """What an endpoint may be asked."""
+
+    READ = "read"
+    WRITE = "write"
+    """Broadcasts."""
+    ARCHIVE = "archive"
+    """State of blocks that a full node has forgotten; it is preferred for those."""
+
+
 FAILURES_MAX: Final = 3
 _REST_SECONDS: Final = 1.0
 _REST_SECONDS_MAX: Final = 60.0
@@ -165,6 +176,15 @@ class EndpointHealth:
     @property
     def is_resting(self) -> bool:
         return self.breaker.state is not BreakerState.CLOSED
+
+    def is_due(self, now: float, *, after_seconds: float) -> bool:
+        """Whether to look at it: its rest is over, or nothing was heard of it for so long."""
+        if self.is_resting:
+            return self.breaker.is_due(now)
+        return self.heard_at is None or now - self.heard_at >= after_seconds
+
+    def tried(self) -> "EndpointHealth":
+        return replace(self, breaker=self.breaker.tried()) if self.is_resting else self
 
     def cost(self, busy: int) -> float:
         """Seconds one more request would take here, errors counted as the second they cost; unknown is worth a try."""

@@ -107,7 +107,7 @@ async def _read(contracts: FundContracts, wanted: _Unobserved, *, at: BlockStamp
         )
         for name, args, block in questions
     ]
-    answers = await contracts.rpc.try_batch(requests)
+    answers = await contracts.rpc.state_at(at.number).try_batch(requests)
     symbol, decimals, now, before = (_decoded(name, answer) for (name, *_), answer in zip(questions, answers, strict=True))
     if now is None or decimals is None:
         raise RpcError("eth_call", 0, f"token {checksum(wanted.token)} does not tell its decimals and the vault's balance")

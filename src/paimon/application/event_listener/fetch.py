@@ -12,6 +12,7 @@ from paimon.domain.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.proof import Lie
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.blockchain.headers import header_hash
+from paimon.infrastructure.blockchain.log_ranges import in_pieces
 from paimon.infrastructure.blockchain.rpc import Rpc
 
 
@@ -109,7 +110,7 @@ async def fetch_range(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuer
 async def fetch_headers(rpc: Rpc, first: int, last: int) -> tuple[Header, ...]:
     """Blocks `first` to `last`, each hashed anew and the parent of the next. Raises as `fetch_range`."""
     numbers = range(first, last + 1)
-    raw_headers = await rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+    raw_headers = await rpc.at_height(last).batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
     if any(header is None for header in raw_headers):
         raise InconsistentAnswer(f"the node does not have all of blocks {first} to {last} yet")
     try:
@@ -127,16 +128,34 @@ async def fetch_more(rpc: Rpc, fetched: Range, queries: Sequence[LogQuery]) -> R
         InconsistentAnswer: a log is not of these blocks, was not asked for, or is given twice.
         RpcUnavailable, RpcError.
     """
+    if not queries:
+        return fetched
     stamps = {header.stamp.hash: header.stamp for header in fetched.headers}
-    found: list[ChainLog] = []
-    for query, raw_logs in zip(queries, await rpc.batch([each.request for each in queries]), strict=True):
-        try:
-            logs = [_log(each, stamps) for each in raw_logs]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InconsistentAnswer(f"the node's logs of {query.first} to {query.last} do not read: {error!r}") from error
-        _require_asked_for(logs, query)
-        found += logs if len(query.topics) < 3 else (each for each in logs if not _within_one_address(each))
-    return fetched.with_logs(found)
+    hashes = {header.stamp.number: header.stamp.hash for header in fetched.headers}
+
+    async def piece(first: int, last: int) -> list[ChainLog]:
+        asked = [query.within(first, last) for query in queries if query.first <= last and query.last >= first]
+        # The last block's header is asked for with its logs: a node that lags leaves out, without a word, the logs of blocks
+        # it has yet to see, and one on another fork gives that fork's. Source: unindexedLogs in BSC's eth/filters/filter.go.
+        end = ("eth_getBlockByNumber", [hex(last), False])
+        header, *answers = await rpc.at_height(last).batch([end, *(each.request for each in asked)])
+        if header is None or header.get("hash") != hex0x(hashes[last]):
+            raise InconsistentAnswer(
+                f"the node that was asked for the logs of {first} to {last} has another block {last}, or none"
+            )
+        return [log for query, raw_logs in zip(asked, answers, strict=True) for log in _logs(query, raw_logs, stamps)]
+
+    first, last = min(query.first for query in queries), max(query.last for query in queries)
+    return fetched.with_logs(await in_pieces(rpc.at_height(last), first, last, piece))
+
+
+def _logs(query: LogQuery, raw_logs: Any, stamps: dict[Hash32, BlockStamp]) -> list[ChainLog]:
+    try:
+        logs = [_log(each, stamps) for each in raw_logs]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InconsistentAnswer(f"the node's logs of {query.first} to {query.last} do not read: {error!r}") from error
+    _require_asked_for(logs, query)
+    return logs if len(query.topics) < 3 else [each for each in logs if not _within_one_address(each)]
 
 
 def _within_one_address(transfer: ChainLog) -> bool:

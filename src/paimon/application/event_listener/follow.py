@@ -35,7 +35,7 @@ from paimon.domain.chain import BlockStamp, checksum, hex0x
 from paimon.domain.followed import Followed, FollowedContract
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp, get_block
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import BlockNotReached, Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import Cursor, LogStatus
 from paimon.infrastructure.database.models.owned import OutboxPriority
@@ -210,13 +210,17 @@ class Listener:
             return BlockStamp(row.number, row.hash, row.timestamp)
 
     async def _require_same_chain(self, cursor: BlockStamp) -> None:
-        """Raises ChainBehindCursor or FinalBlockChanged unless the node has the cursor's block."""
-        header = await self.contracts.rpc.call("eth_getBlockByNumber", [hex(cursor.number), False])
+        """Raises ChainBehindCursor or FinalBlockChanged unless the chain has the cursor's block."""
+        shorter = ChainBehindCursor(
+            f"the books stand at block {cursor}, but the node's chain is shorter."
+            " If the local chain was started afresh, start the demo with --fresh; otherwise check PAIMON_CHAIN__RPC_URL"
+        )
+        try:
+            header = await self.contracts.rpc.at_height(cursor.number).call("eth_getBlockByNumber", [hex(cursor.number), False])
+        except BlockNotReached as error:  # every node says so; as long as one is away, it may have the block
+            raise shorter from error
         if header is None:
-            raise ChainBehindCursor(
-                f"the books stand at block {cursor}, but the node's chain is shorter."
-                " If the local chain was started afresh, start the demo with --fresh; otherwise check PAIMON_CHAIN__RPC_URL"
-            )
+            raise shorter
         found = block_stamp(header)
         if found.hash != cursor.hash:
             log.critical("listener.final_block_changed", found_hash=hex0x(found.hash), **shown(cursor))

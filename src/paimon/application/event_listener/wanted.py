@@ -5,7 +5,7 @@ filtered requests over all of them, never a whole stablecoin.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from paimon.domain.chain import Address, ContractName, Hash32, checksum, hex0x
@@ -36,6 +36,10 @@ class LogQuery:
         if self.topics:
             query["topics"] = [None if topic is None else hex0x(topic) for topic in self.topics]
         return ("eth_getLogs", [query])
+
+    def within(self, first: int, last: int) -> "LogQuery":
+        """The part of it that lies in these blocks."""
+        return replace(self, first=max(self.first, first), last=min(self.last, last))
 
     def admits(self, address: Address, topics: Sequence[bytes]) -> bool:
         """Whether the node may give such a log in answer."""

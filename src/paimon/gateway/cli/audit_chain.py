@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from paimon.application.books.audit import Audited, Progress, audit_chain
 from paimon.application.event_listener.fetch import InconsistentAnswer
-from paimon.composition import open_node
+from paimon.composition import open_endpoint, open_rpc
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.blockchain.finality import require_chain
@@ -52,10 +52,11 @@ def audit_now(context: typer.Context, first: First, last: Last, endpoint: Endpoi
 
 
 async def _audit(settings: Settings, first: int, last: int, endpoint: str | None) -> Audited:
-    url = settings.chain.rpc_url if endpoint is None else _url(endpoint)
-    async with opened_database(settings, process="audit-chain") as database, open_node(url, settings) as rpc:
+    chain = settings.chain
+    rpc = open_rpc(chain) if endpoint is None else open_endpoint(_url(endpoint), chain)
+    async with opened_database(settings, process="audit-chain") as database, rpc:
         await version.require_current(database.engine)
-        await require_chain(rpc, settings.chain.chain_id)
+        await require_chain(rpc, chain.chain_id)
         try:
             with _progress() as progress:
                 return await audit_chain(database, rpc, first, last, progress=progress)

@@ -64,7 +64,7 @@ class NoAnswer:
 
 
 class FundContracts:
-    """Reads of the fund over one endpoint."""
+    """Reads of the fund."""
 
     def __init__(self, rpc: Rpc, addresses: FundAddresses, *, otc_abi: ContractAbi | None = None) -> None:
         """`otc_abi` is the OTC manager's where it is not the one shipped: its indexing varies between deployments."""
@@ -90,7 +90,7 @@ class FundContracts:
             chunk = reads[start : start + BATCH_MAX]
             requests = [self._request(each, at) for each in chunk]
             try:
-                answers = await self.rpc.batch(requests)
+                answers = await self.rpc.state_at(at.number).batch(requests)
             except RpcError as error:
                 raise _reverted(self.abis[chunk[0].contract], error) from error
             for read, answer in zip(chunk, answers, strict=True):
@@ -106,7 +106,7 @@ class FundContracts:
         results: list[Any] = []
         for start in range(0, len(reads), BATCH_MAX):
             chunk = reads[start : start + BATCH_MAX]
-            answers = await self.rpc.try_batch([self._request(each, at) for each in chunk])
+            answers = await self.rpc.state_at(at.number).try_batch([self._request(each, at) for each in chunk])
             results += [self._outcome(read, answer) for read, answer in zip(chunk, answers, strict=True)]
         return results
 
@@ -165,7 +165,7 @@ class FundContracts:
         abi = load_abi(kind)
         call = {"to": checksum(address), "data": hex0x(abi.encode_call(function, *args))}
         try:
-            answer = await self.rpc.call("eth_call", [call, {"blockHash": hex0x(at.hash)}])
+            answer = await self.rpc.state_at(at.number).call("eth_call", [call, {"blockHash": hex0x(at.hash)}])
         except RpcError as error:
             raise _reverted(abi, error) from error
         return abi.decode_result(function, bytes.fromhex(answer[2:]))
@@ -175,7 +175,7 @@ class FundContracts:
         empty = [
             f"{name} {checksum(address)}"
             for name, address in self._where.items()
-            if await self.rpc.call("eth_getCode", [checksum(address), hex(at.number)]) in ("0x", None)
+            if await self.rpc.state_at(at.number).call("eth_getCode", [checksum(address), hex(at.number)]) in ("0x", None)
         ]
         if empty:
             raise ContractsMissing(

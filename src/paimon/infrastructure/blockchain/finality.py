@@ -102,10 +102,10 @@ def chain_adapter(chain_id: int) -> ChainAdapter:
 
 
 async def require_chain(rpc: Rpc, chain_id: int) -> None:
-    """Raises ChainMismatch, naming both ids, when the node serves another chain."""
-    served = int(await rpc.call("eth_chainId", []), 16)
-    if served != chain_id:
-        raise ChainMismatch(
-            f"node {rpc.endpoint} serves chain {served}, but PAIMON_CHAIN__CHAIN_ID is {chain_id}:"
-            " point PAIMON_CHAIN__RPC_URL at the right chain"
-        )
+    """Raises ChainMismatch, naming both ids, when an endpoint serves another chain. One that is merely down may come later."""
+    for endpoint, served in (await rpc.chain_ids()).items():
+        if served != chain_id:
+            raise ChainMismatch(
+                f"node {endpoint} serves chain {served}, but PAIMON_CHAIN__CHAIN_ID is {chain_id}:"
+                " point PAIMON_CHAIN__RPC_URL and PAIMON_CHAIN__MORE_RPC_URLS at the right chain"
+            )

@@ -1,179 +1,294 @@
-"""JSON-RPC over HTTP: one request or a batch, bounded retries with full jitter, and errors told apart.
+"""The one way to ask the chain: a pool of endpoints behind `call`, `batch` and `try_batch`.
 
-Raw on purpose: request middlewares of the big libraries cost an order of magnitude on log queries.
+One endpoint answers a whole batch: the cheapest by latency, load and errors of those that may be asked, serve our chain, and
+are known to have come to the height that is needed. What fails is asked of the next one at once, and after all of them again
+after a pause with full jitter, within the same bounded tries. What a node's error asks for is one table's word
+(domain/node_fault.py): an error that is the caller's own stands, and is asked of nobody else.
+
+A view (`at_height`, `state_at`, `named`, `another_than`, `preferred`) is the same pool asked under one more condition.
+With a single endpoint nothing is polled and nothing is rested: there is nobody to ask instead.
 """
 
 import asyncio
+import copy
 import random
 from collections.abc import Sequence
-from itertools import count
+from contextlib import suppress
+from dataclasses import replace
+from time import monotonic
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import urlsplit
+from typing import Any, Final, Self
 
 import aiohttp
-import orjson
 import structlog
+
+from paimon.domain.node_fault import GET_LOGS, NodeFault, Remedy
+from paimon.infrastructure.blockchain.endpoint import Answer, Endpoint, NodeUrl, Request, Unusable
+from paimon.infrastructure.blockchain.endpoint_choice import (
+    ANY,
+    EndpointState,
+    Need,
+    in_order,
+    is_ready,
+    may_be_asked,
+    state_of,
+)
+from paimon.infrastructure.blockchain.rpc_errors import BlockNotReached, RpcError, RpcUnavailable, outcome, result
+
+__all__ = ["BlockNotReached", "EndpointState", "NodeUrl", "Request", "Rpc", "RpcError", "RpcUnavailable"]
 
 log = structlog.get_logger(__name__)
 
 _BACKOFF_SECONDS = 0.2
 _BACKOFF_SECONDS_MAX = 5.0
-_RETRYABLE_HTTP = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LOOK_SECONDS = 5.0
+"""An endpoint of which nothing was heard for so long is asked for its head."""
+_TEND_SECONDS = 1.0
 
-Request = tuple[str, list[Any]]
-
-
-class RpcUnavailable(Exception):
-    """No usable answer from the node after the bounded retries: refused, reset, timed out or overloaded."""
-
-
-class RpcError(Exception):
-    """The node answered with an error object."""
-
-    def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
-        super().__init__(f"{method}: {message} (code {code})")
-        self.method = method
-        self.code = code
-        self.message = message
-        self.data = data
-
-    @property
-    def revert_data(self) -> bytes | None:
-        """The bytes a reverted call returned, where the node gives them."""
-        data = self.data.get("data") if isinstance(self.data, dict) else self.data
-        try:
-            return bytes.fromhex(data[2:]) if isinstance(data, str) and data.startswith("0x") else None
-        except ValueError:  # a node's own words, not bytes
-            return None
-
-    @property
-    def is_revert(self) -> bool:
-        return self.code == 3 or "revert" in self.message.lower()
-
-
-def endpoint_name(url: str) -> str:
-    """Host and port only: a provider's URL carries its key in path, query or user."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+_LOGS: Final = frozenset({GET_LOGS})
+_LOOK: Final = frozenset({"eth_blockNumber"})
+_BLOCKS: Final = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash", "eth_getBlockReceipts"})
 
 
 class Rpc:
-    """One endpoint. Use as an async context manager; the HTTP session lives as long as it."""
+    """The pool. Use as an async context manager; the HTTP session lives as long as it, views included."""
 
-    def __init__(self, url: str, *, timeout_seconds: float, attempts_max: int) -> None:
-        self.endpoint = endpoint_name(url)
-        self._url = url
+    def __init__(self, *nodes: str | NodeUrl, timeout_seconds: float, attempts_max: int, chain_id: int | None = None) -> None:
+        """A node given as text serves every use. With `chain_id`, nobody is asked before it has said that it serves it."""
+        self._endpoints = tuple(Endpoint(each if isinstance(each, NodeUrl) else NodeUrl(each)) for each in nodes)
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._attempts_max = attempts_max
-        self._ids = count(1)
+        self._chain_id = chain_id
+        self._need = ANY
         self._session: aiohttp.ClientSession | None = None
+        self._tending: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=self._timeout)
+        for endpoint in self._endpoints:
+            endpoint.session = self._session
+        if len(self._endpoints) > 1:
+            self._tending = asyncio.create_task(self._tend())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._tending is not None:
+            self._tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tending
         if self._session is not None:
             await self._session.close()
+
+    @property
+    def endpoint(self) -> str:
+        """The names (host and port) of whom this view may ask."""
+        return ", ".join(each.name for each in self._endpoints if self._need.admits(each))
+
+    def endpoints(self) -> list[EndpointState]:
+        """How each endpoint of the pool stands."""
+        return [state_of(each, self._chain_id) for each in self._endpoints]
+
+    def at_height(self, number: int) -> Self:
+        """Asks only endpoints that are known to have block `number`."""
+        return self._view(replace(self._need, height=number))
+
+    def state_at(self, number: int) -> Self:
+        """As `at_height`, for reads of the state of that block: an old one is asked of an archive first."""
+        return self._view(replace(self._need, height=number, state=True))
+
+    def named(self, name: str) -> Self:
+        """Asks this endpoint only. Raises KeyError when the pool has none of this name."""
+        if all(each.name != name for each in self._endpoints):
+            raise KeyError(f"no endpoint {name}; there are: {', '.join(each.name for each in self._endpoints)}")
+        return self._view(replace(self._need, only=frozenset({name})))
+
+    def another_than(self, name: str) -> Self | None:
+        """Asks only others than this endpoint, for a second opinion; None where there is no other to read from."""
+        readers = may_be_asked(self._endpoints, ANY, frozenset(), self._chain_id)
+        others = frozenset(each.name for each in readers) - {name}
+        return self._view(replace(self._need, only=others)) if others else None
+
+    async def preferred(self) -> Self:
+        """Asks only the endpoint that comes first now, so that several questions are answered by one and its name is known.
+
+        Raises:
+            RpcUnavailable: none answers, or none has come to the height needed.
+        """
+        reasons: dict[str, str] = {}
+        first = await self._next(_LOOK, frozenset(), reasons)
+        if first is None:
+            raise _unavailable("eth_blockNumber", reasons, tries=1)
+        return self.named(first.name)
+
+    def range_blocks(self) -> int:
+        """Of how many blocks to ask the logs at once, as the endpoint that comes first now has taught."""
+        fit = may_be_asked(self._endpoints, self._need, frozenset(), self._chain_id) or self._endpoints
+        return in_order(fit, self._need, _LOGS, monotonic())[0].health.range_size.blocks
+
+    async def chain_ids(self) -> dict[str, int]:
+        """Which chain each endpoint serves, of those that answer now.
+
+        Raises:
+            RpcUnavailable: none answers.
+        """
+        reasons: dict[str, str] = {}
+        heard = await asyncio.gather(*(self._look(each, reasons, with_chain=True) for each in self._endpoints))
+        if not any(heard):
+            raise _unavailable("eth_chainId", reasons, tries=1)
+        return {each.name: each.chain_id for each in self._endpoints if each.chain_id is not None}
 
     async def call(self, method: str, params: list[Any], *, attempts_max: int | None = None) -> Any:
         """The result of one request.
 
         Raises:
-            RpcUnavailable: no usable answer within the bounded retries.
+            RpcUnavailable: no usable answer within the bounded tries.
             RpcError: the node answered with an error.
         """
         (answer,) = await self._exchange([(method, params)], attempts_max=attempts_max)
-        return _result(method, answer)
+        return result(method, answer)
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
-        """The results in request order, in one HTTP request. The first error answer raises."""
+        """The results in request order, from one endpoint. The first error answer raises."""
         if not requests:
             return []
         answers = await self._exchange(requests)
-        return [_result(method, answer) for (method, _), answer in zip(requests, answers, strict=True)]
+        return [result(method, answer) for (method, _), answer in zip(requests, answers, strict=True)]
 
     async def try_batch(self, requests: Sequence[Request]) -> list[Any]:
         """As `batch`, but an error answer stands in its place as an RpcError, for reads that may well revert."""
         if not requests:
             return []
         answers = await self._exchange(requests)
-        return [_outcome(method, answer) for (method, _), answer in zip(requests, answers, strict=True)]
+        return [outcome(method, answer) for (method, _), answer in zip(requests, answers, strict=True)]
 
-    async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
+    def _view(self, need: Need) -> Self:
+        view = copy.copy(self)
+        view._need = need
+        return view
+
+    async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[Answer]:
+        """One endpoint after the other; once nobody is left, all of them again after a pause."""
         attempts_max = attempts_max or self._attempts_max
+        methods = frozenset(method for method, _ in requests)
+        asked: frozenset[Endpoint] = frozenset()
+        reasons: dict[str, str] = {}
+        standing: list[Answer] | None = None  # a node's error, until somebody has a better answer
+        failed = False  # whether somebody of this round may do better later
         for attempt in range(1, attempts_max + 1):
+            stands = standing is not None and not failed
+            endpoint = await self._next(methods, asked, reasons, well_only=stands)
+            if endpoint is None and standing is not None and not failed:
+                return standing
+            if endpoint is None and asked:
+                await asyncio.sleep(_pause_seconds(attempt))
+                asked, failed = frozenset(), False
+                endpoint = await self._next(methods, asked, reasons)
+            if endpoint is None:
+                if attempt < attempts_max:
+                    await asyncio.sleep(_pause_seconds(attempt))
+                continue
+            asked |= {endpoint}
             try:
-                return await self._post(requests)
-            except (aiohttp.ClientError, TimeoutError, _Unusable) as error:
-                reason = _words(error)
-                if attempt == attempts_max:
-                    # Not `from error`: the cause may show the URL, and with it the provider's key.
-                    raise RpcUnavailable(
-                        f"node {self.endpoint} gave no usable answer to {requests[0][0]} after {attempt} tries: {reason}"
-                    ) from None
-                pause = random.uniform(0, min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311 — jitter
-                log.warning("rpc.retried", endpoint=self.endpoint, method=requests[0][0], attempt=attempt, reason=reason)
-                await asyncio.sleep(pause)
-        raise AssertionError("unreachable: the loop returns or raises")
+                answers, fault, remedy = await endpoint.exchange(requests)
+            except Unusable as error:
+                failed, reasons[endpoint.name] = True, str(error)
+            else:
+                if self._lacks_a_block(requests, answers):
+                    fault, remedy = NodeFault.LAGGING, Remedy.ASK_ANOTHER
+                if remedy in (Remedy.GIVE_UP, Remedy.SPLIT_RANGE):
+                    return answers
+                if fault is NodeFault.LAGGING:
+                    endpoint.health = endpoint.health.lacks_block(self._need.height)
+                standing, failed, reasons[endpoint.name] = answers, failed or remedy is Remedy.SLOW_DOWN, fault.value
+            if attempt < attempts_max:
+                reason = reasons[endpoint.name]
+                log.warning("rpc.retried", endpoint=endpoint.name, method=requests[0][0], attempt=attempt, reason=reason)
+        if standing is not None:
+            return standing
+        raise _unavailable(requests[0][0], reasons, tries=attempts_max)
 
-    async def _post(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
-        if self._session is None:
-            raise RuntimeError("Rpc is used outside its `async with` block")
-        bodies = [{"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params} for method, params in requests]
-        payload = orjson.dumps(bodies if len(bodies) > 1 else bodies[0])
-        headers = {"Content-Type": "application/json"}
-        async with self._session.post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
-            content = await response.read()
-        if response.status in _RETRYABLE_HTTP:
-            raise _Unusable(f"HTTP {response.status}")
+    async def _next(
+        self, methods: frozenset[str], asked: frozenset[Endpoint], reasons: dict[str, str], *, well_only: bool = False
+    ) -> Endpoint | None:
+        """The best of those not asked yet that is known to be able to answer; those of which it is not known are looked at.
+
+        Raises:
+            RpcUnavailable: of all that may be asked some answer, and none of these can help (BlockNotReached: of all of them).
+        """
+        now = monotonic()
+        fit = [each for each in may_be_asked(self._endpoints, self._need, methods, self._chain_id) if each not in asked]
+        if well_only:
+            fit = [each for each in fit if not (each.health.is_resting or each.refuses(methods, now))]
+        heard = 0
+        if fit and not self._ready_of(fit):
+            heard = await self._look_until_ready(fit, reasons)
+        if ready := self._ready_of(fit):
+            return in_order(ready, self._need, methods, now)[0]
+        if not asked and (heard or not fit):
+            whom = "; ".join(f"{name} {reason}" for name, reason in reasons.items()) or f"{self.endpoint} may not be asked"
+            at = f" at block {self._need.height}" if self._need.height else ""
+            kind = BlockNotReached if heard and heard == len(fit) else RpcUnavailable
+            raise kind(f"no node can answer {min(methods)}{at}: {whom}")
+        return None
+
+    def _ready_of(self, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+        return [each for each in endpoints if is_ready(each, self._need, self._chain_id)]
+
+    async def _look_until_ready(self, endpoints: Sequence[Endpoint], reasons: dict[str, str]) -> int:
+        """Look at all of them together until one is ready; how many answered. Nobody waits for one that is away."""
+        looking = {asyncio.create_task(self._look(each, reasons)) for each in endpoints}
+        heard = 0
         try:
-            answer = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            raise _Unusable(f"HTTP {response.status} with a body that is no JSON") from None
-        answers = answer if isinstance(answer, list) else [answer]
-        if not all(isinstance(each, dict) for each in answers):
-            raise _Unusable(f"HTTP {response.status} with a body that is no JSON-RPC")
-        if isinstance(answer, dict) and (len(bodies) == 1 or "error" in answer):
-            return [answer] * len(bodies)  # one error may stand for the whole batch
-        by_id = {each["id"]: each for each in answers if isinstance(each.get("id"), int)}
-        if any(body["id"] not in by_id for body in bodies):
-            raise _Unusable("the batch was answered in part")
-        return [by_id[body["id"]] for body in bodies]
+            while looking and not self._ready_of(endpoints):
+                done, looking = await asyncio.wait(looking, return_when=asyncio.FIRST_COMPLETED)
+                heard += sum(each.result() for each in done)
+        finally:
+            for each in looking:
+                each.cancel()
+        return heard
+
+    async def _look(self, endpoint: Endpoint, reasons: dict[str, str], *, with_chain: bool = False) -> bool:
+        """Whether it answered; why it cannot be asked, if so, goes to `reasons`."""
+        try:
+            await endpoint.look(with_chain=with_chain or (self._chain_id is not None and endpoint.chain_id is None))
+        except Unusable as error:
+            reasons[endpoint.name] = f"gave no usable answer: {error}"
+            return False
+        if self._chain_id is not None and endpoint.chain_id != self._chain_id:
+            reasons[endpoint.name] = f"serves chain {endpoint.chain_id}, not {self._chain_id}"
+            log.error("rpc.wrong_chain", endpoint=endpoint.name, served=endpoint.chain_id, wanted=self._chain_id)
+        elif not endpoint.health.has_reached(self._need.height):
+            reasons[endpoint.name] = f"is at block {endpoint.health.head}"
+        return True
+
+    async def _tend(self) -> None:
+        """Keep heads fresh, and find out without a caller waiting whether one that rests is back."""
+        while True:
+            now = monotonic()
+            due = [each for each in self._endpoints if each.health.is_due(now, after_seconds=_LOOK_SECONDS)]
+            for each in due:
+                each.health = each.health.tried()
+            await asyncio.gather(*(self._look(each, {}) for each in due))
+            await asyncio.sleep(_TEND_SECONDS)
+
+    def _lacks_a_block(self, requests: Sequence[Request], answers: Sequence[Answer]) -> bool:
+        """Some nodes say null of a block that they have yet to see."""
+        return self._need.height > 0 and any(
+            method in _BLOCKS and answer.get("error") is None and answer.get("result") is None
+            for (method, _), answer in zip(requests, answers, strict=True)
+        )
 
 
-class _Unusable(Exception):
-    """The endpoint answered, but not with what was asked; asking again may help."""
+def _pause_seconds(attempt: int) -> float:
+    return random.uniform(0, min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311 — jitter
 
 
-def _words(error: Exception) -> str:
-    """What went wrong, without the URL that many of aiohttp's messages show: it carries the provider's key."""
-    match error:
-        case _Unusable():
-            return str(error)
-        case OSError() if error.strerror:
-            return f"{type(error).__name__}: {error.strerror}"
-        case _:
-            return type(error).__name__
-
-
-def _outcome(method: str, answer: dict[str, Any]) -> Any:
-    try:
-        return _result(method, answer)
-    except RpcError as error:
-        return error
-
-
-def _result(method: str, answer: dict[str, Any]) -> Any:
-    error = answer.get("error")
-    if isinstance(error, dict):
-        code = error.get("code")
-        raise RpcError(method, code if isinstance(code, int) else 0, str(error.get("message") or ""), error.get("data"))
-    if error is not None:
-        raise RpcError(method, 0, str(error))
-    if "result" not in answer:
-        raise RpcError(method, 0, "the answer has neither result nor error")
-    return answer["result"]
+def _unavailable(method: str, reasons: dict[str, str], *, tries: int) -> RpcUnavailable:
+    """Names each node that was asked, by its host."""
+    if len(reasons) == 1:
+        ((name, reason),) = reasons.items()
+        return RpcUnavailable(f"node {name} gave no usable answer to {method} after {tries} tries: {reason}")
+    whom = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return RpcUnavailable(f"no node gave a usable answer to {method} after {tries} tries: {whom}")

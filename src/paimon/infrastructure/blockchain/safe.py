@@ -78,7 +78,7 @@ def read_execution(data: bytes) -> ExecutionCall:
 
 
 class SafeContract:
-    """One Safe over one endpoint."""
+    """One Safe."""
 
     def __init__(self, rpc: Rpc, scope: SafeScope) -> None:
         self.scope = scope
@@ -99,7 +99,7 @@ class SafeContract:
             NotOurSafe, RpcUnavailable, RpcError.
         """
         functions = ("VERSION", "getOwners", "getThreshold", "nonce")
-        answers = await self._rpc.try_batch([self._request(at, each) for each in functions])
+        answers = await self._rpc.state_at(at.number).try_batch([self._request(at, each) for each in functions])
         if (failed := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
             if not failed.is_revert:
                 raise failed
@@ -118,7 +118,7 @@ class SafeContract:
         call, nobody = transaction.call, checksum(ZERO_ADDRESS)
         fields = (checksum(call.to), call.value_wei, call.data, transaction.operation.value)
         method, params = self._request(at, "getTransactionHash", *fields, 0, 0, 0, nobody, nobody, transaction.nonce)
-        return Hash32(bytes.fromhex((await self._rpc.call(method, params))[2:]))
+        return Hash32(bytes.fromhex((await self._rpc.state_at(at.number).call(method, params))[2:]))
 
     async def refusal_of(self, transaction: SafeTransaction, signature: OwnerSignature, *, at: BlockStamp) -> str | None:
         """Why this one signature would not count, in words, or None when it would."""
@@ -126,7 +126,7 @@ class SafeContract:
         packed = pack_signatures([signature])
         method, params = self._request(at, "checkNSignatures", card.transaction, card.preimage, packed, 1)
         try:
-            await self._rpc.call(method, params)
+            await self._rpc.state_at(at.number).call(method, params)
         except RpcError as error:
             if not error.is_revert:
                 raise
@@ -134,7 +134,8 @@ class SafeContract:
         return None
 
     async def has_code(self, account: Address, *, at: BlockStamp) -> bool:
-        return await self._rpc.call("eth_getCode", [checksum(account), hex(at.number)]) not in ("0x", None)
+        rpc = self._rpc.state_at(at.number)
+        return await rpc.call("eth_getCode", [checksum(account), hex(at.number)]) not in ("0x", None)
 
     async def executions(self, first: int, last: int) -> list[Execution]:
         """What the Safe executed in these blocks, in order."""
@@ -144,7 +145,7 @@ class SafeContract:
             "toBlock": hex(last),
             "topics": [[hex0x(each) for each in _OUTCOMES.values()]],
         }
-        logs = await self._rpc.call("eth_getLogs", [wanted])
+        logs = await self._rpc.at_height(last).call("eth_getLogs", [wanted])
         logs.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
         return [
             Execution(

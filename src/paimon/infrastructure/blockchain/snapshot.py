@@ -200,7 +200,7 @@ async def _try_calls(contracts: FundContracts, calls: Sequence[_Call], *, at: Bl
     for start in range(0, len(calls), BATCH_MAX):
         chunk = calls[start : start + BATCH_MAX]
         requests = [("eth_call", [_target(call), {"blockHash": hex0x(at.hash)}]) for call in chunk]
-        for call, answer in zip(chunk, await contracts.rpc.try_batch(requests), strict=True):
+        for call, answer in zip(chunk, await contracts.rpc.state_at(at.number).try_batch(requests), strict=True):
             results.append(_decoded(call, answer))
     return results
 

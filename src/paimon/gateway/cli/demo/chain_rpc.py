@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from paimon.gateway.cli.demo.errors import DemoError
-from paimon.infrastructure.blockchain.rpc import endpoint_name
+from paimon.infrastructure.blockchain.endpoint import endpoint_name
 
 _POLL_SECONDS = 0.1
 

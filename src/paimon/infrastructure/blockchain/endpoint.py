@@ -1,0 +1,279 @@
+"""One RPC endpoint: one exchange over HTTP, and what each exchange teaches of it. Whom to ask, and how often, is the pool's.
+
+What goes wrong comes in two kinds. `Unusable`: no answer that could be read. A fault in the answer: the node's own error,
+told apart by one table (domain/node_fault.py). Both change the endpoint's health, which is a value (domain/endpoint_health.py).
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from time import monotonic
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import aiohttp
+import orjson
+import structlog
+
+from paimon.domain.endpoint_health import EndpointHealth, Use
+from paimon.domain.node_fault import GET_LOGS, Diagnosis, NodeFault, Remedy, diagnose
+from paimon.infrastructure.blockchain.gate import Gate
+
+log = structlog.get_logger(__name__)
+
+Request = tuple[str, list[Any]]
+Answer = dict[str, Any]
+
+_OVERLOADED_HTTP: Final = frozenset({429, 503})
+_RETRYABLE_HTTP: Final = frozenset({408, 425, 500, 502, 504}) | _OVERLOADED_HTTP
+_BATCH_MAX: Final = 1_000
+"""Requests in one HTTP request, before a provider says that it takes fewer. Sources: Ankr 1 000, NodeReal 500."""
+_REFUSAL_SECONDS: Final = 600.0
+"""How long a method that was refused is not asked for here while somebody else may have it."""
+_SECRET_LENGTH_MIN: Final = 8
+
+EVERY_USE: Final = frozenset(Use)
+
+
+def endpoint_name(url: str) -> str:
+    """Host and port only: a provider's URL carries its key in path, query or user."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+class Unusable(Exception):
+    """The endpoint gave nothing that answers what was asked; asking again, or another, may help. Shows no URL."""
+
+    def __init__(self, reason: str, *, overloaded: bool = False) -> None:
+        super().__init__(reason)
+        self.overloaded = overloaded
+
+
+class Exchange(NamedTuple):
+    """The answers in request order, and what the first fault among them asks for; no remedy where nothing can be done."""
+
+    answers: list[Answer]
+    fault: NodeFault = NodeFault.CALLER
+    remedy: Remedy = Remedy.GIVE_UP
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUrl:
+    """Where an endpoint is and what it may be asked. The URL is a secret: it carries the provider's key."""
+
+    url: str
+    uses: frozenset[Use] = EVERY_USE
+
+    def __repr__(self) -> str:
+        return f"NodeUrl({endpoint_name(self.url)}, {', '.join(sorted(self.uses))})"
+
+
+class Endpoint:
+    """What is known of one URL, and the way to ask it. The pool opens the HTTP session."""
+
+    def __init__(self, node: NodeUrl) -> None:
+        self.name = endpoint_name(node.url)
+        self.uses = node.uses
+        self.health = EndpointHealth()
+        self.chain_id: int | None = None
+        """As it said itself; None until it was asked."""
+        self.session: aiohttp.ClientSession | None = None
+        self._url = node.url
+        self._secrets = tuple(_secrets(node.url))
+        self._ids = count(1)
+        self._gate = Gate(lambda: int(self.health.concurrency.limit))
+        self._batch_max = _BATCH_MAX
+        self._refused_at: dict[str, float] = {}
+
+    @property
+    def busy(self) -> int:
+        return self._gate.busy
+
+    def refuses(self, methods: frozenset[str], now: float) -> bool:
+        """Whether it lately refused one of these methods."""
+        return any(now - self._refused_at.get(method, -_REFUSAL_SECONDS) < _REFUSAL_SECONDS for method in methods)
+
+    async def exchange(self, requests: Sequence[Request]) -> Exchange:
+        """All answers, from this endpoint alone. A batch larger than it takes is sent in pieces.
+
+        Raises:
+            Unusable: not all was answered.
+        """
+        answers: list[Answer] = []
+        while len(answers) < len(requests):
+            piece = requests[len(answers) : len(answers) + self._batch_max]
+            async with self._gate:
+                found = await self._timed(piece)
+            if found.remedy is Remedy.SPLIT_BATCH and len(piece) > 1:
+                self._batch_max = len(piece) // 2
+                log.info("rpc.batch_cut", endpoint=self.name, requests_max=self._batch_max)
+                continue
+            if found.remedy is not Remedy.GIVE_UP:
+                return Exchange([*answers, *found.answers, *_unasked(requests, answers, found)], found.fault, found.remedy)
+            answers += found.answers
+        return Exchange(answers)
+
+    async def look(self, *, with_chain: bool) -> None:
+        """Ask how far it has come, and which chain it serves.
+
+        Raises:
+            Unusable: it did not say.
+        """
+        requests: list[Request] = [("eth_blockNumber", []), *([("eth_chainId", [])] if with_chain else [])]
+        answers = (await self.exchange(requests)).answers
+        try:
+            self.health = self.health.at_head(int(answers[0]["result"], 16))
+            if with_chain:
+                self.chain_id = int(answers[1]["result"], 16)
+        except (KeyError, TypeError, ValueError):
+            raise Unusable(
+                f"it does not say its head or chain: {answers[0].get('error') or answers[-1].get('error')}"
+            ) from None
+
+    async def _timed(self, requests: Sequence[Request]) -> Exchange:
+        began = monotonic()
+        try:
+            answers = await self._post(requests)
+        except Unusable as error:
+            self._has_failed(requests, overloaded=error.overloaded)
+            raise
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._has_failed(requests, overloaded=isinstance(error, TimeoutError))
+            # Not `from error`: the cause may show the URL, and with it the provider's key.
+            raise Unusable(_words(error)) from None
+        return self._learnt(requests, answers, monotonic() - began)
+
+    def _has_failed(self, requests: Sequence[Request], *, overloaded: bool) -> None:
+        before = self.health.breaker.state
+        self.health = self.health.failed(monotonic(), jitter=random.random(), overloaded=overloaded)  # noqa: S311 — jitter
+        if overloaded and (asked := _blocks_asked(requests)) > 1:
+            self._range_was_too_much(asked, Diagnosis(NodeFault.LOGS_TIMEOUT))
+        if self.health.breaker.state is not before:
+            log.warning(
+                "rpc.endpoint_rests", endpoint=self.name, rest_seconds=round(self.health.breaker.until - monotonic(), 1)
+            )
+
+    def _learnt(self, requests: Sequence[Request], answers: list[Answer], seconds: float) -> Exchange:
+        """What these answers teach, and what they ask for."""
+        method, diagnosis = _first_fault(requests, answers)
+        remedy, asked, now = diagnosis.remedy, _blocks_asked(requests), monotonic()
+        if remedy is Remedy.SLOW_DOWN:
+            self._has_failed([], overloaded=True)
+            return Exchange(answers, diagnosis.fault, remedy)
+        if self.health.is_resting:
+            log.info("rpc.endpoint_is_back", endpoint=self.name)
+        self.health = self.health.answered(seconds, now, busy=self.busy)
+        for number in _blocks_shown(requests, answers):
+            self.health = self.health.has_block(number)
+        if remedy is Remedy.SPLIT_RANGE:
+            if asked <= 1:  # nothing left to split: somebody with a wider cap may answer
+                return Exchange(answers, diagnosis.fault, Remedy.ASK_ANOTHER)
+            self._range_was_too_much(asked, diagnosis)
+        elif asked and remedy is Remedy.GIVE_UP:
+            self.health = replace(self.health, range_size=self.health.range_size.answered(asked))
+        if diagnosis.fault is NodeFault.RESTRICTED:
+            self._refused_at[method] = now
+        return Exchange(answers, diagnosis.fault, remedy)
+
+    def _range_was_too_much(self, asked: int, diagnosis: Diagnosis) -> None:
+        size = self.health.range_size.refused(asked, diagnosis)
+        self.health = replace(self.health, range_size=size)
+        log.info("rpc.range_cut", endpoint=self.name, asked=asked, blocks=size.blocks, reason=diagnosis.fault.value)
+
+    async def _post(self, requests: Sequence[Request]) -> list[Answer]:
+        if self.session is None:
+            raise RuntimeError("Rpc is used outside its `async with` block")
+        bodies = [{"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params} for method, params in requests]
+        payload = orjson.dumps(bodies if len(bodies) > 1 else bodies[0])
+        headers = {"Content-Type": "application/json"}
+        async with self.session.post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
+            content = await response.read()
+        if response.status in _RETRYABLE_HTTP:
+            raise Unusable(f"HTTP {response.status}", overloaded=response.status in _OVERLOADED_HTTP)
+        try:
+            answer = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            raise Unusable(f"HTTP {response.status} with a body that is no JSON") from None
+        answers = answer if isinstance(answer, list) else [answer]
+        if not all(isinstance(each, dict) for each in answers):
+            raise Unusable(f"HTTP {response.status} with a body that is no JSON-RPC")
+        answers = [self._without_secrets(each) for each in answers]
+        if len(answers) == 1 and (answers[0].get("error") or (isinstance(answer, dict) and len(bodies) == 1)):
+            return answers * len(bodies)  # one error may stand for the whole batch
+        by_id = {each["id"]: each for each in answers if isinstance(each.get("id"), int)}
+        if any(body["id"] not in by_id for body in bodies):
+            raise Unusable("the batch was answered in part")
+        return [by_id[body["id"]] for body in bodies]
+
+    def _without_secrets(self, answer: Answer) -> Answer:
+        """An error may repeat the URL it came to; no message of ours does."""
+        if not answer.get("error"):
+            return answer
+        words = orjson.dumps(answer)
+        for secret in self._secrets:
+            words = words.replace(secret, b"...")
+        cleaned: Answer = orjson.loads(words)
+        return cleaned
+
+
+def _unasked(requests: Sequence[Request], answers: list[Answer], found: Exchange) -> list[Answer]:
+    """Pieces of a batch after one that has a fault are not asked: the fault stands in their places."""
+    fault = next(each for each in found.answers if each.get("error"))
+    return [fault] * (len(requests) - len(answers) - len(found.answers))
+
+
+def _first_fault(requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[str, Diagnosis]:
+    """The first error that something can be done about, and its method."""
+    for (method, _), answer in zip(requests, answers, strict=True):
+        if error := answer.get("error"):
+            found = diagnose(method, *_code_and_message(error))
+            if found.fault is not NodeFault.CALLER:
+                return method, found
+    return "", Diagnosis(NodeFault.CALLER)
+
+
+def _code_and_message(error: Any) -> tuple[int, str]:
+    if not isinstance(error, Mapping):
+        return 0, str(error)
+    code = error.get("code")
+    return code if isinstance(code, int) else 0, str(error.get("message") or "")
+
+
+def _blocks_asked(requests: Sequence[Request]) -> int:
+    """The widest range of blocks whose logs are asked for; 0 where none is."""
+    return max((_span(params[0]) for method, params in requests if method == GET_LOGS), default=0)
+
+
+def _span(query: Mapping[str, Any]) -> int:
+    try:
+        return int(query["toBlock"], 16) - int(query["fromBlock"], 16) + 1
+    except (KeyError, ValueError):  # by block hash, or by a tag
+        return 0
+
+
+def _blocks_shown(requests: Sequence[Request], answers: Sequence[Answer]) -> Iterator[int]:
+    """Numbers of blocks that these answers prove to be there."""
+    for (method, _), answer in zip(requests, answers, strict=True):
+        result = answer.get("result")
+        if method.startswith("eth_getBlockBy") and isinstance(result, dict):
+            try:
+                yield int(result["number"], 16)
+            except (KeyError, TypeError, ValueError):
+                continue  # no block; whoever asked for it will say so
+
+
+def _secrets(url: str) -> Iterator[bytes]:
+    """Parts of a URL that may be a key: anything long enough that is not the host."""
+    parts = urlsplit(url)
+    values = (value for _, value in parse_qsl(parts.query))
+    for part in (*parts.path.split("/"), *values, parts.username or "", parts.password or ""):
+        if len(part) >= _SECRET_LENGTH_MIN:
+            yield part.encode()
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, without the URL that many of aiohttp's messages show."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return type(error).__name__

@@ -1,0 +1,58 @@
+"""What asking a node ends in where it is no result."""
+
+from typing import Any
+
+from paimon.infrastructure.blockchain.endpoint import Answer
+
+
+class RpcUnavailable(Exception):
+    """No usable answer from any node after the bounded tries, or none that has come to the height needed."""
+
+
+class BlockNotReached(RpcUnavailable):
+    """Every node that may be asked answers, and none has come to the block that is needed."""
+
+
+class RpcError(Exception):
+    """The node answered with an error object."""
+
+    def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
+        super().__init__(f"{method}: {message} (code {code})")
+        self.method = method
+        self.code = code
+        self.message = message
+        self.data = data
+
+    @property
+    def revert_data(self) -> bytes | None:
+        """The bytes a reverted call returned, where the node gives them."""
+        data = self.data.get("data") if isinstance(self.data, dict) else self.data
+        try:
+            return bytes.fromhex(data[2:]) if isinstance(data, str) and data.startswith("0x") else None
+        except ValueError:  # a node's own words, not bytes
+            return None
+
+    @property
+    def is_revert(self) -> bool:
+        return self.code == 3 or "revert" in self.message.lower()
+
+
+def outcome(method: str, answer: Answer) -> Any:
+    """The result, or the RpcError that stands in its place."""
+    try:
+        return result(method, answer)
+    except RpcError as error:
+        return error
+
+
+def result(method: str, answer: Answer) -> Any:
+    """Raises RpcError where the answer is an error."""
+    error = answer.get("error")
+    if isinstance(error, dict):
+        code = error.get("code")
+        raise RpcError(method, code if isinstance(code, int) else 0, str(error.get("message") or ""), error.get("data"))
+    if error is not None:
+        raise RpcError(method, 0, str(error))
+    if "result" not in answer:
+        raise RpcError(method, 0, "the answer has neither result nor error")
+    return answer["result"]
