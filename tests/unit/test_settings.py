@@ -149,3 +149,41 @@ def test_settings_do_not_change_once_read(environment: pytest.MonkeyPatch) -> No
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.log = settings.log  # type: ignore[misc]
+
+
+def test_further_endpoints_are_read_with_what_they_are_for(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PAIMON_CHAIN__RPC_USES", "read")
+    environment.setenv(
+        "PAIMON_CHAIN__MORE_RPC_URLS", f" https://a.example/{SECRET}  read,archive=https://b.example/?key={SECRET}= "
+    )
+    endpoints = load_settings().chain.endpoints
+    assert [(each.host, sorted(each.uses)) for each in endpoints] == [
+        ("node.example", ["read"]),
+        ("a.example", ["read", "write"]),
+        ("b.example", ["archive", "read"]),
+    ]
+    assert endpoints[2].url.get_secret_value() == f"https://b.example/?key={SECRET}="
+    assert SECRET not in repr(load_settings().chain)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (
+            "MORE_RPC_URLS",
+            f"https://a.example/{SECRET} wss://b.example/{SECRET}",
+            "entry 2 must be a URL that starts with https://",
+        ),
+        ("MORE_RPC_URLS", f"send=https://a.example/{SECRET}", "entry 1 must be"),
+        ("RPC_USES", "read,send", "should match pattern"),
+        ("MORE_RPC_URLS", f"http://me@node.example/other-{SECRET}", "name node.example twice"),
+        ("RPC_USES", "read", "no endpoint is for write"),
+    ],
+)
+def test_endpoints_that_cannot_serve_are_refused_without_their_keys(
+    environment: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    environment.setenv(f"PAIMON_CHAIN__{name}", value)
+    (line,) = refusal()
+    assert line.startswith("  PAIMON_CHAIN")
+    assert words in line

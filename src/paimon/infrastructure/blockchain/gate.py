@@ -23,9 +23,9 @@ class Gate:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
+            if turn in self._waiting:
                 self._waiting.remove(turn)
-            else:  # let in and cancelled at the same moment
+            if not turn.cancelled():  # let in and cancelled at the same moment
                 self._leave()
             raise
 
@@ -38,5 +38,6 @@ class Gate:
         self.busy -= 1
         while self._waiting and self.busy < self._limit():
             turn = self._waiting.popleft()
-            self.busy += 1
-            turn.set_result(None)
+            if not turn.done():  # cancelled, and its task has not come to know
+                self.busy += 1
+                turn.set_result(None)

@@ -229,7 +229,8 @@ class Rpc:
         if not asked and (heard or not fit):
             whom = "; ".join(f"{name} {reason}" for name, reason in reasons.items()) or f"{self.endpoint} may not be asked"
             at = f" at block {self._need.height}" if self._need.height else ""
-            kind = BlockNotReached if heard and heard == len(fit) else RpcUnavailable
+            of_our_chain = may_be_asked(fit, self._need, methods, self._chain_id)
+            kind = BlockNotReached if fit and heard == len(of_our_chain) == len(fit) else RpcUnavailable
             raise kind(f"no node can answer {min(methods)}{at}: {whom}")
         return None
 
@@ -266,12 +267,12 @@ class Rpc:
     async def _tend(self) -> None:
         """Keep heads fresh, and find out without a caller waiting whether one that rests is back."""
         while True:
+            await asyncio.sleep(_TEND_SECONDS)
             now = monotonic()
             due = [each for each in self._endpoints if each.health.is_due(now, after_seconds=_LOOK_SECONDS)]
             for each in due:
                 each.health = each.health.tried()
             await asyncio.gather(*(self._look(each, {}) for each in due))
-            await asyncio.sleep(_TEND_SECONDS)
 
     def _lacks_a_block(self, requests: Sequence[Request], answers: Sequence[Answer]) -> bool:
         """Some nodes say null of a block that they have yet to see."""
