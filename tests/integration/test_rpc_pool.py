@@ -227,8 +227,8 @@ async def test_nobody_is_asked_above_the_head_it_is_known_to_have(first: StubNod
         assert (asked(first), asked(second)) == (0, 3)
         with pytest.raises(BlockNotReached, match="at block 25") as failed:
             await rpc.at_height(25).call("eth_echo", [1])
-        assert f"{name(first)} is at block 10" in str(failed.value)
-        assert f"{name(second)} is at block 20" in str(failed.value)
+        assert f"{name(first)}: at block 10" in str(failed.value)
+        assert f"{name(second)}: at block 20" in str(failed.value)
         first.methods["eth_blockNumber"] = hex(30)
         assert await rpc.at_height(25).call("eth_echo", [2]) == 2
     assert (asked(first), asked(second)) == (1, 3)

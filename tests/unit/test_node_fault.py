@@ -11,6 +11,7 @@ from paimon.domain.node_fault import GET_LOGS, TABLE, Diagnosis, NodeFault, Reme
 pytestmark = pytest.mark.unit
 
 CALL = "eth_call"
+SEND = "eth_sendRawTransaction"
 
 
 class Seen(NamedTuple):
@@ -322,6 +323,9 @@ SEEN = (
         "any", CALL, -32602, "invalid argument 0: hex string has length 38, want 40", NodeFault.CALLER, "geth, bad parameters"
     ),
     Seen("any", CALL, -32000, "words nobody has seen before", NodeFault.CALLER, "what no row knows"),
+    Seen("any", GET_LOGS, -32000, "words nobody has seen before", NodeFault.TOO_MANY_RESULTS, "what no row knows"),
+    Seen("geth", SEND, -32000, "account limit exceeded", NodeFault.CALLER, "domain/node_answer.py"),
+    Seen("geth", SEND, -32000, "nonce too low: next nonce 5, tx nonce 4", NodeFault.CALLER, "domain/node_answer.py"),
 )
 
 

@@ -2,7 +2,8 @@
 anvil, and of the providers in front of them: Alchemy, QuickNode, Ankr, Chainstack, Infura, NodeReal and the public dataseeds.
 
 Nodes agree on neither codes nor spelling, so the message decides, with the code or the method beside it where one message
-means two things; the first row that matches wins. What no row knows is the caller's: asking another node would not help.
+means two things; the first row that matches wins. What no row knows is the caller's: asking another node would not help. Of
+`eth_getLogs` it is taken for too much at once: providers change their words, and half of it is a question with the same answer.
 Where each row was seen stands beside its example in tests/unit/test_node_fault.py.
 """
 
@@ -86,7 +87,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(NodeFault.RESTRICTED, r"monthly capacity limit|authenticate your request|api usage limit"),
     Row(NodeFault.RATE_LIMIT, "", code=429),
     Row(NodeFault.RATE_LIMIT, r"compute units per second|request limit reached|credits limited|rps limit"),
-    Row(NodeFault.RATE_LIMIT, r"rate.?limit|too many requests|limit exceeded|request count exceeded"),
+    Row(NodeFault.RATE_LIMIT, r"rate.?limit|too many requests|^limit exceeded|request count exceeded"),
     # state that only an archive node has
     Row(NodeFault.STATE_PRUNED, r"missing trie node|historical state|due to pruning|is pruned|pruned history"),
     # blocks this node has not seen yet, or that are of a fork it does not follow
@@ -98,6 +99,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(NodeFault.RESTRICTED, "", code=-32613),
     Row(NodeFault.RESTRICTED, r"not whitelisted|current plan|unsupported method|method .*(not|un)[- ]?(supported|available)"),
     Row(NodeFault.TIMEOUT, r"timed? ?out|deadline exceeded|execution aborted"),
+    Row(NodeFault.TOO_MANY_RESULTS, "", method=GET_LOGS),
 )
 
 _PATTERNS: Final = tuple(re.compile(row.words) for row in TABLE)

@@ -54,7 +54,7 @@ class Rpc:
     """The pool. Use as an async context manager; the HTTP session lives as long as it, views included."""
 
     def __init__(self, *nodes: str | NodeUrl, timeout_seconds: float, attempts_max: int, chain_id: int | None = None) -> None:
-        """A node given as text serves every use. With `chain_id`, nobody is asked before it has said that it serves it."""
+        """A node given as text serves every use. With `chain_id`, nobody is asked before it said that it serves it."""
         self._endpoints = tuple(Endpoint(each if isinstance(each, NodeUrl) else NodeUrl(each)) for each in nodes)
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._attempts_max = attempts_max
@@ -134,10 +134,13 @@ class Rpc:
             RpcUnavailable: none answers.
         """
         reasons: dict[str, str] = {}
-        heard = await asyncio.gather(*(self._look(each, reasons, with_chain=True) for each in self._endpoints))
-        if not any(heard):
-            raise _unavailable("eth_chainId", reasons, tries=1)
-        return {each.name: each.chain_id for each in self._endpoints if each.chain_id is not None}
+        for attempt in range(1, self._attempts_max + 1):
+            heard = await asyncio.gather(*(self._look(each, reasons, with_chain=True) for each in self._endpoints))
+            if any(heard):
+                return {each.name: each.chain_id for each in self._endpoints if each.chain_id is not None}
+            if attempt < self._attempts_max:
+                await asyncio.sleep(_pause_seconds(attempt))
+        raise _unavailable("eth_chainId", reasons, tries=self._attempts_max)
 
     async def call(self, method: str, params: list[Any], *, attempts_max: int | None = None) -> Any:
         """The result of one request.
@@ -176,11 +179,12 @@ class Rpc:
         reasons: dict[str, str] = {}
         standing: list[Answer] | None = None  # a node's error, until somebody has a better answer
         failed = False  # whether somebody of this round may do better later
+        last: Endpoint | None = None
         for attempt in range(1, attempts_max + 1):
-            stands = standing is not None and not failed
-            endpoint = await self._next(methods, asked, reasons, well_only=stands)
-            if endpoint is None and standing is not None and not failed:
-                return standing
+            settled = None if failed else standing
+            endpoint = await self._next(methods, asked, reasons, well_only=settled is not None)
+            if endpoint is None and settled is not None:
+                return settled
             if endpoint is None and asked:
                 await asyncio.sleep(_pause_seconds(attempt))
                 asked, failed = frozenset(), False
@@ -189,7 +193,12 @@ class Rpc:
                 if attempt < attempts_max:
                     await asyncio.sleep(_pause_seconds(attempt))
                 continue
-            asked |= {endpoint}
+            if last is not None:
+                reason, then = reasons[last.name], endpoint.name
+                log.warning(
+                    "rpc.retried", endpoint=last.name, method=requests[0][0], attempt=attempt - 1, reason=reason, then=then
+                )
+            asked, last = asked | {endpoint}, endpoint
             try:
                 answers, fault, remedy = await endpoint.exchange(requests)
             except Unusable as error:
@@ -202,9 +211,6 @@ class Rpc:
                 if fault is NodeFault.LAGGING:
                     endpoint.health = endpoint.health.lacks_block(self._need.height)
                 standing, failed, reasons[endpoint.name] = answers, failed or remedy is Remedy.SLOW_DOWN, fault.value
-            if attempt < attempts_max:
-                reason = reasons[endpoint.name]
-                log.warning("rpc.retried", endpoint=endpoint.name, method=requests[0][0], attempt=attempt, reason=reason)
         if standing is not None:
             return standing
         raise _unavailable(requests[0][0], reasons, tries=attempts_max)
@@ -227,7 +233,7 @@ class Rpc:
         if ready := self._ready_of(fit):
             return in_order(ready, self._need, methods, now)[0]
         if not asked and (heard or not fit):
-            whom = "; ".join(f"{name} {reason}" for name, reason in reasons.items()) or f"{self.endpoint} may not be asked"
+            whom = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or f"{self.endpoint} may not be asked"
             at = f" at block {self._need.height}" if self._need.height else ""
             of_our_chain = may_be_asked(fit, self._need, methods, self._chain_id)
             kind = BlockNotReached if fit and heard == len(of_our_chain) == len(fit) else RpcUnavailable
@@ -255,13 +261,13 @@ class Rpc:
         try:
             await endpoint.look(with_chain=with_chain or (self._chain_id is not None and endpoint.chain_id is None))
         except Unusable as error:
-            reasons[endpoint.name] = f"gave no usable answer: {error}"
+            reasons[endpoint.name] = str(error)
             return False
         if self._chain_id is not None and endpoint.chain_id != self._chain_id:
             reasons[endpoint.name] = f"serves chain {endpoint.chain_id}, not {self._chain_id}"
             log.error("rpc.wrong_chain", endpoint=endpoint.name, served=endpoint.chain_id, wanted=self._chain_id)
         elif not endpoint.health.has_reached(self._need.height):
-            reasons[endpoint.name] = f"is at block {endpoint.health.head}"
+            reasons[endpoint.name] = f"at block {endpoint.health.head}"
         return True
 
     async def _tend(self) -> None:

@@ -21,6 +21,7 @@ from paimon.domain.safe import (
 from paimon.domain.transaction import Call
 from paimon.domain.units import RawAmount
 from paimon.infrastructure.blockchain.abi import UnknownCall, load_abi
+from paimon.infrastructure.blockchain.log_ranges import in_pieces
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 from paimon.settings import Refusal
 
@@ -141,11 +142,17 @@ class SafeContract:
         """What the Safe executed in these blocks, in order."""
         wanted = {
             "address": checksum(self.address),
-            "fromBlock": hex(first),
-            "toBlock": hex(last),
             "topics": [[hex0x(each) for each in _OUTCOMES.values()]],
         }
-        logs = await self._rpc.at_height(last).call("eth_getLogs", [wanted])
+        rpc = self._rpc.at_height(last)
+
+        async def piece(first: int, last: int) -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = await rpc.call(
+                "eth_getLogs", [wanted | {"fromBlock": hex(first), "toBlock": hex(last)}]
+            )
+            return found
+
+        logs = await in_pieces(rpc, first, last, piece)
         logs.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
         return [
             Execution(
