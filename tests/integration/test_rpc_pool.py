@@ -1,5 +1,6 @@
 """Several endpoints as one: the next is asked when one fails, lags or refuses, and what each can do is learnt."""
 
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,6 +88,21 @@ async def test_once_all_have_failed_all_are_asked_again_within_the_bounded_tries
     async with pool(first, second) as rpc:
         assert await rpc.call("eth_echo", [1]) == 1
     assert first.requests + second.requests == 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_as_long_as_one_is_well_every_question_is_answered(seed: int) -> None:
+    """Whichever that is, whoever rests, and whatever the others do."""
+    rng = random.Random(seed)
+    faults = [replying(500), replying(429), replying(200, b"<html>"), reset]
+    async with node_at(20) as one, node_at(20) as two, node_at(20) as three, pool(one, two, three) as rpc:
+        for number in range(40):
+            nodes = rng.sample([one, two, three], k=3)
+            for ill in nodes[: rng.randint(0, 2)]:
+                ill.disturbances = [rng.choice(faults)]
+            assert await rpc.batch([("eth_echo", [number]), ("eth_echo", [-number])]) == [number, -number]
+            for node in nodes:
+                node.disturbances.clear()
 
 
 async def test_when_nobody_answers_each_is_named_with_its_reason_and_without_its_key(first: StubNode) -> None:

@@ -13,7 +13,6 @@ import asyncio
 import copy
 import random
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
@@ -33,7 +32,7 @@ from paimon.infrastructure.blockchain.endpoint_choice import (
     may_be_asked,
     state_of,
 )
-from paimon.infrastructure.blockchain.rpc_errors import BlockNotReached, RpcError, RpcUnavailable, outcome, result
+from paimon.infrastructure.blockchain.rpc_errors import BlockNotReached, RpcError, RpcUnavailable, outcome, result, unavailable
 
 __all__ = ["BlockNotReached", "EndpointState", "NodeUrl", "Request", "Rpc", "RpcError", "RpcUnavailable"]
 
@@ -76,10 +75,11 @@ class Rpc:
     ) -> None:
         if self._tending is not None:
             self._tending.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._tending
+            await asyncio.wait([self._tending])
         if self._session is not None:
             await self._session.close()
+        if self._tending is not None and not self._tending.cancelled():
+            self._tending.result()  # it ends by nothing else but an error of ours
 
     @property
     def endpoint(self) -> str:
@@ -119,7 +119,7 @@ class Rpc:
         reasons: dict[str, str] = {}
         first = await self._next(_LOOK, frozenset(), reasons)
         if first is None:
-            raise _unavailable("eth_blockNumber", reasons, tries=1)
+            raise unavailable("eth_blockNumber", reasons, tries=1)
         return self.named(first.name)
 
     def range_blocks(self) -> int:
@@ -140,7 +140,7 @@ class Rpc:
                 return {each.name: each.chain_id for each in self._endpoints if each.chain_id is not None}
             if attempt < self._attempts_max:
                 await asyncio.sleep(_pause_seconds(attempt))
-        raise _unavailable("eth_chainId", reasons, tries=self._attempts_max)
+        raise unavailable("eth_chainId", reasons, tries=self._attempts_max)
 
     async def call(self, method: str, params: list[Any], *, attempts_max: int | None = None) -> Any:
         """The result of one request.
@@ -185,7 +185,7 @@ class Rpc:
             endpoint = await self._next(methods, asked, reasons, well_only=settled is not None)
             if endpoint is None and settled is not None:
                 return settled
-            if endpoint is None and asked:
+            if endpoint is None and asked:  # the round is over
                 await asyncio.sleep(_pause_seconds(attempt))
                 asked, failed = frozenset(), False
                 endpoint = await self._next(methods, asked, reasons)
@@ -213,7 +213,7 @@ class Rpc:
                 standing, failed, reasons[endpoint.name] = answers, failed or remedy is Remedy.SLOW_DOWN, fault.value
         if standing is not None:
             return standing
-        raise _unavailable(requests[0][0], reasons, tries=attempts_max)
+        raise unavailable(requests[0][0], reasons, tries=attempts_max)
 
     async def _next(
         self, methods: frozenset[str], asked: frozenset[Endpoint], reasons: dict[str, str], *, well_only: bool = False
@@ -290,12 +290,3 @@ class Rpc:
 
 def _pause_seconds(attempt: int) -> float:
     return random.uniform(0, min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311 — jitter
-
-
-def _unavailable(method: str, reasons: dict[str, str], *, tries: int) -> RpcUnavailable:
-    """Names each node that was asked, by its host."""
-    if len(reasons) == 1:
-        ((name, reason),) = reasons.items()
-        return RpcUnavailable(f"node {name} gave no usable answer to {method} after {tries} tries: {reason}")
-    whom = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-    return RpcUnavailable(f"no node gave a usable answer to {method} after {tries} tries: {whom}")

@@ -37,6 +37,15 @@ class RpcError(Exception):
         return self.code == 3 or "revert" in self.message.lower()
 
 
+def unavailable(method: str, reasons: dict[str, str], *, tries: int) -> RpcUnavailable:
+    """Names each node that was asked, by its host."""
+    if len(reasons) == 1:
+        ((name, reason),) = reasons.items()
+        return RpcUnavailable(f"node {name} gave no usable answer to {method} after {tries} tries: {reason}")
+    whom = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return RpcUnavailable(f"no node gave a usable answer to {method} after {tries} tries: {whom}")
+
+
 def outcome(method: str, answer: Answer) -> Any:
     """The result, or the RpcError that stands in its place."""
     try:
