@@ -162,6 +162,7 @@ async def test_what_one_node_lacks_or_refuses_another_is_asked_for(
 async def test_a_method_that_a_node_refused_is_not_asked_of_it_while_another_has_it(first: StubNode, second: StubNode) -> None:
     first.methods["eth_getLogs"], second.methods["eth_getLogs"] = failing(-32005, "limit exceeded"), []
     async with pool(first, second) as rpc:
+        await make_dear(rpc, second)
         for _ in range(5):
             assert await rpc.call("eth_getLogs", [{}]) == []
     assert (asked(first, "eth_getLogs"), asked(second, "eth_getLogs")) == (1, 5)
@@ -176,8 +177,21 @@ async def bring_down(rpc: Rpc, node: StubNode) -> None:
     assert breaker_of(rpc, node) is BreakerState.OPEN
 
 
+async def make_dear(rpc: Rpc, node: StubNode) -> None:
+    """Well, but with a worse record than any that was brought down: only another reason makes anybody prefer it."""
+    for _ in range(6):
+        node.disturbances = [replying(500)] * 2
+        for _ in range(2):
+            with pytest.raises(RpcUnavailable):
+                await rpc.named(name(node)).call("eth_dear", [], attempts_max=1)
+        assert await rpc.named(name(node)).call("eth_echo", [0]) == 0
+    assert breaker_of(rpc, node) is BreakerState.CLOSED
+    node.asked.clear()
+
+
 async def test_who_fails_three_times_rests(first: StubNode, second: StubNode) -> None:
     async with pool(first, second) as rpc:
+        await make_dear(rpc, second)
         await bring_down(rpc, first)
         for _ in range(5):
             assert await rpc.call("eth_echo", [1]) == 1
@@ -297,6 +311,7 @@ async def test_state_that_full_nodes_forget_is_read_from_an_archive() -> None:
         node_at(1_000) as archive,
         pool(NodeUrl(full.url, READ), NodeUrl(archive.url, ARCHIVE)) as rpc,
     ):
+        await make_dear(rpc, archive)
         for node in (full, archive):
             await rpc.named(name(node)).call("eth_blockNumber", [])
         for _ in range(3):
