@@ -7,21 +7,23 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, keep, table
-from bench.suites import database, proof, replay, send
+from bench.suites import database, listener, proof, replay, send
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
+    "listener": listener.measure,
     "database": lambda _events: database.measure(),
     "proof": lambda _events: proof.measure(),
     "replay": replay.measure,
     "send": lambda _events: send.measure(),
 }
 EVENTS: Final = 200_000
+SIZED: Final = ("listener", "replay")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; figures go to bench/results.")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all when none is named")
-    parser.add_argument("--events", type=int, default=EVENTS, help="logs of the suite replay")
+    parser.add_argument("--events", type=int, default=EVENTS, help=f"logs of the suites {' and '.join(SIZED)}")
     asked = parser.parse_args()
     if unknown := set(asked.suites) - set(SUITES):
         parser.error(f"no suite is called {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
@@ -29,7 +31,7 @@ def main() -> None:
     for name in asked.suites or SUITES:
         print(f"· {name}", flush=True)
         measured = uvloop.run(SUITES[name](asked.events))
-        size = f" EVENTS={asked.events}" if name == "replay" else ""
+        size = f" EVENTS={asked.events}" if name in SIZED else ""
         keep(measured, command=f"make bench SUITE={name}{size}")
         figures += measured
     print(table(figures))

@@ -24,6 +24,7 @@ const DEPLOYABLE = {
   "src/testing/TestToken.sol": "TestToken",
   "src/testing/PurchaseAdapter.sol": "PurchaseAdapter",
   "src/testing/Counterparty.sol": "Counterparty",
+  "src/testing/Scatter.sol": "Scatter",
 };
 const ERC20 = "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 const PRODUCT_CONTRACTS = [

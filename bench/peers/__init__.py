@@ -1,0 +1,122 @@
+"""Other indexers reading the same chain into the same PostgreSQL: what the listener's figures are set against.
+
+Each is a small project of its own, at a pinned version from npm, with the least that its users would write: store every
+Transfer and what everybody holds by them. They are installed when first measured.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from sqlalchemy import make_url
+
+from paimon.gateway.cli.demo.ports import free_port
+
+_HERE: Final = Path(__file__).parent
+_PATIENCE_SECONDS: Final = 1_800
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is read: the vault's Transfers in these blocks, and how many they are."""
+
+    rpc_url: str
+    vault: str
+    first: int
+    last: int
+    transfers: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"RPC_URL": self.rpc_url, "VAULT": self.vault, "FROM": str(self.first), "TO": str(self.last)}
+
+
+class PeerFailed(Exception):
+    """The peer ended before it had everything; the message has its last words."""
+
+
+def sqd_seconds(database_url: str, span: Span) -> float:
+    """From the start of SQD's processor until all events and balances are committed."""
+    folder = _installed("sqd")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE transfer (id text PRIMARY KEY, block int NOT NULL, timestamp timestamptz NOT NULL,"
+            " transaction text NOT NULL, sender text NOT NULL, recipient text NOT NULL, value numeric NOT NULL)"
+        )
+        connection.execute("CREATE TABLE holder (id text PRIMARY KEY, balance numeric NOT NULL)")
+    url = make_url(database_url)
+    environment = {
+        "DB_HOST": str(url.host),
+        "DB_PORT": str(url.port),
+        "DB_NAME": str(url.database),
+        "DB_USER": str(url.username),
+        "DB_PASS": str(url.password),
+        **span.environment,
+    }
+    with _running([_program("node"), "main.js"], folder, environment) as ended:
+        return _until(database_url, "SELECT count(*) FROM transfer", span.transfers, ended)
+
+
+def ponder_seconds(database_url: str, span: Span) -> float:
+    """From the start of `ponder start` until all events and balances are committed."""
+    folder = _installed("ponder")
+    environment = {
+        "DATABASE_URL": database_url,
+        "DATABASE_SCHEMA": "peer",
+        "PONDER_TELEMETRY_DISABLED": "true",
+        **span.environment,
+    }
+    command = ["node_modules/.bin/ponder", "start", "--port", str(free_port()), "--log-level", "warn"]
+    with _running(command, folder, environment) as ended:
+        return _until(database_url, "SELECT count(*) FROM peer.transfer", span.transfers, ended)
+
+
+def _installed(name: str) -> Path:
+    folder = _HERE / name
+    if not (folder / "node_modules" / ".package-lock.json").exists():
+        print(f"  installing {name} from npm", flush=True)
+        subprocess.run([_program("npm"), "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
+    return folder
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    assert found is not None, f"{name} is needed: Node 20 or newer"
+    return found
+
+
+@contextmanager
+def _running(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[Callable[[], str | None]]:
+    """The peer's process, ended with the block; inside, its last words once it has ended badly."""
+    words = folder / "node_modules" / ".words.log"
+    with words.open("w+") as log:
+        process = subprocess.Popen(command, cwd=folder, env=os.environ | environment, stdout=log, stderr=log)
+        try:
+            yield lambda: words.read_text()[-2_000:] if process.poll() not in (None, 0) else None
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _until(database_url: str, count: str, events: int, ended: Callable[[], str | None]) -> float:
+    """Seconds until the count is there. What is not there yet, a table too, counts as nothing."""
+    began = time.perf_counter()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        while time.perf_counter() - began < _PATIENCE_SECONDS:
+            try:
+                row = connection.execute(count.encode()).fetchone()
+                if row is not None and row[0] >= events:
+                    return time.perf_counter() - began
+            except psycopg.errors.UndefinedTable:
+                pass  # it has not begun
+            if words := ended():
+                raise PeerFailed(words)
+            time.sleep(0.05)
+    raise PeerFailed(f"not done after {_PATIENCE_SECONDS} s")
