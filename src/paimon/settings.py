@@ -136,13 +136,18 @@ class ChainSettings(Group):
     request_timeout_seconds: float = Field(10.0, gt=0)
     attempts_max: int = Field(5, ge=1, description="bounded retries of one RPC request")
     batch_blocks_max: int = Field(200, ge=1, description="blocks per transaction of the listener")
-    batch_logs_max: int = Field(5_000, ge=1)
-    receipts_depth_blocks: int = Field(
-        10_000, ge=0, description="so far below the final block nothing but receipts is taken as proof; 75 min of BSC"
+    batch_logs_max: int = Field(
+        5_000, ge=1, description="logs per transaction of the listener, but for one block that has more"
     )
-    receipts_blocks_max: int = Field(
-        20, ge=1, description="blocks whose receipts one range may ask for; an older range that needs more is proven otherwise"
+    live_blocks: int = Field(
+        256,
+        ge=0,
+        description="so far below the final block every header is asked for, and nothing but receipts is taken as proof;"
+        " farther, whole stretches are fetched at once and ahead",
     )
+    receipts_blocks_max: int = Field(20, ge=1, description="blocks whose receipts one live range may ask for")
+    catch_up_blocks_max: int = Field(5_000, ge=1, description="blocks of one stretch")
+    catch_up_at_once: int = Field(4, ge=1, description="stretches fetched at once, or waiting to be recorded")
 
     @property
     def endpoints(self) -> list[EndpointSettings]:

@@ -107,6 +107,7 @@ STATES: list[Wrong] = [
     (RangeProofRow, {"level": "odd"}, "ck_range_proofs_level_known"),
     (EndpointLie, {"times": 0}, "ck_endpoint_lies_happened"),
     (EndpointLie, {"lie": "odd"}, "ck_endpoint_lies_lie_known"),
+    (Block, {"kept_before": 1}, "ck_blocks_kept_before_is_earlier"),
     (EventProcessingLog, {"first_block": 3}, "ck_event_processing_logs_blocks_in_order"),
     (EventProcessingLog, {"quarantined": 2}, "ck_event_processing_logs_quarantined_within_logs"),
     (EventProcessingLog, {"behind_blocks": -1}, "ck_event_processing_logs_not_ahead_of_final"),

@@ -1,6 +1,7 @@
 """A range of blocks is one consistent answer or none: whatever does not fit together is asked for again, and not recorded."""
 
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -84,16 +85,22 @@ async def test_answers_that_do_not_fit_together_are_no_range(chain: StubChain, r
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.integers(1, 8))
-def test_a_range_is_cut_at_a_block_and_loses_nothing(logs_of_blocks: list[int], logs_max: int) -> None:
+def test_a_range_falls_into_pieces_between_blocks_and_loses_nothing(logs_of_blocks: list[int], logs_max: int) -> None:
     headers = tuple(bare_header(number) for number in range(len(logs_of_blocks)))
     logs = tuple(
         ChainLog(stamp(number), index, Hash32(bytes(32)), 0, FUND.vault, (), b"")
         for number, count in enumerate(logs_of_blocks)
         for index in range(count)
     )
-    cut = Range(headers, logs).at_most(logs_max)
-    assert cut.headers == headers[: len(cut.headers)]
-    assert cut.logs == tuple(each for each in logs if each.block <= cut.last)
-    assert len(cut.logs) <= logs_max or len(cut.headers) == 1
-    with_next = logs_of_blocks[: len(cut.headers) + 1]
-    assert len(cut.headers) == len(headers) or sum(with_next) > logs_max
+    pieces = list(Range(headers, logs).pieces(logs_max))
+    assert [each for piece in pieces for each in piece.headers] == list(headers)
+    assert [each for piece in pieces for each in piece.logs] == list(logs)
+    assert [piece.first for piece in pieces[1:]] == [piece.last.number + 1 for piece in pieces[:-1]]
+    assert [piece.parent_hash for piece in pieces[1:]] == [piece.last.hash for piece in pieces[:-1]]
+    for piece, following in pairwise([*pieces, None]):
+        assert piece is not None
+        assert all(each.block <= piece.last for each in piece.logs)
+        assert len(piece.logs) <= logs_max or len(piece.headers) == 1
+        if following is not None:  # no block of the next one would have fitted in
+            next_block = sum(each.block == following.headers[0].stamp for each in following.logs)
+            assert len(piece.logs) + next_block > logs_max

@@ -10,12 +10,20 @@ from tests.support.logs import FOLLOWED, FUND
 from tests.support.strategies import address
 from tests.support.stubchain import StubChain
 
-from paimon.application.event_listener.fetch import InconsistentAnswer, Range, UntrueAnswer, fetch_headers, fetch_range
-from paimon.application.event_listener.prove import Proof, prove
+from paimon.application.event_listener.fetch import (
+    InconsistentAnswer,
+    Range,
+    UntrueAnswer,
+    fetch_headers,
+    fetch_range,
+    fetch_stretch,
+)
+from paimon.application.event_listener.prove import Proof, prove, prove_stretch
 from paimon.application.event_listener.wanted import log_queries
 from paimon.domain.chain import hex0x
 from paimon.domain.proof import Lie, ProofLevel
 from paimon.infrastructure.blockchain.bloom import bloom_of
+from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.blockchain.keccak import keccak256
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 
@@ -54,20 +62,26 @@ async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
 
 
 @pytest.fixture
-async def another(chain: StubChain) -> AsyncIterator[tuple[StubNode, Rpc]]:
-    """A second endpoint of the same chain, which tells the truth."""
+async def another(node: StubNode) -> AsyncIterator[tuple[StubNode, Rpc]]:
+    """A second endpoint of the same chain, which tells the truth; and the first as one of a pool of the two."""
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(stub_node())
-        a_chain().serve(node)
-        yield node, await stack.enter_async_context(Rpc(node.url, timeout_seconds=5, attempts_max=1))
+        second = await stack.enter_async_context(stub_node())
+        a_chain().serve(second)
+        pool = await stack.enter_async_context(Rpc(node.url, second.url, timeout_seconds=5, attempts_max=1))
+        yield second, pool.named(endpoint_name(node.url))
 
 
 async def fetched(rpc: Rpc, first: int = 1, last: int = 12) -> Range:
     return await fetch_range(rpc, first, last, log_queries(FOLLOWED, first, last))
 
 
-async def proven(rpc: Rpc, **how: Any) -> Proof:
-    return await prove(rpc, await fetched(rpc), FOLLOWED, **how)
+async def proven(rpc: Rpc) -> Proof:
+    return await prove(rpc, await fetched(rpc), FOLLOWED)
+
+
+async def agreed(rpc: Rpc) -> Proof:
+    """As a stretch of the past is proven."""
+    return await prove_stretch(rpc, await fetched(rpc), FOLLOWED)
 
 
 def asked(node: StubNode, method: str) -> list[int]:
@@ -175,7 +189,7 @@ async def test_right_receipts_of_another_endpoint_are_taken_and_the_first_is_cau
 ) -> None:
     chain.logs.pop(0)
     chain.receipts[3][0]["logs"].clear()  # so that both its answers agree
-    proof = await proven(rpc, second=another[1])
+    proof = await proven(another[1])
     assert len(proof.fetched.logs) == 5
     assert [(each.lie, each.endpoint) for each in proof.caught] == [
         (Lie.WRONG_RECEIPTS, rpc.endpoint),
@@ -222,18 +236,30 @@ async def test_where_nobody_serves_receipts_the_weaker_proof_is_told(
 ) -> None:
     serves_no_receipts(node)
     assert (await proven(rpc)).level is ProofLevel.CHAINED
-    assert (await proven(rpc, second=another[1])).level is ProofLevel.RECEIPTS
+    assert (await proven(another[1])).level is ProofLevel.RECEIPTS
     serves_no_receipts(another[0])
-    assert (await proven(rpc, second=another[1])).level is ProofLevel.AGREED
+    assert (await proven(another[1])).level is ProofLevel.AGREED
 
 
-async def test_a_range_that_needs_too_many_receipts_is_proven_by_agreement(
-    node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc]
+async def test_a_stretch_is_proven_by_agreement_where_there_is_another_endpoint(
+    rpc: Rpc, another: tuple[StubNode, Rpc]
 ) -> None:
-    proof = await proven(rpc, second=another[1], receipts_max=3)
+    proof = await agreed(another[1])
     assert (proof.level, proof.receipts_of) == (ProofLevel.AGREED, 0)
-    assert (await proven(rpc, second=another[1], receipts_max=4)).level is ProofLevel.RECEIPTS
-    assert (await proven(rpc, receipts_max=3)).level is ProofLevel.CHAINED
+    assert (await agreed(rpc)).level is ProofLevel.CHAINED
+
+
+async def test_a_log_left_out_of_a_block_whose_header_is_not_there_is_found_by_agreement(
+    chain: StubChain, another: tuple[StubNode, Rpc]
+) -> None:
+    truth = (await fetched(another[1])).logs
+    left_out = chain.logs.pop(0)
+    stretch = await fetch_stretch(another[1], 1, 12, log_queries(FOLLOWED, 1, 12))
+    assert int(left_out["blockNumber"], 16) not in {each.stamp.number for each in stretch.headers}
+    proof = await prove_stretch(another[1], stretch, FOLLOWED)
+    assert (proof.level, proof.fetched.logs) == (ProofLevel.AGREED, truth)
+    assert {(each.lie, each.endpoint) for each in proof.caught} == {(Lie.OMITTED_LOG, another[1].endpoint)}
+    assert {each.block.number for each in truth} <= {each.stamp.number for each in proof.fetched.headers}
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -243,8 +269,10 @@ async def test_where_two_endpoints_differ_the_receipts_say_who_lied(
     truth = (await proven(rpc)).fetched.logs
     spoil, _ = LIES[lie]
     spoil(chain)
-    for first, second in ((rpc, another[1]), (another[1], rpc)):
-        proof = await prove(first, await fetched(first), FOLLOWED, second=second, receipts_max=0)
+    other = another[1].another_than(rpc.endpoint)
+    assert other is not None
+    for first in (another[1], other):
+        proof = await agreed(first)
         assert (proof.level, proof.fetched.logs) == (ProofLevel.AGREED, truth)
         assert {each.endpoint for each in proof.caught} == {rpc.endpoint}
 
@@ -256,17 +284,17 @@ async def test_a_difference_that_nobody_can_settle_is_not_recorded(
     serves_no_receipts(another[0])
     chain.logs.pop(0)
     with pytest.raises(InconsistentAnswer, match="differ in 1 blocks"):
-        await proven(rpc, second=another[1])
+        await proven(another[1])
 
 
 async def test_a_second_endpoint_that_is_away_leaves_the_weaker_proof(rpc: Rpc, another: tuple[StubNode, Rpc]) -> None:
     del another[0].methods["eth_getLogs"]
-    assert (await proven(rpc, second=another[1], receipts_max=0)).level is ProofLevel.CHAINED
+    assert (await agreed(another[1])).level is ProofLevel.CHAINED
 
 
 async def test_without_receipts_a_log_that_its_blocks_bloom_excludes_is_not_believed(chain: StubChain, rpc: Rpc) -> None:
     chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})
-    proof = await proven(rpc, receipts_max=0)
+    proof = await agreed(rpc)
     assert (proof.level, len(proof.fetched.logs)) == (ProofLevel.CHAINED, 5)
     assert [(each.lie, each.block_number) for each in proof.caught] == [(Lie.FORGED_LOG, 4)]
 
@@ -274,7 +302,7 @@ async def test_without_receipts_a_log_that_its_blocks_bloom_excludes_is_not_beli
 async def test_a_header_that_is_not_its_hash_is_the_endpoints_lie(chain: StubChain, rpc: Rpc) -> None:
     chain.headers[4]["logsBloom"] = hex0x(bytes(256)[:-1] + b"\x01")
     with pytest.raises(UntrueAnswer) as told:
-        await fetch_headers(rpc, 1, 12)
+        await fetch_headers(rpc, range(1, 13))
     assert (told.value.caught.lie, told.value.caught.block_number) == (Lie.WRONG_HEADER, 4)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from paimon.application.event_listener.proofs import ProofStanding, add_proof, c
 from paimon.application.event_listener.react import RECONCILE
 from paimon.composition import House, open_house
 from paimon.domain.proof import Lie, ProofLevel, RangeProof
+from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.database.leases import HeldLease, try_take
 from paimon.infrastructure.database.models.derived import Block, RangeProofRow, RawLog
 from paimon.infrastructure.database.models.owned import OutboxMessage
@@ -146,13 +146,13 @@ async def test_all_live_ranges_are_one_proof_by_receipts_and_no_range_asks_for_m
     assert found.unproven_blocks == 0
 
 
-async def test_old_ranges_that_need_many_receipts_are_proven_otherwise_and_told_as_the_weakest(
-    house: House, fund: TestFund
-) -> None:
+FAR_BEHIND: dict[str, Any] = {"live_blocks": 10, "catch_up_blocks_max": 20}
+
+
+async def test_stretches_of_one_endpoint_are_told_as_the_weakest(house: House, fund: TestFund) -> None:
     fund.mine(30)
     fund.wait_final()
-    options = {"receipts_depth_blocks": 10, "receipts_blocks_max": 1, "batch_blocks_max": 20}
-    await record_all(listener_of(house, **options))
+    await record_all(listener_of(house, **FAR_BEHIND))
     weak = await standing(house.database)
     assert weak.weakest is not None
     assert weak.weakest.level is ProofLevel.CHAINED
@@ -160,19 +160,21 @@ async def test_old_ranges_that_need_many_receipts_are_proven_otherwise_and_told_
     assert weak.newest.level is ProofLevel.RECEIPTS
 
 
-async def test_old_ranges_are_proven_by_a_second_endpoint_where_one_is_given(
-    house: House, behind: House, node: LyingNode, fund: TestFund
+async def test_stretches_are_proven_by_a_second_endpoint_where_there_is_one(
+    settings: Settings, node: LyingNode, fund: TestFund
 ) -> None:
     fund.mine(30)
     fund.wait_final()
     node.lies["eth_getLogs"] = lambda _params, logs: logs[1:]
-    listener = listener_of(behind, receipts_depth_blocks=10, receipts_blocks_max=1, batch_blocks_max=20)
-    await record_all(replace(listener, second=house.rpc))
-    found = await standing(house.database)
-    assert found.weakest is not None
-    assert found.weakest.level is ProofLevel.AGREED
-    assert {(each.lie, each.endpoint) for each in found.lies} == {(Lie.OMITTED_LOG, behind.rpc.endpoint)}
-    assert (await reconcile(house.database, house.contracts)).differences == ()
+    urls = {"rpc_url": SecretStr(node.url), "more_rpc_urls": SecretStr(fund.rpc_url)}
+    chain = settings.chain.model_copy(update=urls)
+    async with open_house(settings.model_copy(update={"chain": chain}), process="test") as house:
+        await record_all(listener_of(house, **FAR_BEHIND))
+        found = await standing(house.database)
+        assert found.weakest is not None
+        assert found.weakest.level is ProofLevel.AGREED
+        assert {(each.lie, each.endpoint) for each in found.lies} == {(Lie.OMITTED_LOG, endpoint_name(node.url))}
+        assert (await reconcile(house.database, house.contracts)).differences == ()
 
 
 async def test_after_a_long_way_the_books_are_compared_with_the_state_at_its_end(
@@ -188,7 +190,7 @@ async def test_after_a_long_way_the_books_are_compared_with_the_state_at_its_end
 
     lease = await try_take(house.database, "listener", "tests", ttl_seconds=60)
     assert lease is not None
-    task = asyncio.create_task(listener_of(house, receipts_depth_blocks=10).follow(lease))
+    task = asyncio.create_task(listener_of(house, live_blocks=10).follow(lease))
     try:
         (block,) = await eventually(due)
     finally:

@@ -55,6 +55,7 @@ async def named(owner: AsyncEngine, house: House) -> set[tuple[str, str]]:
     [
         ("blocks", "parent_hash", HASHED, SECOND),
         ("blocks", "hash", HASHED, SECOND),
+        ("blocks", "kept_before", "{0} - 1", SECOND),
         ("raw_logs", "block_hash", HASHED, SECOND),
         ("cursor", "hash", HASHED, "true"),
         ("cursor", "timestamp", LATER, "true"),
@@ -85,7 +86,7 @@ async def test_a_block_that_is_missing_is_named_by_the_one_after_it(
         "SELECT min(number) FROM derived.blocks WHERE number > 2 AND number NOT IN (SELECT block_number FROM derived.raw_logs)"
     )
     assert execute(owner_url, f"DELETE FROM derived.blocks WHERE number = ({empty})") == 1
-    assert ("blocks", "parent_hash") in await named(owner, house)
+    assert ("blocks", "kept_before") in await named(owner, house)
 
 
 def columns() -> list[tuple[str, str]]:

@@ -62,6 +62,11 @@ async def test_two_endpoints_of_one_chain_give_the_same_range(settings: Settings
         another = one.another_than(one.endpoint)
         assert another is not None
         followed = list(house.contracts.addresses.names())
-        ranges = [await fetch_range(each, final.number - 8, final.number, [LogQuery(frozenset(followed), final.number - 8, final.number)]) for each in (one, another)]
+        ranges = [
+            await fetch_range(
+                each, final.number - 8, final.number, [LogQuery(frozenset(followed), final.number - 8, final.number)]
+            )
+            for each in (one, another)
+        ]
     assert ranges[0] == ranges[1]
     assert ranges[0].last == final

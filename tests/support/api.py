@@ -126,7 +126,8 @@ def request_row(request_id: int, *, owner: Address, **changes: Any) -> Redemptio
 
 async def add_block(session: WriteSession, number: int, *, at: datetime = BLOCK_TIME) -> Block:
     """A recorded final block, and the cursor on it."""
-    block = Block(number=number, hash=Hash32(secrets.token_bytes(32)), parent_hash=Hash32(bytes(32)), timestamp=at)
+    hashes = {"hash": Hash32(secrets.token_bytes(32)), "parent_hash": Hash32(bytes(32))}
+    block = Block(number=number, **hashes, timestamp=at, kept_before=number - 1)
     session.add(block)
     await session.merge(Cursor(id=1, number=number, hash=block.hash, timestamp=at, epoch=1))
     await session.flush()

@@ -57,7 +57,7 @@ TICKET_ID: Final = "TKT-1"
 
 VALID: Final[dict[type[Base], dict[str, Any]]] = {
     Cursor: {"id": 1, "number": 1, "hash": HASH, "timestamp": EPOCH, "epoch": 1},
-    Block: {"number": 1, "hash": HASH, "parent_hash": HASH, "timestamp": EPOCH},
+    Block: {"number": 1, "hash": HASH, "parent_hash": HASH, "timestamp": EPOCH, "kept_before": 0},
     RawLog: {
         "block_number": 1,
         "log_index": 0,

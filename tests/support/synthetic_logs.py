@@ -135,9 +135,10 @@ def write_logs(dsn: str, count: int) -> None:
     last = 0
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
         for fetched in ranges(count, blocks_each=2_000):
-            with cursor.copy("COPY derived.blocks (number, hash, parent_hash, timestamp) FROM STDIN") as copy:
+            with cursor.copy("COPY derived.blocks (number, hash, parent_hash, timestamp, kept_before) FROM STDIN") as copy:
                 for each in fetched.headers:
-                    copy.write_row((each.stamp.number, each.stamp.hash, each.parent_hash, each.stamp.timestamp))
+                    number = each.stamp.number
+                    copy.write_row((number, each.stamp.hash, each.parent_hash, each.stamp.timestamp, number - 1))
             with cursor.copy(f"COPY derived.raw_logs ({columns}) FROM STDIN") as copy:
                 for log in fetched.logs:
                     place = (log.block.number, log.log_index, log.block.hash, log.tx_hash, log.tx_index, log.address)

@@ -30,7 +30,7 @@ class ProofLevel(StrEnum):
 _RANKS: Final = {level: rank for rank, level in enumerate(ProofLevel)}
 _WORDS: Final = {
     ProofLevel.NONE: "nothing was proven",
-    ProofLevel.CHAINED: "headers hashed and chained; no log that a block's bloom excludes; one left out would not be seen",
+    ProofLevel.CHAINED: "ranges chained, every log within its block's hashed bloom; one left out would not be seen",
     ProofLevel.AGREED: "the same, and two endpoints gave the same logs",
     ProofLevel.RECEIPTS: "every log there is, by each header's bloom and receipts root",
 }

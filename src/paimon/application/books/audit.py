@@ -61,15 +61,16 @@ async def audit_chain(database: Database, rpc: Rpc, first: int, last: int, *, pr
         UntrueAnswer, InconsistentAnswer, RpcUnavailable, RpcError.
     """
     await _require_recorded(database, first, last)
+    rpc = await rpc.preferred()
     async with database.read() as session:
         wanted = Wanted.of(await load_followed(session))
     differences: list[str] = []
     receipts_of = 0
     for start in range(first, last + 1, _AT_ONCE):
         end = min(start + _AT_ONCE - 1, last)
-        headers = await fetch_headers(rpc, start, end)
+        headers = await fetch_headers(rpc, range(start, end + 1))
         hiding = hiding_blocks(headers, wanted)
-        proven = (await proven_logs(rpc, None, hiding, wanted))[0] if hiding else []
+        proven = (await proven_logs(rpc, hiding, wanted))[0] if hiding else []
         receipts_of += len(hiding)
         found = await _compared(database, headers, proven)
         differences += found
@@ -97,11 +98,11 @@ async def _compared(database: Database, headers: Sequence[Header], proven: Seque
         rows = await session.execute(select(Block.number, Block.hash).where(Block.number.between(first, last)))
         hashes = {number: Hash32(block_hash) for number, block_hash in rows}
         page = await read_page(session, Position(first - 1, _LAST_OF_A_BLOCK), last=last, logs=_ALL)
-    other = {each.stamp.number for each in headers if hashes.get(each.stamp.number) != each.stamp.hash}
+    chains = {each.stamp.number: each.stamp.hash for each in headers}
+    other = {number for number, block_hash in hashes.items() if chains[number] != block_hash}
     words = [
-        f"block {each.stamp.number}: recorded {_short(hashes.get(each.stamp.number))}, on the chain {_short(each.stamp.hash)}"
-        for each in headers
-        if each.stamp.number in other
+        f"block {number}: recorded {hex0x(hashes[number])[:10]}, on the chain {hex0x(chains[number])[:10]}"
+        for number in sorted(other)
     ]
     books = {each.position: each.log for each in page if each.log.block.number not in other}
     chain = {Position(each.block.number, each.log_index): each for each in proven if each.block.number not in other}
@@ -113,10 +114,6 @@ async def _compared(database: Database, headers: Sequence[Header], proven: Seque
         else:
             words += [f"{_named(books[place])}: another {column}" for column in _unlike(books[place], chain[place])]
     return words
-
-
-def _short(block_hash: Hash32 | None) -> str:
-    return "nothing" if block_hash is None else hex0x(block_hash)[:10]
 
 
 def _named(each: ChainLog) -> str:

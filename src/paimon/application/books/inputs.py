@@ -1,6 +1,6 @@
-"""What a replay starts from, held against itself: blocks in an unbroken chain up to the cursor, logs and observations in
-those blocks, each transaction in one place, no proof of blocks that are not there, and the time series beside the snapshots
-they were taken from.
+"""What a replay starts from, held against itself: the kept blocks in an unbroken chain up to the cursor, logs and
+observations in those blocks, each transaction in one place, no proof of blocks that are not there, and the time series beside
+the snapshots they were taken from.
 
 A replay cannot put these right, for nothing in this database says what they were. What differs here was changed by
 somebody, or lost, and is recorded anew from the chain.
@@ -27,11 +27,14 @@ _NO_BLOCK_IS_LATER: Final = 2**63 - 1
 LIVE_OBSERVATIONS: Final = live_table(Observation)
 
 _BROKEN_CHAIN = text("""
-    SELECT block.number, block.parent_hash, parent.hash AS wanted_parent_hash
-      FROM derived.blocks AS block
-      LEFT JOIN derived.blocks AS parent ON parent.number = block.number - 1
-     WHERE block.number > (SELECT min(number) FROM derived.blocks) AND parent.hash IS DISTINCT FROM block.parent_hash
-     ORDER BY block.number
+    SELECT number, kept_before, wanted_kept_before, parent_hash,
+           CASE WHEN kept_before = number - 1 THEN hash_before ELSE parent_hash END AS wanted_parent_hash
+      FROM (SELECT number, kept_before, parent_hash,
+                   lag(number) OVER by_number AS wanted_kept_before, lag(hash) OVER by_number AS hash_before
+              FROM derived.blocks WINDOW by_number AS (ORDER BY number)) AS block
+     WHERE wanted_kept_before IS NOT NULL
+       AND (kept_before <> wanted_kept_before OR (kept_before = number - 1 AND parent_hash <> hash_before))
+     ORDER BY number
 """)
 _OTHER_CURSOR = text("""
     SELECT cursor.id, cursor.number, cursor.hash, cursor.timestamp,

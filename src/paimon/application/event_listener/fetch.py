@@ -2,7 +2,7 @@
 one of those blocks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from paimon.domain.proof import Lie
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.log_ranges import in_pieces
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc import Request, Rpc
 
 
 class InconsistentAnswer(Exception):
@@ -60,36 +60,61 @@ class ChainLog(NamedTuple):
     data: bytes
 
 
+class Link(NamedTuple):
+    """A block's number and the block it follows."""
+
+    number: int
+    parent_hash: Hash32
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Consecutive blocks, oldest first, with all logs of the followed contracts in chain order."""
+    """Consecutive blocks, oldest first, with all logs of the followed contracts in chain order.
+
+    Of blocks near the head every header is there; of a stretch of the past those of its first and its last block and of blocks
+    with logs. `opening` tells how a piece begins whose first block's header is not there.
+    """
 
     headers: tuple[Header, ...]
     logs: tuple[ChainLog, ...]
+    opening: Link | None = None
+
+    @property
+    def first(self) -> int:
+        return self._link.number
 
     @property
     def parent_hash(self) -> Hash32:
-        return self.headers[0].parent_hash
+        return self._link.parent_hash
 
     @property
     def last(self) -> BlockStamp:
         return self.headers[-1].stamp
 
-    def with_logs(self, more: Iterable[ChainLog]) -> "Range":
-        """The same blocks with more logs in them."""
-        return Range(self.headers, _in_chain_order((*self.logs, *more)))
+    @property
+    def _link(self) -> Link:
+        return self.opening or Link(self.headers[0].stamp.number, self.headers[0].parent_hash)
 
-    def at_most(self, logs_max: int) -> "Range":
-        """The leading blocks that hold no more logs than this together; at least one block, however many it holds."""
-        if len(self.logs) <= logs_max:
-            return self
-        return self.before(self.logs[logs_max].block.number)
+    def with_logs(self, more: Iterable[ChainLog]) -> "Range":
+        """The same blocks with more logs in them; their headers must be there."""
+        return Range(self.headers, _in_chain_order((*self.logs, *more)), self.opening)
 
     def before(self, number: int) -> "Range":
-        """The leading blocks before this one; at least one block."""
-        kept = tuple(header for header in self.headers if header.stamp.number < number) or self.headers[:1]
-        last = kept[-1].stamp.number
-        return Range(kept, tuple(log for log in self.logs if log.block.number <= last))
+        """The leading blocks before this one, as far as their headers are there; at least one block."""
+        count = sum(header.stamp.number < number for header in self.headers) or 1
+        last = self.headers[count - 1].stamp.number
+        return Range(self.headers[:count], tuple(log for log in self.logs if log.block.number <= last), self.opening)
+
+    def pieces(self, logs_max: int) -> Iterator["Range"]:
+        """The range in parts that hold no more logs than this, each of one block at least, however many that holds."""
+        left = self
+        while len(left.logs) > logs_max:
+            piece = left.before(left.logs[logs_max].block.number)
+            yield piece
+            if not (headers := left.headers[len(piece.headers) :]):
+                return
+            left = Range(headers, left.logs[len(piece.logs) :], Link(piece.last.number + 1, piece.last.hash))
+        yield left
 
 
 def _bytes(text: str) -> bytes:
@@ -104,25 +129,18 @@ async def fetch_range(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuer
         InconsistentAnswer: headers do not chain or are not those asked for, or a log is not of these blocks or not asked for.
         RpcUnavailable, RpcError.
     """
-    return await fetch_more(rpc, Range(await fetch_headers(rpc, first, last), ()), queries)
+    return await fetch_more(rpc, Range(await fetch_headers(rpc, range(first, last + 1)), ()), queries)
 
 
-async def fetch_headers(rpc: Rpc, first: int, last: int) -> tuple[Header, ...]:
-    """Blocks `first` to `last`, each hashed anew and the parent of the next. Raises as `fetch_range`."""
-    numbers = range(first, last + 1)
-    raw_headers = await rpc.at_height(last).batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
-    if any(header is None for header in raw_headers):
-        raise InconsistentAnswer(f"the node does not have all of blocks {first} to {last} yet")
-    try:
-        headers = tuple(_header(rpc, each, number) for each, number in zip(raw_headers, numbers, strict=True))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InconsistentAnswer(f"the node's headers of blocks {first} to {last} do not read: {error!r}") from error
-    _require_chained(headers)
-    return headers
+async def fetch_headers(rpc: Rpc, numbers: Sequence[int]) -> tuple[Header, ...]:
+    """These blocks, ascending, each hashed anew; of two that are neighbours the parent of the next. Raises as `fetch_range`."""
+    if not numbers:
+        return ()
+    return _headers(rpc, numbers, await rpc.at_height(numbers[-1]).batch([_by_number(number) for number in numbers]))
 
 
 async def fetch_more(rpc: Rpc, fetched: Range, queries: Sequence[LogQuery]) -> Range:
-    """The range with what these queries find in its blocks.
+    """The range with what these queries find in its blocks, whose headers must all be there.
 
     Raises:
         InconsistentAnswer: a log is not of these blocks, was not asked for, or is given twice.
@@ -137,8 +155,7 @@ async def fetch_more(rpc: Rpc, fetched: Range, queries: Sequence[LogQuery]) -> R
         asked = [query.within(first, last) for query in queries if query.first <= last and query.last >= first]
         # The last block's header is asked for with its logs: a node that lags leaves out, without a word, the logs of blocks
         # it has yet to see, and one on another fork gives that fork's. Source: unindexedLogs in BSC's eth/filters/filter.go.
-        end = ("eth_getBlockByNumber", [hex(last), False])
-        header, *answers = await rpc.at_height(last).batch([end, *(each.request for each in asked)])
+        header, *answers = await rpc.at_height(last).batch([_by_number(last), *(each.request for each in asked)])
         if header is None or header.get("hash") != hex0x(hashes[last]):
             raise InconsistentAnswer(
                 f"the node that was asked for the logs of {first} to {last} has another block {last}, or none"
@@ -147,6 +164,57 @@ async def fetch_more(rpc: Rpc, fetched: Range, queries: Sequence[LogQuery]) -> R
 
     first, last = min(query.first for query in queries), max(query.last for query in queries)
     return fetched.with_logs(await in_pieces(rpc.at_height(last), first, last, piece))
+
+
+async def fetch_stretch(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuery]) -> Range:
+    """What these queries find in blocks `first` to `last`, all of them long final. No header is asked for but the first's,
+    the last's and those of blocks with logs.
+
+    Raises:
+        UntrueAnswer, InconsistentAnswer: as `fetch_range`; only headers of neighbours are held against each other.
+        RpcUnavailable, RpcError.
+    """
+
+    async def piece(begin: int, end: int) -> list[Range]:
+        asked = [query.within(begin, end) for query in queries if query.first <= end and query.last >= begin]
+        ends = [begin, end]
+        opening, closing, *answers = await rpc.at_height(end).batch(
+            [*(_by_number(number) for number in ends), *(each.request for each in asked)]
+        )
+        try:
+            between = {int(raw["blockNumber"], 16) for raw_logs in answers for raw in raw_logs}.difference(ends)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InconsistentAnswer(f"the node's logs of {begin} to {end} do not read: {error!r}") from error
+        if between and not begin < min(between) <= max(between) < end:
+            raise InconsistentAnswer(f"a log lies in none of blocks {begin} to {end}")
+        known = {begin: opening, end: closing}
+        known |= zip(between, await rpc.at_height(end).batch([_by_number(number) for number in between]), strict=True)
+        numbers = sorted(known)
+        headers = _headers(rpc, numbers, [known[number] for number in numbers])
+        stamps = {header.stamp.hash: header.stamp for header in headers}
+        logs = [log for query, raw_logs in zip(asked, answers, strict=True) for log in _logs(query, raw_logs, stamps)]
+        return [Range(headers, _in_chain_order(logs))]
+
+    pieces = await in_pieces(rpc.at_height(last), first, last, piece)
+    headers = tuple(header for each in pieces for header in each.headers)
+    _require_chained(headers)
+    return Range(headers, tuple(log for each in pieces for log in each.logs))
+
+
+def _by_number(number: int) -> Request:
+    return ("eth_getBlockByNumber", [hex(number), False])
+
+
+def _headers(rpc: Rpc, numbers: Sequence[int], raw_headers: Sequence[Any]) -> tuple[Header, ...]:
+    asked = f"blocks {numbers[0]} to {numbers[-1]}"
+    if any(header is None for header in raw_headers):
+        raise InconsistentAnswer(f"the node does not have all of {asked} yet")
+    try:
+        headers = tuple(_header(rpc, each, number) for each, number in zip(raw_headers, numbers, strict=True))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InconsistentAnswer(f"the node's headers of {asked} do not read: {error!r}") from error
+    _require_chained(headers)
+    return headers
 
 
 def _logs(query: LogQuery, raw_logs: Any, stamps: dict[Hash32, BlockStamp]) -> list[ChainLog]:
@@ -200,7 +268,7 @@ def _log(raw: dict[str, Any], stamps: dict[Hash32, BlockStamp]) -> ChainLog:
 
 def _require_chained(headers: Iterable[Header]) -> None:
     for earlier, later in pairwise(headers):
-        if later.parent_hash != earlier.stamp.hash:
+        if later.stamp.number == earlier.stamp.number + 1 and later.parent_hash != earlier.stamp.hash:
             raise InconsistentAnswer(f"block {later.stamp} does not follow {earlier.stamp}")
 
 

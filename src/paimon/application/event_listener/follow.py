@@ -7,6 +7,7 @@ loop stops for good and says so: that is for a person.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
 
@@ -14,9 +15,10 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from paimon.application.event_listener.catch_up import CatchUp, Progress, Stretch
 from paimon.application.event_listener.decode import DecodedLog
 from paimon.application.event_listener.doorbell import Doorbell
-from paimon.application.event_listener.fetch import Caught, InconsistentAnswer, UntrueAnswer, shown
+from paimon.application.event_listener.fetch import Caught, InconsistentAnswer, Range, UntrueAnswer, shown
 from paimon.application.event_listener.following import (
     add_followed,
     fetch_followed,
@@ -27,15 +29,16 @@ from paimon.application.event_listener.following import (
 )
 from paimon.application.event_listener.processing import Fetching
 from paimon.application.event_listener.proofs import count_lies
-from paimon.application.event_listener.prove import Proof, hiding_blocks
+from paimon.application.event_listener.prove import hiding_blocks, prove
 from paimon.application.event_listener.react import BOOKS, RECONCILE
 from paimon.application.event_listener.record import CursorMoved, record
 from paimon.application.event_listener.wanted import Wanted
 from paimon.domain.chain import BlockStamp, checksum, hex0x
 from paimon.domain.followed import Followed, FollowedContract
+from paimon.domain.proof import ProofLevel
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp, get_block
-from paimon.infrastructure.blockchain.rpc import BlockNotReached, Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import BlockNotReached, RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import Cursor, LogStatus
 from paimon.infrastructure.database.models.owned import OutboxPriority
@@ -63,8 +66,6 @@ class Listener:
     chain: ChainAdapter
     options: ChainSettings
     start_block: int
-    second: Rpc | None = None
-    """Another endpoint, which settles what the first one's answers leave open."""
 
     async def follow(self, lease: HeldLease) -> None:
         """Follow the chain until cancelled or the lease is lost."""
@@ -80,7 +81,7 @@ class Listener:
             while True:
                 advanced = await self._advance(cursor, followed, lease)
                 if advanced is None:
-                    if cursor.number - rested_at > self.options.receipts_depth_blocks:
+                    if cursor.number - rested_at > self.options.live_blocks:
                         await self._have_books_compared(cursor)
                     rested_at = cursor.number
                     await doorbell.wait()
@@ -105,46 +106,68 @@ class Listener:
                 return cursor, followed
 
     async def _advance(self, cursor: BlockStamp, followed: Followed, lease: HeldLease) -> tuple[BlockStamp, Followed] | None:
-        """Record the next range of final blocks; None when caught up or when the node gives nothing usable now."""
-        began = monotonic()
+        """Record the next final blocks; None when caught up or when the node gives nothing usable now."""
         try:
             final = await self.chain.final_block(self.contracts.rpc)
             if final.number <= cursor.number:
                 return None
-            proof, logs = await self._proven(cursor, followed, final)
+            if final.number - cursor.number > self.options.live_blocks:
+                return await self._catch_up(cursor, followed, final, lease)
+            stretch = await self._proven(cursor, followed, final)
         except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
-            log.warning("listener.waits_for_node", reason=str(error), **shown(cursor))
-            if isinstance(error, UntrueAnswer):
-                await self._report_lies([error.caught])
+            await self._report_failure(error, cursor)
             return None
-        await self._report_lies(proof.caught)
-        last = proof.fetched.last
-        new = await self._record(proof, logs, Fetching(monotonic() - began, final.number - last.number), followed, lease)
-        return last, followed.with_more(new)
+        return await self._record(stretch, followed, final, lease)
 
-    async def _proven(self, cursor: BlockStamp, followed: Followed, final: BlockStamp) -> tuple[Proof, list[DecodedLog]]:
-        """The blocks behind the cursor, fetched, cut to what one batch may cost, and proven.
+    async def _catch_up(
+        self, cursor: BlockStamp, followed: Followed, final: BlockStamp, lease: HeldLease
+    ) -> tuple[BlockStamp, Followed] | None:
+        """Record stretches until what is left is followed live, a contract comes in that those fetched ahead know nothing of,
+        or the node fails; None when nothing was recorded.
+        """
+        last, began_at = final.number - self.options.live_blocks, cursor
+        ahead = CatchUp(self.contracts, followed, cursor.number + 1, last, self.options)
+        progress = Progress(cursor.number, last)
+        try:
+            async with aclosing(ahead.stretches()) as stretches:
+                async for stretch in stretches:
+                    await self._require_continues(cursor, stretch.fetched)
+                    cursor, now_followed = await self._record(stretch, followed, final, lease)
+                    progress.reached(cursor.number)
+                    if now_followed != followed:
+                        return cursor, now_followed
+        except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
+            await self._report_failure(error, cursor)
+        return None if cursor == began_at else (cursor, followed)
+
+    async def _proven(self, cursor: BlockStamp, followed: Followed, final: BlockStamp) -> Stretch:
+        """The blocks behind the cursor, with every header, cut to what one transaction may hold and its proof may cost.
 
         Raises:
             FinalBlockChanged, ChainBehindCursor, UntrueAnswer, InconsistentAnswer, RpcUnavailable, RpcError.
         """
-        options = self.options
+        began, options = monotonic(), self.options
         last = min(final.number, cursor.number + options.batch_blocks_max)
-        fetched, logs = await fetch_followed(self.contracts, followed, cursor.number + 1, last)
+        rpc = await self.contracts.rpc.at_height(last).preferred()
+        fetched, logs = await fetch_followed(rpc, self.contracts, followed, cursor.number + 1, last)
+        await self._require_continues(cursor, fetched)
+        fetched = next(fetched.pieces(options.batch_logs_max))
+        hiding = hiding_blocks(fetched.headers, Wanted.of(followed))
+        if len(hiding) > options.receipts_blocks_max:
+            fetched = fetched.before(hiding[options.receipts_blocks_max].stamp.number)
+        proof, logs = await prove_followed(prove, rpc, self.contracts, followed, fetched, logs[: len(fetched.logs)])
+        return Stretch(proof, logs, monotonic() - began)
+
+    async def _require_continues(self, cursor: BlockStamp, fetched: Range) -> None:
+        """Raises InconsistentAnswer when the node gave another chain's blocks, FinalBlockChanged when it has left ours."""
         if fetched.parent_hash != cursor.hash:
             await self._require_same_chain(cursor)
-            raise InconsistentAnswer(f"block {cursor.number + 1} does not follow {cursor}")
-        fetched = fetched.at_most(options.batch_logs_max)
-        receipts_max: int | None = options.receipts_blocks_max
-        if (
-            final.number - fetched.last.number <= options.receipts_depth_blocks
-        ):  # live: by receipts only, in ranges that allow it
-            hiding = hiding_blocks(fetched.headers, Wanted.of(followed))
-            if len(hiding) > options.receipts_blocks_max:
-                fetched = fetched.before(hiding[options.receipts_blocks_max].stamp.number)
-            receipts_max = None
-        its_logs = logs[: len(fetched.logs)]
-        return await prove_followed(self.contracts, followed, fetched, its_logs, second=self.second, receipts_max=receipts_max)
+            raise InconsistentAnswer(f"block {fetched.first} does not follow {cursor}")
+
+    async def _report_failure(self, error: Exception, cursor: BlockStamp) -> None:
+        log.warning("listener.waits_for_node", reason=str(error), **shown(cursor))
+        if isinstance(error, UntrueAnswer):
+            await self._report_lies([error.caught])
 
     async def _report_lies(self, caught: Sequence[Caught]) -> None:
         if not caught:
@@ -160,34 +183,40 @@ class Listener:
             await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": cursor.number})
 
     async def _record(
-        self, proof: Proof, logs: list[DecodedLog], fetching: Fetching, followed: Followed, lease: HeldLease
+        self, stretch: Stretch, followed: Followed, final: BlockStamp, lease: HeldLease
+    ) -> tuple[BlockStamp, Followed]:
+        """Commit the stretch, in as many transactions as its logs need; where the books stand after it."""
+        await self._report_lies(stretch.proof.caught)
+        headers = len(stretch.fetched.headers)
+        for fetched, logs in stretch.pieces(self.options.batch_logs_max):
+            behind = final.number - fetched.last.number
+            fetching = Fetching(stretch.seconds * len(fetched.headers) / headers, behind)
+            new = await self._record_one(fetched, logs, stretch.proof.level, fetching, followed, lease)
+            followed = followed.with_more(new)
+        return stretch.fetched.last, followed
+
+    async def _record_one(
+        self,
+        fetched: Range,
+        logs: list[DecodedLog],
+        level: ProofLevel,
+        fetching: Fetching,
+        followed: Followed,
+        lease: HeldLease,
     ) -> list[FollowedContract]:
-        fetched = proof.fetched
         try:
             new = await record(
-                self.database,
-                fetched,
-                logs,
-                followed=followed,
-                epoch=lease.epoch,
-                level=proof.level,
-                fetching=fetching,
+                self.database, fetched, logs, followed=followed, epoch=lease.epoch, level=level, fetching=fetching
             )
         except CursorMoved as error:
             # Someone else writes. Whoever is right, it is not this holder any more: stand by, and start from the cursor.
             raise LeaseLost(str(error)) from error
         for decoded in logs:
-            _report(decoded)
+            _report(decoded, each=fetching.behind_blocks <= self.options.live_blocks)
         for each in new:
             log.info("contract.followed", contract=each.contract.value, address=checksum(each.address), block=each.since_block)
-        log.debug(
-            "listener.recorded",
-            blocks=len(fetched.headers),
-            logs=len(logs),
-            proof=proof.level.value,
-            receipts_of=proof.receipts_of,
-            **shown(fetched.last),
-        )
+        blocks = fetched.last.number - fetched.first + 1
+        log.debug("listener.recorded", blocks=blocks, logs=len(logs), proof=level.value, **shown(fetched.last))
         return new
 
     async def _take_cursor(self, lease: HeldLease) -> BlockStamp:
@@ -230,7 +259,10 @@ class Listener:
             )
 
 
-def _report(decoded: DecodedLog) -> None:
+def _report(decoded: DecodedLog, *, each: bool) -> None:
+    """What a person should know of: every log that is news, and whatever was quarantined."""
+    if not each and decoded.status is not LogStatus.QUARANTINED:
+        return
     fields = {"contract": decoded.contract.value, "log_event": decoded.name, **shown(decoded.log.block)}
     if decoded.status is LogStatus.QUARANTINED:
         log.error("log.quarantined", reason=decoded.reason, log_index=decoded.log.log_index, **fields)

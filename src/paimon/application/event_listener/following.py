@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.decode import DecodedLog, decode_log
-from paimon.application.event_listener.fetch import Caught, Range, fetch_more, fetch_range
-from paimon.application.event_listener.prove import Proof, prove
+from paimon.application.event_listener.fetch import Caught, Range, fetch_more, fetch_range, fetch_stretch
+from paimon.application.event_listener.prove import Proof, Prove
 from paimon.application.event_listener.wanted import contract_queries, log_queries
 from paimon.domain.chain import Address, BlockStamp, ContractName, checksum
 from paimon.domain.followed import Followed, FollowedContract, Origin
@@ -75,31 +75,39 @@ def require_same_fund(followed: Followed, addresses: FundAddresses) -> None:
             )
 
 
-async def fetch_followed(contracts: FundContracts, followed: Followed, first: int, last: int) -> tuple[Range, list[DecodedLog]]:
+async def fetch_followed(
+    rpc: Rpc, contracts: FundContracts, followed: Followed, first: int, last: int
+) -> tuple[Range, list[DecodedLog]]:
     """Blocks `first` to `last` with all logs of everything followed, that which these blocks announce included.
 
     Raises:
         InconsistentAnswer, RpcUnavailable, RpcError.
     """
     vault = followed.treasury.vault
-    fetched = await fetch_range(contracts.rpc, first, last, log_queries(followed, first, last))
+    fetched = await fetch_range(rpc, first, last, log_queries(followed, first, last))
     logs = _decoded(contracts, followed, fetched)
     while new := announced(followed, logs):
         queries = [query for each in new for query in contract_queries(each, vault, last)]
-        fetched = await fetch_more(contracts.rpc, fetched, queries)
+        fetched = await fetch_more(rpc, fetched, queries)
         followed = followed.with_more(new)
         logs = _decoded(contracts, followed, fetched)
     return fetched, logs
 
 
+async def fetch_followed_stretch(
+    rpc: Rpc, contracts: FundContracts, followed: Followed, first: int, last: int
+) -> tuple[Range, list[DecodedLog]]:
+    """The same of blocks long final, for which only the headers that matter are asked (`fetch_stretch`)."""
+    while True:
+        fetched = await fetch_stretch(rpc, first, last, log_queries(followed, first, last))
+        logs = _decoded(contracts, followed, fetched)
+        if not (new := announced(followed, logs)):
+            return fetched, logs
+        followed = followed.with_more(new)
+
+
 async def prove_followed(
-    contracts: FundContracts,
-    followed: Followed,
-    fetched: Range,
-    logs: list[DecodedLog],
-    *,
-    second: Rpc | None = None,
-    receipts_max: int | None = None,
+    prove: Prove, rpc: Rpc, contracts: FundContracts, followed: Followed, fetched: Range, logs: list[DecodedLog]
 ) -> tuple[Proof, list[DecodedLog]]:
     """The range's proof, and its logs decoded as they are proven: a contract may be announced by a log that was left out.
 
@@ -108,7 +116,7 @@ async def prove_followed(
     caught: tuple[Caught, ...] = ()
     while True:
         then = followed.with_more(announced(followed, logs))
-        proof = await prove(contracts.rpc, fetched, then, second=second, receipts_max=receipts_max)
+        proof = await prove(rpc, fetched, then)
         caught += proof.caught
         if proof.fetched.logs == fetched.logs:
             return replace(proof, caught=caught), logs

@@ -4,11 +4,11 @@ A header's hash is recomputed when it is fetched, so its bloom and its receipts 
 excludes all that is followed has none of it, and nothing more is asked. Of any other block the receipts are asked for; once
 they have the header's root, the followed logs in them are the block's, and those are recorded, whatever `eth_getLogs` said.
 
-Receipts cost: they are of everything in the block. Where too many blocks of an old range would have to be asked, two
-endpoints that agree are the next best, and one endpoint whose logs the blooms do not contradict is the last.
+Receipts and headers cost: they are of everything in the block, and of every block. Of the past, and where nobody serves
+receipts, two endpoints that agree are the next best, and one endpoint whose logs the blooms do not contradict is the last.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,8 @@ from paimon.application.event_listener.fetch import (
     InconsistentAnswer,
     Range,
     UntrueAnswer,
-    fetch_more,
+    fetch_headers,
+    fetch_stretch,
 )
 from paimon.application.event_listener.wanted import Wanted, log_queries
 from paimon.domain.chain import checksum, hex0x
@@ -52,27 +53,38 @@ class Proof:
     caught: tuple[Caught, ...] = ()
 
 
-async def prove(
-    rpc: Rpc, fetched: Range, followed: Followed, *, second: Rpc | None = None, receipts_max: int | None = None
-) -> Proof:
-    """Prove the range as well as can be done at this cost; `receipts_max` None: at any.
+Prove = Callable[[Rpc, Range, Followed], Awaitable[Proof]]
 
-    `followed` is what is followed at the range's end. `second` is asked where `rpc` does not have receipts, or has wrong
-    ones, and it is who must agree where receipts would cost too much.
+
+async def prove(rpc: Rpc, fetched: Range, followed: Followed) -> Proof:
+    """Prove a range whose headers are all there by receipts, and where nobody serves those, as a stretch.
+
+    `followed` is what is followed at the range's end. Another endpoint of the pool is asked where `rpc`, one endpoint of it,
+    does not have receipts, or has wrong ones.
 
     Raises:
         UntrueAnswer: receipts are wrong and nobody has right ones.
         InconsistentAnswer: the node does not have the receipts yet, or two endpoints differ and receipts cannot settle it.
         RpcUnavailable, RpcError.
     """
-    wanted = Wanted.of(followed)
-    hiding = hiding_blocks(fetched.headers, wanted)
-    if receipts_max is None or len(hiding) <= receipts_max:
-        try:
-            return await _by_receipts(rpc, second, fetched, hiding, wanted)
-        except ReceiptsNotServed as refusal:
-            log.warning("proof.receipts_not_served", reason=str(refusal), block=fetched.last.number)
+    hiding = hiding_blocks(fetched.headers, wanted := Wanted.of(followed))
+    try:
+        proven, caught = await proven_logs(rpc, hiding, wanted)
+    except ReceiptsNotServed as refusal:
+        log.warning("proof.receipts_not_served", reason=str(refusal), block=fetched.last.number)
+        return await prove_stretch(rpc, fetched, followed)
+    lies = differing(rpc.endpoint, fetched.logs, proven)
+    return Proof(ProofLevel.RECEIPTS, Range(fetched.headers, tuple(proven)), len(hiding), (*caught, *lies))
+
+
+async def prove_stretch(rpc: Rpc, fetched: Range, followed: Followed) -> Proof:
+    """Prove a stretch of the past, whose headers are not all there: another endpoint must give the same logs, and receipts
+    settle where it does not. Where the pool has no other, its logs must be within the blooms of their blocks.
+
+    Raises as `prove`.
+    """
     fetched, caught = _within_blooms(rpc, fetched)
+    second = rpc.another_than(rpc.endpoint)
     if second is None:
         return Proof(ProofLevel.CHAINED, fetched, caught=caught)
     return await _by_agreement(rpc, second, fetched, followed, caught)
@@ -83,15 +95,7 @@ def hiding_blocks(headers: Iterable[Header], wanted: Wanted) -> list[Header]:
     return [each for each in headers if wanted.may_be_in(each.stamp.number, each.logs_bloom)]
 
 
-async def _by_receipts(rpc: Rpc, second: Rpc | None, fetched: Range, hiding: Sequence[Header], wanted: Wanted) -> Proof:
-    proven, caught = await proven_logs(rpc, second, hiding, wanted)
-    lies = differing(rpc.endpoint, fetched.logs, proven)
-    return Proof(ProofLevel.RECEIPTS, Range(fetched.headers, tuple(proven)), len(hiding), (*caught, *lies))
-
-
-async def proven_logs(
-    rpc: Rpc, second: Rpc | None, blocks: Sequence[Header], wanted: Wanted
-) -> tuple[list[ChainLog], list[Caught]]:
+async def proven_logs(rpc: Rpc, blocks: Sequence[Header], wanted: Wanted) -> tuple[list[ChainLog], list[Caught]]:
     """The wanted logs of these blocks by their receipts, from the first endpoint that has right ones; who had wrong ones.
 
     Raises:
@@ -101,11 +105,12 @@ async def proven_logs(
     """
     untrue: list[UntrueAnswer] = []
     refusal: Exception | None = None
-    for endpoint in (rpc, second):
+    for endpoint in (rpc, rpc.another_than(rpc.endpoint)):
         if endpoint is None:
             continue
         try:
-            return await _checked_logs(endpoint, blocks, wanted), [each.caught for each in untrue]
+            node = await endpoint.preferred()
+            return await _checked_logs(node, blocks, wanted), [each.caught for each in untrue]
         except UntrueAnswer as lie:
             untrue.append(lie)
         except ReceiptsNotServed as error:
@@ -161,26 +166,30 @@ def _within_blooms(rpc: Rpc, fetched: Range) -> tuple[Range, tuple[Caught, ...]]
 
 async def _by_agreement(rpc: Rpc, second: Rpc, fetched: Range, followed: Followed, caught: tuple[Caught, ...]) -> Proof:
     """What two endpoints say alike; of blocks in which they differ, what the receipts say."""
-    first, last = fetched.headers[0].stamp.number, fetched.last.number
+    first, last = fetched.first, fetched.last.number
     try:
-        others = await fetch_more(second, Range(fetched.headers, ()), log_queries(followed, first, last))
+        other = await second.at_height(last).preferred()
+        others = await fetch_stretch(other, first, last, log_queries(followed, first, last))
     except (RpcUnavailable, RpcError) as error:
         log.warning("proof.second_endpoint_away", reason=str(error), block=last)
         return Proof(ProofLevel.CHAINED, fetched, caught=caught)
     if others.logs == fetched.logs:
         return Proof(ProofLevel.AGREED, fetched, caught=caught)
     numbers = {each.block.number for each in set(others.logs) ^ set(fetched.logs)}
-    disputed = [each for each in fetched.headers if each.stamp.number in numbers]
+    known = {each.stamp.number: each for each in fetched.headers}
+    known |= {each.stamp.number: each for each in await fetch_headers(rpc, sorted(numbers - known.keys()))}
+    disputed = [known[number] for number in sorted(numbers)]
     try:
-        proven, lies = await proven_logs(rpc, second, disputed, Wanted.of(followed))
+        proven, lies = await proven_logs(rpc, disputed, Wanted.of(followed))
     except ReceiptsNotServed as refusal:
         raise InconsistentAnswer(
-            f"{rpc.endpoint} and {second.endpoint} differ in {len(disputed)} blocks from {disputed[0].stamp} on, and neither"
+            f"{rpc.endpoint} and {other.endpoint} differ in {len(disputed)} blocks from {disputed[0].stamp} on, and neither"
             f" serves receipts to settle it: {refusal}"
         ) from refusal
-    for endpoint, given in ((rpc.endpoint, fetched.logs), (second.endpoint, others.logs)):
+    for endpoint, given in ((rpc.endpoint, fetched.logs), (other.endpoint, others.logs)):
         lies += differing(endpoint, [each for each in given if each.block.number in numbers], proven)
-    settled = Range(fetched.headers, tuple(each for each in fetched.logs if each.block.number not in numbers))
+    undisputed = tuple(each for each in fetched.logs if each.block.number not in numbers)
+    settled = Range(tuple(known[number] for number in sorted(known)), undisputed)
     return Proof(ProofLevel.AGREED, settled.with_logs(proven), len(disputed), (*caught, *lies))
 
 

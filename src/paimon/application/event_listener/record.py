@@ -5,7 +5,7 @@ lease while it slept, finds another hash or epoch there and writes nothing; a cr
 the same result.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
 from paimon.application.event_listener.decode import DecodedLog, Reading
-from paimon.application.event_listener.fetch import Header, Range
+from paimon.application.event_listener.fetch import Range
 from paimon.application.event_listener.following import add_followed, announced
 from paimon.application.event_listener.processing import Fetching, add_batch, microseconds
 from paimon.application.event_listener.project import project
@@ -61,7 +61,7 @@ async def record(
         await _advance_cursor(session, fetched, epoch=epoch)
         if logs:
             await project(session, logs, followed.treasury)
-        await _copy_blocks(session, fetched.headers)
+        await _copy_blocks(session, fetched)
         await _copy_logs(session, logs)
         await add_proof(session, RangeProof(fetched.headers[0].stamp.number, fetched.last.number, level))
         new = announced(followed, logs)
@@ -74,7 +74,7 @@ async def record(
 def _batch(fetched: Range, logs: Sequence[DecodedLog], fetching: Fetching, *, record_seconds: float) -> dict[str, object]:
     return {
         "time": None,
-        "first_block": fetched.headers[0].stamp.number,
+        "first_block": fetched.first,
         "last_block": fetched.last.number,
         "last_block_at": fetched.last.timestamp,
         "logs": len(logs),
@@ -90,16 +90,18 @@ async def _advance_cursor(session: WriteSession, fetched: Range, *, epoch: int) 
     values = {"number": last.number, "hash": last.hash, "timestamp": last.timestamp}
     moved = await session.execute(_ADVANCE, {**values, "parent_hash": fetched.parent_hash, "epoch": epoch})
     if moved.scalar() is None:
-        raise CursorMoved(f"block {fetched.headers[0].stamp} does not continue the recorded chain under epoch {epoch}")
+        raise CursorMoved(f"block {fetched.first} does not continue the recorded chain under epoch {epoch}")
 
 
-async def _copy_blocks(session: WriteSession, headers: Iterable[Header]) -> None:
+async def _copy_blocks(session: WriteSession, fetched: Range) -> None:
     connection = await driver_connection(session)
-    columns = "number, hash, parent_hash, timestamp"
+    columns = "number, hash, parent_hash, timestamp, kept_before"
+    before = fetched.first - 1
     async with connection.cursor() as cursor, cursor.copy(f"COPY derived.blocks ({columns}) FROM STDIN") as copy:
-        for header in headers:
+        for header in fetched.headers:
             stamp = header.stamp
-            await copy.write_row((stamp.number, stamp.hash, header.parent_hash, stamp.timestamp))
+            await copy.write_row((stamp.number, stamp.hash, header.parent_hash, stamp.timestamp, before))
+            before = stamp.number
 
 
 _LOG_COLUMNS = f"block_number, log_index, block_hash, tx_hash, tx_index, address, topics, data, {', '.join(Reading._fields)}"

@@ -60,14 +60,20 @@ class Cursor(Base):
 
 
 class Block(Base):
-    """A final block's header, kept for every block the listener recorded."""
+    """A final block's header: of every block the listener followed live, of those with logs, and of the last of each range."""
 
     __tablename__ = "blocks"
-    __table_args__ = (*length_check(32, "hash", "parent_hash"), SCHEMA)
+    __table_args__ = (
+        *length_check(32, "hash", "parent_hash"),
+        CheckConstraint("kept_before < number", name="kept_before_is_earlier"),
+        SCHEMA,
+    )
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     hash: Mapped[HashBytes] = mapped_column(unique=True)
     parent_hash: Mapped[HashBytes]
     timestamp: Mapped[Instant]
+    kept_before: Mapped[int] = mapped_column(BigInteger)
+    """The number of the block kept before this one, so that one that is lost is missed."""
     recorded_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 

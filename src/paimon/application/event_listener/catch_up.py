@@ -1,0 +1,125 @@
+"""Far behind the head: stretches of blocks fetched and proven ahead, some at once, and given in order to who records them.
+
+How long a stretch is follows from how many logs the last ones held (`domain/pace.py`). What is fetched and not yet recorded
+is bounded by the number of stretches under way. Nothing is remembered: whoever goes on after a stop, a failure or a newly
+followed contract begins at the cursor.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final, NamedTuple
+
+import structlog
+
+from paimon.application.event_listener.decode import DecodedLog
+from paimon.application.event_listener.fetch import Range
+from paimon.application.event_listener.following import fetch_followed_stretch, prove_followed
+from paimon.application.event_listener.prove import Proof, prove_stretch
+from paimon.domain.followed import Followed
+from paimon.domain.pace import next_step
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.settings import ChainSettings
+
+log = structlog.get_logger(__name__)
+
+_TELL_SECONDS: Final = 10.0
+
+FIRST_STEP: Final = 16
+"""Blocks of the first stretch, before anything is known. A fund's first blocks announce contracts, and what was fetched ahead
+without them is fetched again."""
+
+
+class Stretch(NamedTuple):
+    """Blocks that were fetched and proven, with what their logs mean."""
+
+    proof: Proof
+    logs: list[DecodedLog]
+    seconds: float
+
+    @property
+    def fetched(self) -> Range:
+        return self.proof.fetched
+
+    def pieces(self, logs_max: int) -> Iterator[tuple[Range, list[DecodedLog]]]:
+        """As much as one transaction may hold, in order."""
+        taken = 0
+        for piece in self.fetched.pieces(logs_max):
+            until = taken + len(piece.logs)
+            yield piece, self.logs[taken:until]
+            taken = until
+
+
+@dataclass
+class CatchUp:
+    """Blocks `first` to `last`, in stretches. `followed` is what is known at the first of them."""
+
+    contracts: FundContracts
+    followed: Followed
+    first: int
+    last: int
+    options: ChainSettings
+    _step: int = FIRST_STEP
+    _running: deque[asyncio.Task[Stretch]] = field(default_factory=deque)
+
+    async def stretches(self) -> AsyncGenerator[Stretch, None]:
+        """In order. Close it (`contextlib.aclosing`), so that what is still being fetched is given up at once.
+
+        Raises:
+            InconsistentAnswer, RpcUnavailable, RpcError.
+        """
+        try:
+            while self._fill():
+                yield await self._running.popleft()
+        finally:
+            for each in self._running:
+                each.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _fill(self) -> bool:
+        """Have as many stretches under way as may be; whether there are any."""
+        while len(self._running) < self.options.catch_up_at_once and self.first <= self.last:
+            until = min(self.first + self._step - 1, self.last)
+            self._running.append(asyncio.create_task(self._fetch(self.first, until)))
+            self.first = until + 1
+        return bool(self._running)
+
+    async def _fetch(self, first: int, last: int) -> Stretch:
+        began = monotonic()
+        rpc = await self.contracts.rpc.at_height(last).preferred()
+        fetched, logs = await fetch_followed_stretch(rpc, self.contracts, self.followed, first, last)
+        proof, logs = await prove_followed(prove_stretch, rpc, self.contracts, self.followed, fetched, logs)
+        self._step = next_step(
+            last - first + 1,
+            len(logs),
+            logs_wanted=self.options.batch_logs_max,
+            blocks_max=self.options.catch_up_blocks_max,
+        )
+        return Stretch(proof, logs, monotonic() - began)
+
+
+@dataclass
+class Progress:
+    """How far it is, told now and then in the log: a catch-up of years takes its time."""
+
+    start: int
+    last: int
+    _began: float = field(default_factory=monotonic)
+    _told: float = field(default_factory=monotonic)
+
+    def reached(self, block: int) -> None:
+        now = monotonic()
+        if now - self._told < _TELL_SECONDS and block < self.last:
+            return
+        self._told = now
+        done, whole, seconds = block - self.start, self.last - self.start, max(now - self._began, 0.001)
+        log.info(
+            "listener.catching_up",
+            block=block,
+            until=self.last,
+            percent=round(100 * done / whole, 1),
+            blocks_s=round(done / seconds),
+            eta_seconds=round(seconds * (whole - done) / done),
+        )
