@@ -7,10 +7,11 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, keep, table
-from bench.suites import database, listener, proof, replay, send
+from bench.suites import database, latency, listener, proof, replay, send
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "listener": listener.measure,
+    "latency": lambda _events: latency.measure(),
     "database": lambda _events: database.measure(),
     "proof": lambda _events: proof.measure(),
     "replay": replay.measure,

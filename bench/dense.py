@@ -26,9 +26,10 @@ from paimon.gateway.cli.demo.ports import HOST, free_port
 CONTRACTS: Final = Path(__file__).parents[1] / "contracts"
 EVENTS_PER_BLOCK: Final = 80
 TRANSACTIONS_PER_BLOCK: Final = 4
+TRANSFERS_OF_A_LIVE_BLOCK: Final = 5
 HOLDERS: Final = 2_000
 _TRANSFER: Final = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
-_UNFINAL: Final = 2
+UNFINAL: Final = 2
 """Blocks that are never final with one-slot epochs."""
 
 
@@ -41,10 +42,16 @@ class DenseChain:
     people: People
     last_block: int
     transfers: int
+    scatter: str
 
     @property
     def url(self) -> str:
         return self.rpc.url
+
+    def add_block(self) -> None:
+        """One more block, with a transaction of a few Transfers in it."""
+        _send(self.rpc, self.people, self.scatter, _call(self.fund.vault, 0, TRANSFERS_OF_A_LIVE_BLOCK))
+        self.rpc.call("evm_mine")
 
     @property
     def ws_url(self) -> str:
@@ -59,8 +66,9 @@ def dense_chain(events: int) -> Iterator[DenseChain]:
         rpc.call("evm_setIntervalMining", 1)
         fund = deploy_fund(rpc.url, people=people.fund_people(), artifacts=CONTRACTS / "artifacts", progress=lambda _line: None)
         rpc.call("evm_setIntervalMining", 0)
-        last = _scatter(rpc, fund, people, events)
-        yield DenseChain(rpc, fund, people, last, _transfers(rpc, fund.vault, fund.start_block, last))
+        scatter = _deploy(rpc, fund, people)
+        last = _scatter(rpc, fund, people, scatter, events)
+        yield DenseChain(rpc, fund, people, last, _transfers(rpc, fund.vault, fund.start_block, last), scatter)
 
 
 @contextmanager
@@ -84,8 +92,8 @@ def _node() -> Iterator[ChainRpc]:
         process.wait(30)
 
 
-def _scatter(rpc: ChainRpc, fund: FundAddresses, people: People, events: int) -> int:
-    """Spread an investor's shares in `events` transfers; the last block that has some."""
+def _deploy(rpc: ChainRpc, fund: FundAddresses, people: People) -> str:
+    """A contract that holds half of an investor's shares and gives them away on anybody's word."""
     investor = people.account(INVESTORS[0])
     with Chain(rpc.url, CONTRACTS / "artifacts") as chain:
         scatter = chain.deploy(investor, "Scatter")
@@ -93,23 +101,30 @@ def _scatter(rpc: ChainRpc, fund: FundAddresses, people: People, events: int) ->
         chain.call(investor, "Vault", fund.vault, "transfer", scatter, shares // 2)
         rpc.call("evm_mine")
         chain.confirm()
-    each, sender = EVENTS_PER_BLOCK // TRANSACTIONS_PER_BLOCK, investor.address
-    rpc.call("anvil_impersonateAccount", sender)
-    rpc.call("anvil_setBalance", sender, hex(10**24))
+    rpc.call("anvil_impersonateAccount", investor.address)
+    rpc.call("anvil_setBalance", investor.address, hex(10**24))
+    return scatter
+
+
+def _scatter(rpc: ChainRpc, fund: FundAddresses, people: People, scatter: str, events: int) -> int:
+    """Spread the shares in `events` transfers; the last block that has some."""
+    each = EVENTS_PER_BLOCK // TRANSACTIONS_PER_BLOCK
     calls = [_call(fund.vault, first, each) for first in range(0, HOLDERS, each)]
-    sent = 0
     for number in range(-(-events // EVENTS_PER_BLOCK)):
         for place in range(TRANSACTIONS_PER_BLOCK):
-            data = calls[(number * TRANSACTIONS_PER_BLOCK + place) % len(calls)]
-            rpc.call("eth_sendTransaction", {"from": sender, "to": scatter, "data": data, "gas": hex(3_000_000)})
+            _send(rpc, people, scatter, calls[(number * TRANSACTIONS_PER_BLOCK + place) % len(calls)])
         rpc.call("evm_mine")
-        sent += EVENTS_PER_BLOCK
-        if sent % 20_000 == 0:
+        if (sent := (number + 1) * EVENTS_PER_BLOCK) % 20_000 == 0:
             print(f"  {sent:,} of {events:,} events are on the chain", flush=True)
     last = rpc.head().number
-    for _ in range(_UNFINAL):
+    for _ in range(UNFINAL):
         rpc.call("evm_mine")
     return last
+
+
+def _send(rpc: ChainRpc, people: People, scatter: str, data: str) -> None:
+    sender = people.account(INVESTORS[0]).address
+    rpc.call("eth_sendTransaction", {"from": sender, "to": scatter, "data": data, "gas": hex(3_000_000)})
 
 
 def _call(vault: str, first: int, number: int) -> str:
