@@ -17,15 +17,19 @@ from tests.support.stubchain import StubChain
 from tests.support.testfund import TestFund
 
 from paimon.application.books.reconcile import reconcile
+from paimon.application.books.replay import check
+from paimon.application.event_listener import thin_out
 from paimon.application.event_listener.follow import FinalBlockChanged
 from paimon.composition import House
+from paimon.domain.books import RowDifference
 from paimon.domain.chain import BlockStamp, hex0x
 from paimon.domain.followed import Followed
+from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leases import HeldLease
 from paimon.infrastructure.database.models.base import metadata
 from paimon.infrastructure.database.models.derived import Block
-from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.sessions import Database, create_engine
 
 pytestmark = pytest.mark.integration
 
@@ -209,3 +213,35 @@ async def test_a_fund_caught_up_with_has_the_books_of_one_followed_block_by_bloc
             connection.execute(f"TRUNCATE {tables} CASCADE")
     assert books[0] == books[1]
     assert len(books[0][1].contracts) > 4
+
+
+async def test_headers_of_old_quiet_blocks_are_forgotten_and_a_lost_one_is_still_missed(
+    node: StubNode,
+    database: Database,
+    owner_url: str,
+    eventually: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(thin_out, "SPAN", 10)
+    monkeypatch.setattr(thin_out, "RECENT", 40)
+    async with following(node, database, live_blocks=10_000, batch_blocks_max=7):
+        await eventually(lambda: at(database, HEAD))
+    blocks = await kept(database)
+    numbers = [number for number, _ in blocks]
+    old = [number for number in numbers if number < HEAD - 40]
+    assert old == sorted({1, *range(10, 80, 10), *(number for number in WITH_LOGS if number < 80)})
+    assert numbers[len(old) :] == list(range(80, HEAD + 1))
+    assert [before for _, before in blocks] == [0, *numbers[:-1]]
+    assert await contradictions(owner_url) == []
+    with psycopg.connect(libpq(owner_url)) as connection:
+        connection.execute("DELETE FROM derived.blocks WHERE number = 40")
+    assert [(each.table, each.column) for each in await contradictions(owner_url)] == [("blocks", "kept_before")]
+
+
+async def contradictions(owner_url: str) -> list[RowDifference]:
+    owner = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    try:
+        nobody = Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1)
+        return list((await check(owner, FundContracts(nobody, FUND), examples_max=10)).comparison.examples)
+    finally:
+        await owner.dispose()

@@ -19,6 +19,7 @@ from paimon.application.event_listener.processing import Fetching, add_batch, mi
 from paimon.application.event_listener.project import project
 from paimon.application.event_listener.proofs import add_proof
 from paimon.application.event_listener.react import due_reactions
+from paimon.application.event_listener.thin_out import thin_out
 from paimon.domain.followed import Followed, FollowedContract
 from paimon.domain.proof import ProofLevel, RangeProof
 from paimon.infrastructure.database.copying import driver_connection
@@ -63,7 +64,8 @@ async def record(
             await project(session, logs, followed.treasury)
         await _copy_blocks(session, fetched)
         await _copy_logs(session, logs)
-        await add_proof(session, RangeProof(fetched.headers[0].stamp.number, fetched.last.number, level))
+        await add_proof(session, RangeProof(fetched.first, fetched.last.number, level))
+        await thin_out(session, fetched.first, fetched.last.number)
         new = announced(followed, logs)
         await add_followed(session, new)
         await _add_reactions(session, logs)

@@ -60,7 +60,7 @@ class Cursor(Base):
 
 
 class Block(Base):
-    """A final block's header: of every block the listener followed live, of those with logs, and of the last of each range."""
+    """A final block's header: of every recent block; of the past, of blocks with logs or observations and of some between."""
 
     __tablename__ = "blocks"
     __table_args__ = (
@@ -118,6 +118,7 @@ class Observation(Base):
     __table_args__ = (
         UniqueConstraint("kind", "subject", "block_hash"),
         Index("ix_observations_latest", "kind", "subject", "block_number"),
+        Index(None, "block_number"),
         *length_check(32, "block_hash"),
         SCHEMA,
     )
