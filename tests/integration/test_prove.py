@@ -131,7 +131,7 @@ LIES: dict[str, tuple[Callable[[StubChain], object], set[Lie]]] = {
         {Lie.FORGED_LOG},
     ),
     "a log is forged in a block that has none": (
-        lambda chain: chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]}),
+        lambda chain: chain.logs.append(chain.logs[0] | {"blockNumber": "0x4", "blockHash": chain.headers[4]["hash"]}),
         {Lie.FORGED_LOG},
     ),
     "a log has other data": (lambda chain: chain.logs[0].update(data="0x99"), {Lie.CHANGED_LOG}),
@@ -290,6 +290,19 @@ async def test_a_difference_that_nobody_can_settle_is_not_recorded(
 async def test_a_second_endpoint_that_is_away_leaves_the_weaker_proof(rpc: Rpc, another: tuple[StubNode, Rpc]) -> None:
     del another[0].methods["eth_getLogs"]
     assert (await agreed(another[1])).level is ProofLevel.CHAINED
+
+
+async def test_a_second_endpoint_whose_answers_contradict_themselves_leaves_the_weaker_proof(
+    chain: StubChain, another: tuple[StubNode, Rpc]
+) -> None:
+    chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})  # of block 3, by its number
+    honest = another[1].another_than(another[1].endpoint)
+    assert honest is not None
+    assert (await agreed(honest)).level is ProofLevel.CHAINED
+    chain.headers[12]["gasUsed"] = "0x1"
+    proof = await agreed(honest)
+    assert proof.level is ProofLevel.CHAINED
+    assert [(each.lie, each.endpoint) for each in proof.caught] == [(Lie.WRONG_HEADER, another[1].endpoint)]
 
 
 async def test_without_receipts_a_log_that_its_blocks_bloom_excludes_is_not_believed(chain: StubChain, rpc: Rpc) -> None:

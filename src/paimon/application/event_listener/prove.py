@@ -170,9 +170,10 @@ async def _by_agreement(rpc: Rpc, second: Rpc, fetched: Range, followed: Followe
     try:
         other = await second.at_height(last).preferred()
         others = await fetch_stretch(other, first, last, log_queries(followed, first, last))
-    except (RpcUnavailable, RpcError) as error:
-        log.warning("proof.second_endpoint_away", reason=str(error), block=last)
-        return Proof(ProofLevel.CHAINED, fetched, caught=caught)
+    except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
+        log.warning("proof.no_second_opinion", reason=str(error), block=last)
+        lie = (error.caught,) if isinstance(error, UntrueAnswer) else ()
+        return Proof(ProofLevel.CHAINED, fetched, caught=(*caught, *lie))
     if others.logs == fetched.logs:
         return Proof(ProofLevel.AGREED, fetched, caught=caught)
     numbers = {each.block.number for each in set(others.logs) ^ set(fetched.logs)}
