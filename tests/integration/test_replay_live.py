@@ -200,7 +200,8 @@ def test_memory_does_not_grow_with_the_history(owner_url: str) -> None:
     """One page of logs against three: what a page takes is given back."""
     peaks_kib = []
     for count in (10_000, 30_000):
-        execute(owner_url, "TRUNCATE derived.cursor, derived.blocks, derived.raw_logs, derived.followed_contracts")
+        inputs = ("cursor", "blocks", "raw_logs", "followed_contracts", "range_proofs")
+        execute(owner_url, f"TRUNCATE {', '.join(f'derived.{table}' for table in inputs)}")
         write_logs(libpq(owner_url), count)
         command = [sys.executable, "-m", "tests.support.replay_run", owner_url]
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=200)

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.integration
 LOGS, ACTIONS = 250, 250
 BLOCKS: Final = [each.last.number for each in ranges(LOGS, blocks_each=1)]
 ON_REAL_SERVICES: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
-RECORDED: Final = (*PROJECTED, "raw_logs", "blocks", "cursor", "followed_contracts")
+RECORDED: Final = (*PROJECTED, "raw_logs", "blocks", "cursor", "followed_contracts", "range_proofs")
 
 
 def recorded_in(owner_url: str, app_url: str, cuts: list[int]) -> Books:

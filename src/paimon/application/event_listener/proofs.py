@@ -26,7 +26,7 @@ async def add_proof(session: WriteSession, proven: RangeProof) -> None:
     """The proof of blocks behind all others; part of the newest row where that has its level. The caller holds the cursor."""
     values = {"last": proven.last, "before": proven.first - 1, "level": proven.level.value}
     if (await session.execute(_EXTEND, values)).first() is None:
-        session.add(RangeProofRow(first_block=proven.first, last_block=proven.last, level=proven.level))
+        await session.execute(insert(RangeProofRow), [_row(proven)])
 
 
 async def raise_proof(session: WriteSession, proven: RangeProof) -> None:
@@ -40,8 +40,12 @@ async def raise_proof(session: WriteSession, proven: RangeProof) -> None:
     await session.execute(delete(RangeProofRow).where(RangeProofRow.first_block.in_([each.first for each in known])))
     await session.execute(
         insert(RangeProofRow),
-        [{"first_block": each.first, "last_block": each.last, "level": each.level} for each in raised(known, proven)],
+        [_row(each) for each in raised(known, proven)],
     )
+
+
+def _row(proven: RangeProof) -> dict[str, object]:
+    return {"first_block": proven.first, "last_block": proven.last, "level": proven.level}
 
 
 async def count_lies(session: WriteSession, caught: Iterable[Caught]) -> None:
