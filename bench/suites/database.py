@@ -25,7 +25,7 @@ from sqlalchemy import insert
 
 from bench.figures import Figure
 from paimon.application.approval_workflow.store import insert_ticket
-from paimon.application.redemptions.store import find_redemption, to_values
+from paimon.application.redemptions.store import REDEMPTION, find_redemption, to_values
 from paimon.domain.approval import raise_ticket
 from paimon.domain.chain import Address
 from paimon.domain.redemption import Channel, Redemption, RedemptionStatus
@@ -140,8 +140,7 @@ async def _reads(database: Database, url: str) -> list[Figure]:
         await session.execute(insert(RedemptionRequest), rows)
 
     async def read_one(number: int) -> None:
-        async with database.read_one() as session:
-            assert await find_redemption(session, number % _ROWS + 1) is not None
+        assert await database.find(REDEMPTION, request_id=number % _ROWS + 1) is not None
 
     async def read_in_snapshot(number: int) -> None:
         async with database.read() as session:

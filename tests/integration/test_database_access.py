@@ -8,7 +8,7 @@ from tests.support.rows import put, undone
 
 from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database.models.owned import Lease
-from paimon.infrastructure.database.sessions import Database, NotOneSelect, create_engine
+from paimon.infrastructure.database.sessions import Database, create_engine
 
 pytestmark = pytest.mark.integration
 
@@ -58,18 +58,6 @@ async def test_a_read_session_cannot_write(database: Database) -> None:
             async with database.read() as session:
                 await session.execute(text(statement))
         assert isinstance(refusal.value.orig, psycopg.errors.ReadOnlySqlTransaction), statement
-
-
-async def test_a_session_for_one_select_takes_nothing_else_and_no_second(database: Database) -> None:
-    count = select(func.count()).select_from(Lease)
-    for statement in NOT_FOR_A_READER:
-        async with database.read_one() as session:
-            with pytest.raises(NotOneSelect):
-                await session.execute(text(statement))
-    async with database.read_one() as session:
-        assert await session.scalar(count) == 0
-        with pytest.raises(NotOneSelect):
-            await session.scalar(count)
 
 
 async def test_a_cut_connection_is_replaced_before_it_is_used(app_url: str, postgres: EmbeddedPostgres) -> None:

@@ -22,7 +22,7 @@ from paimon.domain.chain import Address, BlockStamp, checksum
 from paimon.domain.health import Condition, Part, by_limits, overall, worst
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
-from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.clock import CLOCK, database_now
 from paimon.infrastructure.database.models.derived import Block, Cursor, LogStatus, RawLog
 from paimon.infrastructure.database.models.owned import Lease, OutboxMessage, TransactionIntent
 from paimon.infrastructure.database.sessions import Database
@@ -111,13 +111,8 @@ async def _answer_of(name: str, question: Awaitable[Answer], *, timeout_seconds:
 async def is_ready(*, database: Database, redis: Redis, timeout_seconds: float) -> bool:
     """Whether requests can be served: the database and Redis answer."""
 
-    async def ask() -> bool:
-        async with database.read_one() as session:
-            await database_now(session)
-        return True
-
     answers = await asyncio.gather(
-        _answer_of("database", ask(), timeout_seconds=timeout_seconds),
+        _answer_of("database", database.find(CLOCK), timeout_seconds=timeout_seconds),
         _answer_of("redis", redis.ping(), timeout_seconds=timeout_seconds),
     )
     return not any(isinstance(each, Failure) for each in answers)

@@ -19,7 +19,7 @@ from paimon.application.accounts.tokens import (
     encode_token,
     new_token,
 )
-from paimon.application.accounts.users import NotPermitted, find_user, find_user_now
+from paimon.application.accounts.users import USER_NOW, NotPermitted, find_user
 from paimon.domain.chain import Address, checksum
 from paimon.domain.siwe import SignInMessage, differing_fields, parse, render
 from paimon.domain.user import User
@@ -144,8 +144,9 @@ async def authenticate(text: str, *, database: Database, auth: AuthSettings) -> 
         TokenInvalid, TokenExpired.
     """
     token = decode_token(text, auth.token_secret)
-    async with database.read_one() as session:
-        user, now = await find_user_now(session, token.address)
+    found = await database.find(USER_NOW, address=token.address)
+    assert found is not None  # noqa: S101 — the clock is there without the user
+    user, now = found
     token.require_unexpired(now)
     if user is None:
         raise TokenInvalid(f"{checksum(token.address)} may no longer sign in")

@@ -1,14 +1,16 @@
 """The users table: wallets that may sign in, with the off-chain role that is read anew at every request."""
 
-from datetime import UTC, datetime
+from typing import Final
 
 import structlog
-from sqlalchemy import func, literal, select
+from sqlalchemy import bindparam, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.chain import Address, checksum
 from paimon.domain.user import LEAST_ROLE, Permission, User, UserRole
+from paimon.infrastructure.database.clock import as_utc
+from paimon.infrastructure.database.look_ups import LookUp
 from paimon.infrastructure.database.models.owned import UserRow
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -30,12 +32,15 @@ async def find_user(session: AsyncSession, address: Address) -> User | None:
     return User(Address(row.address), row.role, row.name) if row else None
 
 
-async def find_user_now(session: AsyncSession, address: Address) -> tuple[User | None, datetime]:
-    """The user and the database's clock in one query: it is asked at every request."""
-    nothing = select(literal(1)).subquery()
-    query = select(func.now(), UserRow.role, UserRow.name).select_from(nothing.outerjoin(UserRow, UserRow.address == address))
-    now, role, name = (await session.execute(query)).one()
-    return (None if role is None else User(address, role, name)), now.astimezone(UTC)
+_NOTHING: Final = select(literal(1)).subquery()
+
+USER_NOW: Final = LookUp(
+    select(func.now().label("now"), UserRow.address, UserRow.role, UserRow.name).select_from(
+        _NOTHING.outerjoin(UserRow, UserRow.address == bindparam("address"))
+    ),
+    lambda row: (None if row.role is None else User(Address(row.address), row.role, row.name), as_utc(row.now)),
+)
+"""The user and the database's clock in one query: it is asked at every request."""
 
 
 async def seed_user(session: WriteSession, address: Address, role: UserRole, name: str) -> User:

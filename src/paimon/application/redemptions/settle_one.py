@@ -3,8 +3,8 @@
 import structlog
 
 from paimon.application.redemptions.queries import RedemptionNotFound
-from paimon.application.redemptions.settlement import chain_position, request_settlement, window_date
-from paimon.application.redemptions.store import find_redemption
+from paimon.application.redemptions.settlement import CHAIN_POSITION, request_settlement, window_date
+from paimon.application.redemptions.store import REDEMPTION
 from paimon.domain.chain import Address, checksum
 from paimon.domain.user import User
 from paimon.infrastructure.blockchain.contracts import FundContracts
@@ -26,12 +26,11 @@ async def settle_one(
     Raises:
         RedemptionNotFound, NothingRecorded, NotSettleable, NotDue, TriesExhausted, RpcUnavailable.
     """
-    async with database.read() as session:
-        redemption = await find_redemption(session, request_id)
-        here = await chain_position(session)
+    redemption = await database.find(REDEMPTION, request_id=request_id)
     if redemption is None:
         raise RedemptionNotFound(f"there is no redemption request {request_id}")
-    if here is None:
+    # A later block than the request was read at does no harm: what is due stays due, and the contract has the last word.
+    if (here := await database.find(CHAIN_POSITION)) is None:
         raise NothingRecorded(NothingRecorded.__doc__)
     date = await window_date(contracts, redemption, at=here)
     async with database.write() as session:

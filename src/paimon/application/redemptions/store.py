@@ -1,11 +1,15 @@
 """Rows of `redemption_requests` as domain values. Only the listener writes them."""
 
-from sqlalchemy import select
+from typing import Final
+
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.chain import Address
 from paimon.domain.redemption import Redemption, RedemptionStatus
 from paimon.domain.units import RawAmount
+from paimon.infrastructure.database.look_ups import LookUp
+from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import RedemptionRequest
 
 
@@ -55,6 +59,12 @@ def to_values(redemption: Redemption, *, updated_block: int) -> dict[str, object
         "closed_at": redemption.closed_at,
         "updated_block": updated_block,
     }
+
+
+REDEMPTION: Final = LookUp(
+    select(table_of(RedemptionRequest)).where(RedemptionRequest.request_id == bindparam("request_id")), to_domain
+)
+"""One request, where nothing else is asked with it."""
 
 
 async def find_redemption(session: AsyncSession, request_id: int) -> Redemption | None:

@@ -6,13 +6,15 @@ operator sees it. Being delivered twice is normal: the row says whether it is do
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
+from paimon.infrastructure.database.look_ups import LookUp
+from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.owned import OutboxMessage
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.text import storable
@@ -53,7 +55,7 @@ async def handle(
 
     A failure is recorded on the row, not raised: the relay brings it back when its pause is over.
     """
-    due = await _look(database, message_id)
+    due = await database.find(_DUE, id=message_id)
     if due is None:
         return []
     # What this reaction logs, and what it makes due in turn, carries the id of the request that began it.
@@ -87,13 +89,12 @@ async def _handle(
     return told
 
 
-async def _look(database: Database, message_id: int) -> Due | None:
-    async with database.read_one() as session:
-        query = select(OutboxMessage).where(
-            OutboxMessage.id == message_id, OutboxMessage.done_at.is_(None), OutboxMessage.dead_at.is_(None)
-        )
-        row = (await session.scalars(query)).one_or_none()
-    return None if row is None else Due(row.id, row.kind, row.aggregate_id, dict(row.payload), row.request_trace)
+_DUE: Final = LookUp(
+    select(*(table_of(OutboxMessage).c[each.name] for each in fields(Due))).where(
+        OutboxMessage.id == bindparam("id"), OutboxMessage.done_at.is_(None), OutboxMessage.dead_at.is_(None)
+    ),
+    lambda row: Due(*row),
+)
 
 
 async def _record_failure(

@@ -1,0 +1,111 @@
+"""One row by one SELECT, for the questions asked at every request: without a session, a transaction or a mapped object.
+
+A session costs four times what the driver does, whatever it is asked. A look-up is compiled once, when its module is
+loaded, and its answer is one row, made a domain value at once. It takes its connection from the engine's own pool, which
+replaces what was cut and bounds how many there are, and fails with the errors a session has.
+
+The statement goes out by itself (autocommit, one round trip) and is not prepared on the server, so that a
+transaction-pooling PgBouncer may stand in between.
+"""
+
+from collections import namedtuple
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, Generic, TypeVar
+
+import psycopg
+from psycopg.rows import TupleRow
+from sqlalchemy import Select, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+Found = TypeVar("Found", covariant=True)
+
+_DIALECT: Final = make_url("postgresql+psycopg_async://").get_dialect()()
+_Reader = Callable[[Any], Any] | None
+
+
+class NotALookUp(TypeError):
+    """The statement is more than one plain SELECT of values given by name."""
+
+
+class LookUp(Generic[Found]):
+    """`query`, whose `bindparam`s are given by name each time; `convert` makes of a row, with its columns as attributes,
+    what was looked for.
+
+    Raises:
+        NotALookUp: for anything that is no SELECT, locks rows, or takes a list of values.
+    """
+
+    def __init__(self, query: Select[*tuple[Any, ...]], convert: Callable[[Any], Found]) -> None:
+        if not isinstance(query, Select) or query._for_update_arg is not None:
+            raise NotALookUp(f"{NotALookUp.__doc__} Take Database.read() or .write()")
+        compiled = query.compile(dialect=_DIALECT)
+        self.statement = str(compiled)
+        if "POSTCOMPILE" in self.statement:
+            raise NotALookUp(f"{NotALookUp.__doc__} For a list take `one_of`, in a session")
+        self._types = [column.type.dialect_impl(_DIALECT) for column in query.selected_columns]
+        self._row = namedtuple("_row", query.selected_columns.keys())  # type: ignore[misc]
+        self._convert = convert
+        self._literals = {name: each.value for name, each in compiled.binds.items() if not each.required}
+        self._asked = compiled.binds.keys() - self._literals.keys()
+        senders = {name: each.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name, each in compiled.binds.items()}
+        self._senders = {name: sender for name, sender in senders.items() if sender is not None}
+        self._readers: Sequence[_Reader] | None = None
+
+    def sent(self, values: Mapping[str, object]) -> dict[str, Any]:
+        """The statement's parameters as the driver takes them.
+
+        Raises:
+            NotALookUp: others are given than the statement has.
+        """
+        if values.keys() != self._asked:
+            raise NotALookUp(f"the look-up takes {sorted(self._asked)}, not {sorted(values)}")
+        sent: dict[str, Any] = {**self._literals, **values}
+        for name, sender in self._senders.items():
+            sent[name] = sender(sent[name])
+        return sent
+
+    def found(self, cursor: psycopg.AsyncCursor[TupleRow], row: TupleRow) -> Found:
+        """The driver's row as what was looked for."""
+        if self._readers is None:  # how a value is read may depend on what the server says it is: known with the first
+            assert cursor.description is not None  # noqa: S101 — there is a row
+            described = zip(self._types, cursor.description, strict=True)
+            self._readers = [kind.result_processor(_DIALECT, column.type_code) for kind, column in described]
+        values = [value if read is None else read(value) for read, value in zip(self._readers, row, strict=True)]
+        return self._convert(self._row(*values))
+
+
+async def find(engine: AsyncEngine, look_up: LookUp[Found], values: Mapping[str, object]) -> Found | None:
+    """What is there, or None.
+
+    Raises:
+        SQLAlchemyError: as a session does.
+    """
+    sent = look_up.sent(values)
+    try:
+        async with _borrowed(engine) as connection:
+            cursor = await connection.execute(look_up.statement, sent)
+            row = await cursor.fetchone()
+    except psycopg.Error as error:
+        raise DBAPIError.instance(look_up.statement, sent, error, psycopg.Error, dialect=_DIALECT) from error
+    return None if row is None else look_up.found(cursor, row)
+
+
+@asynccontextmanager
+async def _borrowed(engine: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
+    """A connection of the pool that begins no transaction by itself. One on which something failed is not given back:
+    the next may not meet an answer that was for us, or a session without its BEGIN.
+    """
+    pooled = await engine.raw_connection()
+    connection = pooled.driver_connection
+    assert isinstance(connection, psycopg.AsyncConnection)  # noqa: S101 — the engine is psycopg's, see create_engine
+    try:
+        await connection.set_autocommit(True)
+        yield connection
+        await connection.set_autocommit(False)
+    except BaseException:
+        await greenlet_spawn(pooled.invalidate)
+        raise
+    await greenlet_spawn(pooled.close)
