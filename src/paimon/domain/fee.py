@@ -5,7 +5,7 @@ event. Redemption fees are kept back at a settlement, and leave the vault's book
 one transaction; the contract's own count of what was withdrawn is always 0 (deployed behaviour 12), ours is not.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from paimon.domain.chain import Address, LogPlace
@@ -56,11 +56,11 @@ class FeeAccount:
         """Raises InapplicableEvent when more would be released than is owed, or a total leaves what the chain can count."""
         match step:
             case FeeStep.ACCRUED:
-                changed = replace(self, accrued=RawAmount(self.accrued + amount))
+                changed = FeeAccount(self.kind, RawAmount(self.accrued + amount), self.released, self.paid)
             case FeeStep.RELEASED:
-                changed = replace(self, released=RawAmount(self.released + amount))
+                changed = FeeAccount(self.kind, self.accrued, RawAmount(self.released + amount), self.paid)
             case FeeStep.PAID:
-                changed = replace(self, paid=RawAmount(self.paid + amount))
+                changed = FeeAccount(self.kind, self.accrued, self.released, RawAmount(self.paid + amount))
         if changed.owed < 0:
             raise InapplicableEvent(f"{amount} of {self.kind} fees are released where {self.owed} are owed")
         if max(changed.accrued, changed.paid) > UINT256_MAX:

@@ -24,9 +24,9 @@ A redemption paid to the fee recipient, or fees withdrawn, are told by logs, so 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from paimon.domain.chain import Address, ContractName, LogPlace
 from paimon.domain.events import (
@@ -102,9 +102,9 @@ class TokenFlow:
         """Raises InapplicableEvent when a total leaves what the chain can count."""
         match direction:
             case Direction.IN:
-                flow = replace(self, received=RawAmount(self.received + amount))
+                flow = TokenFlow(self.token, RawAmount(self.received + amount), self.sent)
             case Direction.OUT:
-                flow = replace(self, sent=RawAmount(self.sent + amount))
+                flow = TokenFlow(self.token, self.received, RawAmount(self.sent + amount))
             case Direction.WITHIN:
                 flow = self
         if max(flow.received, flow.sent) > UINT256_MAX:
@@ -120,8 +120,16 @@ class Told:
     log_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Leg:
+class _Moved(NamedTuple):
+    """A movement as its own log tells it."""
+
+    log_index: int
+    token: Address
+    direction: Direction
+    amount: RawAmount
+
+
+class _Leg(NamedTuple):
     """A movement that a log says was made."""
 
     told: Told
@@ -138,36 +146,35 @@ def explain(
     order_tokens: Mapping[OrderKey, Address],
 ) -> dict[int, Told]:
     """What the transaction's own logs tell of its movements, by the index of the Transfer's log."""
-    moved = [each for each in transaction.events if isinstance(each.event, TokenTransfer)]
+    moved = [
+        _Moved(each.log_index, each.event.emitter, direction_of(each.event, treasury.vault), each.event.value)
+        for each in transaction.events
+        if isinstance(each.event, TokenTransfer)
+    ]
     if not moved:
         return {}
     legs = [*_legs_of_trades(trades, treasury.asset), *_legs_of_events(transaction.events, treasury.asset, order_tokens)]
     told: dict[int, Told] = {}
     for exactly in (True, False):
-        legs = [leg for leg in legs if not _claim(leg, moved, told, vault=treasury.vault, exactly=exactly)]
+        legs = [leg for leg in legs if not _claim(leg, moved, told, exactly=exactly)]
     return told
 
 
-def _claim(leg: _Leg, moved: Sequence[LoggedEvent], told: dict[int, Told], *, vault: Address, exactly: bool) -> bool:
+def _claim(leg: _Leg, moved: Sequence[_Moved], told: dict[int, Told], *, exactly: bool) -> bool:
     """Give the leg its movement; False when there is none."""
-
-    def fits(logged: LoggedEvent) -> bool:
-        transfer = logged.event
-        assert isinstance(transfer, TokenTransfer)  # noqa: S101 — the caller chose them
-        return (
-            logged.log_index not in told
-            and transfer.emitter == leg.token
-            and direction_of(transfer, vault) is leg.direction
-            and (transfer.value == leg.amount if exactly else leg.amount > 0)
-        )
-
-    def distance(logged: LoggedEvent) -> tuple[bool, int]:
-        return logged.log_index > leg.told.log_index, abs(leg.told.log_index - logged.log_index)
-
-    nearest = min(filter(fits, moved), key=distance, default=None)
-    if nearest is None:
+    fitting = [
+        each.log_index
+        for each in moved
+        if each.token == leg.token
+        and each.direction is leg.direction
+        and (each.amount == leg.amount if exactly else leg.amount > 0)
+        and each.log_index not in told
+    ]
+    if not fitting:
         return False
-    told[nearest.log_index] = leg.told
+    teller = leg.told.log_index
+    nearest = min(fitting, key=lambda log_index: (log_index > teller, abs(teller - log_index)))
+    told[nearest] = leg.told
     return True
 
 

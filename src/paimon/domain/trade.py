@@ -13,8 +13,7 @@
 The contracts log a sale once; the last row keeps the count right where a deployment logs both.
 """
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -62,6 +61,9 @@ class Route(StrEnum):
     AUTO = "AUTO"  # what an asset may be set to; a purchase is logged with the route that was taken
 
 
+_ROUTES: Final = dict(enumerate(Route))
+
+
 @dataclass(frozen=True, slots=True)
 class Trade:
     """One purchase or sale as its event tells it. `tier` and `route` are None for numbers the interface does not know.
@@ -95,16 +97,19 @@ def trades(transaction: ChainTransaction, *, vault: Address) -> list[Trade]:
     tellers = [(position, logged) for position, logged in enumerate(transaction.events) if type(logged.event) in _TELLERS]
     if not tellers:
         return []
-    sold = Counter(
-        (each.event.emitter, each.event.value)
-        for each in transaction.events
-        if isinstance(each.event, TokenTransfer) and each.event.from_ == vault
-    )
+
+    def times_sold(trade: Trade) -> int:
+        return sum(
+            isinstance(each.event, TokenTransfer)
+            and (each.event.emitter, each.event.value, each.event.from_) == (trade.token, trade.token_amount, vault)
+            for each in transaction.events
+        )
+
     found: list[Trade] = []
     for position, logged in tellers:
         if (trade := _trade(logged, transaction, transaction.events[position + 1 :])) is None:
             continue
-        twin = next((index for index in reversed(range(len(found))) if _is_twin(found[index], trade, found, sold)), None)
+        twin = next((index for index in reversed(range(len(found))) if _is_twin(found[index], trade, found, times_sold)), None)
         if twin is None:
             found.append(trade)
         else:
@@ -117,7 +122,7 @@ def _trade(logged: LoggedEvent, transaction: ChainTransaction, later: Iterable[L
     place = LogPlace(block.number, logged.log_index, transaction.tx_hash, block.timestamp)
     match logged.event:
         case PurchaseRouted(token=token, tier=tier, method=method, usdt_amount=usdt, tokens_received=tokens):
-            kind, via, route, request = TradeKind.PURCHASE, TradeVia.ALLOCATION, dict(enumerate(Route)).get(method), None
+            kind, via, route, request = TradeKind.PURCHASE, TradeVia.ALLOCATION, _ROUTES.get(method), None
         case AssetPurchased(token=token, tier=tier, usdt_amount=usdt, tokens_received=tokens):
             kind, via, route, request = TradeKind.PURCHASE, TradeVia.PURCHASE, None, None
         case AssetRedeemed(token=token, tier=tier, token_amount=tokens, usdt_received=usdt):
@@ -149,14 +154,14 @@ _TWINS: Final = (
 )
 
 
-def _is_twin(earlier: Trade, trade: Trade, found: Iterable[Trade], sold: Counter[tuple[Address, RawAmount]]) -> bool:
+def _is_twin(earlier: Trade, trade: Trade, found: Iterable[Trade], times_sold: Callable[[Trade], int]) -> bool:
     """Whether `trade` is another log of `earlier`."""
     if not earlier.has_figures_of(trade) or frozenset({earlier.via, trade.via}) not in _TWINS:
         return False
     if trade.kind is TradeKind.PURCHASE:
         return earlier.via is TradeVia.ALLOCATION and trade.has_effect
     counted = sum(each.has_figures_of(trade) for each in found)
-    return counted >= sold[trade.token, trade.token_amount]
+    return counted >= times_sold(trade)
 
 
 def _merged(earlier: Trade, later: Trade) -> Trade:

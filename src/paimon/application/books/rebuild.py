@@ -1,14 +1,17 @@
 """Leading a shadow along the recorded logs: decode a page again, fold it, note what reads differently now.
 
-Each page is a transaction, so that the listener's next ranges are seen as they come; memory is one page and what it
-touches. How the pages fall cannot matter, for the fold does not know them.
+Each page is a transaction, so that the listener's next ranges are seen as they come. While one is folded the next is read,
+over a connection of its own: memory is two pages and what one touches. How the pages fall cannot matter, for the fold does
+not know them.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.books.reconcile import NothingRecorded
 from paimon.application.books.recorded import BEFORE_ALL, Position, RecordedLog, count_logs, decode_again, read_page
@@ -44,36 +47,45 @@ class Rebuild:
 
     async def catch_up(self) -> None:
         """Fold what is recorded until less than a page is left, behind a listener that goes on."""
-        async with self.shadow.transaction() as session:
+        async with self.shadow.beside() as session:
             total = await count_logs(session, last=await position_of_books(session))
-        while True:
-            async with self.shadow.transaction() as session:
-                folded = await self._fold_page(session, last=await position_of_books(session))
-            self.progress(self.logs, max(total, self.logs))
-            if folded < self.page_logs:
-                return
+        ahead = asyncio.create_task(self._read_beside(self.position))
+        try:
+            while page := await ahead:
+                ahead = asyncio.create_task(self._read_beside(page[-1].position))
+                async with self.shadow.transaction() as session:
+                    await self._fold(session, page)
+                self.progress(self.logs, max(total, self.logs))
+                if len(page) < self.page_logs:
+                    return
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _read_beside(self, after: Position) -> list[RecordedLog]:
+        async with self.shadow.beside() as session:
+            return await read_page(session, after, last=await position_of_books(session), logs=self.page_logs)
 
     async def fold_to(self, session: WriteSession, last: int) -> None:
         """Fold the logs up to block `last` in the caller's transaction."""
-        while await self._fold_page(session, last=last) >= self.page_logs:
-            pass
+        while page := await read_page(session, self.position, last=last, logs=self.page_logs):
+            await self._fold(session, page)
+            if len(page) < self.page_logs:
+                return
 
-    async def _fold_page(self, session: WriteSession, *, last: int) -> int:
-        page = await read_page(session, self.position, last=last, logs=self.page_logs)
-        if page:
-            followed = await load_followed(session)
-            logs = decode_again(page, self.contracts, followed)
-            await project(session, logs, followed.treasury)
-            await _note_read_anew(session, page, logs)
-            self.position, self.logs = page[-1].position, self.logs + len(page)
-        return len(page)
+    async def _fold(self, session: WriteSession, page: Sequence[RecordedLog]) -> None:
+        followed = await load_followed(session)
+        logs = decode_again(page, self.contracts, followed)
+        await project(session, logs, followed.treasury)
+        await _note_read_anew(session, page, logs)
+        self.position, self.logs = page[-1].position, self.logs + len(page)
 
 
 async def _note_read_anew(session: WriteSession, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
     anew = [
         (*recorded.position, *reading_values(decoded.reading))
         for recorded, decoded in zip(page, logs, strict=True)
-        if recorded.reading != decoded.reading
+        if not recorded.reads_as(decoded)
     ]
     if not anew:
         return
@@ -88,7 +100,7 @@ _CURSOR: Final = text("SELECT number FROM derived.cursor")
 _HOLD_CURSOR: Final = text("SELECT number FROM derived.cursor FOR UPDATE")
 
 
-async def position_of_books(session: WriteSession, *, hold: bool = False) -> int:
+async def position_of_books(session: AsyncSession, *, hold: bool = False) -> int:
     """The last recorded block; with `hold`, no other is recorded before this transaction ends.
 
     Raises:

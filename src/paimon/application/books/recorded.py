@@ -5,20 +5,21 @@ lives as long as the replay does, and memory is one page however many logs there
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import orjson
 from psycopg.rows import TupleRow
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.event_listener.decode import DecodedLog, Reading, decode_log
+from paimon.application.books.stored_text import stored_text
+from paimon.application.event_listener.decode import DecodedLog, decode_log
 from paimon.application.event_listener.fetch import ChainLog
-from paimon.domain.chain import BlockStamp, ContractName, Hash32, checksum
+from paimon.domain.chain import BlockStamp, Hash32, checksum
 from paimon.domain.followed import Followed, Origin
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.copying import driver_connection
-from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.sessions import WriteSession
 from paimon.settings import Refusal
 
 
@@ -37,14 +38,33 @@ BEFORE_ALL: Final = Position(-1, -1)
 
 
 class RecordedLog(NamedTuple):
-    """A log as the node gave it, and what it was taken to mean when it was recorded."""
+    """A log as the node gave it, and what it was taken to mean when it was recorded, as the driver gives that."""
 
     log: ChainLog
-    reading: Reading
+    contract: str
+    event: str | None
+    args: str | None
+    request_id: Decimal | None
+    status: str
+    reason: str | None
 
     @property
     def position(self) -> Position:
         return Position(self.log.block.number, self.log.log_index)
+
+    def reads_as(self, decoded: DecodedLog) -> bool:
+        """Whether it was taken to mean the same: whether `decoded.reading` is what was recorded."""
+        return (
+            self.event == decoded.name
+            and self.status == decoded.status
+            and self.contract == decoded.contract
+            and self.reason == decoded.reason
+            and self.request_id == decoded.request_id
+            and (
+                self.args == stored_text(decoded.values)
+                or (None if self.args is None else orjson.loads(self.args)) == decoded.args
+            )
+        )
 
 
 # Two queries, the second with the bound the first has found: a bound that the planner knows is one range of the key's
@@ -58,8 +78,8 @@ _PAGE_END: Final = """
     ) AS page
 """
 _PAGE: Final = """
-    SELECT block_number, log_index, block_hash, tx_hash, tx_index, address, topics, data,
-           contract, event, args::text, request_id, status, reason, timestamp
+    SELECT timestamp, block_number, block_hash, log_index, tx_hash, tx_index, address, topics, data,
+           contract, event, args::text, request_id, status, reason
       FROM derived.raw_logs JOIN derived.blocks ON number = block_number
      WHERE (block_number, log_index) > (%(block_number)s, %(log_index)s)
        AND block_number BETWEEN %(block_number)s AND %(end)s
@@ -70,12 +90,12 @@ _PAGE: Final = """
 _COUNT: Final = text("SELECT count(*) FROM derived.raw_logs WHERE block_number <= :last")
 
 
-async def count_logs(session: WriteSession, *, last: int) -> int:
+async def count_logs(session: AsyncSession, *, last: int) -> int:
     """How many logs are recorded up to block `last`."""
     return int((await session.execute(_COUNT, {"last": last})).scalar_one())
 
 
-async def read_page(session: WriteSession, after: Position, *, last: int, logs: int) -> list[RecordedLog]:
+async def read_page(session: AsyncSession, after: Position, *, last: int, logs: int) -> list[RecordedLog]:
     """At least this many of the next logs behind `after`, up to block `last`, or all there are; empty at the end.
 
     The last block is there as a whole, since a transaction is folded as a whole.
@@ -91,31 +111,13 @@ async def read_page(session: WriteSession, after: Position, *, last: int, logs: 
     return _recorded(rows)
 
 
-# Millions of look-ups: an enum's own is ten times a dictionary's.
-_CONTRACTS: Final = {each.value: each for each in ContractName}
-_STATUSES: Final = {each.value: each for each in LogStatus}
-
-
 def _recorded(rows: Sequence[TupleRow]) -> list[RecordedLog]:
     found: list[RecordedLog] = []
     block: BlockStamp | None = None
-    for number, log_index, block_hash, tx_hash, tx_index, address, topics, data, *read, timestamp in rows:
+    for timestamp, number, block_hash, log_index, tx_hash, tx_index, address, topics, data, *reading in rows:
         if block is None or block.number != number:
             block = BlockStamp(number, Hash32(block_hash), timestamp)
-        contract, event, args, request_id, status, reason = read
-        found.append(
-            RecordedLog(
-                ChainLog(block, log_index, tx_hash, tx_index, address, tuple(topics), data),
-                Reading(
-                    _CONTRACTS[contract],
-                    event,
-                    None if args is None else orjson.loads(args),
-                    None if request_id is None else int(request_id),
-                    _STATUSES[status],
-                    reason,
-                ),
-            )
-        )
+        found.append(RecordedLog(ChainLog(block, log_index, tx_hash, tx_index, address, tuple(topics), data), *reading))
     return found
 
 

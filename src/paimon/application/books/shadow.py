@@ -21,7 +21,7 @@ from paimon.application.books.recorded import Position
 from paimon.application.event_listener.decode import Reading
 from paimon.infrastructure.database.models.base import Base, metadata, table_of
 from paimon.infrastructure.database.models.derived import PROJECTIONS, RawLog
-from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 from paimon.settings import Refusal
 
 _SHADOW: Final = "pg_temp"
@@ -87,6 +87,12 @@ class Shadow:
         """One transaction; what is written through the models lands in the shadow."""
         async with AsyncSession(self.connection, expire_on_commit=False) as session, session.begin():
             yield WriteSession(session)
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[ReadSession]:
+        """One transaction over another connection, which knows only the tables as they are."""
+        async with AsyncSession(self.connection.engine) as session, session.begin():
+            yield ReadSession(session)
 
 
 @asynccontextmanager

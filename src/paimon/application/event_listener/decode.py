@@ -31,14 +31,21 @@ class DecodedLog:
     contract: ContractName
     status: LogStatus
     name: str | None = None
-    args: dict[str, Any] | None = None
+    values: dict[str, Any] | None = None
     event: FundEvent | None = None
     reason: str | None = None
 
     @property
+    def args(self) -> dict[str, Any] | None:
+        """The values as they are recorded. Made when asked for, since a replay as a rule need not ask."""
+        return None if self.values is None else plain(self.values)
+
+    @property
     def request_id(self) -> int | None:
         """The redemption request this log tells of, so that its timeline finds it."""
-        return None if self.args is None or "requestId" not in self.args else int(self.args["requestId"])
+        if self.values is None or (request_id := self.values.get("requestId")) is None:
+            return None
+        return int(request_id)
 
     @property
     def reading(self) -> Reading:
@@ -57,11 +64,11 @@ def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mappi
         found = abis[contract].decode_log(log.topics, log.data)
         if found is None:
             return DecodedLog(log, contract, LogStatus.UNKNOWN)
-        name, args = found
-        if texts := {key: storable(value) for key, value in args.items() if isinstance(value, str)}:
-            args |= texts
-        event = typed_event(contract, name, args, emitter=log.address)
-        return DecodedLog(log, contract, LogStatus.APPLIED, name, plain(args), event)
+        name, values = found
+        if str in map(type, values.values()):
+            values = {key: storable(value) if isinstance(value, str) else value for key, value in values.items()}
+        event = typed_event(contract, name, values, emitter=log.address)
+        return DecodedLog(log, contract, LogStatus.APPLIED, name, values, event)
     except UndecodableLog as error:
         reason = str(error)
     except KeyError as error:

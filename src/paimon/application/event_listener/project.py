@@ -20,7 +20,7 @@ from paimon.domain.projection import Appointment, Projection, ServiceKey, Touche
 from paimon.domain.token_movement import TokenFlow
 from paimon.domain.units import RawAmount
 from paimon.infrastructure.database.arrays import one_of, text_array
-from paimon.infrastructure.database.copying import copy_rows
+from paimon.infrastructure.database.copying import copied_meanwhile, copy_rows
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import (
     AssetConfig,
@@ -49,30 +49,30 @@ async def project(session: WriteSession, logs: Sequence[DecodedLog], treasury: T
     before = [dict(table.part(projection)) for table in STATES]
     served = dict(projection.services)
     transactions = _by_transaction(logs)
-    for its_logs in transactions:
-        if refused := projection.fold(_told(its_logs), treasury):
-            for log in its_logs:
-                if (reason := refused.get(log.log.log_index)) is not None:
-                    log.quarantine(reason)
+    rows = [_transaction_values(each) for each in transactions]
+    async with copied_meanwhile(session, ChainTransactionRow, _TRANSACTION, rows):
+        for its_logs in transactions:
+            if refused := projection.fold(_told(its_logs), treasury):
+                for log in its_logs:
+                    if (reason := refused.get(log.log.log_index)) is not None:
+                        log.quarantine(reason)
     await _save_shares_and_control(session, projection)
     await _save_services(session, {key: named for key, named in projection.services.items() if served.get(key) != named})
     for table, loaded in zip(STATES, before, strict=True):
         changed = [value for key, value in table.part(projection).items() if loaded.get(key) != value]
         await upsert(session, table.model, [to_row(value) for value in changed])
     await _add_facts(session, projection)
-    await _add_transactions(session, transactions)
 
 
 def _by_transaction(logs: Sequence[DecodedLog]) -> list[list[DecodedLog]]:
     """The batch's transactions, each as its logs."""
-    grouped = groupby(logs, key=lambda each: (each.log.block.number, each.log.tx_hash))
-    return [list(its_logs) for _, its_logs in grouped]
+    return [list(its_logs) for _, its_logs in groupby(logs, key=lambda each: (each.log.block.number, each.log.tx_hash))]
 
 
 def _told(its_logs: Sequence[DecodedLog]) -> ChainTransaction:
     first = its_logs[0].log
-    events = tuple(LoggedEvent(each.event, each.contract, each.log.log_index) for each in its_logs if each.event)
-    return ChainTransaction(first.block, first.tx_hash, events, frozenset(each.contract for each in its_logs))
+    events = tuple([LoggedEvent(each.event, each.contract, each.log.log_index) for each in its_logs if each.event])
+    return ChainTransaction(first.block, first.tx_hash, events, frozenset([each.contract for each in its_logs]))
 
 
 async def _load(session: WriteSession, needed: Touched) -> Projection:
@@ -155,12 +155,8 @@ async def _add_facts(session: WriteSession, projection: Projection) -> None:
 _TRANSACTION: Final = ("block_number", "tx_index", "tx_hash", "at", "logs", "contracts", "events")
 
 
-async def _add_transactions(session: WriteSession, transactions: Sequence[Sequence[DecodedLog]]) -> None:
-    await copy_rows(session, ChainTransactionRow, _TRANSACTION, [_transaction_values(each) for each in transactions])
-
-
 def _transaction_values(its_logs: Sequence[DecodedLog]) -> tuple[object, ...]:
     first = its_logs[0].log
-    contracts = text_array(*dict.fromkeys(each.contract for each in its_logs))
-    events = text_array(*dict.fromkeys(each.name for each in its_logs if each.name is not None))
+    contracts = text_array(*dict.fromkeys([each.contract for each in its_logs]))
+    events = text_array(*dict.fromkeys([each.name for each in its_logs if each.name is not None]))
     return first.block.number, first.tx_index, first.tx_hash, first.block.timestamp, len(its_logs), contracts, events

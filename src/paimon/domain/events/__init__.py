@@ -125,11 +125,9 @@ def _maker(contract: ContractName, name: str, arguments: tuple[str, ...]) -> Cal
         return None
     given = {field: place for place, field in enumerate([*map(_field_name, arguments), "emitter"])}
     places = [given[field.name] for field in fields(event)]
-
-    def make(values: Sequence[Any]) -> FundEvent:
-        return event(*[values[place] for place in places])
-
-    return make
+    if places == [*range(len(arguments))]:
+        return lambda values: event(*values[:-1])
+    return lambda values: event(*[values[place] for place in places])
 
 
 def _field_name(abi_name: str) -> str:

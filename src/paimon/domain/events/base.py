@@ -1,7 +1,7 @@
 """What every typed event is: a frozen value of its arguments, and the contracts whose log of this name it is."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from paimon.domain.chain import BlockStamp, ContractName, Hash32
 
@@ -27,8 +27,7 @@ CORE: Final = (ContractName.VAULT, ContractName.REDEMPTION_MANAGER, ContractName
 """The three contracts that are followed from their first block on, so that their roles and pauses are known in full."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
+class LoggedEvent(NamedTuple):
     """One event in its place among the logs of its block."""
 
     event: FundEvent
@@ -36,8 +35,7 @@ class LoggedEvent:
     log_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChainTransaction:
+class ChainTransaction(NamedTuple):
     """What one transaction told: its events in order, and which of the followed contracts logged anything at all."""
 
     block: BlockStamp

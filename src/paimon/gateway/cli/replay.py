@@ -44,9 +44,9 @@ def replay_now(context: typer.Context, only_check: OnlyCheck = False, examples: 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """A page is a hundred thousand objects and hardly a cycle: looking for one every 700 objects takes a third of the time."""
+    """Two pages are half a million objects and hardly a cycle: looking for one every 700 objects takes a third of the time."""
     usual = gc.get_threshold()
-    gc.set_threshold(100_000)
+    gc.set_threshold(1_000_000)
     try:
         yield
     finally:

@@ -127,7 +127,7 @@ class ContractAbi:
         entry = self.events_by_topic.get(topics[0]) if topics else None
         if entry is None:
             return None
-        if (plan := self._plans[topics[0]]) and (values := plan.read(topics[1:], data)) is not None:
+        if (plan := self._plans[topics[0]]) and (values := plan.read(topics, data)) is not None:
             return entry.name, values
         indexed = [each for each in entry.inputs if each.indexed]
         plain = [each for each in entry.inputs if not each.indexed]

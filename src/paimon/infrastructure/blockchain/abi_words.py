@@ -60,24 +60,25 @@ class WordPlan:
     """How to read a log whose arguments, in topics and in data, are a word each."""
 
     topic_sizes: list[int]
+    """The event's own topic first, which is no argument."""
     data_size_min: int
     words: Struct
     """Topics, then data."""
-    readers: tuple[WordReader, ...]
-    """In the order of the words."""
-    names: tuple[tuple[str, int], ...]
-    """In the event's own order, each with the place of its word."""
+    readers: tuple[tuple[str, WordReader], ...]
+    """Of the arguments by name, in the order of the words."""
+    names: tuple[str, ...] | None
+    """In the event's own order, where that is another."""
 
     def read(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any] | None:
         """The arguments by name, in the event's order; None where the general decoder must look."""
         if len(data) < self.data_size_min or [*map(len, topics)] != self.topic_sizes:
             return None
-        words = self.words.unpack_from(b"".join((*topics, data)))
+        words = self.words.unpack_from(b"".join(topics) + data)
         try:
-            values = [read(word) for read, word in zip(self.readers, words, strict=True)]
+            values = {name: read(word) for (name, read), word in zip(self.readers, words, strict=True)}
         except UnusualWord:
             return None
-        return {name: values[place] for name, place in self.names}
+        return values if self.names is None else {name: values[name] for name in self.names}
 
 
 def word_plan(arguments: Sequence[tuple[str, str, bool]]) -> WordPlan | None:
@@ -88,9 +89,9 @@ def word_plan(arguments: Sequence[tuple[str, str, bool]]) -> WordPlan | None:
     placed = [each for each in arguments if each[2]] + [each for each in arguments if not each[2]]
     topics = sum(indexed for _, _, indexed in arguments)
     return WordPlan(
-        topic_sizes=[WORD] * topics,
+        topic_sizes=[WORD] * (1 + topics),
         data_size_min=WORD * (len(placed) - topics),
-        words=Struct(f"{WORD}s" * len(placed)),
-        readers=tuple(_READERS[kind] for _, kind, _ in placed),
-        names=tuple((each[0], placed.index(each)) for each in arguments),
+        words=Struct(f"{WORD}x" + f"{WORD}s" * len(placed)),
+        readers=tuple((name, _READERS[kind]) for name, kind, _ in placed),
+        names=None if placed == list(arguments) else tuple(name for name, _, _ in arguments),
     )

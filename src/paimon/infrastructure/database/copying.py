@@ -1,13 +1,22 @@
-"""Many new rows into one table by COPY, the fastest way in; a row that is there already makes the whole fail."""
+"""Many new rows into one table by COPY, the fastest way in; a row that is there already makes the whole fail.
 
-from collections.abc import Sequence
+The rows travel as one text, in which a value's type alone says how it is written. The driver's own way, a call and a look at
+its adapters for each row, takes three times as long.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.infrastructure.database.models.base import Base, table_of
-from paimon.infrastructure.database.types import EnumText
+
+_CHUNK_ROWS: Final = 500
 
 
 async def driver_connection(session: AsyncSession) -> AsyncConnection[TupleRow]:
@@ -19,11 +28,22 @@ async def driver_connection(session: AsyncSession) -> AsyncConnection[TupleRow]:
 
 
 async def copy_rows(session: AsyncSession, model: type[Base], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Add the rows, each with a value for every named column.
+    """Add the rows, each with a value for every named column."""
+    async with copied_meanwhile(session, model, columns, rows):
+        pass
+
+
+@asynccontextmanager
+async def copied_meanwhile(
+    session: AsyncSession, model: type[Base], columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> AsyncIterator[None]:
+    """Send the rows, and wait for them at the end of the block: PostgreSQL stores them while it goes on. The session has
+    nothing else to do in it.
 
     The table is written where the session's own statements would write it, so that a replay's shadow gets its rows.
     """
     if not rows:
+        yield
         return
     target = table_of(model)
     options = await (await session.connection()).run_sync(lambda connection: connection.get_execution_options())
@@ -31,17 +51,43 @@ async def copy_rows(session: AsyncSession, model: type[Base], columns: Sequence[
     table = sql.Identifier(schema, target.name)
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(table, names)
-    enums = [place for place, name in enumerate(columns) if isinstance(target.c[name].type, EnumText)]
     connection = await driver_connection(session)
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            await copy.write_row(_with_texts(row, enums) if enums else row)
+        for first in range(0, len(rows), _CHUNK_ROWS):  # one is stored while the next is written
+            await copy.write(copy_text(rows[first : first + _CHUNK_ROWS]))
+        yield
 
 
-def _with_texts(row: Sequence[object], enums: Sequence[int]) -> list[object]:
-    """The row with its enums as the texts they are; the driver would take their names."""
-    values = list(row)
-    for place in enums:
-        value = values[place]
-        values[place] = None if value is None else str(value)
-    return values
+def copy_text(rows: Sequence[Sequence[object]]) -> str:
+    """The rows as COPY reads them.
+
+    Raises:
+        TypeError: a value is of a type that no column here has.
+    """
+    return "".join(["\t".join([_FORMS[type(value)](value) for value in row]) + "\n" for row in rows])
+
+
+_MARKS: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() and "\\" not in text else text.translate(_MARKS)
+
+
+class _Forms(dict[type, Callable[[Any], str]]):
+    def __missing__(self, kind: type) -> Callable[[Any], str]:
+        if not issubclass(kind, StrEnum):
+            raise TypeError(f"no column takes {kind.__name__}")
+        return _escaped
+
+
+_FORMS: Final = _Forms(
+    {
+        type(None): lambda _: "\\N",
+        bool: str,
+        int: str,
+        str: _escaped,
+        bytes: lambda value: "\\\\x" + value.hex(),
+        datetime: datetime.isoformat,
+    }
+)

@@ -1,0 +1,36 @@
+"""Arguments as the text of their JSON: what is compared by text must mean what is compared by value."""
+
+from typing import Any, Final
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.application.books.stored_text import stored_text
+from paimon.infrastructure.blockchain.abi import plain
+
+pytestmark = pytest.mark.unit
+
+NAMES: Final = st.text(st.characters(codec="utf-8", exclude_characters='"\\', exclude_categories=["Cc", "Cs"]), min_size=1)
+WORDS: Final = st.one_of(
+    st.booleans(), st.integers(0, 2**256 - 1), st.binary(min_size=20, max_size=20), st.binary(min_size=32, max_size=32)
+)
+OTHERS: Final = st.one_of(st.none(), st.text(), st.lists(WORDS), st.dictionaries(NAMES, WORDS))
+
+
+@given(st.dictionaries(NAMES, WORDS, min_size=1))
+def test_the_text_says_what_the_values_are(values: dict[str, Any]) -> None:
+    text = stored_text(values)
+    assert text is not None
+    assert orjson.loads(text) == plain(values)
+
+
+@given(st.dictionaries(NAMES, WORDS), NAMES, OTHERS)
+def test_of_other_values_there_is_no_text(values: dict[str, Any], name: str, other: object) -> None:
+    assert stored_text(values | {name: other}) is None
+
+
+def test_of_nothing_there_is_no_text() -> None:
+    assert stored_text(None) is None
+    assert stored_text({}) is None
