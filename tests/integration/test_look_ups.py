@@ -98,11 +98,11 @@ async def test_a_look_up_that_fails_says_so_as_a_session_does_and_keeps_its_conn
     assert await single.find(BACKEND) != first
 
 
-async def test_a_cancelled_look_up_leaves_no_answer_to_the_next(single: Database) -> None:
+async def test_a_cancelled_look_up_leaves_no_answer_to_the_next(single: Database, database: Database) -> None:
     first = await single.find(BACKEND)
     task = asyncio.create_task(single.find(SLEEP, seconds=60.0))
     await asyncio.sleep(0)  # which gives it the one connection
-    await _asleep(single, first)
+    await _asleep(database, first)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -112,7 +112,7 @@ async def test_a_cancelled_look_up_leaves_no_answer_to_the_next(single: Database
 
 
 async def _asleep(database: Database, backend: int | None) -> None:
-    """Until this connection's server waits; asked over one of the pool's overflow."""
+    """Until this connection's server waits."""
     waits = text("SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = :pid")
     async with asyncio.timeout(10):
         while True:
