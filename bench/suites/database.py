@@ -1,9 +1,10 @@
 """Business writes and indexed reads through the product's own sessions, on an embedded PostgreSQL with fsync on.
 
 A business write raises one ticket as the reaction to a request does: the row and its outbox row in one transaction, by 16
-writers at once. A read gets one request by its id, by as many readers. The baselines are the same statements over the bare
-driver: BEGIN, both INSERTs with the same number of columns, NOTIFY and COMMIT; the same SELECT. `db.snapshot_qps` is the
-same read in a snapshot of its own, as an answer of several queries has it, beside BEGIN, SELECT and COMMIT.
+writers at once. A read gets one request by its id, by as many readers, as a look-up. The baselines are the same statements
+over the bare driver: BEGIN, both INSERTs with the same number of columns, NOTIFY and COMMIT; the same SELECT.
+`db.snapshot_qps` is the same read in a snapshot of its own, as an answer of several queries has it, beside BEGIN, SELECT
+and COMMIT.
 
 One process and one event loop on uvloop, as the API has it: where a second core is free, a second replica doubles them.
 """
