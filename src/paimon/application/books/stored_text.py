@@ -1,6 +1,6 @@
 """Arguments of a log as the text PostgreSQL gives for the JSON they are stored as.
 
-To compare a million readings by their text takes a tenth of parsing the one and making a dictionary of the other. Only equal
+To compare a million readings by their text takes half of parsing the one and making a dictionary of the other. Only equal
 text proves something: where it differs, or where there is none, the values themselves must be compared.
 """
 

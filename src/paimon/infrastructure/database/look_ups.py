@@ -1,6 +1,6 @@
 """One row by one SELECT, for the questions asked at every request: without a session, a transaction or a mapped object.
 
-A session costs four times what the driver does, whatever it is asked. A look-up is compiled once, when its module is
+A session costs six times what the driver does, whatever it is asked; this twice. A look-up is compiled once, when its module is
 loaded, and its answer is one row, made a domain value at once. It takes its connection from the engine's own pool, which
 replaces what was cut and bounds how many there are, and fails with the errors a session has.
 

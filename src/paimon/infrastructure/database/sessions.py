@@ -2,7 +2,7 @@
 
 A write session is one transaction: it commits when its block ends well and rolls back when it does not. A read session
 is a read-only snapshot (REPEATABLE READ), so that several queries of one answer agree with each other. Where one row is
-the whole answer, `find` gets it without a session, at a quarter of the cost (see `look_ups`).
+the whole answer, `find` gets it without a session, at a third of the cost (see `look_ups`).
 """
 
 import asyncio
