@@ -137,7 +137,7 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
             redis=redis,
             rpc=rpc,
             contracts=fund_contracts(rpc, settings),
-            chain=chain_adapter(settings.chain.chain_id),
+            chain=chain_adapter(chain.chain_id, chain.finality),
             signer=SignerClient(settings.signer.socket, settings.signer.timeout_seconds),
             private_rpc=None if (private := private_rpc(chain)) is None else await stack.enter_async_context(private),
         )

@@ -28,6 +28,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 from paimon.domain.approval import ApprovalPolicy, TicketRule, TicketType
 from paimon.domain.chain import Address, checksum, parse_address
 from paimon.domain.endpoint_health import Use
+from paimon.domain.finality import FinalityRule, FinalityTag
 from paimon.domain.nav import MATERIAL
 from paimon.domain.safe import MULTI_SEND
 from paimon.domain.units import Bps
@@ -123,6 +124,28 @@ class RedisSettings(Group):
     url: RedisUrl = Field(description="redis://:password@host:port/0; broker, cache and live messages")
 
 
+class FinalitySettings(Group):
+    """When a block of one chain is final. A tag and a depth together: whichever is later. See domain/finality.py."""
+
+    tag: FinalityTag | None = Field(None, description="the node's own word")
+    depth: int | None = Field(None, ge=1, description="so many blocks below the head")
+    turn_length: int | None = Field(None, ge=1, description="of BSC: 11 turns below the head where a node lacks the tag")
+    accept_looser: bool = Field(False, description="yes, final may be earlier than by the chain's own rule")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.tag is None and self.depth is None and self.turn_length is None:
+            raise ValueError("a rule needs a TAG, a DEPTH or a TURN_LENGTH")
+        if self.turn_length is not None and self.tag is FinalityTag.SAFE:
+            raise ValueError("TURN_LENGTH stands in for the tag `finalized`; it does not go with another")
+        return self
+
+    @property
+    def rule(self) -> FinalityRule:
+        tag = FinalityTag.FINALIZED if self.turn_length is not None else self.tag
+        return FinalityRule(tag, self.depth, self.turn_length)
+
+
 class ChainSettings(Group):
     chain_id: int = Field(description="56 BSC, 97 BSC testnet, 31337 local; refused when the node says another")
     rpc_url: HttpUrl
@@ -148,6 +171,9 @@ class ChainSettings(Group):
     receipts_blocks_max: int = Field(20, ge=1, description="blocks whose receipts one live range may ask for")
     catch_up_blocks_max: int = Field(5_000, ge=1, description="blocks of one stretch")
     catch_up_at_once: int = Field(4, ge=1, description="stretches fetched at once, or waiting to be recorded")
+    finality: dict[int, FinalitySettings] = Field(
+        default_factory=dict, description="rules by chain id, in place of the chain's own: PAIMON_CHAIN__FINALITY__56__DEPTH"
+    )
 
     @property
     def endpoints(self) -> list[EndpointSettings]:
@@ -344,6 +370,9 @@ class HealthSettings(Group):
     lag_critical_seconds: int = 300
     outbox_warning: int = 1_000
     outbox_critical: int = 5_000
+    finality_lag_blocks: int = Field(200, ge=1, description="the final block further behind the head than this …")
+    finality_lag_seconds: float = Field(120.0, gt=0, description="… or than this, in chain time, for …")
+    finality_lag_lasting_seconds: float = Field(30.0, ge=0, description="… so long, is a risk event")
 
 
 class LogSettings(Group):

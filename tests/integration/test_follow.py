@@ -15,7 +15,7 @@ from tests.support.stubchain import StubChain
 from paimon.application.event_listener.follow import Listener
 from paimon.domain.chain import hex0x
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
-from paimon.infrastructure.blockchain.finality import FinalizedTag
+from paimon.infrastructure.blockchain.finality import Tagged
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.models.derived import Block, Cursor, RawLog
@@ -49,7 +49,7 @@ async def following(node: StubNode, database: Database, **options: Any) -> Async
     """A listener that leads, as `paimon listener` runs it."""
     settings = ChainSettings(chain_id=31337, rpc_url=SecretStr(node.url), poll_seconds=0.02, **options)
     async with Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
-        listener = Listener(database, FundContracts(rpc, FUND), FinalizedTag(), settings, start_block=1)
+        listener = Listener(database, FundContracts(rpc, FUND), Tagged(), settings, start_block=1)
         task = asyncio.create_task(lead(database, "listener", listener.follow, ttl_seconds=30, renew_seconds=0.2))
         try:
             yield task

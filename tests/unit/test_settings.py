@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from paimon.domain.chain import checksum
+from paimon.domain.finality import FinalityRule, FinalityTag
 from paimon.settings import SettingsError, load_settings
 
 pytestmark = pytest.mark.unit
@@ -187,3 +188,29 @@ def test_endpoints_that_cannot_serve_are_refused_without_their_keys(
     (line,) = refusal()
     assert line.startswith("  PAIMON_CHAIN")
     assert words in line
+
+
+def test_a_chains_finality_is_set_by_its_id(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PAIMON_CHAIN__FINALITY__56__DEPTH", "400")
+    environment.setenv("PAIMON_CHAIN__FINALITY__8453__TAG", "finalized")
+    rules = {chain: each.rule for chain, each in load_settings().chain.finality.items()}
+    assert rules == {56: FinalityRule(depth=400), 8453: FinalityRule(FinalityTag.FINALIZED)}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"ACCEPT_LOOSER": "true"}, "a rule needs a TAG, a DEPTH or a TURN_LENGTH"),
+        ({"TAG": "safe", "TURN_LENGTH": "16"}, "does not go with another"),
+        ({"TAG": "latest"}, "'finalized' or 'safe'"),
+        ({"DEPTH": "0"}, "greater than or equal to 1"),
+        ({"DEPHT": "64"}, "no such setting"),
+    ],
+)
+def test_a_finality_that_says_nothing_usable_is_refused_by_name(
+    environment: pytest.MonkeyPatch, values: dict[str, str], said: str
+) -> None:
+    for name, value in values.items():
+        environment.setenv(f"PAIMON_CHAIN__FINALITY__1__{name}", value)
+    lines = refusal()
+    assert any(line.startswith("  PAIMON_CHAIN__FINALITY__1") and said in line for line in lines), lines

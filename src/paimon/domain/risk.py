@@ -4,9 +4,10 @@
                └──────────────────────────────────────────────►┘
 
 An event is about one subject. As long as it is not resolved, finding the same again brings it up to date; found worse, it
-is open again, for what was acknowledged was less. A difference between books and chain, or a wallet short of gas, is resolved
-by the first look that does not find it, and by nothing else: whether it is there is nobody's opinion. What no later look can
-take back, a change of NAV that nothing explains, is for a person to resolve.
+is open again, for what was acknowledged was less. A difference between books and chain, a wallet short of gas, or finality
+that lags, is resolved by the first look that does not find it, and by nothing else: whether it is there is nobody's opinion. A
+final block that changed is resolved by the recovery. What no later look can take back, a change of NAV that nothing explains or
+an effect of blocks that are no more, is for a person to resolve.
 """
 
 from collections.abc import Iterable
@@ -29,6 +30,9 @@ class RiskKind(StrEnum):
     BOOK_DIFFERENCE = "BOOK_DIFFERENCE"  # the books' and the chain's
     NAV_UNEXPLAINED = "NAV_UNEXPLAINED"  # what of NAV's change nothing tells of, and 0
     LOW_GAS = "LOW_GAS"  # what a wallet has to pay for gas with, and the least it should have
+    FINALITY_LAG = "FINALITY_LAG"  # how far the final block is behind the head, and how far it may be
+    FINAL_BLOCK_CHANGED = "FINAL_BLOCK_CHANGED"  # the hash that was recorded, and the one the node has now
+    ORPHANED_EFFECT = "ORPHANED_EFFECT"  # what left the house because of blocks that are no more, and the block it rests on
 
 
 class Severity(StrEnum):
@@ -60,6 +64,9 @@ SETTLED_BY_LOOK: Final[dict[RiskKind, str]] = {
     RiskKind.BOOK_DIFFERENCE: "found by the comparison at block {block}. It is resolved by the first comparison that does not"
     " find it any more: repair the books (`paimon replay`), then compare (`paimon reconcile`)",
     RiskKind.LOW_GAS: "found by the look at block {block}. It is resolved by the first look that finds enough: top it up",
+    RiskKind.FINALITY_LAG: "found by the look at block {block}. It is resolved by the first look that finds the final block"
+    " near enough: until then nothing newer is in the books",
+    RiskKind.FINAL_BLOCK_CHANGED: "the listener stands by. It is resolved by `paimon recover`, which looks at two nodes first",
 }
 """What only a later look can take back, and what to do so that it does."""
 

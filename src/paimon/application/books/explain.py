@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.application.books.overview import SnapshotNotFound
 from paimon.application.books.snapshot_json import from_json
 from paimon.application.event_listener.react import BOOKS, RECONCILE
-from paimon.application.risk_control.keep import keep_unexplained
+from paimon.application.risk_control.keep import keep_facts
 from paimon.domain.chain import Address, Hash32, LogPlace
 from paimon.domain.happenings import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
 from paimon.domain.nav import MATERIAL
@@ -85,7 +85,7 @@ async def report_unexplained(database: Database, snapshot: FundSnapshot, *, mate
         return None
     if told.unexplained:
         async with database.write() as session:
-            if await keep_unexplained(session, unexplained_findings(told, threshold=material), block=snapshot.at.number):
+            if await keep_facts(session, unexplained_findings(told, threshold=material), block=snapshot.at.number):
                 await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": snapshot.at.number})
     return told
 

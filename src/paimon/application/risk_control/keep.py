@@ -50,8 +50,8 @@ async def keep_differences(session: WriteSession, found: Sequence[Finding], *, b
     return _worst_first([*again, *new])
 
 
-async def keep_unexplained(session: WriteSession, found: Sequence[Finding], *, block: int) -> list[RiskEvent]:
-    """Changes of NAV that nothing tells of; the events this call opened. Each is a fact, and an event only once."""
+async def keep_facts(session: WriteSession, found: Sequence[Finding], *, block: int) -> list[RiskEvent]:
+    """What no later look can take back; the events this call opened. Each is a fact, and an event only once."""
     await session.execute(_ONE_COMPARISON_AT_A_TIME)
     look = Look(await database_now(session), block)
     new = await insert_opened(session, [each for each in found if not await _was_found(session, each)], look)
@@ -59,9 +59,9 @@ async def keep_unexplained(session: WriteSession, found: Sequence[Finding], *, b
     return new
 
 
-async def keep_low_gas(session: WriteSession, subject: str, found: Finding | None, *, block: int) -> None:
-    """What a look at one wallet found; whoever looks holds the wallet's lock, so one look comes after the other."""
-    known = (await lock_unresolved(session, RiskKind.LOW_GAS)).get(subject)
+async def keep_look(session: WriteSession, kind: RiskKind, subject: str, found: Finding | None, *, block: int) -> None:
+    """What a look at one subject found; whoever looks is the only one to do so, so one look comes after the other."""
+    known = (await lock_unresolved(session, kind)).get(subject)
     if known is None and found is None:
         return
     # A node that lags behind the one asked before may name an earlier block; the order of looks is that of our clock.

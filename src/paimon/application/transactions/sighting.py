@@ -6,13 +6,13 @@ known before it is needed: less than the least it should have is a risk event un
 
 from datetime import timedelta
 
-from paimon.application.risk_control.keep import keep_low_gas
+from paimon.application.risk_control.keep import keep_look
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.intents import register_wallet
 from paimon.application.transactions.node import read_counts
 from paimon.application.transactions.store import lock_wallet
 from paimon.domain.chain import Address
-from paimon.domain.risk import low_gas, low_gas_subject
+from paimon.domain.risk import RiskKind, low_gas, low_gas_subject
 from paimon.domain.transaction import WalletName
 
 
@@ -37,4 +37,4 @@ async def look_at_wallet(desk: Desk, wallet: Address) -> None:
         row.seen_at, row.seen_block = now, final.number
         row.used_at_latest, row.used_at_final, row.balance_wei = seen.used_at_latest, seen.used_at_final, seen.balance_wei
         found = low_gas(row.name, wallet, seen.balance_wei, least_wei=desk.options.low_balance_wei.of(row.name))
-        await keep_low_gas(session, low_gas_subject(row.name, wallet), found, block=final.number)
+        await keep_look(session, RiskKind.LOW_GAS, low_gas_subject(row.name, wallet), found, block=final.number)

@@ -1,6 +1,7 @@
 """What the signer may sign, in a file of its own (TOML), apart from the application's settings and out of its reach.
 
     chain_id = 31337
+    # finality = {depth = 64}                    # only in place of the chain's own rule, as PAIMON_CHAIN__FINALITY__…
     rpc_url = "http://127.0.0.1:8545"
     socket = "signer.sock"                       # paths are relative to this file
     ledger = "spend-ledger.sqlite"               # only when a key moves money
@@ -71,7 +72,7 @@ from paimon.domain.spending import SpendingLimit
 from paimon.domain.units import RawAmount
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.keys.keystore import KeystoreError, read_private
-from paimon.settings import ChecksumAddress
+from paimon.settings import ChecksumAddress, FinalitySettings
 
 
 class PolicyError(Exception):
@@ -211,6 +212,7 @@ def _limit(plan: int | None, day: int | None, decimals: int) -> SpendingLimit | 
 
 class SignerPolicy(_Table):
     chain_id: int
+    finality: FinalitySettings | None = None
     rpc_url: SecretStr
     socket: Path
     ledger: Path = Path("spend-ledger.sqlite")
@@ -222,6 +224,11 @@ class SignerPolicy(_Table):
     kms: KmsTable | None = None
     rpc_timeout_seconds: float = Field(3.0, gt=0)
     rpc_attempts_max: int = Field(2, ge=1)
+
+    @property
+    def finality_rules(self) -> dict[int, FinalitySettings]:
+        """In place of the chain's own rule."""
+        return {} if self.finality is None else {self.chain_id: self.finality}
 
     @model_validator(mode="after")
     def _keys_differ(self) -> Self:

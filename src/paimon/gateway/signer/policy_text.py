@@ -19,7 +19,7 @@ def write_policy(path: Path, policy: SignerPolicy) -> None:
 
 
 def _as_toml(policy: SignerPolicy) -> str:
-    top = policy.model_dump(mode="json", exclude={"contracts", "caps", "approvals", "kms", "keys", "safes"})
+    top = policy.model_dump(mode="json", exclude={"contracts", "caps", "approvals", "kms", "finality", "keys", "safes"})
     top["rpc_url"] = policy.rpc_url.get_secret_value()
     tables: list[tuple[str, dict[str, Any]]] = [
         ("", top),
@@ -27,8 +27,9 @@ def _as_toml(policy: SignerPolicy) -> str:
         ("[caps]", policy.caps.model_dump()),
         ("[approvals]", policy.approvals.model_dump()),
     ]
-    if policy.kms is not None:
-        tables.append(("[kms]", policy.kms.model_dump(exclude_none=True)))
+    for name, table in (("[kms]", policy.kms), ("[finality]", policy.finality)):
+        if table is not None:
+            tables.append((name, table.model_dump(mode="json", exclude_none=True)))
     for header, rows in (("[[keys]]", policy.keys), ("[[safes]]", policy.safes)):
         for row in rows:
             fields = row.model_dump(mode="json", exclude_none=True)

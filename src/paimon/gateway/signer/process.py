@@ -16,7 +16,7 @@ from paimon.gateway.signer.ledger import Ledger, LedgerError
 from paimon.gateway.signer.policy import KeyTable, PolicyError, SafeTable, SignerPolicy, load_policy
 from paimon.gateway.signer.server import SocketInUse, serving
 from paimon.infrastructure.blockchain.contracts import ContractsMissing, FundContracts
-from paimon.infrastructure.blockchain.finality import UnknownChain, chain_adapter
+from paimon.infrastructure.blockchain.finality import LooserFinality, UnknownChain, chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
@@ -82,7 +82,7 @@ def _opened_ledger(policy: SignerPolicy, *, new: bool) -> AbstractContextManager
 async def _open_desk(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: Rpc, ledger: Ledger | None) -> SigningDesk:
     contracts = FundContracts(rpc, policy.contracts.addresses())
     try:
-        chain = chain_adapter(policy.chain_id)
+        chain = chain_adapter(policy.chain_id, policy.finality_rules)
         served = int(await rpc.call("eth_chainId", []), 16)
         if served != policy.chain_id:
             raise SignerStartRefused(f"node {rpc.endpoint} serves chain {served}, the signer's policy is for {policy.chain_id}")
@@ -91,7 +91,7 @@ async def _open_desk(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: Rpc
         decimals = await contracts.asset_decimals(at=final)
         for each in policy.safes:
             await SafeContract(rpc, SafeScope(policy.chain_id, each.address)).view(at=final)
-    except (UnknownChain, ContractsMissing, NotOurSafe, RpcUnavailable, RpcError) as error:
+    except (UnknownChain, LooserFinality, ContractsMissing, NotOurSafe, RpcUnavailable, RpcError) as error:
         raise SignerStartRefused(str(error)) from error
     limited: tuple[KeyTable | SafeTable, ...] = (*policy.keys, *policy.safes)
     limits = {each.address: limit for each in limited if (limit := each.limit(decimals)) is not None}

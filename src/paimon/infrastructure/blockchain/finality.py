@@ -1,17 +1,17 @@
-"""When a block counts: each chain's own rule, and no default for a chain nobody thought about.
+"""When a block counts: how a node is asked by a chain's rule, and no default for a chain nobody thought about."""
 
-A second chain changes this file: its finality rule, its block time, its gas strategy.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 from typing import Any, Final, Protocol
 
 import structlog
 
 from paimon.domain.chain import BlockStamp, Hash32
+from paimon.domain.finality import CHAIN_RULES, MAJORITY_OF_VALIDATORS, FinalityRule, FinalityTag, looser
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
-from paimon.settings import Refusal
+from paimon.settings import FinalitySettings, Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +22,10 @@ class ChainMismatch(Refusal):
 
 class UnknownChain(Refusal):
     """No finality rule is known for this chain id."""
+
+
+class LooserFinality(Refusal):
+    """A configured rule could call a block final before the chain's own rule does."""
 
 
 class ChainAdapter(Protocol):
@@ -47,15 +51,27 @@ async def get_block(rpc: Rpc, tag: str) -> BlockStamp:
 
 
 @dataclass(frozen=True, slots=True)
-class FinalizedTag:
-    """The node's own `finalized` tag."""
+class Tagged:
+    """The node's own tag."""
+
+    tag: FinalityTag = FinalityTag.FINALIZED
 
     async def final_block(self, rpc: Rpc) -> BlockStamp:
-        return await get_block(rpc, "finalized")
+        return await get_block(rpc, self.tag.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """So many blocks below the head, whatever the node calls final."""
+
+    depth: int
+
+    async def final_block(self, rpc: Rpc) -> BlockStamp:
+        head = int(await rpc.call("eth_blockNumber", []), 16)
+        return await get_block(rpc, hex(max(head - self.depth, 0)))
 
 
 _TWO_THIRDS_OF_VALIDATORS: Final = -2
-_VALIDATORS_FOR_A_MAJORITY: Final = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +96,58 @@ class BscFinality:
                 continue
             if header is not None and int(header["number"], 16) > 0:
                 return block_stamp(header)
-        head = int(await rpc.call("eth_blockNumber", []), 16)
-        number = max(head - _VALIDATORS_FOR_A_MAJORITY * self.turn_length, 0)
-        return await get_block(rpc, hex(number))
+        return await Deep(MAJORITY_OF_VALIDATORS * self.turn_length).final_block(rpc)
 
 
-CHAINS: Final[dict[int, ChainAdapter]] = {
-    56: BscFinality(turn_length=16),
-    97: BscFinality(turn_length=16),
-    31337: FinalizedTag(),
-}
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A block that is final by both: the lower of the two."""
+
+    one: ChainAdapter
+    other: ChainAdapter
+
+    async def final_block(self, rpc: Rpc) -> BlockStamp:
+        return min(await self.one.final_block(rpc), await self.other.final_block(rpc))
 
 
-def chain_adapter(chain_id: int) -> ChainAdapter:
-    """Raises UnknownChain rather than guess."""
-    try:
-        return CHAINS[chain_id]
-    except KeyError:
-        known = ", ".join(map(str, CHAINS))
-        raise UnknownChain(f"no finality rule for chain {chain_id}; known chains: {known}") from None
+def adapter_of(rule: FinalityRule) -> ChainAdapter:
+    """How a node is asked by this rule."""
+    adapters: list[ChainAdapter] = []
+    if rule.turn_length is not None:
+        adapters.append(BscFinality(rule.turn_length))
+    elif rule.tag is not None:
+        adapters.append(Tagged(rule.tag))
+    if rule.depth is not None:
+        adapters.append(Deep(rule.depth))
+    return reduce(Later, adapters)
+
+
+def chain_adapter(chain_id: int, rules: Mapping[int, FinalitySettings] | None = None) -> ChainAdapter:
+    """The chain's own rule, unless `rules` has another for it.
+
+    Raises:
+        UnknownChain: rather than guess.
+        LooserFinality: the other one could call a block final too early, and nobody said that this is meant.
+    """
+    own = CHAIN_RULES.get(chain_id)
+    wanted = (rules or {}).get(chain_id)
+    if wanted is None:
+        if own is None:
+            known = ", ".join(map(str, CHAIN_RULES))
+            raise UnknownChain(
+                f"no finality rule for chain {chain_id}; known chains: {known}."
+                f" Of another one say the rule: PAIMON_CHAIN__FINALITY__{chain_id}__TAG=finalized, or …__DEPTH=64 (the signer's"
+                ' policy: finality = {tag = "finalized"})'
+            )
+        return adapter_of(own)
+    if own is not None and (why := looser(wanted.rule, own)) is not None:
+        if not wanted.accept_looser:
+            raise LooserFinality(
+                f"PAIMON_CHAIN__FINALITY__{chain_id} could call a block final too early: {why}."
+                f" If that is meant, say PAIMON_CHAIN__FINALITY__{chain_id}__ACCEPT_LOOSER=true"
+            )
+        log.warning("finality.looser_rule", chain_id=chain_id, reason=why)
+    return adapter_of(wanted.rule)
 
 
 async def require_chain(rpc: Rpc, chain_id: int) -> None:
