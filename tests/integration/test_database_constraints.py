@@ -45,6 +45,7 @@ from paimon.infrastructure.database.models.owned import (
     Wallet,
 )
 from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.unfinal import UnfinalLog
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
 
 pytestmark = pytest.mark.integration
@@ -115,6 +116,8 @@ STATES: list[Wrong] = [
     (EventProcessingHour, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_begins_an_hour"),
     (EventProcessingHour, {"batches": 3}, "ck_event_processing_hourly_sums_something_up"),
     (RetentionRun, {"rows_removed": -1}, "ck_retention_runs_removes"),
+    (UnfinalLog, {"event": "Deposit"}, "ck_unfinal_logs_named_with_its_arguments"),
+    (UnfinalLog, {"args": {}}, "ck_unfinal_logs_named_with_its_arguments"),
 ]
 
 UNKNOWN = "no such value"
@@ -134,6 +137,7 @@ VALUES: list[Wrong] = [
         OutboxMessage: ("priority",),
         DeskDeed: ("kind",),
         RiskEventRow: ("kind", "severity", "owner_role"),
+        UnfinalLog: ("contract",),
     }.items()
     for column in columns
 ]
@@ -164,6 +168,7 @@ LENGTHS: list[Wrong] = [
         TransactionAttempt: ("hash", "wallet"),
         BookCheck: ("block_hash",),
         DeskDeed: ("nonce", "asked_by"),
+        UnfinalLog: ("block_hash", "tx_hash", "address"),
     }.items()
     for column in columns
     for wrong in (0, 33)
@@ -225,6 +230,7 @@ TWICE: list[Wrong] = [
     (TransactionIntent, {"id": UUID(int=2)}, "uq_transaction_intents_idempotency_key"),
     (TransactionAttempt, {"hash": OTHER, "nonce": 1}, "uq_transaction_attempts_unacknowledged"),
     (DeskDeed, {"nonce": OTHER}, "uq_desk_deeds_asked_of_intent"),
+    (UnfinalLog, {"block_number": 2}, "pk_unfinal_logs"),
 ]
 IN_A_BLOCK = {"block_hash": HASH, "block_number": 1}
 

@@ -12,18 +12,22 @@ from tests.support.testfund import WAD, TestFund
 
 from paimon.application.books.reconcile import reconcile
 from paimon.application.event_listener.fetch import Range, fetch_range
-from paimon.application.event_listener.follow import ChainBehindCursor, FinalBlockChanged, Listener
+from paimon.application.event_listener.follow import ChainBehindCursor, Listener
+from paimon.application.event_listener.halt import find_halt
 from paimon.application.event_listener.record import CursorMoved, record
 from paimon.application.event_listener.wanted import LogQuery
+from paimon.application.risk_control.keep import RISK_EVENT
 from paimon.composition import House
-from paimon.domain.chain import BlockStamp
+from paimon.domain.chain import BlockStamp, hex0x
 from paimon.domain.followed import Followed
 from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.domain.risk import RiskKind, Severity
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, try_take
 from paimon.infrastructure.database.models.derived import Block, Cursor, LogStatus, RawLog, RedemptionRequest
 from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog
-from paimon.infrastructure.database.models.owned import OutboxMessage
+from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.risk import RiskEventRow
 
 pytestmark = pytest.mark.integration
 
@@ -158,10 +162,23 @@ async def test_a_changed_final_block_stops_the_listener(house: House, fund: Test
         await caught_up(house, fund, eventually)
     async with house.database.write() as session:
         await session.execute(text("UPDATE derived.cursor SET hash = decode(repeat('ab', 32), 'hex')"))
-    lease = await try_take(house.database, "listener", "tests", ttl_seconds=3)
-    assert lease is not None
-    with pytest.raises(FinalBlockChanged, match="--fresh"):
-        await listener_of(house).follow(lease)
+    async with following(house) as task:
+        await eventually(lambda: halted(house))
+        assert not task.done(), "a process that ends would only be started again"
+    async with house.database.read() as session:
+        (event,) = (await session.scalars(select(RiskEventRow))).all()
+        (told,) = (await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == RISK_EVENT))).all()
+        cursor = (await session.scalars(select(Cursor))).one()
+        block = await session.get_one(Block, cursor.number)
+    assert (event.kind, event.severity) == (RiskKind.FINAL_BLOCK_CHANGED, Severity.CRITICAL)
+    assert event.observed == f"block {cursor.number} recorded as 0x{'ab' * 32}"
+    assert event.expected == hex0x(block.hash)
+    assert (told.aggregate_id, told.priority) == (str(event.id), OutboxPriority.CRITICAL)
+
+
+async def halted(house: House) -> bool:
+    async with house.database.read() as session:
+        return await find_halt(session) is not None
 
 
 async def test_a_chain_shorter_than_the_books_is_refused(house: House, fund: TestFund) -> None:

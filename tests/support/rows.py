@@ -49,6 +49,7 @@ from paimon.infrastructure.database.models.owned import (
     Wallet,
 )
 from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.unfinal import UnfinalLog
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 HASH: Final = Hash32(b"\x01" * 32)
@@ -204,6 +205,15 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "times": 1,
         "last_block": 1,
         "last_words": "log 0 was left out",
+    },
+    UnfinalLog: {
+        "block_hash": HASH,
+        "log_index": 0,
+        "block_number": 1,
+        "block_at": EPOCH,
+        "tx_hash": HASH,
+        "address": address(1),
+        "contract": ContractName.VAULT,
     },
     RetentionRun: {"series": "s", "ran_at": EPOCH, "kept_from": EPOCH, "rows_removed": 0, "complete": True},
     **catalogue_rows.VALID,

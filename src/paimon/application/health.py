@@ -17,9 +17,13 @@ from redis.exceptions import RedisError
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from paimon.application.event_listener.halt import LISTENER, find_halt
+from paimon.application.event_listener.pace import Pace, measured_pace
+from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.chain import Address, BlockStamp, checksum
 from paimon.domain.health import Condition, Part, by_limits, overall, worst
+from paimon.domain.risk import RiskEvent, RiskKind
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.database.clock import CLOCK, database_now
@@ -33,7 +37,6 @@ log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
-LISTENER: Final = "listener"
 SCHEDULER: Final = "scheduler"
 _INTENTS_SHOWN_MAX: Final = 50
 _FAILURES: Final = (SQLAlchemyError, RedisError, RpcUnavailable, RpcError, SignerUnavailable, OSError, TimeoutError)
@@ -46,6 +49,9 @@ class Facts:
     now: datetime
     cursor: Cursor | None
     recorded_at: datetime | None
+    pace: Pace | None
+    halt: RiskEvent | None
+    finality_lag: RiskEvent | None
     leases: dict[str, Lease]
     outbox_due: int
     outbox_dead: int
@@ -92,7 +98,7 @@ async def check_health(
     parts = [
         _answering("database", facts),
         _answering("redis", pong),
-        _node(final),
+        _node(final, facts),
         *_of_facts(facts, final, limits, low_balance_wei),
         _signer(keys, wallets),
     ]
@@ -135,6 +141,9 @@ async def _read_facts(database: Database) -> Facts:
             now=await database_now(session),
             cursor=cursor,
             recorded_at=recorded_at,
+            pace=await measured_pace(session),
+            halt=await find_halt(session),
+            finality_lag=next(iter(await list_unresolved(session, RiskKind.FINALITY_LAG)), None),
             leases={lease.name: lease for lease in await session.scalars(select(Lease))},
             outbox_due=(await session.execute(select(func.count()).where(due))).scalar_one(),
             outbox_dead=(await session.execute(select(func.count()).where(OutboxMessage.dead_at.is_not(None)))).scalar_one(),
@@ -152,11 +161,19 @@ def _answering(name: str, answer: object) -> Part:
     return Part(name, Condition.OK, "answers")
 
 
-def _node(final: BlockStamp | Failure) -> Part:
+def _node(final: BlockStamp | Failure, facts: Facts | Failure) -> Part:
     if isinstance(final, Failure):
         return Part("node", Condition.DOWN, f"does not answer: {final.reason}")
-    details = {"finalBlock": final.number, "finalBlockAt": final.timestamp}
+    details: dict[str, Any] = {"finalBlock": final.number, "finalBlockAt": final.timestamp}
+    if isinstance(facts, Facts) and facts.pace is not None:
+        details["blockSeconds"] = round(facts.pace.block_seconds, 3)
+    if isinstance(facts, Facts) and (lag := facts.finality_lag) is not None:
+        return Part("node", Condition.DEGRADED, f"finality lags: {lag.found.observed}", details | _risk_event(lag))
     return Part("node", Condition.OK, f"final block is {final.number}", details)
+
+
+def _risk_event(event: RiskEvent) -> dict[str, Any]:
+    return {"riskEvent": event.id, "since": event.first_seen.at, "found": event.found.observed, "wanted": event.found.expected}
 
 
 def _of_facts(
@@ -191,6 +208,9 @@ def _listener(facts: Facts, final: BlockStamp | Failure, limits: HealthSettings)
         details["secondsSinceRecorded"] = round((facts.now - facts.recorded_at).total_seconds(), 3)
     if facts.quarantined:
         details["quarantinedLogs"] = facts.quarantined
+    if (halt := facts.halt) is not None:
+        summary = f"HALTED: {halt.found.observed}, and is {halt.found.expected}; `paimon recover` shows what to do"
+        return Part(LISTENER, Condition.DOWN, summary, details | _risk_event(halt))
     if isinstance(final, Failure):
         return Part(LISTENER, worst(lease.condition, Condition.DEGRADED), "its lag is unknown: the node is silent", details)
     lag_seconds = max((final.timestamp - facts.cursor.timestamp).total_seconds(), 0)

@@ -25,6 +25,6 @@ async def compare_if_due(database: Database, contracts: FundContracts, redis: Re
         NothingRecorded, CallReverted, RpcUnavailable, RpcError.
     """
     async with database.read() as session:
-        newest = (await session.execute(select(func.max(BookCheck.block_number)))).scalar()
+        newest = (await session.execute(select(func.max(BookCheck.block_number)).where(~BookCheck.orphaned))).scalar()
     if newest is None or newest < since:
         await compare_and_publish(database, contracts, redis, material=material)

@@ -67,17 +67,22 @@ async def publish_nav(database: Database, redis: Redis) -> Decided:
     if decided.published:
         log.info("nav.published", points=decided.published)
     if decided.published or decided.withheld:
-        try:
-            await redis.incr(_GENERATION)
-        except RedisError as error:  # the points stand; the cached histories run out by themselves
-            log.warning("nav.cache_unreachable", reason=type(error).__name__)
-        await show(database, redis, previous=None)
+        await show_anew(database, redis)
     return decided
 
 
+async def show_anew(database: Database, redis: Redis) -> None:
+    """Points changed: what is cached of them is of yesterday."""
+    try:
+        await redis.incr(_GENERATION)
+    except RedisError as error:  # the points stand; the cached histories run out by themselves
+        log.warning("nav.cache_unreachable", reason=type(error).__name__)
+    await show(database, redis, previous=None)
+
+
 async def _decide(session: WriteSession) -> Decided:
-    newest = select(BookCheck).order_by(BookCheck.block_number.desc(), BookCheck.id.desc()).limit(1)
-    check = (await session.scalars(newest)).one_or_none()
+    newest = select(BookCheck).where(~BookCheck.orphaned).order_by(BookCheck.block_number.desc(), BookCheck.id.desc())
+    check = (await session.scalars(newest.limit(1))).one_or_none()
     if check is None:
         return Decided(0, 0, None)
     critical = [each.found for each in await list_critical_differences(session)]
@@ -100,7 +105,8 @@ _ADD = text("""
      CROSS JOIN LATERAL (SELECT CASE WHEN taken.tiers_agree THEN CAST(:reason AS text)
                                      ELSE 'our valuation of a tier is not the contract''s at this block' END AS reason) AS why
      WHERE taken.block_number <= :block
-       AND NOT EXISTS (SELECT 1 FROM owned.nav_points AS decided WHERE decided.block_number = taken.block_number)
+       AND NOT EXISTS (SELECT 1 FROM owned.nav_points AS decided WHERE decided.block_number = taken.block_number
+                         AND decided.block_hash = taken.block_hash)
         ON CONFLICT DO NOTHING
     RETURNING status
 """)

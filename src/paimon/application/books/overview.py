@@ -43,9 +43,10 @@ async def show(database: Database, redis: Redis, *, previous: FundSnapshot | Non
     Best effort: the observation is committed, and what Redis does not take is read from the database.
     """
     data = await _latest(database)
-    if data is None:
-        return
     try:
+        if data is None:
+            await redis.delete(_CACHE_KEY)
+            return
         await redis.set(_CACHE_KEY, orjson.dumps(data), ex=_CACHE_SECONDS)
         await live.publish(redis, OVERVIEW, data)
         if previous is None or str(previous.nav_per_share) != data["sharePrice"]:
@@ -89,7 +90,7 @@ async def kept_at(session: AsyncSession, block: int) -> FundSnapshot | None:
 
 async def newest_point(session: AsyncSession, *, until: int | None = None) -> NavPoint | None:
     """The last NAV that was decided, of all or up to a block."""
-    query = select(NavPoint).order_by(NavPoint.block_number.desc()).limit(1)
+    query = select(NavPoint).where(NavPoint.status != NavStatus.ORPHANED).order_by(NavPoint.block_number.desc()).limit(1)
     return (await session.scalars(query if until is None else query.where(NavPoint.block_number <= until))).one_or_none()
 
 

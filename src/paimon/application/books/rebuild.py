@@ -45,14 +45,14 @@ class Rebuild:
     position: Position = BEFORE_ALL
     logs: int = 0
 
-    async def catch_up(self) -> None:
-        """Fold what is recorded until less than a page is left, behind a listener that goes on."""
+    async def catch_up(self, *, until: int | None = None) -> None:
+        """Fold what is recorded, or recorded up to a block, until less than a page is left, behind a listener that goes on."""
         async with self.shadow.beside() as session:
-            total = await count_logs(session, last=await position_of_books(session))
-        ahead = asyncio.create_task(self._read_beside(self.position))
+            total = await count_logs(session, last=await _last(session, until))
+        ahead = asyncio.create_task(self._read_beside(self.position, until))
         try:
             while page := await ahead:
-                ahead = asyncio.create_task(self._read_beside(page[-1].position))
+                ahead = asyncio.create_task(self._read_beside(page[-1].position, until))
                 async with self.shadow.transaction() as session:
                     await self._fold(session, page)
                 self.progress(self.logs, max(total, self.logs))
@@ -62,9 +62,9 @@ class Rebuild:
             ahead.cancel()
             await asyncio.gather(ahead, return_exceptions=True)
 
-    async def _read_beside(self, after: Position) -> list[RecordedLog]:
+    async def _read_beside(self, after: Position, until: int | None) -> list[RecordedLog]:
         async with self.shadow.beside() as session:
-            return await read_page(session, after, last=await position_of_books(session), logs=self.page_logs)
+            return await read_page(session, after, last=await _last(session, until), logs=self.page_logs)
 
     async def fold_to(self, session: WriteSession, last: int) -> None:
         """Fold the logs up to block `last` in the caller's transaction."""
@@ -110,3 +110,7 @@ async def position_of_books(session: AsyncSession, *, hold: bool = False) -> int
     if number is None:
         raise NothingRecorded("the listener has recorded nothing yet; there is nothing to replay")
     return int(number)
+
+
+async def _last(session: AsyncSession, until: int | None) -> int:
+    return await position_of_books(session) if until is None else until

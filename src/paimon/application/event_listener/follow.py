@@ -2,7 +2,7 @@
 
 Wake (doorbell or poll) → ask for the final block → fetch the next range → decode → prove → record → repeat until caught up.
 Only final blocks are recorded, so a reorganisation needs no undo. Should a *recorded* block change all the same, the
-loop stops for good and says so: that is for a person.
+loop stops and says so, and nobody records until a person has seen to it (see `halt`).
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from paimon.application.event_listener.following import (
     prove_followed,
     require_same_fund,
 )
+from paimon.application.event_listener.halt import FinalBlockChanged, halt, stand_by
 from paimon.application.event_listener.processing import Fetching
 from paimon.application.event_listener.proofs import count_lies
 from paimon.application.event_listener.prove import hiding_blocks, prove
@@ -49,10 +50,6 @@ from paimon.settings import ChainSettings, Refusal
 log = structlog.get_logger(__name__)
 
 
-class FinalBlockChanged(Refusal):
-    """A recorded final block is not on the chain any more: the books stand on blocks that no longer exist."""
-
-
 class ChainBehindCursor(Refusal):
     """The node's chain ends before what is recorded: another chain, or one that was started afresh."""
 
@@ -68,7 +65,16 @@ class Listener:
     start_block: int
 
     async def follow(self, lease: HeldLease) -> None:
-        """Follow the chain until cancelled or the lease is lost."""
+        """Follow the chain until cancelled or the lease is lost; stand by as long as there is a halt."""
+        while True:
+            await stand_by(self.database, pause_seconds=self.options.poll_seconds)
+            try:
+                await self._follow(lease)
+            except FinalBlockChanged as changed:
+                log.critical("listener.final_block_changed", endpoint=self.contracts.rpc.endpoint, reason=str(changed))
+                await halt(self.database, changed, lease)
+
+    async def _follow(self, lease: HeldLease) -> None:
         doorbell = Doorbell(
             self.options.ws_url.get_secret_value() if self.options.ws_url else None,
             poll_seconds=self.options.poll_seconds,
@@ -109,6 +115,8 @@ class Listener:
         """Record the next final blocks; None when caught up or when the node gives nothing usable now."""
         try:
             final = await self.chain.final_block(self.contracts.rpc)
+            if final.number == cursor.number and final.hash != cursor.hash:
+                await self._require_same_chain(cursor)
             if final.number <= cursor.number:
                 return None
             if final.number - cursor.number > self.options.live_blocks:
@@ -252,11 +260,7 @@ class Listener:
             raise shorter
         found = block_stamp(header)
         if found.hash != cursor.hash:
-            log.critical("listener.final_block_changed", found_hash=hex0x(found.hash), **shown(cursor))
-            raise FinalBlockChanged(
-                f"recorded final block {cursor} is {hex0x(found.hash)[:10]} on the node now: nothing is recorded until a"
-                " person has looked. If the local chain was started afresh, start the demo with --fresh"
-            )
+            raise FinalBlockChanged(cursor, found.hash)
 
 
 def _report(decoded: DecodedLog, *, each: bool) -> None:

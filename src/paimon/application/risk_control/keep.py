@@ -35,7 +35,7 @@ async def keep_differences(session: WriteSession, found: Sequence[Finding], *, b
     """
     await session.execute(_ONE_COMPARISON_AT_A_TIME)
     known = await lock_unresolved(session, RiskKind.BOOK_DIFFERENCE)
-    newest = (await session.execute(select(func.max(BookCheck.block_number)))).scalar()
+    newest = (await session.execute(select(func.max(BookCheck.block_number)).where(~BookCheck.orphaned))).scalar()
     if newest is not None and newest > block:
         return _worst_first(known.values())
     look = Look(await database_now(session), block)

@@ -20,6 +20,12 @@ class RiskFilter:
     kind: RiskKind | None = None
 
 
+async def list_unresolved(session: AsyncSession, kind: RiskKind) -> list[RiskEvent]:
+    """Of one kind, the oldest first."""
+    query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.state != RiskState.RESOLVED)
+    return [to_domain(row) for row in await session.scalars(query.order_by(RiskEventRow.id))]
+
+
 async def list_events(session: AsyncSession, page: PageRequest, wanted: RiskFilter) -> Page[RiskEvent]:
     """Events, latest first."""
     conditions: list[ColumnElement[bool]] = []

@@ -3,14 +3,13 @@
 import typer
 
 from paimon.application.event_listener.follow import Listener
+from paimon.application.event_listener.halt import LISTENER
 from paimon.composition import open_house, require_ready
 from paimon.gateway.cli.process import explained, run_until_signalled, settings_for
 from paimon.infrastructure.database.leadership import lead
 from paimon.settings import Settings
 
 app = typer.Typer()
-
-LEASE = "listener"
 
 
 @app.command()
@@ -32,7 +31,7 @@ async def _follow(settings: Settings) -> None:
         )
         await lead(
             house.database,
-            LEASE,
+            LISTENER,
             following.follow,
             ttl_seconds=settings.lease.ttl_seconds,
             renew_seconds=settings.lease.renew_seconds,

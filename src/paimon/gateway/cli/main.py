@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "reconcile": "reconcile",
     "replay": "replay",
     "audit-chain": "audit_chain",
+    "recover": "recover",
     "snapshot": "snapshot",
     "nav": "nav",
     "demo": "demo.commands",

@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.composition import DatabaseUnreachable, open_database, open_house, require_ready
-from paimon.infrastructure.database.sessions import Database
+from paimon.gateway.cli.process import refuse
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.infrastructure.database.version import require_current
 from paimon.settings import Settings
 
 
@@ -26,3 +29,27 @@ async def opened_database(settings: Settings, *, process: str) -> AsyncIterator[
         raise DatabaseUnreachable(f"PostgreSQL does not answer (PAIMON_DATABASE__URL): {str(error).splitlines()[0]}") from error
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def opened_owner(settings: Settings, *, process: str) -> AsyncIterator[AsyncEngine]:
+    """The owner of the tables, over one session of its own, for a command that rewrites them."""
+    options = settings.database
+    if options.owner_url is None:
+        refuse(
+            f"PAIMON_DATABASE__OWNER_URL is not set: `paimon {process}` rewrites tables, as their owner and over a session of"
+            " its own"
+        )
+    engine = create_engine(
+        options.owner_url.get_secret_value(),
+        pool_size=1,
+        connect_timeout_seconds=options.connect_timeout_seconds,
+        application_name=f"paimon-{process}",
+    )
+    try:
+        await require_current(engine)
+        yield engine
+    except OperationalError as error:
+        refuse(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {str(error).splitlines()[0]}")
+    finally:
+        await engine.dispose()

@@ -10,17 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.application.books.rebuild import Progress as Told
 from paimon.application.books.reconcile import NothingRecorded
 from paimon.application.books.replay import Checked, Replayed, check, replay
 from paimon.composition import open_house
+from paimon.gateway.cli.opened import opened_owner
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.sessions import create_engine
-from paimon.infrastructure.database.version import require_current
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer()
@@ -70,36 +68,22 @@ def _tell_differences(done: Checked) -> None:
 
 
 async def _run(settings: Settings, *, only_check: bool, examples: int) -> Checked | Replayed:
-    options = settings.database
-    if options.owner_url is None:
-        refuse("PAIMON_DATABASE__OWNER_URL is not set: a replay rewrites tables, as their owner and over a session of its own")
-    engine = create_engine(
-        options.owner_url.get_secret_value(),
-        pool_size=1,
-        connect_timeout_seconds=options.connect_timeout_seconds,
-        application_name="paimon-replay",
-    )
-    try:
-        async with open_house(settings, process="replay") as house:
-            await require_current(engine)
+    async with opened_owner(settings, process="replay") as engine, open_house(settings, process="replay") as house:
+        try:
             return await _rebuild(engine, house.contracts, only_check=only_check, examples=examples)
-    except NothingRecorded as error:
-        refuse(str(error))
-    except OperationalError as error:
-        refuse(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {str(error).splitlines()[0]}")
-    finally:
-        await engine.dispose()
+        except NothingRecorded as error:
+            refuse(str(error))
 
 
 async def _rebuild(engine: AsyncEngine, contracts: FundContracts, *, only_check: bool, examples: int) -> Checked | Replayed:
-    with _progress() as progress:
+    with shown_progress() as progress:
         if only_check:
             return await check(engine, contracts, progress=progress, examples_max=examples)
         return await replay(engine, contracts, progress=progress)
 
 
 @contextmanager
-def _progress() -> Iterator[Told]:
+def shown_progress() -> Iterator[Told]:
     """A bar with the time left, on stderr, so that the answer alone is on stdout."""
     columns = (TextColumn("folding logs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:

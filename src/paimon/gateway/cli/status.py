@@ -8,7 +8,9 @@ from typing import Any, Final
 import typer
 from sqlalchemy import select, text
 
-from paimon.application.books.overview import display
+from paimon.application.books.overview import display, newest_point
+from paimon.application.event_listener.halt import find_halt
+from paimon.application.event_listener.pace import measured_pace
 from paimon.application.event_listener.processing import Processed, processed_lately
 from paimon.application.event_listener.proofs import ProofStanding, proof_standing
 from paimon.application.transactions.queries import list_wallets
@@ -45,10 +47,14 @@ async def _status(settings: Settings) -> dict[str, Any]:
         head = int(await house.rpc.call("eth_blockNumber", []), 16)
         async with house.database.read() as session:
             cursor = (await session.execute(select(Cursor))).scalar_one_or_none()
-            check = (await session.scalars(select(BookCheck).order_by(BookCheck.id.desc()).limit(1))).one_or_none()
-            nav = (await session.scalars(select(NavPoint).order_by(NavPoint.block_number.desc()).limit(1))).one_or_none()
+            check = (
+                await session.scalars(select(BookCheck).where(~BookCheck.orphaned).order_by(BookCheck.id.desc()).limit(1))
+            ).one_or_none()
+            nav = await newest_point(session)
             processed = await processed_lately(session, _LATELY)
             proof = await proof_standing(session)
+            pace = await measured_pace(session)
+            halted = await find_halt(session)
             edition = await find_edition(session)
             removed = (await session.scalars(select(RetentionRun).order_by(RetentionRun.series))).all()
             rows: dict[str, Any] = dict((await session.execute(_COUNTS)).mappings().one())
@@ -59,6 +65,8 @@ async def _status(settings: Settings) -> dict[str, Any]:
             "chain": f"{settings.chain.chain_id} at {house.rpc.endpoint}",
             "head / final": f"{head} / {final.number}",
             "recorded": f"{cursor.number} ({final.number - cursor.number} behind final)" if cursor else "nothing yet",
+            **({"LISTENER HALTED": f"{halted.found.observed}, is {halted.found.expected}: paimon recover"} if halted else {}),
+            "block time": str(pace) if pace else "not measured yet",
             "processing": _processing(processed),
             **_proof(proof),
             **{f"lease {name}": f"{owner}, epoch {epoch}{'' if held else ', EXPIRED'}" for name, owner, epoch, held in leases},

@@ -37,6 +37,12 @@ _RENEW = text("""
     RETURNING epoch
 """)
 
+_SEIZE = text("""
+    INSERT INTO owned.leases AS held (name, owner, epoch, expires_at) VALUES (:name, :owner, 1, now())
+    ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = held.epoch + 1, expires_at = excluded.expires_at
+    RETURNING epoch
+""")
+
 _RELEASE = text("UPDATE owned.leases SET expires_at = now() WHERE name = :name AND owner = :owner AND epoch = :epoch")
 
 _FENCE = text("SELECT 1 FROM owned.leases WHERE name = :name AND epoch = :epoch FOR SHARE")
@@ -55,6 +61,14 @@ async def renew(database: Database, lease: HeldLease, *, ttl_seconds: float) -> 
     async with database.write() as session:
         if (await session.execute(_RENEW, values)).scalar() is None:
             raise LeaseLost(f"lease {lease.name!r} (epoch {lease.epoch}) is no longer ours")
+
+
+async def seize(session: WriteSession, name: str, owner: str) -> int:
+    """Take the lease whoever holds it, for this transaction alone; the epoch that bars every holder before.
+
+    Whoever held it, and whoever waits for it, may take it again as soon as this commits.
+    """
+    return int((await session.execute(_SEIZE, {"name": name, "owner": owner})).scalar_one())
 
 
 async def release(database: Database, lease: HeldLease) -> None:

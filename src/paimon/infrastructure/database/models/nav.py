@@ -25,24 +25,25 @@ SCHEMA = {"schema": "owned"}
 class NavStatus(StrEnum):
     PUBLISHED = "PUBLISHED"
     WITHHELD = "WITHHELD"  # a material difference was open; the next clean comparison releases it
+    ORPHANED = "ORPHANED"  # was published, and its block is no more: kept as what this house once said
 
 
 class NavPoint(Base):
-    """One official NAV, or one that is held back with its reason. A published one never changes."""
+    """One official NAV, or one that is held back with its reason. A published one never changes, unless its block does."""
 
     __tablename__ = "nav_points"
     __table_args__ = (
         enum_check("status", NavStatus),
         *length_check(32, "block_hash"),
         *uint256_check("net_assets", "effective_supply", "nav_per_share"),
-        CheckConstraint("(status = 'PUBLISHED') = (published_at IS NOT NULL)", name="dated_when_published"),
+        CheckConstraint("(status = 'WITHHELD') = (published_at IS NULL)", name="dated_when_published"),
         CheckConstraint("status <> 'WITHHELD' OR withheld_reason IS NOT NULL", name="reason_when_withheld"),
         Index("ix_nav_points_time", "time"),
         Index("ix_nav_points_withheld", "block_number", postgresql_where="status = 'WITHHELD'"),
         SCHEMA,
     )
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    block_hash: Mapped[HashBytes]
+    block_hash: Mapped[HashBytes] = mapped_column(primary_key=True)
     time: Mapped[Instant]
     net_assets: Mapped[Uint256]
     effective_supply: Mapped[Uint256]

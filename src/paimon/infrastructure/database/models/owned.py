@@ -287,7 +287,10 @@ class OutboxMessage(Base):
 
 
 class BookCheck(Base):
-    """One comparison of the books with the chain at one block, with every difference found."""
+    """One comparison of the books with the chain at one block, with every difference found.
+
+    An orphaned one was made at a block that is no more, and counts for nothing but the record.
+    """
 
     __tablename__ = "book_checks"
     __table_args__ = (*length_check(32, "block_hash"), SCHEMA)
@@ -297,6 +300,7 @@ class BookCheck(Base):
     figures_compared: Mapped[int] = mapped_column(Integer)
     differences: Mapped[list[Any]]
     checked_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    orphaned: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
 __all__ = [

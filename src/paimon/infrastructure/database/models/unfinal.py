@@ -1,0 +1,39 @@
+"""What was seen in blocks that are not final yet. No book: nothing is projected from it, and all of it goes again.
+
+Owned and not derived, because no replay can find it out: most of its blocks will be recorded, the others never were.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Text, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.domain.chain import ContractName
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instant, enum_check, enum_column, length_check
+
+SCHEMA = {"schema": "owned"}
+
+
+class UnfinalLog(Base):
+    """One log of a followed contract above the recorded blocks, as it was decoded. `seen_at` is the database's time."""
+
+    __tablename__ = "unfinal_logs"
+    __table_args__ = (
+        enum_check("contract", ContractName),
+        *length_check(32, "block_hash", "tx_hash"),
+        *length_check(20, "address"),
+        CheckConstraint("(event IS NULL) = (args IS NULL)", name="named_with_its_arguments"),
+        Index("ix_unfinal_logs_place", "block_number", "log_index"),
+        SCHEMA,
+    )
+    block_hash: Mapped[HashBytes] = mapped_column(primary_key=True)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    block_number: Mapped[int] = mapped_column(BigInteger)
+    block_at: Mapped[Instant]
+    tx_hash: Mapped[HashBytes]
+    address: Mapped[AddressBytes]
+    contract: Mapped[ContractName] = enum_column(ContractName)
+    event: Mapped[str | None] = mapped_column(Text)
+    args: Mapped[dict[str, Any] | None]
+    seen_at: Mapped[Instant] = mapped_column(server_default=func.now())

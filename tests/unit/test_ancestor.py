@@ -1,0 +1,53 @@
+"""Whatever is kept of the headers and wherever the chain changed, the search finds exactly that place, in few steps."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.domain.ancestor import AncestorOutOfReach, Fork, Probe, search
+
+pytestmark = pytest.mark.unit
+
+
+def run(recorded: Sequence[int], *, changed_from: int) -> tuple[Fork, int]:
+    """The search over these recorded blocks, of which those from a number on are not on the chain; and its probes."""
+    asking = search(recorded[-1] if recorded else 0)
+    wanted, probes = next(asking), 0
+    while True:
+        probes += 1
+        place = bisect_right(recorded, wanted)
+        try:
+            wanted = asking.send(Probe(recorded[place - 1], recorded[place - 1] < changed_from) if place else None)
+        except StopIteration as found:
+            return found.value, probes
+
+
+recorded_blocks = st.sets(st.integers(1, 3_000), min_size=1, max_size=200).map(sorted)
+
+
+@given(recorded_blocks, st.integers(0, 3_001))
+def test_it_finds_the_newest_on_the_chain_and_the_oldest_that_is_not(recorded: list[int], changed_from: int) -> None:
+    on_chain = [each for each in recorded if each < changed_from]
+    gone = [each for each in recorded if each >= changed_from]
+    if not on_chain:
+        with pytest.raises(AncestorOutOfReach, match=f"oldest recorded block, {recorded[0]}, is not on the chain"):
+            run(recorded, changed_from=changed_from)
+        return
+    fork, _ = run(recorded, changed_from=changed_from)
+    assert fork == Fork(on_chain[-1], gone[0] if gone else None)
+
+
+@given(st.integers(2, 100_000), st.data())
+def test_a_shallow_change_takes_few_probes_however_long_the_history(length: int, data: st.DataObject) -> None:
+    depth = data.draw(st.integers(1, min(32, length - 1)))
+    fork, probes = run(range(1, length + 1), changed_from=length - depth + 1)
+    assert fork == Fork(length - depth, length - depth + 1)
+    assert probes <= 20
+
+
+def test_without_a_recorded_block_there_is_nothing_to_find() -> None:
+    with pytest.raises(AncestorOutOfReach, match="no block is recorded"):
+        run([], changed_from=1)
