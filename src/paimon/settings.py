@@ -171,6 +171,8 @@ class ChainSettings(Group):
     receipts_blocks_max: int = Field(20, ge=1, description="blocks whose receipts one live range may ask for")
     catch_up_blocks_max: int = Field(5_000, ge=1, description="blocks of one stretch")
     catch_up_at_once: int = Field(4, ge=1, description="stretches fetched at once, or waiting to be recorded")
+    unfinal_blocks_max: int = Field(64, ge=1, description="blocks from the head down that are looked at before they are final")
+    unfinal_logs_max: int = Field(1_000, ge=1, description="logs of the list of what is seen and not final")
     finality: dict[int, FinalitySettings] = Field(
         default_factory=dict, description="rules by chain id, in place of the chain's own: PAIMON_CHAIN__FINALITY__56__DEPTH"
     )

@@ -33,6 +33,7 @@ from paimon.gateway.cli.demo.people import ADMIN
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.unfinal import UnfinalLog
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
@@ -50,6 +51,7 @@ LISTS: Final = {
     "/fund/assets": "assets",
     "/fund/liquidity/layers": "layers",
     "/fund/fees": "fees",
+    "/fund/events/unfinal": "unfinal-events",
     "/fund/nav/history": "nav-history",
     "/fund/nav/explain": "nav-explain",
 }
@@ -108,6 +110,7 @@ async def lived(house: House, fund: TestFund, desk: Desk) -> dict[str, dict[str,
         await put(session, Wallet, seen_at=BLOCK_TIME, seen_block=1, used_at_latest=0, used_at_final=0, balance_wei=10**17)
         await put(session, TransactionIntent)
         await put(session, TransactionAttempt)
+        await put(session, UnfinalLog, event="Deposit", args={"assets": "1"})
         redemption = await find_redemption(session, 1)
         assert redemption is not None
         assert await raise_if_needed(session, redemption, house.settings.approval.policy(), now=await database_now(session))

@@ -4,6 +4,7 @@ import typer
 
 from paimon.application.event_listener.follow import Listener
 from paimon.application.event_listener.halt import LISTENER
+from paimon.application.event_listener.head import HeadWatch, watched
 from paimon.composition import open_house, require_ready
 from paimon.gateway.cli.process import explained, run_until_signalled, settings_for
 from paimon.infrastructure.database.leadership import lead
@@ -29,10 +30,18 @@ async def _follow(settings: Settings) -> None:
             options=settings.chain,
             start_block=settings.fund.start_block,
         )
+        watch = HeadWatch(
+            database=house.database,
+            contracts=house.contracts,
+            chain=house.chain,
+            redis=house.redis,
+            options=settings.chain,
+            limits=settings.health,
+        )
         await lead(
             house.database,
             LISTENER,
-            following.follow,
+            watched(following.follow, watch),
             ttl_seconds=settings.lease.ttl_seconds,
             renew_seconds=settings.lease.renew_seconds,
         )

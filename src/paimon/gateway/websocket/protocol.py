@@ -24,6 +24,7 @@ FRAME_CHARS_MAX: Final = 4_096
 class LiveChannel(StrEnum):
     FUND_OVERVIEW = "fund:overview"
     FUND_NAV = "fund:nav"
+    FUND_UNFINAL = "fund:unfinal"
     REDEMPTION_NEW = "redemption:new"
     REDEMPTION_SETTLED = "redemption:settled"
     APPROVAL_NEW = "approval:new"

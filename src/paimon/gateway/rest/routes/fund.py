@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query, Response
 from paimon.application.books.as_of import NothingYet, read_overview_at, snapshot_as_of
 from paimon.application.books.fund_lists import list_assets, read_fees
 from paimon.application.books.overview import read_overview
+from paimon.application.event_listener.unfinal import list_unfinal
 from paimon.domain.snapshot import Tier
 from paimon.gateway.rest.dependencies import BlockDep, HouseDep, SignedInUser
-from paimon.gateway.rest.envelope import DatedListing, Envelope, splice
+from paimon.gateway.rest.envelope import DatedListing, Envelope, Listing, splice
 from paimon.gateway.rest.openapi import answers, file_too
 from paimon.gateway.rest.tables import AskedDep, FormDep, Table, answer_list, answer_whole, listing
 from paimon.gateway.rest.views.fund import OverviewView
@@ -21,6 +22,7 @@ from paimon.gateway.rest.views.fund_lists import (
     LayersView,
     show_assets,
 )
+from paimon.gateway.rest.views.unfinal import UnfinalEventView
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
 
@@ -28,6 +30,7 @@ router = APIRouter(prefix="/fund", tags=["fund"])
 
 _LAYERS: Final = Table("layers", LayerStateView, Envelope[LayersView], lambda data: data.layers)
 _ASSETS: Final = listing("assets", AssetView, Envelope[DatedListing[AssetView]])
+_UNFINAL: Final = listing("unfinal-events", UnfinalEventView, Envelope[Listing[UnfinalEventView]])
 _FEES: Final = Table("fees", FeeView, Envelope[FeesView], lambda data: data.fees)
 
 
@@ -92,3 +95,19 @@ async def fees(house: HouseDep, _user: SignedInUser, form: FormDep, block: Block
     async with house.database.read() as session:
         snapshot, totals = await read_fees(session, block=block)
     return await answer_whole(house, form, _FEES, FeesView.of(snapshot, totals))
+
+
+@router.get(
+    "/events/unfinal",
+    summary="What was seen in blocks that are not final yet, newest first",
+    response_model=_UNFINAL.envelope,
+    responses=file_too(_UNFINAL, answers("unfinal_events", 400, 401, 503)),
+)
+async def unfinal_events(house: HouseDep, _user: SignedInUser, asked: AskedDep) -> Any:
+    """No book: nothing is counted from it. An event leaves the list when its block is recorded, or when another block stands in
+    its block's place; `fund:unfinal` tells which."""
+
+    async def read(session: ReadSession, page: PageRequest) -> Listing[UnfinalEventView]:
+        return Listing[UnfinalEventView].page((await list_unfinal(session, page)).mapped(UnfinalEventView.of))
+
+    return await answer_list(house, asked, _UNFINAL, read)

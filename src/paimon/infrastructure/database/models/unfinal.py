@@ -6,6 +6,7 @@ Owned and not derived, because no replay can find it out: most of its blocks wil
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.chain import ContractName
@@ -35,5 +36,5 @@ class UnfinalLog(Base):
     address: Mapped[AddressBytes]
     contract: Mapped[ContractName] = enum_column(ContractName)
     event: Mapped[str | None] = mapped_column(Text)
-    args: Mapped[dict[str, Any] | None]
+    args: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     seen_at: Mapped[Instant] = mapped_column(server_default=func.now())
