@@ -82,7 +82,7 @@ def as_cells(item: dict[str, Any], prefix: str = "") -> dict[str, str]:
     for name, value in item.items():
         if isinstance(value, dict) and name not in ("args",):
             found |= as_cells(value, f"{prefix}{name}.")
-        elif isinstance(value, list):
+        elif isinstance(value, (list, dict)):
             found[prefix + name] = orjson.dumps(value).decode()
         elif isinstance(value, bool):
             found[prefix + name] = "true" if value else "false"
