@@ -23,6 +23,7 @@ from paimon.application.books.replay import check
 from paimon.application.books.snapshots import take_snapshot
 from paimon.application.event_listener.follow import Listener
 from paimon.application.event_listener.halt import LISTENER, FinalBlockChanged, find_halt, halt
+from paimon.application.event_listener.held_block import hold_recorded
 from paimon.application.recovery.recover import AnotherAncestor, make_plan, recover
 from paimon.application.recovery.witnesses import NodeBehind, NodesDisagree, OneWitness, Witnesses
 from paimon.application.redemptions.store import find_redemption
@@ -257,6 +258,9 @@ async def test_the_plan_names_what_would_go_and_the_deed_takes_exactly_that(
     done = await recover(owner, house.contracts, witnesses, to=trouble.kept, lease=LISTENER, owner="tests")
     assert done.plan.rows == plan.rows
     assert not any((await rows(house, above=trouble.kept)).values())
+    async with house.database.write() as session:
+        assert await hold_recorded(session, plan.found.ancestor)
+        assert not await hold_recorded(session, plan.found.cursor), "what was read there before comes too late"
     with pytest.raises(LeaseLost):
         await renew(house.database, held, ttl_seconds=60)
     async with house.database.read() as session:

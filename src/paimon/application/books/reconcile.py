@@ -23,6 +23,7 @@ from paimon.application.books.catalogue_figures import (
 )
 from paimon.application.books.overview import kept_at
 from paimon.application.books.tokens import observe_tokens
+from paimon.application.event_listener.held_block import hold_recorded
 from paimon.application.redemptions.settlement import chain_position
 from paimon.application.redemptions.store import to_domain
 from paimon.application.risk_control.keep import keep_differences
@@ -95,6 +96,8 @@ async def reconcile(database: Database, contracts: FundContracts, *, material: B
     differences = tuple(compare(book, chain))
     figures_compared = len(book.keys() | chain.keys())
     async with database.write() as session:
+        if not await hold_recorded(session, books.at):
+            raise NothingRecorded(f"block {books.at} was given up by a recovery while it was compared; compare again")
         snapshot = await kept_at(session, books.at.number)
         worth = None if snapshot is None else Worth.of(snapshot)
         found = findings(differences, worth, threshold=material)

@@ -27,6 +27,7 @@ from paimon.application.books.explain import report_unexplained
 from paimon.application.books.overview import newest_snapshot, show
 from paimon.application.books.series import asset_rows, fund_row
 from paimon.application.books.snapshot_json import from_json, to_json
+from paimon.application.event_listener.held_block import hold_recorded
 from paimon.application.event_listener.react import BOOKS, RECONCILE
 from paimon.application.redemptions.settlement import chain_position
 from paimon.domain.chain import Address, Hash32
@@ -59,7 +60,8 @@ class Taken:
 async def take_snapshot(
     database: Database, contracts: FundContracts, redis: Redis, *, material: Bps, keep: bool = False
 ) -> Taken | None:
-    """Read the fund at the last recorded final block, store and show it; None before the listener's first batch.
+    """Read the fund at the last recorded final block, store and show it; None before the listener's first batch, and where a
+    recovery gave the block up while it was read.
 
     Raises:
         CallReverted, RpcUnavailable, RpcError.
@@ -75,6 +77,8 @@ async def take_snapshot(
     snapshot = await read_snapshot(contracts, at=at, asked_roles=roles)
     kept = due or kept_before == snapshot or worth_keeping(kept_before, snapshot, material=material)
     async with database.write() as session:
+        if not await hold_recorded(session, at):
+            return None
         await _store(session, snapshot, kept=kept)
         if kept and not snapshot.tiers_agree:
             await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": at.number})

@@ -13,6 +13,7 @@ from eth_abi.exceptions import DecodingError
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from paimon.application.event_listener.held_block import hold_recorded
 from paimon.application.redemptions.settlement import chain_position
 from paimon.domain.chain import Address, BlockStamp, Hash32, checksum, hex0x, parse_address
 from paimon.infrastructure.blockchain.abi import load_abi
@@ -70,6 +71,8 @@ async def observe_tokens(database: Database, contracts: FundContracts) -> int:
         return 0
     found = [await _read(contracts, each, at=at) for each in waiting]
     async with database.write() as session:
+        if not await hold_recorded(session, at):
+            return 0
         await session.execute(insert(Observation).values([_values(each, at) for each in found]).on_conflict_do_nothing())
     for each in found:
         log.info("token.observed", token=checksum(each.token), symbol=each.symbol, balance_before=str(each.balance_before))

@@ -15,6 +15,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.approval_workflow.raise_ticket import adopt_chain, raise_if_needed
+from paimon.application.event_listener.held_block import hold_recorded
 from paimon.application.redemptions.settlement import chain_position
 from paimon.application.redemptions.store import find_redemption
 from paimon.domain.approval import ApprovalPolicy, Ticket
@@ -76,6 +77,8 @@ async def observe_locked_nav(database: Database, contracts: FundContracts, reque
         return
     request = await contracts.redemption_request(request_id, at=at)
     async with database.write() as session:
+        if not await hold_recorded(session, at):
+            return
         await session.execute(
             insert(Observation)
             .values(
