@@ -66,10 +66,13 @@ class Trouble:
     lost_request: int
 
 
+def listener_of(house: House) -> Listener:
+    return Listener(house.database, house.contracts, house.chain, house.settings.chain, house.settings.fund.start_block)
+
+
 @asynccontextmanager
 async def following(house: House) -> AsyncIterator[asyncio.Task[None]]:
-    listener = Listener(house.database, house.contracts, house.chain, house.settings.chain, house.settings.fund.start_block)
-    task = asyncio.create_task(lead(house.database, LISTENER, listener.follow, ttl_seconds=3, renew_seconds=0.3))
+    task = asyncio.create_task(lead(house.database, LISTENER, listener_of(house).follow, ttl_seconds=3, renew_seconds=0.3))
     try:
         yield task
     finally:
@@ -326,6 +329,11 @@ async def test_a_halt_on_one_nodes_word_ends_when_two_have_what_is_recorded(
     assert lease is not None
     at = BlockStamp(cursor.number, cursor.hash, cursor.timestamp)
     await halt(house.database, FinalBlockChanged(at, Hash32(b"\xee" * 32)), lease)
+    fund.mine(5)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):  # the node says nothing wrong now, and yet
+            await listener_of(house).follow(lease)
+    assert await stands_at(house, at.number), "only a person ends a halt"
     async with house.database.read() as session:
         plan = await make_plan(session, witnesses)
     assert plan.found.changed is None

@@ -158,14 +158,15 @@ async def test_an_event_whose_block_is_reorganised_away_is_withdrawn(
 async def test_a_successor_goes_on_with_the_list_and_the_one_before_writes_nothing(
     house: House, fund: TestFund, lease: HeldLease
 ) -> None:
+    watch = watch_of(house)
     fund.request("ines", 10_000)
-    await watch_of(house).look(lease)
+    await watch.look(lease)
     seen = await listed(house)
     await release(house.database, lease)
     successor = await take(house)
     fund.request("ivan", 5_000)
     with pytest.raises(LeaseLost):
-        await watch_of(house).look(lease)
+        await watch.look(lease)
     assert events(await listed(house)) == events(seen)
     await watch_of(house).look(successor)
     after = await listed(house)
