@@ -20,10 +20,12 @@ from tests.support.signing import (
 from tests.support.testfund import TestFund
 
 from paimon.domain.chain import parse_address
+from paimon.domain.finality import FinalityRule, FinalityTag
 from paimon.gateway.signer.policy import ApprovalsTable, load_policy
 from paimon.gateway.signer.process import SignerStartRefused, run_signer, running_signer
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError, create_keystore, load_key
+from paimon.settings import FinalitySettings
 
 pytestmark = pytest.mark.integration
 
@@ -118,8 +120,15 @@ async def test_a_file_at_the_sockets_path_is_left_alone(fund: TestFund, tmp_path
 
 
 async def test_the_policy_survives_writing_and_reading(fund: TestFund, tmp_path: Path) -> None:
-    path = make_policy(fund, tmp_path, approvals=ApprovalsTable(STANDARD=3), rpc_url=SecretStr('http://127.0.0.1:1/"key"'))
+    path = make_policy(
+        fund,
+        tmp_path,
+        approvals=ApprovalsTable(STANDARD=3),
+        rpc_url=SecretStr('http://127.0.0.1:1/"key"'),
+        finality=FinalitySettings(tag=FinalityTag.FINALIZED, depth=64),
+    )
     policy = load_policy(path)
+    assert policy.finality_rules[policy.chain_id].rule == FinalityRule(FinalityTag.FINALIZED, depth=64)
     assert policy.approvals.STANDARD == 3
     assert policy.rpc_url.get_secret_value() == 'http://127.0.0.1:1/"key"'
     assert path.stat().st_mode & 0o777 == 0o600
