@@ -102,7 +102,8 @@ class HeadWatch:
         first = max(final.number + 1, head.number - self.options.unfinal_blocks_max + 1)
         blocks: dict[int, Hash32] = {}
         if first <= head.number:
-            fetched, logs = await fetch_followed(self.contracts, followed, first, head.number)
+            rpc = await self.contracts.rpc.at_height(head.number).preferred()
+            fetched, logs = await fetch_followed(rpc, self.contracts, followed, first, head.number)
             if first == final.number + 1 and fetched.parent_hash != final.hash:
                 raise InconsistentAnswer(f"block {first} does not follow the final one, {final}")
             blocks = {header.stamp.number: header.stamp.hash for header in fetched.headers}

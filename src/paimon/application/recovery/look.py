@@ -42,6 +42,7 @@ ROWS_OF_BLOCKS: Final[Mapping[str, str]] = {
     "derived.daily_snapshots": "block_number",
     "derived.asset_holdings_snapshots": "block_number",
     "derived.followed_contracts": "since_block",
+    "derived.range_proofs": "first_block",
 }
 """Every input but the cursor, and the column that says of which block a row is; children before the blocks they hold on to."""
 

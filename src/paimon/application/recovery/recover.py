@@ -158,6 +158,10 @@ async def _set_cursor(session: WriteSession, at: BlockStamp, *, epoch: int) -> N
     await session.execute(_SET_CURSOR, values)
 
 
+_CUT_PROOF: Final = text("UPDATE derived.range_proofs SET last_block = :above WHERE last_block > :above")
+"""Of the range that the ancestor is in."""
+
+
 async def _remove(session: WriteSession, *, above: int) -> dict[str, int]:
     removed = {}
     for table, column in ROWS_OF_BLOCKS.items():
@@ -165,6 +169,7 @@ async def _remove(session: WriteSession, *, above: int) -> dict[str, int]:
         result = await session.execute(statement, {"above": above}, execution_options={"preserve_rowcount": True})
         assert isinstance(result, CursorResult)  # noqa: S101 — what a DELETE gives
         removed[table] = result.rowcount
+    await session.execute(_CUT_PROOF, {"above": above})
     return removed
 
 

@@ -13,6 +13,7 @@ from paimon.application.recovery.recover import Plan, Recovered, make_plan, reco
 from paimon.application.recovery.witnesses import Witnesses
 from paimon.composition import House, open_house
 from paimon.domain.chain import hex0x
+from paimon.domain.endpoint_health import Use
 from paimon.domain.risk import RiskEvent
 from paimon.gateway.cli.opened import opened_owner
 from paimon.gateway.cli.process import explained
@@ -72,7 +73,7 @@ async def _carry_out(settings: Settings, more: list[str], to: int) -> Recovered:
 
 @asynccontextmanager
 async def _witnesses(house: House, more: list[str]) -> AsyncIterator[Witnesses]:
-    """The configured node, and those that were named."""
+    """The configured endpoints, each by itself, and those that were named."""
     options = house.settings.chain
     async with AsyncExitStack() as stack:
         others = [
@@ -81,7 +82,8 @@ async def _witnesses(house: House, more: list[str]) -> AsyncIterator[Witnesses]:
             )
             for url in more
         ]
-        yield await Witnesses.called([house.rpc, *others], house.chain, chain_id=options.chain_id)
+        configured = [house.rpc.named(each.name) for each in house.rpc.endpoints() if Use.READ in each.uses]
+        yield await Witnesses.called([*configured, *others], house.chain, chain_id=options.chain_id)
 
 
 def _tell(plan: Plan, halted: RiskEvent | None) -> None:
