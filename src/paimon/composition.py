@@ -17,8 +17,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.application.multisig.desk import SafeDesk
+from paimon.application.plans.desk import PlanDesk
 from paimon.domain.safe import SafeName
 from paimon.domain.vote import VoteScope
+from paimon.domain.wallets import PlanWallet
 from paimon.infrastructure.blockchain.abi import read_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter, require_chain
@@ -59,6 +61,18 @@ class House:
             safes={name: address for name, address in named.items() if address is not None},
             multi_send=sending.multi_send,
             proposal_ttl=timedelta(days=sending.proposal_days),
+        )
+
+    @property
+    def plans(self) -> PlanDesk:
+        sending = self.settings.sending
+        return PlanDesk(
+            safes=self.safes,
+            hot=sending.hot,
+            limits={PlanWallet.HOT: sending.hot_limits, PlanWallet.WARM: sending.warm_limits},
+            hot_ttl=timedelta(seconds=sending.plan_seconds),
+            scope=self.vote_scope,
+            signature_ttl_seconds_max=self.settings.approval.vote_ttl_seconds_max,
         )
 
 

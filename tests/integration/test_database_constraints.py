@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
 from tests.conftest import TEMPLATE
-from tests.support import catalogue_rows, multisig_rows
+from tests.support import catalogue_rows, multisig_rows, plan_rows
 from tests.support.rows import HASH, VALID, put, put_what_it_needs, undone
 from tests.support.strategies import EPOCH, address
 
@@ -44,6 +44,7 @@ from paimon.infrastructure.database.models.owned import (
     UserRow,
     Wallet,
 )
+from paimon.infrastructure.database.models.plans import Plan
 from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.models.unfinal import UnfinalLog
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
@@ -235,9 +236,9 @@ TWICE: list[Wrong] = [
 IN_A_BLOCK = {"block_hash": HASH, "block_number": 1}
 
 
-TWICE += [*catalogue_rows.TWICE, *multisig_rows.TWICE]
+TWICE += [*catalogue_rows.TWICE, *multisig_rows.TWICE, *plan_rows.TWICE]
 WRONG: list[Wrong] = [*STATES, *VALUES, *LENGTHS, *AMOUNTS]
-for more in (catalogue_rows, multisig_rows):
+for more in (catalogue_rows, multisig_rows, plan_rows):
     WRONG += [*more.STATES, *more.VALUES, *more.LENGTHS, *more.AMOUNTS]
 
 
@@ -321,6 +322,15 @@ async def test_a_vault_has_one_asset(tables: Database) -> None:
         assert await refusal_of(session, FollowedContractRow, another) == "uq_followed_contracts_asset"
 
 
+@pytest.mark.parametrize(("shared", "constraint"), plan_rows.TWICE_MORE)
+async def test_a_signature_and_a_proposal_are_one_plans(tables: Database, shared: dict[str, Any], constraint: str) -> None:
+    async with undone(tables) as session:
+        await put_what_it_needs(session, Plan)
+        await put(session, Plan, **shared)
+        another = {"id": UUID(int=9), "idempotency_key": "another"}
+        assert await refusal_of(session, Plan, shared | another) == constraint
+
+
 REFERENCES: list[Wrong] = [
     (RawLog, {}, "fk_raw_logs_block_number_blocks"),
     (ApprovalRecord, {}, "fk_approval_records_ticket_id_approval_tickets"),
@@ -364,6 +374,7 @@ def test_every_check_and_unique_of_these_tables_is_seen_to_refuse_something() ->
         "uq_raw_logs_block_hash_log_index",
         "uq_followed_contracts_asset",
         "uq_desk_deeds_asked_of_wallet",
+        *(constraint for _shared, constraint in plan_rows.TWICE_MORE),
     }
     assert declared <= seen
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
-from tests.support import catalogue_rows, multisig_rows
+from tests.support import catalogue_rows, multisig_rows, plan_rows
 from tests.support.strategies import EPOCH, address
 
 from paimon.domain.approval import TicketStatus, TicketType, Verdict
@@ -218,6 +218,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     RetentionRun: {"series": "s", "ran_at": EPOCH, "kept_from": EPOCH, "rows_removed": 0, "complete": True},
     **catalogue_rows.VALID,
     **multisig_rows.VALID,
+    **plan_rows.VALID,
 }
 
 NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
@@ -227,6 +228,7 @@ NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     TransactionAttempt: (Wallet, TransactionIntent),
     DeskDeed: (Wallet, TransactionIntent),
     **multisig_rows.NEEDS,
+    **plan_rows.NEEDS,
 }
 """What a table's row refers to."""
 

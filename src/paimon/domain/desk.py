@@ -65,6 +65,8 @@ class Standing:
     mined_at: int | None = None
     lowest: int | None = None
     has_later_try: bool = False
+    has_limits: bool = False
+    """It moves money within limits: only handing the plan in again weighs it anew."""
 
 
 def why_not(kind: DeedKind, now: Standing) -> str | None:
@@ -72,6 +74,8 @@ def why_not(kind: DeedKind, now: Standing) -> str | None:
     match kind:
         case DeedKind.RETRY if now.status not in RETRIABLE:
             return f"the intent is {now.status}; only one that ended without its effect can be tried again"
+        case DeedKind.RETRY if now.has_limits:
+            return "it is a plan's, whose limits must be weighed anew: hand the plan in again"
         case DeedKind.RETRY:
             return "a later try of the same exists; look at that one" if now.has_later_try else None
         case _ if now.status not in OPEN_INTENTS:

@@ -29,10 +29,11 @@ from paimon.domain.units import RawAmount
 
 
 class WalletName(StrEnum):
-    """The keys of the spine; hot, warm and cold are wallets of a later part."""
+    """The keys that send. (The warm and the cold wallet are Safes; the keeper executes for them.)"""
 
     KEEPER = "keeper"
     APPROVER = "approver"
+    HOT = "hot"
 
 
 class IntentKind(StrEnum):
@@ -41,6 +42,8 @@ class IntentKind(StrEnum):
     SETTLE_REDEMPTION = "settle_redemption"
     EXECUTE_SAFE = "execute_safe"
     """Its `request_id` is the hash its owners signed, as a number."""
+    PLAN_STEP = "plan_step"
+    """One call of a plan by the hot key; its `request_id` is the call's number (`plan.step_number`)."""
 
 
 WALLET_OF: Final[Mapping[IntentKind, WalletName]] = {
@@ -48,6 +51,7 @@ WALLET_OF: Final[Mapping[IntentKind, WalletName]] = {
     IntentKind.REJECT_REDEMPTION: WalletName.APPROVER,
     IntentKind.SETTLE_REDEMPTION: WalletName.KEEPER,
     IntentKind.EXECUTE_SAFE: WalletName.KEEPER,
+    IntentKind.PLAN_STEP: WalletName.HOT,
 }
 
 

@@ -26,6 +26,8 @@ class Permission(StrEnum):
     HANDLE_RISK = "handle_risk"
     DECIDE_APPROVAL = "decide_approval"
     HANDLE_TRANSACTIONS = "handle_transactions"
+    CARRY_OUT_PLAN = "carry_out_plan"
+    ADMINISTER_FUND = "administer_fund"
     MANAGE_USERS = "manage_users"
 
 
@@ -35,6 +37,8 @@ LEAST_ROLE: Final[dict[Permission, UserRole]] = {
     Permission.HANDLE_RISK: UserRole.OPERATOR,
     Permission.DECIDE_APPROVAL: UserRole.ADMIN,
     Permission.HANDLE_TRANSACTIONS: UserRole.ADMIN,
+    Permission.CARRY_OUT_PLAN: UserRole.OPERATOR,
+    Permission.ADMINISTER_FUND: UserRole.ADMIN,
     Permission.MANAGE_USERS: UserRole.SUPER_ADMIN,
 }
 

@@ -55,20 +55,25 @@ async def propose(command: ProposeCalls, desk: SafeDesk) -> Hash32:
     Raises:
         NoSuchSafe, ProposalConflict, HashMismatch, NotOurSafe, MissingExecutions, RpcUnavailable, RpcError.
     """
-    address = desk.address(command.safe)
-    final = await observe(desk, address)
+    final = await observe(desk, desk.address(command.safe))
     async with desk.database.write() as session:
-        safe = await lock_safe(session, address)
-        if (known := await _with_key(session, command.key)) is not None:
-            wanted = transaction_for(command.calls, known.nonce, multi_send=desk.multi_send)
-            if known.safe != address or transaction_of(known) != wanted:
-                raise ProposalConflict(f"proposal {command.key!r} exists with other calls: one key stands for one plan")
-            return known.hash
-        nonce = safe.next_nonce if command.at_nonce is None else command.at_nonce
-        if not safe.nonce <= nonce <= safe.next_nonce:
-            raise ProposalConflict(f"nonce {nonce} is used, or beyond the next one: {safe.nonce} to {safe.next_nonce} are open")
-        transaction = transaction_for(command.calls, nonce, multi_send=desk.multi_send)
-        return await _insert(session, desk, safe, transaction, command, final)
+        return await propose_within(session, command, desk, at=final)
+
+
+async def propose_within(session: WriteSession, command: ProposeCalls, desk: SafeDesk, *, at: BlockStamp) -> Hash32:
+    """The same in the caller's transaction, for what must be written together; the Safe was observed at `at`."""
+    address = desk.address(command.safe)
+    safe = await lock_safe(session, address)
+    if (known := await _with_key(session, command.key)) is not None:
+        wanted = transaction_for(command.calls, known.nonce, multi_send=desk.multi_send)
+        if known.safe != address or transaction_of(known) != wanted:
+            raise ProposalConflict(f"proposal {command.key!r} exists with other calls: one key stands for one plan")
+        return known.hash
+    nonce = safe.next_nonce if command.at_nonce is None else command.at_nonce
+    if not safe.nonce <= nonce <= safe.next_nonce:
+        raise ProposalConflict(f"nonce {nonce} is used, or beyond the next one: {safe.nonce} to {safe.next_nonce} are open")
+    transaction = transaction_for(command.calls, nonce, multi_send=desk.multi_send)
+    return await _insert(session, desk, safe, transaction, command, at)
 
 
 async def propose_rejection(hash_: Hash32, desk: SafeDesk, *, proposed_by: Address) -> Hash32:

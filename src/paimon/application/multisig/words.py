@@ -50,5 +50,9 @@ def _describe(call: Call, safe: Address, nonce: int, contracts: FundContracts) -
     except UnknownCall as error:
         return CallInWords(call, contract, None, {}, f"{where}: {error}{value}")
     told = plain(arguments)
-    words = f"{where}.{function}({', '.join(f'{name}={each}' for name, each in told.items())}){value}"
-    return CallInWords(call, contract, function, told, words)
+    return CallInWords(call, contract, function, told, f"{spoken(where, function, told)}{value}")
+
+
+def spoken(where: str, function: str, told: Mapping[str, Any]) -> str:
+    """`AssetController.allocateToLayer(tier=1, amount=5)`"""
+    return f"{where}.{function}({', '.join(f'{name}={each}' for name, each in told.items())})"

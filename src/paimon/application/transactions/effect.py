@@ -3,6 +3,7 @@
 from typing import Final
 
 from paimon.application.transactions.node import read_effect
+from paimon.application.transactions.plan_step import effect_of_step
 from paimon.domain.chain import Address, BlockStamp, Hash32, hex0x
 from paimon.domain.safe import SafeScope, SafeTransaction, hash_card
 from paimon.domain.transaction import Effect, IntentKind
@@ -27,6 +28,8 @@ async def effect_of_intent(
     """
     if intent.kind is IntentKind.EXECUTE_SAFE:
         return await _execution(SafeContract(contracts.rpc, SafeScope(chain_id, Address(intent.to_address))), intent, at)
+    if intent.kind is IntentKind.PLAN_STEP:
+        return await effect_of_step(contracts, intent, at=at)
     effect, state = await read_effect(contracts, intent.kind, intent.request_id, at=at)
     return effect, f"request {intent.request_id} is {state} at block {at.number}"
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paimon.domain.chain import Address, BlockStamp, Hash32, checksum, hex0x
+from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, checksum, hex0x
 from paimon.domain.node_answer import NodeAnswer, classify_answer
 from paimon.domain.redemption import OnChainStatus
 from paimon.domain.signing import FeeKind, Fees, market_fees
 from paimon.domain.transaction import Call, Effect, IntentKind, effect_of
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import block_stamp
+from paimon.infrastructure.blockchain.movements import moves_nothing
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 from paimon.infrastructure.blockchain.safe import in_words
 
@@ -81,7 +82,7 @@ async def quote(
     `fees` is None when the present price is above the cap.
 
     Raises:
-        CallReverted: the call would not pass, with the contract's reason in words, or the node's.
+        CallReverted: the call would not pass, with the contract's reason in words, or the node's; or it would do nothing.
     """
     what = _call_object(wallet, call)
     requests: list[Request] = [
@@ -92,13 +93,15 @@ async def quote(
         *_fee_requests(fee_kind),
     ]
     try:
-        _result, gas, balance, latest, settled, *price = await contracts.rpc.batch(requests)
+        result, gas, balance, latest, settled, *price = await contracts.rpc.batch(requests)
     except RpcError as error:
         if error.method not in ("eth_call", "eth_estimateGas"):
             raise
         # The node's own words where it is no revert ("gas required exceeds allowance"): about this call, so this intent waits.
         reverted = explain_revert(contracts, error.revert_data) if error.is_revert else CallReverted(error.message, None)
         raise reverted from error
+    if moves_nothing(call, bytes.fromhex(result[2:]), contracts.abis[ContractName.ASSET_CONTROLLER]):
+        raise CallReverted("it would succeed and do nothing", None)
     return Quote(
         gas_estimate=int(gas, 16),
         fees=_fees(fee_kind, price, cap_wei),

@@ -25,6 +25,7 @@ from paimon.application.transactions.notes import call_of, close, requeue, tell
 from paimon.application.transactions.store import (
     call_attempts,
     find_due,
+    find_plan,
     has_attempts,
     list_sending,
     list_votes,
@@ -99,8 +100,9 @@ async def prepare_next(desk: Desk, wallet: Address) -> Step:
             wait(transaction)
             return Step.NEXT
         intent.status = advance_intent(intent.status, IntentStatus.SIMULATED)
+        votes, plan = await list_votes(session, intent), await find_plan(session, intent)
         try:
-            signed = await desk.signer.sign(SignRequest(wallet, transaction, await list_votes(session, intent)))
+            signed = await desk.signer.sign(SignRequest(wallet, transaction, votes, plan))
         except SignerUnavailable as unavailable:
             tell(intent, str(unavailable))
             return Step.STOP

@@ -22,6 +22,7 @@ from paimon.application.transactions.notes import call_of, tell
 from paimon.application.transactions.prepare import new_attempt, reserved_wei
 from paimon.application.transactions.store import (
     call_attempts,
+    find_plan,
     list_asked,
     list_sending,
     list_votes,
@@ -100,8 +101,9 @@ async def _replace(
     if isinstance(transaction, str):
         return transaction
     votes = () if cancels else await list_votes(session, intent)
+    plan = await find_plan(session, intent)
     try:
-        signed = await desk.signer.sign(SignRequest(Address(intent.wallet), transaction, votes))
+        signed = await desk.signer.sign(SignRequest(Address(intent.wallet), transaction, votes, plan))
     except (SignerUnavailable, SigningRefused) as error:
         return f"stuck at nonce {transaction.nonce}, and the replacement is not signed: {error}"
     for attempt in attempts:

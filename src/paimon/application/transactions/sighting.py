@@ -13,7 +13,6 @@ from paimon.application.transactions.node import read_counts
 from paimon.application.transactions.store import lock_wallet
 from paimon.domain.chain import Address
 from paimon.domain.risk import RiskKind, low_gas, low_gas_subject
-from paimon.domain.transaction import WalletName
 
 
 async def look_at_wallet(desk: Desk, wallet: Address) -> None:
@@ -22,7 +21,7 @@ async def look_at_wallet(desk: Desk, wallet: Address) -> None:
     Raises:
         RpcUnavailable, RpcError: nothing was changed.
     """
-    configured = {desk.options.keeper: WalletName.KEEPER, desk.options.approver: WalletName.APPROVER}
+    configured = desk.options.sending_keys()
     async with desk.database.write() as session:
         if (name := configured.get(wallet)) is not None:
             await register_wallet(session, wallet, name)

@@ -19,6 +19,7 @@ from paimon.domain.signing import SignedVote
 from paimon.domain.transaction import OPEN_ATTEMPTS, AttemptStatus, IntentKind, IntentStatus
 from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import ApprovalRecord, TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.plans import Plan, PlanCall
 from paimon.infrastructure.database.sessions import WriteSession
 
 VERDICT_OF = {IntentKind.APPROVE_REDEMPTION: Verdict.APPROVE, IntentKind.REJECT_REDEMPTION: Verdict.REJECT}
@@ -123,6 +124,7 @@ async def standing_of(session: AsyncSession, intent: TransactionIntent) -> Stand
         mined_at=next((each.block_number for each in attempts if each.status is AttemptStatus.MINED), None),
         lowest=lowest_nonce,
         has_later_try=bool(has_later_try),
+        has_limits=intent.kind is IntentKind.PLAN_STEP,
     )
 
 
@@ -141,6 +143,16 @@ async def list_votes(session: WriteSession, intent: TransactionIntent) -> tuple[
         .order_by(ApprovalRecord.decided_at)
     )
     return tuple(SignedVote(each.typed_data, each.signature) for each in await session.scalars(query))
+
+
+async def find_plan(session: WriteSession, intent: TransactionIntent) -> str | None:
+    """The name of the plan this is a call of, or a Safe's batch for: all of one name count together."""
+    if intent.kind is IntentKind.EXECUTE_SAFE:
+        this = Plan.proposal == intent.request_id.to_bytes(32, "big")
+    else:
+        this = Plan.id.in_(select(PlanCall.plan_id).where(PlanCall.intent_id == intent.id))
+    query = select(Plan.name).where(this)
+    return (await session.scalars(query)).one_or_none()
 
 
 def call_attempts(intent: TransactionIntent) -> list[TransactionAttempt]:

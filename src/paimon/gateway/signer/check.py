@@ -15,15 +15,17 @@ Everything else is refused, with a code that stays the same and a sentence for p
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from paimon.domain.approval import Verdict
 from paimon.domain.chain import ContractName, checksum
 from paimon.domain.multi_send import ForeignDelegatecall, UnreadableBatch, calls_of
 from paimon.domain.signing import SignRequest, UnsignedTransaction
 from paimon.domain.transaction import Call
+from paimon.domain.wallets import MoneyFunction
 from paimon.gateway.signer.policy import MOVING, KeyTable, SafeTable, SignableFunction, SignerPolicy
 from paimon.infrastructure.blockchain.abi import ContractAbi, UnknownCall, plain
+from paimon.infrastructure.blockchain.movements import MoneyCall
 from paimon.infrastructure.blockchain.safe import read_execution
 
 
@@ -90,11 +92,8 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(MoneyCall):
     """Money of the fund moved between cash and assets, of its own; it never leaves the vault but for an asset."""
-
-    function: SignableFunction
-    arguments: Mapping[str, Any]
 
     def __str__(self) -> str:
         return f"{self.function}({', '.join(str(each) for each in plain(dict(self.arguments)).values())})"
@@ -174,7 +173,7 @@ def _permitted(
             Refusal.FUNCTION_NOT_ALLOWED, f"key {key.name} may call {allowed or 'nothing'} of the {contract}, not {name}"
         )
     if name in MOVING:
-        return Movement(SignableFunction(name), arguments)
+        return Movement(MoneyFunction(name), arguments)
     request_id = int(arguments["requestId"])
     if name in _SETTLEMENTS:
         return Settlement(request_id)
@@ -216,4 +215,4 @@ def _inner(call: Call, safe: SafeTable, policy: SignerPolicy, abis: Mapping[Cont
         return None
     if contract is not ContractName.ASSET_CONTROLLER or name not in safe.functions:
         raise Refused(Refusal.FUNCTION_NOT_ALLOWED, f"the {safe.name} Safe may not call {name} of the {contract}")
-    return Movement(SignableFunction(name), arguments)
+    return Movement(MoneyFunction(name), arguments)

@@ -18,10 +18,11 @@ from paimon.domain.vote import VoteScope
 from paimon.gateway.signer.check import Movement, Refusal, Refused, Ruling, SafeExecution, examine
 from paimon.gateway.signer.ledger import Ledger, SignedSpend
 from paimon.gateway.signer.policy import SignerPolicy
-from paimon.gateway.signer.spending import amount_of, settle_ledger
+from paimon.gateway.signer.spending import settle_ledger
 from paimon.gateway.signer.votes import ChainFacts, read_votes, require_carried
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts, Read
 from paimon.infrastructure.blockchain.finality import ChainAdapter
+from paimon.infrastructure.blockchain.movements import amounts_of
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
@@ -88,7 +89,7 @@ class SigningDesk:
             final = await self._final_block()
             try:
                 await settle_ledger(self._ledger, request.wallet, self._contracts.rpc, final=final)
-                amount = RawAmount(sum([await amount_of(each, self._contracts, at=final) for each in movements]))
+                amount = RawAmount(sum(await amounts_of(movements, self._contracts, at=final)))
             except CallReverted as error:
                 told = ", ".join(each.function for each in movements)
                 raise Refused(Refusal.UNKNOWN_CALL, f"what {told} moves cannot be told: {error}") from error

@@ -47,7 +47,8 @@
     [[safes]]                                    # what a key that may execTransaction may execute of them
     name = "warm"
     address = "0x…"
-    functions = ["allocateToLayer", "purchaseAsset", "redeemAsset", "rebalanceBuffer", "executeWaterfallLiquidation"]
+    functions = ["allocateToLayer", "purchaseAsset", "redeemAsset", "rebalanceBuffer", "executeWaterfallLiquidation",
+                 "createOTCOrder", "executeOTCPayment", "confirmOTCDelivery"]
     plan_limit = 100000
     day_limit = 2000000
 
@@ -91,6 +92,9 @@ class SignableFunction(StrEnum):
     REDEEM = "redeemAsset"
     REBALANCE_BUFFER = "rebalanceBuffer"
     WATERFALL = "executeWaterfallLiquidation"
+    CREATE_OTC = "createOTCOrder"
+    PAY_OTC = "executeOTCPayment"
+    CONFIRM_OTC = "confirmOTCDelivery"
     EXECUTE = "execTransaction"
 
 
@@ -104,7 +108,12 @@ MOVING: Final = frozenset(
 )
 """Functions that decide over the fund's money: a key that has one has limits."""
 
-MOVING_BY_SAFE: Final = MOVING | {SignableFunction.WATERFALL}
+MOVING_BY_SAFE: Final = MOVING | {
+    SignableFunction.WATERFALL,
+    SignableFunction.CREATE_OTC,
+    SignableFunction.PAY_OTC,
+    SignableFunction.CONFIRM_OTC,
+}
 """What a Safe with limits may have executed."""
 
 
@@ -154,8 +163,8 @@ class KeyTable(_Table):
 
     @model_validator(mode="after")
     def _has_functions_of_keys(self) -> Self:
-        if SignableFunction.WATERFALL in self.functions:
-            raise ValueError(f"key {self.name} may not call {SignableFunction.WATERFALL}: only a Safe may")
+        if for_safes := self.functions & (MOVING_BY_SAFE - MOVING):
+            raise ValueError(f"key {self.name} may not call {', '.join(sorted(for_safes))}: only a Safe may")
         if SignableFunction.EXECUTE in self.functions and self.moves_money:
             raise ValueError(f"key {self.name} executes for Safes and moves money itself: that takes two keys")
         return self

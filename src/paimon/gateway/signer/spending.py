@@ -1,58 +1,13 @@
-"""What a call moves, by the signer's own reads, and whether the key's limits and ledger leave room for it.
+"""What the ledger learns from the chain: which of a wallet's signed transactions did move money.
 
-| Call | Counts for |
-|---|---|
-| `allocateToLayer` | its amount |
-| `purchaseAsset` | its amount |
-| `redeemAsset` | its tokens at the fund's oracle price, rounded up |
-| `rebalanceBuffer` | how far the buffer is from its target |
-| `executeWaterfallLiquidation` | the amount it is to free |
-
-All at one final block. Before a limit refuses anything, nonces that have become final since are looked up: what reverted,
-or was replaced by something else, counts no longer.
+What a call moves is read by `infrastructure/blockchain/movements`, at a final block and over the signer's own endpoint.
+Before a limit refuses anything, nonces that have become final since are looked up: what reverted, or was replaced by
+something else, counts no longer.
 """
 
-from paimon.domain.chain import Address, BlockStamp, ContractName, checksum, hex0x
-from paimon.domain.units import RawAmount, Rounding, divide
-from paimon.gateway.signer.check import Movement
+from paimon.domain.chain import Address, BlockStamp, checksum, hex0x
 from paimon.gateway.signer.ledger import Ledger
-from paimon.gateway.signer.policy import SignableFunction
-from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts, Read
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
-
-_CONTROLLER = ContractName.ASSET_CONTROLLER
-
-
-async def amount_of(movement: Movement, contracts: FundContracts, *, at: BlockStamp) -> RawAmount:
-    """In units of the vault's asset.
-
-    Raises:
-        CallReverted: the token is not one of the fund's, or has no price.
-        RpcUnavailable, RpcError.
-    """
-    arguments = movement.arguments
-    match movement.function:
-        case SignableFunction.ALLOCATE:
-            return RawAmount(arguments["amount"])
-        case SignableFunction.PURCHASE:
-            return RawAmount(arguments["usdtAmount"])
-        case SignableFunction.REDEEM:
-            return await _worth(Address(arguments["token"]), arguments["tokenAmount"], contracts, at=at)
-        case SignableFunction.REBALANCE_BUFFER:
-            (pool,) = await contracts.read([Read(_CONTROLLER, "getBufferPoolInfo")], at=at)
-            return RawAmount(abs(pool["total"] - pool["target"]))
-        case SignableFunction.WATERFALL:
-            return RawAmount(arguments["amountNeeded"])
-    raise AssertionError(f"unreachable: {movement.function} moves no money")
-
-
-async def _worth(token: Address, amount: int, contracts: FundContracts, *, at: BlockStamp) -> RawAmount:
-    oracle, configs = await contracts.read([Read(_CONTROLLER, "oracleAdapter"), Read(_CONTROLLER, "getAssetConfigs")], at=at)
-    decimals = next((each["decimals"] for each in configs if Address(each["token"]) == token), None)
-    if decimals is None:
-        raise CallReverted(f"{checksum(token)} is not an asset of the fund", None)
-    price = await contracts.price(Address(oracle), token, at=at)
-    return RawAmount(divide(amount * price, 10**decimals, rounding=Rounding.UP))
 
 
 async def settle_ledger(ledger: Ledger, wallet: Address, rpc: Rpc, *, final: BlockStamp) -> None:

@@ -119,8 +119,7 @@ async def _handle(house: House, message_id: int) -> None:
 
 
 async def _drive_wallets(house: House) -> None:
-    sending = house.settings.sending
-    for wallet in dict.fromkeys((sending.approver, sending.keeper)):
+    for wallet in house.settings.sending.sending_keys():
         await drive_wallet(house, checksum(wallet))
 
 

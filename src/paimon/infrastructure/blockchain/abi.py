@@ -54,6 +54,8 @@ class Entry:
     name: str
     inputs: tuple[Parameter, ...]
     outputs: tuple[Parameter, ...] = ()
+    is_read: bool = False
+    """A function that changes nothing."""
 
     @property
     def signature(self) -> str:
@@ -176,7 +178,8 @@ def _entry(item: Mapping[str, Any]) -> Entry:
     def parameters(key: str) -> tuple[Parameter, ...]:
         return tuple(Parameter.from_json(each) for each in item.get(key, ()))
 
-    return Entry(item["name"], parameters("inputs"), parameters("outputs"))
+    is_read = item.get("stateMutability") in ("view", "pure")
+    return Entry(item["name"], parameters("inputs"), parameters("outputs"), is_read)
 
 
 def _from_topic(parameter: Parameter, topic: bytes) -> Any:

@@ -44,7 +44,7 @@ class HealthDesk:
                 rpc=house.rpc,
                 chain=house.chain,
                 signer=house.signer,
-                wallets=(settings.sending.keeper, settings.sending.approver),
+                wallets=tuple(settings.sending.sending_keys()),
                 limits=settings.health,
                 low_balance_wei=settings.sending.low_balance_wei,
             )

@@ -1,0 +1,40 @@
+"""The dry run: what this plan would need, and what it would do. Nothing is written, and nothing is reserved."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from paimon.application.plans.calls import WantedPlan, read_calls
+from paimon.application.plans.desk import PlanDesk
+from paimon.application.plans.simulate import Simulated, simulate
+from paimon.application.plans.weigh import Valued, value_calls, weigh
+from paimon.domain.chain import Hash32
+from paimon.domain.plan import PlanOrder, plan_document
+from paimon.domain.wallets import Choice
+from paimon.infrastructure.database.clock import database_now
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`simulated` and `document`, what to sign to have it carried out so, are there when a wallet may do it."""
+
+    choice: Choice
+    valued: Valued
+    simulated: list[Simulated]
+    document: dict[str, Any] | None
+
+
+async def preview_plan(wanted: WantedPlan, desk: PlanDesk) -> Preview:
+    """Raises BadPlan, RpcUnavailable, RpcError."""
+    valued = await value_calls(read_calls(wanted.calls, desk.contracts), desk)
+    async with desk.database.read() as session:
+        choice = await weigh(session, desk, wanted.plan, valued)
+        expires_at = await database_now(session) + timedelta(seconds=desk.signature_ttl_seconds_max)
+    if choice.wallet is None or (sender := desk.address(choice.wallet)) is None:
+        return Preview(choice, valued, [], None)
+    order = PlanOrder(
+        wanted.key, wanted.plan, tuple(each.step for each in valued.calls), choice.wallet, choice.amount, wanted.reason
+    )
+    document = plan_document(order, nonce=Hash32(secrets.token_bytes(32)), expires_at=expires_at, scope=desk.scope)
+    return Preview(choice, valued, await simulate(valued, sender, desk.contracts), document)

@@ -1,0 +1,111 @@
+"""What calls of the AssetController move, in units of the vault's asset, read at one block; and whether one would move nothing.
+
+| Call | Counts for |
+|---|---|
+| `allocateToLayer`, `purchaseAsset` | its amount |
+| `redeemAsset` | its tokens at the fund's oracle price, rounded up |
+| `rebalanceBuffer` | how far the buffer is from its target, and what the calls before it could widen that by |
+| `executeWaterfallLiquidation` | the amount it is to free |
+| `executeOTCPayment` | the order's amount; the order must be there already |
+| `createOTCOrder`, `confirmOTCDelivery` | nothing: they move no USDT |
+
+The application weighs a plan by this, and the signer, by reads of its own, every transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from paimon.domain.chain import Address, BlockStamp, ContractName, checksum
+from paimon.domain.transaction import Call
+from paimon.domain.units import RawAmount, Rounding, divide
+from paimon.domain.wallets import MoneyFunction
+from paimon.infrastructure.blockchain.abi import ContractAbi
+from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts, Read
+
+_CONTROLLER: Final = ContractName.ASSET_CONTROLLER
+
+AMOUNT_OF: Final[Mapping[MoneyFunction, str]] = {
+    MoneyFunction.ALLOCATE: "amount",
+    MoneyFunction.PURCHASE: "usdtAmount",
+    MoneyFunction.REDEEM: "tokenAmount",
+    MoneyFunction.WATERFALL: "amountNeeded",
+    MoneyFunction.CREATE_OTC: "usdtAmount",
+    MoneyFunction.CONFIRM_OTC: "actualTokens",
+}
+"""The argument that says how much; of none it would be for nothing."""
+
+_SAYS_HOW_MUCH: Final = frozenset(
+    {MoneyFunction.ALLOCATE, MoneyFunction.PURCHASE, MoneyFunction.REDEEM, MoneyFunction.WATERFALL}
+)
+"""Functions that return what they did, and succeed having done nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyCall:
+    """One of them with its arguments by name."""
+
+    function: MoneyFunction
+    arguments: Mapping[str, Any]
+
+
+async def amounts_of(calls: Sequence[MoneyCall], contracts: FundContracts, *, at: BlockStamp) -> list[RawAmount]:
+    """What each counts for, when they are made in this order.
+
+    Raises:
+        CallReverted: a token is not one of the fund's or has no price; an OTC order is not there.
+        RpcUnavailable, RpcError.
+    """
+    amounts: list[RawAmount] = []
+    for each in calls:
+        amount = await _amount_of(each, contracts, at=at)
+        # What is bought before it is cash that the buffer lacks then.
+        before = sum(amounts) if each.function is MoneyFunction.REBALANCE_BUFFER else 0
+        amounts.append(RawAmount(amount + before))
+    return amounts
+
+
+async def _amount_of(call: MoneyCall, contracts: FundContracts, *, at: BlockStamp) -> int:
+    arguments = call.arguments
+    match call.function:
+        case MoneyFunction.REDEEM:
+            return await _worth(Address(arguments["token"]), arguments["tokenAmount"], contracts, at=at)
+        case MoneyFunction.REBALANCE_BUFFER:
+            total, target = await read_buffer(contracts, at=at)
+            return abs(total - target)
+        case MoneyFunction.PAY_OTC:
+            return await _owed(arguments["orderId"], contracts, at=at)
+        case MoneyFunction.CREATE_OTC | MoneyFunction.CONFIRM_OTC:
+            return 0
+    return int(arguments[AMOUNT_OF[call.function]])
+
+
+async def read_buffer(contracts: FundContracts, *, at: BlockStamp) -> tuple[int, int]:
+    """What the buffer has, and its target."""
+    (pool,) = await contracts.read([Read(_CONTROLLER, "getBufferPoolInfo")], at=at)
+    return int(pool["total"]), int(pool["target"])
+
+
+async def _worth(token: Address, amount: int, contracts: FundContracts, *, at: BlockStamp) -> int:
+    oracle, configs = await contracts.read([Read(_CONTROLLER, "oracleAdapter"), Read(_CONTROLLER, "getAssetConfigs")], at=at)
+    decimals = next((each["decimals"] for each in configs if Address(each["token"]) == token), None)
+    if decimals is None:
+        raise CallReverted(f"{checksum(token)} is not an asset of the fund", None)
+    price = await contracts.price(Address(oracle), token, at=at)
+    return divide(amount * price, 10**decimals, rounding=Rounding.UP)
+
+
+async def _owed(order_id: int, contracts: FundContracts, *, at: BlockStamp) -> int:
+    (manager,) = await contracts.read([Read(_CONTROLLER, "otcManager")], at=at)
+    (order,) = await contracts.read([Read(ContractName.OTC_MANAGER, "getOrder", (order_id,), address=Address(manager))], at=at)
+    if not order["usdtAmount"]:  # in a deployment that answers for orders it does not have
+        raise CallReverted(f"there is no OTC order {order_id}", None)
+    return int(order["usdtAmount"])
+
+
+def moves_nothing(call: Call, result: bytes, abi: ContractAbi) -> bool:
+    """Whether a call that passed by its result would do nothing: a success without effect is none."""
+    entry = abi.functions_by_selector.get(call.data[:4])
+    if entry is None or entry.name not in {each.value for each in _SAYS_HOW_MUCH}:
+        return False
+    return int.from_bytes(result) == 0

@@ -1,0 +1,91 @@
+"""Plans as they were handed in: which wallet was chosen and why, what each call counts for, and who signed for it.
+
+How a plan stands is read off what carries it out: the intents of its calls, or its Safe's proposal.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, SmallInteger, Text, func
+from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from paimon.domain.chain import ContractName, Hash32
+from paimon.domain.wallets import PlanWallet
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.multisig import SafeProposal
+from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.types import (
+    AddressBytes,
+    HashBytes,
+    Instant,
+    Uint256,
+    enum_check,
+    enum_column,
+    length_check,
+    uint256_check,
+)
+
+SCHEMA = {"schema": "owned"}
+
+
+class Plan(Base):
+    """One piece of a plan. The key says what for; the same key with other calls is refused. All of one name is one plan."""
+
+    __tablename__ = "plans"
+    __table_args__ = (
+        enum_check("wallet", PlanWallet),
+        *length_check(32, "payload_hash", "proposal", "nonce"),
+        *length_check(20, "asked_by"),
+        *uint256_check("amount"),
+        CheckConstraint("(wallet = 'hot') = (proposal IS NULL)", name="proposed_to_a_safe"),
+        CheckConstraint(
+            "num_nonnulls(asked_by, nonce, typed_data, signature, signature_expires_at) IN (0, 5)", name="signed_whole"
+        ),
+        Index("ix_plans_name", "name"),
+        Index("ix_plans_wallet", "wallet", "created_at"),
+        SCHEMA,
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(Text, unique=True)
+    payload_hash: Mapped[HashBytes]
+    name: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    wallet: Mapped[PlanWallet] = enum_column(PlanWallet)
+    amount: Mapped[Uint256]
+    # Why no smaller wallet, in words.
+    passed_over: Mapped[list[Any]]
+    proposal: Mapped[Hash32 | None] = mapped_column(BYTEA, ForeignKey("owned.safe_proposals.hash"), unique=True)
+    created_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    # Who wanted it, verifiable by anyone without this system. NULL: this house, by a rule of its own.
+    asked_by: Mapped[bytes | None] = mapped_column(BYTEA)
+    nonce: Mapped[Hash32 | None] = mapped_column(BYTEA, unique=True)
+    typed_data: Mapped[dict[str, Any] | None]
+    signature: Mapped[bytes | None] = mapped_column(BYTEA)
+    signature_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    calls: Mapped[list["PlanCall"]] = relationship(lazy="raise", order_by="PlanCall.place")
+    safe_proposal: Mapped[SafeProposal | None] = relationship(lazy="raise")
+
+
+class PlanCall(Base):
+    """One call of a plan, what it counts for, and the intent that makes it where the hot key does."""
+
+    __tablename__ = "plan_calls"
+    __table_args__ = (
+        enum_check("contract", ContractName),
+        *length_check(20, "to_address"),
+        *uint256_check("amount"),
+        CheckConstraint("place >= 0", name="place_counts_up"),
+        SCHEMA,
+    )
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("owned.plans.id"), primary_key=True)
+    place: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    contract: Mapped[ContractName] = enum_column(ContractName)
+    function: Mapped[str] = mapped_column(Text)
+    words: Mapped[str] = mapped_column(Text)
+    to_address: Mapped[AddressBytes]
+    data: Mapped[bytes] = mapped_column(BYTEA)
+    amount: Mapped[Uint256]
+    intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("owned.transaction_intents.id"), unique=True)
+    intent: Mapped[TransactionIntent | None] = relationship(lazy="raise")
