@@ -73,13 +73,13 @@ def _wallets(numbers: Sequence[int]) -> list[Address]:
 
 
 def safe_policy(fund: TestFund, safes: FundSafes, folder: Path) -> Path:
-    """A signer's policy by which the keeper executes for both; the warm one has limits."""
-    path = make_policy(fund, folder, names=("keeper", "approver"))
+    """A signer's policy by which the keeper executes for both; the warm one has limits, and so has the hot key."""
+    path = make_policy(fund, folder, names=("keeper", "approver", "hot"))
     policy = load_policy(path)
     executes = policy.keys[0].model_copy(update={"functions": frozenset({SignableFunction.SETTLE, SignableFunction.EXECUTE})})
     warm = SafeTable(name="warm", address=safes.warm, functions=MOVING_BY_SAFE, plan_limit=PLAN_LIMIT, day_limit=DAY_LIMIT)
     changes = {
-        "keys": (executes, policy.keys[1]),
+        "keys": (executes, *policy.keys[1:]),
         "safes": (warm, SafeTable(name="cold", address=safes.cold)),
         "contracts": policy.contracts.model_copy(update={"multi_send": safes.yard.multi_send}),
     }

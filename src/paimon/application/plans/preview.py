@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from paimon.application.plans.calls import WantedPlan, read_calls
@@ -23,6 +23,7 @@ class Preview:
     valued: Valued
     simulated: list[Simulated]
     document: dict[str, Any] | None
+    expires_at: datetime
 
 
 async def preview_plan(wanted: WantedPlan, desk: PlanDesk) -> Preview:
@@ -30,11 +31,12 @@ async def preview_plan(wanted: WantedPlan, desk: PlanDesk) -> Preview:
     valued = await value_calls(read_calls(wanted.calls, desk.contracts), desk)
     async with desk.database.read() as session:
         choice = await weigh(session, desk, wanted.plan, valued)
-        expires_at = await database_now(session) + timedelta(seconds=desk.signature_ttl_seconds_max)
+        now = await database_now(session)
+    expires_at = now.replace(microsecond=0) + timedelta(seconds=desk.signature_ttl_seconds_max)
     if choice.wallet is None or (sender := desk.address(choice.wallet)) is None:
-        return Preview(choice, valued, [], None)
+        return Preview(choice, valued, [], None, expires_at)
     order = PlanOrder(
         wanted.key, wanted.plan, tuple(each.step for each in valued.calls), choice.wallet, choice.amount, wanted.reason
     )
     document = plan_document(order, nonce=Hash32(secrets.token_bytes(32)), expires_at=expires_at, scope=desk.scope)
-    return Preview(choice, valued, await simulate(valued, sender, desk.contracts), document)
+    return Preview(choice, valued, await simulate(valued, sender, desk.contracts), document, expires_at)
