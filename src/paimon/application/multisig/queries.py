@@ -81,13 +81,13 @@ async def list_proposals(
         .order_by(Safe.name.desc(), SafeProposal.nonce.desc(), SafeProposal.created_at.desc(), SafeProposal.hash)
     )
     found: Page[SafeProposal] = await fetch_page(session, with_signatures(query), page, lambda row: row)
-    return Page(await _states(session, found.items, desk), found.total, found.request)
+    return Page(await states_of(session, found.items, desk), found.total, found.request)
 
 
 async def get_proposal_file(session: AsyncSession, hash_: Hash32, desk: SafeDesk) -> ProposalFile:
     """Raises ProposalNotFound."""
     row = await get_proposal(session, hash_)
-    (state,) = await _states(session, [row], desk)
+    (state,) = await states_of(session, [row], desk)
     transaction, scope = transaction_of(row), desk.scope(Address(row.safe))
     takes_signatures = row.outcome is None and state.status is not ProposalStatus.EXPIRED
     return ProposalFile(
@@ -98,7 +98,8 @@ async def get_proposal_file(session: AsyncSession, hash_: Hash32, desk: SafeDesk
     )
 
 
-async def _states(session: AsyncSession, rows: Sequence[SafeProposal], desk: SafeDesk) -> list[ProposalState]:
+async def states_of(session: AsyncSession, rows: Sequence[SafeProposal], desk: SafeDesk) -> list[ProposalState]:
+    """How these proposals, loaded with their signatures, stand."""
     now = await database_now(session)
     safes = {each.address: each for each in await session.scalars(select(Safe).where(Safe.address.in_({r.safe for r in rows})))}
     rivals = await competitors(session, rows)

@@ -95,7 +95,7 @@ async def _sum(session: AsyncSession, which: ColumnElement[bool], *, now: dateti
         .join(intent, intent.id == PlanCall.intent_id)
         .where(which, or_(intent.closed_at.is_(None), sent))
     )
-    is_executing = proposal.hash.in_(await _executing(session))
+    is_executing = proposal.hash.in_(await list_executing(session))
     executed = proposal.outcome == Outcome.EXECUTED
     of_safe = (
         select(func.coalesce(func.sum(Plan.amount), 0))
@@ -112,7 +112,7 @@ async def _sum(session: AsyncSession, which: ColumnElement[bool], *, now: dateti
     return RawAmount(int(by_key) + int(by_safe))
 
 
-async def _executing(session: AsyncSession) -> list[bytes]:
+async def list_executing(session: AsyncSession) -> list[bytes]:
     """Hashes of the proposals that a transaction of ours is to execute."""
     kind = TransactionIntent.kind == IntentKind.EXECUTE_SAFE
     found = await session.scalars(select(TransactionIntent.request_id).where(kind, TransactionIntent.closed_at.is_(None)))

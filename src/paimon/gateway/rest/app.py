@@ -13,7 +13,7 @@ from paimon.composition import House, open_house, require_ready
 from paimon.gateway.rest import errors
 from paimon.gateway.rest.openapi import describe
 from paimon.gateway.rest.request_frame import RequestFrame
-from paimon.gateway.rest.routes import approvals, auth, desk, fund, multisig, nav, redemptions, register, risk, system
+from paimon.gateway.rest.routes import approvals, auth, desk, fund, multisig, nav, plans, redemptions, register, risk, system
 from paimon.gateway.websocket import endpoint
 from paimon.gateway.websocket.feed import Feed
 from paimon.gateway.websocket.hub import Hub
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     api = APIRouter(prefix=BASE)
-    for group in (auth, fund, nav, register, redemptions, approvals, desk, multisig, risk, system):
+    for group in (auth, fund, nav, register, redemptions, approvals, plans, desk, multisig, risk, system):
         api.include_router(group.router)
     api.include_router(system.probes)
     api.include_router(endpoint.router)

@@ -52,9 +52,10 @@ class Envelope(ApiModel, Generic[Data]):
 
 
 class ErrorDetail(ApiModel):
-    """What is wrong with one field of the request."""
+    """What is wrong with one field of the request; `code` stays the same where a part of the API has codes of its own."""
 
     field: str
+    code: str | None = None
     message: str
 
 

@@ -23,9 +23,12 @@ from paimon.application.books.explain import NothingBetween
 from paimon.application.books.nav import TooManyPoints
 from paimon.application.books.overview import SnapshotNotFound
 from paimon.application.multisig.desk import NoSuchSafe
-from paimon.application.multisig.propose import ProposalConflict
+from paimon.application.multisig.propose import HashMismatch, ProposalConflict
 from paimon.application.multisig.sign import SignatureRefused
 from paimon.application.multisig.store import ProposalNotFound
+from paimon.application.plans.calls import BadPlan
+from paimon.application.plans.queries import PlanNotFound
+from paimon.application.plans.submit import NoWalletMay, PlanDrifted, PlanNotPossible
 from paimon.application.redemptions.queries import RedemptionNotFound
 from paimon.application.redemptions.settle_one import NothingRecorded
 from paimon.application.redemptions.settlement import NotDue, NotSettleable
@@ -79,6 +82,7 @@ _NODE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain'
 
 TABLE: Final[Mapping[type[Exception], Rule]] = {
     InvalidInput: Rule(400, ErrorCode.VALIDATION_ERROR),
+    BadPlan: Rule(400, ErrorCode.VALIDATION_ERROR),
     BlockNotRecorded: Rule(400, ErrorCode.VALIDATION_ERROR, field="block"),
     MalformedMessage: Rule(400, ErrorCode.VALIDATION_ERROR, field="message"),
     NotAnOwner: Rule(400, ErrorCode.VALIDATION_ERROR, field="owner"),
@@ -97,6 +101,7 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     SignerMismatch: Rule(403, ErrorCode.FORBIDDEN),
     VoterNotAllowed: Rule(403, ErrorCode.FORBIDDEN),
     IntentNotFound: Rule(404, ErrorCode.NOT_FOUND),
+    PlanNotFound: Rule(404, ErrorCode.NOT_FOUND),
     ProposalNotFound: Rule(404, ErrorCode.NOT_FOUND),
     WalletNotFound: Rule(404, ErrorCode.NOT_FOUND),
     RedemptionNotFound: Rule(404, ErrorCode.NOT_FOUND),
@@ -106,18 +111,22 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     AlreadySigned: Rule(409, ErrorCode.CONFLICT),
     AlreadyVoted: Rule(409, ErrorCode.CONFLICT),
     DeedNotPossible: Rule(409, ErrorCode.CONFLICT),
+    NoWalletMay: Rule(409, ErrorCode.CONFLICT),
     NoSuchSafe: Rule(409, ErrorCode.CONFLICT),
     NonceUsed: Rule(409, ErrorCode.CONFLICT, field="nonce"),
     NotCancellable: Rule(409, ErrorCode.CONFLICT, message=NotCancellable.__doc__),
     NotDue: Rule(409, ErrorCode.CONFLICT),
     NotSettleable: Rule(409, ErrorCode.CONFLICT),
     PayloadConflict: Rule(409, ErrorCode.CONFLICT),
+    PlanDrifted: Rule(409, ErrorCode.CONFLICT),
+    PlanNotPossible: Rule(409, ErrorCode.CONFLICT),
     ProposalClosed: Rule(409, ErrorCode.CONFLICT),
     ProposalConflict: Rule(409, ErrorCode.CONFLICT),
     RiskEventClosed: Rule(409, ErrorCode.CONFLICT),
     StillThere: Rule(409, ErrorCode.CONFLICT),
     TriesExhausted: Rule(409, ErrorCode.CONFLICT),
     TicketClosed: Rule(409, ErrorCode.CONFLICT),
+    HashMismatch: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     MissingExecutions: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     NotOurSafe: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     NothingRecorded: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
@@ -170,8 +179,10 @@ async def _on_known(request: Request, error: Exception) -> Response:
     if rule.status >= 500:
         log.error("request.unavailable", path=request.url.path, reason=f"{type(error).__name__}: {error}"[:500])
     message = rule.message or str(error)
-    field = error.field if isinstance(error, InvalidInput) else rule.field
-    return failure(rule.status, rule.code, message, details=[ErrorDetail(field=field, message=message)] if field else None)
+    field = error.field if isinstance(error, InvalidInput | BadPlan) else rule.field
+    detail = error.code if isinstance(error, BadPlan) else None
+    details = [ErrorDetail(field=field, code=detail, message=message)] if field else None
+    return failure(rule.status, rule.code, message, details=details)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from paimon.application.health import Health
 from paimon.domain.health import Condition, Part
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, iso_z
-from paimon.settings import ApprovalRuleSettings, Settings
+from paimon.settings import ApprovalRuleSettings, Settings, WalletLimitSettings
 
 
 class PartView(ApiModel):
@@ -69,9 +69,30 @@ class ApprovalPolicyView(ApiModel):
     standard_redemption: ApprovalRuleView
 
 
+class WalletLimitsView(ApiModel):
+    """Whole units of the vault's asset. The signer has limits of its own."""
+
+    plan: int
+    day: int
+
+    @classmethod
+    def of(cls, limits: WalletLimitSettings) -> Self:
+        return cls(**limits.model_dump())
+
+
 class SendingView(ApiModel):
     keeper: AddressText
     approver: AddressText
+    hot: AddressText | None
+    warm: AddressText | None
+    cold: AddressText | None
+    hot_limits: WalletLimitsView
+    warm_limits: WalletLimitsView
+    plan_seconds: int
+    proposal_days: int
+    low_balance_wei: dict[str, BigInt]
+    public_fallback: bool
+    private_blocks: int
     fees: str
     max_fee_wei: BigInt
     fee_bump_bps: int
@@ -119,6 +140,16 @@ class ConfigView(ApiModel):
             sending=SendingView(
                 keeper=sending.keeper,
                 approver=sending.approver,
+                hot=sending.hot,
+                warm=sending.warm,
+                cold=sending.cold,
+                hot_limits=WalletLimitsView.of(sending.hot_limits),
+                warm_limits=WalletLimitsView.of(sending.warm_limits),
+                plan_seconds=sending.plan_seconds,
+                proposal_days=sending.proposal_days,
+                low_balance_wei=sending.low_balance_wei.model_dump(),
+                public_fallback=sending.public_fallback,
+                private_blocks=sending.private_blocks,
                 fees=sending.fees,
                 max_fee_wei=sending.max_fee_wei,
                 fee_bump_bps=sending.fee_bump_bps,
