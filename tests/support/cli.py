@@ -111,6 +111,11 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "PAIMON_FUND__START_BLOCK": str(fund.start_block),
         "PAIMON_SENDING__KEEPER": checksum(sending.keeper),
         "PAIMON_SENDING__APPROVER": checksum(sending.approver),
+        **{
+            f"PAIMON_SENDING__{name.upper()}": checksum(address)
+            for name in ("hot", "warm", "cold", "multi_send")
+            if (address := getattr(sending, name)) is not None
+        },
         "PAIMON_SIGNER__SOCKET": str(settings.signer.socket),
         "PAIMON_AUTH__TOKEN_SECRET": settings.auth.token_secret.get_secret_value(),
     }

@@ -132,6 +132,7 @@ def test_every_list_is_promised_as_a_file_too_and_nothing_else_is(document: dict
         "/risk/events",
         "/desk/intents",
         "/desk/wallets",
+        "/desk/plans",
     }
 
 

@@ -13,6 +13,7 @@ from paimon.application.transaction_desk.queries import IntentFilter, IntentNotF
 from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.chain import checksum, hex0x
 from paimon.domain.transaction import TxChannel
+from paimon.gateway.cli import desk_deeds, desk_plans
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.database import version
@@ -22,6 +23,8 @@ from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import LowBalanceSettings, Settings, load_settings
 
 app = typer.Typer(help="Transactions: what is in hand, and each one's history.")
+app.add_typer(desk_deeds.app)
+app.add_typer(desk_plans.app, name="plan")
 
 _SHOWN_MAX: Final = 50
 _COIN_DECIMALS: Final = 18

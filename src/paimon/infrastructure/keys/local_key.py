@@ -1,4 +1,4 @@
-"""A secp256k1 key in this process's memory. The signer process is the only one that has any."""
+"""A secp256k1 key in this process's memory: the signer's, which alone has the house's, or a person's own for one command."""
 
 from eth_keys.datatypes import PrivateKey
 

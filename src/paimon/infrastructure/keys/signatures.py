@@ -1,4 +1,4 @@
-"""Who signed: recovery of the wallet behind an EIP-191 or EIP-712 signature."""
+"""What is signed, and who signed: the wallet behind an EIP-191 or EIP-712 signature."""
 
 from typing import Any, Final
 
@@ -6,9 +6,10 @@ from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
 from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
-from paimon.domain.chain import Address
+from paimon.domain.chain import Address, Hash32
 
 SIGNATURE_BYTES: Final = 65
 _RECOVERY_VALUES: Final = frozenset({0, 1, 27, 28})
@@ -33,6 +34,12 @@ def parse_signature(text: str) -> bytes:
     if len(signature) != SIGNATURE_BYTES:
         raise MalformedSignature(f"a signature is {SIGNATURE_BYTES} bytes (0x and 130 digits), this one has {len(signature)}")
     return signature
+
+
+def typed_digest(document: dict[str, Any]) -> Hash32:
+    """What a wallet signs of this EIP-712 document."""
+    message = encode_typed_data(full_message=document)
+    return Hash32(keccak(b"\x19" + message.version + message.header + message.body))
 
 
 def recover_typed(document: dict[str, Any], signature: bytes) -> Address:

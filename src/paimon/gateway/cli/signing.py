@@ -1,0 +1,92 @@
+"""A person at a terminal signs with their own keystore: the same document that a wallet with a screen would show.
+
+The key is opened for one command and never kept. Who signs must be somebody who may sign in here; what they may do is for the
+use case to say, as it is for the API.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paimon.application.accounts.users import NotPermitted, find_user
+from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatch
+from paimon.application.multisig.desk import NoSuchSafe
+from paimon.application.multisig.propose import HashMismatch, ProposalConflict
+from paimon.application.plans.calls import BadPlan
+from paimon.application.plans.queries import PlanNotFound
+from paimon.application.plans.submit import NoWalletMay, PlanDrifted, PlanNotPossible
+from paimon.application.transaction_desk.queries import IntentNotFound, WalletNotFound
+from paimon.application.transactions.intents import PayloadConflict
+from paimon.composition import House
+from paimon.domain.chain import checksum, hex0x
+from paimon.domain.desk import DeedNotPossible
+from paimon.domain.proposal import MissingExecutions
+from paimon.domain.user import User
+from paimon.domain.vote import VoteNotAcceptable
+from paimon.gateway.cli.process import explained, refuse
+from paimon.infrastructure.keys.keystore import KeystoreError, load_key
+from paimon.infrastructure.keys.local_key import LocalKey
+from paimon.infrastructure.keys.signatures import typed_digest
+
+KeystoreOption = Annotated[Path, typer.Option(help="Your own key, encrypted (Web3 Secret Storage), mode 0600.")]
+PasswordOption = Annotated[Path, typer.Option(help="The file with its password, mode 0600.")]
+ReasonOption = Annotated[str, typer.Option(help="Why, for whoever reads of it later.")]
+
+_TOLD = (
+    BadPlan,
+    DeedNotPossible,
+    HashMismatch,
+    IntentNotFound,
+    KeystoreError,
+    MissingExecutions,
+    NoSuchSafe,
+    NoWalletMay,
+    NonceUsed,
+    NotPermitted,
+    PayloadConflict,
+    PlanDrifted,
+    PlanNotFound,
+    PlanNotPossible,
+    ProposalConflict,
+    SignerMismatch,
+    VoteNotAcceptable,
+    WalletNotFound,
+)
+"""What a use case answers, in words for whoever asked."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what is wrong into its sentence and exit code 2."""
+    with explained():
+        try:
+            yield
+        except _TOLD as error:
+            refuse(str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who signs, and with what."""
+
+    user: User
+    key: LocalKey
+
+    async def sign(self, document: dict[str, Any]) -> str:
+        """0x-hex of 65 bytes over an EIP-712 document."""
+        signature = await self.key.sign_digest(typed_digest(document))
+        return hex0x(signature.message_bytes)
+
+
+async def person_of(house: House, keystore: Path, password_file: Path) -> Person:
+    """Raises KeystoreError, NotPermitted."""
+    key = load_key(keystore, password_file)
+    async with house.database.read() as session:
+        user = await find_user(session, key.address)
+    if user is None:
+        raise NotPermitted(f"nobody may sign in here with {checksum(key.address)}: `paimon users add` adds a wallet")
+    return Person(user, key)
