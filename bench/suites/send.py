@@ -335,8 +335,7 @@ def _signer(folder: Path, settings: Settings, people: People) -> Iterator[None]:
     where = settings.fund
     socket = write_signer_files(
         folder,
-        keeper=people.account("keeper"),
-        approver=people.account("approver"),
+        accounts={name: people.account(name) for name in ("keeper", "approver")},
         chain_id=CHAIN_ID,
         rpc_url=settings.chain.rpc_url.get_secret_value(),
         fund=ContractAddresses(where.vault, where.redemption_manager, where.asset_controller),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from tests.support.multisig import Multisig, safe_policy
 from tests.support.plans import Plans, plans_of
 from tests.support.sending import Office, stopped_mining
@@ -20,6 +20,7 @@ from paimon.application.plans.submit import NoWalletMay, PlanDrifted, PlanNotPos
 from paimon.application.transactions.intents import PayloadConflict
 from paimon.domain.chain import Hash32, checksum, parse_address
 from paimon.domain.proposal import ProposalStatus
+from paimon.domain.risk import RiskKind
 from paimon.domain.transaction import IntentKind, IntentStatus
 from paimon.domain.units import RawAmount
 from paimon.domain.user import UserRole
@@ -27,6 +28,7 @@ from paimon.domain.vote import VoteNotAcceptable
 from paimon.domain.wallets import PlanWallet
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.settings import SendingSettings, WalletLimitSettings
 
 pytestmark = pytest.mark.integration
@@ -260,6 +262,17 @@ async def test_what_was_not_signed_or_may_not_be_is_refused_and_nothing_is_writt
     assert await plans.intents() == []
     by_admin = await plans.sign(cold, by="vera", role=UserRole.ADMIN)
     assert (await submit_plan(cold, by_admin, plans.desk)).wallet is PlanWallet.COLD
+
+
+async def test_the_hot_wallet_short_of_gas_is_an_event_and_nothing_is_sent(plans: Plans) -> None:
+    plans.fund.node.rpc.call("anvil_setBalance", checksum(plans.hot), hex(10**10))
+    await plans.hand_in(plans.buy(9_000))
+    await plans.sending.with_options(look_seconds=0).drive(plans.hot)
+    (intent,) = await plans.intents()
+    assert (intent.status, "top it up" in (intent.reason or "")) == (IntentStatus.QUEUED, True)
+    async with plans.desk.database.read() as session:
+        (event,) = await session.scalars(select(RiskEventRow))
+    assert (event.kind, event.subject) == (RiskKind.LOW_GAS, f"gas of hot {checksum(plans.hot)}")
 
 
 async def test_what_has_changed_since_it_was_signed_must_be_signed_anew(plans: Plans) -> None:

@@ -62,6 +62,32 @@ async def test_what_the_warm_safe_may_do_is_signed(fund: TestFund, fund_safes: F
     assert await keeper.sign(execute(fund, fund_safes.warm, rejection_at(0, fund_safes.warm)))
 
 
+async def test_an_otc_order_counts_for_its_amount_when_it_is_paid_and_must_be_there_then(
+    fund: TestFund, fund_safes: FundSafes, keeper: SignerClient
+) -> None:
+    token, counterparty = fund.asset("MMFA").address, fund.deployment.otc_counterparty
+    create = call(fund, "createOTCOrder", token, 60_000 * WAD, 60_000 * WAD, counterparty, 86_400)
+    pay = call(fund, "executeOTCPayment", 1)
+    assert await refusal(keeper, plan(fund, fund_safes, create, pay)) == "UNKNOWN_CALL", "nobody knows what it would pay"
+    assert await keeper.sign(plan(fund, fund_safes, create))
+    fund.send("hot", "AssetController", "createOTCOrder", token, 60_000 * WAD, 60_000 * WAD, counterparty, 86_400)
+    fund.wait_final()
+    assert await refusal(keeper, plan(fund, fund_safes, pay, allocate(fund, 40_000), nonce=1)) == "LIMIT_EXCEEDED"
+    assert await keeper.sign(plan(fund, fund_safes, pay, allocate(fund, 39_999), nonce=1))
+    assert await keeper.sign(plan(fund, fund_safes, call(fund, "confirmOTCDelivery", 1, WAD), nonce=2)), "it moves no USDT"
+
+
+async def test_filling_the_buffer_counts_for_what_the_calls_before_it_take_from_it_too(
+    fund: TestFund, fund_safes: FundSafes, keeper: SignerClient
+) -> None:
+    has = fund.read("AssetController", "getBufferPoolInfo")["ratio"]
+    fund.send("ada", "AssetController", "setLayerConfig", 0, has, 1, 9_999)  # so that it is nearly at its target
+    fund.wait_final()
+    fill = call(fund, "rebalanceBuffer")
+    assert await keeper.sign(plan(fund, fund_safes, fill, allocate(fund, 60_000)))
+    assert await refusal(keeper, plan(fund, fund_safes, allocate(fund, 60_000), fill)) == "LIMIT_EXCEEDED"
+
+
 @pytest.mark.parametrize("usdt", [[99_999], [50_000, 49_999]])
 async def test_a_plan_below_the_limit_is_signed(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient, usdt: list[int]

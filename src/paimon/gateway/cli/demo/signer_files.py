@@ -1,7 +1,8 @@
-"""The demo's signer: keystores for its two keys, their passwords, and its policy file, made once and kept."""
+"""The demo's signer: keystores for its keys, their passwords, its policy file and its spend ledger, made once and kept."""
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,8 @@ from eth_account.signers.local import LocalAccount
 from pydantic import SecretStr
 
 from paimon.gateway.cli.demo.secretfile import passwords, write_private
-from paimon.gateway.signer.policy import ContractsTable, KeyTable, SignableFunction, SignerPolicy
+from paimon.gateway.signer.ledger import Ledger
+from paimon.gateway.signer.policy import MOVING, ContractsTable, KeyTable, SignableFunction, SignerPolicy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.keys.keystore import create_keystore
@@ -23,17 +25,19 @@ _SCRYPT_COST: Final = 2**12
 _MAY: Final = {
     "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
     "approver": frozenset({SignableFunction.APPROVE, SignableFunction.REJECT}),
+    "hot": MOVING,
 }
+_LIMITS: Final = {"hot": {"plan_limit": 10_000, "day_limit": 500_000}}
 
 
 def write_signer_files(
-    folder: Path, *, keeper: LocalAccount, approver: LocalAccount, chain_id: int, rpc_url: str, fund: FundAddresses
+    folder: Path, *, accounts: Mapping[str, LocalAccount], chain_id: int, rpc_url: str, fund: FundAddresses
 ) -> Path:
-    """Keystores, passwords and policy in `folder`; the path of the socket the signer will listen on."""
+    """Keystores of these accounts, passwords, policy and ledger in `folder`; the path of the socket it will listen on."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     keys = []
-    for name, account in (("keeper", keeper), ("approver", approver)):
+    for name, account in accounts.items():
         password_file, keystore = folder / f"{name}.password", folder / f"{name}.json"
         if not password_file.exists():
             write_private(password_file, passwords(folder / "passwords.json", [name])[name])
@@ -46,6 +50,7 @@ def write_signer_files(
                 keystore=Path(keystore.name),
                 password_file=Path(password_file.name),
                 functions=_MAY[name],
+                **_LIMITS.get(name, {}),
             )
         )
     policy = SignerPolicy(
@@ -58,6 +63,9 @@ def write_signer_files(
         keys=tuple(keys),
     )
     write_policy(folder / "policy.toml", policy)
+    if not (ledger := folder / policy.ledger).exists():
+        with Ledger.open(ledger, new=True):
+            pass
     return policy.socket
 
 

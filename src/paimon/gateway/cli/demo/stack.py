@@ -218,8 +218,7 @@ class Stack:
     def _prepare_signer(self, variables: Mapping[str, str]) -> dict[str, str]:
         socket_path = write_signer_files(
             self.data / "signer",
-            keeper=self.people.account("keeper"),
-            approver=self.people.account("approver"),
+            accounts={name: self.people.account(name) for name in ("keeper", "approver", "hot")},
             chain_id=int(variables["PAIMON_CHAIN__CHAIN_ID"]),
             rpc_url=variables["PAIMON_CHAIN__RPC_URL"],
             fund=ContractAddresses(
@@ -232,6 +231,7 @@ class Stack:
             "PAIMON_SIGNER__SOCKET": str(socket_path),
             "PAIMON_SENDING__KEEPER": self.people.address("keeper"),
             "PAIMON_SENDING__APPROVER": self.people.address("approver"),
+            "PAIMON_SENDING__HOT": self.people.address("hot"),
         }
 
     def _choose_api_port(self) -> int:
