@@ -3,10 +3,10 @@
 The lock is what makes limits hold: of two plans that would share the last of a day the second sees the first. What is read
 of the chain is read before it, so that nobody waits for a node while holding it, but for the Safe's own hash of a proposal.
 
-Checked in this order, each with an exception of its own: the calls can be made; the signature is one, of the signed-in
-wallet over exactly this, in time; that person may; the key is not another plan's; the nonce is unused; the wallet and the
-amount are still those that were signed; the first call of a key's plan would pass. The same key with the same calls again is
-the plan that is there, whoever asks.
+Checked in this order, each with an exception of its own: the calls can be made; the signature is one, in time, of the
+signed-in wallet over exactly this; that person may; the key is not another plan's; the hot key's first call would pass; the
+nonce is unused; the wallet and the amount are still those that were signed. The same key with the same calls again is the plan
+that is there, whoever asks.
 """
 
 from dataclasses import dataclass
