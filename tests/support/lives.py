@@ -14,6 +14,8 @@ from typing import Any, Final
 from sqlalchemy import select, text, update
 
 from paimon.application.approval_workflow.carry_out import carry_out_decided
+from paimon.application.plans.calls import WantedPlan
+from paimon.application.plans.submit import submit_plan
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.prepare import Step, prepare_next
@@ -37,6 +39,8 @@ class Story:
     request_id: int
     wallet: Address
     others: tuple[str, ...] = ()
+    plan: WantedPlan | None = None
+    """What the wallet is to carry out, where it is no request."""
     rescue: tuple[str, ...] = ()
     """What must have happened for the life to end well; sent by whoever takes it over."""
 
@@ -68,6 +72,8 @@ class Teller:
         sending = self.house.settings.sending
         await settle_due(self.house.database, self.house.contracts, keeper=sending.keeper)
         await carry_out_decided(self.house.database, self.house.contracts, approver=sending.approver)
+        if self.story.plan is not None:
+            await submit_plan(self.story.plan, None, self.house.plans)
 
     async def drive(self, **options: Any) -> None:
         settings = self.house.settings.model_copy(update={"sending": self.house.settings.sending.model_copy(update=options)})
@@ -111,6 +117,15 @@ async def plain(life: Teller) -> None:
     await life.drive()
     life.mine(1)
     await life.drive()
+    life.mine(3)
+    await life.drive()
+
+
+async def planned(life: Teller) -> None:
+    """Two calls of the hot key: one takes effect, the other was not needed."""
+    await life.sweep()
+    await life.drive()
+    await life.drive(stuck_seconds=0)
     life.mine(3)
     await life.drive()
 
@@ -277,6 +292,7 @@ LIVES: Final = {
     "expired": Life(IntentKind.SETTLE_REDEMPTION, expired),
     "private": Life(IntentKind.SETTLE_REDEMPTION, private),
     "untroubled": Life(IntentKind.SETTLE_REDEMPTION, untroubled),
+    "planned": Life(IntentKind.PLAN_STEP, planned),
 }
 
 

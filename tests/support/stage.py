@@ -14,13 +14,14 @@ from tests.support.sending import SMALL, Office
 from tests.support.signing import MANAGER
 from tests.support.testfund import ARTIFACTS, DAY, WAD, TestFund
 
+from paimon.application.plans.calls import AskedCall, WantedPlan
 from paimon.domain.approval import Verdict
 from paimon.domain.chain import Address, Hash32, hex0x
-from paimon.domain.transaction import IntentKind
+from paimon.domain.transaction import WALLET_OF, IntentKind
 from paimon.gateway.cli.demo.fund_sending import Artifact
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
-from paimon.settings import Settings
+from paimon.settings import Settings, WalletLimitSettings
 
 RULINGS: Final = {
     IntentKind.APPROVE_REDEMPTION: (Verdict.APPROVE, ""),
@@ -41,9 +42,13 @@ class Stage:
     async def prepare(self, name: str) -> Order:
         fund, kind = self._office.fund, LIVES[name].kind
         settles = kind is IntentKind.SETTLE_REDEMPTION
-        wallet = "keeper" if settles else "approver"
+        wallet = WALLET_OF[kind]
         self._rpc.call("eth_sendRawTransaction", signed(fund, wallet, fund.people.address(wallet)))
-        if settles:
+        request_id, plan = 0, None
+        if kind is IntentKind.PLAN_STEP:
+            plan = two_calls(fund)
+            fund.wait_final()
+        elif settles:
             request_id = self._office.due(shares=90_000 if name == "unfunded" else SMALL)
             if name == "unfunded":
                 empty(fund)
@@ -53,14 +58,16 @@ class Stage:
             if settles:
                 await put(session, Cursor)
                 await put(session, RedemptionRequest, request_id=request_id)
-            else:
+            elif plan is None:
                 verdict, reason = RULINGS[kind]
                 await self._office.store_vote(session, request_id, verdict, reason)
-        story = Story(request_id, Address(to_canonical_address(fund.people.address(wallet))), *others(fund, name, request_id))
+        sent, rescue = others(fund, name, request_id)
+        story = Story(request_id, Address(to_canonical_address(fund.people.address(wallet))), sent, plan, rescue)
         if name == "taken":
             self.elsewhere = frozenset(Hash32(keccak(hexstr=each)) for each in story.others)
         self._snapshot = self._rpc.call("evm_snapshot")
-        return Order(name, self._settings if name != "private" else with_private_endpoint(self._settings), story)
+        told = with_hot_key(self._settings, story.wallet) if plan is not None else self._settings
+        return Order(name, told if name != "private" else with_private_endpoint(told), story)
 
     async def prepare_many(self) -> tuple[str, ...]:
         """Work for both wallets, and what others may do about it meanwhile, signed."""
@@ -90,6 +97,7 @@ class Stage:
         self._begun += 1
         self._rpc.call("evm_increaseTime", self._begun)
         self._office.fund.mine(FINAL_DEPTH)
+        await self._delete("plan_calls", "plans")
         await self._delete("desk_deeds", "transaction_attempts", "transaction_intents", "wallets", "outbox")
 
     async def clear(self) -> None:
@@ -102,6 +110,19 @@ class Stage:
         async with self._office.database.write() as session:
             for table in tables:
                 await session.execute(text(f"DELETE FROM {schema}.{table}"))
+
+
+def two_calls(fund: TestFund) -> WantedPlan:
+    """A purchase, and filling the buffer, which has more than it wants."""
+    token = {"token": fund.asset("MMFA").address, "usdtAmount": str(5_000 * WAD)}
+    calls = (AskedCall("AssetController", "purchaseAsset", token), AskedCall("AssetController", "rebalanceBuffer", {}))
+    return WantedPlan("plan-1", "plan-1", calls, "for a test")
+
+
+def with_hot_key(settings: Settings, hot: Address) -> Settings:
+    """Limits that let the buffer's call through: what it counts for is the signer's to refuse, and it is never signed."""
+    limits = WalletLimitSettings(plan=10**9, day=10**9)
+    return settings.model_copy(update={"sending": settings.sending.model_copy(update={"hot": hot, "hot_limits": limits})})
 
 
 def with_private_endpoint(settings: Settings) -> Settings:

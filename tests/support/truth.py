@@ -18,8 +18,10 @@ from paimon.application.transactions.node import read_effect
 from paimon.composition import House
 from paimon.domain.chain import Address, ContractName, Hash32, checksum, hex0x
 from paimon.domain.transaction import AttemptStatus, Effect, IntentKind, IntentStatus
+from paimon.domain.wallets import MoneyFunction
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.blockchain.finality import get_block
+from paimon.infrastructure.blockchain.movements import read_buffer
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 
 _EVENTS: Final = {
@@ -27,6 +29,11 @@ _EVENTS: Final = {
     IntentKind.REJECT_REDEMPTION: "RedemptionRejected",
     IntentKind.SETTLE_REDEMPTION: "RedemptionSettled",
 }
+_EVENTS_OF_STEPS: Final = {
+    MoneyFunction.PURCHASE: "AssetPurchased",
+    MoneyFunction.REBALANCE_BUFFER: "BufferPoolRebalanced",
+}
+"""Of calls of a plan, which are about no request: a test's plan has one of each at most."""
 _ENDED: Final = {
     IntentStatus.FINAL: Effect.DONE,
     IntentStatus.SATISFIED_ELSEWHERE: Effect.DONE,
@@ -97,16 +104,29 @@ async def _assert_intent(
     words = f"{intent.idempotency_key}: {intent.status} ({intent.reason})"
     if intent.giving_up is None or intent.status is not intent.giving_up:  # given up, its effect may come by a later try
         assert intent.status in _ENDED, words
-        effect, state = await _effect(house, intent)
+        effect, state = await _effect(house, intent, happened)
         assert effect is _ENDED[intent.status], f"{words}, and the request is {state}"
     acted = [each for each in attempts if each.status is AttemptStatus.FINAL and each.succeeded and not each.cancels]
     assert len(acted) == (1 if intent.status is IntentStatus.FINAL else 0), f"{words}, by {len(acted)} transactions of ours"
-    times = happened[_EVENTS[intent.kind], intent.request_id]
+    times = happened[_event(house, intent)]
     assert (times == 1) if acted else (times <= 1), f"{words}, {times} times"
 
 
-async def _effect(house: House, intent: TransactionIntent) -> tuple[Effect, str]:
+def _event(house: House, intent: TransactionIntent) -> tuple[str, int]:
+    if intent.kind is not IntentKind.PLAN_STEP:
+        return _EVENTS[intent.kind], intent.request_id
+    function, _arguments = house.contracts.abis[ContractName.ASSET_CONTROLLER].decode_call(intent.data)
+    return _EVENTS_OF_STEPS[MoneyFunction(function)], 0
+
+
+async def _effect(house: House, intent: TransactionIntent, happened: Counter[tuple[str, int]]) -> tuple[Effect, str]:
     latest = await get_block(house.rpc, "latest")
+    if intent.kind is IntentKind.PLAN_STEP:
+        event = _event(house, intent)
+        if event[0] != _EVENTS_OF_STEPS[MoneyFunction.REBALANCE_BUFFER]:
+            return (Effect.DONE if happened[event] else Effect.DUE), f"logged {happened[event]} times"
+        total, target = await read_buffer(house.contracts, at=latest)
+        return (Effect.DONE if total >= target else Effect.DUE), f"{total} of {target}"
     try:
         return await read_effect(house.contracts, intent.kind, intent.request_id, at=latest)
     except CallReverted as error:
@@ -122,12 +142,17 @@ async def _mined(house: House, since: Mark) -> dict[Hash32, dict[str, Any]]:
 
 
 async def _happened(house: House, since: Mark) -> Counter[tuple[str, int]]:
-    """How often each event of the manager was emitted about each request."""
-    manager = ContractName.REDEMPTION_MANAGER
-    asked = {"address": checksum(house.contracts.address(manager)), "fromBlock": hex(since.block + 1), "toBlock": "latest"}
-    events = {hex0x(each.topic): each.name for each in house.contracts.abis[manager].events_by_topic.values()}
-    logs = await house.rpc.call("eth_getLogs", [asked])
-    return Counter((events[each["topics"][0]], int(each["topics"][1], 16)) for each in logs if len(each["topics"]) > 1)
+    """How often each event of the manager was emitted about each request, and each of the controller at all (about 0)."""
+    manager = await _logged(house, ContractName.REDEMPTION_MANAGER, since)
+    controller = await _logged(house, ContractName.ASSET_CONTROLLER, since)
+    about = Counter((name, int(topics[1], 16)) for name, topics in manager if len(topics) > 1)
+    return about + Counter((name, 0) for name, _topics in controller)
+
+
+async def _logged(house: House, contract: ContractName, since: Mark) -> list[tuple[str, list[str]]]:
+    asked = {"address": checksum(house.contracts.address(contract)), "fromBlock": hex(since.block + 1), "toBlock": "latest"}
+    events = {hex0x(each.topic): each.name for each in house.contracts.abis[contract].events_by_topic.values()}
+    return [(events[each["topics"][0]], each["topics"]) for each in await house.rpc.call("eth_getLogs", [asked])]
 
 
 def _count(wallet: Address, tag: str) -> tuple[str, list[Any]]:

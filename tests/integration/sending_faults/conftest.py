@@ -1,15 +1,18 @@
 """Chains of these tests' own. They make and undo thousands of blocks, and for each anvil forgets the state of an older one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from tests.support.signing import client_of, make_policy
 from tests.support.testfund import CONTRACTS, TestFund, start_fund
 
 from paimon.gateway.cli.demo.anvil import find_anvil
+from paimon.gateway.signer.process import running_signer
+from paimon.infrastructure.keys.client import SignerClient
 
 _numbers = count(1)
 
@@ -33,3 +36,11 @@ def fund(deployed_fund: TestFund) -> Iterator[TestFund]:
     deployed_fund.wait_final()
     yield deployed_fund
     deployed_fund.node.rpc.call("evm_revert", snapshot)
+
+
+@pytest.fixture
+async def signer(fund: TestFund, tmp_path: Path) -> AsyncIterator[SignerClient]:
+    """With the hot key beside the usual two."""
+    policy = make_policy(fund, tmp_path, names=("keeper", "approver", "hot"))
+    async with running_signer(policy, new_ledger=True):
+        yield client_of(policy)

@@ -10,9 +10,9 @@ from uuid import UUID
 import typer
 
 from paimon.application.transaction_desk.ask import AskDeed, ask_deed, judge
-from paimon.composition import open_house
 from paimon.domain.chain import Address, Hash32, InvalidAddress, parse_address
 from paimon.domain.desk import DeedKind, deed_document
+from paimon.gateway.cli.opened import opened_house
 from paimon.gateway.cli.process import refuse
 from paimon.gateway.cli.signing import KeystoreOption, PasswordOption, ReasonOption, person_of, told
 from paimon.infrastructure.database.clock import database_now
@@ -74,7 +74,7 @@ async def _ask(
     settings: Settings, kind: DeedKind, target: UUID | Address, keystore: Path, password_file: Path, reason: str
 ) -> str:
     ttl = settings.approval.vote_ttl_seconds_max
-    async with open_house(settings, process="desk") as house:
+    async with opened_house(settings, process="desk") as house:
         person = await person_of(house, keystore, password_file)
         async with house.database.read() as session:
             subject, _why_not = await judge(session, kind, target)

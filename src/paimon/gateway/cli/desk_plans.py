@@ -13,9 +13,9 @@ from paimon.application.plans.calls import AskedCall, WantedPlan
 from paimon.application.plans.preview import Preview, preview_plan
 from paimon.application.plans.queries import PlanFile, PlanFilter, get_plan, list_plans
 from paimon.application.plans.submit import Consent, submit_plan
-from paimon.composition import open_house
 from paimon.domain.chain import Hash32, hex0x
 from paimon.domain.wallets import PlanWallet, grouped
+from paimon.gateway.cli.opened import opened_house
 from paimon.gateway.cli.process import refuse
 from paimon.gateway.cli.signing import KeystoreOption, PasswordOption, ReasonOption, person_of, told
 from paimon.infrastructure.database.paging import PageRequest
@@ -90,7 +90,7 @@ def _call(text: str) -> AskedCall:
 
 
 async def _preview(settings: Settings, wanted: WantedPlan) -> list[str]:
-    async with open_house(settings, process="desk") as house:
+    async with opened_house(settings, process="desk") as house:
         return list(_needs(await preview_plan(wanted, house.plans)))
 
 
@@ -106,7 +106,7 @@ def _needs(preview: Preview) -> Iterator[str]:
 
 
 async def _submit(settings: Settings, wanted: WantedPlan, keystore: Path, password_file: Path, *, ask: bool) -> None:
-    async with open_house(settings, process="desk") as house:
+    async with opened_house(settings, process="desk") as house:
         person = await person_of(house, keystore, password_file)
         shown = await preview_plan(wanted, house.plans)
         print("\n".join(_needs(shown)))
@@ -128,14 +128,14 @@ async def _submit(settings: Settings, wanted: WantedPlan, keystore: Path, passwo
 
 
 async def _open(settings: Settings) -> list[str]:
-    async with open_house(settings, process="desk") as house, house.database.read() as session:
+    async with opened_house(settings, process="desk") as house, house.database.read() as session:
         found = await list_plans(session, PageRequest(1, _SHOWN_MAX), house.safes, PlanFilter(is_open=True))
     head = f"{found.total} open" + (f", the newest {_SHOWN_MAX}:" if found.total > _SHOWN_MAX else "")
     return [head, *(line for each in found.items for line in _lines(each))]
 
 
 async def _one(settings: Settings, plan_id: UUID) -> list[str]:
-    async with open_house(settings, process="desk") as house, house.database.read() as session:
+    async with opened_house(settings, process="desk") as house, house.database.read() as session:
         return list(_lines(await get_plan(session, plan_id, house.safes)))
 
 

@@ -1,15 +1,15 @@
 """What a command opens for a moment: the house to see that all of it answers, or the database alone."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from paimon.composition import DatabaseUnreachable, open_database, open_house, require_ready
+from paimon.composition import DatabaseUnreachable, House, open_database, open_house, require_ready
 from paimon.gateway.cli.process import refuse
+from paimon.infrastructure.database import version
 from paimon.infrastructure.database.sessions import Database, create_engine
-from paimon.infrastructure.database.version import require_current
 from paimon.settings import Settings
 
 
@@ -24,9 +24,8 @@ async def opened_database(settings: Settings, *, process: str) -> AsyncIterator[
     """The database as the application's role, for one command. Raises DatabaseUnreachable from inside the block."""
     database = open_database(settings, process=process)
     try:
-        yield database
-    except OperationalError as error:
-        raise DatabaseUnreachable(f"PostgreSQL does not answer (PAIMON_DATABASE__URL): {str(error).splitlines()[0]}") from error
+        with _reached():
+            yield database
     finally:
         await database.close()
 
@@ -47,9 +46,26 @@ async def opened_owner(settings: Settings, *, process: str) -> AsyncIterator[Asy
         application_name=f"paimon-{process}",
     )
     try:
-        await require_current(engine)
+        await version.require_current(engine)
         yield engine
     except OperationalError as error:
         refuse(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {str(error).splitlines()[0]}")
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def opened_house(settings: Settings, *, process: str) -> AsyncIterator[House]:
+    """The house, for one command that also asks the chain. Raises DatabaseUnreachable, and DatabaseBehind at once."""
+    async with open_house(settings, process=process) as house:
+        with _reached():
+            await version.require_current(house.database.engine)
+            yield house
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnreachable(f"PostgreSQL does not answer (PAIMON_DATABASE__URL): {str(error).splitlines()[0]}") from error
