@@ -14,7 +14,14 @@ pytestmark = pytest.mark.unit
 
 NONCES = st.none() | st.integers(0, 3)
 STANDINGS = st.builds(
-    Standing, st.sampled_from(IntentStatus), st.booleans(), NONCES, st.none() | st.integers(1, 9), NONCES, st.booleans()
+    Standing,
+    st.sampled_from(IntentStatus),
+    st.booleans(),
+    NONCES,
+    st.none() | st.integers(1, 9),
+    NONCES,
+    st.booleans(),
+    st.booleans(),
 )
 
 
@@ -25,6 +32,7 @@ def test_nothing_is_done_to_what_has_its_effect_and_nothing_is_tried_twice_at_on
     if kind is DeedKind.RETRY:
         assert now.status in RETRIABLE
         assert not now.has_later_try
+        assert not now.has_limits, "its limits are weighed anew only when the plan is handed in again"
     else:
         assert now.status in OPEN_INTENTS
         assert now.mined_at is None
