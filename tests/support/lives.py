@@ -125,7 +125,8 @@ async def planned(life: Teller) -> None:
     """Two calls of the hot key: one takes effect, the other was not needed."""
     await life.sweep()
     await life.drive()
-    await life.drive(stuck_seconds=0)
+    life.mine(1)
+    await life.drive()
     life.mine(3)
     await life.drive()
 

@@ -47,7 +47,7 @@ class Stage:
         request_id, plan = 0, None
         if kind is IntentKind.PLAN_STEP:
             plan = two_calls(fund)
-            fund.wait_final()
+            fund.mine(FINAL_DEPTH)  # what the wallet sent before is final, as where a request is made
         elif settles:
             request_id = self._office.due(shares=90_000 if name == "unfunded" else SMALL)
             if name == "unfunded":
