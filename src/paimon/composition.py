@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from paimon.application.monitoring.scrape import Scraper
 from paimon.application.multisig.desk import SafeDesk
 from paimon.application.plans.desk import PlanDesk
 from paimon.domain.safe import SafeName
@@ -48,6 +49,12 @@ class House:
     @property
     def vote_scope(self) -> VoteScope:
         return VoteScope(self.settings.chain.chain_id, self.settings.fund.redemption_manager)
+
+    def new_scraper(self) -> Scraper:
+        """Collects what the database and the chain know; one a process, since it remembers."""
+        settings = self.settings
+        timeout_seconds = settings.health.check_timeout_seconds
+        return Scraper(self.database, self.rpc, self.chain, settings.sending.low_balance_wei, timeout_seconds)
 
     @property
     def safes(self) -> SafeDesk:

@@ -257,6 +257,9 @@ class ApiSettings(Group):
     body_bytes_max: int = 64 * 1024
     csv_rows_max: int = Field(100_000, ge=1, description="rows of one CSV; more are refused, so that none is cut short")
     csv_seconds_max: float = Field(120.0, gt=0, description="a reader who takes longer over a CSV is cut off")
+    csv_files_max: int = Field(
+        3, ge=1, description="CSVs written at one time; each holds one of the pool's sessions as long as its reader takes"
+    )
     ws_queue_max: int = Field(256, description="messages a WebSocket client may lag behind before it is dropped")
     ws_auth_timeout_seconds: float = 10.0
 
@@ -405,6 +408,18 @@ class HealthSettings(Group):
     finality_lag_lasting_seconds: float = Field(30.0, ge=0, description="… so long, is a risk event")
 
 
+class MetricsSettings(Group):
+    """Where each process answers `GET /metrics`: on a port of its own, away from the API's callers; without one, nowhere."""
+
+    host: str = "127.0.0.1"
+    api_port: int | None = Field(None, ge=1, le=65_535)
+    listener_port: int | None = Field(None, ge=1, le=65_535)
+    scheduler_port: int | None = Field(None, ge=1, le=65_535)
+    worker_port: int | None = Field(
+        None, ge=1, le=65_535, description="of the first of its processes; the others have the next ones"
+    )
+
+
 class LogSettings(Group):
     level: Literal["debug", "info", "warning", "error"] = "info"
     json_lines: bool = True
@@ -430,6 +445,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     lease: LeaseSettings = LeaseSettings()
     health: HealthSettings = HealthSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
 

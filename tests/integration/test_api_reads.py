@@ -270,6 +270,8 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(desk: Desk, hou
         "listener": "degraded",
         "scheduler": "down",
         "outbox": "degraded",
+        "quarantine": "ok",
+        "risk": "ok",
         "wallets": "degraded",
         "intents": "degraded",
         "signer": "down",

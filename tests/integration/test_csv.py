@@ -18,7 +18,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from tests.support.api import BLOCK_TIME, Desk, add_block, desk_of, request_row, seed_back_office, serving
 from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.rows import VALID, put
-from tests.support.served import serve
+from tests.support.served import Served, serve
 from tests.support.testfund import TestFund
 
 from paimon.application.approval_workflow.raise_ticket import raise_if_needed
@@ -31,6 +31,7 @@ from paimon.domain.chain import parse_address
 from paimon.domain.redemption import RedemptionStatus
 from paimon.gateway.cli.demo.people import ADMIN
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.derived import RawLog
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.models.unfinal import UnfinalLog
@@ -54,6 +55,8 @@ LISTS: Final = {
     "/fund/events/unfinal": "unfinal-events",
     "/fund/nav/history": "nav-history",
     "/fund/nav/explain": "nav-explain",
+    "/system/outbox": "outbox",
+    "/system/quarantine": "quarantine",
 }
 """Each with its name in the file's name."""
 MOVING: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds", "ageSeconds", "seen.ageSeconds"}
@@ -111,6 +114,8 @@ async def lived(house: House, fund: TestFund, desk: Desk) -> dict[str, dict[str,
         await put(session, TransactionIntent)
         await put(session, TransactionAttempt)
         await put(session, UnfinalLog, event="Deposit", args={"assets": "1"})
+        block = {"block_number": first.at.number, "block_hash": first.at.hash}
+        await put(session, RawLog, **block, log_index=999, status="quarantined", reason="it makes no sense")
         redemption = await find_redemption(session, 1)
         assert redemption is not None
         assert await raise_if_needed(session, redemption, house.settings.approval.policy(), now=await database_now(session))
@@ -224,10 +229,11 @@ async def test_more_rows_than_a_file_holds_are_refused_not_cut(settings: Setting
 
 @asynccontextmanager
 async def reading(
-    settings: Settings, fund: TestFund, eventually: Callable[..., Any], *, seconds_max: float
-) -> AsyncIterator[tuple[House, asyncio.StreamReader, asyncio.StreamWriter]]:
+    settings: Settings, fund: TestFund, eventually: Callable[..., Any], *, seconds_max: float = 600, files_max: int = 3
+) -> AsyncIterator[tuple[Served, asyncio.StreamReader, asyncio.StreamWriter]]:
     """A reader by hand at a real server, with the head of a file that is longer than what the buffers on the way take."""
-    changed = settings.model_copy(update={"api": settings.api.model_copy(update={"csv_seconds_max": seconds_max})})
+    limits = {"csv_seconds_max": seconds_max, "csv_files_max": files_max}
+    changed = settings.model_copy(update={"api": settings.api.model_copy(update=limits)})
     async with serve(changed, fund, eventually) as served:
         house: House = served.app.state.house
         await seed_back_office(house.database, fund.people)
@@ -241,12 +247,12 @@ async def reading(
             head = f"Host: localhost\r\nAccept: text/csv\r\nAuthorization: Bearer {token}"
             writer.write(f"GET /api/v1/redemptions HTTP/1.1\r\n{head}\r\n\r\n".encode())
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-            yield house, reader, writer
+            yield served, reader, writer
             writer.transport.abort()
 
 
-def sessions_out(house: House) -> int:
-    pool = house.database.read_engine.pool
+def sessions_out(served: Served) -> int:
+    pool = served.app.state.house.database.read_engine.pool
     assert isinstance(pool, AsyncAdaptedQueuePool)
     return pool.checkedout()
 
@@ -254,10 +260,10 @@ def sessions_out(house: House) -> int:
 async def test_a_reader_who_takes_too_long_is_cut_off_and_sees_it(
     settings: Settings, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
-    async with reading(settings, fund, eventually, seconds_max=0.5) as (house, reader, _writer):
+    async with reading(settings, fund, eventually, seconds_max=0.5) as (served, reader, _writer):
 
         async def let_go() -> bool:
-            return sessions_out(house) == 0
+            return sessions_out(served) == 0
 
         await eventually(let_go)
         body = await reader.read()
@@ -267,14 +273,31 @@ async def test_a_reader_who_takes_too_long_is_cut_off_and_sees_it(
 async def test_a_reader_who_leaves_costs_nothing_more(
     settings: Settings, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
-    async with reading(settings, fund, eventually, seconds_max=600) as (house, _reader, writer):
-        assert sessions_out(house) == 1
+    async with reading(settings, fund, eventually) as (served, _reader, writer):
+        assert sessions_out(served) == 1
         writer.transport.abort()
 
         async def let_go() -> bool:
-            return sessions_out(house) == 0
+            return sessions_out(served) == 0
 
         await eventually(let_go)
+
+
+async def test_slow_readers_do_not_take_the_whole_pool(
+    settings: Settings, fund: TestFund, eventually: Callable[..., Any]
+) -> None:
+    async with reading(settings, fund, eventually, files_max=1) as (served, _reader, writer):
+        refused = await served.desk.get_file("/redemptions")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert "1 files are being written" in refused.json()["error"]["message"]
+        assert int(refused.headers["Retry-After"]) > 0
+        assert (await served.desk.get("/redemptions")).status_code == 200, "what takes no time is answered"
+        writer.transport.abort()
+
+        async def served_again() -> bool:
+            return (await served.desk.get_file("/redemptions", status="CANCELLED")).status_code == 200
+
+        await eventually(served_again)
 
 
 async def test_the_date_in_the_name_is_todays(desk: Desk) -> None:

@@ -45,6 +45,7 @@ from paimon.infrastructure.database.models.owned import (
     Wallet,
 )
 from paimon.infrastructure.database.models.plans import Plan
+from paimon.infrastructure.database.models.remedy import RemedyRow
 from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.models.unfinal import UnfinalLog
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
@@ -55,6 +56,7 @@ OTHER = Hash32(b"\x02" * 32)
 Wrong = tuple[type[Base], dict[str, Any], str]
 """A table, the columns that make its valid row wrong, and the constraint that must say so."""
 
+NO_LOG: dict[str, Any] = {"block_number": None, "block_hash": None, "log_index": None}
 STATES: list[Wrong] = [
     (Cursor, {"id": 2}, "ck_cursor_single_row"),
     (RawLog, {"reason": "odd"}, "ck_raw_logs_reason_when_quarantined"),
@@ -79,6 +81,13 @@ STATES: list[Wrong] = [
     ),
     (RedemptionRequest, {"rejection_reason": "no"}, "ck_redemption_requests_reason_when_rejected"),
     (Lease, {"epoch": -1}, "ck_leases_epoch_counts_up"),
+    (RemedyRow, {"kind": "replay_reaction"}, "ck_remedies_of_a_reaction_or_a_log"),
+    (RemedyRow, NO_LOG | {"outbox_id": 1}, "ck_remedies_of_a_reaction_or_a_log"),
+    (RemedyRow, {"log_index": None}, "ck_remedies_names_its_log"),
+    (RemedyRow, {"kind": "replay_reaction", "outbox_id": 1}, "ck_remedies_names_its_log"),
+    (RemedyRow, {"signature": None}, "ck_remedies_signed_whole"),
+    (RemedyRow, {"state": "done"}, "ck_remedies_dated_when_ended"),
+    (RemedyRow, {"outcome": "left out"}, "ck_remedies_ends_with_an_outcome"),
     (Wallet, {"next_nonce": -1}, "ck_wallets_nonce_counts_up"),
     (Wallet, {"seen_block": 1}, "ck_wallets_seen_whole"),
     (TransactionIntent, {"giving_up": "failed", "giving_up_because": "w"}, "ck_transaction_intents_giving_up_known"),
@@ -137,6 +146,7 @@ VALUES: list[Wrong] = [
         TransactionAttempt: ("status", "channel"),
         OutboxMessage: ("priority",),
         DeskDeed: ("kind",),
+        RemedyRow: ("kind",),
         RiskEventRow: ("kind", "severity", "owner_role"),
         UnfinalLog: ("contract",),
     }.items()
@@ -148,6 +158,7 @@ VALUES += [
     (TransactionIntent, {"status": UNKNOWN, "closed_at": EPOCH}, "ck_transaction_intents_status_known"),
     (RiskEventRow, {"state": UNKNOWN}, "ck_risk_events_state_known"),
     (DeskDeed, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_desk_deeds_state_known"),
+    (RemedyRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_remedies_state_known"),
 ]
 
 LENGTHS: list[Wrong] = [
@@ -170,6 +181,7 @@ LENGTHS: list[Wrong] = [
         BookCheck: ("block_hash",),
         DeskDeed: ("nonce", "asked_by"),
         UnfinalLog: ("block_hash", "tx_hash", "address"),
+        RemedyRow: ("asked_by", "block_hash", "nonce"),
     }.items()
     for column in columns
     for wrong in (0, 33)
@@ -232,6 +244,8 @@ TWICE: list[Wrong] = [
     (TransactionAttempt, {"hash": OTHER, "nonce": 1}, "uq_transaction_attempts_unacknowledged"),
     (DeskDeed, {"nonce": OTHER}, "uq_desk_deeds_asked_of_intent"),
     (UnfinalLog, {"block_number": 2}, "pk_unfinal_logs"),
+    (RemedyRow, {"kind": "release_log", "nonce": OTHER}, "uq_remedies_asked_of_log"),
+    (RemedyRow, {"block_hash": OTHER}, "uq_remedies_nonce"),
 ]
 IN_A_BLOCK = {"block_hash": HASH, "block_number": 1}
 

@@ -1,5 +1,8 @@
 """Logs as our contracts would emit them, recorded without a chain."""
 
+import json
+from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any, Final
 
 from eth_abi.abi import encode
@@ -9,11 +12,13 @@ from tests.support.strategies import address, stamp
 
 from paimon.application.event_listener.decode import DecodedLog, decode_log
 from paimon.application.event_listener.fetch import ChainLog, Range
+from paimon.application.event_listener.following import add_followed
 from paimon.application.event_listener.record import record
 from paimon.domain.chain import ContractName, Hash32
 from paimon.domain.followed import Followed, FollowedContract, Origin
-from paimon.infrastructure.blockchain.abi import load_abi
-from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
+from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.sessions import Database
 
 FUND: Final = FundAddresses(address(0xFA), address(0xFB), address(0xFC))
@@ -24,7 +29,9 @@ FOLLOWED: Final = Followed.of(
     ]
 )
 _WHERE: Final = {name: where for where, name in FOLLOWED.names().items()}
-_ABIS: Final = {name: load_abi(name.value) for name in ContractName}
+_ABIS: Final[dict[ContractName, ContractAbi]] = {name: load_abi(name.value) for name in ContractName}
+
+Abis = Mapping[ContractName, ContractAbi]
 
 Emitted = tuple[ContractName, tuple[bytes, ...], bytes]
 """A contract, the topics and the data of one log."""
@@ -46,14 +53,34 @@ async def begin(database: Database) -> None:
         await session.execute(text("INSERT INTO derived.cursor VALUES (1, 0, :hash, :timestamp, 1)"), values)
 
 
-async def record_block(database: Database, number: int, *logs: Emitted) -> list[DecodedLog]:
+async def begin_followed(database: Database) -> None:
+    """The same with what is followed written down, as a replay needs it."""
+    await begin(database)
+    async with database.write() as session:
+        await add_followed(session, FOLLOWED.contracts.values())
+
+
+def never_asked() -> FundContracts:
+    """The contracts whose logs these are; their node is never asked."""
+    return FundContracts(Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1), FUND)
+
+
+def misunderstood(contract: ContractName, event: str) -> Abis:
+    """Our ABIs with one argument of the event indexed that is not: none of its logs decodes."""
+    entries = json.loads(files("paimon.infrastructure.blockchain").joinpath(f"abi/{contract.value}.json").read_text())
+    (entry,) = (each for each in entries if each.get("name") == event)
+    entry["inputs"][-1]["indexed"] = True
+    return _ABIS | {contract: ContractAbi(entries)}
+
+
+async def record_block(database: Database, number: int, *logs: Emitted, abis: Abis | None = None) -> list[DecodedLog]:
     """The block after `number - 1` with these logs, recorded as the listener does it."""
     block = stamp(number)
     seen = [
         ChainLog(block, index, Hash32(number.to_bytes(16) + index.to_bytes(16)), index, _WHERE[contract], topics, data)
         for index, (contract, topics, data) in enumerate(logs)
     ]
-    decoded = [decode_log(each, FOLLOWED.names(), _ABIS) for each in seen]
+    decoded = [decode_log(each, FOLLOWED.names(), abis or _ABIS) for each in seen]
     fetched = Range((bare_header(number),), tuple(seen))
     await record(database, fetched, decoded, followed=FOLLOWED, epoch=1)
     return decoded

@@ -17,6 +17,7 @@ from paimon.domain.chain import ContractName, Hash32
 from paimon.domain.desk import DeedKind
 from paimon.domain.proof import Lie, ProofLevel
 from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.domain.remedy import RemedyKind
 from paimon.domain.risk import RiskKind, RiskState, Severity
 from paimon.domain.transaction import AttemptStatus, IntentKind, WalletName
 from paimon.domain.user import UserRole
@@ -48,6 +49,7 @@ from paimon.infrastructure.database.models.owned import (
     UserRow,
     Wallet,
 )
+from paimon.infrastructure.database.models.remedy import RemedyRow
 from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.models.unfinal import UnfinalLog
 from paimon.infrastructure.database.sessions import Database, WriteSession
@@ -158,6 +160,19 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "about": "settle-redemption:1",
         "reason": "",
         "asked_by": address(2),
+        "typed_data": {},
+        "signature": b"s",
+        "expires_at": EPOCH,
+    },
+    RemedyRow: {
+        "kind": RemedyKind.SKIP_LOG,
+        "block_number": 1,
+        "block_hash": HASH,
+        "log_index": 0,
+        "about": "it does not decode",
+        "reason": "a test",
+        "asked_by": address(1),
+        "nonce": HASH,
         "typed_data": {},
         "signature": b"s",
         "expires_at": EPOCH,

@@ -119,6 +119,8 @@ def test_every_list_is_promised_as_a_file_too_and_nothing_else_is(document: dict
     assert files == {
         "/redemptions",
         "/redemptions/pending-approvals",
+        "/system/outbox",
+        "/system/quarantine",
         "/approvals",
         "/multisig/proposals",
         "/holders",

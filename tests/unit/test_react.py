@@ -87,7 +87,7 @@ def test_each_aggregate_is_reacted_to_once_at_the_priority_of_its_most_urgent_ev
     reactions = due_reactions(logs)
     found = by_aggregate(reactions)
     assert len(found) == len(reactions)
-    counted = [each for each in logs if each.name and each.status is not LogStatus.QUARANTINED]
+    counted = [each for each in logs if each.name and each.status is LogStatus.APPLIED]
     about = {(REDEMPTION, str(each.request_id)) for each in counted if each.request_id is not None}
     odd = [each.log.block.number for each in logs if each.status is LogStatus.QUARANTINED]
     assert set(found) == about | ({(FUND, "fund")} if counted else set()) | ({(RECONCILE, BOOKS)} if odd else set())

@@ -8,27 +8,28 @@ our servers are not.
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from paimon.application.event_listener.halt import LISTENER, find_halt
 from paimon.application.event_listener.pace import Pace, measured_pace
+from paimon.application.monitoring.chain import ChainLook, look_at_chain
+from paimon.application.monitoring.figures import Figures, figures_in
 from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.transactions.queries import WalletView, list_wallets
-from paimon.domain.chain import Address, BlockStamp, checksum
+from paimon.domain.chain import Address, checksum
 from paimon.domain.health import Condition, Part, by_limits, overall, worst
 from paimon.domain.risk import RiskEvent, RiskKind
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
-from paimon.infrastructure.database.clock import CLOCK, database_now
-from paimon.infrastructure.database.models.derived import Block, Cursor, LogStatus, RawLog
-from paimon.infrastructure.database.models.owned import Lease, OutboxMessage, TransactionIntent
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.derived import LogStatus, RawLog
+from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 from paimon.settings import HealthSettings, LowBalanceSettings
@@ -39,6 +40,7 @@ Answer = TypeVar("Answer")
 
 SCHEDULER: Final = "scheduler"
 _INTENTS_SHOWN_MAX: Final = 50
+_REQUESTS_SHOWN_MAX: Final = 20
 _FAILURES: Final = (SQLAlchemyError, RedisError, RpcUnavailable, RpcError, SignerUnavailable, OSError, TimeoutError)
 
 
@@ -46,16 +48,11 @@ _FAILURES: Final = (SQLAlchemyError, RedisError, RpcUnavailable, RpcError, Signe
 class Facts:
     """What the database knows about the house, in one snapshot."""
 
-    now: datetime
-    cursor: Cursor | None
-    recorded_at: datetime | None
+    figures: Figures
     pace: Pace | None
     halt: RiskEvent | None
     finality_lag: RiskEvent | None
-    leases: dict[str, Lease]
-    outbox_due: int
-    outbox_dead: int
-    quarantined: int
+    doubtful: Sequence[int]
     wallets: Sequence[WalletView]
     intents: Sequence[TransactionIntent]
 
@@ -89,17 +86,17 @@ async def check_health(
     def probe(name: str, question: Awaitable[Answer]) -> Awaitable[Answer | Failure]:
         return _answer_of(name, question, timeout_seconds=limits.check_timeout_seconds)
 
-    facts, pong, final, keys = await asyncio.gather(
+    facts, pong, look, keys = await asyncio.gather(
         probe("database", _read_facts(database)),
         probe("redis", redis.ping()),
-        probe("node", chain.final_block(rpc)),
+        probe("node", look_at_chain(rpc, chain)),
         probe("signer", signer.health()),
     )
     parts = [
         _answering("database", facts),
         _answering("redis", pong),
-        _node(final, facts),
-        *_of_facts(facts, final, limits, low_balance_wei),
+        _node(look, facts),
+        *_of_facts(facts, look, limits, low_balance_wei),
         _signer(keys, wallets),
     ]
     return Health(overall(parts), parts)
@@ -126,30 +123,24 @@ async def is_ready(*, database: Database, redis: Redis, timeout_seconds: float) 
 
 async def _read_facts(database: Database) -> Facts:
     async with database.read() as session:
-        cursor = (await session.scalars(select(Cursor))).one_or_none()
-        recorded_at = None
-        if cursor is not None:
-            recorded_at = (await session.scalars(select(Block.recorded_at).where(Block.number == cursor.number))).one_or_none()
-        due = OutboxMessage.done_at.is_(None) & OutboxMessage.dead_at.is_(None)
         intents = (
             select(TransactionIntent)
             .where(TransactionIntent.closed_at.is_(None))
             .order_by(TransactionIntent.created_at)
             .limit(_INTENTS_SHOWN_MAX)
         )
+        doubtful = (
+            select(RawLog.request_id)
+            .where(RawLog.status == LogStatus.QUARANTINED, RawLog.request_id.is_not(None))
+            .order_by(RawLog.block_number)
+            .limit(_REQUESTS_SHOWN_MAX)
+        )
         return Facts(
-            now=await database_now(session),
-            cursor=cursor,
-            recorded_at=recorded_at,
+            figures=await figures_in(session),
             pace=await measured_pace(session),
             halt=await find_halt(session),
             finality_lag=next(iter(await list_unresolved(session, RiskKind.FINALITY_LAG)), None),
-            leases={lease.name: lease for lease in await session.scalars(select(Lease))},
-            outbox_due=(await session.execute(select(func.count()).where(due))).scalar_one(),
-            outbox_dead=(await session.execute(select(func.count()).where(OutboxMessage.dead_at.is_not(None)))).scalar_one(),
-            quarantined=(
-                await session.execute(select(func.count()).where(RawLog.status == LogStatus.QUARANTINED))
-            ).scalar_one(),
+            doubtful=[int(each) for each in await session.scalars(doubtful) if each is not None],
             wallets=await list_wallets(session),
             intents=(await session.scalars(intents)).all(),
         )
@@ -161,15 +152,22 @@ def _answering(name: str, answer: object) -> Part:
     return Part(name, Condition.OK, "answers")
 
 
-def _node(final: BlockStamp | Failure, facts: Facts | Failure) -> Part:
-    if isinstance(final, Failure):
-        return Part("node", Condition.DOWN, f"does not answer: {final.reason}")
-    details: dict[str, Any] = {"finalBlock": final.number, "finalBlockAt": final.timestamp}
+def _node(look: ChainLook | Failure, facts: Facts | Failure) -> Part:
+    if isinstance(look, Failure):
+        return Part("node", Condition.DOWN, f"does not answer: {look.reason}")
+    details: dict[str, Any] = {
+        "headBlock": look.head.number,
+        "headBlockAt": look.head.timestamp,
+        "finalBlock": look.final.number,
+        "finalBlockAt": look.final.timestamp,
+        "finalityLagBlocks": look.finality_lag_blocks,
+        "finalityLagSeconds": look.finality_lag_seconds,
+    }
     if isinstance(facts, Facts) and facts.pace is not None:
         details["blockSeconds"] = round(facts.pace.block_seconds, 3)
     if isinstance(facts, Facts) and (lag := facts.finality_lag) is not None:
         return Part("node", Condition.DEGRADED, f"finality lags: {lag.found.observed}", details | _risk_event(lag))
-    return Part("node", Condition.OK, f"final block is {final.number}", details)
+    return Part("node", Condition.OK, f"head is {look.head.number}, final {look.final.number}", details)
 
 
 def _risk_event(event: RiskEvent) -> dict[str, Any]:
@@ -177,55 +175,72 @@ def _risk_event(event: RiskEvent) -> dict[str, Any]:
 
 
 def _of_facts(
-    facts: Facts | Failure, final: BlockStamp | Failure, limits: HealthSettings, low_balance_wei: LowBalanceSettings
+    facts: Facts | Failure, look: ChainLook | Failure, limits: HealthSettings, low_balance_wei: LowBalanceSettings
 ) -> list[Part]:
     if isinstance(facts, Failure):
-        names = (LISTENER, SCHEDULER, "outbox", "wallets", "intents")
+        names = (LISTENER, SCHEDULER, "outbox", "quarantine", "risk", "wallets", "intents")
         return [Part(name, Condition.DOWN, "unknown while the database does not answer") for name in names]
     return [
-        _listener(facts, final, limits),
-        _lease(SCHEDULER, facts),
-        _outbox(facts, limits),
+        _listener(facts, look, limits),
+        _lease(SCHEDULER, facts.figures),
+        _outbox(facts.figures, limits),
+        _quarantine(facts),
+        _risk(facts.figures),
         wallets_part(facts.wallets, low_balance_wei),
         _intents(facts),
     ]
 
 
-def _lease(name: str, facts: Facts) -> Part:
-    lease = facts.leases.get(name)
-    if lease is None or lease.expires_at <= facts.now:
+def _lease(name: str, figures: Figures) -> Part:
+    lease = figures.leases.get(name)
+    if lease is None or not lease.held:
         return Part(name, Condition.DOWN, f"no {name} holds the lease: none is running, or it lost the database")
     return Part(name, Condition.OK, "running", {"holder": lease.owner, "epoch": lease.epoch})
 
 
-def _listener(facts: Facts, final: BlockStamp | Failure, limits: HealthSettings) -> Part:
+def _listener(facts: Facts, look: ChainLook | Failure, limits: HealthSettings) -> Part:
     """Chain time is set against chain time, and the database's against its own."""
-    lease = _lease(LISTENER, facts)
-    if facts.cursor is None:
+    figures = facts.figures
+    lease, recorded = _lease(LISTENER, figures), figures.recorded
+    if recorded is None:
         return Part(LISTENER, worst(lease.condition, Condition.DEGRADED), "no block is recorded yet", lease.details)
-    details: dict[str, Any] = dict(lease.details) | {"block": facts.cursor.number, "blockAt": facts.cursor.timestamp}
-    if facts.recorded_at is not None:
-        details["secondsSinceRecorded"] = round((facts.now - facts.recorded_at).total_seconds(), 3)
-    if facts.quarantined:
-        details["quarantinedLogs"] = facts.quarantined
+    details: dict[str, Any] = dict(lease.details) | {"block": recorded.number, "blockAt": recorded.timestamp}
+    if recorded.recorded_at is not None:
+        details["secondsSinceRecorded"] = round((figures.now - recorded.recorded_at).total_seconds(), 3)
     if (halt := facts.halt) is not None:
         summary = f"HALTED: {halt.found.observed}, and is {halt.found.expected}; `paimon recover` shows what to do"
         return Part(LISTENER, Condition.DOWN, summary, details | _risk_event(halt))
-    if isinstance(final, Failure):
+    if isinstance(look, Failure):
         return Part(LISTENER, worst(lease.condition, Condition.DEGRADED), "its lag is unknown: the node is silent", details)
-    lag_seconds = max((final.timestamp - facts.cursor.timestamp).total_seconds(), 0)
-    details |= {"lagBlocks": max(final.number - facts.cursor.number, 0), "lagSeconds": lag_seconds}
+    lag_seconds = max((look.final.timestamp - recorded.timestamp).total_seconds(), 0)
+    details |= {"lagBlocks": max(look.final.number - recorded.number, 0), "lagSeconds": lag_seconds}
     lag = by_limits(lag_seconds, warning=limits.lag_warning_seconds, critical=limits.lag_critical_seconds)
-    trouble = Condition.DEGRADED if facts.quarantined else Condition.OK
     summary = lease.summary if lease.condition is not Condition.OK else f"{details['lagBlocks']} blocks behind the final one"
-    return Part(LISTENER, worst(lease.condition, lag, trouble), summary, details)
+    return Part(LISTENER, worst(lease.condition, lag), summary, details)
 
 
-def _outbox(facts: Facts, limits: HealthSettings) -> Part:
-    depth = by_limits(facts.outbox_due, warning=limits.outbox_warning, critical=limits.outbox_critical)
-    dead = Condition.DEGRADED if facts.outbox_dead else Condition.OK
-    summary = f"{facts.outbox_due} due, {facts.outbox_dead} given up"
-    return Part("outbox", worst(depth, dead), summary, {"due": facts.outbox_due, "dead": facts.outbox_dead})
+def _outbox(figures: Figures, limits: HealthSettings) -> Part:
+    depth = by_limits(figures.depth, warning=limits.outbox_warning, critical=limits.outbox_critical)
+    dead = Condition.DEGRADED if figures.dead else Condition.OK
+    shown = {each.priority.value: {"due": each.depth, "oldestSeconds": round(each.age_seconds, 3)} for each in figures.outbox}
+    details = {"due": figures.depth, "dead": figures.dead, "priorities": shown}
+    return Part("outbox", worst(depth, dead), f"{figures.depth} due, {figures.dead} given up", details)
+
+
+def _quarantine(facts: Facts) -> Part:
+    """What a quarantined log tells of may stand otherwise on chain than in the books."""
+    quarantined, skipped = facts.figures.quarantined, facts.figures.skipped
+    requests = [str(each) for each in dict.fromkeys(facts.doubtful)]
+    details = {"logs": quarantined, "skipped": skipped, "redemptions": requests}
+    condition = Condition.DEGRADED if quarantined else Condition.OK
+    return Part("quarantine", condition, f"{quarantined} logs wait for a person, {skipped} are left out", details)
+
+
+def _risk(figures: Figures) -> Part:
+    counts = {severity.value: count for severity, count in figures.risk.items()}
+    condition = Condition.DEGRADED if any(counts.values()) else Condition.OK
+    summary = ", ".join(f"{count} {name.lower()}" for name, count in counts.items())
+    return Part("risk", condition, f"unresolved: {summary}", {"unresolved": counts})
 
 
 def wallets_part(wallets: Sequence[WalletView], low_balance_wei: LowBalanceSettings) -> Part:

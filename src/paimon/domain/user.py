@@ -24,10 +24,12 @@ class Permission(StrEnum):
     READ = "read"
     SETTLE = "settle"
     HANDLE_RISK = "handle_risk"
+    REPLAY_REACTIONS = "replay_reactions"
     DECIDE_APPROVAL = "decide_approval"
     HANDLE_TRANSACTIONS = "handle_transactions"
     CARRY_OUT_PLAN = "carry_out_plan"
     ADMINISTER_FUND = "administer_fund"
+    HANDLE_QUARANTINE = "handle_quarantine"
     MANAGE_USERS = "manage_users"
 
 
@@ -35,10 +37,12 @@ LEAST_ROLE: Final[dict[Permission, UserRole]] = {
     Permission.READ: UserRole.VIEWER,
     Permission.SETTLE: UserRole.OPERATOR,
     Permission.HANDLE_RISK: UserRole.OPERATOR,
+    Permission.REPLAY_REACTIONS: UserRole.OPERATOR,
     Permission.DECIDE_APPROVAL: UserRole.ADMIN,
     Permission.HANDLE_TRANSACTIONS: UserRole.ADMIN,
     Permission.CARRY_OUT_PLAN: UserRole.OPERATOR,
     Permission.ADMINISTER_FUND: UserRole.ADMIN,
+    Permission.HANDLE_QUARANTINE: UserRole.ADMIN,
     Permission.MANAGE_USERS: UserRole.SUPER_ADMIN,
 }
 

@@ -6,10 +6,11 @@ not know them.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,12 +18,18 @@ from paimon.application.books.reconcile import NothingRecorded
 from paimon.application.books.recorded import BEFORE_ALL, Position, RecordedLog, count_logs, decode_again, read_page
 from paimon.application.books.shadow import READ_ANEW, Shadow
 from paimon.application.event_listener.decode import DecodedLog
-from paimon.application.event_listener.following import load_followed
+from paimon.application.event_listener.following import announced, load_followed
 from paimon.application.event_listener.project import project
 from paimon.application.event_listener.record import reading_values
+from paimon.domain.chain import checksum
+from paimon.domain.followed import Followed
+from paimon.domain.remedy import LogKey
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.copying import driver_connection
+from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.sessions import WriteSession
+
+log = structlog.get_logger(__name__)
 
 PAGE_LOGS: Final = 10_000
 
@@ -41,6 +48,7 @@ class Rebuild:
     shadow: Shadow
     contracts: FundContracts
     progress: Progress = in_silence
+    skipped: Set[LogKey] = frozenset()
     page_logs: int = PAGE_LOGS
     position: Position = BEFORE_ALL
     logs: int = 0
@@ -75,10 +83,22 @@ class Rebuild:
 
     async def _fold(self, session: WriteSession, page: Sequence[RecordedLog]) -> None:
         followed = await load_followed(session)
-        logs = decode_again(page, self.contracts, followed)
+        logs = decode_again(page, self.contracts, followed, self.skipped)
         await project(session, logs, followed.treasury)
+        _tell_unfollowed(followed, page, logs)
         await _note_read_anew(session, page, logs)
         self.position, self.logs = page[-1].position, self.logs + len(page)
+
+
+def _tell_unfollowed(followed: Followed, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
+    """A log that could not be read may have announced a contract: its logs were then never asked for, nor are they here."""
+    healed = [
+        decoded
+        for recorded, decoded in zip(page, logs, strict=True)
+        if recorded.status != LogStatus.APPLIED and decoded.status is LogStatus.APPLIED
+    ]
+    for each in announced(followed, healed):
+        log.error("contract.never_followed", address=checksum(each.address), since_block=each.since_block)
 
 
 async def _note_read_anew(session: WriteSession, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:

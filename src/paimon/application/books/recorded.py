@@ -4,7 +4,7 @@ Pages by key rather than a cursor held open: each page is one short query, so th
 lives as long as the replay does, and memory is one page however many logs there are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -18,6 +18,7 @@ from paimon.application.event_listener.decode import DecodedLog, decode_log
 from paimon.application.event_listener.fetch import ChainLog
 from paimon.domain.chain import BlockStamp, Hash32, checksum
 from paimon.domain.followed import Followed, Origin
+from paimon.domain.remedy import LogKey
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.copying import driver_connection
 from paimon.settings import Refusal
@@ -121,8 +122,10 @@ def _recorded(rows: Sequence[TupleRow]) -> list[RecordedLog]:
     return found
 
 
-def decode_again(recorded: Sequence[RecordedLog], contracts: FundContracts, followed: Followed) -> list[DecodedLog]:
-    """What the logs mean by the ABIs of today.
+def decode_again(
+    recorded: Sequence[RecordedLog], contracts: FundContracts, followed: Followed, skipped: Set[LogKey] = frozenset()
+) -> list[DecodedLog]:
+    """What the logs mean by the ABIs of today; those that people decided to leave out mean nothing.
 
     Raises:
         ForeignLogs: one is of a contract that neither the settings name nor an event brought in.
@@ -135,4 +138,9 @@ def decode_again(recorded: Sequence[RecordedLog], contracts: FundContracts, foll
             f"block {first.block} has a recorded log of {checksum(first.address)}, which is none of the"
             " contracts in PAIMON_FUND__…: the settings are of another fund than the books"
         )
-    return [decode_log(each.log, names, contracts.abis) for each in recorded]
+    logs = [decode_log(each.log, names, contracts.abis) for each in recorded]
+    if skipped:
+        for decoded in logs:
+            if LogKey(decoded.log.block.hash, decoded.log.log_index) in skipped:
+                decoded.skip()
+    return logs

@@ -9,12 +9,14 @@ listener goes on. Then either
 - *replay*: the cursor's row is locked, at which the listener waits before its next range; the few logs recorded since
   are folded, and the rows that differ are replaced (see `swap`). One transaction: a crash leaves all as it was.
 
-Neither asks the chain, and neither touches the outbox: what the events made due was due once.
+Neither asks the chain. The outbox is left alone too, for what the events made due was due once; but for logs that were in
+quarantine until now, and made nothing due. What people decided about single logs is taken up here (see `verdicts`).
 """
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 from psycopg.errors import LockNotAvailable
@@ -26,12 +28,17 @@ from paimon.application.books.inputs import inputs_differing
 from paimon.application.books.rebuild import Progress, Rebuild, in_silence, position_of_books
 from paimon.application.books.shadow import Shadow, open_shadow
 from paimon.application.books.swap import Comparison, compare_with_live, swap_in
+from paimon.application.books.verdicts import Verdicts, add_reactions, close_asked, healed_logs, load_verdicts
 from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.sessions import WriteSession
 from paimon.settings import Refusal
 
 log = structlog.get_logger(__name__)
 
+Done = TypeVar("Done")
+
 LOCK_TRIES_MAX: Final = 5
+OVERTAKEN_MAX: Final = 5
 _ONE_SNAPSHOT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
@@ -58,60 +65,103 @@ class Replayed:
     listener_held_seconds: float
 
 
+class _Overtaken(Exception):
+    """Another replay carried out decisions that what was rebuilt here does not know."""
+
+
 async def check(
     engine: AsyncEngine, contracts: FundContracts, *, progress: Progress = in_silence, examples_max: int = 20
 ) -> Checked:
     """Prove the live tables equal to what the recorded logs add up to, or name what differs.
 
     Raises:
-        NothingRecorded, ForeignLogs, NoTemporaryTables.
+        NothingRecorded, ForeignLogs, NoTemporaryTables, BooksBusy.
     """
+    checked = await _until_not_overtaken(
+        lambda: _check(engine, contracts, progress=progress, examples_max=examples_max),
+    )
+    for each in checked.comparison.examples:
+        log.error("books.replay_differs", table=each.table, key=each.key, column=each.column, block=checked.at)
+    log.info("books.replay_checked", block=checked.at, logs=checked.logs, rows_differing=checked.comparison.rows_differing)
+    return checked
+
+
+async def replay(
+    engine: AsyncEngine, contracts: FundContracts, *, progress: Progress = in_silence, lock_timeout_seconds: float = 5.0
+) -> Replayed:
+    """Make the live tables what the recorded logs add up to, and carry out what people decided about single logs.
+
+    Raises:
+        NothingRecorded, ForeignLogs, NoTemporaryTables, BooksBusy.
+    """
+    done = await _until_not_overtaken(
+        lambda: _replay(engine, contracts, progress=progress, lock_timeout_seconds=lock_timeout_seconds),
+    )
+    log.info("books.replayed", block=done.at, logs=done.logs, rows_changed=done.rows_changed)
+    return done
+
+
+async def _until_not_overtaken(work: Callable[[], Awaitable[Done]]) -> Done:
+    for _ in range(OVERTAKEN_MAX):
+        try:
+            return await work()
+        except _Overtaken:
+            log.warning("books.replay_overtaken")
+    raise BooksBusy(
+        f"other replays carried out decisions about single logs {OVERTAKEN_MAX} times while this one worked; nothing is"
+        " changed by it. Let them finish, then run it again"
+    )
+
+
+async def _check(engine: AsyncEngine, contracts: FundContracts, *, progress: Progress, examples_max: int) -> Checked:
     async with open_shadow(engine) as shadow:
-        rebuild = Rebuild(shadow, contracts, progress)
         async with shadow.transaction() as session:
             await session.execute(_ONE_SNAPSHOT)
             at = await position_of_books(session)
             inputs = await inputs_differing(session)
+            verdicts = await load_verdicts(session, with_asked=False)
+        rebuild = Rebuild(shadow, contracts, progress, verdicts.skipped)
         comparison = Comparison(0, ())
         if not any(each.table == "raw_logs" for each in inputs):  # from logs that contradict each other nothing follows
             await rebuild.catch_up()
             async with shadow.transaction() as session:
                 await session.execute(_ONE_SNAPSHOT)
                 at = await position_of_books(session)
+                await _require_the_same(session, verdicts)
                 await rebuild.fold_to(session, at)
                 comparison = await compare_with_live(session, examples_max=examples_max)
-    comparison = comparison.with_more(inputs, examples_max=examples_max)
-    for each in comparison.examples:
-        log.error("books.replay_differs", table=each.table, key=each.key, column=each.column, block=at)
-    log.info("books.replay_checked", block=at, logs=rebuild.logs, rows_differing=comparison.rows_differing)
-    return Checked(at, rebuild.logs, comparison)
+    return Checked(at, rebuild.logs, comparison.with_more(inputs, examples_max=examples_max))
 
 
-async def replay(
-    engine: AsyncEngine, contracts: FundContracts, *, progress: Progress = in_silence, lock_timeout_seconds: float = 5.0
+async def _replay(
+    engine: AsyncEngine, contracts: FundContracts, *, progress: Progress, lock_timeout_seconds: float
 ) -> Replayed:
-    """Make the live tables what the recorded logs add up to.
-
-    Raises:
-        NothingRecorded, ForeignLogs, NoTemporaryTables, BooksBusy.
-    """
     async with open_shadow(engine) as shadow:
-        rebuild = Rebuild(shadow, contracts, progress)
+        async with shadow.transaction() as session:
+            verdicts = await load_verdicts(session, with_asked=True)
+        rebuild = Rebuild(shadow, contracts, progress, verdicts.skipped)
         for _ in range(LOCK_TRIES_MAX):
             await rebuild.catch_up()
-            if (done := await _swap(shadow, rebuild, lock_timeout_seconds)) is not None:
-                break
-        else:
-            raise BooksBusy(
-                f"the row of derived.cursor was locked for {LOCK_TRIES_MAX} times {lock_timeout_seconds:g} s; the live tables"
-                " are as they were. A transaction hangs: see pg_locks and pg_stat_activity"
-            )
-    log.info("books.replayed", block=done.at, logs=done.logs, rows_changed=done.rows_changed)
-    return done
+            if (done := await _swap(shadow, rebuild, verdicts, lock_timeout_seconds)) is not None:
+                return done
+    raise BooksBusy(
+        f"the row of derived.cursor was locked for {LOCK_TRIES_MAX} times {lock_timeout_seconds:g} s; the live tables"
+        " are as they were. A transaction hangs: see pg_locks and pg_stat_activity"
+    )
 
 
-async def _swap(shadow: Shadow, rebuild: Rebuild, lock_timeout_seconds: float) -> Replayed | None:
-    """Catch up the tail and swap, with the listener held before its next range; None when it could not be held."""
+async def _require_the_same(session: WriteSession, verdicts: Verdicts) -> None:
+    """Raises _Overtaken."""
+    if (await load_verdicts(session, with_asked=False)).settled != verdicts.settled:
+        raise _Overtaken
+
+
+async def _swap(shadow: Shadow, rebuild: Rebuild, verdicts: Verdicts, lock_timeout_seconds: float) -> Replayed | None:
+    """Catch up the tail and swap, with the listener held before its next range; None when it could not be held.
+
+    Raises:
+        _Overtaken
+    """
     milliseconds = round(lock_timeout_seconds * 1_000)
     last_steps = replace(rebuild)  # what a failed transaction folded, the shadow forgets
     try:
@@ -119,8 +169,12 @@ async def _swap(shadow: Shadow, rebuild: Rebuild, lock_timeout_seconds: float) -
             await session.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
             at = await position_of_books(session, hold=True)
             held = time.monotonic()
+            await _require_the_same(session, verdicts)
             await last_steps.fold_to(session, at)
+            healed = await healed_logs(session)
             changed = await swap_in(session)
+            carried_out = await close_asked(session, verdicts.asked)
+            await add_reactions(session, healed, carried_out, at=at)
     except OperationalError as error:
         if not isinstance(error.orig, LockNotAvailable):
             raise

@@ -34,6 +34,8 @@ class DecodedLog:
     values: dict[str, Any] | None = None
     event: FundEvent | None = None
     reason: str | None = None
+    hints: dict[str, Any] | None = None
+    """Of a log that does not decode: the arguments that its topics tell all the same."""
 
     @property
     def args(self) -> dict[str, Any] | None:
@@ -42,10 +44,9 @@ class DecodedLog:
 
     @property
     def request_id(self) -> int | None:
-        """The redemption request this log tells of, so that its timeline finds it."""
-        if self.values is None or (request_id := self.values.get("requestId")) is None:
-            return None
-        return int(request_id)
+        """The redemption request this log tells of, so that its timeline finds it, and a broken log is seen beside it."""
+        told = (self.values or self.hints or {}).get("requestId")
+        return None if told is None else int(told)
 
     @property
     def reading(self) -> Reading:
@@ -55,6 +56,10 @@ class DecodedLog:
     def quarantine(self, reason: str) -> None:
         """Keep the log and its reason; nothing is projected from it."""
         self.status, self.reason = LogStatus.QUARANTINED, reason
+
+    def skip(self) -> None:
+        """Leave the log out: it is kept, and tells nothing."""
+        self.status, self.reason, self.event = LogStatus.SKIPPED, None, None
 
 
 def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mapping[ContractName, ContractAbi]) -> DecodedLog:
@@ -73,6 +78,6 @@ def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mappi
         reason = str(error)
     except KeyError as error:
         reason = f"the event lacks its argument {error}"
-    decoded = DecodedLog(log, contract, LogStatus.QUARANTINED)
+    decoded = DecodedLog(log, contract, LogStatus.QUARANTINED, hints=plain(abis[contract].told_by_topics(log.topics)))
     decoded.quarantine(reason)
     return decoded

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from paimon.application.event_listener.decode import DecodedLog
 from paimon.infrastructure.database.models.derived import LogStatus
@@ -53,28 +53,43 @@ class Reaction:
     payload: dict[str, Any]
 
 
+class Happening(NamedTuple):
+    """An applied log, as far as reactions go."""
+
+    event: str
+    request_id: int | None
+    block: int
+
+
 def due_reactions(logs: Iterable[DecodedLog]) -> list[Reaction]:
-    """One reaction per touched request, one for the fund when anything at all happened to it, and a comparison of the books
-    when something could not be read."""
-    events: dict[tuple[str, str], list[str]] = {}
-    block = quarantined_block = 0
+    """What applied logs make due, and a comparison of the books when something could not be read."""
+    happenings: list[Happening] = []
+    quarantined_block = 0
     for decoded in logs:
+        block = decoded.log.block.number
         if decoded.status is LogStatus.QUARANTINED:
-            quarantined_block = max(quarantined_block, decoded.log.block.number)
-            continue
-        if decoded.name is None:
-            continue
-        block = max(block, decoded.log.block.number)
-        events.setdefault((FUND, "fund"), []).append(decoded.name)
-        if decoded.request_id is not None:
-            events.setdefault((REDEMPTION, str(decoded.request_id)), []).append(decoded.name)
-    reactions = [
-        Reaction(kind, aggregate_id, _most_urgent(names), {"events": list(dict.fromkeys(names)), "block": block})
-        for (kind, aggregate_id), names in events.items()
-    ]
+            quarantined_block = max(quarantined_block, block)
+        elif decoded.status is LogStatus.APPLIED and decoded.name is not None:
+            happenings.append(Happening(decoded.name, decoded.request_id, block))
+    reactions = reactions_to(happenings)
     if quarantined_block:
         reactions.append(Reaction(RECONCILE, BOOKS, OutboxPriority.HIGH, {"block": quarantined_block}))
     return reactions
+
+
+def reactions_to(happenings: Iterable[Happening]) -> list[Reaction]:
+    """One reaction per touched request, and one for the fund when anything at all happened to it."""
+    events: dict[tuple[str, str], list[str]] = {}
+    block = 0
+    for each in happenings:
+        block = max(block, each.block)
+        events.setdefault((FUND, "fund"), []).append(each.event)
+        if each.request_id is not None:
+            events.setdefault((REDEMPTION, str(each.request_id)), []).append(each.event)
+    return [
+        Reaction(kind, aggregate_id, _most_urgent(names), {"events": list(dict.fromkeys(names)), "block": block})
+        for (kind, aggregate_id), names in events.items()
+    ]
 
 
 def _most_urgent(names: Iterable[str]) -> OutboxPriority:

@@ -11,6 +11,7 @@ from paimon.application.approval_workflow.store import find_ticket_of_request
 from paimon.application.redemptions.reactions import LOCKED_NAV
 from paimon.application.redemptions.store import find_redemption, to_domain
 from paimon.application.redemptions.timeline import ChainEvent, TimelineEntry, timeline
+from paimon.application.remedies.queries import requests_in_doubt
 from paimon.application.transactions.queries import intents_for_request
 from paimon.domain.approval import Ticket
 from paimon.domain.chain import Address
@@ -51,17 +52,26 @@ class RedemptionFilter:
         return wanted
 
 
-async def list_redemptions(session: AsyncSession, page: PageRequest, wanted: RedemptionFilter) -> Page[Redemption]:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A request, and whether a quarantined log tells of it: then it may stand otherwise on chain than it does here."""
+
+    redemption: Redemption
+    quarantined: bool
+
+
+async def list_redemptions(session: AsyncSession, page: PageRequest, wanted: RedemptionFilter) -> Page[Listed]:
     """Requests, latest first."""
     query = select(RedemptionRequest).where(*wanted.conditions()).order_by(RedemptionRequest.request_id.desc())
-    return await fetch_page(session, query, page, to_domain)
+    found = await fetch_page(session, query, page, to_domain)
+    doubtful = await requests_in_doubt(session, (each.request_id for each in found.items))
+    return found.mapped(lambda each: Listed(each, each.request_id in doubtful))
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitingApproval:
+class AwaitingApproval(Listed):
     """A request under approval with its ticket; None for the moment between the event and its reaction."""
 
-    redemption: Redemption
     ticket: Ticket | None
 
 
@@ -74,14 +84,14 @@ async def list_awaiting_approval(session: AsyncSession, page: PageRequest) -> Pa
     )
     found = await fetch_page(session, query, page, to_domain)
     tickets = await tickets_of_requests(session, (each.request_id for each in found.items))
-    return Page([AwaitingApproval(each, tickets.get(each.request_id)) for each in found.items], found.total, page)
+    doubtful = await requests_in_doubt(session, (each.request_id for each in found.items))
+    return found.mapped(lambda each: AwaitingApproval(each, each.request_id in doubtful, tickets.get(each.request_id)))
 
 
 @dataclass(frozen=True, slots=True)
-class RedemptionDetail:
+class RedemptionDetail(Listed):
     """A request with everything that belongs to it."""
 
-    redemption: Redemption
     locked_nav: int | None
     ticket: Ticket | None
     intents: list[TransactionIntent]
@@ -96,12 +106,15 @@ class RedemptionDetail:
 async def get_detail(session: AsyncSession, request_id: int) -> RedemptionDetail:
     """Raises RedemptionNotFound."""
     redemption = await find_redemption(session, request_id)
+    quarantined = bool(await requests_in_doubt(session, [request_id]))
     if redemption is None:
-        raise RedemptionNotFound(f"there is no redemption request {request_id}")
+        hint = ", but a log in quarantine tells of it: see /system/quarantine" if quarantined else ""
+        raise RedemptionNotFound(f"there is no redemption request {request_id}{hint}")
     ticket = await find_ticket_of_request(session, request_id)
     intents = [*await intents_for_request(session, request_id)]
     return RedemptionDetail(
         redemption=redemption,
+        quarantined=quarantined,
         locked_nav=await _locked_nav(session, request_id),
         ticket=ticket,
         intents=intents,

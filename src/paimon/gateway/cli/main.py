@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "users": "people",
     "status": "status",
     "desk": "desk",
+    "outbox": "outbox",
+    "quarantine": "quarantine",
     "reconcile": "reconcile",
     "replay": "replay",
     "audit-chain": "audit_chain",

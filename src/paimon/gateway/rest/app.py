@@ -13,10 +13,24 @@ from paimon.composition import House, open_house, require_ready
 from paimon.gateway.rest import errors
 from paimon.gateway.rest.openapi import describe
 from paimon.gateway.rest.request_frame import RequestFrame
-from paimon.gateway.rest.routes import approvals, auth, desk, fund, multisig, nav, plans, redemptions, register, risk, system
+from paimon.gateway.rest.routes import (
+    approvals,
+    auth,
+    desk,
+    fund,
+    multisig,
+    nav,
+    plans,
+    redemptions,
+    register,
+    remedies,
+    risk,
+    system,
+)
 from paimon.gateway.websocket import endpoint
 from paimon.gateway.websocket.feed import Feed
 from paimon.gateway.websocket.hub import Hub
+from paimon.infrastructure.observability.exposition import exposing
 from paimon.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -44,7 +58,8 @@ def create_app(settings: Settings) -> FastAPI:
             feed = asyncio.create_task(Feed(house.redis, hub).run())
             feed.add_done_callback(_report_end)
             try:
-                yield
+                async with exposing("api", settings.metrics.host, settings.metrics.api_port, house.new_scraper().collect):
+                    yield
             finally:
                 feed.cancel()
                 await asyncio.gather(feed, return_exceptions=True)  # its connection ends before the house closes
@@ -60,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     api = APIRouter(prefix=BASE)
-    for group in (auth, fund, nav, register, redemptions, approvals, plans, desk, multisig, risk, system):
+    for group in (auth, fund, nav, register, redemptions, approvals, plans, desk, multisig, risk, remedies, system):
         api.include_router(group.router)
     api.include_router(system.probes)
     api.include_router(endpoint.router)

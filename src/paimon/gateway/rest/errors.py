@@ -32,6 +32,7 @@ from paimon.application.plans.submit import NoWalletMay, PlanDrifted, PlanNotPos
 from paimon.application.redemptions.queries import RedemptionNotFound
 from paimon.application.redemptions.settle_one import NothingRecorded
 from paimon.application.redemptions.settlement import NotDue, NotSettleable
+from paimon.application.remedies.store import LogNotFound, ReactionNotFound
 from paimon.application.risk_control.store import RiskEventNotFound
 from paimon.application.transaction_desk.queries import IntentNotFound, WalletNotFound
 from paimon.application.transactions.intents import PayloadConflict
@@ -39,6 +40,7 @@ from paimon.application.transactions.tries import TriesExhausted
 from paimon.domain.approval import AlreadyVoted, TicketClosed, VoterNotAllowed
 from paimon.domain.desk import DeedNotPossible
 from paimon.domain.proposal import AlreadySigned, MissingExecutions, NotASafeOwner, ProposalClosed
+from paimon.domain.remedy import RemedyNotPossible
 from paimon.domain.risk import NotAnOwner, RiskEventClosed, StillThere
 from paimon.domain.siwe import MalformedMessage
 from paimon.domain.vote import VoteNotAcceptable
@@ -60,6 +62,10 @@ class InvalidInput(Exception):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class TooManyFiles(Exception):
+    """As many files are being written as this process writes at one time."""
 
 
 class NotCancellable(Exception):
@@ -102,7 +108,9 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     VoterNotAllowed: Rule(403, ErrorCode.FORBIDDEN),
     IntentNotFound: Rule(404, ErrorCode.NOT_FOUND),
     PlanNotFound: Rule(404, ErrorCode.NOT_FOUND),
+    LogNotFound: Rule(404, ErrorCode.NOT_FOUND),
     ProposalNotFound: Rule(404, ErrorCode.NOT_FOUND),
+    ReactionNotFound: Rule(404, ErrorCode.NOT_FOUND),
     WalletNotFound: Rule(404, ErrorCode.NOT_FOUND),
     RedemptionNotFound: Rule(404, ErrorCode.NOT_FOUND),
     RiskEventNotFound: Rule(404, ErrorCode.NOT_FOUND),
@@ -122,6 +130,7 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     PlanNotPossible: Rule(409, ErrorCode.CONFLICT),
     ProposalClosed: Rule(409, ErrorCode.CONFLICT),
     ProposalConflict: Rule(409, ErrorCode.CONFLICT),
+    RemedyNotPossible: Rule(409, ErrorCode.CONFLICT),
     RiskEventClosed: Rule(409, ErrorCode.CONFLICT),
     StillThere: Rule(409, ErrorCode.CONFLICT),
     TriesExhausted: Rule(409, ErrorCode.CONFLICT),
@@ -131,6 +140,7 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     NotOurSafe: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     NothingRecorded: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     NothingYet: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
+    TooManyFiles: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     OperationalError: _DATABASE_DOWN,
     InterfaceError: _DATABASE_DOWN,
     PoolTimeout: _DATABASE_DOWN,

@@ -12,7 +12,7 @@ as a failed transfer and never as a shorter list.
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,7 +28,7 @@ from paimon.domain.chain import checksum
 from paimon.gateway.rest.csv_text import Path, cells, columns_of, csv_text, heading
 from paimon.gateway.rest.dependencies import PageDep
 from paimon.gateway.rest.envelope import Dated, Envelope, Listing
-from paimon.gateway.rest.errors import InvalidInput
+from paimon.gateway.rest.errors import InvalidInput, TooManyFiles
 from paimon.gateway.rest.schema import ApiModel
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
@@ -142,7 +142,7 @@ async def _pages(
 ) -> AsyncGenerator[ListData, None]:
     """Every page, as of one moment."""
     most = house.settings.api.csv_rows_max
-    async with house.database.read() as session:
+    async with _one_file_more(house.settings.api.csv_files_max), house.database.read() as session:
         page = PageRequest(1, _CHUNK_ROWS)
         while True:
             found = await read(session, page)
@@ -155,6 +155,27 @@ async def _pages(
             if page.number >= found.pagination.total_pages:
                 return
             page = PageRequest(page.number + 1, page.size, total=found.pagination.total)
+
+
+_written: int = 0
+"""Files this process is writing now."""
+
+
+@asynccontextmanager
+async def _one_file_more(files_max: int) -> AsyncGenerator[None, None]:
+    """Each holds a session of the database for as long as its reader takes, and the pool is everyone's.
+
+    Raises:
+        TooManyFiles.
+    """
+    global _written
+    if _written >= files_max:
+        raise TooManyFiles(f"{_written} files are being written, as many as at one time; try again shortly")
+    _written += 1
+    try:
+        yield
+    finally:
+        _written -= 1
 
 
 async def _file(house: House, table: Table[Data], answers: AsyncGenerator[Data, None]) -> Response:

@@ -1,10 +1,12 @@
 """Which use case answers which outbox row. Each reads the aggregate's present state and does what is due."""
 
+from paimon.application.books.carry_out import carry_out_verdicts
 from paimon.application.books.compare import compare_if_due
 from paimon.application.books.snapshots import defer_if_due, snapshot_after_events
 from paimon.application.books.tokens import observe_tokens
 from paimon.application.event_listener.react import FUND, RECONCILE, REDEMPTION
 from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, LiveMessage, observe_locked_nav, react
+from paimon.application.remedies.ask import CARRY_OUT_VERDICTS
 from paimon.application.risk_control.keep import RISK_EVENT
 from paimon.application.risk_control.take_up import tell_if_open
 from paimon.application.transactions.driver import drive
@@ -51,6 +53,9 @@ def handlers(house: House) -> dict[str, Handler[LiveMessage]]:
         since = due.payload["block"]
         await compare_if_due(house.database, house.contracts, house.redis, since=since, material=nav.material_bps)
 
+    async def on_verdicts(_due: Due) -> None:
+        await carry_out_verdicts(house.database, house.contracts)
+
     async def on_risk_event(session: WriteSession, due: Due) -> list[LiveMessage]:
         return await tell_if_open(session, int(due.aggregate_id))
 
@@ -62,6 +67,7 @@ def handlers(house: House) -> dict[str, Handler[LiveMessage]]:
         OBSERVE_LOCKED_NAV: Handler(before=on_locked_nav),
         FUND: Handler(before=on_fund, within=defer_snapshot),
         RECONCILE: Handler(before=on_reconcile),
+        CARRY_OUT_VERDICTS: Handler(before=on_verdicts),
         RISK_EVENT: Handler(within=on_risk_event),
         DRIVE_WALLET: Handler(before=on_wallet),
     }

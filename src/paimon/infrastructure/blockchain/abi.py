@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -142,6 +143,15 @@ class ContractAbi:
             raise UndecodableLog(f"{entry.name} does not decode: {error}") from error
         values = dict(zip((each.name for each in indexed), from_topics, strict=True)) | _named(plain, from_data)
         return entry.name, {each.name: values[each.name] for each in entry.inputs}
+
+    def told_by_topics(self, topics: Sequence[bytes]) -> dict[str, Any]:
+        """The indexed arguments as far as each topic alone tells them, of a log that does not decode. Never raises."""
+        entry = self.events_by_topic.get(topics[0]) if topics else None
+        told: dict[str, Any] = {}
+        for each, topic in zip((each for each in entry.inputs if each.indexed) if entry else (), topics[1:], strict=False):
+            with suppress(DecodingError, OverflowError):
+                told[each.name] = _from_topic(each, topic)
+        return told
 
     def explain_revert(self, data: bytes | None) -> str:
         """A revert in words: the contract's own error with its arguments, or the reason string. Never raises."""

@@ -7,7 +7,7 @@ the handler reads its present state and does what is due, so that order and repe
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import func, insert
+from sqlalchemy import func, insert, select
 
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
@@ -42,3 +42,8 @@ async def add(
 
 _ADD: Final = insert(table_of(OutboxMessage)).returning(func.pg_notify(CHANNEL, ""))
 """The row and the bell in one round trip; of the table, for rows of the model take the ORM twice the time."""
+
+
+async def ring(session: WriteSession) -> None:
+    """Wake the relays with the caller's commit, for a row that is due again."""
+    await session.execute(select(func.pg_notify(CHANNEL, "")))

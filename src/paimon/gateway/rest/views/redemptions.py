@@ -5,9 +5,9 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.redemptions.queries import AwaitingApproval, RedemptionDetail
+from paimon.application.redemptions.queries import AwaitingApproval, Listed, RedemptionDetail
 from paimon.application.redemptions.timeline import Source, TimelineEntry
-from paimon.domain.redemption import Channel, Redemption, RedemptionStatus
+from paimon.domain.redemption import Channel, RedemptionStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 from paimon.gateway.rest.views.approvals import TicketView
 from paimon.gateway.rest.views.transactions import IntentView
@@ -32,10 +32,11 @@ class RedemptionView(ApiModel):
     settled_net_amount: BigInt | None
     rejection_reason: str | None
     closed_at: Time | None
+    quarantined: bool = Field(description="a log in quarantine tells of it: on chain it may stand otherwise than shown here")
 
     @classmethod
-    def of(cls, redemption: Redemption) -> Self:
-        return cls(**_fields(redemption))
+    def of(cls, listed: Listed) -> Self:
+        return cls(**_fields(listed))
 
 
 class AwaitingApprovalView(ApiModel):
@@ -47,7 +48,7 @@ class AwaitingApprovalView(ApiModel):
     @classmethod
     def of(cls, awaiting: AwaitingApproval, now: datetime) -> Self:
         return cls(
-            redemption=RedemptionView.of(awaiting.redemption),
+            redemption=RedemptionView.of(awaiting),
             ticket=TicketView.of(awaiting.ticket, now) if awaiting.ticket else None,
         )
 
@@ -85,7 +86,7 @@ class RedemptionDetailView(RedemptionView):
     @classmethod
     def of_detail(cls, detail: RedemptionDetail, now: datetime) -> Self:
         return cls(
-            **_fields(detail.redemption),
+            **_fields(detail),
             locked_nav=detail.locked_nav,
             ticket=TicketView.of(detail.ticket, now) if detail.ticket else None,
             settlement_intent=IntentView.of(detail.settlement) if detail.settlement else None,
@@ -93,5 +94,6 @@ class RedemptionDetailView(RedemptionView):
         )
 
 
-def _fields(redemption: Redemption) -> dict[str, Any]:
-    return {name: getattr(redemption, name) for name in RedemptionView.model_fields}
+def _fields(listed: Listed) -> dict[str, Any]:
+    own = {"quarantined": listed.quarantined}
+    return own | {name: getattr(listed.redemption, name) for name in RedemptionView.model_fields if name not in own}

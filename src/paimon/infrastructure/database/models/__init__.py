@@ -1,6 +1,18 @@
 """All tables, so that one import fills the metadata."""
 
-from paimon.infrastructure.database.models import derived, desk, multisig, nav, operating, owned, plans, risk, series, unfinal
+from paimon.infrastructure.database.models import (
+    derived,
+    desk,
+    multisig,
+    nav,
+    operating,
+    owned,
+    plans,
+    remedy,
+    risk,
+    series,
+    unfinal,
+)
 from paimon.infrastructure.database.models.base import Base, metadata
 
 __all__ = [
@@ -13,6 +25,7 @@ __all__ = [
     "operating",
     "owned",
     "plans",
+    "remedy",
     "risk",
     "series",
     "unfinal",

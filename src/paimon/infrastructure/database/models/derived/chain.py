@@ -41,6 +41,7 @@ class LogStatus(StrEnum):
     APPLIED = "applied"  # decoded and, where a projection acts on it, projected
     UNKNOWN = "unknown"  # no event of our ABIs has this topic
     QUARANTINED = "quarantined"  # decodes or applies to nothing we can explain; see its reason
+    SKIPPED = "skipped"  # left out, because a person decided so after it was quarantined
 
 
 class Cursor(Base):
@@ -85,7 +86,7 @@ class RawLog(Base):
         UniqueConstraint("block_hash", "log_index"),
         Index(None, "tx_hash"),
         Index("ix_raw_logs_request", "request_id", "block_number", "log_index", postgresql_where="request_id IS NOT NULL"),
-        Index("ix_raw_logs_quarantined", "block_number", postgresql_where="status = 'quarantined'"),
+        Index("ix_raw_logs_set_aside", "block_number", postgresql_where="status IN ('quarantined', 'skipped')"),
         CheckConstraint("(status = 'quarantined') = (reason IS NOT NULL)", name="reason_when_quarantined"),
         enum_check("status", LogStatus),
         enum_check("contract", ContractName),

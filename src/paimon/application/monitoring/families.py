@@ -1,0 +1,154 @@
+"""Figures and the look at the chain as metrics: a table of gauges, and nothing for what is not known.
+
+The same figures come from every process that is asked, so that they survive the death of any one; whoever adds them up takes
+the largest, not the sum.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from paimon.application.monitoring.chain import ChainLook
+from paimon.application.monitoring.figures import Figures
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.settings import LowBalanceSettings
+
+Sample = tuple[tuple[str, ...], float]
+"""Values of the labels, and the value."""
+
+
+def _gauge(name: str, help_text: str, labels: Sequence[str], samples: Iterable[Sample]) -> Metric:
+    family = GaugeMetricFamily(f"paimon_{name}", help_text, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
+def _one(name: str, help_text: str, value: float) -> Metric:
+    return _gauge(name, help_text, (), [((), value)])
+
+
+def up_families(*, database: bool, node: bool) -> list[Metric]:
+    """Whether what the rest is read from answered; without it the rest is absent, not zero."""
+    return [
+        _one("database_up", "1 if the database answered this scrape in time.", database),
+        _one("node_up", "1 if the chain's node answered this scrape in time.", node),
+    ]
+
+
+def chain_families(look: ChainLook) -> list[Metric]:
+    return [
+        _one("chain_head_block", "Number of the chain's latest block.", look.head.number),
+        _one("chain_final_block", "Number of the chain's final block.", look.final.number),
+        _one("chain_finality_lag_blocks", "Blocks between the final one and the head.", look.finality_lag_blocks),
+        _one("chain_finality_lag_seconds", "Chain time between the final block and the head.", look.finality_lag_seconds),
+    ]
+
+
+def figures_families(figures: Figures, low_balance_wei: LowBalanceSettings) -> list[Metric]:
+    wallets = figures.wallets
+    seen = [each for each in wallets if each.balance_wei is not None and each.seen_seconds_ago is not None]
+    return [
+        *_recorded_families(figures),
+        _gauge(
+            "lease_held",
+            "1 while the lease is held, by the holder named.",
+            ("lease", "holder"),
+            [((each.name, each.owner), each.held) for each in figures.leases.values()],
+        ),
+        _gauge(
+            "lease_epoch",
+            "Grows with each new holder of the lease.",
+            ("lease",),
+            [((each.name,), each.epoch) for each in figures.leases.values()],
+        ),
+        _gauge(
+            "outbox_depth",
+            "Reactions that are not done and not given up.",
+            ("priority",),
+            [((each.priority.value,), each.depth) for each in figures.outbox],
+        ),
+        _gauge(
+            "outbox_oldest_age_seconds",
+            "For how long the oldest reaction that may run has been waiting.",
+            ("priority",),
+            [((each.priority.value,), each.age_seconds) for each in figures.outbox],
+        ),
+        _one("outbox_dead", "Reactions that were given up and wait for a person.", figures.dead),
+        _one("quarantined_logs", "Logs that could not be read or applied and wait for a person.", figures.quarantined),
+        _one("skipped_logs", "Logs that are left out by a person's decision.", figures.skipped),
+        _gauge(
+            "risk_events_unresolved",
+            "Risk events that are not resolved.",
+            ("severity",),
+            [((severity.value,), count) for severity, count in figures.risk.items()],
+        ),
+        _gauge(
+            "intents_open",
+            "Transactions this house set out to send and that have not ended.",
+            ("status",),
+            [((status.value,), count) for status, count in figures.intents.items()],
+        ),
+        _gauge(
+            "wallet_trouble",
+            "1 while a sending key is in trouble that only a person clears.",
+            ("wallet",),
+            [((each.name,), each.in_trouble) for each in wallets],
+        ),
+        _gauge(
+            "wallet_balance_wei",
+            "What a sending key had to pay for gas with when it was last looked at.",
+            ("wallet",),
+            [((each.name,), each.balance_wei or 0) for each in seen],
+        ),
+        _gauge(
+            "wallet_low_balance_wei",
+            "The least it should have.",
+            ("wallet",),
+            [((each.name,), low_balance_wei.of(each.name)) for each in wallets],
+        ),
+        _gauge(
+            "wallet_seen_age_seconds",
+            "How long ago it was last looked at.",
+            ("wallet",),
+            [((each.name,), each.seen_seconds_ago or 0) for each in seen],
+        ),
+        _one("tickets_overdue", "Approval tickets that are past their deadline and undecided.", figures.tickets_overdue),
+    ]
+
+
+def _recorded_families(figures: Figures) -> list[Metric]:
+    found = []
+    if (recorded := figures.recorded) is not None:
+        found.append(_one("listener_processed_block", "Number of the last block in the books.", recorded.number))
+    if (last := figures.comparison) is not None:
+        found.append(
+            _one("book_differences", "Figures that differed when books and chain were last compared.", last.differences)
+        )
+        found.append(_one("book_comparison_age_seconds", "How long ago books and chain were last compared.", last.seconds_ago))
+    return found
+
+
+def lag_families(figures: Figures, look: ChainLook) -> list[Metric]:
+    """Chain time against chain time; nothing before the first recorded block."""
+    if (recorded := figures.recorded) is None:
+        return []
+    seconds = max((look.final.timestamp - recorded.timestamp).total_seconds(), 0.0)
+    return [
+        _one("listener_lag_blocks", "Final blocks that are not in the books yet.", max(look.final.number - recorded.number, 0)),
+        _one("listener_lag_seconds", "Chain time between the last block in the books and the final one.", seconds),
+    ]
+
+
+_ENDPOINT: Final = ("endpoint",)
+
+
+def endpoint_families(rpc: Rpc, *, node: bool) -> list[Metric]:
+    """Every endpoint the chain is read from. There is one."""
+    return [_gauge("rpc_endpoint_up", "1 while this endpoint answers.", _ENDPOINT, [((rpc.endpoint,), node)])]
+
+
+def proof_families() -> list[Metric]:
+    """How strongly it is proven that no log is missing. Ranges carry no proof of their own yet."""
+    return []

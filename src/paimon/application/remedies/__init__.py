@@ -1,0 +1,1 @@
+"""What people decide about reactions that were given up and logs in quarantine."""
