@@ -10,6 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
+from paimon.infrastructure.observability.metrics import DOORBELL_CONNECTED
 
 log = structlog.get_logger(__name__)
 
@@ -39,25 +40,34 @@ class Doorbell:
         """Keep the subscription up for ever, with jittered reconnects; ends at once where no WebSocket is configured."""
         if self._url is None:
             return
+        try:
+            await self._listen(self._url)
+        finally:
+            DOORBELL_CONNECTED.remove(endpoint_name(self._url))  # whoever does not listen says nothing about it
+
+    async def _listen(self, url: str) -> None:
+        connected = DOORBELL_CONNECTED.labels(endpoint_name(url))
         failures = 0
         while True:
             try:
-                async with connect(self._url, open_timeout=5, close_timeout=1) as socket:
+                async with connect(url, open_timeout=5, close_timeout=1) as socket:
                     await socket.send(
                         orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
                     )
                     failures = 0
+                    connected.set(1)
                     while True:
                         async with asyncio.timeout(_STALL_SECONDS):
                             await socket.recv()
                         self._rung.set()
             except (OSError, WebSocketException, TimeoutError) as error:
+                connected.set(0)
                 failures += 1
                 pause = random.uniform(0, min(_RECONNECT_SECONDS_MAX, 0.5 * 2 ** min(failures, 6)))  # noqa: S311 — jitter
                 log.warning(
                     "doorbell.lost",
-                    endpoint=endpoint_name(self._url),
-                    reason=f"{type(error).__name__}: {error}".replace(self._url, endpoint_name(self._url)),
+                    endpoint=endpoint_name(url),
+                    reason=f"{type(error).__name__}: {error}".replace(url, endpoint_name(url)),
                     retry_seconds=round(pause, 1),
                 )
                 await asyncio.sleep(pause)

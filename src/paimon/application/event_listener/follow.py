@@ -44,6 +44,7 @@ from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import Cursor, LogStatus
 from paimon.infrastructure.database.models.owned import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.observability.metrics import LISTENER_BLOCKS, LISTENER_LOGS, LISTENER_SECONDS
 from paimon.infrastructure.queue import outbox
 from paimon.settings import ChainSettings, Refusal
 
@@ -212,6 +213,7 @@ class Listener:
         followed: Followed,
         lease: HeldLease,
     ) -> list[FollowedContract]:
+        began = monotonic()
         try:
             new = await record(
                 self.database, fetched, logs, followed=followed, epoch=lease.epoch, level=level, fetching=fetching
@@ -219,7 +221,11 @@ class Listener:
         except CursorMoved as error:
             # Someone else writes. Whoever is right, it is not this holder any more: stand by, and start from the cursor.
             raise LeaseLost(str(error)) from error
+        LISTENER_BLOCKS.inc(fetched.last.number - fetched.first + 1)
+        LISTENER_SECONDS.labels("fetch").observe(fetching.seconds)
+        LISTENER_SECONDS.labels("record").observe(monotonic() - began)
         for decoded in logs:
+            LISTENER_LOGS.labels(decoded.status.value).inc()
             _report(decoded, each=fetching.behind_blocks <= self.options.live_blocks)
         for each in new:
             log.info("contract.followed", contract=each.contract.value, address=checksum(each.address), block=each.since_block)

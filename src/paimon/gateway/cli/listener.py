@@ -8,6 +8,7 @@ from paimon.application.event_listener.head import HeadWatch, watched
 from paimon.composition import open_house, require_ready
 from paimon.gateway.cli.process import explained, run_until_signalled, settings_for
 from paimon.infrastructure.database.leadership import lead
+from paimon.infrastructure.observability.exposition import exposing
 from paimon.settings import Settings
 
 app = typer.Typer()
@@ -38,10 +39,11 @@ async def _follow(settings: Settings) -> None:
             options=settings.chain,
             limits=settings.health,
         )
-        await lead(
-            house.database,
-            LISTENER,
-            watched(following.follow, watch),
-            ttl_seconds=settings.lease.ttl_seconds,
-            renew_seconds=settings.lease.renew_seconds,
-        )
+        async with exposing("listener", settings.metrics.host, settings.metrics.listener_port, house.new_scraper().collect):
+            await lead(
+                house.database,
+                LISTENER,
+                watched(following.follow, watch),
+                ttl_seconds=settings.lease.ttl_seconds,
+                renew_seconds=settings.lease.renew_seconds,
+            )

@@ -6,20 +6,20 @@ from datetime import timedelta
 from typing import Any, Final
 
 import typer
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from paimon.application.books.overview import display, newest_point
 from paimon.application.event_listener.halt import find_halt
 from paimon.application.event_listener.pace import measured_pace
 from paimon.application.event_listener.processing import Processed, processed_lately
 from paimon.application.event_listener.proofs import ProofStanding, proof_standing
+from paimon.application.monitoring.chain import ChainLook, look_at_chain
+from paimon.application.monitoring.figures import Figures, LeaseMark, QueueDepth, figures_in
 from paimon.application.transactions.queries import list_wallets
 from paimon.composition import House, open_house, require_ready
 from paimon.domain.proof import RangeProof
 from paimon.gateway.cli.desk import wallet_line
 from paimon.gateway.cli.process import explained
-from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.derived import Cursor
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
 from paimon.infrastructure.database.models.operating import RetentionRun
 from paimon.infrastructure.database.models.owned import BookCheck
@@ -43,10 +43,9 @@ def status(context: typer.Context) -> None:
 async def _status(settings: Settings) -> dict[str, Any]:
     async with open_house(settings, process="status") as house:
         await require_ready(house)
-        final = await house.chain.final_block(house.rpc)
-        head = int(await house.rpc.call("eth_blockNumber", []), 16)
+        look = await look_at_chain(house.rpc, house.chain)
         async with house.database.read() as session:
-            cursor = (await session.execute(select(Cursor))).scalar_one_or_none()
+            figures = await figures_in(session)
             check = (
                 await session.scalars(select(BookCheck).where(~BookCheck.orphaned).order_by(BookCheck.id.desc()).limit(1))
             ).one_or_none()
@@ -57,24 +56,23 @@ async def _status(settings: Settings) -> dict[str, Any]:
             halted = await find_halt(session)
             edition = await find_edition(session)
             removed = (await session.scalars(select(RetentionRun).order_by(RetentionRun.series))).all()
-            rows: dict[str, Any] = dict((await session.execute(_COUNTS)).mappings().one())
-            leases = (await session.execute(_LEASES)).all()
             wallets = await list_wallets(session)
-            now = await database_now(session)
         return {
             "chain": f"{settings.chain.chain_id} at {house.rpc.endpoint}",
-            "head / final": f"{head} / {final.number}",
-            "recorded": f"{cursor.number} ({final.number - cursor.number} behind final)" if cursor else "nothing yet",
+            "head / final": f"{look.head.number} / {look.final.number} ({look.finality_lag_seconds:g} s behind the head)",
+            "recorded": _recorded(figures, look),
             **({"LISTENER HALTED": f"{halted.found.observed}, is {halted.found.expected}: paimon recover"} if halted else {}),
             "block time": str(pace) if pace else "not measured yet",
             "processing": _processing(processed),
             **_proof(proof),
-            **{f"lease {name}": f"{owner}, epoch {epoch}{'' if held else ', EXPIRED'}" for name, owner, epoch, held in leases},
-            "outbox": f"{rows['due']} due, {rows['dead']} dead-lettered",
-            "quarantined logs": rows["quarantined"],
-            "open intents": rows["intents"],
-            "open tickets": rows["tickets"],
-            **{f"wallet {each.name}": wallet_line(each, settings.sending.low_balance_wei, now) for each in wallets},
+            **{f"lease {each.name}": _lease(each) for each in figures.leases.values()},
+            **{f"outbox {each.priority}": _depth(each) for each in figures.outbox if each.depth},
+            "outbox": f"{figures.depth} due, {figures.dead} given up (paimon outbox dead)",
+            "quarantine": f"{figures.quarantined} logs wait for a person, {figures.skipped} left out (paimon quarantine)",
+            "risk events": ", ".join(f"{count} {severity.lower()}" for severity, count in figures.risk.items()),
+            "open intents": sum(figures.intents.values()),
+            "overdue tickets": figures.tickets_overdue,
+            **{f"wallet {each.name}": wallet_line(each, settings.sending.low_balance_wei, figures.now) for each in wallets},
             "signer": await _signer(house),
             "official NAV": _official(nav),
             "books": f"{len(check.differences)} differences at block {check.block_number}" if check else "not compared yet",
@@ -128,14 +126,19 @@ def _retention(runs: Iterable[RetentionRun]) -> dict[str, str]:
     }
 
 
-_COUNTS = text("""
-    SELECT (SELECT count(*) FROM owned.outbox WHERE done_at IS NULL AND dead_at IS NULL) AS due,
-           (SELECT count(*) FROM owned.outbox WHERE dead_at IS NOT NULL) AS dead,
-           (SELECT count(*) FROM derived.raw_logs WHERE status = 'quarantined') AS quarantined,
-           (SELECT count(*) FROM owned.transaction_intents WHERE closed_at IS NULL) AS intents,
-           (SELECT count(*) FROM owned.approval_tickets WHERE closed_at IS NULL) AS tickets
-""")
-_LEASES = text("SELECT name, owner, epoch, expires_at > now() FROM owned.leases ORDER BY name")
+def _recorded(figures: Figures, look: ChainLook) -> str:
+    if (recorded := figures.recorded) is None:
+        return "nothing yet"
+    seconds = max((look.final.timestamp - recorded.timestamp).total_seconds(), 0)
+    return f"{recorded.number} ({max(look.final.number - recorded.number, 0)} blocks, {seconds:g} s behind final)"
+
+
+def _lease(lease: LeaseMark) -> str:
+    return f"{lease.owner}, epoch {lease.epoch}{'' if lease.held else ', EXPIRED'}"
+
+
+def _depth(queue: QueueDepth) -> str:
+    return f"{queue.depth} due, the oldest for {queue.age_seconds:.0f} s"
 
 
 async def _signer(house: House) -> str:

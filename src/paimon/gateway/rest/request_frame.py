@@ -4,6 +4,7 @@ Plain ASGI, so that a streaming or WebSocket connection passes untouched and an 
 """
 
 import re
+import time
 from typing import Final
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paimon.gateway.rest.envelope import ErrorCode, current_request_id
 from paimon.gateway.rest.errors import failure
+from paimon.infrastructure.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +26,18 @@ _SANE: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 def request_id_from(offered: str | None) -> str:
     """The caller's own id where it is sane enough for a log line, else a new one."""
     return offered if offered is not None and _SANE.fullmatch(offered) else uuid4().hex
+
+
+_STATUS: Final = "paimon.status"
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _count(scope: Scope, seconds: float) -> None:
+    """By the route's template and the usual methods: what callers make up must not become labels."""
+    route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    HTTP_REQUESTS.labels(method, route, str(scope[_STATUS])).inc()
+    HTTP_SECONDS.labels(method, route).observe(seconds)
 
 
 class RequestFrame:
@@ -40,15 +54,18 @@ class RequestFrame:
         headers = Headers(scope=scope)
         request_id = request_id_from(headers.get(HEADER))
         token = current_request_id.set(request_id)
+        began = time.monotonic()
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 await self._framed(scope, receive, send, headers, request_id)
         finally:
             current_request_id.reset(token)
+            _count(scope, time.monotonic() - began)
 
     async def _framed(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
         started = False
         received = 0
+        scope[_STATUS] = 499  # unless an answer begins: whoever asked went away
 
         async def counted() -> Message:
             nonlocal received
@@ -62,6 +79,7 @@ class RequestFrame:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                scope[_STATUS] = message["status"]
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 

@@ -5,6 +5,7 @@
     rpc_url = "http://127.0.0.1:8545"
     socket = "signer.sock"                       # paths are relative to this file
     ledger = "spend-ledger.sqlite"               # only when a key moves money
+    # metrics_port = 9104                        # where it answers GET /metrics, on 127.0.0.1 only
 
     [contracts]
     vault = "0x…"
@@ -231,6 +232,7 @@ class SignerPolicy(_Table):
     caps: CapsTable = CapsTable()
     approvals: ApprovalsTable = ApprovalsTable()
     kms: KmsTable | None = None
+    metrics_port: int | None = Field(None, ge=1, le=65_535)
     rpc_timeout_seconds: float = Field(3.0, gt=0)
     rpc_attempts_max: int = Field(2, ge=1)
 

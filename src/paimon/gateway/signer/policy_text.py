@@ -19,7 +19,8 @@ def write_policy(path: Path, policy: SignerPolicy) -> None:
 
 
 def _as_toml(policy: SignerPolicy) -> str:
-    top = policy.model_dump(mode="json", exclude={"contracts", "caps", "approvals", "kms", "finality", "keys", "safes"})
+    tables_of_their_own = {"contracts", "caps", "approvals", "kms", "finality", "keys", "safes"}
+    top = policy.model_dump(mode="json", exclude=tables_of_their_own, exclude_none=True)
     top["rpc_url"] = policy.rpc_url.get_secret_value()
     tables: list[tuple[str, dict[str, Any]]] = [
         ("", top),

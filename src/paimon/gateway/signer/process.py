@@ -21,7 +21,11 @@ from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError
+from paimon.infrastructure.observability.exposition import exposing
 from paimon.settings import Refusal
+
+METRICS_HOST = "127.0.0.1"
+"""The signer's numbers are for its own machine: whatever collects them runs there."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +70,7 @@ async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> Asyn
         async with rpc:
             with _opened_ledger(policy, new=new_ledger) as ledger:
                 desk = await _open_desk(policy, keys, rpc, ledger)
-                async with serving(desk):
+                async with serving(desk), exposing("signer", METRICS_HOST, policy.metrics_port):
                     log.info("signer.started", socket=str(policy.socket), keys=[each.name for each in policy.keys])
                     yield desk
     except (SocketInUse, LedgerError) as error:

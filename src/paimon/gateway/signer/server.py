@@ -20,6 +20,7 @@ from paimon.domain.chain import checksum
 from paimon.gateway.signer.check import Refusal, Refused
 from paimon.gateway.signer.desk import SigningDesk
 from paimon.infrastructure.keys.wire import MalformedMessage, request_from_json, signed_to_json
+from paimon.infrastructure.observability.metrics import SIGNER_REQUESTS
 
 _BODY_BYTES_MAX: Final = 256 * 1024
 _DESK: Final = web.AppKey("desk", SigningDesk)
@@ -46,7 +47,9 @@ async def _sign(request: web.Request) -> web.Response:
             raise Refused(Refusal.MALFORMED_REQUEST, str(error)) from error
         signed = await request.app[_DESK].sign(wanted)
     except Refused as refused:
+        SIGNER_REQUESTS.labels(refused.code.value).inc()
         return web.json_response({"code": refused.code, "reason": refused.reason}, status=_STATUS.get(refused.code, 403))
+    SIGNER_REQUESTS.labels("signed").inc()
     return web.json_response(signed_to_json(signed))
 
 

@@ -10,10 +10,18 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
+from billiard.process import current_process
+
 from paimon.composition import House, open_house
+from paimon.infrastructure.observability.exposition import exposing
 from paimon.settings import Settings
 
 T = TypeVar("T")
+
+
+def _place_in_pool() -> int:
+    """Which of the worker's processes this is, from 0; one that replaces a dead one has its place."""
+    return int(getattr(current_process(), "index", 0))
 
 
 class WorkerRuntime:
@@ -36,6 +44,9 @@ class WorkerRuntime:
 
     async def _open(self, background: tuple[Callable[[House], Coroutine[Any, Any, None]], ...]) -> None:
         self._house = await self._stack.enter_async_context(open_house(self._settings, process="worker"))
+        metrics = self._settings.metrics
+        port = None if metrics.worker_port is None else metrics.worker_port + _place_in_pool()
+        await self._stack.enter_async_context(exposing("worker", metrics.host, port, self._house.new_scraper().collect))
         for start in background:
             self._background.add(asyncio.create_task(start(self._house)))
 

@@ -13,6 +13,7 @@ from paimon.gateway.tasks.app import create_celery
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease
 from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.observability.metrics import JOBS_ENQUEUED
 from paimon.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -50,5 +51,7 @@ async def _enqueue(app: Celery, job: Job) -> None:
     """A message nobody took before the next one is due is dropped: the jobs are level-triggered."""
     try:
         await asyncio.to_thread(app.send_task, job.task, queue=job.queue.value, expires=max(job.every_seconds, 5.0))
+        JOBS_ENQUEUED.labels(job.task, "sent").inc()
     except OperationalError as error:
+        JOBS_ENQUEUED.labels(job.task, "refused").inc()
         log.warning("scheduler.broker_unreachable", task=job.task, reason=str(error))

@@ -5,6 +5,7 @@ operator sees it. Being delivered twice is normal: the row says whether it is do
 """
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -17,6 +18,7 @@ from paimon.infrastructure.database.look_ups import LookUp
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.owned import OutboxMessage
 from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.observability.metrics import REACTION_SECONDS, REACTIONS
 from paimon.infrastructure.text import storable
 
 log = structlog.get_logger(__name__)
@@ -72,6 +74,7 @@ async def _handle(
     attempts_max: int,
     backoff_seconds_max: int,
 ) -> list[Told]:
+    began = time.monotonic()
     try:
         handler = handlers[due.kind]
         if handler.before is not None:
@@ -83,8 +86,10 @@ async def _handle(
             told = await handler.within(session, due) if handler.within is not None else []
             row.done_at = func.now()
     except Exception as error:  # noqa: BLE001 — whatever a handler raises must end on its row, for an operator to see
-        await _record_failure(database, due, error, attempts_max=attempts_max, backoff_seconds_max=backoff_seconds_max)
+        dead = await _record_failure(database, due, error, attempts_max=attempts_max, backoff_seconds_max=backoff_seconds_max)
+        _count(due, "dead" if dead else "failed", began)
         return []
+    _count(due, "done", began)
     log.info("reaction.done", kind=due.kind, aggregate=due.aggregate_id, outbox_id=due.id)
     return told
 
@@ -97,14 +102,20 @@ _DUE: Final = LookUp(
 )
 
 
+def _count(due: Due, outcome: str, began: float) -> None:
+    REACTIONS.labels(due.kind, outcome).inc()
+    REACTION_SECONDS.labels(due.kind).observe(time.monotonic() - began)
+
+
 async def _record_failure(
     database: Database, due: Due, error: Exception, *, attempts_max: int, backoff_seconds_max: int
-) -> None:
+) -> bool:
+    """Whether it is given up now."""
     reason = storable(f"{type(error).__name__}: {str(error)[:500]}")
     async with database.write() as session:
         row = await session.get(OutboxMessage, due.id, with_for_update=True)
         if row is None or row.done_at is not None:
-            return
+            return False
         row.attempts += 1
         row.last_error = reason
         row.enqueued_at = None
@@ -124,3 +135,4 @@ async def _record_failure(
         reason=reason,
         exc_info=error,
     )
+    return dead
