@@ -5,13 +5,15 @@ the largest, not the sum.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from paimon.application.event_listener.proofs import ProofStanding
 from paimon.application.monitoring.chain import ChainLook
 from paimon.application.monitoring.figures import Figures
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.domain.endpoint_health import BreakerState
+from paimon.domain.proof import ProofLevel
+from paimon.infrastructure.blockchain.rpc import EndpointState
 from paimon.settings import LowBalanceSettings
 
 Sample = tuple[tuple[str, ...], float]
@@ -141,14 +143,33 @@ def lag_families(figures: Figures, look: ChainLook) -> list[Metric]:
     ]
 
 
-_ENDPOINT: Final = ("endpoint",)
+def endpoint_families(endpoints: Sequence[EndpointState]) -> list[Metric]:
+    """How this process finds each endpoint of its pool."""
+    label = ("endpoint",)
+    up = [((each.name,), each.breaker is BreakerState.CLOSED and each.serves_our_chain is not False) for each in endpoints]
+    heads = [((each.name,), each.head) for each in endpoints if each.head is not None]
+    errors = [((each.name,), each.error_rate) for each in endpoints]
+    latencies = [((each.name,), each.latency_seconds) for each in endpoints if each.latency_seconds is not None]
+    return [
+        _gauge("rpc_endpoint_up", "1 while this endpoint is asked: it answers, and serves our chain.", label, up),
+        _gauge("rpc_endpoint_head_block", "The latest block it was heard of.", label, heads),
+        _gauge("rpc_endpoint_latency_seconds", "How long its answers take.", label, latencies),
+        _gauge("rpc_endpoint_error_ratio", "Part of its answers that fail.", label, errors),
+    ]
 
 
-def endpoint_families(rpc: Rpc, *, node: bool) -> list[Metric]:
-    """Every endpoint the chain is read from. There is one."""
-    return [_gauge("rpc_endpoint_up", "1 while this endpoint answers.", _ENDPOINT, [((rpc.endpoint,), node)])]
-
-
-def proof_families() -> list[Metric]:
-    """How strongly it is proven that no log is missing. Ranges carry no proof of their own yet."""
-    return []
+def proof_families(standing: ProofStanding) -> list[Metric]:
+    """How strongly it is proven that no log is missing: 0 nothing, 1 chained, 2 agreed by two, 3 by receipts."""
+    ranks = {level: rank for rank, level in enumerate(ProofLevel)}
+    ranges = {"newest": standing.newest, "weakest": standing.weakest}
+    levels = [((name,), ranks[each.level]) for name, each in ranges.items() if each is not None]
+    lies = CounterMetricFamily("paimon_endpoint_lies", "Untrue answers an endpoint was caught at.", labels=("endpoint", "lie"))
+    for each in standing.lies:
+        lies.add_metric((each.endpoint, each.lie.value), each.times)
+    return [
+        _gauge(
+            "proof_level", "0 none, 1 chained, 2 agreed, 3 receipts; of the newest and the weakest range.", ("range",), levels
+        ),
+        _one("unproven_blocks", "Blocks recorded before proofs were kept.", standing.unproven_blocks),
+        lies,
+    ]

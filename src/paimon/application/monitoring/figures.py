@@ -135,8 +135,13 @@ _FIGURES: Final = text(f"""
 async def read_figures(database: Database, *, timeout_seconds: float) -> Figures:
     """Raises SQLAlchemyError, also when the server ended the query for its time."""
     async with database.read() as session:
-        await session.execute(text(f"SET LOCAL statement_timeout = {round(timeout_seconds * 1_000)}"))
+        await limit_time(session, timeout_seconds)
         return await figures_in(session)
+
+
+async def limit_time(session: AsyncSession, timeout_seconds: float) -> None:
+    """Have the server end any statement of this transaction that takes longer."""
+    await session.execute(text(f"SET LOCAL statement_timeout = {round(timeout_seconds * 1_000)}"))
 
 
 async def figures_in(session: AsyncSession) -> Figures:

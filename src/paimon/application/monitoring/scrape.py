@@ -13,6 +13,7 @@ import structlog
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
+from paimon.application.event_listener.proofs import ProofStanding, proof_standing
 from paimon.application.monitoring.chain import look_at_chain
 from paimon.application.monitoring.families import (
     chain_families,
@@ -22,7 +23,7 @@ from paimon.application.monitoring.families import (
     proof_families,
     up_families,
 )
-from paimon.application.monitoring.figures import read_figures
+from paimon.application.monitoring.figures import Figures, figures_in, limit_time
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.database.sessions import Database
@@ -55,18 +56,23 @@ class Scraper:
 
     async def _collect(self) -> list[Metric]:
         figures, look = await asyncio.gather(
-            self._answer("database", read_figures(self.database, timeout_seconds=self.timeout_seconds)),
+            self._answer("database", self._read()),
             self._answer("node", look_at_chain(self.rpc, self.chain)),
         )
         found = up_families(database=figures is not None, node=look is not None)
-        found += endpoint_families(self.rpc, node=look is not None)
+        found += endpoint_families(self.rpc.endpoints())
         if look is not None:
             found += chain_families(look)
         if figures is not None:
-            found += figures_families(figures, self.low_balance_wei) + proof_families()
+            found += figures_families(figures[0], self.low_balance_wei) + proof_families(figures[1])
         if figures is not None and look is not None:
-            found += lag_families(figures, look)
+            found += lag_families(figures[0], look)
         return found
+
+    async def _read(self) -> tuple[Figures, ProofStanding]:
+        async with self.database.read() as session:
+            await limit_time(session, self.timeout_seconds)
+            return await figures_in(session), await proof_standing(session)
 
     async def _answer(self, part: str, question: Awaitable[Answer]) -> Answer | None:
         try:
