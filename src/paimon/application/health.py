@@ -27,6 +27,7 @@ from paimon.domain.health import Condition, Part, by_limits, overall, worst
 from paimon.domain.risk import RiskEvent, RiskKind
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.database.clock import CLOCK
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.sessions import Database

@@ -16,7 +16,7 @@ async def carry_out_verdicts(database: Database, contracts: FundContracts) -> No
     Raises:
         NothingRecorded, ForeignLogs, NoTemporaryTables, BooksBusy.
     """
-    async with database.read_one() as session:
+    async with database.read() as session:
         waiting = (await load_verdicts(session, with_asked=True)).asked
     if not waiting:
         return
