@@ -90,6 +90,7 @@ STATES: list[Wrong] = [
     (RemedyRow, {"outcome": "left out"}, "ck_remedies_ends_with_an_outcome"),
     (Wallet, {"next_nonce": -1}, "ck_wallets_nonce_counts_up"),
     (Wallet, {"seen_block": 1}, "ck_wallets_seen_whole"),
+    (Wallet, {"interrupted_by": "no answer"}, "ck_wallets_interrupted_by_something"),
     (TransactionIntent, {"giving_up": "failed", "giving_up_because": "w"}, "ck_transaction_intents_giving_up_known"),
     (TransactionIntent, {"giving_up": "expired"}, "ck_transaction_intents_given_up_for_a_reason"),
     (TransactionAttempt, {"channel": "private"}, "ck_transaction_attempts_private_since_a_block"),

@@ -13,6 +13,7 @@ from paimon.domain.health import Condition
 from paimon.domain.risk import RiskKind, RiskState, Severity
 from paimon.domain.transaction import IntentStatus
 from paimon.gateway.cli.desk import wallet_line
+from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.risk import RiskEventRow
 
@@ -131,6 +132,20 @@ async def test_health_and_the_desk_say_that_gas_is_low(desk: Desk, office: Offic
         assert part.condition is (Condition.DEGRADED if low else Condition.OK)
         (wallet,) = wallets
         assert ("LOW GAS" in wallet_line(wallet, desk.settings.sending.low_balance_wei, now)) is low
+
+
+async def test_health_and_the_desk_say_that_drives_are_interrupted(desk: Desk, office: Office) -> None:
+    await office.queue_settlement(office.due())
+    async with Rpc("http://127.0.0.1:1/key", timeout_seconds=1, attempts_max=1) as away:
+        await office.with_rpc(away).drive(office.keeper)
+    (shown,) = (await desk.get("/desk/wallets")).json()["data"]["items"]
+    assert "gave no usable answer" in shown["interrupted"]["by"]
+    async with office.database.read() as session:
+        wallets = await list_wallets(session)
+        now = await database_now(session)
+    part = wallets_part(wallets, desk.settings.sending.low_balance_wei)
+    assert (part.condition, part.summary) == (Condition.DEGRADED, "1 interrupted")
+    assert "INTERRUPTED for" in wallet_line(wallets[0], desk.settings.sending.low_balance_wei, now)
 
 
 async def test_at_three_in_the_morning(desk: Desk, office: Office) -> None:

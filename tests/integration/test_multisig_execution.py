@@ -1,8 +1,9 @@
 """From enough signatures to the effect on chain, by the keeper's key, a real signer and real Safes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
@@ -21,6 +22,7 @@ from paimon.domain.proposal import ProposalStatus
 from paimon.domain.safe import SafeName, rejection_at
 from paimon.domain.transaction import Call, Effect, IntentKind, IntentStatus
 from paimon.gateway.signer.process import running_signer
+from paimon.infrastructure.blockchain.rpc import Request, Rpc
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.settings import SendingSettings
 
@@ -224,3 +226,35 @@ async def test_the_effect_is_read_from_the_safes_events_however_far_it_went_on(k
         effect, _words = await effect_of_intent(office.desk.contracts, CHAIN_ID, intent, at=at)
         assert effect is Effect.DONE
         assert intent.kind is IntentKind.EXECUTE_SAFE
+
+
+class Eventless(Rpc):
+    """A node that has lost its logs."""
+
+    async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
+        answers = await super()._exchange(requests, attempts_max=attempts_max)
+        return [
+            answer | {"result": []} if method == "eth_getLogs" else answer
+            for (method, _), answer in zip(requests, answers, strict=True)
+        ]
+
+
+async def test_a_safes_nonce_that_no_event_explains_is_that_executions_own_reason(keeper: Keeper) -> None:
+    office, sending = keeper.office, keeper.sending
+    hash_ = await office.propose("plan", office.allocate(1))
+    await office.sign(hash_, 1, 2)
+    await keeper.step()
+    settlement = sending.due()
+    await sending.queue_settlement(settlement)
+    async with Eventless(office.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
+        for _ in range(4):
+            await sending.with_rpc(rpc).drive(sending.keeper)
+            office.fund.mine(3)
+    (execution,) = [each for each in await keeper.intents() if each.kind is IntentKind.EXECUTE_SAFE]
+    assert (execution.status, "no execution that used the signed nonce" in str(execution.reason)) == (
+        IntentStatus.SENDING,
+        True,
+    )
+    assert (await sending.intent(settlement)).status is IntentStatus.FINAL
+    await keeper.finish()
+    assert await keeper.status(hash_) is ProposalStatus.EXECUTED

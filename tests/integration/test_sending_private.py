@@ -9,7 +9,7 @@ import pytest
 from tests.support.jsonrpc import StubNode, replying, stub_node
 from tests.support.sending import Office, assert_sent_once, stopped_mining
 
-from paimon.domain.transaction import AttemptStatus, TxChannel
+from paimon.domain.transaction import AttemptStatus, IntentStatus, TxChannel
 from paimon.infrastructure.blockchain.rpc import Rpc
 
 pytestmark = pytest.mark.integration
@@ -91,3 +91,28 @@ async def test_a_private_endpoint_that_is_down_holds_it_up_for_so_many_blocks(of
             office.fund.mine(4)
         await private.finish(private.keeper)
     await assert_sent_once(office, office.keeper, request_id, before)
+
+
+async def test_a_private_endpoint_that_is_down_is_named_and_what_was_sent_before_is_followed(office: Office) -> None:
+    first, second = office.due("ines"), office.due("ivan")
+    async with private_endpoint(office, mines=True) as (private, node):
+        with stopped_mining(office.fund):
+            await private.queue_settlement(first)
+            await private.drive(private.keeper)
+            takes, node.methods["eth_sendRawTransaction"] = node.methods["eth_sendRawTransaction"], None
+            node.disturbances += [replying(503)] * 9
+            await private.queue_settlement(second)
+            await private.drive(private.keeper)
+            office.fund.mine(3)
+            await private.with_options(stuck_seconds=0).drive(private.keeper)
+            held_up = await office.intent(second)
+            assert "the private endpoint does not answer" in str(held_up.reason)
+            assert [each.status for each in held_up.attempts] == [AttemptStatus.SIGNED], "nobody saw it: nothing to replace"
+            assert "HTTP 503" in str(held_up.attempts[0].answer)
+            assert (await office.intent(first)).status is IntentStatus.FINAL
+            assert (await office.wallet(office.keeper)).interrupted_by is None
+            node.disturbances.clear()
+            node.methods["eth_sendRawTransaction"] = takes
+            await private.drive(private.keeper)
+            assert (await office.intent(second)).reason is None
+        await private.finish(private.keeper)

@@ -14,12 +14,11 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from paimon.application.transactions.node import read_effect
+from paimon.application.transactions.effect import EffectUnknown, effect_of_intent
 from paimon.composition import House
 from paimon.domain.chain import Address, ContractName, Hash32, checksum, hex0x
 from paimon.domain.transaction import AttemptStatus, Effect, IntentKind, IntentStatus
 from paimon.domain.wallets import MoneyFunction
-from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.blockchain.finality import get_block
 from paimon.infrastructure.blockchain.movements import read_buffer
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
@@ -128,8 +127,8 @@ async def _effect(house: House, intent: TransactionIntent, happened: Counter[tup
         total, target = await read_buffer(house.contracts, at=latest)
         return (Effect.DONE if total >= target else Effect.DUE), f"{total} of {target}"
     try:
-        return await read_effect(house.contracts, intent.kind, intent.request_id, at=latest)
-    except CallReverted as error:
+        return await effect_of_intent(house.contracts, house.settings.chain.chain_id, intent, at=latest)
+    except EffectUnknown as error:
         raise AssertionError(f"{intent.idempotency_key} is about no request: {error}") from error
 
 

@@ -253,15 +253,17 @@ def wallets_part(wallets: Sequence[WalletView], low_balance_wei: LowBalanceSetti
             "nextNonce": wallet.next_nonce,
             "openIntents": wallet.open_intents,
             "trouble": wallet.trouble,
+            "interruptedSince": wallet.interrupted.since if wallet.interrupted else None,
             "balanceWei": str(wallet.seen.balance_wei) if wallet.seen else None,
             "seenAt": wallet.seen.at if wallet.seen else None,
             "lowGas": wallet in short,
         }
         for wallet in wallets
     ]
-    counts = {"in trouble": len(troubled), "low on gas": len(short)}
-    summary = ", ".join(f"{count} {words}" for words, count in counts.items() if count) or "no trouble"
-    return Part("wallets", Condition.DEGRADED if troubled or short else Condition.OK, summary, {"wallets": shown})
+    interrupted = [wallet for wallet in wallets if wallet.interrupted]
+    counts = {"in trouble": len(troubled), "interrupted": len(interrupted), "low on gas": len(short)}
+    summary = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+    return Part("wallets", Condition.DEGRADED if summary else Condition.OK, summary or "no trouble", {"wallets": shown})
 
 
 def _intents(facts: Facts) -> Part:

@@ -1,8 +1,11 @@
 """Handing stored bytes to the node, and writing down that it holds them.
 
-The same function sends what was signed a moment ago and what a crashed predecessor left: it reads the one unacknowledged
-attempt of the wallet and sends its exact bytes. No lock is held meanwhile, because two workers sending the same bytes do
-what one does: the second is told "already known".
+The same function sends what was signed a moment ago and what a crashed predecessor left: the one unacknowledged attempt of
+the wallet, its exact bytes. No lock is held meanwhile, because two workers sending the same bytes do what one does: the
+second is told "already known".
+
+A node that does not answer interrupts the drive. A private endpoint that does not answer holds up what wants to be sent, and
+says so on its intent; what is in flight already is followed all the same.
 """
 
 import structlog
@@ -13,41 +16,78 @@ from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.store import find_unacknowledged, lock_attempt
 from paimon.domain.chain import Address, hex0x
 from paimon.domain.node_answer import NodeAnswer
-from paimon.domain.transaction import AttemptStatus, IntentStatus, advance_attempt
+from paimon.domain.transaction import AttemptStatus, IntentStatus, TxChannel, advance_attempt
+from paimon.infrastructure.blockchain.rpc import RpcUnavailable
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.text import storable
 
 log = structlog.get_logger(__name__)
 
 
-async def send_unacknowledged(desk: Desk, wallet: Address) -> None:
-    """Send the attempt no node has confirmed yet, if there is one.
+async def send_unacknowledged(desk: Desk, wallet: Address) -> bool:
+    """Send the attempt no node has confirmed yet, if there is one; whether its endpoint answered.
 
     Raises:
-        RpcUnavailable: no answer; the attempt stays as it is, and the next drive sends the same bytes again.
+        RpcUnavailable: no answer of the node; the attempt stays as it is, and the next drive sends the same bytes again.
     """
     async with desk.database.write() as session:
         attempt = await find_unacknowledged(session, wallet)
-    if attempt is None:
-        return
-    answer, words = await node.broadcast(desk.endpoint(attempt.channel), attempt.raw)
-    await _record(desk, attempt, answer, words)
+    return attempt is None or await send(desk, attempt)
+
+
+async def send(desk: Desk, attempt: TransactionAttempt) -> bool:
+    """Send the bytes of this row, which is committed; whether the endpoint of its channel answered.
+
+    Raises:
+        RpcUnavailable: as above.
+    """
+    try:
+        answer, words = await node.broadcast(desk.endpoint(attempt.channel), attempt.raw)
+    except RpcUnavailable as error:
+        if attempt.channel is TxChannel.PUBLIC or desk.private is None:
+            raise
+        await _record_silence(desk, attempt, str(error))
+        return False
+    await _record(desk, attempt, answer, storable(words))
+    return True
 
 
 async def _record(desk: Desk, sent: TransactionAttempt, answer: NodeAnswer, words: str) -> None:
     async with desk.database.write() as session:
         attempt = await lock_attempt(session, sent.hash)
-        attempt.answer = words
+        was_held_up, attempt.answer = attempt.answer is not None, words
         if attempt.status is AttemptStatus.SIGNED and answer.is_acknowledged:
             attempt.status = advance_attempt(attempt.status, AttemptStatus.BROADCAST)
             attempt.broadcast_at = func.now()
         if answer.needs_a_person:
-            await session.execute(
-                update(TransactionIntent)
-                .where(TransactionIntent.id == attempt.intent_id, TransactionIntent.status == IntentStatus.SENDING)
-                .values(reason=f"the node refuses the transaction: {words}")
-            )
+            await _show(session, attempt, f"the node refuses the transaction: {words}")
+        elif was_held_up and answer.is_acknowledged:
+            await _show(session, attempt, None)
     write = log.info if answer.is_acknowledged else log.error if answer.needs_a_person else log.warning
     write("transaction.broadcast", hash=hex0x(sent.hash), nonce=sent.nonce, answer=answer, words=words)
+
+
+async def _record_silence(desk: Desk, sent: TransactionAttempt, words: str) -> None:
+    """Shown until the endpoint answers, or the bytes go public."""
+    options = desk.options
+    then = (
+        f"goes public {options.private_blocks} final blocks after it was signed" if options.public_fallback else "waits for it"
+    )
+    async with desk.database.write() as session:
+        attempt = await lock_attempt(session, sent.hash)
+        attempt.answer = words
+        await _show(session, attempt, f"the private endpoint does not answer; the transaction {then}")
+    log.error("transaction.private_endpoint_down", hash=hex0x(sent.hash), nonce=sent.nonce, words=words)
+
+
+async def _show(session: WriteSession, attempt: TransactionAttempt, reason: str | None) -> None:
+    """Say on the intent in flight what its transaction waits for, or take that back."""
+    await session.execute(
+        update(TransactionIntent)
+        .where(TransactionIntent.id == attempt.intent_id, TransactionIntent.status == IntentStatus.SENDING)
+        .values(reason=TransactionIntent.giving_up_because if reason is None else reason)
+    )
 
 
 async def send_again(desk: Desk, attempts: list[TransactionAttempt]) -> None:

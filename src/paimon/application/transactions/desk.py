@@ -12,7 +12,7 @@ from paimon.infrastructure.keys.client import SignerClient
 from paimon.settings import SendingSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
     database: Database
     contracts: FundContracts
@@ -21,6 +21,7 @@ class Desk:
     options: SendingSettings
     chain_id: int
     private: Rpc | None = None
+    _final: BlockStamp | None = None
 
     @property
     def rpc(self) -> Rpc:
@@ -36,4 +37,7 @@ class Desk:
         return self.private if channel is TxChannel.PRIVATE and self.private is not None else self.rpc
 
     async def final_block(self) -> BlockStamp:
-        return await self.chain.final_block(self.rpc)
+        """The final block of this drive, asked for once: what is final stays so, and all of a drive is decided on one."""
+        if self._final is None:
+            self._final = await self.chain.final_block(self.rpc)
+        return self._final

@@ -34,11 +34,12 @@ from paimon.application.transactions.deeds import carry_out_deeds
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.fallback import go_public
 from paimon.application.transactions.follow import follow
+from paimon.application.transactions.interruption import note_interruption
 from paimon.application.transactions.prepare import Step, prepare_next
 from paimon.application.transactions.replace import replace_stuck
 from paimon.application.transactions.sighting import look_at_wallet
 from paimon.domain.chain import Address, checksum
-from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
+from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.database.sessions import Database
@@ -64,25 +65,31 @@ async def drive(
 ) -> None:
     """Do everything that is due for this wallet. Returns early, with all state kept, while the node is out of reach or behind.
 
-    A node whose final block lags behind what was seen final before knows nothing of a request that is acted on: it reverts.
+    What the node does not tell of one intent is that intent's reason. What it fails at as a whole is shown on the wallet.
     """
     desk = Desk(database, contracts, chain, signer, options, chain_id, private)
+    why: str | None = None
     try:
         await _drive(desk, wallet)
-    except (RpcUnavailable, RpcError, CallReverted) as error:
-        log.warning("wallet.drive_interrupted", wallet=checksum(wallet), reason=str(error))
+    except (RpcUnavailable, RpcError) as error:
+        why = str(error)
+        log.warning("wallet.drive_interrupted", wallet=checksum(wallet), reason=why)
+    await note_interruption(desk, wallet, why)
 
 
 async def _drive(desk: Desk, wallet: Address) -> None:
     await carry_out_deeds(desk, wallet)
     await look_at_wallet(desk, wallet)
     await go_public(desk, wallet)
-    await send_unacknowledged(desk, wallet)
-    if await follow(desk, wallet) and await replace_stuck(desk, wallet):
-        await send_unacknowledged(desk, wallet)
+    goes_out = await send_unacknowledged(desk, wallet)
+    flies = await follow(desk, wallet)
+    if flies and goes_out and await replace_stuck(desk, wallet):
+        goes_out = await send_unacknowledged(desk, wallet)
     for _ in range(_INTENTS_MAX):
+        if not goes_out:
+            return
         step = await prepare_next(desk, wallet)
         if step is Step.STOP:
             return
         if step is Step.SIGNED:
-            await send_unacknowledged(desk, wallet)
+            goes_out = await send_unacknowledged(desk, wallet)

@@ -1,4 +1,4 @@
-"""What became of what was sent: receipts by every hash of a nonce, finality, and the effect on chain.
+"""What became of what was sent: receipts by every hash of a nonce, and finality. Of all nonces at once, each by itself.
 
 The cases of one nonce, in this order:
 
@@ -8,9 +8,8 @@ The cases of one nonce, in this order:
 3. a receipt above the final block: mined, which is not final.
 4. a receipt at or below it, in the chain's own block: final, and the other attempts at the nonce are replaced for good.
 
-A final nonce ends its intent by the *effect*: reverted because somebody was faster is `satisfied_elsewhere`, success
-without effect is `failed`; one that was given up ends as that, if its effect has not come. The effect of our own success is
-read at its own block, that of anything else at the latest final one.
+In 1 and 4 the nonce is spent, which is never undone; how its intent ends is for conclude.py to say. What the node does not
+tell of one nonce is the reason shown of its intent, with a next check; the other nonces go on.
 """
 
 from collections.abc import Sequence
@@ -19,24 +18,14 @@ from datetime import datetime
 import structlog
 
 from paimon.application.transactions.broadcast import send_again
+from paimon.application.transactions.conclude import conclude
 from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.effect import effect_of_intent
-from paimon.application.transactions.node import Receipt, canonical_block, explain_failure, sight
-from paimon.application.transactions.notes import call_of, close, requeue
-from paimon.application.transactions.store import call_attempts, list_sending, lock_wallet
+from paimon.application.transactions.node import Receipt, Sighting, canonical_blocks, sight
+from paimon.application.transactions.notes import can_tell, cannot_tell
+from paimon.application.transactions.store import call_attempts, is_spent, list_sending, lock_wallet
 from paimon.domain.chain import Address, BlockStamp, hex0x
 from paimon.domain.nonce import NonceOutcome, nonce_outcome
-from paimon.domain.transaction import (
-    NOT_YET_ERRORS,
-    OPEN_ATTEMPTS,
-    UNFUNDED_ERROR,
-    AttemptStatus,
-    Effect,
-    IntentStatus,
-    TxChannel,
-    advance_attempt,
-    ending,
-)
+from paimon.domain.transaction import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, TxChannel, advance_attempt
 from paimon.infrastructure.blockchain.rpc import RpcError
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
@@ -45,8 +34,11 @@ log = structlog.get_logger(__name__)
 
 
 async def follow(desk: Desk, wallet: Address) -> bool:
-    """Bring every intent in flight up to what the chain shows, unless another driver has the wallet; whether any still is."""
-    forgotten: list[TransactionAttempt] = []
+    """Bring what is in flight up to what the chain shows, unless another driver has the wallet; whether any still is.
+
+    Raises:
+        RpcUnavailable, RpcError: nothing was changed.
+    """
     async with desk.database.write() as session:
         held = await lock_wallet(session, wallet)
         intents = await list_sending(session, wallet) if held is not None else []
@@ -54,38 +46,51 @@ async def follow(desk: Desk, wallet: Address) -> bool:
             return False
         row, now = held
         final = await desk.final_block()
-        for intent in intents:
-            forgotten += await _follow_intent(desk, session, row, intent, final, now)
+        watched = [each for each in intents if each.next_check_at <= now and not is_spent(each)]
+        forgotten = await _watch(desk, session, row, watched, final, now)
+        spent = [each for each in intents if each.next_check_at <= now and is_spent(each)]
+        await conclude(desk, spent, final, now)
     await send_again(desk, forgotten)
     return any(each.status is IntentStatus.SENDING for each in intents)
 
 
-async def _follow_intent(
-    desk: Desk, session: WriteSession, row: Wallet, intent: TransactionIntent, final: BlockStamp, now: datetime
+async def _watch(
+    desk: Desk, session: WriteSession, row: Wallet, intents: Sequence[TransactionIntent], final: BlockStamp, now: datetime
 ) -> list[TransactionAttempt]:
-    """Attempts whose bytes the node has forgotten."""
-    attempts = call_attempts(intent)
-    nonce = attempts[0].nonce
-    seen = await sight(desk.rpc, Address(intent.wallet), [each.hash for each in attempts], final=final)
-    receipt = seen.receipt
-    mined_at = None if receipt is None else receipt.block_number
-    outcome = nonce_outcome(nonce, mined_at=mined_at, final_number=final.number, used_at_final=seen.used_at_final)
-    if receipt is None:
+    """Write down what the node shows of each nonce; the attempts whose bytes it has forgotten."""
+    forgotten: list[TransactionAttempt] = []
+    final_ones: list[tuple[TransactionIntent, Receipt]] = []
+    hashes = [[each.hash for each in call_attempts(intent)] for intent in intents]
+    for intent, seen in zip(intents, await sight(desk.rpc, Address(row.address), hashes, final=final), strict=True):
+        if isinstance(seen, RpcError):
+            cannot_tell(intent, str(seen), now=now, wait_seconds=desk.options.recheck_seconds)
+            continue
+        can_tell(intent)
+        attempts = call_attempts(intent)
+        if seen.receipt is not None:
+            await _record_mined(session, attempts, seen.receipt)
+        match _outcome(attempts, seen, final):
+            case NonceOutcome.USED_ELSEWHERE:
+                _drop(row, attempts)
+            case NonceOutcome.PENDING:
+                forgotten += _unknown_to_node(attempts, seen)
+            case NonceOutcome.FINAL if seen.receipt is not None:
+                final_ones.append((intent, seen.receipt))
+    blocks = await canonical_blocks(desk.rpc, [receipt.block_number for _, receipt in final_ones])
+    for intent, receipt in final_ones:
+        block = blocks[receipt.block_number]
+        if isinstance(block, RpcError):
+            cannot_tell(intent, str(block), now=now, wait_seconds=desk.options.recheck_seconds)
+        elif block.hash == receipt.block_hash:
+            _finish(call_attempts(intent))
+    return forgotten
+
+
+def _outcome(attempts: Sequence[TransactionAttempt], seen: Sighting, final: BlockStamp) -> NonceOutcome:
+    mined_at = None if seen.receipt is None else seen.receipt.block_number
+    if seen.receipt is None:
         _unmine(attempts)
-        if outcome is NonceOutcome.USED_ELSEWHERE:
-            await _give_up_nonce(desk, row, intent, attempts, final, now)
-            return []
-        newest = attempts[-1]
-        forgotten = newest.status is AttemptStatus.BROADCAST and not seen.knows_newest
-        return [newest] if forgotten and newest.channel is TxChannel.PUBLIC else []  # a private one this node never knew
-    mined = await _record_mined(session, attempts, receipt)
-    if outcome is NonceOutcome.FINAL and (block := await canonical_block(desk.rpc, receipt)) is not None:
-        mined.status = advance_attempt(mined.status, AttemptStatus.FINAL)
-        for other in attempts:
-            if other.status in OPEN_ATTEMPTS:
-                other.status = advance_attempt(other.status, AttemptStatus.REPLACED)
-        await _conclude(desk, intent, mined, receipt, block, final, now)
-    return []
+    return nonce_outcome(attempts[0].nonce, mined_at=mined_at, final_number=final.number, used_at_final=seen.used_at_final)
 
 
 def _unmine(attempts: Sequence[TransactionAttempt]) -> bool:
@@ -98,7 +103,13 @@ def _unmine(attempts: Sequence[TransactionAttempt]) -> bool:
     return bool(reorganised)
 
 
-async def _record_mined(session: WriteSession, attempts: Sequence[TransactionAttempt], receipt: Receipt) -> TransactionAttempt:
+def _unknown_to_node(attempts: Sequence[TransactionAttempt], seen: Sighting) -> list[TransactionAttempt]:
+    newest = attempts[-1]
+    forgotten = newest.status is AttemptStatus.BROADCAST and not seen.knows_newest
+    return [newest] if forgotten and newest.channel is TxChannel.PUBLIC else []  # a private one this node never knew
+
+
+async def _record_mined(session: WriteSession, attempts: Sequence[TransactionAttempt], receipt: Receipt) -> None:
     mined = next(each for each in attempts if each.hash == receipt.hash)
     if _unmine([each for each in attempts if each is not mined]):
         await session.flush()  # the database allows one mined attempt a nonce: the one before it must be gone first
@@ -109,65 +120,18 @@ async def _record_mined(session: WriteSession, attempts: Sequence[TransactionAtt
     mined.block_hash = receipt.block_hash
     mined.succeeded = receipt.succeeded
     mined.gas_used = receipt.gas_used
-    return mined
 
 
-async def _conclude(
-    desk: Desk,
-    intent: TransactionIntent,
-    mined: TransactionAttempt,
-    receipt: Receipt,
-    block: BlockStamp,
-    final: BlockStamp,
-    now: datetime,
-) -> None:
-    """The nonce is spent for good; end the intent by the effect, or queue it again while the effect can still come."""
-    ours_succeeded = receipt.succeeded and not mined.cancels
-    effect, found = await _find_effect(desk, intent, [block, final] if ours_succeeded else [final])
-    end = ending(effect, ours_succeeded=ours_succeeded)
-    if end is not None:
-        close(intent, end, None if end is IntentStatus.FINAL else found, now=now)
-    elif intent.giving_up is not None:
-        close(intent, intent.giving_up, f"{intent.giving_up_because}; {found}", now=now)
-    elif mined.cancels:
-        requeue(intent, f"given up by a self-send, yet {found}", now=now, wait_seconds=0)
-    else:
-        failure = await explain_failure(desk.contracts, Address(intent.wallet), call_of(intent), receipt, mined.gas_limit)
-        if failure.error_name in NOT_YET_ERRORS:
-            intent.unfunded = failure.error_name == UNFUNDED_ERROR
-            requeue(intent, str(failure), now=now, wait_seconds=desk.options.recheck_seconds)
-        else:
-            close(intent, IntentStatus.REVERTED, str(failure), now=now)
+def _finish(attempts: Sequence[TransactionAttempt]) -> None:
+    for attempt in attempts:
+        if attempt.status is AttemptStatus.MINED:
+            attempt.status = advance_attempt(attempt.status, AttemptStatus.FINAL)
+        elif attempt.status in OPEN_ATTEMPTS:
+            attempt.status = advance_attempt(attempt.status, AttemptStatus.REPLACED)
 
 
-async def _find_effect(desk: Desk, intent: TransactionIntent, blocks: Sequence[BlockStamp]) -> tuple[Effect, str]:
-    """How the effect stands, in words too, at the first of these blocks whose state the node still has."""
-    *earlier, last = blocks
-    for block in earlier:
-        try:
-            return await effect_of_intent(desk.contracts, desk.chain_id, intent, at=block)
-        except RpcError as error:  # full nodes keep the state of recent blocks only
-            log.info("effect.state_gone", block=block.number, reason=str(error))
-    return await effect_of_intent(desk.contracts, desk.chain_id, intent, at=last)
-
-
-async def _give_up_nonce(
-    desk: Desk,
-    row: Wallet,
-    intent: TransactionIntent,
-    attempts: Sequence[TransactionAttempt],
-    final: BlockStamp,
-    now: datetime,
-) -> None:
-    nonce = attempts[0].nonce
+def _drop(row: Wallet, attempts: Sequence[TransactionAttempt]) -> None:
     for attempt in attempts:
         attempt.status = advance_attempt(attempt.status, AttemptStatus.DROPPED)
-    row.trouble = f"nonce {nonce} was used by a transaction that is not ours: someone else has this key"
-    log.error("wallet.used_elsewhere", wallet=row.name, used=f"nonce {nonce}")
-    effect, found = await _find_effect(desk, intent, [final])
-    if (end := ending(effect, ours_succeeded=False)) is not None:
-        close(intent, end, found, now=now)
-    elif intent.giving_up is not None:
-        close(intent, intent.giving_up, f"{intent.giving_up_because}; nonce {nonce} was used by someone else", now=now)
-    else:
-        requeue(intent, f"nonce {nonce} was used by someone else, and {found}", now=now, wait_seconds=0)
+    row.trouble = f"nonce {attempts[0].nonce} was used by a transaction that is not ours: someone else has this key"
+    log.error("wallet.used_elsewhere", wallet=row.name, used=f"nonce {attempts[0].nonce}")

@@ -1,19 +1,22 @@
 """What sending asks the node, a round trip each: what a call would do and cost, what became of hashes, and a broadcast."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, checksum, hex0x
 from paimon.domain.node_answer import NodeAnswer, classify_answer
-from paimon.domain.redemption import OnChainStatus
 from paimon.domain.signing import FeeKind, Fees, market_fees
-from paimon.domain.transaction import Call, Effect, IntentKind, effect_of
+from paimon.domain.transaction import Call
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.blockchain.movements import moves_nothing
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 from paimon.infrastructure.blockchain.safe import in_words
+
+_NONCES_MAX: Final = 8
+"""Looked up in one request: with eight attempts each, 73 questions. Providers refuse far larger ones."""
 
 
 def explain_revert(contracts: FundContracts, data: bytes | None) -> CallReverted:
@@ -26,20 +29,6 @@ def explain_revert(contracts: FundContracts, data: bytes | None) -> CallReverted
 
 def _call_object(wallet: Address, call: Call) -> dict[str, str]:
     return {"from": checksum(wallet), "to": checksum(call.to), "data": hex0x(call.data), "value": hex(call.value_wei)}
-
-
-async def read_effect(contracts: FundContracts, kind: IntentKind, request_id: int, *, at: BlockStamp) -> tuple[Effect, str]:
-    """How the intent's effect stands at this block, and the request's state in words.
-
-    Raises:
-        CallReverted: the request does not exist at this block.
-    """
-    number = (await contracts.redemption_request(request_id, at=at))["status"]
-    if number not in {each.value for each in OnChainStatus}:
-        # A later deployment's state: nothing is known to be done, and the simulation tells whether the call passes.
-        return Effect.DUE, f"in state {number}, which this version does not know,"
-    status = OnChainStatus(number)
-    return effect_of(kind, status), status.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,32 +63,31 @@ def _count_requests(wallet: Address, final: BlockStamp) -> list[Request]:
     ]
 
 
-async def quote(
-    contracts: FundContracts, wallet: Address, call: Call, *, final: BlockStamp, fee_kind: FeeKind, cap_wei: int
-) -> Quote:
-    """Simulate and price the call at the latest block, in one request, so that one node answers from one state.
-
-    `fees` is None when the present price is above the cap.
-
-    Raises:
-        CallReverted: the call would not pass, with the contract's reason in words, or the node's; or it would do nothing.
-    """
+def quote_requests(wallet: Address, call: Call, *, final: BlockStamp, fee_kind: FeeKind) -> list[Request]:
+    """Simulate and price the call at the latest block: to be asked in one request, so that one node answers from one state."""
     what = _call_object(wallet, call)
-    requests: list[Request] = [
+    return [
         ("eth_call", [what, "latest"]),
         ("eth_estimateGas", [what]),
         ("eth_getBalance", [checksum(wallet), "latest"]),
         *_count_requests(wallet, final),
         *_fee_requests(fee_kind),
     ]
-    try:
-        result, gas, balance, latest, settled, *price = await contracts.rpc.batch(requests)
-    except RpcError as error:
+
+
+def read_quote(contracts: FundContracts, call: Call, answers: Sequence[Any], *, fee_kind: FeeKind, cap_wei: int) -> Quote:
+    """What the node answered to them, error answers in their places. `fees` is None when the price is above the cap.
+
+    Raises:
+        CallReverted: the call would not pass, with the contract's reason in words, or the node's; or it would do nothing.
+        RpcError: the node failed at what is not about the call.
+    """
+    if (error := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
         if error.method not in ("eth_call", "eth_estimateGas"):
-            raise
+            raise error
         # The node's own words where it is no revert ("gas required exceeds allowance"): about this call, so this intent waits.
-        reverted = explain_revert(contracts, error.revert_data) if error.is_revert else CallReverted(error.message, None)
-        raise reverted from error
+        raise explain_revert(contracts, error.revert_data) if error.is_revert else CallReverted(error.message, None)
+    result, gas, balance, latest, settled, *price = answers
     if moves_nothing(call, bytes.fromhex(result[2:]), contracts.abis[ContractName.ASSET_CONTROLLER]):
         raise CallReverted("it would succeed and do nothing", None)
     return Quote(
@@ -167,17 +155,36 @@ class Sighting:
     knows_newest: bool
 
 
-async def sight(rpc: Rpc, wallet: Address, hashes: Sequence[Hash32], *, final: BlockStamp) -> Sighting:
-    """Look up every hash of a nonce, oldest first, in one request: answers of different nodes must not be mixed here."""
-    *found, newest, used_at_final = await rpc.batch(
-        [
-            *(("eth_getTransactionReceipt", [hex0x(each)]) for each in hashes),
-            ("eth_getTransactionByHash", [hex0x(hashes[-1])]),
-            _count_requests(wallet, final)[1],
-        ]
-    )
+async def sight(
+    rpc: Rpc, wallet: Address, nonces: Sequence[Sequence[Hash32]], *, final: BlockStamp
+) -> list[Sighting | RpcError]:
+    """Look up every hash of each nonce, oldest first; an error about one nonce stands in its place.
+
+    One request holds all of a nonce and the count: answers of different nodes must not be mixed there.
+    """
+    seen: list[Sighting | RpcError] = []
+    for start in range(0, len(nonces), _NONCES_MAX):
+        some = nonces[start : start + _NONCES_MAX]
+        questions = [request for hashes in some for request in _hash_requests(hashes)]
+        used_at_final, *answers = await rpc.try_batch([_count_requests(wallet, final)[1], *questions])
+        if isinstance(used_at_final, RpcError):
+            raise used_at_final
+        rest = iter(answers)
+        seen += [_sighting(list(islice(rest, len(hashes) + 1)), int(used_at_final, 16)) for hashes in some]
+    return seen
+
+
+def _hash_requests(hashes: Sequence[Hash32]) -> list[Request]:
+    receipts = [("eth_getTransactionReceipt", [hex0x(each)]) for each in hashes]
+    return [*receipts, ("eth_getTransactionByHash", [hex0x(hashes[-1])])]
+
+
+def _sighting(answers: Sequence[Any], used_at_final: int) -> Sighting | RpcError:
+    if (error := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
+        return error
+    *found, newest = answers
     receipt = next((_receipt(each) for each in found if each is not None), None)
-    return Sighting(receipt, int(used_at_final, 16), newest is not None)
+    return Sighting(receipt, used_at_final, newest is not None)
 
 
 def _receipt(answer: dict[str, Any]) -> Receipt:
@@ -190,26 +197,31 @@ def _receipt(answer: dict[str, Any]) -> Receipt:
     )
 
 
-async def canonical_block(rpc: Rpc, receipt: Receipt) -> BlockStamp | None:
-    """The receipt's block, if it is the chain's block at that height."""
-    header = await rpc.call("eth_getBlockByNumber", [hex(receipt.block_number), False])
-    if header is None or (block := block_stamp(header)).hash != receipt.block_hash:
-        return None
-    return block
+async def canonical_blocks(rpc: Rpc, numbers: Iterable[int]) -> dict[int, BlockStamp | RpcError]:
+    """The chain's own blocks at these heights, or why the node does not show one."""
+    wanted = sorted(set(numbers))
+    answers = await rpc.try_batch([("eth_getBlockByNumber", [hex(each), False]) for each in wanted])
+    return {number: _block(number, answer) for number, answer in zip(wanted, answers, strict=True)}
+
+
+def _block(number: int, answer: Any) -> BlockStamp | RpcError:
+    if answer is None:
+        return RpcError("eth_getBlockByNumber", 0, f"the node has no block {number}")
+    return answer if isinstance(answer, RpcError) else block_stamp(answer)
 
 
 async def explain_failure(
-    contracts: FundContracts, wallet: Address, call: Call, receipt: Receipt, gas_limit: int
+    contracts: FundContracts, wallet: Address, call: Call, *, block_hash: Hash32, out_of_gas: bool
 ) -> CallReverted:
     """Why a mined transaction reverted: the same call again on the state of its block."""
     try:
-        await contracts.rpc.call("eth_call", [_call_object(wallet, call), {"blockHash": hex0x(receipt.block_hash)}])
+        await contracts.rpc.call("eth_call", [_call_object(wallet, call), {"blockHash": hex0x(block_hash)}])
     except RpcError as error:
         if error.is_revert:
             return explain_revert(contracts, error.revert_data)
         return CallReverted(f"reverted; the node cannot tell why: {error.message}", None)
-    if receipt.gas_used >= gas_limit:
-        return CallReverted(f"ran out of gas at its limit of {gas_limit}", None)
+    if out_of_gas:
+        return CallReverted("ran out of gas at its limit", None)
     return CallReverted("reverted where it was mined, though the same call passes at the end of that block", None)
 
 

@@ -1,6 +1,7 @@
 """How an intent changes: it waits with a reason, goes back to the queue, or ends. One place, so that each is logged once."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
@@ -8,10 +9,12 @@ from paimon.domain.chain import Address
 from paimon.domain.transaction import Call, IntentStatus, advance_intent
 from paimon.domain.units import RawAmount
 from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.text import storable
 
 log = structlog.get_logger(__name__)
 
-_DEFECTS = frozenset({IntentStatus.FAILED, IntentStatus.REVERTED})
+_DEFECTS: Final = frozenset({IntentStatus.FAILED, IntentStatus.REVERTED})
+_UNTOLD: Final = "the node does not tell how it stands: "
 
 
 def call_of(intent: TransactionIntent) -> Call:
@@ -20,9 +23,22 @@ def call_of(intent: TransactionIntent) -> Call:
 
 def tell(intent: TransactionIntent, reason: str) -> None:
     """Show why nothing moves; the log hears of it only when the reason is a new one."""
+    reason = storable(reason)
     if intent.reason != reason:
         intent.reason = reason
         log.warning("intent.waits", intent_id=str(intent.id), key=intent.idempotency_key, reason=reason)
+
+
+def cannot_tell(intent: TransactionIntent, why: str, *, now: datetime, wait_seconds: int) -> None:
+    """The node answers, and does not tell how this one stands: asked again at its next check, and none other waits for it."""
+    intent.next_check_at = now + timedelta(seconds=wait_seconds)
+    tell(intent, f"{_UNTOLD}{why}")
+
+
+def can_tell(intent: TransactionIntent) -> None:
+    """The node told after all."""
+    if intent.reason is not None and intent.reason.startswith(_UNTOLD):
+        intent.reason = intent.giving_up_because
 
 
 def requeue(intent: TransactionIntent, reason: str, *, now: datetime, wait_seconds: int) -> None:

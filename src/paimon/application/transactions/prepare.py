@@ -5,7 +5,8 @@ In this order, under the wallet's lock, in one transaction:
 1. nothing of the wallet is unacknowledged, and not too much is in flight;
 2. the effect is still due at the latest final block: done by someone else ends the intent, and so does a cancellation;
 3. the call passes at the latest block, its price is within the cap, and the wallet can pay the worst case of it and of
-   what is in flight; otherwise the intent stays queued with its reason and next check, and the next one gets its turn;
+   what is in flight; otherwise, as when the node does not tell, the intent stays queued with its reason and next check,
+   and the next one gets its turn;
 4. the nonce is clear (domain.nonce);
 5. the signer signs; then attempt, nonce counter and intent are written together, and the commit makes them true.
 
@@ -14,20 +15,20 @@ Bytes signed in a transaction that did not commit are gone with the process that
 
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.effect import effect_of_intent
-from paimon.application.transactions.node import Quote, quote
+from paimon.application.transactions.effect import EffectUnknown, Found, effect_beside
+from paimon.application.transactions.node import Quote, quote_requests, read_quote
 from paimon.application.transactions.notes import call_of, close, requeue, tell
 from paimon.application.transactions.store import (
     call_attempts,
     find_due,
     find_plan,
     has_attempts,
-    list_sending,
+    list_in_flight,
     list_votes,
     lock_wallet,
     unacknowledged,
@@ -76,7 +77,7 @@ async def prepare_next(desk: Desk, wallet: Address) -> Step:
         intent = await find_due(session, wallet, now)
         if intent is None:
             return Step.STOP
-        in_flight = await list_sending(session, wallet)
+        in_flight = await list_in_flight(session, wallet)
         if len(in_flight) >= IN_FLIGHT_MAX or unacknowledged(in_flight) is not None:
             return Step.STOP
 
@@ -84,12 +85,16 @@ async def prepare_next(desk: Desk, wallet: Address) -> Step:
             requeue(intent, reason, now=now, wait_seconds=desk.options.recheck_seconds)
 
         final = await desk.final_block()
+        found, answers = await _ask(desk, intent, final)
+        if isinstance(found, EffectUnknown):
+            wait(f"the node does not tell whether it is still due: {found}")
+            return Step.NEXT
+        effect, words = found
+        if (end := ending(effect, ours_succeeded=False)) is not None:
+            close(intent, end, words, now=now)
+            return Step.NEXT
         try:
-            effect, found = await effect_of_intent(desk.contracts, desk.chain_id, intent, at=final)
-            if (end := ending(effect, ours_succeeded=False)) is not None:
-                close(intent, end, found, now=now)
-                return Step.NEXT
-            quoted = await _quote(desk, intent, final)
+            quoted = _quoted(desk, intent, answers)
         except CallReverted as reverted:
             intent.unfunded = intent.kind is IntentKind.SETTLE_REDEMPTION and reverted.error_name == UNFUNDED_ERROR
             wait(str(reverted))
@@ -117,15 +122,17 @@ async def prepare_next(desk: Desk, wallet: Address) -> Step:
     return Step.SIGNED
 
 
-async def _quote(desk: Desk, intent: TransactionIntent, final: BlockStamp) -> Quote:
-    return await quote(
-        desk.contracts,
-        Address(intent.wallet),
-        call_of(intent),
-        final=final,
-        fee_kind=FeeKind(desk.options.fees),
-        cap_wei=desk.options.max_fee_wei,
-    )
+async def _ask(desk: Desk, intent: TransactionIntent, final: BlockStamp) -> tuple[Found | EffectUnknown, list[Any]]:
+    """How the effect stands at the final block, and what the call would do and cost at the latest."""
+    wallet, fee_kind = Address(intent.wallet), FeeKind(desk.options.fees)
+    questions = quote_requests(wallet, call_of(intent), final=final, fee_kind=fee_kind)
+    return await effect_beside(desk.contracts, desk.chain_id, intent, questions, at=final)
+
+
+def _quoted(desk: Desk, intent: TransactionIntent, answers: Sequence[Any]) -> Quote:
+    """Raises as `read_quote`."""
+    fee_kind, cap_wei = FeeKind(desk.options.fees), desk.options.max_fee_wei
+    return read_quote(desk.contracts, call_of(intent), answers, fee_kind=fee_kind, cap_wei=cap_wei)
 
 
 async def _compose(

@@ -26,6 +26,14 @@ class ChainSight:
 
 
 @dataclass(frozen=True, slots=True)
+class Interruption:
+    """What keeps the wallet's drives from their end, and since when."""
+
+    since: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class WalletView:
     """A sending key as people see it. `trouble` stays until a person has dealt with it."""
 
@@ -34,6 +42,7 @@ class WalletView:
     next_nonce: int
     open_intents: int
     trouble: str | None
+    interrupted: Interruption | None
     seen: ChainSight | None
     in_flight: tuple[int, ...]
     missing: tuple[int, ...]
@@ -90,10 +99,17 @@ async def _view(session: AsyncSession, wallet: Wallet, open_intents: int) -> Wal
         next_nonce=wallet.next_nonce,
         open_intents=open_intents,
         trouble=wallet.trouble,
+        interrupted=_interruption(wallet),
         seen=seen,
         in_flight=tuple(sorted(flying)),
         missing=missing_nonces(used_at_latest=unused, counter=wallet.next_nonce, held=held),
     )
+
+
+def _interruption(wallet: Wallet) -> Interruption | None:
+    if wallet.interrupted_since is None or wallet.interrupted_by is None:
+        return None
+    return Interruption(wallet.interrupted_since, wallet.interrupted_by)
 
 
 def _sight(wallet: Wallet) -> ChainSight | None:

@@ -1,6 +1,6 @@
 """Speeding up what is stuck: the same nonce, higher fees, and again the bytes are stored before a node sees them.
 
-Only the wallet's lowest nonce in flight can be what holds the others up. It is replaced by the same call, or, when its
+Only the wallet's lowest nonce that is not mined can be what holds the others up. It is replaced by the same call, or, when its
 effect has come about or become impossible meanwhile, by a zero-value self-send that only uses up the nonce: the signer
 would rightly refuse the call by then. What was given up, by a person or its deadline, is replaced by a self-send at once,
 whichever its nonce; and a person may ask for more speed before the time is up. Every hash of the nonce stays watched; which
@@ -16,7 +16,7 @@ import structlog
 
 from paimon.application.transactions.deeds import end_deed
 from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.effect import effect_of_intent
+from paimon.application.transactions.effect import EffectUnknown, effect_of_intent
 from paimon.application.transactions.node import Purse, read_purse
 from paimon.application.transactions.notes import call_of, tell
 from paimon.application.transactions.prepare import new_attempt, reserved_wei
@@ -24,7 +24,7 @@ from paimon.application.transactions.store import (
     call_attempts,
     find_plan,
     list_asked,
-    list_sending,
+    list_in_flight,
     list_votes,
     lock_wallet,
     unacknowledged,
@@ -61,7 +61,7 @@ async def replace_stuck(desk: Desk, wallet: Address) -> bool:
         if held is None:
             return False
         _row, now = held
-        in_flight = sorted(await list_sending(session, wallet), key=lambda each: call_attempts(each)[0].nonce)
+        in_flight = sorted(await list_in_flight(session, wallet), key=lambda each: call_attempts(each)[0].nonce)
         if not in_flight:
             return False
         wishes = {each.intent_id: each for each in await list_asked(session, wallet) if each.kind is DeedKind.SPEED_UP}
@@ -86,7 +86,7 @@ def _wanting(
     """Intents whose nonce wants another attempt, the most urgent first; `in_flight` is in the order of nonces."""
     unmined = [each for each in in_flight if all(one.status is not AttemptStatus.MINED for one in call_attempts(each))]
     given_up = [each for each in unmined if each.giving_up is not None and not call_attempts(each)[-1].cancels]
-    lowest = [each for each in in_flight[:1] if each in unmined]
+    lowest = unmined[:1]
     wished = [each for each in lowest if each.id in wishes]
     stuck = [each for each in lowest if _is_stuck(call_attempts(each), now, stuck_seconds)]
     return list(dict.fromkeys([*given_up, *wished, *stuck]))
@@ -147,7 +147,10 @@ async def _compose(
     fees = _fees(desk, attempts, purse)
     if fees is None:
         return f"stuck at nonce {nonce}: the cap of {options.max_fee_wei} wei leaves no room for a higher fee", False
-    cancels = intent.giving_up is not None or await _is_pointless(desk, intent)
+    try:
+        cancels = intent.giving_up is not None or await _is_pointless(desk, intent)
+    except EffectUnknown as unknown:
+        return f"stuck at nonce {nonce}, and the node does not tell whether it is still due: {unknown}", False
     transaction = UnsignedTransaction(
         chain_id=desk.chain_id,
         nonce=nonce,

@@ -10,13 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import aliased, selectinload
 
 from paimon.domain.approval import Verdict
 from paimon.domain.chain import Address, Hash32
 from paimon.domain.desk import DeedState, Standing
 from paimon.domain.signing import SignedVote
-from paimon.domain.transaction import OPEN_ATTEMPTS, AttemptStatus, IntentKind, IntentStatus
+from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus
 from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import ApprovalRecord, TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.models.plans import Plan, PlanCall
@@ -54,6 +54,11 @@ async def list_sending(session: WriteSession, wallet: Address) -> list[Transacti
         .order_by(TransactionIntent.created_at, TransactionIntent.id)
     )
     return list(await session.scalars(query))
+
+
+async def list_in_flight(session: WriteSession, wallet: Address) -> list[TransactionIntent]:
+    """Those whose nonce is not spent; the others only wait to be concluded."""
+    return [each for each in await list_sending(session, wallet) if not is_spent(each)]
 
 
 async def find_due(session: WriteSession, wallet: Address, now: datetime) -> TransactionIntent | None:
@@ -106,13 +111,16 @@ async def standing_of(session: AsyncSession, intent: TransactionIntent) -> Stand
         TransactionIntent.request_id == intent.request_id,
         TransactionIntent.created_at > intent.created_at,
     )
+    mined = aliased(TransactionAttempt)
+    used = mined.status.in_((AttemptStatus.MINED, AttemptStatus.FINAL))
     lowest = (
         select(func.min(TransactionAttempt.nonce))
         .join(TransactionIntent, TransactionIntent.id == TransactionAttempt.intent_id)
         .where(
             TransactionAttempt.wallet == intent.wallet,
             TransactionIntent.status == IntentStatus.SENDING,
-            TransactionAttempt.status.in_(OPEN_ATTEMPTS),
+            TransactionAttempt.status.in_((AttemptStatus.SIGNED, AttemptStatus.BROADCAST)),
+            ~exists().where(mined.wallet == TransactionAttempt.wallet, mined.nonce == TransactionAttempt.nonce, used),
         )
     )
     has_later_try, lowest_nonce = (await session.execute(select(later, lowest.scalar_subquery()))).one()
@@ -121,7 +129,7 @@ async def standing_of(session: AsyncSession, intent: TransactionIntent) -> Stand
         status=intent.status,
         given_up=intent.giving_up is not None,
         nonce=attempts[0].nonce if attempts else None,
-        mined_at=next((each.block_number for each in attempts if each.status is AttemptStatus.MINED), None),
+        mined_at=next((each.block_number for each in attempts if each.block_number is not None), None),
         lowest=lowest_nonce,
         has_later_try=bool(has_later_try),
         has_limits=intent.kind is IntentKind.PLAN_STEP,
@@ -159,6 +167,11 @@ def call_attempts(intent: TransactionIntent) -> list[TransactionAttempt]:
     """The attempts at the intent's nonce in flight, oldest first. Earlier nonces ended without the effect."""
     nonce = max(each.nonce for each in intent.attempts)
     return [each for each in intent.attempts if each.nonce == nonce]
+
+
+def is_spent(intent: TransactionIntent) -> bool:
+    """Whether its nonce is used up for good: by an attempt that is final, or by somebody else, which drops them all."""
+    return any(each.status in (AttemptStatus.FINAL, AttemptStatus.DROPPED) for each in call_attempts(intent))
 
 
 def unacknowledged(in_flight: Sequence[TransactionIntent]) -> TransactionAttempt | None:

@@ -80,6 +80,8 @@ def wallet_line(wallet: WalletView, low_balance_wei: LowBalanceSettings, now: da
         parts.append("never seen on chain")
     if wallet.missing:
         wrong.append(f"GAP: no transaction for nonce {', '.join(map(str, wallet.missing))}")
+    if wallet.interrupted:
+        wrong.append(f"INTERRUPTED for {_span(now - wallet.interrupted.since)}: {wallet.interrupted.by}")
     if wallet.trouble:
         wrong.append(f"TROUBLE: {wallet.trouble}")
     return ", ".join([*parts, *wrong])

@@ -8,7 +8,7 @@ from eth_abi.exceptions import DecodingError
 
 from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, Hash32, checksum, hex0x
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 from paimon.settings import Refusal
 
 BATCH_MAX: Final = 100
@@ -88,7 +88,7 @@ class FundContracts:
         results: list[Any] = []
         for start in range(0, len(reads), BATCH_MAX):
             chunk = reads[start : start + BATCH_MAX]
-            requests = [self._request(each, at) for each in chunk]
+            requests = [self.request_of(each, at) for each in chunk]
             try:
                 answers = await self.rpc.state_at(at.number).batch(requests)
             except RpcError as error:
@@ -106,11 +106,12 @@ class FundContracts:
         results: list[Any] = []
         for start in range(0, len(reads), BATCH_MAX):
             chunk = reads[start : start + BATCH_MAX]
-            answers = await self.rpc.state_at(at.number).try_batch([self._request(each, at) for each in chunk])
-            results += [self._outcome(read, answer) for read, answer in zip(chunk, answers, strict=True)]
+            answers = await self.rpc.state_at(at.number).try_batch([self.request_of(each, at) for each in chunk])
+            results += [self.outcome_of(read, answer) for read, answer in zip(chunk, answers, strict=True)]
         return results
 
-    def _outcome(self, read: Read, answer: Any) -> Any:
+    def outcome_of(self, read: Read, answer: Any) -> Any:
+        """What `try_batch` answered to `request_of` this read: its result, or a `NoAnswer`. Raises RpcError as `try_read`."""
         abi = self.abis[read.contract]
         if isinstance(answer, RpcError):
             if not answer.is_revert:
@@ -123,7 +124,8 @@ class FundContracts:
                 f"{read.function} of no such contract" if answer == "0x" else f"{read.function} answered {answer[:66]}"
             )
 
-    def _request(self, read: Read, at: BlockStamp) -> tuple[str, list[Any]]:
+    def request_of(self, read: Read, at: BlockStamp) -> Request:
+        """The read as one request, to be asked together with others."""
         data = self.abis[read.contract].encode_call(read.function, *read.args)
         where = self._where[read.contract] if read.address is None else read.address
         call = {"to": checksum(where), "data": hex0x(data)}

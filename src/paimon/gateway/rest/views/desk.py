@@ -29,6 +29,13 @@ class ChainSightView(ApiModel):
     balance_wei: BigInt
 
 
+class InterruptionView(ApiModel):
+    """What the node fails at, so that no drive of the wallet gets to its end."""
+
+    since: Time
+    by: str
+
+
 class SendingWalletView(ApiModel):
     """A sending key."""
 
@@ -42,6 +49,7 @@ class SendingWalletView(ApiModel):
     low_balance_wei: BigInt
     low_gas: bool
     trouble: str | None = Field(description="stays until a person has dealt with it")
+    interrupted: InterruptionView | None = Field(description="passes by itself when the node answers again")
 
     @classmethod
     def of(cls, wallet: WalletView, *, low_balance_wei: int, now: datetime) -> Self:
@@ -69,6 +77,7 @@ def _fields(wallet: WalletView, *, low_balance_wei: int, now: datetime) -> dict[
         "low_balance_wei": low_balance_wei,
         "low_gas": seen is not None and seen.balance_wei < low_balance_wei,
         "trouble": wallet.trouble,
+        "interrupted": wallet.interrupted and InterruptionView(since=wallet.interrupted.since, by=wallet.interrupted.by),
     }
 
 

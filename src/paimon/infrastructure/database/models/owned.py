@@ -147,6 +147,7 @@ class Wallet(Base):
         CheckConstraint(
             "num_nonnulls(seen_at, seen_block, used_at_latest, used_at_final, balance_wei) IN (0, 5)", name="seen_whole"
         ),
+        CheckConstraint("(interrupted_since IS NULL) = (interrupted_by IS NULL)", name="interrupted_by_something"),
         SCHEMA,
     )
     address: Mapped[AddressBytes] = mapped_column(primary_key=True)
@@ -159,6 +160,9 @@ class Wallet(Base):
     used_at_latest: Mapped[int | None] = mapped_column(BigInteger)
     used_at_final: Mapped[int | None] = mapped_column(BigInteger)
     balance_wei: Mapped[int | None] = mapped_column(Uint256Type())
+    # Since when no drive got to its end, and what held up the last one.
+    interrupted_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    interrupted_by: Mapped[str | None] = mapped_column(Text)
 
 
 class TransactionIntent(Base):

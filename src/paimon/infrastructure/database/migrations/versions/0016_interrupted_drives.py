@@ -1,0 +1,24 @@
+"""Since when a wallet's drives do not get to their end, and why."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0016"
+down_revision = "0021"
+branch_labels = None
+depends_on = None
+
+_CHECK = "ck_wallets_interrupted_by_something"
+
+
+def upgrade() -> None:
+    op.add_column("wallets", sa.Column("interrupted_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
+    op.add_column("wallets", sa.Column("interrupted_by", sa.Text(), nullable=True), schema="owned")
+    condition = "(interrupted_since IS NULL) = (interrupted_by IS NULL)"
+    op.create_check_constraint(op.f(_CHECK), "wallets", condition, schema="owned")
+
+
+def downgrade() -> None:
+    op.drop_constraint(op.f(_CHECK), "wallets", schema="owned")
+    op.drop_column("wallets", "interrupted_by", schema="owned")
+    op.drop_column("wallets", "interrupted_since", schema="owned")
