@@ -6,7 +6,7 @@ Each life ends well when nothing cuts it off, and also when `go_on` takes it ove
 """
 
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,6 +16,8 @@ from sqlalchemy import select, text, update
 from paimon.application.approval_workflow.carry_out import carry_out_decided
 from paimon.application.plans.calls import WantedPlan
 from paimon.application.plans.submit import submit_plan
+from paimon.application.multisig.execute import execute_ready
+from paimon.application.multisig.observe import observe_safes
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.prepare import Step, prepare_next
@@ -26,6 +28,8 @@ from paimon.domain.desk import DeedKind
 from paimon.domain.transaction import IntentKind
 from paimon.gateway.cli.demo.chain_rpc import ChainRpc
 from paimon.gateway.tasks.handlers import drive_wallet
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.rpc import Request, Rpc
 from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 
@@ -34,7 +38,7 @@ _TROUBLE: Final = "it was said to be in trouble"
 
 @dataclass(frozen=True)
 class Story:
-    """One request and the wallet that acts on it; and, signed beforehand, what others will send."""
+    """One request, or a Safe's proposal, and the wallet that acts on it; and, signed beforehand, what others will send."""
 
     request_id: int
     wallet: Address
@@ -74,6 +78,8 @@ class Teller:
         await carry_out_decided(self.house.database, self.house.contracts, approver=sending.approver)
         if self.story.plan is not None:
             await submit_plan(self.story.plan, None, self.house.plans)
+        await observe_safes(self.house.safes)
+        await execute_ready(self.house.safes, keeper=sending.keeper)
 
     async def drive(self, **options: Any) -> None:
         settings = self.house.settings.model_copy(update={"sending": self.house.settings.sending.model_copy(update=options)})
@@ -232,13 +238,28 @@ async def called_off(life: Teller) -> None:
 
 
 async def hurried(life: Teller) -> None:
-    """A person wants it sped up."""
+    """A person wants it sped up; and when it is final the node has thrown away the state of its block."""
     await life.sweep()
     await life.drive()
     await life.ask(DeedKind.SPEED_UP)
     await life.drive()
-    life.mine(3)
-    await life.drive()
+    life.mine(4)
+    url = life.house.settings.chain.rpc_url.get_secret_value()
+    async with _Forgetful(url, timeout_seconds=5, attempts_max=1) as rpc:
+        await replace(life, house=replace(life.house, contracts=FundContracts(rpc, life.house.contracts.addresses))).drive()
+
+
+class _Forgetful(Rpc):
+    """A node that does not have the state of the first block it is asked about by its hash."""
+
+    forgot = False
+
+    async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
+        answers = await super()._exchange(requests, attempts_max=attempts_max)
+        at_a_hash = [len(params) > 1 and isinstance(params[1], dict) for _, params in requests]
+        forgets, self.forgot = any(at_a_hash) and not self.forgot, self.forgot or any(at_a_hash)
+        error = {"error": {"code": -32000, "message": "missing trie node"}}
+        return [error if forgets and there else answer for there, answer in zip(at_a_hash, answers, strict=True)]
 
 
 async def expired(life: Teller) -> None:
@@ -262,8 +283,10 @@ async def untroubled(life: Teller) -> None:
 
 
 async def private(life: Teller) -> None:
-    """The private endpoint does not get it mined, and the policy lets it go public."""
+    """The private endpoint is down, then does not get it mined, and the policy lets it go public."""
     await life.sweep()
+    async with Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1) as down:
+        await replace(life, house=replace(life.house, private_rpc=down)).drive()
     await life.drive()
     life.chain("anvil_dropAllTransactions")
     life.mine(3)
@@ -282,6 +305,7 @@ LIVES: Final = {
     "settle": Life(IntentKind.SETTLE_REDEMPTION, plain),
     "approve": Life(IntentKind.APPROVE_REDEMPTION, plain),
     "reject": Life(IntentKind.REJECT_REDEMPTION, plain),
+    "execute": Life(IntentKind.EXECUTE_SAFE, plain),
     "replaced": Life(IntentKind.APPROVE_REDEMPTION, replaced),
     "cancelled": Life(IntentKind.SETTLE_REDEMPTION, cancelled),
     "unfunded": Life(IntentKind.SETTLE_REDEMPTION, unfunded),

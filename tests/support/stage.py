@@ -1,4 +1,4 @@
-"""Where lives begin: a request whose call is due, its books, a wallet that was used before, and what others will do."""
+"""Where lives begin: a call that is due, its books or a Safe's proposal, a wallet used before, and what others will do."""
 
 from typing import Final
 
@@ -9,6 +9,7 @@ from sqlalchemy import text
 from tests.support.faultynode import FINAL_DEPTH
 from tests.support.forked_lives import Order
 from tests.support.lives import LIVES, Story
+from tests.support.multisig import FundSafes, multisig
 from tests.support.rows import put
 from tests.support.sending import SMALL, Office
 from tests.support.signing import MANAGER
@@ -30,10 +31,12 @@ RULINGS: Final = {
 
 
 class Stage:
-    """The same beginning for a life, as often as one asks: a request that is due, its books, and a wallet used before."""
+    """The same beginning for a life, as often as one asks."""
 
-    def __init__(self, office: Office, settings: Settings) -> None:
+    def __init__(self, office: Office, settings: Settings, safes: FundSafes) -> None:
         self._office, self._settings = office, settings
+        self._safes = multisig(safes, safes.desk(office.database, office.contracts.rpc))
+        self._proposes = False
         self._rpc = office.fund.node.rpc
         self._snapshot: str | None = None
         self._begun = 0
@@ -52,13 +55,15 @@ class Stage:
             request_id = self._office.due(shares=90_000 if name == "unfunded" else SMALL)
             if name == "unfunded":
                 empty(fund)
-        else:
+        elif kind in RULINGS:
             request_id = self._office.awaiting()
+        else:
+            request_id, self._proposes = 0, True
         async with self._office.database.write() as session:
             if settles:
                 await put(session, Cursor)
                 await put(session, RedemptionRequest, request_id=request_id)
-            elif plan is None:
+            elif kind in RULINGS:
                 verdict, reason = RULINGS[kind]
                 await self._office.store_vote(session, request_id, verdict, reason)
         sent, rescue = others(fund, name, request_id)
@@ -66,8 +71,20 @@ class Stage:
         if name == "taken":
             self.elsewhere = frozenset(Hash32(keccak(hexstr=each)) for each in story.others)
         self._snapshot = self._rpc.call("evm_snapshot")
-        told = with_hot_key(self._settings, story.wallet) if plan is not None else self._settings
-        return Order(name, told if name != "private" else with_private_endpoint(told), story)
+        if self._proposes:
+            await self.begin()
+        return Order(name, self._settings_for(name, story), story)
+
+    def _settings_for(self, name: str, story: Story) -> Settings:
+        if story.plan is not None:
+            return with_hot_key(self._settings, story.wallet)
+        if self._proposes:
+            return self._with_safe(self._settings)
+        return with_private_endpoint(self._settings) if name == "private" else self._settings
+
+    def _with_safe(self, settings: Settings) -> Settings:
+        named = {"warm": self._safes.safes.warm, "multi_send": self._safes.desk.multi_send}
+        return settings.model_copy(update={"sending": settings.sending.model_copy(update=named)})
 
     async def prepare_many(self) -> tuple[str, ...]:
         """Work for both wallets, and what others may do about it meanwhile, signed."""
@@ -99,9 +116,14 @@ class Stage:
         self._office.fund.mine(FINAL_DEPTH)
         await self._delete("plan_calls", "plans")
         await self._delete("desk_deeds", "transaction_attempts", "transaction_intents", "wallets", "outbox")
+        await self._delete("safe_signatures", "safe_proposals", "safes")
+        if self._proposes:
+            proposal = await self._safes.propose("plan", self._safes.allocate(1))
+            await self._safes.sign(proposal, 1, 2)
 
     async def clear(self) -> None:
         """No trace of this life in the tables."""
+        self._proposes = False
         await self.begin()
         await self._delete("approval_records", "approval_tickets", schema="owned")
         await self._delete("redemption_requests", "cursor", schema="derived")

@@ -19,6 +19,7 @@ from paimon.composition import House
 from paimon.domain.chain import Address, ContractName, Hash32, checksum, hex0x
 from paimon.domain.transaction import AttemptStatus, Effect, IntentKind, IntentStatus
 from paimon.domain.wallets import MoneyFunction
+from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.finality import get_block
 from paimon.infrastructure.blockchain.movements import read_buffer
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
@@ -27,12 +28,14 @@ _EVENTS: Final = {
     IntentKind.APPROVE_REDEMPTION: "RedemptionApproved",
     IntentKind.REJECT_REDEMPTION: "RedemptionRejected",
     IntentKind.SETTLE_REDEMPTION: "RedemptionSettled",
+    IntentKind.EXECUTE_SAFE: "ExecutionSuccess",
 }
 _EVENTS_OF_STEPS: Final = {
     MoneyFunction.PURCHASE: "AssetPurchased",
     MoneyFunction.REBALANCE_BUFFER: "BufferPoolRebalanced",
 }
 """Of calls of a plan, which are about no request: a test's plan has one of each at most."""
+_SAFE: Final = load_abi("Safe")
 _ENDED: Final = {
     IntentStatus.FINAL: Effect.DONE,
     IntentStatus.SATISFIED_ELSEWHERE: Effect.DONE,
@@ -81,6 +84,8 @@ async def assert_truth(house: House, since: Mark, *, elsewhere: frozenset[Hash32
             assert (trouble is not None) == (len(strange) > before + after), trouble
     for attempt in attempts:
         _assert_attempt(attempt, mined.get(attempt.hash))
+    for wallet in wallets.values():
+        assert wallet.interrupted_by is None
     happened = await _happened(house, since)
     for intent in intents:
         await _assert_intent(house, intent, [each for each in attempts if each.intent_id == intent.id], happened)
@@ -141,16 +146,24 @@ async def _mined(house: House, since: Mark) -> dict[Hash32, dict[str, Any]]:
 
 
 async def _happened(house: House, since: Mark) -> Counter[tuple[str, int]]:
-    """How often each event of the manager was emitted about each request, and each of the controller at all (about 0)."""
-    manager = await _logged(house, ContractName.REDEMPTION_MANAGER, since)
-    controller = await _logged(house, ContractName.ASSET_CONTROLLER, since)
-    about = Counter((name, int(topics[1], 16)) for name, topics in manager if len(topics) > 1)
-    return about + Counter((name, 0) for name, _topics in controller)
+    """How often each event of the manager was emitted about each request, of a Safe about each transaction, and of the
+    controller at all (about 0)."""
+    manager, controller, safe = ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER, house.settings.sending.warm
+    counted = Counter((name, 0) for name, _topics in await _logged(house, controller, since))
+    speakers = [(house.contracts.address(manager), house.contracts.abis[manager])] + ([(safe, _SAFE)] if safe else [])
+    for address, abi in speakers:
+        logs = await _logs_of(house, address, abi, since)
+        counted.update((name, int(topics[1], 16)) for name, topics in logs if len(topics) > 1)
+    return counted
 
 
 async def _logged(house: House, contract: ContractName, since: Mark) -> list[tuple[str, list[str]]]:
-    asked = {"address": checksum(house.contracts.address(contract)), "fromBlock": hex(since.block + 1), "toBlock": "latest"}
-    events = {hex0x(each.topic): each.name for each in house.contracts.abis[contract].events_by_topic.values()}
+    return await _logs_of(house, house.contracts.address(contract), house.contracts.abis[contract], since)
+
+
+async def _logs_of(house: House, address: Address, abi: ContractAbi, since: Mark) -> list[tuple[str, list[str]]]:
+    asked = {"address": checksum(address), "fromBlock": hex(since.block + 1), "toBlock": "latest"}
+    events = {hex0x(each.topic): each.name for each in abi.events_by_topic.values()}
     return [(events[each["topics"][0]], each["topics"]) for each in await house.rpc.call("eth_getLogs", [asked])]
 
 

@@ -1,4 +1,7 @@
-"""Chains of these tests' own. They make and undo thousands of blocks, and for each anvil forgets the state of an older one."""
+"""Chains of these tests' own. They make and undo thousands of blocks, and for each anvil forgets the state of an older one.
+
+On each are the fund's Safes, and the signer executes for them.
+"""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -7,7 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from tests.support.signing import client_of, make_policy
+from eth_utils.crypto import keccak
+from tests.support.multisig import FundSafes, safe_policy
+from tests.support.signing import client_of
 from tests.support.testfund import CONTRACTS, TestFund, start_fund
 
 from paimon.gateway.cli.demo.anvil import find_anvil
@@ -29,18 +34,24 @@ def deployed_fund(data_folder: Path) -> Iterator[TestFund]:
     fund.node.stop()
 
 
+@pytest.fixture(scope=_of_each)
+def fund_safes(deployed_fund: TestFund) -> FundSafes:
+    safes = FundSafes.deploy(deployed_fund)
+    safes.yard.grant(safes.warm, keccak(text="REBALANCER_ROLE"))
+    return safes
+
+
 @pytest.fixture
-def fund(deployed_fund: TestFund) -> Iterator[TestFund]:
+async def signer(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> AsyncIterator[SignerClient]:
+    policy = safe_policy(fund, fund_safes, tmp_path)
+    async with running_signer(policy, new_ledger=True):
+        yield client_of(policy)
+
+
+@pytest.fixture
+def fund(deployed_fund: TestFund, fund_safes: FundSafes) -> Iterator[TestFund]:
     """As anywhere, and with a final block whose state is not forgotten yet."""
     snapshot = deployed_fund.node.rpc.call("evm_snapshot")
     deployed_fund.wait_final()
     yield deployed_fund
     deployed_fund.node.rpc.call("evm_revert", snapshot)
-
-
-@pytest.fixture
-async def signer(fund: TestFund, tmp_path: Path) -> AsyncIterator[SignerClient]:
-    """With the hot key beside the usual two."""
-    policy = make_policy(fund, tmp_path, names=("keeper", "approver", "hot"))
-    async with running_signer(policy, new_ledger=True):
-        yield client_of(policy)

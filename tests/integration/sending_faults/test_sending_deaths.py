@@ -10,6 +10,7 @@ import pytest
 from tests.support.deathpoints import Wait, waits
 from tests.support.forked_lives import Forker, Order, forking_lives
 from tests.support.lives import LIVES, Teller, go_on
+from tests.support.multisig import FundSafes
 from tests.support.sending import Office, stopped_mining
 from tests.support.stage import Stage
 from tests.support.truth import assert_truth, mark
@@ -27,9 +28,6 @@ DEATHS = 20
 """Of each life, in the short form."""
 NOT_SENDING = "application/transactions/queries.py"
 """What people are shown; nothing of it waits in a step of sending, but where a test looks on."""
-NO_LIFE_YET = "application/transactions/effect.py"
-"""A gap, to be closed by a life that executes a Safe's proposal: no death is tried where its Safe is read. These reads
-change nothing; `test_multisig_execution.py` goes by them without deaths."""
 
 
 @pytest.fixture
@@ -48,10 +46,10 @@ def drawn(points: Sequence[tuple[Wait, ...]]) -> Sequence[int]:
 @pytest.mark.parametrize("name", LIVES)
 @pytest.mark.timeout(1800 if LONG else 300)
 async def test_death_at_any_wait_leaves_one_effect_no_gap_and_true_tables(
-    name: str, office: Office, settings: Settings, forker: Forker, capsys: pytest.CaptureFixture[str]
+    name: str, office: Office, fund_safes: FundSafes, settings: Settings, forker: Forker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with stopped_mining(office.fund):
-        stage = Stage(office, settings)
+        stage = Stage(office, settings, fund_safes)
         order = await stage.prepare(name)
         points = (await forker.live(order)).points
         killed = 0
@@ -79,15 +77,17 @@ async def dies_and_is_survived(stage: Stage, forker: Forker, order: Order, dies_
     return end.killed
 
 
-async def test_no_place_that_waits_is_left_out(office: Office, settings: Settings, forker: Forker) -> None:
+async def test_no_place_that_waits_is_left_out(
+    office: Office, fund_safes: FundSafes, settings: Settings, forker: Forker
+) -> None:
     """Whoever adds an `await` to sending that no life comes by is told here to add the life that does."""
     seen: set[Wait] = set()
     with stopped_mining(office.fund):
         for name in LIVES:
             snapshot = office.fund.node.rpc.call("evm_snapshot")
-            stage = Stage(office, settings)
+            stage = Stage(office, settings, fund_safes)
             seen |= {wait for point in (await forker.live(await stage.prepare(name))).points for wait in point}
             await stage.clear()
             office.fund.node.rpc.call("evm_revert", snapshot)
-    unseen = {each for each in waits("application/transactions") if each[0] not in (NOT_SENDING, NO_LIFE_YET)} - seen
+    unseen = {each for each in waits("application/transactions") if each[0] != NOT_SENDING} - seen
     assert not unseen, f"no life waits at {sorted(unseen)}"

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from pydantic import SecretStr
 from tests.support.faultynode import faulty_nodes
+from tests.support.multisig import FundSafes
 from tests.support.sending import Office, stopped_mining
 from tests.support.stage import Stage
 from tests.support.storm import Storm
@@ -25,10 +26,10 @@ SENDERS = 2
 
 
 @pytest.fixture
-async def storm(office: Office, settings: Settings) -> AsyncIterator[tuple[Storm, Stage]]:
+async def storm(office: Office, fund_safes: FundSafes, settings: Settings) -> AsyncIterator[tuple[Storm, Stage]]:
     async with AsyncExitStack() as opened:
         opened.enter_context(stopped_mining(office.fund))
-        stage = Stage(office, settings)
+        stage = Stage(office, settings, fund_safes)
         others = await stage.prepare_many()
         nodes = await opened.enter_async_context(faulty_nodes(office.fund.rpc_url, SENDERS))
         impatient = {"request_timeout_seconds": 0.25, "attempts_max": 1}

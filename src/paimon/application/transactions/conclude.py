@@ -45,9 +45,10 @@ async def _effects(desk: Desk, spent: Sequence[TransactionIntent], final: BlockS
     gone = [at for at, each in enumerate(found) if isinstance(each, EffectUnknown) and spent[at].id in own]
     for at in gone:  # full nodes keep the state of recent blocks only
         log.info("effect.state_gone", block=asked[at][1].number, reason=str(found[at]))
-    again = await effects_of(desk.contracts, desk.chain_id, [(spent[at], final) for at in gone])
-    for at, each in zip(gone, again, strict=True):
-        found[at] = each
+    if gone:
+        again = await effects_of(desk.contracts, desk.chain_id, [(spent[at], final) for at in gone])
+        for at, each in zip(gone, again, strict=True):
+            found[at] = each
     return found
 
 

@@ -82,8 +82,8 @@ async def _drive(desk: Desk, wallet: Address) -> None:
     await look_at_wallet(desk, wallet)
     await go_public(desk, wallet)
     goes_out = await send_unacknowledged(desk, wallet)
-    flies = await follow(desk, wallet)
-    if flies and goes_out and await replace_stuck(desk, wallet):
+    followed_to = await follow(desk, wallet)
+    if followed_to is not None and goes_out and await replace_stuck(desk, wallet, followed_to):
         goes_out = await send_unacknowledged(desk, wallet)
     for _ in range(_INTENTS_MAX):
         if not goes_out:

@@ -33,8 +33,9 @@ from paimon.infrastructure.database.sessions import WriteSession
 log = structlog.get_logger(__name__)
 
 
-async def follow(desk: Desk, wallet: Address) -> bool:
-    """Bring what is in flight up to what the chain shows, unless another driver has the wallet; whether any still is.
+async def follow(desk: Desk, wallet: Address) -> BlockStamp | None:
+    """Bring what is in flight up to what the chain shows, unless another driver has the wallet. The final block it was
+    followed to, or None when nothing is in flight any more.
 
     Raises:
         RpcUnavailable, RpcError: nothing was changed.
@@ -43,7 +44,7 @@ async def follow(desk: Desk, wallet: Address) -> bool:
         held = await lock_wallet(session, wallet)
         intents = await list_sending(session, wallet) if held is not None else []
         if held is None or not intents:
-            return False
+            return None
         row, now = held
         final = await desk.final_block()
         watched = [each for each in intents if each.next_check_at <= now and not is_spent(each)]
@@ -51,7 +52,7 @@ async def follow(desk: Desk, wallet: Address) -> bool:
         spent = [each for each in intents if each.next_check_at <= now and is_spent(each)]
         await conclude(desk, spent, final, now)
     await send_again(desk, forgotten)
-    return any(each.status is IntentStatus.SENDING for each in intents)
+    return final if any(each.status is IntentStatus.SENDING for each in intents) else None
 
 
 async def _watch(

@@ -29,7 +29,7 @@ from paimon.application.transactions.store import (
     lock_wallet,
     unacknowledged,
 )
-from paimon.domain.chain import Address, hex0x
+from paimon.domain.chain import Address, BlockStamp, hex0x
 from paimon.domain.desk import DeedKind, DeedState
 from paimon.domain.signing import (
     SELF_SEND_GAS,
@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 _WAITING: Final = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST})
 
 
-async def replace_stuck(desk: Desk, wallet: Address) -> bool:
+async def replace_stuck(desk: Desk, wallet: Address, final: BlockStamp) -> bool:
     """Store a dearer attempt for the first nonce in flight that wants one; whether one now wants to be sent.
 
     In this order: what is given up and has no self-send yet, what a person wants sped up, and the lowest nonce when it has
@@ -70,7 +70,7 @@ async def replace_stuck(desk: Desk, wallet: Address) -> bool:
             if on_its_way is not None and on_its_way.nonce != call_attempts(intent)[0].nonce:
                 continue  # another nonce is on its way out; this one's turn comes when a node has that
             wish = wishes.get(intent.id)
-            why_not = await _replace(desk, session, intent, in_flight, by_hand=wish is not None)
+            why_not = await _replace(desk, session, intent, in_flight, final, by_hand=wish is not None)
             if wish is not None:
                 state, outcome = (DeedState.MOOT, why_not) if why_not else (DeedState.DONE, "replaced for a higher fee")
                 end_deed(wish, state, outcome, now=now)
@@ -93,11 +93,17 @@ def _wanting(
 
 
 async def _replace(
-    desk: Desk, session: WriteSession, intent: TransactionIntent, in_flight: Sequence[TransactionIntent], *, by_hand: bool
+    desk: Desk,
+    session: WriteSession,
+    intent: TransactionIntent,
+    in_flight: Sequence[TransactionIntent],
+    final: BlockStamp,
+    *,
+    by_hand: bool,
 ) -> str | None:
     """Store a dearer attempt; or why there is none."""
     attempts = call_attempts(intent)
-    transaction, cancels = await _compose(desk, intent, attempts, in_flight, by_hand=by_hand)
+    transaction, cancels = await _compose(desk, intent, attempts, in_flight, final, by_hand=by_hand)
     if isinstance(transaction, str):
         return transaction
     votes = () if cancels else await list_votes(session, intent)
@@ -112,7 +118,7 @@ async def _replace(
     await session.flush()  # one unacknowledged attempt a wallet: the old one gives way before the new one comes
     was_public = any(each.channel is TxChannel.PUBLIC for each in attempts)
     channel = TxChannel.PUBLIC if was_public else desk.channel  # what everyone has seen is no secret any more
-    session.add(new_attempt(intent, transaction, signed, channel=channel, at=await desk.final_block(), cancels=cancels))
+    session.add(new_attempt(intent, transaction, signed, channel=channel, at=final, cancels=cancels))
     intent.reason = intent.giving_up_because
     log.warning(
         "transaction.replaced", hash=hex0x(signed.hash), nonce=transaction.nonce, attempt=len(attempts) + 1, cancels=cancels
@@ -131,6 +137,7 @@ async def _compose(
     intent: TransactionIntent,
     attempts: Sequence[TransactionAttempt],
     in_flight: Sequence[TransactionIntent],
+    final: BlockStamp,
     *,
     by_hand: bool,
 ) -> tuple[UnsignedTransaction | str, bool]:
@@ -148,7 +155,7 @@ async def _compose(
     if fees is None:
         return f"stuck at nonce {nonce}: the cap of {options.max_fee_wei} wei leaves no room for a higher fee", False
     try:
-        cancels = intent.giving_up is not None or await _is_pointless(desk, intent)
+        cancels = intent.giving_up is not None or await _is_pointless(desk, intent, final)
     except EffectUnknown as unknown:
         return f"stuck at nonce {nonce}, and the node does not tell whether it is still due: {unknown}", False
     transaction = UnsignedTransaction(
@@ -165,8 +172,8 @@ async def _compose(
     return transaction, cancels
 
 
-async def _is_pointless(desk: Desk, intent: TransactionIntent) -> bool:
-    effect, _found = await effect_of_intent(desk.contracts, desk.chain_id, intent, at=await desk.final_block())
+async def _is_pointless(desk: Desk, intent: TransactionIntent, final: BlockStamp) -> bool:
+    effect, _found = await effect_of_intent(desk.contracts, desk.chain_id, intent, at=final)
     return effect is not Effect.DUE
 
 
