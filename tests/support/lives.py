@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import select, text, update
 
@@ -24,7 +25,7 @@ from paimon.application.transactions.prepare import Step, prepare_next
 from paimon.application.transactions.queries import list_open_intents
 from paimon.composition import House
 from paimon.domain.chain import Address, Hash32, checksum, hex0x
-from paimon.domain.desk import DeedKind
+from paimon.domain.desk import DeedKind, DeedState
 from paimon.domain.transaction import IntentKind
 from paimon.gateway.cli.demo.chain_rpc import ChainRpc
 from paimon.gateway.tasks.handlers import drive_wallet
@@ -34,6 +35,28 @@ from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 
 _TROUBLE: Final = "it was said to be in trouble"
+
+
+def wish(kind: DeedKind, wallet: Address, intent_id: UUID | None) -> DeskDeed:
+    """What the desk writes down when a person asks for this, as far as its carrying out depends on it."""
+    return DeskDeed(
+        nonce=Hash32(secrets.token_bytes(32)),
+        kind=kind,
+        wallet=wallet,
+        intent_id=intent_id,
+        about=_TROUBLE,
+        reason="",
+        asked_by=wallet,
+        typed_data={},
+        signature=b"",
+        expires_at=datetime.now(UTC),
+    )
+
+
+async def open_wishes(house: House) -> bool:
+    """Whether anything that was asked for is not carried out yet."""
+    async with house.database.read_one() as session:
+        return bool((await session.scalars(select(DeskDeed.nonce).where(DeskDeed.state == DeedState.ASKED))).all())
 
 
 @dataclass(frozen=True)
@@ -97,20 +120,7 @@ class Teller:
             of_wallet = kind is DeedKind.CLEAR_TROUBLE
             if of_wallet:
                 await session.execute(update(Wallet).values(trouble=_TROUBLE))
-            session.add(
-                DeskDeed(
-                    nonce=Hash32(secrets.token_bytes(32)),
-                    kind=kind,
-                    wallet=self.story.wallet,
-                    intent_id=None if of_wallet else (await session.scalars(intents)).one(),
-                    about=_TROUBLE,
-                    reason="",
-                    asked_by=self.story.wallet,
-                    typed_data={},
-                    signature=b"",
-                    expires_at=datetime.now(UTC),
-                )
-            )
+            session.add(wish(kind, self.story.wallet, None if of_wallet else (await session.scalars(intents)).one()))
 
     async def newest(self) -> TransactionAttempt:
         async with self.house.database.read() as session:
@@ -333,7 +343,7 @@ async def go_on(life: Teller, *, drives_max: int = 8) -> None:
         await life.drive()
         async with life.house.database.read() as session:
             still_open = await list_open_intents(session, life.story.wallet)
-        if not still_open:
+        if not still_open and not await open_wishes(life.house):
             return
         life.mine(3)
     raise AssertionError(f"still open: {[(each.status, each.reason) for each in still_open]}")

@@ -1,4 +1,5 @@
-"""A storm: senders work at once through faulty nodes while the chain reorganises and other people act; then it clears.
+"""A storm: senders work at once through faulty nodes while the chain reorganises and other people act, on the chain
+and at the desk; then it clears.
 
 One storm is drawn from one seed: each sender's faults, what happens on the chain in each round, who drives which wallet how
 impatiently. How the senders' steps interleave within a round is the machine's, so a seed repeats the weather, not every
@@ -12,22 +13,25 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from eth_utils.crypto import keccak
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from tests.support.faultynode import FINAL_DEPTH, FaultyNode
-from tests.support.lives import Story, Teller
+from tests.support.lives import Story, Teller, open_wishes, wish
 from tests.support.stage import signed
 from tests.support.testfund import TestFund
 
 from paimon.application.transactions.queries import list_wallets_with_work
 from paimon.composition import House
 from paimon.domain.chain import Address, Hash32, checksum
+from paimon.domain.desk import DeedKind, DeedState
 from paimon.gateway.cli.demo.errors import DemoError
-from paimon.infrastructure.database.models.owned import TransactionAttempt
+from paimon.infrastructure.database.models.desk import DeskDeed
+from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 
 ROUNDS: Final = (2, 5)
 NEVER: Final = 10**6
 _PRICE_WEI: Final = 10**9
 _RICH: Final = hex(10**20)
+_DEEDS: Final = (DeedKind.SPEED_UP, DeedKind.CANCEL, DeedKind.RETRY)
 
 
 @dataclass
@@ -44,11 +48,12 @@ class Storm:
     seed: str = ""
     happened: list[str] = field(default_factory=list)
     elsewhere: set[Hash32] = field(default_factory=set)
+    wishes: list[tuple[DeedKind, float]] = field(default_factory=list)
 
     async def rage(self, seed: str) -> None:
         """All of one storm, up to the calm."""
         self.seed, self.rng = seed, random.Random(seed)
-        self.happened, self.elsewhere, self.unsent = [], set(), list(self.others)
+        self.happened, self.elsewhere, self.unsent, self.wishes = [], set(), list(self.others), []
         self.began = self._head()
         self.nodes[0].finality.floor = self.began - FINAL_DEPTH
         chance = self.rng.choice((0.1, 0.25, 0.5))
@@ -58,7 +63,8 @@ class Storm:
         for _ in range(self.rng.randint(*ROUNDS)):
             for _ in range(self.rng.randint(1, 2)):
                 await self._something_happens()
-            await asyncio.gather(*(self._work(sender) for sender in self.senders))
+            asked, self.wishes = self.wishes, []
+            await asyncio.gather(*(self._work(sender) for sender in self.senders), self._ask(asked))
         await self._calm()
 
     def told(self) -> str:
@@ -89,9 +95,10 @@ class Storm:
             for wallet in self.wallets:
                 await self._teller(self.house, wallet).drive(stuck_seconds=NEVER)
             async with self.house.database.read() as session:
-                if not await list_wallets_with_work(session):
-                    self._mine(1)  # what others sent last
-                    return
+                is_idle = not await list_wallets_with_work(session)
+            if is_idle and not await open_wishes(self.house):
+                self._mine(1)  # what others sent last
+                return
             self._mine(3)
         raise AssertionError("the weather cleared, and something is still open")
 
@@ -155,6 +162,21 @@ class Storm:
         self._try("eth_sendRawTransaction", raw)
         self.elsewhere.add(Hash32(keccak(hexstr=raw)))
 
+    def _someone_asks(self) -> None:
+        """The desk is told what to do with some intent, whatever has become of it, while the senders work."""
+        self.wishes.append((self.rng.choice(_DEEDS), self.rng.random()))
+        self.happened[-1] += f" to {self.wishes[-1][0]}"
+
+    async def _ask(self, wishes: Sequence[tuple[DeedKind, float]]) -> None:
+        """Of one intent there is one wish at a time."""
+        asked = exists().where(DeskDeed.intent_id == TransactionIntent.id, DeskDeed.state == DeedState.ASKED)
+        query = select(TransactionIntent).where(~asked).order_by(TransactionIntent.idempotency_key)
+        for kind, drawn in wishes:
+            async with self.house.database.write() as session:
+                if intents := (await session.scalars(query)).all():
+                    about = intents[int(drawn * len(intents))]
+                    session.add(wish(kind, Address(about.wallet), about.id))
+
     def _try(self, method: str, *params: Any) -> None:
         """The chain may refuse what others ask of it; that is theirs to bear."""
         try:
@@ -172,4 +194,5 @@ _HAPPENINGS: Final[dict[Callable[[Storm], Any], int]] = {
     Storm._empty_purse: 1,
     Storm._full_purses: 1,
     Storm._key_used_elsewhere: 1,
+    Storm._someone_asks: 6,
 }

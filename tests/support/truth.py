@@ -4,7 +4,7 @@
 - No nonce is missing and none hangs: the counter is the chain's count, nothing waits in the pool, and every transaction the
   chain has of a wallet is a stored attempt, but for those a test says were made elsewhere.
 - The tables tell the truth: an attempt is final exactly if it was mined, where and how the receipt says; every intent has
-  ended as the chain's state of its request demands.
+  ended as the chain's state of its request demands; no wallet's drive is interrupted, and no wish of a person's is left.
 """
 
 from collections import Counter
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import select
+from tests.support.lives import open_wishes
 
 from paimon.application.transactions.effect import EffectUnknown, effect_of_intent
 from paimon.composition import House
@@ -64,6 +65,7 @@ async def assert_truth(house: House, since: Mark, *, elsewhere: frozenset[Hash32
         intents = list(await session.scalars(select(TransactionIntent)))
         wallets = {Address(each.address): each for each in await session.scalars(select(Wallet))}
     assert intents, "nothing was ever queued"
+    assert not await open_wishes(house)
     mined = await _mined(house, since)
     for address, began in since.nonces.items():
         latest, pending = [
