@@ -21,7 +21,7 @@ from paimon.application.multisig.execute import execute_ready
 from paimon.application.multisig.observe import observe_safes
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.prepare import Step, prepare_next
+from paimon.application.transactions.prepare import prepare_next
 from paimon.application.transactions.queries import list_open_intents
 from paimon.composition import House
 from paimon.domain.chain import Address, Hash32, checksum, hex0x
@@ -224,7 +224,7 @@ async def poor(life: Teller) -> None:
     desk = Desk(
         house.database, house.contracts, house.chain, house.signer, house.settings.sending, house.settings.chain.chain_id
     )
-    assert await prepare_next(desk, life.story.wallet) is Step.SIGNED
+    assert isinstance(await prepare_next(desk, life.story.wallet), TransactionAttempt)
     life.chain("anvil_setBalance", checksum(life.story.wallet), "0x1")
     await life.drive()
     life.chain("anvil_setBalance", checksum(life.story.wallet), hex(10**20))

@@ -9,14 +9,15 @@ says so on its intent; what is in flight already is followed all the same.
 """
 
 import structlog
-from sqlalchemy import func, update
+from sqlalchemy import update
 
 from paimon.application.transactions import node
 from paimon.application.transactions.desk import Desk
+from paimon.application.transactions.statements import acknowledge
 from paimon.application.transactions.store import find_unacknowledged, lock_attempt
 from paimon.domain.chain import Address, hex0x
 from paimon.domain.node_answer import NodeAnswer
-from paimon.domain.transaction import AttemptStatus, IntentStatus, TxChannel, advance_attempt
+from paimon.domain.transaction import AttemptStatus, IntentStatus, TxChannel
 from paimon.infrastructure.blockchain.rpc import RpcUnavailable
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
@@ -55,15 +56,13 @@ async def send(desk: Desk, attempt: TransactionAttempt) -> bool:
 
 async def _record(desk: Desk, sent: TransactionAttempt, answer: NodeAnswer, words: str) -> None:
     async with desk.database.write() as session:
-        attempt = await lock_attempt(session, sent.hash)
-        was_held_up, attempt.answer = attempt.answer is not None, words
-        if attempt.status is AttemptStatus.SIGNED and answer.is_acknowledged:
-            attempt.status = advance_attempt(attempt.status, AttemptStatus.BROADCAST)
-            attempt.broadcast_at = func.now()
-        if answer.needs_a_person:
-            await _show(session, attempt, f"the node refuses the transaction: {words}")
-        elif was_held_up and answer.is_acknowledged:
-            await _show(session, attempt, None)
+        if answer.is_acknowledged:
+            await acknowledge(session, sent.hash, words)
+        else:
+            attempt = await lock_attempt(session, sent.hash)
+            attempt.answer = words
+            if answer.needs_a_person:
+                await _show(session, attempt, f"the node refuses the transaction: {words}")
     write = log.info if answer.is_acknowledged else log.error if answer.needs_a_person else log.warning
     write("transaction.broadcast", hash=hex0x(sent.hash), nonce=sent.nonce, answer=answer, words=words)
 
@@ -76,17 +75,18 @@ async def _record_silence(desk: Desk, sent: TransactionAttempt, words: str) -> N
     )
     async with desk.database.write() as session:
         attempt = await lock_attempt(session, sent.hash)
-        attempt.answer = words
-        await _show(session, attempt, f"the private endpoint does not answer; the transaction {then}")
+        if attempt.status is AttemptStatus.SIGNED:
+            attempt.answer = words
+            await _show(session, attempt, f"the private endpoint does not answer; the transaction {then}")
     log.error("transaction.private_endpoint_down", hash=hex0x(sent.hash), nonce=sent.nonce, words=words)
 
 
-async def _show(session: WriteSession, attempt: TransactionAttempt, reason: str | None) -> None:
-    """Say on the intent in flight what its transaction waits for, or take that back."""
+async def _show(session: WriteSession, attempt: TransactionAttempt, reason: str) -> None:
+    """Say on the intent in flight what its transaction waits for."""
     await session.execute(
         update(TransactionIntent)
         .where(TransactionIntent.id == attempt.intent_id, TransactionIntent.status == IntentStatus.SENDING)
-        .values(reason=TransactionIntent.giving_up_because if reason is None else reason)
+        .values(reason=reason)
     )
 
 

@@ -29,7 +29,7 @@ from typing import Final
 
 import structlog
 
-from paimon.application.transactions.broadcast import send_unacknowledged
+from paimon.application.transactions.broadcast import send, send_unacknowledged
 from paimon.application.transactions.deeds import carry_out_deeds
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.fallback import go_public
@@ -42,6 +42,7 @@ from paimon.domain.chain import Address, checksum
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.database.models.owned import TransactionAttempt
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.settings import SendingSettings
@@ -83,13 +84,13 @@ async def _drive(desk: Desk, wallet: Address) -> None:
     await go_public(desk, wallet)
     goes_out = await send_unacknowledged(desk, wallet)
     followed_to = await follow(desk, wallet)
-    if followed_to is not None and goes_out and await replace_stuck(desk, wallet, followed_to):
-        goes_out = await send_unacknowledged(desk, wallet)
+    if goes_out and followed_to is not None and (dearer := await replace_stuck(desk, wallet, followed_to)) is not None:
+        goes_out = await send(desk, dearer)
     for _ in range(_INTENTS_MAX):
         if not goes_out:
             return
-        step = await prepare_next(desk, wallet)
-        if step is Step.STOP:
+        prepared = await prepare_next(desk, wallet)
+        if prepared is Step.STOP:
             return
-        if step is Step.SIGNED:
-            goes_out = await send_unacknowledged(desk, wallet)
+        if isinstance(prepared, TransactionAttempt):
+            goes_out = await send(desk, prepared)

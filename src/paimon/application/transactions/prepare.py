@@ -13,7 +13,6 @@ In this order, under the wallet's lock, in one transaction:
 Bytes signed in a transaction that did not commit are gone with the process that asked for them: nobody can send them.
 """
 
-from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -23,16 +22,8 @@ from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.effect import EffectUnknown, Found, effect_beside
 from paimon.application.transactions.node import Quote, quote_requests, read_quote
 from paimon.application.transactions.notes import call_of, close, requeue, tell
-from paimon.application.transactions.store import (
-    call_attempts,
-    find_due,
-    find_plan,
-    has_attempts,
-    list_in_flight,
-    list_votes,
-    lock_wallet,
-    unacknowledged,
-)
+from paimon.application.transactions.statements import InFlight, next_due, store_signed
+from paimon.application.transactions.store import find_plan, has_attempts, list_votes, lock_wallet
 from paimon.domain.chain import Address, BlockStamp, hex0x
 from paimon.domain.nonce import NonceView, WaitForNonce, choose_nonce
 from paimon.domain.signing import FeeKind, SignedTransaction, SignRequest, UnsignedTransaction, with_margin
@@ -58,13 +49,12 @@ IN_FLIGHT_MAX: Final = 16
 
 
 class Step(Enum):
-    SIGNED = auto()  # bytes are stored and want to be sent
     NEXT = auto()  # this intent ended or waits; another may be due
     STOP = auto()  # nothing is due, or nothing can be sent now
 
 
-async def prepare_next(desk: Desk, wallet: Address) -> Step:
-    """Take the oldest due intent as far as it goes.
+async def prepare_next(desk: Desk, wallet: Address) -> TransactionAttempt | Step:
+    """Take the oldest due intent as far as it goes: to signed bytes that are stored and want to be sent, if all is well.
 
     Raises:
         RpcUnavailable, RpcError: nothing was changed.
@@ -74,11 +64,11 @@ async def prepare_next(desk: Desk, wallet: Address) -> Step:
         if held is None:
             return Step.STOP
         row, now = held
-        intent = await find_due(session, wallet, now)
-        if intent is None:
+        due = await next_due(session, wallet, now)
+        if due is None:
             return Step.STOP
-        in_flight = await list_in_flight(session, wallet)
-        if len(in_flight) >= IN_FLIGHT_MAX or unacknowledged(in_flight) is not None:
+        intent, in_flight = due
+        if in_flight.count >= IN_FLIGHT_MAX or in_flight.has_unacknowledged:
             return Step.STOP
 
         def wait(reason: str) -> None:
@@ -104,22 +94,22 @@ async def prepare_next(desk: Desk, wallet: Address) -> Step:
         if isinstance(transaction, str):
             wait(transaction)
             return Step.NEXT
-        intent.status = advance_intent(intent.status, IntentStatus.SIMULATED)
+        simulated = advance_intent(intent.status, IntentStatus.SIMULATED)
         votes, plan = await list_votes(session, intent), await find_plan(session, intent)
         try:
             signed = await desk.signer.sign(SignRequest(wallet, transaction, votes, plan))
         except SignerUnavailable as unavailable:
+            intent.status = simulated
             tell(intent, str(unavailable))
             return Step.STOP
         except SigningRefused as refused:
             wait(f"the signer refuses: {refused}")
             return Step.NEXT
-        intent.status = advance_intent(intent.status, IntentStatus.SENDING)
-        intent.reason = None
-        row.next_nonce = transaction.nonce + 1
-        session.add(new_attempt(intent, transaction, signed, channel=desk.channel, at=final))
+        advance_intent(simulated, IntentStatus.SENDING)
+        attempt = new_attempt(intent, transaction, signed, channel=desk.channel, at=final)
+        await store_signed(session, attempt)
     log.info("transaction.signed", hash=hex0x(signed.hash), nonce=transaction.nonce, key=intent.idempotency_key)
-    return Step.SIGNED
+    return attempt
 
 
 async def _ask(desk: Desk, intent: TransactionIntent, final: BlockStamp) -> tuple[Found | EffectUnknown, list[Any]]:
@@ -140,12 +130,11 @@ async def _compose(
     session: WriteSession,
     row: Wallet,
     intent: TransactionIntent,
-    in_flight: Sequence[TransactionIntent],
+    in_flight: InFlight,
     quoted: Quote,
 ) -> UnsignedTransaction | str:
     """The transaction to sign, or why there is none now."""
-    nonces = [call_attempts(each)[0].nonce for each in in_flight]
-    chosen = choose_nonce(NonceView(row.next_nonce, min(nonces, default=None), quoted.used_at_final, quoted.used_at_latest))
+    chosen = choose_nonce(NonceView(row.next_nonce, in_flight.lowest, quoted.used_at_final, quoted.used_at_latest))
     if isinstance(chosen, WaitForNonce):
         return chosen.reason
     if chosen.foreign:
@@ -160,17 +149,10 @@ async def _compose(
         fees=quoted.fees,
         call=call_of(intent),
     )
-    needed = transaction.worst_cost_wei + reserved_wei(in_flight)
+    needed = transaction.worst_cost_wei + in_flight.reserved_wei
     if quoted.balance_wei < needed:
         return f"the wallet has {quoted.balance_wei} wei, up to {needed} may be needed: top it up"
     return transaction
-
-
-def reserved_wei(in_flight: Sequence[TransactionIntent]) -> int:
-    """The most that what is in flight may still cost: of each nonce, its dearest attempt."""
-    return sum(
-        max(each.gas_limit * each.max_fee_wei for each in call_attempts(intent)) + intent.value_wei for intent in in_flight
-    )
 
 
 async def _note_foreign(session: WriteSession, row: Wallet, foreign: range) -> None:

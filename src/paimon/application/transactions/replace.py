@@ -19,7 +19,7 @@ from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.effect import EffectUnknown, effect_of_intent
 from paimon.application.transactions.node import Purse, read_purse
 from paimon.application.transactions.notes import call_of, tell
-from paimon.application.transactions.prepare import new_attempt, reserved_wei
+from paimon.application.transactions.prepare import new_attempt
 from paimon.application.transactions.store import (
     call_attempts,
     find_plan,
@@ -50,8 +50,8 @@ log = structlog.get_logger(__name__)
 _WAITING: Final = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST})
 
 
-async def replace_stuck(desk: Desk, wallet: Address, final: BlockStamp) -> bool:
-    """Store a dearer attempt for the first nonce in flight that wants one; whether one now wants to be sent.
+async def replace_stuck(desk: Desk, wallet: Address, final: BlockStamp) -> TransactionAttempt | None:
+    """Store a dearer attempt for the first nonce in flight that wants one; it now wants to be sent.
 
     In this order: what is given up and has no self-send yet, what a person wants sped up, and the lowest nonce when it has
     waited too long.
@@ -59,25 +59,25 @@ async def replace_stuck(desk: Desk, wallet: Address, final: BlockStamp) -> bool:
     async with desk.database.write() as session:
         held = await lock_wallet(session, wallet)
         if held is None:
-            return False
+            return None
         _row, now = held
         in_flight = sorted(await list_in_flight(session, wallet), key=lambda each: call_attempts(each)[0].nonce)
         if not in_flight:
-            return False
+            return None
         wishes = {each.intent_id: each for each in await list_asked(session, wallet) if each.kind is DeedKind.SPEED_UP}
         on_its_way = unacknowledged(in_flight)
         for intent in _wanting(in_flight, wishes, now, desk.options.stuck_seconds):
             if on_its_way is not None and on_its_way.nonce != call_attempts(intent)[0].nonce:
                 continue  # another nonce is on its way out; this one's turn comes when a node has that
             wish = wishes.get(intent.id)
-            why_not = await _replace(desk, session, intent, in_flight, final, by_hand=wish is not None)
+            dearer = await _replace(desk, session, intent, in_flight, final, by_hand=wish is not None)
             if wish is not None:
-                state, outcome = (DeedState.MOOT, why_not) if why_not else (DeedState.DONE, "replaced for a higher fee")
-                end_deed(wish, state, outcome, now=now)
-            if why_not is None:
-                return True
-            tell(intent, why_not)
-    return False
+                why_not = dearer if isinstance(dearer, str) else None
+                end_deed(wish, DeedState.MOOT if why_not else DeedState.DONE, why_not or "replaced for a higher fee", now=now)
+            if not isinstance(dearer, str):
+                return dearer
+            tell(intent, dearer)
+    return None
 
 
 def _wanting(
@@ -100,7 +100,7 @@ async def _replace(
     final: BlockStamp,
     *,
     by_hand: bool,
-) -> str | None:
+) -> TransactionAttempt | str:
     """Store a dearer attempt; or why there is none."""
     attempts = call_attempts(intent)
     transaction, cancels = await _compose(desk, intent, attempts, in_flight, final, by_hand=by_hand)
@@ -118,12 +118,13 @@ async def _replace(
     await session.flush()  # one unacknowledged attempt a wallet: the old one gives way before the new one comes
     was_public = any(each.channel is TxChannel.PUBLIC for each in attempts)
     channel = TxChannel.PUBLIC if was_public else desk.channel  # what everyone has seen is no secret any more
-    session.add(new_attempt(intent, transaction, signed, channel=channel, at=final, cancels=cancels))
+    dearer = new_attempt(intent, transaction, signed, channel=channel, at=final, cancels=cancels)
+    session.add(dearer)
     intent.reason = intent.giving_up_because
     log.warning(
         "transaction.replaced", hash=hex0x(signed.hash), nonce=transaction.nonce, attempt=len(attempts) + 1, cancels=cancels
     )
-    return None
+    return dearer
 
 
 def _is_stuck(attempts: Sequence[TransactionAttempt], now: datetime, stuck_seconds: int) -> bool:
@@ -166,7 +167,7 @@ async def _compose(
         fees=fees,
         call=Call(wallet, b"") if cancels else call_of(intent),
     )
-    needed = transaction.worst_cost_wei + reserved_wei([each for each in in_flight if each is not intent])
+    needed = transaction.worst_cost_wei + _reserved_wei([each for each in in_flight if each is not intent])
     if purse.balance_wei < needed:
         return f"the wallet has {purse.balance_wei} wei, up to {needed} may be needed: top it up", False
     return transaction, cancels
@@ -175,6 +176,13 @@ async def _compose(
 async def _is_pointless(desk: Desk, intent: TransactionIntent, final: BlockStamp) -> bool:
     effect, _found = await effect_of_intent(desk.contracts, desk.chain_id, intent, at=final)
     return effect is not Effect.DUE
+
+
+def _reserved_wei(in_flight: Sequence[TransactionIntent]) -> int:
+    """The most that what is in flight may still cost: of each nonce, its dearest attempt."""
+    return sum(
+        max(each.gas_limit * each.max_fee_wei for each in call_attempts(intent)) + intent.value_wei for intent in in_flight
+    )
 
 
 def _fees(desk: Desk, attempts: Sequence[TransactionAttempt], purse: Purse) -> Fees | None:

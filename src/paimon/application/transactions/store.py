@@ -61,22 +61,6 @@ async def list_in_flight(session: WriteSession, wallet: Address) -> list[Transac
     return [each for each in await list_sending(session, wallet) if not is_spent(each)]
 
 
-async def find_due(session: WriteSession, wallet: Address, now: datetime) -> TransactionIntent | None:
-    """The oldest intent that waits to be sent and whose next check has come."""
-    query = (
-        select(TransactionIntent)
-        .where(
-            TransactionIntent.wallet == wallet,
-            TransactionIntent.status.in_((IntentStatus.QUEUED, IntentStatus.SIMULATED)),
-            TransactionIntent.next_check_at <= now,
-            TransactionIntent.expires_at.is_(None) | (TransactionIntent.expires_at > now),
-        )
-        .order_by(TransactionIntent.created_at, TransactionIntent.id)
-        .limit(1)
-    )
-    return (await session.scalars(query)).one_or_none()
-
-
 async def list_asked(session: WriteSession, wallet: Address) -> list[DeskDeed]:
     """What people want done and no driver has come to yet, oldest first."""
     query = (
@@ -155,6 +139,8 @@ async def list_votes(session: WriteSession, intent: TransactionIntent) -> tuple[
 
 async def find_plan(session: WriteSession, intent: TransactionIntent) -> str | None:
     """The name of the plan this is a call of, or a Safe's batch for: all of one name count together."""
+    if intent.kind not in (IntentKind.EXECUTE_SAFE, IntentKind.PLAN_STEP):
+        return None
     if intent.kind is IntentKind.EXECUTE_SAFE:
         this = Plan.proposal == intent.request_id.to_bytes(32, "big")
     else:
