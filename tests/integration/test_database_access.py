@@ -8,7 +8,7 @@ from tests.support.rows import put, undone
 
 from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database.models.owned import Lease
-from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.infrastructure.database.sessions import Database, NotOneStatement, create_engine
 
 pytestmark = pytest.mark.integration
 
@@ -88,3 +88,15 @@ async def test_a_write_that_fails_leaves_nothing_behind(database: Database) -> N
         await put(session, Lease)
     async with database.read() as session:
         assert await session.scalar(select(func.count()).select_from(Lease)) == 0
+
+
+async def test_a_statement_that_is_the_whole_transaction_is_committed_by_itself_and_is_the_only_one(database: Database) -> None:
+    add = text("INSERT INTO owned.leases (name, owner, epoch, expires_at) VALUES (:name, 'somebody', 1, now())")
+    async with database.write_one() as session:
+        await session.execute(add, {"name": "first"})
+        async with database.read() as other:
+            assert (await other.execute(text("SELECT name FROM owned.leases"))).scalars().all() == ["first"]
+        with pytest.raises(NotOneStatement):
+            await session.execute(add, {"name": "second"})
+    async with database.read() as other:
+        assert (await other.execute(text("SELECT count(*) FROM owned.leases"))).scalar_one() == 1

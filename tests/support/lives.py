@@ -108,6 +108,10 @@ class Teller:
         settings = self.house.settings.model_copy(update={"sending": self.house.settings.sending.model_copy(update=options)})
         await drive_wallet(replace(self.house, settings=settings), checksum(self.story.wallet))
 
+    def with_node(self, rpc: Rpc) -> "Teller":
+        """The same, asking this node."""
+        return replace(self, house=replace(self.house, contracts=FundContracts(rpc, self.house.contracts.addresses)))
+
     async def look_again(self) -> None:
         """What waits for its next check need not wait."""
         async with self.house.database.write() as session:
@@ -256,7 +260,7 @@ async def hurried(life: Teller) -> None:
     life.mine(4)
     url = life.house.settings.chain.rpc_url.get_secret_value()
     async with _Forgetful(url, timeout_seconds=5, attempts_max=1) as rpc:
-        await replace(life, house=replace(life.house, contracts=FundContracts(rpc, life.house.contracts.addresses))).drive()
+        await life.with_node(rpc).drive()
 
 
 class _Forgetful(Rpc):
@@ -284,8 +288,10 @@ async def expired(life: Teller) -> None:
 
 
 async def untroubled(life: Teller) -> None:
-    """A wallet is in trouble, and a person has dealt with it."""
+    """A wallet is in trouble, its node away for a while, and a person has dealt with the trouble."""
     await life.sweep()
+    async with Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1) as away:
+        await life.with_node(away).drive()
     await life.ask(DeedKind.CLEAR_TROUBLE)
     await life.drive()
     life.mine(3)

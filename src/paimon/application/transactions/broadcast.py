@@ -32,7 +32,7 @@ async def send_unacknowledged(desk: Desk, wallet: Address) -> bool:
     Raises:
         RpcUnavailable: no answer of the node; the attempt stays as it is, and the next drive sends the same bytes again.
     """
-    async with desk.database.write() as session:
+    async with desk.database.write_one() as session:
         attempt = await find_unacknowledged(session, wallet)
     return attempt is None or await send(desk, attempt)
 
@@ -55,10 +55,11 @@ async def send(desk: Desk, attempt: TransactionAttempt) -> bool:
 
 
 async def _record(desk: Desk, sent: TransactionAttempt, answer: NodeAnswer, words: str) -> None:
-    async with desk.database.write() as session:
-        if answer.is_acknowledged:
+    if answer.is_acknowledged:
+        async with desk.database.write_one() as session:
             await acknowledge(session, sent.hash, words)
-        else:
+    else:
+        async with desk.database.write() as session:
             attempt = await lock_attempt(session, sent.hash)
             attempt.answer = words
             if answer.needs_a_person:

@@ -10,6 +10,7 @@ Each happens under the wallet's lock, in one transaction with the end of the wis
 no longer makes sense when the driver comes to it ends as moot, with the reason. No node is needed for any of it.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -35,17 +36,29 @@ from paimon.infrastructure.database.sessions import WriteSession
 log = structlog.get_logger(__name__)
 
 
-async def carry_out_deeds(desk: Desk, wallet: Address) -> None:
-    """Do what was asked of this wallet, and give up what has expired. Does nothing while another driver has the wallet."""
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """The wallet as a drive finds it when it begins; `is_hurried`: a person wants something sped up."""
+
+    row: Wallet
+    now: datetime
+    is_hurried: bool
+
+
+async def carry_out_deeds(desk: Desk, wallet: Address) -> Attended | None:
+    """Do what was asked of this wallet, and give up what has expired. Does nothing while another driver has the wallet, or
+    before anything was queued for it."""
     async with desk.database.write() as session:
         held = await lock_wallet(session, wallet)
         if held is None:
-            return
+            return None
         row, now = held
-        for deed in await list_asked(session, wallet):
+        asked = await list_asked(session, wallet)
+        for deed in asked:
             await _carry_out(session, row, deed, now)
         for intent in await list_expired(session, wallet, now):
             give_up(intent, IntentStatus.EXPIRED, f"expired at {intent.expires_at:%Y-%m-%d %H:%M:%S} UTC", now=now)
+    return Attended(row, now, any(each.kind is DeedKind.SPEED_UP for each in asked))
 
 
 async def _carry_out(session: WriteSession, row: Wallet, deed: DeskDeed, now: datetime) -> None:

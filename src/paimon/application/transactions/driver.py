@@ -36,8 +36,8 @@ from paimon.application.transactions.fallback import go_public
 from paimon.application.transactions.follow import follow
 from paimon.application.transactions.interruption import note_interruption
 from paimon.application.transactions.prepare import Step, prepare_next
-from paimon.application.transactions.replace import replace_stuck
-from paimon.application.transactions.sighting import look_at_wallet
+from paimon.application.transactions.replace import replace_stuck, wants_replacing
+from paimon.application.transactions.sighting import is_look_due, look_at_wallet
 from paimon.domain.chain import Address, checksum
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
@@ -69,28 +69,39 @@ async def drive(
     What the node does not tell of one intent is that intent's reason. What it fails at as a whole is shown on the wallet.
     """
     desk = Desk(database, contracts, chain, signer, options, chain_id, private)
-    why: str | None = None
     try:
-        await _drive(desk, wallet)
+        was_interrupted = await _drive(desk, wallet)
     except (RpcUnavailable, RpcError) as error:
-        why = str(error)
-        log.warning("wallet.drive_interrupted", wallet=checksum(wallet), reason=why)
-    await note_interruption(desk, wallet, why)
+        log.warning("wallet.drive_interrupted", wallet=checksum(wallet), reason=str(error))
+        await note_interruption(desk, wallet, str(error))
+        return
+    if was_interrupted:
+        await note_interruption(desk, wallet, None)
 
 
-async def _drive(desk: Desk, wallet: Address) -> None:
-    await carry_out_deeds(desk, wallet)
-    await look_at_wallet(desk, wallet)
+async def _drive(desk: Desk, wallet: Address) -> bool:
+    """Whether the drives before this one, which gets to its end, did not."""
+    options = desk.options
+    attended = await carry_out_deeds(desk, wallet)
+    if attended is None or is_look_due(attended.row, attended.now, options.look_seconds):
+        await look_at_wallet(desk, wallet)
     await go_public(desk, wallet)
     goes_out = await send_unacknowledged(desk, wallet)
-    followed_to = await follow(desk, wallet)
-    if goes_out and followed_to is not None and (dearer := await replace_stuck(desk, wallet, followed_to)) is not None:
-        goes_out = await send(desk, dearer)
+    flying = await follow(desk, wallet)
+    if goes_out and flying is not None:
+        is_hurried = attended is not None and attended.is_hurried
+        if is_hurried or wants_replacing(flying.intents, flying.now, options.stuck_seconds):
+            dearer = await replace_stuck(desk, wallet, flying.final)
+            goes_out = dearer is None or await send(desk, dearer)
+    if goes_out:
+        await _send_due(desk, wallet)
+    return attended is not None and attended.row.interrupted_since is not None
+
+
+async def _send_due(desk: Desk, wallet: Address) -> None:
     for _ in range(_INTENTS_MAX):
-        if not goes_out:
-            return
         prepared = await prepare_next(desk, wallet)
         if prepared is Step.STOP:
             return
-        if isinstance(prepared, TransactionAttempt):
-            goes_out = await send(desk, prepared)
+        if isinstance(prepared, TransactionAttempt) and not await send(desk, prepared):
+            return

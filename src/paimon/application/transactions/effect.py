@@ -51,7 +51,8 @@ async def effects_of(
 ) -> list[Found | EffectUnknown]:
     """Each intent's effect at its block, in one request but for those that take several. Raises RpcUnavailable."""
     of_requests = [each for each in asked if each[0].kind not in _OF_ITS_OWN]
-    answers = iter(await contracts.rpc.try_batch([_question(contracts, intent, at) for intent, at in of_requests]))
+    rpc = contracts.rpc.state_at(max((at.number for _, at in of_requests), default=0))
+    answers = iter(await rpc.try_batch([_question(contracts, intent, at) for intent, at in of_requests]))
     return [
         await _of_its_own(contracts, chain_id, intent, at)
         if intent.kind in _OF_ITS_OWN
@@ -67,7 +68,7 @@ async def effect_beside(
     ask it all, one node answers. Raises RpcUnavailable."""
     if intent.kind in _OF_ITS_OWN:
         return await _of_its_own(contracts, chain_id, intent, at), await contracts.rpc.try_batch(others)
-    answer, *rest = await contracts.rpc.try_batch([_question(contracts, intent, at), *others])
+    answer, *rest = await contracts.rpc.state_at(at.number).try_batch([_question(contracts, intent, at), *others])
     return _of_request(contracts, intent, at, answer), rest
 
 

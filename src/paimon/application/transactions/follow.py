@@ -13,6 +13,7 @@ tell of one nonce is the reason shown of its intent, with a next check; the othe
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -33,9 +34,17 @@ from paimon.infrastructure.database.sessions import WriteSession
 log = structlog.get_logger(__name__)
 
 
-async def follow(desk: Desk, wallet: Address) -> BlockStamp | None:
-    """Bring what is in flight up to what the chain shows, unless another driver has the wallet. The final block it was
-    followed to, or None when nothing is in flight any more.
+@dataclass(frozen=True, slots=True)
+class Flying:
+    """What is still in flight, as it was at this final block."""
+
+    intents: list[TransactionIntent]
+    final: BlockStamp
+    now: datetime
+
+
+async def follow(desk: Desk, wallet: Address) -> Flying | None:
+    """Bring what is in flight up to what the chain shows, unless another driver has the wallet. What still is; None: nothing.
 
     Raises:
         RpcUnavailable, RpcError: nothing was changed.
@@ -52,7 +61,8 @@ async def follow(desk: Desk, wallet: Address) -> BlockStamp | None:
         spent = [each for each in intents if each.next_check_at <= now and is_spent(each)]
         await conclude(desk, spent, final, now)
     await send_again(desk, forgotten)
-    return final if any(each.status is IntentStatus.SENDING for each in intents) else None
+    flying = [each for each in intents if each.status is IntentStatus.SENDING and not is_spent(each)]
+    return Flying(flying, final, now) if flying else None
 
 
 async def _watch(

@@ -61,7 +61,7 @@ async def replace_stuck(desk: Desk, wallet: Address, final: BlockStamp) -> Trans
         if held is None:
             return None
         _row, now = held
-        in_flight = sorted(await list_in_flight(session, wallet), key=lambda each: call_attempts(each)[0].nonce)
+        in_flight = _in_order(await list_in_flight(session, wallet))
         if not in_flight:
             return None
         wishes = {each.intent_id: each for each in await list_asked(session, wallet) if each.kind is DeedKind.SPEED_UP}
@@ -80,10 +80,19 @@ async def replace_stuck(desk: Desk, wallet: Address, final: BlockStamp) -> Trans
     return None
 
 
+def wants_replacing(in_flight: Sequence[TransactionIntent], now: datetime, stuck_seconds: int) -> bool:
+    """Whether any of these may want another attempt without being asked for it; `replace_stuck` looks again."""
+    return bool(_wanting(_in_order(in_flight), (), now, stuck_seconds))
+
+
+def _in_order(intents: Sequence[TransactionIntent]) -> list[TransactionIntent]:
+    return sorted(intents, key=lambda each: call_attempts(each)[0].nonce)
+
+
 def _wanting(
     in_flight: Sequence[TransactionIntent], wishes: Container[UUID | None], now: datetime, stuck_seconds: int
 ) -> list[TransactionIntent]:
-    """Intents whose nonce wants another attempt, the most urgent first; `in_flight` is in the order of nonces."""
+    """Those whose nonce wants another attempt, the most urgent first; `in_flight` is in the order of nonces."""
     unmined = [each for each in in_flight if all(one.status is not AttemptStatus.MINED for one in call_attempts(each))]
     given_up = [each for each in unmined if each.giving_up is not None and not call_attempts(each)[-1].cancels]
     lowest = unmined[:1]

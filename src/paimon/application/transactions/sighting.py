@@ -4,7 +4,7 @@ People are shown the row and its age; nobody who reads asks the node. Idle walle
 known before it is needed: less than the least it should have is a risk event until a look finds enough.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from paimon.application.risk_control.keep import keep_look
 from paimon.application.transactions.desk import Desk
@@ -13,6 +13,11 @@ from paimon.application.transactions.node import read_counts
 from paimon.application.transactions.store import lock_wallet
 from paimon.domain.chain import Address
 from paimon.domain.risk import RiskKind, low_gas, low_gas_subject
+from paimon.infrastructure.database.models.owned import Wallet
+
+
+def is_look_due(row: Wallet, now: datetime, look_seconds: int) -> bool:
+    return row.seen_at is None or row.seen_at + timedelta(seconds=look_seconds) <= now
 
 
 async def look_at_wallet(desk: Desk, wallet: Address) -> None:
@@ -29,7 +34,7 @@ async def look_at_wallet(desk: Desk, wallet: Address) -> None:
         if held is None:
             return
         row, now = held
-        if row.seen_at is not None and now < row.seen_at + timedelta(seconds=desk.options.look_seconds):
+        if not is_look_due(row, now, desk.options.look_seconds):
             return
         final = await desk.final_block()
         seen = await read_counts(desk.rpc, wallet, final=final)

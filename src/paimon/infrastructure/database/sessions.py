@@ -2,7 +2,8 @@
 
 A write session is one transaction: it commits when its block ends well and rolls back when it does not. A read session
 is a read-only snapshot (REPEATABLE READ), so that several queries of one answer agree with each other. Where one row is
-the whole answer, `find` gets it without a session, at a third of the cost (see `look_ups`).
+the whole answer, `find` gets it without a session, at a third of the cost (see `look_ups`); where one statement is the whole
+transaction, `write_one` spares the two round trips of beginning and ending it.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from psycopg.rows import TupleRow
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import ORMExecuteState, Session
 
 from paimon.infrastructure.database.look_ups import Found, LookUp, find
 
@@ -80,6 +82,20 @@ def _has_word(connection: AsyncConnection[TupleRow]) -> bool:
     return bool(socket.poll(0))
 
 
+class NotOneStatement(Exception):
+    """A session for one statement was asked for more."""
+
+
+class _OneStatement(Session):
+    """No transaction is there to hold two together."""
+
+
+@event.listens_for(_OneStatement, "do_orm_execute")
+def _require_one_statement(asked: ORMExecuteState) -> None:
+    if asked.session.info.setdefault("asked", asked) is not asked:
+        raise NotOneStatement(f"{NotOneStatement.__doc__} Take Database.write()")
+
+
 class Database:
     """Hands out sessions over one engine, or over two where a replica serves the reads."""
 
@@ -90,10 +106,22 @@ class Database:
         # Said with BEGIN itself, so that a snapshot costs no round trip of its own.
         snapshots = self.read_engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._reads = async_sessionmaker(snapshots, expire_on_commit=False, autoflush=False)
+        alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._single_writes = async_sessionmaker(alone, sync_session_class=_OneStatement, autoflush=False)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
         async with _cancellable(), self._writes() as session, session.begin():
+            yield WriteSession(session)
+
+    @asynccontextmanager
+    async def write_one(self) -> AsyncIterator[WriteSession]:
+        """For one statement that is the whole transaction: it is committed when it was executed, in one round trip, not three.
+
+        Raises:
+            NotOneStatement: on a second one.
+        """
+        async with _cancellable(), self._single_writes() as session:
             yield WriteSession(session)
 
     @asynccontextmanager
