@@ -55,7 +55,7 @@ def wish(kind: DeedKind, wallet: Address, intent_id: UUID | None) -> DeskDeed:
 
 async def open_wishes(house: House) -> bool:
     """Whether anything that was asked for is not carried out yet."""
-    async with house.database.read_one() as session:
+    async with house.database.read() as session:
         return bool((await session.scalars(select(DeskDeed.nonce).where(DeskDeed.state == DeedState.ASKED))).all())
 
 
@@ -259,19 +259,22 @@ async def hurried(life: Teller) -> None:
     await life.drive()
     life.mine(4)
     url = life.house.settings.chain.rpc_url.get_secret_value()
-    async with _Forgetful(url, timeout_seconds=5, attempts_max=1) as rpc:
+    async with _Forgetful(url) as rpc:
         await life.with_node(rpc).drive()
 
 
 class _Forgetful(Rpc):
     """A node that does not have the state of the first block it is asked about by its hash."""
 
-    forgot = False
+    def __init__(self, url: str) -> None:
+        super().__init__(url, timeout_seconds=5, attempts_max=1)
+        self.forgot: list[bool] = []  # one list for all views of the pool
 
     async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
         answers = await super()._exchange(requests, attempts_max=attempts_max)
         at_a_hash = [len(params) > 1 and isinstance(params[1], dict) for _, params in requests]
-        forgets, self.forgot = any(at_a_hash) and not self.forgot, self.forgot or any(at_a_hash)
+        forgets = any(at_a_hash) and not self.forgot
+        self.forgot += [True] * forgets
         error = {"error": {"code": -32000, "message": "missing trie node"}}
         return [error if forgets and there else answer for there, answer in zip(at_a_hash, answers, strict=True)]
 
