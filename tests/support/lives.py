@@ -15,10 +15,10 @@ from uuid import UUID
 from sqlalchemy import select, text, update
 
 from paimon.application.approval_workflow.carry_out import carry_out_decided
-from paimon.application.plans.calls import WantedPlan
-from paimon.application.plans.submit import submit_plan
 from paimon.application.multisig.execute import execute_ready
 from paimon.application.multisig.observe import observe_safes
+from paimon.application.plans.calls import WantedPlan
+from paimon.application.plans.submit import submit_plan
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.prepare import prepare_next

@@ -13,6 +13,7 @@ In this order, under the wallet's lock, in one transaction:
 Bytes signed in a transaction that did not commit are gone with the process that asked for them: nobody can send them.
 """
 
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
