@@ -28,13 +28,18 @@ Wait = tuple[str, int, int]
 
 
 @dataclass
-class Mortal:
-    """Awaiting it runs `life`. At its `dies_at`-th wait the process is killed; without a number, it notes where it waits."""
+class Driven:
+    """Awaiting it runs `life`, and lets something happen at each of its waits."""
 
     life: Coroutine[Any, Any, None]
-    dies_at: int | None = None
-    points: list[tuple[Wait, ...]] = field(default_factory=list)
-    waits: int = 0
+    waits: int = field(default=0, init=False)
+
+    def before_wait(self) -> None:
+        """The life is about to wait for the `waits`-th time."""
+
+    def after_wait(self) -> Generator[Any, Any, None]:
+        """What it waited for has happened, and it does not know yet."""
+        yield from ()
 
     def __await__(self) -> Generator[Any, Any, None]:
         error: BaseException | None = None
@@ -44,15 +49,33 @@ class Mortal:
             except StopIteration:
                 return
             self.waits += 1
-            if self.dies_at is None:
-                self.points.append(tuple(_stack(self.life)))
+            self.before_wait()
             error = None
             try:
                 yield waits_for
             except BaseException as thrown:  # noqa: BLE001 — a timeout's cancellation, meant for the life
                 error = thrown
-            if self.waits == self.dies_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            try:
+                yield from self.after_wait()
+            except BaseException as thrown:  # noqa: BLE001 — the same
+                error = thrown
+
+
+@dataclass
+class Mortal(Driven):
+    """At its `dies_at`-th wait the process is killed; without a number, it notes where it waits."""
+
+    dies_at: int | None = None
+    points: list[tuple[Wait, ...]] = field(default_factory=list)
+
+    def before_wait(self) -> None:
+        if self.dies_at is None:
+            self.points.append(tuple(_stack(self.life)))
+
+    def after_wait(self) -> Generator[Any, Any, None]:
+        if self.waits == self.dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from ()
 
 
 def _stack(waiting: Any) -> Iterator[Wait]:

@@ -27,6 +27,9 @@ Disturbance = Callable[[web.Request, list[dict[str, Any]]], Awaitable[web.Stream
 """Answers one HTTP request in place of the node. The second argument is what the node would have answered."""
 
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
 @dataclass
 class StubNode:
     """`methods` maps a method's name to its result, or to a function of its parameters."""
@@ -99,10 +102,12 @@ async def stub_node(**methods: Any) -> AsyncIterator[StubNode]:
 
 
 @asynccontextmanager
-async def answering_by(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    """The URL of an endpoint whose every request this function answers."""
+async def answering_by(handle: Handler, *, listen: Handler | None = None) -> AsyncIterator[str]:
+    """The URL of an endpoint whose every request this function answers; `listen` takes its WebSockets."""
     app = web.Application()
     app.router.add_post("/{key}", handle)
+    if listen is not None:
+        app.router.add_get("/{key}", listen)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -127,9 +127,9 @@ class TestFund:
         self.node.wait_final(number)
 
 
-def start_fund(data: Path, *, anvil: Path) -> TestFund:
+def start_fund(data: Path, *, anvil: Path, slots_in_an_epoch: int = 1) -> TestFund:
     """A chain of its own with a deployed fund; the caller stops `node`."""
-    node = EmbeddedChain(data, anvil=anvil, mnemonic=MNEMONIC)
+    node = EmbeddedChain(data, anvil=anvil, mnemonic=MNEMONIC, slots_in_an_epoch=slots_in_an_epoch)
     node.start()
     people = People.of(MNEMONIC)
     deployment = deploy_fund(node.http_url, people=people.fund_people(), artifacts=ARTIFACTS, progress=lambda _line: None)

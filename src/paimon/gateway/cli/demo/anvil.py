@@ -39,15 +39,19 @@ class EmbeddedChain:
         mnemonic: str = DEVELOPMENT_MNEMONIC,
         accounts: int = 10,
         block_time: int = 1,
+        slots_in_an_epoch: int = 1,
         port: int | None = None,
     ) -> None:
-        """`data` is the demo's data folder, `anvil` the program, `block_time` in seconds. Raises PortInUse."""
+        """`data` is the demo's data folder, `anvil` the program, `block_time` in seconds; final is what lies two epochs
+        below the head. Raises PortInUse.
+        """
         self._data = data
         self._home = data / "chain"
         self._anvil = anvil
         self._mnemonic = mnemonic
         self._accounts = accounts
         self._block_time = block_time
+        self._slots_in_an_epoch = slots_in_an_epoch
         self.port = free_port() if port is None else require_free(port)
         self.rpc = ChainRpc(self.http_url)
         self._files = ChainState(self._home)
@@ -80,7 +84,7 @@ class EmbeddedChain:
             argv=(
                 *(str(self._anvil), "--host", HOST, "--port", str(self.port), "--quiet"),
                 *("--chain-id", str(CHAIN_ID), "--mnemonic", self._mnemonic, "--accounts", str(self._accounts)),
-                *("--slots-in-an-epoch", "1", "--no-mining"),
+                *("--slots-in-an-epoch", str(self._slots_in_an_epoch), "--no-mining"),
                 # Only at the end: it would rewrite the file in place once a minute (chain_state.py keeps checkpoints).
                 *("--state", str(self._files.own.resolve()), "--state-interval", str(10**9)),
                 # States of blocks beyond the last 1500 would go to disk, by the gigabyte.

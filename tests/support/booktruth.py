@@ -1,0 +1,141 @@
+"""Do the books hold what is on the chain, each event once? Asked when a listener has caught up.
+
+- The rows of blocks and logs are the chain's own: the logs are asked for without any filter and chosen here, by a rule that
+  is written down once more.
+- The derived tables are what those logs add up to (a clean replay) and what the contracts say (a comparison).
+- The batches tile the chain, and each left its reactions, once.
+"""
+
+from collections import Counter
+from typing import Any, Final
+
+import orjson
+from eth_utils.crypto import keccak
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from paimon.application.books.reconcile import reconcile
+from paimon.application.books.replay import check
+from paimon.application.event_listener.decode import decode_log
+from paimon.application.event_listener.fetch import ChainLog
+from paimon.application.event_listener.following import load_followed
+from paimon.application.event_listener.react import due_reactions
+from paimon.composition import House
+from paimon.domain.chain import Address, BlockStamp, Hash32
+from paimon.infrastructure.blockchain.finality import block_stamp
+from paimon.infrastructure.database.models.derived import Block, Cursor, RawLog
+from paimon.infrastructure.database.models.operating import EventProcessingLog
+from paimon.infrastructure.database.models.owned import OutboxMessage
+
+_TRANSFER: Final = keccak(text="Transfer(address,address,uint256)")
+_ASSET_ADDED: Final = keccak(text="AssetAdded(address,uint8,uint256)")
+_OTC_MANAGER_UPDATED: Final = keccak(text="OTCManagerUpdated(address,address)")
+
+
+async def assert_books_true(house: House, owner: AsyncEngine, *, usdt: Address) -> Counter[str]:
+    """`house` has a sound node, `owner` the tables. How often each event was recorded."""
+    async with house.database.read() as session:
+        cursor = (await session.scalars(select(Cursor))).one()
+        first = house.settings.fund.start_block
+        headers = await _headers(house, first, cursor.number)
+        logs = await _logs(house, headers, usdt=usdt)
+        blocks = [(each.number, bytes(each.hash)) for each in await session.scalars(select(Block).order_by(Block.number))]
+        recorded = [_row(each) for each in await session.scalars(select(RawLog))]
+        followed = await load_followed(session)
+        batches = list(await session.scalars(select(EventProcessingLog).order_by(EventProcessingLog.first_block)))
+        written = Counter([_message(each) for each in await session.scalars(select(OutboxMessage))])
+        quarantined = (await session.execute(text("SELECT count(*) FROM derived.raw_logs WHERE reason IS NOT NULL"))).scalar()
+    assert blocks == [(each.number, each.hash) for each in headers], "blocks"
+    assert sorted(recorded) == sorted(_shown(each) for each in logs), _missing(recorded, logs)
+    assert quarantined == 0
+    decoded = [decode_log(each, followed.names(), house.contracts.abis) for each in logs]
+    due: Counter[str] = Counter()
+    reached = first - 1
+    for batch in batches:
+        assert batch.first_block == reached + 1, f"a batch begins at {batch.first_block}, the one before ended at {reached}"
+        reached = batch.last_block
+        within = [each for each in decoded if batch.first_block <= each.log.block.number <= batch.last_block]
+        assert batch.logs == len(within)
+        due += Counter(
+            _words(each.kind, each.aggregate_id, each.priority.value, each.payload) for each in due_reactions(within)
+        )
+    assert reached == cursor.number
+    assert written == due, f"reactions written {written - due}, not written {due - written}"
+    replayed = await check(owner, house.contracts)
+    assert replayed.comparison.rows_differing == 0, replayed.comparison.examples
+    compared = await reconcile(house.database, house.contracts)
+    assert compared.differences == (), compared.differences
+    return Counter(each.name or "unknown" for each in decoded)
+
+
+async def _headers(house: House, first: int, last: int) -> list[BlockStamp]:
+    numbers = range(first, last + 1)
+    return [block_stamp(each) for each in await house.rpc.batch([("eth_getBlockByNumber", [hex(n), False]) for n in numbers])]
+
+
+async def _logs(house: House, headers: list[BlockStamp], *, usdt: Address) -> list[ChainLog]:
+    """Everything that ought to be recorded: what the fund's contracts and its OTC managers emit, and of its tokens what
+    comes to the vault and leaves it; managers and tokens from the whole of the block on in which they are named."""
+    stamps = {each.hash: each for each in headers}
+    asked = {"fromBlock": hex(headers[0].number), "toBlock": hex(headers[-1].number)}
+    found = [_log(each, stamps) for each in await house.rpc.call("eth_getLogs", [asked])]
+    addresses = house.contracts.addresses
+    others = dict.fromkeys(addresses.names(), 0)
+    tokens = {usdt: 0}
+    for log in found:
+        if log.address == addresses.asset_controller and log.topics[0] == _ASSET_ADDED:
+            tokens.setdefault(Address(log.topics[1][12:]), log.block.number)
+        if log.address == addresses.asset_controller and log.topics[0] == _OTC_MANAGER_UPDATED:
+            others.setdefault(Address(log.topics[2][12:]), log.block.number)
+    vault = bytes(12) + addresses.vault
+
+    def belongs(log: ChainLog) -> bool:
+        if log.address in others:
+            return log.block.number >= others[log.address]
+        of_ours = log.address in tokens and log.block.number >= tokens[log.address]
+        return of_ours and log.topics[0] == _TRANSFER and vault in log.topics[1:3]
+
+    return [log for log in found if belongs(log)]
+
+
+def _bytes(value: str) -> bytes:
+    return bytes.fromhex(value[2:])
+
+
+def _log(raw: dict[str, Any], stamps: dict[Hash32, BlockStamp]) -> ChainLog:
+    return ChainLog(
+        block=stamps[Hash32(_bytes(raw["blockHash"]))],
+        log_index=int(raw["logIndex"], 16),
+        tx_hash=Hash32(_bytes(raw["transactionHash"])),
+        tx_index=int(raw["transactionIndex"], 16),
+        address=Address(_bytes(raw["address"])),
+        topics=tuple(_bytes(each) for each in raw["topics"]),
+        data=_bytes(raw["data"]),
+    )
+
+
+_Row = tuple[int, int, bytes, bytes, int, bytes, list[bytes], bytes]
+
+
+def _shown(log: ChainLog) -> _Row:
+    block = log.block
+    return (block.number, log.log_index, block.hash, log.tx_hash, log.tx_index, log.address, list(log.topics), log.data)
+
+
+def _row(row: RawLog) -> _Row:
+    topics = [bytes(each) for each in row.topics]
+    where = (row.block_number, row.log_index, bytes(row.block_hash), bytes(row.tx_hash), row.tx_index, bytes(row.address))
+    return (*where, topics, bytes(row.data))
+
+
+def _missing(recorded: list[_Row], logs: list[ChainLog]) -> str:
+    ours, chains = {each[:2] for each in recorded}, {_shown(each)[:2] for each in logs}
+    return f"logs not recorded: {sorted(chains - ours)}, recorded and not on the chain: {sorted(ours - chains)}"
+
+
+def _message(row: OutboxMessage) -> str:
+    return _words(row.kind, row.aggregate_id, row.priority.value, row.payload)
+
+
+def _words(*parts: Any) -> str:
+    return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()

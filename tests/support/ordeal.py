@@ -1,0 +1,191 @@
+"""One random sequence of what a listener may meet: the chain moves, nodes mislead, listeners die, sleep and come twice.
+
+A plan is drawn from a seed, whole and before anything happens, so that it can be printed and repeated; `Ordeal.undergo`
+carries it out. How listeners and chain interleave within a step is the machine's. Then the weather clears, and whoever
+listens next has to catch up.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import select
+from tests.support.deeds import Deeds
+from tests.support.deepchain import DeepChain
+from tests.support.stations import Station
+
+from paimon.infrastructure.database.models.derived import Cursor
+
+STEPS: Final = (8, 24)
+CALM_SECONDS_MAX: Final = 60.0
+_WAITS_MAX: Final = 400
+"""A listener that catches up waits some hundred times; drawn evenly in their logarithm, so that early ones are met too."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens, with everything that was drawn for it."""
+
+    what: str
+    drawn: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.what}({', '.join(f'{key}={value}' for key, value in self.drawn.items() if value is not None)})"
+
+
+def draw_plan(rng: random.Random, stations: int) -> list[Step]:
+    kinds = rng.choices(list(_STEPS), [weight for weight, _ in _STEPS.values()], k=rng.randint(*STEPS))
+    first = [Step("weather", _weather(rng, stations) | {"at": each}) for each in range(stations)]
+    return [*first, Step("start", _start(rng, stations)), *(Step(kind, _STEPS[kind][1](rng, stations)) for kind in kinds)]
+
+
+def _wait(rng: random.Random, chance: float) -> int | None:
+    return round(_WAITS_MAX ** rng.random()) if rng.random() < chance else None
+
+
+def _act(rng: random.Random, _stations: int) -> dict[str, Any]:
+    return {"deeds": rng.randint(2, 6), "seed": rng.getrandbits(32)}
+
+
+def _mine(rng: random.Random, _stations: int) -> dict[str, Any]:
+    return {"blocks": rng.choice((1, 3, 10, 33, 40))}
+
+
+def _reorganise(rng: random.Random, _stations: int) -> dict[str, Any]:
+    return {"depth": rng.randint(1, 20), "coming_back": rng.choice((0.0, 0.5, 1.0)), "seed": rng.getrandbits(32)}
+
+
+def _start(rng: random.Random, stations: int) -> dict[str, Any]:
+    return {
+        "at": rng.randrange(stations),
+        "batch_blocks": rng.choice((1, 3, 10, 50, 200)),
+        "stops_at": _wait(rng, 0.2),
+        "sleeps_at": _wait(rng, 0.2),
+        "by_mistake": rng.random() < 0.2,
+    }
+
+
+def _at(rng: random.Random, stations: int) -> dict[str, Any]:
+    return {"at": rng.randrange(stations)}
+
+
+def _weather(rng: random.Random, stations: int) -> dict[str, Any]:
+    return {"at": rng.randrange(stations), "chance": rng.choice((0.1, 0.2, 0.4)), "seed": rng.getrandbits(32)}
+
+
+def _days(rng: random.Random, _stations: int) -> dict[str, Any]:
+    return {"days": rng.choice((2, 8))}
+
+
+def _breathe(rng: random.Random, _stations: int) -> dict[str, Any]:
+    return {"requests": rng.randint(2, 20)}
+
+
+_STEPS: Final[dict[str, tuple[int, Callable[[random.Random, int], dict[str, Any]]]]] = {
+    "act": (8, _act),
+    "mine": (5, _mine),
+    "reorganise": (4, _reorganise),
+    "pass_days": (2, _days),
+    "weather": (1, _weather),
+    "start": (4, _start),
+    "stop": (1, _at),
+    "wake": (2, _at),
+    "breathe": (5, _breathe),
+}
+
+
+@dataclass
+class Ordeal:
+    chain: DeepChain
+    stations: Sequence[Station]
+    seed: str = ""
+    plan: list[Step] = field(default_factory=list)
+    happened: list[str] = field(default_factory=list)
+
+    async def undergo(self, seed: str) -> None:
+        """All of one sequence, up to the calm, after which the books stand at the chain's final block."""
+        rng = random.Random(seed)
+        self.seed, self.plan, self.happened = seed, draw_plan(rng, len(self.stations)), []
+        for station in self.stations:
+            station.proxy.become(f"{seed}/{station.name}", 0.0)
+            station.ends, station.lease = self.happened, None
+        await self.chain.begin()
+        for step in self.plan:
+            self.happened.append(str(step))
+            await getattr(self, f"_{step.what}")(**step.drawn)
+        await self._calm()
+
+    def told(self) -> str:
+        weather = "".join(f"\n  {each.name} met {', '.join(each.proxy.met)}" for each in self.stations)
+        return f"seed {self.seed}:\n  " + "\n  ".join(self.happened) + weather
+
+    # ------------------------------------------------------------------------------------------------------- the steps
+
+    async def _act(self, *, deeds: int, seed: int) -> None:
+        rng = random.Random(seed)
+        drawn = [Deeds(self.chain).drawn(rng) for _ in range(deeds)]
+        self.happened[-1] += f": {', '.join(name for name, _ in drawn)}"
+        await self.chain.block_of([each for _, sent in drawn for each in sent])
+
+    async def _mine(self, *, blocks: int) -> None:
+        await self.chain.mine(blocks)
+
+    async def _reorganise(self, *, depth: int, coming_back: float, seed: int) -> None:
+        gone = await self.chain.reorganise(depth, coming_back=coming_back, rng=random.Random(seed))
+        self.happened[-1] += f": {gone} blocks"
+
+    async def _pass_days(self, *, days: int) -> None:
+        await self.chain.pass_days(days)
+
+    async def _weather(self, *, at: int, chance: float, seed: int) -> None:
+        self.stations[at].proxy.weather(str(seed), chance)
+
+    async def _start(
+        self, *, at: int, batch_blocks: int, stops_at: int | None, sleeps_at: int | None, by_mistake: bool
+    ) -> None:
+        """A listener at this station. It has the lease, from whoever had it; by mistake, it has the same as another one."""
+        station = self.stations[at]
+        await station.stop()
+        held = next((each.lease for each in self.stations if each.lease is not None and each is not station), None)
+        if by_mistake and held is not None:
+            station.lease = held
+            self.happened[-1] += ": the same lease"
+        else:
+            await station.take_lease()
+        await station.start(batch_blocks=batch_blocks, stops_at=stops_at, sleeps_at=sleeps_at)
+
+    async def _stop(self, *, at: int) -> None:
+        await self.stations[at].stop()
+
+    async def _wake(self, *, at: int) -> None:
+        self.stations[at].wake()
+
+    async def _breathe(self, *, requests: int) -> None:
+        """Until so many requests were made, or nobody seems to make any."""
+        wanted = sum(each.proxy.requests for each in self.stations) + requests
+        for _ in range(30):
+            if sum(each.proxy.requests for each in self.stations) >= wanted:
+                return
+            await asyncio.sleep(0.002)
+
+    async def _calm(self) -> None:
+        """The weather clears, everything stops, and what happened becomes final; the next listener catches up."""
+        for station in self.stations:
+            station.proxy.weather("calm", 0.0)
+            station.wake()
+            await station.stop()
+        final = await self.chain.make_all_final()
+        heir = self.stations[0]
+        await heir.take_lease()
+        await heir.start(batch_blocks=200)
+        async with asyncio.timeout(CALM_SECONDS_MAX):
+            while await self._stands_at(heir) < final:
+                assert heir.runs, "the weather is clear, and the listener does not go on"
+                await asyncio.sleep(0.005)
+        await heir.stop()
+
+    async def _stands_at(self, station: Station) -> int:
+        async with station.house.database.read() as session:
+            return (await session.execute(select(Cursor.number))).scalar() or 0

@@ -1,0 +1,102 @@
+"""Listeners in this process that are started, told to stop at some wait, put to sleep at another, and overtaken.
+
+`Listener.follow` is what `paimon listener` runs; the lease it runs under is taken here, by the test, so that it can be
+taken away or given out twice. It is driven wait by wait (see `deathpoints`).
+"""
+
+import asyncio
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from tests.support.chainproxy import ChainProxy
+from tests.support.deathpoints import Driven
+
+from paimon.application.event_listener.follow import ChainBehindCursor, FinalBlockChanged, Listener
+from paimon.composition import House
+from paimon.infrastructure.database.leases import HeldLease, LeaseLost, try_take
+
+LEASE: Final = "listener"
+_FOR_EVER: Final = 86_400.0
+_SET_FREE: Final = text("UPDATE owned.leases SET expires_at = now() - interval '1 second'")
+
+
+@dataclass
+class Sleeper(Driven):
+    """Told to stop at its `stops_at`-th wait, as a signal would; asleep from its `sleeps_at`-th until woken."""
+
+    stops_at: int | None = None
+    sleeps_at: int | None = None
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    def before_wait(self) -> None:
+        if self.waits == self.stops_at:
+            self.stop()
+
+    def stop(self) -> None:
+        """Once: a second cancellation would break off what the first one has to put in order."""
+        assert self.task is not None
+        if not self.task.cancelling():
+            self.task.cancel()
+
+    def after_wait(self) -> Generator[Any, Any, None]:
+        if self.waits == self.sleeps_at:
+            yield from self.woken.wait().__await__()
+
+
+@dataclass
+class Station:
+    """A place where a listener may run, on a house whose node is `proxy`."""
+
+    name: str
+    house: House
+    proxy: ChainProxy
+    lease: HeldLease | None = None
+    ends: list[str] = field(default_factory=list)
+    _life: Sleeper | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self._life is not None and self._life.task is not None and not self._life.task.done()
+
+    async def take_lease(self) -> None:
+        """As if its holder, whoever that is, had let it run out."""
+        async with self.house.database.write() as session:
+            await session.execute(_SET_FREE)
+        self.lease = await try_take(self.house.database, LEASE, self.name, ttl_seconds=_FOR_EVER)
+
+    async def start(self, *, batch_blocks: int, stops_at: int | None = None, sleeps_at: int | None = None) -> None:
+        assert self.lease is not None
+        options = self.house.settings.chain.model_copy(update={"batch_blocks_max": batch_blocks})
+        house = self.house
+        listener = Listener(house.database, house.contracts, house.chain, options, house.settings.fund.start_block)
+        self._life = life = Sleeper(listener.follow(self.lease), stops_at=stops_at, sleeps_at=sleeps_at)
+        life.task = asyncio.create_task(self._live(life))
+        await asyncio.sleep(0)  # it has begun: a task that is cancelled before never was
+
+    async def _live(self, life: Sleeper) -> None:
+        """Until it ends in one of the ways a listener may end; any other is raised where it is stopped.
+
+        A refusal ends the process and a supervisor starts the next one; that is right while the node misleads it.
+        """
+        try:
+            await life
+        except asyncio.CancelledError:
+            self.ends.append(f"{self.name} stopped at wait {life.waits}")
+        except (LeaseLost, SQLAlchemyError, ChainBehindCursor, FinalBlockChanged) as end:
+            self.ends.append(f"{self.name} ended: {type(end).__name__}: {str(end).splitlines()[0]}")
+
+    def wake(self) -> None:
+        if self._life is not None:
+            self._life.woken.set()
+
+    async def stop(self) -> None:
+        """Raises what ended the listener and should not have."""
+        if self._life is None or self._life.task is None:
+            return
+        self._life.stop()
+        ending, self._life = self._life.task, None
+        await ending
