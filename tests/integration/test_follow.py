@@ -133,3 +133,21 @@ async def test_a_holder_that_wakes_up_too_late_stands_by_and_then_goes_on_from_w
         chain.head = HEAD
         await eventually(stands_at(database, HEAD, HEAD, 4))
         assert not task.done()
+
+
+async def test_a_final_header_that_does_not_read_is_no_answer_and_no_end(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    chain.head = 6
+    async with following(node, database) as task:
+        await eventually(stands_at(database, 6, 6, 3))
+        when = chain.headers[HEAD].pop("timestamp")
+        chain.head, asked = HEAD, node.requests
+
+        async def asked_again() -> bool:
+            return node.requests > asked + 3
+
+        await eventually(asked_again)
+        assert not task.done()
+        chain.headers[HEAD]["timestamp"] = when
+        await eventually(stands_at(database, HEAD, HEAD, 4))

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import literal, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
+from tests.support.stations import Sleeper
 
 from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database.copying import driver_connection
@@ -211,6 +212,35 @@ async def test_a_cancellation_that_breaks_off_a_copy_is_still_one(database: Data
     assert "another command is already in progress" in str(stopped.value.__cause__), "the rollback did fail"
     async with database.read() as session:
         assert await session.scalar(select(1)) == 1, "the pool gave up that connection and has others"
+
+
+async def write_several_rows(database: Database) -> None:
+    """Several at once go in the driver's pipeline."""
+    rows = [{"name": f"lease-{number}", "owner": "nobody", "epoch": 1} for number in range(3)]
+    async with database.write() as session:
+        await session.execute(
+            text("INSERT INTO owned.leases (name, owner, epoch, expires_at) VALUES (:name, :owner, :epoch, now())"), rows
+        )
+        await session.rollback()
+
+
+async def test_a_cancellation_at_any_wait_of_several_rows_is_still_one_and_leaves_no_connection_that_answers_for_others(
+    database: Database,
+) -> None:
+    counted = Sleeper(write_several_rows(database))
+    await counted
+    assert counted.waits > 5
+    for number in range(1, counted.waits + 1):
+        life = Sleeper(write_several_rows(database), stops_at=number)
+        life.task = asyncio.create_task(awaited(life))
+        with suppress(asyncio.CancelledError):  # a connection that is there already waits less often
+            await asyncio.wait_for(life.task, 5)
+        async with database.read() as session:
+            assert await session.scalar(select(literal(number))) == number
+
+
+async def awaited(life: Sleeper) -> None:
+    await life
 
 
 async def fail_after_a_timeout(database: Database) -> None:

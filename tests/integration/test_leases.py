@@ -121,3 +121,17 @@ async def test_a_takeover_waits_for_the_commit_of_a_fenced_write(database: Datab
     taken = await taking
     assert taken is not None
     assert taken.epoch == 2
+
+
+async def test_a_holder_that_freezes_in_the_middle_of_renewing_is_not_waited_for_much_longer_than_its_lease(
+    database: Database,
+) -> None:
+    """The server ends its transaction, and the row is free; the setting stays behind on no connection."""
+    shown = text("SHOW idle_in_transaction_session_timeout")
+    lease = await take(database)
+    async with database.write() as session:
+        usual = await session.scalar(shown)
+        await fence(session, lease)
+        assert await session.scalar(shown) == "5s"
+    async with database.write() as session:
+        assert await session.scalar(shown) == usual != "5s"

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
+from typing import Final
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.event_listener.catch_up import CatchUp, Progress, Stretch
@@ -246,6 +247,7 @@ class Listener:
                 values = {"number": before.number, "hash": before.hash, "timestamp": before.timestamp}
                 await session.execute(insert(Cursor).values(id=1, epoch=lease.epoch, **values).on_conflict_do_nothing())
         async with self.database.write() as session:
+            await session.execute(_END_PREDECESSOR)
             taken = update(Cursor).where(Cursor.epoch <= lease.epoch).values(epoch=lease.epoch).returning(Cursor)
             row = (await session.scalars(taken)).one_or_none()
             if row is None:
@@ -267,6 +269,16 @@ class Listener:
         found = block_stamp(header)
         if found.hash != cursor.hash:
             raise FinalBlockChanged(cursor, found.hash)
+
+
+# One that froze in the middle of its transaction keeps the cursor's row, and in the middle of a COPY no timeout of the server
+# reaches it. Its lease is over, so nothing it does there may be committed any more.
+_END_PREDECESSOR: Final = text("""
+    SELECT pg_terminate_backend(pid)
+      FROM pg_locks JOIN pg_stat_activity USING (pid)
+     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+       AND locktype = 'relation' AND relation = 'derived.cursor'::regclass AND mode = 'RowExclusiveLock' AND granted
+""")
 
 
 def _report(decoded: DecodedLog, *, each: bool) -> None:

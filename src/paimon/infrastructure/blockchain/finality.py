@@ -35,11 +35,15 @@ class ChainAdapter(Protocol):
 
 
 def block_stamp(header: dict[str, Any]) -> BlockStamp:
-    return BlockStamp(
-        number=int(header["number"], 16),
-        hash=Hash32(bytes.fromhex(header["hash"][2:])),
-        timestamp=datetime.fromtimestamp(int(header["timestamp"], 16), UTC),
-    )
+    """Raises RpcError when it does not read: then the node gave no answer, whatever it was that it gave."""
+    try:
+        return BlockStamp(
+            number=int(header["number"], 16),
+            hash=Hash32(bytes.fromhex(header["hash"][2:])),
+            timestamp=datetime.fromtimestamp(int(header["timestamp"], 16), UTC),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RpcError("eth_getBlockByNumber", 0, f"the node's header does not read: {error!r}") from error
 
 
 async def get_block(rpc: Rpc, tag: str) -> BlockStamp:
@@ -94,8 +98,8 @@ class BscFinality:
             except RpcError as error:
                 log.debug("finality.method_missing", endpoint=rpc.endpoint, method=method, reason=str(error))
                 continue
-            if header is not None and int(header["number"], 16) > 0:
-                return block_stamp(header)
+            if header is not None and (final := block_stamp(header)).number > 0:
+                return final
         return await Deep(MAJORITY_OF_VALIDATORS * self.turn_length).final_block(rpc)
 
 

@@ -2,9 +2,13 @@
 
 Whoever takes a lease over raises its epoch. A holder that paused and woke up too late still has the old epoch, and every
 write it makes is conditional on that: it writes nothing.
+
+A holder may pause in the middle of a transaction, and keep the locks its successor needs. So each transaction that takes
+such locks says with them that the server may end it after a few idle seconds (GIVEN_UP_WHEN_IDLE).
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import text
 
@@ -22,20 +26,24 @@ class HeldLease:
     epoch: int
 
 
-_TAKE = text("""
+GIVEN_UP_WHEN_IDLE: Final = "set_config('idle_in_transaction_session_timeout', '5s', true)"
+"""Among the columns of a statement: its transaction is ended by the server when nothing comes for so long. Shorter than a
+lease lives, longer than any holder computes between two statements. Local, so that it stays behind no pooled connection."""
+
+_TAKE = text(f"""
     INSERT INTO owned.leases AS held (name, owner, epoch, expires_at)
     VALUES (:name, :owner, 1, now() + make_interval(secs => :ttl))
     ON CONFLICT (name) DO UPDATE
        SET owner = excluded.owner, epoch = held.epoch + 1, expires_at = excluded.expires_at
      WHERE held.expires_at < now()
-    RETURNING epoch
-""")
+    RETURNING epoch, {GIVEN_UP_WHEN_IDLE}
+""")  # noqa: S608 — both parts are constants
 
-_RENEW = text("""
+_RENEW = text(f"""
     UPDATE owned.leases SET expires_at = now() + make_interval(secs => :ttl)
      WHERE name = :name AND owner = :owner AND epoch = :epoch AND expires_at >= now()
-    RETURNING epoch
-""")
+    RETURNING epoch, {GIVEN_UP_WHEN_IDLE}
+""")  # noqa: S608 — both parts are constants
 
 _SEIZE = text("""
     INSERT INTO owned.leases AS held (name, owner, epoch, expires_at) VALUES (:name, :owner, 1, now())
@@ -45,7 +53,7 @@ _SEIZE = text("""
 
 _RELEASE = text("UPDATE owned.leases SET expires_at = now() WHERE name = :name AND owner = :owner AND epoch = :epoch")
 
-_FENCE = text("SELECT 1 FROM owned.leases WHERE name = :name AND epoch = :epoch FOR SHARE")
+_FENCE = text(f"SELECT 1, {GIVEN_UP_WHEN_IDLE} FROM owned.leases WHERE name = :name AND epoch = :epoch FOR SHARE")  # noqa: S608
 
 
 async def try_take(database: Database, name: str, owner: str, *, ttl_seconds: float) -> HeldLease | None:

@@ -14,9 +14,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, NewType
 
 from psycopg import AsyncConnection
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow
 from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import ORMExecuteState, Session
 
@@ -54,12 +55,17 @@ def _ask_when_in_doubt(engine: AsyncEngine) -> None:
 
     Its socket has something to read, though nothing was asked: as a rule that the server has gone. Or it lay idle, so
     that its server may have gone without a word. To ask each time would cost every transaction a round trip.
+
+    One that comes back in the middle of something is replaced too: whoever was told to stop while several rows were under
+    way leaves it in pipeline mode, where a ROLLBACK fails no more than anything else and the next answers are those.
     """
     pool, dialect = engine.sync_engine.pool, engine.dialect
 
     @event.listens_for(pool, "checkin")
-    def _given_back(_: Any, record: Any) -> None:
+    def _given_back(connection: Any, record: Any) -> None:
         record.info["idle_since"] = time.monotonic()
+        if connection is not None and not _is_at_rest(connection.driver_connection):
+            record.invalidate()
 
     @event.listens_for(pool, "checkout")
     def _given_out(connection: Any, record: Any, _: Any) -> None:
@@ -72,6 +78,11 @@ def _ask_when_in_doubt(engine: AsyncEngine) -> None:
             if dialect.is_disconnect(error, connection, None):
                 raise DisconnectionError from error
             raise
+
+
+def _is_at_rest(connection: AsyncConnection[TupleRow]) -> bool:
+    at_rest = connection.pgconn.transaction_status == TransactionStatus.IDLE
+    return at_rest and connection.pgconn.pipeline_status == PipelineStatus.OFF
 
 
 def _has_word(connection: AsyncConnection[TupleRow]) -> bool:
@@ -142,13 +153,14 @@ class Database:
 
 @asynccontextmanager
 async def _cancellable() -> AsyncIterator[None]:
-    """A cancellation stays one: where it breaks off a COPY, the rollback fails too, and its error would take the place.
+    """A cancellation stays one: where it breaks off a COPY, the rollback fails too, and its error would take the place;
+    where it breaks off rows under way, the driver's own.
 
     A loop that outlives errors of the database would then outlive being told to stop.
     """
     try:
         yield
-    except SQLAlchemyError as error:
+    except Exception as error:
         before: BaseException | None = error
         while before is not None and not isinstance(before, TimeoutError):  # what lies before it was a timeout's own
             if isinstance(before, asyncio.CancelledError):
