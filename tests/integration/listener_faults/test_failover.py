@@ -1,0 +1,157 @@
+"""Listeners as processes: one dies or freezes wherever it is, the next takes over, and the books are the chain's."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.booktruth import assert_books_true
+from tests.support.chainproxy import ChainProxy, chain_proxies
+from tests.support.cli import Program, Programs, environment_of
+from tests.support.deeds import Deeds
+from tests.support.deepchain import DeepChain
+from tests.support.derived_tables import libpq
+from tests.support.faultyendpoint import Call
+
+from paimon.composition import House, open_house
+from paimon.domain.chain import parse_address
+from paimon.infrastructure.database.models.derived import Cursor
+from paimon.settings import Settings
+
+pytestmark = pytest.mark.fault
+
+
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Programs]:
+    with Programs() as opened:
+        yield opened
+
+
+@dataclass
+class Pair:
+    """Two places for a listener, each with a node of its own, and somebody who looks on."""
+
+    chain: DeepChain
+    house: House
+    proxies: list[ChainProxy]
+    programs: Programs
+
+    async def start(self, place: int, *, until_said: str) -> Program:
+        node = {"PAIMON_CHAIN__RPC_URL": self.proxies[place].url, "PAIMON_CHAIN__POLL_SECONDS": "0.1"}
+        environment = environment_of(self.house.settings) | node
+        program = self.programs.start("listener", env=environment)
+        await asyncio.to_thread(program.until_said, until_said)
+        return program
+
+    async def happen(self) -> int:
+        """A transfer, and what makes it final; the final block's number."""
+        await self.chain.block_of([Deeds(self.chain).shares_given("ines", "otto", 5)])
+        return await self.chain.make_all_final()
+
+    async def recorded(self) -> int:
+        async with self.house.database.read() as session:
+            return (await session.execute(select(Cursor.number))).scalar() or 0
+
+    async def stands_at(self, block: int) -> None:
+        async with asyncio.timeout(60):
+            while await self.recorded() < block:  # noqa: ASYNC110 — the question goes to another process
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def pair(deep_chain: DeepChain, settings: Settings, programs: Programs) -> AsyncIterator[Pair]:
+    node = deep_chain.fund.node
+    async with chain_proxies(node.http_url, node.ws_url, 2) as proxies, open_house(settings, process="auditor") as house:
+        yield Pair(deep_chain, house, proxies, programs)
+
+
+def when_asked(method: str, do: Callable[[], None]) -> Callable[[list[Call]], Awaitable[None]]:
+    """Once, when a node is asked this and has not answered yet."""
+    done = False
+
+    async def before(calls: list[Call]) -> None:
+        nonlocal done
+        if not done and any(each["method"] == method for each in calls):
+            done = True
+            do()
+
+    return before
+
+
+async def test_a_killed_listener_is_followed_by_the_one_that_stood_by(pair: Pair, owner: AsyncEngine) -> None:
+    first = await pair.happen()
+    one = await pair.start(0, until_said="listener.started")
+    await pair.stands_at(first)
+    other = await pair.start(1, until_said="lease.standby")
+    pair.proxies[0].before = when_asked("eth_getLogs", lambda: os.kill(one.pid, signal.SIGKILL))
+    second = await pair.happen()
+    assert await asyncio.to_thread(one.wait) == -signal.SIGKILL
+    assert await pair.recorded() == first, "it died with the range in its hands"
+    await asyncio.to_thread(other.until_said, "listener.started")
+    await pair.stands_at(second)
+    other.terminate()
+    assert await asyncio.to_thread(other.wait) == 0, other.said
+    await assert_books_true(pair.house, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
+
+
+async def test_a_listener_that_was_frozen_and_wakes_up_too_late_writes_nothing(pair: Pair, owner: AsyncEngine) -> None:
+    first = await pair.happen()
+    one = await pair.start(0, until_said="listener.started")
+    await pair.stands_at(first)
+    pair.proxies[0].before = when_asked("eth_getLogs", lambda: os.kill(one.pid, signal.SIGSTOP))
+    other = await pair.start(1, until_said="lease.standby")
+    second = await pair.happen()
+    await asyncio.to_thread(other.until_said, "listener.started")
+    await pair.stands_at(second)
+    os.kill(one.pid, signal.SIGCONT)
+    await asyncio.to_thread(one.until_said, "lease.lost")
+    third = await pair.happen()
+    await pair.stands_at(third)
+    await assert_books_true(pair.house, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    for each in (one, other):
+        each.terminate()
+        assert await asyncio.to_thread(each.wait) == 0, each.said
+
+
+@asynccontextmanager
+async def nobody_writes(owner_url: str, table: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Whoever writes to the table waits meanwhile; what is yielded waits for the first who does."""
+    async with await psycopg.AsyncConnection.connect(libpq(owner_url)) as holding:
+        await holding.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(*table.split("."))))
+
+        async def someone_waits() -> None:
+            waiting = "SELECT pid FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+            async with asyncio.timeout(60):
+                while await (await holding.execute(waiting, [table])).fetchone() is None:  # noqa: ASYNC110 — the same
+                    await asyncio.sleep(0.02)
+
+        yield someone_waits
+
+
+async def test_a_listener_frozen_in_the_middle_of_its_transaction_does_not_hold_up_the_next_one(
+    pair: Pair, owner: AsyncEngine, owner_url: str
+) -> None:
+    """It keeps the cursor's row, and in the middle of a COPY no timeout of the server ends it: its successor does."""
+    first = await pair.happen()
+    one = await pair.start(0, until_said="listener.started")
+    await pair.stands_at(first)
+    other = await pair.start(1, until_said="lease.standby")
+    async with nobody_writes(owner_url, "derived.raw_logs") as someone_waits:
+        second = await pair.happen()
+        await someone_waits()
+        os.kill(one.pid, signal.SIGSTOP)
+    await asyncio.to_thread(other.until_said, "listener.started")
+    await pair.stands_at(second)
+    os.kill(one.pid, signal.SIGCONT)
+    await asyncio.to_thread(one.until_said, "lease.standby")
+    await assert_books_true(pair.house, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    for each in (one, other):
+        each.terminate()
+        assert await asyncio.to_thread(each.wait) == 0, each.said

@@ -1,0 +1,90 @@
+"""Whatever chain, nodes and listeners do: once it is calm, the books are the chain's, each event in them once."""
+
+import gc
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.booktruth import assert_books_true
+from tests.support.chainproxy import chain_proxies
+from tests.support.deepchain import DeepChain
+from tests.support.derived_tables import libpq
+from tests.support.ordeal import Ordeal
+from tests.support.stations import Station
+
+from paimon.composition import House, open_house
+from paimon.domain.chain import parse_address
+from paimon.settings import Settings
+
+pytestmark = [
+    pytest.mark.fault,
+    # Whoever is told to stop while a connection is being made leaves it to the garbage collector, which closes it.
+    pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:The garbage collector is trying to clean up:sqlalchemy.exc.SAWarning"),
+]
+
+LONG = os.environ.get("PAIMON_LONG_FAULTS") == "1"
+SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
+ORDEALS = int(os.environ.get("PAIMON_FAULT_ORDEALS", "2000" if LONG else "200"))
+STATIONS = ("one", "other")
+IMPATIENT = {"request_timeout_seconds": 0.25, "attempts_max": 1, "poll_seconds": 0.01}
+
+
+@pytest.fixture
+def empty_tables(owner_url: str) -> list[str]:
+    """Those without rows in a fresh database."""
+    with psycopg.connect(libpq(owner_url)) as connection:
+        names = connection.execute(
+            "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('derived', 'owned')"
+        ).fetchall()
+        return [name for (name,) in names if connection.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None]
+
+
+@pytest.fixture
+async def ordeal(deep_chain: DeepChain, settings: Settings) -> AsyncIterator[tuple[Ordeal, House]]:
+    async with AsyncExitStack() as opened:
+        node = deep_chain.fund.node
+        proxies = await opened.enter_async_context(chain_proxies(node.http_url, node.ws_url, len(STATIONS)))
+        stations = []
+        for name, proxy in zip(STATIONS, proxies, strict=True):
+            urls = {"rpc_url": SecretStr(proxy.url), "ws_url": SecretStr(proxy.ws_url)}
+            its_own = settings.model_copy(update={"chain": settings.chain.model_copy(update={**urls, **IMPATIENT})})
+            stations.append(Station(name, await opened.enter_async_context(open_house(its_own, process=name)), proxy))
+        auditor = await opened.enter_async_context(open_house(settings, process="auditor"))
+        yield Ordeal(deep_chain, stations), auditor
+    gc.collect()
+
+
+@pytest.mark.timeout(14_400 if LONG else 900)
+async def test_after_every_ordeal_the_books_are_the_chains_each_event_in_them_once(
+    ordeal: tuple[Ordeal, House],
+    owner: AsyncEngine,
+    owner_url: str,
+    empty_tables: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One ordeal a seed, PAIMON_FAULT_SEED and on; a failure names its seed, which alone draws that plan again."""
+    undergoing, auditor = ordeal
+    usdt = parse_address(undergoing.chain.fund.deployment.usdt)
+    began, met, events, ends = time.monotonic(), Counter[str](), Counter[str](), 0
+    for seed in range(SEED, SEED + ORDEALS):
+        with psycopg.connect(libpq(owner_url), autocommit=True) as connection:
+            connection.execute(f"TRUNCATE {', '.join(empty_tables)}")
+        try:
+            await undergoing.undergo(str(seed))
+            events += await assert_books_true(auditor, owner, usdt=usdt)
+        except BaseException as error:
+            error.add_note(undergoing.told())
+            raise
+        for station in undergoing.stations:
+            met += Counter(each.split(" of ")[0] if each.startswith("range cap") else each for each in station.proxy.met)
+        ends += sum("ended" in each or "stopped" in each for each in undergoing.happened)
+    with capsys.disabled():
+        print(f"\n{ORDEALS} ordeals from seed {SEED} on: {met.total()} faults of {len(met)} kinds, {ends} listeners ended,")
+        print(f"{events.total()} events of {len(events)} kinds recorded, {time.monotonic() - began:.0f} s", end=" ")
