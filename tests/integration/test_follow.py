@@ -12,7 +12,7 @@ from tests.support.jsonrpc import StubNode, stub_node
 from tests.support.strategies import address
 from tests.support.stubchain import StubChain
 
-from paimon.application.event_listener.follow import Listener
+from paimon.application.event_listener.follow import FinalBlockChanged, Listener
 from paimon.domain.chain import hex0x
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import Tagged
@@ -151,3 +151,16 @@ async def test_a_final_header_that_does_not_read_is_no_answer_and_no_end(
         assert not task.done()
         chain.headers[HEAD]["timestamp"] = when
         await eventually(stands_at(database, HEAD, HEAD, 4))
+
+
+async def test_a_recorded_block_that_changes_while_it_is_followed_stops_the_listener(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    chain.head = 6
+    async with following(node, database) as task:
+        await eventually(stands_at(database, 6, 6, 3))
+        chain.headers[6]["hash"] = chain.headers[7]["parentHash"] = hex0x(b"\xee" * 32)
+        chain.head = HEAD
+        with pytest.raises(FinalBlockChanged, match="#6"):
+            await asyncio.wait_for(task, 30)
+        assert await recorded(database) == (6, 6, 3)

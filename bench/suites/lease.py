@@ -1,0 +1,161 @@
+"""How soon a killed listener's or scheduler's successor works, with the settings a house has by default.
+
+`lease.failover_s`: of two `paimon listener` processes the one that holds the lease is killed (SIGKILL); from then until the
+other has recorded a block. `lease.scheduler_failover_s`: the same of two `paimon scheduler`, until a job is in its queue.
+The worst of some deaths; after each, another process is started to stand by. A lease lives six seconds and is renewed every
+two, so four to six of these are waiting for it to run out.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from redis.asyncio import Redis
+
+from bench.figures import Figure
+from paimon.gateway.cli.demo.anvil import CHAIN_ID, EmbeddedChain, find_anvil
+from paimon.gateway.cli.demo.fund import deploy_fund
+from paimon.gateway.cli.demo.people import People
+from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.gateway.cli.demo.redis import EmbeddedRedis
+from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database.models.owned import OutboxPriority
+
+DEATHS: Final = 3
+SECONDS_MAX: Final = 120.0
+_CONTRACTS: Final = Path(__file__).parents[2] / "contracts"
+_MNEMONIC: Final = "test test test test test test test test test test test junk"
+
+
+@dataclass
+class Pair:
+    """Two processes of one kind, as an operator starts them. `did` counts, or names, what the one at work has done."""
+
+    kind: str
+    environment: dict[str, str]
+    dsn: str
+    did: Callable[[], Awaitable[int]]
+    processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    async def start(self) -> None:
+        """One more, up to where it asks for the lease: its start shall take no time from a failover."""
+        command = [sys.executable, "-m", "paimon", self.kind]
+        environment = {**os.environ, **self.environment}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.processes[process.pid] = process
+        await _until(self._all_ask)
+
+    async def _all_ask(self) -> bool:
+        async with await psycopg.AsyncConnection.connect(self.dsn) as connection:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND query LIKE '%%owned.leases%%'"
+            row = await (await connection.execute(query, [f"paimon-{self.kind}"])).fetchone()
+        return row is not None and row[0] >= len(self.processes)
+
+    async def failover_seconds(self) -> float:
+        """The holder is killed; until the other has done something."""
+        holder = await self._holder()
+        before = await self.did()
+        os.kill(holder, signal.SIGKILL)
+        died = time.monotonic()
+        self.processes.pop(holder).wait()
+        after = await self.did()  # what it did between the look and its death
+        await _until(lambda: self._did_more(max(before, after)))
+        seconds = time.monotonic() - died
+        await self.start()
+        return seconds
+
+    async def _did_more(self, before: int) -> bool:
+        return await self.did() > before
+
+    async def _holder(self) -> int:
+        """The process that holds the lease and works; a lease's owner is named host:pid:…"""
+
+        async def found() -> int:
+            async with await psycopg.AsyncConnection.connect(self.dsn) as connection:
+                query = "SELECT owner FROM owned.leases WHERE name = %s AND expires_at > now()"
+                row = await (await connection.execute(query, [self.kind])).fetchone()
+            return int(row[0].split(":")[-2]) if row and await self.did() else 0
+
+        return await _until(found)
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+
+async def _until(question: Callable[[], Awaitable[int]]) -> int:
+    async with asyncio.timeout(SECONDS_MAX):
+        while not (answer := await question()):  # noqa: ASYNC110 — the question goes to another process
+            await asyncio.sleep(0.02)
+    return answer
+
+
+async def measure() -> list[Figure]:
+    with _site() as (environment, dsn, redis_url):
+
+        async def recorded() -> int:
+            async with await psycopg.AsyncConnection.connect(dsn) as connection:
+                row = await (await connection.execute("SELECT number FROM derived.cursor")).fetchone()
+            return int(row[0]) if row else 0
+
+        async def enqueued() -> int:
+            async with Redis.from_url(redis_url) as redis:
+                return int(await redis.llen(OutboxPriority.CHAIN.value))
+
+        return [
+            Figure(name, await _worst(Pair(kind, environment, dsn, did)), "s", target="< 10")
+            for name, kind, did in (
+                ("lease.failover_s", "listener", recorded),
+                ("lease.scheduler_failover_s", "scheduler", enqueued),
+            )
+        ]
+
+
+async def _worst(pair: Pair) -> float:
+    try:
+        await pair.start()
+        await pair.start()
+        return max([await pair.failover_seconds() for _ in range(DEATHS)])
+    finally:
+        pair.stop()
+
+
+@contextmanager
+def _site() -> Iterator[tuple[dict[str, str], str, str]]:
+    """A house with a fund on a chain that makes a block a second: its environment, its database, its Redis."""
+    with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        postgres, redis = EmbeddedPostgres(folder), EmbeddedRedis(folder, append_only=False)
+        with postgres, redis, EmbeddedChain(folder, anvil=find_anvil(_CONTRACTS)) as chain:
+            migrate.upgrade(postgres.owner_url, app_role="paimon_app")
+            people = People.of(_MNEMONIC)
+            artifacts = _CONTRACTS / "artifacts"
+            fund = deploy_fund(chain.http_url, people=people.fund_people(), artifacts=artifacts, progress=lambda _line: None)
+            environment = {
+                "PAIMON_DATABASE__URL": postgres.app_url,
+                "PAIMON_REDIS__URL": redis.url,
+                "PAIMON_CHAIN__CHAIN_ID": str(CHAIN_ID),
+                "PAIMON_CHAIN__RPC_URL": chain.http_url,
+                "PAIMON_CHAIN__WS_URL": chain.ws_url,
+                "PAIMON_FUND__VAULT": fund.vault,
+                "PAIMON_FUND__REDEMPTION_MANAGER": fund.redemption_manager,
+                "PAIMON_FUND__ASSET_CONTROLLER": fund.asset_controller,
+                "PAIMON_FUND__START_BLOCK": str(fund.start_block),
+                "PAIMON_SENDING__KEEPER": people.address("keeper"),
+                "PAIMON_SENDING__APPROVER": people.address("approver"),
+                "PAIMON_SIGNER__SOCKET": str(folder / "signer.sock"),
+                "PAIMON_AUTH__TOKEN_SECRET": "a secret for measurements only, 32+",
+            }
+            yield environment, postgres.app_url.replace("+psycopg", ""), redis.url
