@@ -9,10 +9,10 @@ two, so four to six of these are waiting for it to run out.
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,13 +45,13 @@ class Pair:
     environment: dict[str, str]
     dsn: str
     did: Callable[[], Awaitable[int]]
-    processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[int, Process] = field(default_factory=dict)
 
     async def start(self) -> None:
         """One more, up to where it asks for the lease: its start shall take no time from a failover."""
         command = [sys.executable, "-m", "paimon", self.kind]
         environment = {**os.environ, **self.environment}
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=DEVNULL, stderr=DEVNULL)
         self.processes[process.pid] = process
         await _until(self._all_ask)
 
@@ -67,7 +67,7 @@ class Pair:
         before = await self.did()
         os.kill(holder, signal.SIGKILL)
         died = time.monotonic()
-        self.processes.pop(holder).wait()
+        await self.processes.pop(holder).wait()
         after = await self.did()  # what it did between the look and its death
         await _until(lambda: self._did_more(max(before, after)))
         seconds = time.monotonic() - died
@@ -88,10 +88,10 @@ class Pair:
 
         return await _until(found)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         for process in self.processes.values():
             process.kill()
-            process.wait()
+            await process.wait()
 
 
 async def _until(question: Callable[[], Awaitable[int]]) -> int:
@@ -128,7 +128,7 @@ async def _worst(pair: Pair) -> float:
         await pair.start()
         return max([await pair.failover_seconds() for _ in range(DEATHS)])
     finally:
-        pair.stop()
+        await pair.stop()
 
 
 @contextmanager

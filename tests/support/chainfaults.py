@@ -1,7 +1,6 @@
 """What endpoints get wrong when a chain is read from them: tables of faults for `ChainProxy`.
 
-Some lies fit together so well that only a proof of the block's content shows them. They are in the table and switched on by
-PROVEN, which says whether the listener has such proofs.
+Some of these lies fit together so well that only a proof of the block's content shows them.
 """
 
 import asyncio
@@ -11,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
-from tests.support.faultyendpoint import ANYWHERE, Answers, Call, Fault, FaultyEndpoint
+from tests.support.faultyendpoint import ANYWHERE, Answers, Call, Fault, FaultyEndpoint, refusal
 
 from paimon.domain.chain import hex0x
-
-PROVEN: Final = False
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,6 @@ class ChainFault:
     weight: int
     act: Fault
     concerns: str | None = None
-    needs_proof: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,19 +60,15 @@ _CAP_WORDS: Final = (
 
 
 async def _lagging(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers:
-    """A node far behind; of logs it says what newer geth says, or, where that can be found out, silently too little."""
-    behind = node.rng.randint(1, 60)
+    """A node far behind. Of logs it silently gives those it has, or it says that the range goes beyond its head."""
+    behind, says_so = node.rng.randint(1, 60), node.rng.random() < 0.5
     seen = await node.head() - behind
     return [
-        answer | _beyond_head()
-        if asked["method"] == "eth_getLogs" and _last(asked) > seen and not PROVEN
+        refusal(asked, -32000, "block range extends beyond current head block")
+        if says_so and asked["method"] == "eth_getLogs" and _last(asked) > seen
         else _cut(asked, answer, seen)
         for asked, answer in zip(calls, await node.ask(calls, behind=behind), strict=True)
     ]
-
-
-def _beyond_head() -> dict[str, Any]:
-    return {"result": None, "error": {"code": -32000, "message": "block range extends beyond current head block"}}
 
 
 def _cut(asked: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
@@ -160,21 +152,23 @@ def _unreadable(rng: random.Random, found: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _wrong_hash(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers:
-    """A header whose hash is another block's. Of a range's last header nothing contradicts it but the header itself."""
+    """A header under another block's hash. Of a range's last header nothing contradicts that but the header itself."""
     answers = await node.ask(calls)
     places = [place for place, asked in enumerate(calls) if asked["method"] == "eth_getBlockByNumber"]
     places = [each for each in places if answers[each].get("result")]
-    if not PROVEN:
-        places = places[:-1]
     if places:
         place = node.rng.choice(places)
         answers[place] = answers[place] | {"result": answers[place]["result"] | {"hash": _some_hash(node.rng)}}
     return answers
 
 
+def _other_data(rng: random.Random, data: str) -> str:
+    return data[:-2] + f"{(int(data[-2:], 16) + rng.randrange(1, 256)) % 256:02x}" if len(data) > 2 else "0x00"
+
+
 _LOGS, _HEADER = "eth_getLogs", "eth_getBlockByNumber"
 
-_ALL: Final[Mapping[str, ChainFault]] = {
+READING: Final[Mapping[str, ChainFault]] = {
     **{name: ChainFault(weight, act) for name, (weight, act) in ANYWHERE.items()},
     "lagging": ChainFault(6, _lagging),
     "stale headers": ChainFault(3, _stale(_HEADER), _HEADER),
@@ -194,20 +188,12 @@ _ALL: Final[Mapping[str, ChainFault]] = {
         3, _spoiled(_LOGS, _one_log(lambda rng, it: it | {"address": hex0x(rng.randbytes(20))})), _LOGS
     ),
     "log unreadable": ChainFault(3, _spoiled(_LOGS, _one_log(_unreadable)), _LOGS),
-    "log left out": ChainFault(6, _spoiled(_LOGS, _without_one), _LOGS, needs_proof=True),
-    "logs empty": ChainFault(4, _spoiled(_LOGS, lambda _rng, _logs: []), _LOGS, needs_proof=True),
+    "log left out": ChainFault(6, _spoiled(_LOGS, _without_one), _LOGS),
+    "logs empty": ChainFault(4, _spoiled(_LOGS, lambda _rng, _logs: []), _LOGS),
     "log says otherwise": ChainFault(
-        3, _spoiled(_LOGS, _one_log(lambda rng, it: it | {"data": _other_data(rng, it["data"])})), _LOGS, needs_proof=True
+        3, _spoiled(_LOGS, _one_log(lambda rng, it: it | {"data": _other_data(rng, it["data"])})), _LOGS
     ),
 }
-
-
-def _other_data(rng: random.Random, data: str) -> str:
-    return data[:-2] + f"{(int(data[-2:], 16) + rng.randrange(1, 256)) % 256:02x}" if len(data) > 2 else "0x00"
-
-
-READING: Final = {name: each for name, each in _ALL.items() if PROVEN or not each.needs_proof}
-"""What can happen to a request, and how often beside the others."""
 
 
 # --------------------------------------------------------------------------------------------------------------- the bell

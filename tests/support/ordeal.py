@@ -11,15 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import select
 from tests.support.deeds import Deeds
 from tests.support.deepchain import DeepChain
 from tests.support.stations import Station
 
-from paimon.infrastructure.database.models.derived import Cursor
-
 STEPS: Final = (8, 24)
-CALM_SECONDS_MAX: Final = 60.0
 _WAITS_MAX: Final = 400
 """A listener that catches up waits some hundred times; drawn evenly in their logarithm, so that early ones are met too."""
 
@@ -180,12 +176,5 @@ class Ordeal:
         heir = self.stations[0]
         await heir.take_lease()
         await heir.start(batch_blocks=200)
-        async with asyncio.timeout(CALM_SECONDS_MAX):
-            while await self._stands_at(heir) < final:
-                assert heir.runs, "the weather is clear, and the listener does not go on"
-                await asyncio.sleep(0.005)
+        await heir.reaches(final)
         await heir.stop()
-
-    async def _stands_at(self, station: Station) -> int:
-        async with station.house.database.read() as session:
-            return (await session.execute(select(Cursor.number))).scalar() or 0

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from tests.support.chainproxy import ChainProxy
 from tests.support.deathpoints import Driven
@@ -17,9 +17,11 @@ from tests.support.deathpoints import Driven
 from paimon.application.event_listener.follow import ChainBehindCursor, FinalBlockChanged, Listener
 from paimon.composition import House
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, try_take
+from paimon.infrastructure.database.models.derived import Cursor
 
 LEASE: Final = "listener"
 _FOR_EVER: Final = 86_400.0
+_PATIENCE_SECONDS: Final = 60.0
 _SET_FREE: Final = text("UPDATE owned.leases SET expires_at = now() - interval '1 second'")
 
 
@@ -88,6 +90,18 @@ class Station:
             self.ends.append(f"{self.name} stopped at wait {life.waits}")
         except (LeaseLost, SQLAlchemyError, ChainBehindCursor, FinalBlockChanged) as end:
             self.ends.append(f"{self.name} ended: {type(end).__name__}: {str(end).splitlines()[0]}")
+
+    async def stands_at(self) -> int:
+        """The last recorded block."""
+        async with self.house.database.read() as session:
+            return (await session.execute(select(Cursor.number))).scalar() or 0
+
+    async def reaches(self, block: int) -> None:
+        """It runs until it has recorded this block."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while await self.stands_at() < block:
+                assert self.runs, f"the listener ended, and did not reach block {block}: {self.ends[-1:]}"
+                await asyncio.sleep(0.005)
 
     def wake(self) -> None:
         if self._life is not None:
