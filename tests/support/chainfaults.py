@@ -166,7 +166,12 @@ def _other_data(rng: random.Random, data: str) -> str:
     return data[:-2] + f"{(int(data[-2:], 16) + rng.randrange(1, 256)) % 256:02x}" if len(data) > 2 else "0x00"
 
 
-_LOGS, _HEADER = "eth_getLogs", "eth_getBlockByNumber"
+def _without_its_logs(rng: random.Random, receipts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    place = rng.randrange(len(receipts))
+    return [each | {"logs": []} if at == place else each for at, each in enumerate(receipts)]
+
+
+_LOGS, _HEADER, _RECEIPTS = "eth_getLogs", "eth_getBlockByNumber", "eth_getBlockReceipts"
 
 READING: Final[Mapping[str, ChainFault]] = {
     **{name: ChainFault(weight, act) for name, (weight, act) in ANYWHERE.items()},
@@ -190,6 +195,9 @@ READING: Final[Mapping[str, ChainFault]] = {
     "log unreadable": ChainFault(3, _spoiled(_LOGS, _one_log(_unreadable)), _LOGS),
     "log left out": ChainFault(6, _spoiled(_LOGS, _without_one), _LOGS),
     "logs empty": ChainFault(4, _spoiled(_LOGS, lambda _rng, _logs: []), _LOGS),
+    "no receipts": ChainFault(2, _spoiled(_RECEIPTS, lambda _rng, _receipts: None), _RECEIPTS),
+    "receipt left out": ChainFault(3, _spoiled(_RECEIPTS, _without_one), _RECEIPTS),
+    "receipt without its logs": ChainFault(3, _spoiled(_RECEIPTS, _without_its_logs), _RECEIPTS),
     "log says otherwise": ChainFault(
         3, _spoiled(_LOGS, _one_log(lambda rng, it: it | {"data": _other_data(rng, it["data"])})), _LOGS
     ),
