@@ -159,8 +159,25 @@ async def test_a_recorded_block_that_changes_while_it_is_followed_stops_the_list
     chain.head = 6
     async with following(node, database) as task:
         await eventually(stands_at(database, 6, 6, 3))
-        chain.headers[6]["hash"] = chain.headers[7]["parentHash"] = hex0x(b"\xee" * 32)
         chain.head = HEAD
+        chain.emit(6, address(9), [b"\x22" * 32])  # a stranger's, but the block and all behind it are others
         with pytest.raises(FinalBlockChanged, match="#6"):
             await asyncio.wait_for(task, 30)
         assert await recorded(database) == (6, 6, 3)
+
+
+async def test_books_do_not_begin_behind_a_block_whose_header_is_not_its_hash(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    """Or they could never go on: no block follows that one."""
+    hash_, chain.headers[0]["hash"] = chain.headers[0]["hash"], hex0x(b"\xee" * 32)
+    async with following(node, database) as task:
+
+        async def asked_again() -> bool:
+            return node.requests > 5
+
+        await eventually(asked_again)
+        assert await recorded(database) == (None, 0, 0)
+        assert not task.done()
+        chain.headers[0]["hash"] = hash_
+        await eventually(stands_at(database, HEAD, HEAD, 4))

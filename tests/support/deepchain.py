@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from paimon.gateway.cli.demo.people import ADMIN, INVESTORS
 
 _UNLIMITED: Final = 2**255
 _SPARE_TOKENS: Final = 4
+_beginnings: Final = count(1)
 
 Sent = dict[str, str]
 """A transaction as `eth_sendTransaction` takes it."""
@@ -52,6 +54,8 @@ class DeepChain:
             await self.ask("evm_revert", self._snapshot)
         self._snapshot = await self.ask("evm_snapshot")
         self._mined.clear()
+        # Blocks that never were: the chain forgets the states of old ones by their hash.
+        await self.ask("evm_increaseTime", next(_beginnings))
         await self.mine(FINAL_DEPTH + 1)
         self.floor = self.base = self._head - FINAL_DEPTH
 

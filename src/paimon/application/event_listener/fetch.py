@@ -201,6 +201,18 @@ async def fetch_stretch(rpc: Rpc, first: int, last: int, queries: Sequence[LogQu
     return Range(headers, tuple(log for each in pieces for log in each.logs))
 
 
+async def fetch_header(rpc: Rpc, number: int) -> Header | None:
+    """The block by number, hashed anew; None when the chain is shorter.
+
+    Raises:
+        UntrueAnswer, InconsistentAnswer, RpcUnavailable, RpcError.
+    """
+    node = await rpc.at_height(number).preferred()
+    method, params = _by_number(number)
+    header = await node.call(method, params)
+    return None if header is None else _headers(node, [number], [header])[0]
+
+
 def _by_number(number: int) -> Request:
     return ("eth_getBlockByNumber", [hex(number), False])
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from paimon.application.event_listener.catch_up import CatchUp, Progress, Stretch
 from paimon.application.event_listener.decode import DecodedLog
 from paimon.application.event_listener.doorbell import Doorbell
-from paimon.application.event_listener.fetch import Caught, InconsistentAnswer, Range, UntrueAnswer, shown
+from paimon.application.event_listener.fetch import Caught, InconsistentAnswer, Range, UntrueAnswer, fetch_header, shown
 from paimon.application.event_listener.following import (
     add_followed,
     fetch_followed,
@@ -39,7 +39,7 @@ from paimon.domain.chain import BlockStamp, checksum, hex0x
 from paimon.domain.followed import Followed, FollowedContract
 from paimon.domain.proof import ProofLevel
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
-from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp, get_block
+from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import BlockNotReached, RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import Cursor, LogStatus
@@ -107,7 +107,7 @@ class Listener:
                 async with self.database.read() as session:
                     followed = await load_followed(session)
                 require_same_fund(followed, self.contracts.addresses)
-            except (RpcUnavailable, RpcError, CallReverted) as error:
+            except (RpcUnavailable, RpcError, CallReverted, InconsistentAnswer) as error:
                 log.warning("listener.waits_for_node", reason=str(error))
                 await asyncio.sleep(self.options.poll_seconds)
             else:
@@ -239,12 +239,15 @@ class Listener:
         async with self.database.read() as session:
             known = (await session.execute(select(Cursor))).scalar_one_or_none()
         if known is None:
-            before = await get_block(self.contracts.rpc, hex(self.start_block - 1))
+            before = await fetch_header(self.contracts.rpc, self.start_block - 1)
+            if before is None:
+                raise InconsistentAnswer(f"the node has no block {self.start_block - 1} yet")
             final = await self.chain.final_block(self.contracts.rpc)
             first = await first_followed(self.contracts, at=final, start_block=self.start_block)
             async with self.database.write() as session:
                 await add_followed(session, first)
-                values = {"number": before.number, "hash": before.hash, "timestamp": before.timestamp}
+                first_parent = before.stamp
+                values = {"number": first_parent.number, "hash": first_parent.hash, "timestamp": first_parent.timestamp}
                 await session.execute(insert(Cursor).values(id=1, epoch=lease.epoch, **values).on_conflict_do_nothing())
         async with self.database.write() as session:
             await session.execute(_END_PREDECESSOR)
@@ -261,12 +264,12 @@ class Listener:
             " If the local chain was started afresh, start the demo with --fresh; otherwise check PAIMON_CHAIN__RPC_URL"
         )
         try:
-            header = await self.contracts.rpc.at_height(cursor.number).call("eth_getBlockByNumber", [hex(cursor.number), False])
+            header = await fetch_header(self.contracts.rpc, cursor.number)
         except BlockNotReached as error:  # every node says so; as long as one is away, it may have the block
             raise shorter from error
         if header is None:
             raise shorter
-        found = block_stamp(header)
+        found = header.stamp
         if found.hash != cursor.hash:
             raise FinalBlockChanged(cursor, found.hash)
 
