@@ -7,11 +7,12 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, keep, table
-from bench.suites import database, latency, lease, listener, proof, replay, send
+from bench.suites import database, latency, lease, listener, proof, replay, send, sparse
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "listener": listener.measure,
     "latency": lambda _events: latency.measure(),
+    "sparse": lambda _events: sparse.measure(),
     "database": lambda _events: database.measure(),
     "lease": lambda _events: lease.measure(),
     "proof": lambda _events: proof.measure(),

@@ -12,10 +12,9 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 from tests.support.api import Desk, desk_of, seed_back_office, serving
-from tests.support.testfund import CONTRACTS, TestFund, start_fund
+from tests.support.testfund import FundYard, TestFund
 
 from paimon.composition import House, open_house
-from paimon.gateway.cli.demo.anvil import find_anvil
 from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.gateway.cli.demo.redis import EmbeddedRedis
 from paimon.infrastructure.database import migrate
@@ -87,20 +86,20 @@ async def database(app_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def deployed_fund(data_folder: Path) -> Iterator[TestFund]:
-    fund = start_fund(data_folder, anvil=find_anvil(CONTRACTS))
-    fund.mine(10)  # so that there is some history below the final block
-    yield fund
-    fund.node.stop()
+def fund_yard(data_folder: Path) -> Iterator[FundYard]:
+    yard = FundYard(data_folder)
+    yield yard
+    yard.stop()
 
 
 @pytest.fixture
-def fund(deployed_fund: TestFund) -> Iterator[TestFund]:
+def fund(fund_yard: FundYard) -> Iterator[TestFund]:
     """The deployed fund as it was right after its deployment; whatever the test does to the chain is undone."""
-    deployed_fund.require_state()
-    snapshot = deployed_fund.node.rpc.call("evm_snapshot")
-    yield deployed_fund
-    assert deployed_fund.node.rpc.call("evm_revert", snapshot), "the chain is not as it was: all later tests would see it"
+    deployed = fund_yard.fund()
+    deployed.require_state()
+    snapshot = deployed.node.rpc.call("evm_snapshot")
+    yield deployed
+    assert deployed.node.rpc.call("evm_revert", snapshot), "the chain is not as it was: all later tests would see it"
 
 
 @pytest.fixture

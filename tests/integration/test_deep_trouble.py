@@ -277,7 +277,8 @@ async def test_nodes_that_disagree_or_lag_or_serve_another_chain_move_nothing(
     with pytest.raises(OneWitness, match="--endpoint"):
         await Witnesses.called([house.rpc, house.rpc], house.chain, chain_id=31337)
     there = await rows(house, above=trouble.kept)
-    async with stub_node(eth_chainId=hex(31337)) as node, Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
+    methods = {"eth_chainId": hex(31337), "eth_blockNumber": hex(fund.node.rpc.head().number)}
+    async with stub_node(**methods) as node, Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
         wrong = await Witnesses.called([house.rpc, rpc], house.chain, chain_id=31337)
         for answer, refusal, words in (
             (another_fork(fund, from_block=trouble.kept), NodesDisagree, "while nodes disagree"),

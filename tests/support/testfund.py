@@ -1,5 +1,6 @@
 """The test fund on a real local chain, with short names for what people do on it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from eth_typing import ChecksumAddress
 from eth_utils.address import to_checksum_address
 
 from paimon.domain.chain import parse_address
-from paimon.gateway.cli.demo.anvil import EmbeddedChain
+from paimon.gateway.cli.demo.anvil import EmbeddedChain, find_anvil
 from paimon.gateway.cli.demo.errors import DemoError
 from paimon.gateway.cli.demo.fund import FundAddresses as Deployment
 from paimon.gateway.cli.demo.fund import FundAsset, deploy_fund
@@ -125,6 +126,34 @@ class TestFund:
         number = self.node.rpc.head().number
         self.mine(2)
         self.node.wait_final(number)
+
+
+_YOUNG_SECONDS: Final = 300
+"""A block a second and those that tests make: far from the 1 500 of which anvil keeps the states."""
+
+
+class FundYard:
+    """A fund for each test, on one chain as long as that remembers its own beginning; then on another like it."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._chains = 0
+        self._began = 0.0
+        self._fund: TestFund | None = None
+
+    def fund(self) -> TestFund:
+        if self._fund is None or time.monotonic() - self._began > _YOUNG_SECONDS:
+            self.stop()
+            self._chains += 1
+            self._began = time.monotonic()
+            self._fund = start_fund(self._data / f"fund-{self._chains}", anvil=find_anvil(CONTRACTS))
+            self._fund.mine(10)  # so that there is some history below the final block
+        return self._fund
+
+    def stop(self) -> None:
+        if self._fund is not None:
+            self._fund.node.stop()
+            self._fund = None
 
 
 def start_fund(data: Path, *, anvil: Path, slots_in_an_epoch: int = 1) -> TestFund:

@@ -1,0 +1,127 @@
+"""A node of a chain on which almost nothing happens: a log of the vault now and then, headers that chain and hash.
+
+`python -m bench.sparse_node BLOCKS PORT VAULT CONTROLLER` serves it, and says `ready` once it does. Every header is made anew
+when it is asked for; only the hashes are kept.
+"""
+
+import sys
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from paimon.domain.chain import hex0x
+from paimon.infrastructure.blockchain.bloom import bloom_of
+from paimon.infrastructure.blockchain.headers import header_hash
+from paimon.infrastructure.blockchain.keccak import keccak256
+from paimon.infrastructure.blockchain.merkle import EMPTY_ROOT
+
+EVERY: Final = 5_000
+"""Blocks from one log to the next."""
+_QUIET_END: Final = 1_000
+"""Blocks up to the head without any: what is followed live there would be proven by receipts, and this node has none."""
+_GENESIS_SECONDS: Final = 1_750_000_000
+_ZERO: Final = "0x" + "00" * 32
+_TOPIC: Final = "0x" + "11" * 32
+
+
+class SparseChain:
+    def __init__(self, blocks: int, vault: str, controller: str) -> None:
+        self.head = blocks
+        self.vault = vault
+        views = {"vault()": vault, "assetController()": controller, "asset()": "0x" + "a5" * 20}
+        self._views = {hex0x(keccak256(name.encode())[:4]): "0x" + "00" * 12 + found[2:] for name, found in views.items()}
+        self._bloom = hex0x(bloom_of(bytes.fromhex(vault[2:]), bytes.fromhex(_TOPIC[2:])).to_bytes(256, "big"))
+        self._no_bloom = "0x" + "00" * 256
+        self.hashes = [_ZERO]
+        for number in range(1, blocks + 1):
+            self.hashes.append(hex0x(header_hash(self._header(number))))
+
+    def has_log(self, number: int) -> bool:
+        return number % EVERY == 0 and number <= self.head - _QUIET_END
+
+    def _header(self, number: int) -> dict[str, Any]:
+        return {
+            "parentHash": self.hashes[number - 1] if number else _ZERO,
+            "sha3Uncles": _ZERO,
+            "miner": "0x" + "00" * 20,
+            "stateRoot": _ZERO,
+            "transactionsRoot": _ZERO,
+            "receiptsRoot": hex0x(EMPTY_ROOT),
+            "logsBloom": self._bloom if self.has_log(number) else self._no_bloom,
+            "difficulty": "0x2",
+            "number": hex(number),
+            "gasLimit": "0x5f5e100",
+            "gasUsed": "0x0",
+            "timestamp": hex(_GENESIS_SECONDS + number // 2),
+            "extraData": "0x",
+            "mixHash": _ZERO,
+            "nonce": "0x" + "00" * 8,
+            "baseFeePerGas": "0x0",
+        }
+
+    def block(self, tag: str) -> dict[str, Any] | None:
+        number = self.head if tag in ("latest", "finalized") else int(tag, 16)
+        return None if number > self.head else self._header(number) | {"hash": self.hashes[number], "transactions": []}
+
+    def logs(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        if "topics" in query:
+            return []
+        first, last = int(query["fromBlock"], 16), int(query["toBlock"], 16)
+        found = range(-(-first // EVERY) * EVERY, last + 1, EVERY)
+        return [self._log(number) for number in found if number and self.has_log(number)]
+
+    def _log(self, number: int) -> dict[str, Any]:
+        return {
+            "address": self.vault,
+            "topics": [_TOPIC],
+            "data": "0x",
+            "blockNumber": hex(number),
+            "blockHash": self.hashes[number],
+            "transactionHash": hex0x(number.to_bytes(32, "big")),
+            "transactionIndex": "0x0",
+            "logIndex": "0x0",
+            "removed": False,
+        }
+
+    def answer(self, call: dict[str, Any]) -> Any:
+        params = call["params"]
+        match call["method"]:
+            case "eth_chainId":
+                return hex(31337)
+            case "eth_blockNumber":
+                return hex(self.head)
+            case "eth_getBlockByNumber":
+                return self.block(params[0])
+            case "eth_getLogs":
+                return self.logs(params[0])
+            case "eth_getBlockReceipts":
+                return []
+            case "eth_getCode":
+                return "0x00"
+            case "eth_call":
+                return self._views[params[0]["data" if "data" in params[0] else "input"][:10]]
+            case method:
+                raise LookupError(method)
+
+
+def main() -> None:
+    blocks, port, vault, controller = sys.argv[1:]
+    chain = SparseChain(int(blocks), vault, controller)
+
+    async def handle(request: web.Request) -> web.Response:
+        calls = orjson.loads(await request.read())
+        told = [
+            {"jsonrpc": "2.0", "id": each["id"], "result": chain.answer(each)}
+            for each in (calls if isinstance(calls, list) else [calls])
+        ]
+        body = orjson.dumps(told if isinstance(calls, list) else told[0])
+        return web.Response(body=body, content_type="application/json")
+
+    app = web.Application(client_max_size=2**28)
+    app.router.add_post("/", handle)
+    web.run_app(app, host="127.0.0.1", port=int(port), print=lambda *_: print("ready", flush=True), access_log=None)
+
+
+if __name__ == "__main__":
+    main()

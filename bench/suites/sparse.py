@@ -1,0 +1,75 @@
+"""Catching up over blocks with almost no events, which is what a fund really has: a log in five thousand blocks.
+
+The node is a stub of its own process (`bench/sparse_node.py`); what a real one would take for its answers is not in the figure.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psycopg
+
+from bench.dense import dense_chain
+from bench.figures import Figure
+from bench.sparse_node import EVERY
+from bench.suites.listener import Site, listener_process
+from paimon.gateway.cli.demo.ports import free_port
+from paimon.gateway.cli.demo.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
+from paimon.gateway.cli.demo.redis import EmbeddedRedis
+from paimon.infrastructure.database import migrate
+
+BLOCKS: Final = 300_000
+_PATIENCE_SECONDS: Final = 600
+
+
+async def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with EmbeddedPostgres(folder) as server, EmbeddedRedis(folder) as redis, dense_chain(80) as chain:
+            site = Site(server, redis.url, chain, folder)
+            print(f"  hashing {BLOCKS:,} headers", flush=True)
+            with _node(chain.fund.vault, chain.fund.asset_controller) as url:
+                seconds = _caught_up_seconds(site, url)
+    return [Figure("listener.sparse_blocks_s", round(BLOCKS / seconds), "blocks/s", target="≥ 5 000")]
+
+
+@contextmanager
+def _node(vault: str, controller: str) -> Iterator[str]:
+    port = free_port()
+    command = [sys.executable, "-m", "bench.sparse_node", str(BLOCKS), str(port), vault, controller]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert "ready" in process.stdout.readline(), "the node did not start"
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _caught_up_seconds(site: Site, url: str) -> float:
+    """From the start of `paimon listener` until the last block is committed."""
+    dsn = site.database("sparse")
+    migrate.upgrade(site.server.url(OWNER_ROLE, "sparse"), app_role=APP_ROLE)
+    with (
+        listener_process(site, "sparse", url, PAIMON_FUND__START_BLOCK="1") as process,
+        psycopg.connect(dsn, autocommit=True) as connection,
+    ):
+        began = time.perf_counter()
+        while time.perf_counter() - began < _PATIENCE_SECONDS:
+            row = connection.execute("SELECT number FROM derived.cursor").fetchone()
+            if row is not None and row[0] >= BLOCKS:
+                took = time.perf_counter() - began
+                logs = connection.execute("SELECT count(*) FROM derived.raw_logs").fetchone()
+                assert logs is not None
+                assert logs[0] == (BLOCKS - 1_000) // EVERY, logs
+                return took
+            assert process.poll() is None, "the listener ended"
+            time.sleep(0.02)
+    raise AssertionError(f"the listener was not done after {_PATIENCE_SECONDS} s")
