@@ -166,7 +166,8 @@ async def _logged(house: House, contract: ContractName, since: Mark) -> list[tup
 async def _logs_of(house: House, address: Address, abi: ContractAbi, since: Mark) -> list[tuple[str, list[str]]]:
     asked = {"address": checksum(address), "fromBlock": hex(since.block + 1), "toBlock": "latest"}
     events = {hex0x(each.topic): each.name for each in abi.events_by_topic.values()}
-    return [(events[each["topics"][0]], each["topics"]) for each in await house.rpc.call("eth_getLogs", [asked])]
+    logs = await house.rpc.call("eth_getLogs", [asked])
+    return [(events[each["topics"][0]], each["topics"]) for each in logs if each["topics"][0] in events]
 
 
 def _count(wallet: Address, tag: str) -> tuple[str, list[Any]]:

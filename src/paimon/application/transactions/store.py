@@ -139,8 +139,6 @@ async def list_votes(session: WriteSession, intent: TransactionIntent) -> tuple[
 
 async def find_plan(session: WriteSession, intent: TransactionIntent) -> str | None:
     """The name of the plan this is a call of, or a Safe's batch for: all of one name count together."""
-    if intent.kind not in (IntentKind.EXECUTE_SAFE, IntentKind.PLAN_STEP):
-        return None
     if intent.kind is IntentKind.EXECUTE_SAFE:
         this = Plan.proposal == intent.request_id.to_bytes(32, "big")
     else:
