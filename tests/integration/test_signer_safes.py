@@ -191,5 +191,5 @@ async def test_a_signer_does_not_start_for_a_safe_that_is_none(fund: TestFund, f
     policy = load_policy(path)
     write_policy(path, policy.model_copy(update={"safes": (SafeTable(name="cold", address=STRANGER),)}))
     with pytest.raises(SignerStartRefused, match="no contract"):
-        async with running_signer(path):
+        async with running_signer(path, new_ledger=True):
             pass
