@@ -13,6 +13,7 @@ from tests.integration.test_follow import FUND, following, recorded
 from tests.integration.test_listener import listener_of
 from tests.support.derived_tables import books_of, libpq
 from tests.support.jsonrpc import Disturbance, StubNode, reset, said, stub_node
+from tests.support.strategies import address
 from tests.support.stubchain import StubChain
 from tests.support.testfund import TestFund
 
@@ -162,8 +163,7 @@ async def test_a_final_block_that_changed_is_noticed_from_far_behind_too(
     async with following(node, database, **FAR):
         await eventually(lambda: at(database, 40))
     chain.head = HEAD
-    chain.headers[40] = chain.headers[40] | {"hash": hex0x(b"\xee" * 32)}
-    chain.headers[41] = chain.headers[41] | {"parentHash": hex0x(b"\xee" * 32)}
+    chain.emit(40, address(9), [b"\x22" * 32])  # a stranger's, but the block and all behind it are others
     async with following(node, database, **FAR) as task:
         await eventually(lambda: halted(database))
         assert not task.done()
