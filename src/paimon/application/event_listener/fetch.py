@@ -13,7 +13,7 @@ from paimon.domain.proof import Lie
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.log_ranges import in_pieces
-from paimon.infrastructure.blockchain.rpc import Request, Rpc
+from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 
 
 class InconsistentAnswer(Exception):
@@ -223,7 +223,7 @@ def _headers(rpc: Rpc, numbers: Sequence[int], raw_headers: Sequence[Any]) -> tu
         raise InconsistentAnswer(f"the node does not have all of {asked} yet")
     try:
         headers = tuple(_header(rpc, each, number) for each, number in zip(raw_headers, numbers, strict=True))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RpcError) as error:
         raise InconsistentAnswer(f"the node's headers of {asked} do not read: {error!r}") from error
     _require_chained(headers)
     return headers
