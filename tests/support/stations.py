@@ -27,25 +27,29 @@ _SET_FREE: Final = text("UPDATE owned.leases SET expires_at = now() - interval '
 
 @dataclass
 class Sleeper(Driven):
-    """Told to stop at its `stops_at`-th wait, as a signal would; asleep from its `sleeps_at`-th until woken."""
+    """Told to stop at its `stops_at`-th wait, as a signal would; asleep from its `sleeps_at`-th until woken. Whoever was told
+    to stop does not fall asleep any more: the test waits for its end."""
 
     stops_at: int | None = None
     sleeps_at: int | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
+    _told: bool = False
 
     def before_wait(self) -> None:
         if self.waits == self.stops_at:
             self.stop()
 
     def stop(self) -> None:
-        """Once: a second cancellation would break off what the first one has to put in order."""
+        """Once: a second signal would break off what the first one has to put in order. The task's own count of cancellations
+        does not tell, a timeout of the listener's is among them."""
         assert self.task is not None
-        if not self.task.cancelling():
+        if not self._told:
+            self._told = True
             self.task.cancel()
 
     def after_wait(self) -> Generator[Any, Any, None]:
-        if self.waits == self.sleeps_at:
+        if self.waits == self.sleeps_at and not self._told:
             yield from self.woken.wait().__await__()
 
 
