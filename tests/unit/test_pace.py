@@ -14,24 +14,24 @@ LOGS = st.integers(0, 10**7)
 
 @given(BLOCKS, LOGS, st.integers(1, 10_000), BLOCKS)
 def test_a_step_is_within_its_bounds(blocks: int, logs: int, wanted: int, most: int) -> None:
-    step = next_step(blocks, logs, logs_wanted=wanted, blocks_max=most)
+    step = next_step(blocks, logs, wanted=wanted, blocks_max=most)
     assert 1 <= step <= min(most, max(blocks * GROWTH_MAX, 1))
 
 
 @given(BLOCKS, st.integers(1, 10**7), st.integers(1, 10_000))
 def test_at_the_same_density_a_step_holds_no_more_logs_than_wanted(blocks: int, logs: int, wanted: int) -> None:
-    step = next_step(blocks, logs, logs_wanted=wanted, blocks_max=10**9)
+    step = next_step(blocks, logs, wanted=wanted, blocks_max=10**9)
     assert step * logs <= max(wanted * blocks, logs)
 
 
 @given(BLOCKS, LOGS, st.integers(1, 1_000), st.integers(1, 10_000), BLOCKS)
 def test_more_logs_never_make_a_longer_step(blocks: int, logs: int, more: int, wanted: int, most: int) -> None:
-    step = next_step(blocks, logs + more, logs_wanted=wanted, blocks_max=most)
-    assert step <= next_step(blocks, logs, logs_wanted=wanted, blocks_max=most)
+    step = next_step(blocks, logs + more, wanted=wanted, blocks_max=most)
+    assert step <= next_step(blocks, logs, wanted=wanted, blocks_max=most)
 
 
 def test_quiet_blocks_are_soon_taken_by_the_thousand() -> None:
     step, steps = 16, 0
     while step < 5_000:
-        step, steps = next_step(step, 0, logs_wanted=5_000, blocks_max=5_000), steps + 1
+        step, steps = next_step(step, 0, wanted=5_000, blocks_max=5_000), steps + 1
     assert steps == 5

@@ -103,7 +103,7 @@ def _tell_unfollowed(followed: Followed, page: Sequence[RecordedLog], logs: Sequ
 
 async def _note_read_anew(session: WriteSession, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
     anew = [
-        (*recorded.position, *reading_values(decoded.reading))
+        (*recorded.position, *reading_values(decoded))
         for recorded, decoded in zip(page, logs, strict=True)
         if not recorded.reads_as(decoded)
     ]

@@ -13,9 +13,9 @@ from psycopg.rows import TupleRow
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.books.stored_text import stored_text
 from paimon.application.event_listener.decode import DecodedLog, decode_log
 from paimon.application.event_listener.fetch import ChainLog
+from paimon.application.event_listener.stored_text import stored_text
 from paimon.domain.chain import BlockStamp, Hash32, checksum
 from paimon.domain.followed import Followed, Origin
 from paimon.domain.remedy import LogKey
@@ -54,7 +54,7 @@ class RecordedLog(NamedTuple):
         return Position(self.log.block.number, self.log.log_index)
 
     def reads_as(self, decoded: DecodedLog) -> bool:
-        """Whether it was taken to mean the same: whether `decoded.reading` is what was recorded."""
+        """Whether it was taken to mean the same: whether its reading now is what was recorded."""
         return (
             self.event == decoded.name
             and self.status == decoded.status

@@ -94,7 +94,7 @@ class CatchUp:
         self._step = next_step(
             last - first + 1,
             len(logs),
-            logs_wanted=self.options.batch_logs_max,
+            wanted=self.options.batch_logs_max,
             blocks_max=self.options.catch_up_blocks_max,
         )
         return Stretch(proof, logs, monotonic() - began)

@@ -48,11 +48,6 @@ class DecodedLog:
         told = (self.values or self.hints or {}).get("requestId")
         return None if told is None else int(told)
 
-    @property
-    def reading(self) -> Reading:
-        """As it is recorded, once it has been folded: that may still quarantine it."""
-        return Reading(self.contract, self.name, self.args, self.request_id, self.status, self.reason)
-
     def quarantine(self, reason: str) -> None:
         """Keep the log and its reason; nothing is projected from it."""
         self.status, self.reason = LogStatus.QUARANTINED, reason

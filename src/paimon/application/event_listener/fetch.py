@@ -4,6 +4,7 @@ one of those blocks.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -148,7 +149,7 @@ async def fetch_more(rpc: Rpc, fetched: Range, queries: Sequence[LogQuery]) -> R
     """
     if not queries:
         return fetched
-    stamps = {header.stamp.hash: header.stamp for header in fetched.headers}
+    stamps = _by_hash(fetched.headers)
     hashes = {header.stamp.number: header.stamp.hash for header in fetched.headers}
 
     async def piece(first: int, last: int) -> list[ChainLog]:
@@ -191,7 +192,7 @@ async def fetch_stretch(rpc: Rpc, first: int, last: int, queries: Sequence[LogQu
         known |= zip(between, await rpc.at_height(end).batch([_by_number(number) for number in between]), strict=True)
         numbers = sorted(known)
         headers = _headers(rpc, numbers, [known[number] for number in numbers])
-        stamps = {header.stamp.hash: header.stamp for header in headers}
+        stamps = _by_hash(headers)
         logs = [log for query, raw_logs in zip(asked, answers, strict=True) for log in _logs(query, raw_logs, stamps)]
         return [Range(headers, _in_chain_order(logs))]
 
@@ -229,7 +230,12 @@ def _headers(rpc: Rpc, numbers: Sequence[int], raw_headers: Sequence[Any]) -> tu
     return headers
 
 
-def _logs(query: LogQuery, raw_logs: Any, stamps: dict[Hash32, BlockStamp]) -> list[ChainLog]:
+def _by_hash(headers: Iterable[Header]) -> dict[str, BlockStamp]:
+    """Blocks by their hash as nodes write it, since every log names its block."""
+    return {hex0x(header.stamp.hash): header.stamp for header in headers}
+
+
+def _logs(query: LogQuery, raw_logs: Any, stamps: dict[str, BlockStamp]) -> list[ChainLog]:
     try:
         logs = [_log(each, stamps) for each in raw_logs]
     except (KeyError, TypeError, ValueError) as error:
@@ -263,19 +269,25 @@ def _header(rpc: Rpc, raw: dict[str, Any], number: int) -> Header:
     )
 
 
-def _log(raw: dict[str, Any], stamps: dict[Hash32, BlockStamp]) -> ChainLog:
-    block = stamps.get(Hash32(_bytes(raw["blockHash"])))
+def _log(raw: dict[str, Any], stamps: dict[str, BlockStamp]) -> ChainLog:
+    block = stamps.get(raw["blockHash"])
     if block is None or raw.get("removed"):
         raise InconsistentAnswer(f"a log lies in block {raw['blockHash'][:10]}, which is none of the range's headers")
     return ChainLog(
-        block=block,
-        log_index=int(raw["logIndex"], 16),
-        tx_hash=Hash32(_bytes(raw["transactionHash"])),
-        tx_index=int(raw["transactionIndex"], 16),
-        address=Address(_bytes(raw["address"])),
-        topics=tuple(_bytes(topic) for topic in raw["topics"]),
-        data=_bytes(raw["data"]),
+        block,
+        int(raw["logIndex"], 16),
+        Hash32(_often(raw["transactionHash"])),
+        int(raw["transactionIndex"], 16),
+        Address(_often(raw["address"])),
+        tuple(map(_often, raw["topics"])),
+        _bytes(raw["data"]),
     )
+
+
+@lru_cache(maxsize=16_384)
+def _often(text: str) -> bytes:
+    """What is in one log is in the next one too: contracts, transactions, events, holders."""
+    return bytes.fromhex(text[2:])
 
 
 def _require_chained(headers: Iterable[Header]) -> None:

@@ -8,7 +8,7 @@ loop stops and says so, and nobody records until a person has seen to it (see `h
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
@@ -37,6 +37,7 @@ from paimon.application.event_listener.record import CursorMoved, record
 from paimon.application.event_listener.wanted import Wanted
 from paimon.domain.chain import BlockStamp, checksum, hex0x
 from paimon.domain.followed import Followed, FollowedContract
+from paimon.domain.pace import next_step
 from paimon.domain.proof import ProofLevel
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
@@ -56,7 +57,7 @@ class ChainBehindCursor(Refusal):
     """The node's chain ends before what is recorded: another chain, or one that was started afresh."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Listener:
     """What following needs. One per process; it works only while it holds the lease."""
 
@@ -65,6 +66,11 @@ class Listener:
     chain: ChainAdapter
     options: ChainSettings
     start_block: int
+    _step: int = field(init=False)
+    """Blocks to ask for at once, of those that are followed live."""
+
+    def __post_init__(self) -> None:
+        self._step = self.options.batch_blocks_max
 
     async def follow(self, lease: HeldLease) -> None:
         """Follow the chain until cancelled or the lease is lost; stand by as long as there is a halt."""
@@ -157,12 +163,17 @@ class Listener:
             FinalBlockChanged, ChainBehindCursor, UntrueAnswer, InconsistentAnswer, RpcUnavailable, RpcError.
         """
         began, options = monotonic(), self.options
-        last = min(final.number, cursor.number + options.batch_blocks_max)
+        last = min(final.number, cursor.number + self._step)
         rpc = await self.contracts.rpc.at_height(last).preferred()
         fetched, logs = await fetch_followed(rpc, self.contracts, followed, cursor.number + 1, last)
         await self._require_continues(cursor, fetched)
-        fetched = next(fetched.pieces(options.batch_logs_max))
         hiding = hiding_blocks(fetched.headers, Wanted.of(followed))
+        # What is asked for and then cut off is asked for again: in dense blocks, over and over.
+        limits = ((len(logs), options.batch_logs_max), (len(hiding), options.receipts_blocks_max))
+        self._step = min(
+            next_step(len(fetched.headers), found, wanted=most, blocks_max=options.batch_blocks_max) for found, most in limits
+        )
+        fetched = next(fetched.pieces(options.batch_logs_max))
         if len(hiding) > options.receipts_blocks_max:
             fetched = fetched.before(hiding[options.receipts_blocks_max].stamp.number)
         proof, logs = await prove_followed(prove, rpc, self.contracts, followed, fetched, logs[: len(fetched.logs)])

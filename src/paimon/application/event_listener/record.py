@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from psycopg.types.json import Jsonb
+import orjson
 from sqlalchemy import text
 
 from paimon.application.event_listener.decode import DecodedLog, Reading
@@ -19,11 +19,14 @@ from paimon.application.event_listener.processing import Fetching, add_batch, mi
 from paimon.application.event_listener.project import project
 from paimon.application.event_listener.proofs import add_proof
 from paimon.application.event_listener.react import due_reactions
+from paimon.application.event_listener.stored_text import stored_text
 from paimon.application.event_listener.thin_out import thin_out
 from paimon.domain.followed import Followed, FollowedContract
 from paimon.domain.proof import ProofLevel, RangeProof
-from paimon.infrastructure.database.copying import driver_connection
-from paimon.infrastructure.database.models.derived import LogStatus
+from paimon.infrastructure.blockchain.abi import plain
+from paimon.infrastructure.database.arrays import array_text
+from paimon.infrastructure.database.copying import copy_rows
+from paimon.infrastructure.database.models.derived import Block, LogStatus, RawLog
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 
@@ -95,42 +98,37 @@ async def _advance_cursor(session: WriteSession, fetched: Range, *, epoch: int) 
         raise CursorMoved(f"block {fetched.first} does not continue the recorded chain under epoch {epoch}")
 
 
+_BLOCK: Final = ("number", "hash", "parent_hash", "timestamp", "kept_before")
+
+
 async def _copy_blocks(session: WriteSession, fetched: Range) -> None:
-    connection = await driver_connection(session)
-    columns = "number, hash, parent_hash, timestamp, kept_before"
+    rows: list[tuple[object, ...]] = []
     before = fetched.first - 1
-    async with connection.cursor() as cursor, cursor.copy(f"COPY derived.blocks ({columns}) FROM STDIN") as copy:
-        for header in fetched.headers:
-            stamp = header.stamp
-            await copy.write_row((stamp.number, stamp.hash, header.parent_hash, stamp.timestamp, before))
-            before = stamp.number
+    for header in fetched.headers:
+        stamp = header.stamp
+        rows.append((stamp.number, stamp.hash, header.parent_hash, stamp.timestamp, before))
+        before = stamp.number
+    await copy_rows(session, Block, _BLOCK, rows)
 
 
-_LOG_COLUMNS = f"block_number, log_index, block_hash, tx_hash, tx_index, address, topics, data, {', '.join(Reading._fields)}"
+_PLACE: Final = ("block_number", "log_index", "block_hash", "tx_hash", "tx_index", "address", "topics", "data")
 
 
 async def _copy_logs(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
-    connection = await driver_connection(session)
-    async with connection.cursor() as cursor, cursor.copy(f"COPY derived.raw_logs ({_LOG_COLUMNS}) FROM STDIN") as copy:
-        for decoded in logs:
-            log = decoded.log
-            await copy.write_row((
-                log.block.number,
-                log.log_index,
-                log.block.hash,
-                log.tx_hash,
-                log.tx_index,
-                log.address,
-                list(log.topics),
-                log.data,
-                *reading_values(decoded.reading),
-            ))  # fmt: skip
+    await copy_rows(session, RawLog, (*_PLACE, *Reading._fields), [_log_values(each) for each in logs])
 
 
-def reading_values(reading: Reading) -> tuple[object, ...]:
-    """The columns of a reading, in its order, as the driver takes them."""
-    args = None if reading.args is None else Jsonb(reading.args)
-    return (reading.contract.value, reading.event, args, reading.request_id, reading.status.value, reading.reason)
+def _log_values(decoded: DecodedLog) -> tuple[object, ...]:
+    (block, log_index, tx_hash, tx_index, address, topics, data) = decoded.log
+    place = (block.number, log_index, block.hash, tx_hash, tx_index, address, array_text(topics), data)
+    return place + reading_values(decoded)
+
+
+def reading_values(decoded: DecodedLog) -> tuple[object, ...]:
+    """The columns of its reading, in their order, as COPY takes them; the arguments as the text of their JSON."""
+    values = decoded.values
+    args = None if values is None else stored_text(values) or orjson.dumps(plain(values)).decode()
+    return (decoded.contract.value, decoded.name, args, decoded.request_id, decoded.status.value, decoded.reason)
 
 
 async def _add_reactions(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
