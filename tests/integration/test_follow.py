@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -117,9 +118,24 @@ async def test_a_batch_holds_no_more_logs_than_allowed_unless_one_block_does(
     async with following(node, database, batch_logs_max=1):
         await eventually(stands_at(database, HEAD, HEAD, 4))
     async with database.read() as session:
-        batches = select(EventProcessingLog.first_block, EventProcessingLog.logs).order_by(EventProcessingLog.first_block)
-        begun = [tuple(row) for row in await session.execute(batches)]
-    assert begun == [(1, 1), (5, 2), (6, 1)]  # cut before block 5 and before block 8; block 5 holds two all by itself
+        batches = [(each.first_block, each.last_block, each.logs) for each in await session.scalars(select(EventProcessingLog))]
+    assert (1, 4, 1) in batches  # cut before block 5
+    assert [each for each in batches if each[2] > 1] == [(5, 5, 2)]  # which holds two all by itself
+
+
+async def test_dense_blocks_that_were_cut_off_once_are_not_asked_for_again_and_again(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    async with following(node, database, batch_logs_max=1):
+        await eventually(stands_at(database, HEAD, HEAD, 4))
+    asked = [
+        int(query["toBlock"], 16) - int(query["fromBlock"], 16) + 1
+        for method, (query, *_) in node.asked
+        if method == "eth_getLogs"
+    ]
+    first, *later = [width for width, _ in groupby(asked)]  # one range is several queries
+    assert first == HEAD
+    assert max(later) <= HEAD // 2
 
 
 async def test_a_holder_that_wakes_up_too_late_stands_by_and_then_goes_on_from_where_the_other_came(
