@@ -6,11 +6,12 @@ loop stops and says so, and nobody records until a person has seen to it (see `h
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import select, text, update
@@ -236,9 +237,9 @@ class Listener:
         LISTENER_BLOCKS.inc(fetched.last.number - fetched.first + 1)
         LISTENER_SECONDS.labels("fetch").observe(fetching.seconds)
         LISTENER_SECONDS.labels("record").observe(monotonic() - began)
-        for decoded in logs:
-            LISTENER_LOGS.labels(decoded.status.value).inc()
-            _report(decoded, each=fetching.behind_blocks <= self.options.live_blocks)
+        for status, count in Counter([each.status for each in logs]).items():
+            LISTENER_LOGS.labels(status.value).inc(count)
+        _report(logs, each=fetching.behind_blocks <= self.options.live_blocks)
         for each in new:
             log.info("contract.followed", contract=each.contract.value, address=checksum(each.address), block=each.since_block)
         blocks = fetched.last.number - fetched.first + 1
@@ -295,12 +296,15 @@ _END_PREDECESSOR: Final = text("""
 """)
 
 
-def _report(decoded: DecodedLog, *, each: bool) -> None:
+def _report(logs: Sequence[DecodedLog], *, each: bool) -> None:
     """What a person should know of: every log that is news, and whatever was quarantined."""
-    if not each and decoded.status is not LogStatus.QUARANTINED:
-        return
-    fields = {"contract": decoded.contract.value, "log_event": decoded.name, **shown(decoded.log.block)}
-    if decoded.status is LogStatus.QUARANTINED:
-        log.error("log.quarantined", reason=decoded.reason, log_index=decoded.log.log_index, **fields)
-    elif decoded.status is LogStatus.APPLIED:
-        log.info("log.recorded", redemption_id=decoded.request_id, tx=hex0x(decoded.log.tx_hash), **fields)
+    for decoded in logs:
+        if decoded.status is LogStatus.QUARANTINED:
+            log.error("log.quarantined", reason=decoded.reason, log_index=decoded.log.log_index, **_named(decoded))
+        elif each and decoded.status is LogStatus.APPLIED:
+            tx = hex0x(decoded.log.tx_hash)
+            log.info("log.recorded", redemption_id=decoded.request_id, tx=tx, **_named(decoded))
+
+
+def _named(decoded: DecodedLog) -> dict[str, Any]:
+    return {"contract": decoded.contract.value, "log_event": decoded.name, **shown(decoded.log.block)}
