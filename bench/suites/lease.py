@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,20 +46,19 @@ class Pair:
     dsn: str
     did: Callable[[], Awaitable[int]]
     processes: dict[int, Process] = field(default_factory=dict)
+    reading: list[asyncio.Task[bytes]] = field(default_factory=list)
 
     async def start(self) -> None:
-        """One more, up to where it asks for the lease: its start shall take no time from a failover."""
+        """One more, up to where it asked for the lease: its start shall take no time from a failover."""
         command = [sys.executable, "-m", "paimon", self.kind]
         environment = {**os.environ, **self.environment}
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=DEVNULL, stderr=DEVNULL)
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE, stderr=STDOUT)
+        assert process.stdout is not None
         self.processes[process.pid] = process
-        await _until(self._all_ask)
-
-    async def _all_ask(self) -> bool:
-        async with await psycopg.AsyncConnection.connect(self.dsn) as connection:
-            query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND query LIKE '%%owned.leases%%'"
-            row = await (await connection.execute(query, [f"paimon-{self.kind}"])).fetchone()
-        return row is not None and row[0] >= len(self.processes)
+        async with asyncio.timeout(SECONDS_MAX):
+            while b"lease." not in (line := await process.stdout.readline()):
+                assert line, f"paimon {self.kind} ended before it asked for its lease"
+        self.reading.append(asyncio.create_task(process.stdout.read()))  # a full pipe would stop it
 
     async def failover_seconds(self) -> float:
         """The holder is killed; until the other has done something."""
@@ -92,6 +91,7 @@ class Pair:
         for process in self.processes.values():
             process.kill()
             await process.wait()
+        await asyncio.gather(*self.reading)
 
 
 async def _until(question: Callable[[], Awaitable[int]]) -> int:

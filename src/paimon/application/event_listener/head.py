@@ -34,6 +34,9 @@ from paimon.settings import ChainSettings, HealthSettings
 
 log = structlog.get_logger(__name__)
 
+_AFTER_THE_BOOKS_SECONDS: Final = 0.1
+"""The same bell wakes the recording, on the same event loop: that goes first, and takes a good part of this as a rule."""
+
 _EXPECTED: Final = (RpcUnavailable, RpcError, InconsistentAnswer, SQLAlchemyError)
 
 
@@ -71,6 +74,7 @@ class HeadWatch:
                     self.failures += 1
                     log.exception("head.look_failed", failures=self.failures)
                 await doorbell.wait()
+                await asyncio.sleep(_AFTER_THE_BOOKS_SECONDS)
         finally:
             ringing.cancel()
 
