@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 import structlog
 import typer
+import uvloop
 
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.observability.logging import configure_logging
@@ -60,4 +61,4 @@ def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
         except asyncio.CancelledError:
             log.info("process.stopped")
 
-    asyncio.run(main())
+    uvloop.run(main())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
+import uvloop
 from billiard.process import current_process
 
 from paimon.composition import House, open_house
@@ -37,7 +38,7 @@ class WorkerRuntime:
 
     def start(self, *background: Callable[[House], Coroutine[Any, Any, None]]) -> None:
         """Build the house, then start what runs beside the tasks for as long as the process lives."""
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="paimon-loop", daemon=True)
         self._thread.start()
         self.run(self._open(background))
