@@ -20,7 +20,7 @@ from tests.support.synthetic_logs import write_logs
 from bench.figures import Figure
 from paimon.application.books.replay import replay
 from paimon.gateway.cli.demo.postgres import OWNER_ROLE, EmbeddedPostgres
-from paimon.gateway.cli.replay import rare_collections
+from paimon.gateway.cli.process import rare_collections
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.sessions import create_engine
 

@@ -6,7 +6,7 @@ from paimon.application.event_listener.follow import Listener
 from paimon.application.event_listener.halt import LISTENER
 from paimon.application.event_listener.head import HeadWatch, watched
 from paimon.composition import open_house, require_ready
-from paimon.gateway.cli.process import explained, run_until_signalled, settings_for
+from paimon.gateway.cli.process import explained, rare_collections, run_until_signalled, settings_for
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.observability.exposition import exposing
 from paimon.settings import Settings
@@ -17,7 +17,7 @@ app = typer.Typer()
 @app.command()
 def listener(context: typer.Context) -> None:
     """Follow the chain. Any number may run: one works, the others stand by."""
-    with explained():
+    with explained(), rare_collections(50_000):
         run_until_signalled(_follow(settings_for(context, "listener")))
 
 

@@ -16,8 +16,8 @@ from paimon.domain.chain import hex0x
 from paimon.domain.endpoint_health import Use
 from paimon.domain.risk import RiskEvent
 from paimon.gateway.cli.opened import opened_owner
-from paimon.gateway.cli.process import explained
-from paimon.gateway.cli.replay import rare_collections, shown_progress
+from paimon.gateway.cli.process import explained, rare_collections
+from paimon.gateway.cli.replay import shown_progress
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leadership import owner_name
 from paimon.infrastructure.database.version import require_current

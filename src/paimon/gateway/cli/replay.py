@@ -1,7 +1,6 @@
 """`paimon replay`: the derived tables once more from the recorded logs, put right or, with `--check`, proven equal."""
 
 import asyncio
-import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from paimon.application.books.reconcile import NothingRecorded
 from paimon.application.books.replay import Checked, Replayed, check, replay
 from paimon.composition import open_house
 from paimon.gateway.cli.opened import opened_owner
-from paimon.gateway.cli.process import explained, refuse
+from paimon.gateway.cli.process import explained, rare_collections, refuse
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.settings import Settings, load_settings
 
@@ -38,17 +37,6 @@ def replay_now(context: typer.Context, only_check: OnlyCheck = False, examples: 
         _tell_changes(done)
     else:
         _tell_differences(done)
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Two pages are half a million objects and hardly a cycle: looking for one every 700 objects takes a third of the time."""
-    usual = gc.get_threshold()
-    gc.set_threshold(1_000_000)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def _tell_changes(done: Replayed) -> None:
