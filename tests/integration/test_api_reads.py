@@ -22,10 +22,14 @@ from tests.support.testfund import WAD
 
 from paimon.application.approval_workflow.raise_ticket import adopt_chain, raise_if_needed
 from paimon.application.books.snapshots import take_snapshot
+from paimon.application.event_listener.fetch import Caught
+from paimon.application.event_listener.proofs import add_proof, count_lies
 from paimon.application.redemptions.store import find_redemption
 from paimon.composition import House
 from paimon.domain.chain import Address, parse_address
+from paimon.domain.proof import Lie, ProofLevel, RangeProof
 from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leases import try_take
 from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
@@ -238,6 +242,8 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(desk: Desk, hou
     keeper = house.settings.sending.keeper
     async with house.database.write() as session:
         block = await add_block(session, max(final.number - 3, 0), at=final.timestamp - timedelta(seconds=90))
+        await add_proof(session, RangeProof(block.number, block.number, ProofLevel.CHAINED))
+        await count_lies(session, [Caught(house.rpc.endpoint, Lie.OMITTED_LOG, block.number, "left out")])
         session.add(Wallet(address=keeper, name="keeper", next_nonce=4, trouble="nonce 3 was used by someone else"))
         session.add(
             OutboxMessage(kind="x", aggregate_id="1", payload={}, priority=OutboxPriority.HIGH, dead_at=block.timestamp)
@@ -258,6 +264,7 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(desk: Desk, hou
             )
         )
     await try_take(house.database, "listener", "host:1", ttl_seconds=30)
+    await endpoints.leave(house.redis, house.rpc.endpoints())
     answer = await desk.get("/system/health", by=None)
     require_example(answer, "health")
     data = answer.json()["data"]
@@ -267,7 +274,9 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(desk: Desk, hou
         "database": "ok",
         "redis": "ok",
         "node": "ok",
+        "endpoints": "degraded",
         "listener": "degraded",
+        "proof": "degraded",
         "scheduler": "down",
         "outbox": "degraded",
         "quarantine": "ok",

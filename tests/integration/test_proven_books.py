@@ -143,7 +143,7 @@ async def test_all_live_ranges_are_one_proof_by_receipts_and_no_range_asks_for_m
     start = house.settings.fund.start_block
     assert rounds > blocks / 20
     assert found.newest == found.weakest == RangeProof(start, start + blocks - 1, ProofLevel.RECEIPTS)
-    assert found.unproven_blocks == 0
+    assert found.unproven is None
 
 
 FAR_BEHIND: dict[str, Any] = {"live_blocks": 10, "catch_up_blocks_max": 20}

@@ -2,7 +2,7 @@
 
 All probes run together and each has the same short time, so that one dead part costs no more than that. What is read of
 the database is one snapshot. Reasons name the kind of failure only: the report is open to anyone, addresses and users of
-our servers are not.
+our servers are not. The RPC endpoints alone are named, by host and port, for which of them is ill must be known.
 """
 
 import asyncio
@@ -18,15 +18,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from paimon.application.event_listener.halt import LISTENER, find_halt
 from paimon.application.event_listener.pace import Pace, measured_pace
+from paimon.application.event_listener.proofs import ProofStanding, proof_standing
 from paimon.application.monitoring.chain import ChainLook, look_at_chain
 from paimon.application.monitoring.figures import Figures, figures_in
+from paimon.application.monitoring.parts import endpoints_part, proof_part
 from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.chain import Address, checksum
 from paimon.domain.health import Condition, Part, by_limits, overall, worst
 from paimon.domain.risk import RiskEvent, RiskKind
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import EndpointState, Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import CLOCK
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
 from paimon.infrastructure.database.models.owned import TransactionIntent
@@ -53,6 +56,7 @@ class Facts:
     halt: RiskEvent | None
     finality_lag: RiskEvent | None
     doubtful: Sequence[int]
+    proof: ProofStanding
     wallets: Sequence[WalletView]
     intents: Sequence[TransactionIntent]
 
@@ -86,16 +90,17 @@ async def check_health(
     def probe(name: str, question: Awaitable[Answer]) -> Awaitable[Answer | Failure]:
         return _answer_of(name, question, timeout_seconds=limits.check_timeout_seconds)
 
-    facts, pong, look, keys = await asyncio.gather(
+    facts, told, look, keys = await asyncio.gather(
         probe("database", _read_facts(database)),
-        probe("redis", redis.ping()),
+        probe("redis", endpoints.found(redis)),
         probe("node", look_at_chain(rpc, chain)),
         probe("signer", signer.health()),
     )
     parts = [
         _answering("database", facts),
-        _answering("redis", pong),
+        _answering("redis", told),
         _node(look, facts),
+        _endpoints(told, facts),
         *_of_facts(facts, look, limits, low_balance_wei),
         _signer(keys, wallets),
     ]
@@ -141,6 +146,7 @@ async def _read_facts(database: Database) -> Facts:
             halt=await find_halt(session),
             finality_lag=next(iter(await list_unresolved(session, RiskKind.FINALITY_LAG)), None),
             doubtful=[int(each) for each in await session.scalars(doubtful) if each is not None],
+            proof=await proof_standing(session),
             wallets=await list_wallets(session),
             intents=(await session.scalars(intents)).all(),
         )
@@ -174,14 +180,21 @@ def _risk_event(event: RiskEvent) -> dict[str, Any]:
     return {"riskEvent": event.id, "since": event.first_seen.at, "found": event.found.observed, "wanted": event.found.expected}
 
 
+def _endpoints(told: Sequence[EndpointState] | Failure, facts: Facts | Failure) -> Part:
+    if isinstance(told, Failure):
+        return Part("endpoints", Condition.DEGRADED, "unknown while Redis does not answer")
+    return endpoints_part(told, () if isinstance(facts, Failure) else facts.proof.lies)
+
+
 def _of_facts(
     facts: Facts | Failure, look: ChainLook | Failure, limits: HealthSettings, low_balance_wei: LowBalanceSettings
 ) -> list[Part]:
     if isinstance(facts, Failure):
-        names = (LISTENER, SCHEDULER, "outbox", "quarantine", "risk", "wallets", "intents")
+        names = (LISTENER, "proof", SCHEDULER, "outbox", "quarantine", "risk", "wallets", "intents")
         return [Part(name, Condition.DOWN, "unknown while the database does not answer") for name in names]
     return [
         _listener(facts, look, limits),
+        proof_part(facts.proof),
         _lease(SCHEDULER, facts.figures),
         _outbox(facts.figures, limits),
         _quarantine(facts),

@@ -35,6 +35,9 @@ _WORDS: Final = {
     ProofLevel.RECEIPTS: "every log there is, by each header's bloom and receipts root",
 }
 
+LASTING: Final = ProofLevel.AGREED
+"""What recorded blocks should have in the end: below it a log that one endpoint left out is seen by nobody."""
+
 
 class Lie(StrEnum):
     """What an endpoint's answer was, held against what the header commits to."""

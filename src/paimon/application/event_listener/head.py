@@ -2,7 +2,8 @@
 
 Each look asks for the head and the final block, and does two things with what lies between: it says when finality lags, and
 it keeps the list of what was seen and is not final. Neither is part of the books. It runs in a task of its own, over
-sessions of its own, and a look that fails is logged and counted and nothing else: recording does not wait for it.
+sessions of its own, and a look that fails is logged and counted and nothing else: recording does not wait for it. As long as
+it runs, it also says how the listener finds each of its endpoints.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from paimon.domain.risk import Finding, RiskKind
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, get_block
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
-from paimon.infrastructure.cache import live
+from paimon.infrastructure.cache import endpoints, live
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, fence
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import ChainSettings, HealthSettings
@@ -38,6 +39,7 @@ _AFTER_THE_BOOKS_SECONDS: Final = 0.1
 """The same bell wakes the recording, on the same event loop: that goes first, and takes a good part of this as a rule."""
 
 _EXPECTED: Final = (RpcUnavailable, RpcError, InconsistentAnswer, SQLAlchemyError)
+_ENDPOINTS_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class HeadWatch:
         """Look at each new head, and at least at every poll, until cancelled or the lease is lost."""
         url = self.options.ws_url.get_secret_value() if self.options.ws_url else None
         doorbell = Doorbell(url, poll_seconds=self.options.poll_seconds)
-        ringing = asyncio.create_task(doorbell.listen())
+        beside = (asyncio.create_task(doorbell.listen()), asyncio.create_task(self._tell_endpoints()))
         self._lag, self._told_of_lag = LagWatch(), True
         try:
             while True:
@@ -76,7 +78,21 @@ class HeadWatch:
                 await doorbell.wait()
                 await asyncio.sleep(_AFTER_THE_BOOKS_SECONDS)
         finally:
-            ringing.cancel()
+            for each in beside:
+                each.cancel()
+
+    async def _tell_endpoints(self) -> None:
+        """Whether or not a look comes through: when none does, it is the endpoints that a person wants to see."""
+        told = True
+        while True:
+            try:
+                await endpoints.leave(self.redis, self.contracts.rpc.endpoints())
+                told = True
+            except RedisError as error:
+                if told:
+                    log.warning("endpoints.untold", reason=type(error).__name__)
+                told = False
+            await asyncio.sleep(_ENDPOINTS_SECONDS)
 
     async def look(self, lease: HeldLease) -> None:
         """Raises LeaseLost, and whatever a node or the database may raise."""

@@ -1,6 +1,6 @@
 """The proofs of recorded ranges, as they are kept and as they are told; and what endpoints were caught at."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.fetch import Caught
-from paimon.domain.proof import Lie, ProofLevel, RangeProof, raised
+from paimon.domain.proof import LASTING, Lie, ProofLevel, RangeProof, raised
 from paimon.infrastructure.database.models.derived import Cursor, RangeProofRow
 from paimon.infrastructure.database.models.operating import EndpointLie
 from paimon.infrastructure.database.sessions import WriteSession
@@ -65,21 +65,39 @@ class CaughtLies:
     times: int
     last_block: int
     last_at: datetime
+    seconds_ago: float
+    """The last one, by the database's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """So many recorded blocks, all of them from `first` to `last`; others may lie between."""
+
+    first: int
+    last: int
+    blocks: int
 
 
 @dataclass(frozen=True, slots=True)
 class ProofStanding:
-    """How what is recorded is proven: the newest range, the weakest (the newest of those), and who was caught lying.
+    """How what is recorded is proven: the newest range, the weakest (the newest of those), how many blocks at each level,
+    and who was caught lying.
 
-    `unproven_blocks` were recorded before proofs were kept. `compared_block` is the last at which the books were found equal
+    `unproven` were recorded before proofs were kept. `compared_block` is the last at which the books were found equal
     to the contracts: whatever is missing before it left no trace in any figure.
     """
 
     newest: RangeProof | None
     weakest: RangeProof | None
-    unproven_blocks: int
+    levels: Mapping[ProofLevel, Span]
+    unproven: Span | None
     compared_block: int | None
     lies: tuple[CaughtLies, ...]
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether a log that is missing from the books would not have been seen."""
+        return self.unproven is not None or (self.weakest is not None and self.weakest.level.rank < LASTING.rank)
 
 
 _RANKED: Final = ", ".join(f"'{level.value}'" for level in ProofLevel)
@@ -89,22 +107,37 @@ _RANGES: Final = text(f"""
     (SELECT first_block, last_block, level FROM derived.range_proofs
       ORDER BY array_position(ARRAY[{_RANKED}], level::text), first_block DESC LIMIT 1)
 """)  # noqa: S608 — the enum's own words
-_REST: Final = text("""
-    SELECT coalesce((SELECT number FROM derived.cursor) - (SELECT min(number) FROM derived.blocks) + 1, 0)
-         - (SELECT coalesce(sum(last_block - first_block + 1), 0) FROM derived.range_proofs) AS unproven_blocks,
-           (SELECT max(block_number) FROM owned.book_checks WHERE differences = '[]') AS compared_block
+_LEVELS: Final = text("""
+    SELECT level, min(first_block), max(last_block), CAST(sum(last_block - first_block + 1) AS bigint)
+      FROM derived.range_proofs GROUP BY level
 """)
+# What no range tells of, between the first recorded block and the cursor: before each range, and behind the last.
+_UNPROVEN: Final = text("""
+    SELECT min(first), max(last), CAST(sum(last - first + 1) AS bigint)
+      FROM (SELECT coalesce(lag(last_block) OVER (ORDER BY first_block) + 1, (SELECT min(number) FROM derived.blocks)) AS first,
+                   first_block - 1 AS last
+              FROM (SELECT first_block, last_block FROM derived.range_proofs
+                    UNION ALL SELECT number + 1, number + 1 FROM derived.cursor) AS ranges) AS gaps
+     WHERE first <= last
+""")
+_COMPARED: Final = text("SELECT now(), (SELECT max(block_number) FROM owned.book_checks WHERE differences = '[]')")
 
 
 async def proof_standing(session: AsyncSession) -> ProofStanding:
     """For status, health and metrics."""
     found = [RangeProof(first, last, ProofLevel(level)) for first, last, level in await session.execute(_RANGES)]
-    rest = (await session.execute(_REST)).one()
+    levels = {ProofLevel(level): Span(*span) for level, *span in await session.execute(_LEVELS)}
+    unproven = (await session.execute(_UNPROVEN)).one()
+    now, compared_block = (await session.execute(_COMPARED)).one()
     lies = await session.scalars(select(EndpointLie).order_by(EndpointLie.last_at.desc()))
     return ProofStanding(
         newest=found[0] if found else None,
         weakest=found[1] if found else None,
-        unproven_blocks=int(rest.unproven_blocks),
-        compared_block=rest.compared_block,
-        lies=tuple(CaughtLies(each.endpoint, each.lie, each.times, each.last_block, each.last_at) for each in lies),
+        levels={level: levels[level] for level in ProofLevel if level in levels},
+        unproven=None if unproven[0] is None else Span(*unproven),
+        compared_block=compared_block,
+        lies=tuple(
+            CaughtLies(each.endpoint, each.lie, each.times, each.last_block, each.last_at, (now - each.last_at).total_seconds())
+            for each in lies
+        ),
     )

@@ -11,8 +11,6 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from paimon.application.event_listener.proofs import ProofStanding
 from paimon.application.monitoring.chain import ChainLook
 from paimon.application.monitoring.figures import Figures
-from paimon.domain.endpoint_health import BreakerState
-from paimon.domain.proof import ProofLevel
 from paimon.infrastructure.blockchain.rpc import EndpointState
 from paimon.settings import LowBalanceSettings
 
@@ -146,7 +144,7 @@ def lag_families(figures: Figures, look: ChainLook) -> list[Metric]:
 def endpoint_families(endpoints: Sequence[EndpointState]) -> list[Metric]:
     """How this process finds each endpoint of its pool."""
     label = ("endpoint",)
-    up = [((each.name,), each.breaker is BreakerState.CLOSED and each.serves_our_chain is not False) for each in endpoints]
+    up = [((each.name,), each.is_well) for each in endpoints]
     heads = [((each.name,), each.head) for each in endpoints if each.head is not None]
     errors = [((each.name,), each.error_rate) for each in endpoints]
     latencies = [((each.name,), each.latency_seconds) for each in endpoints if each.latency_seconds is not None]
@@ -160,9 +158,8 @@ def endpoint_families(endpoints: Sequence[EndpointState]) -> list[Metric]:
 
 def proof_families(standing: ProofStanding) -> list[Metric]:
     """How strongly it is proven that no log is missing: 0 nothing, 1 chained, 2 agreed by two, 3 by receipts."""
-    ranks = {level: rank for rank, level in enumerate(ProofLevel)}
     ranges = {"newest": standing.newest, "weakest": standing.weakest}
-    levels = [((name,), ranks[each.level]) for name, each in ranges.items() if each is not None]
+    levels = [((name,), each.level.rank) for name, each in ranges.items() if each is not None]
     lies = CounterMetricFamily("paimon_endpoint_lies", "Untrue answers an endpoint was caught at.", labels=("endpoint", "lie"))
     for each in standing.lies:
         lies.add_metric((each.endpoint, each.lie.value), each.times)
@@ -170,6 +167,8 @@ def proof_families(standing: ProofStanding) -> list[Metric]:
         _gauge(
             "proof_level", "0 none, 1 chained, 2 agreed, 3 receipts; of the newest and the weakest range.", ("range",), levels
         ),
-        _one("unproven_blocks", "Blocks recorded before proofs were kept.", standing.unproven_blocks),
+        _one(
+            "unproven_blocks", "Blocks recorded before proofs were kept.", standing.unproven.blocks if standing.unproven else 0
+        ),
         lies,
     ]

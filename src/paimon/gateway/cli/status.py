@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 import typer
+from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from paimon.application.books.overview import display, newest_point
 from paimon.application.event_listener.halt import find_halt
 from paimon.application.event_listener.pace import measured_pace
 from paimon.application.event_listener.processing import Processed, processed_lately
-from paimon.application.event_listener.proofs import ProofStanding, proof_standing
+from paimon.application.event_listener.proofs import ProofStanding, Span, proof_standing
 from paimon.application.monitoring.chain import ChainLook, look_at_chain
 from paimon.application.monitoring.figures import Figures, LeaseMark, QueueDepth, figures_in
 from paimon.application.transactions.queries import list_wallets
@@ -20,6 +21,8 @@ from paimon.composition import House, open_house, require_ready
 from paimon.domain.proof import RangeProof
 from paimon.gateway.cli.desk import wallet_line
 from paimon.gateway.cli.process import explained
+from paimon.infrastructure.blockchain.rpc import EndpointState
+from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
 from paimon.infrastructure.database.models.operating import RetentionRun
 from paimon.infrastructure.database.models.owned import BookCheck
@@ -59,6 +62,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
             wallets = await list_wallets(session)
         return {
             "chain": f"{settings.chain.chain_id} at {house.rpc.endpoint}",
+            **await _endpoints(house),
             "head / final": f"{look.head.number} / {look.final.number} ({look.finality_lag_seconds:g} s behind the head)",
             "recorded": _recorded(figures, look),
             **({"LISTENER HALTED": f"{halted.found.observed}, is {halted.found.expected}: paimon recover"} if halted else {}),
@@ -100,15 +104,14 @@ def _processing(lately: Processed) -> str:
 
 
 def _proof(standing: ProofStanding) -> dict[str, str]:
-    """Newest and weakest range with what their level means, and who was caught lying."""
-    if standing.newest is None or standing.weakest is None:
-        return {"proof": "none yet"}
-    lines = {"proof": _proven(standing.newest)}
-    if standing.weakest != standing.newest:
+    """Newest and weakest range with what their level means, which blocks have which, and who was caught lying."""
+    lines = {"proof": "none yet" if standing.newest is None else _proven(standing.newest)}
+    if standing.weakest is not None and standing.weakest != standing.newest:
         lines["  weakest"] = _proven(standing.weakest)
         lines["  books equal the chain"] = f"at block {standing.compared_block}" if standing.compared_block else "not seen yet"
-    if standing.unproven_blocks:
-        lines["  without proof"] = f"{standing.unproven_blocks} blocks; see paimon audit-chain"
+        lines |= {f"  {level}": _span(span) for level, span in standing.levels.items()}
+    if (unproven := standing.unproven) is not None:
+        lines["  without proof"] = f"{_span(unproven)}; see paimon audit-chain"
     for each in standing.lies:
         lines[f"  LIES {each.endpoint}"] = f"{each.lie}, {each.times} times, last in block {each.last_block}"
     return lines
@@ -116,6 +119,30 @@ def _proof(standing: ProofStanding) -> dict[str, str]:
 
 def _proven(proof: RangeProof) -> str:
     return f"{proof.level} for blocks {proof.first} to {proof.last}: {proof.level.words}"
+
+
+def _span(span: Span) -> str:
+    return f"{span.blocks} blocks, from {span.first} to {span.last}"
+
+
+async def _endpoints(house: House) -> dict[str, str]:
+    """Each as the listener finds it; this process has only just begun to ask."""
+    try:
+        told = await endpoints.found(house.redis)
+    except RedisError as error:
+        return {"endpoints": f"unknown, Redis does not answer: {type(error).__name__}"}
+    if not told:
+        return {"endpoints": "no listener tells of them"}
+    return {f"endpoint {each.name}": _endpoint(each) for each in told}
+
+
+def _endpoint(state: EndpointState) -> str:
+    latency = "not asked yet" if state.latency_seconds is None else f"{state.latency_seconds * 1000:.0f} ms"
+    stands = "" if state.is_well else f"RESTS ({state.breaker})"
+    if state.serves_our_chain is False:
+        stands = "SERVES ANOTHER CHAIN"
+    head = "head unknown" if state.head is None else f"head {state.head}"
+    return ", ".join(each for each in (stands, head, latency, f"{state.error_rate:.1%} errors", "/".join(state.uses)) if each)
 
 
 def _retention(runs: Iterable[RetentionRun]) -> dict[str, str]:

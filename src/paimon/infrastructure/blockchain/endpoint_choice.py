@@ -81,6 +81,11 @@ class EndpointState:
     serves_our_chain: bool | None
     """None until it said so."""
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it is asked as a matter of course."""
+        return self.breaker is BreakerState.CLOSED and self.serves_our_chain is not False
+
 
 def state_of(endpoint: Endpoint, chain_id: int | None) -> EndpointState:
     health = endpoint.health
