@@ -20,8 +20,11 @@ from tests.support.rows import put
 from tests.support.testfund import TestFund
 
 from paimon.application.event_listener.doorbell import Doorbell
+from paimon.application.event_listener.fetch import Caught
+from paimon.application.event_listener.proofs import add_proof, count_lies
 from paimon.application.monitoring.figures import read_figures
 from paimon.composition import House
+from paimon.domain.proof import Lie, ProofLevel, RangeProof
 from paimon.infrastructure.database.leases import release, try_take
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.owned import BookCheck, OutboxPriority, TransactionIntent, Wallet
@@ -79,6 +82,8 @@ async def busy(house: House) -> int:
         await put(session, TransactionIntent)
         await put(session, RiskEventRow)
         await put(session, BookCheck, differences=[])
+        await add_proof(session, RangeProof(block.number, block.number, ProofLevel.AGREED))
+        await count_lies(session, [Caught("a:1", Lie.OMITTED_LOG, 7, "left out")])
     ids = await add(house.database, "a", "b", priority=OutboxPriority.CRITICAL)
     await add(house.database, "c")
     async with house.database.write() as session:
@@ -117,6 +122,10 @@ async def test_the_figures_are_those_of_the_house(house: House, busy: int) -> No
     assert value(found, "wallet_balance_wei", wallet="keeper") == 1e40
     assert value(found, "wallet_low_balance_wei", wallet="keeper") == 5e16
     assert value(found, "book_differences") == 0
+    assert value(found, "proof_level", range="newest") == value(found, "proof_level", range="weakest") == 2
+    assert value(found, "unproven_blocks") == 0
+    assert value(found, "endpoint_lies_total", endpoint="a:1", lie="omitted_log") == 1
+    assert 0 <= value(found, "endpoint_lie_age_seconds", endpoint="a:1", lie="omitted_log") < 3_600
     assert [name for name, labels in found if name == "paimon_build_info" and ("process", "listener") in labels]
 
 

@@ -163,6 +163,7 @@ def proof_families(standing: ProofStanding) -> list[Metric]:
     lies = CounterMetricFamily("paimon_endpoint_lies", "Untrue answers an endpoint was caught at.", labels=("endpoint", "lie"))
     for each in standing.lies:
         lies.add_metric((each.endpoint, each.lie.value), each.times)
+    ages = [((each.endpoint, each.lie.value), each.seconds_ago) for each in standing.lies]
     return [
         _gauge(
             "proof_level", "0 none, 1 chained, 2 agreed, 3 receipts; of the newest and the weakest range.", ("range",), levels
@@ -171,4 +172,5 @@ def proof_families(standing: ProofStanding) -> list[Metric]:
             "unproven_blocks", "Blocks recorded before proofs were kept.", standing.unproven.blocks if standing.unproven else 0
         ),
         lies,
+        _gauge("endpoint_lie_age_seconds", "How long ago it was last caught at one.", ("endpoint", "lie"), ages),
     ]
