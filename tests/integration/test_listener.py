@@ -12,7 +12,7 @@ from tests.support.testfund import WAD, TestFund
 
 from paimon.application.books.reconcile import reconcile
 from paimon.application.event_listener.fetch import Range, fetch_range
-from paimon.application.event_listener.follow import ChainBehindCursor, Listener
+from paimon.application.event_listener.follow import Listener
 from paimon.application.event_listener.halt import find_halt
 from paimon.application.event_listener.record import CursorMoved, record
 from paimon.application.event_listener.wanted import LogQuery
@@ -179,15 +179,6 @@ async def test_a_changed_final_block_stops_the_listener(house: House, fund: Test
 async def halted(house: House) -> bool:
     async with house.database.read() as session:
         return await find_halt(session) is not None
-
-
-async def test_a_chain_shorter_than_the_books_is_refused(house: House, fund: TestFund) -> None:
-    lease = HeldLease("listener", "tests", 1)
-    await listener_of(house)._take_cursor(lease)
-    async with house.database.write() as session:
-        await session.execute(text("UPDATE derived.cursor SET number = 1000000"))
-    with pytest.raises(ChainBehindCursor, match="--fresh"):
-        await listener_of(house).follow(lease)
 
 
 async def test_a_standby_takes_over_from_a_dead_listener(house: House, fund: TestFund, eventually: Callable[..., Any]) -> None:

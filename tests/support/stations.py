@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tests.support.chainproxy import ChainProxy
 from tests.support.deathpoints import Driven
 
-from paimon.application.event_listener.follow import ChainBehindCursor, Listener
+from paimon.application.event_listener.follow import Listener
 from paimon.composition import House
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, try_take
 from paimon.infrastructure.database.models.derived import Cursor
@@ -86,14 +86,14 @@ class Station:
     async def _live(self, life: Sleeper) -> None:
         """Until it ends in one of the ways a listener may end; any other is raised where it is stopped.
 
-        A refusal ends the process and a supervisor starts the next one; that is right while the node misleads it. A halt is
-        not among them: no weather may bring one about, and whoever is halted does not catch up.
+        A halt is not among them: no weather may bring one about, and whoever is halted does not catch up. Nor is anything else
+        that a node says or does not say: it is waited for.
         """
         try:
             await life
         except asyncio.CancelledError:
             self.ends.append(f"{self.name} stopped at wait {life.waits}")
-        except (LeaseLost, SQLAlchemyError, ChainBehindCursor) as end:
+        except (LeaseLost, SQLAlchemyError) as end:
             self.ends.append(f"{self.name} ended: {type(end).__name__}: {str(end).splitlines()[0]}")
 
     async def stands_at(self) -> int:

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from paimon.application.event_listener.behind import find_behind
 from paimon.application.event_listener.halt import LISTENER, find_halt
 from paimon.application.event_listener.pace import Pace, measured_pace
 from paimon.application.event_listener.proofs import ProofStanding, proof_standing
@@ -54,6 +55,7 @@ class Facts:
     figures: Figures
     pace: Pace | None
     halt: RiskEvent | None
+    behind: RiskEvent | None
     finality_lag: RiskEvent | None
     doubtful: Sequence[int]
     proof: ProofStanding
@@ -144,6 +146,7 @@ async def _read_facts(database: Database) -> Facts:
             figures=await figures_in(session),
             pace=await measured_pace(session),
             halt=await find_halt(session),
+            behind=await find_behind(session),
             finality_lag=next(iter(await list_unresolved(session, RiskKind.FINALITY_LAG)), None),
             doubtful=[int(each) for each in await session.scalars(doubtful) if each is not None],
             proof=await proof_standing(session),
@@ -223,6 +226,9 @@ def _listener(facts: Facts, look: ChainLook | Failure, limits: HealthSettings) -
     if (halt := facts.halt) is not None:
         summary = f"HALTED: {halt.found.observed}, and is {halt.found.expected}; `paimon recover` shows what to do"
         return Part(LISTENER, Condition.DOWN, summary, details | _risk_event(halt))
+    if (behind := facts.behind) is not None:
+        summary = "WAITS: the chain of every node is shorter than the books"
+        return Part(LISTENER, Condition.DOWN, summary, details | _risk_event(behind))
     if isinstance(look, Failure):
         return Part(LISTENER, worst(lease.condition, Condition.DEGRADED), "its lag is unknown: the node is silent", details)
     lag_seconds = max((look.final.timestamp - recorded.timestamp).total_seconds(), 0)

@@ -33,6 +33,7 @@ class RiskKind(StrEnum):
     FINALITY_LAG = "FINALITY_LAG"  # how far the final block is behind the head, and how far it may be
     FINAL_BLOCK_CHANGED = "FINAL_BLOCK_CHANGED"  # the hash that was recorded, and the one the node has now
     ORPHANED_EFFECT = "ORPHANED_EFFECT"  # what left the house because of blocks that are no more, and the block it rests on
+    CHAIN_BEHIND = "CHAIN_BEHIND"  # that the chain of every node is shorter than the books, and the block it should have
 
 
 class Severity(StrEnum):
@@ -66,6 +67,7 @@ SETTLED_BY_LOOK: Final[dict[RiskKind, str]] = {
     RiskKind.LOW_GAS: "found by the look at block {block}. It is resolved by the first look that finds enough: top it up",
     RiskKind.FINALITY_LAG: "found by the look at block {block}. It is resolved by the first look that finds the final block"
     " near enough: until then nothing newer is in the books",
+    RiskKind.CHAIN_BEHIND: "the listener waits. It is resolved by the first look that finds block {block} on a node again",
     RiskKind.FINAL_BLOCK_CHANGED: "the listener stands by. It is resolved by `paimon recover`, which looks at two nodes first",
 }
 """What only a later look can take back, and what to do so that it does."""

@@ -2,7 +2,8 @@
 
 Wake (doorbell or poll) → ask for the final block → fetch the next range → decode → prove → record → repeat until caught up.
 Only final blocks are recorded, so a reorganisation needs no undo. Should a *recorded* block change all the same, the
-loop stops and says so, and nobody records until a person has seen to it (see `halt`).
+loop stops and says so, and nobody records until a person has seen to it (see `halt`). A node that is away, or whose chain
+ends before what is recorded, is waited for (see `behind`).
 """
 
 import asyncio
@@ -17,10 +18,11 @@ import structlog
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from paimon.application.event_listener.behind import BehindWatch, ChainBehindCursor
 from paimon.application.event_listener.catch_up import CatchUp, Progress, Stretch
 from paimon.application.event_listener.decode import DecodedLog
 from paimon.application.event_listener.doorbell import Doorbell
-from paimon.application.event_listener.fetch import Caught, InconsistentAnswer, Range, UntrueAnswer, fetch_header, shown
+from paimon.application.event_listener.fetch import Caught, Header, InconsistentAnswer, Range, UntrueAnswer, fetch_header, shown
 from paimon.application.event_listener.following import (
     add_followed,
     fetch_followed,
@@ -49,13 +51,11 @@ from paimon.infrastructure.database.models.owned import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.observability.metrics import LISTENER_BLOCKS, LISTENER_LOGS, LISTENER_SECONDS
 from paimon.infrastructure.queue import outbox
-from paimon.settings import ChainSettings, Refusal
+from paimon.settings import ChainSettings
 
 log = structlog.get_logger(__name__)
 
-
-class ChainBehindCursor(Refusal):
-    """The node's chain ends before what is recorded: another chain, or one that was started afresh."""
+_WAITED_FOR: Final = (RpcUnavailable, RpcError, InconsistentAnswer, ChainBehindCursor)
 
 
 @dataclass(slots=True)
@@ -67,6 +67,7 @@ class Listener:
     chain: ChainAdapter
     options: ChainSettings
     start_block: int
+    behind: BehindWatch = field(default_factory=BehindWatch)
     _step: int = field(init=False)
     """Blocks to ask for at once, of those that are followed live."""
 
@@ -88,6 +89,7 @@ class Listener:
             self.options.ws_url.get_secret_value() if self.options.ws_url else None,
             poll_seconds=self.options.poll_seconds,
         )
+        self.behind.begin()
         cursor, followed = await self._start(lease)
         log.info("listener.started", epoch=lease.epoch, **shown(cursor))
         ringing = asyncio.create_task(doorbell.listen())
@@ -111,11 +113,14 @@ class Listener:
             try:
                 cursor = await self._take_cursor(lease)
                 await self._require_same_chain(cursor)
+                await self.behind.is_there(self.database, cursor, lease)
                 async with self.database.read() as session:
                     followed = await load_followed(session)
                 require_same_fund(followed, self.contracts.addresses)
-            except (RpcUnavailable, RpcError, CallReverted, InconsistentAnswer) as error:
+            except (*_WAITED_FOR, CallReverted) as error:
                 log.warning("listener.waits_for_node", reason=str(error))
+                if isinstance(error, ChainBehindCursor):
+                    await self.behind.is_behind(self.database, error, lease)
                 await asyncio.sleep(self.options.poll_seconds)
             else:
                 return cursor, followed
@@ -124,15 +129,18 @@ class Listener:
         """Record the next final blocks; None when caught up or when the node gives nothing usable now."""
         try:
             final = await self.chain.final_block(self.contracts.rpc)
-            if final.number == cursor.number and final.hash != cursor.hash:
+            if final.number < cursor.number:
+                await self._header_of(cursor)  # a node that only lags in calling it final is no matter
+            elif final.number == cursor.number and final.hash != cursor.hash:
                 await self._require_same_chain(cursor)
+            await self.behind.is_there(self.database, cursor, lease)
             if final.number <= cursor.number:
                 return None
             if final.number - cursor.number > self.options.live_blocks:
                 return await self._catch_up(cursor, followed, final, lease)
             stretch = await self._proven(cursor, followed, final)
-        except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
-            await self._report_failure(error, cursor)
+        except _WAITED_FOR as error:
+            await self._report_failure(error, cursor, lease)
             return None
         return await self._record(stretch, followed, final, lease)
 
@@ -153,8 +161,8 @@ class Listener:
                     progress.reached(cursor.number)
                     if now_followed != followed:
                         return cursor, now_followed
-        except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
-            await self._report_failure(error, cursor)
+        except _WAITED_FOR as error:
+            await self._report_failure(error, cursor, lease)
         return None if cursor == began_at else (cursor, followed)
 
     async def _proven(self, cursor: BlockStamp, followed: Followed, final: BlockStamp) -> Stretch:
@@ -186,10 +194,12 @@ class Listener:
             await self._require_same_chain(cursor)
             raise InconsistentAnswer(f"block {fetched.first} does not follow {cursor}")
 
-    async def _report_failure(self, error: Exception, cursor: BlockStamp) -> None:
+    async def _report_failure(self, error: Exception, cursor: BlockStamp, lease: HeldLease) -> None:
         log.warning("listener.waits_for_node", reason=str(error), **shown(cursor))
         if isinstance(error, UntrueAnswer):
             await self._report_lies([error.caught])
+        if isinstance(error, ChainBehindCursor):
+            await self.behind.is_behind(self.database, error, lease)
 
     async def _report_lies(self, caught: Sequence[Caught]) -> None:
         if not caught:
@@ -271,19 +281,19 @@ class Listener:
 
     async def _require_same_chain(self, cursor: BlockStamp) -> None:
         """Raises ChainBehindCursor or FinalBlockChanged unless the chain has the cursor's block."""
-        shorter = ChainBehindCursor(
-            f"the books stand at block {cursor}, but the node's chain is shorter."
-            " If the local chain was started afresh, start the demo with --fresh; otherwise check PAIMON_CHAIN__RPC_URL"
-        )
+        found = (await self._header_of(cursor)).stamp
+        if found.hash != cursor.hash:
+            raise FinalBlockChanged(cursor, found.hash)
+
+    async def _header_of(self, cursor: BlockStamp) -> Header:
+        """The chain's at the cursor's height. Raises ChainBehindCursor where there is none."""
         try:
             header = await fetch_header(self.contracts.rpc, cursor.number)
         except BlockNotReached as error:  # every node says so; as long as one is away, it may have the block
-            raise shorter from error
+            raise ChainBehindCursor(cursor) from error
         if header is None:
-            raise shorter
-        found = header.stamp
-        if found.hash != cursor.hash:
-            raise FinalBlockChanged(cursor, found.hash)
+            raise ChainBehindCursor(cursor)
+        return header
 
 
 # One that froze in the middle of its transaction keeps the cursor's row, and in the middle of a COPY no timeout of the server

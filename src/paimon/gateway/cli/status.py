@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from paimon.application.books.overview import display, newest_point
+from paimon.application.event_listener.behind import find_behind
 from paimon.application.event_listener.halt import find_halt
 from paimon.application.event_listener.pace import measured_pace
 from paimon.application.event_listener.processing import Processed, processed_lately
@@ -57,6 +58,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
             proof = await proof_standing(session)
             pace = await measured_pace(session)
             halted = await find_halt(session)
+            behind = await find_behind(session)
             edition = await find_edition(session)
             removed = (await session.scalars(select(RetentionRun).order_by(RetentionRun.series))).all()
             wallets = await list_wallets(session)
@@ -66,6 +68,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
             "head / final": f"{look.head.number} / {look.final.number} ({look.finality_lag_seconds:g} s behind the head)",
             "recorded": _recorded(figures, look),
             **({"LISTENER HALTED": f"{halted.found.observed}, is {halted.found.expected}: paimon recover"} if halted else {}),
+            **({"LISTENER WAITS": f"no node has {behind.found.expected}, the last in the books"} if behind else {}),
             "block time": str(pace) if pace else "not measured yet",
             "processing": _processing(processed),
             **_proof(proof),
