@@ -15,7 +15,7 @@ from paimon.domain.endpoint_health import BreakerState, Use
 from paimon.infrastructure.blockchain import rpc as rpc_module
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.blockchain.finality import ChainMismatch, require_chain
-from paimon.infrastructure.blockchain.rpc import BlockNotReached, NodeUrl, Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import BlockNotReached, NodeUrl, Rpc, RpcError, RpcUnavailable, StateNotKept
 
 pytestmark = pytest.mark.integration
 
@@ -319,6 +319,33 @@ async def test_state_that_full_nodes_forget_is_read_from_an_archive() -> None:
         for _ in range(3):
             assert await rpc.state_at(10).call("eth_echo", [1]) == 1
         assert (asked(full), asked(archive)) == (0, 3)
+
+
+PRUNED = ("missing trie node dd8f96 (path )", "state 0xdd8f96 is not available", "header not found", "unknown block")
+
+
+@pytest.mark.parametrize("words", PRUNED)
+async def test_state_that_is_pruned_here_is_asked_of_an_archive_and_where_there_is_none_it_says_to_add_one(words: str) -> None:
+    async with node_at(1_000) as full, node_at(1_000) as archive:
+        full.methods["eth_call"] = failing(-32000, words)
+        archive.methods["eth_call"] = "0x01"
+        async with pool(full, NodeUrl(archive.url, ARCHIVE)) as rpc:
+            await make_dear(rpc, full)
+            await rpc.named(name(full)).call("eth_blockNumber", [])
+            assert await rpc.state_at(10).call("eth_call", []) == "0x01"
+        async with pool(full) as rpc:
+            with pytest.raises(StateNotKept, match=r"the state of block 10 .*PAIMON_CHAIN__MORE_RPC_URLS=read,archive="):
+                await rpc.state_at(10).call("eth_call", [])
+            (placed,) = await rpc.state_at(10).try_batch([("eth_call", [])])
+            assert isinstance(placed, StateNotKept)
+
+
+async def test_a_node_that_has_not_come_so_far_has_pruned_nothing(first: StubNode) -> None:
+    first.methods["eth_call"] = failing(-32000, "header not found")
+    async with pool(first) as rpc:
+        with pytest.raises(RpcError, match="header not found") as found:
+            await rpc.state_at(20).call("eth_call", [])
+        assert not isinstance(found.value, StateNotKept)
 
 
 async def test_an_endpoint_of_another_chain_is_refused_by_its_host_and_never_asked(first: StubNode, second: StubNode) -> None:

@@ -90,6 +90,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(NodeFault.RATE_LIMIT, r"rate.?limit|too many requests|^limit exceeded|request count exceeded"),
     # state that only an archive node has
     Row(NodeFault.STATE_PRUNED, r"missing trie node|historical state|due to pruning|is pruned|pruned history"),
+    Row(NodeFault.STATE_PRUNED, r"no state available|state .*(is )?not available|world state unavailable"),
     # blocks this node has not seen yet, or that are of a fork it does not follow
     Row(NodeFault.LAGGING, r"header not found|header for hash not found|block not found|unknown block|could not find block"),
     Row(NodeFault.LAGGING, r"beyond current head|invalid block range|blockoutofrange"),

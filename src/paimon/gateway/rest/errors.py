@@ -45,7 +45,7 @@ from paimon.domain.risk import NotAnOwner, RiskEventClosed, StillThere
 from paimon.domain.siwe import MalformedMessage
 from paimon.domain.vote import VoteNotAcceptable
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable, StateNotKept
 from paimon.infrastructure.blockchain.safe import NotOurSafe
 from paimon.infrastructure.keys.signatures import MalformedSignature
 
@@ -147,6 +147,7 @@ TABLE: Final[Mapping[type[Exception], Rule]] = {
     RedisConnectionError: _REDIS_DOWN,
     RedisTimeoutError: _REDIS_DOWN,
     RpcUnavailable: _NODE_DOWN,
+    StateNotKept: Rule(503, ErrorCode.STATE_NOT_KEPT, message=StateNotKept.__doc__),
     RpcError: Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain's node could not answer; try again shortly"),
 }
 

@@ -5,6 +5,9 @@ are known to have come to the height that is needed. What fails is asked of the 
 after a pause with full jitter, within the same bounded tries. What a node's error asks for is one table's word
 (domain/node_fault.py): an error that is the caller's own stands, and is asked of nobody else.
 
+A node that has thrown a block's state away says so, or says that it knows no such block, though its head is far beyond: neither
+is a lag. An archive is asked then, and where there is none the answer is `StateNotKept`, which says what to configure.
+
 A view (`at_height`, `state_at`, `named`, `another_than`, `preferred`) is the same pool asked under one more condition.
 With a single endpoint nothing is polled and nothing is rested: there is nobody to ask instead.
 """
@@ -22,6 +25,7 @@ import aiohttp
 import structlog
 
 from paimon.domain.node_fault import GET_LOGS, NodeFault, Remedy
+from paimon.infrastructure.blockchain.answers import lacks_a_block, meaning, outcome_for, result_for
 from paimon.infrastructure.blockchain.endpoint import Answer, Endpoint, NodeUrl, Request, Unusable
 from paimon.infrastructure.blockchain.endpoint_choice import (
     ANY,
@@ -32,9 +36,9 @@ from paimon.infrastructure.blockchain.endpoint_choice import (
     may_be_asked,
     state_of,
 )
-from paimon.infrastructure.blockchain.rpc_errors import BlockNotReached, RpcError, RpcUnavailable, outcome, result, unavailable
+from paimon.infrastructure.blockchain.rpc_errors import BlockNotReached, RpcError, RpcUnavailable, StateNotKept, unavailable
 
-__all__ = ["BlockNotReached", "EndpointState", "NodeUrl", "Request", "Rpc", "RpcError", "RpcUnavailable"]
+__all__ = ["BlockNotReached", "EndpointState", "NodeUrl", "Request", "Rpc", "RpcError", "RpcUnavailable", "StateNotKept"]
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +50,6 @@ _TEND_SECONDS = 1.0
 
 _LOGS: Final = frozenset({GET_LOGS})
 _LOOK: Final = frozenset({"eth_blockNumber"})
-_BLOCKS: Final = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash", "eth_getBlockReceipts"})
 
 
 class Rpc:
@@ -147,24 +150,30 @@ class Rpc:
 
         Raises:
             RpcUnavailable: no usable answer within the bounded tries.
-            RpcError: the node answered with an error.
+            RpcError: the node answered with an error (StateNotKept: nobody has the state it is about).
         """
         (answer,) = await self._exchange([(method, params)], attempts_max=attempts_max)
-        return result(method, answer)
+        return result_for(self._need, self._endpoints, method, answer)
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
         """The results in request order, from one endpoint. The first error answer raises."""
         if not requests:
             return []
         answers = await self._exchange(requests)
-        return [result(method, answer) for (method, _), answer in zip(requests, answers, strict=True)]
+        return [
+            result_for(self._need, self._endpoints, method, answer)
+            for (method, _), answer in zip(requests, answers, strict=True)
+        ]
 
     async def try_batch(self, requests: Sequence[Request]) -> list[Any]:
         """As `batch`, but an error answer stands in its place as an RpcError, for reads that may well revert."""
         if not requests:
             return []
         answers = await self._exchange(requests)
-        return [outcome(method, answer) for (method, _), answer in zip(requests, answers, strict=True)]
+        return [
+            outcome_for(self._need, self._endpoints, method, answer)
+            for (method, _), answer in zip(requests, answers, strict=True)
+        ]
 
     def _view(self, need: Need) -> Self:
         view = copy.copy(self)
@@ -204,11 +213,11 @@ class Rpc:
             except Unusable as error:
                 failed, reasons[endpoint.name] = True, str(error)
             else:
-                if self._lacks_a_block(requests, answers):
+                if lacks_a_block(self._need, requests, answers):
                     fault, remedy = NodeFault.LAGGING, Remedy.ASK_ANOTHER
                 if remedy in (Remedy.GIVE_UP, Remedy.SPLIT_RANGE):
                     return answers
-                if fault is NodeFault.LAGGING:
+                if (fault := meaning(fault, endpoint, self._need)) is NodeFault.LAGGING:
                     endpoint.health = endpoint.health.lacks_block(self._need.height)
                 standing, failed, reasons[endpoint.name] = answers, failed or remedy is Remedy.SLOW_DOWN, fault.value
         if standing is not None:
@@ -279,13 +288,6 @@ class Rpc:
             for each in due:
                 each.health = each.health.tried()
             await asyncio.gather(*(self._look(each, {}) for each in due))
-
-    def _lacks_a_block(self, requests: Sequence[Request], answers: Sequence[Answer]) -> bool:
-        """Some nodes say null of a block that they have yet to see."""
-        return self._need.height > 0 and any(
-            method in _BLOCKS and answer.get("error") is None and answer.get("result") is None
-            for (method, _), answer in zip(requests, answers, strict=True)
-        )
 
 
 def _pause_seconds(attempt: int) -> float:

@@ -37,6 +37,17 @@ class RpcError(Exception):
         return self.code == 3 or "revert" in self.message.lower()
 
 
+class StateNotKept(RpcError):
+    """No RPC endpoint keeps the state of that block: an operator has to configure one with the use archive."""
+
+    def __init__(self, error: RpcError, height: int) -> None:
+        super().__init__(error.method, error.code, error.message, error.data)
+        self.args = (
+            f"no endpoint keeps the state of block {height} (it says: {error.message}):"
+            " add one that does, with the use archive (PAIMON_CHAIN__MORE_RPC_URLS=read,archive=https://…)",
+        )
+
+
 def unavailable(method: str, reasons: dict[str, str], *, tries: int) -> RpcUnavailable:
     """Names each node that was asked, by its host."""
     if len(reasons) == 1:
@@ -44,14 +55,6 @@ def unavailable(method: str, reasons: dict[str, str], *, tries: int) -> RpcUnava
         return RpcUnavailable(f"node {name} gave no usable answer to {method} after {tries} tries: {reason}")
     whom = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     return RpcUnavailable(f"no node gave a usable answer to {method} after {tries} tries: {whom}")
-
-
-def outcome(method: str, answer: Answer) -> Any:
-    """The result, or the RpcError that stands in its place."""
-    try:
-        return result(method, answer)
-    except RpcError as error:
-        return error
 
 
 def result(method: str, answer: Answer) -> Any:
