@@ -7,7 +7,7 @@ followed contract begins at the cursor.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, NamedTuple
@@ -24,8 +24,6 @@ from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.settings import ChainSettings
 
 log = structlog.get_logger(__name__)
-
-_TELL_SECONDS: Final = 10.0
 
 FIRST_STEP: Final = 16
 """Blocks of the first stretch, before anything is known. A fund's first blocks announce contracts, and what was fetched ahead
@@ -100,26 +98,74 @@ class CatchUp:
         return Stretch(proof, logs, monotonic() - began)
 
 
+class Along(NamedTuple):
+    """How far a catch-up has come, and what it did on the way."""
+
+    start: int
+    block: int
+    last: int
+    logs: int
+    seconds: float
+
+    @property
+    def blocks_left(self) -> int:
+        return self.last - self.block
+
+    @property
+    def blocks_per_second(self) -> float:
+        return (self.block - self.start) / self.seconds
+
+    @property
+    def logs_per_second(self) -> float:
+        return self.logs / self.seconds
+
+    @property
+    def percent(self) -> float:
+        return 100 * (self.block - self.start) / (self.last - self.start)
+
+    @property
+    def eta_seconds(self) -> float:
+        return self.blocks_left / self.blocks_per_second
+
+
+Tell = Callable[[Along], None]
+
+
+@dataclass
+class LogLines:
+    """Told now and then in the log, and when it is over: a catch-up of years takes its time."""
+
+    apart_seconds: float = 10.0
+    _told: float = field(default_factory=monotonic)
+
+    def __call__(self, along: Along) -> None:
+        now = monotonic()
+        if now - self._told < self.apart_seconds and along.blocks_left:
+            return
+        self._told = now
+        log.info(
+            "listener.catching_up",
+            block=along.block,
+            until=along.last,
+            blocks_left=along.blocks_left,
+            percent=round(along.percent, 1),
+            blocks_s=round(along.blocks_per_second),
+            events_s=round(along.logs_per_second),
+            eta_seconds=round(along.eta_seconds),
+        )
+
+
 @dataclass
 class Progress:
-    """How far it is, told now and then in the log: a catch-up of years takes its time."""
+    """Of the blocks behind `start` up to `last`."""
 
     start: int
     last: int
+    tell: Tell
+    _logs: int = 0
     _began: float = field(default_factory=monotonic)
-    _told: float = field(default_factory=monotonic)
 
-    def reached(self, block: int) -> None:
-        now = monotonic()
-        if now - self._told < _TELL_SECONDS and block < self.last:
-            return
-        self._told = now
-        done, whole, seconds = block - self.start, self.last - self.start, max(now - self._began, 0.001)
-        log.info(
-            "listener.catching_up",
-            block=block,
-            until=self.last,
-            percent=round(100 * done / whole, 1),
-            blocks_s=round(done / seconds),
-            eta_seconds=round(seconds * (whole - done) / done),
-        )
+    def reached(self, block: int, *, logs: int) -> None:
+        """`logs` came with the blocks since the last time."""
+        self._logs += logs
+        self.tell(Along(self.start, block, self.last, self._logs, max(monotonic() - self._began, 0.001)))

@@ -19,7 +19,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.event_listener.behind import BehindWatch, ChainBehindCursor
-from paimon.application.event_listener.catch_up import CatchUp, Progress, Stretch
+from paimon.application.event_listener.catch_up import CatchUp, LogLines, Progress, Stretch, Tell
 from paimon.application.event_listener.decode import DecodedLog
 from paimon.application.event_listener.doorbell import Doorbell
 from paimon.application.event_listener.fetch import Caught, Header, InconsistentAnswer, Range, UntrueAnswer, fetch_header, shown
@@ -68,6 +68,8 @@ class Listener:
     options: ChainSettings
     start_block: int
     behind: BehindWatch = field(default_factory=BehindWatch)
+    tell: Tell = field(default_factory=LogLines)
+    """Of how far it is, while it catches up."""
     _step: int = field(init=False)
     """Blocks to ask for at once, of those that are followed live."""
 
@@ -152,13 +154,13 @@ class Listener:
         """
         last, began_at = final.number - self.options.live_blocks, cursor
         ahead = CatchUp(self.contracts, followed, cursor.number + 1, last, self.options)
-        progress = Progress(cursor.number, last)
+        progress = Progress(cursor.number, last, self.tell)
         try:
             async with aclosing(ahead.stretches()) as stretches:
                 async for stretch in stretches:
                     await self._require_continues(cursor, stretch.fetched)
                     cursor, now_followed = await self._record(stretch, followed, final, lease)
-                    progress.reached(cursor.number)
+                    progress.reached(cursor.number, logs=len(stretch.logs))
                     if now_followed != followed:
                         return cursor, now_followed
         except _WAITED_FOR as error:

@@ -1,11 +1,13 @@
 """`paimon listener`: follow the chain under a lease."""
 
 import typer
+from rich.console import Console
 
 from paimon.application.event_listener.follow import Listener
 from paimon.application.event_listener.halt import LISTENER
 from paimon.application.event_listener.head import HeadWatch, watched
 from paimon.composition import open_house, require_ready
+from paimon.gateway.cli.catching_up import shown_catching_up
 from paimon.gateway.cli.process import explained, rare_collections, run_until_signalled, settings_for
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.observability.exposition import exposing
@@ -22,28 +24,30 @@ def listener(context: typer.Context) -> None:
 
 
 async def _follow(settings: Settings) -> None:
-    async with open_house(settings, process="listener") as house:
-        await require_ready(house)
-        following = Listener(
-            database=house.database,
-            contracts=house.contracts,
-            chain=house.chain,
-            options=settings.chain,
-            start_block=settings.fund.start_block,
-        )
-        watch = HeadWatch(
-            database=house.database,
-            contracts=house.contracts,
-            chain=house.chain,
-            redis=house.redis,
-            options=settings.chain,
-            limits=settings.health,
-        )
-        async with exposing("listener", settings.metrics.host, settings.metrics.listener_port, house.new_scraper().collect):
-            await lead(
-                house.database,
-                LISTENER,
-                watched(following.follow, watch),
-                ttl_seconds=settings.lease.ttl_seconds,
-                renew_seconds=settings.lease.renew_seconds,
+    with shown_catching_up(Console(stderr=True)) as tell:
+        async with open_house(settings, process="listener") as house:
+            await require_ready(house)
+            following = Listener(
+                database=house.database,
+                contracts=house.contracts,
+                chain=house.chain,
+                options=settings.chain,
+                start_block=settings.fund.start_block,
+                tell=tell,
             )
+            watch = HeadWatch(
+                database=house.database,
+                contracts=house.contracts,
+                chain=house.chain,
+                redis=house.redis,
+                options=settings.chain,
+                limits=settings.health,
+            )
+            async with exposing("listener", settings.metrics.host, settings.metrics.listener_port, house.new_scraper().collect):
+                await lead(
+                    house.database,
+                    LISTENER,
+                    watched(following.follow, watch),
+                    ttl_seconds=settings.lease.ttl_seconds,
+                    renew_seconds=settings.lease.renew_seconds,
+                )
