@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 from tests.support.sending import Office, stopped_mining
 
 from paimon.domain.chain import ContractName, hex0x
+from paimon.domain.risk import RiskKind, RiskState, Severity
 from paimon.domain.transaction import AttemptStatus, IntentStatus
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
 from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.risk import RiskEventRow
 
 pytestmark = pytest.mark.integration
 
@@ -181,3 +184,41 @@ async def test_what_the_node_fails_at_as_a_whole_interrupts_the_drive_visibly(of
     assert "missing trie node" in str(wallet.interrupted_by)
     assert (await office.intent(request_id)).status is IntentStatus.QUEUED
     await office.finish(office.keeper)
+
+
+async def age_by_minutes(office: Office, minutes: int) -> None:
+    async with office.database.write() as session:
+        await session.execute(
+            text("UPDATE owned.transaction_intents SET untold_since = untold_since - make_interval(mins => :minutes)"),
+            {"minutes": minutes},
+        )
+
+
+async def untold_events(office: Office) -> Sequence[RiskEventRow]:
+    async with office.database.read() as session:
+        query = select(RiskEventRow).where(RiskEventRow.kind == RiskKind.EFFECT_UNTOLD).order_by(RiskEventRow.id)
+        return (await session.scalars(query)).all()
+
+
+async def test_what_is_not_told_for_minutes_is_an_event_until_it_is_told(office: Office) -> None:
+    first, _ = await queued(office)
+    asked = of_request(office, first)
+    options: dict[str, Any] = {"look_seconds": 0, "recheck_seconds": 1}
+    await drive_by(office, asked, **options)
+    await age_by_minutes(office, 3)
+    await office.check_now()
+    await drive_by(office, asked, **options)
+    assert await untold_events(office) == [], "a bad moment is no event"
+    await age_by_minutes(office, 3)
+    for _ in range(2):
+        await office.check_now()
+        await drive_by(office, asked, **options)
+    (event,) = await untold_events(office)
+    assert (event.severity, event.state) == (Severity.WARNING, RiskState.OPEN)
+    assert event.subject.startswith(f"settle:{first} by 0x")
+    assert "missing trie node" in event.observed
+    await office.check_now()
+    await office.with_options(**options).drive(office.keeper)  # this look came before the node told
+    await office.with_options(**options).drive(office.keeper)
+    (event,) = await untold_events(office)
+    assert (event.state, event.resolved_by) == (RiskState.RESOLVED, None)

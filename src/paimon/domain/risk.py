@@ -34,6 +34,7 @@ class RiskKind(StrEnum):
     FINAL_BLOCK_CHANGED = "FINAL_BLOCK_CHANGED"  # the hash that was recorded, and the one the node has now
     ORPHANED_EFFECT = "ORPHANED_EFFECT"  # what left the house because of blocks that are no more, and the block it rests on
     CHAIN_BEHIND = "CHAIN_BEHIND"  # that the chain of every node is shorter than the books, and the block it should have
+    EFFECT_UNTOLD = "EFFECT_UNTOLD"  # what the node says instead of how an intent stands, and that it tells
 
 
 class Severity(StrEnum):
@@ -68,9 +69,14 @@ SETTLED_BY_LOOK: Final[dict[RiskKind, str]] = {
     RiskKind.FINALITY_LAG: "found by the look at block {block}. It is resolved by the first look that finds the final block"
     " near enough: until then nothing newer is in the books",
     RiskKind.CHAIN_BEHIND: "the listener waits. It is resolved by the first look that finds block {block} on a node again",
+    RiskKind.EFFECT_UNTOLD: "found by the look at block {block}. It is resolved by the first look after the node told, or the"
+    " intent ended: `paimon desk` has its reason",
     RiskKind.FINAL_BLOCK_CHANGED: "the listener stands by. It is resolved by `paimon recover`, which looks at two nodes first",
 }
 """What only a later look can take back, and what to do so that it does."""
+
+UNTOLD_AFTER: Final = timedelta(minutes=5)
+"""A node that was asked at a bad moment has told by then."""
 
 _DIRE_PART: Final = 5
 """A wallet with less than this part of the least it should have is about to stop."""
@@ -191,6 +197,15 @@ def low_gas(name: str, wallet: Address, balance_wei: int, *, least_wei: int) -> 
 
 def low_gas_subject(name: str, wallet: Address) -> str:
     return f"gas of {name} {checksum(wallet)}"
+
+
+def effect_untold(key: str, wallet: Address, reason: str) -> Finding:
+    """The node does not tell how an intent stands; since when is the caller's to judge."""
+    return Finding(RiskKind.EFFECT_UNTOLD, untold_subject(key, wallet), reason, "the node tells", Severity.WARNING)
+
+
+def untold_subject(key: str, wallet: Address) -> str:
+    return f"{key} by {checksum(wallet)}"
 
 
 def _named(label: Label) -> str:

@@ -32,11 +32,13 @@ def tell(intent: TransactionIntent, reason: str) -> None:
 def cannot_tell(intent: TransactionIntent, why: str, *, now: datetime, wait_seconds: int) -> None:
     """The node answers, and does not tell how this one stands: asked again at its next check, and none other waits for it."""
     intent.next_check_at = now + timedelta(seconds=wait_seconds)
+    intent.untold_since = intent.untold_since or now
     tell(intent, f"{_UNTOLD}{why}")
 
 
 def can_tell(intent: TransactionIntent) -> None:
     """The node told after all."""
+    intent.untold_since = None
     if intent.reason is not None and intent.reason.startswith(_UNTOLD):
         intent.reason = intent.giving_up_because
 
@@ -45,7 +47,15 @@ def requeue(intent: TransactionIntent, reason: str, *, now: datetime, wait_secon
     """Back in the queue, or still there, until the next check."""
     intent.status = advance_intent(intent.status, IntentStatus.QUEUED)
     intent.next_check_at = now + timedelta(seconds=wait_seconds)
+    intent.untold_since = None
     tell(intent, reason)
+
+
+def requeue_untold(intent: TransactionIntent, why: str, *, now: datetime, wait_seconds: int) -> None:
+    """The same, because the node does not tell whether it is to be sent."""
+    since = intent.untold_since or now
+    requeue(intent, f"the node does not tell whether it is still due: {why}", now=now, wait_seconds=wait_seconds)
+    intent.untold_since = since
 
 
 def give_up(intent: TransactionIntent, end: IntentStatus, because: str, *, now: datetime) -> None:
@@ -61,7 +71,7 @@ def close(intent: TransactionIntent, status: IntentStatus, reason: str | None, *
     """The end of an intent. `reason` is None when there is nothing to explain."""
     intent.status = advance_intent(intent.status, status)
     intent.reason = reason
-    intent.unfunded = False
+    intent.unfunded, intent.untold_since = False, None
     intent.closed_at = now
     write = log.error if status in _DEFECTS else log.info
     write("intent.closed", intent_id=str(intent.id), key=intent.idempotency_key, status=status, reason=reason)

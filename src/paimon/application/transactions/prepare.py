@@ -22,7 +22,7 @@ import structlog
 from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.effect import EffectUnknown, Found, effect_beside
 from paimon.application.transactions.node import Quote, quote_requests, read_quote
-from paimon.application.transactions.notes import call_of, close, requeue, tell
+from paimon.application.transactions.notes import call_of, close, requeue, requeue_untold, tell
 from paimon.application.transactions.statements import InFlight, next_due, store_signed
 from paimon.application.transactions.store import find_plan, has_attempts, list_votes, lock_wallet
 from paimon.domain.chain import Address, BlockStamp, hex0x
@@ -78,8 +78,9 @@ async def prepare_next(desk: Desk, wallet: Address) -> TransactionAttempt | Step
         final = await desk.final_block()
         found, answers = await _ask(desk, intent, final)
         if isinstance(found, EffectUnknown):
-            wait(f"the node does not tell whether it is still due: {found}")
+            requeue_untold(intent, str(found), now=now, wait_seconds=desk.options.recheck_seconds)
             return Step.NEXT
+        intent.untold_since = None
         effect, words = found
         if (end := ending(effect, ours_succeeded=False)) is not None:
             close(intent, end, words, now=now)

@@ -1,7 +1,8 @@
 """What a wallet looks like on chain, written on its row: how far its nonces are used, and what it has to pay for gas with.
 
 People are shown the row and its age; nobody who reads asks the node. Idle wallets are looked at too, so that an empty one is
-known before it is needed: less than the least it should have is a risk event until a look finds enough.
+known before it is needed: less than the least it should have is a risk event until a look finds enough. So is an intent of
+which the node has not told for minutes (untold.py).
 """
 
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.intents import register_wallet
 from paimon.application.transactions.node import read_counts
 from paimon.application.transactions.store import lock_wallet
+from paimon.application.transactions.untold import keep_untold
 from paimon.domain.chain import Address
 from paimon.domain.risk import RiskKind, low_gas, low_gas_subject
 from paimon.infrastructure.database.models.owned import Wallet
@@ -42,3 +44,4 @@ async def look_at_wallet(desk: Desk, wallet: Address) -> None:
         row.used_at_latest, row.used_at_final, row.balance_wei = seen.used_at_latest, seen.used_at_final, seen.balance_wei
         found = low_gas(row.name, wallet, seen.balance_wei, least_wei=desk.options.low_balance_wei.of(row.name))
         await keep_look(session, RiskKind.LOW_GAS, low_gas_subject(row.name, wallet), found, block=final.number)
+        await keep_untold(session, wallet, now=now, block=final.number)

@@ -96,7 +96,7 @@ _STORE: Final = (
     .add_cte(
         update(_INTENTS)
         .where(_INTENTS.c.id == bindparam("new_intent_id"))
-        .values(status=IntentStatus.SENDING, reason=None)
+        .values(status=IntentStatus.SENDING, reason=None, untold_since=None)
         .returning(_INTENTS.c.id)
         .cte("sent"),
         update(_WALLETS)

@@ -197,6 +197,7 @@ class TransactionIntent(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
     next_check_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    untold_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     # Wanted as its end, by a person or the deadline: while it is in flight, only self-sends replace its transaction.
     giving_up: Mapped[IntentStatus | None] = enum_column(IntentStatus)

@@ -1,5 +1,6 @@
-"""Risk events of what is waited for: a chain that is shorter than the books."""
+"""Risk events of what is waited for: a chain that is shorter than the books, and what a node does not tell of an intent."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0023"
@@ -8,14 +9,16 @@ branch_labels = None
 depends_on = None
 
 _KINDS_BEFORE = "'BOOK_DIFFERENCE', 'NAV_UNEXPLAINED', 'LOW_GAS', 'FINALITY_LAG', 'FINAL_BLOCK_CHANGED', 'ORPHANED_EFFECT'"
-_KINDS = "'CHAIN_BEHIND'"
+_KINDS = "'CHAIN_BEHIND', 'EFFECT_UNTOLD'"
 
 
 def upgrade() -> None:
     _known_kinds(f"{_KINDS_BEFORE}, {_KINDS}")
+    op.add_column("transaction_intents", sa.Column("untold_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
 
 
 def downgrade() -> None:
+    op.drop_column("transaction_intents", "untold_since", schema="owned")
     op.execute(f"DELETE FROM owned.risk_events WHERE kind IN ({_KINDS})")  # noqa: S608 — constants of this module
     _known_kinds(_KINDS_BEFORE)
 
