@@ -247,6 +247,18 @@ async def test_logs_that_are_not_complete_decide_nothing(safe_office: Multisig) 
         await observe(safe_office.desk, warm)
     await safe_office.look()
     assert await status(safe_office, hash_) is ProposalStatus.READY
+    interrupted = (await safe_office.file(hash_)).state.interrupted
+    assert interrupted is not None
+    assert interrupted.by.startswith("looking at it: ")
+    await safe_office.look()
+    again = (await safe_office.file(hash_)).state.interrupted
+    assert again is not None
+    assert again.since == interrupted.since
+    async with safe_office.desk.database.write() as session:
+        await session.execute(update(Safe).values(seen_block=1))
+    await safe_office.look()
+    assert await status(safe_office, hash_) is ProposalStatus.EXECUTED
+    assert (await safe_office.file(hash_)).state.interrupted is None
 
 
 async def test_looking_again_or_twice_at_once_changes_nothing(safe_office: Multisig) -> None:

@@ -22,6 +22,7 @@ from paimon.domain.proposal import ProposalStatus
 from paimon.domain.safe import SafeName, rejection_at
 from paimon.domain.transaction import Call, Effect, IntentKind, IntentStatus
 from paimon.gateway.signer.process import running_signer
+from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.settings import SendingSettings
@@ -258,3 +259,17 @@ async def test_a_safes_nonce_that_no_event_explains_is_that_executions_own_reaso
     assert (await sending.intent(settlement)).status is IntentStatus.FINAL
     await keeper.finish()
     assert await keeper.status(hash_) is ProposalStatus.EXECUTED
+
+
+async def test_a_node_that_is_away_shows_on_the_safe_until_its_executions_go_on(keeper: Keeper) -> None:
+    hash_ = await keeper.office.propose("plan", keeper.office.harmless())
+    async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
+        cut_off = replace(keeper.office.desk, contracts=FundContracts(away, keeper.office.desk.contracts.addresses))
+        await execute_ready(cut_off, keeper=keeper.sending.keeper)
+    interrupted = (await keeper.office.file(hash_)).state.interrupted
+    assert interrupted is not None
+    assert interrupted.by.startswith("executing what is ready: node 127.0.0.1:9 ")
+    await keeper.office.look()
+    assert (await keeper.office.file(hash_)).state.interrupted == interrupted, "a look says nothing of executions"
+    await execute_ready(keeper.office.desk, keeper=keeper.sending.keeper)
+    assert (await keeper.office.file(hash_)).state.interrupted is None

@@ -55,6 +55,7 @@ STATES: Final[list[Wrong]] = [
     (Safe, {"nonce": 2}, "ck_safes_nonces_in_order"),
     (Safe, {"threshold": 0}, "ck_safes_threshold_can_be_reached"),
     (Safe, {"threshold": 3}, "ck_safes_threshold_can_be_reached"),
+    (Safe, {"interrupted_by": "a node"}, "ck_safes_interrupted_by_something"),
     (SafeProposal, {"nonce": -1}, "ck_safe_proposals_nonce_counts_up"),
     (SafeProposal, {"operation": 2}, "ck_safe_proposals_operation_known"),
     (SafeProposal, {"expires_at": EPOCH}, "ck_safe_proposals_expires_later"),

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import select
 
 from paimon.application.multisig.desk import SafeDesk
+from paimon.application.multisig.interruption import Stage, end_interruption, note_interruption
 from paimon.application.multisig.store import list_open, lock_safe, signatures_of, tally_of, transaction_of, view_of
 from paimon.application.transactions.intents import queue_intent, register_wallet
 from paimon.application.transactions.notes import close
@@ -47,12 +48,15 @@ def number_of(hash_: Hash32) -> int:
 
 
 async def execute_ready(desk: SafeDesk, *, keeper: Address) -> None:
-    """See to every Safe; whatever the node does not answer for now is seen to at the next run."""
+    """See to every Safe; whatever the node does not answer for now is shown, and seen to at the next run."""
     for name, address in desk.safes.items():
         try:
             await _execute(desk, address, keeper)
         except (RpcUnavailable, RpcError) as error:
             log.warning("execution.waits_for_node", safe=name, reason=str(error))
+            await note_interruption(desk.database, address, Stage.EXECUTION, str(error))
+        else:
+            await end_interruption(desk.database, address, Stage.EXECUTION)
 
 
 async def _execute(desk: SafeDesk, address: Address, keeper: Address) -> None:

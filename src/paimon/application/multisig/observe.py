@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.multisig.desk import SafeDesk
+from paimon.application.multisig.interruption import Stage, end_interruption, note_interruption
 from paimon.application.multisig.store import list_open, lock_safe, view_of
 from paimon.domain.chain import Address, BlockStamp, checksum, hex0x
 from paimon.domain.proposal import Execution, MissingExecutions, SafeView, by_nonce, outcome_of
@@ -30,14 +31,18 @@ BLOCKS_MAX: Final = 2_000
 
 
 async def observe_safes(desk: SafeDesk) -> None:
-    """Look at every Safe of the settings. What is wrong with one, or with the node, is told, and the others are looked at."""
+    """Look at every Safe of the settings. What is wrong with one, or with the node, is told and shown; the others go on."""
     for name, address in desk.safes.items():
         try:
             await observe(desk, address)
         except NotOurSafe as error:
             log.error("safe.unknown", safe=name, reason=str(error))
+            await note_interruption(desk.database, address, Stage.LOOK, str(error))
         except (MissingExecutions, RpcUnavailable, RpcError) as error:
             log.warning("safe.waits_for_node", safe=name, reason=str(error))
+            await note_interruption(desk.database, address, Stage.LOOK, str(error))
+        else:
+            await end_interruption(desk.database, address, Stage.LOOK)
 
 
 async def observe(desk: SafeDesk, address: Address) -> BlockStamp:

@@ -19,7 +19,7 @@ from paimon.application.multisig.store import (
     with_signatures,
 )
 from paimon.application.multisig.words import CallInWords, describe
-from paimon.application.transactions.queries import intents_for_request
+from paimon.application.transactions.queries import Interruption, intents_for_request, interruption_of
 from paimon.domain.chain import Address, Hash32
 from paimon.domain.proposal import ProposalStatus, SafeView, Tally, status_of
 from paimon.domain.safe import HashCard, SafeName, hash_card, typed_data
@@ -39,6 +39,7 @@ class ProposalState:
     safe_nonce: int
     status: ProposalStatus
     tally: Tally
+    interrupted: Interruption | None
     competing: list[Hash32]
     calls: list[CallInWords]
 
@@ -132,6 +133,7 @@ def _state(
         safe_nonce=view.nonce,
         status=status_of(row.outcome, counted, is_executing=is_executing, expires_at=row.expires_at, now=now),
         tally=counted,
+        interrupted=interruption_of(safe),
         competing=[each for each in rivals if each != row.hash],
         calls=describe(transaction_of(row), Address(row.safe), desk.contracts, multi_send=desk.multi_send),
     )

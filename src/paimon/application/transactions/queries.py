@@ -11,6 +11,7 @@ from sqlalchemy.orm import selectinload
 from paimon.domain.chain import Address
 from paimon.domain.nonce import missing_nonces
 from paimon.domain.transaction import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, WalletName
+from paimon.infrastructure.database.models.multisig import Safe
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 
 
@@ -27,7 +28,7 @@ class ChainSight:
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """What keeps the wallet's drives from their end, and since when."""
+    """What keeps a wallet's drives from their end, or the house from a Safe, and since when."""
 
     since: datetime
     by: str
@@ -99,17 +100,17 @@ async def _view(session: AsyncSession, wallet: Wallet, open_intents: int) -> Wal
         next_nonce=wallet.next_nonce,
         open_intents=open_intents,
         trouble=wallet.trouble,
-        interrupted=_interruption(wallet),
+        interrupted=interruption_of(wallet),
         seen=seen,
         in_flight=tuple(sorted(flying)),
         missing=missing_nonces(used_at_latest=unused, counter=wallet.next_nonce, held=held),
     )
 
 
-def _interruption(wallet: Wallet) -> Interruption | None:
-    if wallet.interrupted_since is None or wallet.interrupted_by is None:
+def interruption_of(row: Wallet | Safe) -> Interruption | None:
+    if row.interrupted_since is None or row.interrupted_by is None:
         return None
-    return Interruption(wallet.interrupted_since, wallet.interrupted_by)
+    return Interruption(row.interrupted_since, row.interrupted_by)
 
 
 def _sight(wallet: Wallet) -> ChainSight | None:

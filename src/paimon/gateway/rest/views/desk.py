@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from paimon.application.transactions.queries import WalletView
+from paimon.application.transactions.queries import Interruption, WalletView
 from paimon.domain.chain import hex0x
 from paimon.domain.desk import DeedKind, DeedState
 from paimon.domain.transaction import WalletName
@@ -30,10 +30,14 @@ class ChainSightView(ApiModel):
 
 
 class InterruptionView(ApiModel):
-    """What the node fails at, so that no drive of the wallet gets to its end."""
+    """What the node fails at, so that no drive of the wallet gets to its end, or a Safe is not looked at or executed."""
 
     since: Time
     by: str
+
+    @classmethod
+    def of(cls, interruption: Interruption | None) -> Self | None:
+        return None if interruption is None else cls(since=interruption.since, by=interruption.by)
 
 
 class SendingWalletView(ApiModel):
@@ -77,7 +81,7 @@ def _fields(wallet: WalletView, *, low_balance_wei: int, now: datetime) -> dict[
         "low_balance_wei": low_balance_wei,
         "low_gas": seen is not None and seen.balance_wei < low_balance_wei,
         "trouble": wallet.trouble,
-        "interrupted": wallet.interrupted and InterruptionView(since=wallet.interrupted.since, by=wallet.interrupted.by),
+        "interrupted": InterruptionView.of(wallet.interrupted),
     }
 
 

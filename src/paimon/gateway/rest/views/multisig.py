@@ -7,10 +7,12 @@ from pydantic import Field
 from paimon.application.multisig.queries import ProposalFile, ProposalState
 from paimon.application.multisig.sign import SIGNATURE_BYTES_MAX
 from paimon.application.multisig.words import CallInWords
+from paimon.application.transactions.queries import interruption_of
 from paimon.domain.chain import Address, Hash32, hex0x
 from paimon.domain.proposal import ProposalStatus
 from paimon.domain.safe import HashCard, Operation, SafeName
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
+from paimon.gateway.rest.views.desk import InterruptionView
 from paimon.gateway.rest.views.transactions import IntentView
 from paimon.infrastructure.database.models.multisig import Safe
 
@@ -26,6 +28,7 @@ class SafeView(ApiModel):
     next_nonce: int = Field(description="the nonce the next proposal gets")
     seen_block: int
     seen_at: Time
+    interrupted: InterruptionView | None = Field(description="passes by itself when the node answers again")
 
     @classmethod
     def of(cls, row: Safe) -> Self:
@@ -38,6 +41,7 @@ class SafeView(ApiModel):
             next_nonce=row.next_nonce,
             seen_block=row.seen_block,
             seen_at=row.seen_at,
+            interrupted=InterruptionView.of(interruption_of(row)),
         )
 
 
@@ -74,6 +78,7 @@ class ProposalView(ApiModel):
     nonce: int
     safe_nonce: int = Field(description="it can be executed when this has reached its nonce")
     status: ProposalStatus
+    interrupted: InterruptionView | None = Field(description="of its Safe; what was seen of it may be old then")
     reason: str
     proposed_by: AddressText | None = Field(description="null: this house, by a rule of its own")
     created_at: Time
@@ -172,6 +177,7 @@ def _fields(state: ProposalState) -> dict[str, Any]:
         "nonce": row.nonce,
         "safe_nonce": state.safe_nonce,
         "status": state.status,
+        "interrupted": InterruptionView.of(state.interrupted),
         "reason": row.reason,
         "proposed_by": None if row.proposed_by is None else Address(row.proposed_by),
         "created_at": row.created_at,

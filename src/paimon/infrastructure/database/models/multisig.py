@@ -46,6 +46,7 @@ class Safe(Base):
         *length_check(20, "address"),
         *length_check(32, "seen_hash"),
         CheckConstraint("next_nonce >= nonce AND nonce >= 0", name="nonces_in_order"),
+        CheckConstraint("(interrupted_since IS NULL) = (interrupted_by IS NULL)", name="interrupted_by_something"),
         CheckConstraint("threshold BETWEEN 1 AND cardinality(owners)", name="threshold_can_be_reached"),
         SCHEMA,
     )
@@ -58,6 +59,8 @@ class Safe(Base):
     seen_block: Mapped[int] = mapped_column(BigInteger)
     seen_hash: Mapped[HashBytes]
     seen_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    interrupted_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    interrupted_by: Mapped[str | None] = mapped_column(Text)
 
 
 class SafeProposal(Base):

@@ -1,4 +1,5 @@
-"""Risk events of what is waited for: a chain that is shorter than the books, and what a node does not tell of an intent."""
+"""Risk events of what is waited for: a chain that is shorter than the books, and what a node does not tell of an intent. What keeps
+this house from a Safe is shown on it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,9 +16,15 @@ _KINDS = "'CHAIN_BEHIND', 'EFFECT_UNTOLD'"
 def upgrade() -> None:
     _known_kinds(f"{_KINDS_BEFORE}, {_KINDS}")
     op.add_column("transaction_intents", sa.Column("untold_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
+    op.add_column("safes", sa.Column("interrupted_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
+    op.add_column("safes", sa.Column("interrupted_by", sa.Text(), nullable=True), schema="owned")
+    condition = "(interrupted_since IS NULL) = (interrupted_by IS NULL)"
+    op.create_check_constraint(op.f("ck_safes_interrupted_by_something"), "safes", condition, schema="owned")
 
 
 def downgrade() -> None:
+    op.drop_column("safes", "interrupted_by", schema="owned")
+    op.drop_column("safes", "interrupted_since", schema="owned")
     op.drop_column("transaction_intents", "untold_since", schema="owned")
     op.execute(f"DELETE FROM owned.risk_events WHERE kind IN ({_KINDS})")  # noqa: S608 — constants of this module
     _known_kinds(_KINDS_BEFORE)
