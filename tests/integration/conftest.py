@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.editions import Editions, Store
-from tests.support.multisig import FundSafes, Multisig, multisig
+from tests.support.multisig import FundSafes, Multisig, multisig, safe_policy
+from tests.support.plans import Plans, plans_of
 from tests.support.sending import Office
 from tests.support.signing import LARGE, client_of, make_policy
 from tests.support.testfund import TestFund
@@ -70,3 +71,14 @@ async def safe_office(fund_safes: FundSafes, database: Database, fund: TestFund)
     """Proposals to them."""
     async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
         yield multisig(fund_safes, fund_safes.desk(database, rpc))
+
+
+@pytest.fixture
+async def plans(safe_office: Multisig, fund: TestFund, tmp_path: Path) -> AsyncIterator[Plans]:
+    """People and workers around the three wallets."""
+    path = safe_policy(fund, safe_office.safes, tmp_path)
+    addresses = {name: parse_address(fund.people.address(name)) for name in ("keeper", "approver")}
+    desk = safe_office.desk
+    async with running_signer(path, new_ledger=True):
+        office = Office(fund, desk.database, desk.contracts, client_of(path), SendingSettings(**addresses))
+        yield plans_of(office, safe_office)

@@ -32,6 +32,7 @@ LIMITS: Final = {
     PlanWallet.WARM: WalletLimitSettings(plan=WARM_PLAN, day=WARM_DAY),
 }
 """As the signer's policy has them in these tests."""
+HUGE: Final = WalletLimitSettings(plan=10**9, day=10**9)
 
 
 @dataclass(frozen=True)
