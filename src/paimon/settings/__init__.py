@@ -1,0 +1,128 @@
+"""Every figure an operator can change, in one typed object read from the environment (`PAIMON_…`, nested by `__`).
+
+`PAIMON_ENV_FILE` (or `paimon --env-file`) names a file of the same variables; the environment wins over the file.
+Secrets are `SecretStr`, so that neither a log nor a traceback shows them.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
+
+from paimon.settings.base import ChecksumAddress, Group, Refusal, SettingsError
+from paimon.settings.chain import ChainSettings, FinalitySettings, FundSettings
+from paimon.settings.people import ApiSettings, ApprovalRuleSettings, ApprovalSettings, AuthSettings
+from paimon.settings.running import (
+    DatabaseSettings,
+    HealthSettings,
+    LeaseSettings,
+    LogSettings,
+    MetricsSettings,
+    NavSettings,
+    QueueSettings,
+    RedisSettings,
+    RetentionSettings,
+    ScheduleSettings,
+)
+from paimon.settings.sending import LowBalanceSettings, SendingSettings, SignerSettings, WalletLimitSettings
+
+__all__ = [
+    "ApiSettings",
+    "ApprovalRuleSettings",
+    "ApprovalSettings",
+    "AuthSettings",
+    "ChainSettings",
+    "ChecksumAddress",
+    "DatabaseSettings",
+    "FinalitySettings",
+    "FundSettings",
+    "Group",
+    "HealthSettings",
+    "LeaseSettings",
+    "LogSettings",
+    "LowBalanceSettings",
+    "MetricsSettings",
+    "NavSettings",
+    "QueueSettings",
+    "RedisSettings",
+    "Refusal",
+    "RetentionSettings",
+    "ScheduleSettings",
+    "SendingSettings",
+    "Settings",
+    "SettingsError",
+    "SignerSettings",
+    "WalletLimitSettings",
+    "env_file_from",
+    "load_settings",
+]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="PAIMON_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    database: DatabaseSettings
+    redis: RedisSettings
+    chain: ChainSettings
+    fund: FundSettings
+    sending: SendingSettings
+    signer: SignerSettings
+    auth: AuthSettings
+    approval: ApprovalSettings = ApprovalSettings()
+    api: ApiSettings = ApiSettings()
+    queue: QueueSettings = QueueSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    nav: NavSettings = NavSettings()
+    retention: RetentionSettings = RetentionSettings()
+    lease: LeaseSettings = LeaseSettings()
+    health: HealthSettings = HealthSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+
+
+def env_file_from(environment: Mapping[str, str]) -> Path | None:
+    """The settings file `PAIMON_ENV_FILE` names, if any."""
+    return Path(named) if (named := environment.get("PAIMON_ENV_FILE")) else None
+
+
+def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from the environment and a file.
+
+    Raises:
+        SettingsError: with one line per wrong or missing variable.
+    """
+    env_file = env_file or env_file_from(os.environ)
+    if env_file is not None and not env_file.is_file():
+        raise SettingsError(f"settings file {env_file} does not exist (PAIMON_ENV_FILE or --env-file)")
+    try:
+        return Settings(_env_file=env_file, **overrides)
+    except ValidationError as error:
+        problems = error.errors(include_input=False)
+        lines = [line for each in problems for line in _explain(each["type"], each["loc"], each["msg"])]
+    except UnreadableSetting as error:
+        lines = [f"  {error}: a group is set by its single variables, PAIMON_GROUP__NAME"]
+    raise SettingsError("settings are incomplete or wrong:\n" + "\n".join(lines))
+
+
+def _explain(kind: str, location: tuple[int | str, ...], message: str) -> Iterator[str]:
+    """One line per variable that is to be set, or set otherwise."""
+    names = [str(part).upper() for part in location]
+    if kind == "missing" and len(names) == 1:  # a whole group: name what it cannot do without
+        group = Settings.model_fields[str(location[0])].annotation
+        if isinstance(group, type) and issubclass(group, Group):
+            for name, field in group.model_fields.items():
+                if field.is_required():
+                    yield f"  PAIMON_{names[0]}__{name.upper()}: {message}"
+        return
+    if kind == "extra_forbidden":
+        message = "no such setting"
+        if len(names) == 1:  # a file's variable, given by its full name
+            yield f"  {names[0]}: {message}"
+            return
+    yield f"  PAIMON_{'__'.join(names)}: {message}"
