@@ -163,12 +163,29 @@ async def test_a_log_is_skipped_by_an_admins_signature_and_one_decision_waits_at
 
 @pytest.mark.usefixtures("set_aside")
 async def test_at_the_terminal_whoever_decides_is_named_and_must_be_one_who_may(desk: Desk, house: House, dead: int) -> None:
+    await _record_one_more_each(house.database)
     with Programs() as programs:
-        await _decide_at_the_terminal(desk, dead, partial(_said, programs, environment_of(desk.settings)))
+        said = partial(_said, programs, environment_of(desk.settings))
+        await _decide_at_the_terminal(desk, dead, said)
+        _, left_out = await said("quarantine", "show", "2", "0")
+        assert left_out.splitlines()[1] == "    left out"
+        _, applied = await said("quarantine", "show", "2", "1")
+        assert "2 1 applied RedemptionManager RedemptionApproved" in applied
+        assert "left out" not in applied
     first, second = await remedies(house.database)
     assert (first.kind, first.signature, second.kind, second.typed_data) == ("replay_reaction", None, "skip_log", None)
     async with house.database.read() as session:
         assert (await session.get_one(RawLog, (1, 0))).status is LogStatus.QUARANTINED, "it waits for a worker"
+
+
+async def _record_one_more_each(database: Database) -> None:
+    """A log that was left out, and one that is in the books."""
+    async with database.write() as session:
+        block = await add_block(session, 2)
+        for index, status in enumerate((LogStatus.SKIPPED, LogStatus.APPLIED)):
+            log = log_row(block, "RedemptionApproved", 2, {"requestId": "2"}, index=index)
+            log.status = status
+            session.add(log)
 
 
 async def _said(programs: Programs, env: dict[str, str], *words: str) -> tuple[int, str]:
@@ -186,6 +203,7 @@ async def _decide_at_the_terminal(desk: Desk, dead: int, said: Callable[..., Awa
     code, refusal = await said("outbox", "replay", str(dead), "--by", otto, *why)
     assert (code, "will be tried by itself" in refusal) == (2, True)
 
+    assert "2 logs set aside" in (await said("quarantine"))[1]
     assert (
         f"1 0 quarantined RedemptionManager RedemptionApproved, about request 1, {desk.people.address('ivan')}"
         in (await said("quarantine"))[1]

@@ -53,7 +53,7 @@ async def test_a_snapshot_by_hand_and_the_change_between_two(
     assert told.wait() == 0, told.said
     trading = next(line.split() for line in told.said.splitlines() if line.startswith("trading"))
     assert trading[1:] == ["-200.000000000000000000", "-0.000008333333333334"]
-    assert told.said.splitlines()[-1] == "explained through 1 intervals; unexplained: 0"
+    assert told.said.splitlines()[-1] == "explained through 1 interval; unexplained: 0"
 
 
 async def test_what_is_unexplained_ends_with_1(programs: Programs, env: dict[str, str], house: House, fund: TestFund) -> None:

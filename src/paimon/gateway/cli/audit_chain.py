@@ -16,6 +16,7 @@ from paimon.application.event_listener.fetch import InconsistentAnswer
 from paimon.composition import open_endpoint, open_rpc
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
+from paimon.gateway.cli.words import counted
 from paimon.infrastructure.blockchain.finality import require_chain
 from paimon.infrastructure.blockchain.receipts import ReceiptsNotServed
 from paimon.infrastructure.database import version
@@ -45,7 +46,7 @@ def audit_now(context: typer.Context, first: First, last: Last, endpoint: Endpoi
         audited = asyncio.run(_audit(load_settings(context.obj), first, last, endpoint))
     for each in audited.differences:
         print(each)
-    print(f"{audited.blocks} blocks audited, the receipts of {audited.receipts_of} of them read")
+    print(f"{counted(audited.blocks, 'block')} audited, the receipts of {audited.receipts_of} of them read")
     print(f"differences: {len(audited.differences)}")
     if audited.differences:
         raise typer.Exit(1)

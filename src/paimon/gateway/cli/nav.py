@@ -12,6 +12,7 @@ from paimon.composition import open_house, require_ready
 from paimon.domain.chain import checksum, hex0x
 from paimon.domain.nav_parts import Explanation, Group, Part
 from paimon.gateway.cli.process import explained, refuse
+from paimon.gateway.cli.words import counted
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer(help="NAV: why it moved.")
@@ -75,7 +76,7 @@ def _print(told: Explanation) -> None:
             for part in parts:
                 line(f"    {_name(part)}", part.amount, part.per_share, _events(part))
     line("after", told.end.net_assets, told.end.nav_per_share)
-    print(f"explained through {told.steps} intervals; unexplained: {len(told.unexplained)}")
+    print(f"explained through {counted(told.steps, 'interval')}; unexplained: {len(told.unexplained)}")
 
 
 def _name(part: Part) -> str:

@@ -1,6 +1,7 @@
 """`paimon quarantine`: logs that could not be read or applied, and what becomes of them."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -12,7 +13,9 @@ from paimon.domain.chain import checksum, hex0x
 from paimon.domain.remedy import RemedyKind
 from paimon.gateway.cli.process import explained, refuse
 from paimon.gateway.cli.remedies import SHOWN_MAX, By, Reason, decide, remedy_line
+from paimon.gateway.cli.words import counted
 from paimon.infrastructure.database import version
+from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import Settings, load_settings
 
@@ -62,8 +65,8 @@ async def _list(settings: Settings) -> list[str]:
         await version.require_current(house.database.engine)
         async with house.database.read() as session:
             found = await list_set_aside(session, PageRequest(1, SHOWN_MAX), house.contracts.abis)
-    title = f"{found.total} logs set aside" + (f", the newest {SHOWN_MAX}:" if found.total > SHOWN_MAX else "")
-    return [title, *(_line(each) for each in found.items)]
+    title = f"{counted(found.total, 'log')} set aside" + (f", the newest {SHOWN_MAX}:" if found.total > SHOWN_MAX else "")
+    return [title, *(line for each in found.items for line in _lines(each))]
 
 
 async def _show(settings: Settings, place: Place) -> list[str]:
@@ -77,7 +80,7 @@ async def _show(settings: Settings, place: Place) -> list[str]:
             decided = await remedies_for(session, place)
     log = found.log
     return [
-        _line(found),
+        *_lines(found),
         f"    of {checksum(log.address)} in transaction {hex0x(log.tx_hash)}",
         *(f"    topic {hex0x(each)}" for each in log.topics),
         f"    data {hex0x(log.data)}",
@@ -85,8 +88,10 @@ async def _show(settings: Settings, place: Place) -> list[str]:
     ]
 
 
-def _line(found: SetAside) -> str:
+def _lines(found: SetAside) -> Iterator[str]:
     log = found.log
     about = [*([f"request {log.request_id}"] if log.request_id is not None else []), *map(checksum, found.addresses)]
     name = f"{log.block_number} {log.log_index} {log.status} {log.contract} {log.event or 'undecodable'}"
-    return f"{name}, about {', '.join(about) or 'nobody it names'}\n    {log.reason or 'left out'}"
+    yield f"{name}, about {', '.join(about) or 'nobody it names'}"
+    if (why := "left out" if log.status is LogStatus.SKIPPED else log.reason) is not None:
+        yield f"    {why}"

@@ -14,6 +14,7 @@ from paimon.composition import open_house, require_ready
 from paimon.domain.risk import NotAnOwner, RiskEvent, RiskEventClosed, parse_owner, shown_owner
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
+from paimon.gateway.cli.words import counted
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.database import version
 from paimon.settings import Settings, load_settings
@@ -38,7 +39,7 @@ def reconcile_now(context: typer.Context, assign: Assign = None) -> None:
         result = asyncio.run(_compare(settings))
     for event in result.events:
         print(_line(event, result.compared_at))
-    print(f"{result.figures_compared} figures compared at block {result.at}")
+    print(f"{counted(result.figures_compared, 'figure')} compared at block {result.at}")
     print(f"differences: {len(result.differences)}")
     if result.differences:
         raise typer.Exit(1)

@@ -18,6 +18,7 @@ from paimon.domain.risk import RiskEvent
 from paimon.gateway.cli.opened import opened_owner
 from paimon.gateway.cli.process import explained, rare_collections
 from paimon.gateway.cli.replay import shown_progress
+from paimon.gateway.cli.words import counted
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leadership import owner_name
 from paimon.infrastructure.database.version import require_current
@@ -113,13 +114,13 @@ def _tell_done(done: Recovered) -> None:
     print("gone, above it:")
     _tell_rows(done.plan)
     for table, rows in done.rows_changed.items():
-        print(f"  {table}: {rows} rows rebuilt")
+        print(f"  {table}: {counted(rows, 'row')} rebuilt")
     _tell_effects(done.plan)
 
 
 def _tell_rows(plan: Plan) -> None:
     for table, rows in plan.rows.items():
-        print(f"  {table}: {rows} rows")
+        print(f"  {table}: {counted(rows, 'row')}")
 
 
 def _tell_effects(plan: Plan) -> None:

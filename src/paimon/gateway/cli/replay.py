@@ -17,6 +17,7 @@ from paimon.application.books.replay import Checked, Replayed, check, replay
 from paimon.composition import open_house
 from paimon.gateway.cli.opened import opened_owner
 from paimon.gateway.cli.process import explained, rare_collections, refuse
+from paimon.gateway.cli.words import counted
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.settings import Settings, load_settings
 
@@ -32,7 +33,7 @@ def replay_now(context: typer.Context, only_check: OnlyCheck = False, examples: 
     began = time.monotonic()
     with explained(), rare_collections():
         done = asyncio.run(_run(load_settings(context.obj), only_check=only_check, examples=examples))
-    print(f"{done.logs} logs folded up to block {done.at} in {time.monotonic() - began:.1f} s")
+    print(f"{counted(done.logs, 'log')} folded up to block {done.at} in {time.monotonic() - began:.1f} s")
     if isinstance(done, Replayed):
         _tell_changes(done)
     else:
@@ -41,7 +42,7 @@ def replay_now(context: typer.Context, only_check: OnlyCheck = False, examples: 
 
 def _tell_changes(done: Replayed) -> None:
     for table, rows in done.rows_changed.items():
-        print(f"{table}: {rows} rows put right")
+        print(f"{table}: {counted(rows, 'row')} put right")
     if not done.rows_changed:
         print("every row was right already")
     print(f"the listener was held for {done.listener_held_seconds:.2f} s")
