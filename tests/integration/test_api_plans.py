@@ -85,7 +85,9 @@ async def test_what_was_signed_is_handed_in_once_and_shown(desk: Desk, fund: Tes
     listed = await desk.get("/desk/plans", open="true", wallet="hot", plan="rebalance of Monday")
     require_example(listed, "plans")
     (found,) = listed.json()["data"]["items"]
-    assert found["calls"][0]["intent"]["key"] == "plan:buy-1:0"
+    intent = found["calls"][0]["intent"]
+    assert intent["key"] == "plan:buy-1:0"
+    assert (intent["requestId"], intent["planId"], intent["planPlace"]) == (None, data["id"], 0)
     for nothing in ({"open": "false"}, {"wallet": "warm"}, {"plan": "another"}):
         assert (await desk.get("/desk/plans", **nothing)).json()["data"]["items"] == []
     one = await desk.get(f"/desk/plans/{data['id']}")

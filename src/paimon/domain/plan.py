@@ -100,6 +100,11 @@ def step_number(plan_id: UUID, place: int) -> int:
     return plan_id.int << 8 | place
 
 
+def step_of(number: int) -> tuple[UUID, int]:
+    """The plan and the place that a call's number stands for."""
+    return UUID(int=number >> 8), number & 0xFF
+
+
 def has_drifted(signed: RawAmount, now: RawAmount) -> bool:
     return abs(now - signed) * BPS_ONE > signed * DRIFT_MAX
 

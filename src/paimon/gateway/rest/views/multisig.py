@@ -128,7 +128,7 @@ class ProposalDetailView(ProposalView):
     operation: str
     hash_card: HashCardView
     signatures: list[SafeSignatureView]
-    intents: list[IntentView] = Field(description="this house's own executions; `requestId` is the hash as a number")
+    intents: list[IntentView] = Field(description="this house's own executions")
     executed_outside: bool = Field(description="its nonce was used by a transaction that is none of this house's")
     signing: dict[str, Any] | None = Field(description="for eth_signTypedData_v4; null when it takes no more signatures")
 

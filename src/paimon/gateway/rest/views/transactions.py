@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from paimon.domain.intent_subject import subject_of
 from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus, TxChannel
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
@@ -57,8 +58,11 @@ class IntentSummary(ApiModel):
     status: IntentStatus
     wallet: AddressText
     to: AddressText
-    request_id: BigInt
+    request_id: BigInt | None = Field(description="of a redemption; null where it is about something else")
     ticket_id: str | None
+    plan_id: UUID | None = Field(description="the plan whose call this is: `/desk/plans/{planId}`")
+    plan_place: int | None = Field(description="which of its calls, counted from 0")
+    safe_tx_hash: HashText | None = Field(description="the Safe's transaction it executes: `/multisig/proposals/{safeTxHash}`")
     unfunded: bool
     reason: str | None
     created_at: Time
@@ -81,6 +85,7 @@ class IntentView(IntentSummary):
 
 
 def _fields(intent: TransactionIntent) -> dict[str, object]:
+    subject = subject_of(intent.kind, intent.request_id)
     return {
         "id": intent.id,
         "key": intent.idempotency_key,
@@ -88,8 +93,11 @@ def _fields(intent: TransactionIntent) -> dict[str, object]:
         "status": intent.status,
         "wallet": intent.wallet,
         "to": intent.to_address,
-        "request_id": intent.request_id,
+        "request_id": subject.request_id,
         "ticket_id": intent.ticket_id,
+        "plan_id": subject.plan_id,
+        "plan_place": subject.plan_place,
+        "safe_tx_hash": subject.safe_tx_hash,
         "unfunded": intent.unfunded,
         "reason": intent.reason,
         "created_at": intent.created_at,

@@ -1,0 +1,33 @@
+"""What an intent is about comes back out of the number that was kept of it."""
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.application.multisig.execute import number_of
+from paimon.domain.chain import Hash32
+from paimon.domain.intent_subject import IntentSubject, subject_of
+from paimon.domain.plan import step_number
+from paimon.domain.transaction import IntentKind
+from paimon.domain.units import UINT256_MAX
+
+pytestmark = pytest.mark.unit
+
+REDEMPTIONS = frozenset(IntentKind) - {IntentKind.PLAN_STEP, IntentKind.EXECUTE_SAFE}
+
+
+@given(st.uuids(), st.integers(0, 255))
+def test_a_step_is_of_its_plan_and_of_no_redemption(plan: UUID, place: int) -> None:
+    assert subject_of(IntentKind.PLAN_STEP, step_number(plan, place)) == IntentSubject(plan_id=plan, plan_place=place)
+
+
+@given(st.binary(min_size=32, max_size=32).map(Hash32))
+def test_an_execution_is_of_what_the_owners_signed_and_of_no_redemption(hash_: Hash32) -> None:
+    assert subject_of(IntentKind.EXECUTE_SAFE, number_of(hash_)) == IntentSubject(safe_tx_hash=hash_)
+
+
+@given(st.sampled_from(sorted(REDEMPTIONS)), st.integers(0, UINT256_MAX))
+def test_everything_else_is_of_a_redemption(kind: IntentKind, number: int) -> None:
+    assert subject_of(kind, number) == IntentSubject(request_id=number)
