@@ -209,3 +209,32 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
         health = (await cut_off.get("/system/health", by=None)).json()["data"]
         parts = {each["name"]: each["status"] for each in health["parts"]}
         assert (health["status"], parts["node"]) == ("degraded", "down")
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "words"),
+    [
+        ("/fund/overview?blok=98", "blok", "there is no such parameter; this endpoint has block"),
+        (
+            "/redemptions?stauts=PENDING",
+            "stauts",
+            "there is no such parameter; this endpoint has status, channel, owner, startDate, endDate, page, pageSize, format",
+        ),
+        ("/redemptions?page=1&status=SETTLED&page=2", "page", "is given 2 times, and may be given once"),
+        ("/system/config?verbose", "verbose", "there is no such parameter; this endpoint has none"),
+        ("/redemptions/1?block=98", "block", "there is no such parameter; this endpoint has none"),
+        ("/health/live?x=1", "x", "there is no such parameter; this endpoint has none"),
+    ],
+)
+async def test_a_query_parameter_that_is_not_there_is_not_passed_over(
+    desk: Desk, query: str, field: str, words: str
+) -> None:
+    answer = await desk.client.get(f"/api/v1{query}", headers={"Authorization": f"Bearer {desk.token('willa')}"})
+    assert refused(answer) == (400, "VALIDATION_ERROR")
+    assert answer.json()["error"]["details"] == [{"field": field, "message": words}]
+
+
+async def test_every_problem_of_a_query_is_named_at_once(desk: Desk) -> None:
+    answer = await desk.client.post("/api/v1/auth/challenge?a=1&b=2&b=3", json={"address": "0x" + "11" * 20})
+    assert refused(answer) == (400, "VALIDATION_ERROR")
+    assert [each["field"] for each in answer.json()["error"]["details"]] == ["a", "b"]

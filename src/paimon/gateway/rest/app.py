@@ -7,10 +7,11 @@ from importlib.metadata import version
 from typing import Final
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from paimon.composition import House, open_house, require_ready
 from paimon.gateway.rest import errors
+from paimon.gateway.rest.known_queries import refuse_unknown_queries
 from paimon.gateway.rest.openapi import describe
 from paimon.gateway.rest.request_frame import RequestFrame
 from paimon.gateway.rest.routes import (
@@ -74,12 +75,12 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    api = APIRouter(prefix=BASE)
+    api = APIRouter(prefix=BASE, dependencies=[Depends(refuse_unknown_queries)])
     for group in (auth, fund, nav, register, redemptions, approvals, plans, desk, multisig, risk, remedies, system):
         api.include_router(group.router)
     api.include_router(system.probes)
-    api.include_router(endpoint.router)
     app.include_router(api)
+    app.include_router(endpoint.router, prefix=BASE)
     app.include_router(system.probes, include_in_schema=False)  # where a load balancer looks
     errors.install(app)
     app.add_middleware(RequestFrame, body_bytes_max=settings.api.body_bytes_max)
