@@ -226,9 +226,7 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
         ("/health/live?x=1", "x", "there is no such parameter; this endpoint has none"),
     ],
 )
-async def test_a_query_parameter_that_is_not_there_is_not_passed_over(
-    desk: Desk, query: str, field: str, words: str
-) -> None:
+async def test_a_query_parameter_that_is_not_there_is_not_passed_over(desk: Desk, query: str, field: str, words: str) -> None:
     answer = await desk.client.get(f"/api/v1{query}", headers={"Authorization": f"Bearer {desk.token('willa')}"})
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"] == [{"field": field, "message": words}]

@@ -46,9 +46,16 @@ async def test_a_snapshot_by_hand_and_the_change_between_two(
     FundLife(fund).buy("RWAC", 100_000)  # through the swap helper, at 0.2 % from the price
     await record_all(house, fund)
     assert programs.start("snapshot", env=env).wait() == 0
-    told = programs.start("nav", "explain", "--from", str(fund.node.rpc.head().number - 3), "--to", "2100-01-01", env=env)
-    assert told.wait() == 2, told.said
-    assert "nothing lies" in told.said
+    for ends, words in (
+        (("--from", "1", "--to", "2100-01-01"), "2100-01-01 has not begun"),
+        (("--from", "5", "--to", "5"), "there is no snapshot of the fund at or before block 5; the first is of block"),
+    ):
+        told = programs.start("nav", "explain", *ends, env=env)
+        assert told.wait() == 2, told.said
+        assert words in told.said
+    told = programs.start("nav", "explain", "--from", first["block"].split(" of ")[1].split()[0], env=env)
+    assert told.wait() == 0, told.said
+    assert told.said.splitlines()[0].endswith("UTC, the fund's first snapshot")
     told = programs.start("nav", "explain", "--from", first["block"].split()[0].removeprefix("#"), env=env)
     assert told.wait() == 0, told.said
     trading = next(line.split() for line in told.said.splitlines() if line.startswith("trading"))

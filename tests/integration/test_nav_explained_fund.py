@@ -15,7 +15,8 @@ from tests.support.books import record_all
 from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.testfund import ARTIFACTS, CONTRACTS, DAY, WAD, TestFund, start_fund
 
-from paimon.application.books.explain import Point, explain_range, load_happenings, report_unexplained
+from paimon.application.books.explain import explain_range, load_happenings, report_unexplained
+from paimon.application.books.range_ends import Point
 from paimon.composition import House, open_house
 from paimon.domain.chain import BlockStamp, Hash32, checksum, parse_address
 from paimon.domain.nav_explain import explain
@@ -213,12 +214,51 @@ async def test_the_waterfall_over_rest(desk: Desk, house: House, fund: TestFund,
     (trade,) = data["lines"][0]["parts"]
     assert (trade["token"], trade["eventCount"]) == (life.asset("RWAC").address, 2)
     assert data["unexplained"] is False
-    newest = await desk.get("/fund/nav/explain", startDate=str((before.at.timestamp + timedelta(days=1)).date()))
-    assert newest.status_code == 400  # a snapshot is no interval
-    assert newest.json()["error"]["details"][0]["field"] == "to"
-    assert (await explained(desk, {"from": 0})).status_code == 404
-    for query in ({}, {"from": 1, "startDate": "2026-01-01"}, {"from": 1, "to": 2, "endDate": "2026-01-01"}, {"from": -1}):
-        assert (await explained(desk, query)).status_code == 400
+    assert data["sinceFirst"] is False
+
+
+async def test_ends_that_explain_nothing_are_refused_in_words_of_their_own(
+    desk: Desk, house: House, fund: TestFund, life: FundLife
+) -> None:
+    first = (await snapshot_now(house, fund)).at
+    life.buy("RWAC", 100_000)
+    last = (await snapshot_now(house, fund)).at
+    block, ahead = last.number, str((last.timestamp + timedelta(days=400)).date())
+    both = "are both given; give one of them"
+    for query, field, words in (
+        ({}, "from", "give a block as from, or a day as startDate"),
+        ({"from": 1, "startDate": "2026-01-01"}, "from", f"from and startDate {both}"),
+        ({"from": 1, "to": 2, "endDate": "2026-01-01"}, "to", f"to and endDate {both}"),
+        ({"from": -1}, "from", "greater than or equal to 0"),
+        ({"from": 99_999_999}, "from", "block 99999999 is not recorded; blocks"),
+        ({"from": block, "to": 99_999_999}, "to", "block 99999999 is not recorded; blocks"),
+        ({"startDate": ahead}, "startDate", f"{ahead} has not begun; blocks"),
+        ({"from": block, "endDate": ahead}, "endDate", f"{ahead} has not begun; blocks"),
+        ({"from": block, "to": first.number}, "to", f"reversed: block {block} lies after block {first.number}"),
+        ({"from": block, "to": block}, "to", f"both ends are block {block}: give an earlier and a later one"),
+        ({"from": block}, "to", f"from block {block} to now no snapshot was kept: both ends are that of block {block}"),
+    ):
+        answer = await explained(desk, query)
+        assert answer.status_code == 400, query
+        (detail,) = answer.json()["error"]["details"]
+        assert (detail["field"], words in detail["message"]) == (field, True), detail
+    too_early = await explained(desk, {"from": first.number - 1})
+    assert too_early.status_code == 404
+    assert f"; the first is of block {first.number}, " in too_early.json()["error"]["message"]
+
+
+async def test_from_the_funds_first_day_on_is_from_its_first_snapshot_and_says_so(
+    desk: Desk, house: House, fund: TestFund, life: FundLife
+) -> None:
+    first = (await snapshot_now(house, fund)).at
+    life.buy("RWAC", 100_000)
+    await snapshot_now(house, fund)
+    day = first.timestamp.date()
+    told = (await explained(desk, {"startDate": str(day)})).json()["data"]
+    assert (told["from"]["blockNumber"], told["sinceFirst"]) == (first.number, True)
+    before = await explained(desk, {"startDate": str(day - timedelta(days=1))})
+    assert before.status_code == 404
+    assert f"the first is of block {first.number}, {first.timestamp:%Y-%m-%d %H:%M:%S} UTC" in before.text
 
 
 # ------------------------------------------------------------------------------------------------ months of market

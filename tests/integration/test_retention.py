@@ -22,8 +22,9 @@ from tests.support.series_histories import (
     put_snapshots,
 )
 
-from paimon.application.books.explain import Point, explain_range
+from paimon.application.books.explain import explain_range
 from paimon.application.books.nav import publish_nav
+from paimon.application.books.range_ends import Point
 from paimon.application.retention import apply_retention, days_kept
 from paimon.domain.snapshot import FundSnapshot
 from paimon.infrastructure.database.models.base import table_of

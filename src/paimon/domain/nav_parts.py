@@ -63,6 +63,8 @@ class Explanation:
     parts: tuple[Part, ...]
     divisions: int
     steps: int = 1
+    since_first: bool = False
+    """The fund's first day was asked for, and the range begins with its first snapshot."""
 
     def __post_init__(self) -> None:
         amount, per_share = sum(each.amount for each in self.parts), sum(each.per_share for each in self.parts)

@@ -7,6 +7,8 @@
 So an answer always says which block it is true at, and that may be an earlier one than was asked for. It is never a later.
 """
 
+from dataclasses import dataclass
+
 import orjson
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,8 +28,27 @@ class NothingYet(Exception):
 class BlockNotRecorded(Exception):
     """The block lies before the fund's first one, or has not been recorded yet; the message says which have."""
 
+    def __init__(self, message: str, field: str = "block") -> None:
+        super().__init__(message)
+        self.field = field
 
-_RANGE = text("SELECT min(number), max(number) FROM derived.blocks")
+
+@dataclass(frozen=True, slots=True)
+class RecordedRange:
+    """The first recorded block, and the last."""
+
+    first: int
+    here: BlockStamp
+
+
+_FIRST = text("SELECT min(number) FROM derived.blocks")
+
+
+async def recorded_range(session: ReadSession) -> RecordedRange | None:
+    """None before the listener's first batch."""
+    here = await chain_position(session)
+    first = (await session.execute(_FIRST)).scalar()
+    return None if here is None or first is None else RecordedRange(first, here)
 
 
 async def recorded_block(session: ReadSession, block: int | None) -> BlockStamp:
@@ -36,14 +57,12 @@ async def recorded_block(session: ReadSession, block: int | None) -> BlockStamp:
     Raises:
         NothingYet, BlockNotRecorded.
     """
-    here = await chain_position(session)
-    first, last = (await session.execute(_RANGE)).one()
-    if here is None or first is None:
+    if (recorded := await recorded_range(session)) is None:
         raise NothingYet("No block of the fund has been recorded yet; the listener must be running. Try again shortly.")
     if block is None:
-        return here
-    if not first <= block <= last:
-        raise BlockNotRecorded(f"block {block} is not recorded; blocks {first} to {last} are")
+        return recorded.here
+    if not recorded.first <= block <= recorded.here.number:
+        raise BlockNotRecorded(f"block {block} is not recorded; blocks {recorded.first} to {recorded.here.number} are")
     row = (await session.scalars(select(Block).where(Block.number <= block).order_by(Block.number.desc()).limit(1))).one()
     return BlockStamp(row.number, Hash32(row.hash), row.timestamp)
 

@@ -5,14 +5,15 @@ its own hour, or of its own block where a snapshot followed it, and explaining a
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC
 from typing import Any, Final
 
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.books.overview import SnapshotNotFound
+from paimon.application.books.range_ends import KEPT, NothingBetween, Point, ends_of
 from paimon.application.books.snapshot_json import from_json
 from paimon.application.event_listener.react import BOOKS, RECONCILE
 from paimon.application.risk_control.keep import keep_facts
@@ -30,39 +31,19 @@ from paimon.infrastructure.database.models.owned import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 
-_KEPT: Final = (Observation.kind == "fund_snapshot", Observation.subject == "fund")
 _CHUNK: Final = 100
-
-
-class NothingBetween(Exception):
-    """Both ends are the same snapshot, or the second is the earlier one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """An end of a range: a block, or a moment; the newest snapshot at or before it is meant. Neither: the newest of all."""
-
-    block: int | None = None
-    moment: datetime | None = None
-
-    def __str__(self) -> str:
-        if self.block is not None:
-            return f"block {self.block}"
-        return f"{self.moment:%Y-%m-%d %H:%M:%S} UTC" if self.moment else "now"
 
 
 async def explain_range(database: Database, start: Point, end: Point, *, steps_max: int) -> Explanation:
     """The change between two snapshots, through at most `steps_max` of those between them, evenly chosen.
 
     Raises:
-        SnapshotNotFound, NothingBetween.
+        BlockNotRecorded, SnapshotNotFound, NothingBetween.
     """
     async with database.read() as session:
-        first, last = await _block_at(session, start), await _block_at(session, end)
-        if first >= last:
-            raise NothingBetween(f"from {start} (snapshot at block {first}) to {end} (snapshot at block {last}) nothing lies")
-        blocks = await _blocks_between(session, first, last, steps_max=steps_max)
-        happened = _Recorded(await load_happenings(session, after=first, until=last))
+        ends = await ends_of(session, start, end)
+        blocks = await _blocks_between(session, ends.first, ends.last, steps_max=steps_max)
+        happened = _Recorded(await load_happenings(session, after=ends.first, until=ends.last))
         told: Explanation | None = None
         earlier: FundSnapshot | None = None
         async for snapshot in _snapshots(session, blocks):
@@ -71,8 +52,8 @@ async def explain_range(database: Database, start: Point, end: Point, *, steps_m
                 told = step if told is None else chain((told, step))
             earlier = snapshot
     if told is None:
-        raise SnapshotNotFound(f"the snapshots from block {first} to {last} are gone")
-    return told
+        raise SnapshotNotFound(f"the snapshots from block {ends.first} to {ends.last} are gone")
+    return replace(told, since_first=ends.since_first)
 
 
 async def report_unexplained(database: Database, snapshot: FundSnapshot, *, material: Bps = MATERIAL) -> Explanation | None:
@@ -90,19 +71,8 @@ async def report_unexplained(database: Database, snapshot: FundSnapshot, *, mate
     return told
 
 
-async def _block_at(session: AsyncSession, point: Point) -> int:
-    query = select(Observation.block_number).where(*_KEPT).order_by(Observation.block_number.desc()).limit(1)
-    if point.block is not None:
-        query = query.where(Observation.block_number <= point.block)
-    if point.moment is not None:
-        query = query.where(Observation.block_timestamp <= point.moment)
-    if (found := (await session.execute(query)).scalar()) is None:
-        raise SnapshotNotFound(f"there is no snapshot of the fund at or before {point}")
-    return int(found)
-
-
 async def _blocks_between(session: AsyncSession, first: int, last: int, *, steps_max: int) -> list[int]:
-    query = select(Observation.block_number).where(*_KEPT, Observation.block_number.between(first, last))
+    query = select(Observation.block_number).where(*KEPT, Observation.block_number.between(first, last))
     blocks = list(await session.scalars(query.order_by(Observation.block_number)))
     every = -(-(len(blocks) - 1) // steps_max)
     return [*blocks[:-1:every], blocks[-1]]
@@ -111,7 +81,7 @@ async def _blocks_between(session: AsyncSession, first: int, last: int, *, steps
 async def _snapshots(session: AsyncSession, blocks: Sequence[int]) -> AsyncIterator[FundSnapshot]:
     for start in range(0, len(blocks), _CHUNK):
         chunk = blocks[start : start + _CHUNK]
-        query = select(Observation.data).where(*_KEPT, Observation.block_number.in_(chunk)).order_by(Observation.block_number)
+        query = select(Observation.data).where(*KEPT, Observation.block_number.in_(chunk)).order_by(Observation.block_number)
         for data in await session.scalars(query):
             yield from_json(data)
 

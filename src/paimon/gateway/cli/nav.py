@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.books.explain import NothingBetween, Point, explain_range
+from paimon.application.books.as_of import BlockNotRecorded
+from paimon.application.books.explain import explain_range
 from paimon.application.books.overview import SnapshotNotFound, display
+from paimon.application.books.range_ends import NothingBetween, Point
 from paimon.composition import open_house, require_ready
 from paimon.domain.chain import checksum, hex0x
 from paimon.domain.nav_parts import Explanation, Group, Part
@@ -52,7 +54,7 @@ async def _explain(settings: Settings, start: Point, end: Point) -> Explanation:
         await require_ready(house)
         try:
             return await explain_range(house.database, start, end, steps_max=settings.nav.explain_steps_max)
-        except (SnapshotNotFound, NothingBetween) as error:
+        except (BlockNotRecorded, SnapshotNotFound, NothingBetween) as error:
             refuse(str(error))
 
 
@@ -67,7 +69,8 @@ def _print(told: Explanation) -> None:
         print(f"{name:<48} {money(amount):>36} {share(per_share):>24}{note}")
 
     for name, snapshot in (("from", told.start), ("to", told.end)):
-        print(f"{name:<6} block {snapshot.at} of {snapshot.at.timestamp:%Y-%m-%d %H:%M:%S} UTC")
+        first = ", the fund's first snapshot" if snapshot is told.start and told.since_first else ""
+        print(f"{name:<6} block {snapshot.at} of {snapshot.at.timestamp:%Y-%m-%d %H:%M:%S} UTC{first}")
     print(f"{'':<48} {'net assets':>36} {'per share':>24}")
     line("before", told.start.net_assets, told.start.nav_per_share)
     for group in Group:

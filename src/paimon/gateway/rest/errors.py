@@ -19,9 +19,9 @@ from paimon.application.accounts.users import NotPermitted
 from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatch
 from paimon.application.approval_workflow.store import TicketNotFound
 from paimon.application.books.as_of import BlockNotRecorded, NothingYet
-from paimon.application.books.explain import NothingBetween
 from paimon.application.books.nav import TooManyPoints
 from paimon.application.books.overview import SnapshotNotFound
+from paimon.application.books.range_ends import NothingBetween
 from paimon.application.multisig.desk import NoSuchSafe
 from paimon.application.multisig.propose import HashMismatch, ProposalConflict
 from paimon.application.multisig.sign import SignatureRefused
@@ -89,7 +89,7 @@ _NODE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain'
 TABLE: Final[Mapping[type[Exception], Rule]] = {
     InvalidInput: Rule(400, ErrorCode.VALIDATION_ERROR),
     BadPlan: Rule(400, ErrorCode.VALIDATION_ERROR),
-    BlockNotRecorded: Rule(400, ErrorCode.VALIDATION_ERROR, field="block"),
+    BlockNotRecorded: Rule(400, ErrorCode.VALIDATION_ERROR),
     MalformedMessage: Rule(400, ErrorCode.VALIDATION_ERROR, field="message"),
     NotAnOwner: Rule(400, ErrorCode.VALIDATION_ERROR, field="owner"),
     NothingBetween: Rule(400, ErrorCode.VALIDATION_ERROR, field="to"),
@@ -190,7 +190,7 @@ async def _on_known(request: Request, error: Exception) -> Response:
     if rule.status >= 500:
         log.error("request.unavailable", path=request.url.path, reason=f"{type(error).__name__}: {error}"[:500])
     message = rule.message or str(error)
-    field = error.field if isinstance(error, InvalidInput | BadPlan) else rule.field
+    field = error.field if isinstance(error, InvalidInput | BadPlan | BlockNotRecorded) else rule.field
     detail = error.code if isinstance(error, BadPlan) else None
     details = [ErrorDetail(field=field, code=detail, message=message)] if field else None
     return failure(rule.status, rule.code, message, details=details)

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
-from paimon.application.books.explain import Point, explain_range
+from paimon.application.books.explain import explain_range
 from paimon.application.books.nav import HistoryQuery, Interval, read_history
+from paimon.application.books.range_ends import Point
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, splice
 from paimon.gateway.rest.errors import InvalidInput
@@ -61,12 +62,14 @@ async def explain(
     start_date: Annotated[date | None, Query(alias="startDate", description="from the beginning of this UTC day")] = None,
     end_date: Annotated[date | None, Query(alias="endDate", description="to the end of this UTC day")] = None,
 ) -> Any:
-    """Each end is the newest kept snapshot at or before the block or day. The lines add up exactly; what no log tells of
-    is `unexplained`, and never hidden in rounding."""
-    if (start_block is None) == (start_date is None):
+    """Each end is the newest kept snapshot at or before the block or day; of the fund's first day, its first. The lines add up
+    exactly; what no log tells of is `unexplained`, and never hidden in rounding."""
+    if start_block is None and start_date is None:
         raise InvalidInput("from", "give a block as from, or a day as startDate")
+    if start_block is not None and start_date is not None:
+        raise InvalidInput("from", "from and startDate are both given; give one of them")
     if end_block is not None and end_date is not None:
-        raise InvalidInput("to", "give a block as to, or a day as endDate, or neither for the newest snapshot")
+        raise InvalidInput("to", "to and endDate are both given; give one of them, or neither for the newest snapshot")
     start = Point(start_block, datetime.combine(start_date, time.min, UTC) if start_date else None)
     end = Point(end_block, datetime.combine(end_date, time.max, UTC) if end_date else None)
     told = await explain_range(house.database, start, end, steps_max=house.settings.nav.explain_steps_max)

@@ -148,6 +148,9 @@ class ExplanationView(ApiModel):
     lines: list[LineView]
     unexplained: bool = Field(description="whether money, tokens, shares or a liability moved that no log tells of")
     rounding_bound: int = Field(description="integer divisions made: rounding is at most one unit for each")
+    since_first: bool = Field(
+        description="`from` is the fund's first snapshot, taken after the beginning of the day that was asked for"
+    )
     snapshots: int = Field(description="intervals that were explained one by one and added up")
 
     @property
@@ -175,5 +178,6 @@ class ExplanationView(ApiModel):
             ],
             unexplained=bool(told.unexplained),
             rounding_bound=told.divisions,
+            since_first=told.since_first,
             snapshots=told.steps,
         )
