@@ -181,6 +181,9 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
                 return program.said
 
             assert "only on the word of two nodes" in await recovery(code=2)
+            settings["PAIMON_CHAIN__ATTEMPTS_MAX"] = "1"
+            assert "no usable answer" in (said := await recovery("--endpoint", "http://127.0.0.1:9/key", code=2))
+            assert "(--endpoint)" in said
             second = ("--endpoint", other_url(fund))
             looked = await recovery(*second, code=1)
             assert f"to carry it out: paimon recover --to {trouble.kept} " in looked

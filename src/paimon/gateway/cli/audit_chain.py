@@ -42,7 +42,9 @@ def audit_now(context: typer.Context, first: First, last: Last, endpoint: Endpoi
 
     Beside a listener that goes on. Nothing in the books is changed; what differs is recorded anew from the chain.
     """
-    with explained():
+    if first > last:
+        refuse(f"the range is reversed: block {first} lies after block {last}; give the earlier one first")
+    with explained(node_of=_named(endpoint)):
         audited = asyncio.run(_audit(load_settings(context.obj), first, last, endpoint))
     for each in audited.differences:
         print(each)
@@ -57,12 +59,17 @@ async def _audit(settings: Settings, first: int, last: int, endpoint: str | None
     rpc = open_rpc(chain) if endpoint is None else open_endpoint(_url(endpoint), chain)
     async with opened_database(settings, process="audit-chain") as database, rpc:
         await version.require_current(database.engine)
-        await require_chain(rpc, chain.chain_id)
+        await require_chain(rpc, chain.chain_id, urls_of=_named(endpoint))
         try:
             with _progress() as progress:
                 return await audit_chain(database, rpc, first, last, progress=progress)
         except (InconsistentAnswer, ReceiptsNotServed) as error:
             refuse(f"the audit ended before it was through, with nothing changed but the blocks proven so far: {error}")
+
+
+def _named(endpoint: str | None) -> str:
+    """Where the URL of the node came from."""
+    return "PAIMON_CHAIN__RPC_URL" if endpoint is None else "--endpoint"
 
 
 def _url(endpoint: str) -> SecretStr:

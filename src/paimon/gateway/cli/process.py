@@ -29,17 +29,18 @@ def settings_for(context: typer.Context, process: str) -> Settings:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained(*, node_of: str = "PAIMON_CHAIN__RPC_URL") -> Iterator[None]:
     """Turn a refusal into its message on stderr and exit code 2.
 
-    A server that goes away between the checks at the start and the work gives the same: one sentence, no traceback.
+    A server that goes away between the checks at the start and the work gives the same: one sentence, no traceback. A node's
+    failure names `node_of`, where its URL came from.
     """
     try:
         yield
     except Refusal as refusal:
         refuse(str(refusal))
     except (RpcUnavailable, RpcError) as error:
-        refuse(f"{error} (PAIMON_CHAIN__RPC_URL)")
+        refuse(f"{error} ({node_of})")
 
 
 @contextmanager

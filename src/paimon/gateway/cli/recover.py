@@ -19,6 +19,7 @@ from paimon.gateway.cli.opened import opened_owner
 from paimon.gateway.cli.process import explained, rare_collections
 from paimon.gateway.cli.replay import shown_progress
 from paimon.gateway.cli.words import counted
+from paimon.infrastructure.blockchain.finality import require_chain
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leadership import owner_name
 from paimon.infrastructure.database.version import require_current
@@ -41,7 +42,10 @@ def recover_now(context: typer.Context, endpoint: Endpoints = None, to: To = Non
 
     Without --to nothing is changed, and the exit code is 1 when there is something to do.
     """
-    with explained(), rare_collections():
+    with (
+        explained(node_of="PAIMON_CHAIN__RPC_URL, or an --endpoint" if endpoint else "PAIMON_CHAIN__RPC_URL"),
+        rare_collections(),
+    ):
         settings = load_settings(context.obj)
         if to is None:
             plan, halted = asyncio.run(_look(settings, endpoint or []))
@@ -83,6 +87,9 @@ async def _witnesses(house: House, more: list[str]) -> AsyncIterator[Witnesses]:
             )
             for url in more
         ]
+        with explained(node_of="--endpoint"):
+            for each in others:
+                await require_chain(each, options.chain_id, urls_of="--endpoint")
         configured = [house.rpc.named(each.name) for each in house.rpc.endpoints() if Use.READ in each.uses]
         yield await Witnesses.called([*configured, *others], house.chain, chain_id=options.chain_id)
 

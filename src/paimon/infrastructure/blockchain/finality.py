@@ -154,11 +154,15 @@ def chain_adapter(chain_id: int, rules: Mapping[int, FinalitySettings] | None = 
     return adapter_of(wanted.rule)
 
 
-async def require_chain(rpc: Rpc, chain_id: int) -> None:
-    """Raises ChainMismatch, naming both ids, when an endpoint serves another chain. One that is merely down may come later."""
+_URLS: Final = "PAIMON_CHAIN__RPC_URL and PAIMON_CHAIN__MORE_RPC_URLS"
+
+
+async def require_chain(rpc: Rpc, chain_id: int, *, urls_of: str = _URLS) -> None:
+    """Raises ChainMismatch, naming both ids and where the URLs came from, when an endpoint serves another chain. One that is
+    merely down may come later."""
     for endpoint, served in (await rpc.chain_ids()).items():
         if served != chain_id:
             raise ChainMismatch(
                 f"node {endpoint} serves chain {served}, but PAIMON_CHAIN__CHAIN_ID is {chain_id}:"
-                " point PAIMON_CHAIN__RPC_URL and PAIMON_CHAIN__MORE_RPC_URLS at the right chain"
+                f" point {urls_of} at the right chain"
             )
