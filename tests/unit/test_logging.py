@@ -95,6 +95,7 @@ def test_a_process_writes_one_json_object_a_line_and_no_secret() -> None:
 def test_lines_for_people_hide_the_same() -> None:
     written = output_of("text")
     assert "noun.failed" in written
+    assert "\x1b" not in written, "no colours where nobody looks on"
     assert SECRET not in written
 
 

@@ -57,8 +57,9 @@ def configure_logging(*, process: str, level: str = "info", json_lines: bool = T
 
 
 def _console() -> structlog.dev.ConsoleRenderer:
-    """Lines for people. Tracebacks come formatted, so that they pass `hide_secrets`, and without local variables."""
-    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    """Lines for people, coloured where one looks on. Tracebacks come formatted, so that they pass `hide_secrets`, and without
+    local variables."""
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 
 def _drop_meta(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
