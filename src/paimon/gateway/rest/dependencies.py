@@ -16,6 +16,7 @@ from paimon.composition import House
 from paimon.domain.units import UINT256_MAX
 from paimon.domain.user import Permission, User
 from paimon.gateway.rest.errors import AuthRequired, InvalidInput
+from paimon.gateway.rest.validation_words import REQUEST_ID, TICKET_ID
 from paimon.infrastructure.database.paging import PageRequest
 
 _bearer = HTTPBearer(auto_error=False, description="the access token of POST /auth/verify", bearerFormat="JWT")
@@ -82,7 +83,7 @@ BlockDep = Annotated[int | None, Depends(get_block)]
 
 
 async def get_request_id(
-    request_id: Annotated[str, Path(alias="requestId", pattern="^[0-9]{1,78}$", description="a decimal number")],
+    request_id: Annotated[str, Path(alias="requestId", pattern=REQUEST_ID, description="a decimal number")],
 ) -> int:
     number = int(request_id)
     if number > UINT256_MAX:
@@ -94,4 +95,4 @@ RequestId = Annotated[int, Depends(get_request_id)]
 
 RiskEventId = Annotated[int, Path(alias="eventId", ge=1, lt=2**63)]
 
-TicketId = Annotated[str, Path(alias="ticketId", pattern="^TKT-[A-Za-z0-9-]{1,90}$", description="TKT-…")]
+TicketId = Annotated[str, Path(alias="ticketId", pattern=TICKET_ID, description="TKT-…")]

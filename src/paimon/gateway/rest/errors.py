@@ -45,6 +45,7 @@ from paimon.domain.risk import NotAnOwner, RiskEventClosed, StillThere
 from paimon.domain.siwe import MalformedMessage
 from paimon.domain.vote import VoteNotAcceptable
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
+from paimon.gateway.rest.validation_words import words_of
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable, StateNotKept
 from paimon.infrastructure.blockchain.safe import NotOurSafe
 from paimon.infrastructure.keys.signatures import MalformedSignature
@@ -215,10 +216,7 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
         # FastAPI leaves a body of another media type as bytes, and then finds fault with the bytes.
         message = "the body must be JSON, sent with Content-Type: application/json"
         return failure(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, message)
-    details = [
-        ErrorDetail(field=_field(problem["loc"]), message=str(problem["msg"]).removeprefix("Value error, "))
-        for problem in error.errors()
-    ]
+    details = [ErrorDetail(field=_field(problem["loc"]), message=words_of(problem)) for problem in error.errors()]
     named = ", ".join(dict.fromkeys(each.field for each in details))
     return failure(400, ErrorCode.VALIDATION_ERROR, f"the request is not valid: {named}", details=details)
 

@@ -14,6 +14,7 @@ from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.openapi import answers, file_too
 from paimon.gateway.rest.schema import AddressText
 from paimon.gateway.rest.tables import AskedDep, answer_list, listing
+from paimon.gateway.rest.validation_words import EVENT_NAME
 from paimon.gateway.rest.views.chain_transactions import ChainTransactionView
 from paimon.gateway.rest.views.holders import HolderView, RegisterView
 from paimon.infrastructure.database.paging import PageRequest
@@ -58,7 +59,7 @@ async def transactions(
     asked: AskedDep,
     block: BlockDep,
     contract: Annotated[ContractName | None, Query(description="in which it spoke")] = None,
-    event: Annotated[str | None, Query(pattern="^[A-Za-z_$][A-Za-z0-9_$]{0,99}$", description="name of an event in it")] = None,
+    event: Annotated[str | None, Query(pattern=EVENT_NAME, description="name of an event in it")] = None,
     start_date: Annotated[date | None, Query(alias="startDate", description="UTC day of the block, included")] = None,
     end_date: Annotated[date | None, Query(alias="endDate", description="UTC day of the block, included")] = None,
 ) -> Any:

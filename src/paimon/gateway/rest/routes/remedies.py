@@ -25,6 +25,7 @@ from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.openapi import answers, file_too
 from paimon.gateway.rest.tables import AskedDep, answer_list, listing
+from paimon.gateway.rest.validation_words import REQUEST_ID
 from paimon.gateway.rest.views.remedies import (
     ReactionFileView,
     ReactionView,
@@ -102,7 +103,7 @@ async def quarantine(
     _user: SignedInUser,
     asked: AskedDep,
     status: Annotated[Literal[LogStatus.QUARANTINED, LogStatus.SKIPPED] | None, Query()] = None,
-    request_id: Annotated[str | None, Query(alias="requestId", pattern="^[0-9]{1,78}$")] = None,
+    request_id: Annotated[str | None, Query(alias="requestId", pattern=REQUEST_ID)] = None,
 ) -> Any:
     async def read(session: ReadSession, page: PageRequest) -> Listing[SetAsideView]:
         wanted = None if request_id is None else int(request_id)

@@ -9,6 +9,7 @@ from paimon.application.approval_workflow.queries import SlaFigures, SlaReport, 
 from paimon.domain.approval import SlaStage, Ticket, TicketStatus, TicketType, Verdict
 from paimon.domain.chain import hex0x
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
+from paimon.gateway.rest.validation_words import ONE_LINE
 from paimon.gateway.rest.views.transactions import IntentView
 from paimon.infrastructure.database.models.owned import ApprovalRecord
 
@@ -28,7 +29,7 @@ UnixSeconds = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,10}$"}),
 ]
 
-Reason = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Reason = Annotated[str, StringConstraints(max_length=500, pattern=ONE_LINE)]
 """One line: it is shown by wallets and, for a rejection, written to the chain."""
 
 

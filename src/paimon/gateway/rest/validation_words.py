@@ -1,0 +1,32 @@
+"""What is wrong with a value, in words for whoever sent it: a pattern says what it stands for, and no name of ours gets out."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+REQUEST_ID: Final = "^[0-9]{1,78}$"
+ONE_LINE: Final = r"^[^\x00-\x1f\x7f]*$"
+TICKET_ID: Final = "^TKT-[A-Za-z0-9-]{1,90}$"
+EVENT_NAME: Final = "^[A-Za-z_$][A-Za-z0-9_$]{0,99}$"
+
+_PATTERNS: Final[Mapping[str, str]] = {
+    REQUEST_ID: "must be a decimal number of at most 78 digits, as a request's id is",
+    ONE_LINE: "must be one line of text, without line breaks and other control characters",
+    TICKET_ID: "must be a ticket's id: TKT- followed by letters, digits and hyphens, at most 90",
+    EVENT_NAME: "must be an event's name: letters, digits, _ and $, no digit first, at most 100",
+}
+_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
+"""A member of an enum as Python shows it."""
+
+
+def words_of(problem: Mapping[str, Any]) -> str:
+    """Of one problem as pydantic and FastAPI tell it."""
+    told, context = str(problem["msg"]), problem.get("ctx") or {}
+    match problem["type"]:
+        case "string_pattern_mismatch":
+            return _PATTERNS.get(context["pattern"], told)
+        case "json_invalid":
+            return f"the body is not JSON: {context['error']}, at character {problem['loc'][-1]}"
+        case "enum" | "literal_error":
+            return "must be " + _MEMBER.sub(r"\1", context["expected"])
+    return told.removeprefix("Value error, ")
