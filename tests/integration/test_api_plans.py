@@ -131,8 +131,12 @@ async def test_who_may_not_and_what_was_not_signed(desk: Desk, fund: TestFund) -
         assert answer.status_code == status, answer.text
     assert (await desk.get("/desk/plans")).json()["data"]["items"] == []
     assert (await desk.post("/desk/plans", by_otto, by="otto")).status_code == 202
-    other = await hand_in(desk, body(fund, 8_000))
-    assert (other.status_code, "one key stands for one plan" in other.text) == (409, True)
+    asked = body(fund, 800, plan="another")
+    document = (await preview(desk, asked | {"key": "buy-2"}))["signing"]
+    document["message"]["key"] = asked["key"]
+    for path, request in (("", signed(asked, document, desk, "otto")), ("/preview", asked)):
+        other = await desk.post(f"/desk/plans{path}", request, by="otto")
+        assert (other.status_code, "one key stands for one plan" in other.text) == (409, True)
 
 
 async def test_what_is_wrong_is_named_with_its_place_and_a_code_that_stays(desk: Desk, fund: TestFund) -> None:

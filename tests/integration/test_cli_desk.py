@@ -51,9 +51,11 @@ async def test_a_plan_is_previewed_signed_and_shown(
         call = f"AssetController.purchaseAsset token={fund.asset('MMFA').address} usdtAmount={usdt * WAD}"
         return programs.start("desk", "plan", what, "--key", key, "--call", call, "--reason", "L2 is short", *more, env=env)
 
-    shown = ended(plan("preview", 40_000))
+    shown = ended(plan("preview", 40_000), 1)
+    assert "AccessControlUnauthorizedAccount" in shown, "the warm wallet has no role yet"
     assert "warm: counts for 40 000, at block" in shown
     assert "not hot: the plan moves 40 000, its plans stay below 10 000" in shown
+    assert "passes" in ended(plan("preview", 9_000))
     assert "nobody may sign in" in ended(plan("submit", 9_000, "--yes", *keystore_of(fund, "ines", tmp_path)), 2)
     assert "needs the role operator" in ended(plan("submit", 9_000, "--yes", *keystore_of(fund, "willa", tmp_path)), 2)
     handed_in = ended(plan("submit", 9_000, "--yes", *keystore_of(fund, "otto", tmp_path)))
@@ -63,6 +65,13 @@ async def test_a_plan_is_previewed_signed_and_shown(
     plan_id = listed.splitlines()[1].split()[0]
     assert "purchaseAsset" in ended(programs.start("desk", "plan", "show", plan_id, env=env))
     assert "would do nothing" in ended(plan("preview", 0), 2)
+    assert "plan 'monday' exists with other calls" in ended(plan("preview", 8_000), 2)
+    assert "succeed and do nothing" in ended(plan("preview", 900, key="tuesday"), 1), "it is below the asset's minimum"
+    ended_plans = ended(programs.start("desk", "plan", "list", "--ended", env=env))
+    assert ended_plans == "0 ended\n"
+    assert ended(programs.start("desk", "plan", "list", "--all", env=env)).splitlines()[0] == "1 in all"
+    env = environment_of(settings)
+    assert "NO WALLET" in ended(plan("preview", 900, key="tuesday"), 1)
     wrong = programs.start("desk", "plan", "preview", "--key", "k", "--call", "pause", "--reason", "r", env=env)
     assert "is no call" in ended(wrong, 2)
 
@@ -83,3 +92,9 @@ async def test_a_deed_is_signed_with_ones_own_keystore(
     assert "cancel asked for" in ended(cancel("vera"))
     await office.drive(office.keeper)
     assert (await office.intent(request_id)).status is IntentStatus.CANCELLED
+    assert str(intent.id) not in ended(programs.start("desk", env=env))
+    for option, title in (("--ended", "1 ended"), ("--all", "1 in all")):
+        listed = ended(programs.start("desk", option, env=env))
+        assert title in listed
+        assert str(intent.id) in listed
+    assert "both given" in ended(programs.start("desk", "--ended", "--all", env=env), 2)

@@ -7,10 +7,11 @@ from typing import Any
 
 from paimon.application.plans.calls import WantedPlan, read_calls
 from paimon.application.plans.desk import PlanDesk
+from paimon.application.plans.known import find_known
 from paimon.application.plans.simulate import Simulated, simulate
 from paimon.application.plans.weigh import Valued, value_calls, weigh
 from paimon.domain.chain import Hash32
-from paimon.domain.plan import PlanOrder, plan_document
+from paimon.domain.plan import PlanOrder, payload_hash, plan_document
 from paimon.domain.wallets import Choice
 from paimon.infrastructure.database.clock import database_now
 
@@ -27,9 +28,11 @@ class Preview:
 
 
 async def preview_plan(wanted: WantedPlan, desk: PlanDesk) -> Preview:
-    """Raises BadPlan, RpcUnavailable, RpcError."""
-    valued = await value_calls(read_calls(wanted.calls, desk.contracts), desk)
+    """Raises BadPlan, PayloadConflict, RpcUnavailable, RpcError."""
+    calls = read_calls(wanted.calls, desk.contracts)
+    valued = await value_calls(calls, desk)
     async with desk.database.read() as session:
+        await find_known(session, wanted.key, payload_hash(wanted.plan, [each.step.call for each in calls]))
         choice = await weigh(session, desk, wanted.plan, valued)
         now = await database_now(session)
     expires_at = now.replace(microsecond=0) + timedelta(seconds=desk.signature_ttl_seconds_max)

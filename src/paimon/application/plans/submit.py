@@ -23,9 +23,10 @@ from paimon.application.multisig.observe import observe
 from paimon.application.multisig.propose import ProposeCalls, propose_within
 from paimon.application.plans.calls import WantedPlan, read_calls
 from paimon.application.plans.desk import PlanDesk
+from paimon.application.plans.known import find_known
 from paimon.application.plans.simulate import first_failure, simulate
 from paimon.application.plans.weigh import Valued, hold_limits, value_calls, weigh
-from paimon.application.transactions.intents import PayloadConflict, queue_intent
+from paimon.application.transactions.intents import queue_intent
 from paimon.domain.chain import Address, BlockStamp, Hash32, checksum
 from paimon.domain.plan import PlanOrder, has_drifted, payload_hash, plan_document, step_number
 from paimon.domain.safe import SafeName
@@ -87,13 +88,13 @@ async def submit_plan(wanted: WantedPlan, consent: Consent | None, desk: PlanDes
     valued = await value_calls(calls, desk)
     signed = None if consent is None else await _verify(wanted, consent, valued, desk)
     async with desk.database.write() as session:  # the primary: a replica may not have it yet
-        if (known := await _with_key(session, wanted.key, digest)) is not None:
+        if (known := await find_known(session, wanted.key, digest)) is not None:
             return known
     expected = consent.wallet if consent is not None else await _expected(wanted, valued, desk)
     seen = await _look(desk, expected, valued)
     async with desk.database.write() as session:
         await hold_limits(session)
-        if (known := await _with_key(session, wanted.key, digest)) is not None:
+        if (known := await find_known(session, wanted.key, digest)) is not None:
             return known
         if signed is not None:
             await _require_unused(session, signed.consent.nonce)
@@ -156,14 +157,6 @@ async def _look(desk: PlanDesk, wallet: PlanWallet, valued: Valued) -> BlockStam
         if failure is not None:
             raise PlanNotPossible(f"{valued.calls[0].step.words} would not do: {failure}")
     return valued.at
-
-
-async def _with_key(session: WriteSession, key: str, digest: Hash32) -> Plan | None:
-    """The plan that has the key already. Raises PayloadConflict for one of other calls."""
-    known = (await session.scalars(select(Plan).where(Plan.idempotency_key == key))).one_or_none()
-    if known is not None and known.payload_hash != digest:
-        raise PayloadConflict(f"plan {key!r} exists with other calls or another name: one key stands for one plan")
-    return known
 
 
 async def _require_unused(session: WriteSession, nonce: Hash32) -> None:

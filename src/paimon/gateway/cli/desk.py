@@ -14,6 +14,7 @@ from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.chain import checksum, hex0x
 from paimon.domain.transaction import TxChannel
 from paimon.gateway.cli import desk_deeds, desk_plans
+from paimon.gateway.cli.desk_lists import SHOWN_MAX, All, Ended, Wanted
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.database import version
@@ -26,17 +27,16 @@ app = typer.Typer(help="Transactions: what is in hand, and each one's history.")
 app.add_typer(desk_deeds.app)
 app.add_typer(desk_plans.app, name="plan")
 
-_SHOWN_MAX: Final = 50
 _COIN_DECIMALS: Final = 18
 
 
 @app.callback(invoke_without_command=True)
-def desk(context: typer.Context) -> None:
-    """Transactions: the sending keys and every open intent."""
+def desk(context: typer.Context, every: All = False, ended: Ended = False) -> None:
+    """Transactions: the sending keys and every open intent; or those that have ended, or all."""
     if context.invoked_subcommand is not None:
         return
     with explained():
-        lines = asyncio.run(_overview(load_settings(context.obj)))
+        lines = asyncio.run(_overview(load_settings(context.obj), Wanted.of(every=every, ended=ended)))
     print("\n".join(lines))
 
 
@@ -48,19 +48,19 @@ def show(context: typer.Context, intent_id: Annotated[UUID, typer.Argument(metav
     print("\n".join(lines))
 
 
-async def _overview(settings: Settings) -> list[str]:
+async def _overview(settings: Settings, wanted: Wanted) -> list[str]:
     async with opened_database(settings, process="desk") as database:
         await version.require_current(database.engine)
         async with database.read() as session:
             now = await database_now(session)
             wallets = await list_wallets(session)
-            intents = await list_intents(session, PageRequest(1, _SHOWN_MAX), IntentFilter(is_open=True))
+            intents = await list_intents(session, PageRequest(1, SHOWN_MAX), IntentFilter(is_open=wanted.is_open))
     return [
         *(
             f"{each.name} {checksum(each.address)}\n    {wallet_line(each, settings.sending.low_balance_wei, now)}"
             for each in wallets
         ),
-        f"{intents.total} open" + (f", the newest {_SHOWN_MAX}:" if intents.total > _SHOWN_MAX else ""),
+        wanted.title(intents.total),
         *(line for each in intents.items for line in _intent(each, now)),
     ]
 

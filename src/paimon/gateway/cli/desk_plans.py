@@ -12,9 +12,11 @@ import typer
 from paimon.application.plans.calls import AskedCall, WantedPlan
 from paimon.application.plans.preview import Preview, preview_plan
 from paimon.application.plans.queries import PlanFile, PlanFilter, get_plan, list_plans
+from paimon.application.plans.simulate import first_failure
 from paimon.application.plans.submit import Consent, submit_plan
 from paimon.domain.chain import Hash32, hex0x
 from paimon.domain.wallets import PlanWallet, grouped
+from paimon.gateway.cli.desk_lists import SHOWN_MAX, All, Ended, Wanted
 from paimon.gateway.cli.opened import opened_house
 from paimon.gateway.cli.process import refuse
 from paimon.gateway.cli.signing import KeystoreOption, PasswordOption, ReasonOption, person_of, told
@@ -22,8 +24,6 @@ from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer(help="Plans: what one would need, and handing it in.", no_args_is_help=True)
-
-_SHOWN_MAX = 50
 
 _Key = Annotated[str, typer.Option(help="What it is for, once: the same key with other calls is refused.")]
 _Plan = Annotated[str | None, typer.Option("--plan", help="The plan's name, if this is a piece of it.", show_default="the key")]
@@ -37,11 +37,13 @@ _Calls = Annotated[
 
 @app.command()
 def preview(context: typer.Context, key: _Key, calls: _Calls, reason: ReasonOption, plan: _Plan = None) -> None:
-    """What would this need? Nothing is written."""
+    """What would this need? Nothing is written; exit with 1 when no wallet may, or the first call would not do."""
     with told():
         wanted = WantedPlan(key, plan or key, tuple(map(_call, calls)), reason)
-        lines = asyncio.run(_preview(load_settings(context.obj), wanted))
-    print("\n".join(lines))
+        shown = asyncio.run(_preview(load_settings(context.obj), wanted))
+    print("\n".join(_needs(shown)))
+    if not shown.simulated or first_failure(shown.simulated) is not None:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -62,10 +64,10 @@ def submit(
 
 
 @app.command("list")
-def list_open(context: typer.Context) -> None:
-    """Plans that have not ended."""
+def list_plans_now(context: typer.Context, every: All = False, ended: Ended = False) -> None:
+    """Plans that have not ended; those that have, or all."""
     with told():
-        lines = asyncio.run(_open(load_settings(context.obj)))
+        lines = asyncio.run(_list(load_settings(context.obj), Wanted.of(every=every, ended=ended)))
     print("\n".join(lines))
 
 
@@ -89,9 +91,9 @@ def _call(text: str) -> AskedCall:
     return AskedCall(contract, function, {name: booleans.get(value, value) for name, value in arguments.items()})
 
 
-async def _preview(settings: Settings, wanted: WantedPlan) -> list[str]:
+async def _preview(settings: Settings, wanted: WantedPlan) -> Preview:
     async with opened_house(settings, process="desk") as house:
-        return list(_needs(await preview_plan(wanted, house.plans)))
+        return await preview_plan(wanted, house.plans)
 
 
 def _needs(preview: Preview) -> Iterator[str]:
@@ -127,11 +129,10 @@ async def _submit(settings: Settings, wanted: WantedPlan, keystore: Path, passwo
             print("\n".join(_lines(await get_plan(session, plan.id, house.safes))))
 
 
-async def _open(settings: Settings) -> list[str]:
+async def _list(settings: Settings, wanted: Wanted) -> list[str]:
     async with opened_house(settings, process="desk") as house, house.database.read() as session:
-        found = await list_plans(session, PageRequest(1, _SHOWN_MAX), house.safes, PlanFilter(is_open=True))
-    head = f"{found.total} open" + (f", the newest {_SHOWN_MAX}:" if found.total > _SHOWN_MAX else "")
-    return [head, *(line for each in found.items for line in _lines(each))]
+        found = await list_plans(session, PageRequest(1, SHOWN_MAX), house.safes, PlanFilter(is_open=wanted.is_open))
+    return [wanted.title(found.total), *(line for each in found.items for line in _lines(each))]
 
 
 async def _one(settings: Settings, plan_id: UUID) -> list[str]:

@@ -56,7 +56,7 @@ async def detail(plan_id: PlanId, house: HouseDep, _user: SignedInUser) -> Envel
 @router.post(
     "/preview",
     summary="What would this need? Nothing is written",
-    responses=answers("plan_preview", 400, 401, 413, 415, 503),
+    responses=answers("plan_preview", 400, 401, 409, 413, 415, 503),
 )
 async def preview(body: PlanBody, house: HouseDep, _user: SignedInUser) -> Envelope[PreviewView]:
     """The wallet, why no smaller one, and how each call would end. `signing` is what to sign to have it carried out so."""
