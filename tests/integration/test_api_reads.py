@@ -55,7 +55,8 @@ async def three_requests(desk: Desk, house: House) -> None:
         await add_block(session, 1)
         session.add(request_row(1, owner=ines))
         session.add(request_row(2, owner=ivan, requested_at=BLOCK_TIME + timedelta(days=1), **small))
-        session.add(request_row(3, owner=ines, channel=Channel.SCHEDULED, requested_at=BLOCK_TIME + timedelta(days=2), **small))
+        scheduled = {"channel": Channel.SCHEDULED, "window_id": 202606}
+        session.add(request_row(3, owner=ines, requested_at=BLOCK_TIME + timedelta(days=2), **scheduled, **small))
 
 
 @pytest.mark.usefixtures("three_requests")
@@ -63,6 +64,7 @@ async def test_redemptions_are_listed_latest_first_and_narrowed(desk: Desk) -> N
     everything = await desk.get("/redemptions")
     require_example(everything, "redemptions")
     assert ids(everything) == ["3", "2", "1"]
+    assert [each["windowId"] for each in everything.json()["data"]["items"]] == ["202606", None, None], "0 is no window"
     assert ids(await desk.get("/redemptions", status="PENDING_APPROVAL")) == ["1"]
     assert ids(await desk.get("/redemptions", channel="SCHEDULED")) == ["3"]
     assert ids(await desk.get("/redemptions", owner=desk.people.address("ines"))) == ["3", "1"]

@@ -169,7 +169,9 @@ class FeeView(ApiModel):
     accrued: BigInt = Field(description="ever, until the block")
     paid: BigInt = Field(description="ever, until the block")
     owed: BigInt = Field(description="accrued and not paid")
-    pending: BigInt = Field(description="what a collection at the block would take")
+    pending: BigInt = Field(
+        description="what a collection at the block would take: `owed` is part of it, so the two never add up"
+    )
     accrued_display: str
     paid_display: str
     owed_display: str

@@ -24,7 +24,7 @@ class RedemptionView(ApiModel):
     estimated_fee: BigInt
     channel: Channel
     requires_approval: bool
-    window_id: BigInt
+    window_id: BigInt | None = Field(description="the quarterly window of a SCHEDULED request; null for the other channels")
     status: RedemptionStatus
     requested_at: Time
     settlement_at: Time | None = Field(description="unset while under approval; an estimate for a scheduled request")
@@ -95,5 +95,8 @@ class RedemptionDetailView(RedemptionView):
 
 
 def _fields(listed: Listed) -> dict[str, Any]:
-    own = {"quarantined": listed.quarantined}
+    own = {
+        "quarantined": listed.quarantined,
+        "window_id": listed.redemption.window_id or None,  # the chain's 0 is no window
+    }
     return own | {name: getattr(listed.redemption, name) for name in RedemptionView.model_fields if name not in own}
