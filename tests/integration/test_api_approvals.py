@@ -1,7 +1,9 @@
 """Deciding a ticket over REST: what a wallet signs, who may, and everything that is refused."""
 
 import asyncio
+import runpy
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +73,15 @@ async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(des
     assert intent.wallet == desk.settings.sending.approver
     assert (intent.ticket_id, woken.kind) == (TICKET, "drive_wallet")
     assert woken.request_trace == answer.json()["requestId"], "the reaction's log lines name the request it began with"
+
+
+async def test_the_documented_program_decides_a_ticket(desk: Desk, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    program = tmp_path / "example.py"
+    program.write_text(page.split("```python\n")[1].split("```")[0])
+    decide = runpy.run_path(str(program))["decide"]
+    data = await decide(desk.client, bytes(desk.people.account("vera").key), TICKET, "approve", "checked")
+    assert (data["status"], [vote["reason"] for vote in data["votes"]]) == ("APPROVED", ["checked"])
 
 
 async def test_a_rejection_carries_its_signed_reason_to_the_chain(desk: Desk, house: House) -> None:

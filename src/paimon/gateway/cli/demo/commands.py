@@ -10,6 +10,7 @@ import typer
 
 from paimon.gateway.cli.demo.client import ApiClient
 from paimon.gateway.cli.demo.errors import DemoError
+from paimon.gateway.cli.demo.keystore import write_keystore
 from paimon.gateway.cli.demo.people import APPROVERS, BACK_OFFICE, INVESTORS
 from paimon.gateway.cli.demo.running import RunningDemo
 from paimon.gateway.cli.process import explained
@@ -170,6 +171,18 @@ def token(context: typer.Context, name: Annotated[str, typer.Argument(help="Who 
 
     with explained():
         print(asyncio.run(sign_in(RunningDemo(context.obj).api(name))))
+
+
+@app.command()
+def keystore(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Whose key, as `paimon demo people` names them.")],
+    file: Annotated[Path, typer.Argument(help="The keystore to write; its password goes into FILE.password.")],
+) -> None:
+    """Write a demo person's key as an encrypted keystore, to sign with it at the terminal. For the demo only."""
+    with explained():
+        password_file = write_keystore(context.obj, name, file)
+        print(f"{name}'s key, for this demo only: --keystore {file} --password-file {password_file}")
 
 
 def _shown(raw: str) -> str:

@@ -19,6 +19,13 @@ def passwords(path: Path, names: Sequence[str]) -> dict[str, str]:
     return {name: known[name] for name in names}
 
 
+def write_password(path: Path) -> None:
+    """A password that is made up, in a new file of mode 0600."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(_PASSWORD_BYTES))
+
+
 def write_private(path: Path, text: str) -> None:
     """Replace `path` in one step by a file of mode 0600."""
     path.parent.mkdir(parents=True, exist_ok=True)
