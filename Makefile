@@ -37,7 +37,7 @@ timescaledb: $(VENV)/.ready
 setup: $(VENV)/.ready contracts/node_modules/.ready ## Install everything into this folder (the others do it when needed)
 
 demo: setup ## Run everything here, embedded, until Ctrl-C (FRESH=1 starts over)
-	@$(BIN)/paimon demo $(if $(FRESH),--fresh)
+	@$(BIN)/paimon demo $(if $(FRESH),--fresh) || [ $$? -eq 143 ]  # told to stop by SIGTERM is no error
 
 walk: setup ## Walk five redemptions headless and compare the books (KILLS=21 SEED=7 kills processes on the way)
 	@$(BIN)/paimon walk $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))

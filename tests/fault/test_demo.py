@@ -153,6 +153,7 @@ def test_a_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
     demo.until("SETTLED", request_id)
     assert "differences: 0" in demo.differences()
     assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert demo.printed.endswith("Stopping …\n")
     assert not demo.processes()
     for log in (demo.data / "logs").glob("*.log*"):
         assert "Traceback" not in log.read_text(errors="replace"), f"{log.name}:\n{log.read_text(errors='replace')[-4_000:]}"

@@ -64,11 +64,11 @@ def examples() -> dict[str, Any]:
 
 
 def answers(example: str, *failures: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """What an endpoint answers: its recorded success, and the failures it can give."""
+    """What an endpoint answers: its recorded success, and the failures it can give; of a query that it does not have, 400."""
     told: dict[int | str, dict[str, Any]] = {
         status: {"content": {"application/json": {"example": {_RECORDED: example}}}},
     }
-    for failure in failures:
+    for failure in sorted({400, *failures}):
         body = ErrorEnvelope.model_validate({"error": _FAILURES[failure], "timestamp": _WHEN, "requestId": _REQUEST_ID})
         content = body.model_dump(mode="json", by_alias=True, exclude_none=True)
         told[failure] = {

@@ -13,6 +13,7 @@ class PortInUse(DemoError):
     def __init__(self, port: int) -> None:
         super().__init__(
             f"port {port} on 127.0.0.1 is already in use: stop the program that listens there, or choose another port"
+            " (the API's with --port or PAIMON_API__PORT)"
         )
         self.port = port
 
@@ -42,7 +43,8 @@ class DataFolderLocked(DemoError):
 
     def __init__(self, folder: str, holder: str) -> None:
         super().__init__(
-            f"the data folder {folder} is in use by process {holder}: stop that one first, or choose another folder"
+            f"the data folder {folder} is in use by process {holder}: stop that one first, or name another folder"
+            " with --data or PAIMON_DEMO_DATA"
         )
         self.holder = holder
 

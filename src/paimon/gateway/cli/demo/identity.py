@@ -25,7 +25,9 @@ def unprivileged_user() -> RunAs | None:
         except KeyError:
             continue
         return RunAs(name, entry.pw_uid, entry.pw_gid)
-    raise ServerUnavailable(f"PostgreSQL does not run as root, and neither user exists: {', '.join(_CANDIDATES)}")
+    raise ServerUnavailable(
+        f"PostgreSQL does not run as root, and none of these users exists: {', '.join(f'`{each}`' for each in _CANDIDATES)}"
+    )
 
 
 def first_closed_folder(path: Path, user: RunAs) -> Path | None:

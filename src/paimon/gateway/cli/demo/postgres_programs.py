@@ -65,7 +65,7 @@ def reachable_programs(programs: Programs, user: RunAs | None, home: Path) -> Pr
     if user is None or first_closed_folder(programs.folder, user) is None:
         return programs
     if programs.wheel is None:
-        raise ServerUnavailable(f"the user {user.name} cannot reach {programs.folder}: move PostgreSQL elsewhere")
+        raise ServerUnavailable(f"the user `{user.name}` cannot reach {programs.folder}: move PostgreSQL elsewhere")
     copy = home / f"programs-{programs.version}"
     if not copy.exists():
         draft = home / f"programs-{programs.version}.new"

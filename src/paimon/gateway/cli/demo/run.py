@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +30,9 @@ def run_demo(data: Path, *, fresh: bool, port: int | None) -> None:
                 stack.bring_up(supervisor)
                 _welcome(stack, time.monotonic() - began)
                 supervisor.wait()
-            except KeyboardInterrupt:
-                print("\nStopping …", flush=True)
+            except (KeyboardInterrupt, SystemExit):
+                with suppress(OSError):  # of a terminal that is gone, which is why we stop
+                    print("\nStopping …", flush=True)
                 raise
     except KeyboardInterrupt:
         print("Stopped. The next start goes on from here.", flush=True)
