@@ -33,8 +33,8 @@ class SparseChain:
         self._views = {hex0x(keccak256(name.encode())[:4]): "0x" + "00" * 12 + found[2:] for name, found in views.items()}
         self._bloom = hex0x(bloom_of(bytes.fromhex(vault[2:]), bytes.fromhex(_TOPIC[2:])).to_bytes(256, "big"))
         self._no_bloom = "0x" + "00" * 256
-        self.hashes = [_ZERO]
-        for number in range(1, blocks + 1):
+        self.hashes: list[str] = []
+        for number in range(blocks + 1):
             self.hashes.append(hex0x(header_hash(self._header(number))))
 
     def has_log(self, number: int) -> bool:

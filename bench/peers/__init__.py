@@ -82,7 +82,8 @@ def _installed(name: str) -> Path:
     folder = _HERE / name
     if not (folder / "node_modules" / ".package-lock.json").exists():
         print(f"  installing {name} from npm", flush=True)
-        subprocess.run([_program("npm"), "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        # Not `ci`: that refuses a lock without the optional packages of every other platform, which some registries lack.
+        subprocess.run([_program("npm"), "install", "--no-save", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
     return folder
 
 
