@@ -24,6 +24,7 @@ from paimon.domain.chain import hex0x
 from paimon.domain.proof import Lie, ProofLevel
 from paimon.infrastructure.blockchain.bloom import bloom_of
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
+from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.keccak import keccak256
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 
@@ -287,22 +288,73 @@ async def test_a_difference_that_nobody_can_settle_is_not_recorded(
         await proven(another[1])
 
 
-async def test_a_second_endpoint_that_is_away_leaves_the_weaker_proof(rpc: Rpc, another: tuple[StubNode, Rpc]) -> None:
-    del another[0].methods["eth_getLogs"]
+def is_overloaded(_params: Any) -> Any:
+    raise NodeError(-32005, "rate limit exceeded")
+
+
+async def test_where_the_second_endpoint_has_no_answer_receipts_stand_in_for_it(
+    chain: StubChain, node: StubNode, another: tuple[StubNode, Rpc]
+) -> None:
+    truth = (await fetched(another[1])).logs
+    chain.logs.pop(0)
+    another[0].methods["eth_getLogs"] = is_overloaded
+    proof = await agreed(another[1])
+    assert (proof.level, proof.receipts_of, proof.fetched.logs) == (ProofLevel.RECEIPTS, 4, truth)
+    assert [(each.lie, each.endpoint) for each in proof.caught] == [(Lie.OMITTED_LOG, another[1].endpoint)]
+    assert [each.stamp.number for each in proof.fetched.headers] == list(range(1, 13))
+    serves_no_receipts(node)
+    serves_no_receipts(another[0])
     assert (await agreed(another[1])).level is ProofLevel.CHAINED
 
 
-async def test_a_second_endpoint_whose_answers_contradict_themselves_leaves_the_weaker_proof(
+async def test_a_stretch_of_many_headers_is_proven_by_receipts_a_part_at_a_time(
+    chain: StubChain, another: tuple[StubNode, Rpc], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paimon.application.event_listener.prove._HEADERS_AT_ONCE", 5)
+    another[0].methods["eth_getLogs"] = is_overloaded
+    stretch = await fetched(another[1])
+    proof = await prove_stretch(another[1], stretch, FOLLOWED)
+    assert (proof.level, proof.fetched) == (ProofLevel.RECEIPTS, stretch)
+    chain.headers[6] = rehashed(chain.headers[6] | {"parentHash": hex0x(bytes(32))})  # the first of the second part
+    chain.headers[7] = rehashed(chain.headers[7] | {"parentHash": chain.headers[6]["hash"]})
+    chain.headers[8] = rehashed(chain.headers[8] | {"parentHash": chain.headers[7]["hash"]})
+    with pytest.raises(InconsistentAnswer, match="does not follow"):
+        await prove_stretch(another[1], stretch, FOLLOWED)
+
+
+def rehashed(header: dict[str, Any]) -> dict[str, Any]:
+    return header | {"hash": hex0x(header_hash(header))}
+
+
+async def test_a_second_endpoint_whose_answers_contradict_themselves_is_no_second_opinion(
     chain: StubChain, another: tuple[StubNode, Rpc]
 ) -> None:
     chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})  # of block 3, by its number
     honest = another[1].another_than(another[1].endpoint)
     assert honest is not None
-    assert (await agreed(honest)).level is ProofLevel.CHAINED
+    assert (await agreed(honest)).level is ProofLevel.RECEIPTS
     chain.headers[12]["gasUsed"] = "0x1"
     proof = await agreed(honest)
-    assert proof.level is ProofLevel.CHAINED
+    assert proof.level is ProofLevel.RECEIPTS
     assert [(each.lie, each.endpoint) for each in proof.caught] == [(Lie.WRONG_HEADER, another[1].endpoint)]
+
+
+@pytest.mark.parametrize("made_up", [6, 12])
+async def test_a_block_that_only_one_of_two_endpoints_has_is_not_recorded(
+    chain: StubChain, another: tuple[StubNode, Rpc], made_up: int
+) -> None:
+    """A header that hashes, a log and receipts to go with it: of a block between others that nothing else is known of, and of
+    the last one."""
+    fork = a_chain()
+    fork.emit(made_up, FUND.vault, [TOPIC], b"\xee")
+    chain.headers[made_up], chain.receipts[made_up] = fork.headers[made_up], fork.receipts[made_up]
+    chain.logs.append(fork.logs[-1])
+    other = another[1].another_than(another[1].endpoint)
+    assert other is not None
+    for first in (another[1], other):
+        stretch = await fetch_stretch(first, 1, 12, log_queries(FOLLOWED, 1, 12))
+        with pytest.raises(InconsistentAnswer, match=f"has block #{made_up} "):
+            await prove_stretch(first, stretch, FOLLOWED)
 
 
 async def test_without_receipts_a_log_that_its_blocks_bloom_excludes_is_not_believed(chain: StubChain, rpc: Rpc) -> None:

@@ -4,12 +4,14 @@ A header's hash is recomputed when it is fetched, so its bloom and its receipts 
 excludes all that is followed has none of it, and nothing more is asked. Of any other block the receipts are asked for; once
 they have the header's root, the followed logs in them are the block's, and those are recorded, whatever `eth_getLogs` said.
 
-Receipts and headers cost: they are of everything in the block, and of every block. Of the past, and where nobody serves
-receipts, two endpoints that agree are the next best, and one endpoint whose logs the blooms do not contradict is the last.
+Receipts and headers cost: they are of everything in the block, and of every block. So of the past two endpoints that agree
+are enough. Where one of the two has no answer, receipts stand in for it, at their cost: otherwise whoever leaves a log out had
+only to wait for the other's bad moment. One endpoint whose logs the blooms do not contradict is what is left where the pool
+has no other, and where nobody serves receipts.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -41,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 _BLOCKS_A_REQUEST: Final = 5
 """A full block's receipts are hundreds of kilobytes."""
+_HEADERS_AT_ONCE: Final = 100
+"""With the hashes of its transactions a full block's header is ten kilobytes and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ async def prove(rpc: Rpc, fetched: Range, followed: Followed) -> Proof:
 
 async def prove_stretch(rpc: Rpc, fetched: Range, followed: Followed) -> Proof:
     """Prove a stretch of the past, whose headers are not all there: another endpoint must give the same logs, and receipts
-    settle where it does not. Where the pool has no other, its logs must be within the blooms of their blocks.
+    settle where it does not or has no answer. Where the pool has no other, its logs must be within the blooms of their blocks.
 
     Raises as `prove`.
     """
@@ -173,12 +177,17 @@ async def _by_agreement(rpc: Rpc, second: Rpc, fetched: Range, followed: Followe
     except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
         log.warning("proof.no_second_opinion", reason=str(error), block=last)
         lie = (error.caught,) if isinstance(error, UntrueAnswer) else ()
-        return Proof(ProofLevel.CHAINED, fetched, caught=(*caught, *lie))
-    if others.logs == fetched.logs:
-        return Proof(ProofLevel.AGREED, fetched, caught=caught)
+        return await _by_receipts(rpc, fetched, followed, (*caught, *lie))
     numbers = {each.block.number for each in set(others.logs) ^ set(fetched.logs)}
-    known = {each.stamp.number: each for each in fetched.headers}
-    known |= {each.stamp.number: each for each in await fetch_headers(rpc, sorted(numbers - known.keys()))}
+    known, theirs = await _headers_with(rpc, fetched, numbers), await _headers_with(other, others, numbers)
+    for number in sorted({last, *numbers}):
+        # Nothing chains such a header to those before it: one endpoint alone could make it up, and receipts to go with it.
+        if known[number].stamp != theirs[number].stamp:
+            raise InconsistentAnswer(
+                f"{rpc.endpoint} has block {known[number].stamp}, {other.endpoint} has {theirs[number].stamp}"
+            )
+    if not numbers:
+        return Proof(ProofLevel.AGREED, fetched, caught=caught)
     disputed = [known[number] for number in sorted(numbers)]
     try:
         proven, lies = await proven_logs(rpc, disputed, Wanted.of(followed))
@@ -192,6 +201,37 @@ async def _by_agreement(rpc: Rpc, second: Rpc, fetched: Range, followed: Followe
     undisputed = tuple(each for each in fetched.logs if each.block.number not in numbers)
     settled = Range(tuple(known[number] for number in sorted(known)), undisputed)
     return Proof(ProofLevel.AGREED, settled.with_logs(proven), len(disputed), (*caught, *lies))
+
+
+async def _headers_with(rpc: Rpc, fetched: Range, numbers: Set[int]) -> dict[int, Header]:
+    """The range's headers by number, those of these blocks among them."""
+    known = {each.stamp.number: each for each in fetched.headers}
+    return known | {each.stamp.number: each for each in await fetch_headers(rpc, sorted(numbers - known.keys()))}
+
+
+async def _by_receipts(rpc: Rpc, fetched: Range, followed: Followed, caught: tuple[Caught, ...]) -> Proof:
+    """What the receipts say of a stretch, for which every header is asked for after all; nothing more than the stretch's own
+    where nobody serves them.
+    """
+    wanted, last = Wanted.of(followed), fetched.last.number
+    headers: list[Header] = []
+    proven: list[ChainLog] = []
+    lies: list[Caught] = []
+    receipts_of = 0
+    for begin in range(fetched.first, last + 1, _HEADERS_AT_ONCE):
+        page = await fetch_headers(rpc, range(begin, min(begin + _HEADERS_AT_ONCE, last + 1)))
+        if headers and page[0].parent_hash != headers[-1].stamp.hash:
+            raise InconsistentAnswer(f"block {page[0].stamp} does not follow {headers[-1].stamp}")
+        hiding = hiding_blocks(page, wanted)
+        try:
+            logs, untrue = await proven_logs(rpc, hiding, wanted)
+        except ReceiptsNotServed as refusal:
+            log.warning("proof.receipts_not_served", reason=str(refusal), block=last)
+            return Proof(ProofLevel.CHAINED, fetched, caught=caught)
+        headers += [replace(each, transactions=()) for each in page]
+        proven, lies, receipts_of = proven + logs, lies + untrue, receipts_of + len(hiding)
+    lies += differing(rpc.endpoint, fetched.logs, proven)
+    return Proof(ProofLevel.RECEIPTS, Range(tuple(headers), tuple(proven)), receipts_of, (*caught, *lies))
 
 
 def differing(endpoint: str, given: Iterable[ChainLog], proven: Iterable[ChainLog]) -> list[Caught]:
