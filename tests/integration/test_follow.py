@@ -99,6 +99,18 @@ async def test_nothing_of_an_inconsistent_answer_is_recorded_and_the_truth_is_wh
         await eventually(stands_at(database, HEAD, HEAD, 1))
 
 
+async def test_a_node_that_has_not_come_to_the_vaults_deployment_is_waited_for(
+    node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    asset, node.methods["eth_call"] = node.methods["eth_call"], "0x"
+    async with following(node, database) as task:
+        await asyncio.sleep(0.1)
+        assert not task.done()
+        assert await recorded(database) == (None, 0, 0)
+        node.methods["eth_call"] = asset
+        await eventually(stands_at(database, HEAD, HEAD, 4))
+
+
 async def test_a_node_that_is_away_when_the_lease_comes_is_waited_for(
     node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:

@@ -42,7 +42,7 @@ from paimon.domain.chain import BlockStamp, checksum, hex0x
 from paimon.domain.followed import Followed, FollowedContract
 from paimon.domain.pace import next_step
 from paimon.domain.proof import ProofLevel
-from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
+from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import BlockNotReached, RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
@@ -119,7 +119,7 @@ class Listener:
                 async with self.database.read() as session:
                     followed = await load_followed(session)
                 require_same_fund(followed, self.contracts.addresses)
-            except (*_WAITED_FOR, CallReverted) as error:
+            except _WAITED_FOR as error:
                 log.warning("listener.waits_for_node", reason=str(error))
                 if isinstance(error, ChainBehindCursor):
                     await self.behind.is_behind(self.database, error, lease)

@@ -11,12 +11,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.decode import DecodedLog, decode_log
-from paimon.application.event_listener.fetch import Caught, Range, fetch_more, fetch_range, fetch_stretch
+from paimon.application.event_listener.fetch import (
+    Caught,
+    InconsistentAnswer,
+    Range,
+    fetch_more,
+    fetch_range,
+    fetch_stretch,
+)
 from paimon.application.event_listener.prove import Proof, Prove
 from paimon.application.event_listener.wanted import contract_queries, log_queries
 from paimon.domain.chain import Address, BlockStamp, ContractName, checksum
 from paimon.domain.followed import Followed, FollowedContract, Origin
-from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts, Read
+from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts, NoAnswer, Read
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.models.derived import FollowedContractRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -52,9 +59,12 @@ async def first_followed(contracts: FundContracts, *, at: BlockStamp, start_bloc
     """The configured contracts, and the vault's asset, which never changes and so may be asked at any block.
 
     Raises:
-        CallReverted, RpcUnavailable, RpcError.
+        InconsistentAnswer: the vault is not there yet at that block, as where a node lags far behind.
+        RpcUnavailable, RpcError.
     """
-    (asset,) = await contracts.read([Read(ContractName.VAULT, "asset")], at=at)
+    (asset,) = await contracts.try_read([Read(ContractName.VAULT, "asset")], at=at)
+    if isinstance(asset, NoAnswer):
+        raise InconsistentAnswer(f"the vault does not name its asset at block {at}: {asset.reason}")
     return [
         *(
             FollowedContract(address, name, Origin.SETTINGS, start_block)
