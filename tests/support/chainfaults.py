@@ -1,6 +1,7 @@
 """What endpoints get wrong when a chain is read from them: tables of faults for `ChainProxy`.
 
-Some of these lies fit together so well that only a proof of the block's content shows them.
+An endpoint that fails says nothing, too little, or what was so a while ago, all of it together. One that lies says what never
+was so. Some lies fit together so well that only a proof of the block's content shows them, or another endpoint.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from aiohttp import web
 from tests.support.faultyendpoint import ANYWHERE, Answers, Call, Fault, FaultyEndpoint, refusal
 
 from paimon.domain.chain import hex0x
+from paimon.infrastructure.blockchain.headers import header_hash
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ async def _shuffled(node: FaultyEndpoint, _request: web.Request, calls: list[Cal
 Spoil = Callable[[random.Random, Any], Any]
 
 
-def _spoiled(method: str, spoil: Spoil) -> Fault:
+def _spoiled(method: str, spoil: Spoil) -> Callable[[FaultyEndpoint, web.Request, list[Call]], Awaitable[Answers]]:
     """One answer to this method, among those that say anything, is another than the node's."""
 
     async def fault(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers:
@@ -151,17 +153,6 @@ def _unreadable(rng: random.Random, found: dict[str, Any]) -> dict[str, Any]:
     return found | {name: None if what == "null" else "nonsense"}
 
 
-async def _wrong_hash(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers:
-    """A header under another block's hash. Of a range's last header nothing contradicts that but the header itself."""
-    answers = await node.ask(calls)
-    places = [place for place, asked in enumerate(calls) if asked["method"] == "eth_getBlockByNumber"]
-    places = [each for each in places if answers[each].get("result")]
-    if places:
-        place = node.rng.choice(places)
-        answers[place] = answers[place] | {"result": answers[place]["result"] | {"hash": _some_hash(node.rng)}}
-    return answers
-
-
 def _other_data(rng: random.Random, data: str) -> str:
     return data[:-2] + f"{(int(data[-2:], 16) + rng.randrange(1, 256)) % 256:02x}" if len(data) > 2 else "0x00"
 
@@ -171,20 +162,37 @@ def _without_its_logs(rng: random.Random, receipts: list[dict[str, Any]]) -> lis
     return [each | {"logs": []} if at == place else each for at, each in enumerate(receipts)]
 
 
+def _following_another(rng: random.Random, header: dict[str, Any]) -> dict[str, Any]:
+    changed = header | {"parentHash": _some_hash(rng)}
+    return changed | {"hash": hex0x(header_hash(changed))}
+
+
+async def _another_fork(node: FaultyEndpoint, request: web.Request, calls: list[Call]) -> Answers:
+    """One of several headers is that of a block of some other chain. Where a single block is asked for nothing contradicts it:
+    that is no fault to be seen through, but a chain that changed, which is for people to judge."""
+    if len({each["params"][0] for each in calls if each["method"] == _HEADER}) < 2:
+        return await node.ask(calls)
+    return await _spoiled(_HEADER, _following_another)(node, request, calls)
+
+
 _LOGS, _HEADER, _RECEIPTS = "eth_getLogs", "eth_getBlockByNumber", "eth_getBlockReceipts"
 
-READING: Final[Mapping[str, ChainFault]] = {
+_FAILING: Final[Mapping[str, ChainFault]] = {
     **{name: ChainFault(weight, act) for name, (weight, act) in ANYWHERE.items()},
     "lagging": ChainFault(6, _lagging),
     "stale headers": ChainFault(3, _stale(_HEADER), _HEADER),
-    "stale logs": ChainFault(3, _stale(_LOGS), _LOGS),
     "shuffled": ChainFault(2, _shuffled),
     "range cap": ChainFault(2, _range_cap, _LOGS),
     "no header": ChainFault(2, _spoiled(_HEADER, lambda _rng, _header: None), _HEADER),
-    "wrong hash": ChainFault(4, _wrong_hash, _HEADER),
+    "no logs at all": ChainFault(1, _spoiled(_LOGS, lambda _rng, _logs: None), _LOGS),
+    "no receipts": ChainFault(2, _spoiled(_RECEIPTS, lambda _rng, _receipts: None), _RECEIPTS),
+}
+_LYING: Final[Mapping[str, ChainFault]] = {
+    "stale logs": ChainFault(3, _stale(_LOGS), _LOGS),
+    "wrong hash": ChainFault(4, _spoiled(_HEADER, lambda rng, it: it | {"hash": _some_hash(rng)}), _HEADER),
     "wrong parent": ChainFault(4, _spoiled(_HEADER, lambda rng, it: it | {"parentHash": _some_hash(rng)}), _HEADER),
     "header unreadable": ChainFault(3, _spoiled(_HEADER, _unreadable), _HEADER),
-    "no logs at all": ChainFault(1, _spoiled(_LOGS, lambda _rng, _logs: None), _LOGS),
+    "header of another fork": ChainFault(4, _another_fork, _HEADER),
     "log given twice": ChainFault(3, _spoiled(_LOGS, lambda rng, logs: [*logs, rng.choice(logs)]), _LOGS),
     "logs in any order": ChainFault(3, _spoiled(_LOGS, lambda rng, logs: rng.sample(logs, len(logs))), _LOGS),
     "log of another fork": ChainFault(4, _spoiled(_LOGS, _one_log(lambda rng, it: it | {"blockHash": _some_hash(rng)})), _LOGS),
@@ -195,13 +203,15 @@ READING: Final[Mapping[str, ChainFault]] = {
     "log unreadable": ChainFault(3, _spoiled(_LOGS, _one_log(_unreadable)), _LOGS),
     "log left out": ChainFault(6, _spoiled(_LOGS, _without_one), _LOGS),
     "logs empty": ChainFault(4, _spoiled(_LOGS, lambda _rng, _logs: []), _LOGS),
-    "no receipts": ChainFault(2, _spoiled(_RECEIPTS, lambda _rng, _receipts: None), _RECEIPTS),
     "receipt left out": ChainFault(3, _spoiled(_RECEIPTS, _without_one), _RECEIPTS),
     "receipt without its logs": ChainFault(3, _spoiled(_RECEIPTS, _without_its_logs), _RECEIPTS),
     "log says otherwise": ChainFault(
         3, _spoiled(_LOGS, _one_log(lambda rng, it: it | {"data": _other_data(rng, it["data"])})), _LOGS
     ),
 }
+
+READING: Final[Mapping[str, Mapping[str, ChainFault]]] = {"failing": _FAILING, "lying": {**_FAILING, **_LYING}}
+"""By the kind of weather: whoever lies fails as well."""
 
 
 # --------------------------------------------------------------------------------------------------------------- the bell

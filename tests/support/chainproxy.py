@@ -4,9 +4,9 @@
         one.become("any seed", chance=0.2)
         …  # a listener that asks `one.url` and listens at `one.ws_url`
 
-Its faults are tables: `chainfaults.READING` for requests, `chainfaults.RINGING` for what the WebSocket announces. With
-a chance of 0 it forwards bytes. `before` lets a test do something at an exact place of an exchange: it is called with the
-calls of every request before the request is answered, on whatever weather.
+Its faults are tables: `chainfaults.READING` for requests, by the kind of weather, `chainfaults.RINGING` for what the WebSocket
+announces. With a chance of 0 it forwards bytes; one that went away answers nobody. `before` lets a test do something at an
+exact place of an exchange: it is called with the calls of every request before the request is answered, on whatever weather.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from tests.support.faultyendpoint import (
     node_session,
     refusal,
 )
-from tests.support.jsonrpc import answering_by
+from tests.support.jsonrpc import answering_by, reset
 
 EPOCH_SLOTS = 16
 """Anvil's blocks are final two epochs below the head: room for reorganisations of 20 blocks and more."""
@@ -44,6 +44,8 @@ async def _nothing(_calls: list[Call]) -> None:
 class ChainProxy(FaultyEndpoint):
     ws_upstream: str = ""
     cap: RangeCap | None = None
+    kind: str = "lying"
+    is_away: bool = False
     before: Callable[[list[Call]], Awaitable[None]] = _nothing
     bell_rng: random.Random = field(default_factory=random.Random)
 
@@ -51,18 +53,27 @@ class ChainProxy(FaultyEndpoint):
     def ws_url(self) -> str:
         return self.url.replace("http", "ws", 1)
 
-    def weather(self, seed: str, chance: float) -> None:
+    def weather(self, seed: str, chance: float, kind: str = "lying") -> None:
         super().weather(seed, chance)
         self.bell_rng = random.Random(f"{seed}/bell")
-        self.cap = None
+        self.cap, self.kind, self.is_away = None, kind, False
+
+    def go_away(self) -> None:
+        """Every connection is broken off, until there is other weather."""
+        self.is_away = True
 
     def faults_of(self, calls: list[Call]) -> Faults:
         asked = {each["method"] for each in calls}
         return {
-            name: (each.weight, each.act) for name, each in READING.items() if each.concerns is None or each.concerns in asked
+            name: (each.weight, each.act)
+            for name, each in READING[self.kind].items()
+            if each.concerns is None or each.concerns in asked
         }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.is_away:
+            self.requests += 1
+            return await reset(request, [])
         content = orjson.loads(await request.read())  # aiohttp keeps what was read for whoever reads it again
         await self.before(content if isinstance(content, list) else [content])
         return await super().handle(request)

@@ -8,16 +8,19 @@ listens next has to catch up.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.support.deeds import Deeds
 from tests.support.deepchain import DeepChain
-from tests.support.stations import Station
+from tests.support.stations import ALL_LIVE, ENDPOINTS_MAX, Setting, Station
 
 STEPS: Final = (8, 24)
 _WAITS_MAX: Final = 400
 """A listener that catches up waits some hundred times; drawn evenly in their logarithm, so that early ones are met too."""
+_QUIET: Final = 10
+"""Looks at which nobody had asked a node for anything: whoever listens asks more often, but for one that is overloaded."""
 
 
 @dataclass(frozen=True)
@@ -31,31 +34,53 @@ class Step:
         return f"{self.what}({', '.join(f'{key}={value}' for key, value in self.drawn.items() if value is not None)})"
 
 
-def draw_plan(rng: random.Random, stations: int) -> list[Step]:
+def draw_setting(rng: random.Random) -> Setting:
+    endpoints = rng.choice((1, 1, *range(2, ENDPOINTS_MAX + 1)))
+    options = {
+        "live_blocks": ALL_LIVE if endpoints == 1 else rng.choice((4, 8, 16)),
+        "receipts_blocks_max": rng.choice((5, 20)),
+        "batch_logs_max": rng.choice((20, 5_000)),
+        "catch_up_blocks_max": rng.choice((3, 10, 40)),
+        "catch_up_at_once": rng.choice((1, 2, 4)),
+    }
+    return Setting(endpoints, rng.randrange(endpoints), options)
+
+
+Settings = Sequence[Setting]
+"""Of each station."""
+
+
+def draw_plan(rng: random.Random, settings: Settings) -> list[Step]:
     kinds = rng.choices(list(_STEPS), [weight for weight, _ in _STEPS.values()], k=rng.randint(*STEPS))
-    first = [Step("weather", _weather(rng, stations) | {"at": each}) for each in range(stations)]
-    return [*first, Step("start", _start(rng, stations)), *(Step(kind, _STEPS[kind][1](rng, stations)) for kind in kinds)]
+    first = [
+        Step("weather", _weather_at(rng, settings, at, endpoint))
+        for at, setting in enumerate(settings)
+        for endpoint in range(setting.endpoints)
+    ]
+    # What was there before is recorded in this weather: that is most of the past that there is.
+    beginning = [*first, Step("start", _start(rng, settings)), Step("breathe", {"requests": 20})]
+    return [*beginning, *(Step(kind, _STEPS[kind][1](rng, settings)) for kind in kinds)]
 
 
 def _wait(rng: random.Random, chance: float) -> int | None:
     return round(_WAITS_MAX ** rng.random()) if rng.random() < chance else None
 
 
-def _act(rng: random.Random, _stations: int) -> dict[str, Any]:
+def _act(rng: random.Random, _settings: Settings) -> dict[str, Any]:
     return {"deeds": rng.randint(2, 6), "seed": rng.getrandbits(32)}
 
 
-def _mine(rng: random.Random, _stations: int) -> dict[str, Any]:
+def _mine(rng: random.Random, _settings: Settings) -> dict[str, Any]:
     return {"blocks": rng.choice((1, 3, 10, 33, 40))}
 
 
-def _reorganise(rng: random.Random, _stations: int) -> dict[str, Any]:
+def _reorganise(rng: random.Random, _settings: Settings) -> dict[str, Any]:
     return {"depth": rng.randint(1, 20), "coming_back": rng.choice((0.0, 0.5, 1.0)), "seed": rng.getrandbits(32)}
 
 
-def _start(rng: random.Random, stations: int) -> dict[str, Any]:
+def _start(rng: random.Random, settings: Settings) -> dict[str, Any]:
     return {
-        "at": rng.randrange(stations),
+        "at": rng.randrange(len(settings)),
         "batch_blocks": rng.choice((1, 3, 10, 50, 200)),
         "stops_at": _wait(rng, 0.2),
         "sleeps_at": _wait(rng, 0.2),
@@ -63,28 +88,39 @@ def _start(rng: random.Random, stations: int) -> dict[str, Any]:
     }
 
 
-def _at(rng: random.Random, stations: int) -> dict[str, Any]:
-    return {"at": rng.randrange(stations)}
+def _at(rng: random.Random, settings: Settings) -> dict[str, Any]:
+    return {"at": rng.randrange(len(settings))}
 
 
-def _weather(rng: random.Random, stations: int) -> dict[str, Any]:
-    return {"at": rng.randrange(stations), "chance": rng.choice((0.1, 0.2, 0.4)), "seed": rng.getrandbits(32)}
+def _endpoint(rng: random.Random, settings: Settings) -> dict[str, Any]:
+    at = rng.randrange(len(settings))
+    return {"at": at, "endpoint": rng.randrange(settings[at].endpoints)}
 
 
-def _days(rng: random.Random, _stations: int) -> dict[str, Any]:
+def _weather(rng: random.Random, settings: Settings) -> dict[str, Any]:
+    return _weather_at(rng, settings, **_endpoint(rng, settings))
+
+
+def _weather_at(rng: random.Random, settings: Settings, at: int, endpoint: int) -> dict[str, Any]:
+    where = {"at": at, "endpoint": endpoint, "kind": settings[at].kind_of(endpoint)}
+    return where | {"chance": rng.choice((0.1, 0.2, 0.4)), "seed": rng.getrandbits(32)}
+
+
+def _days(rng: random.Random, _settings: Settings) -> dict[str, Any]:
     return {"days": rng.choice((2, 8))}
 
 
-def _breathe(rng: random.Random, _stations: int) -> dict[str, Any]:
+def _breathe(rng: random.Random, _settings: Settings) -> dict[str, Any]:
     return {"requests": rng.randint(2, 20)}
 
 
-_STEPS: Final[dict[str, tuple[int, Callable[[random.Random, int], dict[str, Any]]]]] = {
+_STEPS: Final[dict[str, tuple[int, Callable[[random.Random, Settings], dict[str, Any]]]]] = {
     "act": (8, _act),
     "mine": (5, _mine),
     "reorganise": (4, _reorganise),
     "pass_days": (2, _days),
-    "weather": (1, _weather),
+    "weather": (2, _weather),
+    "go_away": (1, _endpoint),
     "start": (4, _start),
     "stop": (1, _at),
     "wake": (2, _at),
@@ -97,25 +133,39 @@ class Ordeal:
     chain: DeepChain
     stations: Sequence[Station]
     seed: str = ""
+    settings: list[Setting] = field(default_factory=list)
     plan: list[Step] = field(default_factory=list)
     happened: list[str] = field(default_factory=list)
 
     async def undergo(self, seed: str) -> None:
         """All of one sequence, up to the calm, after which the books stand at the chain's final block."""
         rng = random.Random(seed)
-        self.seed, self.plan, self.happened = seed, draw_plan(rng, len(self.stations)), []
-        for station in self.stations:
-            station.proxy.become(f"{seed}/{station.name}", 0.0)
-            station.ends, station.lease = self.happened, None
-        await self.chain.begin()
-        for step in self.plan:
-            self.happened.append(str(step))
-            await getattr(self, f"_{step.what}")(**step.drawn)
-        await self._calm()
+        self.seed, self.settings = seed, [draw_setting(rng) for _ in self.stations]
+        self.plan, self.happened = draw_plan(rng, self.settings), []
+        async with AsyncExitStack() as stack:
+            for station, setting in zip(self.stations, self.settings, strict=True):
+                await stack.enter_async_context(station.set_up(setting))
+                station.ends = self.happened
+            await self.chain.begin()
+            for step in self.plan:
+                self.happened.append(str(step))
+                await getattr(self, f"_{step.what}")(**step.drawn)
+            await self._calm()
+
+    @property
+    def met(self) -> list[str]:
+        """The faults that befell anybody's request or announcement."""
+        return [each for station in self.stations for node in station.nodes for each in node.met]
 
     def told(self) -> str:
-        weather = "".join(f"\n  {each.name} met {', '.join(each.proxy.met)}" for each in self.stations)
-        return f"seed {self.seed}:\n  " + "\n  ".join(self.happened) + weather
+        places = [f"{station.name}: {setting}" for station, setting in zip(self.stations, self.settings, strict=True)]
+        weather = [
+            f"{station.name}/{place} met {', '.join(node.met)}"
+            for station in self.stations
+            for place, node in enumerate(station.nodes)
+            if node.met
+        ]
+        return "\n  ".join((f"seed {self.seed}:", *places, *self.happened, *weather))
 
     # ------------------------------------------------------------------------------------------------------- the steps
 
@@ -135,8 +185,11 @@ class Ordeal:
     async def _pass_days(self, *, days: int) -> None:
         await self.chain.pass_days(days)
 
-    async def _weather(self, *, at: int, chance: float, seed: int) -> None:
-        self.stations[at].proxy.weather(str(seed), chance)
+    async def _weather(self, *, at: int, endpoint: int, kind: str, chance: float, seed: int) -> None:
+        self.stations[at].nodes[endpoint].weather(str(seed), chance, kind)
+
+    async def _go_away(self, *, at: int, endpoint: int) -> None:
+        self.stations[at].nodes[endpoint].go_away()
 
     async def _start(
         self, *, at: int, batch_blocks: int, stops_at: int | None, sleeps_at: int | None, by_mistake: bool
@@ -160,17 +213,18 @@ class Ordeal:
 
     async def _breathe(self, *, requests: int) -> None:
         """Until so many requests were made, or nobody seems to make any."""
-        wanted = sum(each.proxy.requests for each in self.stations) + requests
-        for _ in range(30):
-            if sum(each.proxy.requests for each in self.stations) >= wanted:
-                return
-            await asyncio.sleep(0.002)
+        made = sum(each.requests for each in self.stations)
+        wanted, quiet = made + requests, 0
+        while made < wanted and quiet < _QUIET:
+            await asyncio.sleep(0.01)
+            before, made = made, sum(each.requests for each in self.stations)
+            quiet = quiet + 1 if made == before else 0
 
     async def _calm(self) -> None:
         """The weather clears, everything stops, and what happened becomes final; the next listener catches up."""
         for station in self.stations:
-            station.proxy.weather("calm", 0.0)
-            station.wake()
+            for node in station.nodes:
+                node.weather("calm", 0.0)
             await station.stop()
         final = await self.chain.make_all_final()
         heir = self.stations[0]
