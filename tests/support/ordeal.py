@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.support.chainproxy import FINAL_DEPTH
 from tests.support.deeds import Deeds
 from tests.support.deepchain import DeepChain
 from tests.support.stations import ALL_LIVE, ENDPOINTS_MAX, Setting, Station
@@ -19,7 +20,7 @@ from tests.support.stations import ALL_LIVE, ENDPOINTS_MAX, Setting, Station
 STEPS: Final = (8, 24)
 _WAITS_MAX: Final = 400
 """A listener that catches up waits some hundred times; drawn evenly in their logarithm, so that early ones are met too."""
-_QUIET: Final = 10
+_QUIET: Final = 6
 """Looks at which nobody had asked a node for anything: whoever listens asks more often, but for one that is overloaded."""
 
 
@@ -88,6 +89,10 @@ def _start(rng: random.Random, settings: Settings) -> dict[str, Any]:
     }
 
 
+def _twins(rng: random.Random, settings: Settings) -> dict[str, Any]:
+    return {"batch_blocks": rng.choice((10, 50, 200))} | _act(rng, settings)
+
+
 def _at(rng: random.Random, settings: Settings) -> dict[str, Any]:
     return {"at": rng.randrange(len(settings))}
 
@@ -122,6 +127,7 @@ _STEPS: Final[dict[str, tuple[int, Callable[[random.Random, Settings], dict[str,
     "weather": (2, _weather),
     "go_away": (1, _endpoint),
     "start": (4, _start),
+    "twins": (2, _twins),
     "stop": (1, _at),
     "wake": (2, _at),
     "breathe": (5, _breathe),
@@ -204,6 +210,18 @@ class Ordeal:
         else:
             await station.take_lease()
         await station.start(batch_blocks=batch_blocks, stops_at=stops_at, sleeps_at=sleeps_at)
+
+    async def _twins(self, *, batch_blocks: int, deeds: int, seed: int) -> None:
+        """Everybody has the same lease by mistake, and comes to know of the same final blocks at the same time."""
+        for station in self.stations:
+            await station.stop()
+        await self.stations[0].take_lease()
+        for station in self.stations:
+            station.lease = self.stations[0].lease
+            await station.start(batch_blocks=batch_blocks)
+        await self._act(deeds=deeds, seed=seed)
+        await self.chain.mine(FINAL_DEPTH)
+        await self._breathe(requests=20)
 
     async def _stop(self, *, at: int) -> None:
         await self.stations[at].stop()

@@ -79,7 +79,7 @@ class Setting:
         return "lying" if endpoint == self.liar else "failing"
 
 
-_IMPATIENT: Final = {"request_timeout_seconds": 0.25, "attempts_max": 1, "poll_seconds": 0.02}
+_IMPATIENT: Final = {"request_timeout_seconds": 0.25, "attempts_max": 1, "poll_seconds": 0.01}
 
 
 @dataclass
@@ -178,4 +178,5 @@ class Station:
         self.wake()
         self._life.stop()
         ending, self._life = self._life.task, None
-        await ending
+        await asyncio.wait([ending])  # not the task itself: whoever gives up waiting would end it, and not be told
+        ending.result()
