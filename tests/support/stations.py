@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 from sqlalchemy import select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from tests.support.chainproxy import ChainProxy
 from tests.support.deathpoints import Driven
 
@@ -142,8 +142,8 @@ class Station:
         await asyncio.sleep(0)  # it has begun: a task that is cancelled before never was
 
     async def _live(self, life: Sleeper) -> None:
-        """Until it ends in one of the ways a listener may end; any other is raised where it is stopped. That its connection was
-        ended is one of them, that its rows were there already is not.
+        """Until it ends in one of the ways a listener may end; any other is raised where it is stopped. That the database ended
+        its connection is one of them; that its rows were there already is not.
 
         A halt is not among them: no weather may bring one about, and whoever is halted does not catch up. Nor is anything else
         that a node says or does not say: it is waited for.
@@ -152,7 +152,9 @@ class Station:
             await life
         except asyncio.CancelledError:
             self.ends.append(f"{self.name} stopped at wait {life.waits}")
-        except (LeaseLost, OperationalError) as end:
+        except IntegrityError:
+            raise
+        except (LeaseLost, SQLAlchemyError) as end:
             self.ends.append(f"{self.name} ended: {type(end).__name__}: {str(end).splitlines()[0]}")
 
     async def stands_at(self) -> int:
