@@ -210,8 +210,15 @@ _LYING: Final[Mapping[str, ChainFault]] = {
     ),
 }
 
-READING: Final[Mapping[str, Mapping[str, ChainFault]]] = {"failing": _FAILING, "lying": {**_FAILING, **_LYING}}
-"""By the kind of weather: whoever lies fails as well."""
+_READ_WELL: Final = ("shuffled", "stale logs", "log left out", "logs empty", "log says otherwise")
+
+_EVERY: Final[Mapping[str, ChainFault]] = {**_FAILING, **_LYING}
+READING: Final[Mapping[str, Mapping[str, ChainFault]]] = {
+    "failing": _FAILING,
+    "lying": _EVERY,
+    "lying well": {name: _EVERY[name] for name in _READ_WELL},
+}
+"""By the kind of weather. Whoever lies fails as well, but for one whose every answer fits together: that one is asked first."""
 
 
 # --------------------------------------------------------------------------------------------------------------- the bell

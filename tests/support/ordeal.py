@@ -44,7 +44,7 @@ def draw_setting(rng: random.Random) -> Setting:
         "catch_up_blocks_max": rng.choice((3, 10, 40)),
         "catch_up_at_once": rng.choice((1, 2, 4)),
     }
-    return Setting(endpoints, rng.randrange(endpoints), options)
+    return Setting(endpoints, rng.randrange(endpoints), rng.choice(("lying", "lying well")), options)
 
 
 Settings = Sequence[Setting]

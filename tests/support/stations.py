@@ -72,11 +72,12 @@ class Setting:
 
     endpoints: int = 1
     liar: int = 0
+    lies: str = "lying"
     options: Mapping[str, Any] = field(default_factory=lambda: {"live_blocks": ALL_LIVE})
 
     def kind_of(self, endpoint: int) -> str:
         """Of its weather (`chainfaults.READING`)."""
-        return "lying" if endpoint == self.liar else "failing"
+        return self.lies if endpoint == self.liar else "failing"
 
 
 _IMPATIENT: Final = {"request_timeout_seconds": 0.25, "attempts_max": 1, "poll_seconds": 0.01}
