@@ -107,8 +107,13 @@ def _weather(rng: random.Random, settings: Settings) -> dict[str, Any]:
 
 
 def _weather_at(rng: random.Random, settings: Settings, at: int, endpoint: int) -> dict[str, Any]:
-    where = {"at": at, "endpoint": endpoint, "kind": settings[at].kind_of(endpoint)}
-    return where | {"chance": rng.choice((0.1, 0.2, 0.4)), "seed": rng.getrandbits(32)}
+    kind = settings[at].kind_of(endpoint)
+    drawn = {"chance": rng.choice(_CHANCES[kind]), "seed": rng.getrandbits(32)}
+    return {"at": at, "endpoint": endpoint, "kind": kind, **drawn}
+
+
+_CHANCES: Final = {"failing": (0.1, 0.2, 0.4), "lying": (0.1, 0.2, 0.4), "lying well": (0.5, 0.9)}
+"""Of a fault, at each request. Whoever lies well holds up nobody."""
 
 
 def _days(rng: random.Random, _settings: Settings) -> dict[str, Any]:
