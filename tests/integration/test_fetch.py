@@ -15,6 +15,7 @@ from paimon.application.event_listener.fetch import ChainLog, InconsistentAnswer
 from paimon.application.event_listener.wanted import LogQuery
 from paimon.domain.chain import Hash32, hex0x
 from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.rpc import Rpc
 
 pytestmark = pytest.mark.integration
@@ -57,10 +58,17 @@ def foreign_hash(number: int) -> str:
     return hex0x(Hash32(bytes([0xEE]) + number.to_bytes(31, "big")))
 
 
+def follow_another(chain: StubChain, number: int) -> None:
+    """The block hashes to its hash; only that it and the next one do not follow contradicts it."""
+    header = chain.headers[number] | {"parentHash": foreign_hash(number - 1)}
+    chain.headers[number] = header | {"hash": hex0x(header_hash(header))}
+
+
 LIES: dict[str, Callable[[StubChain], object]] = {
     "a block is missing": lambda chain: chain.headers.pop(5),
     "the last block is missing": lambda chain: chain.headers.pop(9),
     "a header does not follow": lambda chain: chain.headers[6].update(parentHash=foreign_hash(5)),
+    "a whole header is of another fork": lambda chain: follow_another(chain, 6),
     "a header is of another fork": lambda chain: chain.headers[6].update(hash=foreign_hash(6)),
     "another block is given": lambda chain: chain.headers[4].update(number=hex(40)),
     "a header has no hash": lambda chain: chain.headers[4].update(hash=None),

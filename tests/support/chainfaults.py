@@ -210,7 +210,15 @@ _LYING: Final[Mapping[str, ChainFault]] = {
     ),
 }
 
-_READ_WELL: Final = ("shuffled", "stale logs", "log left out", "logs empty", "log says otherwise")
+_READ_WELL: Final = (
+    "shuffled",
+    "stale logs",
+    "log left out",
+    "logs empty",
+    "log says otherwise",
+    "receipt without its logs",
+    "header of another fork",
+)
 
 _EVERY: Final[Mapping[str, ChainFault]] = {**_FAILING, **_LYING}
 READING: Final[Mapping[str, Mapping[str, ChainFault]]] = {
@@ -218,7 +226,7 @@ READING: Final[Mapping[str, Mapping[str, ChainFault]]] = {
     "lying": _EVERY,
     "lying well": {name: _EVERY[name] for name in _READ_WELL},
 }
-"""By the kind of weather. Whoever lies fails as well, but for one whose every answer fits together: that one is asked first."""
+"""By the kind of weather. Whoever lies fails as well, but for one whose every answer reads well: that one is asked first."""
 
 
 # --------------------------------------------------------------------------------------------------------------- the bell
