@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text, update
 from tests.support.testfund import WAD, TestFund
 
 from paimon.application.books.reconcile import reconcile
+from paimon.application.event_listener.cursor import take_cursor
 from paimon.application.event_listener.fetch import Range, fetch_range
 from paimon.application.event_listener.follow import Listener
 from paimon.application.event_listener.halt import find_halt
@@ -40,6 +41,10 @@ def listener_of(house: House) -> Listener:
         options=house.settings.chain,
         start_block=house.settings.fund.start_block,
     )
+
+
+async def taken_by(house: House, lease: HeldLease) -> BlockStamp:
+    return await take_cursor(house.database, house.contracts, house.chain, lease, start_block=house.settings.fund.start_block)
 
 
 @asynccontextmanager
@@ -132,9 +137,9 @@ async def two_blocks(house: House, cursor: BlockStamp) -> Range:
 
 async def test_a_writer_of_an_older_epoch_writes_nothing(house: House, fund: TestFund) -> None:
     old = HeldLease("listener", "the one that slept", 1)
-    await listener_of(house)._take_cursor(old)
+    await taken_by(house, old)
     new = HeldLease("listener", "its successor", 2)
-    cursor = await listener_of(house)._take_cursor(new)
+    cursor = await taken_by(house, new)
     fund.wait_final()
     fetched = await two_blocks(house, cursor)
     followed = Followed({})
@@ -148,7 +153,7 @@ async def test_a_writer_of_an_older_epoch_writes_nothing(house: House, fund: Tes
 
 
 async def test_a_range_is_recorded_once_even_when_two_writers_share_an_epoch(house: House, fund: TestFund) -> None:
-    cursor = await listener_of(house)._take_cursor(HeldLease("listener", "both", 1))
+    cursor = await taken_by(house, HeldLease("listener", "both", 1))
     fund.wait_final()
     fetched = await two_blocks(house, cursor)
     followed = Followed({})

@@ -15,18 +15,15 @@ from time import monotonic
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import select, text, update
-from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.event_listener.behind import BehindWatch, ChainBehindCursor
 from paimon.application.event_listener.catch_up import CatchUp, LogLines, Progress, Stretch, Tell
+from paimon.application.event_listener.cursor import fetch_cursor, require_same_chain, take_cursor
 from paimon.application.event_listener.decode import DecodedLog
 from paimon.application.event_listener.doorbell import Doorbell
-from paimon.application.event_listener.fetch import Caught, Header, InconsistentAnswer, Range, UntrueAnswer, fetch_header, shown
+from paimon.application.event_listener.fetch import Caught, InconsistentAnswer, Range, UntrueAnswer, shown
 from paimon.application.event_listener.following import (
-    add_followed,
     fetch_followed,
-    first_followed,
     load_followed,
     prove_followed,
     require_same_fund,
@@ -44,9 +41,9 @@ from paimon.domain.pace import next_step
 from paimon.domain.proof import ProofLevel
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.rpc import BlockNotReached, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
-from paimon.infrastructure.database.models.derived import Cursor, LogStatus
+from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.owned import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.observability.metrics import LISTENER_BLOCKS, LISTENER_LOGS, LISTENER_SECONDS
@@ -113,8 +110,8 @@ class Listener:
         """Where to go on and what to follow, once the node answers: one that is away is waited for, like later on."""
         while True:
             try:
-                cursor = await self._take_cursor(lease)
-                await self._require_same_chain(cursor)
+                cursor = await take_cursor(self.database, self.contracts, self.chain, lease, start_block=self.start_block)
+                await require_same_chain(self.contracts.rpc, cursor)
                 await self.behind.is_there(self.database, cursor, lease)
                 async with self.database.read() as session:
                     followed = await load_followed(session)
@@ -132,9 +129,9 @@ class Listener:
         try:
             final = await self.chain.final_block(self.contracts.rpc)
             if final.number < cursor.number:
-                await self._header_of(cursor)  # a node that only lags in calling it final is no matter
+                await fetch_cursor(self.contracts.rpc, cursor)  # a node that only lags in calling it final is no matter
             elif final.number == cursor.number and final.hash != cursor.hash:
-                await self._require_same_chain(cursor)
+                await require_same_chain(self.contracts.rpc, cursor)
             await self.behind.is_there(self.database, cursor, lease)
             if final.number <= cursor.number:
                 return None
@@ -193,7 +190,7 @@ class Listener:
     async def _require_continues(self, cursor: BlockStamp, fetched: Range) -> None:
         """Raises InconsistentAnswer when the node gave another chain's blocks, FinalBlockChanged when it has left ours."""
         if fetched.parent_hash != cursor.hash:
-            await self._require_same_chain(cursor)
+            await require_same_chain(self.contracts.rpc, cursor)
             raise InconsistentAnswer(f"block {fetched.first} does not follow {cursor}")
 
     async def _report_failure(self, error: Exception, cursor: BlockStamp, lease: HeldLease) -> None:
@@ -257,55 +254,6 @@ class Listener:
         blocks = fetched.last.number - fetched.first + 1
         log.debug("listener.recorded", blocks=blocks, logs=len(logs), proof=level.value, **shown(fetched.last))
         return new
-
-    async def _take_cursor(self, lease: HeldLease) -> BlockStamp:
-        """The cursor, created before the first block and stamped with this lease's epoch, which bars all earlier holders."""
-        async with self.database.read() as session:
-            known = (await session.execute(select(Cursor))).scalar_one_or_none()
-        if known is None:
-            before = await fetch_header(self.contracts.rpc, self.start_block - 1)
-            if before is None:
-                raise InconsistentAnswer(f"the node has no block {self.start_block - 1} yet")
-            final = await self.chain.final_block(self.contracts.rpc)
-            first = await first_followed(self.contracts, at=final, start_block=self.start_block)
-            async with self.database.write() as session:
-                await add_followed(session, first)
-                first_parent = before.stamp
-                values = {"number": first_parent.number, "hash": first_parent.hash, "timestamp": first_parent.timestamp}
-                await session.execute(insert(Cursor).values(id=1, epoch=lease.epoch, **values).on_conflict_do_nothing())
-        async with self.database.write() as session:
-            await session.execute(_END_PREDECESSOR)
-            taken = update(Cursor).where(Cursor.epoch <= lease.epoch).values(epoch=lease.epoch).returning(Cursor)
-            row = (await session.scalars(taken)).one_or_none()
-            if row is None:
-                raise LeaseLost("a later holder has already taken the cursor")
-            return BlockStamp(row.number, row.hash, row.timestamp)
-
-    async def _require_same_chain(self, cursor: BlockStamp) -> None:
-        """Raises ChainBehindCursor or FinalBlockChanged unless the chain has the cursor's block."""
-        found = (await self._header_of(cursor)).stamp
-        if found.hash != cursor.hash:
-            raise FinalBlockChanged(cursor, found.hash)
-
-    async def _header_of(self, cursor: BlockStamp) -> Header:
-        """The chain's at the cursor's height. Raises ChainBehindCursor where there is none."""
-        try:
-            header = await fetch_header(self.contracts.rpc, cursor.number)
-        except BlockNotReached as error:  # every node says so; as long as one is away, it may have the block
-            raise ChainBehindCursor(cursor) from error
-        if header is None:
-            raise ChainBehindCursor(cursor)
-        return header
-
-
-# One that froze in the middle of its transaction keeps the cursor's row, and in the middle of a COPY no timeout of the server
-# reaches it. Its lease is over, so nothing it does there may be committed any more.
-_END_PREDECESSOR: Final = text("""
-    SELECT pg_terminate_backend(pid)
-      FROM pg_locks JOIN pg_stat_activity USING (pid)
-     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-       AND locktype = 'relation' AND relation = 'derived.cursor'::regclass AND mode = 'RowExclusiveLock' AND granted
-""")
 
 
 def _report(logs: Sequence[DecodedLog], *, each: bool) -> None:
