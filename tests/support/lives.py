@@ -24,8 +24,9 @@ from paimon.application.transactions.desk import Desk
 from paimon.application.transactions.prepare import prepare_next
 from paimon.application.transactions.queries import list_open_intents
 from paimon.composition import House
-from paimon.domain.chain import Address, Hash32, checksum, hex0x
+from paimon.domain.chain import Address, ContractName, Hash32, checksum, hex0x
 from paimon.domain.desk import DeedKind, DeedState
+from paimon.domain.risk import UNTOLD_AFTER
 from paimon.domain.transaction import IntentKind
 from paimon.gateway.cli.demo.chain_rpc import ChainRpc
 from paimon.gateway.tasks.handlers import drive_wallet
@@ -279,6 +280,39 @@ class _Forgetful(Rpc):
         return [error if forgets and there else answer for there, answer in zip(at_a_hash, answers, strict=True)]
 
 
+async def untold(life: Teller) -> None:
+    """What became of it is not told for minutes, which is made known; and then it is told."""
+    await life.sweep()
+    await life.drive()
+    life.mine(3)
+    async with _Reticent(life) as rpc:
+        reticent = life.with_node(rpc)
+        await reticent.drive()
+        async with life.house.database.write() as session:
+            aged = {"untold_since": TransactionIntent.untold_since - UNTOLD_AFTER}
+            await session.execute(update(TransactionIntent).values(aged))
+        await reticent.look_again()
+        await reticent.drive(look_seconds=0)
+    await life.look_again()
+    await life.drive()
+    await life.drive(look_seconds=0)
+
+
+class _Reticent(Rpc):
+    """A node that does not say how this story's request stands."""
+
+    def __init__(self, life: Teller) -> None:
+        super().__init__(life.house.settings.chain.rpc_url.get_secret_value(), timeout_seconds=5, attempts_max=1)
+        manager = life.house.contracts.abis[ContractName.REDEMPTION_MANAGER]
+        self.untold = hex0x(manager.encode_call("getRedemptionRequest", life.story.request_id))
+
+    async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
+        answers = await super()._exchange(requests, attempts_max=attempts_max)
+        asked = [method == "eth_call" and params[0]["data"] == self.untold for method, params in requests]
+        error = {"error": {"code": -32000, "message": "missing trie node"}}
+        return [error if about_it else answer for about_it, answer in zip(asked, answers, strict=True)]
+
+
 async def expired(life: Teller) -> None:
     """Its deadline comes while it is in flight."""
     await life.sweep()
@@ -334,6 +368,7 @@ LIVES: Final = {
     "called off": Life(IntentKind.SETTLE_REDEMPTION, called_off),
     "hurried": Life(IntentKind.SETTLE_REDEMPTION, hurried),
     "expired": Life(IntentKind.SETTLE_REDEMPTION, expired),
+    "untold": Life(IntentKind.SETTLE_REDEMPTION, untold),
     "private": Life(IntentKind.SETTLE_REDEMPTION, private),
     "untroubled": Life(IntentKind.SETTLE_REDEMPTION, untroubled),
     "planned": Life(IntentKind.PLAN_STEP, planned),
