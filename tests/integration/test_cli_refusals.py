@@ -203,7 +203,7 @@ def test_every_process_ends_cleanly_when_told_to_and_gives_its_lease_back(
 
     for program in started.values():
         program.terminate()
-    codes = {name: program.wait(15) for name, program in started.items()}
+    codes = {name: program.wait() for name, program in started.items()}
     assert codes == dict.fromkeys(started, 0), {name: program.said for name, program in started.items()}
     assert _held_leases(env) == set(), "a successor would have to wait"
     for name, program in started.items():
