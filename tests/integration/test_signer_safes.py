@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from tests.support.multisig import FundSafes, safe_policy
@@ -51,6 +51,10 @@ def execute(fund: TestFund, safe: Address, what: SafeTransaction, *, nonce: int 
     return replace(ask(fund, "keeper", replace(unsigned, gas_limit=1_500_000)), **changes)
 
 
+AHEAD: Final = 1_000
+"""A nonce that the keeper has not come to on the tests' chain: what is final and moved nothing counts for nothing."""
+
+
 def plan(fund: TestFund, safes: FundSafes, *calls: Call, safe: Address | None = None, nonce: int = 0) -> SignRequest:
     return execute(fund, safe or safes.warm, transaction_of(calls, 0, multi_send=safes.yard.multi_send), nonce=nonce)
 
@@ -72,9 +76,11 @@ async def test_an_otc_order_counts_for_its_amount_when_it_is_paid_and_must_be_th
     assert await keeper.sign(plan(fund, fund_safes, create))
     fund.send("hot", "AssetController", "createOTCOrder", token, 60_000 * WAD, 60_000 * WAD, counterparty, 86_400)
     fund.wait_final()
-    assert await refusal(keeper, plan(fund, fund_safes, pay, allocate(fund, 40_000), nonce=1)) == "LIMIT_EXCEEDED"
-    assert await keeper.sign(plan(fund, fund_safes, pay, allocate(fund, 39_999), nonce=1))
-    assert await keeper.sign(plan(fund, fund_safes, call(fund, "confirmOTCDelivery", 1, WAD), nonce=2)), "it moves no USDT"
+    assert await refusal(keeper, plan(fund, fund_safes, pay, allocate(fund, 40_000), nonce=AHEAD + 1)) == "LIMIT_EXCEEDED"
+    assert await keeper.sign(plan(fund, fund_safes, pay, allocate(fund, 39_999), nonce=AHEAD + 1))
+    assert await keeper.sign(plan(fund, fund_safes, call(fund, "confirmOTCDelivery", 1, WAD), nonce=AHEAD + 2)), (
+        "it moves no USDT"
+    )
 
 
 async def test_filling_the_buffer_counts_for_what_the_calls_before_it_take_from_it_too(
@@ -104,10 +110,12 @@ async def test_a_plan_at_the_limit_is_not_however_it_is_split(
 
 
 async def test_a_day_of_plans_has_its_limit_too(fund: TestFund, fund_safes: FundSafes, keeper: SignerClient) -> None:
-    assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 90_000), nonce=0))
-    assert await refusal(keeper, plan(fund, fund_safes, allocate(fund, 60_001), nonce=1)) == "LIMIT_EXCEEDED"
-    assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 60_000), nonce=1))
-    assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 10**6), safe=fund_safes.cold, nonce=2)), "cold has none"
+    assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 90_000), nonce=AHEAD))
+    assert await refusal(keeper, plan(fund, fund_safes, allocate(fund, 60_001), nonce=AHEAD + 1)) == "LIMIT_EXCEEDED"
+    assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 60_000), nonce=AHEAD + 1))
+    assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 10**6), safe=fund_safes.cold, nonce=AHEAD + 2)), (
+        "cold has none"
+    )
 
 
 async def test_the_cold_safe_may_call_anything_of_the_funds(
