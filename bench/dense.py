@@ -15,13 +15,13 @@ from typing import Final
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from paimon.gateway.cli.demo.anvil import CHAIN_ID, DEVELOPMENT_MNEMONIC, find_anvil
-from paimon.gateway.cli.demo.chain_rpc import ChainRpc
-from paimon.gateway.cli.demo.errors import DemoError
-from paimon.gateway.cli.demo.fund import FundAddresses, deploy_fund
-from paimon.gateway.cli.demo.fund_sending import Chain
-from paimon.gateway.cli.demo.people import INVESTORS, People
-from paimon.gateway.cli.demo.ports import HOST, free_port
+from paimon_devkit.stack.anvil import CHAIN_ID, DEVELOPMENT_MNEMONIC, find_anvil
+from paimon_devkit.stack.chain_rpc import ChainRpc
+from paimon_devkit.stack.errors import DemoError
+from paimon_devkit.stack.fund import FundAddresses, deploy_fund
+from paimon_devkit.stack.fund_sending import Chain
+from paimon_devkit.stack.people import INVESTORS, People
+from paimon_devkit.stack.ports import HOST, free_port
 
 CONTRACTS: Final = Path(__file__).parents[1] / "contracts"
 EVENTS_PER_BLOCK: Final = 80

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from paimon.domain.chain import hex0x
+from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.blockchain.bloom import bloom_of
 from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.keccak import keccak256

@@ -15,11 +15,11 @@ from tests.support.api import Desk, desk_of, seed_back_office, serving
 from tests.support.testfund import FundYard, TestFund
 
 from paimon.composition import House, open_house
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
-from paimon.gateway.cli.demo.redis import EmbeddedRedis
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.settings import Settings
+from paimon_devkit.stack.postgres import EmbeddedPostgres
+from paimon_devkit.stack.redis import EmbeddedRedis
 
 TEMPLATE = "paimon_template"
 _numbers = itertools.count(1)

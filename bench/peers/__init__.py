@@ -17,7 +17,7 @@ from typing import Final
 import psycopg
 from sqlalchemy import make_url
 
-from paimon.gateway.cli.demo.ports import free_port
+from paimon_devkit.stack.ports import free_port
 
 _HERE: Final = Path(__file__).parent
 _PATIENCE_SECONDS: Final = 1_800

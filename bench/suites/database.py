@@ -26,18 +26,19 @@ from sqlalchemy import insert
 
 from bench.figures import Figure
 from paimon.application.approval_workflow.store import insert_ticket
-from paimon.application.redemptions.store import REDEMPTION, find_redemption, to_values
-from paimon.domain.approval import raise_ticket
-from paimon.domain.chain import Address
-from paimon.domain.redemption import Channel, Redemption, RedemptionStatus
-from paimon.domain.units import RawAmount
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.application.redemptions.store import REDEMPTION, find_redemption
+from paimon.domain.approval.ticket import raise_ticket
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.derived import RedemptionRequest
 from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.rows.redemption import to_values
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.queue import outbox
 from paimon.settings import ApprovalSettings
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 SECONDS: Final = 5.0
 CLIENTS: Final = 16

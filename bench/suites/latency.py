@@ -20,10 +20,10 @@ from websockets.asyncio.client import connect
 from bench.dense import UNFINAL, DenseChain, dense_chain
 from bench.figures import Figure
 from bench.suites.listener import Site, listener_process
-from paimon.gateway.cli.demo.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
-from paimon.gateway.cli.demo.redis import EmbeddedRedis
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.queue.outbox import CHANNEL
+from paimon_devkit.stack.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.redis import EmbeddedRedis
 
 BLOCKS: Final = 240
 WARM: Final = 20

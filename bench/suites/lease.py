@@ -23,13 +23,13 @@ import psycopg
 from redis.asyncio import Redis
 
 from bench.figures import Figure
-from paimon.gateway.cli.demo.anvil import CHAIN_ID, EmbeddedChain, find_anvil
-from paimon.gateway.cli.demo.fund import deploy_fund
-from paimon.gateway.cli.demo.people import People
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
-from paimon.gateway.cli.demo.redis import EmbeddedRedis
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon_devkit.stack.anvil import CHAIN_ID, EmbeddedChain, find_anvil
+from paimon_devkit.stack.fund import deploy_fund
+from paimon_devkit.stack.people import People
+from paimon_devkit.stack.postgres import EmbeddedPostgres
+from paimon_devkit.stack.redis import EmbeddedRedis
 
 DEATHS: Final = 3
 SECONDS_MAX: Final = 120.0

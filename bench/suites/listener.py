@@ -26,11 +26,11 @@ from aiohttp import web
 from bench.dense import DenseChain, dense_chain
 from bench.figures import Figure
 from bench.peers import Span, ponder_seconds, sqd_seconds
-from paimon.gateway.cli.demo.anvil import CHAIN_ID
-from paimon.gateway.cli.demo.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
-from paimon.gateway.cli.demo.redis import EmbeddedRedis
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database import migrate
+from paimon_devkit.stack.anvil import CHAIN_ID
+from paimon_devkit.stack.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.redis import EmbeddedRedis
 
 DELAY_SECONDS: Final = 0.05
 FLOOR_BLOCKS: Final = 100

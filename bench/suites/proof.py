@@ -15,9 +15,9 @@ from typing import Any, Final
 import orjson
 
 from bench.figures import Figure
-from paimon.application.event_listener.wanted import Wanted
-from paimon.domain.chain import Address, ContractName, hex0x
-from paimon.domain.followed import Followed, FollowedContract, Origin
+from paimon.application.event_listener.fetch.log_filter import Wanted
+from paimon.domain.chain.tracked_contracts import Followed, FollowedContract, Origin
+from paimon.domain.kernel.chain import Address, ContractName, hex0x
 from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.keccak import keccak256
 from paimon.infrastructure.blockchain.receipts import read_receipts

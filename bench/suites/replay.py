@@ -18,11 +18,11 @@ from tests.support.derived_tables import libpq, synthetic_contracts
 from tests.support.synthetic_logs import write_logs
 
 from bench.figures import Figure
-from paimon.application.books.replay import replay
-from paimon.gateway.cli.demo.postgres import OWNER_ROLE, EmbeddedPostgres
+from paimon.application.replay.replay import replay
 from paimon.gateway.cli.process import rare_collections
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.sessions import create_engine
+from paimon_devkit.stack.postgres import OWNER_ROLE, EmbeddedPostgres
 
 MILLION: Final = 1_000_000
 SHORT: Final = 20_000

@@ -31,16 +31,10 @@ from sqlalchemy import select
 from bench.figures import Figure
 from paimon.application.transactions.intents import queue_intent, settle_call
 from paimon.composition import House, open_house
-from paimon.domain.chain import Address, checksum, hex0x
-from paimon.domain.redemption import Channel
-from paimon.domain.signing import SELF_SEND_GAS, FeeKind, Fees, UnsignedTransaction
-from paimon.domain.transaction import AttemptStatus, Call, IntentKind, IntentStatus
-from paimon.gateway.cli.demo.anvil import CHAIN_ID, EmbeddedChain, find_anvil
-from paimon.gateway.cli.demo.fund import FundAddresses, deploy_fund
-from paimon.gateway.cli.demo.fund_sending import Chain
-from paimon.gateway.cli.demo.people import INVESTORS, People
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
-from paimon.gateway.cli.demo.signer_files import write_signer_files
+from paimon.domain.kernel.chain import Address, checksum, hex0x
+from paimon.domain.redemption.request import Channel
+from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus
+from paimon.domain.transaction.signing import SELF_SEND_GAS, FeeKind, Fees, UnsignedTransaction
 from paimon.gateway.tasks.handlers import drive_wallet
 from paimon.infrastructure.blockchain.contracts import FundAddresses as ContractAddresses
 from paimon.infrastructure.blockchain.contracts import FundContracts
@@ -51,6 +45,12 @@ from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.observability.logging import configure_logging
 from paimon.settings import Settings
+from paimon_devkit.stack.anvil import CHAIN_ID, EmbeddedChain, find_anvil
+from paimon_devkit.stack.fund import FundAddresses, deploy_fund
+from paimon_devkit.stack.fund_sending import Chain
+from paimon_devkit.stack.people import INVESTORS, People
+from paimon_devkit.stack.postgres import EmbeddedPostgres
+from paimon_devkit.stack.signer_files import write_signer_files
 
 ROUND: Final = 16
 """Transactions of one drive: as many as may be in flight."""

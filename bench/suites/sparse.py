@@ -18,10 +18,10 @@ from bench.dense import dense_chain
 from bench.figures import Figure
 from bench.sparse_node import EVERY
 from bench.suites.listener import Site, listener_process
-from paimon.gateway.cli.demo.ports import free_port
-from paimon.gateway.cli.demo.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
-from paimon.gateway.cli.demo.redis import EmbeddedRedis
 from paimon.infrastructure.database import migrate
+from paimon_devkit.stack.ports import free_port
+from paimon_devkit.stack.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.redis import EmbeddedRedis
 
 BLOCKS: Final = 300_000
 _PATIENCE_SECONDS: Final = 600

@@ -17,11 +17,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.application.monitoring.scrape import Scraper
-from paimon.application.multisig.desk import SafeDesk
-from paimon.application.plans.desk import PlanDesk
-from paimon.domain.safe import SafeName
-from paimon.domain.vote import VoteScope
-from paimon.domain.wallets import PlanWallet
+from paimon.application.transactions.multisig.context import SafeDesk
+from paimon.application.transactions.plans.context import PlanDesk
+from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.transaction.safe_transaction import SafeName
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.blockchain.abi import read_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter, require_chain

@@ -10,10 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from paimon.gateway.cli.demo.anvil import EmbeddedChain, find_anvil
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
-from paimon.gateway.cli.demo.redis import EmbeddedRedis
-from paimon.gateway.cli.demo.supervisor import ChildSpec, Supervisor
+from paimon_devkit.stack.anvil import EmbeddedChain, find_anvil
+from paimon_devkit.stack.postgres import EmbeddedPostgres
+from paimon_devkit.stack.redis import EmbeddedRedis
+from paimon_devkit.stack.supervisor import ChildSpec, Supervisor
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 # A shell with a child of its own, as Celery's main process has workers; both deaf to SIGTERM.

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from paimon.gateway.cli.demo.commands import app as demo_app
 from paimon.gateway.cli.reconcile import app as reconcile_app
+from paimon_devkit.stack.commands import app as demo_app
 
 pytestmark = [
     pytest.mark.fault,

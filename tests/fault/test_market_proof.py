@@ -11,8 +11,8 @@ from tests.support.market_proof import prove
 from tests.support.testfund import CONTRACTS, TestFund, start_fund
 
 from paimon.composition import House, open_house
-from paimon.gateway.cli.demo.anvil import find_anvil
 from paimon.infrastructure.database.sessions import create_engine
+from paimon_devkit.stack.anvil import find_anvil
 
 pytestmark = pytest.mark.fault
 

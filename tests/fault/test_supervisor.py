@@ -17,11 +17,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from paimon.gateway.cli.demo.chain_rpc import ChainRpc
-from paimon.gateway.cli.demo.child import ChildSpec
-from paimon.gateway.cli.demo.errors import ChildFailed, DataFolderLocked
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
-from paimon.gateway.cli.demo.supervisor import Event, EventKind, RestartPolicy, Supervisor
+from paimon_devkit.stack.chain_rpc import ChainRpc
+from paimon_devkit.stack.child import ChildSpec
+from paimon_devkit.stack.errors import ChildFailed, DataFolderLocked
+from paimon_devkit.stack.postgres import EmbeddedPostgres
+from paimon_devkit.stack.supervisor import Event, EventKind, RestartPolicy, Supervisor
 
 pytestmark = [
     pytest.mark.fault,

@@ -12,8 +12,7 @@ from tests.support.sending import Office
 from tests.support.signing import LARGE, client_of, make_policy
 from tests.support.testfund import TestFund
 
-from paimon.domain.chain import parse_address
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
@@ -21,6 +20,7 @@ from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.infrastructure.timeseries.apply import Edition
 from paimon.settings import SendingSettings
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 
 @pytest.fixture

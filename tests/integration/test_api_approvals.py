@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import func, select
 from tests.support.api import BLOCK_TIME, Desk, grant_vip, request_row, require_example, seconds_from_now, signed
 
-from paimon.application.approval_workflow.raise_ticket import raise_if_needed
-from paimon.application.redemptions.store import to_domain
+from paimon.application.approval_workflow.open_ticket import raise_if_needed
 from paimon.composition import House
-from paimon.domain.chain import parse_address
+from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import ApprovalRecord, OutboxMessage, TransactionIntent
+from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration

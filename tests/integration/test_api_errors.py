@@ -13,8 +13,8 @@ from tests.support.api import Desk, add_block, desk_of, request_row
 from tests.support.testfund import TestFund
 
 from paimon.composition import open_house
-from paimon.domain.chain import parse_address
-from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.domain.kernel.chain import parse_address
+from paimon.domain.redemption.request import Channel, RedemptionStatus
 from paimon.gateway.rest.app import create_app
 from paimon.gateway.rest.routes.system import HealthDesk
 from paimon.infrastructure.database.sessions import Database

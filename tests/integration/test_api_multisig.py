@@ -9,8 +9,8 @@ from tests.support.multisig import FundSafes, Multisig, multisig
 from tests.support.safes import owner
 
 from paimon.composition import House
-from paimon.domain.chain import Hash32, checksum, hex0x
-from paimon.domain.safe import SafeName
+from paimon.domain.kernel.chain import Hash32, checksum, hex0x
+from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration

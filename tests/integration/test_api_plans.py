@@ -10,7 +10,7 @@ from tests.support.multisig import FundSafes, Multisig, multisig
 from tests.support.testfund import WAD, TestFund
 
 from paimon.composition import House
-from paimon.domain.chain import Hash32, parse_address
+from paimon.domain.kernel.chain import Hash32, parse_address
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration

@@ -20,15 +20,15 @@ from tests.support.api import (
 )
 from tests.support.testfund import WAD
 
-from paimon.application.approval_workflow.raise_ticket import adopt_chain, raise_if_needed
-from paimon.application.books.snapshots import take_snapshot
-from paimon.application.event_listener.fetch import Caught
-from paimon.application.event_listener.proofs import add_proof, count_lies
+from paimon.application.approval_workflow.open_ticket import adopt_chain, raise_if_needed
+from paimon.application.event_listener.fetch.block_range import Caught
+from paimon.application.event_listener.fetch.range_proofs import add_proof, count_lies
+from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.redemptions.store import find_redemption
 from paimon.composition import House
-from paimon.domain.chain import Address, parse_address
-from paimon.domain.proof import Lie, ProofLevel, RangeProof
-from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
+from paimon.domain.kernel.chain import Address, parse_address
+from paimon.domain.redemption.request import Channel, RedemptionStatus
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leases import try_take

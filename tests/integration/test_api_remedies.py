@@ -13,7 +13,7 @@ from tests.support.cli import Programs, environment_of
 from tests.support.messages import Broker, add, relay, row
 
 from paimon.composition import House
-from paimon.domain.chain import parse_address
+from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
 from paimon.infrastructure.database.models.owned import OutboxMessage
 from paimon.infrastructure.database.models.remedy import RemedyRow

@@ -14,8 +14,8 @@ from tests.support.api import grant_vip, request_row, signed
 from tests.support.testfund import TestFund
 
 from paimon.application.approval_workflow.decide import DecideTicket, decide_ticket
+from paimon.application.approval_workflow.open_ticket import adopt_chain, raise_if_needed
 from paimon.application.approval_workflow.queries import sla_report
-from paimon.application.approval_workflow.raise_ticket import adopt_chain, raise_if_needed
 from paimon.application.approval_workflow.sla import sweep
 from paimon.application.approval_workflow.store import (
     find_ticket,
@@ -24,15 +24,15 @@ from paimon.application.approval_workflow.store import (
     lock_ticket,
     save_outcome,
 )
-from paimon.application.redemptions.store import to_domain
 from paimon.composition import House
-from paimon.domain.approval import AlreadyVoted, SlaStage, Ticket, TicketClosed, TicketStatus, Verdict, Vote, decide
-from paimon.domain.chain import Hash32, parse_address
-from paimon.domain.redemption import Channel, Redemption, RedemptionStatus
-from paimon.domain.user import User, UserRole
-from paimon.domain.vote import decision_on, typed_data
+from paimon.domain.approval.ticket import AlreadyVoted, SlaStage, Ticket, TicketClosed, TicketStatus, Verdict, Vote, decide
+from paimon.domain.approval.vote import decision_on, typed_data
+from paimon.domain.kernel.chain import Hash32, parse_address
+from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
+from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import ApprovalRecord, ApprovalTicket, TransactionIntent
+from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.settings import ApprovalRuleSettings, ApprovalSettings
 
 pytestmark = pytest.mark.integration

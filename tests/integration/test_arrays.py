@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.types import TypeEngine
 from tests.support.strategies import INSTANTS, UINT256
 
-from paimon.domain.chain import ContractName
+from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.database.arrays import array_text, given_array, text_array
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.types import EnumText, Uint256Type

@@ -9,11 +9,11 @@ from tests.support.derived_tables import books_of, execute
 from tests.support.lyingnode import lying_node
 from tests.support.testfund import TestFund
 
-from paimon.application.books.audit import Audited, audit_chain
-from paimon.application.event_listener.fetch import UntrueAnswer
-from paimon.application.event_listener.proofs import proof_standing
+from paimon.application.event_listener.fetch.block_range import UntrueAnswer
+from paimon.application.event_listener.fetch.range_proofs import proof_standing
+from paimon.application.replay.chain_audit import Audited, audit_chain
 from paimon.composition import House
-from paimon.domain.proof import ProofLevel, RangeProof
+from paimon.domain.chain.range_proof import ProofLevel, RangeProof
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.settings import Settings
 

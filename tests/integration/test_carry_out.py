@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select, text
 
-from paimon.application.approval_workflow.carry_out import carry_out_decided
+from paimon.application.approval_workflow.queue_call import carry_out_decided
 from paimon.application.approval_workflow.store import insert_record, insert_ticket, save_outcome
 from paimon.composition import House
-from paimon.domain.approval import Verdict, Vote, decide, raise_ticket
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.redemption import Channel, Redemption, RedemptionStatus
-from paimon.domain.units import RawAmount
-from paimon.domain.vote import decision_on, typed_data
+from paimon.domain.approval.ticket import Verdict, Vote, decide, raise_ticket
+from paimon.domain.approval.vote import decision_on, typed_data
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
 from paimon.infrastructure.database.models.owned import TransactionIntent
 
 pytestmark = pytest.mark.integration

@@ -10,13 +10,13 @@ from tests.support.books import record_all
 from tests.support.testfund import DAY, WAD, TestFund
 
 from paimon.composition import House
-from paimon.domain.chain import ContractName, parse_address
-from paimon.domain.fee import FeeKind, FeeStep
-from paimon.domain.otc import OrderStatus
-from paimon.domain.service import Service
-from paimon.domain.snapshot import Tier
-from paimon.domain.token_movement import Direction, Purpose
-from paimon.domain.trade import Route, TradeKind, TradeVia
+from paimon.domain.asset.otc_order import OrderStatus
+from paimon.domain.asset.protocol_address import Service
+from paimon.domain.asset.tier import Tier
+from paimon.domain.asset.token_transfer import Direction, Purpose
+from paimon.domain.asset.trade import Route, TradeKind, TradeVia
+from paimon.domain.kernel.chain import ContractName, parse_address
+from paimon.domain.vault.fees import FeeKind, FeeStep
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
     AssetConfig,

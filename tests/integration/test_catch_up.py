@@ -17,14 +17,14 @@ from tests.support.strategies import address
 from tests.support.stubchain import StubChain
 from tests.support.testfund import TestFund
 
-from paimon.application.books.reconcile import reconcile
-from paimon.application.books.replay import check
-from paimon.application.event_listener import thin_out
-from paimon.application.event_listener.halt import find_halt
+from paimon.application.event_listener.ingest.halt import find_halt
+from paimon.application.event_listener.record import header_pruning as thin_out
+from paimon.application.reconciliation.reconcile import reconcile
+from paimon.application.replay.replay import check
 from paimon.composition import House
-from paimon.domain.books import RowDifference
-from paimon.domain.chain import BlockStamp, hex0x
-from paimon.domain.followed import Followed
+from paimon.domain.chain.tracked_contracts import Followed
+from paimon.domain.kernel.chain import BlockStamp, hex0x
+from paimon.domain.risk.discrepancy import RowDifference
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leases import HeldLease

@@ -13,11 +13,11 @@ from tests.support.api import Desk
 from tests.support.lyingnode import LyingNode, lying_node
 from tests.support.testfund import TestFund
 
-from paimon.application.event_listener.behind import BehindWatch, find_behind
-from paimon.application.event_listener.follow import Listener
-from paimon.application.risk_control.keep import RISK_EVENT
+from paimon.application.event_listener.ingest.chain_behind import BehindWatch, find_behind
+from paimon.application.event_listener.ingest.listener import Listener
+from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.composition import House, open_house
-from paimon.domain.risk import RiskEvent, RiskKind, RiskState, Severity
+from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskState, Severity
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.models.derived import Cursor
 from paimon.infrastructure.database.models.owned import Lease, OutboxMessage

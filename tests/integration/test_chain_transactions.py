@@ -10,7 +10,7 @@ from tests.support.fund_life import FundLife
 from tests.support.testfund import DAY, WAD, TestFund
 
 from paimon.composition import House
-from paimon.domain.chain import hex0x
+from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.database.models.derived import RawLog
 
 pytestmark = pytest.mark.integration

@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from tests.support.testfund import TestFund
 
-from paimon.gateway.cli.demo.errors import DataFolderUnusable, DemoError, PiecesApart
-from paimon.gateway.cli.demo.lock import DataFolderLock
-from paimon.gateway.cli.demo.pieces import require_books_of, require_demo_folder, require_pieces
-from paimon.gateway.cli.demo.stack import Stack
-from paimon.gateway.cli.demo.supervisor import Supervisor
+from paimon_devkit.stack.errors import DataFolderUnusable, DemoError, PiecesApart
+from paimon_devkit.stack.lock import DataFolderLock
+from paimon_devkit.stack.pieces import require_books_of, require_demo_folder, require_pieces
+from paimon_devkit.stack.stack import Stack
+from paimon_devkit.stack.supervisor import Supervisor
 
 pytestmark = pytest.mark.integration
 

@@ -10,8 +10,8 @@ from tests.support.multisig import FundSafes
 from tests.support.sending import Office
 from tests.support.testfund import WAD, TestFund
 
-from paimon.domain.chain import parse_address
-from paimon.domain.transaction import IntentStatus
+from paimon.domain.kernel.chain import parse_address
+from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.keystore import create_keystore
 from paimon.settings import Settings

@@ -10,7 +10,7 @@ from tests.support.cli import Program, Programs, environment_of
 from tests.support.fund_life import FundLife
 from tests.support.testfund import TestFund
 
-from paimon.application.retention import apply_retention
+from paimon.application.monitoring.retention import apply_retention
 from paimon.composition import House
 from paimon.settings import Settings
 

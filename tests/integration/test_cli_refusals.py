@@ -12,9 +12,9 @@ from tests.support.cli import Program, Programs
 from tests.support.signing import make_policy
 from tests.support.testfund import TestFund
 
-from paimon.gateway.cli.demo.ports import free_port
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database import migrate
+from paimon_devkit.stack.ports import free_port
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 from tests.support.synthetic_logs import FOLLOWED, chain_logs
 
-from paimon.application.event_listener.decode import decode_log
-from paimon.application.event_listener.stored_text import stored_text
-from paimon.domain.chain import ContractName
+from paimon.application.event_listener.fetch.decode import decode_log
+from paimon.application.event_listener.record.json_text import stored_text
+from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database.copying import copy_text, driver_connection
 from paimon.infrastructure.database.sessions import Database

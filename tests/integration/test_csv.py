@@ -21,15 +21,14 @@ from tests.support.rows import VALID, put
 from tests.support.served import Served, serve
 from tests.support.testfund import TestFund
 
-from paimon.application.approval_workflow.raise_ticket import raise_if_needed
-from paimon.application.books.nav import publish_nav
-from paimon.application.books.reconcile import reconcile
-from paimon.application.books.tokens import observe_tokens
+from paimon.application.approval_workflow.open_ticket import raise_if_needed
+from paimon.application.nav.publication import publish_nav
+from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.redemptions.store import find_redemption
+from paimon.application.vault.tokens import observe_tokens
 from paimon.composition import House
-from paimon.domain.chain import parse_address
-from paimon.domain.redemption import RedemptionStatus
-from paimon.gateway.cli.demo.people import ADMIN
+from paimon.domain.kernel.chain import parse_address
+from paimon.domain.redemption.request import RedemptionStatus
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import RawLog
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
@@ -37,6 +36,7 @@ from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.models.unfinal import UnfinalLog
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
+from paimon_devkit.stack.people import ADMIN
 
 pytestmark = pytest.mark.integration
 

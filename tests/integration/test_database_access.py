@@ -6,9 +6,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import InternalError, ProgrammingError
 from tests.support.rows import put, undone
 
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database.models.owned import Lease
 from paimon.infrastructure.database.sessions import Database, NotOneStatement, create_engine
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 

@@ -14,9 +14,8 @@ from tests.support import catalogue_rows, multisig_rows, plan_rows
 from tests.support.rows import HASH, VALID, put, put_what_it_needs, undone
 from tests.support.strategies import EPOCH, address
 
-from paimon.domain.chain import Hash32
-from paimon.domain.units import UINT256_MAX
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.units import UINT256_MAX
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
     Block,
@@ -49,6 +48,7 @@ from paimon.infrastructure.database.models.remedy import RemedyRow
 from paimon.infrastructure.database.models.risk import RiskEventRow
 from paimon.infrastructure.database.models.unfinal import UnfinalLog
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 

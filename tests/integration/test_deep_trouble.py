@@ -16,21 +16,21 @@ from tests.support.jsonrpc import StubNode, stub_node
 from tests.support.rows import put
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.approval_workflow.raise_ticket import raise_if_needed
-from paimon.application.books.compare import compare_and_publish
-from paimon.application.books.reconcile import reconcile
-from paimon.application.books.replay import check
-from paimon.application.books.snapshots import take_snapshot
-from paimon.application.event_listener.follow import Listener
-from paimon.application.event_listener.halt import LISTENER, FinalBlockChanged, find_halt, halt
-from paimon.application.event_listener.held_block import hold_recorded
-from paimon.application.recovery.recover import AnotherAncestor, make_plan, recover
-from paimon.application.recovery.witnesses import NodeBehind, NodesDisagree, OneWitness, Witnesses
+from paimon.application.approval_workflow.open_ticket import raise_if_needed
+from paimon.application.common.recorded_block import hold_recorded
+from paimon.application.event_listener.ingest.halt import LISTENER, FinalBlockChanged, find_halt, halt
+from paimon.application.event_listener.ingest.listener import Listener
+from paimon.application.nav.snapshots import take_snapshot
+from paimon.application.reconciliation.publish import compare_and_publish
+from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.redemptions.store import find_redemption
+from paimon.application.reorg_recovery.node_quorum import NodeBehind, NodesDisagree, OneWitness, Witnesses
+from paimon.application.reorg_recovery.recover import AnotherAncestor, make_plan, recover
+from paimon.application.replay.replay import check
 from paimon.composition import House
-from paimon.domain.chain import BlockStamp, Hash32
-from paimon.domain.nav import MATERIAL
-from paimon.domain.risk import RiskKind, RiskState
+from paimon.domain.kernel.chain import BlockStamp, Hash32
+from paimon.domain.risk.nav_publication import MATERIAL
+from paimon.domain.risk.risk_event import RiskKind, RiskState
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leadership import lead

@@ -8,12 +8,12 @@ from sqlalchemy import select, text, update
 from tests.support.api import Desk, require_example, seconds_from_now, signed
 from tests.support.sending import Office, assert_sent_once, stopped_mining
 
-from paimon.application.transactions.deeds import carry_out_deeds
+from paimon.application.transactions.driver.operator_actions import carry_out_deeds
 from paimon.application.transactions.tries import TriesExhausted, key_of_next_try
-from paimon.domain.chain import checksum, hex0x
-from paimon.domain.desk import DeedState
-from paimon.domain.redemption import OnChainStatus
-from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus
+from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.domain.redemption.request import OnChainStatus
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
+from paimon.domain.transaction.operator_action import DeedState
 from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import TransactionIntent, Wallet
 

@@ -6,12 +6,12 @@ from tests.support.api import Desk, require_example
 from tests.support.cli import Programs, environment_of
 from tests.support.sending import Office, stopped_mining
 
-from paimon.application.health import wallets_part
+from paimon.application.monitoring.health import wallets_part
 from paimon.application.transactions.queries import list_wallets
-from paimon.domain.chain import checksum
-from paimon.domain.health import Condition
-from paimon.domain.risk import RiskKind, RiskState, Severity
-from paimon.domain.transaction import IntentStatus
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.operations.health import Condition
+from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
+from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.gateway.cli.desk import wallet_line
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.clock import database_now

@@ -16,14 +16,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from paimon.gateway.cli.demo import ports
-from paimon.gateway.cli.demo.anvil import EmbeddedChain, find_anvil
-from paimon.gateway.cli.demo.child import RunAs
-from paimon.gateway.cli.demo.errors import DataFolderUnusable, PortInUse, ServerUnavailable
-from paimon.gateway.cli.demo.identity import first_closed_folder
-from paimon.gateway.cli.demo.postgres import APP_ROLE, DATABASE, OWNER_ROLE, EmbeddedPostgres
-from paimon.gateway.cli.demo.postgres_programs import find_programs
-from paimon.gateway.cli.demo.redis import EmbeddedRedis
+from paimon_devkit.stack import ports
+from paimon_devkit.stack.anvil import EmbeddedChain, find_anvil
+from paimon_devkit.stack.child import RunAs
+from paimon_devkit.stack.errors import DataFolderUnusable, PortInUse, ServerUnavailable
+from paimon_devkit.stack.identity import first_closed_folder
+from paimon_devkit.stack.postgres import APP_ROLE, DATABASE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.postgres_programs import find_programs
+from paimon_devkit.stack.redis import EmbeddedRedis
 
 pytestmark = pytest.mark.integration
 
@@ -143,7 +143,7 @@ def test_a_clone_in_a_closed_folder_runs_from_elsewhere_and_says_so(data: Path, 
     """As in a clone below /root: neither the data folder nor the virtual environment's programs can be reached."""
     closed = data / "closed"
     closed.mkdir(mode=0o700)
-    monkeypatch.setattr("paimon.gateway.cli.demo.postgres_programs.first_closed_folder", lambda _folder, _user: Path("/closed"))
+    monkeypatch.setattr("paimon_devkit.stack.postgres_programs.first_closed_folder", lambda _folder, _user: Path("/closed"))
     server = EmbeddedPostgres(closed / "data", durable=False)
     try:
         assert server.notice is not None

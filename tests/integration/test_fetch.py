@@ -11,9 +11,9 @@ from tests.support.jsonrpc import StubNode, stub_node
 from tests.support.strategies import address, stamp
 from tests.support.stubchain import StubChain
 
-from paimon.application.event_listener.fetch import ChainLog, InconsistentAnswer, Range, fetch_range
-from paimon.application.event_listener.wanted import LogQuery
-from paimon.domain.chain import Hash32, hex0x
+from paimon.application.event_listener.fetch.block_range import ChainLog, InconsistentAnswer, Range, fetch_range
+from paimon.application.event_listener.fetch.log_filter import LogQuery
+from paimon.domain.kernel.chain import Hash32, hex0x
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.rpc import Rpc

@@ -7,7 +7,7 @@ import pytest
 from tests.support.jsonrpc import NodeError, StubNode, header_of, stub_node
 from tests.support.strategies import stamp
 
-from paimon.domain.finality import FinalityTag
+from paimon.domain.chain.finality import FinalityTag
 from paimon.infrastructure.blockchain.finality import (
     BscFinality,
     ChainMismatch,

@@ -13,9 +13,9 @@ from tests.support.jsonrpc import StubNode, stub_node
 from tests.support.strategies import address
 from tests.support.stubchain import StubChain
 
-from paimon.application.event_listener.follow import Listener
-from paimon.application.event_listener.halt import find_halt
-from paimon.domain.chain import hex0x
+from paimon.application.event_listener.ingest.halt import find_halt
+from paimon.application.event_listener.ingest.listener import Listener
+from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import Tagged
 from paimon.infrastructure.blockchain.rpc import Rpc

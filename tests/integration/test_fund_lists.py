@@ -9,10 +9,10 @@ from tests.support.books import record_all
 from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.testfund import DAY, WAD, TestFund
 
-from paimon.application.books.overview import display
-from paimon.application.books.tokens import observe_tokens
+from paimon.application.common.formatting import display
+from paimon.application.vault.tokens import observe_tokens
 from paimon.composition import House
-from paimon.gateway.cli.demo.people import ADMIN
+from paimon_devkit.stack.people import ADMIN
 
 pytestmark = pytest.mark.integration
 

@@ -9,12 +9,12 @@ from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.synthetic_logs import FOLLOWED, ranges, write_cursor
 from tests.support.testfund import DAY, WAD, TestFund
 
-from paimon.application.books.holders import Register, list_holders
-from paimon.application.event_listener.decode import decode_log
-from paimon.application.event_listener.record import record
+from paimon.application.event_listener.fetch.decode import decode_log
+from paimon.application.event_listener.record.record import record
+from paimon.application.vault.holders import Register, list_holders
 from paimon.composition import House
-from paimon.domain.chain import ContractName
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import ContractName
+from paimon.domain.kernel.units import RawAmount
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import Database

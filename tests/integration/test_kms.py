@@ -10,10 +10,10 @@ from tests.support.kms import REGION, Kms, serving_kms
 from tests.support.signing import DAY_LIMIT, ask, client_of, make_policy, transaction
 from tests.support.testfund import TestFund
 
-from paimon.domain.chain import Address, Hash32, checksum, hex0x, parse_address
-from paimon.domain.signing import FeeKind, SignedTransaction, SignRequest
-from paimon.domain.transaction import Call
-from paimon.domain.units import WAD
+from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x, parse_address
+from paimon.domain.kernel.units import WAD
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.signing import FeeKind, SignedTransaction, SignRequest
 from paimon.gateway.signer.policy import KeyTable, KmsTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import SignerStartRefused, running_signer

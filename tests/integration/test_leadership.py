@@ -12,12 +12,12 @@ from sqlalchemy import literal, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from tests.support.stations import Sleeper
 
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database.copying import driver_connection
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, fence, try_take
 from paimon.infrastructure.database.models.owned import Lease
 from paimon.infrastructure.database.sessions import Database
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 

@@ -10,19 +10,19 @@ import pytest
 from sqlalchemy import func, select, text, update
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.books.reconcile import reconcile
-from paimon.application.event_listener.cursor import take_cursor
-from paimon.application.event_listener.fetch import Range, fetch_range
-from paimon.application.event_listener.follow import Listener
-from paimon.application.event_listener.halt import find_halt
-from paimon.application.event_listener.record import CursorMoved, record
-from paimon.application.event_listener.wanted import LogQuery
-from paimon.application.risk_control.keep import RISK_EVENT
+from paimon.application.event_listener.fetch.block_range import Range, fetch_range
+from paimon.application.event_listener.fetch.log_filter import LogQuery
+from paimon.application.event_listener.ingest.cursor import take_cursor
+from paimon.application.event_listener.ingest.halt import find_halt
+from paimon.application.event_listener.ingest.listener import Listener
+from paimon.application.event_listener.record.record import CursorMoved, record
+from paimon.application.reconciliation.reconcile import reconcile
+from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.composition import House
-from paimon.domain.chain import BlockStamp, hex0x
-from paimon.domain.followed import Followed
-from paimon.domain.redemption import Channel, RedemptionStatus
-from paimon.domain.risk import RiskKind, Severity
+from paimon.domain.chain.tracked_contracts import Followed
+from paimon.domain.kernel.chain import BlockStamp, hex0x
+from paimon.domain.redemption.request import Channel, RedemptionStatus
+from paimon.domain.risk.risk_event import RiskKind, Severity
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, try_take
 from paimon.infrastructure.database.models.derived import Block, Cursor, LogStatus, RawLog, RedemptionRequest

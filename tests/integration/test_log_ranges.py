@@ -9,8 +9,8 @@ from tests.support.jsonrpc import NodeError, StubNode, stub_node
 from tests.support.strategies import address
 from tests.support.stubchain import StubChain
 
-from paimon.application.event_listener.fetch import InconsistentAnswer, Range, fetch_range
-from paimon.application.event_listener.wanted import LogQuery
+from paimon.application.event_listener.fetch.block_range import InconsistentAnswer, Range, fetch_range
+from paimon.application.event_listener.fetch.log_filter import LogQuery
 from paimon.infrastructure.blockchain import rpc as rpc_module
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError

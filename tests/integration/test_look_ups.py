@@ -11,15 +11,15 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from tests.support.rows import put, undone
 from tests.support.strategies import address
 
-from paimon.application.accounts.users import USER_NOW, seed_user
+from paimon.application.identity.users import USER_NOW, seed_user
 from paimon.application.redemptions.store import REDEMPTION, find_redemption
-from paimon.domain.user import User, UserRole
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import CLOCK
 from paimon.infrastructure.database.look_ups import LookUp, NotALookUp
 from paimon.infrastructure.database.models.derived import RedemptionRequest
 from paimon.infrastructure.database.models.owned import Lease
 from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 

@@ -10,20 +10,20 @@ from tests.conftest import make_settings
 from tests.integration.test_listener import caught_up, following
 from tests.support.testfund import ARTIFACTS, CONTRACTS, TestFund, start_fund
 
-from paimon.application.books.reconcile import reconcile
+from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import House, open_house
-from paimon.gateway.cli.demo.anvil import find_anvil
-from paimon.gateway.cli.market.config import INVESTORS, MarketConfig
-from paimon.gateway.cli.market.generator import HABITS
-from paimon.gateway.cli.market.history import lay_history
-from paimon.gateway.cli.market.live import LiveMarket
-from paimon.gateway.cli.market.node import ChainSilent, MarketError, Node
-from paimon.gateway.cli.market.observe import Observer
-from paimon.gateway.cli.market.stage import Stage
-from paimon.gateway.cli.market.summary import Outcome, Summary
-from paimon.gateway.cli.market.venue import Venue
-from paimon.gateway.cli.market.world import World
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
+from paimon_devkit.market.config import INVESTORS, MarketConfig
+from paimon_devkit.market.generator import HABITS
+from paimon_devkit.market.history import lay_history
+from paimon_devkit.market.live import LiveMarket
+from paimon_devkit.market.node import ChainSilent, MarketError, Node
+from paimon_devkit.market.observe import Observer
+from paimon_devkit.market.stage import Stage
+from paimon_devkit.market.summary import Outcome, Summary
+from paimon_devkit.market.venue import Venue
+from paimon_devkit.market.world import World
+from paimon_devkit.stack.anvil import find_anvil
 
 pytestmark = pytest.mark.integration
 

@@ -19,12 +19,12 @@ from tests.support.messages import add, handled
 from tests.support.rows import put
 from tests.support.testfund import TestFund
 
-from paimon.application.event_listener.doorbell import Doorbell
-from paimon.application.event_listener.fetch import Caught
-from paimon.application.event_listener.proofs import add_proof, count_lies
+from paimon.application.event_listener.fetch.block_range import Caught
+from paimon.application.event_listener.fetch.range_proofs import add_proof, count_lies
+from paimon.application.event_listener.ingest.new_heads import Doorbell
 from paimon.application.monitoring.figures import read_figures
 from paimon.composition import House
-from paimon.domain.proof import Lie, ProofLevel, RangeProof
+from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
 from paimon.infrastructure.database.leases import release, try_take
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.owned import BookCheck, OutboxPriority, TransactionIntent, Wallet

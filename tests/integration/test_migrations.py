@@ -9,12 +9,12 @@ from alembic import command
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database import migrate, version
 from paimon.infrastructure.database.models import metadata
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.sessions import create_engine as create_app_engine
 from paimon.infrastructure.database.version import DatabaseBehind, UnsupportedServer
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 

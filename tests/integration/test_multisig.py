@@ -8,17 +8,23 @@ from sqlalchemy import func, select, update
 from tests.support.multisig import Multisig
 from tests.support.safes import SAFE_ABI, SENTINEL, by_key, by_safe, owner, wallet
 
-from paimon.application.accounts.users import NotPermitted
-from paimon.application.multisig.desk import NoSuchSafe
-from paimon.application.multisig.observe import observe
-from paimon.application.multisig.propose import ProposalConflict, propose_rejection
-from paimon.application.multisig.sign import SignatureRefused, SignProposal, sign_proposal
-from paimon.application.multisig.store import ProposalNotFound, signatures_of, transaction_of
-from paimon.domain.chain import Hash32, checksum
-from paimon.domain.proposal import AlreadySigned, MissingExecutions, NotASafeOwner, ProposalClosed, ProposalStatus
-from paimon.domain.safe import OwnerSignature, SafeName, rejection_at
-from paimon.domain.transaction import Call
-from paimon.domain.user import UserRole
+from paimon.application.identity.users import NotPermitted
+from paimon.application.transactions.multisig.context import NoSuchSafe
+from paimon.application.transactions.multisig.propose import ProposalConflict, propose_rejection
+from paimon.application.transactions.multisig.sign import SignatureRefused, SignProposal, sign_proposal
+from paimon.application.transactions.multisig.store import ProposalNotFound, signatures_of, transaction_of
+from paimon.application.transactions.multisig.sync import observe
+from paimon.domain.kernel.chain import Hash32, checksum
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.safe_proposal import (
+    AlreadySigned,
+    MissingExecutions,
+    NotASafeOwner,
+    ProposalClosed,
+    ProposalStatus,
+)
+from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, rejection_at
+from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.blockchain.safe import NotOurSafe
 from paimon.infrastructure.database.models.multisig import Safe, SafeProposal, SafeSignature
 from paimon.infrastructure.keys.signatures import MalformedSignature

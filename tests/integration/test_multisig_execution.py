@@ -14,13 +14,13 @@ from tests.support.sending import Office
 from tests.support.signing import client_of
 from tests.support.testfund import TestFund
 
-from paimon.application.multisig.execute import execute_ready, number_of
-from paimon.application.multisig.propose import propose_rejection
 from paimon.application.transactions.effect import effect_of_intent
-from paimon.domain.chain import Hash32, checksum, parse_address
-from paimon.domain.proposal import ProposalStatus
-from paimon.domain.safe import SafeName, rejection_at
-from paimon.domain.transaction import Call, Effect, IntentKind, IntentStatus
+from paimon.application.transactions.multisig.execute import execute_ready, number_of
+from paimon.application.transactions.multisig.propose import propose_rejection
+from paimon.domain.kernel.chain import Hash32, checksum, parse_address
+from paimon.domain.transaction.lifecycle import Call, Effect, IntentKind, IntentStatus
+from paimon.domain.transaction.safe_proposal import ProposalStatus
+from paimon.domain.transaction.safe_transaction import SafeName, rejection_at
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Request, Rpc

@@ -15,18 +15,18 @@ from tests.support.books import record_all
 from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.testfund import ARTIFACTS, CONTRACTS, DAY, WAD, TestFund, start_fund
 
-from paimon.application.books.explain import explain_range, load_happenings, report_unexplained
-from paimon.application.books.range_ends import Point
+from paimon.application.nav.attribution import explain_range, load_happenings, report_unexplained
+from paimon.application.nav.ranges import Point
 from paimon.composition import House, open_house
-from paimon.domain.chain import BlockStamp, Hash32, checksum, parse_address
-from paimon.domain.nav_explain import explain
-from paimon.domain.nav_parts import Explanation, Group, chain
-from paimon.domain.snapshot import FundSnapshot
-from paimon.gateway.cli.demo.anvil import find_anvil
-from paimon.gateway.cli.demo.people import ADMIN
-from paimon.gateway.cli.market.history import lay_history
+from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum, parse_address
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.domain.vault.nav_attribution import explain
+from paimon.domain.vault.nav_components import Explanation, Group, chain
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import Block, RawLog, TokenTransferRow, TradeRow
+from paimon_devkit.market.history import lay_history
+from paimon_devkit.stack.anvil import find_anvil
+from paimon_devkit.stack.people import ADMIN
 
 pytestmark = pytest.mark.integration
 

@@ -12,8 +12,8 @@ from tests.support.api import Desk, desk_of, require_example, seed_back_office, 
 from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.books.nav import publish_nav
-from paimon.application.books.reconcile import reconcile
+from paimon.application.nav.publication import publish_nav
+from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import House
 from paimon.infrastructure.cache.live import messages
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus

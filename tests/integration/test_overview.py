@@ -13,10 +13,11 @@ from tests.support.api import Desk
 from tests.support.books import record_all
 from tests.support.testfund import TestFund
 
-from paimon.application.books.overview import OVERVIEW, display, read_overview
-from paimon.application.books.snapshots import take_snapshot
+from paimon.application.common.formatting import display
+from paimon.application.nav.overview import OVERVIEW, read_overview
+from paimon.application.nav.snapshots import take_snapshot
 from paimon.composition import House
-from paimon.domain.chain import BlockStamp
+from paimon.domain.kernel.chain import BlockStamp
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.models.derived import Observation
 

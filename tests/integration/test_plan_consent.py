@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 from tests.support.plans import Plans
 
-from paimon.application.accounts.users import NotPermitted
-from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatch
-from paimon.application.plans.calls import AskedCall, BadPlan
-from paimon.application.plans.submit import PlanDrifted, submit_plan
-from paimon.application.transactions.intents import PayloadConflict
-from paimon.domain.chain import checksum
-from paimon.domain.units import RawAmount
-from paimon.domain.user import UserRole
-from paimon.domain.vote import VoteNotAcceptable
-from paimon.domain.wallets import PlanWallet
+from paimon.application.common.idempotency import PayloadConflict
+from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.identity.users import NotPermitted
+from paimon.application.transactions.plans.calls import AskedCall, BadPlan
+from paimon.application.transactions.plans.submit import PlanDrifted, submit_plan
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.eip712 import VoteNotAcceptable
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.domain.user.roles import UserRole
 
 pytestmark = pytest.mark.integration
 

@@ -8,10 +8,10 @@ from sqlalchemy import text, update
 from tests.support.plans import HUGE, Plans
 from tests.support.testfund import WAD
 
-from paimon.application.plans.submit import NoWalletMay, PlanDrifted
-from paimon.domain.chain import Hash32
-from paimon.domain.transaction import IntentKind, IntentStatus
-from paimon.domain.wallets import PlanWallet
+from paimon.application.transactions.plans.submit import NoWalletMay, PlanDrifted
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.models.owned import TransactionIntent
 
 pytestmark = pytest.mark.integration

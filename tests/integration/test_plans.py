@@ -6,13 +6,13 @@ from tests.support.plans import HUGE, Plans
 from tests.support.sending import stopped_mining
 from tests.support.testfund import WAD
 
-from paimon.application.plans.calls import AskedCall
-from paimon.application.plans.submit import PlanNotPossible
-from paimon.domain.chain import Hash32, checksum
-from paimon.domain.proposal import ProposalStatus
-from paimon.domain.risk import RiskKind
-from paimon.domain.transaction import IntentStatus
-from paimon.domain.wallets import PlanWallet
+from paimon.application.transactions.plans.calls import AskedCall
+from paimon.application.transactions.plans.submit import PlanNotPossible
+from paimon.domain.kernel.chain import Hash32, checksum
+from paimon.domain.risk.risk_event import RiskKind
+from paimon.domain.transaction.lifecycle import IntentStatus
+from paimon.domain.transaction.safe_proposal import ProposalStatus
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.models.risk import RiskEventRow
 
 pytestmark = pytest.mark.integration

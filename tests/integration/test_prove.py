@@ -10,7 +10,7 @@ from tests.support.logs import FOLLOWED, FUND
 from tests.support.strategies import address
 from tests.support.stubchain import StubChain
 
-from paimon.application.event_listener.fetch import (
+from paimon.application.event_listener.fetch.block_range import (
     InconsistentAnswer,
     Range,
     UntrueAnswer,
@@ -18,10 +18,10 @@ from paimon.application.event_listener.fetch import (
     fetch_range,
     fetch_stretch,
 )
-from paimon.application.event_listener.prove import Proof, prove, prove_stretch
-from paimon.application.event_listener.wanted import log_queries
-from paimon.domain.chain import hex0x
-from paimon.domain.proof import Lie, ProofLevel
+from paimon.application.event_listener.fetch.log_filter import log_queries
+from paimon.application.event_listener.fetch.verify import Proof, prove, prove_stretch
+from paimon.domain.chain.range_proof import Lie, ProofLevel
+from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.blockchain.bloom import bloom_of
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.blockchain.headers import header_hash
@@ -310,7 +310,7 @@ async def test_where_the_second_endpoint_has_no_answer_receipts_stand_in_for_it(
 async def test_a_stretch_of_many_headers_is_proven_by_receipts_a_part_at_a_time(
     chain: StubChain, another: tuple[StubNode, Rpc], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("paimon.application.event_listener.prove._HEADERS_AT_ONCE", 5)
+    monkeypatch.setattr("paimon.application.event_listener.fetch.verify._HEADERS_AT_ONCE", 5)
     another[0].methods["eth_getLogs"] = is_overloaded
     stretch = await fetched(another[1])
     proof = await prove_stretch(another[1], stretch, FOLLOWED)

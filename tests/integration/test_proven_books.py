@@ -10,13 +10,19 @@ from sqlalchemy import func, select, text
 from tests.support.lyingnode import LyingNode, lying_node
 from tests.support.testfund import TestFund
 
-from paimon.application.books.reconcile import reconcile
-from paimon.application.event_listener.fetch import Caught
-from paimon.application.event_listener.follow import Listener
-from paimon.application.event_listener.proofs import ProofStanding, add_proof, count_lies, proof_standing, raise_proof
-from paimon.application.event_listener.react import RECONCILE
+from paimon.application.common.topics import RECONCILE
+from paimon.application.event_listener.fetch.block_range import Caught
+from paimon.application.event_listener.fetch.range_proofs import (
+    ProofStanding,
+    add_proof,
+    count_lies,
+    proof_standing,
+    raise_proof,
+)
+from paimon.application.event_listener.ingest.listener import Listener
+from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import House, open_house
-from paimon.domain.proof import Lie, ProofLevel, RangeProof
+from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.database.leases import HeldLease, try_take
 from paimon.infrastructure.database.models.derived import Block, RangeProofRow, RawLog

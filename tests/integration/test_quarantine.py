@@ -5,8 +5,8 @@ from sqlalchemy import select
 from tests.support.logs import Emitted, begin, emitted, record_block
 from tests.support.strategies import address
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, ContractName
-from paimon.domain.redemption import RedemptionStatus
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, ContractName
+from paimon.domain.redemption.request import RedemptionStatus
 from paimon.infrastructure.database.models.derived import Cursor, Holding, LogStatus, RawLog, RedemptionRequest
 from paimon.infrastructure.database.models.owned import OutboxMessage
 from paimon.infrastructure.database.sessions import Database

@@ -10,9 +10,10 @@ from tests.support.rows import put
 from tests.support.strategies import EPOCH
 from tests.support.testfund import TestFund
 
-from paimon.application.redemptions.reactions import LOCKED_NAV, LiveMessage, observe_locked_nav, react
+from paimon.application.common.live import LiveMessage
+from paimon.application.redemptions.reactions import LOCKED_NAV, observe_locked_nav, react
 from paimon.composition import House
-from paimon.domain.approval import TicketStatus
+from paimon.domain.approval.ticket import TicketStatus
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import Observation, RedemptionRequest

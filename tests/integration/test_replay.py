@@ -21,21 +21,21 @@ from tests.support.derived_tables import (
 from tests.support.synthetic_logs import ADDRESSES, ranges, write_cursor
 from tests.support.testfund import DAY, TestFund
 
-from paimon.application.books.rebuild import Rebuild
-from paimon.application.books.reconcile import NothingRecorded, reconcile
-from paimon.application.books.recorded import ForeignLogs
-from paimon.application.books.replay import BooksBusy, check, replay
-from paimon.application.books.shadow import PAIRS, NoTemporaryTables, open_shadow
-from paimon.application.event_listener.decode import Reading
+from paimon.application.event_listener.fetch.decode import Reading
+from paimon.application.reconciliation.reconcile import NothingRecorded, reconcile
+from paimon.application.replay.rebuild import Rebuild
+from paimon.application.replay.recorded_logs import ForeignLogs
+from paimon.application.replay.replay import BooksBusy, check, replay
+from paimon.application.replay.shadow_tables import PAIRS, NoTemporaryTables, open_shadow
 from paimon.composition import House
-from paimon.domain.chain import parse_address
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.base import metadata, table_of
 from paimon.infrastructure.database.models.derived import INPUTS, PROJECTIONS
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.types import EnumText, Uint256Type
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 

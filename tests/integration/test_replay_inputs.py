@@ -10,8 +10,8 @@ from tests.support.derived_tables import execute
 from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.books.reconcile import reconcile
-from paimon.application.books.replay import check
+from paimon.application.reconciliation.reconcile import reconcile
+from paimon.application.replay.replay import check
 from paimon.composition import House
 from paimon.infrastructure.database.models.base import metadata
 from paimon.infrastructure.database.sessions import create_engine

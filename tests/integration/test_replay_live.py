@@ -15,13 +15,13 @@ from sqlalchemy import text
 from tests.support.derived_tables import books_of, execute, libpq, outbox_of, record_as_the_listener_does, synthetic_contracts
 from tests.support.synthetic_logs import ADDRESSES, FOLLOWED, ranges, write_cursor, write_logs
 
-from paimon.application.books.replay import check, replay
-from paimon.application.event_listener.decode import decode_log
-from paimon.application.event_listener.react import due_reactions
-from paimon.domain.chain import checksum
-from paimon.domain.holding import Holding
+from paimon.application.event_listener.fetch.decode import decode_log
+from paimon.application.event_listener.record.reactions import due_reactions
+from paimon.application.replay.replay import check, replay
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import checksum
 from paimon.domain.projection import Projection
-from paimon.domain.redemption import InapplicableEvent
+from paimon.domain.vault.share_balance import Holding
 from paimon.infrastructure.database.sessions import Database, create_engine
 
 pytestmark = pytest.mark.integration

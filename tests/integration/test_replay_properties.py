@@ -23,15 +23,15 @@ from tests.support.derived_tables import (
 from tests.support.synthetic_logs import ranges, write_cursor
 from tests.support.testfund import ARTIFACTS, CONTRACTS, TestFund, start_fund
 
-from paimon.application.books.rebuild import Rebuild
-from paimon.application.books.shadow import PAIRS, open_shadow
-from paimon.application.event_listener.fetch import Range
+from paimon.application.event_listener.fetch.block_range import Range
+from paimon.application.replay.rebuild import Rebuild
+from paimon.application.replay.shadow_tables import PAIRS, open_shadow
 from paimon.composition import House, open_house
-from paimon.gateway.cli.demo.anvil import find_anvil
-from paimon.gateway.cli.market.history import lay_history
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.settings import ChainSettings, Settings
+from paimon_devkit.market.history import lay_history
+from paimon_devkit.stack.anvil import find_anvil
 
 pytestmark = pytest.mark.integration
 

@@ -22,11 +22,11 @@ from tests.support.series_histories import (
     put_snapshots,
 )
 
-from paimon.application.books.explain import explain_range
-from paimon.application.books.nav import publish_nav
-from paimon.application.books.range_ends import Point
-from paimon.application.retention import apply_retention, days_kept
-from paimon.domain.snapshot import FundSnapshot
+from paimon.application.monitoring.retention import apply_retention, days_kept
+from paimon.application.nav.attribution import explain_range
+from paimon.application.nav.publication import publish_nav
+from paimon.application.nav.ranges import Point
+from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.nav import NavPoint
 from paimon.infrastructure.database.models.operating import EventProcessingHour, RetentionRun

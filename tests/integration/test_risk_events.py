@@ -11,17 +11,17 @@ from tests.support.books import record_all
 from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.books.compare import compare_and_publish, compare_if_due
-from paimon.application.books.reconcile import Reconciliation, chain_request_figures
-from paimon.application.event_listener.react import RECONCILE
-from paimon.application.risk_control.keep import RISK_EVENT
+from paimon.application.common.topics import RECONCILE
+from paimon.application.reconciliation.publish import compare_and_publish, compare_if_due
+from paimon.application.reconciliation.reconcile import Reconciliation, chain_request_figures
+from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.application.risk_control.store import lock_event, save
-from paimon.application.risk_control.take_up import acknowledge_event
+from paimon.application.risk_control.triage import acknowledge_event
 from paimon.composition import House
-from paimon.domain.chain import parse_address
-from paimon.domain.nav import MATERIAL
-from paimon.domain.risk import RiskState, Severity, acknowledge
-from paimon.domain.user import User, UserRole
+from paimon.domain.kernel.chain import parse_address
+from paimon.domain.risk.nav_publication import MATERIAL
+from paimon.domain.risk.risk_event import RiskState, Severity, acknowledge
+from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
 from paimon.infrastructure.database.models.owned import BookCheck, OutboxMessage

@@ -10,8 +10,8 @@ import pytest
 import structlog
 from tests.support.jsonrpc import KEY, NodeError, StubNode, replying, reset, stub_node
 
-from paimon.domain import endpoint_health
-from paimon.domain.endpoint_health import BreakerState, Use
+from paimon.domain.chain import endpoint_health
+from paimon.domain.chain.endpoint_health import BreakerState, Use
 from paimon.infrastructure.blockchain import rpc as rpc_module
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.blockchain.finality import ChainMismatch, require_chain

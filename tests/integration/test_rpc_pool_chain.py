@@ -7,11 +7,11 @@ from pydantic import SecretStr
 from tests.support.jsonrpc import KEY, stub_node
 from tests.support.testfund import TestFund
 
-from paimon.application.event_listener.fetch import fetch_range
-from paimon.application.event_listener.wanted import LogQuery
+from paimon.application.event_listener.fetch.block_range import fetch_range
+from paimon.application.event_listener.fetch.log_filter import LogQuery
 from paimon.composition import open_house, require_ready
-from paimon.domain.chain import ContractName
-from paimon.domain.endpoint_health import Use
+from paimon.domain.chain.endpoint_health import Use
+from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.blockchain.contracts import Read
 from paimon.infrastructure.blockchain.finality import ChainMismatch
 from paimon.settings import Settings

@@ -8,11 +8,18 @@ from eth_utils.crypto import keccak
 from tests.support.safes import SAFE_ABI, SafeYard, by_key, by_safe, owner, wallet
 from tests.support.testfund import TestFund
 
-from paimon.domain.chain import Address, BlockStamp
-from paimon.domain.multi_send import transaction_of
-from paimon.domain.safe import Operation, OwnerSignature, SafeScope, SafeTransaction, hash_card, rejection_at
-from paimon.domain.transaction import Call
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address, BlockStamp
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.multi_send import transaction_of
+from paimon.domain.transaction.safe_transaction import (
+    Operation,
+    OwnerSignature,
+    SafeScope,
+    SafeTransaction,
+    hash_card,
+    rejection_at,
+)
 from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract

@@ -11,22 +11,17 @@ from sqlalchemy.exc import IntegrityError
 from tests.support.sending import SMALL, Office, assert_sent_once
 from tests.support.testfund import DAY
 
-from paimon.application.transactions.intents import (
-    PayloadConflict,
-    approve_call,
-    queue_intent,
-    register_wallet,
-    settle_call,
-)
-from paimon.application.transactions.prepare import prepare_next
+from paimon.application.common.idempotency import PayloadConflict
+from paimon.application.transactions.driver.prepare import prepare_next
+from paimon.application.transactions.intents import approve_call, queue_intent, register_wallet, settle_call
 from paimon.application.transactions.queries import (
     list_wallets_with_work,
 )
 from paimon.application.transactions.store import lock_wallet
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import checksum
-from paimon.domain.redemption import Channel, OnChainStatus
-from paimon.domain.transaction import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.redemption.request import Channel, OnChainStatus
+from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.models.owned import (
     OutboxMessage,

@@ -8,15 +8,15 @@ from eth_account import Account
 from tests.support.sending import SMALL, Office, stopped_mining
 from tests.support.testfund import DAY
 
-from paimon.application.transactions.broadcast import send_unacknowledged
-from paimon.application.transactions.prepare import prepare_next
+from paimon.application.transactions.driver.broadcast import send_unacknowledged
+from paimon.application.transactions.driver.prepare import prepare_next
 from paimon.application.transactions.queries import (
     list_wallets,
 )
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import checksum, hex0x
-from paimon.domain.redemption import OnChainStatus
-from paimon.domain.transaction import AttemptStatus, IntentStatus, WalletName
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.domain.redemption.request import OnChainStatus
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus, WalletName
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
 
 pytestmark = pytest.mark.integration

@@ -9,10 +9,10 @@ import pytest
 from tests.support.sending import SMALL, Office, assert_sent_once, stopped_mining
 from tests.support.testfund import DAY
 
-from paimon.application.transactions.broadcast import send_unacknowledged
-from paimon.application.transactions.prepare import Step, prepare_next
-from paimon.domain.chain import hex0x
-from paimon.domain.transaction import AttemptStatus, IntentStatus
+from paimon.application.transactions.driver.broadcast import send_unacknowledged
+from paimon.application.transactions.driver.prepare import Step, prepare_next
+from paimon.domain.kernel.chain import hex0x
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.database.models.owned import TransactionAttempt
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,7 @@ import pytest
 from tests.support.jsonrpc import StubNode, replying, stub_node
 from tests.support.sending import Office, assert_sent_once, stopped_mining
 
-from paimon.domain.transaction import AttemptStatus, IntentStatus, TxChannel
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus, TxChannel
 from paimon.infrastructure.blockchain.rpc import Rpc
 
 pytestmark = pytest.mark.integration

@@ -5,8 +5,8 @@ import itertools
 import pytest
 from tests.support.sending import Office, assert_sent_once, stopped_mining
 
-from paimon.domain.chain import checksum, hex0x
-from paimon.domain.transaction import AttemptStatus, IntentStatus
+from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 
 pytestmark = pytest.mark.integration
 

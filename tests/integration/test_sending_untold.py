@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select, text
 from tests.support.sending import Office, stopped_mining
 
-from paimon.domain.chain import ContractName, hex0x
-from paimon.domain.risk import RiskKind, RiskState, Severity
-from paimon.domain.transaction import AttemptStatus, IntentStatus
+from paimon.domain.kernel.chain import ContractName, hex0x
+from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.models.risk import RiskEventRow

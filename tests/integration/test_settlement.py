@@ -22,7 +22,7 @@ from paimon.application.redemptions.settlement import (
 from paimon.application.redemptions.store import find_redemption
 from paimon.application.transactions.tries import TRIES_MAX, TriesExhausted
 from paimon.composition import House
-from paimon.domain.redemption import Channel
+from paimon.domain.redemption.request import Channel
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc

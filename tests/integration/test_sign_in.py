@@ -10,9 +10,9 @@ from eth_account.signers.local import LocalAccount
 from sqlalchemy import delete, func, select, update
 from tests.support.api import Desk, require_example
 
-from paimon.domain.chain import parse_address
-from paimon.domain.siwe import parse, render
-from paimon.domain.user import UserRole
+from paimon.domain.kernel.chain import parse_address
+from paimon.domain.user.roles import UserRole
+from paimon.domain.user.siwe import parse, render
 from paimon.infrastructure.database.models.owned import SignInChallenge, UserRow
 from paimon.infrastructure.database.sessions import Database
 

@@ -8,11 +8,11 @@ from eth_account import Account
 from tests.support.signing import MANAGER, approve, ask, refusal, transaction, vote
 from tests.support.testfund import TestFund
 
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import parse_address
-from paimon.domain.signing import FeeKind, Fees
-from paimon.domain.transaction import Call
-from paimon.domain.units import RawAmount
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.kernel.chain import parse_address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.signing import FeeKind, Fees
 from paimon.gateway.signer.policy import CapsTable
 from paimon.infrastructure.keys.client import SignerClient
 

@@ -10,10 +10,10 @@ import pytest
 from tests.support.signing import PLAN_LIMIT, ask, client_of, make_policy, refusal, transaction
 from tests.support.testfund import TestFund
 
-from paimon.domain.chain import hex0x, parse_address
-from paimon.domain.signing import SignedTransaction, SignRequest
-from paimon.domain.transaction import Call
-from paimon.domain.units import WAD
+from paimon.domain.kernel.chain import hex0x, parse_address
+from paimon.domain.kernel.units import WAD
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.signing import SignedTransaction, SignRequest
 from paimon.gateway.signer.policy import load_policy
 from paimon.gateway.signer.process import SignerStartRefused, running_signer
 from paimon.infrastructure.blockchain.abi import load_abi

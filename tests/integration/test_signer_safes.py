@@ -11,12 +11,12 @@ from tests.support.safes import SAFE_ABI, by_key, owner
 from tests.support.signing import ask, client_of, refusal, transaction
 from tests.support.testfund import TestFund
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, checksum, parse_address
-from paimon.domain.multi_send import encode_batch, transaction_of
-from paimon.domain.safe import Operation, SafeScope, SafeTransaction, pack_signatures, rejection_at
-from paimon.domain.signing import SignRequest
-from paimon.domain.transaction import Call
-from paimon.domain.units import WAD, RawAmount
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum, parse_address
+from paimon.domain.kernel.units import WAD, RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.multi_send import encode_batch, transaction_of
+from paimon.domain.transaction.safe_transaction import Operation, SafeScope, SafeTransaction, pack_signatures, rejection_at
+from paimon.domain.transaction.signing import SignRequest
 from paimon.gateway.signer.policy import MOVING_BY_SAFE, PolicyError, SafeTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import SignerStartRefused, running_signer

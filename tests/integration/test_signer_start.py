@@ -19,8 +19,8 @@ from tests.support.signing import (
 )
 from tests.support.testfund import TestFund
 
-from paimon.domain.chain import parse_address
-from paimon.domain.finality import FinalityRule, FinalityTag
+from paimon.domain.chain.finality import FinalityRule, FinalityTag
+from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.signer.policy import ApprovalsTable, load_policy
 from paimon.gateway.signer.process import SignerStartRefused, run_signer, running_signer
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable

@@ -20,10 +20,11 @@ from tests.support.signing import (
 )
 from tests.support.testfund import TestFund
 
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import parse_address
-from paimon.domain.signing import SignedVote
-from paimon.domain.vote import VoteScope, typed_data
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.approval.vote import typed_data
+from paimon.domain.kernel.chain import parse_address
+from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.transaction.signing import SignedVote
 from paimon.gateway.signer.policy import ApprovalsTable
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable

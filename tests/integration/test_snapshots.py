@@ -9,14 +9,14 @@ from tests.support.books import record_all
 from tests.support.fund_life import MATERIAL, FundLife, snapshot_now
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.books.overview import read_overview
-from paimon.application.books.snapshot_json import from_json
-from paimon.application.books.snapshots import KEPT, LATEST, take_snapshot
-from paimon.application.redemptions.settlement import chain_position
+from paimon.application.common.chain_position import chain_position
+from paimon.application.nav.overview import read_overview
+from paimon.application.nav.snapshot_json import from_json
+from paimon.application.nav.snapshots import KEPT, LATEST, take_snapshot
 from paimon.composition import House
-from paimon.domain.chain import ContractName, OnChainRole, parse_address
-from paimon.domain.snapshot import FundSnapshot, PurchaseMethod, RoleHeld, Tier
-from paimon.gateway.cli.demo.people import ADMIN
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import ContractName, OnChainRole, parse_address
+from paimon.domain.vault.fund_snapshot import FundSnapshot, PurchaseMethod, RoleHeld
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.blockchain.contracts import CallReverted, Read
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
@@ -24,6 +24,7 @@ from paimon.infrastructure.database.models.derived import Observation
 from paimon.infrastructure.database.models.owned import OutboxMessage
 from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
 from paimon.infrastructure.queue.inbox import handle
+from paimon_devkit.stack.people import ADMIN
 
 pytestmark = pytest.mark.integration
 

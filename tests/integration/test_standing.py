@@ -10,12 +10,12 @@ from sqlalchemy import text
 from tests.support.api import Desk, add_block
 from tests.support.cli import Programs, environment_of
 
-from paimon.application.event_listener.fetch import Caught
-from paimon.application.event_listener.head import HeadWatch
-from paimon.application.event_listener.proofs import Span, add_proof, count_lies, proof_standing
+from paimon.application.event_listener.fetch.block_range import Caught
+from paimon.application.event_listener.fetch.range_proofs import Span, add_proof, count_lies, proof_standing
+from paimon.application.event_listener.ingest.head_monitor import HeadWatch
 from paimon.composition import House
-from paimon.domain.endpoint_health import BreakerState
-from paimon.domain.proof import Lie, ProofLevel, RangeProof
+from paimon.domain.chain.endpoint_health import BreakerState
+from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.blockchain.rpc import EndpointState, NodeUrl, Rpc

@@ -16,9 +16,9 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import BlockNumber, ChecksumAddress
 from eth_utils.crypto import keccak
 
-from paimon.gateway.cli.demo.fund import FundAddresses, FundPeople, TransactionFailed, deploy_fund
-from paimon.gateway.cli.demo.fund_sending import Chain
-from paimon.gateway.cli.demo.ports import free_port
+from paimon_devkit.stack.fund import FundAddresses, FundPeople, TransactionFailed, deploy_fund
+from paimon_devkit.stack.fund_sending import Chain
+from paimon_devkit.stack.ports import free_port
 
 pytestmark = pytest.mark.integration
 

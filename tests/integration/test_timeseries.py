@@ -21,9 +21,9 @@ from tests.support.series_histories import (
     put_snapshots,
 )
 
-from paimon.application.books.nav import HistoryQuery, Interval, publish_nav, read_history
-from paimon.application.event_listener.processing import processed_lately
-from paimon.domain.snapshot import FundSnapshot
+from paimon.application.event_listener.record.batch_log import processed_lately
+from paimon.application.nav.publication import HistoryQuery, Interval, publish_nav, read_history
+from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.operating import EventProcessingHour

@@ -16,14 +16,14 @@ from tests.support.strategies import address
 from tests.support.stubchain import StubChain
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.event_listener.follow import Listener
-from paimon.application.event_listener.halt import LISTENER
-from paimon.application.event_listener.head import HeadWatch, watched
-from paimon.application.event_listener.unfinal import UNFINAL
-from paimon.application.risk_control.keep import RISK_EVENT
+from paimon.application.event_listener.ingest.halt import LISTENER
+from paimon.application.event_listener.ingest.head_monitor import HeadWatch, watched
+from paimon.application.event_listener.ingest.listener import Listener
+from paimon.application.event_listener.record.pending_logs import UNFINAL
+from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.composition import House
-from paimon.domain.finality import FinalityTag
-from paimon.domain.risk import RiskKind, RiskState, Severity
+from paimon.domain.chain.finality import FinalityTag
+from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import Deep, Tagged
 from paimon.infrastructure.blockchain.rpc import Rpc

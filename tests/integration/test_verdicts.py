@@ -10,15 +10,15 @@ from tests.support.derived_tables import execute
 from tests.support.logs import Emitted, begin_followed, emitted, misunderstood, never_asked, record_block
 from tests.support.strategies import address
 
-from paimon.application.accounts.users import NotPermitted
-from paimon.application.books.carry_out import carry_out_verdicts
-from paimon.application.books.replay import check, replay
-from paimon.application.remedies.ask import AskRemedy, ask_remedy
-from paimon.application.remedies.queries import requests_in_doubt
-from paimon.application.remedies.store import LogNotFound, Place
-from paimon.domain.chain import ZERO_ADDRESS, ContractName
-from paimon.domain.remedy import RemedyKind, RemedyNotPossible, RemedyState
-from paimon.domain.user import User, UserRole
+from paimon.application.identity.users import NotPermitted
+from paimon.application.quarantine.queries import requests_in_doubt
+from paimon.application.quarantine.store import LogNotFound, Place
+from paimon.application.quarantine.submit_decision import AskRemedy, ask_remedy
+from paimon.application.replay.apply_decisions import carry_out_verdicts
+from paimon.application.replay.replay import check, replay
+from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
+from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyNotPossible, RemedyState
+from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog, RedemptionRequest
 from paimon.infrastructure.database.models.owned import OutboxMessage
 from paimon.infrastructure.database.models.remedy import RemedyRow

@@ -14,10 +14,10 @@ from tests.support.served import Served, hear, hear_close, say, serve
 from tests.support.testfund import TestFund
 from websockets.asyncio.client import connect
 
-from paimon.gateway.cli.demo.redis import EmbeddedRedis
 from paimon.infrastructure.cache.live import publish
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import RedisSettings, Settings
+from paimon_devkit.stack.redis import EmbeddedRedis
 
 pytestmark = pytest.mark.integration
 

@@ -11,9 +11,9 @@ from tests.support.fund_life import FundLife, snapshot_now
 from tests.support.served import Served, hear, serve
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.books.nav import publish_nav
-from paimon.application.books.reconcile import reconcile
-from paimon.application.event_listener.react import FUND
+from paimon.application.common.topics import FUND
+from paimon.application.nav.publication import publish_nav
+from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.scheduler.jobs import jobs
 from paimon.composition import House
 from paimon.gateway.rest.views.fund import OverviewView

@@ -19,11 +19,10 @@ from eth_account.signers.local import LocalAccount
 from fastapi import FastAPI
 from tests.support.testfund import WAD
 
-from paimon.application.accounts.tokens import encode_token, new_token
-from paimon.application.accounts.users import seed_user
-from paimon.domain.chain import Address, ContractName, Hash32, OnChainRole, parse_address
-from paimon.domain.redemption import Channel, RedemptionStatus
-from paimon.gateway.cli.demo.people import BACK_OFFICE, People
+from paimon.application.identity.tokens import encode_token, new_token
+from paimon.application.identity.users import seed_user
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, parse_address
+from paimon.domain.redemption.request import Channel, RedemptionStatus
 from paimon.gateway.rest import openapi
 from paimon.gateway.rest.app import create_app
 from paimon.gateway.rest.openapi import examples
@@ -38,6 +37,7 @@ from paimon.infrastructure.database.models.derived import (
 )
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.settings import Settings
+from paimon_devkit.stack.people import BACK_OFFICE, People
 
 EXAMPLES: Final = Path(openapi.__file__).with_name("examples.json")
 BLOCK_TIME: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)

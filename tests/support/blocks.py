@@ -2,8 +2,8 @@
 
 from tests.support.strategies import stamp
 
-from paimon.application.event_listener.fetch import Header
-from paimon.domain.chain import Hash32
+from paimon.application.event_listener.fetch.block_range import Header
+from paimon.domain.kernel.chain import Hash32
 
 
 def bare_header(number: int) -> Header:

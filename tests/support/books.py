@@ -5,9 +5,9 @@ from typing import Final
 
 from tests.support.testfund import TestFund
 
-from paimon.application.event_listener.follow import Listener
+from paimon.application.event_listener.ingest.listener import Listener
 from paimon.composition import House
-from paimon.domain.chain import BlockStamp
+from paimon.domain.kernel.chain import BlockStamp
 from paimon.infrastructure.database.leases import HeldLease
 
 _LEASE: Final = HeldLease("listener", "tests", 1)

@@ -14,14 +14,15 @@ from eth_utils.crypto import keccak
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from paimon.application.books.reconcile import reconcile
-from paimon.application.books.replay import check
-from paimon.application.event_listener.decode import decode_log
-from paimon.application.event_listener.fetch import ChainLog
-from paimon.application.event_listener.following import load_followed
-from paimon.application.event_listener.react import RECONCILE, due_reactions
+from paimon.application.common.topics import RECONCILE
+from paimon.application.event_listener.fetch.block_range import ChainLog
+from paimon.application.event_listener.fetch.decode import decode_log
+from paimon.application.event_listener.fetch.tracked_contracts import load_followed
+from paimon.application.event_listener.record.reactions import due_reactions
+from paimon.application.reconciliation.reconcile import reconcile
+from paimon.application.replay.replay import check
 from paimon.composition import House
-from paimon.domain.chain import Address, BlockStamp, Hash32
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.database.models.derived import Block, Cursor, RawLog
 from paimon.infrastructure.database.models.operating import EventProcessingLog

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from tests.support.strategies import EPOCH, address
 
-from paimon.domain.chain import ContractName, Hash32
-from paimon.domain.units import UINT256_MAX
+from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.kernel.units import UINT256_MAX
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
     AssetConfig,

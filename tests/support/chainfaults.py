@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 from tests.support.faultyendpoint import ANYWHERE, Answers, Call, Fault, FaultyEndpoint, refusal
 
-from paimon.domain.chain import hex0x
+from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.blockchain.headers import header_hash
 
 

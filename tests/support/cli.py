@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from paimon.domain.chain import checksum
+from paimon.domain.kernel.chain import checksum
 from paimon.settings import Settings
 
 

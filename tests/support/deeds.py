@@ -13,10 +13,10 @@ from typing import Any, Final
 from tests.support.deepchain import DeepChain, Sent
 from tests.support.testfund import ARTIFACTS, WAD
 
-from paimon.domain.chain import OnChainRole, hex0x
-from paimon.gateway.cli.demo.fund_sending import Artifact
-from paimon.gateway.cli.demo.people import ADMIN, APPROVERS, INVESTORS
+from paimon.domain.kernel.chain import OnChainRole, hex0x
 from paimon.infrastructure.blockchain.abi import ContractAbi
+from paimon_devkit.stack.fund_sending import Artifact
+from paimon_devkit.stack.people import ADMIN, APPROVERS, INVESTORS
 
 _GAS: Final = hex(2_500_000)
 _REQUESTS_MAX: Final = 5

@@ -16,9 +16,9 @@ import aiohttp
 from tests.support.chainproxy import EPOCH_SLOTS, FINAL_DEPTH
 from tests.support.testfund import CONTRACTS, WAD, TestFund, start_fund
 
-from paimon.domain.chain import OnChainRole
-from paimon.gateway.cli.demo.anvil import find_anvil
-from paimon.gateway.cli.demo.people import ADMIN, INVESTORS
+from paimon.domain.kernel.chain import OnChainRole
+from paimon_devkit.stack.anvil import find_anvil
+from paimon_devkit.stack.people import ADMIN, INVESTORS
 
 _UNLIMITED: Final = 2**255
 _SPARE_TOKENS: Final = 4

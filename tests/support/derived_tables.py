@@ -7,9 +7,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from tests.support.synthetic_logs import ADDRESSES, FOLLOWED
 
-from paimon.application.event_listener.decode import DecodedLog, Reading, decode_log
-from paimon.application.event_listener.fetch import Range
-from paimon.application.event_listener.record import record
+from paimon.application.event_listener.fetch.block_range import Range
+from paimon.application.event_listener.fetch.decode import DecodedLog, Reading, decode_log
+from paimon.application.event_listener.record.record import record
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.models.base import metadata, table_of

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, event
 from sqlalchemy import create_engine as create_owner_engine
 from tests.support.timescaledb import apache_server, full_server
 
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.timeseries.apply import Edition
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 APP: Final = "paimon_app"
 _NAME: Final = "paimon_series"

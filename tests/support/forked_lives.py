@@ -27,7 +27,7 @@ from tests.support.deathpoints import Mortal, Wait
 from tests.support.lives import LIVES, Story, Teller
 
 from paimon.composition import open_house
-from paimon.domain.chain import ContractName
+from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.settings import Settings
 

@@ -6,12 +6,12 @@ from typing import Any, Final
 from tests.support.books import record_all
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.books.snapshots import take_snapshot
+from paimon.application.nav.snapshots import take_snapshot
 from paimon.composition import House
-from paimon.domain.snapshot import FundSnapshot
-from paimon.domain.units import Bps
-from paimon.gateway.cli.demo.fund import FundAsset
-from paimon.gateway.cli.demo.people import ADMIN
+from paimon.domain.kernel.units import Bps
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon_devkit.stack.fund import FundAsset
+from paimon_devkit.stack.people import ADMIN
 
 MATERIAL: Final = Bps(1)
 

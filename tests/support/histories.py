@@ -11,7 +11,6 @@ from typing import Final
 from hypothesis import strategies as st
 from tests.support.strategies import address, stamp
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, OnChainRole
 from paimon.domain.events import (
     EmergencyModeChanged,
     FundEvent,
@@ -29,7 +28,8 @@ from paimon.domain.events import (
     Transfer,
     Unpaused,
 )
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, OnChainRole
+from paimon.domain.kernel.units import RawAmount
 
 VAULT: Final = address(0xFA)
 HOLDERS: Final = tuple(address(number) for number in (1, 2, 3))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from paimon.domain.chain import BlockStamp, Hash32, hex0x
+from paimon.domain.kernel.chain import BlockStamp, Hash32, hex0x
 
 KEY: Final = "s3cr3t-provider-key"
 """Part of every stub's URL, as with real providers; it may appear in no message."""

@@ -14,26 +14,26 @@ from uuid import UUID
 
 from sqlalchemy import select, text, update
 
-from paimon.application.approval_workflow.carry_out import carry_out_decided
-from paimon.application.multisig.execute import execute_ready
-from paimon.application.multisig.observe import observe_safes
-from paimon.application.plans.calls import WantedPlan
-from paimon.application.plans.submit import submit_plan
+from paimon.application.approval_workflow.queue_call import carry_out_decided
 from paimon.application.redemptions.settlement import settle_due
-from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.prepare import prepare_next
+from paimon.application.transactions.driver.context import Desk
+from paimon.application.transactions.driver.prepare import prepare_next
+from paimon.application.transactions.multisig.execute import execute_ready
+from paimon.application.transactions.multisig.sync import observe_safes
+from paimon.application.transactions.plans.calls import WantedPlan
+from paimon.application.transactions.plans.submit import submit_plan
 from paimon.application.transactions.queries import list_open_intents
 from paimon.composition import House
-from paimon.domain.chain import Address, ContractName, Hash32, checksum, hex0x
-from paimon.domain.desk import DeedKind, DeedState
-from paimon.domain.risk import UNTOLD_AFTER
-from paimon.domain.transaction import IntentKind
-from paimon.gateway.cli.demo.chain_rpc import ChainRpc
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, checksum, hex0x
+from paimon.domain.risk.risk_event import UNTOLD_AFTER
+from paimon.domain.transaction.lifecycle import IntentKind
+from paimon.domain.transaction.operator_action import DeedKind, DeedState
 from paimon.gateway.tasks.handlers import drive_wallet
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
 from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+from paimon_devkit.stack.chain_rpc import ChainRpc
 
 _TROUBLE: Final = "it was said to be in trouble"
 

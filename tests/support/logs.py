@@ -10,12 +10,12 @@ from sqlalchemy import text
 from tests.support.blocks import bare_header
 from tests.support.strategies import address, stamp
 
-from paimon.application.event_listener.decode import DecodedLog, decode_log
-from paimon.application.event_listener.fetch import ChainLog, Range
-from paimon.application.event_listener.following import add_followed
-from paimon.application.event_listener.record import record
-from paimon.domain.chain import ContractName, Hash32
-from paimon.domain.followed import Followed, FollowedContract, Origin
+from paimon.application.event_listener.fetch.block_range import ChainLog, Range
+from paimon.application.event_listener.fetch.decode import DecodedLog, decode_log
+from paimon.application.event_listener.fetch.tracked_contracts import add_followed
+from paimon.application.event_listener.record.record import record
+from paimon.domain.chain.tracked_contracts import Followed, FollowedContract, Origin
+from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc

@@ -13,19 +13,19 @@ from tests.support.books import record_all, record_final
 from tests.support.fund_life import MATERIAL
 from tests.support.testfund import ARTIFACTS, TestFund
 
-from paimon.application.books.explain import load_happenings
-from paimon.application.books.reconcile import Reconciliation, reconcile
-from paimon.application.books.replay import check
-from paimon.application.books.snapshot_json import from_json
-from paimon.application.books.snapshots import KEPT, take_snapshot
+from paimon.application.nav.attribution import load_happenings
+from paimon.application.nav.snapshot_json import from_json
+from paimon.application.nav.snapshots import KEPT, take_snapshot
+from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
+from paimon.application.replay.replay import check
 from paimon.composition import House
-from paimon.domain.chain import checksum
-from paimon.domain.nav_explain import explain
-from paimon.domain.nav_parts import Explanation
-from paimon.domain.snapshot import FundSnapshot
-from paimon.gateway.cli.market.history import lay_history
-from paimon.gateway.cli.market.summary import Summary
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.domain.vault.nav_attribution import explain
+from paimon.domain.vault.nav_components import Explanation
 from paimon.infrastructure.database.models.derived import LogStatus, Observation, RawLog
+from paimon_devkit.market.history import lay_history
+from paimon_devkit.market.summary import Summary
 
 _BLOCKS_A_SNAPSHOT: Final = 3
 """On average: some follow each other from block to block, others lie far apart."""

@@ -11,16 +11,16 @@ from tests.support.safes import SafeYard, by_key, by_safe, owner, wallet
 from tests.support.signing import make_policy
 from tests.support.testfund import TestFund
 
-from paimon.application.multisig.desk import SafeDesk
-from paimon.application.multisig.observe import observe_safes
-from paimon.application.multisig.propose import ProposeCalls, propose
-from paimon.application.multisig.queries import ProposalFile, get_proposal_file
-from paimon.application.multisig.sign import SignProposal, sign_proposal
-from paimon.application.multisig.store import get_proposal, signatures_of, transaction_of
-from paimon.domain.chain import Address, ContractName, Hash32, hex0x, parse_address
-from paimon.domain.safe import OwnerSignature, SafeName, SafeTransaction
-from paimon.domain.transaction import Call
-from paimon.domain.user import User, UserRole
+from paimon.application.transactions.multisig.context import SafeDesk
+from paimon.application.transactions.multisig.propose import ProposeCalls, propose
+from paimon.application.transactions.multisig.queries import ProposalFile, get_proposal_file
+from paimon.application.transactions.multisig.sign import SignProposal, sign_proposal
+from paimon.application.transactions.multisig.store import get_proposal, signatures_of, transaction_of
+from paimon.application.transactions.multisig.sync import observe_safes
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, hex0x, parse_address
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, SafeTransaction
+from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.signer.policy import MOVING_BY_SAFE, SafeTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts import FundContracts

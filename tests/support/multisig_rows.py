@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from tests.support.strategies import EPOCH, address
 
-from paimon.domain.chain import Hash32
-from paimon.domain.safe import SafeName
-from paimon.domain.units import UINT256_MAX
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.units import UINT256_MAX
+from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.multisig import Safe, SafeProposal, SafeSignature
 

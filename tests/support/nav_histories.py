@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from tests.support.snapshots import NOON, position, snapshot, stamp, token
 
-from paimon.domain.chain import Hash32, LogPlace
-from paimon.domain.happenings import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
-from paimon.domain.snapshot import AssetPosition, FundSnapshot, OrderInTransit
-from paimon.domain.token_movement import Purpose
-from paimon.domain.units import WAD, RawAmount
+from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.kernel.chain import Hash32, LogPlace
+from paimon.domain.kernel.units import WAD, RawAmount
+from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot, OrderInTransit
+from paimon.domain.vault.nav_inputs import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
 
 CASH: Final = token(0xA5)
 

@@ -6,9 +6,9 @@ from uuid import UUID
 from tests.support.multisig_rows import Wrong
 from tests.support.strategies import EPOCH, address
 
-from paimon.domain.chain import ContractName, Hash32
-from paimon.domain.units import UINT256_MAX
-from paimon.domain.wallets import PlanWallet
+from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.kernel.units import UINT256_MAX
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.multisig import Safe, SafeProposal
 from paimon.infrastructure.database.models.owned import TransactionIntent, Wallet

@@ -15,14 +15,14 @@ from tests.support.sending import Office
 from tests.support.signing import DAY_LIMIT, PLAN_LIMIT, scope_of
 from tests.support.testfund import WAD, TestFund
 
-from paimon.application.multisig.execute import execute_ready
-from paimon.application.plans.calls import AskedCall, WantedPlan
-from paimon.application.plans.desk import PlanDesk
-from paimon.application.plans.preview import Preview, preview_plan
-from paimon.application.plans.submit import Consent, submit_plan
-from paimon.domain.chain import Hash32, hex0x, parse_address
-from paimon.domain.user import User, UserRole
-from paimon.domain.wallets import PlanWallet
+from paimon.application.transactions.multisig.execute import execute_ready
+from paimon.application.transactions.plans.calls import AskedCall, WantedPlan
+from paimon.application.transactions.plans.context import PlanDesk
+from paimon.application.transactions.plans.preview import Preview, preview_plan
+from paimon.application.transactions.plans.submit import Consent, submit_plan
+from paimon.domain.kernel.chain import Hash32, hex0x, parse_address
+from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.models.plans import Plan, PlanCall
 from paimon.settings import WalletLimitSettings

@@ -7,7 +7,7 @@ import time
 
 from tests.support.derived_tables import synthetic_contracts
 
-from paimon.application.books.replay import check
+from paimon.application.replay.replay import check
 from paimon.gateway.cli.process import rare_collections
 from paimon.infrastructure.database.sessions import create_engine
 

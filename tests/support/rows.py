@@ -12,15 +12,15 @@ from sqlalchemy import text
 from tests.support import catalogue_rows, multisig_rows, plan_rows
 from tests.support.strategies import EPOCH, address
 
-from paimon.domain.approval import TicketStatus, TicketType, Verdict
-from paimon.domain.chain import ContractName, Hash32
-from paimon.domain.desk import DeedKind
-from paimon.domain.proof import Lie, ProofLevel
-from paimon.domain.redemption import Channel, RedemptionStatus
-from paimon.domain.remedy import RemedyKind
-from paimon.domain.risk import RiskKind, RiskState, Severity
-from paimon.domain.transaction import AttemptStatus, IntentKind, WalletName
-from paimon.domain.user import UserRole
+from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
+from paimon.domain.chain.range_proof import Lie, ProofLevel
+from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.redemption.request import Channel, RedemptionStatus
+from paimon.domain.risk.quarantine_decision import RemedyKind
+from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, WalletName
+from paimon.domain.transaction.operator_action import DeedKind
+from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
     Block,

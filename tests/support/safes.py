@@ -13,8 +13,9 @@ from eth_typing import Hash32
 from eth_utils.crypto import keccak
 from tests.support.testfund import TestFund
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, checksum, hex0x, parse_address
-from paimon.domain.safe import (
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum, hex0x, parse_address
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.safe_transaction import (
     OwnerSignature,
     SafeScope,
     SafeTransaction,
@@ -23,11 +24,10 @@ from paimon.domain.safe import (
     typed_data,
     word,
 )
-from paimon.domain.transaction import Call
-from paimon.gateway.cli.demo.fund_sending import Artifact
-from paimon.gateway.cli.demo.people import ADMIN
 from paimon.infrastructure.blockchain.abi import ContractAbi
 from paimon.infrastructure.blockchain.safe import execution_call
+from paimon_devkit.stack.fund_sending import Artifact
+from paimon_devkit.stack.people import ADMIN
 
 _SHIPPED: Final = Path(safe_eth.eth.contracts.__file__).parent / "abis"
 _MESSAGE_TYPE: Final = keccak(text="SafeMessage(bytes message)")

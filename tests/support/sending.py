@@ -9,8 +9,8 @@ from sqlalchemy import text, update
 from tests.support.signing import decision_about, sign_vote
 from tests.support.testfund import DAY, TestFund
 
-from paimon.application.transactions.desk import Desk
-from paimon.application.transactions.driver import drive
+from paimon.application.transactions.driver.context import Desk
+from paimon.application.transactions.driver.driver import drive
 from paimon.application.transactions.intents import (
     approve_call,
     queue_intent,
@@ -21,10 +21,10 @@ from paimon.application.transactions.queries import (
     intents_for_request,
     list_open_intents,
 )
-from paimon.domain.approval import TicketStatus, TicketType, Verdict
-from paimon.domain.chain import Address, checksum, parse_address
-from paimon.domain.redemption import Channel, OnChainStatus
-from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus
+from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
+from paimon.domain.kernel.chain import Address, checksum, parse_address
+from paimon.domain.redemption.request import Channel, OnChainStatus
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc

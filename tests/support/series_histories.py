@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from tests.support.snapshots import position, snapshot
 
-from paimon.application.books.nav import Interval
-from paimon.application.books.series import asset_rows, fund_row
-from paimon.application.books.snapshot_json import to_json
-from paimon.application.event_listener.processing import add_batch
-from paimon.domain.chain import BlockStamp, Hash32
-from paimon.domain.snapshot import FundSnapshot, Tier
-from paimon.domain.units import WAD, RawAmount
+from paimon.application.event_listener.record.batch_log import add_batch
+from paimon.application.nav.publication import Interval
+from paimon.application.nav.series import asset_rows, fund_row
+from paimon.application.nav.snapshot_json import to_json
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import BlockStamp, Hash32
+from paimon.domain.kernel.units import WAD, RawAmount
+from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database.models.derived import Observation
 from paimon.infrastructure.database.models.owned import BookCheck
 from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot

@@ -11,12 +11,13 @@ from eth_account import Account
 from pydantic import SecretStr
 from tests.support.testfund import TestFund
 
-from paimon.domain.approval import Verdict, ticket_id
-from paimon.domain.chain import Address, Hash32, parse_address
-from paimon.domain.signing import FeeKind, Fees, SignedVote, SignRequest, UnsignedTransaction
-from paimon.domain.transaction import Call
-from paimon.domain.units import RawAmount
-from paimon.domain.vote import Decision, VoteScope, typed_data
+from paimon.domain.approval.ticket import Verdict, ticket_id
+from paimon.domain.approval.vote import Decision, typed_data
+from paimon.domain.kernel.chain import Address, Hash32, parse_address
+from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.signing import FeeKind, Fees, SignedVote, SignRequest, UnsignedTransaction
 from paimon.gateway.signer.policy import (
     MOVING,
     ContractsTable,

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32
-from paimon.domain.snapshot import (
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32
+from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
+from paimon.domain.vault.fund_snapshot import (
     AssetPosition,
     BufferPool,
     ContractFigures,
@@ -18,10 +20,8 @@ from paimon.domain.snapshot import (
     PurchaseTerms,
     RoleHeld,
     Switches,
-    Tier,
     TierLimits,
 )
-from paimon.domain.units import WAD, Bps, NavPerShare, RawAmount
 
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TERMS: Final = PurchaseTerms(Bps(1_000), Address(bytes(20)), PurchaseMethod.AUTO, Bps(0), RawAmount(0), None, None)

@@ -15,14 +15,14 @@ from tests.support.sending import SMALL, Office
 from tests.support.signing import MANAGER
 from tests.support.testfund import ARTIFACTS, DAY, WAD, TestFund
 
-from paimon.application.plans.calls import AskedCall, WantedPlan
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import Address, Hash32, hex0x
-from paimon.domain.transaction import WALLET_OF, IntentKind
-from paimon.gateway.cli.demo.fund_sending import Artifact
+from paimon.application.transactions.plans.calls import AskedCall, WantedPlan
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.kernel.chain import Address, Hash32, hex0x
+from paimon.domain.transaction.lifecycle import WALLET_OF, IntentKind
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
 from paimon.settings import Settings, WalletLimitSettings
+from paimon_devkit.stack.fund_sending import Artifact
 
 RULINGS: Final = {
     IntentKind.APPROVE_REDEMPTION: (Verdict.APPROVE, ""),

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from tests.support.chainproxy import ChainProxy
 from tests.support.deathpoints import Driven
 
-from paimon.application.event_listener.follow import Listener
+from paimon.application.event_listener.ingest.listener import Listener
 from paimon.composition import House, fund_contracts, open_rpc
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, try_take
 from paimon.infrastructure.database.models.derived import Cursor

@@ -21,11 +21,11 @@ from tests.support.testfund import TestFund
 
 from paimon.application.transactions.queries import list_wallets_with_work
 from paimon.composition import House
-from paimon.domain.chain import Address, Hash32, checksum
-from paimon.domain.desk import DeedKind, DeedState
-from paimon.gateway.cli.demo.errors import DemoError
+from paimon.domain.kernel.chain import Address, Hash32, checksum
+from paimon.domain.transaction.operator_action import DeedKind, DeedState
 from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon_devkit.stack.errors import DemoError
 
 ROUNDS: Final = (2, 5)
 NEVER: Final = 10**6

@@ -5,8 +5,8 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from paimon.domain.chain import Address, BlockStamp, Hash32
-from paimon.domain.units import UINT256_MAX, RawAmount
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32
+from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 

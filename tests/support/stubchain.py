@@ -7,7 +7,7 @@ from typing import Any, Final
 from tests.support.jsonrpc import StubNode
 from tests.support.strategies import EPOCH, address
 
-from paimon.domain.chain import Address, BlockStamp, checksum, hex0x
+from paimon.domain.kernel.chain import Address, BlockStamp, checksum, hex0x
 from paimon.infrastructure.blockchain.bloom import bloom_of
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.blockchain.headers import header_hash

@@ -8,8 +8,8 @@ from typing import Final
 
 from tests.support.strategies import address
 
-from paimon.domain.chain import Address, ContractName, OnChainRole
-from paimon.domain.followed import Followed, FollowedContract, Origin
+from paimon.domain.chain.tracked_contracts import Followed, FollowedContract, Origin
+from paimon.domain.kernel.chain import Address, ContractName, OnChainRole
 from paimon.infrastructure.blockchain.abi import Entry, load_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 

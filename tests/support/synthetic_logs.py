@@ -16,8 +16,8 @@ from tests.support.blocks import bare_header
 from tests.support.strategies import address, stamp
 from tests.support.synthetic_catalogue import ADDRESSES, FOLLOWED, Catalogue, Spoken, spoken
 
-from paimon.application.event_listener.fetch import ChainLog, Header, Range
-from paimon.domain.chain import ZERO_ADDRESS, Address, Hash32, OnChainRole
+from paimon.application.event_listener.fetch.block_range import ChainLog, Header, Range
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, Hash32, OnChainRole
 
 HOLDERS_MAX: Final = 2_000
 LOGS_PER_BLOCK: Final = 5

@@ -10,14 +10,14 @@ from typing import Any, Final
 from eth_typing import ChecksumAddress
 from eth_utils.address import to_checksum_address
 
-from paimon.domain.chain import parse_address
-from paimon.gateway.cli.demo.anvil import EmbeddedChain, find_anvil
-from paimon.gateway.cli.demo.errors import DemoError
-from paimon.gateway.cli.demo.fund import FundAddresses as Deployment
-from paimon.gateway.cli.demo.fund import FundAsset, deploy_fund
-from paimon.gateway.cli.demo.fund_sending import Chain
-from paimon.gateway.cli.demo.people import ADMIN, APPROVERS, People
+from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon_devkit.stack.anvil import EmbeddedChain, find_anvil
+from paimon_devkit.stack.errors import DemoError
+from paimon_devkit.stack.fund import FundAddresses as Deployment
+from paimon_devkit.stack.fund import FundAsset, deploy_fund
+from paimon_devkit.stack.fund_sending import Chain
+from paimon_devkit.stack.people import ADMIN, APPROVERS, People
 
 CONTRACTS: Final = Path(__file__).parents[2] / "contracts"
 ARTIFACTS: Final = CONTRACTS / "artifacts"

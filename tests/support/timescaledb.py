@@ -21,9 +21,9 @@ from typing import Final
 
 import pytest
 
-from paimon.gateway.cli.demo.child import Child, ChildSpec
-from paimon.gateway.cli.demo.ports import HOST, free_port
-from paimon.gateway.cli.demo.postgres import EmbeddedPostgres
+from paimon_devkit.stack.child import Child, ChildSpec
+from paimon_devkit.stack.ports import HOST, free_port
+from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 _PROJECT: Final = Path(__file__).parents[2]
 _INSTALLERS: Final = _PROJECT / "tests" / "timescaledb"

@@ -5,10 +5,10 @@ from typing import Final
 
 from tests.support.strategies import address, stamp
 
-from paimon.domain.chain import Address, ContractName, Hash32
 from paimon.domain.events import ChainTransaction, FundEvent, LoggedEvent, TokenTransfer
-from paimon.domain.followed import Treasury
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address, ContractName, Hash32
+from paimon.domain.kernel.treasury import Treasury
+from paimon.domain.kernel.units import RawAmount
 
 VAULT: Final = address(0xFA)
 USDT: Final = address(0xA0)

@@ -17,9 +17,9 @@ from tests.support.lives import open_wishes
 
 from paimon.application.transactions.effect import EffectUnknown, effect_of_intent
 from paimon.composition import House
-from paimon.domain.chain import Address, ContractName, Hash32, checksum, hex0x
-from paimon.domain.transaction import AttemptStatus, Effect, IntentKind, IntentStatus
-from paimon.domain.wallets import MoneyFunction
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, checksum, hex0x
+from paimon.domain.transaction.lifecycle import AttemptStatus, Effect, IntentKind, IntentStatus
+from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.finality import get_block
 from paimon.infrastructure.blockchain.movements import read_buffer

@@ -9,8 +9,8 @@ from eth_abi.grammar import BasicType, TupleType, parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain import Address, ContractName
 from paimon.domain.events import EVENT_TYPES, typed_event
+from paimon.domain.kernel.chain import Address, ContractName
 from paimon.infrastructure.blockchain.abi import ContractAbi, Entry, Parameter, UndecodableLog, UnknownCall, load_abi, plain
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain import ContractName
+from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, load_abi
 from paimon.infrastructure.blockchain.abi_words import word_plan
 

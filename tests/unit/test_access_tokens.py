@@ -6,8 +6,8 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
-from paimon.application.accounts.tokens import TokenExpired, TokenInvalid, decode_token, encode_token, new_token
-from paimon.domain.chain import Address, checksum
+from paimon.application.identity.tokens import TokenExpired, TokenInvalid, decode_token, encode_token, new_token
+from paimon.domain.kernel.chain import Address, checksum
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.ancestor import AncestorOutOfReach, Fork, Probe, search
+from paimon.domain.chain.common_ancestor import AncestorOutOfReach, Fork, Probe, search
 
 pytestmark = pytest.mark.unit
 

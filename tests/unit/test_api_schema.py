@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from paimon.domain.chain import checksum
-from paimon.domain.units import UINT256_MAX
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.units import UINT256_MAX
 from paimon.gateway.rest.request_frame import request_id_from
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time, iso_z
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.approval import (
+from paimon.domain.approval.ticket import (
     OPEN_TICKETS,
     AlreadyVoted,
     SlaStage,
@@ -20,9 +20,9 @@ from paimon.domain.approval import (
     adopt_chain,
     decide,
 )
-from paimon.domain.chain import Address
-from paimon.domain.redemption import RedemptionStatus
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.redemption.request import RedemptionStatus
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trie import HexaryTrie
 
-from paimon.domain.chain import hex0x
+from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.blockchain.bloom import bloom_of, excludes
 from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.keccak import keccak256

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.books import compare
+from paimon.domain.risk.discrepancy import compare
 
 pytestmark = pytest.mark.unit
 

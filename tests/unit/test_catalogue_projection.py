@@ -11,10 +11,13 @@ from tests.support.strategies import address, stamp
 from tests.support.synthetic_catalogue import ADDRESSES, ASSET, FOLLOWED, OTC, TOKENS, Catalogue, Spoken
 from tests.support.told import GOODS, MARKET, TREASURY, amount, told
 
-from paimon.application.event_listener.decode import decode_log
-from paimon.application.event_listener.fetch import ChainLog
-from paimon.domain.asset import Asset, follow_asset, tier_band
-from paimon.domain.chain import ContractName, Hash32
+from paimon.application.event_listener.fetch.block_range import ChainLog
+from paimon.application.event_listener.fetch.decode import decode_log
+from paimon.domain.asset.asset import Asset, follow_asset, tier_band
+from paimon.domain.asset.otc_order import OrderStatus, OtcOrder, follow_order
+from paimon.domain.asset.tier import Tier
+from paimon.domain.asset.token_transfer import Direction, Purpose
+from paimon.domain.chain.tracked_contracts import Followed, FollowedContract, Origin
 from paimon.domain.events import (
     AssetAdapterUpdated,
     AssetAdded,
@@ -30,12 +33,10 @@ from paimon.domain.events import (
     OrderPaid,
     OTCManagerUpdated,
 )
-from paimon.domain.followed import Followed, FollowedContract, Origin, Treasury
-from paimon.domain.otc import OrderStatus, OtcOrder, follow_order
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.kernel.treasury import Treasury
 from paimon.domain.projection import Facts, Projection, touched
-from paimon.domain.redemption import InapplicableEvent
-from paimon.domain.snapshot import Tier
-from paimon.domain.token_movement import Direction, Purpose
 from paimon.infrastructure.blockchain.abi import load_abi
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from structlog.testing import capture_logs
 
-from paimon.application.event_listener.catch_up import Along, LogLines, Progress
+from paimon.application.event_listener.ingest.catch_up import Along, LogLines, Progress
 from paimon.gateway.cli.catching_up import shown_catching_up
 
 pytestmark = pytest.mark.unit

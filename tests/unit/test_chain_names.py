@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.strategies import ADDRESSES, STAMPS
 
-from paimon.domain.chain import Address, BlockStamp, InvalidAddress, OnChainRole, checksum, hex0x, parse_address
+from paimon.domain.kernel.chain import Address, BlockStamp, InvalidAddress, OnChainRole, checksum, hex0x, parse_address
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from paimon.domain.units import UINT256_MAX
+from paimon.domain.kernel.units import UINT256_MAX
 from paimon.gateway.rest.csv_text import cell, cells, columns_of, csv_text, heading
 from paimon.gateway.rest.schema import ApiModel, BigInt
 from paimon.gateway.rest.tables import prefers_csv

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from paimon.gateway.cli.demo.commands import app
-from paimon.gateway.cli.demo.people import People
 from paimon.infrastructure.keys.keystore import load_key
+from paimon_devkit.stack.commands import app
+from paimon_devkit.stack.people import People
 
 pytestmark = pytest.mark.unit
 

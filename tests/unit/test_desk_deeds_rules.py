@@ -5,10 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.strategies import EPOCH, address
 
-from paimon.domain.chain import Hash32
-from paimon.domain.desk import INTENT_DEEDS, RETRIABLE, DeedKind, Standing, Subject, deed_document, why_not
-from paimon.domain.transaction import OPEN_INTENTS, IntentStatus
-from paimon.domain.vote import VoteScope
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
+from paimon.domain.transaction.operator_action import (
+    INTENT_DEEDS,
+    RETRIABLE,
+    DeedKind,
+    Standing,
+    Subject,
+    deed_document,
+    why_not,
+)
 
 pytestmark = pytest.mark.unit
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from paimon.domain.endpoint_health import (
+from paimon.domain.chain.endpoint_health import (
     CONCURRENCY_MAX,
     FAILURES_MAX,
     RANGE_MAX,
@@ -16,7 +16,7 @@ from paimon.domain.endpoint_health import (
     RangeSize,
     narrower,
 )
-from paimon.domain.node_fault import Diagnosis, NodeFault
+from paimon.domain.chain.rpc_error_rules import Diagnosis, NodeFault
 
 pytestmark = pytest.mark.unit
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.strategies import EPOCH, stamp
 
-from paimon.domain.chain import BlockStamp
-from paimon.domain.finality import CHAIN_RULES, FinalityRule, FinalityTag, Lag, LagWatch, lag_finding, looser
-from paimon.domain.risk import Severity
+from paimon.domain.chain.finality import CHAIN_RULES, FinalityRule, FinalityTag, looser
+from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.risk.finality_lag import Lag, LagWatch, lag_finding
+from paimon.domain.risk.risk_event import Severity
 
 pytestmark = pytest.mark.unit
 

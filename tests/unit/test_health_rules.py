@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.health import Condition, Part, by_limits, overall, worst
+from paimon.domain.operations.health import Condition, Part, by_limits, overall, worst
 
 pytestmark = pytest.mark.unit
 

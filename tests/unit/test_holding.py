@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.strategies import ADDRESSES, AMOUNTS, address
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, checksum
 from paimon.domain.events import EmergencyModeChanged, SharesBurned, SharesLocked, SharesUnlocked, Transfer
-from paimon.domain.holding import Holding, Movement, movements
-from paimon.domain.redemption import InapplicableEvent
-from paimon.domain.units import RawAmount
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.vault.share_balance import Holding, Movement, movements
 
 pytestmark = pytest.mark.unit
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.application.multisig.execute import number_of
-from paimon.domain.chain import Hash32
-from paimon.domain.intent_subject import IntentSubject, subject_of
-from paimon.domain.plan import step_number
-from paimon.domain.transaction import IntentKind
-from paimon.domain.units import UINT256_MAX
+from paimon.application.transactions.multisig.execute import number_of
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.units import UINT256_MAX
+from paimon.domain.transaction.intent_subject import IntentSubject, subject_of
+from paimon.domain.transaction.lifecycle import IntentKind
+from paimon.domain.transaction.plan import step_number
 
 pytestmark = pytest.mark.unit
 

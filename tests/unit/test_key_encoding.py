@@ -7,10 +7,10 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain import Address, Hash32, checksum, hex0x
-from paimon.domain.signing import FeeKind, Fees, UnsignedTransaction
-from paimon.domain.transaction import Call
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.signing import FeeKind, Fees, UnsignedTransaction
 from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.key import CURVE_ORDER, KeyUnavailable, signature_by
 from paimon.infrastructure.keys.local_key import LocalKey

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paimon.gateway.cli.market import actions as act
-from paimon.gateway.cli.market.config import INVESTORS, MarketConfig, is_left
-from paimon.gateway.cli.market.generator import HABITS, Market, actions
-from paimon.gateway.cli.market.world import BPS_ONE, DAY, WAD, Asset, Investor, RequestStatus, World, calendar_of
+from paimon_devkit.market import actions as act
+from paimon_devkit.market.config import INVESTORS, MarketConfig, is_left
+from paimon_devkit.market.generator import HABITS, Market, actions
+from paimon_devkit.market.world import BPS_ONE, DAY, WAD, Asset, Investor, RequestStatus, World, calendar_of
 
 pytestmark = pytest.mark.unit
 

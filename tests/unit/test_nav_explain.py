@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from tests.support.nav_histories import CASH, History
 from tests.support.snapshots import NOON, position, snapshot, snapshots, token
 
-from paimon.domain.chain import Hash32, LogPlace
-from paimon.domain.happenings import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
-from paimon.domain.nav_explain import explain
-from paimon.domain.nav_parts import DoesNotAddUp, Explanation, Group, Label, Part, chain
-from paimon.domain.snapshot import FundSnapshot, OrderInTransit
-from paimon.domain.token_movement import Purpose
-from paimon.domain.units import WAD, RawAmount
+from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.kernel.chain import Hash32, LogPlace
+from paimon.domain.kernel.units import WAD, RawAmount
+from paimon.domain.vault.fund_snapshot import FundSnapshot, OrderInTransit
+from paimon.domain.vault.nav_attribution import explain
+from paimon.domain.vault.nav_components import DoesNotAddUp, Explanation, Group, Label, Part, chain
+from paimon.domain.vault.nav_inputs import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
 
 pytestmark = pytest.mark.unit
 

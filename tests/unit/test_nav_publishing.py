@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.snapshots import position, snapshot, token
 
-from paimon.domain.books import Difference
-from paimon.domain.chain import checksum
-from paimon.domain.nav import Worth, material, reason, value_of
-from paimon.domain.units import WAD, Bps, NavPerShare, RawAmount
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
+from paimon.domain.risk.discrepancy import Difference
+from paimon.domain.risk.nav_publication import Worth, material, reason, value_of
 
 pytestmark = pytest.mark.unit
 

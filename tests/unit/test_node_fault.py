@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.node_fault import GET_LOGS, TABLE, Diagnosis, NodeFault, Remedy, diagnose, row_of
+from paimon.domain.chain.rpc_error_rules import GET_LOGS, TABLE, Diagnosis, NodeFault, Remedy, diagnose, row_of
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.pace import GROWTH_MAX, next_step
+from paimon.domain.chain.range_size import GROWTH_MAX, next_step
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.strategies import address
 
-from paimon.domain.chain import Hash32
-from paimon.domain.plan import (
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.kernel.units import UINT256_MAX, RawAmount
+from paimon.domain.transaction.lifecycle import OPEN_INTENTS, Call, IntentStatus
+from paimon.domain.transaction.plan import (
     PlanOrder,
     PlanState,
     Step,
@@ -21,11 +24,8 @@ from paimon.domain.plan import (
     state_of_proposal,
     step_number,
 )
-from paimon.domain.proposal import ProposalStatus
-from paimon.domain.transaction import OPEN_INTENTS, Call, IntentStatus
-from paimon.domain.units import UINT256_MAX, RawAmount
-from paimon.domain.vote import VoteScope
-from paimon.domain.wallets import PlanWallet
+from paimon.domain.transaction.safe_proposal import ProposalStatus
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.keys.signatures import recover_typed
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from tests.support.histories import HOLDERS, VAULT, History, Told, histories
 from tests.support.strategies import address, stamp
 
-from paimon.domain.chain import ZERO_ADDRESS, ContractName
 from paimon.domain.events import (
     FundEvent,
     Paused,
@@ -20,9 +19,11 @@ from paimon.domain.events import (
     SharesUnlocked,
     Transfer,
 )
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
+from paimon.domain.kernel.units import RawAmount
 from paimon.domain.projection import Flag, Projection, touched
-from paimon.domain.redemption import InapplicableEvent, RedemptionStatus
-from paimon.domain.units import RawAmount
+from paimon.domain.redemption.request import RedemptionStatus
 
 pytestmark = pytest.mark.unit
 

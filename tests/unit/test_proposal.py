@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.strategies import ADDRESSES, EPOCH
 
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.proposal import (
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.transaction.safe_proposal import (
     Execution,
     MissingExecutions,
     Outcome,

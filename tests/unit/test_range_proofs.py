@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.proof import ProofLevel, RangeProof, raised
+from paimon.domain.chain.range_proof import ProofLevel, RangeProof, raised
 
 pytestmark = pytest.mark.unit
 

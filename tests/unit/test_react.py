@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.strategies import address, stamp
 
-from paimon.application.event_listener.decode import DecodedLog
-from paimon.application.event_listener.fetch import ChainLog
-from paimon.application.event_listener.react import BOOKS, FUND, RECONCILE, REDEMPTION, Reaction, due_reactions
-from paimon.domain.chain import ContractName, Hash32
+from paimon.application.common.topics import BOOKS, FUND, RECONCILE, REDEMPTION
+from paimon.application.event_listener.fetch.block_range import ChainLog
+from paimon.application.event_listener.fetch.decode import DecodedLog
+from paimon.application.event_listener.record.reactions import Reaction, due_reactions
+from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.owned import OutboxPriority

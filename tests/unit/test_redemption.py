@@ -17,18 +17,9 @@ from paimon.domain.events import (
     RedemptionRequested,
     RedemptionSettled,
 )
-from paimon.domain.redemption import (
-    Channel,
-    InapplicableEvent,
-    OnChainStatus,
-    Redemption,
-    RedemptionStatus,
-    at_chain_time,
-    follow,
-    is_due,
-    requested,
-)
-from paimon.domain.units import RawAmount
+from paimon.domain.events.errors import InapplicableEvent, at_chain_time
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.redemption.request import Channel, OnChainStatus, Redemption, RedemptionStatus, follow, is_due, requested
 
 pytestmark = pytest.mark.unit
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain import Address
-from paimon.domain.register import RegisteredHolder
-from paimon.domain.units import WAD, NavPerShare, RawAmount, Rounding, divide
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import WAD, NavPerShare, RawAmount, Rounding, divide
+from paimon.domain.vault.holder_register import RegisteredHolder
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.remedy import LOG_REMEDIES, LogKey, RemedyKind, left_out, why_not_log, why_not_reaction
+from paimon.domain.risk.quarantine_decision import LOG_REMEDIES, LogKey, RemedyKind, left_out, why_not_log, why_not_reaction
 
 pytestmark = pytest.mark.unit
 

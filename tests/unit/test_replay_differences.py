@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.strategies import ADDRESSES, AMOUNTS, INSTANTS
 
-from paimon.domain.books import row_differences
+from paimon.domain.risk.discrepancy import row_differences
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.retention import kept_from
+from paimon.domain.operations.retention import kept_from
 
 pytestmark = pytest.mark.unit
 

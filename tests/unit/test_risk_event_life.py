@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.strategies import EPOCH, address
 
-from paimon.domain.books import Difference, named_or_number
-from paimon.domain.nav import Worth
-from paimon.domain.redemption import Channel, OnChainStatus
-from paimon.domain.risk import (
+from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
+from paimon.domain.redemption.request import Channel, OnChainStatus
+from paimon.domain.risk.discrepancy import Difference, named_or_number
+from paimon.domain.risk.nav_publication import Worth
+from paimon.domain.risk.risk_event import (
     SETTLED_BY_LOOK,
     Finding,
     Look,
@@ -32,8 +33,7 @@ from paimon.domain.risk import (
     seen_again,
     shown_owner,
 )
-from paimon.domain.units import WAD, Bps, NavPerShare, RawAmount
-from paimon.domain.user import User, UserRole
+from paimon.domain.user.roles import User, UserRole
 
 pytestmark = pytest.mark.unit
 

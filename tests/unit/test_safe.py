@@ -16,8 +16,10 @@ from safe_eth.safe.safe_signature import SafeSignature, SafeSignatureContract, S
 from safe_eth.safe.safe_tx import SafeTx
 from tests.support.strategies import ADDRESSES, AMOUNTS, UINT256
 
-from paimon.domain.chain import ZERO_ADDRESS, Address
-from paimon.domain.multi_send import (
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.multi_send import (
     ForeignDelegatecall,
     UnreadableBatch,
     calls_of,
@@ -25,7 +27,7 @@ from paimon.domain.multi_send import (
     encode_batch,
     transaction_of,
 )
-from paimon.domain.safe import (
+from paimon.domain.transaction.safe_transaction import (
     MalformedOwnerSignature,
     Operation,
     OwnerSignature,
@@ -35,8 +37,6 @@ from paimon.domain.safe import (
     pack_signatures,
     typed_data,
 )
-from paimon.domain.transaction import Call
-from paimon.domain.units import RawAmount
 
 pytestmark = pytest.mark.unit
 

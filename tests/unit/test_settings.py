@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from paimon.domain.chain import checksum
-from paimon.domain.finality import FinalityRule, FinalityTag
+from paimon.domain.chain.finality import FinalityRule, FinalityTag
+from paimon.domain.kernel.chain import checksum
 from paimon.settings import SettingsError, load_settings
 
 pytestmark = pytest.mark.unit

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.signing import Fees, bumped, market_fees, replacement_fees, with_margin
-from paimon.domain.units import Bps
+from paimon.domain.kernel.units import Bps
+from paimon.domain.transaction.signing import Fees, bumped, market_fees, replacement_fees, with_margin
 
 pytestmark = pytest.mark.unit
 

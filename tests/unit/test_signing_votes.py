@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.redemption import OnChainStatus
-from paimon.domain.units import RawAmount
-from paimon.domain.vote import Decision
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.approval.vote import Decision
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.redemption.request import OnChainStatus
 from paimon.gateway.signer.check import Refusal, Refused, Ruling
 from paimon.gateway.signer.policy import ApprovalsTable
 from paimon.gateway.signer.votes import CastVote, ChainFacts, require_carried

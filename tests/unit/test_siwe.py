@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain import Address
-from paimon.domain.siwe import MalformedMessage, SignInMessage, differing_fields, parse, render
+from paimon.domain.kernel.chain import Address
+from paimon.domain.user.siwe import MalformedMessage, SignInMessage, differing_fields, parse, render
 
 pytestmark = pytest.mark.unit
 

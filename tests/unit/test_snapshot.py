@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.snapshots import NOON, position, snapshot, snapshots, stamp
 
-from paimon.application.books.snapshot_json import UnknownVersion, from_json, to_json
-from paimon.domain.snapshot import FundSnapshot, Tier, worth, worth_keeping
-from paimon.domain.units import WAD, Bps, RawAmount
+from paimon.application.nav.snapshot_json import UnknownVersion, from_json, to_json
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.units import WAD, Bps, RawAmount
+from paimon.domain.vault.fund_snapshot import FundSnapshot, worth, worth_keeping
 
 pytestmark = pytest.mark.unit
 

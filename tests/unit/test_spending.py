@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.spending import ROLLING_DAY, LimitExceeded, Spend, SpendingLimit, require_within
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.spending_limit import ROLLING_DAY, LimitExceeded, Spend, SpendingLimit, require_within
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.application.event_listener.stored_text import stored_text
+from paimon.application.event_listener.record.json_text import stored_text
 from paimon.infrastructure.blockchain.abi import plain
 
 pytestmark = pytest.mark.unit

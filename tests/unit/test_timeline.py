@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.application.redemptions.timeline import ChainEvent, timeline
-from paimon.domain.approval import Ticket, TicketStatus, TicketType, Verdict, Vote
-from paimon.domain.chain import Address
-from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus
-from paimon.domain.units import RawAmount
+from paimon.domain.approval.ticket import Ticket, TicketStatus, TicketType, Verdict, Vote
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 
 pytestmark = pytest.mark.unit

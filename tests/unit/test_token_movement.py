@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.support.strategies import AMOUNTS, address, stamp
 from tests.support.told import GOODS, MARKET, OTC, RECIPIENT, TREASURY, USDT, VAULT, amount, came, told, went
 
-from paimon.domain.chain import ContractName
+from paimon.domain.asset.token_transfer import Direction, Purpose, TokenFlow
 from paimon.domain.events import (
     AssetRedeemed,
     ChainTransaction,
@@ -26,11 +26,11 @@ from paimon.domain.events import (
     TokenTransfer,
     YieldCompounded,
 )
-from paimon.domain.fee import FeeKind, FeeStep
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import ContractName
+from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 from paimon.domain.projection import Projection
-from paimon.domain.redemption import InapplicableEvent
-from paimon.domain.token_movement import Direction, Purpose, TokenFlow
-from paimon.domain.units import UINT256_MAX, RawAmount
+from paimon.domain.vault.fees import FeeKind, FeeStep
 
 pytestmark = pytest.mark.unit
 

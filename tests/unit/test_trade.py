@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.told import GOODS, USDT, VAULT, amount, came, told, went
 
+from paimon.domain.asset.tier import Tier
+from paimon.domain.asset.trade import Route, Trade, TradeKind, TradeVia, trades
 from paimon.domain.events import (
     AssetPurchased,
     AssetRedeemed,
@@ -14,8 +16,6 @@ from paimon.domain.events import (
     RedemptionSettled,
     WaterfallLiquidation,
 )
-from paimon.domain.snapshot import Tier
-from paimon.domain.trade import Route, Trade, TradeKind, TradeVia, trades
 
 pytestmark = pytest.mark.unit
 

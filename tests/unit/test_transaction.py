@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from paimon.domain.chain import Address
-from paimon.domain.redemption import OnChainStatus
-from paimon.domain.transaction import (
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.redemption.request import OnChainStatus
+from paimon.domain.transaction.lifecycle import (
     ATTEMPT_MOVES,
     INTENT_MOVES,
     OPEN_ATTEMPTS,
@@ -24,7 +25,6 @@ from paimon.domain.transaction import (
     ending,
     payload_hash,
 )
-from paimon.domain.units import RawAmount
 
 pytestmark = pytest.mark.unit
 

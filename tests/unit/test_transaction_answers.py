@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.node_answer import NodeAnswer, classify_answer
+from paimon.domain.transaction.broadcast_result import NodeAnswer, classify_answer
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.nonce import NonceOutcome, NonceView, UseNonce, WaitForNonce, choose_nonce, missing_nonces, nonce_outcome
+from paimon.domain.transaction.nonce import (
+    NonceOutcome,
+    NonceView,
+    UseNonce,
+    WaitForNonce,
+    choose_nonce,
+    missing_nonces,
+    nonce_outcome,
+)
 
 pytestmark = pytest.mark.unit
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain import Hash32
-from paimon.domain.unfinal import Fate, SeenLog, fates
+from paimon.domain.chain.pending_logs import Fate, SeenLog, fates
+from paimon.domain.kernel.chain import Hash32
 
 pytestmark = pytest.mark.unit
 

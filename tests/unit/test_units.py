@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.units import BPS_ONE, UINT256_MAX, Bps, RawAmount, Rounding, divide, portion, ratio_bps
+from paimon.domain.kernel.units import BPS_ONE, UINT256_MAX, Bps, RawAmount, Rounding, divide, portion, ratio_bps
 
 pytestmark = pytest.mark.unit
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from paimon.domain.units import BPS_ONE, WAD, NavPerShare, RawAmount
-from paimon.domain.vault import VaultState
+from paimon.domain.kernel.units import BPS_ONE, WAD, NavPerShare, RawAmount
+from paimon.domain.vault.vault_state import VaultState
 
 pytestmark = pytest.mark.unit
 

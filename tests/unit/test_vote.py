@@ -7,10 +7,11 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.units import UINT256_MAX, RawAmount
-from paimon.domain.vote import Decision, VoteNotAcceptable, VoteScope, decision_from, require_acceptable, typed_data
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.approval.vote import Decision, decision_from, typed_data
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.eip712 import VoteNotAcceptable, VoteScope, require_acceptable
+from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 from paimon.infrastructure.keys.signatures import recover_typed
 
 pytestmark = pytest.mark.unit

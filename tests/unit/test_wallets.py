@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from paimon.domain.chain import ContractName
-from paimon.domain.spending import SpendingLimit
-from paimon.domain.units import WAD, RawAmount
-from paimon.domain.wallets import (
+from paimon.domain.kernel.chain import ContractName
+from paimon.domain.kernel.units import WAD, RawAmount
+from paimon.domain.transaction.spending_limit import SpendingLimit
+from paimon.domain.transaction.wallet_selection import (
     MAY,
     Candidate,
     Choice,

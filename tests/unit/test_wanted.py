@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from tests.support.logs import FOLLOWED, FUND
 from tests.support.strategies import address
 
-from paimon.application.event_listener.wanted import Wanted, log_queries
-from paimon.domain.chain import Address, ContractName
-from paimon.domain.followed import FollowedContract, Origin
+from paimon.application.event_listener.fetch.log_filter import Wanted, log_queries
+from paimon.domain.chain.tracked_contracts import FollowedContract, Origin
+from paimon.domain.kernel.chain import Address, ContractName
 from paimon.infrastructure.blockchain.bloom import bloom_of
 from paimon.infrastructure.blockchain.keccak import keccak256
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr
 
-from paimon.domain.chain import Address, checksum, parse_address
+from paimon.domain.kernel.chain import Address, checksum, parse_address
 
 
 class Refusal(Exception):

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from paimon.domain.endpoint_health import Use
-from paimon.domain.finality import FinalityRule, FinalityTag
+from paimon.domain.chain.endpoint_health import Use
+from paimon.domain.chain.finality import FinalityRule, FinalityTag
 from paimon.settings.base import ChecksumAddress, Group, HttpUrl, WebSocketUrl
 
 Uses = Annotated[str, Field(pattern=r"^(read|write|archive)(,(read|write|archive))*$")]

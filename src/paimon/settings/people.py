@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from paimon.domain.approval import ApprovalPolicy, TicketRule, TicketType
+from paimon.domain.approval.ticket import ApprovalPolicy, TicketRule, TicketType
 from paimon.settings.base import Group
 
 _HOUR = 3600

@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from paimon.domain.nav import MATERIAL
-from paimon.domain.units import Bps
+from paimon.domain.kernel.units import Bps
+from paimon.domain.risk.nav_publication import MATERIAL
 from paimon.settings.base import Group, PostgresUrl, RedisUrl
 
 

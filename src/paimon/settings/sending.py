@@ -5,11 +5,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from paimon.domain.chain import Address
-from paimon.domain.safe import MULTI_SEND
-from paimon.domain.spending import SpendingLimit
-from paimon.domain.transaction import WalletName
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import WalletName
+from paimon.domain.transaction.safe_transaction import MULTI_SEND
+from paimon.domain.transaction.spending_limit import SpendingLimit
 from paimon.settings.base import ChecksumAddress, Group
 
 

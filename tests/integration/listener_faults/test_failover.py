@@ -25,7 +25,7 @@ from tests.support.derived_tables import libpq
 from tests.support.faultyendpoint import Call
 
 from paimon.composition import House, open_house
-from paimon.domain.chain import parse_address
+from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.process import EXIT_REFUSED
 from paimon.infrastructure.database.models.derived import Cursor
 from paimon.infrastructure.database.models.owned import OutboxPriority

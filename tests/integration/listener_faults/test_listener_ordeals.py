@@ -23,7 +23,7 @@ from tests.support.ordeal import Ordeal
 from tests.support.stations import ENDPOINTS_MAX, Setting, Station
 
 from paimon.composition import House, open_house
-from paimon.domain.chain import parse_address
+from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.models.derived import RangeProofRow
 from paimon.infrastructure.database.models.operating import EndpointLie
 from paimon.settings import Settings

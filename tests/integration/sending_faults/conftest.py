@@ -15,9 +15,9 @@ from tests.support.multisig import FundSafes, safe_policy
 from tests.support.signing import client_of
 from tests.support.testfund import CONTRACTS, TestFund, start_fund
 
-from paimon.gateway.cli.demo.anvil import find_anvil
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.keys.client import SignerClient
+from paimon_devkit.stack.anvil import find_anvil
 
 _numbers = count(1)
 

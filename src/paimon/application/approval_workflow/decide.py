@@ -13,8 +13,7 @@ from typing import Final
 import structlog
 from sqlalchemy import select
 
-from paimon.application.accounts.users import require
-from paimon.application.approval_workflow.carry_out import queue_call
+from paimon.application.approval_workflow.queue_call import queue_call
 from paimon.application.approval_workflow.store import (
     TicketNotFound,
     insert_record,
@@ -22,10 +21,13 @@ from paimon.application.approval_workflow.store import (
     nonce_is_used,
     save_outcome,
 )
-from paimon.domain.approval import Ticket, TicketStatus, Verdict, Vote, VoterNotAllowed, decide
-from paimon.domain.chain import Address, ContractName, Hash32, OnChainRole, checksum
-from paimon.domain.user import Permission, User
-from paimon.domain.vote import VoteScope, decision_on, require_acceptable, typed_data
+from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.identity.users import require
+from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict, Vote, VoterNotAllowed, decide
+from paimon.domain.approval.vote import decision_on, typed_data
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, checksum
+from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
+from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import RoleHolder
@@ -35,14 +37,6 @@ from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 log = structlog.get_logger(__name__)
 
 _DECIDED: Final = frozenset({TicketStatus.APPROVED, TicketStatus.REJECTED})
-
-
-class NonceUsed(Exception):
-    """This vote's nonce was used before; a vote counts once."""
-
-
-class SignerMismatch(Exception):
-    """The signature was made by another wallet than the signed-in one, or over other words."""
 
 
 @dataclass(frozen=True, slots=True)

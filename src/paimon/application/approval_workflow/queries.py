@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.approval_workflow.store import get_ticket, to_domain, with_records
 from paimon.application.transactions.queries import intents_for_request
-from paimon.domain.approval import SlaStage, Ticket, TicketStatus, TicketType
+from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.owned import ApprovalRecord, ApprovalTicket, TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import select
 
 from paimon.application.approval_workflow.store import to_domain, with_records
-from paimon.domain.approval import SlaStage, Ticket
+from paimon.domain.approval.ticket import SlaStage, Ticket
 from paimon.infrastructure.database.models.owned import ApprovalTicket
 from paimon.infrastructure.database.sessions import WriteSession
 

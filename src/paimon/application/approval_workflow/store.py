@@ -7,10 +7,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from paimon.domain.approval import Ticket, Vote
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.units import RawAmount
-from paimon.domain.vote import Decision
+from paimon.domain.approval.ticket import Ticket, Vote
+from paimon.domain.approval.vote import Decision
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.units import RawAmount
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.owned import ApprovalRecord, ApprovalTicket
 from paimon.infrastructure.database.sessions import WriteSession

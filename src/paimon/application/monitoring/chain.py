@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from paimon.domain.chain import BlockStamp
+from paimon.domain.kernel.chain import BlockStamp
 from paimon.infrastructure.blockchain.finality import ChainAdapter, get_block
 from paimon.infrastructure.blockchain.rpc import Rpc
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from paimon.application.event_listener.proofs import ProofStanding
+from paimon.application.event_listener.fetch.range_proofs import ProofStanding
 from paimon.application.monitoring.chain import ChainLook
 from paimon.application.monitoring.figures import Figures
 from paimon.infrastructure.blockchain.rpc import EndpointState

@@ -12,8 +12,8 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.domain.risk import Severity
-from paimon.domain.transaction import OPEN_INTENTS, IntentStatus
+from paimon.domain.risk.risk_event import Severity
+from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
 from paimon.infrastructure.database.models.owned import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from paimon.application.event_listener.proofs import CaughtLies, ProofStanding
-from paimon.domain.health import Condition, Part
-from paimon.domain.proof import LASTING, RangeProof
+from paimon.application.event_listener.fetch.range_proofs import CaughtLies, ProofStanding
+from paimon.domain.chain.range_proof import LASTING, RangeProof
+from paimon.domain.operations.health import Condition, Part
 from paimon.infrastructure.blockchain.rpc import EndpointState
 
 _RECENT_SECONDS: Final = 86_400.0

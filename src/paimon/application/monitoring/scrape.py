@@ -13,7 +13,7 @@ import structlog
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
-from paimon.application.event_listener.proofs import ProofStanding, proof_standing
+from paimon.application.event_listener.fetch.range_proofs import ProofStanding, proof_standing
 from paimon.application.monitoring.chain import look_at_chain
 from paimon.application.monitoring.families import (
     chain_families,

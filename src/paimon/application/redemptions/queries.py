@@ -8,18 +8,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.approval_workflow.queries import tickets_of_requests
 from paimon.application.approval_workflow.store import find_ticket_of_request
+from paimon.application.quarantine.queries import requests_in_doubt
 from paimon.application.redemptions.reactions import LOCKED_NAV
-from paimon.application.redemptions.store import find_redemption, to_domain
+from paimon.application.redemptions.store import find_redemption
 from paimon.application.redemptions.timeline import ChainEvent, TimelineEntry, timeline
-from paimon.application.remedies.queries import requests_in_doubt
 from paimon.application.transactions.queries import intents_for_request
-from paimon.domain.approval import Ticket
-from paimon.domain.chain import Address
-from paimon.domain.redemption import Channel, Redemption, RedemptionStatus
-from paimon.domain.transaction import IntentKind
+from paimon.domain.approval.ticket import Ticket
+from paimon.domain.kernel.chain import Address
+from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
+from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.infrastructure.database.models.derived import Block, Observation, RawLog, RedemptionRequest
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.rows.redemption import to_domain
 
 
 class RedemptionNotFound(Exception):

@@ -6,7 +6,6 @@ ticket open, the chain has decided → close the ticket with what the chain show
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,13 +13,14 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 
-from paimon.application.approval_workflow.raise_ticket import adopt_chain, raise_if_needed
-from paimon.application.event_listener.held_block import hold_recorded
-from paimon.application.redemptions.settlement import chain_position
+from paimon.application.approval_workflow.open_ticket import adopt_chain, raise_if_needed
+from paimon.application.common.chain_position import chain_position
+from paimon.application.common.live import LiveMessage
+from paimon.application.common.recorded_block import hold_recorded
 from paimon.application.redemptions.store import find_redemption
-from paimon.domain.approval import ApprovalPolicy, Ticket
-from paimon.domain.chain import checksum
-from paimon.domain.redemption import Redemption
+from paimon.domain.approval.ticket import ApprovalPolicy, Ticket
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.redemption.request import Redemption
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.models.derived import Observation
 from paimon.infrastructure.database.models.owned import OutboxPriority
@@ -31,14 +31,6 @@ log = structlog.get_logger(__name__)
 
 LOCKED_NAV: Final = "locked_nav"
 OBSERVE_LOCKED_NAV: Final = "observe_locked_nav"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveMessage:
-    """Something the people watching should see at once; published after the commit."""
-
-    channel: str
-    data: dict[str, Any]
 
 
 async def react(

@@ -2,11 +2,12 @@
 
 import structlog
 
+from paimon.application.common.chain_position import CHAIN_POSITION
 from paimon.application.redemptions.queries import RedemptionNotFound
-from paimon.application.redemptions.settlement import CHAIN_POSITION, request_settlement, window_date
+from paimon.application.redemptions.settlement import request_settlement, window_date
 from paimon.application.redemptions.store import REDEMPTION
-from paimon.domain.chain import Address, checksum
-from paimon.domain.user import User
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.user.roles import User
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.sessions import Database

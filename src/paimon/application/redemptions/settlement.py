@@ -4,23 +4,20 @@ A settlement is one intent per request; should it end without effect, the next s
 """
 
 from datetime import datetime
-from typing import Final
 
 import structlog
-from sqlalchemy import select
 
+from paimon.application.common.chain_position import chain_position
 from paimon.application.redemptions.store import list_by_status
 from paimon.application.transactions.intents import queue_intent, settle_call
 from paimon.application.transactions.tries import TriesExhausted, key_of_next_try
-from paimon.domain.chain import Address, BlockStamp, Hash32
-from paimon.domain.redemption import SETTLEABLE_STATUSES, Channel, InapplicableEvent, Redemption, at_chain_time, is_due
-from paimon.domain.transaction import IntentKind
+from paimon.domain.events.errors import InapplicableEvent, at_chain_time
+from paimon.domain.kernel.chain import Address, BlockStamp
+from paimon.domain.redemption.request import SETTLEABLE_STATUSES, Channel, Redemption, is_due
+from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
-from paimon.infrastructure.database.look_ups import LookUp
-from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.derived import Cursor
 from paimon.infrastructure.database.models.owned import TransactionIntent
-from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
+from paimon.infrastructure.database.sessions import Database, WriteSession
 
 log = structlog.get_logger(__name__)
 
@@ -61,20 +58,6 @@ async def request_settlement(
         call=settle_call(contracts, redemption.request_id, redemption.channel),
         request_id=redemption.request_id,
     )
-
-
-async def chain_position(session: ReadSession | WriteSession) -> BlockStamp | None:
-    """The last recorded final block; None before the listener's first batch."""
-    row = (await session.execute(select(Cursor))).scalar_one_or_none()
-    return _position(row) if row else None
-
-
-def _position(row: Cursor) -> BlockStamp:
-    return BlockStamp(row.number, Hash32(row.hash), row.timestamp)
-
-
-CHAIN_POSITION: Final = LookUp(select(table_of(Cursor)), _position)
-"""The same where nothing else is asked with it."""
 
 
 async def window_date(contracts: FundContracts, redemption: Redemption, *, at: BlockStamp) -> datetime | None:

@@ -10,8 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from paimon.domain.approval import Ticket, TicketStatus, Verdict
-from paimon.domain.chain import checksum, hex0x
+from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
+from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 
 

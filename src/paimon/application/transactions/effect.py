@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from paimon.application.transactions.plan_step import effect_of_step
-from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, hex0x
-from paimon.domain.redemption import OnChainStatus
-from paimon.domain.safe import SafeScope, SafeTransaction, hash_card
-from paimon.domain.transaction import Effect, IntentKind, effect_of
+from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, hex0x
+from paimon.domain.redemption.request import OnChainStatus
+from paimon.domain.transaction.lifecycle import Effect, IntentKind, effect_of
+from paimon.domain.transaction.safe_transaction import SafeScope, SafeTransaction, hash_card
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts, NoAnswer, Read
 from paimon.infrastructure.blockchain.rpc import Request, RpcError
 from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract, read_execution

@@ -11,9 +11,10 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from paimon.domain.chain import Address, ContractName, checksum, hex0x
-from paimon.domain.redemption import Channel
-from paimon.domain.transaction import WALLET_OF, Call, IntentKind, WalletName, payload_hash
+from paimon.application.common.idempotency import PayloadConflict
+from paimon.domain.kernel.chain import Address, ContractName, checksum, hex0x
+from paimon.domain.redemption.request import Channel
+from paimon.domain.transaction.lifecycle import WALLET_OF, Call, IntentKind, WalletName, payload_hash
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.models.owned import OutboxPriority, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
@@ -23,10 +24,6 @@ log = structlog.get_logger(__name__)
 
 DRIVE_WALLET = "drive_wallet"
 """Outbox kind; the aggregate is the wallet's checksummed address."""
-
-
-class PayloadConflict(Exception):
-    """The idempotency key was used before for another payload."""
 
 
 async def queue_intent(

@@ -7,9 +7,9 @@ the effect is an event with an amount in it. Only filling the buffer can be done
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from paimon.domain.chain import Address, BlockStamp, ContractName, hex0x
-from paimon.domain.transaction import AttemptStatus, Effect, IntentStatus
-from paimon.domain.wallets import MoneyFunction
+from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, hex0x
+from paimon.domain.transaction.lifecycle import AttemptStatus, Effect, IntentStatus
+from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.movements import read_buffer
 from paimon.infrastructure.blockchain.rpc import RpcError

@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from paimon.domain.chain import Address
-from paimon.domain.nonce import missing_nonces
-from paimon.domain.transaction import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, WalletName
+from paimon.domain.kernel.chain import Address
+from paimon.domain.transaction.lifecycle import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, WalletName
+from paimon.domain.transaction.nonce import missing_nonces
 from paimon.infrastructure.database.models.multisig import Safe
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 

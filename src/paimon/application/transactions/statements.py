@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Select, bindparam, func, insert, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.transaction import AttemptStatus, IntentStatus
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession

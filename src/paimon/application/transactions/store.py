@@ -12,11 +12,11 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, selectinload
 
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.desk import DeedState, Standing
-from paimon.domain.signing import SignedVote
-from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
+from paimon.domain.transaction.operator_action import DeedState, Standing
+from paimon.domain.transaction.signing import SignedVote
 from paimon.infrastructure.database.models.desk import DeskDeed
 from paimon.infrastructure.database.models.owned import ApprovalRecord, TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.models.plans import Plan, PlanCall

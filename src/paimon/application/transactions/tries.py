@@ -7,8 +7,8 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from paimon.domain.desk import RETRIABLE
-from paimon.domain.transaction import IntentKind, IntentStatus
+from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
+from paimon.domain.transaction.operator_action import RETRIABLE
 from paimon.infrastructure.database.models.owned import TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
 

@@ -9,7 +9,6 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from paimon.domain.chain import Address, ContractName
 from paimon.domain.events.assets import (
     AssetAdapterUpdated,
     AssetAdded,
@@ -62,6 +61,7 @@ from paimon.domain.events.redemptions import (
     RedemptionSettled,
 )
 from paimon.domain.events.shares import DepositProcessed, SharesBurned, SharesLocked, SharesUnlocked, Transfer
+from paimon.domain.kernel.chain import Address, ContractName
 
 _PROJECTED: tuple[type[FundEvent], ...] = (
     Transfer,

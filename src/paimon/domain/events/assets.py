@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from paimon.domain.chain import Address
 from paimon.domain.events.base import ASSET_CONTROLLER, OTC_MANAGER, FundEvent
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
-from paimon.domain.chain import BlockStamp, ContractName, Hash32
+from paimon.domain.kernel.chain import BlockStamp, ContractName, Hash32
 
 
 @dataclass(frozen=True, slots=True)

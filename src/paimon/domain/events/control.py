@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from paimon.domain.chain import Address, ContractName, Hash32
 from paimon.domain.events.base import ASSET_CONTROLLER, CORE, REDEMPTION_MANAGER, VAULT, FundEvent
+from paimon.domain.kernel.chain import Address, ContractName, Hash32
 
 
 @dataclass(frozen=True, slots=True)

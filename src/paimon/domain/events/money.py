@@ -6,9 +6,9 @@ them. The collection has no event, only the Transfer (deployed behaviour 6).
 
 from dataclasses import dataclass
 
-from paimon.domain.chain import Address
 from paimon.domain.events.base import ASSET_CONTROLLER, TOKEN, VAULT, FundEvent
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
 
 
 @dataclass(frozen=True, slots=True)

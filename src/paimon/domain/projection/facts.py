@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from paimon.domain.chain import Address, ContractName, Hash32, LogPlace
+from paimon.domain.asset.token_transfer import TokenMovement
+from paimon.domain.asset.trade import Trade
 from paimon.domain.events import (
     CriticalLiquidityAlert,
     DepositProcessed,
@@ -12,10 +13,9 @@ from paimon.domain.events import (
     RoleGranted,
     RoleRevoked,
 )
-from paimon.domain.fee import FeeEntry
-from paimon.domain.token_movement import TokenMovement
-from paimon.domain.trade import Trade
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, LogPlace
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.vault.fees import FeeEntry
 
 
 @dataclass(frozen=True, slots=True)

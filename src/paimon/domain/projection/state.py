@@ -5,8 +5,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, get_args
 
-from paimon.domain.asset import Asset, TierBand, follow_asset, tier_band
-from paimon.domain.chain import Address, BlockStamp, ContractName, Hash32, LogPlace
+from paimon.domain.asset.asset import Asset, TierBand, follow_asset, tier_band
+from paimon.domain.asset.otc_order import OrderKey, OtcOrder, follow_order
+from paimon.domain.asset.protocol_address import Service, appointment
+from paimon.domain.asset.token_transfer import (
+    Purpose,
+    TokenFlow,
+    TokenMovement,
+    Told,
+    direction_of,
+    explain,
+    is_collection,
+    purpose_untold,
+)
+from paimon.domain.asset.trade import Trade, trades
 from paimon.domain.events import (
     AssetEvent,
     ChainTransaction,
@@ -24,24 +36,13 @@ from paimon.domain.events import (
     TokenTransfer,
     Unpaused,
 )
-from paimon.domain.fee import FeeAccount, FeeEntry, FeeKind, FeeStep, fee_entry
-from paimon.domain.followed import Treasury
-from paimon.domain.holding import Holding, ShareEvent, movements
-from paimon.domain.otc import OrderKey, OtcOrder, follow_order
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, LogPlace
+from paimon.domain.kernel.treasury import Treasury
 from paimon.domain.projection.facts import Facts
-from paimon.domain.redemption import InapplicableEvent, Redemption, follow
-from paimon.domain.service import Service, appointment
-from paimon.domain.token_movement import (
-    Purpose,
-    TokenFlow,
-    TokenMovement,
-    Told,
-    direction_of,
-    explain,
-    is_collection,
-    purpose_untold,
-)
-from paimon.domain.trade import Trade, trades
+from paimon.domain.redemption.request import Redemption, follow
+from paimon.domain.vault.fees import FeeAccount, FeeEntry, FeeKind, FeeStep, fee_entry
+from paimon.domain.vault.share_balance import Holding, ShareEvent, movements
 
 RoleKey = tuple[ContractName, Hash32, Address]
 FlagKey = tuple[ContractName, "Flag"]

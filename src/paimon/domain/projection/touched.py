@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
-from paimon.domain.chain import Address
+from paimon.domain.asset.otc_order import OrderKey
 from paimon.domain.events import (
     AssetEvent,
     FundEvent,
@@ -18,8 +18,8 @@ from paimon.domain.events import (
     RedemptionFeesWithdrawn,
     TokenTransfer,
 )
-from paimon.domain.holding import ShareEvent, movements
-from paimon.domain.otc import OrderKey
+from paimon.domain.kernel.chain import Address
+from paimon.domain.vault.share_balance import ShareEvent, movements
 
 FEE_EVENTS: Final = (
     ManagementFeeCollected,

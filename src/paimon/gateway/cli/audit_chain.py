@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from paimon.application.books.audit import Audited, Progress, audit_chain
-from paimon.application.event_listener.fetch import InconsistentAnswer
+from paimon.application.event_listener.fetch.block_range import InconsistentAnswer
+from paimon.application.replay.chain_audit import Audited, Progress, audit_chain
 from paimon.composition import open_endpoint, open_rpc
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse

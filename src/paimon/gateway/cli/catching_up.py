@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from paimon.application.event_listener.catch_up import Along, LogLines, Tell
+from paimon.application.event_listener.ingest.catch_up import Along, LogLines, Tell
 
 
 @contextmanager

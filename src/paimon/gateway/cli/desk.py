@@ -8,11 +8,11 @@ from uuid import UUID
 
 import typer
 
-from paimon.application.books.overview import display
-from paimon.application.transaction_desk.queries import IntentFilter, IntentNotFound, get_intent, list_intents
+from paimon.application.common.formatting import display
+from paimon.application.transactions.operator.queries import IntentFilter, IntentNotFound, get_intent, list_intents
 from paimon.application.transactions.queries import WalletView, list_wallets
-from paimon.domain.chain import checksum, hex0x
-from paimon.domain.transaction import TxChannel
+from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.domain.transaction.lifecycle import TxChannel
 from paimon.gateway.cli import desk_deeds, desk_plans
 from paimon.gateway.cli.desk_lists import SHOWN_MAX, All, Ended, Wanted
 from paimon.gateway.cli.opened import opened_database

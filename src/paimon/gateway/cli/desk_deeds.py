@@ -9,9 +9,9 @@ from uuid import UUID
 
 import typer
 
-from paimon.application.transaction_desk.ask import AskDeed, ask_deed, judge
-from paimon.domain.chain import Address, Hash32, InvalidAddress, parse_address
-from paimon.domain.desk import DeedKind, deed_document
+from paimon.application.transactions.operator.submit_action import AskDeed, ask_deed, judge
+from paimon.domain.kernel.chain import Address, Hash32, InvalidAddress, parse_address
+from paimon.domain.transaction.operator_action import DeedKind, deed_document
 from paimon.gateway.cli.opened import opened_house
 from paimon.gateway.cli.process import refuse
 from paimon.gateway.cli.signing import KeystoreOption, PasswordOption, ReasonOption, person_of, told

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import typer
 
-from paimon.application.plans.calls import AskedCall, WantedPlan
-from paimon.application.plans.preview import Preview, preview_plan
-from paimon.application.plans.queries import PlanFile, PlanFilter, get_plan, list_plans
-from paimon.application.plans.simulate import first_failure
-from paimon.application.plans.submit import Consent, submit_plan
-from paimon.domain.chain import Hash32, hex0x
-from paimon.domain.wallets import PlanWallet, grouped
+from paimon.application.transactions.plans.calls import AskedCall, WantedPlan
+from paimon.application.transactions.plans.preview import Preview, preview_plan
+from paimon.application.transactions.plans.queries import PlanFile, PlanFilter, get_plan, list_plans
+from paimon.application.transactions.plans.simulate import first_failure
+from paimon.application.transactions.plans.submit import Consent, submit_plan
+from paimon.domain.kernel.chain import Hash32, hex0x
+from paimon.domain.transaction.wallet_selection import PlanWallet, grouped
 from paimon.gateway.cli.desk_lists import SHOWN_MAX, All, Ended, Wanted
 from paimon.gateway.cli.opened import opened_house
 from paimon.gateway.cli.process import refuse

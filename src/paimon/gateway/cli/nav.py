@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.books.as_of import BlockNotRecorded
-from paimon.application.books.explain import explain_range
-from paimon.application.books.overview import SnapshotNotFound, display
-from paimon.application.books.range_ends import NothingBetween, Point
+from paimon.application.common.formatting import display
+from paimon.application.nav.as_of import BlockNotRecorded
+from paimon.application.nav.attribution import explain_range
+from paimon.application.nav.overview import SnapshotNotFound
+from paimon.application.nav.ranges import NothingBetween, Point
 from paimon.composition import open_house, require_ready
-from paimon.domain.chain import checksum, hex0x
-from paimon.domain.nav_parts import Explanation, Group, Part
+from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.domain.vault.nav_components import Explanation, Group, Part
 from paimon.gateway.cli.process import explained, refuse
 from paimon.gateway.cli.words import counted
 from paimon.settings import Settings, load_settings

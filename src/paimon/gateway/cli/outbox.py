@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from paimon.application.monitoring.figures import read_figures
-from paimon.application.remedies.queries import ReactionState, list_reactions
-from paimon.application.remedies.store import Reaction
-from paimon.domain.remedy import RemedyKind
+from paimon.application.quarantine.queries import ReactionState, list_reactions
+from paimon.application.quarantine.store import Reaction
+from paimon.domain.risk.quarantine_decision import RemedyKind
 from paimon.gateway.cli.process import explained
 from paimon.gateway.cli.remedies import SHOWN_MAX, By, Reason, decide, opened
 from paimon.infrastructure.database.paging import PageRequest

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from paimon.application.accounts.users import seed_user
-from paimon.domain.chain import InvalidAddress, checksum, parse_address
-from paimon.domain.user import UserRole
+from paimon.application.identity.users import seed_user
+from paimon.domain.kernel.chain import InvalidAddress, checksum, parse_address
+from paimon.domain.user.roles import UserRole
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.database import version

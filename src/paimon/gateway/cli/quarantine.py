@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.remedies.queries import SetAside, get_set_aside, list_set_aside, remedies_for
-from paimon.application.remedies.store import LogNotFound, Place
+from paimon.application.quarantine.queries import SetAside, get_set_aside, list_set_aside, remedies_for
+from paimon.application.quarantine.store import LogNotFound, Place
 from paimon.composition import open_house
-from paimon.domain.chain import checksum, hex0x
-from paimon.domain.remedy import RemedyKind
+from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.domain.risk.quarantine_decision import RemedyKind
 from paimon.gateway.cli.process import explained, refuse
 from paimon.gateway.cli.remedies import SHOWN_MAX, By, Reason, decide, remedy_line
 from paimon.gateway.cli.words import counted

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.books.compare import compare_and_publish
-from paimon.application.books.reconcile import NothingRecorded, Reconciliation
+from paimon.application.reconciliation.publish import compare_and_publish
+from paimon.application.reconciliation.reconcile import NothingRecorded, Reconciliation
 from paimon.application.risk_control.store import RiskEventNotFound
-from paimon.application.risk_control.take_up import assign_event
+from paimon.application.risk_control.triage import assign_event
 from paimon.composition import open_house, require_ready
-from paimon.domain.risk import NotAnOwner, RiskEvent, RiskEventClosed, parse_owner, shown_owner
+from paimon.domain.risk.risk_event import NotAnOwner, RiskEvent, RiskEventClosed, parse_owner, shown_owner
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
 from paimon.gateway.cli.words import counted

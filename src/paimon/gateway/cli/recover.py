@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.books.nav import show_anew
-from paimon.application.event_listener.halt import LISTENER, find_halt
-from paimon.application.recovery.recover import Plan, Recovered, make_plan, recover
-from paimon.application.recovery.witnesses import Witnesses
+from paimon.application.event_listener.ingest.halt import LISTENER, find_halt
+from paimon.application.nav.publication import show_anew
+from paimon.application.reorg_recovery.node_quorum import Witnesses
+from paimon.application.reorg_recovery.recover import Plan, Recovered, make_plan, recover
 from paimon.composition import House, open_house
-from paimon.domain.chain import hex0x
-from paimon.domain.endpoint_health import Use
-from paimon.domain.risk import RiskEvent
+from paimon.domain.chain.endpoint_health import Use
+from paimon.domain.kernel.chain import hex0x
+from paimon.domain.risk.risk_event import RiskEvent
 from paimon.gateway.cli.opened import opened_owner
 from paimon.gateway.cli.process import explained, rare_collections
 from paimon.gateway.cli.replay import shown_progress

@@ -6,11 +6,11 @@ from typing import Annotated, Final
 
 import typer
 
-from paimon.application.accounts.users import NotPermitted, find_user
-from paimon.application.remedies.ask import AskRemedy, ask_remedy
-from paimon.application.remedies.store import LogNotFound, ReactionNotFound, Target
-from paimon.domain.chain import InvalidAddress, checksum, parse_address
-from paimon.domain.remedy import RemedyKind, RemedyNotPossible
+from paimon.application.identity.users import NotPermitted, find_user
+from paimon.application.quarantine.store import LogNotFound, ReactionNotFound, Target
+from paimon.application.quarantine.submit_decision import AskRemedy, ask_remedy
+from paimon.domain.kernel.chain import InvalidAddress, checksum, parse_address
+from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyNotPossible
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import refuse
 from paimon.infrastructure.database import version

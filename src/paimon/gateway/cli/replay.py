@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from paimon.application.books.rebuild import Progress as Told
-from paimon.application.books.reconcile import NothingRecorded
-from paimon.application.books.replay import Checked, Replayed, check, replay
+from paimon.application.reconciliation.reconcile import NothingRecorded
+from paimon.application.replay.rebuild import Progress as Told
+from paimon.application.replay.replay import Checked, Replayed, check, replay
 from paimon.composition import open_house
 from paimon.gateway.cli.opened import opened_owner
 from paimon.gateway.cli.process import explained, rare_collections, refuse

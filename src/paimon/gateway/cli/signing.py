@@ -12,21 +12,21 @@ from typing import Annotated, Any
 
 import typer
 
-from paimon.application.accounts.users import NotPermitted, find_user
-from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatch
-from paimon.application.multisig.desk import NoSuchSafe
-from paimon.application.multisig.propose import HashMismatch, ProposalConflict
-from paimon.application.plans.calls import BadPlan
-from paimon.application.plans.queries import PlanNotFound
-from paimon.application.plans.submit import NoWalletMay, PlanDrifted, PlanNotPossible
-from paimon.application.transaction_desk.queries import IntentNotFound, WalletNotFound
-from paimon.application.transactions.intents import PayloadConflict
+from paimon.application.common.idempotency import PayloadConflict
+from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.identity.users import NotPermitted, find_user
+from paimon.application.transactions.multisig.context import NoSuchSafe
+from paimon.application.transactions.multisig.propose import HashMismatch, ProposalConflict
+from paimon.application.transactions.operator.queries import IntentNotFound, WalletNotFound
+from paimon.application.transactions.plans.calls import BadPlan
+from paimon.application.transactions.plans.queries import PlanNotFound
+from paimon.application.transactions.plans.submit import NoWalletMay, PlanDrifted, PlanNotPossible
 from paimon.composition import House
-from paimon.domain.chain import checksum, hex0x
-from paimon.domain.desk import DeedNotPossible
-from paimon.domain.proposal import MissingExecutions
-from paimon.domain.user import User
-from paimon.domain.vote import VoteNotAcceptable
+from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.domain.kernel.eip712 import VoteNotAcceptable
+from paimon.domain.transaction.operator_action import DeedNotPossible
+from paimon.domain.transaction.safe_proposal import MissingExecutions
+from paimon.domain.user.roles import User
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.keys.keystore import KeystoreError, load_key
 from paimon.infrastructure.keys.local_key import LocalKey

@@ -4,11 +4,12 @@ import asyncio
 
 import typer
 
-from paimon.application.books.overview import display
-from paimon.application.books.snapshots import Taken, take_snapshot
+from paimon.application.common.formatting import display
+from paimon.application.nav.snapshots import Taken, take_snapshot
 from paimon.composition import open_house, require_ready
-from paimon.domain.chain import checksum
-from paimon.domain.snapshot import FundSnapshot, Tier
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.settings import Settings, load_settings

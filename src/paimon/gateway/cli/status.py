@@ -9,17 +9,18 @@ import typer
 from redis.exceptions import RedisError
 from sqlalchemy import select
 
-from paimon.application.books.overview import display, newest_point
-from paimon.application.event_listener.behind import find_behind
-from paimon.application.event_listener.halt import find_halt
-from paimon.application.event_listener.pace import measured_pace
-from paimon.application.event_listener.processing import Processed, processed_lately
-from paimon.application.event_listener.proofs import ProofStanding, Span, proof_standing
+from paimon.application.common.formatting import display
+from paimon.application.event_listener.fetch.range_proofs import ProofStanding, Span, proof_standing
+from paimon.application.event_listener.ingest.block_time import measured_pace
+from paimon.application.event_listener.ingest.chain_behind import find_behind
+from paimon.application.event_listener.ingest.halt import find_halt
+from paimon.application.event_listener.record.batch_log import Processed, processed_lately
 from paimon.application.monitoring.chain import ChainLook, look_at_chain
 from paimon.application.monitoring.figures import Figures, LeaseMark, QueueDepth, figures_in
+from paimon.application.nav.overview import newest_point
 from paimon.application.transactions.queries import list_wallets
 from paimon.composition import House, open_house, require_ready
-from paimon.domain.proof import RangeProof
+from paimon.domain.chain.range_proof import RangeProof
 from paimon.gateway.cli.desk import wallet_line
 from paimon.gateway.cli.process import explained
 from paimon.infrastructure.blockchain.rpc import EndpointState

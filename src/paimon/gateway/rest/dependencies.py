@@ -10,11 +10,11 @@ from fastapi import Depends, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
-from paimon.application.accounts.sign_in import Caller, authenticate
-from paimon.application.accounts.users import require
+from paimon.application.identity.sign_in import Caller, authenticate
+from paimon.application.identity.users import require
 from paimon.composition import House
-from paimon.domain.units import UINT256_MAX
-from paimon.domain.user import Permission, User
+from paimon.domain.kernel.units import UINT256_MAX
+from paimon.domain.user.roles import Permission, User
 from paimon.gateway.rest.errors import AuthRequired, InvalidInput
 from paimon.gateway.rest.validation_words import REQUEST_ID, TICKET_ID
 from paimon.infrastructure.database.paging import PageRequest

@@ -9,7 +9,7 @@ import orjson
 from fastapi import Response
 from pydantic import Field
 
-from paimon.domain.chain import BlockStamp
+from paimon.domain.kernel.chain import BlockStamp
 from paimon.gateway.rest.schema import ApiModel, HashText, Time, iso_z
 from paimon.infrastructure.database.paging import Page
 

@@ -13,37 +13,37 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from paimon.application.accounts.sign_in import ChallengeExpired, SignInRefused
-from paimon.application.accounts.tokens import TokenExpired, TokenInvalid
-from paimon.application.accounts.users import NotPermitted
-from paimon.application.approval_workflow.decide import NonceUsed, SignerMismatch
 from paimon.application.approval_workflow.store import TicketNotFound
-from paimon.application.books.as_of import BlockNotRecorded, NothingYet
-from paimon.application.books.nav import TooManyPoints
-from paimon.application.books.overview import SnapshotNotFound
-from paimon.application.books.range_ends import NothingBetween
-from paimon.application.multisig.desk import NoSuchSafe
-from paimon.application.multisig.propose import HashMismatch, ProposalConflict
-from paimon.application.multisig.sign import SignatureRefused
-from paimon.application.multisig.store import ProposalNotFound
-from paimon.application.plans.calls import BadPlan
-from paimon.application.plans.queries import PlanNotFound
-from paimon.application.plans.submit import NoWalletMay, PlanDrifted, PlanNotPossible
+from paimon.application.common.idempotency import PayloadConflict
+from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.identity.sign_in import ChallengeExpired, SignInRefused
+from paimon.application.identity.tokens import TokenExpired, TokenInvalid
+from paimon.application.identity.users import NotPermitted
+from paimon.application.nav.as_of import BlockNotRecorded, NothingYet
+from paimon.application.nav.overview import SnapshotNotFound
+from paimon.application.nav.publication import TooManyPoints
+from paimon.application.nav.ranges import NothingBetween
+from paimon.application.quarantine.store import LogNotFound, ReactionNotFound
 from paimon.application.redemptions.queries import RedemptionNotFound
 from paimon.application.redemptions.settle_one import NothingRecorded
 from paimon.application.redemptions.settlement import NotDue, NotSettleable
-from paimon.application.remedies.store import LogNotFound, ReactionNotFound
 from paimon.application.risk_control.store import RiskEventNotFound
-from paimon.application.transaction_desk.queries import IntentNotFound, WalletNotFound
-from paimon.application.transactions.intents import PayloadConflict
+from paimon.application.transactions.multisig.context import NoSuchSafe
+from paimon.application.transactions.multisig.propose import HashMismatch, ProposalConflict
+from paimon.application.transactions.multisig.sign import SignatureRefused
+from paimon.application.transactions.multisig.store import ProposalNotFound
+from paimon.application.transactions.operator.queries import IntentNotFound, WalletNotFound
+from paimon.application.transactions.plans.calls import BadPlan
+from paimon.application.transactions.plans.queries import PlanNotFound
+from paimon.application.transactions.plans.submit import NoWalletMay, PlanDrifted, PlanNotPossible
 from paimon.application.transactions.tries import TriesExhausted
-from paimon.domain.approval import AlreadyVoted, TicketClosed, VoterNotAllowed
-from paimon.domain.desk import DeedNotPossible
-from paimon.domain.proposal import AlreadySigned, MissingExecutions, NotASafeOwner, ProposalClosed
-from paimon.domain.remedy import RemedyNotPossible
-from paimon.domain.risk import NotAnOwner, RiskEventClosed, StillThere
-from paimon.domain.siwe import MalformedMessage
-from paimon.domain.vote import VoteNotAcceptable
+from paimon.domain.approval.ticket import AlreadyVoted, TicketClosed, VoterNotAllowed
+from paimon.domain.kernel.eip712 import VoteNotAcceptable
+from paimon.domain.risk.quarantine_decision import RemedyNotPossible
+from paimon.domain.risk.risk_event import NotAnOwner, RiskEventClosed, StillThere
+from paimon.domain.transaction.operator_action import DeedNotPossible
+from paimon.domain.transaction.safe_proposal import AlreadySigned, MissingExecutions, NotASafeOwner, ProposalClosed
+from paimon.domain.user.siwe import MalformedMessage
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
 from paimon.gateway.rest.validation_words import words_of
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable, StateNotKept

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from paimon.domain.chain import Address, Hash32, checksum, hex0x, parse_address
-from paimon.domain.units import UINT256_MAX
+from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x, parse_address
+from paimon.domain.kernel.units import UINT256_MAX
 
 _HASH_DIGITS: Final = 64
 

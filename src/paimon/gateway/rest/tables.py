@@ -24,7 +24,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from paimon.composition import House
-from paimon.domain.chain import checksum
+from paimon.domain.kernel.chain import checksum
 from paimon.gateway.rest.csv_text import Path, cells, columns_of, csv_text, heading
 from paimon.gateway.rest.dependencies import PageDep
 from paimon.gateway.rest.envelope import Dated, Envelope, Listing

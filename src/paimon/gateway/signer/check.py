@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import ContractName, checksum
-from paimon.domain.multi_send import ForeignDelegatecall, UnreadableBatch, calls_of
-from paimon.domain.signing import SignRequest, UnsignedTransaction
-from paimon.domain.transaction import Call
-from paimon.domain.wallets import MoneyFunction
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.kernel.chain import ContractName, checksum
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.multi_send import ForeignDelegatecall, UnreadableBatch, calls_of
+from paimon.domain.transaction.signing import SignRequest, UnsignedTransaction
+from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.gateway.signer.policy import MOVING, KeyTable, SafeTable, SignableFunction, SignerPolicy
 from paimon.infrastructure.blockchain.abi import ContractAbi, UnknownCall, plain
 from paimon.infrastructure.blockchain.movements import MoneyCall

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 import structlog
 
-from paimon.domain.chain import Address, BlockStamp, ContractName, OnChainRole, hex0x
-from paimon.domain.signing import SignedTransaction, SignRequest
-from paimon.domain.spending import LimitExceeded, Spend, SpendingLimit, require_within
-from paimon.domain.units import RawAmount
-from paimon.domain.vote import VoteScope
+from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, OnChainRole, hex0x
+from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.signing import SignedTransaction, SignRequest
+from paimon.domain.transaction.spending_limit import LimitExceeded, Spend, SpendingLimit, require_within
 from paimon.gateway.signer.check import Movement, Refusal, Refused, Ruling, SafeExecution, examine
 from paimon.gateway.signer.ledger import Ledger, SignedSpend
 from paimon.gateway.signer.policy import SignerPolicy

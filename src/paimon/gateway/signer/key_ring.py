@@ -6,7 +6,7 @@ the policy's key table that says where it is, and a branch here.
 
 from typing import Any
 
-from paimon.domain.chain import Address, checksum
+from paimon.domain.kernel.chain import Address, checksum
 from paimon.gateway.signer.policy import KeyTable, KmsTable, PolicyError, SignerPolicy
 from paimon.infrastructure.keys.key import Key
 from paimon.infrastructure.keys.keystore import load_key

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.spending import ROLLING_DAY, Spend
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.spending_limit import ROLLING_DAY, Spend
 from paimon.infrastructure.keys.keystore import KeystoreError, require_private
 
 _SCHEMA: Final = """

@@ -67,11 +67,11 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from paimon.domain.chain import Address
-from paimon.domain.redemption import Channel
-from paimon.domain.safe import MULTI_SEND
-from paimon.domain.spending import SpendingLimit
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.redemption.request import Channel
+from paimon.domain.transaction.safe_transaction import MULTI_SEND
+from paimon.domain.transaction.spending_limit import SpendingLimit
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.keys.keystore import KeystoreError, read_private
 from paimon.settings import ChecksumAddress, FinalitySettings

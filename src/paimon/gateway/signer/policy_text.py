@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from paimon.domain.chain import checksum
+from paimon.domain.kernel.chain import checksum
 from paimon.gateway.signer.policy import SignerPolicy
 
 

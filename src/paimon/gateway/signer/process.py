@@ -8,8 +8,8 @@ from pathlib import Path
 
 import structlog
 
-from paimon.domain.chain import Address
-from paimon.domain.safe import SafeScope
+from paimon.domain.kernel.chain import Address
+from paimon.domain.transaction.safe_transaction import SafeScope
 from paimon.gateway.signer.desk import SigningDesk
 from paimon.gateway.signer.key_ring import open_keys
 from paimon.gateway.signer.ledger import Ledger, LedgerError

@@ -16,7 +16,7 @@ from typing import Final
 
 from aiohttp import web
 
-from paimon.domain.chain import checksum
+from paimon.domain.kernel.chain import checksum
 from paimon.gateway.signer.check import Refusal, Refused
 from paimon.gateway.signer.desk import SigningDesk
 from paimon.infrastructure.keys.wire import MalformedMessage, request_from_json, signed_to_json

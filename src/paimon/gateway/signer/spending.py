@@ -5,7 +5,7 @@ Before a limit refuses anything, nonces that have become final since are looked 
 something else, counts no longer.
 """
 
-from paimon.domain.chain import Address, BlockStamp, checksum, hex0x
+from paimon.domain.kernel.chain import Address, BlockStamp, checksum, hex0x
 from paimon.gateway.signer.ledger import Ledger
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
 

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from paimon.domain.approval import Verdict
-from paimon.domain.chain import Address, checksum
-from paimon.domain.redemption import Channel, InapplicableEvent, OnChainStatus
-from paimon.domain.signing import SignedVote
-from paimon.domain.vote import Decision, VoteScope, decision_from, typed_data
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.approval.vote import Decision, decision_from, typed_data
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.redemption.request import Channel, OnChainStatus
+from paimon.domain.transaction.signing import SignedVote
 from paimon.gateway.signer.check import Refusal, Refused, Ruling
 from paimon.gateway.signer.policy import ApprovalsTable
 from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed

@@ -11,18 +11,18 @@ import structlog
 from celery import Celery, signals
 from celery.exceptions import OperationalError
 
-from paimon.application.approval_workflow.carry_out import carry_out_decided
+from paimon.application.approval_workflow.queue_call import carry_out_decided
 from paimon.application.approval_workflow.sla import sweep
-from paimon.application.books.compare import compare_and_publish
-from paimon.application.books.reconcile import NothingRecorded
-from paimon.application.books.snapshots import take_snapshot
-from paimon.application.multisig.execute import execute_ready
-from paimon.application.multisig.observe import observe_safes
-from paimon.application.redemptions.reactions import LiveMessage
+from paimon.application.common.live import LiveMessage
+from paimon.application.monitoring.retention import apply_retention
+from paimon.application.nav.snapshots import take_snapshot
+from paimon.application.reconciliation.publish import compare_and_publish
+from paimon.application.reconciliation.reconcile import NothingRecorded
 from paimon.application.redemptions.settlement import settle_due
-from paimon.application.retention import apply_retention
+from paimon.application.transactions.multisig.execute import execute_ready
+from paimon.application.transactions.multisig.sync import observe_safes
 from paimon.composition import House
-from paimon.domain.chain import checksum
+from paimon.domain.kernel.chain import checksum
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
 from paimon.gateway.tasks.runtime import WorkerRuntime
 from paimon.infrastructure.blockchain.contracts import CallReverted

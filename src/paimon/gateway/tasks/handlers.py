@@ -1,18 +1,19 @@
 """Which use case answers which outbox row. Each reads the aggregate's present state and does what is due."""
 
-from paimon.application.books.carry_out import carry_out_verdicts
-from paimon.application.books.compare import compare_if_due
-from paimon.application.books.snapshots import defer_if_due, snapshot_after_events
-from paimon.application.books.tokens import observe_tokens
-from paimon.application.event_listener.react import FUND, RECONCILE, REDEMPTION
-from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, LiveMessage, observe_locked_nav, react
-from paimon.application.remedies.ask import CARRY_OUT_VERDICTS
-from paimon.application.risk_control.keep import RISK_EVENT
-from paimon.application.risk_control.take_up import tell_if_open
-from paimon.application.transactions.driver import drive
+from paimon.application.common.live import LiveMessage
+from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION
+from paimon.application.nav.snapshots import defer_if_due, snapshot_after_events
+from paimon.application.quarantine.submit_decision import CARRY_OUT_VERDICTS
+from paimon.application.reconciliation.publish import compare_if_due
+from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, observe_locked_nav, react
+from paimon.application.replay.apply_decisions import carry_out_verdicts
+from paimon.application.risk_control.record_findings import RISK_EVENT
+from paimon.application.risk_control.triage import tell_if_open
+from paimon.application.transactions.driver.driver import drive
 from paimon.application.transactions.intents import DRIVE_WALLET
+from paimon.application.vault.tokens import observe_tokens
 from paimon.composition import House
-from paimon.domain.chain import parse_address
+from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue.inbox import Due, Handler

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from paimon.application.accounts.sign_in import Caller, authenticate
+from paimon.application.identity.sign_in import Caller, authenticate
 from paimon.composition import House
 from paimon.gateway.rest.envelope import ErrorCode
 from paimon.gateway.rest.errors import rule_for

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-from paimon.domain.chain import checksum
-from paimon.domain.user import User
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.user.roles import User
 from paimon.gateway.rest.envelope import ErrorCode
 from paimon.gateway.rest.schema import iso_z
 

@@ -14,7 +14,7 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 
-from paimon.domain.chain import checksum, hex0x
+from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.infrastructure.blockchain.abi_words import word_plan
 from paimon.infrastructure.text import storable
 from paimon.settings import Refusal

@@ -8,7 +8,7 @@ second in the words of the first.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from paimon.domain.node_fault import NodeFault, diagnose
+from paimon.domain.chain.rpc_error_rules import NodeFault, diagnose
 from paimon.infrastructure.blockchain.endpoint import Answer, Endpoint, Request
 from paimon.infrastructure.blockchain.endpoint_choice import STATE_BLOCKS, Need
 from paimon.infrastructure.blockchain.rpc_errors import RpcError, StateNotKept, result

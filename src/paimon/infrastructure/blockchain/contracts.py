@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from eth_abi.exceptions import DecodingError
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, Hash32, checksum, hex0x
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, Hash32, checksum, hex0x
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 from paimon.settings import Refusal

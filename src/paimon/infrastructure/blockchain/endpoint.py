@@ -16,8 +16,8 @@ import aiohttp
 import orjson
 import structlog
 
-from paimon.domain.endpoint_health import EndpointHealth, Use
-from paimon.domain.node_fault import GET_LOGS, Diagnosis, NodeFault, Remedy, diagnose
+from paimon.domain.chain.endpoint_health import EndpointHealth, Use
+from paimon.domain.chain.rpc_error_rules import GET_LOGS, Diagnosis, NodeFault, Remedy, diagnose
 from paimon.infrastructure.blockchain.gate import Gate
 
 log = structlog.get_logger(__name__)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from paimon.domain.endpoint_health import BreakerState, Use
+from paimon.domain.chain.endpoint_health import BreakerState, Use
 from paimon.infrastructure.blockchain.endpoint import Endpoint
 
 STATE_BLOCKS: Final = 128

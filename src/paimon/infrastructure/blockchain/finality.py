@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from paimon.domain.chain import BlockStamp, Hash32
-from paimon.domain.finality import CHAIN_RULES, MAJORITY_OF_VALIDATORS, FinalityRule, FinalityTag, looser
+from paimon.domain.chain.finality import CHAIN_RULES, MAJORITY_OF_VALIDATORS, FinalityRule, FinalityTag, looser
+from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
 from paimon.settings import FinalitySettings, Refusal
 

@@ -7,7 +7,7 @@ is missing in between stands empty. Source: go-ethereum and bsc, core/types/bloc
 from collections.abc import Mapping
 from typing import Any, Final
 
-from paimon.domain.chain import Hash32
+from paimon.domain.kernel.chain import Hash32
 from paimon.infrastructure.blockchain.keccak import keccak256
 from paimon.infrastructure.blockchain.merkle import encode
 

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from paimon.domain.endpoint_health import narrower
-from paimon.domain.node_fault import Remedy, diagnose
+from paimon.domain.chain.endpoint_health import narrower
+from paimon.domain.chain.rpc_error_rules import Remedy, diagnose
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
 
 Found = TypeVar("Found")

@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from paimon.domain.chain import Address, BlockStamp, ContractName, checksum
-from paimon.domain.transaction import Call
-from paimon.domain.units import RawAmount, Rounding, divide
-from paimon.domain.wallets import MoneyFunction
+from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checksum
+from paimon.domain.kernel.units import RawAmount, Rounding, divide
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.infrastructure.blockchain.abi import ContractAbi
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts, Read
 

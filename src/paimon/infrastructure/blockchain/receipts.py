@@ -9,7 +9,7 @@ say the same.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from paimon.domain.chain import Address, Hash32
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.infrastructure.blockchain.merkle import encode, ordered_root, quantity
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
 

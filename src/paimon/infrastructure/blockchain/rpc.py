@@ -24,7 +24,7 @@ from typing import Any, Final, Self
 import aiohttp
 import structlog
 
-from paimon.domain.node_fault import GET_LOGS, NodeFault, Remedy
+from paimon.domain.chain.rpc_error_rules import GET_LOGS, NodeFault, Remedy
 from paimon.infrastructure.blockchain.answers import lacks_a_block, meaning, outcome_for, result_for
 from paimon.infrastructure.blockchain.endpoint import Answer, Endpoint, NodeUrl, Request, Unusable
 from paimon.infrastructure.blockchain.endpoint_choice import (

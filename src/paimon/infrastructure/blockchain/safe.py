@@ -7,9 +7,11 @@ key, or asks the owner's contract in its own name, as it will when it executes.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, Hash32, checksum, hex0x
-from paimon.domain.proposal import Execution, SafeView
-from paimon.domain.safe import (
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, Hash32, checksum, hex0x
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.safe_proposal import Execution, SafeView
+from paimon.domain.transaction.safe_transaction import (
     SAFE_VERSION,
     Operation,
     OwnerSignature,
@@ -18,8 +20,6 @@ from paimon.domain.safe import (
     hash_card,
     pack_signatures,
 )
-from paimon.domain.transaction import Call
-from paimon.domain.units import RawAmount
 from paimon.infrastructure.blockchain.abi import UnknownCall, load_abi
 from paimon.infrastructure.blockchain.log_ranges import in_pieces
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError

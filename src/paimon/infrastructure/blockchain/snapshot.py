@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from paimon.domain.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, checksum, hex0x
-from paimon.domain.snapshot import (
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, checksum, hex0x
+from paimon.domain.kernel.units import Bps, NavPerShare, RawAmount
+from paimon.domain.vault.fund_snapshot import (
     AssetPosition,
     BufferPool,
     ContractFigures,
@@ -21,10 +23,8 @@ from paimon.domain.snapshot import (
     PurchaseTerms,
     RoleHeld,
     Switches,
-    Tier,
     TierLimits,
 )
-from paimon.domain.units import Bps, NavPerShare, RawAmount
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.contracts import BATCH_MAX, FundContracts, Read
 from paimon.infrastructure.blockchain.rpc import RpcError

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from redis.asyncio import Redis
 
-from paimon.domain.endpoint_health import BreakerState, Use
+from paimon.domain.chain.endpoint_health import BreakerState, Use
 from paimon.infrastructure.blockchain.rpc import EndpointState
 
 _KEY: Final = "paimon:endpoints"

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.units import UINT256_MAX
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.units import UINT256_MAX
 
 UINT256_DIGITS: Final = 78
 

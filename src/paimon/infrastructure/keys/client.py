@@ -7,7 +7,7 @@ from typing import Any, Final
 import aiohttp
 from eth_utils.crypto import keccak
 
-from paimon.domain.signing import SignedTransaction, SignRequest
+from paimon.domain.transaction.signing import SignedTransaction, SignRequest
 from paimon.infrastructure.keys.wire import MalformedMessage, request_to_json, signed_from_json
 
 _ATTEMPTS_MAX: Final = 4

@@ -11,8 +11,8 @@ from typing import Any, Final
 import rlp
 from eth_utils.crypto import keccak
 
-from paimon.domain.chain import Hash32
-from paimon.domain.signing import FeeKind, SignedTransaction, UnsignedTransaction
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.transaction.signing import FeeKind, SignedTransaction, UnsignedTransaction
 from paimon.infrastructure.keys.key import Key, Signature
 
 _TYPE_1559: Final = b"\x02"

@@ -10,7 +10,7 @@ from eth_keys.datatypes import Signature as RecoverableSignature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError as OutOfRange
 
-from paimon.domain.chain import Address, Hash32, checksum
+from paimon.domain.kernel.chain import Address, Hash32, checksum
 
 CURVE_ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 """n of secp256k1. Source: SEC 2, section 2.4.1."""

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from eth_keys.datatypes import PublicKey
 
-from paimon.domain.chain import Address, Hash32
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.infrastructure.keys.key import KeyUnavailable, Signature, signature_by
 
 _SIGNING_ALGORITHM: Final = "ECDSA_SHA_256"  # names the curve's hash; with MessageType DIGEST nothing is hashed

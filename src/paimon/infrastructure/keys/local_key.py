@@ -2,7 +2,7 @@
 
 from eth_keys.datatypes import PrivateKey
 
-from paimon.domain.chain import Address, Hash32
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.infrastructure.keys.key import Signature
 
 

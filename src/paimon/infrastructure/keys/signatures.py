@@ -9,7 +9,7 @@ from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
-from paimon.domain.chain import Address, Hash32
+from paimon.domain.kernel.chain import Address, Hash32
 
 SIGNATURE_BYTES: Final = 65
 _RECOVERY_VALUES: Final = frozenset({0, 1, 27, 28})

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from paimon.domain.chain import Hash32, checksum, hex0x, parse_address
-from paimon.domain.signing import FeeKind, Fees, SignedTransaction, SignedVote, SignRequest, UnsignedTransaction
-from paimon.domain.transaction import Call
-from paimon.domain.units import RawAmount
+from paimon.domain.kernel.chain import Hash32, checksum, hex0x, parse_address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.signing import FeeKind, Fees, SignedTransaction, SignedVote, SignRequest, UnsignedTransaction
 
 
 class MalformedMessage(ValueError):

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query
 from paimon.application.approval_workflow.queries import TicketFile, get_file, list_tickets, sla_report
 from paimon.application.approval_workflow.store import get_ticket
 from paimon.composition import House
-from paimon.domain.approval import TicketStatus, TicketType, Verdict
-from paimon.domain.chain import Hash32
-from paimon.domain.vote import decision_on, typed_data
+from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
+from paimon.domain.approval.vote import decision_on, typed_data
+from paimon.domain.kernel.chain import Hash32
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser, TicketId
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import NotCancellable

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from paimon.application.accounts.sign_in import give_challenge, verify_challenge
+from paimon.application.identity.sign_in import give_challenge, verify_challenge
 from paimon.gateway.rest.dependencies import CallerDep, HouseDep
 from paimon.gateway.rest.envelope import Envelope
 from paimon.gateway.rest.openapi import answers

@@ -3,8 +3,8 @@
 from paimon.application.approval_workflow.decide import DecideTicket, decide_ticket
 from paimon.application.approval_workflow.queries import get_file
 from paimon.composition import House
-from paimon.domain.approval import Verdict
-from paimon.domain.user import User
+from paimon.domain.approval.ticket import Verdict
+from paimon.domain.user.roles import User
 from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.views.approvals import DecisionBody, TicketDetailView
 

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from paimon.application.transaction_desk.ask import AskDeed, ask_deed, judge
-from paimon.application.transaction_desk.queries import IntentFilter, deeds_about, get_intent, get_wallet, list_intents
+from paimon.application.transactions.operator.queries import IntentFilter, deeds_about, get_intent, get_wallet, list_intents
+from paimon.application.transactions.operator.submit_action import AskDeed, ask_deed, judge
 from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.composition import House
-from paimon.domain.chain import Address, Hash32
-from paimon.domain.desk import INTENT_DEEDS, DeedKind, deed_document
-from paimon.domain.transaction import IntentKind, IntentStatus
-from paimon.domain.user import User
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
+from paimon.domain.transaction.operator_action import INTENT_DEEDS, DeedKind, deed_document
+from paimon.domain.user.roles import User
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.openapi import answers, file_too

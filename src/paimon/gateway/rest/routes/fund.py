@@ -4,11 +4,11 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
-from paimon.application.books.as_of import NothingYet, read_overview_at, snapshot_as_of
-from paimon.application.books.fund_lists import list_assets, read_fees
-from paimon.application.books.overview import read_overview
-from paimon.application.event_listener.unfinal import list_unfinal
-from paimon.domain.snapshot import Tier
+from paimon.application.event_listener.record.pending_logs import list_unfinal
+from paimon.application.nav.as_of import NothingYet, read_overview_at, snapshot_as_of
+from paimon.application.nav.overview import read_overview
+from paimon.application.vault.fund_lists import list_assets, read_fees
+from paimon.domain.asset.tier import Tier
 from paimon.gateway.rest.dependencies import BlockDep, HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import DatedListing, Envelope, Listing, splice
 from paimon.gateway.rest.openapi import answers, file_too

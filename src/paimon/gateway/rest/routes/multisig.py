@@ -4,14 +4,14 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 
-from paimon.application.accounts.users import require
-from paimon.application.multisig.propose import propose_rejection
-from paimon.application.multisig.queries import get_proposal_file, list_proposals, list_safes
-from paimon.application.multisig.sign import SignProposal, sign_proposal
+from paimon.application.identity.users import require
+from paimon.application.transactions.multisig.propose import propose_rejection
+from paimon.application.transactions.multisig.queries import get_proposal_file, list_proposals, list_safes
+from paimon.application.transactions.multisig.sign import SignProposal, sign_proposal
 from paimon.composition import House
-from paimon.domain.chain import Hash32
-from paimon.domain.safe import SafeName
-from paimon.domain.user import Permission
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.transaction.safe_transaction import SafeName
+from paimon.domain.user.roles import Permission
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.openapi import answers, file_too

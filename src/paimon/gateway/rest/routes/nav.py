@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
-from paimon.application.books.explain import explain_range
-from paimon.application.books.nav import HistoryQuery, Interval, read_history
-from paimon.application.books.range_ends import Point
+from paimon.application.nav.attribution import explain_range
+from paimon.application.nav.publication import HistoryQuery, Interval, read_history
+from paimon.application.nav.ranges import Point
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, splice
 from paimon.gateway.rest.errors import InvalidInput

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from paimon.application.plans.preview import preview_plan
-from paimon.application.plans.queries import PlanFilter, get_plan, list_plans
-from paimon.application.plans.submit import submit_plan
-from paimon.domain.wallets import PlanWallet
+from paimon.application.transactions.plans.preview import preview_plan
+from paimon.application.transactions.plans.queries import PlanFilter, get_plan, list_plans
+from paimon.application.transactions.plans.submit import submit_plan
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.openapi import answers, file_too

@@ -12,8 +12,8 @@ from paimon.application.redemptions.queries import (
     list_redemptions,
 )
 from paimon.application.redemptions.settle_one import settle_one
-from paimon.domain.approval import Verdict, ticket_id
-from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.domain.approval.ticket import Verdict, ticket_id
+from paimon.domain.redemption.request import Channel, RedemptionStatus
 from paimon.gateway.rest.dependencies import HouseDep, RequestId, Settler, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput

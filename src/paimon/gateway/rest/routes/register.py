@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
-from paimon.application.books.chain_transactions import TransactionFilter, list_transactions
-from paimon.application.books.holders import list_holders
-from paimon.domain.chain import ContractName
+from paimon.application.vault.chain_transactions import TransactionFilter, list_transactions
+from paimon.application.vault.holders import list_holders
+from paimon.domain.kernel.chain import ContractName
 from paimon.gateway.rest.dependencies import BlockDep, HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import DatedListing, Envelope, StampView
 from paimon.gateway.rest.errors import InvalidInput

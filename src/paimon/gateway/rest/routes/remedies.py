@@ -7,8 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query
 
-from paimon.application.remedies.ask import AskRemedy, SignedWords, ask_remedy
-from paimon.application.remedies.queries import (
+from paimon.application.quarantine.queries import (
     ReactionState,
     get_reaction,
     get_set_aside,
@@ -16,11 +15,12 @@ from paimon.application.remedies.queries import (
     list_set_aside,
     remedies_for,
 )
-from paimon.application.remedies.store import Place, Reaction, Target, judge
+from paimon.application.quarantine.store import Place, Reaction, Target, judge
+from paimon.application.quarantine.submit_decision import AskRemedy, SignedWords, ask_remedy
 from paimon.composition import House
-from paimon.domain.chain import Hash32
-from paimon.domain.remedy import LOG_REMEDIES, RemedyKind, remedy_document
-from paimon.domain.user import User
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.risk.quarantine_decision import LOG_REMEDIES, RemedyKind, remedy_document
+from paimon.domain.user.roles import User
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.openapi import answers, file_too

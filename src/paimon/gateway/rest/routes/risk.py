@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 
 from paimon.application.risk_control.queries import RiskFilter, list_events
-from paimon.application.risk_control.take_up import acknowledge_event, resolve_event
+from paimon.application.risk_control.triage import acknowledge_event, resolve_event
 from paimon.composition import House
-from paimon.domain.risk import RiskEvent, RiskKind, RiskState, Severity, parse_owner
+from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskState, Severity, parse_owner
 from paimon.gateway.rest.dependencies import HouseDep, RiskEventId, RiskHandler, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.openapi import answers, file_too

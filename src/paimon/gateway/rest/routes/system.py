@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 
-from paimon.application.health import Health, check_health, is_ready
+from paimon.application.monitoring.health import Health, check_health, is_ready
 from paimon.composition import House
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, ErrorCode

@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from paimon.application.accounts.sign_in import Caller, Challenge, SignedIn
-from paimon.domain.user import User, UserRole
+from paimon.application.identity.sign_in import Caller, Challenge, SignedIn
+from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.rest.schema import AddressText, ApiModel, Time
 
 _MESSAGE_CHARS_MAX = 2_000

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from paimon.application.approval_workflow.queries import SlaFigures, SlaReport, TicketFile
-from paimon.domain.approval import SlaStage, Ticket, TicketStatus, TicketType, Verdict
-from paimon.domain.chain import hex0x
+from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
+from paimon.domain.kernel.chain import hex0x
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.validation_words import ONE_LINE
 from paimon.gateway.rest.views.transactions import IntentView

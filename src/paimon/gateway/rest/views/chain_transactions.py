@@ -4,9 +4,9 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.books.chain_transactions import LOGS_MAX, ChainTransactionFile, ToldLog
-from paimon.domain.chain import ContractName
-from paimon.domain.token_movement import Purpose
+from paimon.application.vault.chain_transactions import LOGS_MAX, ChainTransactionFile, ToldLog
+from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.kernel.chain import ContractName
 from paimon.gateway.rest.schema import AddressText, ApiModel, HashText, Time
 from paimon.infrastructure.database.models.derived import LogStatus
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import Field
 
 from paimon.application.transactions.queries import Interruption, WalletView
-from paimon.domain.chain import hex0x
-from paimon.domain.desk import DeedKind, DeedState
-from paimon.domain.transaction import WalletName
+from paimon.domain.kernel.chain import hex0x
+from paimon.domain.transaction.lifecycle import WalletName
+from paimon.domain.transaction.operator_action import DeedKind, DeedState
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import Reason, UnixSeconds
 from paimon.gateway.rest.views.transactions import IntentView

@@ -5,11 +5,12 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from paimon.application.books.fund_lists import AssetList, FeeTotals
-from paimon.application.books.overview import display, ratio
-from paimon.domain.fee import FeeKind
-from paimon.domain.snapshot import AssetPosition, FundSnapshot, Tier
-from paimon.domain.units import ratio_bps
+from paimon.application.common.formatting import display, ratio
+from paimon.application.vault.fund_lists import AssetList, FeeTotals
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.units import ratio_bps
+from paimon.domain.vault.fees import FeeKind
+from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
 from paimon.gateway.rest.envelope import Dated, DatedListing, StampView
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 

@@ -4,11 +4,11 @@ from typing import Self
 
 from pydantic import Field
 
-from paimon.application.books.holders import Register
-from paimon.application.books.overview import display
-from paimon.domain.register import RegisteredHolder
-from paimon.domain.snapshot import FundSnapshot
-from paimon.domain.units import RawAmount
+from paimon.application.common.formatting import display
+from paimon.application.vault.holders import Register
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.domain.vault.holder_register import RegisteredHolder
 from paimon.gateway.rest.envelope import DatedListing, StampView
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 

@@ -4,13 +4,13 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.multisig.queries import ProposalFile, ProposalState
-from paimon.application.multisig.sign import SIGNATURE_BYTES_MAX
-from paimon.application.multisig.words import CallInWords
+from paimon.application.transactions.multisig.describe import CallInWords
+from paimon.application.transactions.multisig.queries import ProposalFile, ProposalState
+from paimon.application.transactions.multisig.sign import SIGNATURE_BYTES_MAX
 from paimon.application.transactions.queries import interruption_of
-from paimon.domain.chain import Address, Hash32, hex0x
-from paimon.domain.proposal import ProposalStatus
-from paimon.domain.safe import HashCard, Operation, SafeName
+from paimon.domain.kernel.chain import Address, Hash32, hex0x
+from paimon.domain.transaction.safe_proposal import ProposalStatus
+from paimon.domain.transaction.safe_transaction import HashCard, Operation, SafeName
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.desk import InterruptionView
 from paimon.gateway.rest.views.transactions import IntentView

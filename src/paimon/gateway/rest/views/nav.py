@@ -4,9 +4,9 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, PlainSerializer, WithJsonSchema
 
-from paimon.application.books.nav import Interval
-from paimon.domain.nav_parts import Explanation, Group, Part
-from paimon.domain.snapshot import FundSnapshot
+from paimon.application.nav.publication import Interval
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.domain.vault.nav_components import Explanation, Group, Part
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.fund import ContractFiguresView
 

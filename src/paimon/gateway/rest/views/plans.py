@@ -6,16 +6,16 @@ from uuid import UUID
 
 from pydantic import Field
 
-from paimon.application.plans.calls import TEXT_MAX, AskedCall, WantedPlan
-from paimon.application.plans.preview import Preview
-from paimon.application.plans.queries import PlanFile
-from paimon.application.plans.simulate import Simulated
-from paimon.application.plans.submit import Consent
-from paimon.domain.chain import Address, Hash32, hex0x
-from paimon.domain.plan import PlanState
-from paimon.domain.units import RawAmount
-from paimon.domain.user import User
-from paimon.domain.wallets import Obstacle, PassedOver, PlanWallet
+from paimon.application.transactions.plans.calls import TEXT_MAX, AskedCall, WantedPlan
+from paimon.application.transactions.plans.preview import Preview
+from paimon.application.transactions.plans.queries import PlanFile
+from paimon.application.transactions.plans.simulate import Simulated
+from paimon.application.transactions.plans.submit import Consent
+from paimon.domain.kernel.chain import Address, Hash32, hex0x
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.plan import PlanState
+from paimon.domain.transaction.wallet_selection import Obstacle, PassedOver, PlanWallet
+from paimon.domain.user.roles import User
 from paimon.gateway.rest.envelope import StampView
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import UnixSeconds

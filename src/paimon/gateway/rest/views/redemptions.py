@@ -7,7 +7,7 @@ from pydantic import Field
 
 from paimon.application.redemptions.queries import AwaitingApproval, Listed, RedemptionDetail
 from paimon.application.redemptions.timeline import Source, TimelineEntry
-from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.domain.redemption.request import Channel, RedemptionStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 from paimon.gateway.rest.views.approvals import TicketView
 from paimon.gateway.rest.views.transactions import IntentView

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.remedies.queries import ReactionState, SetAside, state_of
-from paimon.domain.chain import ContractName, hex0x
-from paimon.domain.remedy import RemedyKind, RemedyState
+from paimon.application.quarantine.queries import ReactionState, SetAside, state_of
+from paimon.domain.kernel.chain import ContractName, hex0x
+from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyState
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import Reason, UnixSeconds
 from paimon.infrastructure.database.models.derived import LogStatus

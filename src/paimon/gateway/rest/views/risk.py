@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field
 
-from paimon.domain.risk import RiskEvent, RiskKind, RiskState, Severity, shown_owner
+from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskState, Severity, shown_owner
 from paimon.gateway.rest.schema import AddressText, ApiModel, Time
 from paimon.gateway.rest.views.approvals import Reason
 

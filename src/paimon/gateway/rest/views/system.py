@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from pydantic.alias_generators import to_camel
 
-from paimon.application.health import Health
-from paimon.domain.health import Condition, Part
+from paimon.application.monitoring.health import Health
+from paimon.domain.operations.health import Condition, Part
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, iso_z
 from paimon.settings import ApprovalRuleSettings, Settings, WalletLimitSettings
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from paimon.domain.intent_subject import subject_of
-from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus, TxChannel
+from paimon.domain.transaction.intent_subject import subject_of
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus, TxChannel
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
 

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.domain.chain import ContractName
+from paimon.domain.kernel.chain import ContractName
 from paimon.gateway.rest.schema import AddressText, ApiModel, HashText, Time
 from paimon.infrastructure.database.models.unfinal import UnfinalLog
 

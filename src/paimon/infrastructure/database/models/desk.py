@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, Text, func
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.desk import DeedKind, DeedState
+from paimon.domain.transaction.operator_action import DeedKind, DeedState
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instant, enum_check, enum_column, length_check
 

@@ -16,9 +16,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from paimon.domain.chain import Hash32
-from paimon.domain.proposal import Outcome
-from paimon.domain.safe import OWNER_SIGNATURE_BYTES, SafeName
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.transaction.safe_proposal import Outcome
+from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, SafeName
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.types import (
     AddressBytes,

@@ -7,7 +7,7 @@ Owned, because no replay can find it out again: it tells of this house's work, n
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Integer, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.proof import Lie
+from paimon.domain.chain.range_proof import Lie
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.types import Instant, enum_check, enum_column
 

@@ -22,10 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from paimon.domain.approval import SlaStage, TicketStatus, TicketType, Verdict
-from paimon.domain.chain import Hash32
-from paimon.domain.transaction import AttemptStatus, IntentKind, IntentStatus, TxChannel, WalletName
-from paimon.domain.user import UserRole
+from paimon.domain.approval.ticket import SlaStage, TicketStatus, TicketType, Verdict
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus, TxChannel, WalletName
+from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.types import (
     AddressBytes,

@@ -11,8 +11,8 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, SmallIntege
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from paimon.domain.chain import ContractName, Hash32
-from paimon.domain.wallets import PlanWallet
+from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.multisig import SafeProposal
 from paimon.infrastructure.database.models.owned import TransactionIntent

@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.chain import Address
-from paimon.domain.risk import RiskKind, RiskState, Severity
-from paimon.domain.user import UserRole
+from paimon.domain.kernel.chain import Address
+from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
+from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.types import Instant, enum_check, enum_column, length_check
 

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.chain import ContractName
+from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instant, enum_check, enum_column, length_check
 

@@ -6,11 +6,11 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Index, In
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.chain import Address
-from paimon.domain.otc import OrderStatus
-from paimon.domain.snapshot import Tier
-from paimon.domain.trade import Route, TradeKind, TradeVia
-from paimon.domain.units import BPS_ONE
+from paimon.domain.asset.otc_order import OrderStatus
+from paimon.domain.asset.tier import Tier
+from paimon.domain.asset.trade import Route, TradeKind, TradeVia
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import BPS_ONE
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived.chain import SCHEMA
 from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks

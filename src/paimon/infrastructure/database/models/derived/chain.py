@@ -18,9 +18,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.chain import ContractName
-from paimon.domain.followed import Origin
-from paimon.domain.proof import ProofLevel
+from paimon.domain.chain.range_proof import ProofLevel
+from paimon.domain.chain.tracked_contracts import Origin
+from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.types import (
     AddressBytes,

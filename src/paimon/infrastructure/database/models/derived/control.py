@@ -3,9 +3,9 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.chain import ContractName
+from paimon.domain.asset.protocol_address import Service
+from paimon.domain.kernel.chain import ContractName
 from paimon.domain.projection.facts import AlertLevel
-from paimon.domain.service import Service
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived.chain import SCHEMA
 from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks

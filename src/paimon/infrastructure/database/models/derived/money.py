@@ -4,9 +4,9 @@ from sqlalchemy import CheckConstraint, Index, Integer
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.chain import Address
-from paimon.domain.fee import FeeKind, FeeStep
-from paimon.domain.token_movement import Direction, Purpose
+from paimon.domain.asset.token_transfer import Direction, Purpose
+from paimon.domain.kernel.chain import Address
+from paimon.domain.vault.fees import FeeKind, FeeStep
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived.chain import SCHEMA
 from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.redemption import Channel, RedemptionStatus
+from paimon.domain.redemption.request import Channel, RedemptionStatus
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived.chain import SCHEMA
 from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks

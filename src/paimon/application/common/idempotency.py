@@ -1,0 +1,2 @@
+class PayloadConflict(Exception):
+    """The idempotency key was used before for another payload."""

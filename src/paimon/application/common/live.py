@@ -1,0 +1,10 @@
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LiveMessage:
+    """Something the people watching should see at once; published after the commit."""
+
+    channel: str
+    data: dict[str, Any]

@@ -1,0 +1,12 @@
+from typing import Final
+
+REDEMPTION: Final = "redemption"
+
+
+FUND: Final = "fund"
+
+
+RECONCILE: Final = "reconcile"
+
+
+BOOKS: Final = "books"

@@ -1,0 +1,126 @@
+"""The list of what was seen and is not final: one small table, brought up to date at each look at the head.
+
+The table is the whole state. A look compares it with the blocks above the final one and with what is recorded, so that a
+restart, a takeover and a look that failed need nothing made up for. Nothing is projected from it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.event_listener.fetch.decode import DecodedLog
+from paimon.domain.chain.pending_logs import Fate, SeenLog, fates
+from paimon.domain.kernel.chain import Hash32, checksum, hex0x
+from paimon.infrastructure.database.leases import HeldLease, fence
+from paimon.infrastructure.database.models.unfinal import UnfinalLog
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.sessions import Database, WriteSession
+
+log = structlog.get_logger(__name__)
+
+UNFINAL: Final = "fund:unfinal"
+"""The live channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One log that came, or left, and how."""
+
+    fate: Fate
+    row: UnfinalLog
+
+    @property
+    def message(self) -> dict[str, Any]:
+        row = self.row
+        return {
+            "state": self.fate.value,
+            "blockNumber": row.block_number,
+            "blockHash": hex0x(row.block_hash),
+            "txHash": hex0x(row.tx_hash),
+            "logIndex": row.log_index,
+            "contract": row.contract.value,
+            "address": checksum(row.address),
+            "event": row.event,
+            "args": row.args,
+        }
+
+
+_RECORDED_UNTIL: Final = text("SELECT number FROM derived.cursor")
+_RECORDED: Final = text("SELECT hash FROM derived.blocks WHERE hash = ANY(:hashes)")
+
+
+async def keep_unfinal(
+    database: Database, head: Mapping[int, Hash32], logs: Sequence[DecodedLog], *, lease: HeldLease, rows_max: int
+) -> list[Told]:
+    """Bring the list up to date with the blocks above the final one and their logs; what came and left.
+
+    Raises:
+        LeaseLost: another holds the lease, and the list is its.
+    """
+    async with database.write() as session:
+        await fence(session, lease)
+        recorded_until = (await session.execute(_RECORDED_UNTIL)).scalar()
+        if recorded_until is None:
+            return []
+        known = {SeenLog(row.block_number, row.block_hash, row.log_index): row for row in await session.scalars(_all())}
+        recorded = await session.execute(_RECORDED, {"hashes": list({each.block_hash for each in known})})
+        ended = fates(known, head, recorded_until=recorded_until, recorded={Hash32(bytes(each)) for each in recorded.scalars()})
+        for some in ended:
+            session.expunge(known[some])
+        await _remove(session, ended)
+        fresh = [each for each in map(_row, logs) if _place(each) not in known and each.block_number > recorded_until]
+        room = max(rows_max - len(known) + len(ended), 0)
+        if len(fresh) > room:
+            log.warning("unfinal.list_full", rows=rows_max, left_out=len(fresh) - room)
+        came = await _add(session, fresh[:room])
+    return [*(Told(fate, known[each]) for each, fate in ended.items()), *(Told(Fate.SEEN, each) for each in came)]
+
+
+def _all() -> Any:
+    return select(UnfinalLog).order_by(UnfinalLog.block_number, UnfinalLog.log_index)
+
+
+def _place(row: UnfinalLog) -> SeenLog:
+    return SeenLog(row.block_number, row.block_hash, row.log_index)
+
+
+def _row(decoded: DecodedLog) -> UnfinalLog:
+    seen = decoded.log
+    return UnfinalLog(
+        block_hash=seen.block.hash,
+        log_index=seen.log_index,
+        block_number=seen.block.number,
+        block_at=seen.block.timestamp,
+        tx_hash=seen.tx_hash,
+        address=seen.address,
+        contract=decoded.contract,
+        event=decoded.name,
+        args=decoded.args,
+    )
+
+
+async def _remove(session: WriteSession, ended: Mapping[SeenLog, Fate]) -> None:
+    if ended:
+        key = tuple_(UnfinalLog.block_hash, UnfinalLog.log_index)
+        await session.execute(delete(UnfinalLog).where(key.in_([(each.block_hash, each.log_index) for each in ended])))
+
+
+_COLUMNS: Final = ("block_hash", "log_index", "block_number", "block_at", "tx_hash", "address", "contract", "event", "args")
+
+
+async def _add(session: WriteSession, rows: Sequence[UnfinalLog]) -> Sequence[UnfinalLog]:
+    if rows:
+        values = [{name: getattr(row, name) for name in _COLUMNS} for row in rows]
+        await session.execute(insert(UnfinalLog).on_conflict_do_nothing(), values)
+    return rows
+
+
+async def list_unfinal(session: AsyncSession, page: PageRequest) -> Page[UnfinalLog]:
+    """The newest first."""
+    query = select(UnfinalLog).order_by(UnfinalLog.block_number.desc(), UnfinalLog.log_index.desc())
+    return await fetch_page(session, query, page, lambda each: each)

@@ -1,0 +1,162 @@
+"""From decoded logs to the derived tables: load what the batch touches, fold its transactions, write what changed."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
+from sqlalchemy import delete, select, tuple_
+
+from paimon.application.event_listener.fetch.decode import DecodedLog
+from paimon.application.event_listener.record.projection_rows import FACTS, STATES, fact_columns, fact_values, from_row, to_row
+from paimon.domain.asset.asset import Asset
+from paimon.domain.asset.otc_order import OtcOrder
+from paimon.domain.asset.token_transfer import TokenFlow
+from paimon.domain.events import ChainTransaction, LoggedEvent
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.treasury import Treasury
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.projection import Appointment, Projection, ServiceKey, Touched, touched
+from paimon.domain.vault.fees import FeeAccount
+from paimon.domain.vault.share_balance import Holding
+from paimon.infrastructure.database.arrays import one_of, text_array
+from paimon.infrastructure.database.copying import copied_meanwhile, copy_rows
+from paimon.infrastructure.database.models.base import table_of
+from paimon.infrastructure.database.models.derived import (
+    AssetConfig,
+    ChainTransactionRow,
+    ContractFlag,
+    FeeAccountRow,
+    OtcOrderRow,
+    RedemptionRequest,
+    RoleHolder,
+    ServiceAddress,
+    TokenFlowRow,
+)
+from paimon.infrastructure.database.models.derived import Holding as HoldingRow
+from paimon.infrastructure.database.rows.redemption import to_domain, to_values
+from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.database.upsert import upsert
+
+
+async def project(session: WriteSession, logs: Sequence[DecodedLog], treasury: Treasury) -> None:
+    """Fold the batch's transactions into the derived tables; a log that cannot be applied is quarantined with its reason.
+
+    The batch holds whole transactions, one at least. Absolute values are written, not increments: the caller's
+    compare-and-set on the cursor makes it the only writer. The tables' schema is the session's business, so that a replay
+    can have them written elsewhere.
+    """
+    projection = await _load(session, touched(log.event for log in logs if log.event))
+    before = [dict(table.part(projection)) for table in STATES]
+    served = dict(projection.services)
+    transactions = _by_transaction(logs)
+    rows = [_transaction_values(each) for each in transactions]
+    async with copied_meanwhile(session, ChainTransactionRow, _TRANSACTION, rows):
+        for its_logs in transactions:
+            if refused := projection.fold(_told(its_logs), treasury):
+                for log in its_logs:
+                    if (reason := refused.get(log.log.log_index)) is not None:
+                        log.quarantine(reason)
+    await _save_shares_and_control(session, projection)
+    await _save_services(session, {key: named for key, named in projection.services.items() if served.get(key) != named})
+    for table, loaded in zip(STATES, before, strict=True):
+        changed = [value for key, value in table.part(projection).items() if loaded.get(key) != value]
+        await upsert(session, table.model, [to_row(value) for value in changed])
+    await _add_facts(session, projection)
+
+
+def _by_transaction(logs: Sequence[DecodedLog]) -> list[list[DecodedLog]]:
+    """The batch's transactions, each as its logs."""
+    return [list(its_logs) for _, its_logs in groupby(logs, key=lambda each: (each.log.block.number, each.log.tx_hash))]
+
+
+def _told(its_logs: Sequence[DecodedLog]) -> ChainTransaction:
+    first = its_logs[0].log
+    events = tuple([LoggedEvent(each.event, each.contract, each.log.log_index) for each in its_logs if each.event])
+    return ChainTransaction(first.block, first.tx_hash, events, frozenset([each.contract for each in its_logs]))
+
+
+async def _load(session: WriteSession, needed: Touched) -> Projection:
+    """Nothing is asked for what the batch does not touch."""
+    projection = Projection()
+    if needed.requests:
+        requests = select(RedemptionRequest).where(one_of(table_of(RedemptionRequest).c.request_id, needed.requests))
+        projection.redemptions = {row.request_id: to_domain(row) for row in await session.scalars(requests)}
+    if needed.holders:
+        holdings = select(HoldingRow.holder, HoldingRow.shares, HoldingRow.locked_shares, HoldingRow.since).where(
+            one_of(table_of(HoldingRow).c.holder, needed.holders)
+        )
+        for holder, shares, locked_shares, since in await session.execute(holdings):
+            projection.holdings[holder] = Holding(Address(holder), RawAmount(shares), RawAmount(locked_shares), since)
+    if needed.assets:
+        assets = select(AssetConfig).where(AssetConfig.token.in_(needed.assets))
+        projection.assets = {Address(row.token): from_row(Asset, row) for row in await session.scalars(assets)}
+    if needed.orders:
+        orders = select(OtcOrderRow).where(tuple_(OtcOrderRow.manager, OtcOrderRow.order_id).in_(needed.orders))
+        found = [from_row(OtcOrder, row) for row in await session.scalars(orders)]
+        projection.orders = {(order.manager, order.order_id): order for order in found}
+    if needed.tokens:
+        flows = select(TokenFlowRow).where(TokenFlowRow.token.in_(needed.tokens))
+        projection.flows = {Address(row.token): from_row(TokenFlow, row) for row in await session.scalars(flows)}
+    if needed.fees:
+        accounts = await session.scalars(select(FeeAccountRow))
+        projection.fees = {row.kind: from_row(FeeAccount, row) for row in accounts}
+        for named in await session.scalars(select(ServiceAddress)):
+            projection.services[named.contract, named.service] = Appointment(Address(named.address), named.since_block)
+    return projection
+
+
+async def _save_shares_and_control(session: WriteSession, projection: Projection) -> None:
+    await upsert(
+        session,
+        RedemptionRequest,
+        [to_values(projection.redemptions[key], updated_block=block) for key, block in projection.updated_block.items()],
+    )
+    await upsert(session, HoldingRow, [to_row(projection.holdings[holder]) for holder in projection.moved])
+    await upsert(
+        session,
+        RoleHolder,
+        [
+            {"contract": contract, "role": role, "account": account}
+            for (contract, role, account), held in projection.roles.items()
+            if held
+        ],
+    )
+    if revoked := [key for key, held in projection.roles.items() if not held]:
+        await session.execute(
+            delete(RoleHolder).where(tuple_(RoleHolder.contract, RoleHolder.role, RoleHolder.account).in_(revoked))
+        )
+    await upsert(
+        session,
+        ContractFlag,
+        [
+            {"contract": contract, "flag": flag.value, "enabled": state.enabled, "since_block": state.since_block}
+            for (contract, flag), state in projection.flags.items()
+        ],
+    )
+
+
+async def _save_services(session: WriteSession, changed: Mapping[ServiceKey, Appointment]) -> None:
+    await upsert(
+        session,
+        ServiceAddress,
+        [
+            {"contract": contract, "service": service, "address": named.address, "since_block": named.since_block}
+            for (contract, service), named in changed.items()
+        ],
+    )
+
+
+async def _add_facts(session: WriteSession, projection: Projection) -> None:
+    for table in FACTS:
+        if facts := [*table.part(projection.facts)]:
+            await copy_rows(session, table.model, fact_columns(facts[0]), [fact_values(each) for each in facts])
+
+
+_TRANSACTION: Final = ("block_number", "tx_index", "tx_hash", "at", "logs", "contracts", "events")
+
+
+def _transaction_values(its_logs: Sequence[DecodedLog]) -> tuple[object, ...]:
+    first = its_logs[0].log
+    contracts = text_array(*dict.fromkeys([each.contract for each in its_logs]))
+    events = text_array(*dict.fromkeys([each.name for each in its_logs if each.name is not None]))
+    return first.block.number, first.tx_index, first.tx_hash, first.block.timestamp, len(its_logs), contracts, events

@@ -1,0 +1,96 @@
+"""Removing rows of time series whose time is over: in bounded transactions, by the owner's function, told as a fact.
+
+What may go is what something kept for longer says too: the series' columns are in the `fund_snapshot` observations, which
+are evidence and stay; an official NAV is in `owned.nav_points`; the listener's batches are summed up by the hour. So neither
+a replay nor an explanation of NAV, of any time, needs a row that is removed here.
+
+The application owns none of the tables and may delete from none. `owned.remove_expired` (migration 0006) may, within bounds
+of its own, and takes whole chunks where the table has them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+
+from paimon.domain.operations.retention import kept_from
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.operating import RetentionRun
+from paimon.infrastructure.database.sessions import Database
+from paimon.settings import RetentionSettings
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What one run did to one series; not `complete` when its transactions were used up before its rows were gone."""
+
+    series: str
+    kept_from: datetime
+    rows: int
+    complete: bool
+
+
+_REMOVE: Final = text("SELECT owned.remove_expired(:series, :before, :rows_max)")
+
+
+def days_kept(options: RetentionSettings) -> dict[str, int]:
+    """Every series that retention is about."""
+    return {
+        "daily_snapshots": options.daily_snapshots_days,
+        "asset_holdings_snapshots": options.asset_holdings_snapshots_days,
+        "event_processing_logs": options.event_processing_logs_days,
+    }
+
+
+async def apply_retention(database: Database, options: RetentionSettings) -> list[Removed]:
+    """Remove what is due by the database's clock; running it again finds nothing to do."""
+    async with database.read() as session:
+        now = await database_now(session)
+    done = []
+    for series, days in days_kept(options).items():
+        removed = await _remove(database, series, before=kept_from(now, days=days), options=options)
+        await _note(database, removed, ran_at=now)
+        done.append(removed)
+        tell = log.info if removed.complete else log.warning
+        tell("retention.applied", series=series, kept_from=str(removed.kept_from), rows=removed.rows, complete=removed.complete)
+    return done
+
+
+async def _remove(database: Database, series: str, *, before: datetime, options: RetentionSettings) -> Removed:
+    values: dict[str, Any] = {"series": series, "before": before, "rows_max": options.batch_rows_max}
+    rows = 0
+    for _ in range(options.batches_max):
+        async with database.write() as session:
+            removed = (await session.execute(_REMOVE, values)).scalar_one()
+        if removed == 0:
+            return Removed(series, before, rows, complete=True)
+        rows += removed
+    return Removed(series, before, rows, complete=False)
+
+
+async def _note(database: Database, removed: Removed, *, ran_at: datetime) -> None:
+    statement = insert(RetentionRun).values(
+        series=removed.series,
+        ran_at=ran_at,
+        kept_from=removed.kept_from,
+        rows_removed=removed.rows,
+        complete=removed.complete,
+    )
+    new = statement.excluded
+    async with database.write() as session:
+        await session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["series"],
+                set_={
+                    "ran_at": new.ran_at,
+                    "kept_from": new.kept_from,
+                    "rows_removed": RetentionRun.rows_removed + new.rows_removed,
+                    "complete": new.complete,
+                },
+            )
+        )

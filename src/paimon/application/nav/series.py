@@ -1,0 +1,50 @@
+"""A snapshot as rows of the time series: what a query over months needs of it, in columns."""
+
+from typing import Any
+
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+
+
+def fund_row(snapshot: FundSnapshot) -> dict[str, Any]:
+    """The row of `daily_snapshots`."""
+    vault, fees = snapshot.vault, snapshot.fees
+    return {
+        "time": snapshot.at.timestamp,
+        "block_number": snapshot.at.number,
+        "block_hash": snapshot.at.hash,
+        "cash": snapshot.cash,
+        "layer1_value": vault.layer1_value,
+        "layer2_value": vault.layer2_value,
+        "layer3_value": vault.layer3_value,
+        "gross_assets": vault.gross_assets,
+        "net_assets": vault.net_assets,
+        "nav_per_share": vault.nav_per_share,
+        "total_supply": snapshot.total_supply,
+        "locked_shares": snapshot.locked_shares,
+        "redemption_liability": snapshot.redemption_liability,
+        "withdrawable_redemption_fees": snapshot.withdrawable_redemption_fees,
+        "pending_fees": fees.pending_management + fees.pending_performance,
+        "high_water_mark": fees.high_water_mark,
+        "in_transit": snapshot.in_transit_total,
+        "contract_total_assets": snapshot.contract.total_assets,
+        "contract_share_price": snapshot.contract.share_price,
+        "tiers_agree": snapshot.tiers_agree,
+    }
+
+
+def asset_rows(snapshot: FundSnapshot) -> list[dict[str, Any]]:
+    """The rows of `asset_holdings_snapshots`."""
+    return [
+        {
+            "time": snapshot.at.timestamp,
+            "block_number": snapshot.at.number,
+            "token": each.token,
+            "tier": each.tier.on_chain,
+            "active": each.active,
+            "balance": each.balance,
+            "price": each.price,
+            "priced_at": each.priced_at,
+            "value": each.value,
+        }
+        for each in snapshot.assets
+    ]

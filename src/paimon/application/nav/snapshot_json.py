@@ -1,0 +1,228 @@
+"""A snapshot as JSON, for as long as it is kept: versioned, amounts as decimal strings, times in ISO 8601, names in camelCase.
+
+A stored snapshot is evidence and is never rewritten; a later version of the shape gets its number, and `from_json` goes on
+reading the old ones.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import BlockStamp, ContractName, Hash32, checksum, hex0x, parse_address
+from paimon.domain.kernel.units import Bps, NavPerShare, RawAmount
+from paimon.domain.vault.fund_snapshot import (
+    AssetPosition,
+    BufferPool,
+    ContractFigures,
+    FeeFigures,
+    FundSnapshot,
+    OrderInTransit,
+    PurchaseMethod,
+    PurchaseTerms,
+    RoleHeld,
+    Switches,
+    TierLimits,
+)
+
+VERSION: Final = 1
+
+
+class UnknownVersion(Exception):
+    """A stored snapshot of a shape that this version of the software does not read: it was written by a later one."""
+
+
+def to_json(snapshot: FundSnapshot) -> dict[str, Any]:
+    fees, buffer, contract, switches = snapshot.fees, snapshot.buffer, snapshot.contract, snapshot.switches
+    return {
+        "version": VERSION,
+        "block": {
+            "number": snapshot.at.number,
+            "hash": hex0x(snapshot.at.hash),
+            "timestamp": snapshot.at.timestamp.isoformat(),
+        },
+        "asset": checksum(snapshot.asset),
+        "assetDecimals": snapshot.asset_decimals,
+        "cash": str(snapshot.cash),
+        "assets": [_position(each) for each in snapshot.assets],
+        "totalSupply": str(snapshot.total_supply),
+        "lockedShares": str(snapshot.locked_shares),
+        "redemptionLiability": str(snapshot.redemption_liability),
+        "withdrawableRedemptionFees": str(snapshot.withdrawable_redemption_fees),
+        "accumulatedRedemptionFees": str(snapshot.accumulated_redemption_fees),
+        "fees": {
+            "accruedManagement": str(fees.accrued_management),
+            "accruedPerformance": str(fees.accrued_performance),
+            "pendingManagement": str(fees.pending_management),
+            "pendingPerformance": str(fees.pending_performance),
+            "lastAccrualAt": _time(fees.last_accrual_at),
+            "highWaterMark": str(fees.high_water_mark),
+            "recipient": checksum(fees.recipient),
+        },
+        "tierLimits": [
+            {"targetBps": each.target, "minimumBps": each.minimum, "maximumBps": each.maximum} for each in snapshot.tier_limits
+        ],
+        "buffer": {
+            "cash": str(buffer.cash),
+            "yieldValue": str(buffer.yield_value),
+            "target": str(buffer.target),
+            "ratioBps": str(buffer.ratio),
+            "needsRebalance": buffer.needs_rebalance,
+        },
+        "defaultSlippageBps": str(snapshot.default_slippage),
+        "switches": {
+            "vaultPaused": switches.vault_paused,
+            "managerPaused": switches.manager_paused,
+            "controllerPaused": switches.controller_paused,
+            "emergencyMode": switches.emergency_mode,
+        },
+        "inTransit": [_order(each) for each in snapshot.in_transit],
+        "contract": {
+            "totalAssets": str(contract.total_assets),
+            "sharePrice": str(contract.share_price),
+            "assetValue": str(contract.asset_value),
+            "layer1Yield": str(contract.layer1_yield),
+            "layer2": str(contract.layer2),
+            "layer3": str(contract.layer3),
+        },
+        "roles": [
+            {"contract": each.contract.value, "role": hex0x(each.role), "account": checksum(each.account)}
+            for each in snapshot.roles
+        ],
+    }
+
+
+def _position(position: AssetPosition) -> dict[str, Any]:
+    terms = position.terms
+    return {
+        "token": checksum(position.token),
+        "tier": position.tier.name,
+        "decimals": position.decimals,
+        "active": position.active,
+        "balance": str(position.balance),
+        "price": None if position.price is None else str(position.price),
+        "pricedAt": _time(position.priced_at),
+        "value": str(position.value),
+        "terms": {
+            "targetAllocationBps": str(terms.target_allocation),
+            "adapter": checksum(terms.adapter),
+            "method": terms.method.name,
+            "maxSlippageBps": str(terms.max_slippage),
+            "minimum": str(terms.minimum),
+            "subscriptionStart": _time(terms.subscription_start),
+            "subscriptionEnd": _time(terms.subscription_end),
+        },
+    }
+
+
+def _order(order: OrderInTransit) -> dict[str, Any]:
+    return {
+        "orderId": str(order.order_id),
+        "token": checksum(order.token),
+        "paid": str(order.paid),
+        "expectedTokens": str(order.expected_tokens),
+        "counterparty": checksum(order.counterparty),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def from_json(data: dict[str, Any]) -> FundSnapshot:
+    """Raises UnknownVersion."""
+    if data.get("version") != VERSION:
+        raise UnknownVersion(f"a snapshot of version {data.get('version')} cannot be read by this one, which knows {VERSION}")
+    block, fees, buffer = data["block"], data["fees"], data["buffer"]
+    contract, switches = data["contract"], data["switches"]
+    limits = [
+        TierLimits(Bps(each["targetBps"]), Bps(each["minimumBps"]), Bps(each["maximumBps"])) for each in data["tierLimits"]
+    ]
+    return FundSnapshot(
+        at=BlockStamp(block["number"], Hash32(bytes.fromhex(block["hash"][2:])), datetime.fromisoformat(block["timestamp"])),
+        asset=parse_address(data["asset"]),
+        asset_decimals=data["assetDecimals"],
+        cash=_raw(data["cash"]),
+        assets=tuple(_read_position(each) for each in data["assets"]),
+        total_supply=_raw(data["totalSupply"]),
+        locked_shares=_raw(data["lockedShares"]),
+        redemption_liability=_raw(data["redemptionLiability"]),
+        withdrawable_redemption_fees=_raw(data["withdrawableRedemptionFees"]),
+        accumulated_redemption_fees=_raw(data["accumulatedRedemptionFees"]),
+        fees=FeeFigures(
+            accrued_management=_raw(fees["accruedManagement"]),
+            accrued_performance=_raw(fees["accruedPerformance"]),
+            pending_management=_raw(fees["pendingManagement"]),
+            pending_performance=_raw(fees["pendingPerformance"]),
+            last_accrual_at=_moment(fees["lastAccrualAt"]),
+            high_water_mark=_raw(fees["highWaterMark"]),
+            recipient=parse_address(fees["recipient"]),
+        ),
+        tier_limits=(limits[0], limits[1], limits[2]),
+        buffer=BufferPool(
+            cash=_raw(buffer["cash"]),
+            yield_value=_raw(buffer["yieldValue"]),
+            target=_raw(buffer["target"]),
+            ratio=Bps(int(buffer["ratioBps"])),
+            needs_rebalance=buffer["needsRebalance"],
+        ),
+        default_slippage=Bps(int(data["defaultSlippageBps"])),
+        switches=Switches(
+            vault_paused=switches["vaultPaused"],
+            manager_paused=switches["managerPaused"],
+            controller_paused=switches["controllerPaused"],
+            emergency_mode=switches["emergencyMode"],
+        ),
+        in_transit=tuple(_read_order(each) for each in data["inTransit"]),
+        contract=ContractFigures(
+            total_assets=_raw(contract["totalAssets"]),
+            share_price=NavPerShare(int(contract["sharePrice"])),
+            asset_value=_raw(contract["assetValue"]),
+            layer1_yield=_raw(contract["layer1Yield"]),
+            layer2=_raw(contract["layer2"]),
+            layer3=_raw(contract["layer3"]),
+        ),
+        roles=tuple(
+            RoleHeld(ContractName(each["contract"]), Hash32(bytes.fromhex(each["role"][2:])), parse_address(each["account"]))
+            for each in data.get("roles", ())  # the first ones were taken without
+        ),
+    )
+
+
+def _read_position(data: dict[str, Any]) -> AssetPosition:
+    terms = data["terms"]
+    return AssetPosition(
+        token=parse_address(data["token"]),
+        tier=Tier[data["tier"]],
+        decimals=data["decimals"],
+        active=data["active"],
+        terms=PurchaseTerms(
+            target_allocation=Bps(int(terms["targetAllocationBps"])),
+            adapter=parse_address(terms["adapter"]),
+            method=PurchaseMethod[terms["method"]],
+            max_slippage=Bps(int(terms["maxSlippageBps"])),
+            minimum=_raw(terms["minimum"]),
+            subscription_start=_moment(terms["subscriptionStart"]),
+            subscription_end=_moment(terms["subscriptionEnd"]),
+        ),
+        balance=_raw(data["balance"]),
+        price=None if data["price"] is None else _raw(data["price"]),
+        priced_at=_moment(data["pricedAt"]),
+    )
+
+
+def _read_order(data: dict[str, Any]) -> OrderInTransit:
+    return OrderInTransit(
+        order_id=int(data["orderId"]),
+        token=parse_address(data["token"]),
+        paid=_raw(data["paid"]),
+        expected_tokens=_raw(data["expectedTokens"]),
+        counterparty=parse_address(data["counterparty"]),
+    )
+
+
+def _raw(text: str) -> RawAmount:
+    return RawAmount(int(text))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

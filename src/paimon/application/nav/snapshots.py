@@ -1,0 +1,185 @@
+"""Snapshots: the fund read at the last recorded final block, kept as evidence, and shown as the overview.
+
+Three things ask for one: the clock (each minute), events that move value (the FUND reaction) and a person. All take the
+same read. What becomes of it differs:
+
+    kept     an observation `fund_snapshot`, with its rows in the time series: the first of each hour, any after events,
+             any that moves net assets or shares, any that a person asked for
+    latest   an observation `fund_latest`, which the next one replaces: what the overview shows between two kept ones
+
+A burst of events gives one snapshot: a reaction that comes within the pause after the last is put off to its end, and by
+then one read covers all that was recorded. Whether one is due is asked of the books (events after the newest kept
+snapshot), not of the message, so that order and repetition cannot matter.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import delete, exists, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.common.chain_position import chain_position
+from paimon.application.common.recorded_block import hold_recorded
+from paimon.application.common.topics import BOOKS, RECONCILE
+from paimon.application.nav.attribution import report_unexplained
+from paimon.application.nav.overview import newest_snapshot, show
+from paimon.application.nav.series import asset_rows, fund_row
+from paimon.application.nav.snapshot_json import from_json, to_json
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.units import Bps
+from paimon.domain.vault.fund_snapshot import FundSnapshot, RoleHeld, worth_keeping
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.snapshot import read_snapshot
+from paimon.infrastructure.database.models.derived import LogStatus, Observation, RawLog, RoleChangeRow
+from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.queue import outbox
+
+log = structlog.get_logger(__name__)
+
+KEPT: Final = "fund_snapshot"
+LATEST: Final = "fund_latest"
+SUBJECT: Final = "fund"
+_PAUSE_KEY: Final = "paimon:snapshot:pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A snapshot that was read, and whether it is kept as history."""
+
+    snapshot: FundSnapshot
+    kept: bool
+
+
+async def take_snapshot(
+    database: Database, contracts: FundContracts, redis: Redis, *, material: Bps, keep: bool = False
+) -> Taken | None:
+    """Read the fund at the last recorded final block, store and show it; None before the listener's first batch, and where a
+    recovery gave the block up while it was read.
+
+    Raises:
+        CallReverted, RpcUnavailable, RpcError.
+    """
+    async with database.read() as session:
+        at = await chain_position(session)
+        kept_before = await newest_kept(session)
+        shown_before = await newest_snapshot(session)
+        due = keep or await is_due(session)
+        roles = await _roles_ever_given(session)
+    if at is None:
+        return None
+    snapshot = await read_snapshot(contracts, at=at, asked_roles=roles)
+    kept = due or kept_before == snapshot or worth_keeping(kept_before, snapshot, material=material)
+    async with database.write() as session:
+        if not await hold_recorded(session, at):
+            return None
+        await _store(session, snapshot, kept=kept)
+        if kept and not snapshot.tiers_agree:
+            await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": at.number})
+    await show(database, redis, previous=shown_before)
+    if kept:
+        await report_unexplained(database, snapshot, material=material)
+    if not snapshot.tiers_agree:
+        log.error("fund.tier_values_differ", block=at.number, ours=[str(each.value) for each in snapshot.assets])
+    if snapshot.stale_cache:
+        log.info("fund.contract_cache_stale", block=at.number, cached=str(snapshot.contract.asset_value))
+    log.info("fund.snapshot_taken", block=at.number, net_assets=str(snapshot.net_assets), kept=kept)
+    return Taken(snapshot, kept)
+
+
+async def snapshot_after_events(
+    database: Database, contracts: FundContracts, redis: Redis, *, material: Bps, pause_seconds: float
+) -> None:
+    """Take one if events were recorded since the last, unless one was taken a moment ago: then `defer` brings it later."""
+    async with database.read() as session:
+        due = await is_due(session)
+    if due and await _pause_is_over(redis, pause_seconds):
+        await take_snapshot(database, contracts, redis, material=material)
+
+
+async def defer_if_due(session: WriteSession, kind: str, *, pause_seconds: float) -> None:
+    """Where events still wait for their snapshot, leave one reaction for the end of the pause, however many ask for it."""
+    if not await is_due(session):
+        return
+    waiting = exists().where(
+        OutboxMessage.kind == kind,
+        OutboxMessage.done_at.is_(None),
+        OutboxMessage.dead_at.is_(None),
+        OutboxMessage.available_at > func.now(),
+        OutboxMessage.attempts == 0,
+    )
+    if (await session.execute(select(waiting))).scalar():
+        return
+    session.add(
+        OutboxMessage(
+            kind=kind,
+            aggregate_id=SUBJECT,
+            payload={},
+            priority=OutboxPriority.NORMAL,
+            available_at=func.now() + timedelta(seconds=pause_seconds),
+        )
+    )
+
+
+async def is_due(session: AsyncSession) -> bool:
+    """Whether something was recorded of the fund after the newest kept snapshot, or none was ever kept."""
+    newest = select(func.max(Observation.block_number)).where(Observation.kind == KEPT, Observation.subject == SUBJECT)
+    block = (await session.execute(newest)).scalar()
+    if block is None:
+        return True
+    recorded = exists().where(RawLog.block_number > block, RawLog.status == LogStatus.APPLIED)
+    return bool((await session.execute(select(recorded))).scalar())
+
+
+async def newest_kept(session: AsyncSession) -> FundSnapshot | None:
+    """The last snapshot that is part of the history."""
+    query = (
+        select(Observation.data)
+        .where(Observation.kind == KEPT, Observation.subject == SUBJECT)
+        .order_by(Observation.block_number.desc())
+        .limit(1)
+    )
+    data: dict[str, Any] | None = (await session.execute(query)).scalar()
+    return None if data is None else from_json(data)
+
+
+async def _roles_ever_given(session: AsyncSession) -> list[RoleHeld]:
+    given = select(RoleChangeRow.contract, RoleChangeRow.role, RoleChangeRow.account).distinct()
+    return sorted(RoleHeld(row.contract, Hash32(row.role), Address(row.account)) for row in await session.execute(given))
+
+
+async def _pause_is_over(redis: Redis, pause_seconds: float) -> bool:
+    """Also begins the next pause. Without Redis there is no pause: too many snapshots are better than none."""
+    try:
+        return bool(await redis.set(_PAUSE_KEY, 1, nx=True, px=max(int(pause_seconds * 1000), 1)))
+    except RedisError as error:
+        log.warning("snapshot.pause_unknown", reason=type(error).__name__)
+        return True
+
+
+async def _store(session: WriteSession, snapshot: FundSnapshot, *, kept: bool) -> None:
+    at = snapshot.at
+    stored = insert(Observation).values(
+        kind=KEPT if kept else LATEST,
+        subject=SUBJECT,
+        block_number=at.number,
+        block_hash=at.hash,
+        block_timestamp=at.timestamp,
+        data=to_json(snapshot),
+    )
+    await session.execute(
+        delete(Observation).where(
+            Observation.kind == LATEST, Observation.subject == SUBJECT, Observation.block_number < at.number
+        )
+    )
+    await session.execute(stored.on_conflict_do_nothing())
+    if kept:
+        await session.execute(insert(DailySnapshot).values(fund_row(snapshot)).on_conflict_do_nothing())
+        if rows := asset_rows(snapshot):
+            await session.execute(insert(AssetHoldingSnapshot).values(rows).on_conflict_do_nothing())

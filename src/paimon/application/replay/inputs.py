@@ -1,0 +1,132 @@
+"""What a replay starts from, held against itself: the kept blocks in an unbroken chain up to the cursor, logs and
+observations in those blocks, each transaction in one place, no proof of blocks that are not there, and the time series beside
+the snapshots they were taken from.
+
+A replay cannot put these right, for nothing in this database says what they were. What differs here was changed by
+somebody, or lost, and is recorded anew from the chain.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Table, TextClause, select, text
+
+from paimon.application.nav.series import asset_rows, fund_row
+from paimon.application.nav.snapshot_json import from_json
+from paimon.application.replay.shadow_tables import live_table
+from paimon.domain.risk.discrepancy import RowDifference, row_differences
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.infrastructure.database.models.derived import Observation
+from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.sessions import WriteSession
+
+_WANTED: Final = "wanted_"
+_PAGE_SNAPSHOTS: Final = 500
+_NO_BLOCK_IS_LATER: Final = 2**63 - 1
+
+LIVE_OBSERVATIONS: Final = live_table(Observation)
+
+_BROKEN_CHAIN = text("""
+    SELECT number, kept_before, wanted_kept_before, parent_hash,
+           CASE WHEN kept_before = number - 1 THEN hash_before ELSE parent_hash END AS wanted_parent_hash
+      FROM (SELECT number, kept_before, parent_hash,
+                   lag(number) OVER by_number AS wanted_kept_before, lag(hash) OVER by_number AS hash_before
+              FROM derived.blocks WINDOW by_number AS (ORDER BY number)) AS block
+     WHERE wanted_kept_before IS NOT NULL
+       AND (kept_before <> wanted_kept_before OR (kept_before = number - 1 AND parent_hash <> hash_before))
+     ORDER BY number
+""")
+_OTHER_CURSOR = text("""
+    SELECT cursor.id, cursor.number, cursor.hash, cursor.timestamp,
+           block.number AS wanted_number, block.hash AS wanted_hash, block.timestamp AS wanted_timestamp
+      FROM derived.cursor AS cursor
+     CROSS JOIN (SELECT number, hash, timestamp FROM derived.blocks ORDER BY number DESC LIMIT 1) AS block
+     WHERE (cursor.number, cursor.hash, cursor.timestamp) IS DISTINCT FROM (block.number, block.hash, block.timestamp)
+""")
+_LOGS_ELSEWHERE = text("""
+    SELECT log.block_number, log.log_index, log.block_hash, block.hash AS wanted_block_hash
+      FROM derived.raw_logs AS log
+      JOIN derived.blocks AS block ON block.number = log.block_number
+     WHERE log.block_hash <> block.hash
+     ORDER BY log.block_number, log.log_index
+""")
+_TORN_TRANSACTIONS = text("""
+    SELECT block_number, log_index, tx_hash, tx_index,
+           CASE WHEN tx_index = index_before THEN hash_before ELSE tx_hash END AS wanted_tx_hash,
+           CASE WHEN tx_hash = hash_before OR tx_index < index_before THEN index_before ELSE tx_index END AS wanted_tx_index
+      FROM (SELECT block_number, log_index, tx_hash, tx_index,
+                   lag(tx_hash) OVER in_block AS hash_before, lag(tx_index) OVER in_block AS index_before
+              FROM derived.raw_logs WINDOW in_block AS (PARTITION BY block_number ORDER BY log_index)) AS log
+     WHERE (tx_hash = hash_before) <> (tx_index = index_before) OR tx_index < index_before
+     ORDER BY block_number, log_index
+""")
+_OBSERVED_ELSEWHERE = text("""
+    SELECT seen.kind, seen.subject, seen.block_number, seen.block_hash, seen.block_timestamp,
+           block.hash AS wanted_block_hash, block.timestamp AS wanted_block_timestamp
+      FROM derived.observations AS seen
+      LEFT JOIN derived.blocks AS block ON block.number = seen.block_number
+     WHERE seen.block_number >= (SELECT min(number) FROM derived.blocks)
+       AND (seen.block_hash, seen.block_timestamp) IS DISTINCT FROM (block.hash, block.timestamp)
+     ORDER BY seen.block_number, seen.kind, seen.subject
+""")
+_PROVEN_ELSEWHERE = text("""
+    SELECT proof.first_block, proof.last_block, least(proof.last_block, cursor.number) AS wanted_last_block
+      FROM derived.range_proofs AS proof CROSS JOIN derived.cursor AS cursor
+     WHERE proof.last_block > cursor.number
+     ORDER BY proof.first_block
+""")
+
+
+async def inputs_differing(session: WriteSession) -> list[RowDifference]:
+    """Every place in which what was recorded contradicts itself; `session` is a shadow's."""
+    return [
+        *await _contradictions(session, "blocks", ("number",), _BROKEN_CHAIN),
+        *await _contradictions(session, "cursor", ("id",), _OTHER_CURSOR),
+        *await _contradictions(session, "raw_logs", ("block_number", "log_index"), _LOGS_ELSEWHERE),
+        *await _contradictions(session, "raw_logs", ("block_number", "log_index"), _TORN_TRANSACTIONS),
+        *await _contradictions(session, "observations", ("kind", "subject", "block_number"), _OBSERVED_ELSEWHERE),
+        *await _contradictions(session, "range_proofs", ("first_block",), _PROVEN_ELSEWHERE),
+        *await _series_differing(session),
+    ]
+
+
+async def _contradictions(session: WriteSession, table: str, keys: Sequence[str], query: TextClause) -> list[RowDifference]:
+    """Of each row the query gives: every column `x` that has another value than `wanted_x`."""
+    found: list[RowDifference] = []
+    for row in (await session.execute(query)).mappings():
+        live = {name: value for name, value in row.items() if not name.startswith(_WANTED)}
+        wanted = {name.removeprefix(_WANTED): value for name, value in row.items() if name.startswith(_WANTED)}
+        found += row_differences(table, keys, live, live | wanted)
+    return found
+
+
+async def _series_differing(session: WriteSession) -> list[RowDifference]:
+    """Rows that are not what their snapshot says, or of no snapshot at all. One that is missing is retention's doing."""
+    found: list[RowDifference] = []
+    after = -1
+    while True:
+        query = select(LIVE_OBSERVATIONS.c.data).where(
+            LIVE_OBSERVATIONS.c.kind == "fund_snapshot", LIVE_OBSERVATIONS.c.block_number > after
+        )
+        page = await session.scalars(query.order_by(LIVE_OBSERVATIONS.c.block_number).limit(_PAGE_SNAPSHOTS))
+        snapshots = [from_json(data) for data in page]
+        until = snapshots[-1].at.number if snapshots else _NO_BLOCK_IS_LATER
+        for table, rows_of in _SERIES:
+            keys = [column.name for column in table.primary_key]
+            wanted = {tuple(row[key] for key in keys): row for each in snapshots for row in rows_of(each)}
+            live = await session.execute(select(table).where(table.c.block_number > after, table.c.block_number <= until))
+            for row in live.mappings():
+                found += row_differences(table.name, keys, dict(row), wanted.get(tuple(row[key] for key in keys)))
+        if not snapshots:
+            return found
+        after = until
+
+
+def _fund_rows(snapshot: FundSnapshot) -> list[dict[str, Any]]:
+    return [fund_row(snapshot)]
+
+
+_SERIES: Final[tuple[tuple[Table, Callable[[FundSnapshot], list[dict[str, Any]]]], ...]] = (
+    (live_table(DailySnapshot), _fund_rows),
+    (live_table(AssetHoldingSnapshot), asset_rows),
+)

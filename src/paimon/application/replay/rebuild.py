@@ -1,0 +1,136 @@
+"""Leading a shadow along the recorded logs: decode a page again, fold it, note what reads differently now.
+
+Each page is a transaction, so that the listener's next ranges are seen as they come. While one is folded the next is read,
+over a connection of its own: memory is two pages and what one touches. How the pages fall cannot matter, for the fold does
+not know them.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.event_listener.fetch.decode import DecodedLog
+from paimon.application.event_listener.fetch.tracked_contracts import announced, load_followed
+from paimon.application.event_listener.record.project import project
+from paimon.application.event_listener.record.record import reading_values
+from paimon.application.reconciliation.reconcile import NothingRecorded
+from paimon.application.replay.recorded_logs import BEFORE_ALL, Position, RecordedLog, count_logs, decode_again, read_page
+from paimon.application.replay.shadow_tables import READ_ANEW, Shadow
+from paimon.domain.chain.tracked_contracts import Followed
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.risk.quarantine_decision import LogKey
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.copying import driver_connection
+from paimon.infrastructure.database.models.derived import LogStatus
+from paimon.infrastructure.database.sessions import WriteSession
+
+log = structlog.get_logger(__name__)
+
+PAGE_LOGS: Final = 10_000
+
+Progress = Callable[[int, int], None]
+"""Told how many logs are folded, and of how many."""
+
+
+def in_silence(_done: int, _total: int) -> None:
+    """Progress nobody watches."""
+
+
+@dataclass(slots=True)
+class Rebuild:
+    """How far a shadow is: `logs` folded, the last of them at `position`."""
+
+    shadow: Shadow
+    contracts: FundContracts
+    progress: Progress = in_silence
+    skipped: Set[LogKey] = frozenset()
+    page_logs: int = PAGE_LOGS
+    position: Position = BEFORE_ALL
+    logs: int = 0
+
+    async def catch_up(self, *, until: int | None = None) -> None:
+        """Fold what is recorded, or recorded up to a block, until less than a page is left, behind a listener that goes on."""
+        async with self.shadow.beside() as session:
+            total = await count_logs(session, last=await _last(session, until))
+        ahead = asyncio.create_task(self._read_beside(self.position, until))
+        try:
+            while page := await ahead:
+                ahead = asyncio.create_task(self._read_beside(page[-1].position, until))
+                async with self.shadow.transaction() as session:
+                    await self._fold(session, page)
+                self.progress(self.logs, max(total, self.logs))
+                if len(page) < self.page_logs:
+                    return
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _read_beside(self, after: Position, until: int | None) -> list[RecordedLog]:
+        async with self.shadow.beside() as session:
+            return await read_page(session, after, last=await _last(session, until), logs=self.page_logs)
+
+    async def fold_to(self, session: WriteSession, last: int) -> None:
+        """Fold the logs up to block `last` in the caller's transaction."""
+        while page := await read_page(session, self.position, last=last, logs=self.page_logs):
+            await self._fold(session, page)
+            if len(page) < self.page_logs:
+                return
+
+    async def _fold(self, session: WriteSession, page: Sequence[RecordedLog]) -> None:
+        followed = await load_followed(session)
+        logs = decode_again(page, self.contracts, followed, self.skipped)
+        await project(session, logs, followed.treasury)
+        _tell_unfollowed(followed, page, logs)
+        await _note_read_anew(session, page, logs)
+        self.position, self.logs = page[-1].position, self.logs + len(page)
+
+
+def _tell_unfollowed(followed: Followed, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
+    """A log that could not be read may have announced a contract: its logs were then never asked for, nor are they here."""
+    healed = [
+        decoded
+        for recorded, decoded in zip(page, logs, strict=True)
+        if recorded.status != LogStatus.APPLIED and decoded.status is LogStatus.APPLIED
+    ]
+    for each in announced(followed, healed):
+        log.error("contract.never_followed", address=checksum(each.address), since_block=each.since_block)
+
+
+async def _note_read_anew(session: WriteSession, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
+    anew = [
+        (*recorded.position, *reading_values(decoded))
+        for recorded, decoded in zip(page, logs, strict=True)
+        if not recorded.reads_as(decoded)
+    ]
+    if not anew:
+        return
+    columns = ", ".join(column.name for column in READ_ANEW.columns)
+    connection = await driver_connection(session)
+    async with connection.cursor() as cursor, cursor.copy(f"COPY {READ_ANEW.fullname} ({columns}) FROM STDIN") as copy:
+        for row in anew:
+            await copy.write_row(row)
+
+
+_CURSOR: Final = text("SELECT number FROM derived.cursor")
+_HOLD_CURSOR: Final = text("SELECT number FROM derived.cursor FOR UPDATE")
+
+
+async def position_of_books(session: AsyncSession, *, hold: bool = False) -> int:
+    """The last recorded block; with `hold`, no other is recorded before this transaction ends.
+
+    Raises:
+        NothingRecorded: the listener has not begun.
+    """
+    number = (await session.execute(_HOLD_CURSOR if hold else _CURSOR)).scalar()
+    if number is None:
+        raise NothingRecorded("the listener has recorded nothing yet; there is nothing to replay")
+    return int(number)
+
+
+async def _last(session: AsyncSession, until: int | None) -> int:
+    return await position_of_books(session) if until is None else until

@@ -1,0 +1,158 @@
+"""A rebuilt shadow against the live tables: what differs, and its swap into their place.
+
+The swap replaces *rows*, those that differ, in one transaction, rather than tables. A replaced table would be a new one
+to every reader whose snapshot is older: it would look empty, or as it was some blocks ago, beside a cursor that says
+otherwise. Replaced rows are PostgreSQL's everyday work: each reader sees the books wholly as they were or wholly as they
+are, nobody waits for a table's lock, and keys, indexes, rights and views stay what they were.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from typing import Any, Final, Self
+
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Delete,
+    FromClause,
+    Insert,
+    Join,
+    Table,
+    Update,
+    and_,
+    delete,
+    exists,
+    func,
+    join,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from paimon.application.event_listener.fetch.decode import Reading
+from paimon.application.replay.recorded_logs import Position
+from paimon.application.replay.shadow_tables import LIVE_LOGS, PAIRS, READ_ANEW, Pair
+from paimon.domain.risk.discrepancy import Row, RowDifference, row_differences
+from paimon.infrastructure.database.sessions import WriteSession
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How many rows differ, and the first differences of each table."""
+
+    rows_differing: int
+    examples: tuple[RowDifference, ...]
+
+    def with_more(self, found: Sequence[RowDifference], *, examples_max: int) -> Self:
+        """These differences too; of each table some are shown."""
+        shown = [each for _, some in groupby(found, key=lambda each: each.table) for each in islice(some, examples_max)]
+        rows = len({(each.table, each.key) for each in found})
+        return replace(self, rows_differing=self.rows_differing + rows, examples=(*self.examples, *shown))
+
+
+async def compare_with_live(session: WriteSession, *, examples_max: int) -> Comparison:
+    """Every projection and every log's reading: live beside rebuilt, row by row."""
+    rows_differing = 0
+    examples: list[RowDifference] = []
+    for name, keys, columns, sides in _COMPARED:
+        total, rows = await _differing(session, columns, sides, rows_max=examples_max)
+        rows_differing += total
+        examples += [found for live, rebuilt in rows for found in row_differences(name, keys, live, rebuilt)][:examples_max]
+    return Comparison(rows_differing, tuple(examples))
+
+
+async def swap_in(session: WriteSession) -> dict[str, int]:
+    """Make the live tables equal to the shadow; how many rows of which table had to change.
+
+    The caller holds the cursor's row, so that nobody else writes these tables.
+    """
+    changed: dict[str, int] = {}
+    for pair in reversed(PAIRS):  # children before the parents they hold on to
+        changed[pair.name] = await _run(session, _gone(pair))
+    for pair in PAIRS:
+        changed[pair.name] += await _run(session, _new_or_other(pair))
+    changed[LIVE_LOGS.name] = await _run(session, _LOGS_READ_ANEW)
+    return {name: rows for name, rows in changed.items() if rows}
+
+
+async def _run(session: WriteSession, statement: Delete | Insert | Update) -> int:
+    result = await session.execute(statement, execution_options={"preserve_rowcount": True})
+    assert isinstance(result, CursorResult)  # noqa: S101 — what a statement that changes rows gives
+    return result.rowcount
+
+
+def _same_key(one: FromClause, other: FromClause, keys: Sequence[str]) -> ColumnElement[bool]:
+    return and_(*(one.c[name] == other.c[name] for name in keys))
+
+
+def _keys(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key]
+
+
+def _columns(table: Table) -> list[str]:
+    return [column.name for column in table.columns if column.computed is None]
+
+
+def _gone(pair: Pair) -> Delete:
+    rebuilt = pair.rebuilt.alias("rebuilt")
+    return delete(pair.live).where(~exists().where(_same_key(rebuilt, pair.live, _keys(pair.live))))
+
+
+def _new_or_other(pair: Pair) -> Insert:
+    names, keys = _columns(pair.live), _keys(pair.live)
+    wanted = select(*(pair.rebuilt.c[name] for name in names)).except_(select(*(pair.live.c[name] for name in names)))
+    statement = insert(pair.live).from_select(names, wanted)
+    values = {name: statement.excluded[name] for name in names if name not in keys}
+    if not values:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    return statement.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+_LOGS_READ_ANEW: Final = (
+    update(LIVE_LOGS)
+    .values({name: READ_ANEW.c[name] for name in Reading._fields})
+    .where(_same_key(READ_ANEW, LIVE_LOGS, Position._fields))
+)
+
+
+def _sides(live: Table, rebuilt: Table, keys: Sequence[str], *, full: bool) -> Join:
+    one, other = live.alias("live"), rebuilt.alias("rebuilt")
+    return join(one, other, _same_key(one, other, keys), full=full)
+
+
+_COMPARED: Final = (
+    *(
+        (pair.name, _keys(pair.live), _columns(pair.live), _sides(pair.live, pair.rebuilt, _keys(pair.live), full=True))
+        for pair in PAIRS
+    ),
+    (
+        LIVE_LOGS.name,
+        list(Position._fields),
+        [*Position._fields, *Reading._fields],
+        _sides(LIVE_LOGS, READ_ANEW, Position._fields, full=False),  # holds only what differs
+    ),
+)
+
+
+async def _differing(
+    session: WriteSession, names: Sequence[str], sides: Join, *, rows_max: int
+) -> tuple[int, list[tuple[Row | None, Row | None]]]:
+    live, rebuilt = ([side.c[name] for name in names] for side in (sides.left, sides.right))
+    query = (
+        select(*live, *rebuilt, func.count().over())
+        .select_from(sides)
+        .where(tuple_(*live).is_distinct_from(tuple_(*rebuilt)))
+        .order_by(func.coalesce(live[0], rebuilt[0]))
+        .limit(rows_max)
+    )
+    rows = (await session.execute(query)).all()
+
+    def side(values: Sequence[Any]) -> Row | None:
+        row = dict(zip(names, values, strict=True))
+        return row if row[names[0]] is not None else None  # the first column is of the key
+
+    width = len(names)
+    found = [(side(row[:width]), side(row[width : 2 * width])) for row in rows]
+    return (int(rows[0][-1]) if rows else 0), found

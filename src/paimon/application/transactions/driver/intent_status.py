@@ -1,0 +1,77 @@
+"""How an intent changes: it waits with a reason, goes back to the queue, or ends. One place, so that each is logged once."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call, IntentStatus, advance_intent
+from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.text import storable
+
+log = structlog.get_logger(__name__)
+
+_DEFECTS: Final = frozenset({IntentStatus.FAILED, IntentStatus.REVERTED})
+_UNTOLD: Final = "the node does not tell how it stands: "
+
+
+def call_of(intent: TransactionIntent) -> Call:
+    return Call(Address(intent.to_address), intent.data, RawAmount(intent.value_wei))
+
+
+def tell(intent: TransactionIntent, reason: str) -> None:
+    """Show why nothing moves; the log hears of it only when the reason is a new one."""
+    reason = storable(reason)
+    if intent.reason != reason:
+        intent.reason = reason
+        log.warning("intent.waits", intent_id=str(intent.id), key=intent.idempotency_key, reason=reason)
+
+
+def cannot_tell(intent: TransactionIntent, why: str, *, now: datetime, wait_seconds: int) -> None:
+    """The node answers, and does not tell how this one stands: asked again at its next check, and none other waits for it."""
+    intent.next_check_at = now + timedelta(seconds=wait_seconds)
+    intent.untold_since = intent.untold_since or now
+    tell(intent, f"{_UNTOLD}{why}")
+
+
+def can_tell(intent: TransactionIntent) -> None:
+    """The node told after all."""
+    intent.untold_since = None
+    if intent.reason is not None and intent.reason.startswith(_UNTOLD):
+        intent.reason = intent.giving_up_because
+
+
+def requeue(intent: TransactionIntent, reason: str, *, now: datetime, wait_seconds: int) -> None:
+    """Back in the queue, or still there, until the next check."""
+    intent.status = advance_intent(intent.status, IntentStatus.QUEUED)
+    intent.next_check_at = now + timedelta(seconds=wait_seconds)
+    intent.untold_since = None
+    tell(intent, reason)
+
+
+def requeue_untold(intent: TransactionIntent, why: str, *, now: datetime, wait_seconds: int) -> None:
+    """The same, because the node does not tell whether it is to be sent."""
+    since = intent.untold_since or now
+    requeue(intent, f"the node does not tell whether it is still due: {why}", now=now, wait_seconds=wait_seconds)
+    intent.untold_since = since
+
+
+def give_up(intent: TransactionIntent, end: IntentStatus, because: str, *, now: datetime) -> None:
+    """It shall not happen any more. In flight it cannot simply end: its nonce must be used up first, by whatever is mined."""
+    intent.giving_up, intent.giving_up_because = end, because
+    if intent.status is IntentStatus.SENDING:
+        tell(intent, because)
+    else:
+        close(intent, end, because, now=now)
+
+
+def close(intent: TransactionIntent, status: IntentStatus, reason: str | None, *, now: datetime) -> None:
+    """The end of an intent. `reason` is None when there is nothing to explain."""
+    intent.status = advance_intent(intent.status, status)
+    intent.reason = reason
+    intent.unfunded, intent.untold_since = False, None
+    intent.closed_at = now
+    write = log.error if status in _DEFECTS else log.info
+    write("intent.closed", intent_id=str(intent.id), key=intent.idempotency_key, status=status, reason=reason)

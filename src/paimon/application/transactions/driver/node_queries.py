@@ -1,0 +1,238 @@
+"""What sending asks the node, a round trip each: what a call would do and cost, what became of hashes, and a broadcast."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, checksum, hex0x
+from paimon.domain.transaction.broadcast_result import NodeAnswer, classify_answer
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.signing import FeeKind, Fees, market_fees
+from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
+from paimon.infrastructure.blockchain.finality import block_stamp
+from paimon.infrastructure.blockchain.movements import moves_nothing
+from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
+from paimon.infrastructure.blockchain.safe import in_words
+
+_NONCES_MAX: Final = 8
+"""Looked up in one request: with eight attempts each, 73 questions. Providers refuse far larger ones."""
+
+
+def explain_revert(contracts: FundContracts, data: bytes | None) -> CallReverted:
+    """The revert in words. A settlement passes on errors of the vault and the controller, so every ABI is asked."""
+    for abi in contracts.abis.values():
+        if (name := abi.error_name(data)) is not None:
+            return CallReverted(abi.explain_revert(data), name)
+    return CallReverted(in_words(data), None)
+
+
+def _call_object(wallet: Address, call: Call) -> dict[str, str]:
+    return {"from": checksum(wallet), "to": checksum(call.to), "data": hex0x(call.data), "value": hex(call.value_wei)}
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What the node says about a call that would pass now, and about the wallet that would send it."""
+
+    gas_estimate: int
+    fees: Fees | None
+    balance_wei: int
+    used_at_latest: int
+    used_at_final: int
+
+
+def _fee_requests(kind: FeeKind) -> list[Request]:
+    if kind is FeeKind.LEGACY:
+        return [("eth_gasPrice", [])]
+    return [("eth_maxPriorityFeePerGas", []), ("eth_getBlockByNumber", ["latest", False])]
+
+
+def _fees(kind: FeeKind, answers: Sequence[Any], cap_wei: int) -> Fees | None:
+    if kind is FeeKind.LEGACY:
+        price = int(answers[0], 16)
+        return Fees(price, price) if price <= cap_wei else None
+    base_fee = int(answers[1].get("baseFeePerGas", "0x0"), 16)
+    return market_fees(base_fee, int(answers[0], 16), max_fee_wei=cap_wei)
+
+
+def _count_requests(wallet: Address, final: BlockStamp) -> list[Request]:
+    return [
+        ("eth_getTransactionCount", [checksum(wallet), "latest"]),
+        ("eth_getTransactionCount", [checksum(wallet), hex(final.number)]),
+    ]
+
+
+def quote_requests(wallet: Address, call: Call, *, final: BlockStamp, fee_kind: FeeKind) -> list[Request]:
+    """Simulate and price the call at the latest block: to be asked in one request, so that one node answers from one state."""
+    what = _call_object(wallet, call)
+    return [
+        ("eth_call", [what, "latest"]),
+        ("eth_estimateGas", [what]),
+        ("eth_getBalance", [checksum(wallet), "latest"]),
+        *_count_requests(wallet, final),
+        *_fee_requests(fee_kind),
+    ]
+
+
+def read_quote(contracts: FundContracts, call: Call, answers: Sequence[Any], *, fee_kind: FeeKind, cap_wei: int) -> Quote:
+    """What the node answered to them, error answers in their places. `fees` is None when the price is above the cap.
+
+    Raises:
+        CallReverted: the call would not pass, with the contract's reason in words, or the node's; or it would do nothing.
+        RpcError: the node failed at what is not about the call.
+    """
+    if (error := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
+        if error.method not in ("eth_call", "eth_estimateGas"):
+            raise error
+        # The node's own words where it is no revert ("gas required exceeds allowance"): about this call, so this intent waits.
+        raise explain_revert(contracts, error.revert_data) if error.is_revert else CallReverted(error.message, None)
+    result, gas, balance, latest, settled, *price = answers
+    if moves_nothing(call, bytes.fromhex(result[2:]), contracts.abis[ContractName.ASSET_CONTROLLER]):
+        raise CallReverted("it would succeed and do nothing", None)
+    return Quote(
+        gas_estimate=int(gas, 16),
+        fees=_fees(fee_kind, price, cap_wei),
+        balance_wei=int(balance, 16),
+        used_at_latest=int(latest, 16),
+        used_at_final=int(settled, 16),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What a replacement must know: the market, the wallet's money, and whether the nonce is the next to be mined."""
+
+    fees: Fees | None
+    balance_wei: int
+    used_at_latest: int
+
+
+async def read_purse(rpc: Rpc, wallet: Address, *, fee_kind: FeeKind, cap_wei: int) -> Purse:
+    balance, latest, *price = await rpc.batch(
+        [
+            ("eth_getBalance", [checksum(wallet), "latest"]),
+            ("eth_getTransactionCount", [checksum(wallet), "latest"]),
+            *_fee_requests(fee_kind),
+        ]
+    )
+    return Purse(_fees(fee_kind, price, cap_wei), int(balance, 16), int(latest, 16))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How far the wallet's nonces are used, and what it has."""
+
+    used_at_latest: int
+    used_at_final: int
+    balance_wei: int
+
+
+async def read_counts(rpc: Rpc, wallet: Address, *, final: BlockStamp) -> Counts:
+    balance, latest, settled = await rpc.batch(
+        [("eth_getBalance", [checksum(wallet), "latest"]), *_count_requests(wallet, final)]
+    )
+    return Counts(int(latest, 16), int(settled, 16), int(balance, 16))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where and how a transaction was mined."""
+
+    hash: Hash32
+    block_number: int
+    block_hash: Hash32
+    succeeded: bool
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """All answers about one nonce from one node: the receipt of whichever hash was mined, and whether it knows the last."""
+
+    receipt: Receipt | None
+    used_at_final: int
+    knows_newest: bool
+
+
+async def sight(
+    rpc: Rpc, wallet: Address, nonces: Sequence[Sequence[Hash32]], *, final: BlockStamp
+) -> list[Sighting | RpcError]:
+    """Look up every hash of each nonce, oldest first; an error about one nonce stands in its place.
+
+    One request holds all of a nonce and the count: answers of different nodes must not be mixed there.
+    """
+    seen: list[Sighting | RpcError] = []
+    for start in range(0, len(nonces), _NONCES_MAX):
+        some = nonces[start : start + _NONCES_MAX]
+        questions = [request for hashes in some for request in _hash_requests(hashes)]
+        used_at_final, *answers = await rpc.try_batch([_count_requests(wallet, final)[1], *questions])
+        if isinstance(used_at_final, RpcError):
+            raise used_at_final
+        rest = iter(answers)
+        seen += [_sighting(list(islice(rest, len(hashes) + 1)), int(used_at_final, 16)) for hashes in some]
+    return seen
+
+
+def _hash_requests(hashes: Sequence[Hash32]) -> list[Request]:
+    receipts = [("eth_getTransactionReceipt", [hex0x(each)]) for each in hashes]
+    return [*receipts, ("eth_getTransactionByHash", [hex0x(hashes[-1])])]
+
+
+def _sighting(answers: Sequence[Any], used_at_final: int) -> Sighting | RpcError:
+    if (error := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
+        return error
+    *found, newest = answers
+    receipt = next((_receipt(each) for each in found if each is not None), None)
+    return Sighting(receipt, used_at_final, newest is not None)
+
+
+def _receipt(answer: dict[str, Any]) -> Receipt:
+    return Receipt(
+        hash=Hash32(bytes.fromhex(answer["transactionHash"][2:])),
+        block_number=int(answer["blockNumber"], 16),
+        block_hash=Hash32(bytes.fromhex(answer["blockHash"][2:])),
+        succeeded=int(answer["status"], 16) == 1,
+        gas_used=int(answer["gasUsed"], 16),
+    )
+
+
+async def canonical_blocks(rpc: Rpc, numbers: Iterable[int]) -> dict[int, BlockStamp | RpcError]:
+    """The chain's own blocks at these heights, or why the node does not show one."""
+    wanted = sorted(set(numbers))
+    answers = await rpc.try_batch([("eth_getBlockByNumber", [hex(each), False]) for each in wanted])
+    return {number: _block(number, answer) for number, answer in zip(wanted, answers, strict=True)}
+
+
+def _block(number: int, answer: Any) -> BlockStamp | RpcError:
+    if answer is None:
+        return RpcError("eth_getBlockByNumber", 0, f"the node has no block {number}")
+    return answer if isinstance(answer, RpcError) else block_stamp(answer)
+
+
+async def explain_failure(
+    contracts: FundContracts, wallet: Address, call: Call, *, block_hash: Hash32, out_of_gas: bool
+) -> CallReverted:
+    """Why a mined transaction reverted: the same call again on the state of its block."""
+    try:
+        await contracts.rpc.call("eth_call", [_call_object(wallet, call), {"blockHash": hex0x(block_hash)}])
+    except RpcError as error:
+        if error.is_revert:
+            return explain_revert(contracts, error.revert_data)
+        return CallReverted(f"reverted; the node cannot tell why: {error.message}", None)
+    if out_of_gas:
+        return CallReverted("ran out of gas at its limit", None)
+    return CallReverted("reverted where it was mined, though the same call passes at the end of that block", None)
+
+
+async def broadcast(rpc: Rpc, raw: bytes) -> tuple[NodeAnswer, str]:
+    """Hand the bytes to the node; the meaning of its answer, and its words.
+
+    Raises:
+        RpcUnavailable: no answer. The bytes may have arrived all the same.
+    """
+    try:
+        await rpc.call("eth_sendRawTransaction", [hex0x(raw)])
+    except RpcError as error:
+        return classify_answer(error.code, error.message), error.message
+    return NodeAnswer.ACCEPTED, "accepted"

@@ -1,0 +1,41 @@
+"""From the private endpoint to the public pool: the same bytes, after so many final blocks, and only if the policy allows it.
+
+A private endpoint shows our transactions to its builders only, so nobody can act on them before they are mined; it may
+also withhold them, or be down. Only the row's channel changes here. The next steps hand the bytes to the public node, because
+they are unacknowledged, or because that node does not know them.
+"""
+
+import structlog
+from sqlalchemy import update
+
+from paimon.application.transactions.driver.context import Desk
+from paimon.application.transactions.store import lock_wallet
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.transaction.lifecycle import AttemptStatus, TxChannel
+from paimon.infrastructure.database.models.owned import TransactionAttempt
+
+log = structlog.get_logger(__name__)
+
+
+async def go_public(desk: Desk, wallet: Address) -> None:
+    """Let go what the private endpoint has had for long enough. Does nothing while another driver has the wallet."""
+    if desk.private is None or not desk.options.public_fallback:
+        return
+    async with desk.database.write() as session:
+        if await lock_wallet(session, wallet) is None:
+            return
+        final = await desk.final_block()
+        changed = await session.scalars(
+            update(TransactionAttempt)
+            .where(
+                TransactionAttempt.wallet == wallet,
+                TransactionAttempt.channel == TxChannel.PRIVATE,
+                TransactionAttempt.status.in_((AttemptStatus.SIGNED, AttemptStatus.BROADCAST)),
+                TransactionAttempt.signed_at_block <= final.number - desk.options.private_blocks,
+            )
+            .values(channel=TxChannel.PUBLIC)
+            .returning(TransactionAttempt.nonce)
+        )
+        nonces = sorted(changed)
+    if nonces:
+        log.warning("transaction.went_public", wallet=checksum(wallet), nonces=nonces, block=final.number)

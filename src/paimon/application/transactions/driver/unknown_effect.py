@@ -1,0 +1,32 @@
+"""What the node does not tell of an intent, for minutes on end: a risk event, until it tells or the intent ends.
+
+It may have happened on chain or not, and nothing waits behind it, so that nobody would come upon it by themselves.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from paimon.application.risk_control.queries import list_unresolved
+from paimon.application.risk_control.record_findings import keep_look
+from paimon.domain.kernel.chain import Address
+from paimon.domain.risk.risk_event import UNTOLD_AFTER, Finding, RiskKind, effect_untold, untold_subject
+from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.sessions import WriteSession
+
+
+async def keep_untold(session: WriteSession, wallet: Address, *, now: datetime, block: int) -> None:
+    """Open and end the events of this wallet's intents. The caller holds the wallet's lock."""
+    query = select(TransactionIntent).where(
+        TransactionIntent.wallet == wallet,
+        TransactionIntent.closed_at.is_(None),
+        TransactionIntent.untold_since <= now - UNTOLD_AFTER,
+    )
+    found: dict[str, Finding] = {}
+    for intent in await session.scalars(query):
+        finding = effect_untold(intent.idempotency_key, wallet, intent.reason or "")
+        found[finding.subject] = finding
+    open_before = [each.found.subject for each in await list_unresolved(session, RiskKind.EFFECT_UNTOLD)]
+    ours = [each for each in open_before if each.endswith(untold_subject("", wallet))]
+    for subject in dict.fromkeys([*ours, *found]):
+        await keep_look(session, RiskKind.EFFECT_UNTOLD, subject, found.get(subject), block=block)

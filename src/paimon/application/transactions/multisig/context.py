@@ -1,0 +1,49 @@
+"""What every step with a Safe needs, in one value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from paimon.domain.kernel.chain import Address, BlockStamp, checksum
+from paimon.domain.transaction.safe_transaction import SafeName, SafeScope
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.finality import ChainAdapter
+from paimon.infrastructure.blockchain.safe import SafeContract
+from paimon.infrastructure.database.sessions import Database
+
+
+class NoSuchSafe(Exception):
+    """The settings name no such Safe."""
+
+
+@dataclass(frozen=True, slots=True)
+class SafeDesk:
+    database: Database
+    contracts: FundContracts
+    chain: ChainAdapter
+    chain_id: int
+    safes: Mapping[SafeName, Address]
+    multi_send: Address
+    proposal_ttl: timedelta
+
+    def address(self, name: SafeName) -> Address:
+        """Raises NoSuchSafe."""
+        if name not in self.safes:
+            raise NoSuchSafe(f"there is no {name} Safe here: set PAIMON_SENDING__{name.upper()} to its address")
+        return self.safes[name]
+
+    def name(self, safe: Address) -> SafeName:
+        """Raises NoSuchSafe: proposals of a Safe that the settings name no longer are kept, and left alone."""
+        found = next((name for name, address in self.safes.items() if address == safe), None)
+        if found is None:
+            raise NoSuchSafe(f"{checksum(safe)} is none of the settings' Safes (PAIMON_SENDING__WARM, PAIMON_SENDING__COLD)")
+        return found
+
+    def scope(self, safe: Address) -> SafeScope:
+        return SafeScope(self.chain_id, safe)
+
+    def contract(self, safe: Address) -> SafeContract:
+        return SafeContract(self.contracts.rpc, self.scope(safe))
+
+    async def final_block(self) -> BlockStamp:
+        return await self.chain.final_block(self.contracts.rpc)

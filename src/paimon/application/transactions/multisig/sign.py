@@ -1,0 +1,138 @@
+"""One owner's signature over a proposal, taken in when the Safe itself would count it now.
+
+Checked in this order, each with an exception of its own: the proposal exists; the bytes can be a signature; the signed-in
+user may decide here; the nonce is not used, the time not over; the named owner owns the Safe at a final block and has
+not signed; the Safe accepts the signature over exactly this transaction. A key's signature is 65 bytes that recover to
+the owner; anything else is its contract's, which the Safe asks in its own name (EIP-1271, the form with bytes and bytes).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from paimon.application.identity.users import require
+from paimon.application.transactions.multisig.context import SafeDesk
+from paimon.application.transactions.multisig.store import (
+    get_proposal,
+    lock_safe,
+    signatures_of,
+    tally_of,
+    transaction_of,
+    view_of,
+)
+from paimon.application.transactions.multisig.sync import observe
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
+from paimon.domain.transaction.safe_proposal import AlreadySigned, NotASafeOwner, ProposalClosed
+from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, OwnerSignature, typed_data
+from paimon.domain.user.roles import Permission, User
+from paimon.infrastructure.blockchain.safe import SafeContract
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.multisig import SafeProposal, SafeSignature
+from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
+
+log = structlog.get_logger(__name__)
+
+SIGNATURE_BYTES_MAX: Final = 4_096
+"""Of a contract's signature: a Safe that owns a Safe needs 65 for each of its own owners."""
+
+
+class SignatureRefused(Exception):
+    """The Safe would not count this signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignProposal:
+    """What the signed-in user sent."""
+
+    proposal: Hash32
+    user: User
+    owner: Address
+    signature: str
+
+
+async def sign_proposal(command: SignProposal, desk: SafeDesk) -> None:
+    """Keep the signature.
+
+    Raises:
+        ProposalNotFound, MalformedSignature, NotPermitted, ProposalClosed, NotASafeOwner, AlreadySigned, SignatureRefused,
+        NoSuchSafe, NotOurSafe, MissingExecutions, RpcUnavailable, RpcError.
+    """
+    async with desk.database.read() as session:
+        address = Address((await get_proposal(session, command.proposal)).safe)
+    desk.name(address)
+    signature = _parse(command.signature)
+    require(command.user, Permission.DECIDE_APPROVAL)
+    final = await observe(desk, address)
+    async with desk.database.write() as session:
+        safe = view_of(await lock_safe(session, address))
+        proposal = await get_proposal(session, command.proposal)
+        now = await database_now(session)
+        if proposal.outcome is not None:
+            raise ProposalClosed(f"nonce {proposal.nonce} of the Safe is used: the proposal is {proposal.outcome}")
+        if now >= proposal.expires_at:
+            raise ProposalClosed(f"the proposal expired at {proposal.expires_at:%Y-%m-%dT%H:%M:%SZ}; propose it again")
+        if command.owner not in safe.owners:
+            raise NotASafeOwner(f"{checksum(command.owner)} does not own the Safe {checksum(address)} at block {final.number}")
+        contract = desk.contract(address)
+        await _require_unsigned(proposal, command.owner, contract, final)
+        consent = await _consent(proposal, command.owner, signature, contract, final)
+        if (refusal := await contract.refusal_of(transaction_of(proposal), consent, at=final)) is not None:
+            raise SignatureRefused(f"the Safe does not count this signature as {checksum(command.owner)}'s: {refusal}")
+        await session.merge(
+            SafeSignature(
+                proposal=proposal.hash,
+                owner=consent.owner,
+                signature=consent.signature,
+                by_contract=consent.by_contract,
+                sent_by=command.user.address,
+                signed_at=now,
+            )
+        )
+        await session.flush()
+        await session.refresh(proposal, ["signatures"])
+        counted = tally_of(proposal, safe)
+    log.info(
+        "proposal.signed",
+        hash=hex0x(command.proposal),
+        owner=checksum(command.owner),
+        counting=len(counted.counting),
+        threshold=counted.threshold,
+    )
+
+
+def _parse(text: str) -> bytes:
+    try:
+        signature = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise MalformedSignature("a signature is 0x followed by hexadecimal digits") from None
+    if len(signature) > SIGNATURE_BYTES_MAX:
+        raise MalformedSignature(f"a signature has at most {SIGNATURE_BYTES_MAX} bytes, this one has {len(signature)}")
+    return signature
+
+
+async def _require_unsigned(proposal: SafeProposal, owner: Address, contract: SafeContract, at: BlockStamp) -> None:
+    """An owner signs once. What a contract no longer stands by counts for nothing, and may be given anew."""
+    earlier = next((each for each in signatures_of(proposal) if each.owner == owner), None)
+    if earlier is not None and await contract.refusal_of(transaction_of(proposal), earlier, at=at) is None:
+        raise AlreadySigned(f"{checksum(owner)} has signed this proposal; an owner signs once")
+
+
+async def _consent(
+    proposal: SafeProposal, owner: Address, signature: bytes, contract: SafeContract, at: BlockStamp
+) -> OwnerSignature:
+    document = typed_data(transaction_of(proposal), contract.scope)
+    if _recovers_to(owner, document, signature):
+        return OwnerSignature(owner, signature, by_contract=False)
+    if await contract.has_code(owner, at=at):
+        return OwnerSignature(owner, signature, by_contract=True)
+    raise SignatureRefused(f"the signature is not {checksum(owner)}'s over this proposal's hash {hex0x(proposal.hash)}")
+
+
+def _recovers_to(owner: Address, document: dict[str, Any], signature: bytes) -> bool:
+    if len(signature) != OWNER_SIGNATURE_BYTES:
+        return False
+    try:
+        return recover_typed(document, signature) == owner
+    except MalformedSignature:  # bytes that no key makes may still be what a contract wants
+        return False

@@ -1,0 +1,84 @@
+"""Reads of the desk. What is known of the chain here is what the drivers wrote down; no read asks a node."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from paimon.application.transactions.queries import WalletView, list_wallets
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
+from paimon.infrastructure.database.models.desk import DeskDeed
+from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+
+
+class IntentNotFound(Exception):
+    """No intent has this id."""
+
+
+class WalletNotFound(Exception):
+    """No sending key of this house has this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentFilter:
+    """Which intents; what is None does not matter. `is_open` is False for those that have ended."""
+
+    status: IntentStatus | None = None
+    kind: IntentKind | None = None
+    wallet: Address | None = None
+    is_open: bool | None = None
+
+
+async def list_intents(session: AsyncSession, page: PageRequest, wanted: IntentFilter) -> Page[TransactionIntent]:
+    """Intents with their attempts, latest first."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.status is not None:
+        conditions.append(TransactionIntent.status == wanted.status)
+    if wanted.kind is not None:
+        conditions.append(TransactionIntent.kind == wanted.kind)
+    if wanted.wallet is not None:
+        conditions.append(TransactionIntent.wallet == wanted.wallet)
+    if wanted.is_open is not None:
+        conditions.append(TransactionIntent.closed_at.is_(None) == wanted.is_open)
+    query = (
+        select(TransactionIntent)
+        .where(*conditions)
+        .options(selectinload(TransactionIntent.attempts))
+        .order_by(TransactionIntent.created_at.desc(), TransactionIntent.id.desc())
+    )
+
+    def whole(intent: TransactionIntent) -> TransactionIntent:
+        return intent
+
+    return await fetch_page(session, query, page, whole)
+
+
+async def get_intent(session: AsyncSession, intent_id: UUID) -> TransactionIntent:
+    """Raises IntentNotFound."""
+    query = select(TransactionIntent).where(TransactionIntent.id == intent_id).options(selectinload(TransactionIntent.attempts))
+    intent = (await session.scalars(query)).one_or_none()
+    if intent is None:
+        raise IntentNotFound(f"there is no intent {intent_id}")
+    return intent
+
+
+async def get_wallet(session: AsyncSession, address: Address) -> WalletView:
+    """Raises WalletNotFound."""
+    found = next((each for each in await list_wallets(session) if each.address == address), None)
+    if found is None:
+        raise WalletNotFound(f"no sending key of this house has the address {checksum(address)}")
+    return found
+
+
+async def deeds_about(session: AsyncSession, target: UUID | Address) -> Sequence[DeskDeed]:
+    """What people told the desk about an intent, or about a wallet's trouble, oldest first."""
+    if isinstance(target, UUID):
+        wanted = DeskDeed.intent_id == target
+    else:
+        wanted = (DeskDeed.wallet == target) & DeskDeed.intent_id.is_(None)
+    return (await session.scalars(select(DeskDeed).where(wanted).order_by(DeskDeed.asked_at, DeskDeed.nonce))).all()

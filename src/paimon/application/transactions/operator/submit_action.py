@@ -1,0 +1,112 @@
+"""One person's signed wish to the desk: speed up, cancel, try again, or take a wallet's trouble off its row.
+
+What is checked, in this order, each with an exception of its own: what it is about exists; the signature is one; its expiry
+lies ahead, and not too far; its nonce was never used; it was made by the signed-in wallet over exactly this; that person may;
+it makes sense now, and no other wish about the same waits. Only the wish is written here, and the wallet's driver is woken;
+the driver judges once more, under the wallet's lock, and does it (transactions/deeds.py).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.identity.users import require
+from paimon.application.transactions.intents import DRIVE_WALLET
+from paimon.application.transactions.operator.queries import get_intent, get_wallet
+from paimon.application.transactions.store import standing_of
+from paimon.domain.kernel.chain import Address, Hash32, checksum
+from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
+from paimon.domain.transaction.operator_action import DeedKind, DeedNotPossible, Subject, deed_document, why_not
+from paimon.domain.user.roles import Permission, User
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.desk import DeskDeed
+from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
+from paimon.infrastructure.queue import outbox
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AskDeed:
+    """What the signed-in user sent: the deed, what it is about, and the free parts of the typed data they signed."""
+
+    kind: DeedKind
+    target: UUID | Address
+    user: User
+    reason: str
+    nonce: Hash32
+    expires_at: datetime
+    signature: str
+
+
+async def ask_deed(command: AskDeed, *, database: Database, scope: VoteScope, ttl_seconds_max: int) -> DeskDeed:
+    """The wish as it was written down.
+
+    Raises:
+        IntentNotFound, WalletNotFound, MalformedSignature, VoteNotAcceptable, NonceUsed, SignerMismatch, NotPermitted,
+        DeedNotPossible.
+    """
+    async with database.write() as session:
+        subject, reason = await judge(session, command.kind, command.target)
+        signature = parse_signature(command.signature)
+        require_acceptable(command.expires_at, now=await database_now(session), ttl_seconds_max=ttl_seconds_max)
+        if await session.get(DeskDeed, command.nonce) is not None:
+            raise NonceUsed("this nonce was used before; a signature counts once")
+        document = deed_document(
+            command.kind, subject, command.reason, nonce=command.nonce, expires_at=command.expires_at, scope=scope
+        )
+        if recover_typed(document, signature) != command.user.address:
+            raise SignerMismatch(
+                f"the signature is not {checksum(command.user.address)}'s over this deed, subject, reason, nonce and expiry"
+            )
+        require(command.user, Permission.HANDLE_TRANSACTIONS)
+        if reason is not None:
+            raise DeedNotPossible(reason)
+        deed = await _insert(session, command, subject, document=document, signature=signature)
+        await outbox.add(session, DRIVE_WALLET, checksum(subject.wallet), priority=OutboxPriority.CHAIN)
+    log.info("deed.asked", kind=deed.kind, about=deed.about, by=checksum(command.user.address), reason=deed.reason)
+    return deed
+
+
+async def judge(session: AsyncSession, kind: DeedKind, target: UUID | Address) -> tuple[Subject, str | None]:
+    """What the deed would be done to, and why it makes no sense now, if it does not. Raises IntentNotFound, WalletNotFound."""
+    if isinstance(target, UUID):
+        intent = await get_intent(session, target)
+        subject = Subject(Address(intent.wallet), intent.id, intent.idempotency_key)
+        return subject, why_not(kind, await standing_of(session, intent))
+    wallet = await get_wallet(session, target)
+    return Subject(target, None, wallet.trouble or ""), None if wallet.trouble else "the wallet is in no trouble"
+
+
+async def _insert(
+    session: WriteSession, command: AskDeed, subject: Subject, *, document: dict[str, object], signature: bytes
+) -> DeskDeed:
+    # Whoever asks the same at the same moment waits here for the other's commit, and then finds a wish or a nonce in the way.
+    inserted = await session.execute(
+        insert(DeskDeed)
+        .values(
+            nonce=command.nonce,
+            kind=command.kind,
+            wallet=subject.wallet,
+            intent_id=subject.intent_id,
+            about=subject.about,
+            reason=command.reason,
+            asked_by=command.user.address,
+            typed_data=document,
+            signature=signature,
+            expires_at=command.expires_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(DeskDeed.nonce)
+    )
+    if inserted.scalar_one_or_none() is None:
+        raise DeedNotPossible("another wish about the same waits to be carried out; see what becomes of it first")
+    return (await session.scalars(select(DeskDeed).where(DeskDeed.nonce == command.nonce))).one()

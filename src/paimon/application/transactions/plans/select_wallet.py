@@ -1,0 +1,119 @@
+"""Which wallet a plan needs: its calls valued at a final block, beside what each wallet has moved and has under way.
+
+What counts is read from the plans' own rows. Of the hot key: each call whose intent is open, or ended with its transaction
+mined and successful. Of a Safe: the whole plan, from its proposal until its nonce is used for something else; an expired
+one counts no longer, unless it is being executed, and again if somebody executes it after all.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.transactions.plans.calls import BadPlan, BadPlanCode, ReadCall
+from paimon.application.transactions.plans.context import PlanDesk
+from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
+from paimon.domain.transaction.safe_proposal import Outcome
+from paimon.domain.transaction.spending_limit import ROLLING_DAY
+from paimon.domain.transaction.wallet_selection import Candidate, Choice, PlannedCall, PlanWallet, choose
+from paimon.infrastructure.blockchain.contracts import CallReverted
+from paimon.infrastructure.blockchain.movements import amounts_of
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.multisig import SafeProposal
+from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.plans import Plan, PlanCall
+from paimon.infrastructure.database.sessions import WriteSession
+
+_LOCK: Final = 0x5061696D_706C616E  # "Paimplan"
+_MOVED: Final = (IntentStatus.FINAL, IntentStatus.FAILED)
+"""Ends of an intent whose transaction succeeded, with its effect or without: the signer counts both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """Calls with what each counts for at this block."""
+
+    calls: tuple[ReadCall, ...]
+    planned: tuple[PlannedCall, ...]
+    decimals: int
+    at: BlockStamp
+
+
+async def value_calls(calls: list[ReadCall], desk: PlanDesk) -> Valued:
+    """Raises BadPlan: what a call moves cannot be told. RpcUnavailable, RpcError."""
+    at = await desk.final_block()
+    places = [place for place, each in enumerate(calls) if each.money is not None]
+    amounts = dict.fromkeys(range(len(calls)), RawAmount(0))
+    try:
+        found = await amounts_of([each.money for each in calls if each.money is not None], desk.contracts, at=at)
+    except CallReverted as error:
+        raise BadPlan(BadPlanCode.CANNOT_BE_VALUED, "calls", f"what the plan moves cannot be told: {error}") from error
+    amounts.update(zip(places, found, strict=True))
+    return Valued(
+        calls=tuple(calls),
+        planned=tuple(PlannedCall(each.contract, each.function, amounts[place]) for place, each in enumerate(calls)),
+        decimals=await desk.contracts.asset_decimals(at=at),
+        at=at,
+    )
+
+
+async def hold_limits(session: WriteSession) -> None:
+    """From here to the end of the transaction nobody else hands in a plan: what is read of the limits stays so.
+
+    A lock of the transaction, not of the session: it goes with a commit, a rollback and a lost connection alike, also behind
+    a pooler.
+    """
+    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+async def weigh(session: AsyncSession, desk: PlanDesk, plan: str, valued: Valued) -> Choice:
+    """The smallest wallet that may do it, as the limits stand in this transaction."""
+    now = await database_now(session)
+    candidates = [
+        Candidate(
+            wallet=each,
+            is_there=desk.address(each) is not None,
+            limit=desk.limits[each].in_units(valued.decimals) if each in desk.limits else None,
+            moved_today=await _sum(session, Plan.wallet == each, now=now, since=now - ROLLING_DAY),
+        )
+        for each in PlanWallet
+    ]
+    return choose(valued.planned, candidates, plan_before=await _sum(session, Plan.name == plan, now=now, since=None))
+
+
+async def _sum(session: AsyncSession, which: ColumnElement[bool], *, now: datetime, since: datetime | None) -> RawAmount:
+    """What these plans have moved since then (ever, without), or still may."""
+    intent, proposal = TransactionIntent, SafeProposal
+    sent = and_(intent.status.in_(_MOVED), intent.closed_at > since) if since else intent.status.in_(_MOVED)
+    of_key = (
+        select(func.coalesce(func.sum(PlanCall.amount), 0))
+        .join(Plan, Plan.id == PlanCall.plan_id)
+        .join(intent, intent.id == PlanCall.intent_id)
+        .where(which, or_(intent.closed_at.is_(None), sent))
+    )
+    is_executing = proposal.hash.in_(await list_executing(session))
+    executed = proposal.outcome == Outcome.EXECUTED
+    of_safe = (
+        select(func.coalesce(func.sum(Plan.amount), 0))
+        .join(proposal, proposal.hash == Plan.proposal)
+        .where(
+            which,
+            or_(
+                and_(proposal.outcome.is_(None), or_(proposal.expires_at > now, is_executing)),
+                and_(executed, proposal.closed_at > since) if since else executed,
+            ),
+        )
+    )
+    by_key, by_safe = (await session.execute(select(of_key.scalar_subquery(), of_safe.scalar_subquery()))).one()
+    return RawAmount(int(by_key) + int(by_safe))
+
+
+async def list_executing(session: AsyncSession) -> list[bytes]:
+    """Hashes of the proposals that a transaction of ours is to execute."""
+    kind = TransactionIntent.kind == IntentKind.EXECUTE_SAFE
+    found = await session.scalars(select(TransactionIntent.request_id).where(kind, TransactionIntent.closed_at.is_(None)))
+    return [each.to_bytes(32, "big") for each in found]

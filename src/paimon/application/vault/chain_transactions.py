@@ -1,0 +1,114 @@
+"""The chain's transactions in which the fund's contracts spoke, and what each of them did: its logs, as they were read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.nav.as_of import recorded_block
+from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32
+from paimon.infrastructure.database.models.derived import ChainTransactionRow, LogStatus
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.sessions import ReadSession
+
+LOGS_MAX: Final = 50
+"""Logs shown of one transaction; a batch of others' making may have thousands."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFilter:
+    """What a list is narrowed to. Days are UTC days of the block, both ends included."""
+
+    contract: ContractName | None = None
+    event: str | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        row = ChainTransactionRow
+        wanted: list[ColumnElement[bool]] = []
+        if self.contract is not None:
+            wanted.append(row.contracts.contains([self.contract.value]))
+        if self.event is not None:
+            wanted.append(row.events.contains([self.event]))
+        if self.first_day is not None:
+            wanted.append(row.at >= datetime.combine(self.first_day, time.min, UTC))
+        if self.last_day is not None:
+            wanted.append(row.at <= datetime.combine(self.last_day, time.max, UTC))
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ToldLog:
+    """One log with what it was taken to mean; `purpose` of a movement of the vault's tokens."""
+
+    log_index: int
+    contract: ContractName
+    address: Address
+    event: str | None
+    args: dict[str, Any] | None
+    purpose: Purpose | None
+    status: LogStatus
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTransactionFile:
+    """A transaction with its first logs."""
+
+    row: ChainTransactionRow
+    logs: list[ToldLog]
+
+
+_LOGS: Final = text("""
+    SELECT told.tx_hash, told.log_index, told.contract, told.address, told.event, told.args, told.status, told.reason,
+           moved.purpose
+      FROM unnest(CAST(:hashes AS bytea[])) AS wanted (tx_hash)
+     CROSS JOIN LATERAL (SELECT * FROM derived.raw_logs WHERE raw_logs.tx_hash = wanted.tx_hash
+                          ORDER BY block_number, log_index LIMIT :most) AS told
+      LEFT JOIN derived.token_transfers AS moved
+             ON moved.block_number = told.block_number AND moved.log_index = told.log_index
+     ORDER BY told.block_number, told.log_index
+""")
+
+
+async def list_transactions(
+    session: ReadSession, page: PageRequest, wanted: TransactionFilter, *, block: int | None
+) -> tuple[BlockStamp, Page[ChainTransactionFile]]:
+    """Transactions up to the block, latest first.
+
+    Raises:
+        NothingYet, BlockNotRecorded.
+    """
+    at = await recorded_block(session, block)
+    row = ChainTransactionRow
+    query = (
+        select(row)
+        .where(row.block_number <= at.number, *wanted.conditions())
+        .order_by(row.block_number.desc(), row.tx_index.desc())
+    )
+    found: Page[ChainTransactionRow] = await fetch_page(session, query, page, lambda each: each)
+    logs = await _logs(session, (each.tx_hash for each in found.items))
+    return at, found.mapped(lambda each: ChainTransactionFile(each, logs[each.tx_hash]))
+
+
+async def _logs(session: AsyncSession, hashes: Iterable[Hash32]) -> dict[bytes, list[ToldLog]]:
+    told: dict[bytes, list[ToldLog]] = {each: [] for each in hashes}
+    for row in await session.execute(_LOGS, {"hashes": list(told), "most": LOGS_MAX}):
+        told[bytes(row.tx_hash)].append(
+            ToldLog(
+                row.log_index,
+                ContractName(row.contract),
+                Address(bytes(row.address)),
+                row.event,
+                row.args,
+                None if row.purpose is None else Purpose(row.purpose),
+                LogStatus(row.status),
+                row.reason,
+            )
+        )
+    return told

@@ -1,0 +1,145 @@
+"""A token's symbol and decimals, and how much of it the vault had before it was followed: read once, as an observation.
+
+The vault may have held a token before its first recorded Transfer. That balance is read at the block before the token is
+followed; a node that has forgotten that state is asked for the present balance, and what has come and gone since is taken
+off. Then the first comparison of that token's balance proves nothing, and all later ones do.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from eth_abi.exceptions import DecodingError
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from paimon.application.common.chain_position import chain_position
+from paimon.application.common.recorded_block import hold_recorded
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x, parse_address
+from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.rpc import RpcError
+from paimon.infrastructure.database.models.derived import Observation
+from paimon.infrastructure.database.sessions import Database, ReadSession
+from paimon.infrastructure.text import storable
+
+log = structlog.get_logger(__name__)
+
+TOKEN: Final = "token"  # noqa: S105 — a kind of observation
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTerms:
+    """A token as it describes itself. `balance_before` is the vault's from before the token was followed."""
+
+    token: Address
+    symbol: str
+    decimals: int
+    balance_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Unobserved:
+    token: Address
+    before: Hash32
+    net_received: int
+
+
+_UNOBSERVED: Final = text("""
+    SELECT followed.address, block.parent_hash, COALESCE(flow.received, 0) - COALESCE(flow.sent, 0)
+      FROM derived.followed_contracts AS followed
+      JOIN derived.blocks AS block ON block.number = followed.since_block
+      LEFT JOIN derived.token_flows AS flow ON flow.token = followed.address
+     WHERE followed.contract = 'ERC20'
+       AND NOT EXISTS (SELECT 1 FROM derived.observations
+                        WHERE kind = 'token' AND data ->> 'address' = '0x' || encode(followed.address, 'hex'))
+     ORDER BY followed.since_block, followed.address
+""")
+
+
+async def observe_tokens(database: Database, contracts: FundContracts) -> int:
+    """Read every followed token that was not read yet; how many there were.
+
+    Raises:
+        RpcUnavailable, RpcError: the node knows nothing of the present state; the next call tries again.
+    """
+    async with database.read() as session:
+        at = await chain_position(session)
+        rows = await session.execute(_UNOBSERVED)
+        waiting = [_Unobserved(Address(address), Hash32(before), int(net)) for address, before, net in rows]
+    if at is None or not waiting:
+        return 0
+    found = [await _read(contracts, each, at=at) for each in waiting]
+    async with database.write() as session:
+        if not await hold_recorded(session, at):
+            return 0
+        await session.execute(insert(Observation).values([_values(each, at) for each in found]).on_conflict_do_nothing())
+    for each in found:
+        log.info("token.observed", token=checksum(each.token), symbol=each.symbol, balance_before=str(each.balance_before))
+    return len(found)
+
+
+def _values(terms: TokenTerms, at: BlockStamp) -> dict[str, Any]:
+    return {
+        "kind": TOKEN,
+        "subject": checksum(terms.token),
+        "block_number": at.number,
+        "block_hash": at.hash,
+        "block_timestamp": at.timestamp,
+        "data": {
+            "address": hex0x(terms.token),
+            "symbol": terms.symbol,
+            "decimals": terms.decimals,
+            "balanceBefore": str(terms.balance_before),
+        },
+    }
+
+
+async def _read(contracts: FundContracts, wanted: _Unobserved, *, at: BlockStamp) -> TokenTerms:
+    abi, vault = load_abi("ERC20"), contracts.addresses.vault
+    questions = (
+        ("symbol", (), at.hash),
+        ("decimals", (), at.hash),
+        ("balanceOf", (vault,), at.hash),
+        ("balanceOf", (vault,), wanted.before),
+    )
+    requests = [
+        (
+            "eth_call",
+            [{"to": checksum(wanted.token), "data": hex0x(abi.encode_call(name, *args))}, {"blockHash": hex0x(block)}],
+        )
+        for name, args, block in questions
+    ]
+    answers = await contracts.rpc.state_at(at.number).try_batch(requests)
+    symbol, decimals, now, before = (_decoded(name, answer) for (name, *_), answer in zip(questions, answers, strict=True))
+    if now is None or decimals is None:
+        raise RpcError("eth_call", 0, f"token {checksum(wanted.token)} does not tell its decimals and the vault's balance")
+    return TokenTerms(
+        token=wanted.token,
+        symbol=storable(symbol) if isinstance(symbol, str) and symbol else checksum(wanted.token),
+        decimals=decimals,
+        balance_before=max(now - wanted.net_received, 0) if before is None else before,
+    )
+
+
+def _decoded(function: str, answer: Any) -> Any:
+    """None for what the token does not answer, or the node does not know any more; 0x is a token that was not there yet."""
+    if isinstance(answer, RpcError):
+        return None
+    if answer == "0x":
+        return 0 if function == "balanceOf" else None
+    try:
+        return load_abi("ERC20").decode_result(function, bytes.fromhex(answer[2:]))
+    except (DecodingError, UnicodeDecodeError, OverflowError):
+        return None  # symbols of old tokens are bytes32
+
+
+async def load_tokens(session: ReadSession) -> dict[Address, TokenTerms]:
+    """Every observed token."""
+    rows = await session.execute(
+        select(Observation.subject, Observation.data).where(Observation.kind == TOKEN).order_by(Observation.block_number)
+    )
+    return {
+        (token := parse_address(subject)): TokenTerms(token, data["symbol"], data["decimals"], int(data["balanceBefore"]))
+        for subject, data in rows
+    }

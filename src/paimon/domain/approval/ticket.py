@@ -1,0 +1,216 @@
+"""Approval tickets: who may vote, how many votes a ticket needs, and when it is late. Source: docs/fund.md, "Approvals".
+
+    PENDING ──► PARTIALLY_APPROVED ──► APPROVED      the votes reached the policy's count
+       └───────────────┴──► REJECTED                  any rejection ends the voting
+                       └──► CANCELLED                 the owner took the request back on chain
+
+Votes decide a ticket; only the chain *closes* it (`closed_at`), when the request shows the outcome. What the chain shows
+wins: a request decided by someone else is adopted as `decided_outside`. A deadline never rejects a redemption: an
+overdue ticket stays open and alarms.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
+
+
+class TicketType(StrEnum):
+    EMERGENCY_REDEMPTION = "EMERGENCY_REDEMPTION"
+    STANDARD_REDEMPTION = "STANDARD_REDEMPTION"
+
+
+class TicketStatus(StrEnum):
+    PENDING = "PENDING"
+    PARTIALLY_APPROVED = "PARTIALLY_APPROVED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+
+
+class Verdict(StrEnum):
+    APPROVE = "APPROVE"
+    REJECT = "REJECT"
+
+
+class SlaStage(StrEnum):
+    """How late an open ticket is; each stage is announced once."""
+
+    ON_TIME = "ON_TIME"
+    WARN = "WARN"
+    ESCALATE = "ESCALATE"
+    OVERDUE = "OVERDUE"
+
+
+OPEN_TICKETS: Final = frozenset({TicketStatus.PENDING, TicketStatus.PARTIALLY_APPROVED})
+
+
+class TicketClosed(Exception):
+    """The ticket takes no more votes."""
+
+
+class AlreadyVoted(Exception):
+    """One person acts once on a ticket."""
+
+
+class VoterNotAllowed(Exception):
+    """This person may not decide this ticket."""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRule:
+    """What one kind of ticket needs. Seconds run from the moment the ticket is raised."""
+
+    required_approvals: int
+    warn_seconds: int
+    escalate_seconds: int
+    deadline_seconds: int
+
+    def __post_init__(self) -> None:
+        if self.required_approvals < 1:
+            raise ValueError("a ticket needs at least one approval")
+        if not 0 < self.warn_seconds <= self.escalate_seconds <= self.deadline_seconds:
+            raise ValueError("an SLA wants 0 < warn ≤ escalate ≤ deadline")
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPolicy:
+    """Rules by kind of ticket, with the version a ticket remembers."""
+
+    version: int
+    rules: dict[TicketType, TicketRule]
+
+    def rule(self, kind: TicketType) -> TicketRule:
+        return self.rules[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's accepted decision. The signature itself is kept beside the record."""
+
+    voter: Address
+    verdict: Verdict
+    reason: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A decision to be taken about one redemption request, with a snapshot of what it is about."""
+
+    id: str
+    type: TicketType
+    request_id: int
+    owner: Address
+    receiver: Address
+    gross_amount: RawAmount
+    policy_version: int
+    required_approvals: int
+    raised_at: datetime
+    warn_at: datetime
+    escalate_at: datetime
+    deadline_at: datetime
+    status: TicketStatus = TicketStatus.PENDING
+    votes: tuple[Vote, ...] = ()
+    decided_at: datetime | None = None
+    closed_at: datetime | None = None
+    decided_outside: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still takes votes."""
+        return self.status in OPEN_TICKETS
+
+    def sla_stage(self, now: datetime) -> SlaStage:
+        """How late the decision is. A ticket decided here but not yet on chain still counts."""
+        if self.closed_at is not None or now < self.warn_at:
+            return SlaStage.ON_TIME
+        if now < self.escalate_at:
+            return SlaStage.WARN
+        return SlaStage.ESCALATE if now < self.deadline_at else SlaStage.OVERDUE
+
+
+def ticket_id(request_id: int) -> str:
+    """One ticket per request, so its id can be derived and a second one cannot be raised."""
+    return f"TKT-R{request_id:06d}"
+
+
+def ticket_type(redemption: Redemption) -> TicketType:
+    """Raises ValueError for a scheduled request, which never needs an approval."""
+    match redemption.channel:
+        case Channel.EMERGENCY:
+            return TicketType.EMERGENCY_REDEMPTION
+        case Channel.STANDARD:
+            return TicketType.STANDARD_REDEMPTION
+        case Channel.SCHEDULED:
+            raise ValueError(f"request {redemption.request_id} is scheduled; the chain asks no approval for those")
+
+
+def raise_ticket(redemption: Redemption, policy: ApprovalPolicy, *, now: datetime) -> Ticket:
+    """The ticket a request awaiting approval opens."""
+    kind = ticket_type(redemption)
+    rule = policy.rule(kind)
+    return Ticket(
+        id=ticket_id(redemption.request_id),
+        type=kind,
+        request_id=redemption.request_id,
+        owner=redemption.owner,
+        receiver=redemption.receiver,
+        gross_amount=redemption.gross_amount,
+        policy_version=policy.version,
+        required_approvals=rule.required_approvals,
+        raised_at=now,
+        warn_at=now + timedelta(seconds=rule.warn_seconds),
+        escalate_at=now + timedelta(seconds=rule.escalate_seconds),
+        deadline_at=now + timedelta(seconds=rule.deadline_seconds),
+    )
+
+
+def decide(ticket: Ticket, vote: Vote) -> Ticket:
+    """Record one vote. A single rejection closes the ticket; the required number of approvals approves it.
+
+    Raises:
+        TicketClosed: the ticket is no longer open.
+        AlreadyVoted: this person has decided on it before.
+        VoterNotAllowed: the voter is the request's owner or receiver.
+    """
+    if not ticket.is_open:
+        raise TicketClosed(f"ticket {ticket.id} is {ticket.status}; it takes no more decisions")
+    if any(earlier.voter == vote.voter for earlier in ticket.votes):
+        raise AlreadyVoted(f"this wallet has already decided on ticket {ticket.id}; one person acts once")
+    if vote.voter in (ticket.owner, ticket.receiver):
+        raise VoterNotAllowed(f"the owner or receiver of request {ticket.request_id} never decides on it")
+    votes = (*ticket.votes, vote)
+    approvals = sum(each.verdict is Verdict.APPROVE for each in votes)
+    if vote.verdict is Verdict.REJECT:
+        status = TicketStatus.REJECTED
+    elif approvals >= ticket.required_approvals:
+        status = TicketStatus.APPROVED
+    else:
+        status = TicketStatus.PARTIALLY_APPROVED
+    decided_at = None if status in OPEN_TICKETS else vote.decided_at
+    return replace(ticket, votes=votes, status=status, decided_at=decided_at)
+
+
+def adopt_chain(ticket: Ticket, status: RedemptionStatus, *, now: datetime) -> Ticket:
+    """Close the ticket by what its request shows on chain; a request that still awaits approval changes nothing.
+
+    Where the chain's outcome is not the one voted here, someone called the contract directly, and the chain wins.
+    """
+    if ticket.closed_at is not None or status is RedemptionStatus.PENDING_APPROVAL:
+        return ticket
+    outcome = {
+        RedemptionStatus.REJECTED: TicketStatus.REJECTED,
+        RedemptionStatus.CANCELLED: TicketStatus.CANCELLED,
+    }.get(status, TicketStatus.APPROVED)
+    return replace(
+        ticket,
+        status=outcome,
+        decided_at=ticket.decided_at or now,
+        closed_at=now,
+        decided_outside=outcome is not ticket.status and outcome is not TicketStatus.CANCELLED,
+    )

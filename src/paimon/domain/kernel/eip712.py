@@ -1,0 +1,37 @@
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from paimon.domain.kernel.chain import Address
+
+DOMAIN_FIELDS: Final = [
+    {"name": "name", "type": "string"},
+    {"name": "version", "type": "string"},
+    {"name": "chainId", "type": "uint256"},
+    {"name": "verifyingContract", "type": "address"},
+]
+"""What every document of this house says of where it counts."""
+
+
+class VoteNotAcceptable(Exception):
+    """The vote's expiry has passed, or lies further ahead than a vote may."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoteScope:
+    """Where a vote counts: this chain, this RedemptionManager."""
+
+    chain_id: int
+    redemption_manager: Address
+
+
+def require_acceptable(expires_at: datetime, *, now: datetime, ttl_seconds_max: int) -> None:
+    """A vote's expiry binds its acceptance: it must lie ahead, and not so far that a signature could be kept for later.
+
+    Raises:
+        VoteNotAcceptable
+    """
+    if expires_at <= now:
+        raise VoteNotAcceptable(f"the vote expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}; fetch the ticket again and sign anew")
+    if expires_at > now + timedelta(seconds=ttl_seconds_max):
+        raise VoteNotAcceptable(f"a vote may be signed at most {ttl_seconds_max} seconds ahead of its expiry")

@@ -1,0 +1,178 @@
+"""One redemption request from its event to its settlement. The chain decides every state; this module only follows.
+
+    RedemptionRequested ──► PENDING ───────────────────────────► SETTLED
+           │                   └──────────► CANCELLED ◄──┐          ▲
+           └──► PENDING_APPROVAL ──► APPROVED ───────────┼──────────┘
+                       └──► REJECTED                     └ (by its owner)
+
+On chain a rejection ends as CANCELLED (4); REJECTED is ours, told apart by the event.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from paimon.domain.events import (
+    RedemptionApproved,
+    RedemptionCancelled,
+    RedemptionEvent,
+    RedemptionRejected,
+    RedemptionRequested,
+    RedemptionSettled,
+)
+from paimon.domain.events.errors import InapplicableEvent, at_chain_time
+from paimon.domain.kernel.chain import Address, BlockStamp
+from paimon.domain.kernel.units import RawAmount
+
+
+class Channel(StrEnum):
+    """How a redemption leaves the fund; the value order is the contract's."""
+
+    STANDARD = "STANDARD"
+    EMERGENCY = "EMERGENCY"
+    SCHEDULED = "SCHEDULED"
+
+    @classmethod
+    def from_chain(cls, number: int) -> "Channel":
+        """Raises InapplicableEvent on a number the interface does not know."""
+        channels = tuple(cls)
+        if number not in range(len(channels)):
+            raise InapplicableEvent(f"channel {number} is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED")
+        return channels[number]
+
+
+class RedemptionStatus(StrEnum):
+    PENDING = "PENDING"
+    PENDING_APPROVAL = "PENDING_APPROVAL"
+    APPROVED = "APPROVED"
+    SETTLED = "SETTLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+
+
+class OnChainStatus(IntEnum):
+    """`status` of `getRedemptionRequest`."""
+
+    PENDING = 0
+    PENDING_APPROVAL = 1
+    APPROVED = 2
+    SETTLED = 3
+    CANCELLED = 4
+
+
+OPEN_STATUSES: Final = frozenset({RedemptionStatus.PENDING, RedemptionStatus.PENDING_APPROVAL, RedemptionStatus.APPROVED})
+SETTLEABLE_STATUSES: Final = frozenset({RedemptionStatus.PENDING, RedemptionStatus.APPROVED})
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """A request as the events told it. Amounts in raw units of the vault's asset, shares in raw shares."""
+
+    request_id: int
+    owner: Address
+    receiver: Address
+    shares: RawAmount
+    gross_amount: RawAmount
+    estimated_fee: RawAmount
+    channel: Channel
+    requires_approval: bool
+    window_id: int
+    status: RedemptionStatus
+    requested_at: datetime
+    settlement_at: datetime | None
+    settled_fee: RawAmount | None = None
+    settled_net_amount: RawAmount | None = None
+    rejection_reason: str | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_STATUSES
+
+    @property
+    def on_chain_status(self) -> OnChainStatus:
+        """What `getRedemptionRequest` must show for this request."""
+        if self.status is RedemptionStatus.REJECTED:
+            return OnChainStatus.CANCELLED
+        return OnChainStatus[self.status.value]
+
+
+def requested(event: RedemptionRequested, *, at: BlockStamp) -> Redemption:
+    """The request its first event opens. For one under approval the settlement time is unset until the approval sets it."""
+    return Redemption(
+        request_id=event.request_id,
+        owner=event.owner,
+        receiver=event.receiver,
+        shares=event.shares,
+        gross_amount=event.locked_amount,
+        estimated_fee=event.estimated_fee,
+        channel=Channel.from_chain(event.channel),
+        requires_approval=event.requires_approval,
+        window_id=event.window_id,
+        status=RedemptionStatus.PENDING_APPROVAL if event.requires_approval else RedemptionStatus.PENDING,
+        requested_at=at.timestamp,
+        settlement_at=at_chain_time(event.settlement_time),
+    )
+
+
+def follow(redemption: Redemption | None, event: RedemptionEvent, *, at: BlockStamp) -> Redemption:
+    """The request after one more of its events.
+
+    Raises:
+        InapplicableEvent: the event cannot follow the recorded state.
+    """
+    if redemption is None:
+        if isinstance(event, RedemptionRequested):
+            return requested(event, at=at)
+        raise InapplicableEvent(f"{type(event).__name__} for request {event.request_id}, which was never recorded")
+
+    def must_be(*allowed: RedemptionStatus) -> None:
+        if redemption.status not in allowed:
+            raise InapplicableEvent(
+                f"{type(event).__name__} for request {event.request_id} in state {redemption.status};"
+                f" it follows {' or '.join(allowed)} only"
+            )
+
+    match event:
+        case RedemptionRequested():
+            raise InapplicableEvent(f"request {event.request_id} was requested twice")
+        case RedemptionApproved():
+            must_be(RedemptionStatus.PENDING_APPROVAL)
+            return replace(
+                redemption,
+                status=RedemptionStatus.APPROVED,
+                settlement_at=at_chain_time(event.settlement_time),
+            )
+        case RedemptionRejected():
+            must_be(RedemptionStatus.PENDING_APPROVAL)
+            return replace(
+                redemption,
+                status=RedemptionStatus.REJECTED,
+                rejection_reason=event.reason,
+                closed_at=at.timestamp,
+            )
+        case RedemptionCancelled():
+            must_be(*OPEN_STATUSES)
+            return replace(redemption, status=RedemptionStatus.CANCELLED, closed_at=at.timestamp)
+        case RedemptionSettled():
+            must_be(*SETTLEABLE_STATUSES)
+            return replace(
+                redemption,
+                status=RedemptionStatus.SETTLED,
+                settled_fee=event.fee,
+                settled_net_amount=event.net_amount,
+                closed_at=at.timestamp,
+            )
+
+
+def is_due(redemption: Redemption, *, chain_time: datetime, window_date: datetime | None = None) -> bool:
+    """Whether the request may be settled at `chain_time`, the timestamp of a final block.
+
+    A scheduled request is due by its window's date as the scheduler gives it now (`window_date`), not by the estimate
+    its event carried; without that date it is not due.
+    """
+    if redemption.status not in SETTLEABLE_STATUSES:
+        return False
+    due_at = window_date if redemption.channel is Channel.SCHEDULED else redemption.settlement_at
+    return due_at is not None and due_at <= chain_time

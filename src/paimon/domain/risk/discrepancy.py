@@ -1,0 +1,94 @@
+"""The books against the chain: every figure we derived from events beside the same figure read at the same block.
+
+And the books against themselves: every derived row beside the row that the recorded logs add up to.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from paimon.domain.kernel.chain import checksum, hex0x
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure on which the books and the chain disagree, with both values as text."""
+
+    subject: str
+    book: str
+    chain: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: books {self.book}, chain {self.chain}"
+
+
+def compare(book: Mapping[str, Hashable], chain: Mapping[str, Hashable]) -> list[Difference]:
+    """All subjects on which the two disagree, in subject order; a subject only one side knows is a difference too."""
+
+    def shown(side: Mapping[str, Any], subject: str) -> str:
+        return str(side[subject]) if subject in side else "(absent)"
+
+    return [
+        Difference(subject, shown(book, subject), shown(chain, subject))
+        for subject in sorted(book.keys() | chain.keys())
+        if subject not in book or subject not in chain or book[subject] != chain[subject]
+    ]
+
+
+def named_or_number(names: Sequence[Enum], number: int) -> str:
+    """What a number on chain stands for. One that our interface does not know is shown as it is: it must differ from
+    whatever the books have, not end the comparison."""
+    return names[number].name if number in range(len(names)) else f"{number} (unknown here)"
+
+
+@dataclass(frozen=True, slots=True)
+class RowDifference:
+    """One column of one derived row whose live value is not what the recorded logs add up to; values as text.
+
+    A row that only one side has is one difference, with the columns it has there.
+    """
+
+    table: str
+    key: str
+    column: str
+    live: str
+    rebuilt: str
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.key}, {self.column}: live {self.live}, rebuilt {self.rebuilt}"
+
+
+Row = Mapping[str, Any]
+
+
+def row_differences(table: str, keys: Sequence[str], live: Row | None, rebuilt: Row | None) -> list[RowDifference]:
+    """What differs between a live row and its rebuilt one; None where that side has no such row."""
+    known = live or rebuilt or {}
+    key = " ".join(f"{name}={_shown(known[name])}" for name in keys)
+    if live is None or rebuilt is None:
+        return [RowDifference(table, key, "row", _whole(live, keys), _whole(rebuilt, keys))]
+    return [
+        RowDifference(table, key, column, _shown(live[column]), _shown(rebuilt[column]))
+        for column in live
+        if live[column] != rebuilt[column]
+    ]
+
+
+def _whole(row: Row | None, keys: Sequence[str]) -> str:
+    if row is None:
+        return "(absent)"
+    return "(" + ", ".join(f"{name}={_shown(value)}" for name, value in row.items() if name not in keys) + ")"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bytes():
+            return checksum(value) if len(value) == 20 else hex0x(value)
+        case datetime():
+            return value.isoformat()
+        case _:
+            return str(value)

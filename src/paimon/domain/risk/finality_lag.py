@@ -1,0 +1,52 @@
+from dataclasses import dataclass
+from typing import Final
+
+from paimon.domain.chain.finality import _DIRE_TIMES
+from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.risk.risk_event import Finding, RiskKind, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the final block lies behind the newest: in blocks and in chain time."""
+
+    blocks: int
+    seconds: float
+
+    @classmethod
+    def between(cls, final: BlockStamp, head: BlockStamp) -> "Lag":
+        return cls(max(head.number - final.number, 0), max((head.timestamp - final.timestamp).total_seconds(), 0))
+
+    def exceeds(self, most: "Lag", *, times: int = 1) -> bool:
+        return self.blocks > most.blocks * times or self.seconds > most.seconds * times
+
+    def __str__(self) -> str:
+        return f"{self.blocks} blocks, {self.seconds:g} s"
+
+
+FINALITY: Final = "finality"
+"""The subject of the alarm: there is one chain."""
+
+
+def lag_finding(lag: Lag, most: Lag) -> Finding | None:
+    """A lag beyond either figure; critical when five times beyond."""
+    if not lag.exceeds(most):
+        return None
+    severity = Severity.CRITICAL if lag.exceeds(most, times=_DIRE_TIMES) else Severity.WARNING
+    return Finding(RiskKind.FINALITY_LAG, FINALITY, f"{lag} behind the head", f"at most {most}", severity)
+
+
+@dataclass(frozen=True, slots=True)
+class LagWatch:
+    """Since when the lag is beyond its limits, by the watcher's own steady clock; None while it is within."""
+
+    since_seconds: float | None = None
+
+    def after(self, found: Finding | None, *, at_seconds: float) -> "LagWatch":
+        if found is None:
+            return LagWatch()
+        return self if self.since_seconds is not None else LagWatch(at_seconds)
+
+    def lasts(self, *, at_seconds: float, lasting_seconds: float) -> bool:
+        """Whether it has been beyond for so long that somebody should know."""
+        return self.since_seconds is not None and at_seconds - self.since_seconds >= lasting_seconds

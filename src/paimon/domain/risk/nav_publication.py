@@ -1,0 +1,66 @@
+"""When NAV may be published: never while a material difference between books and chain is open. Source: decisions,
+"Differences".
+
+A difference of an amount is material from so many basis points of net assets on (1 by default); shares count at NAV and
+tokens at their price. Any other difference is one of a status (who owns a request, how it stands, who holds a role,
+whether something is paused), and each of those is material. So is an amount we cannot value: doubt withholds.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, NavPerShare, RawAmount, Rounding, divide
+from paimon.domain.risk.discrepancy import Difference
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+
+MATERIAL: Final = Bps(1)
+"""Of net assets: what a difference amounts to from here on withholds NAV, unless the settings say otherwise."""
+
+_AMOUNTS: Final = ("redemption liability", "grossAmount", "management fees", "performance fees", "redemption fees", "fees ever")
+_SHARES: Final = ("supply", "shares")
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What differences are measured by: the fund's figures at the comparison's block."""
+
+    net_assets: RawAmount
+    nav_per_share: NavPerShare
+    tokens: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Price (1e18) and decimals of each token by its checksummed address; of the vault's asset 1 and 0."""
+
+    @classmethod
+    def of(cls, snapshot: FundSnapshot) -> Self:
+        priced = {checksum(each.token): (int(each.price), each.decimals) for each in snapshot.assets if each.price is not None}
+        return cls(snapshot.net_assets, snapshot.nav_per_share, priced | {checksum(snapshot.asset): (1, 0)})
+
+
+def value_of(difference: Difference, worth: Worth) -> RawAmount | None:
+    """What the difference amounts to in the vault's asset, rounded up; None for one of a status, or of unknown worth."""
+    if not (difference.book.isdecimal() and difference.chain.isdecimal()):
+        return None
+    gap = abs(int(difference.book) - int(difference.chain))
+    subject, _, address = difference.subject.partition(" of 0x")
+    if subject == "vault's balance" and (priced := worth.tokens.get("0x" + address)) is not None:
+        return RawAmount(divide(gap * priced[0], 10 ** priced[1], rounding=Rounding.UP))
+    if subject.endswith(_AMOUNTS):
+        return RawAmount(gap)
+    if subject.endswith(_SHARES):
+        return RawAmount(divide(gap * worth.nav_per_share, WAD, rounding=Rounding.UP))
+    return None
+
+
+def material(differences: Iterable[Difference], worth: Worth, *, threshold: Bps) -> list[Difference]:
+    """Those for which publishing is refused. Small amounts are added up: many small ones are not a small difference."""
+    valued = [(each, value_of(each, worth)) for each in differences]
+    total = sum(value for _, value in valued if value is not None)
+    amounts_count = total > 0 and total * BPS_ONE >= worth.net_assets * threshold
+    return [each for each, value in valued if value is None or (amounts_count and value > 0)]
+
+
+def reason(differences: list[Difference]) -> str:
+    """Why a point is withheld, in a line: the first difference with both numbers, and how many more there are."""
+    more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
+    return f"material difference: {differences[0]}{more}"

@@ -1,0 +1,80 @@
+"""Several calls in one Safe transaction, all or none: the bytes MultiSendCallOnly takes, written and read strictly.
+
+The Safe runs MultiSend by delegatecall, in its own name; that library is the only thing ever trusted so far, and the
+"call only" one, for the other lets each inner call be a delegatecall again. Source: Safe 1.4.1, `MultiSendCallOnly`.
+
+    each call   operation (1 byte, 0) ‖ to (20) ‖ value (32) ‖ length of data (32) ‖ data
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from eth_utils.crypto import keccak
+
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.safe_transaction import Operation, SafeTransaction, word
+
+_SELECTOR: Final = bytes(keccak(text="multiSend(bytes)")[:4])
+_HEAD: Final = 1 + 20 + 32 + 32
+
+
+class UnreadableBatch(ValueError):
+    """Call data that is no batch of plain calls, whole and with nothing left over."""
+
+
+class ForeignDelegatecall(ValueError):
+    """The Safe would run someone else's code in its own name."""
+
+
+def encode_batch(calls: Sequence[Call]) -> bytes:
+    """The call data of `multiSend`."""
+    packed = b"".join(b"\0" + call.to + word(call.value_wei) + word(len(call.data)) + call.data for call in calls)
+    return _SELECTOR + word(32) + word(len(packed)) + packed + bytes(-len(packed) % 32)
+
+
+def decode_batch(data: bytes) -> tuple[Call, ...]:
+    """The calls in it.
+
+    Raises:
+        UnreadableBatch: also for bytes that would not be written so, for they could be read in two ways.
+    """
+    if data[:4] != _SELECTOR:
+        raise UnreadableBatch("a batch is a call of multiSend(bytes)")
+    packed = data[68 : 68 + int.from_bytes(data[36:68])]
+    calls: list[Call] = []
+    while packed:
+        if len(packed) < _HEAD or packed[0] != Operation.CALL:
+            raise UnreadableBatch(f"call {len(calls) + 1} of the batch is cut short, or no plain call")
+        end = _HEAD + int.from_bytes(packed[53:_HEAD])
+        calls.append(Call(Address(packed[1:21]), packed[_HEAD:end], RawAmount(int.from_bytes(packed[21:53]))))
+        packed = packed[end:]
+    if encode_batch(calls) != data:
+        raise UnreadableBatch("the batch carries bytes that its calls do not explain")
+    return tuple(calls)
+
+
+def transaction_of(calls: Sequence[Call], nonce: int, *, multi_send: Address) -> SafeTransaction:
+    """One call as it is, several through MultiSend. Raises ValueError for none."""
+    if not calls:
+        raise ValueError("a Safe transaction makes at least one call")
+    if len(calls) == 1:
+        return SafeTransaction(calls[0], Operation.CALL, nonce)
+    return SafeTransaction(Call(multi_send, encode_batch(calls)), Operation.DELEGATECALL, nonce)
+
+
+def calls_of(call: Call, operation: Operation, *, multi_send: Address) -> tuple[Call, ...]:
+    """What the Safe would really call.
+
+    Raises:
+        ForeignDelegatecall: a delegatecall to anything but the trusted MultiSend, or with value.
+        UnreadableBatch.
+    """
+    if operation is Operation.CALL:
+        return (call,)
+    if call.to != multi_send or call.value_wei:
+        raise ForeignDelegatecall(
+            f"a delegatecall to {checksum(call.to)} would run foreign code as the Safe; only {checksum(multi_send)} may"
+        )
+    return decode_batch(call.data)

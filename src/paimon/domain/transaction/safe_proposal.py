@@ -1,0 +1,128 @@
+"""A proposed Safe transaction, from its first signature to what became of its nonce.
+
+    COLLECTING ⇄ READY ──► EXECUTING ──► EXECUTED · FAILED
+        └─────────┴──► EXPIRED      our own end: signatures themselves never expire
+    every state of these ──► EXECUTED · FAILED · REJECTED · SUPERSEDED, by what the chain shows at its nonce
+
+The chain decides: whatever was executed at the proposal's nonce, by whomever, ends it. Before that a proposal is as many
+signatures as *present* owners have given; an owner who was replaced counts no longer, and one who comes back counts again.
+An expired proposal is not dead: who has its signatures can execute it until its nonce is used, so a rejection at the same
+nonce is what kills it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from paimon.domain.kernel.chain import Address, Hash32
+
+
+class Outcome(StrEnum):
+    """What became of a proposal, by what was executed at its nonce."""
+
+    EXECUTED = "executed"
+    FAILED = "failed"  # the nonce is used, the call failed
+    REJECTED = "rejected"  # the rejection was executed in its place
+    SUPERSEDED = "superseded"  # something else was
+
+
+class ProposalStatus(StrEnum):
+    COLLECTING = "collecting"
+    READY = "ready"
+    EXECUTING = "executing"
+    EXPIRED = "expired"
+    EXECUTED = "executed"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+class ProposalClosed(Exception):
+    """The proposal takes no more signatures: its nonce is used, or its time is over."""
+
+
+class NotASafeOwner(Exception):
+    """This wallet does not own the Safe at the final block."""
+
+
+class AlreadySigned(Exception):
+    """An owner signs once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SafeView:
+    """A Safe as it was at one block."""
+
+    owners: tuple[Address, ...]
+    threshold: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Whose consent counts now, whose is missing, and whose was given by somebody who is no owner any more."""
+
+    counting: tuple[Address, ...]
+    missing: tuple[Address, ...]
+    void: tuple[Address, ...]
+    threshold: int
+
+    @property
+    def is_reached(self) -> bool:
+        return len(self.counting) >= self.threshold
+
+
+def tally(signers: Iterable[Address], safe: SafeView) -> Tally:
+    given = frozenset(signers)
+    return Tally(
+        counting=tuple(each for each in safe.owners if each in given),
+        missing=tuple(each for each in safe.owners if each not in given),
+        void=tuple(sorted(given - frozenset(safe.owners))),
+        threshold=safe.threshold,
+    )
+
+
+def status_of(
+    outcome: Outcome | None, counted: Tally, *, is_executing: bool, expires_at: datetime, now: datetime
+) -> ProposalStatus:
+    """What the proposal is now. `is_executing`: a transaction of ours that executes it is on its way."""
+    if outcome is not None:
+        return ProposalStatus(outcome)
+    if is_executing:
+        return ProposalStatus.EXECUTING
+    if now >= expires_at:
+        return ProposalStatus.EXPIRED
+    return ProposalStatus.READY if counted.is_reached else ProposalStatus.COLLECTING
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a Safe executed at one nonce, by its own event."""
+
+    hash: Hash32
+    succeeded: bool
+    tx_hash: Hash32
+
+
+class MissingExecutions(Exception):
+    """The node's logs do not explain the Safe's nonce: they are not complete yet, and nothing may be concluded."""
+
+
+def by_nonce(executions: Iterable[Execution], *, before: int, now: int) -> dict[int, Execution]:
+    """Executions in the order of the chain, each with the nonce it used: a Safe uses one for each, and only so.
+
+    Raises:
+        MissingExecutions.
+    """
+    found = tuple(executions)
+    if len(found) != now - before:
+        raise MissingExecutions(f"the Safe's nonce went from {before} to {now}, and {len(found)} executions are logged")
+    return {before + place: each for place, each in enumerate(found)}
+
+
+def outcome_of(proposed: Hash32, executed: Execution, *, rejection: Hash32) -> Outcome:
+    """What a proposal became when `executed` used its nonce; `rejection` is the hash of the rejection there."""
+    if executed.hash == proposed:
+        return Outcome.EXECUTED if executed.succeeded else Outcome.FAILED
+    return Outcome.REJECTED if executed.hash == rejection else Outcome.SUPERSEDED

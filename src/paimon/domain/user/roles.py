@@ -1,0 +1,59 @@
+"""People of the back office and what their off-chain role lets them do. Source: docs/fund.md, "People and permissions"."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from paimon.domain.kernel.chain import Address
+
+
+class UserRole(StrEnum):
+    """super_admin ⊃ admin ⊃ operator ⊃ viewer."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    SUPER_ADMIN = "super_admin"
+
+    def includes(self, other: "UserRole") -> bool:
+        ranks = tuple(UserRole)
+        return ranks.index(self) >= ranks.index(other)
+
+
+class Permission(StrEnum):
+    READ = "read"
+    SETTLE = "settle"
+    HANDLE_RISK = "handle_risk"
+    REPLAY_REACTIONS = "replay_reactions"
+    DECIDE_APPROVAL = "decide_approval"
+    HANDLE_TRANSACTIONS = "handle_transactions"
+    CARRY_OUT_PLAN = "carry_out_plan"
+    ADMINISTER_FUND = "administer_fund"
+    HANDLE_QUARANTINE = "handle_quarantine"
+    MANAGE_USERS = "manage_users"
+
+
+LEAST_ROLE: Final[dict[Permission, UserRole]] = {
+    Permission.READ: UserRole.VIEWER,
+    Permission.SETTLE: UserRole.OPERATOR,
+    Permission.HANDLE_RISK: UserRole.OPERATOR,
+    Permission.REPLAY_REACTIONS: UserRole.OPERATOR,
+    Permission.DECIDE_APPROVAL: UserRole.ADMIN,
+    Permission.HANDLE_TRANSACTIONS: UserRole.ADMIN,
+    Permission.CARRY_OUT_PLAN: UserRole.OPERATOR,
+    Permission.ADMINISTER_FUND: UserRole.ADMIN,
+    Permission.HANDLE_QUARANTINE: UserRole.ADMIN,
+    Permission.MANAGE_USERS: UserRole.SUPER_ADMIN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Someone who may sign in: a wallet with a role."""
+
+    address: Address
+    role: UserRole
+    name: str
+
+    def may(self, permission: Permission) -> bool:
+        return self.role.includes(LEAST_ROLE[permission])

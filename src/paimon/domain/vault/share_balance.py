@@ -1,0 +1,61 @@
+"""Who holds how many shares, and how many of them are locked in open redemptions.
+
+Locked shares are held by the vault itself while they are locked (deployed behaviour 9): a holder's `shares` are those
+still in the wallet, `locked_shares` those the vault keeps for them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from paimon.domain.events import FundEvent, SharesBurned, SharesLocked, SharesUnlocked, Transfer
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum
+from paimon.domain.kernel.units import RawAmount
+
+
+class Movement(NamedTuple):
+    """A signed change of one holder's position, in raw shares."""
+
+    holder: Address
+    shares: int = 0
+    locked_shares: int = 0
+
+
+ShareEvent = Transfer | SharesLocked | SharesUnlocked | SharesBurned
+
+
+def movements(event: FundEvent) -> list[Movement]:
+    """What one event changes. Mint and burn move supply, which is the sum over all holders."""
+    match event:
+        case Transfer(from_=sender, to=receiver, value=value):
+            steps = [Movement(sender, shares=-value), Movement(receiver, shares=value)]
+            return [each for each in steps if each.holder != ZERO_ADDRESS]
+        case SharesLocked(owner=owner, shares=shares):
+            return [Movement(owner, locked_shares=shares)]
+        case SharesUnlocked(owner=owner, shares=shares) | SharesBurned(owner=owner, shares=shares):
+            return [Movement(owner, locked_shares=-shares)]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One holder's position, in raw shares."""
+
+    holder: Address
+    shares: RawAmount = RawAmount(0)
+    locked_shares: RawAmount = RawAmount(0)
+    since: datetime | None = None  # when the first shares came; leaving and coming back does not change it
+
+    def after(self, movement: Movement) -> "Holding":
+        """Raises InapplicableEvent when shares would leave that were never there."""
+        shares = self.shares + movement.shares
+        locked = self.locked_shares + movement.locked_shares
+        if shares < 0 or locked < 0:
+            what, have, leaving = (
+                ("shares", self.shares, -movement.shares)
+                if shares < 0
+                else ("locked shares", self.locked_shares, -movement.locked_shares)
+            )
+            raise InapplicableEvent(f"{leaving} {what} leave {checksum(self.holder)}, which is recorded with {have}")
+        return Holding(self.holder, RawAmount(shares), RawAmount(locked), self.since)

@@ -1,0 +1,60 @@
+"""The market beside a running demo: one action every few seconds, signed, in the blocks the chain makes by itself.
+
+It looks at the chain before every action, since the house and its people act there too.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from paimon_devkit.market.config import MarketConfig
+from paimon_devkit.market.generator import Market
+from paimon_devkit.market.observe import Observer
+from paimon_devkit.market.opening import open_market
+from paimon_devkit.market.stage import Stage
+from paimon_devkit.market.summary import Outcome, Summary
+from paimon_devkit.market.world import DAY
+
+Tell = Callable[[Outcome], None]
+
+LEFT_TO_THE_HOUSE: Final = MarketConfig(approvals_left_bps=5_000, settlements_left_bps=5_000)
+
+
+class LiveMarket:
+    """`summary` is true at every moment, also after an interruption."""
+
+    def __init__(self, stage: Stage, *, seed: int, config: MarketConfig = LEFT_TO_THE_HOUSE) -> None:
+        self.summary = Summary(seed)
+        self._stage = stage
+        self._config = replace(config, passes_time=False)
+
+    def run(
+        self,
+        *,
+        every_seconds: float,
+        speed: int,
+        tell: Tell,
+        actions: int | None = None,
+        days: int | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """An action, then `every_seconds` of rest, in which `speed` times as much passes on the fund; without end unless a
+        number of actions or of the fund's days is given. Raises MarketError."""
+        began = time.monotonic()
+        open_market(self._stage, signed=True)
+        observer = Observer(self._stage.node, self._stage.venue)
+        market = Market(self.summary.seed, observer.look(), self._config)
+        started_at = market.world.now
+        while not self._is_over(actions, days):
+            outcome = self._stage.perform(market.next())
+            self.summary.count(outcome)
+            tell(outcome)
+            pause(every_seconds)
+            if speed > 1:
+                self._stage.node.call("evm_increaseTime", int(every_seconds * (speed - 1)))
+            market.world = observer.look()
+            self.summary.note(self._stage, fund_seconds=market.world.now - started_at, seconds=time.monotonic() - began)
+
+    def _is_over(self, actions: int | None, days: int | None) -> bool:
+        return bool((actions and self.summary.actions >= actions) or (days and self.summary.fund_seconds >= days * DAY))

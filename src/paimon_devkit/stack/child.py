@@ -1,0 +1,203 @@
+"""One child process: how it is described, started, asked to stop and killed, and where its output goes.
+
+A child leads its own session, so a signal to its process group reaches its own children too (Celery's workers) and
+Ctrl-C in the terminal reaches only the supervisor, which then stops everybody in order. It starts through launch.py,
+which makes the kernel end it when *the thread that spawned it* ends: spawn from a thread that lives as long as the
+child may.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO, Protocol
+
+from paimon_devkit.stack.errors import ChildFailed
+
+_LAUNCHER = Path(__file__).with_name("launch.py")
+_TAIL_BYTES = 16_384
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class RunAs:
+    """The user a child runs as; only root may ask for another than itself."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """What to run and how to treat it.
+
+    `env` is the whole environment (None: inherit ours). `before` runs before every spawn, restarts included; what it
+    raises counts as a failed start. `after` runs when a process has ended, whatever way. `ready` is asked again and
+    again until True, must answer within about a second, and may finish the start (the chain moves its clock there);
+    an OSError from it means "not yet". `stop_signal` goes to the leader alone, the group is killed after
+    `grace_seconds`. `death_signal` is what the kernel sends if we die without a word.
+    """
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] | None = None
+    ready: Callable[[], bool] | None = None
+    restart: bool = True
+    cwd: Path | None = None
+    run_as: RunAs | None = None
+    before: Callable[[], None] | None = None
+    after: Callable[[], None] | None = None
+    ready_seconds_max: float = 30.0
+    stop_signal: signal.Signals = signal.SIGTERM
+    grace_seconds: float = 10.0
+    death_signal: signal.Signals = signal.SIGKILL
+
+
+class Watch(Protocol):
+    """Who else wants to know which process groups are alive (the guard)."""
+
+    def add(self, pid: int, stop_signal: signal.Signals) -> None:
+        """A group has started."""
+
+    def remove(self, pid: int) -> None:
+        """A group has ended."""
+
+
+class Child:
+    """At most one running process of a spec. Not thread-safe, except `kill` and `pid`."""
+
+    def __init__(self, spec: ChildSpec, logs: Path, watch: Watch | None = None) -> None:
+        self.spec = spec
+        self.log_path = logs / f"{spec.name}.log"
+        self._watch = watch
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_rotated = False
+
+    @property
+    def pid(self) -> int | None:
+        """The leader's pid, None before the first spawn and after the end was noticed."""
+        return self._process.pid if self._process is not None else None
+
+    def spawn(self) -> None:
+        """Start the process; returns before it is ready. Raises what `before` raises."""
+        if self.spec.before is not None:
+            self.spec.before()
+        spec = self.spec
+        user = f"{spec.run_as.uid}:{spec.run_as.gid}" if spec.run_as else "-"
+        with self._open_log() as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-I", "-S", str(_LAUNCHER)),
+                    *(str(int(spec.death_signal)), str(os.getpid()), user, "--"),
+                    *spec.argv,
+                ],
+                env=None if spec.env is None else dict(spec.env),
+                cwd=spec.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        if self._watch is not None:
+            self._watch.add(self._process.pid, spec.stop_signal)
+
+    def poll(self) -> int | None:
+        """The exit code (negative: the signal) once it has ended, else None. What it left behind is killed."""
+        if self._process is None or (code := self._process.poll()) is None:
+            return None
+        self._finish(self._process)
+        return code
+
+    def is_ready(self) -> bool:
+        """Ask the spec's probe once."""
+        if self.spec.ready is None:
+            return True
+        try:
+            return self.spec.ready()
+        except OSError:
+            return False
+
+    def start(self) -> None:
+        """Spawn and wait until ready, for use without a supervisor. Raises ChildFailed with the log's last lines."""
+        self.spawn()
+        deadline = time.monotonic() + self.spec.ready_seconds_max
+        while not self.is_ready():
+            if (code := self.poll()) is not None:
+                raise ChildFailed(self.explain(f"{self.spec.name} {describe_exit(code)} while starting"))
+            if time.monotonic() > deadline:
+                self.stop()
+                raise ChildFailed(self.explain(f"{self.spec.name} was not ready after {self.spec.ready_seconds_max:g} s"))
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self, hurry: Event | None = None) -> None:
+        """Ask to stop, wait, then kill the group. `hurry`, once set, ends the waiting. Does nothing when not running."""
+        process = self._process
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.send_signal(self.spec.stop_signal)
+        deadline = time.monotonic() + self.spec.grace_seconds
+        while process.poll() is None and time.monotonic() < deadline and not (hurry is not None and hurry.is_set()):
+            time.sleep(_POLL_SECONDS)
+        self._finish(process)
+
+    def kill(self) -> int:
+        """SIGKILL for the whole group, as a fault would; returns the leader's pid. Raises ChildFailed if not running."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            raise ChildFailed(f"{self.spec.name} is not running")
+        _kill_group(process.pid)
+        return process.pid
+
+    def explain(self, headline: str, lines_max: int = 20) -> str:
+        """The headline, where the log is, and its last lines."""
+        lines = "\n".join(f"    {line}" for line in self.last_lines(lines_max))
+        return f"{headline}; the end of {self.log_path}:\n{lines or '    (empty)'}"
+
+    def last_lines(self, lines_max: int) -> list[str]:
+        """The last lines of this child's log, at most 16 KiB."""
+        try:
+            with self.log_path.open("rb") as log:
+                log.seek(max(log.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
+                return log.read().decode(errors="replace").splitlines()[-lines_max:]
+        except FileNotFoundError:
+            return []
+
+    def _open_log(self) -> BinaryIO:
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._log_rotated and self.log_path.exists():
+            self.log_path.replace(self.log_path.with_suffix(".log.1"))
+        self._log_rotated = True  # restarts append: the reason of the last death stays readable
+        return self.log_path.open("ab")
+
+    def _finish(self, process: subprocess.Popen[bytes]) -> None:
+        _kill_group(process.pid)
+        process.wait()
+        if self._watch is not None:
+            self._watch.remove(process.pid)
+        self._process = None
+        if self.spec.after is not None:
+            self.spec.after()
+
+
+def describe_exit(code: int) -> str:
+    """An exit code as words: `ended with code 1`, `was killed by SIGKILL`."""
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
+def _kill_group(pid: int) -> None:
+    # A child is its group's leader, and the group keeps its number while any member lives.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,125 @@
+"""The demo's people at the API: they sign in with their wallet and sign their decisions, like anyone."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+from eth_account.messages import encode_defunct, encode_typed_data
+from eth_account.signers.local import LocalAccount
+
+from paimon_devkit.stack.errors import DemoError
+
+_ATTEMPTS: Final = 20
+_PAUSE_SECONDS: Final = 0.5
+
+
+class ApiRefused(DemoError):
+    """The API answered with an error."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{code} ({status}): {message}")
+        self.status = status
+        self.code = code
+
+
+class ApiClient:
+    """One person's session with the API. Use as an async context manager."""
+
+    def __init__(self, base_url: str, account: LocalAccount) -> None:
+        self._base = f"{base_url}/api/v1"
+        self._account = account
+        self._token: str | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, path: str, **params: str | int) -> Any:
+        """The `data` of a GET. Raises ApiRefused."""
+        return await self._signed_in("GET", path, params=params)
+
+    async def find(self, path: str) -> Any | None:
+        """The `data` of a GET, None where there is nothing (yet). Raises ApiRefused for anything else."""
+        try:
+            return await self.get(path)
+        except ApiRefused as error:
+            if error.status != 404:
+                raise
+            return None
+
+    async def post(self, path: str, body: dict[str, Any]) -> Any:
+        """The `data` of a POST. Raises ApiRefused."""
+        return await self._signed_in("POST", path, json=body)
+
+    async def decide(self, ticket_id: str, verdict: str, reason: str = "") -> Any:
+        """Sign a decision over exactly what the ticket shows, and hand it in. `verdict` is "approve" or "reject"."""
+        signing = (await self.get(f"/approvals/{ticket_id}"))["signing"]
+        if signing is None:
+            raise DemoError(f"ticket {ticket_id} takes no more decisions")
+        document = signing[verdict]
+        document["message"]["reason"] = reason
+        signature = self._account.sign_message(encode_typed_data(full_message=document)).signature
+        message = document["message"]
+        return await self.post(
+            f"/approvals/{ticket_id}/{verdict}",
+            {
+                "nonce": message["nonce"],
+                "expiresAt": message["expiresAt"],
+                "reason": reason,
+                "signature": "0x" + signature.hex().removeprefix("0x"),
+            },
+        )
+
+    async def sign_in(self) -> str:
+        """A fresh access token for this person. Raises ApiRefused."""
+        self._token = await self._sign_in()
+        return self._token
+
+    async def _signed_in(self, method: str, path: str, **options: Any) -> Any:
+        if self._token is None:
+            self._token = await self._sign_in()
+        try:
+            return await self._ask(method, path, **options)
+        except ApiRefused as error:
+            if error.code != "AUTH_EXPIRED":
+                raise
+            self._token = await self._sign_in()
+            return await self._ask(method, path, **options)
+
+    async def _sign_in(self) -> str:
+        challenge = await self._ask("POST", "/auth/challenge", json={"address": self._account.address})
+        signature = self._account.sign_message(encode_defunct(text=challenge["message"])).signature
+        answer = await self._ask(
+            "POST",
+            "/auth/verify",
+            json={"message": challenge["message"], "signature": "0x" + signature.hex().removeprefix("0x")},
+        )
+        return str(answer["accessToken"])
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        """One request; an API that is away or answers 503 is asked again for a while."""
+        if self._session is None:
+            raise RuntimeError("ApiClient is used outside its `async with` block")
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with self._session.request(method, self._base + path, headers=headers, **options) as response:
+                    answer = await response.json()
+                if response.status != 503 or attempt == _ATTEMPTS:
+                    break
+            except (aiohttp.ClientConnectionError, TimeoutError) as error:
+                if attempt == _ATTEMPTS:
+                    raise DemoError(f"the API at {self._base} does not answer: is `paimon demo` running?") from error
+            await asyncio.sleep(_PAUSE_SECONDS)
+        if answer.get("success"):
+            return answer["data"]
+        problem = answer["error"]
+        raise ApiRefused(response.status, problem["code"], problem["message"])

@@ -1,0 +1,181 @@
+"""Sending many transactions to a young chain quickly: sign ahead with explicit nonces, then wait for all receipts at once.
+
+For deploying the test fund only. The product's own sending path is `application/transactions`.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self, cast
+
+from eth_abi.abi import encode
+from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress, HexStr
+from hexbytes import HexBytes
+from requests import Session
+from web3 import Web3
+from web3.exceptions import ContractLogicError, TransactionNotFound
+from web3.types import Nonce, RPCEndpoint, TxParams, TxReceipt
+from web3.utils.address import get_create_address
+
+from paimon.infrastructure.blockchain.abi import ContractAbi
+from paimon_devkit.stack.errors import DemoError
+
+CALL_GAS: Final = 1_500_000
+"""Generous for any call of the fund, so that nothing has to be estimated before its predecessor is mined."""
+DEPLOY_GAS: Final = 6_000_000
+
+_RECEIPT_SECONDS_MAX: Final = 60.0
+_RECEIPT_POLL_SECONDS: Final = 0.1
+
+
+class TransactionFailed(DemoError):
+    """A transaction reverted or was not mined; says which, and the contract's reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract, as `contracts/compile.mjs` writes it."""
+
+    name: str
+    items: Sequence[Mapping[str, Any]]
+    bytecode: bytes
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        content = json.loads(path.read_text())
+        return cls(content["contractName"], content["abi"], bytes.fromhex(content["bytecode"][2:]))
+
+    def creation_code(self, *args: Any) -> bytes:
+        """The bytecode with the constructor's arguments behind it."""
+        inputs = [each for item in self.items if item["type"] == "constructor" for each in item["inputs"]]
+        return self.bytecode + encode([each["type"] for each in inputs], args)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    what: str
+    hash: HexBytes
+    call: TxParams
+
+
+class Chain:
+    """One endpoint, the artifacts, and what has been sent but not yet confirmed. Use it in a `with`."""
+
+    def __init__(self, rpc_url: str, artifacts: Path) -> None:
+        self._session = Session()
+        self._provider = Web3.HTTPProvider(rpc_url, session=self._session)
+        self.web3 = Web3(self._provider)
+        self.id = self.web3.eth.chain_id
+        self.artifacts = {path.stem: Artifact.load(path) for path in sorted(artifacts.glob("*.json"))}
+        self._abis = {name: ContractAbi(artifact.items) for name, artifact in self.artifacts.items()}
+        self._reasons = ContractAbi(_errors_of(self.artifacts.values()))
+        self._fees = _fees(self.web3)
+        self._nonces: dict[ChecksumAddress, Nonce] = {}
+        self._sent: list[_Sent] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def request(self, method: str, params: list[Any]) -> None:
+        """A raw request of the node's own kind, such as `anvil_setBalance`."""
+        answer = self._provider.make_request(RPCEndpoint(method), params)
+        if "error" in answer:
+            raise TransactionFailed(f"{method} was refused: {answer['error']}")
+
+    def read(self, contract: str, address: ChecksumAddress, function: str, *args: Any) -> Any:
+        """One call at the latest block."""
+        abi = self._abis[contract]
+        answer = self.web3.eth.call({"to": address, "data": HexBytes(abi.encode_call(function, *args))})
+        return abi.decode_result(function, bytes(answer))
+
+    def deploy(self, sender: LocalAccount, contract: str, *args: Any) -> ChecksumAddress:
+        """Send the creation; its address is known already, since the nonce decides it."""
+        address = get_create_address(sender.address, self._next_nonce(sender.address))
+        data = HexBytes(self.artifacts[contract].creation_code(*args))
+        self._send(sender, f"deploy {contract}", {"data": data, "gas": DEPLOY_GAS})
+        return address
+
+    def call(self, sender: LocalAccount, contract: str, address: ChecksumAddress, function: str, *args: Any) -> None:
+        data = HexBytes(self._abis[contract].encode_call(function, *args))
+        self._send(sender, f"{contract}.{function}", {"to": address, "data": data, "gas": CALL_GAS})
+
+    def require_accepted(
+        self, sender: LocalAccount, contract: str, address: ChecksumAddress, function: str, *args: Any
+    ) -> None:
+        """Raises TransactionFailed, with the contract's reason, when the call would be refused now."""
+        data = HexBytes(self._abis[contract].encode_call(function, *args))
+        try:
+            self.web3.eth.call({"from": sender.address, "to": address, "data": data})
+        except ContractLogicError as error:
+            raise TransactionFailed(f"{contract}.{function} would be refused: {self._explain(error)}") from error
+
+    def pay(self, sender: LocalAccount, to: ChecksumAddress, amount_wei: int) -> None:
+        self._send(sender, f"pay {to}", {"to": to, "value": Web3.to_wei(amount_wei, "wei"), "gas": 21_000})
+
+    def confirm(self) -> list[TxReceipt]:
+        """Wait until everything sent is mined.
+
+        Raises:
+            TransactionFailed: one reverted or is not mined in time.
+        """
+        sent, self._sent = self._sent, []
+        deadline = time.monotonic() + _RECEIPT_SECONDS_MAX
+        return [self._receipt(each, deadline) for each in sent]
+
+    def _send(self, sender: LocalAccount, what: str, fields: TxParams) -> None:
+        nonce = self._next_nonce(sender.address)
+        frame: TxParams = {"type": 2, "chainId": self.id, "nonce": nonce, "value": Web3.to_wei(0, "wei")}
+        signed = sender.sign_transaction(cast(dict[str, Any], {**frame, **self._fees, **fields}))
+        self.web3.eth.send_raw_transaction(signed.raw_transaction)
+        self._nonces[sender.address] = Nonce(nonce + 1)
+        call: TxParams = {"from": sender.address, **fields}
+        self._sent.append(_Sent(what, signed.hash, call))
+
+    def _next_nonce(self, address: ChecksumAddress) -> Nonce:
+        if address not in self._nonces:
+            self._nonces[address] = self.web3.eth.get_transaction_count(address, "pending")
+        return self._nonces[address]
+
+    def _receipt(self, sent: _Sent, deadline: float) -> TxReceipt:
+        while True:
+            try:
+                receipt = self.web3.eth.get_transaction_receipt(sent.hash)
+                break
+            except TransactionNotFound as error:
+                if time.monotonic() > deadline:
+                    raise TransactionFailed(
+                        f"{sent.what} was not mined within {_RECEIPT_SECONDS_MAX:g} s: {sent.hash.to_0x_hex()}"
+                    ) from error
+                time.sleep(_RECEIPT_POLL_SECONDS)
+        if receipt["status"] != 1:
+            raise TransactionFailed(f"{sent.what} failed in block {receipt['blockNumber']}: {self._reason(sent, receipt)}")
+        return receipt
+
+    def _reason(self, sent: _Sent, receipt: TxReceipt) -> str:
+        """What the call says when repeated on the state after its block: nearly always what it said inside it."""
+        try:
+            self.web3.eth.call(sent.call, receipt["blockNumber"])
+        except ContractLogicError as error:
+            return self._explain(error)
+        return "it would succeed now, so it came too early in its block or ran out of gas"
+
+    def _explain(self, error: ContractLogicError) -> str:
+        data = error.data
+        return self._reasons.explain_revert(bytes(HexBytes(HexStr(data))) if isinstance(data, str) else None)
+
+
+def _errors_of(artifacts: Iterable[Artifact]) -> list[Mapping[str, Any]]:
+    return [item for artifact in artifacts for item in artifact.items if item["type"] == "error"]
+
+
+def _fees(web3: Web3) -> TxParams:
+    """Room for the base fee to double, since dozens of transactions are signed against one reading of it."""
+    tip = web3.eth.max_priority_fee
+    base = web3.eth.get_block("latest").get("baseFeePerGas", Web3.to_wei(0, "wei"))
+    return {"maxPriorityFeePerGas": tip, "maxFeePerGas": Web3.to_wei(2 * base + tip, "wei")}

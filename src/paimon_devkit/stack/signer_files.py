@@ -1,0 +1,79 @@
+"""The demo's signer: keystores for its keys, their passwords, its policy file and its spend ledger, made once and kept."""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from eth_account.signers.local import LocalAccount
+from pydantic import SecretStr
+
+from paimon.gateway.signer.ledger import Ledger
+from paimon.gateway.signer.policy import MOVING, ContractsTable, KeyTable, SignableFunction, SignerPolicy
+from paimon.gateway.signer.policy_text import write_policy
+from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.keys.keystore import create_keystore
+from paimon_devkit.stack.secretfile import passwords, write_private
+
+_SOCKET_PATH_MAX: Final = 100
+"""The kernel allows 107 bytes; a draft's suffix must fit too."""
+
+_SCRYPT_COST: Final = 2**12
+"""Cheap on purpose: these keys are made up for a demo, and the signer starts often."""
+
+_MAY: Final = {
+    "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
+    "approver": frozenset({SignableFunction.APPROVE, SignableFunction.REJECT}),
+    "hot": MOVING,
+}
+_LIMITS: Final = {"hot": {"plan_limit": 10_000, "day_limit": 500_000}}
+
+
+def write_signer_files(
+    folder: Path, *, accounts: Mapping[str, LocalAccount], chain_id: int, rpc_url: str, fund: FundAddresses
+) -> Path:
+    """Keystores of these accounts, passwords, policy and ledger in `folder`; the path of the socket it will listen on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    keys = []
+    for name, account in accounts.items():
+        password_file, keystore = folder / f"{name}.password", folder / f"{name}.json"
+        if not password_file.exists():
+            write_private(password_file, passwords(folder / "passwords.json", [name])[name])
+        if not keystore.exists():
+            create_keystore(keystore, password_file, bytes(account.key), scrypt_cost=_SCRYPT_COST)
+        keys.append(
+            KeyTable(
+                name=name,
+                address=bytes.fromhex(account.address[2:]),
+                keystore=Path(keystore.name),
+                password_file=Path(password_file.name),
+                functions=_MAY[name],
+                **_LIMITS.get(name, {}),
+            )
+        )
+    policy = SignerPolicy(
+        chain_id=chain_id,
+        rpc_url=SecretStr(rpc_url),
+        socket=_socket_path(folder),
+        contracts=ContractsTable(
+            vault=fund.vault, redemption_manager=fund.redemption_manager, asset_controller=fund.asset_controller
+        ),
+        keys=tuple(keys),
+    )
+    write_policy(folder / "policy.toml", policy)
+    if not (ledger := folder / policy.ledger).exists():
+        with Ledger.open(ledger, new=True):
+            pass
+    return policy.socket
+
+
+def _socket_path(folder: Path) -> Path:
+    """In the folder; in a short private one beside it where the folder's path is too long for a socket."""
+    wished = folder / "signer.sock"
+    if len(str(wished).encode()) <= _SOCKET_PATH_MAX:
+        return wished
+    short = Path(tempfile.gettempdir()) / f"paimon-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    return short / "signer.sock"

@@ -1,0 +1,305 @@
+"""Starts the demo's processes in order, keeps them running, and takes them down together.
+
+    with Supervisor(data, on_event=print) as supervisor:
+        supervisor.start(postgres.spec())      # returns when ready, raises ChildFailed otherwise
+        supervisor.start(api_spec)
+        supervisor.wait()                      # until a signal, or raises ChildFailed when one died too often
+
+How nobody is left behind:
+
+- Ctrl-C, SIGTERM and SIGHUP become exceptions in the main thread; leaving the `with` stops all, last started first.
+  A second signal during that stop kills what is still there.
+- The kernel ends direct children when the supervisor dies by SIGKILL (launch.py, Linux), and the guard process ends
+  whole process groups in every case and on every platform (guard.py). Only the guard and the supervisor killed at the
+  same instant, on a platform without parent-death signals, leaves processes behind.
+- A process that leaves its group on purpose (setsid) is out of reach. PostgreSQL's backends do, and end by themselves
+  when their postmaster is gone.
+
+Children are spawned and watched by one thread that lives as long as the supervisor, because a parent-death signal
+follows the thread that spawned. `on_event` is called from that thread: it must be quick and must not call back.
+"""
+
+import atexit
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, Self
+
+from paimon_devkit.stack.child import Child, ChildSpec, describe_exit
+from paimon_devkit.stack.errors import ChildFailed, DemoError
+from paimon_devkit.stack.events import Event, EventKind, RestartPolicy
+from paimon_devkit.stack.lock import DataFolderLock
+from paimon_devkit.stack.watchdog import Watchdog
+
+__all__ = ["ChildSpec", "Event", "EventKind", "RestartPolicy", "Supervisor"]
+
+_TICK_SECONDS = 0.05
+_TERMINATION = (signal.SIGTERM, signal.SIGHUP)
+
+
+class _State(StrEnum):
+    DUE = "due"  # to be spawned at `due_at`
+    STARTING = "starting"  # spawned, not ready yet
+    READY = "ready"
+    ENDED = "ended"  # not to be started again
+
+
+@dataclass(slots=True)
+class _Entry:
+    child: Child
+    state: _State = _State.DUE
+    due_at: float = 0.0  # monotonic seconds
+    deadline: float = 0.0
+    deaths: deque[float] = field(default_factory=deque)
+    restarts: int = 0
+    exit_code: int | None = None
+    failure: ChildFailed | None = None
+    settled: threading.Event = field(default_factory=threading.Event)  # the first start succeeded or failed
+
+
+class Supervisor:
+    """Owner of named child processes over one data folder. Use as a context manager, from the main thread."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        policy: RestartPolicy | None = None,
+    ) -> None:
+        self.logs = data / "logs"
+        self._on_event = on_event or (lambda _event: None)
+        self._policy = policy or RestartPolicy()
+        self._data_lock = DataFolderLock(data)
+        self._watchdog = Watchdog()
+        self._entries: dict[str, _Entry] = {}
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._hurry = threading.Event()
+        self._over = threading.Event()
+        self._failure: ChildFailed | None = None
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._old_handlers: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Take the data folder (DataFolderLocked if another has it) and start watching."""
+        self._data_lock.acquire()
+        atexit.register(self.stop)
+        self._install_handlers()
+        self._watchdog.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    def start(self, spec: ChildSpec) -> None:
+        """Start a child and wait until it is ready. Order of calls is order of start; stop goes the other way round.
+
+        Raises ChildFailed, with the end of its log, when it ends or is not ready in time; then it is not tried again.
+        """
+        for _ready in self.start_together([spec]):
+            pass
+
+    def start_together(self, specs: Sequence[ChildSpec]) -> Iterator[str]:
+        """Start children that do not need each other all at once; yields each one's name, in order, when it is ready.
+
+        Raises ChildFailed as `start` does, for the first in order that failed.
+        """
+        self.check()
+        entries = {spec.name: _Entry(Child(spec, self.logs, self._watchdog)) for spec in specs}
+        with self._lock:
+            if self._closing.is_set() or not self._thread.is_alive():
+                raise DemoError("the supervisor is not running: use it as a context manager")
+            for name in entries:
+                if name in self._entries and self._entries[name].state is not _State.ENDED:
+                    raise DemoError(f"a child named {name} is running already")
+                self._entries.pop(name, None)
+            self._entries |= entries
+        self._wake.set()
+        for name, entry in entries.items():
+            while not entry.settled.wait(0.5):
+                self.check()
+            if entry.failure is not None:
+                raise entry.failure
+            yield name
+
+    def stop_child(self, name: str) -> None:
+        """Stop one child in good order; it is not restarted. Its name may be started again."""
+        with self._lock:
+            self._stop_entry(self._entries[name])
+
+    def kill(self, name: str) -> int:
+        """SIGKILL for the child's whole group, as a fault would; returns the pid killed. It is restarted as usual."""
+        return self._entries[name].child.kill()
+
+    def pid(self, name: str) -> int | None:
+        """The child's pid, None while it is down."""
+        return self._entries[name].child.pid
+
+    def is_ready(self, name: str) -> bool:
+        """Whether the child runs and has passed its probe since its last start."""
+        return self._entries[name].state is _State.READY
+
+    def exit_code(self, name: str) -> int | None:
+        """The exit code of the child's last run that ended, None before."""
+        return self._entries[name].exit_code
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often each child was started again after a death."""
+        with self._lock:
+            return {name: entry.restarts for name, entry in self._entries.items()}
+
+    @property
+    def guard_pid(self) -> int | None:
+        """The guard's pid, for fault tests."""
+        return self._watchdog.pid
+
+    def check(self) -> None:
+        """Raise ChildFailed if a child died too often and all were taken down."""
+        if self._failure is not None:
+            raise self._failure
+
+    def wait(self, seconds_max: float | None = None) -> None:
+        """Block until everything was stopped, or `seconds_max`. Raises ChildFailed when a child died too often."""
+        self._over.wait(seconds_max)
+        self.check()
+
+    def stop(self) -> None:
+        """Stop all, last started first; SIGKILL after each one's grace period. Safe to call twice."""
+        atexit.unregister(self.stop)
+        self._closing.set()
+        self._wake.set()
+        while self._thread.is_alive():
+            try:
+                self._thread.join(0.2)
+            except (KeyboardInterrupt, SystemExit):
+                self._hurry.set()  # somebody insists
+        self._restore_handlers()
+        self._data_lock.release()
+
+    # What follows runs in the watching thread.
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set() and self._failure is None:
+                self._wake.wait(_TICK_SECONDS)
+                self._wake.clear()
+                self._watchdog.revive()
+                with self._lock:
+                    for entry in list(self._entries.values()):
+                        self._step(entry)
+        except Exception as error:
+            self._failure = ChildFailed(f"the supervisor itself failed: {error!r}")
+            raise
+        finally:
+            with self._lock:
+                for entry in reversed(self._entries.values()):
+                    self._stop_entry(entry)
+            self._watchdog.stop()
+            self._over.set()
+
+    def _step(self, entry: _Entry) -> None:
+        """One look at one child: spawn what is due, notice deaths, then readiness, then lateness."""
+        now = time.monotonic()
+        match entry.state:
+            case _State.DUE if now >= entry.due_at:
+                self._spawn(entry)
+            case _State.STARTING if (code := entry.child.poll()) is not None:
+                self._on_death(entry, f"{describe_exit(code)} while starting", code)
+            case _State.STARTING if entry.child.is_ready():
+                entry.state = _State.READY
+                self._emit(entry, EventKind.READY)
+                entry.settled.set()
+            case _State.STARTING if now > entry.deadline:
+                entry.child.stop(self._hurry)
+                self._on_death(entry, f"was not ready after {entry.child.spec.ready_seconds_max:g} s", None)
+            case _State.READY if (code := entry.child.poll()) is not None:
+                self._on_death(entry, describe_exit(code), code)
+
+    def _spawn(self, entry: _Entry) -> None:
+        try:
+            entry.child.spawn()
+        except (DemoError, OSError) as error:
+            self._on_death(entry, f"could not be started: {error}", None)
+            return
+        entry.state = _State.STARTING
+        entry.deadline = time.monotonic() + entry.child.spec.ready_seconds_max
+        self._emit(entry, EventKind.STARTED, f"pid {entry.child.pid}")
+
+    def _on_death(self, entry: _Entry, how: str, code: int | None) -> None:
+        """In this order: a one-off task done, failed first start, not to be restarted, too many deaths, restart."""
+        spec = entry.child.spec
+        entry.exit_code = code
+        if not spec.restart and spec.ready is None and code == 0:
+            entry.state = _State.ENDED
+            self._emit(entry, EventKind.FINISHED, how)
+            entry.settled.set()
+            return
+        if not entry.settled.is_set():
+            entry.state = _State.ENDED
+            entry.failure = ChildFailed(entry.child.explain(f"{spec.name} {how}"))
+            self._emit(entry, EventKind.DIED, how)
+            entry.settled.set()
+            return
+        if not spec.restart:
+            entry.state = _State.ENDED
+            self._emit(entry, EventKind.FINISHED, how)
+            return
+        now = time.monotonic()
+        entry.deaths.append(now)
+        while entry.deaths[0] < now - self._policy.window_seconds:
+            entry.deaths.popleft()
+        if (count := len(entry.deaths)) > self._policy.deaths_max:
+            entry.state = _State.ENDED
+            headline = f"{spec.name} died {count} times in {self._policy.window_seconds:g} s, the last time it {how}"
+            self._failure = ChildFailed(entry.child.explain(f"{headline}: everything is stopped"))
+            self._emit(entry, EventKind.GAVE_UP, headline)
+            return
+        delay = self._policy.delay_seconds(count)
+        entry.state = _State.DUE
+        entry.due_at = now + delay
+        entry.restarts += 1
+        self._emit(entry, EventKind.DIED, f"{how}, starting again in {delay:g} s")
+
+    def _stop_entry(self, entry: _Entry) -> None:
+        if entry.child.pid is not None:
+            entry.child.stop(self._hurry)
+            self._emit(entry, EventKind.STOPPED)
+        entry.state = _State.ENDED
+        if not entry.settled.is_set():
+            entry.failure = ChildFailed(f"{entry.child.spec.name} was stopped before it was ready")
+            entry.settled.set()
+
+    def _emit(self, entry: _Entry, kind: EventKind, detail: str = "") -> None:
+        # A callback that prints fails once the terminal is gone; the watching and the stopping must go on.
+        with suppress(Exception):
+            self._on_event(Event(entry.child.spec.name, kind, detail))
+
+    # Signals: only the main thread may set handlers; elsewhere (tests) the default handling stays.
+
+    def _install_handlers(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in _TERMINATION:
+                if signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # nohup: the hang-up was meant to be ignored
+                self._old_handlers[number] = signal.signal(number, _leave)
+
+    def _restore_handlers(self) -> None:
+        while self._old_handlers:
+            number, handler = self._old_handlers.popitem()
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
