@@ -33,7 +33,7 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.derived import RedemptionRequest
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.rows.redemption import to_values
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.queue import outbox

@@ -24,7 +24,7 @@ from redis.asyncio import Redis
 
 from bench.figures import Figure
 from paimon.infrastructure.database import migrate
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon_devkit.stack.anvil import CHAIN_ID, EmbeddedChain, find_anvil
 from paimon_devkit.stack.fund import deploy_fund
 from paimon_devkit.stack.people import People

@@ -14,7 +14,9 @@ from paimon.application.approval_workflow.open_ticket import raise_if_needed
 from paimon.composition import House
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.owned import ApprovalRecord, OutboxMessage, TransactionIntent
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecord
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.infrastructure.database.sessions import Database
 

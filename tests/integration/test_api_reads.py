@@ -33,7 +33,8 @@ from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leases import try_take
 from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
-from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
 
 pytestmark = pytest.mark.integration
 

@@ -15,8 +15,8 @@ from tests.support.messages import Broker, add, relay, row
 from paimon.composition import House
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
-from paimon.infrastructure.database.models.owned import OutboxMessage
-from paimon.infrastructure.database.models.remedy import RemedyRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration

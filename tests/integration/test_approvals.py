@@ -31,7 +31,8 @@ from paimon.domain.kernel.chain import Hash32, parse_address
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.owned import ApprovalRecord, ApprovalTicket, TransactionIntent
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.settings import ApprovalRuleSettings, ApprovalSettings
 

@@ -13,7 +13,7 @@ from paimon.domain.approval.vote import decision_on, typed_data
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 
 pytestmark = pytest.mark.integration
 

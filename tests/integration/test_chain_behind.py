@@ -20,8 +20,9 @@ from paimon.composition import House, open_house
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskState, Severity
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.models.derived import Cursor
-from paimon.infrastructure.database.models.owned import Lease, OutboxMessage
-from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.lease import Lease
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration

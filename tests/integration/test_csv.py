@@ -31,9 +31,9 @@ from paimon.domain.kernel.chain import parse_address
 from paimon.domain.redemption.request import RedemptionStatus
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import RawLog
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
-from paimon.infrastructure.database.models.risk import RiskEventRow
-from paimon.infrastructure.database.models.unfinal import UnfinalLog
+from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 from paimon_devkit.stack.people import ADMIN

@@ -6,7 +6,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import InternalError, ProgrammingError
 from tests.support.rows import put, undone
 
-from paimon.infrastructure.database.models.owned import Lease
+from paimon.infrastructure.database.models.ops.lease import Lease
 from paimon.infrastructure.database.sessions import Database, NotOneStatement, create_engine
 from paimon_devkit.stack.postgres import EmbeddedPostgres
 

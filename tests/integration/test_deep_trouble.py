@@ -37,18 +37,14 @@ from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import LeaseLost, renew, try_take
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import Block, Cursor, Observation, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
-from paimon.infrastructure.database.models.owned import (
-    ApprovalTicket,
-    BookCheck,
-    Lease,
-    OutboxMessage,
-    TransactionAttempt,
-    TransactionIntent,
-    Wallet,
-)
-from paimon.infrastructure.database.models.risk import RiskEventRow
-from paimon.infrastructure.database.models.series import DailySnapshot
+from paimon.infrastructure.database.models.derived.snapshot import DailySnapshot
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicket
+from paimon.infrastructure.database.models.ops.lease import Lease
+from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import create_engine
 
 pytestmark = pytest.mark.integration

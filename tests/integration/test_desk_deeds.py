@@ -14,8 +14,8 @@ from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.redemption.request import OnChainStatus
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
 from paimon.domain.transaction.operator_action import DeedState
-from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.owned import TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
 
 pytestmark = pytest.mark.integration
 

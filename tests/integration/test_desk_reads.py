@@ -15,7 +15,7 @@ from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.gateway.cli.desk import wallet_line
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 
 pytestmark = pytest.mark.integration
 

@@ -21,7 +21,7 @@ from paimon.infrastructure.blockchain.finality import Tagged
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.models.derived import Block, Cursor, RawLog
-from paimon.infrastructure.database.models.operating import EventProcessingLog
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLog
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import ChainSettings
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text
 from tests.support.messages import Broker, Told, add, handled, relay, row
 
-from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 from paimon.infrastructure.queue.inbox import Due, Handler

@@ -15,7 +15,7 @@ from tests.support.stations import Sleeper
 from paimon.infrastructure.database.copying import driver_connection
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, fence, try_take
-from paimon.infrastructure.database.models.owned import Lease
+from paimon.infrastructure.database.models.ops.lease import Lease
 from paimon.infrastructure.database.sessions import Database
 from paimon_devkit.stack.postgres import EmbeddedPostgres
 

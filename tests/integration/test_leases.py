@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, fence, release, renew, try_take
-from paimon.infrastructure.database.models.owned import Lease
+from paimon.infrastructure.database.models.ops.lease import Lease
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration

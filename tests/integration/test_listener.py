@@ -26,9 +26,9 @@ from paimon.domain.risk.risk_event import RiskKind, Severity
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, try_take
 from paimon.infrastructure.database.models.derived import Block, Cursor, LogStatus, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.operating import EventProcessingHour, EventProcessingLog
-from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHour, EventProcessingLog
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 
 pytestmark = pytest.mark.integration
 

@@ -17,7 +17,7 @@ from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import CLOCK
 from paimon.infrastructure.database.look_ups import LookUp, NotALookUp
 from paimon.infrastructure.database.models.derived import RedemptionRequest
-from paimon.infrastructure.database.models.owned import Lease
+from paimon.infrastructure.database.models.ops.lease import Lease
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon_devkit.stack.postgres import EmbeddedPostgres
 

@@ -27,8 +27,10 @@ from paimon.composition import House
 from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
 from paimon.infrastructure.database.leases import release, try_take
 from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.owned import BookCheck, OutboxPriority, TransactionIntent, Wallet
-from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.observability.exposition import exposing, exposition
 from paimon.infrastructure.queue.inbox import Handler

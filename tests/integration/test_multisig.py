@@ -26,7 +26,7 @@ from paimon.domain.transaction.safe_proposal import (
 from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, rejection_at
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.blockchain.safe import NotOurSafe
-from paimon.infrastructure.database.models.multisig import Safe, SafeProposal, SafeSignature
+from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal, SafeSignature
 from paimon.infrastructure.keys.signatures import MalformedSignature
 
 pytestmark = pytest.mark.integration

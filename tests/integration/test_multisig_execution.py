@@ -24,7 +24,7 @@ from paimon.domain.transaction.safe_transaction import SafeName, rejection_at
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.settings import SendingSettings
 
 pytestmark = pytest.mark.integration

@@ -16,7 +16,7 @@ from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import House
 from paimon.infrastructure.cache.live import messages
-from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
+from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from tests.support.messages import Broker, add, handled, relay
 
-from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 from paimon.infrastructure.queue.relay import PublishFailed, relay_forever, relay_once

@@ -12,7 +12,7 @@ from paimon.application.transactions.plans.submit import NoWalletMay, PlanDrifte
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 
 pytestmark = pytest.mark.integration
 

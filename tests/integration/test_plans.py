@@ -13,7 +13,7 @@ from paimon.domain.risk.risk_event import RiskKind
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 
 pytestmark = pytest.mark.integration
 

@@ -26,7 +26,7 @@ from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.database.leases import HeldLease, try_take
 from paimon.infrastructure.database.models.derived import Block, RangeProofRow, RawLog
-from paimon.infrastructure.database.models.owned import OutboxMessage
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 

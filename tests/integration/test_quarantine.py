@@ -8,7 +8,7 @@ from tests.support.strategies import address
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, ContractName
 from paimon.domain.redemption.request import RedemptionStatus
 from paimon.infrastructure.database.models.derived import Cursor, Holding, LogStatus, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.owned import OutboxMessage
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration

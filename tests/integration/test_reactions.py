@@ -17,7 +17,8 @@ from paimon.domain.approval.ticket import TicketStatus
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import Observation, RedemptionRequest
-from paimon.infrastructure.database.models.owned import ApprovalTicket, OutboxMessage
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicket
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import ApprovalSettings
 

@@ -28,8 +28,9 @@ from paimon.application.nav.publication import publish_nav
 from paimon.application.nav.ranges import Point
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.nav import NavPoint
-from paimon.infrastructure.database.models.operating import EventProcessingHour, RetentionRun
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHour
+from paimon.infrastructure.database.models.ops.nav import NavPoint
+from paimon.infrastructure.database.models.ops.retention import RetentionRun
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.timeseries.apply import SERIES, Edition
 from paimon.settings import RetentionSettings

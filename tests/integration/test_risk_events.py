@@ -23,9 +23,10 @@ from paimon.domain.risk.nav_publication import MATERIAL
 from paimon.domain.risk.risk_event import RiskState, Severity, acknowledge
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.tasks.handlers import handlers
-from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
-from paimon.infrastructure.database.models.owned import BookCheck, OutboxMessage
-from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.queue.inbox import handle
 
 pytestmark = pytest.mark.integration

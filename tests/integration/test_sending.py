@@ -23,10 +23,8 @@ from paimon.domain.kernel.chain import checksum
 from paimon.domain.redemption.request import Channel, OnChainStatus
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.owned import (
-    OutboxMessage,
-    TransactionAttempt,
-)
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt
 from paimon.infrastructure.keys.client import SignerClient
 
 pytestmark = pytest.mark.integration

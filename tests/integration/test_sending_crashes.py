@@ -13,7 +13,7 @@ from paimon.application.transactions.driver.broadcast import send_unacknowledged
 from paimon.application.transactions.driver.prepare import Step, prepare_next
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
-from paimon.infrastructure.database.models.owned import TransactionAttempt
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,8 @@ from paimon.domain.kernel.chain import ContractName, hex0x
 from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
-from paimon.infrastructure.database.models.owned import TransactionIntent
-from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 
 pytestmark = pytest.mark.integration
 

@@ -27,7 +27,8 @@ from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
-from paimon.infrastructure.database.models.owned import OutboxMessage, TransactionIntent
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration

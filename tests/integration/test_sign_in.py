@@ -13,7 +13,7 @@ from tests.support.api import Desk, require_example
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.user.roles import UserRole
 from paimon.domain.user.siwe import parse, render
-from paimon.infrastructure.database.models.owned import SignInChallenge, UserRow
+from paimon.infrastructure.database.models.ops.user import SignInChallenge, UserRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration

@@ -21,8 +21,8 @@ from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.blockchain.contracts import CallReverted, Read
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.owned import OutboxMessage
-from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
 from paimon.infrastructure.queue.inbox import handle
 from paimon_devkit.stack.people import ADMIN
 

@@ -26,8 +26,8 @@ from paimon.application.nav.publication import HistoryQuery, Interval, publish_n
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.operating import EventProcessingHour
-from paimon.infrastructure.database.models.series import DailySnapshot
+from paimon.infrastructure.database.models.derived.snapshot import DailySnapshot
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHour
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.timeseries.apply import SERIES, Edition, find_edition
 from paimon.settings import RetentionSettings

@@ -31,9 +31,9 @@ from paimon.infrastructure.cache.live import messages
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, release, try_take
 from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
-from paimon.infrastructure.database.models.owned import OutboxMessage
-from paimon.infrastructure.database.models.risk import RiskEventRow
-from paimon.infrastructure.database.models.unfinal import UnfinalLog
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import ChainSettings, FinalitySettings, HealthSettings, Settings
 

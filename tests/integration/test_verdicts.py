@@ -20,8 +20,8 @@ from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
 from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyNotPossible, RemedyState
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.owned import OutboxMessage
-from paimon.infrastructure.database.models.remedy import RemedyRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration

@@ -18,7 +18,7 @@ from paimon.application.scheduler.jobs import jobs
 from paimon.composition import House
 from paimon.gateway.rest.views.fund import OverviewView
 from paimon.gateway.tasks.handlers import handlers
-from paimon.infrastructure.database.models.owned import OutboxMessage
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue.inbox import handle
 from paimon.settings import ScheduleSettings, Settings

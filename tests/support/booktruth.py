@@ -25,8 +25,8 @@ from paimon.composition import House
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.database.models.derived import Block, Cursor, RawLog
-from paimon.infrastructure.database.models.operating import EventProcessingLog
-from paimon.infrastructure.database.models.owned import OutboxMessage
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLog
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
 
 _TRANSFER: Final = keccak(text="Transfer(address,address,uint256)")
 _ASSET_ADDED: Final = keccak(text="AssetAdded(address,uint8,uint256)")

@@ -31,8 +31,8 @@ from paimon.domain.transaction.operator_action import DeedKind, DeedState
 from paimon.gateway.tasks.handlers import drive_wallet
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
-from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
 from paimon_devkit.stack.chain_rpc import ChainRpc
 
 _TROUBLE: Final = "it was said to be in trouble"

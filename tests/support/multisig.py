@@ -26,7 +26,7 @@ from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.multisig import SafeProposal
+from paimon.infrastructure.database.models.ops.multisig import SafeProposal
 from paimon.infrastructure.database.sessions import Database
 
 CHAIN_ID: Final = 31337

@@ -9,7 +9,7 @@ from paimon.domain.kernel.chain import Hash32
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.multisig import Safe, SafeProposal, SafeSignature
+from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal, SafeSignature
 
 Wrong = tuple[type[Base], dict[str, Any], str]
 

@@ -10,9 +10,9 @@ from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.multisig import Safe, SafeProposal
-from paimon.infrastructure.database.models.owned import TransactionIntent, Wallet
-from paimon.infrastructure.database.models.plans import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
+from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
 
 HASH: Final = Hash32(b"\x01" * 32)
 _INTENT: Final = UUID(int=1)

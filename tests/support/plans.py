@@ -23,8 +23,8 @@ from paimon.application.transactions.plans.submit import Consent, submit_plan
 from paimon.domain.kernel.chain import Hash32, hex0x, parse_address
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
-from paimon.infrastructure.database.models.owned import TransactionIntent
-from paimon.infrastructure.database.models.plans import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.settings import WalletLimitSettings
 
 LIMITS: Final = {

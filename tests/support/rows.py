@@ -34,24 +34,18 @@ from paimon.infrastructure.database.models.derived import (
     RedemptionRequest,
     RoleHolder,
 )
-from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.operating import EndpointLie, EventProcessingHour, EventProcessingLog, RetentionRun
-from paimon.infrastructure.database.models.owned import (
-    ApprovalRecord,
-    ApprovalTicket,
-    BookCheck,
-    Lease,
-    OutboxMessage,
-    OutboxPriority,
-    SignInChallenge,
-    TransactionAttempt,
-    TransactionIntent,
-    UserRow,
-    Wallet,
-)
-from paimon.infrastructure.database.models.remedy import RemedyRow
-from paimon.infrastructure.database.models.risk import RiskEventRow
-from paimon.infrastructure.database.models.unfinal import UnfinalLog
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
+from paimon.infrastructure.database.models.ops.event_listener import EndpointLie, EventProcessingHour, EventProcessingLog
+from paimon.infrastructure.database.models.ops.lease import Lease
+from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
+from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.retention import RetentionRun
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.user import SignInChallenge, UserRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 HASH: Final = Hash32(b"\x01" * 32)

@@ -28,12 +28,8 @@ from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, Inten
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.owned import (
-    ApprovalRecord,
-    ApprovalTicket,
-    TransactionIntent,
-    Wallet,
-)
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.settings import SendingSettings

@@ -17,8 +17,8 @@ from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.owned import BookCheck
-from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.database.upsert import upsert
 

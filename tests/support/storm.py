@@ -23,8 +23,8 @@ from paimon.application.transactions.queries import list_wallets_with_work
 from paimon.composition import House
 from paimon.domain.kernel.chain import Address, Hash32, checksum
 from paimon.domain.transaction.operator_action import DeedKind, DeedState
-from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
 from paimon_devkit.stack.errors import DemoError
 
 ROUNDS: Final = (2, 5)

@@ -23,7 +23,7 @@ from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.finality import get_block
 from paimon.infrastructure.blockchain.movements import read_buffer
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
 
 _EVENTS: Final = {
     IntentKind.APPROVE_REDEMPTION: "RedemptionApproved",

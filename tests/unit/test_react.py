@@ -14,7 +14,7 @@ from paimon.application.event_listener.record.reactions import Reaction, due_rea
 from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ from paimon.domain.approval.ticket import Ticket, TicketStatus, TicketType, Verd
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
 
 pytestmark = pytest.mark.unit
 

@@ -13,22 +13,24 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from paimon.settings.api import ApiSettings
+from paimon.settings.approval import ApprovalRuleSettings, ApprovalSettings
+from paimon.settings.auth import AuthSettings
 from paimon.settings.base import ChecksumAddress, Group, Refusal, SettingsError
-from paimon.settings.chain import ChainSettings, FinalitySettings, FundSettings
-from paimon.settings.people import ApiSettings, ApprovalRuleSettings, ApprovalSettings, AuthSettings
-from paimon.settings.running import (
-    DatabaseSettings,
-    HealthSettings,
-    LeaseSettings,
-    LogSettings,
-    MetricsSettings,
-    NavSettings,
-    QueueSettings,
-    RedisSettings,
-    RetentionSettings,
-    ScheduleSettings,
-)
-from paimon.settings.sending import LowBalanceSettings, SendingSettings, SignerSettings, WalletLimitSettings
+from paimon.settings.chain import ChainSettings, FinalitySettings
+from paimon.settings.database import DatabaseSettings
+from paimon.settings.fund import FundSettings
+from paimon.settings.health import HealthSettings
+from paimon.settings.lease import LeaseSettings
+from paimon.settings.log import LogSettings
+from paimon.settings.metrics import MetricsSettings
+from paimon.settings.nav import NavSettings
+from paimon.settings.queue import QueueSettings
+from paimon.settings.redis import RedisSettings
+from paimon.settings.retention import RetentionSettings
+from paimon.settings.schedule import ScheduleSettings
+from paimon.settings.sending import LowBalanceSettings, SendingSettings, WalletLimitSettings
+from paimon.settings.signer import SignerSettings
 
 __all__ = [
     "ApiSettings",

@@ -1,7 +1,6 @@
 """Where the chain is asked, how it is followed, and which contracts are the fund's."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -9,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from paimon.domain.chain.endpoint_health import Use
 from paimon.domain.chain.finality import FinalityRule, FinalityTag
-from paimon.settings.base import ChecksumAddress, Group, HttpUrl, WebSocketUrl
+from paimon.settings.base import Group, HttpUrl, WebSocketUrl
 
 Uses = Annotated[str, Field(pattern=r"^(read|write|archive)(,(read|write|archive))*$")]
 
@@ -123,13 +122,3 @@ class ChainSettings(Group):
             if not any(use in each.uses for each in self.endpoints):
                 raise ValueError(f"no endpoint is for {use.value}: RPC_USES or MORE_RPC_URLS must name one")
         return self
-
-
-class FundSettings(Group):
-    vault: ChecksumAddress
-    redemption_manager: ChecksumAddress
-    asset_controller: ChecksumAddress
-    start_block: int = Field(ge=1, description="the block the first of the three contracts was deployed in")
-    otc_manager_abi: Path | None = Field(
-        None, description="JSON file of the OTC manager's ABI where it is not the shipped one: its indexing varies"
-    )

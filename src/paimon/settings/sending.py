@@ -1,6 +1,5 @@
 """What sends transactions, and within which bounds."""
 
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,13 +10,6 @@ from paimon.domain.transaction.lifecycle import WalletName
 from paimon.domain.transaction.safe_transaction import MULTI_SEND
 from paimon.domain.transaction.spending_limit import SpendingLimit
 from paimon.settings.base import ChecksumAddress, Group
-
-
-class SignerSettings(Group):
-    """Where the signer listens, for its callers. What it may sign is in a file of its own (`paimon signer --policy`)."""
-
-    socket: Path
-    timeout_seconds: float = 15.0
 
 
 class LowBalanceSettings(Group):

@@ -23,7 +23,8 @@ from sqlalchemy import func, select
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import House, open_house
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
-from paimon.infrastructure.database.models.owned import OutboxMessage, TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
 from paimon_devkit.stack.client import ApiClient
 from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.fund import ARTIFACTS

@@ -28,7 +28,7 @@ from paimon.composition import House, open_house
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.process import EXIT_REFUSED
 from paimon.infrastructure.database.models.derived import Cursor
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.fault

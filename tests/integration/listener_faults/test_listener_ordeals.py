@@ -25,7 +25,7 @@ from tests.support.stations import ENDPOINTS_MAX, Setting, Station
 from paimon.composition import House, open_house
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.models.derived import RangeProofRow
-from paimon.infrastructure.database.models.operating import EndpointLie
+from paimon.infrastructure.database.models.ops.event_listener import EndpointLie
 from paimon.settings import Settings
 
 pytestmark = [

@@ -13,7 +13,8 @@ from paimon.application.approval_workflow.store import get_ticket, to_domain, wi
 from paimon.application.transactions.queries import intents_for_request
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.owned import ApprovalRecord, ApprovalTicket, TransactionIntent
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 OPEN_TICKETS_MAX: Final = 1_000

@@ -10,7 +10,7 @@ from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.models.owned import ApprovalTicket
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicket
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from paimon.application.approval_workflow.store import to_domain, with_records
 from paimon.domain.approval.ticket import SlaStage, Ticket
-from paimon.infrastructure.database.models.owned import ApprovalTicket
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicket
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from paimon.domain.approval.vote import Decision
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.owned import ApprovalRecord, ApprovalTicket
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
 from paimon.infrastructure.database.sessions import WriteSession
 
 

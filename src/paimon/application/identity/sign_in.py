@@ -24,7 +24,7 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
 from paimon.domain.user.siwe import SignInMessage, differing_fields, parse, render
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.owned import SignInChallenge
+from paimon.infrastructure.database.models.ops.user import SignInChallenge
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.keys.signatures import parse_signature, recover_text
 from paimon.settings import AuthSettings

@@ -11,7 +11,7 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import LEAST_ROLE, Permission, User, UserRole
 from paimon.infrastructure.database.clock import as_utc
 from paimon.infrastructure.database.look_ups import LookUp
-from paimon.infrastructure.database.models.owned import UserRow
+from paimon.infrastructure.database.models.ops.user import UserRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.risk.risk_event import Severity
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 
 

@@ -33,7 +33,7 @@ from paimon.infrastructure.blockchain.rpc import EndpointState, Rpc, RpcError, R
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import CLOCK
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 from paimon.settings import HealthSettings, LowBalanceSettings

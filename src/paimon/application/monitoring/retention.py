@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from paimon.domain.operations.retention import kept_from
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.operating import RetentionRun
+from paimon.infrastructure.database.models.ops.retention import RetentionRun
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import RetentionSettings
 

@@ -27,7 +27,7 @@ from paimon.domain.vault.nav_attribution import explain
 from paimon.domain.vault.nav_components import Explanation, chain
 from paimon.domain.vault.nav_inputs import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
 from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 

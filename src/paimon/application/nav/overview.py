@@ -20,7 +20,7 @@ from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
+from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
 from paimon.infrastructure.database.sessions import Database
 
 log = structlog.get_logger(__name__)

@@ -26,7 +26,7 @@ from paimon.application.nav.overview import newest_snapshot, show
 from paimon.application.risk_control.store import list_critical_differences
 from paimon.domain.risk.discrepancy import Difference
 from paimon.domain.risk.nav_publication import reason
-from paimon.infrastructure.database.models.owned import BookCheck
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)

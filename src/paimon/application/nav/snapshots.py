@@ -36,8 +36,8 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot, RoleHeld, worth_keep
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import LogStatus, Observation, RawLog, RoleChangeRow
-from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 

@@ -13,8 +13,8 @@ from paimon.application.quarantine.store import LogNotFound, Place, Reaction, Re
 from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, parse_address
 from paimon.infrastructure.blockchain.abi import ContractAbi, plain
 from paimon.infrastructure.database.models.derived import Block, LogStatus, RawLog
-from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.remedy import RemedyRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 

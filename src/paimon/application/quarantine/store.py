@@ -17,8 +17,8 @@ from paimon.domain.risk.quarantine_decision import (
     why_not_reaction,
 )
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
-from paimon.infrastructure.database.models.owned import OutboxMessage
-from paimon.infrastructure.database.models.remedy import RemedyRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
 
 WAITS = "another decision about this log waits to be carried out; see what becomes of it first"
 

@@ -20,8 +20,8 @@ from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
 from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyNotPossible, RemedyState, Subject, remedy_document
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.remedy import RemedyRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 from paimon.infrastructure.queue import outbox

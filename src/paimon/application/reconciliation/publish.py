@@ -7,7 +7,7 @@ from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
 from paimon.domain.kernel.units import Bps
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.models.owned import BookCheck
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
 from paimon.infrastructure.database.sessions import Database
 
 

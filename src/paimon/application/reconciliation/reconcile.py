@@ -38,7 +38,7 @@ from paimon.infrastructure.blockchain.contracts import FundContracts, NoAnswer, 
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import ContractFlag, RedemptionRequest, RoleHolder
 from paimon.infrastructure.database.models.derived import Holding as HoldingRow
-from paimon.infrastructure.database.models.owned import BookCheck
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
 from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.infrastructure.database.sessions import Database, ReadSession
 

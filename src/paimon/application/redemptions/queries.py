@@ -18,7 +18,7 @@ from paimon.domain.kernel.chain import Address
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.infrastructure.database.models.derived import Block, Observation, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 from paimon.infrastructure.database.rows.redemption import to_domain
 

@@ -23,7 +23,7 @@ from paimon.domain.kernel.chain import checksum
 from paimon.domain.redemption.request import Redemption
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 from paimon.infrastructure.queue import outbox
 

@@ -9,7 +9,7 @@ from paimon.application.redemptions.store import REDEMPTION
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import Database
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.redemption.request import SETTLEABLE_STATUSES, Channel, Redemption, is_due
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 log = structlog.get_logger(__name__)

@@ -17,7 +17,7 @@ from paimon.application.replay.shadow_tables import live_table
 from paimon.domain.risk.discrepancy import RowDifference, row_differences
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
 from paimon.infrastructure.database.sessions import WriteSession
 
 _WANTED: Final = "wanted_"

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.application.common.topics import BOOKS, RECONCILE
 from paimon.application.event_listener.record.reactions import Happening, reactions_to
 from paimon.domain.risk.quarantine_decision import LogKey, RemedyKind, RemedyState, left_out
-from paimon.infrastructure.database.models.owned import OutboxPriority
-from paimon.infrastructure.database.models.remedy import RemedyRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
+from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue import outbox
 

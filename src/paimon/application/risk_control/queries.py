@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.risk_control.store import to_domain
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskState, Severity
-from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 

@@ -13,8 +13,9 @@ from sqlalchemy import exists, func, select, text
 from paimon.application.risk_control.store import insert_opened, lock_unresolved, save
 from paimon.domain.risk.risk_event import Finding, Look, RiskEvent, RiskKind, Severity, gone, seen_again
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.owned import BookCheck, OutboxPriority
-from paimon.infrastructure.database.models.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue import outbox
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.settings import ScheduleSettings
 
 

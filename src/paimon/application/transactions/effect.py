@@ -15,7 +15,7 @@ from paimon.domain.transaction.safe_transaction import SafeScope, SafeTransactio
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts, NoAnswer, Read
 from paimon.infrastructure.blockchain.rpc import Request, RpcError
 from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract, read_execution
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 
 _WINDOW: Final = 2_000
 _WINDOWS_MAX: Final = 50

@@ -16,7 +16,8 @@ from paimon.domain.kernel.chain import Address, ContractName, checksum, hex0x
 from paimon.domain.redemption.request import Channel
 from paimon.domain.transaction.lifecycle import WALLET_OF, Call, IntentKind, WalletName, payload_hash
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.models.owned import OutboxPriority, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue import outbox
 

@@ -13,7 +13,7 @@ from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.movements import read_buffer
 from paimon.infrastructure.blockchain.rpc import RpcError
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
 
 _CONTROLLER: Final = ContractName.ASSET_CONTROLLER
 _LOGGED: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]]] = {

@@ -11,8 +11,8 @@ from sqlalchemy.orm import selectinload
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.lifecycle import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, WalletName
 from paimon.domain.transaction.nonce import missing_nonces
-from paimon.infrastructure.database.models.multisig import Safe
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.multisig import Safe
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
 
 
 @dataclass(frozen=True, slots=True)

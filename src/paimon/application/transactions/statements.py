@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 
 _INTENTS: Final = table_of(TransactionIntent)

@@ -17,9 +17,10 @@ from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
 from paimon.domain.transaction.operator_action import DeedState, Standing
 from paimon.domain.transaction.signing import SignedVote
-from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.owned import ApprovalRecord, TransactionAttempt, TransactionIntent, Wallet
-from paimon.infrastructure.database.models.plans import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecord
+from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
+from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 
 VERDICT_OF = {IntentKind.APPROVE_REDEMPTION: Verdict.APPROVE, IntentKind.REJECT_REDEMPTION: Verdict.REJECT}

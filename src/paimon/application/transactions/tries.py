@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.operator_action import RETRIABLE
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
 
 TRIES_MAX: Final = 3

@@ -12,7 +12,7 @@ from paimon.domain.user.roles import UserRole
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.database import version
-from paimon.infrastructure.database.models.owned import UserRow
+from paimon.infrastructure.database.models.ops.user import UserRow
 from paimon.settings import load_settings
 
 app = typer.Typer(help="The people of the back office.", no_args_is_help=True)

@@ -14,7 +14,7 @@ from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyNotPossible
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import refuse
 from paimon.infrastructure.database import version
-from paimon.infrastructure.database.models.remedy import RemedyRow
+from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 

@@ -25,9 +25,9 @@ from paimon.gateway.cli.desk import wallet_line
 from paimon.gateway.cli.process import explained
 from paimon.infrastructure.blockchain.rpc import EndpointState
 from paimon.infrastructure.cache import endpoints
-from paimon.infrastructure.database.models.nav import NavPoint, NavStatus
-from paimon.infrastructure.database.models.operating import RetentionRun
-from paimon.infrastructure.database.models.owned import BookCheck
+from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
+from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.retention import RetentionRun
 from paimon.infrastructure.keys.client import SignerUnavailable
 from paimon.infrastructure.timeseries.apply import find_edition
 from paimon.settings import Settings, load_settings

@@ -8,7 +8,7 @@ import typer
 from paimon.gateway.cli.opened import check_ready
 from paimon.gateway.cli.process import explained, refuse, settings_for
 from paimon.gateway.tasks.app import create_worker
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 
 app = typer.Typer()
 

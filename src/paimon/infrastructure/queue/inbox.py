@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, func, select
 
 from paimon.infrastructure.database.look_ups import LookUp
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.owned import OutboxMessage
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.observability.metrics import REACTION_SECONDS, REACTIONS
 from paimon.infrastructure.text import storable

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import func, insert, select
 
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
 from paimon.infrastructure.database.sessions import WriteSession
 
 CHANNEL = "paimon_outbox"

@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.infrastructure.database.models.base import Base, table_of
-from paimon.infrastructure.database.models.operating import EventProcessingLog
-from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLog
 
 log = structlog.get_logger(__name__)
 

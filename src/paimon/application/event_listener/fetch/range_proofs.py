@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.application.event_listener.fetch.block_range import Caught
 from paimon.domain.chain.range_proof import LASTING, Lie, ProofLevel, RangeProof, raised
 from paimon.infrastructure.database.models.derived import Cursor, RangeProofRow
-from paimon.infrastructure.database.models.operating import EndpointLie
+from paimon.infrastructure.database.models.ops.event_listener import EndpointLie
 from paimon.infrastructure.database.sessions import WriteSession
 
 _EXTEND: Final = text("""

@@ -17,7 +17,7 @@ from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.domain.chain.pending_logs import Fate, SeenLog, fates
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
 from paimon.infrastructure.database.leases import HeldLease, fence
-from paimon.infrastructure.database.models.unfinal import UnfinalLog
+from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 from paimon.infrastructure.database.sessions import Database, WriteSession
 

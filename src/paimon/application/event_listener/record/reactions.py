@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from paimon.application.common.topics import BOOKS, FUND, RECONCILE, REDEMPTION
 from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 
 # Source: docs/fund.md, "Event priorities for reactions"; whatever is not named is normal.
 _PRIORITY: Final[dict[str, OutboxPriority]] = {

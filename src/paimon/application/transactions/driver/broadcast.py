@@ -19,7 +19,7 @@ from paimon.domain.kernel.chain import Address, hex0x
 from paimon.domain.transaction.broadcast_result import NodeAnswer
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus, TxChannel
 from paimon.infrastructure.blockchain.rpc import RpcUnavailable
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.text import storable
 

@@ -42,7 +42,7 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
-from paimon.infrastructure.database.models.owned import TransactionAttempt
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.settings import SendingSettings

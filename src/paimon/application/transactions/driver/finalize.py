@@ -20,7 +20,7 @@ from paimon.application.transactions.effect import EffectUnknown, Found, effects
 from paimon.application.transactions.store import call_attempts
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.transaction.lifecycle import NOT_YET_ERRORS, UNFUNDED_ERROR, AttemptStatus, IntentStatus, ending
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
 
 log = structlog.get_logger(__name__)
 

@@ -28,7 +28,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp, hex0x
 from paimon.domain.transaction.lifecycle import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, TxChannel, advance_attempt
 from paimon.domain.transaction.nonce import NonceOutcome, nonce_outcome
 from paimon.infrastructure.blockchain.rpc import RpcError
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

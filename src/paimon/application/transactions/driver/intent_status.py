@@ -8,7 +8,7 @@ import structlog
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call, IntentStatus, advance_intent
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.text import storable
 
 log = structlog.get_logger(__name__)

@@ -29,8 +29,8 @@ from paimon.application.transactions.tries import key_of_try_by_hand
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.operator_action import DeedKind, DeedState, why_not
-from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.owned import TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

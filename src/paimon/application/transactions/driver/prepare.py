@@ -39,7 +39,7 @@ from paimon.domain.transaction.lifecycle import (
 from paimon.domain.transaction.nonce import NonceView, WaitForNonce, choose_nonce
 from paimon.domain.transaction.signing import FeeKind, SignedTransaction, SignRequest, UnsignedTransaction, with_margin
 from paimon.infrastructure.blockchain.contracts import CallReverted
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 

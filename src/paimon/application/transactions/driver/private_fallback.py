@@ -12,7 +12,7 @@ from paimon.application.transactions.driver.context import Desk
 from paimon.application.transactions.store import lock_wallet
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.lifecycle import AttemptStatus, TxChannel
-from paimon.infrastructure.database.models.owned import TransactionAttempt
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt
 
 log = structlog.get_logger(__name__)
 

@@ -41,7 +41,7 @@ from paimon.domain.transaction.signing import (
     UnsignedTransaction,
     replacement_fees,
 )
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 

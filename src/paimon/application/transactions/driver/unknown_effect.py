@@ -11,7 +11,7 @@ from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.risk_control.record_findings import keep_look
 from paimon.domain.kernel.chain import Address
 from paimon.domain.risk.risk_event import UNTOLD_AFTER, Finding, RiskKind, effect_untold, untold_subject
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
 
 

@@ -37,8 +37,8 @@ from paimon.domain.transaction.safe_transaction import OwnerSignature, pack_sign
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.safe import SafeContract, execution_call
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.multisig import Safe, SafeProposal
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

@@ -19,7 +19,7 @@ from paimon.domain.transaction.multi_send import transaction_of as transaction_f
 from paimon.domain.transaction.safe_proposal import ProposalClosed
 from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, hash_card, rejection_at
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.multisig import Safe, SafeProposal
+from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

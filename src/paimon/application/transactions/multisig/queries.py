@@ -25,8 +25,8 @@ from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.domain.transaction.safe_proposal import ProposalStatus, SafeView, Tally, status_of
 from paimon.domain.transaction.safe_transaction import HashCard, SafeName, hash_card, typed_data
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.multisig import Safe, SafeProposal
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import func, update
 
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.infrastructure.database.models.multisig import Safe
+from paimon.infrastructure.database.models.ops.multisig import Safe
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.text import storable
 

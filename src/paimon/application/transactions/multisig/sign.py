@@ -28,7 +28,7 @@ from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, Ow
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.blockchain.safe import SafeContract
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.multisig import SafeProposal, SafeSignature
+from paimon.infrastructure.database.models.ops.multisig import SafeProposal, SafeSignature
 from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
 
 log = structlog.get_logger(__name__)

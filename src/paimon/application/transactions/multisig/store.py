@@ -15,7 +15,7 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_proposal import SafeView, Tally, tally
 from paimon.domain.transaction.safe_transaction import Operation, OwnerSignature, SafeTransaction
-from paimon.infrastructure.database.models.multisig import Safe, SafeProposal
+from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
 from paimon.infrastructure.database.sessions import WriteSession
 
 

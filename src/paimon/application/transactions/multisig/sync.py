@@ -21,7 +21,7 @@ from paimon.domain.transaction.safe_transaction import hash_card, rejection_at
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.multisig import Safe
+from paimon.infrastructure.database.models.ops.multisig import Safe
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

@@ -25,8 +25,8 @@ from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
 from paimon.domain.transaction.operator_action import DeedKind, DeedNotPossible, Subject, deed_document, why_not
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 from paimon.infrastructure.queue import outbox

@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from paimon.application.common.idempotency import PayloadConflict
 from paimon.domain.kernel.chain import Hash32
-from paimon.infrastructure.database.models.plans import Plan
+from paimon.infrastructure.database.models.ops.plan import Plan
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 

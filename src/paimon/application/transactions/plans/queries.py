@@ -16,9 +16,9 @@ from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.plan import PlanState, state_of_intents, state_of_proposal
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.multisig import SafeProposal
-from paimon.infrastructure.database.models.owned import TransactionIntent
-from paimon.infrastructure.database.models.plans import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.multisig import SafeProposal
+from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 

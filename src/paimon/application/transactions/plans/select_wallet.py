@@ -23,9 +23,9 @@ from paimon.domain.transaction.wallet_selection import Candidate, Choice, Planne
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.blockchain.movements import amounts_of
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.multisig import SafeProposal
-from paimon.infrastructure.database.models.owned import TransactionIntent
-from paimon.infrastructure.database.models.plans import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.multisig import SafeProposal
+from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
 
 _LOCK: Final = 0x5061696D_706C616E  # "Paimplan"

@@ -36,7 +36,7 @@ from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.transaction.wallet_selection import Choice, PlanWallet, grouped
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.plans import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 

@@ -37,7 +37,7 @@ from paimon.gateway.rest.views.remedies import (
 )
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.owned import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
 

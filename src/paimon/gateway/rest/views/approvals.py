@@ -11,7 +11,7 @@ from paimon.domain.kernel.chain import hex0x
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.validation_words import ONE_LINE
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.infrastructure.database.models.owned import ApprovalRecord
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecord
 
 _SECONDS_DIGITS_MAX = 10
 

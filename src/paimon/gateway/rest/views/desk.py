@@ -14,8 +14,8 @@ from paimon.domain.transaction.operator_action import DeedKind, DeedState
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import Reason, UnixSeconds
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.infrastructure.database.models.desk import DeskDeed
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 
 
 class ChainSightView(ApiModel):

@@ -14,7 +14,7 @@ from paimon.domain.transaction.safe_transaction import HashCard, Operation, Safe
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.desk import InterruptionView
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.infrastructure.database.models.multisig import Safe
+from paimon.infrastructure.database.models.ops.multisig import Safe
 
 
 class SafeView(ApiModel):

@@ -20,7 +20,7 @@ from paimon.gateway.rest.envelope import StampView
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import UnixSeconds
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.infrastructure.database.models.plans import Plan
+from paimon.infrastructure.database.models.ops.plan import Plan
 
 
 class CallBody(ApiModel):

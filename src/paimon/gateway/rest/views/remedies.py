@@ -12,8 +12,8 @@ from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyState
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import Reason, UnixSeconds
 from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.owned import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.remedy import RemedyRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
 
 
 class RemedyBody(ApiModel):

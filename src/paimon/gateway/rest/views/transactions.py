@@ -8,7 +8,7 @@ from pydantic import Field
 from paimon.domain.transaction.intent_subject import subject_of
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus, TxChannel
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
-from paimon.infrastructure.database.models.owned import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
 
 
 class AttemptView(ApiModel):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from paimon.domain.kernel.chain import ContractName
 from paimon.gateway.rest.schema import AddressText, ApiModel, HashText, Time
-from paimon.infrastructure.database.models.unfinal import UnfinalLog
+from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
 
 
 class UnfinalEventView(ApiModel):

@@ -1,4 +1,8 @@
-"""The two schemas' declarative bases. Constraint names follow one convention, so that migrations can name them."""
+"""The declarative base and the two schemas of the database.
+
+Tables of `derived` follow from the chain and can be rebuilt; tables of `ops` hold what people decided and what this system set
+out to do, and cannot. Constraint names follow one convention, so that migrations can name them.
+"""
 
 from typing import Any, cast
 
@@ -15,6 +19,9 @@ NAMING = {
 }
 
 metadata = MetaData(naming_convention=NAMING)
+
+DERIVED_SCHEMA = {"schema": "derived"}
+OPS_SCHEMA = {"schema": "owned"}
 
 
 class Base(DeclarativeBase):

@@ -3,9 +3,8 @@
 from typing import Final
 
 from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.derived.assets import AssetConfig, OtcOrderRow, TierConfig, TradeRow
+from paimon.infrastructure.database.models.derived.asset import AssetConfig, OtcOrderRow, TierConfig, TradeRow
 from paimon.infrastructure.database.models.derived.chain import (
-    SCHEMA,
     Block,
     ChainTransactionRow,
     Cursor,
@@ -15,16 +14,13 @@ from paimon.infrastructure.database.models.derived.chain import (
     RangeProofRow,
     RawLog,
 )
-from paimon.infrastructure.database.models.derived.control import (
-    ContractFlag,
-    LiquidityAlertRow,
-    RoleChangeRow,
-    RoleHolder,
-    ServiceAddress,
-)
-from paimon.infrastructure.database.models.derived.money import FeeAccountRow, FeeEntryRow, TokenFlowRow, TokenTransferRow
-from paimon.infrastructure.database.models.derived.shares import DepositRow, Holding, RedemptionRequest
-from paimon.infrastructure.database.models.series import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.derived.contract import ContractFlag, LiquidityAlertRow, ServiceAddress
+from paimon.infrastructure.database.models.derived.fee import FeeAccountRow, FeeEntryRow
+from paimon.infrastructure.database.models.derived.redemption import RedemptionRequest
+from paimon.infrastructure.database.models.derived.role import RoleChangeRow, RoleHolder
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.derived.token import TokenFlowRow, TokenTransferRow
+from paimon.infrastructure.database.models.derived.vault import DepositRow, Holding
 
 INPUTS: Final[tuple[type[Base], ...]] = (
     Cursor,
@@ -66,7 +62,6 @@ from a sequence, no time of writing, nothing that depends on how the logs were c
 __all__ = [
     "INPUTS",
     "PROJECTIONS",
-    "SCHEMA",
     "AssetConfig",
     "Block",
     "ChainTransactionRow",

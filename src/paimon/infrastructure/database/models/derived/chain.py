@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from paimon.domain.chain.range_proof import ProofLevel
 from paimon.domain.chain.tracked_contracts import Origin
 from paimon.domain.kernel.chain import ContractName
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,
@@ -31,8 +31,6 @@ from paimon.infrastructure.database.types import (
     enum_column,
     length_check,
 )
-
-SCHEMA = {"schema": "derived"}
 
 
 class LogStatus(StrEnum):
@@ -51,7 +49,7 @@ class Cursor(Base):
     __table_args__ = (
         CheckConstraint("id = 1", name="single_row"),
         *length_check(32, "hash"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, default=1)
     number: Mapped[int] = mapped_column(BigInteger)
@@ -67,7 +65,7 @@ class Block(Base):
     __table_args__ = (
         *length_check(32, "hash", "parent_hash"),
         CheckConstraint("kept_before < number", name="kept_before_is_earlier"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     hash: Mapped[HashBytes] = mapped_column(unique=True)
@@ -92,7 +90,7 @@ class RawLog(Base):
         enum_check("contract", ContractName),
         *length_check(32, "block_hash", "tx_hash"),
         *length_check(20, "address"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     block_number: Mapped[int] = mapped_column(
         BigInteger, ForeignKey("derived.blocks.number", ondelete="CASCADE"), primary_key=True
@@ -121,7 +119,7 @@ class Observation(Base):
         Index("ix_observations_latest", "kind", "subject", "block_number"),
         Index(None, "block_number"),
         *length_check(32, "block_hash"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     kind: Mapped[str] = mapped_column(Text)
@@ -146,7 +144,7 @@ class FollowedContractRow(Base):
         ),
         Index("uq_followed_contracts_core", "contract", unique=True, postgresql_where="origin = 'settings'"),
         Index("uq_followed_contracts_asset", "origin", unique=True, postgresql_where="origin = 'vault_asset'"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     address: Mapped[AddressBytes] = mapped_column(primary_key=True)
     contract: Mapped[ContractName] = enum_column(ContractName)
@@ -167,7 +165,7 @@ class RangeProofRow(Base):
         ExcludeConstraint(
             (text("int8range(first_block, last_block, '[]')"), "&&"), name="ex_range_proofs_blocks", using="gist"
         ),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     first_block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     last_block: Mapped[int] = mapped_column(BigInteger)
@@ -185,7 +183,7 @@ class ChainTransactionRow(Base):
         Index("ix_transactions_events", "events", postgresql_using="gin"),
         *length_check(32, "tx_hash"),
         CheckConstraint("logs > 0 AND cardinality(contracts) > 0", name="says_something"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     tx_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)

@@ -4,14 +4,12 @@ endpoints were caught at answers that are not true.
 Owned, because no replay can find it out again: it tells of this house's work, not of the chain.
 """
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Integer, Text, func
+from sqlalchemy import BigInteger, CheckConstraint, Integer, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.chain.range_proof import Lie
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import Instant, enum_check, enum_column
-
-SCHEMA = {"schema": "owned"}
 
 
 class EventProcessingLog(Base):
@@ -23,7 +21,7 @@ class EventProcessingLog(Base):
         CheckConstraint("quarantined BETWEEN 0 AND logs", name="quarantined_within_logs"),
         CheckConstraint("behind_blocks >= 0", name="not_ahead_of_final"),
         CheckConstraint("fetch_us >= 0 AND record_us >= 0", name="time_passes"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     time: Mapped[Instant] = mapped_column(primary_key=True)
     last_block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -43,7 +41,7 @@ class EventProcessingHour(Base):
     __table_args__ = (
         CheckConstraint("hour = date_trunc('hour', hour, 'UTC')", name="begins_an_hour"),
         CheckConstraint("batches > 0 AND blocks >= batches", name="sums_something_up"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     hour: Mapped[Instant] = mapped_column(primary_key=True)
     batches: Mapped[int] = mapped_column(BigInteger)
@@ -60,22 +58,10 @@ class EndpointLie(Base):
     """How often an endpoint was caught at one kind of untrue answer, and the last time."""
 
     __tablename__ = "endpoint_lies"
-    __table_args__ = (enum_check("lie", Lie), CheckConstraint("times > 0", name="happened"), SCHEMA)
+    __table_args__ = (enum_check("lie", Lie), CheckConstraint("times > 0", name="happened"), OPS_SCHEMA)
     endpoint: Mapped[str] = mapped_column(Text, primary_key=True)
     lie: Mapped[Lie] = enum_column(Lie, primary_key=True)
     times: Mapped[int] = mapped_column(BigInteger)
     last_block: Mapped[int] = mapped_column(BigInteger)
     last_words: Mapped[str] = mapped_column(Text)
     last_at: Mapped[Instant] = mapped_column(server_default=func.now())
-
-
-class RetentionRun(Base):
-    """The last run of retention over one series: from when on it is kept, and how many rows went in all runs together."""
-
-    __tablename__ = "retention_runs"
-    __table_args__ = (CheckConstraint("rows_removed >= 0", name="removes"), SCHEMA)
-    series: Mapped[str] = mapped_column(Text, primary_key=True)
-    ran_at: Mapped[Instant]
-    kept_from: Mapped[Instant]
-    rows_removed: Mapped[int] = mapped_column(BigInteger)
-    complete: Mapped[bool] = mapped_column(Boolean)

@@ -11,8 +11,7 @@ from paimon.domain.asset.tier import Tier
 from paimon.domain.asset.trade import Route, TradeKind, TradeVia
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import BPS_ONE
-from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.derived.chain import SCHEMA
+from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
@@ -36,7 +35,7 @@ class AssetConfig(Base):
         CheckConstraint(f"allocation_bps BETWEEN 0 AND {BPS_ONE}", name="allocation_bps_part"),
         CheckConstraint("is_active = (removed_block IS NULL)", name="removed_when_inactive"),
         CheckConstraint("removed_block >= added_block", name="added_before_removed"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     token: Mapped[AddressBytes] = mapped_column(primary_key=True)
     tier: Mapped[Tier] = enum_column(Tier)
@@ -56,7 +55,7 @@ class TierConfig(Base):
         CheckConstraint(
             f"0 <= min_bps AND min_bps <= target_bps AND target_bps <= max_bps AND max_bps <= {BPS_ONE}", name="in_order"
         ),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     tier: Mapped[Tier] = enum_column(Tier, primary_key=True)
     target_bps: Mapped[int] = mapped_column(Integer)
@@ -82,7 +81,7 @@ class TradeRow(FactColumns, Base):
         CheckConstraint("request_id IS NULL OR via = 'WATERFALL'", name="settlement_by_waterfall"),
         Index("ix_trades_token", "token", "block_number"),
         Index("ix_trades_at", "at"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     kind: Mapped[TradeKind] = enum_column(TradeKind)
     via: Mapped[TradeVia] = enum_column(TradeVia)
@@ -108,7 +107,7 @@ class OtcOrderRow(Base):
         CheckConstraint("status <> 'PENDING' OR paid_at IS NULL", name="pending_is_unpaid"),
         CheckConstraint("(status = 'DELIVERED') = (actual_tokens IS NOT NULL)", name="tokens_when_delivered"),
         Index("ix_otc_orders_open", "status", postgresql_where="closed_at IS NULL"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     manager: Mapped[AddressBytes] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(Uint256Type(), primary_key=True, autoincrement=False)

@@ -8,10 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from paimon.domain.kernel.chain import Address
 from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
 from paimon.domain.user.roles import UserRole
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import Instant, enum_check, enum_column, length_check
-
-SCHEMA = {"schema": "owned"}
 
 
 class RiskEventRow(Base):
@@ -35,7 +33,7 @@ class RiskEventRow(Base):
         CheckConstraint("first_seen_block <= last_seen_block", name="seen_in_order"),
         Index("uq_risk_events_unresolved", "kind", "subject", unique=True, postgresql_where="state <> 'RESOLVED'"),
         Index("ix_risk_events_subject", "kind", "subject"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     kind: Mapped[RiskKind] = enum_column(RiskKind)

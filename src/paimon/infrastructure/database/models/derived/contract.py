@@ -6,12 +6,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from paimon.domain.asset.protocol_address import Service
 from paimon.domain.kernel.chain import ContractName
 from paimon.domain.projection.facts import AlertLevel
-from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.derived.chain import SCHEMA
+from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
-    HashBytes,
     Uint256,
     Uint256Type,
     enum_check,
@@ -21,49 +19,15 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class RoleHolder(Base):
-    """Who holds which role on which contract, at the cursor's block."""
-
-    __tablename__ = "role_holders"
-    __table_args__ = (
-        enum_check("contract", ContractName),
-        *length_check(32, "role"),
-        *length_check(20, "account"),
-        SCHEMA,
-    )
-    contract: Mapped[ContractName] = enum_column(ContractName, primary_key=True)
-    role: Mapped[HashBytes] = mapped_column(primary_key=True)
-    account: Mapped[AddressBytes] = mapped_column(primary_key=True)
-
-
 class ContractFlag(Base):
     """On-off states of the contracts: `paused` of each, `emergency_mode` of the vault."""
 
     __tablename__ = "contract_flags"
-    __table_args__ = (enum_check("contract", ContractName), SCHEMA)
+    __table_args__ = (enum_check("contract", ContractName), DERIVED_SCHEMA)
     contract: Mapped[ContractName] = enum_column(ContractName, primary_key=True)
     flag: Mapped[str] = mapped_column(Text, primary_key=True)
     enabled: Mapped[bool] = mapped_column(Boolean)
     since_block: Mapped[int] = mapped_column(BigInteger)
-
-
-class RoleChangeRow(FactColumns, Base):
-    """A role given to an account, or taken from it, and by whom."""
-
-    __tablename__ = "role_changes"
-    __table_args__ = (
-        *fact_checks(),
-        enum_check("contract", ContractName),
-        *length_check(32, "role"),
-        *length_check(20, "account", "sender"),
-        Index("ix_role_changes_account", "account", "block_number"),
-        SCHEMA,
-    )
-    contract: Mapped[ContractName] = enum_column(ContractName)
-    role: Mapped[HashBytes]
-    account: Mapped[AddressBytes]
-    sender: Mapped[AddressBytes]
-    granted: Mapped[bool] = mapped_column(Boolean)
 
 
 class ServiceAddress(Base):
@@ -74,7 +38,7 @@ class ServiceAddress(Base):
         enum_check("contract", ContractName),
         enum_check("service", Service),
         *length_check(20, "address"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     contract: Mapped[ContractName] = enum_column(ContractName, primary_key=True)
     service: Mapped[Service] = enum_column(Service, primary_key=True)
@@ -92,7 +56,7 @@ class LiquidityAlertRow(FactColumns, Base):
         *uint256_check("ratio_bps", "threshold_bps", "available", "total"),
         CheckConstraint("(level = 'LOW') = (total IS NOT NULL)", name="total_when_low"),
         Index("ix_liquidity_alerts_at", "at"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     level: Mapped[AlertLevel] = enum_column(AlertLevel)
     ratio_bps: Mapped[Uint256]

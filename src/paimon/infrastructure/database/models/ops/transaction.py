@@ -1,8 +1,6 @@
 """What people decided and this system set out to do. Nothing here can be rebuilt from the chain, so nothing is lost."""
 
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,22 +9,16 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     ForeignKey,
-    Identity,
     Index,
-    Integer,
-    SmallInteger,
     Text,
-    UniqueConstraint,
     func,
 )
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from paimon.domain.approval.ticket import SlaStage, TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus, TxChannel, WalletName
-from paimon.domain.user.roles import UserRole
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,
@@ -38,101 +30,6 @@ from paimon.infrastructure.database.types import (
     length_check,
     uint256_check,
 )
-
-SCHEMA = {"schema": "owned"}
-
-
-class Lease(Base):
-    """Who runs a one-of process. `epoch` only grows; a writer that lost the lease is refused by its old epoch."""
-
-    __tablename__ = "leases"
-    __table_args__ = (CheckConstraint("epoch >= 0", name="epoch_counts_up"), SCHEMA)
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
-    owner: Mapped[str] = mapped_column(Text)
-    epoch: Mapped[int] = mapped_column(BigInteger)
-    expires_at: Mapped[Instant]
-
-
-class UserRow(Base):
-    """A wallet that may sign in, with its off-chain role."""
-
-    __tablename__ = "users"
-    __table_args__ = (enum_check("role", UserRole), *length_check(20, "address"), SCHEMA)
-    address: Mapped[AddressBytes] = mapped_column(primary_key=True)
-    role: Mapped[UserRole] = enum_column(UserRole)
-    name: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[Instant] = mapped_column(server_default=func.now())
-
-
-class SignInChallenge(Base):
-    """A sign-in nonce handed out; used at most once."""
-
-    __tablename__ = "sign_in_challenges"
-    __table_args__ = (*length_check(20, "address"), SCHEMA)
-    nonce: Mapped[str] = mapped_column(Text, primary_key=True)
-    address: Mapped[AddressBytes]
-    message: Mapped[str] = mapped_column(Text)
-    expires_at: Mapped[Instant]
-    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-
-
-class ApprovalTicket(Base):
-    """A decision to be taken about one redemption request. One ticket per request, ever."""
-
-    __tablename__ = "approval_tickets"
-    __table_args__ = (
-        enum_check("type", TicketType),
-        enum_check("status", TicketStatus),
-        enum_check("sla_stage", SlaStage),
-        *uint256_check("request_id", "gross_amount"),
-        *length_check(20, "owner", "receiver"),
-        CheckConstraint("required_approvals >= 1", name="needs_someone"),
-        CheckConstraint("warn_at <= escalate_at AND escalate_at <= deadline_at", name="sla_in_order"),
-        CheckConstraint("(status IN ('PENDING','PARTIALLY_APPROVED')) = (decided_at IS NULL)", name="decided_when_not_open"),
-        CheckConstraint("closed_at IS NULL OR decided_at IS NOT NULL", name="decided_before_closed"),
-        Index("ix_approval_tickets_unclosed", "deadline_at", postgresql_where="closed_at IS NULL"),
-        SCHEMA,
-    )
-    id: Mapped[str] = mapped_column(Text, primary_key=True)
-    type: Mapped[TicketType] = enum_column(TicketType)
-    request_id: Mapped[Uint256] = mapped_column(unique=True)
-    owner: Mapped[AddressBytes]
-    receiver: Mapped[AddressBytes]
-    gross_amount: Mapped[Uint256]
-    policy_version: Mapped[int] = mapped_column(Integer)
-    required_approvals: Mapped[int] = mapped_column(SmallInteger)
-    status: Mapped[TicketStatus] = enum_column(TicketStatus)
-    sla_stage: Mapped[SlaStage] = enum_column(SlaStage, server_default=SlaStage.ON_TIME.value)
-    raised_at: Mapped[Instant]
-    warn_at: Mapped[Instant]
-    escalate_at: Mapped[Instant]
-    deadline_at: Mapped[Instant]
-    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    decided_outside: Mapped[bool] = mapped_column(Boolean, server_default="false")
-    records: Mapped[list["ApprovalRecord"]] = relationship(lazy="raise", order_by="ApprovalRecord.decided_at")
-
-
-class ApprovalRecord(Base):
-    """An accepted vote with what was signed, verifiable by anyone without this system."""
-
-    __tablename__ = "approval_records"
-    __table_args__ = (
-        UniqueConstraint("ticket_id", "voter"),
-        enum_check("verdict", Verdict),
-        *length_check(20, "voter"),
-        *length_check(32, "nonce"),
-        SCHEMA,
-    )
-    nonce: Mapped[HashBytes] = mapped_column(primary_key=True)
-    ticket_id: Mapped[str] = mapped_column(ForeignKey("owned.approval_tickets.id"))
-    voter: Mapped[AddressBytes]
-    verdict: Mapped[Verdict] = enum_column(Verdict)
-    reason: Mapped[str] = mapped_column(Text)
-    typed_data: Mapped[dict[str, Any]]
-    signature: Mapped[bytes] = mapped_column(BYTEA)
-    expires_at: Mapped[Instant]
-    decided_at: Mapped[Instant]
 
 
 class Wallet(Base):
@@ -148,7 +45,7 @@ class Wallet(Base):
             "num_nonnulls(seen_at, seen_block, used_at_latest, used_at_final, balance_wei) IN (0, 5)", name="seen_whole"
         ),
         CheckConstraint("(interrupted_since IS NULL) = (interrupted_by IS NULL)", name="interrupted_by_something"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     address: Mapped[AddressBytes] = mapped_column(primary_key=True)
     name: Mapped[WalletName] = enum_column(WalletName)
@@ -180,7 +77,7 @@ class TransactionIntent(Base):
         CheckConstraint("(status IN ('queued','simulated','sending')) = (closed_at IS NULL)", name="closed_when_terminal"),
         Index("ix_transaction_intents_open", "wallet", "created_at", postgresql_where="closed_at IS NULL"),
         Index("ix_transaction_intents_request", "request_id"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
     idempotency_key: Mapped[str] = mapped_column(Text, unique=True)
@@ -230,7 +127,7 @@ class TransactionAttempt(Base):
         Index("ix_transaction_attempts_intent", "intent_id"),
         CheckConstraint("channel = 'public' OR signed_at_block IS NOT NULL", name="private_since_a_block"),
         CheckConstraint("(status IN ('mined','final')) <= (block_hash IS NOT NULL)", name="mined_in_a_block"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     hash: Mapped[HashBytes] = mapped_column(primary_key=True)
     intent_id: Mapped[UUID] = mapped_column(ForeignKey("owned.transaction_intents.id"))
@@ -253,71 +150,3 @@ class TransactionAttempt(Base):
     block_hash: Mapped[Hash32 | None] = mapped_column(BYTEA)
     succeeded: Mapped[bool | None] = mapped_column(Boolean)
     gas_used: Mapped[int | None] = mapped_column(BigInteger)
-
-
-class OutboxPriority(StrEnum):
-    """Also the names of the Celery queues that serve them."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    NORMAL = "normal"
-    CHAIN = "chain"
-    REPORTS = "reports"
-
-
-class OutboxMessage(Base):
-    """A reaction that is due. The row is the truth; the queue's message only points at it."""
-
-    __tablename__ = "outbox"
-    __table_args__ = (
-        enum_check("priority", OutboxPriority),
-        CheckConstraint("done_at IS NULL OR dead_at IS NULL", name="done_or_dead"),
-        Index("ix_outbox_due", "available_at", postgresql_where="done_at IS NULL AND dead_at IS NULL"),
-        Index("ix_outbox_dead", "dead_at", postgresql_where="dead_at IS NOT NULL"),
-        SCHEMA,
-    )
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    kind: Mapped[str] = mapped_column(Text)
-    aggregate_id: Mapped[str] = mapped_column(Text)
-    payload: Mapped[dict[str, Any]]
-    priority: Mapped[OutboxPriority] = enum_column(OutboxPriority)
-    request_trace: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[Instant] = mapped_column(server_default=func.now())
-    available_at: Mapped[Instant] = mapped_column(server_default=func.now())
-    enqueued_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
-    last_error: Mapped[str | None] = mapped_column(Text)
-    done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    dead_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-
-
-class BookCheck(Base):
-    """One comparison of the books with the chain at one block, with every difference found.
-
-    An orphaned one was made at a block that is no more, and counts for nothing but the record.
-    """
-
-    __tablename__ = "book_checks"
-    __table_args__ = (*length_check(32, "block_hash"), SCHEMA)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    block_number: Mapped[int] = mapped_column(BigInteger)
-    block_hash: Mapped[HashBytes]
-    figures_compared: Mapped[int] = mapped_column(Integer)
-    differences: Mapped[list[Any]]
-    checked_at: Mapped[Instant] = mapped_column(server_default=func.now())
-    orphaned: Mapped[bool] = mapped_column(Boolean, server_default="false")
-
-
-__all__ = [
-    "ApprovalRecord",
-    "ApprovalTicket",
-    "BookCheck",
-    "Lease",
-    "OutboxMessage",
-    "OutboxPriority",
-    "SignInChallenge",
-    "TransactionAttempt",
-    "TransactionIntent",
-    "UserRow",
-    "Wallet",
-]

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Index, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,
@@ -20,8 +20,6 @@ from paimon.infrastructure.database.types import (
     length_check,
     uint256_check,
 )
-
-SCHEMA = {"schema": "derived"}
 
 
 class DailySnapshot(Base):
@@ -37,7 +35,7 @@ class DailySnapshot(Base):
         CheckConstraint("gross_assets = layer1_value + layer2_value + layer3_value", name="gross_is_the_tiers"),
         CheckConstraint("locked_shares <= total_supply", name="locked_within_supply"),
         Index("ix_daily_snapshots_block_number", "block_number"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     time: Mapped[Instant] = mapped_column(primary_key=True)
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -70,7 +68,7 @@ class AssetHoldingSnapshot(Base):
         *uint256_check("balance", "price", "value"),
         CheckConstraint("tier BETWEEN 0 AND 2", name="tier_known"),
         CheckConstraint("active OR value = 0", name="off_the_list_counts_nothing"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     time: Mapped[Instant] = mapped_column(primary_key=True)
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

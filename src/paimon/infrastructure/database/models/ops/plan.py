@@ -13,9 +13,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.multisig import SafeProposal
-from paimon.infrastructure.database.models.owned import TransactionIntent
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
+from paimon.infrastructure.database.models.ops.multisig import SafeProposal
+from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,
@@ -26,8 +26,6 @@ from paimon.infrastructure.database.types import (
     length_check,
     uint256_check,
 )
-
-SCHEMA = {"schema": "owned"}
 
 
 class Plan(Base):
@@ -45,7 +43,7 @@ class Plan(Base):
         ),
         Index("ix_plans_name", "name"),
         Index("ix_plans_wallet", "wallet", "created_at"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     id: Mapped[UUID] = mapped_column(primary_key=True)
     idempotency_key: Mapped[str] = mapped_column(Text, unique=True)
@@ -77,7 +75,7 @@ class PlanCall(Base):
         *length_check(20, "to_address"),
         *uint256_check("amount"),
         CheckConstraint("place >= 0", name="place_counts_up"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("owned.plans.id"), primary_key=True)
     place: Mapped[int] = mapped_column(SmallInteger, primary_key=True)

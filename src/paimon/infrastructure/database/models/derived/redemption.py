@@ -1,14 +1,12 @@
-"""Shares: holdings, redemptions and deposits."""
+"""The table of redemption requests."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Index, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.redemption.request import Channel, RedemptionStatus
-from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.derived.chain import SCHEMA
-from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
+from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     AddressBytes,
     Instant,
@@ -19,22 +17,6 @@ from paimon.infrastructure.database.types import (
     length_check,
     uint256_check,
 )
-
-
-class Holding(Base):
-    """Shares in a holder's wallet, those the vault keeps locked for them, and when their first shares came."""
-
-    __tablename__ = "holdings"
-    __table_args__ = (
-        *length_check(20, "holder"),
-        *uint256_check("shares", "locked_shares"),
-        Index("ix_holdings_held", text("(shares + locked_shares) DESC"), "holder"),
-        SCHEMA,
-    )
-    holder: Mapped[AddressBytes] = mapped_column(primary_key=True)
-    shares: Mapped[Uint256]
-    locked_shares: Mapped[Uint256]
-    since: Mapped[Instant]
 
 
 class RedemptionRequest(Base):
@@ -62,7 +44,7 @@ class RedemptionRequest(Base):
         Index("ix_redemption_requests_status_settlement", "status", "settlement_at"),
         Index("ix_redemption_requests_owner", "owner", "requested_at"),
         Index("ix_redemption_requests_requested_at", "requested_at"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     request_id: Mapped[int] = mapped_column(Uint256Type(), primary_key=True, autoincrement=False)
     owner: Mapped[AddressBytes]
@@ -81,21 +63,3 @@ class RedemptionRequest(Base):
     rejection_reason: Mapped[str | None] = mapped_column(Text)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     updated_block: Mapped[int] = mapped_column(BigInteger)
-
-
-class DepositRow(FactColumns, Base):
-    """One deposit: money in, shares out."""
-
-    __tablename__ = "deposits"
-    __table_args__ = (
-        *fact_checks(),
-        *length_check(20, "sender", "receiver"),
-        *uint256_check("assets", "shares"),
-        Index("ix_deposits_receiver", "receiver", "block_number"),
-        Index("ix_deposits_at", "at"),
-        SCHEMA,
-    )
-    sender: Mapped[AddressBytes]
-    receiver: Mapped[AddressBytes]
-    assets: Mapped[Uint256]
-    shares: Mapped[Uint256]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     HashBytes,
     Instant,
@@ -18,8 +18,6 @@ from paimon.infrastructure.database.types import (
     length_check,
     uint256_check,
 )
-
-SCHEMA = {"schema": "owned"}
 
 
 class NavStatus(StrEnum):
@@ -40,7 +38,7 @@ class NavPoint(Base):
         CheckConstraint("status <> 'WITHHELD' OR withheld_reason IS NOT NULL", name="reason_when_withheld"),
         Index("ix_nav_points_time", "time"),
         Index("ix_nav_points_withheld", "block_number", postgresql_where="status = 'WITHHELD'"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     block_hash: Mapped[HashBytes] = mapped_column(primary_key=True)

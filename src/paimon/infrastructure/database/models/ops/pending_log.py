@@ -10,10 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.kernel.chain import ContractName
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instant, enum_check, enum_column, length_check
-
-SCHEMA = {"schema": "owned"}
 
 
 class UnfinalLog(Base):
@@ -26,7 +24,7 @@ class UnfinalLog(Base):
         *length_check(20, "address"),
         CheckConstraint("(event IS NULL) = (args IS NULL)", name="named_with_its_arguments"),
         Index("ix_unfinal_logs_place", "block_number", "log_index"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     block_hash: Mapped[HashBytes] = mapped_column(primary_key=True)
     log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)

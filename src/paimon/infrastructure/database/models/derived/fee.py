@@ -1,17 +1,14 @@
-"""Money: every token Transfer from or to the vault with its purpose, and the fees."""
+"""Tables of fees: accounts and their entries."""
 
-from sqlalchemy import CheckConstraint, Index, Integer
+from sqlalchemy import CheckConstraint, Index
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.asset.token_transfer import Direction, Purpose
 from paimon.domain.kernel.chain import Address
 from paimon.domain.vault.fees import FeeKind, FeeStep
-from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.derived.chain import SCHEMA
+from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
 from paimon.infrastructure.database.types import (
-    AddressBytes,
     Uint256,
     Uint256Type,
     enum_check,
@@ -19,50 +16,6 @@ from paimon.infrastructure.database.types import (
     length_check,
     uint256_check,
 )
-
-
-class TokenTransferRow(FactColumns, Base):
-    """One ERC-20 Transfer from or to the vault. `told_by` is the log of its block that tells what it was for."""
-
-    __tablename__ = "token_transfers"
-    __table_args__ = (
-        *fact_checks(),
-        enum_check("direction", Direction),
-        enum_check("purpose", Purpose),
-        *length_check(20, "token", "sender", "receiver"),
-        *uint256_check("amount"),
-        CheckConstraint("purpose <> 'NOTHING' OR amount = 0", name="nothing_is_zero"),
-        CheckConstraint("(direction = 'WITHIN') = (sender = receiver)", name="within_one_address"),
-        CheckConstraint(
-            "(told_by IS NULL) = (purpose IN ('FEE_COLLECTION','EMERGENCY_WITHDRAWAL','NOTHING','UNEXPLAINED'))",
-            name="told_by_a_log",
-        ),
-        Index("ix_token_transfers_token", "token", "block_number"),
-        Index("ix_token_transfers_at", "at"),
-        Index(
-            "ix_token_transfers_alarming",
-            "block_number",
-            postgresql_where="purpose IN ('EMERGENCY_WITHDRAWAL','UNEXPLAINED')",
-        ),
-        SCHEMA,
-    )
-    token: Mapped[AddressBytes]
-    sender: Mapped[AddressBytes]
-    receiver: Mapped[AddressBytes]
-    direction: Mapped[Direction] = enum_column(Direction)
-    amount: Mapped[Uint256]
-    purpose: Mapped[Purpose] = enum_column(Purpose)
-    told_by: Mapped[int | None] = mapped_column(Integer)
-
-
-class TokenFlowRow(Base):
-    """What came into the vault and went out of it, by token, since the token is followed."""
-
-    __tablename__ = "token_flows"
-    __table_args__ = (*length_check(20, "token"), *uint256_check("received", "sent"), SCHEMA)
-    token: Mapped[AddressBytes] = mapped_column(primary_key=True)
-    received: Mapped[Uint256]
-    sent: Mapped[Uint256]
 
 
 class FeeAccountRow(Base):
@@ -73,7 +26,7 @@ class FeeAccountRow(Base):
         enum_check("kind", FeeKind),
         *uint256_check("accrued", "released", "paid"),
         CheckConstraint("released <= accrued", name="released_of_accrued"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     kind: Mapped[FeeKind] = enum_column(FeeKind, primary_key=True)
     accrued: Mapped[Uint256]
@@ -101,7 +54,7 @@ class FeeEntryRow(FactColumns, Base):
             "(period_seconds IS NOT NULL) = (step = 'ACCRUED' AND kind = 'MANAGEMENT')", name="period_of_management"
         ),
         Index("ix_fee_entries_at", "at"),
-        SCHEMA,
+        DERIVED_SCHEMA,
     )
     kind: Mapped[FeeKind] = enum_column(FeeKind, primary_key=True)
     step: Mapped[FeeStep] = enum_column(FeeStep)

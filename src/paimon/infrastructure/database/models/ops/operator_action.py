@@ -9,10 +9,8 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.transaction.operator_action import DeedKind, DeedState
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instant, enum_check, enum_column, length_check
-
-SCHEMA = {"schema": "owned"}
 
 
 class DeskDeed(Base):
@@ -37,7 +35,7 @@ class DeskDeed(Base):
         ),
         Index("ix_desk_deeds_asked", "wallet", postgresql_where="state = 'asked'"),
         Index("ix_desk_deeds_intent", "intent_id"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     nonce: Mapped[HashBytes] = mapped_column(primary_key=True)
     kind: Mapped[DeedKind] = enum_column(DeedKind)

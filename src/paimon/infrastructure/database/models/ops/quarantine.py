@@ -9,10 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyState
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import AddressBytes, Instant, enum_check, enum_column, length_check
-
-SCHEMA = {"schema": "owned"}
 
 
 class RemedyRow(Base):
@@ -40,7 +38,7 @@ class RemedyRow(Base):
         Index("uq_remedies_asked_of_log", "block_hash", "log_index", unique=True, postgresql_where="state = 'asked'"),
         Index("ix_remedies_log", "block_hash", "log_index", postgresql_where="block_hash IS NOT NULL"),
         Index("ix_remedies_outbox", "outbox_id", postgresql_where="outbox_id IS NOT NULL"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     kind: Mapped[RemedyKind] = enum_column(RemedyKind)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.safe_proposal import Outcome
 from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, SafeName
-from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,
@@ -30,8 +30,6 @@ from paimon.infrastructure.database.types import (
     length_check,
     uint256_check,
 )
-
-SCHEMA = {"schema": "owned"}
 
 
 class Safe(Base):
@@ -48,7 +46,7 @@ class Safe(Base):
         CheckConstraint("next_nonce >= nonce AND nonce >= 0", name="nonces_in_order"),
         CheckConstraint("(interrupted_since IS NULL) = (interrupted_by IS NULL)", name="interrupted_by_something"),
         CheckConstraint("threshold BETWEEN 1 AND cardinality(owners)", name="threshold_can_be_reached"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     address: Mapped[AddressBytes] = mapped_column(primary_key=True)
     name: Mapped[SafeName] = enum_column(SafeName)
@@ -78,7 +76,7 @@ class SafeProposal(Base):
         CheckConstraint("(outcome IS NULL) = (closed_at IS NULL)", name="closed_by_outcome"),
         CheckConstraint("(outcome IS NULL) = (executed_tx IS NULL)", name="outcome_by_transaction"),
         Index("ix_safe_proposals_nonce", "safe", "nonce"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     hash: Mapped[HashBytes] = mapped_column(primary_key=True)
     safe: Mapped[AddressBytes] = mapped_column(ForeignKey("owned.safes.address"))
@@ -107,7 +105,7 @@ class SafeSignature(Base):
     __table_args__ = (
         *length_check(20, "owner", "sent_by"),
         CheckConstraint(f"by_contract OR octet_length(signature) = {OWNER_SIGNATURE_BYTES}", name="of_a_key_or_a_contract"),
-        SCHEMA,
+        OPS_SCHEMA,
     )
     proposal: Mapped[HashBytes] = mapped_column(ForeignKey("owned.safe_proposals.hash"), primary_key=True)
     owner: Mapped[AddressBytes] = mapped_column(primary_key=True)

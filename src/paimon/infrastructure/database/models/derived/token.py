@@ -1,0 +1,60 @@
+"""Money: every token Transfer from or to the vault with its purpose, and the fees."""
+
+from sqlalchemy import CheckConstraint, Index, Integer
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.domain.asset.token_transfer import Direction, Purpose
+from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
+from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
+from paimon.infrastructure.database.types import (
+    AddressBytes,
+    Uint256,
+    enum_check,
+    enum_column,
+    length_check,
+    uint256_check,
+)
+
+
+class TokenTransferRow(FactColumns, Base):
+    """One ERC-20 Transfer from or to the vault. `told_by` is the log of its block that tells what it was for."""
+
+    __tablename__ = "token_transfers"
+    __table_args__ = (
+        *fact_checks(),
+        enum_check("direction", Direction),
+        enum_check("purpose", Purpose),
+        *length_check(20, "token", "sender", "receiver"),
+        *uint256_check("amount"),
+        CheckConstraint("purpose <> 'NOTHING' OR amount = 0", name="nothing_is_zero"),
+        CheckConstraint("(direction = 'WITHIN') = (sender = receiver)", name="within_one_address"),
+        CheckConstraint(
+            "(told_by IS NULL) = (purpose IN ('FEE_COLLECTION','EMERGENCY_WITHDRAWAL','NOTHING','UNEXPLAINED'))",
+            name="told_by_a_log",
+        ),
+        Index("ix_token_transfers_token", "token", "block_number"),
+        Index("ix_token_transfers_at", "at"),
+        Index(
+            "ix_token_transfers_alarming",
+            "block_number",
+            postgresql_where="purpose IN ('EMERGENCY_WITHDRAWAL','UNEXPLAINED')",
+        ),
+        DERIVED_SCHEMA,
+    )
+    token: Mapped[AddressBytes]
+    sender: Mapped[AddressBytes]
+    receiver: Mapped[AddressBytes]
+    direction: Mapped[Direction] = enum_column(Direction)
+    amount: Mapped[Uint256]
+    purpose: Mapped[Purpose] = enum_column(Purpose)
+    told_by: Mapped[int | None] = mapped_column(Integer)
+
+
+class TokenFlowRow(Base):
+    """What came into the vault and went out of it, by token, since the token is followed."""
+
+    __tablename__ = "token_flows"
+    __table_args__ = (*length_check(20, "token"), *uint256_check("received", "sent"), DERIVED_SCHEMA)
+    token: Mapped[AddressBytes] = mapped_column(primary_key=True)
+    received: Mapped[Uint256]
+    sent: Mapped[Uint256]

@@ -1,0 +1,48 @@
+"""Shares: holdings, redemptions and deposits."""
+
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
+from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
+from paimon.infrastructure.database.types import (
+    AddressBytes,
+    Instant,
+    Uint256,
+    length_check,
+    uint256_check,
+)
+
+
+class Holding(Base):
+    """Shares in a holder's wallet, those the vault keeps locked for them, and when their first shares came."""
+
+    __tablename__ = "holdings"
+    __table_args__ = (
+        *length_check(20, "holder"),
+        *uint256_check("shares", "locked_shares"),
+        Index("ix_holdings_held", text("(shares + locked_shares) DESC"), "holder"),
+        DERIVED_SCHEMA,
+    )
+    holder: Mapped[AddressBytes] = mapped_column(primary_key=True)
+    shares: Mapped[Uint256]
+    locked_shares: Mapped[Uint256]
+    since: Mapped[Instant]
+
+
+class DepositRow(FactColumns, Base):
+    """One deposit: money in, shares out."""
+
+    __tablename__ = "deposits"
+    __table_args__ = (
+        *fact_checks(),
+        *length_check(20, "sender", "receiver"),
+        *uint256_check("assets", "shares"),
+        Index("ix_deposits_receiver", "receiver", "block_number"),
+        Index("ix_deposits_at", "at"),
+        DERIVED_SCHEMA,
+    )
+    sender: Mapped[AddressBytes]
+    receiver: Mapped[AddressBytes]
+    assets: Mapped[Uint256]
+    shares: Mapped[Uint256]

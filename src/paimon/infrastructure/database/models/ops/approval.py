@@ -1,0 +1,90 @@
+"""Tables of approval tickets and votes."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from paimon.domain.approval.ticket import SlaStage, TicketStatus, TicketType, Verdict
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
+from paimon.infrastructure.database.types import (
+    AddressBytes,
+    HashBytes,
+    Instant,
+    Uint256,
+    enum_check,
+    enum_column,
+    length_check,
+    uint256_check,
+)
+
+
+class ApprovalTicket(Base):
+    """A decision to be taken about one redemption request. One ticket per request, ever."""
+
+    __tablename__ = "approval_tickets"
+    __table_args__ = (
+        enum_check("type", TicketType),
+        enum_check("status", TicketStatus),
+        enum_check("sla_stage", SlaStage),
+        *uint256_check("request_id", "gross_amount"),
+        *length_check(20, "owner", "receiver"),
+        CheckConstraint("required_approvals >= 1", name="needs_someone"),
+        CheckConstraint("warn_at <= escalate_at AND escalate_at <= deadline_at", name="sla_in_order"),
+        CheckConstraint("(status IN ('PENDING','PARTIALLY_APPROVED')) = (decided_at IS NULL)", name="decided_when_not_open"),
+        CheckConstraint("closed_at IS NULL OR decided_at IS NOT NULL", name="decided_before_closed"),
+        Index("ix_approval_tickets_unclosed", "deadline_at", postgresql_where="closed_at IS NULL"),
+        OPS_SCHEMA,
+    )
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    type: Mapped[TicketType] = enum_column(TicketType)
+    request_id: Mapped[Uint256] = mapped_column(unique=True)
+    owner: Mapped[AddressBytes]
+    receiver: Mapped[AddressBytes]
+    gross_amount: Mapped[Uint256]
+    policy_version: Mapped[int] = mapped_column(Integer)
+    required_approvals: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[TicketStatus] = enum_column(TicketStatus)
+    sla_stage: Mapped[SlaStage] = enum_column(SlaStage, server_default=SlaStage.ON_TIME.value)
+    raised_at: Mapped[Instant]
+    warn_at: Mapped[Instant]
+    escalate_at: Mapped[Instant]
+    deadline_at: Mapped[Instant]
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    decided_outside: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    records: Mapped[list["ApprovalRecord"]] = relationship(lazy="raise", order_by="ApprovalRecord.decided_at")
+
+
+class ApprovalRecord(Base):
+    """An accepted vote with what was signed, verifiable by anyone without this system."""
+
+    __tablename__ = "approval_records"
+    __table_args__ = (
+        UniqueConstraint("ticket_id", "voter"),
+        enum_check("verdict", Verdict),
+        *length_check(20, "voter"),
+        *length_check(32, "nonce"),
+        OPS_SCHEMA,
+    )
+    nonce: Mapped[HashBytes] = mapped_column(primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(ForeignKey("owned.approval_tickets.id"))
+    voter: Mapped[AddressBytes]
+    verdict: Mapped[Verdict] = enum_column(Verdict)
+    reason: Mapped[str] = mapped_column(Text)
+    typed_data: Mapped[dict[str, Any]]
+    signature: Mapped[bytes] = mapped_column(BYTEA)
+    expires_at: Mapped[Instant]
+    decided_at: Mapped[Instant]

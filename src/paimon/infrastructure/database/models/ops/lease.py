@@ -1,0 +1,24 @@
+"""The table of leases: who runs a process of which only one may work."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
+from paimon.infrastructure.database.types import (
+    Instant,
+)
+
+
+class Lease(Base):
+    """Who runs a one-of process. `epoch` only grows; a writer that lost the lease is refused by its old epoch."""
+
+    __tablename__ = "leases"
+    __table_args__ = (CheckConstraint("epoch >= 0", name="epoch_counts_up"), OPS_SCHEMA)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    owner: Mapped[str] = mapped_column(Text)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[Instant]

@@ -1,0 +1,60 @@
+"""The table of the outbox."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    func,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
+from paimon.infrastructure.database.types import (
+    Instant,
+    enum_check,
+    enum_column,
+)
+
+
+class OutboxPriority(StrEnum):
+    """Also the names of the Celery queues that serve them."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    CHAIN = "chain"
+    REPORTS = "reports"
+
+
+class OutboxMessage(Base):
+    """A reaction that is due. The row is the truth; the queue's message only points at it."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        enum_check("priority", OutboxPriority),
+        CheckConstraint("done_at IS NULL OR dead_at IS NULL", name="done_or_dead"),
+        Index("ix_outbox_due", "available_at", postgresql_where="done_at IS NULL AND dead_at IS NULL"),
+        Index("ix_outbox_dead", "dead_at", postgresql_where="dead_at IS NOT NULL"),
+        OPS_SCHEMA,
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    aggregate_id: Mapped[str] = mapped_column(Text)
+    payload: Mapped[dict[str, Any]]
+    priority: Mapped[OutboxPriority] = enum_column(OutboxPriority)
+    request_trace: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    available_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    enqueued_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_error: Mapped[str | None] = mapped_column(Text)
+    done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    dead_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

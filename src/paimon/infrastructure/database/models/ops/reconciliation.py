@@ -1,0 +1,36 @@
+"""The table of reconciliations."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Identity,
+    Integer,
+    func,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
+from paimon.infrastructure.database.types import (
+    HashBytes,
+    Instant,
+    length_check,
+)
+
+
+class BookCheck(Base):
+    """One comparison of the books with the chain at one block, with every difference found.
+
+    An orphaned one was made at a block that is no more, and counts for nothing but the record.
+    """
+
+    __tablename__ = "book_checks"
+    __table_args__ = (*length_check(32, "block_hash"), OPS_SCHEMA)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    block_number: Mapped[int] = mapped_column(BigInteger)
+    block_hash: Mapped[HashBytes]
+    figures_compared: Mapped[int] = mapped_column(Integer)
+    differences: Mapped[list[Any]]
+    checked_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    orphaned: Mapped[bool] = mapped_column(Boolean, server_default="false")

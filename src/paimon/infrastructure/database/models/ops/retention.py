@@ -1,0 +1,19 @@
+"""The table of retention runs."""
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
+from paimon.infrastructure.database.types import Instant
+
+
+class RetentionRun(Base):
+    """The last run of retention over one series: from when on it is kept, and how many rows went in all runs together."""
+
+    __tablename__ = "retention_runs"
+    __table_args__ = (CheckConstraint("rows_removed >= 0", name="removes"), OPS_SCHEMA)
+    series: Mapped[str] = mapped_column(Text, primary_key=True)
+    ran_at: Mapped[Instant]
+    kept_from: Mapped[Instant]
+    rows_removed: Mapped[int] = mapped_column(BigInteger)
+    complete: Mapped[bool] = mapped_column(Boolean)

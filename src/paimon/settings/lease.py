@@ -1,0 +1,18 @@
+"""Settings of leases."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from paimon.settings.base import Group
+
+
+class LeaseSettings(Group):
+    ttl_seconds: float = Field(6.0, gt=0, description="a killed holder's successor starts after at most this long")
+    renew_seconds: float = Field(2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _renewed_in_time(self) -> Self:
+        if self.renew_seconds >= self.ttl_seconds:
+            raise ValueError("RENEW_SECONDS must be shorter than TTL_SECONDS, or every lease runs out before it is renewed")
+        return self

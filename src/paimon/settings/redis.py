@@ -1,0 +1,9 @@
+"""Settings of the Redis connection."""
+
+from pydantic import Field
+
+from paimon.settings.base import Group, RedisUrl
+
+
+class RedisSettings(Group):
+    url: RedisUrl = Field(description="redis://:password@host:port/0; broker, cache and live messages")
