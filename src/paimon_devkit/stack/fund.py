@@ -18,7 +18,7 @@ from paimon_devkit.stack.fund_sending import Chain, TransactionFailed
 
 __all__ = ["ARTIFACTS", "CONTRACTS", "FundAddresses", "FundAsset", "FundPeople", "TransactionFailed", "deploy_fund"]
 
-CONTRACTS: Final = Path(__file__).parents[5] / "contracts"
+CONTRACTS: Final = Path(__file__).parents[3] / "contracts"
 ARTIFACTS: Final = CONTRACTS / "artifacts"
 _LOCAL_CHAIN_ID: Final = 31337
 _WAD: Final = 10**18

@@ -1,9 +1,11 @@
 """`paimon …`: every process of the house, the database, the people, and a demo of all of it."""
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import typer
 
@@ -27,11 +29,11 @@ COMMANDS: Final = {
     "recover": "recover",
     "snapshot": "snapshot",
     "nav": "nav",
-    "demo": "demo.commands",
-    "walk": "demo.walk_command",
-    "market": "market.command",
 }
-"""Each command and the module that holds its `app`."""
+"""Each command of the product and the module in this package that holds its `app`."""
+
+EXTRA_COMMANDS: Final = "paimon.commands"
+"""Entry points by which another installed package adds commands: `paimon_devkit` adds the demo, the smoke test and the market."""
 
 app = typer.Typer(
     name="paimon",
@@ -55,13 +57,25 @@ def main(context: typer.Context, env_file: EnvFile = None) -> None:
 
 
 def run() -> None:
-    """Entry point of the `paimon` program.
+    """Run the `paimon` program.
 
-    Only the command that was called is imported: a signer that is started again must not wait for the API to load.
+    Only the called command is imported: a signer that starts again must not wait for the API to load.
     """
-    called = next((argument for argument in sys.argv[1:] if argument in COMMANDS), None)
-    for name in [called] if called else COMMANDS:
-        command: typer.Typer = import_module(f"paimon.gateway.cli.{COMMANDS[name]}").app
+    loaders = _loaders()
+    called = next((argument for argument in sys.argv[1:] if argument in loaders), None)
+    for name in [called] if called else loaders:
+        command = loaders[name]()
         grouped = len(command.registered_commands) > 1 or command.registered_callback is not None
         app.add_typer(command, name=name if grouped else None)
     app()
+
+
+def _loaders() -> dict[str, Callable[[], typer.Typer]]:
+    """Return a loader of its `app` for each command, the product's own first."""
+
+    def product(module: str) -> Callable[[], typer.Typer]:
+        return lambda: cast(typer.Typer, import_module(f"paimon.gateway.cli.{module}").app)
+
+    own = {name: product(module) for name, module in COMMANDS.items()}
+    extra: dict[str, Callable[[], typer.Typer]] = {each.name: each.load for each in entry_points(group=EXTRA_COMMANDS)}
+    return {**own, **{name: load for name, load in extra.items() if name not in own}}

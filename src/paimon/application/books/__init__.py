@@ -1,1 +1,0 @@
-"""The books: pinned snapshots of the fund, and the comparison of everything recorded with the chain."""

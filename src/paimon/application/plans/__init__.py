@@ -1,1 +1,0 @@
-"""Plans: what they count for, which wallet carries them out, and what became of them."""
