@@ -22,6 +22,7 @@ from paimon.application.transactions.plans.context import PlanDesk
 from paimon.domain.kernel.eip712 import VoteScope
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.abi import read_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter, require_chain
@@ -29,7 +30,7 @@ from paimon.infrastructure.blockchain.rpc import NodeUrl, Rpc, RpcUnavailable
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient
-from paimon.settings import ChainSettings, Refusal, Settings
+from paimon.settings import ChainSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +194,15 @@ async def require_ready(house: House) -> None:
         raise NodeUnreachable(f"{error} (PAIMON_CHAIN__RPC_URL)") from error
 
 
-class DatabaseUnreachable(Refusal):
+class DatabaseUnreachable(StartupError):
     """PostgreSQL gives no answer."""
 
 
-class RedisUnreachable(Refusal):
+class RedisUnreachable(StartupError):
     """Redis gives no answer."""
 
 
-class NodeUnreachable(Refusal):
+class NodeUnreachable(StartupError):
     """The chain's node gives no answer."""
 
 

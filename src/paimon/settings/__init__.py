@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from paimon.errors import StartupError
 from paimon.settings.api import ApiSettings
 from paimon.settings.approval import ApprovalRuleSettings, ApprovalSettings
 from paimon.settings.auth import AuthSettings
-from paimon.settings.base import ChecksumAddress, Group, Refusal, SettingsError
+from paimon.settings.base import ChecksumAddress, Group, SettingsError
 from paimon.settings.chain import ChainSettings, FinalitySettings
 from paimon.settings.database import DatabaseSettings
 from paimon.settings.fund import FundSettings
@@ -51,13 +52,13 @@ __all__ = [
     "NavSettings",
     "QueueSettings",
     "RedisSettings",
-    "Refusal",
     "RetentionSettings",
     "ScheduleSettings",
     "SendingSettings",
     "Settings",
     "SettingsError",
     "SignerSettings",
+    "StartupError",
     "WalletLimitSettings",
     "env_file_from",
     "load_settings",

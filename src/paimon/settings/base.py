@@ -5,13 +5,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr
 
 from paimon.domain.kernel.chain import Address, checksum, parse_address
+from paimon.errors import StartupError
 
 
-class Refusal(Exception):
-    """Ends a process on purpose. The message tells the person who started it what is wrong and what would be right."""
-
-
-class SettingsError(Refusal):
+class SettingsError(StartupError):
     """A setting is missing or wrong; the message names the variable and what it should hold."""
 
 

@@ -1,9 +1,9 @@
 """What can go wrong while the demo's servers start and run. Every message says what to do next."""
 
-from paimon.settings import Refusal
+from paimon.errors import StartupError
 
 
-class DemoError(Refusal):
+class DemoError(StartupError):
     """Base of everything the embedded services and the supervisor raise on purpose."""
 
 

@@ -11,12 +11,13 @@ from paimon.domain.approval.ticket import Ticket, Vote
 from paimon.domain.approval.vote import Decision
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
+from paimon.errors import NotFound
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
 from paimon.infrastructure.database.sessions import WriteSession
 
 
-class TicketNotFound(Exception):
+class TicketNotFound(NotFound):
     """No ticket has this id."""
 
 

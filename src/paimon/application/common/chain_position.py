@@ -1,3 +1,5 @@
+"""The position of the listener: the last recorded final block."""
+
 from typing import Final
 
 from sqlalchemy import select

@@ -1,3 +1,5 @@
+"""Formats that JSON and text share: exact decimal amounts, ratios and times."""
+
 from datetime import datetime
 from decimal import Decimal
 

@@ -1,2 +1,7 @@
-class PayloadConflict(Exception):
-    """The idempotency key was used before for another payload."""
+"""Errors of idempotent requests."""
+
+from paimon.errors import Conflict
+
+
+class PayloadConflict(Conflict):
+    """The idempotency key is taken by another payload."""

@@ -1,3 +1,5 @@
+"""Messages to the people who are watching."""
+
 from dataclasses import dataclass
 from typing import Any
 

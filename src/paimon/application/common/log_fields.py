@@ -1,3 +1,5 @@
+"""Fields of log lines that more than one use case writes."""
+
 from paimon.domain.kernel.chain import BlockStamp, hex0x
 
 

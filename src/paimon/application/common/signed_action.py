@@ -1,6 +1,13 @@
-class NonceUsed(Exception):
-    """This vote's nonce was used before; a vote counts once."""
+"""Errors of signed actions."""
+
+from paimon.errors import Conflict, Forbidden
 
 
-class SignerMismatch(Exception):
+class NonceUsed(Conflict):
+    """The nonce of this signed action was used before; each nonce works once."""
+
+    field = "nonce"
+
+
+class SignerMismatch(Forbidden):
     """The signature was made by another wallet than the signed-in one, or over other words."""

@@ -23,6 +23,7 @@ from paimon.application.identity.users import USER_NOW, NotPermitted, find_user
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
 from paimon.domain.user.siwe import SignInMessage, differing_fields, parse, render
+from paimon.errors import AuthenticationExpired, Unauthenticated
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.user import SignInChallenge
 from paimon.infrastructure.database.sessions import Database, WriteSession
@@ -35,11 +36,11 @@ STATEMENT: Final = "Sign in to the operations desk of Paimon Prime Fund. This co
 _NONCE_BYTES: Final = 16
 
 
-class SignInRefused(Exception):
+class SignInRefused(Unauthenticated):
     """The signed message is not one this house handed out, was used before, or was signed by another wallet."""
 
 
-class ChallengeExpired(Exception):
+class ChallengeExpired(AuthenticationExpired):
     """The challenge has expired; ask for a new one."""
 
 

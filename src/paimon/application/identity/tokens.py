@@ -11,16 +11,17 @@ import jwt
 from pydantic import SecretStr
 
 from paimon.domain.kernel.chain import Address, InvalidAddress, checksum, parse_address
+from paimon.errors import AuthenticationExpired, Unauthenticated
 
 _ALGORITHM: Final = "HS256"
 _ISSUER: Final = "paimon"
 
 
-class TokenInvalid(Exception):
+class TokenInvalid(Unauthenticated):
     """Not a token of this house, or of somebody who may no longer come in."""
 
 
-class TokenExpired(Exception):
+class TokenExpired(AuthenticationExpired):
     """The access token has expired; sign in again."""
 
 

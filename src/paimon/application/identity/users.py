@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import LEAST_ROLE, Permission, User, UserRole
+from paimon.errors import Forbidden
 from paimon.infrastructure.database.clock import as_utc
 from paimon.infrastructure.database.look_ups import LookUp
 from paimon.infrastructure.database.models.ops.user import UserRow
@@ -17,7 +18,7 @@ from paimon.infrastructure.database.sessions import WriteSession
 log = structlog.get_logger(__name__)
 
 
-class NotPermitted(Exception):
+class NotPermitted(Forbidden):
     """The user's role does not reach for what was asked."""
 
 

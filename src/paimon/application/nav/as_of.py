@@ -17,15 +17,16 @@ from paimon.application.common.chain_position import chain_position
 from paimon.application.nav.overview import SnapshotNotFound, kept_at, newest_point, newest_snapshot, present
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.errors import InvalidRequest, Unavailable
 from paimon.infrastructure.database.models.derived import Block
 from paimon.infrastructure.database.sessions import Database, ReadSession
 
 
-class NothingYet(Exception):
+class NothingYet(Unavailable):
     """The books have not begun, or the fund was never read: the listener and a worker must be running."""
 
 
-class BlockNotRecorded(Exception):
+class BlockNotRecorded(InvalidRequest):
     """The block lies before the fund's first one, or has not been recorded yet; the message says which have."""
 
     def __init__(self, message: str, field: str = "block") -> None:

@@ -18,6 +18,7 @@ from paimon.application.nav.snapshot_json import from_json
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
+from paimon.errors import NotFound
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.models.derived import Observation
 from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
@@ -26,7 +27,7 @@ from paimon.infrastructure.database.sessions import Database
 log = structlog.get_logger(__name__)
 
 
-class SnapshotNotFound(Exception):
+class SnapshotNotFound(NotFound):
     """No snapshot was kept at or before the given point."""
 
 

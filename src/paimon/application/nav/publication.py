@@ -26,6 +26,7 @@ from paimon.application.nav.overview import newest_snapshot, show
 from paimon.application.risk_control.store import list_critical_differences
 from paimon.domain.risk.discrepancy import Difference
 from paimon.domain.risk.nav_publication import reason
+from paimon.errors import InvalidRequest
 from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 
@@ -46,8 +47,10 @@ class Interval(StrEnum):
 _BUCKETS: Final = {Interval.HOURLY: "hour", Interval.DAILY: "day", Interval.WEEKLY: "week"}
 
 
-class TooManyPoints(Exception):
+class TooManyPoints(InvalidRequest):
     """The range holds more points than one answer carries."""
+
+    field = "interval"
 
 
 @dataclass(frozen=True, slots=True)

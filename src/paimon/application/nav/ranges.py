@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from paimon.application.nav.as_of import BlockNotRecorded, recorded_range
 from paimon.application.nav.overview import SnapshotNotFound
+from paimon.errors import InvalidRequest
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import Observation
 from paimon.infrastructure.database.sessions import ReadSession
@@ -20,8 +21,10 @@ from paimon.infrastructure.database.sessions import ReadSession
 KEPT: Final = (Observation.kind == "fund_snapshot", Observation.subject == "fund")
 
 
-class NothingBetween(Exception):
+class NothingBetween(InvalidRequest):
     """Both ends are the same snapshot, or the second is the earlier one."""
+
+    field = "to"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from paimon.domain.risk.quarantine_decision import (
     why_not_log,
     why_not_reaction,
 )
+from paimon.errors import NotFound
 from paimon.infrastructure.database.models.derived import LogStatus, RawLog
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
 from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
@@ -23,11 +24,11 @@ from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
 WAITS = "another decision about this log waits to be carried out; see what becomes of it first"
 
 
-class ReactionNotFound(Exception):
+class ReactionNotFound(NotFound):
     """No row of the outbox has this id."""
 
 
-class LogNotFound(Exception):
+class LogNotFound(NotFound):
     """No recorded log is at this place."""
 
 

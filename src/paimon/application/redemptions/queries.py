@@ -17,13 +17,14 @@ from paimon.domain.approval.ticket import Ticket
 from paimon.domain.kernel.chain import Address
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
 from paimon.domain.transaction.lifecycle import IntentKind
+from paimon.errors import NotFound
 from paimon.infrastructure.database.models.derived import Block, Observation, RawLog, RedemptionRequest
 from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 from paimon.infrastructure.database.rows.redemption import to_domain
 
 
-class RedemptionNotFound(Exception):
+class RedemptionNotFound(NotFound):
     """No request with this id was recorded."""
 
 

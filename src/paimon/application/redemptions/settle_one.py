@@ -8,6 +8,7 @@ from paimon.application.redemptions.settlement import request_settlement, window
 from paimon.application.redemptions.store import REDEMPTION
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
+from paimon.errors import Unavailable
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import Database
@@ -15,7 +16,7 @@ from paimon.infrastructure.database.sessions import Database
 log = structlog.get_logger(__name__)
 
 
-class NothingRecorded(Exception):
+class NothingRecorded(Unavailable):
     """The listener has not recorded a block yet, so the chain's time is not known here."""
 
 

@@ -15,6 +15,7 @@ from paimon.domain.events.errors import InapplicableEvent, at_chain_time
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.redemption.request import SETTLEABLE_STATUSES, Channel, Redemption, is_due
 from paimon.domain.transaction.lifecycle import IntentKind
+from paimon.errors import Conflict
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import Database, WriteSession
@@ -22,11 +23,11 @@ from paimon.infrastructure.database.sessions import Database, WriteSession
 log = structlog.get_logger(__name__)
 
 
-class NotSettleable(Exception):
+class NotSettleable(Conflict):
     """The request's state allows no settlement."""
 
 
-class NotDue(Exception):
+class NotDue(Conflict):
     """The request's settlement date has not come."""
 
 

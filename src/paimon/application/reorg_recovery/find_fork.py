@@ -11,10 +11,10 @@ from paimon.application.reorg_recovery.node_quorum import Witnesses
 from paimon.domain.chain import common_ancestor as ancestor
 from paimon.domain.chain.common_ancestor import AncestorOutOfReach, Probe
 from paimon.domain.kernel.chain import BlockStamp, Hash32
-from paimon.settings import Refusal
+from paimon.errors import StartupError
 
 
-class NoAncestor(Refusal):
+class NoAncestor(StartupError):
     """The recorded chain and the nodes' have no block in common that this house still knows of."""
 
 

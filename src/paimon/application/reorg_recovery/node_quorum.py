@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from typing import Self
 
 from paimon.domain.kernel.chain import BlockStamp, Hash32, hex0x
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp, require_chain
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.settings import Refusal
 
 
-class OneWitness(Refusal):
+class OneWitness(StartupError):
     """Only one node is there to ask."""
 
 
-class NodesDisagree(Refusal):
+class NodesDisagree(StartupError):
     """Two nodes have different blocks at one height: which of them is right is nothing a program can know."""
 
 
-class NodeBehind(Refusal):
+class NodeBehind(StartupError):
     """A node does not have a block, or does not call it final, that the recovery would rest on."""
 
 

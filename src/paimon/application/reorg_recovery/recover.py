@@ -29,15 +29,15 @@ from paimon.application.replay.shadow_tables import open_shadow
 from paimon.application.replay.swap import swap_in
 from paimon.application.risk_control.record_findings import keep_facts
 from paimon.domain.kernel.chain import BlockStamp
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.leases import seize
 from paimon.infrastructure.database.sessions import WriteSession
-from paimon.settings import Refusal
 
 log = structlog.get_logger(__name__)
 
 
-class AnotherAncestor(Refusal):
+class AnotherAncestor(StartupError):
     """The ancestor is not the one that was confirmed."""
 
 

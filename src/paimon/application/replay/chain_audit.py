@@ -19,10 +19,10 @@ from paimon.application.event_listener.fetch.verify import hiding_blocks, proven
 from paimon.application.replay.recorded_logs import Position, read_page
 from paimon.domain.chain.range_proof import ProofLevel, RangeProof
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.models.derived import Block
 from paimon.infrastructure.database.sessions import Database
-from paimon.settings import Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ _LAST_OF_A_BLOCK: Final = 2**31 - 1
 _ALL: Final = 2**31 - 1
 
 
-class NotRecorded(Refusal):
+class NotRecorded(StartupError):
     """The audit was asked for blocks that the books do not have."""
 
 

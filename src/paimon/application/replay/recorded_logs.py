@@ -19,12 +19,12 @@ from paimon.application.event_listener.record.json_text import stored_text
 from paimon.domain.chain.tracked_contracts import Followed, Origin
 from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum
 from paimon.domain.risk.quarantine_decision import LogKey
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.copying import driver_connection
-from paimon.settings import Refusal
 
 
-class ForeignLogs(Refusal):
+class ForeignLogs(StartupError):
     """The books hold logs of a contract that the settings do not name: they are of another fund, or a setting is missing."""
 
 

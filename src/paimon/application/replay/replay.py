@@ -29,9 +29,9 @@ from paimon.application.replay.quarantine_decisions import Verdicts, add_reactio
 from paimon.application.replay.rebuild import Progress, Rebuild, in_silence, position_of_books
 from paimon.application.replay.shadow_tables import Shadow, open_shadow
 from paimon.application.replay.swap import Comparison, compare_with_live, swap_in
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.sessions import WriteSession
-from paimon.settings import Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ OVERTAKEN_MAX: Final = 5
 _ONE_SNAPSHOT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
-class BooksBusy(Refusal):
+class BooksBusy(StartupError):
     """The cursor's row stayed locked: some transaction on the books hangs, and `pg_locks` says whose."""
 
 

@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from paimon.application.event_listener.fetch.decode import Reading
 from paimon.application.replay.recorded_logs import Position
+from paimon.errors import StartupError
 from paimon.infrastructure.database.models.base import Base, metadata, table_of
 from paimon.infrastructure.database.models.derived import PROJECTIONS, RawLog
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
-from paimon.settings import Refusal
 
 _SHADOW: Final = "pg_temp"
 _TRANSLATION: Final = {"derived": _SHADOW, "live": "derived"}
@@ -30,7 +30,7 @@ _LIVE: Final = MetaData()
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
 
-class NoTemporaryTables(Refusal):
+class NoTemporaryTables(StartupError):
     """The role may not make temporary tables; the message has the grant to give."""
 
 

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.domain.kernel.chain import Address
 from paimon.domain.risk.risk_event import Deed, Finding, Look, Owner, RiskEvent, RiskKind, RiskState, Severity, opened
 from paimon.domain.user.roles import UserRole
+from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
-class RiskEventNotFound(Exception):
+class RiskEventNotFound(NotFound):
     """No risk event has this id."""
 
 

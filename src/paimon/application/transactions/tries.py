@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.operator_action import RETRIABLE
+from paimon.errors import Conflict
 from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -16,7 +17,7 @@ TRIES_MAX: Final = 3
 """Intents of one kind for one request that may end without effect before a person must look."""
 
 
-class TriesExhausted(Exception):
+class TriesExhausted(Conflict):
     """Every allowed try ended without effect, or a person cancelled the last one."""
 
 

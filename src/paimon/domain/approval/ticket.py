@@ -17,6 +17,7 @@ from typing import Final
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
+from paimon.errors import Conflict, Forbidden
 
 
 class TicketType(StrEnum):
@@ -49,15 +50,15 @@ class SlaStage(StrEnum):
 OPEN_TICKETS: Final = frozenset({TicketStatus.PENDING, TicketStatus.PARTIALLY_APPROVED})
 
 
-class TicketClosed(Exception):
+class TicketClosed(Conflict):
     """The ticket takes no more votes."""
 
 
-class AlreadyVoted(Exception):
+class AlreadyVoted(Conflict):
     """One person acts once on a ticket."""
 
 
-class VoterNotAllowed(Exception):
+class VoterNotAllowed(Forbidden):
     """This person may not decide this ticket."""
 
 

@@ -1,3 +1,5 @@
+"""Liquidity tiers of the fund."""
+
 from enum import StrEnum
 
 

@@ -60,6 +60,3 @@ def looser(wanted: FinalityRule, own: FinalityRule) -> str | None:
     if wanted.tag is None and (wanted.depth or 0) < own.turns_depth:
         return f"{wanted.depth} blocks are fewer than the {own.turns_depth} that make a block final without the tag"
     return None
-
-
-_DIRE_TIMES: Final = 5

@@ -1,3 +1,5 @@
+"""Errors and conversions that all event rules share."""
+
 from datetime import UTC, datetime
 
 

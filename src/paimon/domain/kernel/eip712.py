@@ -1,8 +1,11 @@
+"""EIP-712 documents: the domain they count in, and how long a signature is accepted."""
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from paimon.domain.kernel.chain import Address
+from paimon.errors import InvalidRequest
 
 DOMAIN_FIELDS: Final = [
     {"name": "name", "type": "string"},
@@ -13,8 +16,10 @@ DOMAIN_FIELDS: Final = [
 """What every document of this house says of where it counts."""
 
 
-class VoteNotAcceptable(Exception):
+class VoteNotAcceptable(InvalidRequest):
     """The vote's expiry has passed, or lies further ahead than a vote may."""
+
+    field = "expiresAt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,5 @@
+"""The vault and the token it is counted in."""
+
 from dataclasses import dataclass
 
 from paimon.domain.kernel.chain import Address

@@ -1,7 +1,8 @@
+"""Finality lag: how far the final block lies behind the newest, and when that is a risk event."""
+
 from dataclasses import dataclass
 from typing import Final
 
-from paimon.domain.chain.finality import _DIRE_TIMES
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.risk.risk_event import Finding, RiskKind, Severity
 
@@ -27,12 +28,14 @@ class Lag:
 FINALITY: Final = "finality"
 """The subject of the alarm: there is one chain."""
 
+_CRITICAL_MULTIPLE: Final = 5
+
 
 def lag_finding(lag: Lag, most: Lag) -> Finding | None:
     """A lag beyond either figure; critical when five times beyond."""
     if not lag.exceeds(most):
         return None
-    severity = Severity.CRITICAL if lag.exceeds(most, times=_DIRE_TIMES) else Severity.WARNING
+    severity = Severity.CRITICAL if lag.exceeds(most, times=_CRITICAL_MULTIPLE) else Severity.WARNING
     return Finding(RiskKind.FINALITY_LAG, FINALITY, f"{lag} behind the head", f"at most {most}", severity)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
 from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, VoteScope
+from paimon.errors import Conflict
 
 PRIMARY_TYPE: Final = "Remedy"
 
@@ -46,7 +47,7 @@ class RemedyState(StrEnum):
     DONE = "done"
 
 
-class RemedyNotPossible(Exception):
+class RemedyNotPossible(Conflict):
     """What is asked makes no sense in the present state."""
 
 

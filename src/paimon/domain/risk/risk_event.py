@@ -22,6 +22,7 @@ from paimon.domain.risk.discrepancy import Difference
 from paimon.domain.risk.nav_publication import Worth, material
 from paimon.domain.user.roles import User, UserRole
 from paimon.domain.vault.nav_components import Explanation, Label, Part
+from paimon.errors import Conflict, InvalidRequest
 
 
 class RiskKind(StrEnum):
@@ -82,16 +83,18 @@ _DIRE_PART: Final = 5
 """A wallet with less than this part of the least it should have is about to stop."""
 
 
-class RiskEventClosed(Exception):
+class RiskEventClosed(Conflict):
     """The event is resolved; nobody can take it or resolve it again."""
 
 
-class StillThere(Exception):
+class StillThere(Conflict):
     """What the event is about was found by the last comparison too, so it cannot be called resolved."""
 
 
-class NotAnOwner(ValueError):
+class NotAnOwner(InvalidRequest, ValueError):
     """Neither a role of this house nor an address."""
+
+    field = "owner"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from uuid import UUID
 from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x
 from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, VoteScope
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
+from paimon.errors import Conflict
 
 PRIMARY_TYPE: Final = "DeskDeed"
 
@@ -51,7 +52,7 @@ RETRIABLE: Final = frozenset({IntentStatus.REVERTED, IntentStatus.FAILED, Intent
 """Ends without the effect."""
 
 
-class DeedNotPossible(Exception):
+class DeedNotPossible(Conflict):
     """What is asked makes no sense in the present state."""
 
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from paimon.domain.kernel.chain import Address, Hash32
+from paimon.errors import Conflict, Forbidden, Unavailable
 
 
 class Outcome(StrEnum):
@@ -38,15 +39,17 @@ class ProposalStatus(StrEnum):
     SUPERSEDED = "superseded"
 
 
-class ProposalClosed(Exception):
+class ProposalClosed(Conflict):
     """The proposal takes no more signatures: its nonce is used, or its time is over."""
 
 
-class NotASafeOwner(Exception):
+class NotASafeOwner(Forbidden):
     """This wallet does not own the Safe at the final block."""
 
+    field = "owner"
 
-class AlreadySigned(Exception):
+
+class AlreadySigned(Conflict):
     """An owner signs once."""
 
 
@@ -105,7 +108,7 @@ class Execution:
     tx_hash: Hash32
 
 
-class MissingExecutions(Exception):
+class MissingExecutions(Unavailable):
     """The node's logs do not explain the Safe's nonce: they are not complete yet, and nothing may be concluded."""
 
 

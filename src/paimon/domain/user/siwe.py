@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from paimon.domain.kernel.chain import Address, InvalidAddress, checksum, parse_address
+from paimon.errors import InvalidRequest
 
 VERSION: Final = "1"
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
@@ -30,8 +31,10 @@ _FORM: Final = re.compile(
 )
 
 
-class MalformedMessage(ValueError):
+class MalformedMessage(InvalidRequest, ValueError):
     """The text is not a sign-in message of the form handed out."""
+
+    field = "message"
 
 
 @dataclass(frozen=True, slots=True)

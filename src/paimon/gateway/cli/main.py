@@ -33,7 +33,7 @@ COMMANDS: Final = {
 """Each command of the product and the module in this package that holds its `app`."""
 
 EXTRA_COMMANDS: Final = "paimon.commands"
-"""Entry points by which another installed package adds commands: `paimon_devkit` adds the demo, the smoke test and the market."""
+"""Entry points of other packages that add commands; `paimon_devkit` adds the demo, the smoke test and the market."""
 
 app = typer.Typer(
     name="paimon",

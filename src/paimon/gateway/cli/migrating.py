@@ -3,11 +3,12 @@
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from paimon.errors import StartupError
 from paimon.infrastructure.database import migrate
-from paimon.settings import Refusal, Settings
+from paimon.settings import Settings
 
 
-class MigrationRefused(Refusal):
+class MigrationRefused(StartupError):
     """The migrations cannot run; the message says what to set or to grant."""
 
 

@@ -12,9 +12,10 @@ import structlog
 import typer
 import uvloop
 
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.observability.logging import configure_logging
-from paimon.settings import Refusal, Settings, load_settings
+from paimon.settings import Settings, load_settings
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ def explained(*, node_of: str = "PAIMON_CHAIN__RPC_URL") -> Iterator[None]:
     """
     try:
         yield
-    except Refusal as refusal:
+    except StartupError as refusal:
         refuse(str(refusal))
     except (RpcUnavailable, RpcError) as error:
         refuse(f"{error} ({node_of})")

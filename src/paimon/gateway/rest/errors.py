@@ -1,4 +1,4 @@
-"""Exceptions become HTTP here, in one table. The floors below know no status code."""
+"""Turn exceptions into HTTP answers, in one table. The layers below know no status code."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,51 +13,28 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from paimon.application.approval_workflow.store import TicketNotFound
-from paimon.application.common.idempotency import PayloadConflict
-from paimon.application.common.signed_action import NonceUsed, SignerMismatch
-from paimon.application.identity.sign_in import ChallengeExpired, SignInRefused
-from paimon.application.identity.tokens import TokenExpired, TokenInvalid
-from paimon.application.identity.users import NotPermitted
-from paimon.application.nav.as_of import BlockNotRecorded, NothingYet
-from paimon.application.nav.overview import SnapshotNotFound
-from paimon.application.nav.publication import TooManyPoints
-from paimon.application.nav.ranges import NothingBetween
-from paimon.application.quarantine.store import LogNotFound, ReactionNotFound
-from paimon.application.redemptions.queries import RedemptionNotFound
-from paimon.application.redemptions.settle_one import NothingRecorded
-from paimon.application.redemptions.settlement import NotDue, NotSettleable
-from paimon.application.risk_control.store import RiskEventNotFound
-from paimon.application.transactions.multisig.context import NoSuchSafe
-from paimon.application.transactions.multisig.propose import HashMismatch, ProposalConflict
-from paimon.application.transactions.multisig.sign import SignatureRefused
-from paimon.application.transactions.multisig.store import ProposalNotFound
-from paimon.application.transactions.operator.queries import IntentNotFound, WalletNotFound
-from paimon.application.transactions.plans.calls import BadPlan
-from paimon.application.transactions.plans.queries import PlanNotFound
-from paimon.application.transactions.plans.submit import NoWalletMay, PlanDrifted, PlanNotPossible
-from paimon.application.transactions.tries import TriesExhausted
-from paimon.domain.approval.ticket import AlreadyVoted, TicketClosed, VoterNotAllowed
-from paimon.domain.kernel.eip712 import VoteNotAcceptable
-from paimon.domain.risk.quarantine_decision import RemedyNotPossible
-from paimon.domain.risk.risk_event import NotAnOwner, RiskEventClosed, StillThere
-from paimon.domain.transaction.operator_action import DeedNotPossible
-from paimon.domain.transaction.safe_proposal import AlreadySigned, MissingExecutions, NotASafeOwner, ProposalClosed
-from paimon.domain.user.siwe import MalformedMessage
+from paimon.errors import (
+    AuthenticationExpired,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    PaimonError,
+    Unauthenticated,
+    Unavailable,
+)
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
 from paimon.gateway.rest.validation_words import words_of
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable, StateNotKept
-from paimon.infrastructure.blockchain.safe import NotOurSafe
-from paimon.infrastructure.keys.signatures import MalformedSignature
 
 log = structlog.get_logger(__name__)
 
 
-class AuthRequired(Exception):
+class AuthRequired(Unauthenticated):
     """Sign in first: send the header `Authorization: Bearer <access token>`."""
 
 
-class InvalidInput(Exception):
+class InvalidInput(InvalidRequest):
     """A value of the request is wrong in a way only a handler can tell."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -65,11 +42,11 @@ class InvalidInput(Exception):
         self.field = field
 
 
-class TooManyFiles(Exception):
+class TooManyFiles(Unavailable):
     """As many files are being written as this process writes at one time."""
 
 
-class NotCancellable(Exception):
+class NotCancellable(Conflict):
     """A redemption's ticket closes only by what the chain shows: its owner cancels the request there, or it is rejected."""
 
 
@@ -79,78 +56,32 @@ class Rule:
 
     status: int
     code: ErrorCode
-    field: str | None = None
     message: str | None = None
 
 
-_DATABASE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the database does not answer; try again shortly")
-_REDIS_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="Redis does not answer; try again shortly")
-_NODE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain's node does not answer; try again shortly")
+_DATABASE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, "the database does not answer; try again shortly")
+_REDIS_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, "Redis does not answer; try again shortly")
+_NODE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, "the chain's node does not answer; try again shortly")
 
 TABLE: Final[Mapping[type[Exception], Rule]] = {
-    InvalidInput: Rule(400, ErrorCode.VALIDATION_ERROR),
-    BadPlan: Rule(400, ErrorCode.VALIDATION_ERROR),
-    BlockNotRecorded: Rule(400, ErrorCode.VALIDATION_ERROR),
-    MalformedMessage: Rule(400, ErrorCode.VALIDATION_ERROR, field="message"),
-    NotAnOwner: Rule(400, ErrorCode.VALIDATION_ERROR, field="owner"),
-    NothingBetween: Rule(400, ErrorCode.VALIDATION_ERROR, field="to"),
-    TooManyPoints: Rule(400, ErrorCode.VALIDATION_ERROR, field="interval"),
-    MalformedSignature: Rule(400, ErrorCode.VALIDATION_ERROR, field="signature"),
-    VoteNotAcceptable: Rule(400, ErrorCode.VALIDATION_ERROR, field="expiresAt"),
-    AuthRequired: Rule(401, ErrorCode.AUTH_REQUIRED, message=AuthRequired.__doc__),
-    SignInRefused: Rule(401, ErrorCode.AUTH_INVALID),
-    TokenInvalid: Rule(401, ErrorCode.AUTH_INVALID),
-    ChallengeExpired: Rule(401, ErrorCode.AUTH_EXPIRED),
-    TokenExpired: Rule(401, ErrorCode.AUTH_EXPIRED),
-    NotASafeOwner: Rule(403, ErrorCode.FORBIDDEN, field="owner"),
-    NotPermitted: Rule(403, ErrorCode.FORBIDDEN),
-    SignatureRefused: Rule(403, ErrorCode.FORBIDDEN, field="signature"),
-    SignerMismatch: Rule(403, ErrorCode.FORBIDDEN),
-    VoterNotAllowed: Rule(403, ErrorCode.FORBIDDEN),
-    IntentNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    PlanNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    LogNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    ProposalNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    ReactionNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    WalletNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    RedemptionNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    RiskEventNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    SnapshotNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    TicketNotFound: Rule(404, ErrorCode.NOT_FOUND),
-    AlreadySigned: Rule(409, ErrorCode.CONFLICT),
-    AlreadyVoted: Rule(409, ErrorCode.CONFLICT),
-    DeedNotPossible: Rule(409, ErrorCode.CONFLICT),
-    NoWalletMay: Rule(409, ErrorCode.CONFLICT),
-    NoSuchSafe: Rule(409, ErrorCode.CONFLICT),
-    NonceUsed: Rule(409, ErrorCode.CONFLICT, field="nonce"),
-    NotCancellable: Rule(409, ErrorCode.CONFLICT, message=NotCancellable.__doc__),
-    NotDue: Rule(409, ErrorCode.CONFLICT),
-    NotSettleable: Rule(409, ErrorCode.CONFLICT),
-    PayloadConflict: Rule(409, ErrorCode.CONFLICT),
-    PlanDrifted: Rule(409, ErrorCode.CONFLICT),
-    PlanNotPossible: Rule(409, ErrorCode.CONFLICT),
-    ProposalClosed: Rule(409, ErrorCode.CONFLICT),
-    ProposalConflict: Rule(409, ErrorCode.CONFLICT),
-    RemedyNotPossible: Rule(409, ErrorCode.CONFLICT),
-    RiskEventClosed: Rule(409, ErrorCode.CONFLICT),
-    StillThere: Rule(409, ErrorCode.CONFLICT),
-    TriesExhausted: Rule(409, ErrorCode.CONFLICT),
-    TicketClosed: Rule(409, ErrorCode.CONFLICT),
-    HashMismatch: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
-    MissingExecutions: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
-    NotOurSafe: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
-    NothingRecorded: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
-    NothingYet: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
-    TooManyFiles: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
+    InvalidRequest: Rule(400, ErrorCode.VALIDATION_ERROR),
+    AuthRequired: Rule(401, ErrorCode.AUTH_REQUIRED),
+    AuthenticationExpired: Rule(401, ErrorCode.AUTH_EXPIRED),
+    Unauthenticated: Rule(401, ErrorCode.AUTH_INVALID),
+    Forbidden: Rule(403, ErrorCode.FORBIDDEN),
+    NotFound: Rule(404, ErrorCode.NOT_FOUND),
+    Conflict: Rule(409, ErrorCode.CONFLICT),
+    Unavailable: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
     OperationalError: _DATABASE_DOWN,
     InterfaceError: _DATABASE_DOWN,
     PoolTimeout: _DATABASE_DOWN,
     RedisConnectionError: _REDIS_DOWN,
     RedisTimeoutError: _REDIS_DOWN,
     RpcUnavailable: _NODE_DOWN,
-    StateNotKept: Rule(503, ErrorCode.STATE_NOT_KEPT, message=StateNotKept.__doc__),
-    RpcError: Rule(503, ErrorCode.SERVICE_UNAVAILABLE, message="the chain's node could not answer; try again shortly"),
+    StateNotKept: Rule(503, ErrorCode.STATE_NOT_KEPT, StateNotKept.__doc__),
+    RpcError: Rule(503, ErrorCode.SERVICE_UNAVAILABLE, "the chain's node could not answer; try again shortly"),
 }
+"""Each base class and its answer; an exception is answered by the nearest class it descends from."""
 
 _HTTP_CODES: Final[Mapping[int, ErrorCode]] = {
     400: ErrorCode.VALIDATION_ERROR,
@@ -191,9 +122,8 @@ async def _on_known(request: Request, error: Exception) -> Response:
     if rule.status >= 500:
         log.error("request.unavailable", path=request.url.path, reason=f"{type(error).__name__}: {error}"[:500])
     message = rule.message or str(error)
-    field = error.field if isinstance(error, InvalidInput | BadPlan | BlockNotRecorded) else rule.field
-    detail = error.code if isinstance(error, BadPlan) else None
-    details = [ErrorDetail(field=field, code=detail, message=message)] if field else None
+    field, code = (error.field, error.code) if isinstance(error, PaimonError) else (None, None)
+    details = [ErrorDetail(field=field, code=code, message=message)] if field else None
     return failure(rule.status, rule.code, message, details=details)
 
 

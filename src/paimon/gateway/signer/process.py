@@ -10,6 +10,7 @@ import structlog
 
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.safe_transaction import SafeScope
+from paimon.errors import StartupError
 from paimon.gateway.signer.desk import SigningDesk
 from paimon.gateway.signer.key_ring import open_keys
 from paimon.gateway.signer.ledger import Ledger, LedgerError
@@ -22,7 +23,6 @@ from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError
 from paimon.infrastructure.observability.exposition import exposing
-from paimon.settings import Refusal
 
 METRICS_HOST = "127.0.0.1"
 """The signer's numbers are for its own machine: whatever collects them runs there."""
@@ -30,7 +30,7 @@ METRICS_HOST = "127.0.0.1"
 log = structlog.get_logger(__name__)
 
 
-class SignerStartRefused(Refusal):
+class SignerStartRefused(StartupError):
     """The signer does not start; the message says what is not as the policy says, and what to do."""
 
 

@@ -15,16 +15,16 @@ from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.abi_words import word_plan
 from paimon.infrastructure.text import storable
-from paimon.settings import Refusal
 
 
 class UndecodableLog(Exception):
     """A log of an event we know whose topics or data do not fit the ABI."""
 
 
-class UnreadableAbi(Refusal):
+class UnreadableAbi(StartupError):
     """A file that the settings name as an ABI is none."""
 
 

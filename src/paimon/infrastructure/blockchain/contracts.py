@@ -7,15 +7,15 @@ from typing import Any, Final
 from eth_abi.exceptions import DecodingError
 
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, Hash32, checksum, hex0x
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
-from paimon.settings import Refusal
 
 BATCH_MAX: Final = 100
 """Calls in one HTTP request; providers refuse far larger batches."""
 
 
-class ContractsMissing(Refusal):
+class ContractsMissing(StartupError):
     """The configured addresses do not hold the fund's contracts."""
 
 

@@ -10,21 +10,22 @@ import structlog
 
 from paimon.domain.chain.finality import CHAIN_RULES, MAJORITY_OF_VALIDATORS, FinalityRule, FinalityTag, looser
 from paimon.domain.kernel.chain import BlockStamp, Hash32
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
-from paimon.settings import FinalitySettings, Refusal
+from paimon.settings import FinalitySettings
 
 log = structlog.get_logger(__name__)
 
 
-class ChainMismatch(Refusal):
+class ChainMismatch(StartupError):
     """The node serves another chain than the settings name."""
 
 
-class UnknownChain(Refusal):
+class UnknownChain(StartupError):
     """No finality rule is known for this chain id."""
 
 
-class LooserFinality(Refusal):
+class LooserFinality(StartupError):
     """A configured rule could call a block final before the chain's own rule does."""
 
 

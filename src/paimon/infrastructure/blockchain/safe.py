@@ -20,10 +20,10 @@ from paimon.domain.transaction.safe_transaction import (
     hash_card,
     pack_signatures,
 )
+from paimon.errors import StartupError, Unavailable
 from paimon.infrastructure.blockchain.abi import UnknownCall, load_abi
 from paimon.infrastructure.blockchain.log_ranges import in_pieces
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
-from paimon.settings import Refusal
 
 _ABI: Final = load_abi("Safe")
 _OUTCOMES: Final = {
@@ -40,7 +40,7 @@ _ERRORS: Final = {
 """What a Safe says when it refuses. Source: Safe 1.4.1, docs/error_codes.md."""
 
 
-class NotOurSafe(Refusal):
+class NotOurSafe(Unavailable, StartupError):
     """The address holds no Safe of the version this house knows."""
 
 

@@ -9,17 +9,17 @@ from typing import Final
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from paimon.settings import Refusal
+from paimon.errors import StartupError
 
 SERVER_VERSION_MIN: Final = 160_000
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
-class DatabaseBehind(Refusal):
+class DatabaseBehind(StartupError):
     """The database is not at this version's migrations; the message has the command to run."""
 
 
-class UnsupportedServer(Refusal):
+class UnsupportedServer(StartupError):
     """The PostgreSQL server is older than this system supports."""
 
 

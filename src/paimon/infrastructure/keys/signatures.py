@@ -10,14 +10,17 @@ from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
 from paimon.domain.kernel.chain import Address, Hash32
+from paimon.errors import InvalidRequest
 
 SIGNATURE_BYTES: Final = 65
 _RECOVERY_VALUES: Final = frozenset({0, 1, 27, 28})
 """What wallets write as v of a message. The library would read an EIP-155 value as well, one signature in many spellings."""
 
 
-class MalformedSignature(ValueError):
+class MalformedSignature(InvalidRequest, ValueError):
     """The text is not a signature, whoever it might be from."""
+
+    field = "signature"
 
 
 def parse_signature(text: str) -> bytes:

@@ -23,14 +23,14 @@ from paimon.application.event_listener.fetch.log_filter import contract_queries,
 from paimon.application.event_listener.fetch.verify import Proof, Prove
 from paimon.domain.chain.tracked_contracts import Followed, FollowedContract, Origin
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checksum
+from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts, NoAnswer, Read
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.models.derived import FollowedContractRow
 from paimon.infrastructure.database.sessions import WriteSession
-from paimon.settings import Refusal
 
 
-class AnotherFund(Refusal):
+class AnotherFund(StartupError):
     """The books were recorded from other contracts than the settings name now."""
 
 

@@ -16,9 +16,9 @@ from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.risk_control.record_findings import keep_look
 from paimon.domain.kernel.chain import BlockStamp, Hash32, hex0x
 from paimon.domain.risk.risk_event import Finding, RiskEvent, RiskKind, Severity
+from paimon.errors import StartupError
 from paimon.infrastructure.database.leases import HeldLease, fence
 from paimon.infrastructure.database.sessions import Database, WriteSession
-from paimon.settings import Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ RECORDED_CHAIN: Final = "recorded chain"
 """The subject: there is one."""
 
 
-class FinalBlockChanged(Refusal):
+class FinalBlockChanged(StartupError):
     """A recorded final block is not on the chain any more: the books stand on blocks that no longer exist."""
 
     def __init__(self, recorded: BlockStamp, found: Hash32) -> None:

@@ -18,6 +18,7 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import transaction_of as transaction_for
 from paimon.domain.transaction.safe_proposal import ProposalClosed
 from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, hash_card, rejection_at
+from paimon.errors import Conflict, Unavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
 from paimon.infrastructure.database.sessions import WriteSession
@@ -27,11 +28,11 @@ log = structlog.get_logger(__name__)
 REASON_MAX: Final = 500
 
 
-class ProposalConflict(Exception):
+class ProposalConflict(Conflict):
     """What is proposed contradicts what was proposed before."""
 
 
-class HashMismatch(Exception):
+class HashMismatch(Unavailable):
     """The Safe computes another hash than this house: nobody may sign either."""
 
 

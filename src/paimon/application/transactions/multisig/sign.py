@@ -26,6 +26,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, he
 from paimon.domain.transaction.safe_proposal import AlreadySigned, NotASafeOwner, ProposalClosed
 from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, OwnerSignature, typed_data
 from paimon.domain.user.roles import Permission, User
+from paimon.errors import Forbidden
 from paimon.infrastructure.blockchain.safe import SafeContract
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposal, SafeSignature
@@ -37,8 +38,10 @@ SIGNATURE_BYTES_MAX: Final = 4_096
 """Of a contract's signature: a Safe that owns a Safe needs 65 for each of its own owners."""
 
 
-class SignatureRefused(Exception):
+class SignatureRefused(Forbidden):
     """The Safe would not count this signature."""
+
+    field = "signature"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_proposal import SafeView, Tally, tally
 from paimon.domain.transaction.safe_transaction import Operation, OwnerSignature, SafeTransaction
+from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
 from paimon.infrastructure.database.sessions import WriteSession
 
 
-class ProposalNotFound(Exception):
+class ProposalNotFound(NotFound):
     """No proposal has this hash."""
 
 

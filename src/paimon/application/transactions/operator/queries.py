@@ -11,16 +11,17 @@ from sqlalchemy.orm import selectinload
 from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
+from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
 from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 
-class IntentNotFound(Exception):
+class IntentNotFound(NotFound):
     """No intent has this id."""
 
 
-class WalletNotFound(Exception):
+class WalletNotFound(NotFound):
     """No sending key of this house has this address."""
 
 

@@ -15,6 +15,7 @@ from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, ch
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.plan import CALLS_MAX, Step
 from paimon.domain.transaction.wallet_selection import MoneyFunction
+from paimon.errors import InvalidRequest
 from paimon.infrastructure.blockchain.abi import Entry, Parameter, plain
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.movements import AMOUNT_OF, MoneyCall
@@ -34,7 +35,7 @@ class BadPlanCode(StrEnum):
     CANNOT_BE_VALUED = "CANNOT_BE_VALUED"
 
 
-class BadPlan(ValueError):
+class BadPlan(InvalidRequest, ValueError):
     """A plan cannot be made as asked for; `field` is the place in the request."""
 
     def __init__(self, code: BadPlanCode, field: str, message: str) -> None:

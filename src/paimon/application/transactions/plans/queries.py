@@ -15,6 +15,7 @@ from paimon.application.transactions.plans.select_wallet import list_executing
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.plan import PlanState, state_of_intents, state_of_proposal
 from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.errors import NotFound
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposal
 from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
@@ -22,7 +23,7 @@ from paimon.infrastructure.database.models.ops.transaction import TransactionInt
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 
-class PlanNotFound(Exception):
+class PlanNotFound(NotFound):
     """No plan has this id."""
 
 

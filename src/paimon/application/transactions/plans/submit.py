@@ -35,6 +35,7 @@ from paimon.domain.transaction.plan import PlanOrder, has_drifted, payload_hash,
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.transaction.wallet_selection import Choice, PlanWallet, grouped
 from paimon.domain.user.roles import Permission, User
+from paimon.errors import Conflict
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
 from paimon.infrastructure.database.sessions import WriteSession
@@ -43,15 +44,15 @@ from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 log = structlog.get_logger(__name__)
 
 
-class NoWalletMay(Exception):
+class NoWalletMay(Conflict):
     """No wallet of the fund may carry this out; the message has every wallet's reasons."""
 
 
-class PlanDrifted(Exception):
+class PlanDrifted(Conflict):
     """What was signed is not what would run now: another wallet, or another amount."""
 
 
-class PlanNotPossible(Exception):
+class PlanNotPossible(Conflict):
     """The plan's first call would not pass."""
 
 
