@@ -78,7 +78,7 @@ async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(des
 
 
 async def test_the_documented_program_decides_a_ticket(desk: Desk, tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/reference/api.md").read_text()
     program = tmp_path / "example.py"
     program.write_text(page.split("```python\n")[1].split("```")[0])
     decide = runpy.run_path(str(program))["decide"]

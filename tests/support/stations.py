@@ -65,7 +65,7 @@ ALL_LIVE: Final = 10_000
 class Setting:
     """How a station is set up for one ordeal: its pool's endpoints, of which one may lie, and settings of the chain.
 
-    Two that tell the same lie are believed, and that is known (docs/completeness.md). So it is one for the whole of an ordeal:
+    Two that tell the same lie are believed, and that is known (docs/concepts/completeness.md). So it is one for the whole of an ordeal:
     a lie of one and, a moment later, the same of another would be two. A single endpoint is contradicted by nobody but the
     receipts, so that to it every block is live.
     """

@@ -10,7 +10,7 @@ from tests.support.alerts import RULES, asked_by, rules
 
 pytestmark = pytest.mark.unit
 
-RUNBOOK = Path(__file__).parents[2] / "docs" / "operations.md"
+RUNBOOK = Path(__file__).parents[2] / "docs/operations/runbook.md"
 
 
 def test_every_alert_has_a_section_in_the_runbook_and_every_section_an_alert() -> None:

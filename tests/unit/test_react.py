@@ -1,4 +1,4 @@
-"""Which reactions a batch of logs makes due, and how urgently. Source: docs/fund.md, "Event priorities for reactions"."""
+"""Which reactions a batch of logs makes due, and how urgently. Source: docs/concepts/fund.md, "Event priorities for reactions"."""
 
 from collections.abc import Iterable
 

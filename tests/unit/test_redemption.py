@@ -42,7 +42,7 @@ REJECTED = st.builds(RedemptionRejected, st.just(7), ADDRESSES, st.text(max_size
 CANCELLED = st.builds(RedemptionCancelled, st.just(7), ADDRESSES)
 SETTLED = st.builds(RedemptionSettled, st.just(7), ADDRESSES, ADDRESSES, AMOUNTS, AMOUNTS, AMOUNTS, st.integers(0, 2))
 
-# Source: docs/fund.md, "Redemptions". What is not here cannot happen.
+# Source: docs/concepts/fund.md, "Redemptions". What is not here cannot happen.
 LIFE = {
     ("PENDING", RedemptionSettled): "SETTLED",
     ("PENDING", RedemptionCancelled): "CANCELLED",

@@ -16,7 +16,7 @@ class ApprovalRuleSettings(Group):
 
 
 class ApprovalSettings(Group):
-    """Source of the defaults: docs/fund.md, "Approvals"."""
+    """Source of the defaults: docs/concepts/fund.md, "Approvals"."""
 
     policy_version: int = 1
     vote_ttl_seconds_max: int = Field(300, ge=1, description="how far ahead a vote's expiry may lie")

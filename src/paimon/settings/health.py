@@ -6,7 +6,7 @@ from paimon.settings.base import Group
 
 
 class HealthSettings(Group):
-    """From when on `/system/health` shows a part as degraded, or down. Source: docs/fund.md, "Operations"."""
+    """From when on `/system/health` shows a part as degraded, or down. Source: docs/concepts/fund.md, "Operations"."""
 
     check_timeout_seconds: float = Field(2.0, gt=0, description="a part that does not answer within this is down")
     lag_warning_seconds: int = 60

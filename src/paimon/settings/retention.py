@@ -7,7 +7,7 @@ from paimon.settings.base import Group
 
 class RetentionSettings(Group):
     """Whole UTC days that the time series are kept. The database refuses to remove anything younger than the least allowed
-    here, whoever asks. Source of the defaults: docs/fund.md, "Data".
+    here, whoever asks. Source of the defaults: docs/concepts/fund.md, "Data".
     """
 
     daily_snapshots_days: int = Field(730, ge=90)

@@ -79,7 +79,7 @@ async def find_break(session: AsyncSession, witnesses: Witnesses) -> Break:
     except AncestorOutOfReach as error:
         raise NoAncestor(
             f"{error}: either these are nodes of another chain, or it changed from before what is recorded here."
-            " Record anew into an empty database (docs/operations.md)"
+            " Record anew into an empty database (docs/operations/runbook.md)"
         ) from error
     if fork.changed is None:
         return Break(newest, seen[fork.ancestor], None)

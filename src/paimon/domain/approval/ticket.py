@@ -1,4 +1,4 @@
-"""Approval tickets: who may vote, how many votes a ticket needs, and when it is late. Source: docs/fund.md, "Approvals".
+"""Approval tickets: who may vote, how many votes a ticket needs, and when it is late. Source: docs/concepts/fund.md, "Approvals".
 
     PENDING ──► PARTIALLY_APPROVED ──► APPROVED      the votes reached the policy's count
        └───────────────┴──► REJECTED                  any rejection ends the voting

@@ -32,7 +32,7 @@ CALLS_MAX: Final = 20
 """Of one piece; a batch of more outgrows the gas of one transaction."""
 
 DRIFT_MAX: Final = Bps(100)
-"""How far the calls may have come to count from what was signed. Source: docs/fund.md, "Wallets and their limits"."""
+"""How far the calls may have come to count from what was signed. Source: docs/concepts/fund.md, "Wallets and their limits"."""
 
 PRIMARY_TYPE: Final = "PlanOrder"
 

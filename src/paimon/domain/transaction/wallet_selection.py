@@ -2,7 +2,7 @@
 
 A wallet is passed over for every reason that applies, so that whoever reads them sees all that would have to change. A plan
 that comes in pieces counts as their sum, whichever wallet took the earlier ones; a day is each wallet's own.
-Source: docs/fund.md, "Wallets and their limits".
+Source: docs/concepts/fund.md, "Wallets and their limits".
 """
 
 from collections.abc import Mapping, Sequence

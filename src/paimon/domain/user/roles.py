@@ -1,4 +1,4 @@
-"""People of the back office and what their off-chain role lets them do. Source: docs/fund.md, "People and permissions"."""
+"""People of the back office and what their off-chain role lets them do. Source: docs/concepts/fund.md, "People and permissions"."""
 
 from dataclasses import dataclass
 from enum import StrEnum

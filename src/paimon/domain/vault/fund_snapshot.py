@@ -1,4 +1,4 @@
-"""Everything the fund is at one final block, as one pinned read gave it. Source: docs/fund.md, "Words".
+"""Everything the fund is at one final block, as one pinned read gave it. Source: docs/concepts/fund.md, "Words".
 
     gross assets  = cash + Σ balance × price of the assets on the list, each rounded down as the contract rounds it
     net assets    = gross − redemption liability − withdrawable redemption fees

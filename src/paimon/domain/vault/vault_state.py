@@ -1,4 +1,4 @@
-"""The fund at one block: assets by tier, what is owed, and what a share is worth. Source: docs/fund.md, "Words"."""
+"""The fund at one block: assets by tier, what is owed, and what a share is worth. Source: docs/concepts/fund.md, "Words"."""
 
 from dataclasses import dataclass
 

@@ -9,7 +9,7 @@ from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 
-# Source: docs/fund.md, "Event priorities for reactions"; whatever is not named is normal.
+# Source: docs/concepts/fund.md, "Event priorities for reactions"; whatever is not named is normal.
 _PRIORITY: Final[dict[str, OutboxPriority]] = {
     **dict.fromkeys(
         (
