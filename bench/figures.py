@@ -39,7 +39,12 @@ def keep(figures: list[Figure], *, command: str) -> None:
 
 
 def _page(rows: list[dict[str, Any]]) -> str:
-    lines = ["# Figures", "", "What each means, and what bounds it: [docs/concepts/performance.md](../../docs/performance.md).", ""]
+    lines = [
+        "# Figures",
+        "",
+        "What each means, and what bounds it: [docs/concepts/performance.md](../../docs/performance.md).",
+        "",
+    ]
     lines += ["| Figure | Value | Baseline | Ratio | Target | Command | At |", "|---|---:|---:|---:|---|---|---|"]
     for row in rows:
         value, baseline = f"{_number(row['value'])} {row['unit']}", _number(row["baseline"])

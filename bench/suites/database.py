@@ -32,7 +32,7 @@ from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
 from paimon.infrastructure.database import migrate
-from paimon.infrastructure.database.models.derived import RedemptionRequest
+from paimon.infrastructure.database.models.derived import RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.rows.redemption import to_values
 from paimon.infrastructure.database.sessions import Database, create_engine
@@ -139,7 +139,7 @@ async def _writes(database: Database, url: str) -> list[Figure]:
 async def _reads(database: Database, url: str) -> list[Figure]:
     async with database.write() as session:
         rows = [to_values(_request(number), updated_block=1) for number in range(1, _ROWS + 1)]
-        await session.execute(insert(RedemptionRequest), rows)
+        await session.execute(insert(RedemptionRequestRow), rows)
 
     async def read_one(number: int) -> None:
         assert await database.find(REDEMPTION, request_id=number % _ROWS + 1) is not None

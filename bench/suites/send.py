@@ -40,7 +40,7 @@ from paimon.infrastructure.blockchain.contracts import FundAddresses as Contract
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database import migrate
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.observability.logging import configure_logging
@@ -184,7 +184,7 @@ async def _queue(house: House, request_id: int) -> None:
 
 async def _open(house: House) -> list[IntentStatus]:
     async with house.database.read() as session:
-        query = select(TransactionIntent.status).where(TransactionIntent.closed_at.is_(None))
+        query = select(IntentRow.status).where(IntentRow.closed_at.is_(None))
         return list(await session.scalars(query))
 
 
@@ -269,9 +269,9 @@ def drive_for_ever(settings: Settings) -> None:
 async def _is_out(house: House, request_id: int) -> bool:
     async with house.database.read() as session:
         query = (
-            select(TransactionAttempt.status)
-            .join(TransactionIntent, TransactionAttempt.intent_id == TransactionIntent.id)
-            .where(TransactionIntent.request_id == request_id)
+            select(AttemptRow.status)
+            .join(IntentRow, AttemptRow.intent_id == IntentRow.id)
+            .where(IntentRow.request_id == request_id)
         )
         return AttemptStatus.BROADCAST in list(await session.scalars(query))
 

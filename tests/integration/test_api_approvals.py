@@ -14,9 +14,9 @@ from paimon.application.approval_workflow.open_ticket import raise_if_needed
 from paimon.composition import House
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecord
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.infrastructure.database.sessions import Database
 
@@ -70,8 +70,8 @@ async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(des
         ("approve-redemption:1", "approve_redemption", "queued")
     ]
     async with database.read() as session:
-        intent = (await session.scalars(select(TransactionIntent))).one()
-        woken = (await session.scalars(select(OutboxMessage))).one()
+        intent = (await session.scalars(select(IntentRow))).one()
+        woken = (await session.scalars(select(OutboxMessageRow))).one()
     assert intent.wallet == desk.settings.sending.approver
     assert (intent.ticket_id, woken.kind) == (TICKET, "drive_wallet")
     assert woken.request_trace == answer.json()["requestId"], "the reaction's log lines name the request it began with"
@@ -91,7 +91,7 @@ async def test_a_rejection_carries_its_signed_reason_to_the_chain(desk: Desk, ho
     answer = await desk.post("/redemptions/1/reject", body, by="vera")
     assert answer.json()["data"]["status"] == "REJECTED", answer.text
     async with house.database.read() as session:
-        intent = (await session.scalars(select(TransactionIntent))).one()
+        intent = (await session.scalars(select(IntentRow))).one()
     abi = next(abi for name, abi in house.contracts.abis.items() if name == "RedemptionManager")
     assert abi.decode_call(intent.data) == (
         "rejectRedemption",
@@ -197,8 +197,8 @@ async def test_a_decided_ticket_takes_no_more_votes(desk: Desk, database: Databa
     assert refused(await desk.post(f"/approvals/{TICKET}/approve", again, by="vera")) == (409, "CONFLICT")
     other = signed(second["reject"], desk.people.account("viktor"), reason="no")
     assert refused(await desk.post(f"/approvals/{TICKET}/reject", other, by="viktor")) == (409, "CONFLICT")
-    assert await rows(database, ApprovalRecord) == 1
-    assert await rows(database, TransactionIntent) == 1
+    assert await rows(database, ApprovalRecordRow) == 1
+    assert await rows(database, IntentRow) == 1
 
 
 async def test_a_replayed_nonce_is_refused_on_any_ticket(desk: Desk, house: House) -> None:
@@ -217,7 +217,7 @@ async def test_the_same_vote_sent_many_times_at_once_counts_once(desk: Desk, dat
     body = signed((await documents(desk))["approve"], desk.people.account("vera"))
     answers = await asyncio.gather(*(desk.post(f"/approvals/{TICKET}/approve", body, by="vera") for _ in range(5)))
     assert sorted(each.status_code for each in answers) == [200, 409, 409, 409, 409]
-    assert (await rows(database, ApprovalRecord), await rows(database, TransactionIntent)) == (1, 1)
+    assert (await rows(database, ApprovalRecordRow), await rows(database, IntentRow)) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ from paimon.domain.redemption.request import Channel, RedemptionStatus
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leases import try_take
-from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
+from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 
 pytestmark = pytest.mark.integration
 
@@ -124,7 +124,7 @@ async def test_one_redemption_tells_its_whole_story_in_order(desk: Desk, house: 
     signing = (await desk.get("/approvals/TKT-R000001", by="vera")).json()["data"]["signing"]
     await desk.post("/approvals/TKT-R000001/approve", signed(signing["approve"], vera, reason="checked"), by="vera")
     async with house.database.write() as session:
-        row = (await session.scalars(select(RedemptionRequest))).one()
+        row = (await session.scalars(select(RedemptionRequestRow))).one()
         row.status, row.settlement_at = RedemptionStatus.APPROVED, ahead + timedelta(days=7)
         block = await add_block(session, 9, at=ahead + timedelta(minutes=1))
         session.add(log_row(block, "RedemptionApproved", 1, {"requestId": "1", "approver": desk.people.address("approver")}))
@@ -203,7 +203,7 @@ async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(desk: 
     assert "first snapshot" in missing.json()["error"]["message"]
     final = await house.chain.final_block(house.rpc)
     async with house.database.write() as session:
-        await session.merge(Cursor(id=1, number=final.number, hash=final.hash, timestamp=final.timestamp, epoch=1))
+        await session.merge(CursorRow(id=1, number=final.number, hash=final.hash, timestamp=final.timestamp, epoch=1))
     await take_snapshot(house.database, house.contracts, house.redis, material=house.settings.nav.material_bps)
     answer = await desk.get("/fund/overview")
     assert answer.status_code == 200, answer.text
@@ -247,13 +247,13 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(desk: Desk, hou
         block = await add_block(session, max(final.number - 3, 0), at=final.timestamp - timedelta(seconds=90))
         await add_proof(session, RangeProof(block.number, block.number, ProofLevel.CHAINED))
         await count_lies(session, [Caught(house.rpc.endpoint, Lie.OMITTED_LOG, block.number, "left out")])
-        session.add(Wallet(address=keeper, name="keeper", next_nonce=4, trouble="nonce 3 was used by someone else"))
+        session.add(WalletRow(address=keeper, name="keeper", next_nonce=4, trouble="nonce 3 was used by someone else"))
         session.add(
-            OutboxMessage(kind="x", aggregate_id="1", payload={}, priority=OutboxPriority.HIGH, dead_at=block.timestamp)
+            OutboxMessageRow(kind="x", aggregate_id="1", payload={}, priority=OutboxPriority.HIGH, dead_at=block.timestamp)
         )
         await session.flush()
         session.add(
-            TransactionIntent(
+            IntentRow(
                 idempotency_key="settle-redemption:1",
                 payload_hash=bytes(32),
                 kind="settle_redemption",

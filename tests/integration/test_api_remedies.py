@@ -14,9 +14,9 @@ from tests.support.messages import Broker, add, relay, row
 
 from paimon.composition import House
 from paimon.domain.kernel.chain import parse_address
-from paimon.infrastructure.database.models.derived import LogStatus, RawLog
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
+from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
@@ -55,9 +55,9 @@ async def ask(desk: Desk, path: str, kind: str, *, by: str = "vera", **changes: 
     return await desk.post(f"{path}/{kind.partition('_')[0]}", body, by=by)
 
 
-async def remedies(database: Database) -> list[RemedyRow]:
+async def remedies(database: Database) -> list[OperatorDecisionRow]:
     async with database.read() as session:
-        return list(await session.scalars(select(RemedyRow).order_by(RemedyRow.id)))
+        return list(await session.scalars(select(OperatorDecisionRow).order_by(OperatorDecisionRow.id)))
 
 
 async def test_a_reaction_that_was_given_up_is_listed_and_replayed_once_by_an_operator(
@@ -156,7 +156,7 @@ async def test_a_log_is_skipped_by_an_admins_signature_and_one_decision_waits_at
     found = (await desk.get(LOG)).json()["data"]
     assert (len(found["remedies"]), found["signing"]) == (1, {})
     async with house.database.read() as session:
-        kinds = [each.kind for each in await session.scalars(select(OutboxMessage))]
+        kinds = [each.kind for each in await session.scalars(select(OutboxMessageRow))]
     assert kinds == ["carry_out_verdicts"]
     assert (await desk.get("/system/quarantine/1/9")).status_code == 404
 
@@ -175,7 +175,7 @@ async def test_at_the_terminal_whoever_decides_is_named_and_must_be_one_who_may(
     first, second = await remedies(house.database)
     assert (first.kind, first.signature, second.kind, second.typed_data) == ("replay_reaction", None, "skip_log", None)
     async with house.database.read() as session:
-        assert (await session.get_one(RawLog, (1, 0))).status is LogStatus.QUARANTINED, "it waits for a worker"
+        assert (await session.get_one(RawLogRow, (1, 0))).status is LogStatus.QUARANTINED, "it waits for a worker"
 
 
 async def _record_one_more_each(database: Database) -> None:

@@ -31,8 +31,8 @@ from paimon.domain.kernel.chain import Hash32, parse_address
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.settings import ApprovalRuleSettings, ApprovalSettings
 
@@ -77,8 +77,8 @@ async def vote(house: House, fund: TestFund, ticket: Ticket, name: str, verdict:
 
 async def counts(house: House) -> tuple[int, int]:
     async with house.database.read() as session:
-        votes = (await session.execute(select(func.count()).select_from(ApprovalRecord))).scalar_one()
-        intents = (await session.execute(select(func.count()).select_from(TransactionIntent))).scalar_one()
+        votes = (await session.execute(select(func.count()).select_from(ApprovalRecordRow))).scalar_one()
+        intents = (await session.execute(select(func.count()).select_from(IntentRow))).scalar_one()
     return votes, intents
 
 
@@ -223,7 +223,7 @@ async def test_a_sweep_that_comes_late_announces_only_the_stage_that_holds(house
 
     assert sum(await asyncio.gather(*(one_sweep() for _ in range(4)))) == 1
     async with house.database.read() as session:
-        assert (await session.scalars(select(ApprovalTicket.sla_stage))).one() is SlaStage.OVERDUE
+        assert (await session.scalars(select(ApprovalTicketRow.sla_stage))).one() is SlaStage.OVERDUE
 
 
 async def test_a_closed_ticket_is_never_late(house: House, fund: TestFund) -> None:

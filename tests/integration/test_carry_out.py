@@ -13,7 +13,7 @@ from paimon.domain.approval.vote import decision_on, typed_data
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +48,7 @@ async def decided_ticket(house: House, verdict: Verdict) -> None:
 
 async def keys(house: House) -> list[str]:
     async with house.database.read() as session:
-        query = select(TransactionIntent.idempotency_key).order_by(TransactionIntent.created_at)
+        query = select(IntentRow.idempotency_key).order_by(IntentRow.created_at)
         return list(await session.scalars(query))
 
 

@@ -19,21 +19,21 @@ from paimon.domain.kernel.chain import ContractName, parse_address
 from paimon.domain.vault.fees import FeeKind, FeeStep
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
-    AssetConfig,
+    AssetConfigRow,
     ChainTransactionRow,
     DepositRow,
     FeeAccountRow,
     FeeEntryRow,
-    FollowedContractRow,
     LiquidityAlertRow,
     LogStatus,
     OtcOrderRow,
-    RawLog,
+    ProtocolAddressRow,
+    RawLogRow,
     RoleChangeRow,
-    ServiceAddress,
-    TierConfig,
+    TierConfigRow,
     TokenFlowRow,
     TokenTransferRow,
+    TrackedContractRow,
     TradeRow,
 )
 
@@ -71,13 +71,13 @@ def order(fund: TestFund, symbol: str, usdt: int, tokens: int) -> int:
 
 async def test_the_deployment_itself_is_explained_to_the_last_transfer(house: House, fund: TestFund) -> None:
     await record_all(house, fund)
-    followed = {row.address: row for row in await rows(house, FollowedContractRow)}
+    followed = {row.address: row for row in await rows(house, TrackedContractRow)}
     tokens = {parse_address(each.address) for each in fund.deployment.assets}
     assert {each for each, row in followed.items() if row.contract is ContractName.TOKEN} == tokens | {
         parse_address(fund.deployment.usdt)
     }
     assert parse_address(fund.deployment.otc_manager) in followed
-    assets = await rows(house, AssetConfig)
+    assets = await rows(house, AssetConfigRow)
     assert {row.token for row in assets} == tokens
     assert {row.tier for row in assets} == set(Tier)
     assert sum(row.allocation_bps for row in assets) == 9_400
@@ -90,7 +90,7 @@ async def test_the_deployment_itself_is_explained_to_the_last_transfer(house: Ho
     trades = await rows(house, TradeRow)
     assert [(each.kind, each.via, each.has_effect) for each in trades] == [(TradeKind.PURCHASE, TradeVia.PURCHASE, True)] * 8
     assert len(await rows(house, DepositRow)) == 5
-    assert {(row.contract, row.service) for row in await rows(house, ServiceAddress)} == {
+    assert {(row.contract, row.service) for row in await rows(house, ProtocolAddressRow)} == {
         (ContractName.VAULT, Service.ASSET_CONTROLLER),
         (ContractName.REDEMPTION_MANAGER, Service.ASSET_CONTROLLER),
         (ContractName.REDEMPTION_MANAGER, Service.ASSET_SCHEDULER),
@@ -100,9 +100,9 @@ async def test_the_deployment_itself_is_explained_to_the_last_transfer(house: Ho
         (ContractName.ASSET_CONTROLLER, Service.OTC_MANAGER),
         (ContractName.ASSET_CONTROLLER, Service.SWAP_HELPER),
     }
-    quarantined = await rows(house, RawLog, RawLog.status == LogStatus.QUARANTINED)
+    quarantined = await rows(house, RawLogRow, RawLogRow.status == LogStatus.QUARANTINED)
     assert quarantined == []
-    logs, transactions = await rows(house, RawLog), await rows(house, ChainTransactionRow)
+    logs, transactions = await rows(house, RawLogRow), await rows(house, ChainTransactionRow)
     assert sum(each.logs for each in transactions) == len(logs)
     assert len(transactions) == len({each.tx_hash for each in logs})
 
@@ -245,10 +245,10 @@ async def test_yield_assets_tiers_and_roles(house: House, fund: TestFund) -> Non
     fund.send("ada", AC, "revokeRole", role, fund.people.address("otto"))
     await record_all(house, fund)
     assert moved(await transfers(house, since)) == {(Direction.IN, Purpose.YIELD): 1, (Direction.IN, Purpose.NOTHING): 3}
-    (asset,) = await rows(house, AssetConfig, AssetConfig.token == parse_address(bill.address))
+    (asset,) = await rows(house, AssetConfigRow, AssetConfigRow.token == parse_address(bill.address))
     assert (asset.allocation_bps, asset.is_active, asset.removed_block is not None) == (250, False, True)
     assert asset.adapter == parse_address(fund.people.address("otto"))
-    (band,) = await rows(house, TierConfig)
+    (band,) = await rows(house, TierConfigRow)
     assert (band.tier, band.target_bps, band.min_bps, band.max_bps) == (Tier.L2, 3_100, 2_000, 4_000)
     changes = await rows(house, RoleChangeRow, RoleChangeRow.block_number > since)
     assert [(each.granted, each.account, each.sender) for each in changes] == [

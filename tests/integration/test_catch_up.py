@@ -29,7 +29,7 @@ from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leases import HeldLease
 from paimon.infrastructure.database.models.base import metadata
-from paimon.infrastructure.database.models.derived import Block
+from paimon.infrastructure.database.models.derived import BlockRow
 from paimon.infrastructure.database.sessions import Database, create_engine
 
 pytestmark = pytest.mark.integration
@@ -56,7 +56,7 @@ async def node(chain: StubChain) -> AsyncIterator[StubNode]:
 
 async def kept(database: Database) -> list[tuple[int, int]]:
     async with database.read() as session:
-        rows = await session.execute(select(Block.number, Block.kept_before).order_by(Block.number))
+        rows = await session.execute(select(BlockRow.number, BlockRow.kept_before).order_by(BlockRow.number))
         return [(number, before) for number, before in rows]
 
 

@@ -19,9 +19,9 @@ from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.composition import House, open_house
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskState, Severity
 from paimon.infrastructure.database.leadership import lead
-from paimon.infrastructure.database.models.derived import Cursor
-from paimon.infrastructure.database.models.ops.lease import Lease
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.derived import CursorRow
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.settings import Settings
 
@@ -70,12 +70,12 @@ async def following(house: House) -> AsyncIterator[asyncio.Task[None]]:
 
 async def stands_at(house: House) -> int:
     async with house.database.read() as session:
-        return await session.scalar(select(Cursor.number)) or 0
+        return await session.scalar(select(CursorRow.number)) or 0
 
 
-async def lease_of(house: House) -> Lease:
+async def lease_of(house: House) -> LeaseRow:
     async with house.database.read() as session:
-        return (await session.scalars(select(Lease))).one()
+        return (await session.scalars(select(LeaseRow))).one()
 
 
 async def opened(house: House) -> RiskEvent | None:
@@ -101,7 +101,7 @@ async def test_a_chain_that_became_shorter_is_waited_for_and_seen_and_followed_w
         stood = await stands_at(house)
         assert event.found.expected.startswith(f"block #{stood} ")
         async with house.database.read() as session:
-            (told,) = (await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == RISK_EVENT))).all()
+            (told,) = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT))).all()
         assert told.aggregate_id == str(event.id)
         health = (await desk.get("/system/health", by=None)).json()["data"]
         (part,) = [each for each in health["parts"] if each["name"] == "listener"]

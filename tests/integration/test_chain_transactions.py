@@ -11,7 +11,7 @@ from tests.support.testfund import DAY, WAD, TestFund
 
 from paimon.composition import House
 from paimon.domain.kernel.chain import hex0x
-from paimon.infrastructure.database.models.derived import RawLog
+from paimon.infrastructure.database.models.derived import RawLogRow
 
 pytestmark = pytest.mark.integration
 
@@ -51,8 +51,8 @@ async def test_every_recorded_log_is_in_the_list_once(house: House, fund: TestFu
     places = [(each["blockNumber"], each["index"]) for each in found]
     assert places == sorted(places, reverse=True)
     async with house.database.read() as session:
-        transactions = {hex0x(each) for each in await session.scalars(select(RawLog.tx_hash).distinct())}
-        logs = await session.scalar(select(func.count()).select_from(RawLog))
+        transactions = {hex0x(each) for each in await session.scalars(select(RawLogRow.tx_hash).distinct())}
+        logs = await session.scalar(select(func.count()).select_from(RawLogRow))
     assert {each["hash"] for each in found} == transactions
     assert sum(each["logCount"] for each in found) == logs
 

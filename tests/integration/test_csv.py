@@ -30,10 +30,10 @@ from paimon.composition import House
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.redemption.request import RedemptionStatus
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.derived import RawLog
-from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
+from paimon.infrastructure.database.models.derived import RawLogRow
+from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 from paimon_devkit.stack.people import ADMIN
@@ -110,12 +110,12 @@ async def lived(house: House, fund: TestFund, desk: Desk) -> dict[str, dict[str,
     await publish_nav(house.database, house.redis)
     async with house.database.write() as session:
         session.add(RiskEventRow(**VALID[RiskEventRow]))
-        await put(session, Wallet, seen_at=BLOCK_TIME, seen_block=1, used_at_latest=0, used_at_final=0, balance_wei=10**17)
-        await put(session, TransactionIntent)
-        await put(session, TransactionAttempt)
-        await put(session, UnfinalLog, event="Deposit", args={"assets": "1"})
+        await put(session, WalletRow, seen_at=BLOCK_TIME, seen_block=1, used_at_latest=0, used_at_final=0, balance_wei=10**17)
+        await put(session, IntentRow)
+        await put(session, AttemptRow)
+        await put(session, PendingLogRow, event="Deposit", args={"assets": "1"})
         block = {"block_number": first.at.number, "block_hash": first.at.hash}
-        await put(session, RawLog, **block, log_index=999, status="quarantined", reason="it makes no sense")
+        await put(session, RawLogRow, **block, log_index=999, status="quarantined", reason="it makes no sense")
         redemption = await find_redemption(session, 1)
         assert redemption is not None
         assert await raise_if_needed(session, redemption, house.settings.approval.policy(), now=await database_now(session))

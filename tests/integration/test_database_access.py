@@ -6,7 +6,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import InternalError, ProgrammingError
 from tests.support.rows import put, undone
 
-from paimon.infrastructure.database.models.ops.lease import Lease
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.sessions import Database, NotOneStatement, create_engine
 from paimon_devkit.stack.postgres import EmbeddedPostgres
 
@@ -73,11 +73,11 @@ async def test_a_cut_connection_is_replaced_before_it_is_used(app_url: str, post
 
 
 async def test_the_queries_of_one_read_agree_with_each_other(database: Database) -> None:
-    count = select(func.count()).select_from(Lease)
+    count = select(func.count()).select_from(LeaseRow)
     async with database.read() as reading:
         assert await reading.scalar(count) == 0
         async with database.write() as writing:
-            await put(writing, Lease)
+            await put(writing, LeaseRow)
         assert await reading.scalar(count) == 0
     async with database.read() as reading:
         assert await reading.scalar(count) == 1
@@ -85,9 +85,9 @@ async def test_the_queries_of_one_read_agree_with_each_other(database: Database)
 
 async def test_a_write_that_fails_leaves_nothing_behind(database: Database) -> None:
     async with undone(database) as session:
-        await put(session, Lease)
+        await put(session, LeaseRow)
     async with database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(Lease)) == 0
+        assert await session.scalar(select(func.count()).select_from(LeaseRow)) == 0
 
 
 async def test_a_statement_that_is_the_whole_transaction_is_committed_by_itself_and_is_the_only_one(database: Database) -> None:

@@ -18,30 +18,34 @@ from paimon.domain.kernel.chain import Hash32
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
-    Block,
-    ContractFlag,
-    Cursor,
-    FollowedContractRow,
-    Holding,
-    Observation,
+    BlockRow,
+    ContractFlagRow,
+    CursorRow,
+    ObservationRow,
     RangeProofRow,
-    RawLog,
-    RedemptionRequest,
-    RoleHolder,
+    RawLogRow,
+    RedemptionRequestRow,
+    RoleHolderRow,
+    HoldingRow,
+    TrackedContractRow,
 )
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
-from paimon.infrastructure.database.models.ops.event_listener import EndpointLie, EventProcessingHour, EventProcessingLog
-from paimon.infrastructure.database.models.ops.lease import Lease
-from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
-from paimon.infrastructure.database.models.ops.plan import Plan
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
-from paimon.infrastructure.database.models.ops.retention import RetentionRun
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.event_listener import (
+    EndpointFaultRow,
+    EventProcessingHourRow,
+    EventProcessingLogRow,
+)
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
+from paimon.infrastructure.database.models.ops.plan import PlanRow
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
+from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
-from paimon.infrastructure.database.models.ops.user import SignInChallenge, UserRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.database.models.ops.user import SignInChallengeRow, UserRow
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
 from paimon_devkit.stack.postgres import EmbeddedPostgres
 
@@ -53,55 +57,55 @@ Wrong = tuple[type[Base], dict[str, Any], str]
 
 NO_LOG: dict[str, Any] = {"block_number": None, "block_hash": None, "log_index": None}
 STATES: list[Wrong] = [
-    (Cursor, {"id": 2}, "ck_cursor_single_row"),
-    (RawLog, {"reason": "odd"}, "ck_raw_logs_reason_when_quarantined"),
-    (RawLog, {"status": "quarantined"}, "ck_raw_logs_reason_when_quarantined"),
-    (RedemptionRequest, {"status": "SETTLED", "closed_at": EPOCH}, "ck_redemption_requests_amounts_when_settled"),
+    (CursorRow, {"id": 2}, "ck_cursor_single_row"),
+    (RawLogRow, {"reason": "odd"}, "ck_raw_logs_reason_when_quarantined"),
+    (RawLogRow, {"status": "quarantined"}, "ck_raw_logs_reason_when_quarantined"),
+    (RedemptionRequestRow, {"status": "SETTLED", "closed_at": EPOCH}, "ck_redemption_requests_amounts_when_settled"),
     (
-        RedemptionRequest,
+        RedemptionRequestRow,
         {"status": "SETTLED", "closed_at": EPOCH, "settled_net_amount": 1},
         "ck_redemption_requests_amounts_when_settled",
     ),
-    (RedemptionRequest, {"settled_net_amount": 1, "settled_fee": 0}, "ck_redemption_requests_amounts_when_settled"),
-    (RedemptionRequest, {"settled_fee": 0}, "ck_redemption_requests_amounts_when_settled"),
-    (RedemptionRequest, {"status": "CANCELLED"}, "ck_redemption_requests_closed_when_terminal"),
-    (RedemptionRequest, {"closed_at": EPOCH}, "ck_redemption_requests_closed_when_terminal"),
-    (RedemptionRequest, {"requires_approval": True}, "ck_redemption_requests_pending_needs_nobody"),
-    (RedemptionRequest, {"status": "PENDING_APPROVAL"}, "ck_redemption_requests_approval_states"),
-    (RedemptionRequest, {"status": "APPROVED"}, "ck_redemption_requests_approval_states"),
+    (RedemptionRequestRow, {"settled_net_amount": 1, "settled_fee": 0}, "ck_redemption_requests_amounts_when_settled"),
+    (RedemptionRequestRow, {"settled_fee": 0}, "ck_redemption_requests_amounts_when_settled"),
+    (RedemptionRequestRow, {"status": "CANCELLED"}, "ck_redemption_requests_closed_when_terminal"),
+    (RedemptionRequestRow, {"closed_at": EPOCH}, "ck_redemption_requests_closed_when_terminal"),
+    (RedemptionRequestRow, {"requires_approval": True}, "ck_redemption_requests_pending_needs_nobody"),
+    (RedemptionRequestRow, {"status": "PENDING_APPROVAL"}, "ck_redemption_requests_approval_states"),
+    (RedemptionRequestRow, {"status": "APPROVED"}, "ck_redemption_requests_approval_states"),
     (
-        RedemptionRequest,
+        RedemptionRequestRow,
         {"status": "REJECTED", "closed_at": EPOCH, "requires_approval": True},
         "ck_redemption_requests_reason_when_rejected",
     ),
-    (RedemptionRequest, {"rejection_reason": "no"}, "ck_redemption_requests_reason_when_rejected"),
-    (Lease, {"epoch": -1}, "ck_leases_epoch_counts_up"),
-    (RemedyRow, {"kind": "replay_reaction"}, "ck_remedies_of_a_reaction_or_a_log"),
-    (RemedyRow, NO_LOG | {"outbox_id": 1}, "ck_remedies_of_a_reaction_or_a_log"),
-    (RemedyRow, {"log_index": None}, "ck_remedies_names_its_log"),
-    (RemedyRow, {"kind": "replay_reaction", "outbox_id": 1}, "ck_remedies_names_its_log"),
-    (RemedyRow, {"signature": None}, "ck_remedies_signed_whole"),
-    (RemedyRow, {"state": "done"}, "ck_remedies_dated_when_ended"),
-    (RemedyRow, {"outcome": "left out"}, "ck_remedies_ends_with_an_outcome"),
-    (Wallet, {"next_nonce": -1}, "ck_wallets_nonce_counts_up"),
-    (Wallet, {"seen_block": 1}, "ck_wallets_seen_whole"),
-    (Wallet, {"interrupted_by": "no answer"}, "ck_wallets_interrupted_by_something"),
-    (TransactionIntent, {"giving_up": "failed", "giving_up_because": "w"}, "ck_transaction_intents_giving_up_known"),
-    (TransactionIntent, {"giving_up": "expired"}, "ck_transaction_intents_given_up_for_a_reason"),
-    (TransactionAttempt, {"channel": "private"}, "ck_transaction_attempts_private_since_a_block"),
-    (DeskDeed, {"intent_id": None}, "ck_desk_deeds_about_an_intent_or_its_wallet"),
-    (DeskDeed, {"outcome": "done", "ended_at": EPOCH}, "ck_desk_deeds_dated_when_ended"),
-    (DeskDeed, {"outcome": "done"}, "ck_desk_deeds_ends_with_an_outcome"),
-    (ApprovalTicket, {"required_approvals": 0}, "ck_approval_tickets_needs_someone"),
-    (ApprovalTicket, {"deadline_at": EPOCH}, "ck_approval_tickets_sla_in_order"),
-    (ApprovalTicket, {"status": "APPROVED"}, "ck_approval_tickets_decided_when_not_open"),
-    (ApprovalTicket, {"decided_at": EPOCH}, "ck_approval_tickets_decided_when_not_open"),
-    (ApprovalTicket, {"closed_at": EPOCH}, "ck_approval_tickets_decided_before_closed"),
-    (TransactionIntent, {"status": "final"}, "ck_transaction_intents_closed_when_terminal"),
-    (TransactionIntent, {"closed_at": EPOCH}, "ck_transaction_intents_closed_when_terminal"),
-    (TransactionAttempt, {"status": "mined"}, "ck_transaction_attempts_mined_in_a_block"),
-    (TransactionAttempt, {"status": "final"}, "ck_transaction_attempts_mined_in_a_block"),
-    (OutboxMessage, {"done_at": EPOCH, "dead_at": EPOCH}, "ck_outbox_done_or_dead"),
+    (RedemptionRequestRow, {"rejection_reason": "no"}, "ck_redemption_requests_reason_when_rejected"),
+    (LeaseRow, {"epoch": -1}, "ck_leases_epoch_counts_up"),
+    (OperatorDecisionRow, {"kind": "replay_reaction"}, "ck_remedies_of_a_reaction_or_a_log"),
+    (OperatorDecisionRow, NO_LOG | {"outbox_id": 1}, "ck_remedies_of_a_reaction_or_a_log"),
+    (OperatorDecisionRow, {"log_index": None}, "ck_remedies_names_its_log"),
+    (OperatorDecisionRow, {"kind": "replay_reaction", "outbox_id": 1}, "ck_remedies_names_its_log"),
+    (OperatorDecisionRow, {"signature": None}, "ck_remedies_signed_whole"),
+    (OperatorDecisionRow, {"state": "done"}, "ck_remedies_dated_when_ended"),
+    (OperatorDecisionRow, {"outcome": "left out"}, "ck_remedies_ends_with_an_outcome"),
+    (WalletRow, {"next_nonce": -1}, "ck_wallets_nonce_counts_up"),
+    (WalletRow, {"seen_block": 1}, "ck_wallets_seen_whole"),
+    (WalletRow, {"interrupted_by": "no answer"}, "ck_wallets_interrupted_by_something"),
+    (IntentRow, {"giving_up": "failed", "giving_up_because": "w"}, "ck_transaction_intents_giving_up_known"),
+    (IntentRow, {"giving_up": "expired"}, "ck_transaction_intents_given_up_for_a_reason"),
+    (AttemptRow, {"channel": "private"}, "ck_transaction_attempts_private_since_a_block"),
+    (OperatorActionRow, {"intent_id": None}, "ck_desk_deeds_about_an_intent_or_its_wallet"),
+    (OperatorActionRow, {"outcome": "done", "ended_at": EPOCH}, "ck_desk_deeds_dated_when_ended"),
+    (OperatorActionRow, {"outcome": "done"}, "ck_desk_deeds_ends_with_an_outcome"),
+    (ApprovalTicketRow, {"required_approvals": 0}, "ck_approval_tickets_needs_someone"),
+    (ApprovalTicketRow, {"deadline_at": EPOCH}, "ck_approval_tickets_sla_in_order"),
+    (ApprovalTicketRow, {"status": "APPROVED"}, "ck_approval_tickets_decided_when_not_open"),
+    (ApprovalTicketRow, {"decided_at": EPOCH}, "ck_approval_tickets_decided_when_not_open"),
+    (ApprovalTicketRow, {"closed_at": EPOCH}, "ck_approval_tickets_decided_before_closed"),
+    (IntentRow, {"status": "final"}, "ck_transaction_intents_closed_when_terminal"),
+    (IntentRow, {"closed_at": EPOCH}, "ck_transaction_intents_closed_when_terminal"),
+    (AttemptRow, {"status": "mined"}, "ck_transaction_attempts_mined_in_a_block"),
+    (AttemptRow, {"status": "final"}, "ck_transaction_attempts_mined_in_a_block"),
+    (OutboxMessageRow, {"done_at": EPOCH, "dead_at": EPOCH}, "ck_outbox_done_or_dead"),
     (RiskEventRow, {"owner_address": address(1)}, "ck_risk_events_one_owner"),
     (RiskEventRow, {"owner_role": None}, "ck_risk_events_one_owner"),
     (RiskEventRow, {"acknowledged_at": EPOCH}, "ck_risk_events_acknowledged_by_someone"),
@@ -112,72 +116,72 @@ STATES: list[Wrong] = [
     (RiskEventRow, {"first_seen_block": 2}, "ck_risk_events_seen_in_order"),
     (RangeProofRow, {"first_block": 3}, "ck_range_proofs_blocks_in_order"),
     (RangeProofRow, {"level": "odd"}, "ck_range_proofs_level_known"),
-    (EndpointLie, {"times": 0}, "ck_endpoint_lies_happened"),
-    (EndpointLie, {"lie": "odd"}, "ck_endpoint_lies_lie_known"),
-    (Block, {"kept_before": 1}, "ck_blocks_kept_before_is_earlier"),
-    (EventProcessingLog, {"first_block": 3}, "ck_event_processing_logs_blocks_in_order"),
-    (EventProcessingLog, {"quarantined": 2}, "ck_event_processing_logs_quarantined_within_logs"),
-    (EventProcessingLog, {"behind_blocks": -1}, "ck_event_processing_logs_not_ahead_of_final"),
-    (EventProcessingLog, {"fetch_us": -1}, "ck_event_processing_logs_time_passes"),
-    (EventProcessingHour, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_begins_an_hour"),
-    (EventProcessingHour, {"batches": 3}, "ck_event_processing_hourly_sums_something_up"),
-    (RetentionRun, {"rows_removed": -1}, "ck_retention_runs_removes"),
-    (UnfinalLog, {"event": "Deposit"}, "ck_unfinal_logs_named_with_its_arguments"),
-    (UnfinalLog, {"args": {}}, "ck_unfinal_logs_named_with_its_arguments"),
+    (EndpointFaultRow, {"times": 0}, "ck_endpoint_lies_happened"),
+    (EndpointFaultRow, {"lie": "odd"}, "ck_endpoint_lies_lie_known"),
+    (BlockRow, {"kept_before": 1}, "ck_blocks_kept_before_is_earlier"),
+    (EventProcessingLogRow, {"first_block": 3}, "ck_event_processing_logs_blocks_in_order"),
+    (EventProcessingLogRow, {"quarantined": 2}, "ck_event_processing_logs_quarantined_within_logs"),
+    (EventProcessingLogRow, {"behind_blocks": -1}, "ck_event_processing_logs_not_ahead_of_final"),
+    (EventProcessingLogRow, {"fetch_us": -1}, "ck_event_processing_logs_time_passes"),
+    (EventProcessingHourRow, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_begins_an_hour"),
+    (EventProcessingHourRow, {"batches": 3}, "ck_event_processing_hourly_sums_something_up"),
+    (RetentionRunRow, {"rows_removed": -1}, "ck_retention_runs_removes"),
+    (PendingLogRow, {"event": "Deposit"}, "ck_unfinal_logs_named_with_its_arguments"),
+    (PendingLogRow, {"args": {}}, "ck_unfinal_logs_named_with_its_arguments"),
 ]
 
 UNKNOWN = "no such value"
 VALUES: list[Wrong] = [
     (table, {column: UNKNOWN}, f"ck_{table.__tablename__}_{column}_known")
     for table, columns in {
-        RawLog: ("status", "contract"),
-        RedemptionRequest: ("channel", "status"),
-        RoleHolder: ("contract",),
-        ContractFlag: ("contract",),
+        RawLogRow: ("status", "contract"),
+        RedemptionRequestRow: ("channel", "status"),
+        RoleHolderRow: ("contract",),
+        ContractFlagRow: ("contract",),
         UserRow: ("role",),
-        ApprovalTicket: ("type", "sla_stage"),
-        ApprovalRecord: ("verdict",),
-        Wallet: ("name",),
-        TransactionIntent: ("kind",),
-        TransactionAttempt: ("status", "channel"),
-        OutboxMessage: ("priority",),
-        DeskDeed: ("kind",),
-        RemedyRow: ("kind",),
+        ApprovalTicketRow: ("type", "sla_stage"),
+        ApprovalRecordRow: ("verdict",),
+        WalletRow: ("name",),
+        IntentRow: ("kind",),
+        AttemptRow: ("status", "channel"),
+        OutboxMessageRow: ("priority",),
+        OperatorActionRow: ("kind",),
+        OperatorDecisionRow: ("kind",),
         RiskEventRow: ("kind", "severity", "owner_role"),
-        UnfinalLog: ("contract",),
+        PendingLogRow: ("contract",),
     }.items()
     for column in columns
 ]
 
 VALUES += [
-    (ApprovalTicket, {"status": UNKNOWN, "decided_at": EPOCH}, "ck_approval_tickets_status_known"),
-    (TransactionIntent, {"status": UNKNOWN, "closed_at": EPOCH}, "ck_transaction_intents_status_known"),
+    (ApprovalTicketRow, {"status": UNKNOWN, "decided_at": EPOCH}, "ck_approval_tickets_status_known"),
+    (IntentRow, {"status": UNKNOWN, "closed_at": EPOCH}, "ck_transaction_intents_status_known"),
     (RiskEventRow, {"state": UNKNOWN}, "ck_risk_events_state_known"),
-    (DeskDeed, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_desk_deeds_state_known"),
-    (RemedyRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_remedies_state_known"),
+    (OperatorActionRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_desk_deeds_state_known"),
+    (OperatorDecisionRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_remedies_state_known"),
 ]
 
 LENGTHS: list[Wrong] = [
     (table, {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
     for table, columns in {
-        Cursor: ("hash",),
-        Block: ("hash", "parent_hash"),
-        RawLog: ("block_hash", "tx_hash", "address"),
-        Observation: ("block_hash",),
-        Holding: ("holder",),
-        RedemptionRequest: ("owner", "receiver"),
-        RoleHolder: ("role", "account"),
+        CursorRow: ("hash",),
+        BlockRow: ("hash", "parent_hash"),
+        RawLogRow: ("block_hash", "tx_hash", "address"),
+        ObservationRow: ("block_hash",),
+        HoldingRow: ("holder",),
+        RedemptionRequestRow: ("owner", "receiver"),
+        RoleHolderRow: ("role", "account"),
         UserRow: ("address",),
-        SignInChallenge: ("address",),
-        ApprovalTicket: ("owner", "receiver"),
-        ApprovalRecord: ("nonce", "voter"),
-        Wallet: ("address",),
-        TransactionIntent: ("payload_hash", "wallet", "to_address"),
-        TransactionAttempt: ("hash", "wallet"),
-        BookCheck: ("block_hash",),
-        DeskDeed: ("nonce", "asked_by"),
-        UnfinalLog: ("block_hash", "tx_hash", "address"),
-        RemedyRow: ("asked_by", "block_hash", "nonce"),
+        SignInChallengeRow: ("address",),
+        ApprovalTicketRow: ("owner", "receiver"),
+        ApprovalRecordRow: ("nonce", "voter"),
+        WalletRow: ("address",),
+        IntentRow: ("payload_hash", "wallet", "to_address"),
+        AttemptRow: ("hash", "wallet"),
+        ReconciliationRow: ("block_hash",),
+        OperatorActionRow: ("nonce", "asked_by"),
+        PendingLogRow: ("block_hash", "tx_hash", "address"),
+        OperatorDecisionRow: ("asked_by", "block_hash", "nonce"),
     }.items()
     for column in columns
     for wrong in (0, 33)
@@ -197,20 +201,20 @@ LENGTHS += [
 AMOUNTS: list[Wrong] = [
     (table, {column: wrong}, f"ck_{table.__tablename__}_{column}_uint256")
     for table, columns in {
-        Holding: ("shares", "locked_shares"),
-        RedemptionRequest: ("request_id", "shares", "gross_amount", "estimated_fee", "window_id"),
-        ApprovalTicket: ("request_id", "gross_amount"),
-        TransactionIntent: ("value_wei", "request_id"),
-        TransactionAttempt: ("max_fee_wei", "priority_fee_wei"),
+        HoldingRow: ("shares", "locked_shares"),
+        RedemptionRequestRow: ("request_id", "shares", "gross_amount", "estimated_fee", "window_id"),
+        ApprovalTicketRow: ("request_id", "gross_amount"),
+        IntentRow: ("value_wei", "request_id"),
+        AttemptRow: ("max_fee_wei", "priority_fee_wei"),
     }.items()
     for column in columns
     for wrong in (-1, UINT256_MAX + 1)
 ]
 SEEN = {"seen_at": EPOCH, "seen_block": 1, "used_at_latest": 0, "used_at_final": 0}
-AMOUNTS += [(Wallet, SEEN | {"balance_wei": wrong}, "ck_wallets_balance_wei_uint256") for wrong in (-1, UINT256_MAX + 1)]
+AMOUNTS += [(WalletRow, SEEN | {"balance_wei": wrong}, "ck_wallets_balance_wei_uint256") for wrong in (-1, UINT256_MAX + 1)]
 SETTLED = {"status": "SETTLED", "closed_at": EPOCH, "settled_fee": 0, "settled_net_amount": 0}
 AMOUNTS += [
-    (RedemptionRequest, SETTLED | {column: wrong}, f"ck_redemption_requests_{column}_uint256")
+    (RedemptionRequestRow, SETTLED | {column: wrong}, f"ck_redemption_requests_{column}_uint256")
     for column in ("settled_fee", "settled_net_amount")
     for wrong in (-1, UINT256_MAX + 1)
 ]
@@ -218,30 +222,30 @@ AMOUNTS += [
 # A second row that differs only in the columns given.
 TWICE: list[Wrong] = [
     (RiskEventRow, {"observed": "3"}, "uq_risk_events_unresolved"),
-    (Cursor, {}, "pk_cursor"),
-    (Block, {"hash": OTHER}, "pk_blocks"),
-    (Block, {"number": 2}, "uq_blocks_hash"),
-    (RawLog, {"block_hash": OTHER}, "pk_raw_logs"),
-    (Observation, {}, "uq_observations_kind_subject_block_hash"),
-    (Holding, {"shares": 2}, "pk_holdings"),
+    (CursorRow, {}, "pk_cursor"),
+    (BlockRow, {"hash": OTHER}, "pk_blocks"),
+    (BlockRow, {"number": 2}, "uq_blocks_hash"),
+    (RawLogRow, {"block_hash": OTHER}, "pk_raw_logs"),
+    (ObservationRow, {}, "uq_observations_kind_subject_block_hash"),
+    (HoldingRow, {"shares": 2}, "pk_holdings"),
     (RangeProofRow, {"first_block": 2, "last_block": 3}, "ex_range_proofs_blocks"),
-    (EndpointLie, {"times": 2}, "pk_endpoint_lies"),
-    (RedemptionRequest, {"owner": address(2)}, "pk_redemption_requests"),
-    (RoleHolder, {}, "pk_role_holders"),
-    (ContractFlag, {"enabled": False}, "pk_contract_flags"),
-    (Lease, {"owner": "another"}, "pk_leases"),
+    (EndpointFaultRow, {"times": 2}, "pk_endpoint_lies"),
+    (RedemptionRequestRow, {"owner": address(2)}, "pk_redemption_requests"),
+    (RoleHolderRow, {}, "pk_role_holders"),
+    (ContractFlagRow, {"enabled": False}, "pk_contract_flags"),
+    (LeaseRow, {"owner": "another"}, "pk_leases"),
     (UserRow, {"role": "admin"}, "pk_users"),
-    (SignInChallenge, {"address": address(2)}, "pk_sign_in_challenges"),
-    (ApprovalTicket, {"id": "TKT-2"}, "uq_approval_tickets_request_id"),
-    (ApprovalRecord, {"nonce": OTHER}, "uq_approval_records_ticket_id_voter"),
-    (ApprovalRecord, {"voter": address(3)}, "pk_approval_records"),
-    (Wallet, {"next_nonce": 5}, "pk_wallets"),
-    (TransactionIntent, {"id": UUID(int=2)}, "uq_transaction_intents_idempotency_key"),
-    (TransactionAttempt, {"hash": OTHER, "nonce": 1}, "uq_transaction_attempts_unacknowledged"),
-    (DeskDeed, {"nonce": OTHER}, "uq_desk_deeds_asked_of_intent"),
-    (UnfinalLog, {"block_number": 2}, "pk_unfinal_logs"),
-    (RemedyRow, {"kind": "release_log", "nonce": OTHER}, "uq_remedies_asked_of_log"),
-    (RemedyRow, {"block_hash": OTHER}, "uq_remedies_nonce"),
+    (SignInChallengeRow, {"address": address(2)}, "pk_sign_in_challenges"),
+    (ApprovalTicketRow, {"id": "TKT-2"}, "uq_approval_tickets_request_id"),
+    (ApprovalRecordRow, {"nonce": OTHER}, "uq_approval_records_ticket_id_voter"),
+    (ApprovalRecordRow, {"voter": address(3)}, "pk_approval_records"),
+    (WalletRow, {"next_nonce": 5}, "pk_wallets"),
+    (IntentRow, {"id": UUID(int=2)}, "uq_transaction_intents_idempotency_key"),
+    (AttemptRow, {"hash": OTHER, "nonce": 1}, "uq_transaction_attempts_unacknowledged"),
+    (OperatorActionRow, {"nonce": OTHER}, "uq_desk_deeds_asked_of_intent"),
+    (PendingLogRow, {"block_number": 2}, "pk_unfinal_logs"),
+    (OperatorDecisionRow, {"kind": "release_log", "nonce": OTHER}, "uq_remedies_asked_of_log"),
+    (OperatorDecisionRow, {"block_hash": OTHER}, "uq_remedies_nonce"),
 ]
 IN_A_BLOCK = {"block_hash": HASH, "block_number": 1}
 
@@ -308,43 +312,43 @@ async def test_a_second_row_about_the_same_thing_is_refused(tables: Database, tw
 @pytest.mark.parametrize("status", ["mined", "final"])
 async def test_only_one_attempt_of_a_nonce_counts(tables: Database, status: str) -> None:
     async with undone(tables) as session:
-        await put_what_it_needs(session, TransactionAttempt)
-        await put(session, TransactionAttempt, status=status, **IN_A_BLOCK)
-        await put(session, TransactionAttempt, hash=OTHER, status="replaced")
+        await put_what_it_needs(session, AttemptRow)
+        await put(session, AttemptRow, status=status, **IN_A_BLOCK)
+        await put(session, AttemptRow, hash=OTHER, status="replaced")
         another = {"hash": Hash32(b"\x03" * 32), "status": "mined", **IN_A_BLOCK}
-        assert await refusal_of(session, TransactionAttempt, another) == "uq_transaction_attempts_mined_nonce"
-        await put(session, TransactionAttempt, **another | {"nonce": 1})
+        assert await refusal_of(session, AttemptRow, another) == "uq_transaction_attempts_mined_nonce"
+        await put(session, AttemptRow, **another | {"nonce": 1})
 
 
 async def test_a_log_is_recorded_once_whatever_number_its_block_is_given(tables: Database) -> None:
     async with undone(tables) as session:
-        await put_what_it_needs(session, RawLog)
-        await put(session, RawLog)
-        await put(session, Block, number=2, hash=OTHER)
-        assert await refusal_of(session, RawLog, {"block_number": 2}) == "uq_raw_logs_block_hash_log_index"
+        await put_what_it_needs(session, RawLogRow)
+        await put(session, RawLogRow)
+        await put(session, BlockRow, number=2, hash=OTHER)
+        assert await refusal_of(session, RawLogRow, {"block_number": 2}) == "uq_raw_logs_block_hash_log_index"
 
 
 async def test_a_vault_has_one_asset(tables: Database) -> None:
     asset = {"contract": "ERC20", "origin": "vault_asset"}
     async with undone(tables) as session:
-        await put(session, FollowedContractRow, **asset)
+        await put(session, TrackedContractRow, **asset)
         another = asset | {"address": address(2)}
-        assert await refusal_of(session, FollowedContractRow, another) == "uq_followed_contracts_asset"
+        assert await refusal_of(session, TrackedContractRow, another) == "uq_followed_contracts_asset"
 
 
 @pytest.mark.parametrize(("shared", "constraint"), plan_rows.TWICE_MORE)
 async def test_a_signature_and_a_proposal_are_one_plans(tables: Database, shared: dict[str, Any], constraint: str) -> None:
     async with undone(tables) as session:
-        await put_what_it_needs(session, Plan)
-        await put(session, Plan, **shared)
+        await put_what_it_needs(session, PlanRow)
+        await put(session, PlanRow, **shared)
         another = {"id": UUID(int=9), "idempotency_key": "another"}
-        assert await refusal_of(session, Plan, shared | another) == constraint
+        assert await refusal_of(session, PlanRow, shared | another) == constraint
 
 
 REFERENCES: list[Wrong] = [
-    (RawLog, {}, "fk_raw_logs_block_number_blocks"),
-    (ApprovalRecord, {}, "fk_approval_records_ticket_id_approval_tickets"),
-    (TransactionIntent, {}, "fk_transaction_intents_wallet_wallets"),
+    (RawLogRow, {}, "fk_raw_logs_block_number_blocks"),
+    (ApprovalRecordRow, {}, "fk_approval_records_ticket_id_approval_tickets"),
+    (IntentRow, {}, "fk_transaction_intents_wallet_wallets"),
 ]
 
 
@@ -357,15 +361,15 @@ async def test_a_row_about_nothing_is_refused(tables: Database, reference: Wrong
 
 async def test_an_intent_of_no_ticket_and_an_attempt_of_no_intent_are_refused(tables: Database) -> None:
     async with undone(tables) as session:
-        await put(session, Wallet)
+        await put(session, WalletRow)
         about_nothing = {"ticket_id": "TKT-9"}
         named_ticket = "fk_transaction_intents_ticket_id_approval_tickets"
-        assert await refusal_of(session, TransactionIntent, about_nothing) == named_ticket
+        assert await refusal_of(session, IntentRow, about_nothing) == named_ticket
         named_intent = "fk_transaction_attempts_intent_id_transaction_intents"
-        assert await refusal_of(session, TransactionAttempt, {}) == named_intent
-        await put(session, TransactionIntent)
+        assert await refusal_of(session, AttemptRow, {}) == named_intent
+        await put(session, IntentRow)
         named_wallet = "fk_transaction_attempts_wallet_wallets"
-        assert await refusal_of(session, TransactionAttempt, {"wallet": address(9)}) == named_wallet
+        assert await refusal_of(session, AttemptRow, {"wallet": address(9)}) == named_wallet
 
 
 def test_every_check_and_unique_of_these_tables_is_seen_to_refuse_something() -> None:
@@ -392,8 +396,8 @@ def test_every_check_and_unique_of_these_tables_is_seen_to_refuse_something() ->
 async def test_an_amount_comes_back_exactly_as_an_int(tables: Database) -> None:
     """NUMERIC through Decimal's default context would round at 28 digits."""
     async with undone(tables) as session:
-        session.add(Holding(holder=address(1), shares=UINT256_MAX, locked_shares=UINT256_MAX - 1, since=EPOCH))
+        session.add(HoldingRow(holder=address(1), shares=UINT256_MAX, locked_shares=UINT256_MAX - 1, since=EPOCH))
         await session.flush()
-        row = (await session.execute(select(Holding.shares, Holding.locked_shares))).one()
+        row = (await session.execute(select(HoldingRow.shares, HoldingRow.locked_shares))).one()
     assert tuple(row) == (UINT256_MAX, UINT256_MAX - 1)
     assert all(type(each) is int for each in row)

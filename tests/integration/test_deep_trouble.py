@@ -36,15 +36,15 @@ from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import LeaseLost, renew, try_take
 from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.derived import Block, Cursor, Observation, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.derived.snapshot import DailySnapshot
-from paimon.infrastructure.database.models.ops.approval import ApprovalTicket
-from paimon.infrastructure.database.models.ops.lease import Lease
-from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, ObservationRow, RawLogRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import create_engine
 
 pytestmark = pytest.mark.integration
@@ -83,7 +83,7 @@ async def is_halted(house: House) -> bool:
 
 async def stands_at_or_above(house: House, number: int) -> bool:
     async with house.database.read() as session:
-        return bool((await session.execute(select(Cursor.number >= number))).scalar())
+        return bool((await session.execute(select(CursorRow.number >= number))).scalar())
 
 
 async def raise_ticket(house: House, request_id: int) -> None:
@@ -110,16 +110,16 @@ async def trouble(house: House, fund: TestFund) -> Trouble:
     assert await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True) is not None
     await compare_and_publish(house.database, house.contracts, house.redis, material=MATERIAL)
     async with house.database.write() as session:
-        at = (await session.scalars(select(Cursor))).one()
+        at = (await session.scalars(select(CursorRow))).one()
         cursor = at.number
         rows_of_ours: tuple[tuple[type[Base], dict[str, Any]], ...] = (
-            (Wallet, {}),
-            (TransactionIntent, {"idempotency_key": "approve-it", "request_id": lost_request}),
-            (TransactionAttempt, {"status": "final", "block_number": cursor, "block_hash": at.hash}),
+            (WalletRow, {}),
+            (IntentRow, {"idempotency_key": "approve-it", "request_id": lost_request}),
+            (AttemptRow, {"status": "final", "block_number": cursor, "block_hash": at.hash}),
         )
         for table, columns in rows_of_ours:
             await put(session, table, **columns)
-        await session.execute(update(OutboxMessage).values(done_at=func.now()))
+        await session.execute(update(OutboxMessageRow).values(done_at=func.now()))
     assert cursor > kept
     while (head := fund.node.rpc.head().number) > kept:
         fund.node.rpc.call("anvil_rollback", head - kept)
@@ -195,11 +195,11 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
     compared = await reconcile(house.database, house.contracts)
     assert compared.differences == ()
     async with house.database.read() as session:
-        requests = {row.request_id: row.shares for row in await session.scalars(select(RedemptionRequest))}
+        requests = {row.request_id: row.shares for row in await session.scalars(select(RedemptionRequestRow))}
         events = {row.subject.split(",")[0]: row for row in await session.scalars(select(RiskEventRow))}
-        points = [row.status for row in await session.scalars(select(NavPoint))]
-        checks = [row.orphaned for row in await session.scalars(select(BookCheck).order_by(BookCheck.id))]
-        ticket = (await session.scalars(select(ApprovalTicket))).one()
+        points = [row.status for row in await session.scalars(select(NavPointRow))]
+        checks = [row.orphaned for row in await session.scalars(select(ReconciliationRow).order_by(ReconciliationRow.id))]
+        ticket = (await session.scalars(select(ApprovalTicketRow))).one()
     assert requests == {trouble.kept_request: 10_000 * WAD, trouble.lost_request: 7_000 * WAD}
     assert events["recorded chain"].state is RiskState.RESOLVED
     orphaned = {name for name, row in events.items() if row.kind is RiskKind.ORPHANED_EFFECT}
@@ -218,12 +218,12 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
 
 async def lease_epoch_is(house: House, epoch: int) -> bool:
     async with house.database.read() as session:
-        return bool((await session.execute(select(Lease.epoch == epoch).where(Lease.name == LISTENER))).scalar())
+        return bool((await session.execute(select(LeaseRow.epoch == epoch).where(LeaseRow.name == LISTENER))).scalar())
 
 
 async def stands_at(house: House, number: int) -> bool:
     async with house.database.read() as session:
-        return bool((await session.execute(select(Cursor.number == number))).scalar())
+        return bool((await session.execute(select(CursorRow.number == number))).scalar())
 
 
 async def rows(house: House, *, above: int) -> dict[str, int]:
@@ -231,10 +231,10 @@ async def rows(house: House, *, above: int) -> dict[str, int]:
         return {
             table.__tablename__: await session.scalar(select(func.count()).select_from(table).where(column > above)) or 0
             for table, column in (
-                (Block, Block.number),
-                (RawLog, RawLog.block_number),
-                (Observation, Observation.block_number),
-                (DailySnapshot, DailySnapshot.block_number),
+                (BlockRow, BlockRow.number),
+                (RawLogRow, RawLogRow.block_number),
+                (ObservationRow, ObservationRow.block_number),
+                (DailySnapshotRow, DailySnapshotRow.block_number),
             )
         }
 
@@ -266,7 +266,7 @@ async def test_the_plan_names_what_would_go_and_the_deed_takes_exactly_that(
     with pytest.raises(LeaseLost):
         await renew(house.database, held, ttl_seconds=60)
     async with house.database.read() as session:
-        assert (await session.execute(select(Cursor.number, Cursor.epoch))).one() == (trouble.kept, held.epoch + 1)
+        assert (await session.execute(select(CursorRow.number, CursorRow.epoch))).one() == (trouble.kept, held.epoch + 1)
     assert (await check(owner, house.contracts)).comparison.examples == ()
 
 
@@ -324,7 +324,7 @@ async def test_a_halt_on_one_nodes_word_ends_when_two_have_what_is_recorded(
     fund.wait_final()
     await record_final(house)
     async with house.database.read() as session:
-        cursor = (await session.scalars(select(Cursor))).one()
+        cursor = (await session.scalars(select(CursorRow))).one()
     lease = await try_take(house.database, LISTENER, "tests", ttl_seconds=30)
     assert lease is not None
     at = BlockStamp(cursor.number, cursor.hash, cursor.timestamp)

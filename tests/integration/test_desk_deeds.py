@@ -14,8 +14,8 @@ from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.redemption.request import OnChainStatus
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
 from paimon.domain.transaction.operator_action import DeedState
-from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 
 pytestmark = pytest.mark.integration
 
@@ -32,14 +32,14 @@ async def ask(desk: Desk, path: str, deed: str, *, by: str = "vera") -> httpx.Re
     return await desk.post(f"{path}/{deed.replace('_', '-')}", body, by=by)
 
 
-async def deeds(office: Office) -> list[DeskDeed]:
+async def deeds(office: Office) -> list[OperatorActionRow]:
     async with office.database.read() as session:
-        return list(await session.scalars(select(DeskDeed).order_by(DeskDeed.asked_at)))
+        return list(await session.scalars(select(OperatorActionRow).order_by(OperatorActionRow.asked_at)))
 
 
 async def in_trouble(office: Office, words: str) -> None:
     async with office.database.write() as session:
-        await session.execute(update(Wallet).values(trouble=words))
+        await session.execute(update(WalletRow).values(trouble=words))
 
 
 async def test_cancelled_before_sending_it_ends_and_only_a_person_tries_again(desk: Desk, office: Office) -> None:
@@ -222,7 +222,7 @@ async def test_trouble_is_cleared_by_whoever_signs_its_words_and_no_other(desk: 
 
 async def expire(office: Office) -> None:
     async with office.database.write() as session:
-        await session.execute(update(TransactionIntent).values(expires_at=text("now() - interval '1 second'")))
+        await session.execute(update(IntentRow).values(expires_at=text("now() - interval '1 second'")))
 
 
 async def test_past_its_deadline_nothing_is_sent(office: Office) -> None:

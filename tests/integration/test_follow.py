@@ -20,8 +20,8 @@ from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContra
 from paimon.infrastructure.blockchain.finality import Tagged
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leadership import lead
-from paimon.infrastructure.database.models.derived import Block, Cursor, RawLog
-from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLog
+from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, RawLogRow
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLogRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import ChainSettings
 
@@ -64,9 +64,9 @@ async def recorded(database: Database) -> tuple[int | None, int, int]:
     """The cursor's block, and how many blocks and logs are there."""
     async with database.read() as session:
         return (
-            await session.scalar(select(Cursor.number)),
-            await session.scalar(select(func.count()).select_from(Block)) or 0,
-            await session.scalar(select(func.count()).select_from(RawLog)) or 0,
+            await session.scalar(select(CursorRow.number)),
+            await session.scalar(select(func.count()).select_from(BlockRow)) or 0,
+            await session.scalar(select(func.count()).select_from(RawLogRow)) or 0,
         )
 
 
@@ -130,7 +130,9 @@ async def test_a_batch_holds_no_more_logs_than_allowed_unless_one_block_does(
     async with following(node, database, batch_logs_max=1):
         await eventually(stands_at(database, HEAD, HEAD, 4))
     async with database.read() as session:
-        batches = [(each.first_block, each.last_block, each.logs) for each in await session.scalars(select(EventProcessingLog))]
+        batches = [
+            (each.first_block, each.last_block, each.logs) for each in await session.scalars(select(EventProcessingLogRow))
+        ]
     assert (1, 4, 1) in batches  # cut before block 5
     assert [each for each in batches if each[2] > 1] == [(5, 5, 2)]  # which holds two all by itself
 

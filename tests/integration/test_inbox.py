@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text
 from tests.support.messages import Broker, Told, add, handled, relay, row
 
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 from paimon.infrastructure.queue.inbox import Due, Handler
@@ -110,7 +110,7 @@ async def test_a_kind_nobody_handles_is_a_failure_that_names_it(database: Databa
     async with database.write() as session:
         await outbox.add(session, "from the future", "one", priority=OutboxPriority.NORMAL)
     async with database.read() as session:
-        message_id = await session.scalar(select(OutboxMessage.id))
+        message_id = await session.scalar(select(OutboxMessageRow.id))
     assert message_id is not None
     await handled(database, message_id)
     assert (await row(database, message_id)).last_error == "KeyError: 'from the future'"

@@ -15,7 +15,7 @@ from tests.support.stations import Sleeper
 from paimon.infrastructure.database.copying import driver_connection
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, fence, try_take
-from paimon.infrastructure.database.models.ops.lease import Lease
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.sessions import Database
 from paimon_devkit.stack.postgres import EmbeddedPostgres
 
@@ -105,7 +105,7 @@ async def test_a_holder_whose_renewals_hang_stops_its_work_before_its_time_is_ov
     async with leading(database, work):
         await eventually(count_of(work.running, 1))
         async with database.write() as session:
-            await session.execute(select(Lease).with_for_update())
+            await session.execute(select(LeaseRow).with_for_update())
             await eventually(count_of(work.running, 0), seconds_max=3 * TTL)
         await eventually(count_of(work.running, 1))
         assert work.started == [1, 2]

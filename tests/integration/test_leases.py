@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, fence, release, renew, try_take
-from paimon.infrastructure.database.models.ops.lease import Lease
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ async def test_of_many_who_ask_at_once_one_gets_it(database: Database, before: s
     (winner,) = [each for each in asked if each is not None]
     assert winner.epoch == (2 if before == "expired" else 1)
     async with database.read() as session:
-        assert await session.scalar(select(Lease.owner)) == winner.owner
+        assert await session.scalar(select(LeaseRow.owner)) == winner.owner
 
 
 async def test_a_lease_that_is_held_is_given_to_nobody_else_nor_again_to_its_holder(database: Database) -> None:
@@ -72,7 +72,7 @@ async def test_renewing_keeps_it_and_its_epoch(database: Database) -> None:
     await asyncio.sleep(0.35)
     assert await try_take(database, NAME, "second", ttl_seconds=30) is None
     async with database.read() as session:
-        assert await session.scalar(select(Lease.epoch)) == lease.epoch
+        assert await session.scalar(select(LeaseRow.epoch)) == lease.epoch
 
 
 async def test_a_lease_that_expired_or_was_taken_cannot_be_renewed(database: Database) -> None:

@@ -25,9 +25,9 @@ from paimon.domain.redemption.request import Channel, RedemptionStatus
 from paimon.domain.risk.risk_event import RiskKind, Severity
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, try_take
-from paimon.infrastructure.database.models.derived import Block, Cursor, LogStatus, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHour, EventProcessingLog
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, LogStatus, RawLogRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow, EventProcessingLogRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 
 pytestmark = pytest.mark.integration
@@ -61,7 +61,7 @@ async def caught_up(house: House, fund: TestFund, eventually: Callable[..., Any]
 
     async def reached() -> bool:
         async with house.database.read() as session:
-            return bool((await session.execute(select(Cursor.number >= wanted))).scalar())
+            return bool((await session.execute(select(CursorRow.number >= wanted))).scalar())
 
     await eventually(reached)
 
@@ -73,12 +73,12 @@ async def test_a_request_is_recorded_projected_and_its_reaction_is_due(
     async with following(house):
         await caught_up(house, fund, eventually)
     async with house.database.read() as session:
-        row = await session.get_one(RedemptionRequest, request_id)
+        row = await session.get_one(RedemptionRequestRow, request_id)
         assert row.status is RedemptionStatus.PENDING_APPROVAL
         assert row.channel is Channel.STANDARD
         assert row.shares == 120_000 * WAD
         assert row.settlement_at is None
-        due = (await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == "redemption"))).all()
+        due = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == "redemption"))).all()
         assert [each.aggregate_id for each in due] == [str(request_id)]
         assert "RedemptionRequested" in due[0].payload["events"]
 
@@ -102,9 +102,9 @@ async def test_the_books_equal_the_chain_after_every_kind_of_redemption(
     result = await reconcile(house.database, house.contracts)
     assert result.differences == ()
     async with house.database.read() as session:
-        rows = {row.request_id: row.status for row in await session.scalars(select(RedemptionRequest))}
+        rows = {row.request_id: row.status for row in await session.scalars(select(RedemptionRequestRow))}
         quarantined = await session.scalar(
-            select(func.count()).select_from(RawLog).where(RawLog.status == LogStatus.QUARANTINED)
+            select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
         )
     assert quarantined == 0
     assert rows == {
@@ -124,7 +124,7 @@ async def test_a_wrong_figure_in_the_books_is_found_and_named(
     async with following(house):
         await caught_up(house, fund, eventually)
     async with house.database.write() as session:
-        await session.execute(update(RedemptionRequest).values(gross_amount=RedemptionRequest.gross_amount + 1))
+        await session.execute(update(RedemptionRequestRow).values(gross_amount=RedemptionRequestRow.gross_amount + 1))
     result = await reconcile(house.database, house.contracts)
     assert {each.subject for each in result.differences} == {"redemption liability", f"request {request_id} grossAmount"}
 
@@ -146,10 +146,10 @@ async def test_a_writer_of_an_older_epoch_writes_nothing(house: House, fund: Tes
     with pytest.raises(CursorMoved):
         await record(house.database, fetched, [], followed=followed, epoch=old.epoch)
     async with house.database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(Block)) == 0
+        assert await session.scalar(select(func.count()).select_from(BlockRow)) == 0
     await record(house.database, fetched, [], followed=followed, epoch=new.epoch)
     async with house.database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(Block)) == 2
+        assert await session.scalar(select(func.count()).select_from(BlockRow)) == 2
 
 
 async def test_a_range_is_recorded_once_even_when_two_writers_share_an_epoch(house: House, fund: TestFund) -> None:
@@ -172,9 +172,9 @@ async def test_a_changed_final_block_stops_the_listener(house: House, fund: Test
         assert not task.done(), "a process that ends would only be started again"
     async with house.database.read() as session:
         (event,) = (await session.scalars(select(RiskEventRow))).all()
-        (told,) = (await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == RISK_EVENT))).all()
-        cursor = (await session.scalars(select(Cursor))).one()
-        block = await session.get_one(Block, cursor.number)
+        (told,) = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT))).all()
+        cursor = (await session.scalars(select(CursorRow))).one()
+        block = await session.get_one(BlockRow, cursor.number)
     assert (event.kind, event.severity) == (RiskKind.FINAL_BLOCK_CHANGED, Severity.CRITICAL)
     assert event.observed == f"block {cursor.number} recorded as 0x{'ab' * 32}"
     assert event.expected == hex0x(block.hash)
@@ -191,7 +191,7 @@ async def test_a_standby_takes_over_from_a_dead_listener(house: House, fund: Tes
     async with following(house):
         await caught_up(house, fund, eventually)
     async with house.database.read() as session:
-        assert await session.scalar(select(Cursor.epoch)) == 2
+        assert await session.scalar(select(CursorRow.epoch)) == 2
 
 
 async def test_each_batch_leaves_what_it_took_and_how_far_behind_it_was(house: House, fund: TestFund) -> None:
@@ -205,9 +205,9 @@ async def test_each_batch_leaves_what_it_took_and_how_far_behind_it_was(house: H
         cursor, followed = advanced
         ends.append(cursor.number)
     async with house.database.read() as session:
-        rows = (await session.scalars(select(EventProcessingLog).order_by(EventProcessingLog.last_block))).all()
-        hours = (await session.scalars(select(EventProcessingHour))).all()
-        recorded = (await session.execute(select(func.count()).select_from(RawLog))).scalar_one()
+        rows = (await session.scalars(select(EventProcessingLogRow).order_by(EventProcessingLogRow.last_block))).all()
+        hours = (await session.scalars(select(EventProcessingHourRow))).all()
+        recorded = (await session.execute(select(func.count()).select_from(RawLogRow))).scalar_one()
     assert [row.last_block for row in rows] == ends
     assert [row.first_block for row in rows] == [house.settings.fund.start_block, *(end + 1 for end in ends[:-1])]
     assert sum(row.logs for row in rows) == recorded > 0

@@ -16,14 +16,14 @@ from paimon.application.redemptions.store import REDEMPTION, find_redemption
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import CLOCK
 from paimon.infrastructure.database.look_ups import LookUp, NotALookUp
-from paimon.infrastructure.database.models.derived import RedemptionRequest
-from paimon.infrastructure.database.models.ops.lease import Lease
+from paimon.infrastructure.database.models.derived import RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon_devkit.stack.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 
-LEASES: Final = select(func.count().label("leases")).select_from(Lease)
+LEASES: Final = select(func.count().label("leases")).select_from(LeaseRow)
 BACKEND: Final = LookUp(select(func.pg_backend_pid().label("pid")), lambda row: int(row.pid))
 SLEEP: Final = LookUp(select(func.pg_sleep(bindparam("seconds")).label("slept")), lambda row: bool(row))
 
@@ -42,7 +42,7 @@ async def single(app_url: str) -> AsyncIterator[Database]:
 async def test_a_look_up_gives_what_a_session_does(database: Database) -> None:
     request_id = 2**255
     async with database.write() as session:
-        await put(session, RedemptionRequest, request_id=request_id)
+        await put(session, RedemptionRequestRow, request_id=request_id)
     async with database.read() as session:
         known = await find_redemption(session, request_id)
     assert known is not None
@@ -63,10 +63,10 @@ async def test_a_user_is_found_with_the_clock_and_the_clock_without_a_user(datab
 
 
 NOT_LOOK_UPS: Final[list[Any]] = [
-    delete(Lease),
+    delete(LeaseRow),
     text("SELECT 1"),
-    select(Lease.owner).with_for_update(),
-    select(Lease.owner).where(Lease.name.in_(["a", "b"])),
+    select(LeaseRow.owner).with_for_update(),
+    select(LeaseRow.owner).where(LeaseRow.name.in_(["a", "b"])),
 ]
 
 
@@ -86,7 +86,7 @@ async def test_a_session_after_a_look_up_is_a_transaction_again(single: Database
     backend = await single.find(BACKEND)
     async with undone(single) as session:
         assert await session.scalar(select(func.pg_backend_pid())) == backend
-        await put(session, Lease)
+        await put(session, LeaseRow)
     assert await single.find(LookUp(LEASES, lambda row: row.leases)) == 0
 
 

@@ -12,7 +12,7 @@ from tests.support.testfund import ARTIFACTS, CONTRACTS, TestFund, start_fund
 
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import House, open_house
-from paimon.infrastructure.database.models.derived import LogStatus, RawLog
+from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
 from paimon_devkit.market.config import INVESTORS, MarketConfig
 from paimon_devkit.market.generator import HABITS
 from paimon_devkit.market.history import lay_history
@@ -104,7 +104,7 @@ async def test_the_listener_follows_it_all_and_the_books_equal_the_chain(
     result = await reconcile(market_house.database, market_house.contracts)
     assert result.differences == ()
     async with market_house.database.read() as session:
-        quarantined = select(func.count()).select_from(RawLog).where(RawLog.status == LogStatus.QUARANTINED)
+        quarantined = select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
         assert await session.scalar(quarantined) == 0
 
 

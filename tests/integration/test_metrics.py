@@ -28,9 +28,9 @@ from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
 from paimon.infrastructure.database.leases import release, try_take
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.observability.exposition import exposing, exposition
 from paimon.infrastructure.queue.inbox import Handler
@@ -80,10 +80,10 @@ async def busy(house: House) -> int:
             log.status, log.reason = status, "odd" if status is LogStatus.QUARANTINED else None
             session.add(log)
         seen = {"seen_block": 1, "used_at_latest": 0, "used_at_final": 0, "balance_wei": 10**40}
-        await put(session, Wallet, **seen, trouble="used elsewhere", seen_at=block.recorded_at)
-        await put(session, TransactionIntent)
+        await put(session, WalletRow, **seen, trouble="used elsewhere", seen_at=block.recorded_at)
+        await put(session, IntentRow)
         await put(session, RiskEventRow)
-        await put(session, BookCheck, differences=[])
+        await put(session, ReconciliationRow, differences=[])
         await add_proof(session, RangeProof(block.number, block.number, ProofLevel.AGREED))
         await count_lies(session, [Caught("a:1", Lie.OMITTED_LOG, 7, "left out")])
     ids = await add(house.database, "a", "b", priority=OutboxPriority.CRITICAL)

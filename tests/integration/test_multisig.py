@@ -26,7 +26,7 @@ from paimon.domain.transaction.safe_proposal import (
 from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, rejection_at
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.blockchain.safe import NotOurSafe
-from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal, SafeSignature
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow, SafeSignatureRow
 from paimon.infrastructure.keys.signatures import MalformedSignature
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ async def status(office: Multisig, hash_: Hash32) -> ProposalStatus:
     return (await office.file(hash_)).state.status
 
 
-async def count(office: Multisig, table: type[SafeProposal | SafeSignature]) -> int:
+async def count(office: Multisig, table: type[SafeProposalRow | SafeSignatureRow]) -> int:
     async with office.desk.database.read() as session:
         return int((await session.execute(select(func.count()).select_from(table))).scalar_one())
 
@@ -58,7 +58,7 @@ async def test_one_key_stands_for_one_plan(safe_office: Multisig) -> None:
         await safe_office.propose("plan", safe_office.allocate(2))
     with pytest.raises(ProposalConflict, match="other calls"):
         await safe_office.propose("plan", safe_office.allocate(1), safe=SafeName.COLD)
-    assert await count(safe_office, SafeProposal) == 1
+    assert await count(safe_office, SafeProposalRow) == 1
 
 
 async def test_competing_is_asked_for_by_nonce(safe_office: Multisig) -> None:
@@ -113,7 +113,7 @@ async def test_what_the_safe_would_not_count_is_refused(safe_office: Multisig) -
         await safe_office.hand_in(hash_, await safe_office.consent(hash_, 9))
     with pytest.raises(SignatureRefused):
         await safe_office.hand_in(hash_, OwnerSignature(wallet(owner(1)), b"", False))
-    assert await count(safe_office, SafeSignature) == 0
+    assert await count(safe_office, SafeSignatureRow) == 0
 
 
 async def test_a_contracts_consent_is_the_contracts_to_judge(safe_office: Multisig) -> None:
@@ -146,7 +146,7 @@ async def test_an_owner_signs_once(safe_office: Multisig) -> None:
     consent = await safe_office.consent(hash_, 1)
     outcomes = await asyncio.gather(*(safe_office.hand_in(hash_, consent) for _ in range(3)), return_exceptions=True)
     assert sorted(type(each).__name__ for each in outcomes) == ["AlreadySigned", "AlreadySigned", "NoneType"]
-    assert await count(safe_office, SafeSignature) == 1
+    assert await count(safe_office, SafeSignatureRow) == 1
 
 
 async def test_nothing_is_known_of_an_unknown_hash(safe_office: Multisig) -> None:
@@ -248,7 +248,7 @@ async def test_logs_that_are_not_complete_decide_nothing(safe_office: Multisig) 
     safe_office.safes.yard.execute(scope, transaction_of(row), signatures_of(row))
     safe_office.fund.wait_final()
     async with safe_office.desk.database.write() as session:
-        await session.execute(update(Safe).values(seen_block=safe_office.fund.node.rpc.head().number))
+        await session.execute(update(SafeRow).values(seen_block=safe_office.fund.node.rpc.head().number))
     with pytest.raises(MissingExecutions):
         await observe(safe_office.desk, warm)
     await safe_office.look()
@@ -261,7 +261,7 @@ async def test_logs_that_are_not_complete_decide_nothing(safe_office: Multisig) 
     assert again is not None
     assert again.since == interrupted.since
     async with safe_office.desk.database.write() as session:
-        await session.execute(update(Safe).values(seen_block=1))
+        await session.execute(update(SafeRow).values(seen_block=1))
     await safe_office.look()
     assert await status(safe_office, hash_) is ProposalStatus.EXECUTED
     assert (await safe_office.file(hash_)).state.interrupted is None

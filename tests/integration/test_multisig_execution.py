@@ -24,7 +24,7 @@ from paimon.domain.transaction.safe_transaction import SafeName, rejection_at
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.settings import SendingSettings
 
 pytestmark = pytest.mark.integration
@@ -59,9 +59,9 @@ class Keeper:
     async def status(self, hash_: Hash32) -> ProposalStatus:
         return (await self.office.file(hash_)).state.status
 
-    async def intents(self) -> list[TransactionIntent]:
+    async def intents(self) -> list[IntentRow]:
         async with self.office.desk.database.read() as session:
-            return list(await session.scalars(select(TransactionIntent).order_by(TransactionIntent.created_at)))
+            return list(await session.scalars(select(IntentRow).order_by(IntentRow.created_at)))
 
     async def outcomes(self) -> list[IntentStatus]:
         return [each.status for each in await self.intents()]

@@ -23,7 +23,7 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import explain
 from paimon.domain.vault.nav_components import Explanation, Group, chain
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
-from paimon.infrastructure.database.models.derived import Block, RawLog, TokenTransferRow, TradeRow
+from paimon.infrastructure.database.models.derived import BlockRow, RawLogRow, TokenTransferRow, TradeRow
 from paimon_devkit.market.history import lay_history
 from paimon_devkit.stack.anvil import find_anvil
 from paimon_devkit.stack.people import ADMIN
@@ -299,13 +299,13 @@ async def test_every_interval_of_a_simulated_market_is_explained(market_house: H
 
 async def blocks_with_logs(house: House) -> list[BlockStamp]:
     """Every block in which something happened, once the fund stands."""
-    first = select(RawLog.block_number).where(RawLog.event == "AssetPurchased").order_by(RawLog.block_number).limit(1)
+    first = select(RawLogRow.block_number).where(RawLogRow.event == "AssetPurchased").order_by(RawLogRow.block_number).limit(1)
     async with house.database.read() as session:
         start: Any = (await session.execute(first)).scalar_one()
-        query = select(Block).where(Block.number >= start, Block.number.in_(select(RawLog.block_number)))
+        query = select(BlockRow).where(BlockRow.number >= start, BlockRow.number.in_(select(RawLogRow.block_number)))
         return [
             BlockStamp(row.number, Hash32(row.hash), row.timestamp)
-            for row in await session.scalars(query.order_by(Block.number))
+            for row in await session.scalars(query.order_by(BlockRow.number))
         ]
 
 

@@ -16,7 +16,7 @@ from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import House
 from paimon.infrastructure.cache.live import messages
-from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
+from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -29,7 +29,7 @@ async def compare_and_publish(house: House) -> None:
 
 async def points(house: House) -> dict[int, NavStatus]:
     async with house.database.read() as session:
-        return {row.block_number: row.status for row in await session.scalars(select(NavPoint))}
+        return {row.block_number: row.status for row in await session.scalars(select(NavPointRow))}
 
 
 _ADD_SHARES = text("""

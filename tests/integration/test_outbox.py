@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from tests.support.messages import Broker, add, handled, relay
 
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 from paimon.infrastructure.queue.relay import PublishFailed, relay_forever, relay_once
@@ -130,7 +130,7 @@ async def test_a_commit_rings_the_relay_long_before_its_poll(
 async def test_a_deaf_relay_finds_rows_by_its_poll(database: Database, broker: Broker, eventually: Callable[..., Any]) -> None:
     async with relaying(database, broker, poll_seconds=0.1):
         async with database.write() as session:
-            session.add(OutboxMessage(kind="test", aggregate_id="1", payload={}, priority=OutboxPriority.NORMAL))
+            session.add(OutboxMessageRow(kind="test", aggregate_id="1", payload={}, priority=OutboxPriority.NORMAL))
         await eventually(lambda: broker.has(1), seconds_max=5)
 
 

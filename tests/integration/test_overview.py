@@ -19,7 +19,7 @@ from paimon.application.nav.snapshots import take_snapshot
 from paimon.composition import House
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.infrastructure.cache import live
-from paimon.infrastructure.database.models.derived import Observation
+from paimon.infrastructure.database.models.derived import ObservationRow
 
 pytestmark = pytest.mark.integration
 
@@ -87,7 +87,7 @@ async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(house: H
     shown = orjson.loads(encoded)
     assert (shown["block"]["number"], shown["emergencyMode"]) == (at.number if at else None, False)
     async with house.database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(Observation)) == 1
+        assert await session.scalar(select(func.count()).select_from(ObservationRow)) == 1
 
 
 async def test_nothing_recorded_nothing_shown(house: House) -> None:

@@ -12,7 +12,7 @@ from paimon.application.transactions.plans.submit import NoWalletMay, PlanDrifte
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 
 pytestmark = pytest.mark.integration
 
@@ -32,8 +32,8 @@ async def test_what_came_to_nothing_counts_no_longer_and_what_is_final_does_for_
     await plans.hand_in(plans.buy(9_000), key="b")
     assert (await plans.preview(plans.buy(9_000), key="c")).choice.wallet is PlanWallet.WARM
     async with plans.desk.database.write() as session:
-        first = TransactionIntent.idempotency_key == "plan:a:0"
-        await session.execute(update(TransactionIntent).where(first).values(expires_at=text("now()")))
+        first = IntentRow.idempotency_key == "plan:a:0"
+        await session.execute(update(IntentRow).where(first).values(expires_at=text("now()")))
     await plans.sending.finish(plans.hot)
     assert [each.status for each in await plans.intents()] == [IntentStatus.EXPIRED, IntentStatus.FINAL]
     assert (await plans.preview(plans.buy(9_000), key="c")).choice.wallet is PlanWallet.HOT
@@ -41,9 +41,9 @@ async def test_what_came_to_nothing_counts_no_longer_and_what_is_final_does_for_
     await plans.hand_in(plans.buy(9_000), key="c")
     assert (await plans.preview(plans.buy(9_000), key="d")).choice.wallet is PlanWallet.WARM
     async with plans.desk.database.write() as session:
-        second = TransactionIntent.idempotency_key == "plan:b:0"
+        second = IntentRow.idempotency_key == "plan:b:0"
         long_ago = text("now() - interval '24 hours'")
-        await session.execute(update(TransactionIntent).where(second).values(closed_at=long_ago))
+        await session.execute(update(IntentRow).where(second).values(closed_at=long_ago))
     assert (await plans.preview(plans.buy(9_000), key="d")).choice.wallet is PlanWallet.HOT
 
 

@@ -25,8 +25,8 @@ from paimon.composition import House, open_house
 from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.database.leases import HeldLease, try_take
-from paimon.infrastructure.database.models.derived import Block, RangeProofRow, RawLog
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.derived import BlockRow, RangeProofRow, RawLogRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
@@ -72,8 +72,8 @@ async def standing(database: Database) -> ProofStanding:
 async def counted(database: Database) -> tuple[int, int]:
     """Blocks and logs recorded."""
     async with database.read() as session:
-        blocks = await session.scalar(select(func.count()).select_from(Block))
-        logs = await session.scalar(select(func.count()).select_from(RawLog))
+        blocks = await session.scalar(select(func.count()).select_from(BlockRow))
+        logs = await session.scalar(select(func.count()).select_from(RawLogRow))
     return blocks or 0, logs or 0
 
 
@@ -191,7 +191,7 @@ async def test_after_a_long_way_the_books_are_compared_with_the_state_at_its_end
 
     async def due() -> list[int]:
         async with house.database.read() as session:
-            found = await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == RECONCILE))
+            found = await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RECONCILE))
             return [each.payload["block"] for each in found]
 
     lease = await try_take(house.database, "listener", "tests", ttl_seconds=60)

@@ -7,8 +7,8 @@ from tests.support.strategies import address
 
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, ContractName
 from paimon.domain.redemption.request import RedemptionStatus
-from paimon.infrastructure.database.models.derived import Cursor, Holding, LogStatus, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.derived import CursorRow, LogStatus, RawLogRow, RedemptionRequestRow, HoldingRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
@@ -33,18 +33,18 @@ def request(request_id: int, *, channel: int = 0, approval: bool = False, settle
 
 async def statuses(database: Database) -> list[tuple[str | None, LogStatus, str | None]]:
     async with database.read() as session:
-        rows = await session.scalars(select(RawLog).order_by(RawLog.block_number, RawLog.log_index))
+        rows = await session.scalars(select(RawLogRow).order_by(RawLogRow.block_number, RawLogRow.log_index))
         return [(each.event, each.status, each.reason) for each in rows]
 
 
 async def shares(database: Database) -> dict[Address, int]:
     async with database.read() as session:
-        return {Address(each.holder): each.shares for each in await session.scalars(select(Holding))}
+        return {Address(each.holder): each.shares for each in await session.scalars(select(HoldingRow))}
 
 
 async def due(database: Database) -> list[tuple[str, str, list[str]]]:
     async with database.read() as session:
-        rows = await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id))
+        rows = await session.scalars(select(OutboxMessageRow).order_by(OutboxMessageRow.id))
         return [(each.kind, each.aggregate_id, each.payload.get("events", [])) for each in rows]
 
 
@@ -86,7 +86,7 @@ async def test_an_event_our_abi_does_not_have_is_kept_as_unknown_and_moves_nobod
     assert await statuses(database) == [(None, UNKNOWN, None), (None, UNKNOWN, None)]
     assert await due(database) == []
     async with database.read() as session:
-        first, second = await session.scalars(select(RawLog).order_by(RawLog.log_index))
+        first, second = await session.scalars(select(RawLogRow).order_by(RawLogRow.log_index))
     assert (first.topics, first.data) == ([b"\xab" * 32, b"\x01" * 32], b"\x05" * 32)
     assert (second.topics, second.data) == ([], b"anonymous")
 
@@ -101,8 +101,8 @@ async def test_what_depends_on_a_quarantined_log_is_quarantined_too_and_later_bl
     assert kept[1][2] == "channel 3 is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED"
     assert kept[2][2] == "RedemptionSettled for request 1, which was never recorded"
     async with database.read() as session:
-        assert [each.request_id for each in await session.scalars(select(RedemptionRequest))] == [2]
-        assert await session.scalar(select(Cursor.number)) == 2
+        assert [each.request_id for each in await session.scalars(select(RedemptionRequestRow))] == [2]
+        assert await session.scalar(select(CursorRow.number)) == 2
 
 
 async def test_a_quarantined_log_makes_only_a_comparison_due(database: Database) -> None:
@@ -123,8 +123,8 @@ async def test_a_text_that_the_database_cannot_hold_does_not_stop_the_listener(d
     await record_block(database, 1, request(1, approval=True))
     await record_block(database, 2, rejected)
     async with database.read() as session:
-        row = await session.get_one(RedemptionRequest, 1)
-        log = (await session.scalars(select(RawLog).where(RawLog.event == "RedemptionRejected"))).one()
+        row = await session.get_one(RedemptionRequestRow, 1)
+        log = (await session.scalars(select(RawLogRow).where(RawLogRow.event == "RedemptionRejected"))).one()
     assert (row.status, row.rejection_reason) == (RedemptionStatus.REJECTED, "no�thanks")
     assert log.args is not None
     assert log.args["reason"] == "no�thanks"

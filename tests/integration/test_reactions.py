@@ -16,9 +16,9 @@ from paimon.composition import House
 from paimon.domain.approval.ticket import TicketStatus
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.derived import Observation, RedemptionRequest
-from paimon.infrastructure.database.models.ops.approval import ApprovalTicket
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.derived import ObservationRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import ApprovalSettings
 
@@ -30,7 +30,7 @@ POLICY = ApprovalSettings().policy()
 
 async def request(database: Database, **columns: Any) -> None:
     async with database.write() as session:
-        await put(session, RedemptionRequest, **columns)
+        await put(session, RedemptionRequestRow, **columns)
 
 
 async def the_chain_says(database: Database, status: str, **columns: Any) -> None:
@@ -45,9 +45,9 @@ async def reacted(database: Database, *events: str, request_id: int = 1) -> list
         return await react(session, request_id, events=events, policy=POLICY, now=await database_now(session))
 
 
-async def tickets(database: Database) -> list[ApprovalTicket]:
+async def tickets(database: Database) -> list[ApprovalTicketRow]:
     async with database.read() as session:
-        return [*await session.scalars(select(ApprovalTicket))]
+        return [*await session.scalars(select(ApprovalTicketRow))]
 
 
 def channels(told: list[LiveMessage]) -> list[str]:
@@ -116,17 +116,17 @@ async def test_people_are_told_of_the_state_not_of_the_event(database: Database)
 async def test_a_request_whose_event_is_quarantined_is_reacted_to_with_nothing(database: Database) -> None:
     assert await reacted(database, "RedemptionRequested", request_id=77) == []
     async with database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(OutboxMessage)) == 0
+        assert await session.scalar(select(func.count()).select_from(OutboxMessageRow)) == 0
 
 
-async def observations(database: Database) -> list[Observation]:
+async def observations(database: Database) -> list[ObservationRow]:
     async with database.read() as session:
-        return [*await session.scalars(select(Observation).where(Observation.kind == LOCKED_NAV))]
+        return [*await session.scalars(select(ObservationRow).where(ObservationRow.kind == LOCKED_NAV))]
 
 
 async def due_readings(database: Database) -> int:
     async with database.read() as session:
-        query = select(func.count()).select_from(OutboxMessage).where(OutboxMessage.kind == "observe_locked_nav")
+        query = select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.kind == "observe_locked_nav")
         return await session.scalar(query) or 0
 
 

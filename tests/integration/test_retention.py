@@ -28,9 +28,9 @@ from paimon.application.nav.publication import publish_nav
 from paimon.application.nav.ranges import Point
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHour
-from paimon.infrastructure.database.models.ops.nav import NavPoint
-from paimon.infrastructure.database.models.ops.retention import RetentionRun
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow
+from paimon.infrastructure.database.models.ops.nav import NavPointRow
+from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.timeseries.apply import SERIES, Edition
 from paimon.settings import RetentionSettings
@@ -98,8 +98,8 @@ async def test_exactly_what_is_older_than_its_days_goes(store: Store) -> None:
             assert after[name] == [time for time in before[name] if time >= removed.kept_from], name
         assert {each.rows for each in await apply_retention(database, DEFAULTS)} == {0}
         async with database.read() as session:
-            runs = {each.series: each for each in await session.scalars(select(RetentionRun))}
-            hours = {each.astimezone(UTC) for each in await session.scalars(select(EventProcessingHour.hour))}
+            runs = {each.series: each for each in await session.scalars(select(RetentionRunRow))}
+            hours = {each.astimezone(UTC) for each in await session.scalars(select(EventProcessingHourRow.hour))}
     assert {name: run.rows_removed for name, run in runs.items()} == {name: each.rows for name, each in done.items()}
     assert hours == set(hours_of(logs))  # the sums outlive their rows
 
@@ -146,7 +146,7 @@ async def test_a_run_is_bounded_and_the_next_one_goes_on(database: Database) -> 
         assert (removed.rows, removed.complete) == (expected, left == 0)
         assert len((await times_of(database))["event_processing_logs"]) == left
     async with database.read() as session:
-        run = await session.get(RetentionRun, "event_processing_logs")
+        run = await session.get(RetentionRunRow, "event_processing_logs")
     assert run is not None
     assert (run.rows_removed, run.complete) == (50, True)
 
@@ -165,7 +165,7 @@ async def test_official_nav_and_its_explanation_outlive_the_series(store: Store,
         assert (await times_of(database))["daily_snapshots"] == []
         assert await explain_range(database, Point(first.at.number), Point(last.at.number), steps_max=100) == told
         async with database.read() as session:
-            assert set(await session.scalars(select(NavPoint.block_number))) == {each.at.number for each in taken}
+            assert set(await session.scalars(select(NavPointRow.block_number))) == {each.at.number for each in taken}
 
 
 async def refusal(database: Database, statement: str) -> psycopg.Error:

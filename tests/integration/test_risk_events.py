@@ -23,9 +23,9 @@ from paimon.domain.risk.nav_publication import MATERIAL
 from paimon.domain.risk.risk_event import RiskState, Severity, acknowledge
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.tasks.handlers import handlers
-from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.queue.inbox import handle
 
@@ -52,8 +52,8 @@ async def rows(house: House) -> list[RiskEventRow]:
 
 async def reactions(house: House, kind: str) -> list[int]:
     async with house.database.read() as session:
-        query = select(OutboxMessage.id).where(OutboxMessage.kind == kind, OutboxMessage.done_at.is_(None))
-        return list(await session.scalars(query.order_by(OutboxMessage.id)))
+        query = select(OutboxMessageRow.id).where(OutboxMessageRow.kind == kind, OutboxMessageRow.done_at.is_(None))
+        return list(await session.scalars(query.order_by(OutboxMessageRow.id)))
 
 
 async def react(house: House, kind: str) -> list[tuple[str, dict[str, Any]]]:
@@ -140,7 +140,7 @@ async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one
         await acknowledge_event(house.database, each.id, by=otto)
     await compare(house)
     async with house.database.read() as session:
-        points = {row.block_number: row.status for row in await session.scalars(select(NavPoint))}
+        points = {row.block_number: row.status for row in await session.scalars(select(NavPointRow))}
     assert points == {taken.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
 
 
@@ -148,7 +148,7 @@ async def test_a_comparison_that_was_overtaken_changes_no_event(house: House, di
     before = [(each.id, each.state, each.last_seen_block) for each in await rows(house)]
     async with house.database.write() as session:
         later = {"block_number": differing.at.number + 5, "block_hash": differing.at.hash}
-        session.add(BookCheck(figures_compared=1, differences=[], **later))
+        session.add(ReconciliationRow(figures_compared=1, differences=[], **later))
     await spoil(house, -10_000 * WAD)
     overtaken = await compare(house)
     assert overtaken.differences == ()
@@ -201,7 +201,7 @@ async def test_an_oddity_has_the_books_compared_once(house: House, fund: TestFun
 
     async def checks() -> int:
         async with house.database.read() as session:
-            return int(await session.scalar(select(func.count()).select_from(BookCheck)) or 0)
+            return int(await session.scalar(select(func.count()).select_from(ReconciliationRow)) or 0)
 
     for _ in range(2):
         since = taken.at.number

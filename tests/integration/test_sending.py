@@ -23,8 +23,8 @@ from paimon.domain.kernel.chain import checksum
 from paimon.domain.redemption.request import Channel, OnChainStatus
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow
 from paimon.infrastructure.keys.client import SignerClient
 
 pytestmark = pytest.mark.integration
@@ -107,7 +107,7 @@ async def test_the_same_key_is_the_same_intent(office: Office) -> None:
     first, again = await office.queue_settlement(request_id), await office.queue_settlement(request_id)
     assert first.id == again.id
     async with office.database.read() as session:
-        woken = (await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == "drive_wallet"))).all()
+        woken = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == "drive_wallet"))).all()
         assert [each.aggregate_id for each in woken] == [checksum(office.keeper)]
         assert await list_wallets_with_work(session) == [office.keeper]
 
@@ -195,8 +195,8 @@ async def test_the_database_itself_allows_one_unacknowledged_attempt_a_wallet(of
     await office.queue_settlement(request_id)
     await prepare_next(office.desk(), office.keeper)
     (attempt,) = (await office.intent(request_id)).attempts
-    columns = {c.name: getattr(attempt, c.name) for c in TransactionAttempt.__table__.columns} | {"hash": bytes(32)}
+    columns = {c.name: getattr(attempt, c.name) for c in AttemptRow.__table__.columns} | {"hash": bytes(32)}
     with pytest.raises(IntegrityError, match="unacknowledged"):
         async with office.database.write() as session:
-            session.add(TransactionAttempt(**columns))
+            session.add(AttemptRow(**columns))
     await office.finish(office.keeper)

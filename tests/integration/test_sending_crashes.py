@@ -13,7 +13,7 @@ from paimon.application.transactions.driver.broadcast import send_unacknowledged
 from paimon.application.transactions.driver.prepare import Step, prepare_next
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow
 
 pytestmark = pytest.mark.integration
 
@@ -22,7 +22,7 @@ async def test_death_between_commit_and_broadcast_sends_the_very_bytes_that_were
     request_id = office.due()
     before = office.nonce_on_chain(office.keeper)
     await office.queue_settlement(request_id)
-    assert isinstance(await prepare_next(office.desk(), office.keeper), TransactionAttempt)
+    assert isinstance(await prepare_next(office.desk(), office.keeper), AttemptRow)
     (stored,) = (await office.intent(request_id)).attempts
     assert stored.status is AttemptStatus.SIGNED
     await office.finish(office.keeper)
@@ -34,7 +34,7 @@ async def test_nothing_is_signed_while_an_attempt_is_unacknowledged(office: Offi
     first, second = office.due("ines"), office.due("ivan")
     await office.queue_settlement(first)
     await office.queue_settlement(second)
-    assert isinstance(await prepare_next(office.desk(), office.keeper), TransactionAttempt)
+    assert isinstance(await prepare_next(office.desk(), office.keeper), AttemptRow)
     assert await prepare_next(office.desk(), office.keeper) is Step.STOP
     await office.finish(office.keeper)
 

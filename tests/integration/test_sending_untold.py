@@ -12,7 +12,7 @@ from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 
 pytestmark = pytest.mark.integration
 
@@ -58,7 +58,7 @@ async def drive_by(office: Office, is_about: Callable[[Request], bool], error: d
         await office.with_options(**options).with_rpc(rpc).drive(office.keeper)
 
 
-def assert_untold(intent: TransactionIntent) -> None:
+def assert_untold(intent: IntentRow) -> None:
     assert UNTOLD in str(intent.reason)
     assert "missing trie node" in str(intent.reason)
     assert intent.next_check_at > intent.created_at

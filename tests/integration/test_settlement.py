@@ -26,9 +26,9 @@ from paimon.domain.redemption.request import Channel
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
@@ -46,13 +46,13 @@ def contracts() -> FundContracts:
 async def books_at_now(database: Database, **columns: Any) -> None:
     """The recorded chain stands at NOW, with one request."""
     async with database.write() as session:
-        await put(session, Cursor, timestamp=NOW)
-        await put(session, RedemptionRequest, **columns)
+        await put(session, CursorRow, timestamp=NOW)
+        await put(session, RedemptionRequestRow, **columns)
 
 
-async def intents(database: Database) -> list[TransactionIntent]:
+async def intents(database: Database) -> list[IntentRow]:
     async with database.read() as session:
-        return [*await session.scalars(select(TransactionIntent).order_by(TransactionIntent.created_at))]
+        return [*await session.scalars(select(IntentRow).order_by(IntentRow.created_at))]
 
 
 async def end_without_effect(database: Database, status: str = "failed") -> None:
@@ -61,7 +61,7 @@ async def end_without_effect(database: Database, status: str = "failed") -> None
         await session.execute(text(changed), {"status": status})
 
 
-async def ask(database: Database, contracts: FundContracts) -> TransactionIntent:
+async def ask(database: Database, contracts: FundContracts) -> IntentRow:
     async with database.write() as session:
         redemption = await find_redemption(session, 1)
         assert redemption is not None
@@ -95,7 +95,7 @@ async def test_however_often_and_at_once_it_is_swept_there_is_one_intent(databas
     assert (intent.idempotency_key, intent.wallet, intent.request_id) == ("settle-redemption:1", KEEPER, 1)
     assert (await ask(database, contracts)).id == intent.id
     async with database.read() as session:
-        (wake,) = await session.scalars(select(OutboxMessage))
+        (wake,) = await session.scalars(select(OutboxMessageRow))
     assert wake.kind == "drive_wallet"
 
 
@@ -124,7 +124,7 @@ async def test_one_exhausted_request_does_not_keep_another_from_being_settled(
         await ask(database, contracts)
         await end_without_effect(database)
     async with database.write() as session:
-        await put(session, RedemptionRequest, request_id=2)
+        await put(session, RedemptionRequestRow, request_id=2)
     assert await settle_due(database, contracts, keeper=KEEPER) == [2]
 
 

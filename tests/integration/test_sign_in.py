@@ -13,7 +13,7 @@ from tests.support.api import Desk, require_example
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.user.roles import UserRole
 from paimon.domain.user.siwe import parse, render
-from paimon.infrastructure.database.models.ops.user import SignInChallenge, UserRow
+from paimon.infrastructure.database.models.ops.user import SignInChallengeRow, UserRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
@@ -91,7 +91,7 @@ async def test_an_expired_challenge_says_so(desk: Desk, database: Database) -> N
     expired = replace(issued, issued_at=issued.issued_at - timedelta(hours=1), expires_at=issued.issued_at)
     message = render(expired)
     async with database.write() as session:
-        await session.execute(update(SignInChallenge).values(message=message, expires_at=expired.expires_at))
+        await session.execute(update(SignInChallengeRow).values(message=message, expires_at=expired.expires_at))
     answer = await desk.post(
         "/auth/verify", {"message": message, "signature": personal_sign(desk.people.account("vera"), message)}
     )
@@ -101,10 +101,10 @@ async def test_an_expired_challenge_says_so(desk: Desk, database: Database) -> N
 async def test_expired_challenges_do_not_pile_up(desk: Desk, database: Database) -> None:
     await challenge_for(desk, "vera")
     async with database.write() as session:
-        await session.execute(update(SignInChallenge).values(expires_at=func.now() - timedelta(seconds=1)))
+        await session.execute(update(SignInChallengeRow).values(expires_at=func.now() - timedelta(seconds=1)))
     await challenge_for(desk, "vera")
     async with database.read() as session:
-        assert (await session.execute(select(func.count()).select_from(SignInChallenge))).scalar_one() == 1
+        assert (await session.execute(select(func.count()).select_from(SignInChallengeRow))).scalar_one() == 1
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot, PurchaseMethod, Role
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.blockchain.contracts import CallReverted, Read
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
-from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.derived import ObservationRow
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.queue.inbox import handle
 from paimon_devkit.stack.people import ADMIN
 
@@ -35,7 +35,7 @@ def life(fund: TestFund) -> FundLife:
 
 
 async def stored(house: House, kind: str) -> list[FundSnapshot]:
-    query = select(Observation.data).where(Observation.kind == kind).order_by(Observation.block_number)
+    query = select(ObservationRow.data).where(ObservationRow.kind == kind).order_by(ObservationRow.block_number)
     async with house.database.read() as session:
         return [from_json(data) for data in await session.scalars(query)]
 
@@ -67,8 +67,8 @@ async def test_a_snapshot_is_stored_whole_and_in_columns(house: House, fund: Tes
     taken = await snapshot_now(house, fund)
     assert await stored(house, KEPT) == [taken]
     async with house.database.read() as session:
-        row = (await session.scalars(select(DailySnapshot))).one()
-        assets = (await session.scalars(select(AssetHoldingSnapshot))).all()
+        row = (await session.scalars(select(DailySnapshotRow))).one()
+        assets = (await session.scalars(select(AssetHoldingSnapshotRow))).all()
     assert (row.time, row.block_number, row.net_assets) == (taken.at.timestamp, taken.at.number, taken.net_assets)
     assert {each.token: each.value for each in assets} == {each.token: each.value for each in taken.assets}
 
@@ -169,16 +169,18 @@ async def test_the_clock_keeps_only_what_is_new(house: House, fund: TestFund, li
 async def test_a_burst_of_events_gives_one_snapshot_and_none_goes_without(house: House, fund: TestFund, life: FundLife) -> None:
     slow = house.settings.nav.model_copy(update={"snapshot_pause_seconds": 60})
     reactions = handlers(replace(house, settings=house.settings.model_copy(update={"nav": slow})))
-    mine = (OutboxMessage.kind == "fund", OutboxMessage.done_at.is_(None))
+    mine = (OutboxMessageRow.kind == "fund", OutboxMessageRow.done_at.is_(None))
 
     async def work() -> int:
         """Handle every fund reaction that is due; how many were put off."""
         async with house.database.read() as session:
-            due = (await session.scalars(select(OutboxMessage.id).where(*mine, OutboxMessage.available_at <= func.now()))).all()
+            due = (
+                await session.scalars(select(OutboxMessageRow.id).where(*mine, OutboxMessageRow.available_at <= func.now()))
+            ).all()
         for row in due:
             await handle(house.database, reactions, row, attempts_max=1, backoff_seconds_max=1)
         async with house.database.read() as session:
-            return len((await session.scalars(select(OutboxMessage.id).where(*mine))).all())
+            return len((await session.scalars(select(OutboxMessageRow.id).where(*mine))).all())
 
     await record_all(house, fund)
     assert await work() == 0
@@ -190,7 +192,7 @@ async def test_a_burst_of_events_gives_one_snapshot_and_none_goes_without(house:
     assert len(await stored(house, KEPT)) == 1
     await house.redis.flushall()  # the pause is over
     async with house.database.write() as session:
-        await session.execute(update(OutboxMessage).where(*mine).values(available_at=func.now()))
+        await session.execute(update(OutboxMessageRow).where(*mine).values(available_at=func.now()))
     assert await work() == 0
     kept = await stored(house, KEPT)
     async with house.database.read() as reading:

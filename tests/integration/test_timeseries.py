@@ -26,8 +26,8 @@ from paimon.application.nav.publication import HistoryQuery, Interval, publish_n
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.derived.snapshot import DailySnapshot
-from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHour
+from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.timeseries.apply import SERIES, Edition, find_edition
 from paimon.settings import RetentionSettings
@@ -136,10 +136,12 @@ async def test_hours_are_the_sum_of_their_batches_whenever_those_come(store: Sto
             async with database.write() as session:
                 await put_batches(session, some)
         async with database.read() as session:
-            hours = (await session.scalars(select(EventProcessingHour))).all()
+            hours = (await session.scalars(select(EventProcessingHourRow))).all()
     found = {
         row.hour.astimezone(UTC): {
-            column.name: getattr(row, column.name) for column in EventProcessingHour.__table__.columns if column.name != "hour"
+            column.name: getattr(row, column.name)
+            for column in EventProcessingHourRow.__table__.columns
+            if column.name != "hour"
         }
         for row in hours
     }
@@ -202,7 +204,7 @@ async def test_a_late_snapshot_finds_its_place_among_compressed_ones_once(store:
                 async with database.write() as session:
                     await put_snapshots(session, [late, taken[7]])
             async with database.read() as session:
-                found = await session.scalar(select(func.count()).select_from(DailySnapshot))
+                found = await session.scalar(select(func.count()).select_from(DailySnapshotRow))
         assert found == len(taken) + 2
 
 

@@ -30,9 +30,9 @@ from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.cache.live import messages
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, release, try_take
-from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
+from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import ChainSettings, FinalitySettings, HealthSettings, Settings
@@ -87,12 +87,12 @@ async def heard(redis_url: str) -> AsyncIterator[Callable[[], list[tuple[str, st
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def listed(house: House) -> list[UnfinalLog]:
+async def listed(house: House) -> list[PendingLogRow]:
     async with house.database.read() as session:
-        return list(await session.scalars(select(UnfinalLog).order_by(UnfinalLog.block_number, UnfinalLog.log_index)))
+        return list(await session.scalars(select(PendingLogRow).order_by(PendingLogRow.block_number, PendingLogRow.log_index)))
 
 
-def events(rows: list[UnfinalLog]) -> list[str | None]:
+def events(rows: list[PendingLogRow]) -> list[str | None]:
     return [row.event for row in rows]
 
 
@@ -114,7 +114,7 @@ async def test_an_event_is_seen_at_once_and_leaves_when_the_books_have_it(
     assert newest["blockNumber"] == seen[-1].block_number
     await record_final(house)
     async with house.database.read() as session:
-        assert await session.get(RedemptionRequest, request_id) is None, "nothing is projected from the list"
+        assert await session.get(RedemptionRequestRow, request_id) is None, "nothing is projected from the list"
     await watch.look(lease)
     assert events(await listed(house)) == events(seen)
     fund.mine(UNFINAL_BLOCKS)
@@ -124,7 +124,7 @@ async def test_an_event_is_seen_at_once_and_leaves_when_the_books_have_it(
     await watch.look(lease)
     assert await listed(house) == []
     async with house.database.read() as session:
-        assert (await session.get_one(RedemptionRequest, request_id)).shares == 10_000 * WAD
+        assert (await session.get_one(RedemptionRequestRow, request_id)).shares == 10_000 * WAD
     wanted = [(state, name) for state in ("seen", "final") for name in events(seen)]
     await eventually(lambda: _equal(heard(), wanted))
 
@@ -202,7 +202,7 @@ async def test_a_watch_that_fails_is_counted_and_recording_goes_on(
 
         async def recorded() -> bool:
             async with house.database.read() as session:
-                return bool((await session.execute(select(Cursor.number >= wanted))).scalar()) and watch.failures > 1
+                return bool((await session.execute(select(CursorRow.number >= wanted))).scalar()) and watch.failures > 1
 
         await eventually(recorded)
         assert not task.done()
@@ -229,7 +229,7 @@ async def test_a_lag_of_finality_opens_one_event_when_it_lasts_and_ends_it_by_it
     assert event.observed.startswith("32 blocks, ")
     assert event.expected == "at most 10 blocks, 10000 s"
     async with house.database.read() as session:
-        told = select(func.count()).select_from(OutboxMessage).where(OutboxMessage.kind == RISK_EVENT)
+        told = select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT)
         assert await session.scalar(told) == 1
     await watch(3_600, Tagged()).look(lease)  # another process: what its predecessor opened, it ends
     (ended,) = await lags(house)
@@ -260,4 +260,4 @@ async def test_an_answer_without_the_logs_withdraws_nothing(database: Database, 
             chain.logs.clear()
             await watch.look(lease)
     async with database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(UnfinalLog)) == 1
+        assert await session.scalar(select(func.count()).select_from(PendingLogRow)) == 1

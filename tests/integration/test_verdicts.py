@@ -19,9 +19,9 @@ from paimon.application.replay.replay import check, replay
 from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
 from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyNotPossible, RemedyState
 from paimon.domain.user.roles import User, UserRole
-from paimon.infrastructure.database.models.derived import LogStatus, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
+from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
@@ -54,7 +54,7 @@ def minted(shares: int) -> Emitted:
     return emitted(VAULT, "Transfer", ZERO_ADDRESS, INES, shares)
 
 
-async def ask(database: Database, kind: RemedyKind, block: int, index: int, by: User = VERA) -> RemedyRow:
+async def ask(database: Database, kind: RemedyKind, block: int, index: int, by: User = VERA) -> OperatorDecisionRow:
     return await ask_remedy(AskRemedy(kind, Place(block, index), by, "I know why"), database=database)
 
 
@@ -64,18 +64,18 @@ async def carry_out(database: Database) -> None:
 
 async def statuses(database: Database) -> list[LogStatus]:
     async with database.read() as session:
-        return list(await session.scalars(select(RawLog.status).order_by(RawLog.block_number, RawLog.log_index)))
+        return list(await session.scalars(select(RawLogRow.status).order_by(RawLogRow.block_number, RawLogRow.log_index)))
 
 
 async def due(database: Database) -> list[tuple[str, str]]:
     async with database.read() as session:
-        rows = await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id))
+        rows = await session.scalars(select(OutboxMessageRow).order_by(OutboxMessageRow.id))
         return [(each.kind, each.aggregate_id) for each in rows]
 
 
 async def outcomes(database: Database) -> list[tuple[RemedyState, str | None]]:
     async with database.read() as session:
-        rows = await session.scalars(select(RemedyRow).order_by(RemedyRow.id))
+        rows = await session.scalars(select(OperatorDecisionRow).order_by(OperatorDecisionRow.id))
         return [(each.state, each.outcome) for each in rows]
 
 
@@ -105,7 +105,7 @@ async def test_what_a_mended_abi_reads_is_applied_in_its_place_and_makes_due_onc
     assert await statuses(database) == [APPLIED, APPLIED, APPLIED]
     assert await outcomes(database) == [(RemedyState.DONE, "read and applied")]
     async with database.read() as session:
-        assert {each.request_id for each in await session.scalars(select(RedemptionRequest))} == {1, 2}
+        assert {each.request_id for each in await session.scalars(select(RedemptionRequestRow))} == {1, 2}
         assert await requests_in_doubt(session, [1, 2]) == set()
     new = (await due(database))[len(before) :]
     assert [kind for kind, _ in new] == ["carry_out_verdicts", "fund", "redemption", "reconcile"]
@@ -137,7 +137,7 @@ async def test_what_was_skipped_stays_so_in_every_replay_though_it_could_be_read
         assert await differing(database) == 0
         await replay(database.engine, never_asked())
     async with database.read() as session:
-        log = await session.get_one(RawLog, (1, 0))
+        log = await session.get_one(RawLogRow, (1, 0))
         assert (log.reason, log.event, len(log.topics)) == (None, "RedemptionRequested", 3)
     await ask(database, RELEASE, 1, 0)
     await carry_out(database)
@@ -150,13 +150,13 @@ async def test_what_still_does_not_apply_stays_with_the_new_reason(database: Dat
     await record_block(database, 1, requested(1, channel=3), moved(7))
     await ask(database, RELEASE, 1, 0)
     async with database.write() as session:
-        await session.execute(update(RawLog).where(RawLog.log_index == 0).values(reason="as an older version put it"))
+        await session.execute(update(RawLogRow).where(RawLogRow.log_index == 0).values(reason="as an older version put it"))
     await carry_out(database)
     (state, outcome), *_ = await outcomes(database)
     reason = "channel 3 is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED"
     assert (state, outcome) == (RemedyState.DONE, f"still in quarantine: {reason}")
     async with database.read() as session:
-        assert (await session.get_one(RawLog, (1, 0))).reason == reason
+        assert (await session.get_one(RawLogRow, (1, 0))).reason == reason
     assert await differing(database) == 0
 
 
@@ -179,7 +179,7 @@ async def test_two_operators_at_once_decide_one_thing_and_two_workers_carry_it_o
     assert isinstance(refused, RemedyNotPossible), refused
     assert "another decision about this log waits" in str(refused)
     async with database.write() as session:  # whichever it was: let it be the release
-        await session.execute(update(RemedyRow).values(kind=RELEASE))
+        await session.execute(update(OperatorDecisionRow).values(kind=RELEASE))
     await asyncio.gather(*(carry_out(database) for _ in range(3)))
     assert await statuses(database) == [APPLIED, APPLIED, APPLIED]
     new = [kind for kind, _ in (await due(database))[before:]]
@@ -215,7 +215,7 @@ async def test_a_rebuild_that_did_not_know_of_a_decision_is_thrown_away(
     assert (await statuses(database))[2] is SKIPPED
     assert work is replay or done.comparison.rows_differing == 0
     async with database.read() as session:
-        assert await session.get(RedemptionRequest, 2) is None
+        assert await session.get(RedemptionRequestRow, 2) is None
 
 
 async def test_who_may_and_what_there_is(database: Database) -> None:

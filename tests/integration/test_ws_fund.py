@@ -18,7 +18,7 @@ from paimon.application.scheduler.jobs import jobs
 from paimon.composition import House
 from paimon.gateway.rest.views.fund import OverviewView
 from paimon.gateway.tasks.handlers import handlers
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue.inbox import handle
 from paimon.settings import ScheduleSettings, Settings
@@ -71,7 +71,7 @@ async def test_an_event_is_heard_by_its_reaction(house: House, fund: TestFund, s
 async def react(house: House) -> None:
     """Every waiting reaction to the fund's events, as a worker does it."""
     async with house.database.read() as session:
-        waiting = (await session.scalars(select(OutboxMessage.id).where(OutboxMessage.kind == FUND))).all()
+        waiting = (await session.scalars(select(OutboxMessageRow.id).where(OutboxMessageRow.kind == FUND))).all()
     assert waiting
     for row in waiting:
         await handle(house.database, handlers(house), row, attempts_max=1, backoff_seconds_max=1)

@@ -27,13 +27,13 @@ from paimon.gateway.rest import openapi
 from paimon.gateway.rest.app import create_app
 from paimon.gateway.rest.openapi import examples
 from paimon.infrastructure.database.models.derived import (
-    Block,
-    Cursor,
+    BlockRow,
+    CursorRow,
     LogStatus,
-    Observation,
-    RawLog,
-    RedemptionRequest,
-    RoleHolder,
+    ObservationRow,
+    RawLogRow,
+    RedemptionRequestRow,
+    RoleHolderRow,
 )
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.settings import Settings
@@ -96,7 +96,7 @@ async def grant_vip(database: Database, people: People, *names: str) -> None:
     async with database.write() as session:
         for name in names:
             session.add(
-                RoleHolder(
+                RoleHolderRow(
                     contract=ContractName.REDEMPTION_MANAGER,
                     role=OnChainRole.VIP_APPROVER_ROLE.id,
                     account=parse_address(people.address(name)),
@@ -104,7 +104,7 @@ async def grant_vip(database: Database, people: People, *names: str) -> None:
             )
 
 
-def request_row(request_id: int, *, owner: Address, **changes: Any) -> RedemptionRequest:
+def request_row(request_id: int, *, owner: Address, **changes: Any) -> RedemptionRequestRow:
     """A standard request of 120 000 under approval."""
     values: dict[str, Any] = {
         "request_id": request_id,
@@ -121,21 +121,21 @@ def request_row(request_id: int, *, owner: Address, **changes: Any) -> Redemptio
         "settlement_at": None,
         "updated_block": 1,
     }
-    return RedemptionRequest(**(values | changes))
+    return RedemptionRequestRow(**(values | changes))
 
 
-async def add_block(session: WriteSession, number: int, *, at: datetime = BLOCK_TIME) -> Block:
+async def add_block(session: WriteSession, number: int, *, at: datetime = BLOCK_TIME) -> BlockRow:
     """A recorded final block, and the cursor on it."""
     hashes = {"hash": Hash32(secrets.token_bytes(32)), "parent_hash": Hash32(bytes(32))}
-    block = Block(number=number, **hashes, timestamp=at, kept_before=number - 1)
+    block = BlockRow(number=number, **hashes, timestamp=at, kept_before=number - 1)
     session.add(block)
-    await session.merge(Cursor(id=1, number=number, hash=block.hash, timestamp=at, epoch=1))
+    await session.merge(CursorRow(id=1, number=number, hash=block.hash, timestamp=at, epoch=1))
     await session.flush()
     return block
 
 
-def log_row(block: Block, event: str, request_id: int, args: Mapping[str, Any], *, index: int = 0) -> RawLog:
-    return RawLog(
+def log_row(block: BlockRow, event: str, request_id: int, args: Mapping[str, Any], *, index: int = 0) -> RawLogRow:
+    return RawLogRow(
         block_number=block.number,
         log_index=index,
         block_hash=block.hash,
@@ -152,8 +152,8 @@ def log_row(block: Block, event: str, request_id: int, args: Mapping[str, Any], 
     )
 
 
-def locked_nav_row(block: Block, request_id: int, nav: int) -> Observation:
-    return Observation(
+def locked_nav_row(block: BlockRow, request_id: int, nav: int) -> ObservationRow:
+    return ObservationRow(
         kind="locked_nav",
         subject=str(request_id),
         block_number=block.number,

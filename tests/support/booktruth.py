@@ -24,9 +24,9 @@ from paimon.application.replay.replay import check
 from paimon.composition import House
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32
 from paimon.infrastructure.blockchain.finality import block_stamp
-from paimon.infrastructure.database.models.derived import Block, Cursor, RawLog
-from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLog
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, RawLogRow
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLogRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 
 _TRANSFER: Final = keccak(text="Transfer(address,address,uint256)")
 _ASSET_ADDED: Final = keccak(text="AssetAdded(address,uint8,uint256)")
@@ -36,16 +36,16 @@ _OTC_MANAGER_UPDATED: Final = keccak(text="OTCManagerUpdated(address,address)")
 async def assert_books_true(house: House, owner: AsyncEngine, *, usdt: Address) -> Counter[str]:
     """`house` has a sound node, `owner` the tables. How often each event was recorded."""
     async with house.database.read() as session:
-        cursor = (await session.scalars(select(Cursor))).one()
+        cursor = (await session.scalars(select(CursorRow))).one()
         first = house.settings.fund.start_block
         headers = await _headers(house, first, cursor.number)
         logs = await _logs(house, headers, usdt=usdt)
-        blocks = [(each.number, bytes(each.hash)) for each in await session.scalars(select(Block).order_by(Block.number))]
-        recorded = [_row(each) for each in await session.scalars(select(RawLog))]
+        blocks = [(each.number, bytes(each.hash)) for each in await session.scalars(select(BlockRow).order_by(BlockRow.number))]
+        recorded = [_row(each) for each in await session.scalars(select(RawLogRow))]
         followed = await load_followed(session)
-        batches = list(await session.scalars(select(EventProcessingLog).order_by(EventProcessingLog.first_block)))
+        batches = list(await session.scalars(select(EventProcessingLogRow).order_by(EventProcessingLogRow.first_block)))
         # A comparison of the books is asked for after a long way, whatever was on it: nothing was quarantined (see below).
-        reactions = select(OutboxMessage).where(OutboxMessage.kind != RECONCILE)
+        reactions = select(OutboxMessageRow).where(OutboxMessageRow.kind != RECONCILE)
         written = Counter([_message(each) for each in await session.scalars(reactions)])
         quarantined = (await session.execute(text("SELECT count(*) FROM derived.raw_logs WHERE reason IS NOT NULL"))).scalar()
     known = {each.number: each.hash for each in headers}
@@ -126,7 +126,7 @@ def _shown(log: ChainLog) -> _Row:
     return (block.number, log.log_index, block.hash, log.tx_hash, log.tx_index, log.address, list(log.topics), log.data)
 
 
-def _row(row: RawLog) -> _Row:
+def _row(row: RawLogRow) -> _Row:
     topics = [bytes(each) for each in row.topics]
     where = (row.block_number, row.log_index, bytes(row.block_hash), bytes(row.tx_hash), row.tx_index, bytes(row.address))
     return (*where, topics, bytes(row.data))
@@ -137,7 +137,7 @@ def _missing(recorded: list[_Row], logs: list[ChainLog]) -> str:
     return f"logs not recorded: {sorted(chains - ours)}, recorded and not on the chain: {sorted(ours - chains)}"
 
 
-def _message(row: OutboxMessage) -> str:
+def _message(row: OutboxMessageRow) -> str:
     return _words(row.kind, row.aggregate_id, row.priority.value, row.payload)
 
 

@@ -8,19 +8,19 @@ from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
-    AssetConfig,
+    AssetConfigRow,
     ChainTransactionRow,
     DepositRow,
     FeeAccountRow,
     FeeEntryRow,
-    FollowedContractRow,
     LiquidityAlertRow,
     OtcOrderRow,
+    ProtocolAddressRow,
     RoleChangeRow,
-    ServiceAddress,
-    TierConfig,
+    TierConfigRow,
     TokenFlowRow,
     TokenTransferRow,
+    TrackedContractRow,
     TradeRow,
 )
 
@@ -30,7 +30,7 @@ HASH: Final = Hash32(b"\x01" * 32)
 FACT: Final = {"block_number": 1, "log_index": 0, "tx_hash": HASH, "at": EPOCH}
 
 VALID: Final[dict[type[Base], dict[str, Any]]] = {
-    FollowedContractRow: {"address": address(1), "contract": "Vault", "origin": "settings", "since_block": 1},
+    TrackedContractRow: {"address": address(1), "contract": "Vault", "origin": "settings", "since_block": 1},
     ChainTransactionRow: {
         "block_number": 1,
         "tx_index": 0,
@@ -43,15 +43,15 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     DepositRow: FACT | {"sender": address(1), "receiver": address(1), "assets": 1, "shares": 1},
     RoleChangeRow: FACT
     | {"contract": ContractName.VAULT, "role": HASH, "account": address(1), "sender": address(2), "granted": True},
-    ServiceAddress: {
+    ProtocolAddressRow: {
         "contract": ContractName.ASSET_CONTROLLER,
         "service": "fee_recipient",
         "address": address(1),
         "since_block": 1,
     },
     LiquidityAlertRow: FACT | {"level": "LOW", "ratio_bps": 1, "threshold_bps": 2, "available": 1, "total": 1},
-    AssetConfig: {"token": address(1), "tier": "L1", "allocation_bps": 1, "is_active": True, "added_block": 5},
-    TierConfig: {"tier": "L1", "min_bps": 1, "target_bps": 2, "max_bps": 3, "since_block": 1},
+    AssetConfigRow: {"token": address(1), "tier": "L1", "allocation_bps": 1, "is_active": True, "added_block": 5},
+    TierConfigRow: {"tier": "L1", "min_bps": 1, "target_bps": 2, "max_bps": 3, "since_block": 1},
     TradeRow: FACT
     | {
         "kind": "SALE",
@@ -88,19 +88,19 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
 }
 
 STATES: Final[list[Wrong]] = [
-    (FollowedContractRow, {"origin": "vault_asset"}, "ck_followed_contracts_asset_is_a_token"),
-    (FollowedContractRow, {"origin": "event"}, "ck_followed_contracts_core_is_configured"),
-    (FollowedContractRow, {"contract": "OTCManager"}, "ck_followed_contracts_core_is_configured"),
+    (TrackedContractRow, {"origin": "vault_asset"}, "ck_followed_contracts_asset_is_a_token"),
+    (TrackedContractRow, {"origin": "event"}, "ck_followed_contracts_core_is_configured"),
+    (TrackedContractRow, {"contract": "OTCManager"}, "ck_followed_contracts_core_is_configured"),
     (ChainTransactionRow, {"logs": 0}, "ck_transactions_says_something"),
     (LiquidityAlertRow, {"level": "CRITICAL"}, "ck_liquidity_alerts_total_when_low"),
     (LiquidityAlertRow, {"total": None}, "ck_liquidity_alerts_total_when_low"),
-    (AssetConfig, {"allocation_bps": 10_001}, "ck_asset_configs_allocation_bps_part"),
-    (AssetConfig, {"is_active": False}, "ck_asset_configs_removed_when_inactive"),
-    (AssetConfig, {"removed_block": 6}, "ck_asset_configs_removed_when_inactive"),
-    (AssetConfig, {"is_active": False, "removed_block": 4}, "ck_asset_configs_added_before_removed"),
-    (TierConfig, {"min_bps": 3}, "ck_tier_configs_in_order"),
-    (TierConfig, {"max_bps": 10_001}, "ck_tier_configs_in_order"),
-    (TierConfig, {"min_bps": -1}, "ck_tier_configs_in_order"),
+    (AssetConfigRow, {"allocation_bps": 10_001}, "ck_asset_configs_allocation_bps_part"),
+    (AssetConfigRow, {"is_active": False}, "ck_asset_configs_removed_when_inactive"),
+    (AssetConfigRow, {"removed_block": 6}, "ck_asset_configs_removed_when_inactive"),
+    (AssetConfigRow, {"is_active": False, "removed_block": 4}, "ck_asset_configs_added_before_removed"),
+    (TierConfigRow, {"min_bps": 3}, "ck_tier_configs_in_order"),
+    (TierConfigRow, {"max_bps": 10_001}, "ck_tier_configs_in_order"),
+    (TierConfigRow, {"min_bps": -1}, "ck_tier_configs_in_order"),
     (TradeRow, {"kind": "PURCHASE"}, "ck_trades_kind_of_via"),
     (TradeRow, {"has_effect": False}, "ck_trades_effect_of_amounts"),
     (TradeRow, {"usdt_amount": 0, "token_amount": 0}, "ck_trades_effect_of_amounts"),
@@ -134,8 +134,8 @@ STATES: Final[list[Wrong]] = [
 
 # The other columns, where a row of an unknown kind must not first be wrong in another way.
 _BESIDE: Final[dict[tuple[type[Base], str], dict[str, Any]]] = {
-    (FollowedContractRow, "contract"): {"origin": "event"},
-    (FollowedContractRow, "origin"): {"contract": "ERC20"},
+    (TrackedContractRow, "contract"): {"origin": "event"},
+    (TrackedContractRow, "origin"): {"contract": "ERC20"},
     (TradeRow, "via"): {"request_id": None},
     (TokenTransferRow, "purpose"): {"told_by": 1},
     (LiquidityAlertRow, "level"): {"total": None},
@@ -145,12 +145,12 @@ _BESIDE: Final[dict[tuple[type[Base], str], dict[str, Any]]] = {
 VALUES: Final[list[Wrong]] = [
     (table, {column: "no such value"} | _BESIDE.get((table, column), {}), f"ck_{table.__tablename__}_{column}_known")
     for table, columns in {
-        FollowedContractRow: ("contract", "origin"),
+        TrackedContractRow: ("contract", "origin"),
         RoleChangeRow: ("contract",),
-        ServiceAddress: ("contract", "service"),
+        ProtocolAddressRow: ("contract", "service"),
         LiquidityAlertRow: ("level",),
-        AssetConfig: ("tier",),
-        TierConfig: ("tier",),
+        AssetConfigRow: ("tier",),
+        TierConfigRow: ("tier",),
         TradeRow: ("kind", "via", "tier", "route"),
         OtcOrderRow: ("status",),
         TokenTransferRow: ("direction", "purpose"),
@@ -163,13 +163,13 @@ VALUES: Final[list[Wrong]] = [
 LENGTHS: Final[list[Wrong]] = [
     (table, {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
     for table, columns in {
-        FollowedContractRow: ("address",),
+        TrackedContractRow: ("address",),
         ChainTransactionRow: ("tx_hash",),
         DepositRow: ("tx_hash", "sender", "receiver"),
         RoleChangeRow: ("tx_hash", "role", "account", "sender"),
-        ServiceAddress: ("address",),
+        ProtocolAddressRow: ("address",),
         LiquidityAlertRow: ("tx_hash",),
-        AssetConfig: ("token", "adapter"),
+        AssetConfigRow: ("token", "adapter"),
         TradeRow: ("tx_hash", "token"),
         OtcOrderRow: ("manager", "token", "counterparty"),
         TokenTransferRow: ("tx_hash", "token", "sender", "receiver"),
@@ -206,16 +206,16 @@ AMOUNTS: Final[list[Wrong]] = [
 AMOUNTS.append((FeeAccountRow, {"released": -1}, "ck_fee_accounts_released_uint256"))
 
 TWICE: Final[list[Wrong]] = [
-    (FollowedContractRow, {"contract": "AssetController"}, "pk_followed_contracts"),
-    (FollowedContractRow, {"address": address(2)}, "uq_followed_contracts_core"),
+    (TrackedContractRow, {"contract": "AssetController"}, "pk_followed_contracts"),
+    (TrackedContractRow, {"address": address(2)}, "uq_followed_contracts_core"),
     (ChainTransactionRow, {"tx_hash": Hash32(b"\x02" * 32)}, "pk_transactions"),
     (ChainTransactionRow, {"tx_index": 1}, "ix_transactions_tx_hash"),
     (DepositRow, {"assets": 2}, "pk_deposits"),
     (RoleChangeRow, {"granted": False}, "pk_role_changes"),
-    (ServiceAddress, {"address": address(2)}, "pk_service_addresses"),
+    (ProtocolAddressRow, {"address": address(2)}, "pk_service_addresses"),
     (LiquidityAlertRow, {"ratio_bps": 2}, "pk_liquidity_alerts"),
-    (AssetConfig, {"tier": "L2"}, "pk_asset_configs"),
-    (TierConfig, {"since_block": 2}, "pk_tier_configs"),
+    (AssetConfigRow, {"tier": "L2"}, "pk_asset_configs"),
+    (TierConfigRow, {"since_block": 2}, "pk_tier_configs"),
     (TradeRow, {"token_amount": 2}, "pk_trades"),
     (OtcOrderRow, {"usdt_amount": 2}, "pk_otc_orders"),
     (TokenTransferRow, {"amount": 2}, "pk_token_transfers"),

@@ -31,16 +31,16 @@ from paimon.domain.transaction.operator_action import DeedKind, DeedState
 from paimon.gateway.tasks.handlers import drive_wallet
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
-from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon_devkit.stack.chain_rpc import ChainRpc
 
 _TROUBLE: Final = "it was said to be in trouble"
 
 
-def wish(kind: DeedKind, wallet: Address, intent_id: UUID | None) -> DeskDeed:
+def wish(kind: DeedKind, wallet: Address, intent_id: UUID | None) -> OperatorActionRow:
     """What the desk writes down when a person asks for this, as far as its carrying out depends on it."""
-    return DeskDeed(
+    return OperatorActionRow(
         nonce=Hash32(secrets.token_bytes(32)),
         kind=kind,
         wallet=wallet,
@@ -57,7 +57,9 @@ def wish(kind: DeedKind, wallet: Address, intent_id: UUID | None) -> DeskDeed:
 async def open_wishes(house: House) -> bool:
     """Whether anything that was asked for is not carried out yet."""
     async with house.database.read() as session:
-        return bool((await session.scalars(select(DeskDeed.nonce).where(DeskDeed.state == DeedState.ASKED))).all())
+        return bool(
+            (await session.scalars(select(OperatorActionRow.nonce).where(OperatorActionRow.state == DeedState.ASKED))).all()
+        )
 
 
 @dataclass(frozen=True)
@@ -116,18 +118,18 @@ class Teller:
     async def look_again(self) -> None:
         """What waits for its next check need not wait."""
         async with self.house.database.write() as session:
-            await session.execute(update(TransactionIntent).values(next_check_at=text("now()")))
+            await session.execute(update(IntentRow).values(next_check_at=text("now()")))
 
     async def ask(self, kind: DeedKind) -> None:
         """What the desk writes down when a person asks; the wallet's trouble comes with the wish to clear it."""
         async with self.house.database.write() as session:
-            intents = select(TransactionIntent.id).order_by(TransactionIntent.created_at.desc()).limit(1)
+            intents = select(IntentRow.id).order_by(IntentRow.created_at.desc()).limit(1)
             of_wallet = kind is DeedKind.CLEAR_TROUBLE
             if of_wallet:
-                await session.execute(update(Wallet).values(trouble=_TROUBLE))
+                await session.execute(update(WalletRow).values(trouble=_TROUBLE))
             session.add(wish(kind, self.story.wallet, None if of_wallet else (await session.scalars(intents)).one()))
 
-    async def newest(self) -> TransactionAttempt:
+    async def newest(self) -> AttemptRow:
         async with self.house.database.read() as session:
             (intent,) = await list_open_intents(session, self.story.wallet)
             return intent.attempts[-1]
@@ -229,7 +231,7 @@ async def poor(life: Teller) -> None:
     desk = Desk(
         house.database, house.contracts, house.chain, house.signer, house.settings.sending, house.settings.chain.chain_id
     )
-    assert isinstance(await prepare_next(desk, life.story.wallet), TransactionAttempt)
+    assert isinstance(await prepare_next(desk, life.story.wallet), AttemptRow)
     life.chain("anvil_setBalance", checksum(life.story.wallet), "0x1")
     await life.drive()
     life.chain("anvil_setBalance", checksum(life.story.wallet), hex(10**20))
@@ -289,8 +291,8 @@ async def untold(life: Teller) -> None:
         reticent = life.with_node(rpc)
         await reticent.drive()
         async with life.house.database.write() as session:
-            aged = {"untold_since": TransactionIntent.untold_since - UNTOLD_AFTER}
-            await session.execute(update(TransactionIntent).values(aged))
+            aged = {"untold_since": IntentRow.untold_since - UNTOLD_AFTER}
+            await session.execute(update(IntentRow).values(aged))
         await reticent.look_again()
         await reticent.drive(look_seconds=0)
     await life.look_again()
@@ -318,7 +320,7 @@ async def expired(life: Teller) -> None:
     await life.sweep()
     await life.drive()
     async with life.house.database.write() as session:
-        await session.execute(update(TransactionIntent).values(expires_at=text("now()")))
+        await session.execute(update(IntentRow).values(expires_at=text("now()")))
     await life.drive()
     life.mine(3)
     await life.drive()

@@ -23,7 +23,7 @@ from paimon.domain.kernel.chain import checksum
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import explain
 from paimon.domain.vault.nav_components import Explanation
-from paimon.infrastructure.database.models.derived import LogStatus, Observation, RawLog
+from paimon.infrastructure.database.models.derived import LogStatus, ObservationRow, RawLogRow
 from paimon_devkit.market.history import lay_history
 from paimon_devkit.market.summary import Summary
 
@@ -102,10 +102,10 @@ async def prove(house: House, fund: TestFund, owner: AsyncEngine, *, seed: int, 
     compared.append(await reconcile(house.database, house.contracts))
     rebuilt = (await check(owner, house.contracts)).comparison
     async with house.database.read() as session:
-        logs = await session.scalar(select(func.count()).select_from(RawLog))
-        lost = select(func.count()).select_from(RawLog).where(RawLog.status == LogStatus.QUARANTINED)
+        logs = await session.scalar(select(func.count()).select_from(RawLogRow))
+        lost = select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
         quarantined = await session.scalar(lost)
-        kept = select(Observation.data).where(Observation.kind == KEPT).order_by(Observation.block_number)
+        kept = select(ObservationRow.data).where(ObservationRow.kind == KEPT).order_by(ObservationRow.block_number)
         snapshots = [from_json(data) for data in await session.scalars(kept)]
         told = []
         for earlier, later in pairwise(snapshots):

@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy import select
 
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 from paimon.infrastructure.queue.inbox import Handler, handle
@@ -37,14 +37,14 @@ async def add(database: Database, *aggregates: str, priority: OutboxPriority = O
         for aggregate in aggregates:
             await outbox.add(session, "test", aggregate, priority=priority)
     async with database.read() as session:
-        rows = await session.scalars(select(OutboxMessage))
+        rows = await session.scalars(select(OutboxMessageRow))
         ids = {each.aggregate_id: each.id for each in rows}
     return [ids[each] for each in aggregates]
 
 
-async def row(database: Database, message_id: int) -> OutboxMessage:
+async def row(database: Database, message_id: int) -> OutboxMessageRow:
     async with database.read() as session:
-        return await session.get_one(OutboxMessage, message_id)
+        return await session.get_one(OutboxMessageRow, message_id)
 
 
 async def relay(database: Database, broker: Broker, *, batch: int = 100, republish_seconds: int = 30) -> int:

@@ -26,7 +26,7 @@ from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.ops.multisig import SafeProposal
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.sessions import Database
 
 CHAIN_ID: Final = 31337
@@ -118,7 +118,7 @@ class Multisig:
         """A call that anyone may make and that changes nothing."""
         return Call(self.fund.addresses.vault, self.desk.contracts.abis[ContractName.VAULT].encode_call("asset"))
 
-    async def row(self, hash_: Hash32) -> SafeProposal:
+    async def row(self, hash_: Hash32) -> SafeProposalRow:
         async with self.desk.database.read() as session:
             return await get_proposal(session, hash_)
 
@@ -161,7 +161,7 @@ class Multisig:
         """Let its time be over."""
         past = {"created_at": text("now() - interval '2 hours'"), "expires_at": text("now() - interval '1 hour'")}
         async with self.desk.database.write() as session:
-            await session.execute(update(SafeProposal).where(SafeProposal.hash == hash_).values(**past))
+            await session.execute(update(SafeProposalRow).where(SafeProposalRow.hash == hash_).values(**past))
 
     def with_safes(self, **safes: Address) -> "Multisig":
         """The same where the settings name these."""

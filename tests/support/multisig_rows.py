@@ -9,14 +9,14 @@ from paimon.domain.kernel.chain import Hash32
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal, SafeSignature
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow, SafeSignatureRow
 
 Wrong = tuple[type[Base], dict[str, Any], str]
 
 HASH: Final = Hash32(b"\x01" * 32)
 
 VALID: Final[dict[type[Base], dict[str, Any]]] = {
-    Safe: {
+    SafeRow: {
         "address": address(1),
         "name": SafeName.WARM,
         "owners": [address(2), address(3)],
@@ -26,7 +26,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "seen_block": 1,
         "seen_hash": HASH,
     },
-    SafeProposal: {
+    SafeProposalRow: {
         "hash": HASH,
         "safe": address(1),
         "nonce": 0,
@@ -39,7 +39,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "created_at": EPOCH,
         "expires_at": EPOCH + timedelta(days=1),
     },
-    SafeSignature: {
+    SafeSignatureRow: {
         "proposal": HASH,
         "owner": address(2),
         "signature": bytes(65),
@@ -47,44 +47,47 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "sent_by": address(2),
     },
 }
-NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {SafeProposal: (Safe,), SafeSignature: (Safe, SafeProposal)}
+NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
+    SafeProposalRow: (SafeRow,),
+    SafeSignatureRow: (SafeRow, SafeProposalRow),
+}
 
 CLOSED: Final = {"outcome": "executed", "executed_tx": HASH, "closed_at": EPOCH}
 STATES: Final[list[Wrong]] = [
-    (Safe, {"next_nonce": -1, "nonce": -1}, "ck_safes_nonces_in_order"),
-    (Safe, {"nonce": 2}, "ck_safes_nonces_in_order"),
-    (Safe, {"threshold": 0}, "ck_safes_threshold_can_be_reached"),
-    (Safe, {"threshold": 3}, "ck_safes_threshold_can_be_reached"),
-    (Safe, {"interrupted_by": "a node"}, "ck_safes_interrupted_by_something"),
-    (SafeProposal, {"nonce": -1}, "ck_safe_proposals_nonce_counts_up"),
-    (SafeProposal, {"operation": 2}, "ck_safe_proposals_operation_known"),
-    (SafeProposal, {"expires_at": EPOCH}, "ck_safe_proposals_expires_later"),
-    (SafeProposal, CLOSED | {"closed_at": None}, "ck_safe_proposals_closed_by_outcome"),
-    (SafeProposal, {"closed_at": EPOCH}, "ck_safe_proposals_closed_by_outcome"),
-    (SafeProposal, CLOSED | {"executed_tx": None}, "ck_safe_proposals_outcome_by_transaction"),
-    (SafeProposal, {"executed_tx": HASH}, "ck_safe_proposals_outcome_by_transaction"),
-    (SafeSignature, {"signature": bytes(64)}, "ck_safe_signatures_of_a_key_or_a_contract"),
+    (SafeRow, {"next_nonce": -1, "nonce": -1}, "ck_safes_nonces_in_order"),
+    (SafeRow, {"nonce": 2}, "ck_safes_nonces_in_order"),
+    (SafeRow, {"threshold": 0}, "ck_safes_threshold_can_be_reached"),
+    (SafeRow, {"threshold": 3}, "ck_safes_threshold_can_be_reached"),
+    (SafeRow, {"interrupted_by": "a node"}, "ck_safes_interrupted_by_something"),
+    (SafeProposalRow, {"nonce": -1}, "ck_safe_proposals_nonce_counts_up"),
+    (SafeProposalRow, {"operation": 2}, "ck_safe_proposals_operation_known"),
+    (SafeProposalRow, {"expires_at": EPOCH}, "ck_safe_proposals_expires_later"),
+    (SafeProposalRow, CLOSED | {"closed_at": None}, "ck_safe_proposals_closed_by_outcome"),
+    (SafeProposalRow, {"closed_at": EPOCH}, "ck_safe_proposals_closed_by_outcome"),
+    (SafeProposalRow, CLOSED | {"executed_tx": None}, "ck_safe_proposals_outcome_by_transaction"),
+    (SafeProposalRow, {"executed_tx": HASH}, "ck_safe_proposals_outcome_by_transaction"),
+    (SafeSignatureRow, {"signature": bytes(64)}, "ck_safe_signatures_of_a_key_or_a_contract"),
 ]
 VALUES: Final[list[Wrong]] = [
-    (Safe, {"name": "lukewarm"}, "ck_safes_name_known"),
-    (SafeProposal, CLOSED | {"outcome": "forgotten"}, "ck_safe_proposals_outcome_known"),
+    (SafeRow, {"name": "lukewarm"}, "ck_safes_name_known"),
+    (SafeProposalRow, CLOSED | {"outcome": "forgotten"}, "ck_safe_proposals_outcome_known"),
 ]
 LENGTHS: Final[list[Wrong]] = [
     (table, more | {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
     for table, more, columns in (
-        (Safe, {}, ("address", "seen_hash")),
-        (SafeProposal, CLOSED, ("hash", "to_address", "proposed_by", "executed_tx")),
-        (SafeSignature, {}, ("owner", "sent_by")),
+        (SafeRow, {}, ("address", "seen_hash")),
+        (SafeProposalRow, CLOSED, ("hash", "to_address", "proposed_by", "executed_tx")),
+        (SafeSignatureRow, {}, ("owner", "sent_by")),
     )
     for column in columns
     for wrong in (0, 33)
 ]
 AMOUNTS: Final[list[Wrong]] = [
-    (SafeProposal, {"value_wei": wrong}, "ck_safe_proposals_value_wei_uint256") for wrong in (-1, UINT256_MAX + 1)
+    (SafeProposalRow, {"value_wei": wrong}, "ck_safe_proposals_value_wei_uint256") for wrong in (-1, UINT256_MAX + 1)
 ]
 TWICE: Final[list[Wrong]] = [
-    (Safe, {"name": "cold"}, "pk_safes"),
-    (SafeProposal, {"idempotency_key": "plan:2"}, "pk_safe_proposals"),
-    (SafeProposal, {"hash": Hash32(b"\x02" * 32)}, "uq_safe_proposals_idempotency_key"),
-    (SafeSignature, {"sent_by": address(3)}, "pk_safe_signatures"),
+    (SafeRow, {"name": "cold"}, "pk_safes"),
+    (SafeProposalRow, {"idempotency_key": "plan:2"}, "pk_safe_proposals"),
+    (SafeProposalRow, {"hash": Hash32(b"\x02" * 32)}, "uq_safe_proposals_idempotency_key"),
+    (SafeSignatureRow, {"sent_by": address(3)}, "pk_safe_signatures"),
 ]

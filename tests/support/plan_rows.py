@@ -10,16 +10,16 @@ from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
-from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
+from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 
 HASH: Final = Hash32(b"\x01" * 32)
 _INTENT: Final = UUID(int=1)
 _PLAN: Final = UUID(int=2)
 
 VALID: Final[dict[type[Base], dict[str, Any]]] = {
-    Plan: {
+    PlanRow: {
         "id": _PLAN,
         "idempotency_key": "p",
         "payload_hash": HASH,
@@ -29,7 +29,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "amount": 1,
         "passed_over": [],
     },
-    PlanCall: {
+    PlanCallRow: {
         "plan_id": _PLAN,
         "place": 0,
         "contract": ContractName.ASSET_CONTROLLER,
@@ -42,8 +42,8 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     },
 }
 NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
-    Plan: (Safe, SafeProposal),
-    PlanCall: (Wallet, TransactionIntent, Safe, SafeProposal, Plan),
+    PlanRow: (SafeRow, SafeProposalRow),
+    PlanCallRow: (WalletRow, IntentRow, SafeRow, SafeProposalRow, PlanRow),
 }
 
 SIGNED: Final = {
@@ -56,35 +56,35 @@ SIGNED: Final = {
 PROPOSED: Final = {"wallet": PlanWallet.WARM, "proposal": HASH}
 
 STATES: Final[list[Wrong]] = [
-    (Plan, {"wallet": "warm"}, "ck_plans_proposed_to_a_safe"),
-    (Plan, PROPOSED | {"wallet": "hot"}, "ck_plans_proposed_to_a_safe"),
-    *((Plan, {column: value}, "ck_plans_signed_whole") for column, value in SIGNED.items()),
-    (PlanCall, {"place": -1}, "ck_plan_calls_place_counts_up"),
+    (PlanRow, {"wallet": "warm"}, "ck_plans_proposed_to_a_safe"),
+    (PlanRow, PROPOSED | {"wallet": "hot"}, "ck_plans_proposed_to_a_safe"),
+    *((PlanRow, {column: value}, "ck_plans_signed_whole") for column, value in SIGNED.items()),
+    (PlanCallRow, {"place": -1}, "ck_plan_calls_place_counts_up"),
 ]
 VALUES: Final[list[Wrong]] = [
-    (Plan, PROPOSED | {"wallet": "lukewarm"}, "ck_plans_wallet_known"),
-    (PlanCall, {"contract": "none of ours"}, "ck_plan_calls_contract_known"),
+    (PlanRow, PROPOSED | {"wallet": "lukewarm"}, "ck_plans_wallet_known"),
+    (PlanCallRow, {"contract": "none of ours"}, "ck_plan_calls_contract_known"),
 ]
 LENGTHS: Final[list[Wrong]] = [
     (table, more | {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
     for table, more, columns in (
-        (Plan, SIGNED, ("payload_hash", "asked_by", "nonce")),
-        (Plan, PROPOSED, ("proposal",)),
-        (PlanCall, {}, ("to_address",)),
+        (PlanRow, SIGNED, ("payload_hash", "asked_by", "nonce")),
+        (PlanRow, PROPOSED, ("proposal",)),
+        (PlanCallRow, {}, ("to_address",)),
     )
     for column in columns
     for wrong in (0, 33)
 ]
 AMOUNTS: Final[list[Wrong]] = [
     (table, {"amount": wrong}, f"ck_{table.__tablename__}_amount_uint256")
-    for table in (Plan, PlanCall)
+    for table in (PlanRow, PlanCallRow)
     for wrong in (-1, UINT256_MAX + 1)
 ]
 TWICE: Final[list[Wrong]] = [
-    (Plan, {"idempotency_key": "q"}, "pk_plans"),
-    (Plan, {"id": UUID(int=3)}, "uq_plans_idempotency_key"),
-    (PlanCall, {"amount": 2}, "pk_plan_calls"),
-    (PlanCall, {"place": 1}, "uq_plan_calls_intent_id"),
+    (PlanRow, {"idempotency_key": "q"}, "pk_plans"),
+    (PlanRow, {"id": UUID(int=3)}, "uq_plans_idempotency_key"),
+    (PlanCallRow, {"amount": 2}, "pk_plan_calls"),
+    (PlanCallRow, {"place": 1}, "uq_plan_calls_intent_id"),
 ]
 TWICE_MORE: Final[list[tuple[dict[str, Any], str]]] = [
     (SIGNED, "uq_plans_nonce"),

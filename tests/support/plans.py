@@ -23,8 +23,8 @@ from paimon.application.transactions.plans.submit import Consent, submit_plan
 from paimon.domain.kernel.chain import Hash32, hex0x, parse_address
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
-from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.settings import WalletLimitSettings
 
 LIMITS: Final = {
@@ -61,7 +61,7 @@ class Plans:
     async def preview(self, *calls: AskedCall, key: str = "plan-1", plan: str | None = None) -> Preview:
         return await preview_plan(self.wanted(*calls, key=key, plan=plan), self.desk)
 
-    async def hand_in(self, *calls: AskedCall, key: str = "plan-1", plan: str | None = None) -> Plan:
+    async def hand_in(self, *calls: AskedCall, key: str = "plan-1", plan: str | None = None) -> PlanRow:
         """By this house itself, as a rule of its own would."""
         return await submit_plan(self.wanted(*calls, key=key, plan=plan), None, self.desk)
 
@@ -84,13 +84,17 @@ class Plans:
             signature=hex0x(bytes(account.sign_typed_data(full_message=shown.document).signature)),
         )
 
-    async def row(self, key: str = "plan-1") -> Plan:
-        query = select(Plan).where(Plan.idempotency_key == key).options(selectinload(Plan.calls).selectinload(PlanCall.intent))
+    async def row(self, key: str = "plan-1") -> PlanRow:
+        query = (
+            select(PlanRow)
+            .where(PlanRow.idempotency_key == key)
+            .options(selectinload(PlanRow.calls).selectinload(PlanCallRow.intent))
+        )
         async with self.desk.database.read() as session:
             return (await session.scalars(query)).one()
 
-    async def intents(self) -> Sequence[TransactionIntent]:
-        query = select(TransactionIntent).order_by(TransactionIntent.created_at)
+    async def intents(self) -> Sequence[IntentRow]:
+        query = select(IntentRow).order_by(IntentRow.created_at)
         async with self.desk.database.read() as session:
             return (await session.scalars(query)).all()
 

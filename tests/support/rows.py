@@ -23,29 +23,33 @@ from paimon.domain.transaction.operator_action import DeedKind
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
-    Block,
-    ContractFlag,
-    Cursor,
-    Holding,
+    BlockRow,
+    ContractFlagRow,
+    CursorRow,
     LogStatus,
-    Observation,
+    ObservationRow,
     RangeProofRow,
-    RawLog,
-    RedemptionRequest,
-    RoleHolder,
+    RawLogRow,
+    RedemptionRequestRow,
+    RoleHolderRow,
+    HoldingRow,
 )
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
-from paimon.infrastructure.database.models.ops.event_listener import EndpointLie, EventProcessingHour, EventProcessingLog
-from paimon.infrastructure.database.models.ops.lease import Lease
-from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
-from paimon.infrastructure.database.models.ops.retention import RetentionRun
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.event_listener import (
+    EndpointFaultRow,
+    EventProcessingHourRow,
+    EventProcessingLogRow,
+)
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
+from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
-from paimon.infrastructure.database.models.ops.user import SignInChallenge, UserRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.database.models.ops.user import SignInChallengeRow, UserRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 HASH: Final = Hash32(b"\x01" * 32)
@@ -53,9 +57,9 @@ INTENT_ID: Final = UUID(int=1)
 TICKET_ID: Final = "TKT-1"
 
 VALID: Final[dict[type[Base], dict[str, Any]]] = {
-    Cursor: {"id": 1, "number": 1, "hash": HASH, "timestamp": EPOCH, "epoch": 1},
-    Block: {"number": 1, "hash": HASH, "parent_hash": HASH, "timestamp": EPOCH, "kept_before": 0},
-    RawLog: {
+    CursorRow: {"id": 1, "number": 1, "hash": HASH, "timestamp": EPOCH, "epoch": 1},
+    BlockRow: {"number": 1, "hash": HASH, "parent_hash": HASH, "timestamp": EPOCH, "kept_before": 0},
+    RawLogRow: {
         "block_number": 1,
         "log_index": 0,
         "block_hash": HASH,
@@ -67,7 +71,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "data": b"",
         "status": LogStatus.UNKNOWN,
     },
-    Observation: {
+    ObservationRow: {
         "kind": "k",
         "subject": "s",
         "block_number": 1,
@@ -76,8 +80,8 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "data": {},
     },
     RangeProofRow: {"first_block": 1, "last_block": 2, "level": ProofLevel.CHAINED},
-    Holding: {"holder": address(1), "shares": 1, "locked_shares": 1, "since": EPOCH},
-    RedemptionRequest: {
+    HoldingRow: {"holder": address(1), "shares": 1, "locked_shares": 1, "since": EPOCH},
+    RedemptionRequestRow: {
         "request_id": 1,
         "owner": address(1),
         "receiver": address(1),
@@ -92,12 +96,12 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "settlement_at": EPOCH,
         "updated_block": 1,
     },
-    RoleHolder: {"contract": ContractName.VAULT, "role": HASH, "account": address(1)},
-    ContractFlag: {"contract": ContractName.VAULT, "flag": "paused", "enabled": True, "since_block": 1},
-    Lease: {"name": "listener", "owner": "tests", "epoch": 1, "expires_at": EPOCH},
+    RoleHolderRow: {"contract": ContractName.VAULT, "role": HASH, "account": address(1)},
+    ContractFlagRow: {"contract": ContractName.VAULT, "flag": "paused", "enabled": True, "since_block": 1},
+    LeaseRow: {"name": "listener", "owner": "tests", "epoch": 1, "expires_at": EPOCH},
     UserRow: {"address": address(1), "role": UserRole.VIEWER, "name": "willa"},
-    SignInChallenge: {"nonce": "n", "address": address(1), "message": "m", "expires_at": EPOCH},
-    ApprovalTicket: {
+    SignInChallengeRow: {"nonce": "n", "address": address(1), "message": "m", "expires_at": EPOCH},
+    ApprovalTicketRow: {
         "id": TICKET_ID,
         "type": TicketType.STANDARD_REDEMPTION,
         "request_id": 1,
@@ -112,7 +116,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "escalate_at": EPOCH + timedelta(hours=1),
         "deadline_at": EPOCH + timedelta(hours=2),
     },
-    ApprovalRecord: {
+    ApprovalRecordRow: {
         "nonce": HASH,
         "ticket_id": TICKET_ID,
         "voter": address(2),
@@ -123,8 +127,8 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "expires_at": EPOCH,
         "decided_at": EPOCH,
     },
-    Wallet: {"address": address(1), "name": WalletName.KEEPER, "next_nonce": 0},
-    TransactionIntent: {
+    WalletRow: {"address": address(1), "name": WalletName.KEEPER, "next_nonce": 0},
+    IntentRow: {
         "id": INTENT_ID,
         "idempotency_key": "settle-redemption:1",
         "payload_hash": HASH,
@@ -135,7 +139,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "value_wei": 0,
         "request_id": 1,
     },
-    TransactionAttempt: {
+    AttemptRow: {
         "hash": HASH,
         "intent_id": INTENT_ID,
         "wallet": address(1),
@@ -146,7 +150,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "raw": b"r",
         "status": AttemptStatus.SIGNED,
     },
-    DeskDeed: {
+    OperatorActionRow: {
         "nonce": HASH,
         "kind": DeedKind.CANCEL,
         "wallet": address(1),
@@ -158,7 +162,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "signature": b"s",
         "expires_at": EPOCH,
     },
-    RemedyRow: {
+    OperatorDecisionRow: {
         "kind": RemedyKind.SKIP_LOG,
         "block_number": 1,
         "block_hash": HASH,
@@ -171,8 +175,8 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "signature": b"s",
         "expires_at": EPOCH,
     },
-    OutboxMessage: {"kind": "fund", "aggregate_id": "fund", "payload": {}, "priority": OutboxPriority.NORMAL},
-    BookCheck: {"block_number": 1, "block_hash": HASH, "figures_compared": 1, "differences": []},
+    OutboxMessageRow: {"kind": "fund", "aggregate_id": "fund", "payload": {}, "priority": OutboxPriority.NORMAL},
+    ReconciliationRow: {"block_number": 1, "block_hash": HASH, "figures_compared": 1, "differences": []},
     RiskEventRow: {
         "kind": RiskKind.BOOK_DIFFERENCE,
         "subject": "supply",
@@ -186,7 +190,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "last_seen_at": EPOCH,
         "last_seen_block": 1,
     },
-    EventProcessingLog: {
+    EventProcessingLogRow: {
         "time": EPOCH,
         "last_block": 2,
         "first_block": 1,
@@ -197,7 +201,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "fetch_us": 1,
         "record_us": 1,
     },
-    EventProcessingHour: {
+    EventProcessingHourRow: {
         "hour": EPOCH,
         "batches": 1,
         "blocks": 2,
@@ -208,14 +212,14 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "record_us": 1,
         "record_us_max": 1,
     },
-    EndpointLie: {
+    EndpointFaultRow: {
         "endpoint": "node:8545",
         "lie": Lie.OMITTED_LOG,
         "times": 1,
         "last_block": 1,
         "last_words": "log 0 was left out",
     },
-    UnfinalLog: {
+    PendingLogRow: {
         "block_hash": HASH,
         "log_index": 0,
         "block_number": 1,
@@ -224,18 +228,18 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "address": address(1),
         "contract": ContractName.VAULT,
     },
-    RetentionRun: {"series": "s", "ran_at": EPOCH, "kept_from": EPOCH, "rows_removed": 0, "complete": True},
+    RetentionRunRow: {"series": "s", "ran_at": EPOCH, "kept_from": EPOCH, "rows_removed": 0, "complete": True},
     **catalogue_rows.VALID,
     **multisig_rows.VALID,
     **plan_rows.VALID,
 }
 
 NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
-    RawLog: (Block,),
-    ApprovalRecord: (ApprovalTicket,),
-    TransactionIntent: (Wallet,),
-    TransactionAttempt: (Wallet, TransactionIntent),
-    DeskDeed: (Wallet, TransactionIntent),
+    RawLogRow: (BlockRow,),
+    ApprovalRecordRow: (ApprovalTicketRow,),
+    IntentRow: (WalletRow,),
+    AttemptRow: (WalletRow, IntentRow),
+    OperatorActionRow: (WalletRow, IntentRow),
     **multisig_rows.NEEDS,
     **plan_rows.NEEDS,
 }

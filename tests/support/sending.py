@@ -28,8 +28,8 @@ from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, Inten
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.settings import SendingSettings
@@ -83,7 +83,7 @@ class Office:
     async def check_now(self) -> None:
         """Let waiting intents be looked at again without waiting."""
         async with self.database.write() as session:
-            await session.execute(update(TransactionIntent).values(next_check_at=text("now()")))
+            await session.execute(update(IntentRow).values(next_check_at=text("now()")))
 
     async def finish(self, wallet: Address, *, drives_max: int = 8) -> None:
         """Drive and mine until nothing is open."""
@@ -95,21 +95,21 @@ class Office:
             self.fund.mine(3)
         raise AssertionError(f"still open: {[(each.status, each.reason) for each in await self.open(wallet)]}")
 
-    async def open(self, wallet: Address) -> Sequence[TransactionIntent]:
+    async def open(self, wallet: Address) -> Sequence[IntentRow]:
         async with self.database.read() as session:
             return await list_open_intents(session, wallet)
 
-    async def intent(self, request_id: int) -> TransactionIntent:
+    async def intent(self, request_id: int) -> IntentRow:
         """The one intent about this request."""
         async with self.database.read() as session:
             (intent,) = await intents_for_request(session, request_id)
             return intent
 
-    async def wallet(self, address: Address) -> Wallet:
+    async def wallet(self, address: Address) -> WalletRow:
         async with self.database.read() as session:
-            return await session.get_one(Wallet, address)
+            return await session.get_one(WalletRow, address)
 
-    async def queue_settlement(self, request_id: int, channel: Channel = Channel.STANDARD) -> TransactionIntent:
+    async def queue_settlement(self, request_id: int, channel: Channel = Channel.STANDARD) -> IntentRow:
         async with self.database.write() as session:
             return await queue_intent(
                 session,
@@ -120,7 +120,7 @@ class Office:
                 request_id=request_id,
             )
 
-    async def queue_ruling(self, request_id: int, verdict: Verdict, reason: str = "") -> TransactionIntent:
+    async def queue_ruling(self, request_id: int, verdict: Verdict, reason: str = "") -> IntentRow:
         """A ticket decided by Vera, and the intent it leads to."""
         kind, call = IntentKind.APPROVE_REDEMPTION, approve_call(self.contracts, request_id)
         if verdict is Verdict.REJECT:
@@ -142,7 +142,7 @@ class Office:
         vote = sign_vote(self.fund, "vera", decision)
         now = datetime.now(UTC)
         session.add(
-            ApprovalTicket(
+            ApprovalTicketRow(
                 id=decision.ticket_id,
                 type=TicketType.STANDARD_REDEMPTION,
                 request_id=request_id,
@@ -161,7 +161,7 @@ class Office:
         )
         await session.flush()
         session.add(
-            ApprovalRecord(
+            ApprovalRecordRow(
                 nonce=decision.nonce,
                 ticket_id=decision.ticket_id,
                 voter=parse_address(self.fund.people.address("vera")),
@@ -192,7 +192,7 @@ class Office:
         return request_id
 
 
-async def assert_sent_once(office: Office, wallet: Address, request_id: int, before: int) -> TransactionIntent:
+async def assert_sent_once(office: Office, wallet: Address, request_id: int, before: int) -> IntentRow:
     """One final intent, one attempt that counts, one nonce used, and the counter says so."""
     intent = await office.intent(request_id)
     assert intent.status is IntentStatus.FINAL

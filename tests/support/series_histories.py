@@ -16,9 +16,9 @@ from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.derived import ObservationRow
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.database.upsert import upsert
 
@@ -47,13 +47,13 @@ def kept_snapshots(until: datetime, *, days: int, seed: int) -> list[FundSnapsho
 
 
 async def put_snapshots(session: WriteSession, taken: Sequence[FundSnapshot]) -> None:
-    await upsert(session, DailySnapshot, [fund_row(each) for each in taken])
-    await upsert(session, AssetHoldingSnapshot, [row for each in taken for row in asset_rows(each)])
+    await upsert(session, DailySnapshotRow, [fund_row(each) for each in taken])
+    await upsert(session, AssetHoldingSnapshotRow, [row for each in taken for row in asset_rows(each)])
 
 
-def evidence(taken: FundSnapshot) -> Observation:
+def evidence(taken: FundSnapshot) -> ObservationRow:
     """What a kept snapshot's rows follow from."""
-    return Observation(
+    return ObservationRow(
         kind="fund_snapshot",
         subject="fund",
         block_number=taken.at.number,
@@ -66,7 +66,7 @@ def evidence(taken: FundSnapshot) -> Observation:
 def put_comparison(session: WriteSession, last: FundSnapshot) -> None:
     """A clean one of the books at this snapshot's block, and the snapshot's evidence."""
     session.add(evidence(last))
-    session.add(BookCheck(block_number=last.at.number, block_hash=last.at.hash, figures_compared=1, differences=[]))
+    session.add(ReconciliationRow(block_number=last.at.number, block_hash=last.at.hash, figures_compared=1, differences=[]))
 
 
 _BUCKET_OF: Final = {

@@ -20,7 +20,7 @@ from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import Address, Hash32, hex0x
 from paimon.domain.transaction.lifecycle import WALLET_OF, IntentKind
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
-from paimon.infrastructure.database.models.derived import Cursor, RedemptionRequest
+from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
 from paimon.settings import Settings, WalletLimitSettings
 from paimon_devkit.stack.fund_sending import Artifact
 
@@ -61,8 +61,8 @@ class Stage:
             request_id, self._proposes = 0, True
         async with self._office.database.write() as session:
             if settles:
-                await put(session, Cursor)
-                await put(session, RedemptionRequest, request_id=request_id)
+                await put(session, CursorRow)
+                await put(session, RedemptionRequestRow, request_id=request_id)
             elif kind in RULINGS:
                 verdict, reason = RULINGS[kind]
                 await self._office.store_vote(session, request_id, verdict, reason)
@@ -93,9 +93,9 @@ class Stage:
         fund.warp(7 * DAY + 1)
         to_approve = self._office.awaiting("ilja")
         async with self._office.database.write() as session:
-            await put(session, Cursor)
+            await put(session, CursorRow)
             for request_id in to_settle:
-                await put(session, RedemptionRequest, request_id=request_id)
+                await put(session, RedemptionRequestRow, request_id=request_id)
             await self._office.store_vote(session, to_approve, *RULINGS[IntentKind.APPROVE_REDEMPTION])
         fund.mine(FINAL_DEPTH)
         self._snapshot = self._rpc.call("evm_snapshot")

@@ -20,7 +20,7 @@ from tests.support.deathpoints import Driven
 from paimon.application.event_listener.ingest.listener import Listener
 from paimon.composition import House, fund_contracts, open_rpc
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, try_take
-from paimon.infrastructure.database.models.derived import Cursor
+from paimon.infrastructure.database.models.derived import CursorRow
 
 LEASE: Final = "listener"
 _FOR_EVER: Final = 86_400.0
@@ -161,7 +161,7 @@ class Station:
     async def stands_at(self) -> int:
         """The last recorded block."""
         async with self.house.database.read() as session:
-            return (await session.execute(select(Cursor.number))).scalar() or 0
+            return (await session.execute(select(CursorRow.number))).scalar() or 0
 
     async def reaches(self, block: int) -> None:
         """It runs until it has recorded this block."""

@@ -23,8 +23,8 @@ from paimon.application.transactions.queries import list_wallets_with_work
 from paimon.composition import House
 from paimon.domain.kernel.chain import Address, Hash32, checksum
 from paimon.domain.transaction.operator_action import DeedKind, DeedState
-from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon_devkit.stack.errors import DemoError
 
 ROUNDS: Final = (2, 5)
@@ -131,7 +131,7 @@ class Storm:
         if deepest < 1:
             return
         async with self.house.database.read() as session:
-            raws = list(await session.scalars(select(TransactionAttempt.raw).order_by(func.md5(TransactionAttempt.raw))))
+            raws = list(await session.scalars(select(AttemptRow.raw).order_by(func.md5(AttemptRow.raw))))
         self._try("anvil_rollback", self.rng.randint(1, deepest))  # refused once anvil has forgotten the block's state
         for raw in self.rng.sample(raws, self.rng.randint(0, len(raws))):
             self._try("eth_sendRawTransaction", "0x" + raw.hex())
@@ -169,8 +169,8 @@ class Storm:
 
     async def _ask(self, wishes: Sequence[tuple[DeedKind, float]]) -> None:
         """Of one intent there is one wish at a time."""
-        asked = exists().where(DeskDeed.intent_id == TransactionIntent.id, DeskDeed.state == DeedState.ASKED)
-        query = select(TransactionIntent).where(~asked).order_by(TransactionIntent.idempotency_key)
+        asked = exists().where(OperatorActionRow.intent_id == IntentRow.id, OperatorActionRow.state == DeedState.ASKED)
+        query = select(IntentRow).where(~asked).order_by(IntentRow.idempotency_key)
         for kind, drawn in wishes:
             async with self.house.database.write() as session:
                 if intents := (await session.scalars(query)).all():

@@ -23,7 +23,7 @@ from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.finality import get_block
 from paimon.infrastructure.blockchain.movements import read_buffer
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 
 _EVENTS: Final = {
     IntentKind.APPROVE_REDEMPTION: "RedemptionApproved",
@@ -61,9 +61,9 @@ async def mark(house: House, wallets: Sequence[Address]) -> Mark:
 async def assert_truth(house: House, since: Mark, *, elsewhere: frozenset[Hash32] = frozenset()) -> None:
     """`elsewhere`: transactions that were made with our keys by somebody else."""
     async with house.database.read() as session:
-        attempts = list(await session.scalars(select(TransactionAttempt)))
-        intents = list(await session.scalars(select(TransactionIntent)))
-        wallets = {Address(each.address): each for each in await session.scalars(select(Wallet))}
+        attempts = list(await session.scalars(select(AttemptRow)))
+        intents = list(await session.scalars(select(IntentRow)))
+        wallets = {Address(each.address): each for each in await session.scalars(select(WalletRow))}
     assert intents, "nothing was ever queued"
     assert not await open_wishes(house)
     mined = await _mined(house, since)
@@ -93,7 +93,7 @@ async def assert_truth(house: House, since: Mark, *, elsewhere: frozenset[Hash32
         await _assert_intent(house, intent, [each for each in attempts if each.intent_id == intent.id], happened)
 
 
-def _assert_attempt(attempt: TransactionAttempt, receipt: dict[str, Any] | None) -> None:
+def _assert_attempt(attempt: AttemptRow, receipt: dict[str, Any] | None) -> None:
     if receipt is None:
         assert attempt.status in (AttemptStatus.REPLACED, AttemptStatus.DROPPED), f"{hex0x(attempt.hash)}: {attempt.status}"
         return
@@ -105,7 +105,7 @@ def _assert_attempt(attempt: TransactionAttempt, receipt: dict[str, Any] | None)
 
 
 async def _assert_intent(
-    house: House, intent: TransactionIntent, attempts: Sequence[TransactionAttempt], happened: Counter[tuple[str, int]]
+    house: House, intent: IntentRow, attempts: Sequence[AttemptRow], happened: Counter[tuple[str, int]]
 ) -> None:
     words = f"{intent.idempotency_key}: {intent.status} ({intent.reason})"
     if intent.giving_up is None or intent.status is not intent.giving_up:  # given up, its effect may come by a later try
@@ -118,14 +118,14 @@ async def _assert_intent(
     assert (times == 1) if acted else (times <= 1), f"{words}, {times} times"
 
 
-def _event(house: House, intent: TransactionIntent) -> tuple[str, int]:
+def _event(house: House, intent: IntentRow) -> tuple[str, int]:
     if intent.kind is not IntentKind.PLAN_STEP:
         return _EVENTS[intent.kind], intent.request_id
     function, _arguments = house.contracts.abis[ContractName.ASSET_CONTROLLER].decode_call(intent.data)
     return _EVENTS_OF_STEPS[MoneyFunction(function)], 0
 
 
-async def _effect(house: House, intent: TransactionIntent, happened: Counter[tuple[str, int]]) -> tuple[Effect, str]:
+async def _effect(house: House, intent: IntentRow, happened: Counter[tuple[str, int]]) -> tuple[Effect, str]:
     latest = await get_block(house.rpc, "latest")
     if intent.kind is IntentKind.PLAN_STEP:
         event = _event(house, intent)

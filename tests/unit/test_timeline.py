@@ -12,7 +12,7 @@ from paimon.domain.approval.ticket import Ticket, TicketStatus, TicketType, Verd
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 
 pytestmark = pytest.mark.unit
 
@@ -55,9 +55,9 @@ def ticket() -> Ticket:
     )
 
 
-def intent() -> TransactionIntent:
-    attempt = TransactionAttempt(hash=bytes(32), nonce=4, status=AttemptStatus.FINAL, created_at=after(3), block_number=9)
-    return TransactionIntent(
+def intent() -> IntentRow:
+    attempt = AttemptRow(hash=bytes(32), nonce=4, status=AttemptStatus.FINAL, created_at=after(3), block_number=9)
+    return IntentRow(
         id=UUID(int=1),
         kind=IntentKind.REJECT_REDEMPTION,
         status=IntentStatus.FINAL,

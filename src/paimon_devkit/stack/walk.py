@@ -22,9 +22,9 @@ from sqlalchemy import func, select
 
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import House, open_house
-from paimon.infrastructure.database.models.derived import LogStatus, RawLog
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon_devkit.stack.client import ApiClient
 from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.fund import ARTIFACTS
@@ -177,10 +177,10 @@ class Walk:
     @staticmethod
     async def _nothing_open(house: House) -> bool | None:
         async with house.database.read() as session:
-            due = await session.scalar(select(func.count()).select_from(OutboxMessage).where(OutboxMessage.done_at.is_(None)))
-            under_way = await session.scalar(
-                select(func.count()).select_from(TransactionIntent).where(TransactionIntent.closed_at.is_(None))
+            due = await session.scalar(
+                select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.done_at.is_(None))
             )
+            under_way = await session.scalar(select(func.count()).select_from(IntentRow).where(IntentRow.closed_at.is_(None)))
         return True if due == 0 and under_way == 0 else None
 
     async def _require_once(self, house: House) -> None:
@@ -189,14 +189,12 @@ class Walk:
             intents = Counter({
                 str(status): count
                 for status, count in await session.execute(
-                    select(TransactionIntent.status, func.count()).group_by(TransactionIntent.status)
+                    select(IntentRow.status, func.count()).group_by(IntentRow.status)
                 )
             })  # fmt: skip
-            failed = await session.scalar(
-                select(func.count()).select_from(TransactionAttempt).where(TransactionAttempt.succeeded.is_(False))
-            )
+            failed = await session.scalar(select(func.count()).select_from(AttemptRow).where(AttemptRow.succeeded.is_(False)))
             quarantined = await session.scalar(
-                select(func.count()).select_from(RawLog).where(RawLog.status == LogStatus.QUARANTINED)
+                select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
             )
         people = self.stack.people
         sent = {name: self._chain.transactions_of(people.address(name)) for name in ("approver", "keeper")}

@@ -27,7 +27,7 @@ from tests.support.faultyendpoint import Call
 from paimon.composition import House, open_house
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.process import EXIT_REFUSED
-from paimon.infrastructure.database.models.derived import Cursor
+from paimon.infrastructure.database.models.derived import CursorRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.settings import Settings
 
@@ -70,7 +70,7 @@ class Pair:
 
     async def recorded(self) -> int:
         async with self.house.database.read() as session:
-            return (await session.execute(select(Cursor.number))).scalar() or 0
+            return (await session.execute(select(CursorRow.number))).scalar() or 0
 
     async def stands_at(self, block: int) -> None:
         async with asyncio.timeout(60):

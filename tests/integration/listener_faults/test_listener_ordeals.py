@@ -25,7 +25,7 @@ from tests.support.stations import ENDPOINTS_MAX, Setting, Station
 from paimon.composition import House, open_house
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.models.derived import RangeProofRow
-from paimon.infrastructure.database.models.ops.event_listener import EndpointLie
+from paimon.infrastructure.database.models.ops.event_listener import EndpointFaultRow
 from paimon.settings import Settings
 
 pytestmark = [
@@ -91,7 +91,7 @@ async def test_after_every_ordeal_the_books_are_the_chains_each_event_in_them_on
             blocks = func.sum(RangeProofRow.last_block - RangeProofRow.first_block + 1)
             levels = await session.execute(select(RangeProofRow.level, blocks).group_by(RangeProofRow.level))
             proven += Counter({level.value: int(number) for level, number in levels})
-            lies += Counter({each.lie.value: each.times for each in await session.scalars(select(EndpointLie))})
+            lies += Counter({each.lie.value: each.times for each in await session.scalars(select(EndpointFaultRow))})
         for each in undergoing.met:
             met[each.split(" of ")[0] if each.startswith("range cap") else each] += 1
         ends += sum("ended" in each or "stopped" in each for each in undergoing.happened)

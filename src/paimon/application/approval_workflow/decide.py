@@ -30,7 +30,7 @@ from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.derived import RoleHolder
+from paimon.infrastructure.database.models.derived import RoleHolderRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 
@@ -98,10 +98,10 @@ async def decide_ticket(
 
 
 async def _require_on_chain_role(session: WriteSession, voter: Address) -> None:
-    query = select(RoleHolder.account).where(
-        RoleHolder.contract == ContractName.REDEMPTION_MANAGER,
-        RoleHolder.role == OnChainRole.VIP_APPROVER_ROLE.id,
-        RoleHolder.account == voter,
+    query = select(RoleHolderRow.account).where(
+        RoleHolderRow.contract == ContractName.REDEMPTION_MANAGER,
+        RoleHolderRow.role == OnChainRole.VIP_APPROVER_ROLE.id,
+        RoleHolderRow.account == voter,
     )
     if (await session.execute(query)).scalar_one_or_none() is None:
         raise VoterNotAllowed(f"{checksum(voter)} does not hold VIP_APPROVER_ROLE on the RedemptionManager")

@@ -13,8 +13,8 @@ from paimon.application.approval_workflow.store import get_ticket, to_domain, wi
 from paimon.application.transactions.queries import intents_for_request
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 OPEN_TICKETS_MAX: Final = 1_000
@@ -31,16 +31,16 @@ async def list_tickets(
     """Tickets, latest first."""
     wanted: list[ColumnElement[bool]] = []
     if status is not None:
-        wanted.append(ApprovalTicket.status == status)
+        wanted.append(ApprovalTicketRow.status == status)
     if kind is not None:
-        wanted.append(ApprovalTicket.type == kind)
-    query = select(ApprovalTicket).where(*wanted).order_by(ApprovalTicket.raised_at.desc(), ApprovalTicket.id.desc())
+        wanted.append(ApprovalTicketRow.type == kind)
+    query = select(ApprovalTicketRow).where(*wanted).order_by(ApprovalTicketRow.raised_at.desc(), ApprovalTicketRow.id.desc())
     return await fetch_page(session, with_records(query), page, to_domain)
 
 
 async def tickets_of_requests(session: AsyncSession, request_ids: Iterable[int]) -> dict[int, Ticket]:
     """The tickets of these requests, by request id; a request without one is absent."""
-    query = with_records(select(ApprovalTicket).where(ApprovalTicket.request_id.in_(list(request_ids))))
+    query = with_records(select(ApprovalTicketRow).where(ApprovalTicketRow.request_id.in_(list(request_ids))))
     return {row.request_id: to_domain(row) for row in await session.scalars(query)}
 
 
@@ -70,23 +70,23 @@ class SlaReport:
 
 async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
     """The promised times against what happened, as of `now`."""
-    cancelled = ApprovalTicket.status == TicketStatus.CANCELLED
-    decided = ApprovalTicket.decided_at.is_not(None) & ~cancelled
-    on_time = ApprovalTicket.decided_at <= ApprovalTicket.deadline_at
-    seconds = func.extract("epoch", ApprovalTicket.decided_at - ApprovalTicket.raised_at)
+    cancelled = ApprovalTicketRow.status == TicketStatus.CANCELLED
+    decided = ApprovalTicketRow.decided_at.is_not(None) & ~cancelled
+    on_time = ApprovalTicketRow.decided_at <= ApprovalTicketRow.deadline_at
+    seconds = func.extract("epoch", ApprovalTicketRow.decided_at - ApprovalTicketRow.raised_at)
     query = (
         select(
-            ApprovalTicket.type,
+            ApprovalTicketRow.type,
             func.count().label("raised"),
-            func.count().filter(ApprovalTicket.decided_at.is_(None)).label("waiting"),
+            func.count().filter(ApprovalTicketRow.decided_at.is_(None)).label("waiting"),
             func.count().filter(decided & on_time).label("decided_on_time"),
             func.count().filter(decided & ~on_time).label("decided_late"),
-            func.count().filter(ApprovalTicket.decided_outside).label("decided_outside"),
+            func.count().filter(ApprovalTicketRow.decided_outside).label("decided_outside"),
             func.count().filter(cancelled).label("cancelled"),
             func.avg(seconds).filter(decided).label("mean"),
         )
-        .group_by(ApprovalTicket.type)
-        .order_by(ApprovalTicket.type)
+        .group_by(ApprovalTicketRow.type)
+        .order_by(ApprovalTicketRow.type)
     )
     figures = [
         SlaFigures(
@@ -102,9 +102,9 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
         for row in await session.execute(query)
     ]
     open_query = (
-        with_records(select(ApprovalTicket))
-        .where(ApprovalTicket.closed_at.is_(None))
-        .order_by(ApprovalTicket.deadline_at)
+        with_records(select(ApprovalTicketRow))
+        .where(ApprovalTicketRow.closed_at.is_(None))
+        .order_by(ApprovalTicketRow.deadline_at)
         .limit(OPEN_TICKETS_MAX)
     )
     waiting = [to_domain(row) for row in await session.scalars(open_query)]
@@ -117,15 +117,15 @@ class TicketFile:
     """One ticket with everything kept about it, as of `read_at`."""
 
     ticket: Ticket
-    records: list[ApprovalRecord]
-    intents: list[TransactionIntent]
+    records: list[ApprovalRecordRow]
+    intents: list[IntentRow]
     read_at: datetime
 
 
 async def get_file(session: AsyncSession, ticket_id: str) -> TicketFile:
     """Raises TicketNotFound."""
     ticket = await get_ticket(session, ticket_id)
-    votes = select(ApprovalRecord).where(ApprovalRecord.ticket_id == ticket_id).order_by(ApprovalRecord.decided_at)
+    votes = select(ApprovalRecordRow).where(ApprovalRecordRow.ticket_id == ticket_id).order_by(ApprovalRecordRow.decided_at)
     return TicketFile(
         ticket=ticket,
         records=[*await session.scalars(votes)],

@@ -10,7 +10,7 @@ from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.models.ops.approval import ApprovalTicket
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 log = structlog.get_logger(__name__)
@@ -40,8 +40,8 @@ async def queue_call(session: WriteSession, ticket: Ticket, *, contracts: FundCo
 
 async def carry_out_decided(database: Database, contracts: FundContracts, *, approver: Address) -> None:
     """See to it that every ticket decided here, and not yet closed by the chain, has a try under way."""
-    query = with_records(select(ApprovalTicket)).where(
-        ApprovalTicket.status.in_((TicketStatus.APPROVED, TicketStatus.REJECTED)), ApprovalTicket.closed_at.is_(None)
+    query = with_records(select(ApprovalTicketRow)).where(
+        ApprovalTicketRow.status.in_((TicketStatus.APPROVED, TicketStatus.REJECTED)), ApprovalTicketRow.closed_at.is_(None)
     )
     async with database.read() as session:
         tickets = [to_domain(row) for row in await session.scalars(query)]

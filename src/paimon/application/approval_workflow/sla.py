@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from paimon.application.approval_workflow.store import to_domain, with_records
 from paimon.domain.approval.ticket import SlaStage, Ticket
-from paimon.infrastructure.database.models.ops.approval import ApprovalTicket
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -23,13 +23,13 @@ _STAGES: Final = tuple(SlaStage)
 async def sweep(session: WriteSession, *, now: datetime) -> list[Ticket]:
     """The tickets that became later than was announced so far."""
     query = (
-        with_records(select(ApprovalTicket))
+        with_records(select(ApprovalTicketRow))
         .where(
-            ApprovalTicket.closed_at.is_(None),
-            ApprovalTicket.warn_at <= now,
-            ApprovalTicket.sla_stage != SlaStage.OVERDUE,
+            ApprovalTicketRow.closed_at.is_(None),
+            ApprovalTicketRow.warn_at <= now,
+            ApprovalTicketRow.sla_stage != SlaStage.OVERDUE,
         )
-        .order_by(ApprovalTicket.deadline_at)
+        .order_by(ApprovalTicketRow.deadline_at)
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     )

@@ -13,7 +13,7 @@ from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecord, ApprovalTicket
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
@@ -21,7 +21,7 @@ class TicketNotFound(NotFound):
     """No ticket has this id."""
 
 
-def to_domain(row: ApprovalTicket) -> Ticket:
+def to_domain(row: ApprovalTicketRow) -> Ticket:
     """The ticket with its votes; the row must have been loaded with its records."""
     return Ticket(
         id=row.id,
@@ -44,13 +44,15 @@ def to_domain(row: ApprovalTicket) -> Ticket:
     )
 
 
-def with_records(query: Select[ApprovalTicket]) -> Select[ApprovalTicket]:
+def with_records(query: Select[ApprovalTicketRow]) -> Select[ApprovalTicketRow]:
     """The query, loading each ticket's votes too. (A join is refused by PostgreSQL beside FOR UPDATE.)"""
-    return query.options(selectinload(ApprovalTicket.records))
+    return query.options(selectinload(ApprovalTicketRow.records))
 
 
 async def find_ticket(session: AsyncSession, ticket_id: str) -> Ticket | None:
-    row = (await session.scalars(with_records(select(ApprovalTicket).where(ApprovalTicket.id == ticket_id)))).one_or_none()
+    row = (
+        await session.scalars(with_records(select(ApprovalTicketRow).where(ApprovalTicketRow.id == ticket_id)))
+    ).one_or_none()
     return to_domain(row) if row else None
 
 
@@ -62,7 +64,7 @@ async def get_ticket(session: AsyncSession, ticket_id: str) -> Ticket:
 
 
 async def find_ticket_of_request(session: AsyncSession, request_id: int) -> Ticket | None:
-    query = with_records(select(ApprovalTicket).where(ApprovalTicket.request_id == request_id))
+    query = with_records(select(ApprovalTicketRow).where(ApprovalTicketRow.request_id == request_id))
     row = (await session.scalars(query)).one_or_none()
     return to_domain(row) if row else None
 
@@ -73,7 +75,7 @@ async def lock_ticket(session: WriteSession, ticket_id: str) -> Ticket | None:
     `populate_existing` matters: a copy this session read before it waited for the lock would lack the others' votes.
     """
     query = (
-        with_records(select(ApprovalTicket).where(ApprovalTicket.id == ticket_id))
+        with_records(select(ApprovalTicketRow).where(ApprovalTicketRow.id == ticket_id))
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -101,15 +103,15 @@ async def insert_ticket(session: WriteSession, ticket: Ticket) -> bool:
     return (await session.execute(_INSERT_TICKET, row)).scalar_one_or_none() is not None
 
 
-_TICKETS: Final = table_of(ApprovalTicket)
+_TICKETS: Final = table_of(ApprovalTicketRow)
 _INSERT_TICKET: Final = insert(_TICKETS).on_conflict_do_nothing().returning(_TICKETS.c.id)
 
 
 async def save_outcome(session: WriteSession, ticket: Ticket) -> None:
     """Write what votes and the chain may change of a ticket; the rest of it is a snapshot and stays."""
     await session.execute(
-        update(ApprovalTicket)
-        .where(ApprovalTicket.id == ticket.id)
+        update(ApprovalTicketRow)
+        .where(ApprovalTicketRow.id == ticket.id)
         .values(
             status=ticket.status,
             decided_at=ticket.decided_at,
@@ -125,7 +127,7 @@ async def insert_record(
 ) -> bool:
     """Keep an accepted vote with what was signed; False when its nonce was used before, by whatever ticket."""
     statement = (
-        insert(ApprovalRecord)
+        insert(ApprovalRecordRow)
         .values(
             nonce=decision.nonce,
             ticket_id=decision.ticket_id,
@@ -137,12 +139,12 @@ async def insert_record(
             expires_at=decision.expires_at,
             decided_at=vote.decided_at,
         )
-        .on_conflict_do_nothing(index_elements=[ApprovalRecord.nonce])
-        .returning(ApprovalRecord.nonce)
+        .on_conflict_do_nothing(index_elements=[ApprovalRecordRow.nonce])
+        .returning(ApprovalRecordRow.nonce)
     )
     return (await session.execute(statement)).scalar_one_or_none() is not None
 
 
 async def nonce_is_used(session: AsyncSession, nonce: Hash32) -> bool:
-    query = select(ApprovalRecord.nonce).where(ApprovalRecord.nonce == nonce)
+    query = select(ApprovalRecordRow.nonce).where(ApprovalRecordRow.nonce == nonce)
     return (await session.execute(query)).scalar_one_or_none() is not None

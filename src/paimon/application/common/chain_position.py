@@ -7,19 +7,19 @@ from sqlalchemy import select
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.infrastructure.database.look_ups import LookUp
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.derived import Cursor
+from paimon.infrastructure.database.models.derived import CursorRow
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 
 async def chain_position(session: ReadSession | WriteSession) -> BlockStamp | None:
     """The last recorded final block; None before the listener's first batch."""
-    row = (await session.execute(select(Cursor))).scalar_one_or_none()
+    row = (await session.execute(select(CursorRow))).scalar_one_or_none()
     return _position(row) if row else None
 
 
-def _position(row: Cursor) -> BlockStamp:
+def _position(row: CursorRow) -> BlockStamp:
     return BlockStamp(row.number, Hash32(row.hash), row.timestamp)
 
 
-CHAIN_POSITION: Final = LookUp(select(table_of(Cursor)), _position)
+CHAIN_POSITION: Final = LookUp(select(table_of(CursorRow)), _position)
 """The same where nothing else is asked with it."""

@@ -25,7 +25,7 @@ from paimon.domain.user.roles import User
 from paimon.domain.user.siwe import SignInMessage, differing_fields, parse, render
 from paimon.errors import AuthenticationExpired, Unauthenticated
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.user import SignInChallenge
+from paimon.infrastructure.database.models.ops.user import SignInChallengeRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.keys.signatures import parse_signature, recover_text
 from paimon.settings import AuthSettings
@@ -86,8 +86,8 @@ async def give_challenge(address: Address, *, database: Database, auth: AuthSett
             expires_at=now + timedelta(seconds=auth.challenge_ttl_seconds),
         )
         text = render(message)
-        await session.execute(delete(SignInChallenge).where(SignInChallenge.expires_at < now))
-        session.add(SignInChallenge(nonce=message.nonce, address=address, message=text, expires_at=message.expires_at))
+        await session.execute(delete(SignInChallengeRow).where(SignInChallengeRow.expires_at < now))
+        session.add(SignInChallengeRow(nonce=message.nonce, address=address, message=text, expires_at=message.expires_at))
     return Challenge(text, message.nonce, message.expires_at)
 
 
@@ -128,10 +128,10 @@ async def verify_challenge(text: str, signature: str, *, database: Database, aut
 async def _spend(session: WriteSession, nonce: str, text: str, *, now: datetime) -> None:
     """Use the challenge up; of two at once, the second finds it used."""
     spent = (
-        update(SignInChallenge)
-        .where(SignInChallenge.nonce == nonce, SignInChallenge.message == text, SignInChallenge.used_at.is_(None))
+        update(SignInChallengeRow)
+        .where(SignInChallengeRow.nonce == nonce, SignInChallengeRow.message == text, SignInChallengeRow.used_at.is_(None))
         .values(used_at=now)
-        .returning(SignInChallenge.nonce)
+        .returning(SignInChallengeRow.nonce)
         .execution_options(synchronize_session=False)
     )
     if (await session.execute(spent)).scalar_one_or_none() is None:

@@ -32,8 +32,8 @@ from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import EndpointState, Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import CLOCK
-from paimon.infrastructure.database.models.derived import LogStatus, RawLog
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 from paimon.settings import HealthSettings, LowBalanceSettings
@@ -60,7 +60,7 @@ class Facts:
     doubtful: Sequence[int]
     proof: ProofStanding
     wallets: Sequence[WalletView]
-    intents: Sequence[TransactionIntent]
+    intents: Sequence[IntentRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +131,12 @@ async def is_ready(*, database: Database, redis: Redis, timeout_seconds: float) 
 async def _read_facts(database: Database) -> Facts:
     async with database.read() as session:
         intents = (
-            select(TransactionIntent)
-            .where(TransactionIntent.closed_at.is_(None))
-            .order_by(TransactionIntent.created_at)
-            .limit(_INTENTS_SHOWN_MAX)
+            select(IntentRow).where(IntentRow.closed_at.is_(None)).order_by(IntentRow.created_at).limit(_INTENTS_SHOWN_MAX)
         )
         doubtful = (
-            select(RawLog.request_id)
-            .where(RawLog.status == LogStatus.QUARANTINED, RawLog.request_id.is_not(None))
-            .order_by(RawLog.block_number)
+            select(RawLogRow.request_id)
+            .where(RawLogRow.status == LogStatus.QUARANTINED, RawLogRow.request_id.is_not(None))
+            .order_by(RawLogRow.block_number)
             .limit(_REQUESTS_SHOWN_MAX)
         )
         return Facts(

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from paimon.domain.operations.retention import kept_from
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.retention import RetentionRun
+from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import RetentionSettings
 
@@ -74,7 +74,7 @@ async def _remove(database: Database, series: str, *, before: datetime, options:
 
 
 async def _note(database: Database, removed: Removed, *, ran_at: datetime) -> None:
-    statement = insert(RetentionRun).values(
+    statement = insert(RetentionRunRow).values(
         series=removed.series,
         ran_at=ran_at,
         kept_from=removed.kept_from,
@@ -89,7 +89,7 @@ async def _note(database: Database, removed: Removed, *, ran_at: datetime) -> No
                 set_={
                     "ran_at": new.ran_at,
                     "kept_from": new.kept_from,
-                    "rows_removed": RetentionRun.rows_removed + new.rows_removed,
+                    "rows_removed": RetentionRunRow.rows_removed + new.rows_removed,
                     "complete": new.complete,
                 },
             )

@@ -18,7 +18,7 @@ from paimon.application.nav.overview import SnapshotNotFound, kept_at, newest_po
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.errors import InvalidRequest, Unavailable
-from paimon.infrastructure.database.models.derived import Block
+from paimon.infrastructure.database.models.derived import BlockRow
 from paimon.infrastructure.database.sessions import Database, ReadSession
 
 
@@ -64,7 +64,9 @@ async def recorded_block(session: ReadSession, block: int | None) -> BlockStamp:
         return recorded.here
     if not recorded.first <= block <= recorded.here.number:
         raise BlockNotRecorded(f"block {block} is not recorded; blocks {recorded.first} to {recorded.here.number} are")
-    row = (await session.scalars(select(Block).where(Block.number <= block).order_by(Block.number.desc()).limit(1))).one()
+    row = (
+        await session.scalars(select(BlockRow).where(BlockRow.number <= block).order_by(BlockRow.number.desc()).limit(1))
+    ).one()
     return BlockStamp(row.number, Hash32(row.hash), row.timestamp)
 
 

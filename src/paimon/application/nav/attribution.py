@@ -26,7 +26,7 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import explain
 from paimon.domain.vault.nav_components import Explanation, chain
 from paimon.domain.vault.nav_inputs import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
-from paimon.infrastructure.database.models.derived import Observation
+from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
@@ -72,8 +72,8 @@ async def report_unexplained(database: Database, snapshot: FundSnapshot, *, mate
 
 
 async def _blocks_between(session: AsyncSession, first: int, last: int, *, steps_max: int) -> list[int]:
-    query = select(Observation.block_number).where(*KEPT, Observation.block_number.between(first, last))
-    blocks = list(await session.scalars(query.order_by(Observation.block_number)))
+    query = select(ObservationRow.block_number).where(*KEPT, ObservationRow.block_number.between(first, last))
+    blocks = list(await session.scalars(query.order_by(ObservationRow.block_number)))
     every = -(-(len(blocks) - 1) // steps_max)
     return [*blocks[:-1:every], blocks[-1]]
 
@@ -81,7 +81,11 @@ async def _blocks_between(session: AsyncSession, first: int, last: int, *, steps
 async def _snapshots(session: AsyncSession, blocks: Sequence[int]) -> AsyncIterator[FundSnapshot]:
     for start in range(0, len(blocks), _CHUNK):
         chunk = blocks[start : start + _CHUNK]
-        query = select(Observation.data).where(*KEPT, Observation.block_number.in_(chunk)).order_by(Observation.block_number)
+        query = (
+            select(ObservationRow.data)
+            .where(*KEPT, ObservationRow.block_number.in_(chunk))
+            .order_by(ObservationRow.block_number)
+        )
         for data in await session.scalars(query):
             yield from_json(data)
 

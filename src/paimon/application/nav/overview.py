@@ -20,8 +20,8 @@ from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
 from paimon.errors import NotFound
 from paimon.infrastructure.cache import live
-from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
+from paimon.infrastructure.database.models.derived import ObservationRow
+from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
 from paimon.infrastructure.database.sessions import Database
 
 log = structlog.get_logger(__name__)
@@ -79,19 +79,21 @@ async def read_overview(redis: Redis, database: Database) -> bytes | None:
 async def kept_at(session: AsyncSession, block: int) -> FundSnapshot | None:
     """The newest snapshot of the history at or before a block."""
     kept = (
-        select(Observation.data)
-        .where(Observation.kind == "fund_snapshot", Observation.subject == "fund", Observation.block_number <= block)
-        .order_by(Observation.block_number.desc())
+        select(ObservationRow.data)
+        .where(ObservationRow.kind == "fund_snapshot", ObservationRow.subject == "fund", ObservationRow.block_number <= block)
+        .order_by(ObservationRow.block_number.desc())
         .limit(1)
     )
     data: dict[str, Any] | None = (await session.execute(kept)).scalar()
     return None if data is None else from_json(data)
 
 
-async def newest_point(session: AsyncSession, *, until: int | None = None) -> NavPoint | None:
+async def newest_point(session: AsyncSession, *, until: int | None = None) -> NavPointRow | None:
     """The last NAV that was decided, of all or up to a block."""
-    query = select(NavPoint).where(NavPoint.status != NavStatus.ORPHANED).order_by(NavPoint.block_number.desc()).limit(1)
-    return (await session.scalars(query if until is None else query.where(NavPoint.block_number <= until))).one_or_none()
+    query = (
+        select(NavPointRow).where(NavPointRow.status != NavStatus.ORPHANED).order_by(NavPointRow.block_number.desc()).limit(1)
+    )
+    return (await session.scalars(query if until is None else query.where(NavPointRow.block_number <= until))).one_or_none()
 
 
 _NEWEST = text("""
@@ -118,7 +120,7 @@ async def _latest(database: Database) -> dict[str, Any] | None:
     return None if snapshot is None else present(snapshot, point)
 
 
-def present(snapshot: FundSnapshot, point: NavPoint | None) -> dict[str, Any]:
+def present(snapshot: FundSnapshot, point: NavPointRow | None) -> dict[str, Any]:
     """The overview as integrators see it: raw amounts as decimal strings, ratios of gross assets as decimals.
 
     `totalAssets` and `sharePrice` are ours, from fresh parts; the contract's own, possibly cached, stand beside them.
@@ -185,7 +187,7 @@ def _asset(position: AssetPosition, snapshot: FundSnapshot) -> dict[str, Any]:
     }
 
 
-def _official(point: NavPoint | None) -> dict[str, Any] | None:
+def _official(point: NavPointRow | None) -> dict[str, Any] | None:
     if point is None:
         return None
     return {

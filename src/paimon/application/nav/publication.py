@@ -27,7 +27,7 @@ from paimon.application.risk_control.store import list_critical_differences
 from paimon.domain.risk.discrepancy import Difference
 from paimon.domain.risk.nav_publication import reason
 from paimon.errors import InvalidRequest
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
@@ -85,7 +85,11 @@ async def show_anew(database: Database, redis: Redis) -> None:
 
 
 async def _decide(session: WriteSession) -> Decided:
-    newest = select(BookCheck).where(~BookCheck.orphaned).order_by(BookCheck.block_number.desc(), BookCheck.id.desc())
+    newest = (
+        select(ReconciliationRow)
+        .where(~ReconciliationRow.orphaned)
+        .order_by(ReconciliationRow.block_number.desc(), ReconciliationRow.id.desc())
+    )
     check = (await session.scalars(newest.limit(1))).one_or_none()
     if check is None:
         return Decided(0, 0, None)

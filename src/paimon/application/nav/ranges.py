@@ -15,10 +15,10 @@ from paimon.application.nav.as_of import BlockNotRecorded, recorded_range
 from paimon.application.nav.overview import SnapshotNotFound
 from paimon.errors import InvalidRequest
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.derived import Observation
+from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.sessions import ReadSession
 
-KEPT: Final = (Observation.kind == "fund_snapshot", Observation.subject == "fund")
+KEPT: Final = (ObservationRow.kind == "fund_snapshot", ObservationRow.subject == "fund")
 
 
 class NothingBetween(InvalidRequest):
@@ -83,17 +83,19 @@ async def _require_past(session: ReadSession, point: Point, field: str) -> None:
 
 
 async def _kept_block(session: ReadSession, point: Point) -> int | None:
-    query = select(Observation.block_number).where(*KEPT).order_by(Observation.block_number.desc()).limit(1)
+    query = select(ObservationRow.block_number).where(*KEPT).order_by(ObservationRow.block_number.desc()).limit(1)
     if point.block is not None:
-        query = query.where(Observation.block_number <= point.block)
+        query = query.where(ObservationRow.block_number <= point.block)
     if point.moment is not None:
-        query = query.where(Observation.block_timestamp <= point.moment)
+        query = query.where(ObservationRow.block_timestamp <= point.moment)
     return (await session.execute(query)).scalar()
 
 
 async def _first_of_its_day(session: ReadSession, point: Point) -> int:
     """Raises SnapshotNotFound: it lies before the day of the first snapshot."""
-    query = select(Observation.block_number, Observation.block_timestamp).where(*KEPT).order_by(Observation.block_number)
+    query = (
+        select(ObservationRow.block_number, ObservationRow.block_timestamp).where(*KEPT).order_by(ObservationRow.block_number)
+    )
     first = (await session.execute(query.limit(1))).one_or_none()
     if first is None or point.moment is None or point.moment.date() != first.block_timestamp.date():
         raise await _too_early(session, point)
@@ -101,7 +103,7 @@ async def _first_of_its_day(session: ReadSession, point: Point) -> int:
 
 
 async def _too_early(session: ReadSession, point: Point) -> SnapshotNotFound:
-    query = select(func.min(Observation.block_number), func.min(Observation.block_timestamp)).where(*KEPT)
+    query = select(func.min(ObservationRow.block_number), func.min(ObservationRow.block_timestamp)).where(*KEPT)
     block, moment = (await session.execute(query)).one()
     first = "" if block is None else f"; the first is of block {block}, {moment:%Y-%m-%d %H:%M:%S} UTC"
     return SnapshotNotFound(f"there is no snapshot of the fund at or before {point}{first}")

@@ -35,9 +35,9 @@ from paimon.domain.kernel.units import Bps
 from paimon.domain.vault.fund_snapshot import FundSnapshot, RoleHeld, worth_keeping
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
-from paimon.infrastructure.database.models.derived import LogStatus, Observation, RawLog, RoleChangeRow
-from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.derived import LogStatus, ObservationRow, RawLogRow, RoleChangeRow
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 
@@ -108,16 +108,16 @@ async def defer_if_due(session: WriteSession, kind: str, *, pause_seconds: float
     if not await is_due(session):
         return
     waiting = exists().where(
-        OutboxMessage.kind == kind,
-        OutboxMessage.done_at.is_(None),
-        OutboxMessage.dead_at.is_(None),
-        OutboxMessage.available_at > func.now(),
-        OutboxMessage.attempts == 0,
+        OutboxMessageRow.kind == kind,
+        OutboxMessageRow.done_at.is_(None),
+        OutboxMessageRow.dead_at.is_(None),
+        OutboxMessageRow.available_at > func.now(),
+        OutboxMessageRow.attempts == 0,
     )
     if (await session.execute(select(waiting))).scalar():
         return
     session.add(
-        OutboxMessage(
+        OutboxMessageRow(
             kind=kind,
             aggregate_id=SUBJECT,
             payload={},
@@ -129,20 +129,20 @@ async def defer_if_due(session: WriteSession, kind: str, *, pause_seconds: float
 
 async def is_due(session: AsyncSession) -> bool:
     """Whether something was recorded of the fund after the newest kept snapshot, or none was ever kept."""
-    newest = select(func.max(Observation.block_number)).where(Observation.kind == KEPT, Observation.subject == SUBJECT)
+    newest = select(func.max(ObservationRow.block_number)).where(ObservationRow.kind == KEPT, ObservationRow.subject == SUBJECT)
     block = (await session.execute(newest)).scalar()
     if block is None:
         return True
-    recorded = exists().where(RawLog.block_number > block, RawLog.status == LogStatus.APPLIED)
+    recorded = exists().where(RawLogRow.block_number > block, RawLogRow.status == LogStatus.APPLIED)
     return bool((await session.execute(select(recorded))).scalar())
 
 
 async def newest_kept(session: AsyncSession) -> FundSnapshot | None:
     """The last snapshot that is part of the history."""
     query = (
-        select(Observation.data)
-        .where(Observation.kind == KEPT, Observation.subject == SUBJECT)
-        .order_by(Observation.block_number.desc())
+        select(ObservationRow.data)
+        .where(ObservationRow.kind == KEPT, ObservationRow.subject == SUBJECT)
+        .order_by(ObservationRow.block_number.desc())
         .limit(1)
     )
     data: dict[str, Any] | None = (await session.execute(query)).scalar()
@@ -165,7 +165,7 @@ async def _pause_is_over(redis: Redis, pause_seconds: float) -> bool:
 
 async def _store(session: WriteSession, snapshot: FundSnapshot, *, kept: bool) -> None:
     at = snapshot.at
-    stored = insert(Observation).values(
+    stored = insert(ObservationRow).values(
         kind=KEPT if kept else LATEST,
         subject=SUBJECT,
         block_number=at.number,
@@ -174,12 +174,12 @@ async def _store(session: WriteSession, snapshot: FundSnapshot, *, kept: bool) -
         data=to_json(snapshot),
     )
     await session.execute(
-        delete(Observation).where(
-            Observation.kind == LATEST, Observation.subject == SUBJECT, Observation.block_number < at.number
+        delete(ObservationRow).where(
+            ObservationRow.kind == LATEST, ObservationRow.subject == SUBJECT, ObservationRow.block_number < at.number
         )
     )
     await session.execute(stored.on_conflict_do_nothing())
     if kept:
-        await session.execute(insert(DailySnapshot).values(fund_row(snapshot)).on_conflict_do_nothing())
+        await session.execute(insert(DailySnapshotRow).values(fund_row(snapshot)).on_conflict_do_nothing())
         if rows := asset_rows(snapshot):
-            await session.execute(insert(AssetHoldingSnapshot).values(rows).on_conflict_do_nothing())
+            await session.execute(insert(AssetHoldingSnapshotRow).values(rows).on_conflict_do_nothing())

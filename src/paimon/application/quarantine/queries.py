@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.application.quarantine.store import LogNotFound, Place, Reaction, ReactionNotFound, Target
 from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, parse_address
 from paimon.infrastructure.blockchain.abi import ContractAbi, plain
-from paimon.infrastructure.database.models.derived import Block, LogStatus, RawLog
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
+from paimon.infrastructure.database.models.derived import BlockRow, LogStatus, RawLogRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 
@@ -27,16 +27,16 @@ class ReactionState(StrEnum):
     DONE = "done"
 
 
-_OPEN: Final = OutboxMessage.done_at.is_(None) & OutboxMessage.dead_at.is_(None)
+_OPEN: Final = OutboxMessageRow.done_at.is_(None) & OutboxMessageRow.dead_at.is_(None)
 _IN_STATE: Final[Mapping[ReactionState, ColumnElement[bool]]] = {
-    ReactionState.DUE: _OPEN & (OutboxMessage.available_at <= func.now()),
-    ReactionState.LATER: _OPEN & (OutboxMessage.available_at > func.now()),
-    ReactionState.DEAD: OutboxMessage.dead_at.is_not(None),
-    ReactionState.DONE: OutboxMessage.done_at.is_not(None),
+    ReactionState.DUE: _OPEN & (OutboxMessageRow.available_at <= func.now()),
+    ReactionState.LATER: _OPEN & (OutboxMessageRow.available_at > func.now()),
+    ReactionState.DEAD: OutboxMessageRow.dead_at.is_not(None),
+    ReactionState.DONE: OutboxMessageRow.done_at.is_not(None),
 }
 
 
-def state_of(message: OutboxMessage, now: datetime) -> ReactionState:
+def state_of(message: OutboxMessageRow, now: datetime) -> ReactionState:
     if message.done_at is not None:
         return ReactionState.DONE
     if message.dead_at is not None:
@@ -46,23 +46,23 @@ def state_of(message: OutboxMessage, now: datetime) -> ReactionState:
 
 async def list_reactions(
     session: AsyncSession, page: PageRequest, *, state: ReactionState | None = None, priority: OutboxPriority | None = None
-) -> Page[OutboxMessage]:
+) -> Page[OutboxMessageRow]:
     """Rows of the outbox, latest first."""
-    query = select(OutboxMessage).order_by(OutboxMessage.id.desc())
+    query = select(OutboxMessageRow).order_by(OutboxMessageRow.id.desc())
     if state is not None:
         query = query.where(_IN_STATE[state])
     if priority is not None:
-        query = query.where(OutboxMessage.priority == priority)
+        query = query.where(OutboxMessageRow.priority == priority)
 
-    def whole(message: OutboxMessage) -> OutboxMessage:
+    def whole(message: OutboxMessageRow) -> OutboxMessageRow:
         return message
 
     return await fetch_page(session, query, page, whole)
 
 
-async def get_reaction(session: AsyncSession, outbox_id: int) -> OutboxMessage:
+async def get_reaction(session: AsyncSession, outbox_id: int) -> OutboxMessageRow:
     """Raises ReactionNotFound."""
-    message = await session.get(OutboxMessage, outbox_id)
+    message = await session.get(OutboxMessageRow, outbox_id)
     if message is None:
         raise ReactionNotFound(f"the outbox has no row {outbox_id}")
     return message
@@ -72,7 +72,7 @@ async def get_reaction(session: AsyncSession, outbox_id: int) -> OutboxMessage:
 class SetAside:
     """A log that is in quarantine or left out, and what it is about, as far as its bytes tell."""
 
-    log: RawLog
+    log: RawLogRow
     at: datetime
     addresses: tuple[Address, ...]
 
@@ -89,21 +89,21 @@ async def list_set_aside(
     request_id: int | None = None,
 ) -> Page[SetAside]:
     """Quarantined and left-out logs, latest first."""
-    query = select(RawLog).where(RawLog.status.in_(SET_ASIDE if status is None else (status,)))
+    query = select(RawLogRow).where(RawLogRow.status.in_(SET_ASIDE if status is None else (status,)))
     if request_id is not None:
-        query = query.where(RawLog.request_id == request_id)
+        query = query.where(RawLogRow.request_id == request_id)
 
-    def whole(row: RawLog) -> RawLog:
+    def whole(row: RawLogRow) -> RawLogRow:
         return row
 
-    found = await fetch_page(session, query.order_by(RawLog.block_number.desc(), RawLog.log_index.desc()), page, whole)
+    found = await fetch_page(session, query.order_by(RawLogRow.block_number.desc(), RawLogRow.log_index.desc()), page, whole)
     times = await _times(session, {each.block_number for each in found.items})
     return found.mapped(lambda each: SetAside(each, times[each.block_number], addresses_in(each, abis[each.contract])))
 
 
 async def get_set_aside(session: AsyncSession, place: Place, abis: Mapping[ContractName, ContractAbi]) -> SetAside:
     """One log, wherever it stands by now. Raises LogNotFound."""
-    row = await session.get(RawLog, place)
+    row = await session.get(RawLogRow, place)
     if row is None:
         raise LogNotFound(f"no log {place.log_index} of block {place.block_number} is recorded")
     times = await _times(session, {row.block_number})
@@ -111,11 +111,11 @@ async def get_set_aside(session: AsyncSession, place: Place, abis: Mapping[Contr
 
 
 async def _times(session: AsyncSession, blocks: Iterable[int]) -> dict[int, datetime]:
-    query = select(Block.number, Block.timestamp).where(Block.number.in_(blocks))
+    query = select(BlockRow.number, BlockRow.timestamp).where(BlockRow.number.in_(blocks))
     return {row.number: row.timestamp for row in await session.execute(query)}
 
 
-def addresses_in(row: RawLog, abi: ContractAbi) -> tuple[Address, ...]:
+def addresses_in(row: RawLogRow, abi: ContractAbi) -> tuple[Address, ...]:
     """Holders, tokens and others that the log names: what is shown of them may be behind the chain."""
     told: Mapping[str, Any] = row.args if row.args is not None else plain(abi.told_by_topics(row.topics))
     found: dict[Address, None] = {}
@@ -133,16 +133,16 @@ async def requests_in_doubt(session: AsyncSession, request_ids: Iterable[int]) -
     wanted = [*request_ids]
     if not wanted:
         return set()
-    query = select(RawLog.request_id).where(RawLog.request_id.in_(wanted), RawLog.status == LogStatus.QUARANTINED)
+    query = select(RawLogRow.request_id).where(RawLogRow.request_id.in_(wanted), RawLogRow.status == LogStatus.QUARANTINED)
     return {int(each) for each in await session.scalars(query) if each is not None}
 
 
-async def remedies_for(session: AsyncSession, target: Target) -> Sequence[RemedyRow]:
+async def remedies_for(session: AsyncSession, target: Target) -> Sequence[OperatorDecisionRow]:
     """What people decided about it, oldest first. Of a log recorded anew in another block's place, that log's only."""
     if isinstance(target, Reaction):
-        wanted = RemedyRow.outbox_id == target.id
+        wanted = OperatorDecisionRow.outbox_id == target.id
     else:
-        at_place = (RawLog.block_number == target.block_number) & (RawLog.log_index == target.log_index)
-        block_hash = select(RawLog.block_hash).where(at_place).scalar_subquery()
-        wanted = (RemedyRow.block_hash == block_hash) & (RemedyRow.log_index == target.log_index)
-    return (await session.scalars(select(RemedyRow).where(wanted).order_by(RemedyRow.id))).all()
+        at_place = (RawLogRow.block_number == target.block_number) & (RawLogRow.log_index == target.log_index)
+        block_hash = select(RawLogRow.block_hash).where(at_place).scalar_subquery()
+        wanted = (OperatorDecisionRow.block_hash == block_hash) & (OperatorDecisionRow.log_index == target.log_index)
+    return (await session.scalars(select(OperatorDecisionRow).where(wanted).order_by(OperatorDecisionRow.id))).all()

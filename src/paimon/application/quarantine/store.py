@@ -17,9 +17,9 @@ from paimon.domain.risk.quarantine_decision import (
     why_not_reaction,
 )
 from paimon.errors import NotFound
-from paimon.infrastructure.database.models.derived import LogStatus, RawLog
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
+from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 
 WAITS = "another decision about this log waits to be carried out; see what becomes of it first"
 
@@ -64,13 +64,13 @@ async def judge(session: AsyncSession, kind: RemedyKind, target: Target, *, lock
         ReactionNotFound, LogNotFound.
     """
     if isinstance(target, Reaction):
-        message = await session.get(OutboxMessage, target.id, populate_existing=True, with_for_update=lock or None)
+        message = await session.get(OutboxMessageRow, target.id, populate_existing=True, with_for_update=lock or None)
         if message is None:
             raise ReactionNotFound(f"the outbox has no row {target.id}")
         subject = reaction_subject(message.id, message.kind, message.aggregate_id, message.last_error)
         why_not = why_not_reaction(dead=message.dead_at is not None, done=message.done_at is not None)
         return Judged(subject, {"outbox_id": message.id}, why_not)
-    row = await session.get(RawLog, target, populate_existing=True, with_for_update=lock or None)
+    row = await session.get(RawLogRow, target, populate_existing=True, with_for_update=lock or None)
     if row is None:
         raise LogNotFound(f"no log {target.log_index} of block {target.block_number} is recorded")
     key = LogKey(row.block_hash, row.log_index)
@@ -82,6 +82,8 @@ async def judge(session: AsyncSession, kind: RemedyKind, target: Target, *, lock
 
 
 async def _waits(session: AsyncSession, key: LogKey) -> bool:
-    asked = RemedyRow.state == RemedyState.ASKED
-    query = select(RemedyRow.id).where(RemedyRow.block_hash == key.block_hash, RemedyRow.log_index == key.log_index, asked)
+    asked = OperatorDecisionRow.state == RemedyState.ASKED
+    query = select(OperatorDecisionRow.id).where(
+        OperatorDecisionRow.block_hash == key.block_hash, OperatorDecisionRow.log_index == key.log_index, asked
+    )
     return (await session.execute(query)).first() is not None

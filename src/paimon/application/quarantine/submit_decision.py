@@ -20,8 +20,8 @@ from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
 from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyNotPossible, RemedyState, Subject, remedy_document
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 from paimon.infrastructure.queue import outbox
@@ -58,7 +58,7 @@ class AskRemedy:
     signed: SignedWords | None = None
 
 
-async def ask_remedy(command: AskRemedy, *, database: Database) -> RemedyRow:
+async def ask_remedy(command: AskRemedy, *, database: Database) -> OperatorDecisionRow:
     """The remedy as it was written down.
 
     Raises:
@@ -71,7 +71,7 @@ async def ask_remedy(command: AskRemedy, *, database: Database) -> RemedyRow:
         require(command.user, NEEDS[command.kind])
         if judged.why_not is not None:
             raise RemedyNotPossible(judged.why_not)
-        remedy = RemedyRow(
+        remedy = OperatorDecisionRow(
             kind=command.kind,
             about=judged.subject.about,
             reason=command.reason,
@@ -98,7 +98,7 @@ async def ask_remedy(command: AskRemedy, *, database: Database) -> RemedyRow:
 async def _signed(session: WriteSession, command: AskRemedy, subject: Subject, words: SignedWords) -> dict[str, Any]:
     signature = parse_signature(words.signature)
     require_acceptable(words.expires_at, now=await database_now(session), ttl_seconds_max=words.ttl_seconds_max)
-    used = select(RemedyRow.id).where(RemedyRow.nonce == words.nonce)
+    used = select(OperatorDecisionRow.id).where(OperatorDecisionRow.nonce == words.nonce)
     if (await session.execute(used)).first() is not None:
         raise NonceUsed("this nonce was used before; a signature counts once")
     document = remedy_document(
@@ -111,12 +111,12 @@ async def _signed(session: WriteSession, command: AskRemedy, subject: Subject, w
     return {"nonce": words.nonce, "expires_at": words.expires_at, "typed_data": document, "signature": signature}
 
 
-async def _begin(session: WriteSession, remedy: RemedyRow, judged: Judged) -> None:
+async def _begin(session: WriteSession, remedy: OperatorDecisionRow, judged: Judged) -> None:
     if remedy.outbox_id is None:
         await outbox.add(session, CARRY_OUT_VERDICTS, judged.subject.name, priority=OutboxPriority.REPORTS)
         return
     now = await database_now(session)
     again = {"dead_at": None, "attempts": 0, "enqueued_at": None, "available_at": now}
-    await session.execute(update(OutboxMessage).where(OutboxMessage.id == remedy.outbox_id).values(again))
+    await session.execute(update(OutboxMessageRow).where(OutboxMessageRow.id == remedy.outbox_id).values(again))
     await outbox.ring(session)
     remedy.state, remedy.outcome, remedy.ended_at = RemedyState.DONE, "due again", now

@@ -22,11 +22,11 @@ from paimon.domain.risk.discrepancy import named_or_number
 from paimon.domain.vault.fees import FeeAccount, FeeKind
 from paimon.infrastructure.blockchain.contracts import FundContracts, NoAnswer, Read
 from paimon.infrastructure.database.models.derived import (
-    AssetConfig,
+    AssetConfigRow,
     FeeAccountRow,
     OtcOrderRow,
-    ServiceAddress,
-    TierConfig,
+    ProtocolAddressRow,
+    TierConfigRow,
     TokenFlowRow,
 )
 from paimon.infrastructure.database.sessions import ReadSession
@@ -72,10 +72,12 @@ async def load_catalogue(session: ReadSession) -> CatalogueBooks:
         if (flow := flows.get(token, TokenFlow(token)))
     }
     return CatalogueBooks(
-        assets=[from_row(Asset, row) for row in await session.scalars(select(AssetConfig))],
-        bands=[from_row(TierBand, row) for row in await session.scalars(select(TierConfig))],
+        assets=[from_row(Asset, row) for row in await session.scalars(select(AssetConfigRow))],
+        bands=[from_row(TierBand, row) for row in await session.scalars(select(TierConfigRow))],
         orders=[from_row(OtcOrder, row) for row in await session.scalars(select(OtcOrderRow))],
-        services={(row.contract, row.service): Address(row.address) for row in await session.scalars(select(ServiceAddress))},
+        services={
+            (row.contract, row.service): Address(row.address) for row in await session.scalars(select(ProtocolAddressRow))
+        },
         fees={row.kind: from_row(FeeAccount, row) for row in await session.scalars(select(FeeAccountRow))},
         balances=balances,
     )

@@ -7,7 +7,7 @@ from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
 from paimon.domain.kernel.units import Bps
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.sessions import Database
 
 
@@ -25,6 +25,8 @@ async def compare_if_due(database: Database, contracts: FundContracts, redis: Re
         NothingRecorded, CallReverted, RpcUnavailable, RpcError.
     """
     async with database.read() as session:
-        newest = (await session.execute(select(func.max(BookCheck.block_number)).where(~BookCheck.orphaned))).scalar()
+        newest = (
+            await session.execute(select(func.max(ReconciliationRow.block_number)).where(~ReconciliationRow.orphaned))
+        ).scalar()
     if newest is None or newest < since:
         await compare_and_publish(database, contracts, redis, material=material)

@@ -36,9 +36,9 @@ from paimon.domain.risk.risk_event import RiskEvent, findings
 from paimon.domain.vault.share_balance import Holding
 from paimon.infrastructure.blockchain.contracts import FundContracts, NoAnswer, Read
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.derived import ContractFlag, RedemptionRequest, RoleHolder
-from paimon.infrastructure.database.models.derived import Holding as HoldingRow
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.derived import ContractFlagRow, RedemptionRequestRow, RoleHolderRow
+from paimon.infrastructure.database.models.derived import HoldingRow as HoldingRow
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.infrastructure.database.sessions import Database, ReadSession
 
@@ -103,7 +103,7 @@ async def reconcile(database: Database, contracts: FundContracts, *, material: B
         found = findings(differences, worth, threshold=material)
         events = await keep_differences(session, found, block=books.at.number)
         session.add(
-            BookCheck(
+            ReconciliationRow(
                 block_number=books.at.number,
                 block_hash=books.at.hash,
                 figures_compared=figures_compared,
@@ -122,11 +122,11 @@ async def _load_books(session: ReadSession) -> Books:
     books = Books(at)
     for row in await session.scalars(select(HoldingRow)):
         books.holdings.append(Holding(Address(row.holder), RawAmount(row.shares), RawAmount(row.locked_shares)))
-    for request in await session.scalars(select(RedemptionRequest).order_by(RedemptionRequest.request_id)):
+    for request in await session.scalars(select(RedemptionRequestRow).order_by(RedemptionRequestRow.request_id)):
         books.redemptions.append(to_domain(request))
-    for role in await session.scalars(select(RoleHolder)):
+    for role in await session.scalars(select(RoleHolderRow)):
         books.roles_held.add((role.contract, role.role, Address(role.account)))
-    for flag in await session.scalars(select(ContractFlag)):
+    for flag in await session.scalars(select(ContractFlagRow)):
         books.flags[flag.contract, Flag(flag.flag)] = flag.enabled
     for contract, role_id, account in await session.execute(_ROLES_SEEN):
         books.roles_seen.add((ContractName(contract), Hash32(role_id), Address(account)))

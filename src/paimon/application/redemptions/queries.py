@@ -18,8 +18,8 @@ from paimon.domain.kernel.chain import Address
 from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.errors import NotFound
-from paimon.infrastructure.database.models.derived import Block, Observation, RawLog, RedemptionRequest
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.derived import BlockRow, ObservationRow, RawLogRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 from paimon.infrastructure.database.rows.redemption import to_domain
 
@@ -39,7 +39,7 @@ class RedemptionFilter:
     last_day: date | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        request = RedemptionRequest
+        request = RedemptionRequestRow
         wanted: list[ColumnElement[bool]] = []
         if self.status is not None:
             wanted.append(request.status == self.status)
@@ -64,7 +64,7 @@ class Listed:
 
 async def list_redemptions(session: AsyncSession, page: PageRequest, wanted: RedemptionFilter) -> Page[Listed]:
     """Requests, latest first."""
-    query = select(RedemptionRequest).where(*wanted.conditions()).order_by(RedemptionRequest.request_id.desc())
+    query = select(RedemptionRequestRow).where(*wanted.conditions()).order_by(RedemptionRequestRow.request_id.desc())
     found = await fetch_page(session, query, page, to_domain)
     doubtful = await requests_in_doubt(session, (each.request_id for each in found.items))
     return found.mapped(lambda each: Listed(each, each.request_id in doubtful))
@@ -80,9 +80,9 @@ class AwaitingApproval(Listed):
 async def list_awaiting_approval(session: AsyncSession, page: PageRequest) -> Page[AwaitingApproval]:
     """Requests the chain holds back until someone approves, oldest first."""
     query = (
-        select(RedemptionRequest)
-        .where(RedemptionRequest.status == RedemptionStatus.PENDING_APPROVAL)
-        .order_by(RedemptionRequest.requested_at, RedemptionRequest.request_id)
+        select(RedemptionRequestRow)
+        .where(RedemptionRequestRow.status == RedemptionStatus.PENDING_APPROVAL)
+        .order_by(RedemptionRequestRow.requested_at, RedemptionRequestRow.request_id)
     )
     found = await fetch_page(session, query, page, to_domain)
     tickets = await tickets_of_requests(session, (each.request_id for each in found.items))
@@ -96,11 +96,11 @@ class RedemptionDetail(Listed):
 
     locked_nav: int | None
     ticket: Ticket | None
-    intents: list[TransactionIntent]
+    intents: list[IntentRow]
     timeline: list[TimelineEntry]
 
     @property
-    def settlement(self) -> TransactionIntent | None:
+    def settlement(self) -> IntentRow | None:
         """The latest intent to settle it, whose `unfunded` says that the money is not there yet."""
         return next((each for each in reversed(self.intents) if each.kind is IntentKind.SETTLE_REDEMPTION), None)
 
@@ -126,9 +126,9 @@ async def get_detail(session: AsyncSession, request_id: int) -> RedemptionDetail
 
 async def _locked_nav(session: AsyncSession, request_id: int) -> int | None:
     query = (
-        select(Observation.data)
-        .where(Observation.kind == LOCKED_NAV, Observation.subject == str(request_id))
-        .order_by(Observation.block_number.desc())
+        select(ObservationRow.data)
+        .where(ObservationRow.kind == LOCKED_NAV, ObservationRow.subject == str(request_id))
+        .order_by(ObservationRow.block_number.desc())
         .limit(1)
     )
     data = (await session.execute(query)).scalar_one_or_none()
@@ -137,10 +137,10 @@ async def _locked_nav(session: AsyncSession, request_id: int) -> int | None:
 
 async def _events(session: AsyncSession, request_id: int) -> list[ChainEvent]:
     query = (
-        select(RawLog.event, RawLog.args, RawLog.tx_hash, Block.number, Block.timestamp, Block.recorded_at)
-        .join(Block, Block.number == RawLog.block_number)
-        .where(RawLog.request_id == request_id, RawLog.event.is_not(None))
-        .order_by(RawLog.block_number, RawLog.log_index)
+        select(RawLogRow.event, RawLogRow.args, RawLogRow.tx_hash, BlockRow.number, BlockRow.timestamp, BlockRow.recorded_at)
+        .join(BlockRow, BlockRow.number == RawLogRow.block_number)
+        .where(RawLogRow.request_id == request_id, RawLogRow.event.is_not(None))
+        .order_by(RawLogRow.block_number, RawLogRow.log_index)
     )
     return [
         ChainEvent(row.event, row.args or {}, row.tx_hash, row.number, row.timestamp, row.recorded_at)

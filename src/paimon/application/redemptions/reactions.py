@@ -22,7 +22,7 @@ from paimon.domain.approval.ticket import ApprovalPolicy, Ticket
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.redemption.request import Redemption
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.models.derived import Observation
+from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 from paimon.infrastructure.queue import outbox
@@ -56,7 +56,7 @@ _CHANNELS: Final = {"RedemptionRequested": "redemption:new", "RedemptionSettled"
 
 
 async def _nav_is_known(session: ReadSession | WriteSession, request_id: int) -> bool:
-    known = exists().where(Observation.kind == LOCKED_NAV, Observation.subject == str(request_id))
+    known = exists().where(ObservationRow.kind == LOCKED_NAV, ObservationRow.subject == str(request_id))
     return bool((await session.execute(select(known))).scalar())
 
 
@@ -72,7 +72,7 @@ async def observe_locked_nav(database: Database, contracts: FundContracts, reque
         if not await hold_recorded(session, at):
             return
         await session.execute(
-            insert(Observation)
+            insert(ObservationRow)
             .values(
                 kind=LOCKED_NAV,
                 subject=str(request_id),

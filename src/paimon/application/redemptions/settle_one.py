@@ -10,7 +10,7 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
 from paimon.errors import Unavailable
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import Database
 
 log = structlog.get_logger(__name__)
@@ -20,9 +20,7 @@ class NothingRecorded(Unavailable):
     """The listener has not recorded a block yet, so the chain's time is not known here."""
 
 
-async def settle_one(
-    request_id: int, *, by: User, database: Database, contracts: FundContracts, keeper: Address
-) -> TransactionIntent:
+async def settle_one(request_id: int, *, by: User, database: Database, contracts: FundContracts, keeper: Address) -> IntentRow:
     """The intent that settles this request.
 
     Raises:

@@ -17,7 +17,7 @@ from paimon.domain.redemption.request import SETTLEABLE_STATUSES, Channel, Redem
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.errors import Conflict
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ async def request_settlement(
     window_date: datetime | None,
     contracts: FundContracts,
     keeper: Address,
-) -> TransactionIntent:
+) -> IntentRow:
     """The intent that settles this request: the open one, or a new one.
 
     Raises:

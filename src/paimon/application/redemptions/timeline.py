@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
 from paimon.domain.kernel.chain import checksum, hex0x
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 
 
 class Source(StrEnum):
@@ -54,7 +54,7 @@ _EVENT_TITLES: Final = {
 }
 
 
-def timeline(events: Iterable[ChainEvent], ticket: Ticket | None, intents: Iterable[TransactionIntent]) -> list[TimelineEntry]:
+def timeline(events: Iterable[ChainEvent], ticket: Ticket | None, intents: Iterable[IntentRow]) -> list[TimelineEntry]:
     """All entries in the order the house came to know of them; events of one block stay in the block's order."""
     entries = [*_of_chain(events)]
     if ticket is not None:
@@ -108,7 +108,7 @@ def _of_ticket(ticket: Ticket) -> Iterator[TimelineEntry]:
         )
 
 
-def _of_intent(intent: TransactionIntent) -> Iterator[TimelineEntry]:
+def _of_intent(intent: IntentRow) -> Iterator[TimelineEntry]:
     about = {"intentId": str(intent.id), "intentKind": intent.kind.value}
     words = intent.kind.replace("_", " ")
     yield TimelineEntry(
@@ -132,7 +132,7 @@ def _of_intent(intent: TransactionIntent) -> Iterator[TimelineEntry]:
         )
 
 
-def _of_attempt(attempt: TransactionAttempt, about: dict[str, str]) -> TimelineEntry:
+def _of_attempt(attempt: AttemptRow, about: dict[str, str]) -> TimelineEntry:
     return TimelineEntry(
         at=attempt.created_at,
         known_at=attempt.created_at,

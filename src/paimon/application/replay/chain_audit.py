@@ -21,7 +21,7 @@ from paimon.domain.chain.range_proof import ProofLevel, RangeProof
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.derived import Block
+from paimon.infrastructure.database.models.derived import BlockRow
 from paimon.infrastructure.database.sessions import Database
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ async def audit_chain(database: Database, rpc: Rpc, first: int, last: int, *, pr
 
 async def _require_recorded(database: Database, first: int, last: int) -> None:
     async with database.read() as session:
-        begun, ended = (await session.execute(select(func.min(Block.number), func.max(Block.number)))).one()
+        begun, ended = (await session.execute(select(func.min(BlockRow.number), func.max(BlockRow.number)))).one()
     if begun is None:
         raise NotRecorded("the listener has recorded nothing yet; there is nothing to audit")
     if not begun <= first <= last <= ended:
@@ -95,7 +95,7 @@ async def _compared(database: Database, headers: Sequence[Header], proven: Seque
     """Every block and log in which the books differ from the chain, in words. A block that is another one has other logs."""
     first, last = headers[0].stamp.number, headers[-1].stamp.number
     async with database.write() as session:
-        rows = await session.execute(select(Block.number, Block.hash).where(Block.number.between(first, last)))
+        rows = await session.execute(select(BlockRow.number, BlockRow.hash).where(BlockRow.number.between(first, last)))
         hashes = {number: Hash32(block_hash) for number, block_hash in rows}
         page = await read_page(session, Position(first - 1, _LAST_OF_A_BLOCK), last=last, logs=_ALL)
     chains = {each.stamp.number: each.stamp.hash for each in headers}

@@ -16,15 +16,15 @@ from paimon.application.nav.snapshot_json import from_json
 from paimon.application.replay.shadow_tables import live_table
 from paimon.domain.risk.discrepancy import RowDifference, row_differences
 from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.infrastructure.database.models.derived import Observation
-from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.derived import ObservationRow
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 _WANTED: Final = "wanted_"
 _PAGE_SNAPSHOTS: Final = 500
 _NO_BLOCK_IS_LATER: Final = 2**63 - 1
 
-LIVE_OBSERVATIONS: Final = live_table(Observation)
+LIVE_OBSERVATIONS: Final = live_table(ObservationRow)
 
 _BROKEN_CHAIN = text("""
     SELECT number, kept_before, wanted_kept_before, parent_hash,
@@ -127,6 +127,6 @@ def _fund_rows(snapshot: FundSnapshot) -> list[dict[str, Any]]:
 
 
 _SERIES: Final[tuple[tuple[Table, Callable[[FundSnapshot], list[dict[str, Any]]]], ...]] = (
-    (live_table(DailySnapshot), _fund_rows),
-    (live_table(AssetHoldingSnapshot), asset_rows),
+    (live_table(DailySnapshotRow), _fund_rows),
+    (live_table(AssetHoldingSnapshotRow), asset_rows),
 )

@@ -17,7 +17,7 @@ from paimon.application.common.topics import BOOKS, RECONCILE
 from paimon.application.event_listener.record.reactions import Happening, reactions_to
 from paimon.domain.risk.quarantine_decision import LogKey, RemedyKind, RemedyState, left_out
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue import outbox
 
@@ -35,7 +35,7 @@ class Verdicts:
 
 async def load_verdicts(session: AsyncSession, *, with_asked: bool) -> Verdicts:
     """Every decision about a log, in the order they were asked."""
-    remedy = RemedyRow
+    remedy = OperatorDecisionRow
     query = select(remedy.id, remedy.kind, remedy.block_hash, remedy.log_index, remedy.state)
     rows = (await session.execute(query.where(remedy.block_hash.is_not(None)).order_by(remedy.id))).all()
 

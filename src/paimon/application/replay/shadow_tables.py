@@ -21,7 +21,7 @@ from paimon.application.event_listener.fetch.decode import Reading
 from paimon.application.replay.recorded_logs import Position
 from paimon.errors import StartupError
 from paimon.infrastructure.database.models.base import Base, metadata, table_of
-from paimon.infrastructure.database.models.derived import PROJECTIONS, RawLog
+from paimon.infrastructure.database.models.derived import PROJECTIONS, RawLogRow
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 _SHADOW: Final = "pg_temp"
@@ -65,7 +65,7 @@ _PROJECTED: Final = {table_of(model): model for model in PROJECTIONS}
 PAIRS: Final = tuple(Pair(live_table(_PROJECTED[table]), table) for table in metadata.sorted_tables if table in _PROJECTED)
 """Every projection, parents before children."""
 
-LIVE_LOGS: Final = live_table(RawLog)
+LIVE_LOGS: Final = live_table(RawLogRow)
 
 READ_ANEW: Final = Table(
     "logs_read_anew",

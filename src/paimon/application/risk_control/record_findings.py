@@ -14,7 +14,7 @@ from paimon.application.risk_control.store import insert_opened, lock_unresolved
 from paimon.domain.risk.risk_event import Finding, Look, RiskEvent, RiskKind, Severity, gone, seen_again
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue import outbox
@@ -36,7 +36,9 @@ async def keep_differences(session: WriteSession, found: Sequence[Finding], *, b
     """
     await session.execute(_ONE_COMPARISON_AT_A_TIME)
     known = await lock_unresolved(session, RiskKind.BOOK_DIFFERENCE)
-    newest = (await session.execute(select(func.max(BookCheck.block_number)).where(~BookCheck.orphaned))).scalar()
+    newest = (
+        await session.execute(select(func.max(ReconciliationRow.block_number)).where(~ReconciliationRow.orphaned))
+    ).scalar()
     if newest is not None and newest > block:
         return _worst_first(known.values())
     look = Look(await database_now(session), block)

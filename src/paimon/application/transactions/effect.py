@@ -15,7 +15,7 @@ from paimon.domain.transaction.safe_transaction import SafeScope, SafeTransactio
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts, NoAnswer, Read
 from paimon.infrastructure.blockchain.rpc import Request, RpcError
 from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract, read_execution
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 
 _WINDOW: Final = 2_000
 _WINDOWS_MAX: Final = 50
@@ -34,7 +34,7 @@ Found = tuple[Effect, str]
 """The effect, and in words what was found."""
 
 
-async def effect_of_intent(contracts: FundContracts, chain_id: int, intent: TransactionIntent, *, at: BlockStamp) -> Found:
+async def effect_of_intent(contracts: FundContracts, chain_id: int, intent: IntentRow, *, at: BlockStamp) -> Found:
     """The effect at this block.
 
     Raises:
@@ -47,7 +47,7 @@ async def effect_of_intent(contracts: FundContracts, chain_id: int, intent: Tran
 
 
 async def effects_of(
-    contracts: FundContracts, chain_id: int, asked: Sequence[tuple[TransactionIntent, BlockStamp]]
+    contracts: FundContracts, chain_id: int, asked: Sequence[tuple[IntentRow, BlockStamp]]
 ) -> list[Found | EffectUnknown]:
     """Each intent's effect at its block, in one request but for those that take several. Raises RpcUnavailable."""
     of_requests = [each for each in asked if each[0].kind not in _OF_ITS_OWN]
@@ -62,7 +62,7 @@ async def effects_of(
 
 
 async def effect_beside(
-    contracts: FundContracts, chain_id: int, intent: TransactionIntent, others: Sequence[Request], *, at: BlockStamp
+    contracts: FundContracts, chain_id: int, intent: IntentRow, others: Sequence[Request], *, at: BlockStamp
 ) -> tuple[Found | EffectUnknown, list[Any]]:
     """The effect at this block and the answers to other questions, error answers in their places: where one request can
     ask it all, one node answers. Raises RpcUnavailable."""
@@ -72,15 +72,15 @@ async def effect_beside(
     return _of_request(contracts, intent, at, answer), rest
 
 
-def _read(intent: TransactionIntent) -> Read:
+def _read(intent: IntentRow) -> Read:
     return Read(ContractName.REDEMPTION_MANAGER, "getRedemptionRequest", (intent.request_id,))
 
 
-def _question(contracts: FundContracts, intent: TransactionIntent, at: BlockStamp) -> Request:
+def _question(contracts: FundContracts, intent: IntentRow, at: BlockStamp) -> Request:
     return contracts.request_of(_read(intent), at)
 
 
-def _of_request(contracts: FundContracts, intent: TransactionIntent, at: BlockStamp, answer: Any) -> Found | EffectUnknown:
+def _of_request(contracts: FundContracts, intent: IntentRow, at: BlockStamp, answer: Any) -> Found | EffectUnknown:
     try:
         found = contracts.outcome_of(_read(intent), answer)
     except RpcError as error:
@@ -96,9 +96,7 @@ def _of_request(contracts: FundContracts, intent: TransactionIntent, at: BlockSt
     return effect_of(intent.kind, status), f"request {intent.request_id} is {status.name} at block {at.number}"
 
 
-async def _of_its_own(
-    contracts: FundContracts, chain_id: int, intent: TransactionIntent, at: BlockStamp
-) -> Found | EffectUnknown:
+async def _of_its_own(contracts: FundContracts, chain_id: int, intent: IntentRow, at: BlockStamp) -> Found | EffectUnknown:
     """Of an intent whose effect takes questions of its own."""
     try:
         if intent.kind is IntentKind.PLAN_STEP:
@@ -109,7 +107,7 @@ async def _of_its_own(
         return EffectUnknown(str(error))
 
 
-async def _execution(contract: SafeContract, intent: TransactionIntent, at: BlockStamp) -> Found | EffectUnknown:
+async def _execution(contract: SafeContract, intent: IntentRow, at: BlockStamp) -> Found | EffectUnknown:
     """Due while the Safe's nonce still gives the signed hash; then by the Safe's own event, not by any receipt's status.
 
     Its executions are gone through from the latest back, each a nonce lower, to the one that used the signed nonce.

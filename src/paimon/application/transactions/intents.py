@@ -17,7 +17,7 @@ from paimon.domain.redemption.request import Channel
 from paimon.domain.transaction.lifecycle import WALLET_OF, Call, IntentKind, WalletName, payload_hash
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue import outbox
 
@@ -37,7 +37,7 @@ async def queue_intent(
     request_id: int,
     ticket_id: str | None = None,
     expires_at: datetime | None = None,
-) -> TransactionIntent:
+) -> IntentRow:
     """The intent of this key: written now, or the one that is there already. Past `expires_at` it is not sent, or given up.
 
     Raises:
@@ -47,7 +47,7 @@ async def queue_intent(
     digest = payload_hash(kind, wallet, call)
     # A concurrent insert of the same key makes this one wait for its commit, and the read below then sees that row.
     inserted = await session.execute(
-        insert(TransactionIntent)
+        insert(IntentRow)
         .values(
             idempotency_key=key,
             payload_hash=digest,
@@ -60,12 +60,12 @@ async def queue_intent(
             ticket_id=ticket_id,
             expires_at=expires_at,
         )
-        .on_conflict_do_nothing(index_elements=[TransactionIntent.idempotency_key])
-        .returning(TransactionIntent)
+        .on_conflict_do_nothing(index_elements=[IntentRow.idempotency_key])
+        .returning(IntentRow)
     )
     intent = new = inserted.scalar_one_or_none()
     if intent is None:
-        found = await session.execute(select(TransactionIntent).where(TransactionIntent.idempotency_key == key))
+        found = await session.execute(select(IntentRow).where(IntentRow.idempotency_key == key))
         intent = found.scalar_one()
     if intent.payload_hash != digest:
         raise PayloadConflict(
@@ -81,7 +81,9 @@ async def queue_intent(
 async def register_wallet(session: WriteSession, address: Address, name: WalletName) -> None:
     """Make sure that the sending key has its row. Its first nonce is read from the chain when it first sends."""
     await session.execute(
-        insert(Wallet).values(address=address, name=name, next_nonce=0).on_conflict_do_nothing(index_elements=[Wallet.address])
+        insert(WalletRow)
+        .values(address=address, name=name, next_nonce=0)
+        .on_conflict_do_nothing(index_elements=[WalletRow.address])
     )
 
 

@@ -13,7 +13,7 @@ from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.movements import read_buffer
 from paimon.infrastructure.blockchain.rpc import RpcError
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 
 _CONTROLLER: Final = ContractName.ASSET_CONTROLLER
 _LOGGED: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]]] = {
@@ -25,7 +25,7 @@ _LOGGED: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]]] = 
 """What each function of the hot key logs, and when that is an effect."""
 
 
-async def effect_of_step(contracts: FundContracts, intent: TransactionIntent, *, at: BlockStamp) -> tuple[Effect, str]:
+async def effect_of_step(contracts: FundContracts, intent: IntentRow, *, at: BlockStamp) -> tuple[Effect, str]:
     """The effect at this block, and in words what was found. An intent in flight must have been loaded with its attempts.
 
     Raises:
@@ -45,7 +45,7 @@ async def effect_of_step(contracts: FundContracts, intent: TransactionIntent, *,
     return Effect.DUE, f"{function} was not carried out"
 
 
-def _succeeded(intent: TransactionIntent) -> TransactionAttempt | None:
+def _succeeded(intent: IntentRow) -> AttemptRow | None:
     """Our own transaction that made the call, once it is final. One that has none in flight has made it in none."""
     if intent.status is not IntentStatus.SENDING:
         return None
@@ -54,7 +54,7 @@ def _succeeded(intent: TransactionIntent) -> TransactionAttempt | None:
     )
 
 
-async def _logged(contracts: FundContracts, attempt: TransactionAttempt) -> list[tuple[str, dict[str, Any]]]:
+async def _logged(contracts: FundContracts, attempt: AttemptRow) -> list[tuple[str, dict[str, Any]]]:
     receipt = await contracts.rpc.call("eth_getTransactionReceipt", [hex0x(attempt.hash)])
     if receipt is None:
         raise RpcError("eth_getTransactionReceipt", 0, f"the node shows no receipt of {hex0x(attempt.hash)}, which is final")

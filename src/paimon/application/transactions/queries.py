@@ -11,8 +11,8 @@ from sqlalchemy.orm import selectinload
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.lifecycle import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, WalletName
 from paimon.domain.transaction.nonce import missing_nonces
-from paimon.infrastructure.database.models.ops.multisig import Safe
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.multisig import SafeRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +50,24 @@ class WalletView:
     """Nonces given out, not used and without an attempt; none, ever, unless something is badly wrong."""
 
 
-async def intents_for_request(session: AsyncSession, request_id: int) -> Sequence[TransactionIntent]:
+async def intents_for_request(session: AsyncSession, request_id: int) -> Sequence[IntentRow]:
     """Everything that was set out to be done about a redemption, with every attempt, oldest first."""
     query = (
-        select(TransactionIntent)
-        .where(TransactionIntent.request_id == request_id)
-        .options(selectinload(TransactionIntent.attempts))
-        .order_by(TransactionIntent.created_at, TransactionIntent.id)
+        select(IntentRow)
+        .where(IntentRow.request_id == request_id)
+        .options(selectinload(IntentRow.attempts))
+        .order_by(IntentRow.created_at, IntentRow.id)
     )
     return (await session.scalars(query)).all()
 
 
-async def list_open_intents(session: AsyncSession, wallet: Address) -> Sequence[TransactionIntent]:
+async def list_open_intents(session: AsyncSession, wallet: Address) -> Sequence[IntentRow]:
     """The wallet's queue with attempts, in the order it is worked off."""
     query = (
-        select(TransactionIntent)
-        .where(TransactionIntent.wallet == wallet, TransactionIntent.closed_at.is_(None))
-        .options(selectinload(TransactionIntent.attempts))
-        .order_by(TransactionIntent.created_at, TransactionIntent.id)
+        select(IntentRow)
+        .where(IntentRow.wallet == wallet, IntentRow.closed_at.is_(None))
+        .options(selectinload(IntentRow.attempts))
+        .order_by(IntentRow.created_at, IntentRow.id)
     )
     return (await session.scalars(query)).all()
 
@@ -75,23 +75,21 @@ async def list_open_intents(session: AsyncSession, wallet: Address) -> Sequence[
 async def list_wallets(session: AsyncSession) -> Sequence[WalletView]:
     """Every sending key that was ever used here."""
     query = (
-        select(Wallet, func.count(TransactionIntent.id))
-        .outerjoin(TransactionIntent, (TransactionIntent.wallet == Wallet.address) & TransactionIntent.closed_at.is_(None))
-        .group_by(Wallet.address)
-        .order_by(Wallet.name, Wallet.address)
+        select(WalletRow, func.count(IntentRow.id))
+        .outerjoin(IntentRow, (IntentRow.wallet == WalletRow.address) & IntentRow.closed_at.is_(None))
+        .group_by(WalletRow.address)
+        .order_by(WalletRow.name, WalletRow.address)
     )
     return [await _view(session, wallet, count) for wallet, count in (await session.execute(query)).all()]
 
 
-async def _view(session: AsyncSession, wallet: Wallet, open_intents: int) -> WalletView:
+async def _view(session: AsyncSession, wallet: WalletRow, open_intents: int) -> WalletView:
     seen = _sight(wallet)
     unused = seen.used_at_latest if seen else wallet.next_nonce
-    query = select(TransactionAttempt.nonce, TransactionAttempt.status, TransactionIntent.status).join(
-        TransactionIntent, TransactionIntent.id == TransactionAttempt.intent_id
-    )
-    above = TransactionAttempt.nonce >= unused
-    in_flight = TransactionIntent.status == IntentStatus.SENDING
-    found = (await session.execute(query.where(TransactionAttempt.wallet == wallet.address, above | in_flight))).all()
+    query = select(AttemptRow.nonce, AttemptRow.status, IntentRow.status).join(IntentRow, IntentRow.id == AttemptRow.intent_id)
+    above = AttemptRow.nonce >= unused
+    in_flight = IntentRow.status == IntentStatus.SENDING
+    found = (await session.execute(query.where(AttemptRow.wallet == wallet.address, above | in_flight))).all()
     flying = {nonce for nonce, attempt, intent in found if intent is IntentStatus.SENDING and attempt in OPEN_ATTEMPTS}
     held = {nonce for nonce, attempt, _ in found if attempt is not AttemptStatus.DROPPED}
     return WalletView(
@@ -107,13 +105,13 @@ async def _view(session: AsyncSession, wallet: Wallet, open_intents: int) -> Wal
     )
 
 
-def interruption_of(row: Wallet | Safe) -> Interruption | None:
+def interruption_of(row: WalletRow | SafeRow) -> Interruption | None:
     if row.interrupted_since is None or row.interrupted_by is None:
         return None
     return Interruption(row.interrupted_since, row.interrupted_by)
 
 
-def _sight(wallet: Wallet) -> ChainSight | None:
+def _sight(wallet: WalletRow) -> ChainSight | None:
     seen = (wallet.seen_block, wallet.used_at_latest, wallet.used_at_final, wallet.balance_wei)
     if wallet.seen_at is None or None in seen:
         return None
@@ -122,5 +120,5 @@ def _sight(wallet: Wallet) -> ChainSight | None:
 
 async def list_wallets_with_work(session: AsyncSession) -> Sequence[Address]:
     """The wallets a sweep must drive: those with open intents."""
-    query = select(TransactionIntent.wallet).where(TransactionIntent.closed_at.is_(None)).distinct()
+    query = select(IntentRow.wallet).where(IntentRow.closed_at.is_(None)).distinct()
     return [Address(each) for each in await session.scalars(query)]

@@ -14,12 +14,12 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
 
-_INTENTS: Final = table_of(TransactionIntent)
-_ATTEMPTS: Final = table_of(TransactionAttempt)
-_WALLETS: Final = table_of(Wallet)
+_INTENTS: Final = table_of(IntentRow)
+_ATTEMPTS: Final = table_of(AttemptRow)
+_WALLETS: Final = table_of(WalletRow)
 _NOT_SENT: Final = (IntentStatus.QUEUED, IntentStatus.SIMULATED)
 
 
@@ -61,15 +61,15 @@ def _due() -> Select[Any]:
         .subquery()
     )
     return (
-        select(TransactionIntent, *summed.c)
+        select(IntentRow, *summed.c)
         .join(summed, true())
         .where(
-            TransactionIntent.wallet == bindparam("wallet"),
-            TransactionIntent.status.in_(_NOT_SENT),
-            TransactionIntent.next_check_at <= bindparam("now"),
-            TransactionIntent.expires_at.is_(None) | (TransactionIntent.expires_at > bindparam("now")),
+            IntentRow.wallet == bindparam("wallet"),
+            IntentRow.status.in_(_NOT_SENT),
+            IntentRow.next_check_at <= bindparam("now"),
+            IntentRow.expires_at.is_(None) | (IntentRow.expires_at > bindparam("now")),
         )
-        .order_by(TransactionIntent.created_at, TransactionIntent.id)
+        .order_by(IntentRow.created_at, IntentRow.id)
         .limit(1)
     )
 
@@ -77,7 +77,7 @@ def _due() -> Select[Any]:
 _DUE: Final = _due()
 
 
-async def next_due(session: WriteSession, wallet: Address, now: datetime) -> tuple[TransactionIntent, InFlight] | None:
+async def next_due(session: WriteSession, wallet: Address, now: datetime) -> tuple[IntentRow, InFlight] | None:
     """The oldest intent that waits to be sent and whose next check has come, and what is in flight beside it."""
     row = (await session.execute(_DUE, {"wallet": wallet, "now": now})).one_or_none()
     if row is None:
@@ -108,7 +108,7 @@ _STORE: Final = (
 )
 
 
-async def store_signed(session: WriteSession, attempt: TransactionAttempt) -> None:
+async def store_signed(session: WriteSession, attempt: AttemptRow) -> None:
     """Attempt, nonce counter and intent together: from the commit on there is something to send, and the nonce is given out."""
     await session.execute(_STORE, {f"new_{each}": getattr(attempt, each) for each in _NEW})
 

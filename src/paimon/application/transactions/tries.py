@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.operator_action import RETRIABLE
 from paimon.errors import Conflict
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 TRIES_MAX: Final = 3
@@ -42,16 +42,16 @@ async def key_of_try_by_hand(session: WriteSession, kind: IntentKind, request_id
     return _key(kind, request_id, await _ended_without_effect(session, kind, request_id))
 
 
-async def _newest(session: WriteSession, kind: IntentKind, request_id: int) -> TransactionIntent | None:
-    query = select(TransactionIntent).where(TransactionIntent.request_id == request_id, TransactionIntent.kind == kind)
-    return (await session.scalars(query.order_by(TransactionIntent.created_at.desc()).limit(1))).one_or_none()
+async def _newest(session: WriteSession, kind: IntentKind, request_id: int) -> IntentRow | None:
+    query = select(IntentRow).where(IntentRow.request_id == request_id, IntentRow.kind == kind)
+    return (await session.scalars(query.order_by(IntentRow.created_at.desc()).limit(1))).one_or_none()
 
 
 async def _ended_without_effect(session: WriteSession, kind: IntentKind, request_id: int) -> int:
     query = select(func.count()).where(
-        TransactionIntent.request_id == request_id,
-        TransactionIntent.kind == kind,
-        TransactionIntent.status.in_(RETRIABLE),
+        IntentRow.request_id == request_id,
+        IntentRow.kind == kind,
+        IntentRow.status.in_(RETRIABLE),
     )
     return int((await session.execute(query)).scalar_one())
 

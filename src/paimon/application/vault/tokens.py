@@ -19,7 +19,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, he
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import RpcError
-from paimon.infrastructure.database.models.derived import Observation
+from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.sessions import Database, ReadSession
 from paimon.infrastructure.text import storable
 
@@ -73,7 +73,7 @@ async def observe_tokens(database: Database, contracts: FundContracts) -> int:
     async with database.write() as session:
         if not await hold_recorded(session, at):
             return 0
-        await session.execute(insert(Observation).values([_values(each, at) for each in found]).on_conflict_do_nothing())
+        await session.execute(insert(ObservationRow).values([_values(each, at) for each in found]).on_conflict_do_nothing())
     for each in found:
         log.info("token.observed", token=checksum(each.token), symbol=each.symbol, balance_before=str(each.balance_before))
     return len(found)
@@ -137,7 +137,9 @@ def _decoded(function: str, answer: Any) -> Any:
 async def load_tokens(session: ReadSession) -> dict[Address, TokenTerms]:
     """Every observed token."""
     rows = await session.execute(
-        select(Observation.subject, Observation.data).where(Observation.kind == TOKEN).order_by(Observation.block_number)
+        select(ObservationRow.subject, ObservationRow.data)
+        .where(ObservationRow.kind == TOKEN)
+        .order_by(ObservationRow.block_number)
     )
     return {
         (token := parse_address(subject)): TokenTerms(token, data["symbol"], data["decimals"], int(data["balanceBefore"]))

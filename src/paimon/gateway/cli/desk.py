@@ -19,7 +19,7 @@ from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
 from paimon.infrastructure.database import version
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import LowBalanceSettings, Settings, load_settings
 
@@ -87,7 +87,7 @@ def wallet_line(wallet: WalletView, low_balance_wei: LowBalanceSettings, now: da
     return ", ".join([*parts, *wrong])
 
 
-def _intent(intent: TransactionIntent, now: datetime) -> Iterator[str]:
+def _intent(intent: IntentRow, now: datetime) -> Iterator[str]:
     newest = intent.attempts[-1:] if intent.attempts else []
     at = "".join(f", nonce {each.nonce}, {len(intent.attempts)} sent, the last {each.status}" for each in newest)
     yield f"{intent.id} {intent.idempotency_key}: {intent.status} for {_span(now - intent.created_at)}{at}"
@@ -107,14 +107,14 @@ async def _one(settings: Settings, intent_id: UUID) -> Sequence[str]:
     return [*_intent(intent, now), *_ends(intent), *(_attempt(each) for each in intent.attempts)]
 
 
-def _ends(intent: TransactionIntent) -> Iterator[str]:
+def _ends(intent: IntentRow) -> Iterator[str]:
     if intent.closed_at is not None:
         yield f"    ended {intent.closed_at:%Y-%m-%d %H:%M:%S} UTC"
     elif not intent.attempts:
         yield f"    next check {intent.next_check_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _attempt(attempt: TransactionAttempt) -> str:
+def _attempt(attempt: AttemptRow) -> str:
     what = "self-send" if attempt.cancels else "call"
     ended = "succeeded" if attempt.succeeded else "REVERTED"
     mined = f", block {attempt.block_number}, {ended}" if attempt.block_number else ""

@@ -14,7 +14,7 @@ from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyNotPossible
 from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import refuse
 from paimon.infrastructure.database import version
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
@@ -32,7 +32,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
         yield database
 
 
-async def decide(settings: Settings, kind: RemedyKind, target: Target, *, by: str, reason: str) -> RemedyRow:
+async def decide(settings: Settings, kind: RemedyKind, target: Target, *, by: str, reason: str) -> OperatorDecisionRow:
     """Write the decision down under this user's name, or refuse with the reason."""
     if not reason.strip():
         refuse("say why: --reason is kept with the decision")
@@ -51,6 +51,6 @@ async def decide(settings: Settings, kind: RemedyKind, target: Target, *, by: st
             refuse(str(error))
 
 
-def remedy_line(remedy: RemedyRow) -> str:
+def remedy_line(remedy: OperatorDecisionRow) -> str:
     what = f"{remedy.asked_at:%Y-%m-%d %H:%M} {remedy.kind} by {checksum(remedy.asked_by)}: {remedy.reason}"
     return f"    {what} ({remedy.outcome or 'waits to be carried out'})"

@@ -25,9 +25,9 @@ from paimon.gateway.cli.desk import wallet_line
 from paimon.gateway.cli.process import explained
 from paimon.infrastructure.blockchain.rpc import EndpointState
 from paimon.infrastructure.cache import endpoints
-from paimon.infrastructure.database.models.ops.nav import NavPoint, NavStatus
-from paimon.infrastructure.database.models.ops.reconciliation import BookCheck
-from paimon.infrastructure.database.models.ops.retention import RetentionRun
+from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
+from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.keys.client import SignerUnavailable
 from paimon.infrastructure.timeseries.apply import find_edition
 from paimon.settings import Settings, load_settings
@@ -52,7 +52,9 @@ async def _status(settings: Settings) -> dict[str, Any]:
         async with house.database.read() as session:
             figures = await figures_in(session)
             check = (
-                await session.scalars(select(BookCheck).where(~BookCheck.orphaned).order_by(BookCheck.id.desc()).limit(1))
+                await session.scalars(
+                    select(ReconciliationRow).where(~ReconciliationRow.orphaned).order_by(ReconciliationRow.id.desc()).limit(1)
+                )
             ).one_or_none()
             nav = await newest_point(session)
             processed = await processed_lately(session, _LATELY)
@@ -61,7 +63,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
             halted = await find_halt(session)
             behind = await find_behind(session)
             edition = await find_edition(session)
-            removed = (await session.scalars(select(RetentionRun).order_by(RetentionRun.series))).all()
+            removed = (await session.scalars(select(RetentionRunRow).order_by(RetentionRunRow.series))).all()
             wallets = await list_wallets(session)
         return {
             "chain": f"{settings.chain.chain_id} at {house.rpc.endpoint}",
@@ -89,7 +91,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
         }
 
 
-def _official(point: NavPoint | None) -> str:
+def _official(point: NavPointRow | None) -> str:
     if point is None:
         return "none yet"
     if point.status is NavStatus.WITHHELD:
@@ -149,7 +151,7 @@ def _endpoint(state: EndpointState) -> str:
     return ", ".join(each for each in (stands, head, latency, f"{state.error_rate:.1%} errors", "/".join(state.uses)) if each)
 
 
-def _retention(runs: Iterable[RetentionRun]) -> dict[str, str]:
+def _retention(runs: Iterable[RetentionRunRow]) -> dict[str, str]:
     return {
         f"  {run.series}": f"kept from {run.kept_from:%Y-%m-%d}, {run.rows_removed} rows removed"
         f"{'' if run.complete else ', MORE ARE DUE'} (looked {run.ran_at:%Y-%m-%d %H:%M} UTC)"

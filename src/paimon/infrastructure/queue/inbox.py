@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, func, select
 
 from paimon.infrastructure.database.look_ups import LookUp
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.observability.metrics import REACTION_SECONDS, REACTIONS
 from paimon.infrastructure.text import storable
@@ -80,7 +80,7 @@ async def _handle(
         if handler.before is not None:
             await handler.before(due)
         async with database.write() as session:
-            row = await session.get(OutboxMessage, due.id, with_for_update={"skip_locked": True})
+            row = await session.get(OutboxMessageRow, due.id, with_for_update={"skip_locked": True})
             if row is None or row.done_at is not None or row.dead_at is not None:
                 return []
             told = await handler.within(session, due) if handler.within is not None else []
@@ -95,8 +95,8 @@ async def _handle(
 
 
 _DUE: Final = LookUp(
-    select(*(table_of(OutboxMessage).c[each.name] for each in fields(Due))).where(
-        OutboxMessage.id == bindparam("id"), OutboxMessage.done_at.is_(None), OutboxMessage.dead_at.is_(None)
+    select(*(table_of(OutboxMessageRow).c[each.name] for each in fields(Due))).where(
+        OutboxMessageRow.id == bindparam("id"), OutboxMessageRow.done_at.is_(None), OutboxMessageRow.dead_at.is_(None)
     ),
     lambda row: Due(*row),
 )
@@ -113,7 +113,7 @@ async def _record_failure(
     """Whether it is given up now."""
     reason = storable(f"{type(error).__name__}: {str(error)[:500]}")
     async with database.write() as session:
-        row = await session.get(OutboxMessage, due.id, with_for_update=True)
+        row = await session.get(OutboxMessageRow, due.id, with_for_update=True)
         if row is None or row.done_at is not None:
             return False
         row.attempts += 1

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import func, insert, select
 
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.sessions import WriteSession
 
 CHANNEL = "paimon_outbox"
@@ -40,7 +40,7 @@ async def add(
     await session.execute(_ADD, row)
 
 
-_ADD: Final = insert(table_of(OutboxMessage)).returning(func.pg_notify(CHANNEL, ""))
+_ADD: Final = insert(table_of(OutboxMessageRow)).returning(func.pg_notify(CHANNEL, ""))
 """The row and the bell in one round trip; of the table, for rows of the model take the ORM twice the time."""
 
 

@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.infrastructure.database.models.base import Base, table_of
-from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
-from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLog
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLogRow
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +50,9 @@ class Series:
 
 
 SERIES: Final = (
-    Series(DailySnapshot, timedelta(days=30), compress_order="time, block_number"),
-    Series(AssetHoldingSnapshot, timedelta(days=30)),
-    Series(EventProcessingLog, timedelta(days=1)),
+    Series(DailySnapshotRow, timedelta(days=30), compress_order="time, block_number"),
+    Series(AssetHoldingSnapshotRow, timedelta(days=30)),
+    Series(EventProcessingLogRow, timedelta(days=1)),
 )
 
 _EDITION: Final = text("""

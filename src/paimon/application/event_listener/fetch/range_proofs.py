@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.fetch.block_range import Caught
 from paimon.domain.chain.range_proof import LASTING, Lie, ProofLevel, RangeProof, raised
-from paimon.infrastructure.database.models.derived import Cursor, RangeProofRow
-from paimon.infrastructure.database.models.ops.event_listener import EndpointLie
+from paimon.infrastructure.database.models.derived import CursorRow, RangeProofRow
+from paimon.infrastructure.database.models.ops.event_listener import EndpointFaultRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 _EXTEND: Final = text("""
@@ -32,7 +32,7 @@ async def add_proof(session: WriteSession, proven: RangeProof) -> None:
 async def raise_proof(session: WriteSession, proven: RangeProof) -> None:
     """A proof made later, of blocks anywhere; nothing becomes weaker by it. Waits for the listener's transaction, as a
     second listener would."""
-    await session.execute(select(Cursor.id).with_for_update())
+    await session.execute(select(CursorRow.id).with_for_update())
     rows = await session.scalars(
         select(RangeProofRow).where(RangeProofRow.first_block <= proven.last + 1, RangeProofRow.last_block >= proven.first - 1)
     )
@@ -51,8 +51,8 @@ def _row(proven: RangeProof) -> dict[str, object]:
 async def count_lies(session: WriteSession, caught: Iterable[Caught]) -> None:
     for each in caught:
         values = {"last_block": each.block_number, "last_words": each.words}
-        statement = upsert(EndpointLie).values(endpoint=each.endpoint, lie=each.lie, times=1, **values)
-        counted = {"times": EndpointLie.times + 1, "last_at": func.now(), **values}
+        statement = upsert(EndpointFaultRow).values(endpoint=each.endpoint, lie=each.lie, times=1, **values)
+        counted = {"times": EndpointFaultRow.times + 1, "last_at": func.now(), **values}
         await session.execute(statement.on_conflict_do_update(index_elements=["endpoint", "lie"], set_=counted))
 
 
@@ -129,7 +129,7 @@ async def proof_standing(session: AsyncSession) -> ProofStanding:
     levels = {ProofLevel(level): Span(*span) for level, *span in await session.execute(_LEVELS)}
     unproven = (await session.execute(_UNPROVEN)).one()
     now, compared_block = (await session.execute(_COMPARED)).one()
-    lies = await session.scalars(select(EndpointLie).order_by(EndpointLie.last_at.desc()))
+    lies = await session.scalars(select(EndpointFaultRow).order_by(EndpointFaultRow.last_at.desc()))
     return ProofStanding(
         newest=found[0] if found else None,
         weakest=found[1] if found else None,

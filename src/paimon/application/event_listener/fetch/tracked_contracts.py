@@ -26,7 +26,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checks
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts, NoAnswer, Read
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.models.derived import FollowedContractRow
+from paimon.infrastructure.database.models.derived import TrackedContractRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
@@ -52,7 +52,7 @@ async def add_followed(session: WriteSession, contracts: Iterable[FollowedContra
         for each in contracts
     ]
     if rows:
-        await session.execute(insert(FollowedContractRow).on_conflict_do_nothing(), rows)
+        await session.execute(insert(TrackedContractRow).on_conflict_do_nothing(), rows)
 
 
 async def first_followed(contracts: FundContracts, *, at: BlockStamp, start_block: int) -> list[FollowedContract]:

@@ -14,7 +14,7 @@ from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import BlockNotReached, Rpc
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
-from paimon.infrastructure.database.models.derived import Cursor
+from paimon.infrastructure.database.models.derived import CursorRow
 from paimon.infrastructure.database.sessions import Database
 
 # One that froze in the middle of its transaction keeps the cursor's row, and in the middle of a COPY no timeout of the server
@@ -37,7 +37,7 @@ async def take_cursor(
         UntrueAnswer, InconsistentAnswer, RpcUnavailable, RpcError: there is none yet, and the node is no help.
     """
     async with database.read() as session:
-        known = (await session.execute(select(Cursor))).scalar_one_or_none()
+        known = (await session.execute(select(CursorRow))).scalar_one_or_none()
     if known is None:
         before = await fetch_header(contracts.rpc, start_block - 1)
         if before is None:
@@ -47,10 +47,10 @@ async def take_cursor(
             await add_followed(session, first)
             stamp = before.stamp
             values = {"number": stamp.number, "hash": stamp.hash, "timestamp": stamp.timestamp}
-            await session.execute(insert(Cursor).values(id=1, epoch=lease.epoch, **values).on_conflict_do_nothing())
+            await session.execute(insert(CursorRow).values(id=1, epoch=lease.epoch, **values).on_conflict_do_nothing())
     async with database.write() as session:
         await session.execute(_END_PREDECESSOR)
-        taken = update(Cursor).where(Cursor.epoch <= lease.epoch).values(epoch=lease.epoch).returning(Cursor)
+        taken = update(CursorRow).where(CursorRow.epoch <= lease.epoch).values(epoch=lease.epoch).returning(CursorRow)
         row = (await session.scalars(taken)).one_or_none()
         if row is None:
             raise LeaseLost("a later holder has already taken the cursor")

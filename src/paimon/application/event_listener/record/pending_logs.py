@@ -17,7 +17,7 @@ from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.domain.chain.pending_logs import Fate, SeenLog, fates
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
 from paimon.infrastructure.database.leases import HeldLease, fence
-from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
+from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
@@ -32,7 +32,7 @@ class Told:
     """One log that came, or left, and how."""
 
     fate: Fate
-    row: UnfinalLog
+    row: PendingLogRow
 
     @property
     def message(self) -> dict[str, Any]:
@@ -82,16 +82,16 @@ async def keep_unfinal(
 
 
 def _all() -> Any:
-    return select(UnfinalLog).order_by(UnfinalLog.block_number, UnfinalLog.log_index)
+    return select(PendingLogRow).order_by(PendingLogRow.block_number, PendingLogRow.log_index)
 
 
-def _place(row: UnfinalLog) -> SeenLog:
+def _place(row: PendingLogRow) -> SeenLog:
     return SeenLog(row.block_number, row.block_hash, row.log_index)
 
 
-def _row(decoded: DecodedLog) -> UnfinalLog:
+def _row(decoded: DecodedLog) -> PendingLogRow:
     seen = decoded.log
-    return UnfinalLog(
+    return PendingLogRow(
         block_hash=seen.block.hash,
         log_index=seen.log_index,
         block_number=seen.block.number,
@@ -106,21 +106,21 @@ def _row(decoded: DecodedLog) -> UnfinalLog:
 
 async def _remove(session: WriteSession, ended: Mapping[SeenLog, Fate]) -> None:
     if ended:
-        key = tuple_(UnfinalLog.block_hash, UnfinalLog.log_index)
-        await session.execute(delete(UnfinalLog).where(key.in_([(each.block_hash, each.log_index) for each in ended])))
+        key = tuple_(PendingLogRow.block_hash, PendingLogRow.log_index)
+        await session.execute(delete(PendingLogRow).where(key.in_([(each.block_hash, each.log_index) for each in ended])))
 
 
 _COLUMNS: Final = ("block_hash", "log_index", "block_number", "block_at", "tx_hash", "address", "contract", "event", "args")
 
 
-async def _add(session: WriteSession, rows: Sequence[UnfinalLog]) -> Sequence[UnfinalLog]:
+async def _add(session: WriteSession, rows: Sequence[PendingLogRow]) -> Sequence[PendingLogRow]:
     if rows:
         values = [{name: getattr(row, name) for name in _COLUMNS} for row in rows]
-        await session.execute(insert(UnfinalLog).on_conflict_do_nothing(), values)
+        await session.execute(insert(PendingLogRow).on_conflict_do_nothing(), values)
     return rows
 
 
-async def list_unfinal(session: AsyncSession, page: PageRequest) -> Page[UnfinalLog]:
+async def list_unfinal(session: AsyncSession, page: PageRequest) -> Page[PendingLogRow]:
     """The newest first."""
-    query = select(UnfinalLog).order_by(UnfinalLog.block_number.desc(), UnfinalLog.log_index.desc())
+    query = select(PendingLogRow).order_by(PendingLogRow.block_number.desc(), PendingLogRow.log_index.desc())
     return await fetch_page(session, query, page, lambda each: each)

@@ -22,17 +22,17 @@ from paimon.infrastructure.database.arrays import one_of, text_array
 from paimon.infrastructure.database.copying import copied_meanwhile, copy_rows
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import (
-    AssetConfig,
+    AssetConfigRow,
     ChainTransactionRow,
-    ContractFlag,
+    ContractFlagRow,
     FeeAccountRow,
     OtcOrderRow,
-    RedemptionRequest,
-    RoleHolder,
-    ServiceAddress,
+    ProtocolAddressRow,
+    RedemptionRequestRow,
+    RoleHolderRow,
     TokenFlowRow,
 )
-from paimon.infrastructure.database.models.derived import Holding as HoldingRow
+from paimon.infrastructure.database.models.derived import HoldingRow as HoldingRow
 from paimon.infrastructure.database.rows.redemption import to_domain, to_values
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.database.upsert import upsert
@@ -79,7 +79,7 @@ async def _load(session: WriteSession, needed: Touched) -> Projection:
     """Nothing is asked for what the batch does not touch."""
     projection = Projection()
     if needed.requests:
-        requests = select(RedemptionRequest).where(one_of(table_of(RedemptionRequest).c.request_id, needed.requests))
+        requests = select(RedemptionRequestRow).where(one_of(table_of(RedemptionRequestRow).c.request_id, needed.requests))
         projection.redemptions = {row.request_id: to_domain(row) for row in await session.scalars(requests)}
     if needed.holders:
         holdings = select(HoldingRow.holder, HoldingRow.shares, HoldingRow.locked_shares, HoldingRow.since).where(
@@ -88,7 +88,7 @@ async def _load(session: WriteSession, needed: Touched) -> Projection:
         for holder, shares, locked_shares, since in await session.execute(holdings):
             projection.holdings[holder] = Holding(Address(holder), RawAmount(shares), RawAmount(locked_shares), since)
     if needed.assets:
-        assets = select(AssetConfig).where(AssetConfig.token.in_(needed.assets))
+        assets = select(AssetConfigRow).where(AssetConfigRow.token.in_(needed.assets))
         projection.assets = {Address(row.token): from_row(Asset, row) for row in await session.scalars(assets)}
     if needed.orders:
         orders = select(OtcOrderRow).where(tuple_(OtcOrderRow.manager, OtcOrderRow.order_id).in_(needed.orders))
@@ -100,7 +100,7 @@ async def _load(session: WriteSession, needed: Touched) -> Projection:
     if needed.fees:
         accounts = await session.scalars(select(FeeAccountRow))
         projection.fees = {row.kind: from_row(FeeAccount, row) for row in accounts}
-        for named in await session.scalars(select(ServiceAddress)):
+        for named in await session.scalars(select(ProtocolAddressRow)):
             projection.services[named.contract, named.service] = Appointment(Address(named.address), named.since_block)
     return projection
 
@@ -108,13 +108,13 @@ async def _load(session: WriteSession, needed: Touched) -> Projection:
 async def _save_shares_and_control(session: WriteSession, projection: Projection) -> None:
     await upsert(
         session,
-        RedemptionRequest,
+        RedemptionRequestRow,
         [to_values(projection.redemptions[key], updated_block=block) for key, block in projection.updated_block.items()],
     )
     await upsert(session, HoldingRow, [to_row(projection.holdings[holder]) for holder in projection.moved])
     await upsert(
         session,
-        RoleHolder,
+        RoleHolderRow,
         [
             {"contract": contract, "role": role, "account": account}
             for (contract, role, account), held in projection.roles.items()
@@ -123,11 +123,11 @@ async def _save_shares_and_control(session: WriteSession, projection: Projection
     )
     if revoked := [key for key, held in projection.roles.items() if not held]:
         await session.execute(
-            delete(RoleHolder).where(tuple_(RoleHolder.contract, RoleHolder.role, RoleHolder.account).in_(revoked))
+            delete(RoleHolderRow).where(tuple_(RoleHolderRow.contract, RoleHolderRow.role, RoleHolderRow.account).in_(revoked))
         )
     await upsert(
         session,
-        ContractFlag,
+        ContractFlagRow,
         [
             {"contract": contract, "flag": flag.value, "enabled": state.enabled, "since_block": state.since_block}
             for (contract, flag), state in projection.flags.items()
@@ -138,7 +138,7 @@ async def _save_shares_and_control(session: WriteSession, projection: Projection
 async def _save_services(session: WriteSession, changed: Mapping[ServiceKey, Appointment]) -> None:
     await upsert(
         session,
-        ServiceAddress,
+        ProtocolAddressRow,
         [
             {"contract": contract, "service": service, "address": named.address, "since_block": named.since_block}
             for (contract, service), named in changed.items()

@@ -10,14 +10,14 @@ from typing import Any, Final, TypeVar
 from paimon.domain.projection import Facts, Projection
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
-    AssetConfig,
+    AssetConfigRow,
     DepositRow,
     FeeAccountRow,
     FeeEntryRow,
     LiquidityAlertRow,
     OtcOrderRow,
     RoleChangeRow,
-    TierConfig,
+    TierConfigRow,
     TokenFlowRow,
     TokenTransferRow,
     TradeRow,
@@ -48,8 +48,8 @@ class StateTable:
 
 
 STATES: Final = (
-    StateTable(AssetConfig, lambda projection: projection.assets),
-    StateTable(TierConfig, lambda projection: projection.bands),
+    StateTable(AssetConfigRow, lambda projection: projection.assets),
+    StateTable(TierConfigRow, lambda projection: projection.bands),
     StateTable(OtcOrderRow, lambda projection: projection.orders),
     StateTable(FeeAccountRow, lambda projection: projection.fees),
     StateTable(TokenFlowRow, lambda projection: projection.flows),

@@ -26,7 +26,7 @@ from paimon.domain.chain.tracked_contracts import Followed, FollowedContract
 from paimon.infrastructure.blockchain.abi import plain
 from paimon.infrastructure.database.arrays import array_text
 from paimon.infrastructure.database.copying import copy_rows
-from paimon.infrastructure.database.models.derived import Block, LogStatus, RawLog
+from paimon.infrastructure.database.models.derived import BlockRow, LogStatus, RawLogRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 
@@ -108,14 +108,14 @@ async def _copy_blocks(session: WriteSession, fetched: Range) -> None:
         stamp = header.stamp
         rows.append((stamp.number, stamp.hash, header.parent_hash, stamp.timestamp, before))
         before = stamp.number
-    await copy_rows(session, Block, _BLOCK, rows)
+    await copy_rows(session, BlockRow, _BLOCK, rows)
 
 
 _PLACE: Final = ("block_number", "log_index", "block_hash", "tx_hash", "tx_index", "address", "topics", "data")
 
 
 async def _copy_logs(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
-    await copy_rows(session, RawLog, (*_PLACE, *Reading._fields), [_log_values(each) for each in logs])
+    await copy_rows(session, RawLogRow, (*_PLACE, *Reading._fields), [_log_values(each) for each in logs])
 
 
 def _log_values(decoded: DecodedLog) -> tuple[object, ...]:

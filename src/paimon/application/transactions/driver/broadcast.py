@@ -19,7 +19,7 @@ from paimon.domain.kernel.chain import Address, hex0x
 from paimon.domain.transaction.broadcast_result import NodeAnswer
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus, TxChannel
 from paimon.infrastructure.blockchain.rpc import RpcUnavailable
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.text import storable
 
@@ -37,7 +37,7 @@ async def send_unacknowledged(desk: Desk, wallet: Address) -> bool:
     return attempt is None or await send(desk, attempt)
 
 
-async def send(desk: Desk, attempt: TransactionAttempt) -> bool:
+async def send(desk: Desk, attempt: AttemptRow) -> bool:
     """Send the bytes of this row, which is committed; whether the endpoint of its channel answered.
 
     Raises:
@@ -54,7 +54,7 @@ async def send(desk: Desk, attempt: TransactionAttempt) -> bool:
     return True
 
 
-async def _record(desk: Desk, sent: TransactionAttempt, answer: NodeAnswer, words: str) -> None:
+async def _record(desk: Desk, sent: AttemptRow, answer: NodeAnswer, words: str) -> None:
     if answer.is_acknowledged:
         async with desk.database.write_one() as session:
             await acknowledge(session, sent.hash, words)
@@ -68,7 +68,7 @@ async def _record(desk: Desk, sent: TransactionAttempt, answer: NodeAnswer, word
     write("transaction.broadcast", hash=hex0x(sent.hash), nonce=sent.nonce, answer=answer, words=words)
 
 
-async def _record_silence(desk: Desk, sent: TransactionAttempt, words: str) -> None:
+async def _record_silence(desk: Desk, sent: AttemptRow, words: str) -> None:
     """Shown until the endpoint answers, or the bytes go public."""
     options = desk.options
     then = (
@@ -82,16 +82,16 @@ async def _record_silence(desk: Desk, sent: TransactionAttempt, words: str) -> N
     log.error("transaction.private_endpoint_down", hash=hex0x(sent.hash), nonce=sent.nonce, words=words)
 
 
-async def _show(session: WriteSession, attempt: TransactionAttempt, reason: str) -> None:
+async def _show(session: WriteSession, attempt: AttemptRow, reason: str) -> None:
     """Say on the intent in flight what its transaction waits for."""
     await session.execute(
-        update(TransactionIntent)
-        .where(TransactionIntent.id == attempt.intent_id, TransactionIntent.status == IntentStatus.SENDING)
+        update(IntentRow)
+        .where(IntentRow.id == attempt.intent_id, IntentRow.status == IntentStatus.SENDING)
         .values(reason=reason)
     )
 
 
-async def send_again(desk: Desk, attempts: list[TransactionAttempt]) -> None:
+async def send_again(desk: Desk, attempts: list[AttemptRow]) -> None:
     """Give a node that forgot them (a restart, a reorganisation, a full pool) the same bytes once more."""
     for attempt in attempts:
         answer, words = await node.broadcast(desk.endpoint(attempt.channel), attempt.raw)

@@ -42,7 +42,7 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.settings import SendingSettings
@@ -103,5 +103,5 @@ async def _send_due(desk: Desk, wallet: Address) -> None:
         prepared = await prepare_next(desk, wallet)
         if prepared is Step.STOP:
             return
-        if isinstance(prepared, TransactionAttempt) and not await send(desk, prepared):
+        if isinstance(prepared, AttemptRow) and not await send(desk, prepared):
             return

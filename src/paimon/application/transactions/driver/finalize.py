@@ -20,12 +20,12 @@ from paimon.application.transactions.effect import EffectUnknown, Found, effects
 from paimon.application.transactions.store import call_attempts
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.transaction.lifecycle import NOT_YET_ERRORS, UNFUNDED_ERROR, AttemptStatus, IntentStatus, ending
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 
 log = structlog.get_logger(__name__)
 
 
-async def conclude(desk: Desk, spent: Sequence[TransactionIntent], final: BlockStamp, now: datetime) -> None:
+async def conclude(desk: Desk, spent: Sequence[IntentRow], final: BlockStamp, now: datetime) -> None:
     """End each of these by its effect, or queue it again while the effect can still come."""
     for intent, found in zip(spent, await _effects(desk, spent, final), strict=True):
         if isinstance(found, EffectUnknown):
@@ -34,7 +34,7 @@ async def conclude(desk: Desk, spent: Sequence[TransactionIntent], final: BlockS
             await _conclude(desk, intent, found, now)
 
 
-async def _effects(desk: Desk, spent: Sequence[TransactionIntent], final: BlockStamp) -> list[Found | EffectUnknown]:
+async def _effects(desk: Desk, spent: Sequence[IntentRow], final: BlockStamp) -> list[Found | EffectUnknown]:
     """How each effect stands: where ours succeeded at its own block, else, or if that block's state is gone, at the final."""
     ours = {each.id: mined for each in spent if (mined := _mined(each)) is not None and _did_it(mined)}
     blocks = await canonical_blocks(desk.rpc, [each.block_number for each in ours.values() if each.block_number is not None])
@@ -52,17 +52,17 @@ async def _effects(desk: Desk, spent: Sequence[TransactionIntent], final: BlockS
     return found
 
 
-def _mined(intent: TransactionIntent) -> TransactionAttempt | None:
+def _mined(intent: IntentRow) -> AttemptRow | None:
     """The attempt that used the nonce up; None when somebody else did."""
     return next((each for each in call_attempts(intent) if each.status is AttemptStatus.FINAL), None)
 
 
-def _did_it(attempt: TransactionAttempt) -> bool:
+def _did_it(attempt: AttemptRow) -> bool:
     """Whether it was the call, and succeeded."""
     return bool(attempt.succeeded) and not attempt.cancels
 
 
-async def _conclude(desk: Desk, intent: TransactionIntent, found: Found, now: datetime) -> None:
+async def _conclude(desk: Desk, intent: IntentRow, found: Found, now: datetime) -> None:
     effect, words = found
     mined, nonce = _mined(intent), call_attempts(intent)[0].nonce
     taken = f"nonce {nonce} was used by someone else"
@@ -79,7 +79,7 @@ async def _conclude(desk: Desk, intent: TransactionIntent, found: Found, now: da
         await _fail(desk, intent, mined, now)
 
 
-async def _fail(desk: Desk, intent: TransactionIntent, mined: TransactionAttempt, now: datetime) -> None:
+async def _fail(desk: Desk, intent: IntentRow, mined: AttemptRow, now: datetime) -> None:
     """It reverted, and its effect is not there: final, unless the contract says that its time will come."""
     if mined.block_hash is None:
         raise AssertionError("unreachable: the database wants the block of what is final")

@@ -28,7 +28,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp, hex0x
 from paimon.domain.transaction.lifecycle import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, TxChannel, advance_attempt
 from paimon.domain.transaction.nonce import NonceOutcome, nonce_outcome
 from paimon.infrastructure.blockchain.rpc import RpcError
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 class Flying:
     """What is still in flight, as it was at this final block."""
 
-    intents: list[TransactionIntent]
+    intents: list[IntentRow]
     final: BlockStamp
     now: datetime
 
@@ -66,11 +66,11 @@ async def follow(desk: Desk, wallet: Address) -> Flying | None:
 
 
 async def _watch(
-    desk: Desk, session: WriteSession, row: Wallet, intents: Sequence[TransactionIntent], final: BlockStamp, now: datetime
-) -> list[TransactionAttempt]:
+    desk: Desk, session: WriteSession, row: WalletRow, intents: Sequence[IntentRow], final: BlockStamp, now: datetime
+) -> list[AttemptRow]:
     """Write down what the node shows of each nonce; the attempts whose bytes it has forgotten."""
-    forgotten: list[TransactionAttempt] = []
-    final_ones: list[tuple[TransactionIntent, Receipt]] = []
+    forgotten: list[AttemptRow] = []
+    final_ones: list[tuple[IntentRow, Receipt]] = []
     hashes = [[each.hash for each in call_attempts(intent)] for intent in intents]
     for intent, seen in zip(intents, await sight(desk.rpc, Address(row.address), hashes, final=final), strict=True):
         if isinstance(seen, RpcError):
@@ -97,14 +97,14 @@ async def _watch(
     return forgotten
 
 
-def _outcome(attempts: Sequence[TransactionAttempt], seen: Sighting, final: BlockStamp) -> NonceOutcome:
+def _outcome(attempts: Sequence[AttemptRow], seen: Sighting, final: BlockStamp) -> NonceOutcome:
     mined_at = None if seen.receipt is None else seen.receipt.block_number
     if seen.receipt is None:
         _unmine(attempts)
     return nonce_outcome(attempts[0].nonce, mined_at=mined_at, final_number=final.number, used_at_final=seen.used_at_final)
 
 
-def _unmine(attempts: Sequence[TransactionAttempt]) -> bool:
+def _unmine(attempts: Sequence[AttemptRow]) -> bool:
     """Whether one of them had been mined."""
     reorganised = [each for each in attempts if each.status is AttemptStatus.MINED]
     for attempt in reorganised:
@@ -114,13 +114,13 @@ def _unmine(attempts: Sequence[TransactionAttempt]) -> bool:
     return bool(reorganised)
 
 
-def _unknown_to_node(attempts: Sequence[TransactionAttempt], seen: Sighting) -> list[TransactionAttempt]:
+def _unknown_to_node(attempts: Sequence[AttemptRow], seen: Sighting) -> list[AttemptRow]:
     newest = attempts[-1]
     forgotten = newest.status is AttemptStatus.BROADCAST and not seen.knows_newest
     return [newest] if forgotten and newest.channel is TxChannel.PUBLIC else []  # a private one this node never knew
 
 
-async def _record_mined(session: WriteSession, attempts: Sequence[TransactionAttempt], receipt: Receipt) -> None:
+async def _record_mined(session: WriteSession, attempts: Sequence[AttemptRow], receipt: Receipt) -> None:
     mined = next(each for each in attempts if each.hash == receipt.hash)
     if _unmine([each for each in attempts if each is not mined]):
         await session.flush()  # the database allows one mined attempt a nonce: the one before it must be gone first
@@ -133,7 +133,7 @@ async def _record_mined(session: WriteSession, attempts: Sequence[TransactionAtt
     mined.gas_used = receipt.gas_used
 
 
-def _finish(attempts: Sequence[TransactionAttempt]) -> None:
+def _finish(attempts: Sequence[AttemptRow]) -> None:
     for attempt in attempts:
         if attempt.status is AttemptStatus.MINED:
             attempt.status = advance_attempt(attempt.status, AttemptStatus.FINAL)
@@ -141,7 +141,7 @@ def _finish(attempts: Sequence[TransactionAttempt]) -> None:
             attempt.status = advance_attempt(attempt.status, AttemptStatus.REPLACED)
 
 
-def _drop(row: Wallet, attempts: Sequence[TransactionAttempt]) -> None:
+def _drop(row: WalletRow, attempts: Sequence[AttemptRow]) -> None:
     for attempt in attempts:
         attempt.status = advance_attempt(attempt.status, AttemptStatus.DROPPED)
     row.trouble = f"nonce {attempts[0].nonce} was used by a transaction that is not ours: someone else has this key"

@@ -8,7 +8,7 @@ import structlog
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call, IntentStatus, advance_intent
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.text import storable
 
 log = structlog.get_logger(__name__)
@@ -17,11 +17,11 @@ _DEFECTS: Final = frozenset({IntentStatus.FAILED, IntentStatus.REVERTED})
 _UNTOLD: Final = "the node does not tell how it stands: "
 
 
-def call_of(intent: TransactionIntent) -> Call:
+def call_of(intent: IntentRow) -> Call:
     return Call(Address(intent.to_address), intent.data, RawAmount(intent.value_wei))
 
 
-def tell(intent: TransactionIntent, reason: str) -> None:
+def tell(intent: IntentRow, reason: str) -> None:
     """Show why nothing moves; the log hears of it only when the reason is a new one."""
     reason = storable(reason)
     if intent.reason != reason:
@@ -29,21 +29,21 @@ def tell(intent: TransactionIntent, reason: str) -> None:
         log.warning("intent.waits", intent_id=str(intent.id), key=intent.idempotency_key, reason=reason)
 
 
-def cannot_tell(intent: TransactionIntent, why: str, *, now: datetime, wait_seconds: int) -> None:
+def cannot_tell(intent: IntentRow, why: str, *, now: datetime, wait_seconds: int) -> None:
     """The node answers, and does not tell how this one stands: asked again at its next check, and none other waits for it."""
     intent.next_check_at = now + timedelta(seconds=wait_seconds)
     intent.untold_since = intent.untold_since or now
     tell(intent, f"{_UNTOLD}{why}")
 
 
-def can_tell(intent: TransactionIntent) -> None:
+def can_tell(intent: IntentRow) -> None:
     """The node told after all."""
     intent.untold_since = None
     if intent.reason is not None and intent.reason.startswith(_UNTOLD):
         intent.reason = intent.giving_up_because
 
 
-def requeue(intent: TransactionIntent, reason: str, *, now: datetime, wait_seconds: int) -> None:
+def requeue(intent: IntentRow, reason: str, *, now: datetime, wait_seconds: int) -> None:
     """Back in the queue, or still there, until the next check."""
     intent.status = advance_intent(intent.status, IntentStatus.QUEUED)
     intent.next_check_at = now + timedelta(seconds=wait_seconds)
@@ -51,14 +51,14 @@ def requeue(intent: TransactionIntent, reason: str, *, now: datetime, wait_secon
     tell(intent, reason)
 
 
-def requeue_untold(intent: TransactionIntent, why: str, *, now: datetime, wait_seconds: int) -> None:
+def requeue_untold(intent: IntentRow, why: str, *, now: datetime, wait_seconds: int) -> None:
     """The same, because the node does not tell whether it is to be sent."""
     since = intent.untold_since or now
     requeue(intent, f"the node does not tell whether it is still due: {why}", now=now, wait_seconds=wait_seconds)
     intent.untold_since = since
 
 
-def give_up(intent: TransactionIntent, end: IntentStatus, because: str, *, now: datetime) -> None:
+def give_up(intent: IntentRow, end: IntentStatus, because: str, *, now: datetime) -> None:
     """It shall not happen any more. In flight it cannot simply end: its nonce must be used up first, by whatever is mined."""
     intent.giving_up, intent.giving_up_because = end, because
     if intent.status is IntentStatus.SENDING:
@@ -67,7 +67,7 @@ def give_up(intent: TransactionIntent, end: IntentStatus, because: str, *, now: 
         close(intent, end, because, now=now)
 
 
-def close(intent: TransactionIntent, status: IntentStatus, reason: str | None, *, now: datetime) -> None:
+def close(intent: IntentRow, status: IntentStatus, reason: str | None, *, now: datetime) -> None:
     """The end of an intent. `reason` is None when there is nothing to explain."""
     intent.status = advance_intent(intent.status, status)
     intent.reason = reason

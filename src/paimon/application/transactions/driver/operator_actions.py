@@ -29,8 +29,8 @@ from paimon.application.transactions.tries import key_of_try_by_hand
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.operator_action import DeedKind, DeedState, why_not
-from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 class Attended:
     """The wallet as a drive finds it when it begins; `is_hurried`: a person wants something sped up."""
 
-    row: Wallet
+    row: WalletRow
     now: datetime
     is_hurried: bool
 
@@ -61,7 +61,7 @@ async def carry_out_deeds(desk: Desk, wallet: Address) -> Attended | None:
     return Attended(row, now, any(each.kind is DeedKind.SPEED_UP for each in asked))
 
 
-async def _carry_out(session: WriteSession, row: Wallet, deed: DeskDeed, now: datetime) -> None:
+async def _carry_out(session: WriteSession, row: WalletRow, deed: OperatorActionRow, now: datetime) -> None:
     if deed.intent_id is None:
         _clear_trouble(row, deed, now)
         return
@@ -77,7 +77,7 @@ async def _carry_out(session: WriteSession, row: Wallet, deed: DeskDeed, now: da
         await _retry(session, intent, deed, now)
 
 
-async def _retry(session: WriteSession, intent: TransactionIntent, deed: DeskDeed, now: datetime) -> None:
+async def _retry(session: WriteSession, intent: IntentRow, deed: OperatorActionRow, now: datetime) -> None:
     again = await queue_intent(
         session,
         key=await key_of_try_by_hand(session, intent.kind, intent.request_id),
@@ -90,7 +90,7 @@ async def _retry(session: WriteSession, intent: TransactionIntent, deed: DeskDee
     end_deed(deed, DeedState.DONE, f"queued as {again.idempotency_key}", now=now)
 
 
-def _clear_trouble(row: Wallet, deed: DeskDeed, now: datetime) -> None:
+def _clear_trouble(row: WalletRow, deed: OperatorActionRow, now: datetime) -> None:
     if row.trouble != deed.about:
         end_deed(deed, DeedState.MOOT, f"the wallet's trouble is another one by now: {row.trouble or 'none'}", now=now)
         return
@@ -98,7 +98,7 @@ def _clear_trouble(row: Wallet, deed: DeskDeed, now: datetime) -> None:
     end_deed(deed, DeedState.DONE, "cleared", now=now)
 
 
-def end_deed(deed: DeskDeed, state: DeedState, outcome: str, *, now: datetime) -> None:
+def end_deed(deed: OperatorActionRow, state: DeedState, outcome: str, *, now: datetime) -> None:
     """The end of a wish, logged once."""
     deed.state, deed.outcome, deed.ended_at = state, outcome, now
     log.info("deed.ended", kind=deed.kind, about=deed.about, by=checksum(Address(deed.asked_by)), state=state, outcome=outcome)

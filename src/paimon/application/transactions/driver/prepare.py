@@ -39,7 +39,7 @@ from paimon.domain.transaction.lifecycle import (
 from paimon.domain.transaction.nonce import NonceView, WaitForNonce, choose_nonce
 from paimon.domain.transaction.signing import FeeKind, SignedTransaction, SignRequest, UnsignedTransaction, with_margin
 from paimon.infrastructure.blockchain.contracts import CallReverted
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent, Wallet
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 
@@ -54,7 +54,7 @@ class Step(Enum):
     STOP = auto()  # nothing is due, or nothing can be sent now
 
 
-async def prepare_next(desk: Desk, wallet: Address) -> TransactionAttempt | Step:
+async def prepare_next(desk: Desk, wallet: Address) -> AttemptRow | Step:
     """Take the oldest due intent as far as it goes: to signed bytes that are stored and want to be sent, if all is well.
 
     Raises:
@@ -114,14 +114,14 @@ async def prepare_next(desk: Desk, wallet: Address) -> TransactionAttempt | Step
     return attempt
 
 
-async def _ask(desk: Desk, intent: TransactionIntent, final: BlockStamp) -> tuple[Found | EffectUnknown, list[Any]]:
+async def _ask(desk: Desk, intent: IntentRow, final: BlockStamp) -> tuple[Found | EffectUnknown, list[Any]]:
     """How the effect stands at the final block, and what the call would do and cost at the latest."""
     wallet, fee_kind = Address(intent.wallet), FeeKind(desk.options.fees)
     questions = quote_requests(wallet, call_of(intent), final=final, fee_kind=fee_kind)
     return await effect_beside(desk.contracts, desk.chain_id, intent, questions, at=final)
 
 
-def _quoted(desk: Desk, intent: TransactionIntent, answers: Sequence[Any]) -> Quote:
+def _quoted(desk: Desk, intent: IntentRow, answers: Sequence[Any]) -> Quote:
     """Raises as `read_quote`."""
     fee_kind, cap_wei = FeeKind(desk.options.fees), desk.options.max_fee_wei
     return read_quote(desk.contracts, call_of(intent), answers, fee_kind=fee_kind, cap_wei=cap_wei)
@@ -130,8 +130,8 @@ def _quoted(desk: Desk, intent: TransactionIntent, answers: Sequence[Any]) -> Qu
 async def _compose(
     desk: Desk,
     session: WriteSession,
-    row: Wallet,
-    intent: TransactionIntent,
+    row: WalletRow,
+    intent: IntentRow,
     in_flight: InFlight,
     quoted: Quote,
 ) -> UnsignedTransaction | str:
@@ -157,7 +157,7 @@ async def _compose(
     return transaction
 
 
-async def _note_foreign(session: WriteSession, row: Wallet, foreign: range) -> None:
+async def _note_foreign(session: WriteSession, row: WalletRow, foreign: range) -> None:
     """One key, one owner. A key that was in use before this database knew it is adopted without alarm."""
     used = f"nonces {foreign.start} to {foreign.stop - 1}"
     if row.next_nonce == 0 and not await has_attempts(session, Address(row.address)):
@@ -168,16 +168,16 @@ async def _note_foreign(session: WriteSession, row: Wallet, foreign: range) -> N
 
 
 def new_attempt(
-    intent: TransactionIntent,
+    intent: IntentRow,
     transaction: UnsignedTransaction,
     signed: SignedTransaction,
     *,
     channel: TxChannel,
     at: BlockStamp,
     cancels: bool = False,
-) -> TransactionAttempt:
+) -> AttemptRow:
     """The row that makes signed bytes survive this process; written before any node sees them."""
-    return TransactionAttempt(
+    return AttemptRow(
         hash=signed.hash,
         intent_id=intent.id,
         wallet=intent.wallet,

@@ -12,7 +12,7 @@ from paimon.application.transactions.driver.context import Desk
 from paimon.application.transactions.store import lock_wallet
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.lifecycle import AttemptStatus, TxChannel
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow
 
 log = structlog.get_logger(__name__)
 
@@ -26,15 +26,15 @@ async def go_public(desk: Desk, wallet: Address) -> None:
             return
         final = await desk.final_block()
         changed = await session.scalars(
-            update(TransactionAttempt)
+            update(AttemptRow)
             .where(
-                TransactionAttempt.wallet == wallet,
-                TransactionAttempt.channel == TxChannel.PRIVATE,
-                TransactionAttempt.status.in_((AttemptStatus.SIGNED, AttemptStatus.BROADCAST)),
-                TransactionAttempt.signed_at_block <= final.number - desk.options.private_blocks,
+                AttemptRow.wallet == wallet,
+                AttemptRow.channel == TxChannel.PRIVATE,
+                AttemptRow.status.in_((AttemptStatus.SIGNED, AttemptStatus.BROADCAST)),
+                AttemptRow.signed_at_block <= final.number - desk.options.private_blocks,
             )
             .values(channel=TxChannel.PUBLIC)
-            .returning(TransactionAttempt.nonce)
+            .returning(AttemptRow.nonce)
         )
         nonces = sorted(changed)
     if nonces:

@@ -41,7 +41,7 @@ from paimon.domain.transaction.signing import (
     UnsignedTransaction,
     replacement_fees,
 )
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 
@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 _WAITING: Final = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST})
 
 
-async def replace_stuck(desk: Desk, wallet: Address, final: BlockStamp) -> TransactionAttempt | None:
+async def replace_stuck(desk: Desk, wallet: Address, final: BlockStamp) -> AttemptRow | None:
     """Store a dearer attempt for the first nonce in flight that wants one; it now wants to be sent.
 
     In this order: what is given up and has no self-send yet, what a person wants sped up, and the lowest nonce when it has
@@ -80,18 +80,18 @@ async def replace_stuck(desk: Desk, wallet: Address, final: BlockStamp) -> Trans
     return None
 
 
-def wants_replacing(in_flight: Sequence[TransactionIntent], now: datetime, stuck_seconds: int) -> bool:
+def wants_replacing(in_flight: Sequence[IntentRow], now: datetime, stuck_seconds: int) -> bool:
     """Whether any of these may want another attempt without being asked for it; `replace_stuck` looks again."""
     return bool(_wanting(_in_order(in_flight), (), now, stuck_seconds))
 
 
-def _in_order(intents: Sequence[TransactionIntent]) -> list[TransactionIntent]:
+def _in_order(intents: Sequence[IntentRow]) -> list[IntentRow]:
     return sorted(intents, key=lambda each: call_attempts(each)[0].nonce)
 
 
 def _wanting(
-    in_flight: Sequence[TransactionIntent], wishes: Container[UUID | None], now: datetime, stuck_seconds: int
-) -> list[TransactionIntent]:
+    in_flight: Sequence[IntentRow], wishes: Container[UUID | None], now: datetime, stuck_seconds: int
+) -> list[IntentRow]:
     """Those whose nonce wants another attempt, the most urgent first; `in_flight` is in the order of nonces."""
     unmined = [each for each in in_flight if all(one.status is not AttemptStatus.MINED for one in call_attempts(each))]
     given_up = [each for each in unmined if each.giving_up is not None and not call_attempts(each)[-1].cancels]
@@ -104,12 +104,12 @@ def _wanting(
 async def _replace(
     desk: Desk,
     session: WriteSession,
-    intent: TransactionIntent,
-    in_flight: Sequence[TransactionIntent],
+    intent: IntentRow,
+    in_flight: Sequence[IntentRow],
     final: BlockStamp,
     *,
     by_hand: bool,
-) -> TransactionAttempt | str:
+) -> AttemptRow | str:
     """Store a dearer attempt; or why there is none."""
     attempts = call_attempts(intent)
     transaction, cancels = await _compose(desk, intent, attempts, in_flight, final, by_hand=by_hand)
@@ -136,7 +136,7 @@ async def _replace(
     return dearer
 
 
-def _is_stuck(attempts: Sequence[TransactionAttempt], now: datetime, stuck_seconds: int) -> bool:
+def _is_stuck(attempts: Sequence[AttemptRow], now: datetime, stuck_seconds: int) -> bool:
     newest = attempts[-1]
     waits_since = newest.broadcast_at or newest.created_at
     return waits_since + timedelta(seconds=stuck_seconds) <= now
@@ -144,9 +144,9 @@ def _is_stuck(attempts: Sequence[TransactionAttempt], now: datetime, stuck_secon
 
 async def _compose(
     desk: Desk,
-    intent: TransactionIntent,
-    attempts: Sequence[TransactionAttempt],
-    in_flight: Sequence[TransactionIntent],
+    intent: IntentRow,
+    attempts: Sequence[AttemptRow],
+    in_flight: Sequence[IntentRow],
     final: BlockStamp,
     *,
     by_hand: bool,
@@ -182,19 +182,19 @@ async def _compose(
     return transaction, cancels
 
 
-async def _is_pointless(desk: Desk, intent: TransactionIntent, final: BlockStamp) -> bool:
+async def _is_pointless(desk: Desk, intent: IntentRow, final: BlockStamp) -> bool:
     effect, _found = await effect_of_intent(desk.contracts, desk.chain_id, intent, at=final)
     return effect is not Effect.DUE
 
 
-def _reserved_wei(in_flight: Sequence[TransactionIntent]) -> int:
+def _reserved_wei(in_flight: Sequence[IntentRow]) -> int:
     """The most that what is in flight may still cost: of each nonce, its dearest attempt."""
     return sum(
         max(each.gas_limit * each.max_fee_wei for each in call_attempts(intent)) + intent.value_wei for intent in in_flight
     )
 
 
-def _fees(desk: Desk, attempts: Sequence[TransactionAttempt], purse: Purse) -> Fees | None:
+def _fees(desk: Desk, attempts: Sequence[AttemptRow], purse: Purse) -> Fees | None:
     previous = Fees(
         max(each.max_fee_wei for each in attempts),
         max(each.priority_fee_wei for each in attempts),

@@ -11,16 +11,16 @@ from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.risk_control.record_findings import keep_look
 from paimon.domain.kernel.chain import Address
 from paimon.domain.risk.risk_event import UNTOLD_AFTER, Finding, RiskKind, effect_untold, untold_subject
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
 async def keep_untold(session: WriteSession, wallet: Address, *, now: datetime, block: int) -> None:
     """Open and end the events of this wallet's intents. The caller holds the wallet's lock."""
-    query = select(TransactionIntent).where(
-        TransactionIntent.wallet == wallet,
-        TransactionIntent.closed_at.is_(None),
-        TransactionIntent.untold_since <= now - UNTOLD_AFTER,
+    query = select(IntentRow).where(
+        IntentRow.wallet == wallet,
+        IntentRow.closed_at.is_(None),
+        IntentRow.untold_since <= now - UNTOLD_AFTER,
     )
     found: dict[str, Finding] = {}
     for intent in await session.scalars(query):

@@ -15,10 +15,10 @@ from paimon.application.transactions.intents import register_wallet
 from paimon.application.transactions.store import lock_wallet
 from paimon.domain.kernel.chain import Address
 from paimon.domain.risk.risk_event import RiskKind, low_gas, low_gas_subject
-from paimon.infrastructure.database.models.ops.transaction import Wallet
+from paimon.infrastructure.database.models.ops.transaction import WalletRow
 
 
-def is_look_due(row: Wallet, now: datetime, look_seconds: int) -> bool:
+def is_look_due(row: WalletRow, now: datetime, look_seconds: int) -> bool:
     return row.seen_at is None or row.seen_at + timedelta(seconds=look_seconds) <= now
 
 

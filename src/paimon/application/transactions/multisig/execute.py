@@ -37,8 +37,8 @@ from paimon.domain.transaction.safe_transaction import OwnerSignature, pack_sign
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.safe import SafeContract, execution_call
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -69,7 +69,7 @@ async def execute_ready(desk: SafeDesk, *, keeper: Address) -> None:
 async def _execute(desk: SafeDesk, address: Address, keeper: Address) -> None:
     final, contract = await desk.final_block(), desk.contract(address)
     async with desk.database.write() as session:
-        if (await session.execute(select(Safe.address).where(Safe.address == address))).first() is None:
+        if (await session.execute(select(SafeRow.address).where(SafeRow.address == address))).first() is None:
             return  # not observed yet
         await register_wallet(session, keeper, WALLET_OF[_KIND])
         if await lock_wallet(session, keeper) is None:
@@ -87,8 +87,8 @@ async def _execute(desk: SafeDesk, address: Address, keeper: Address) -> None:
 
 
 async def _wanted(
-    proposals: Sequence[SafeProposal], contract: SafeContract, safe: SafeView, at: BlockStamp, now: datetime
-) -> tuple[SafeProposal, Call] | None:
+    proposals: Sequence[SafeProposalRow], contract: SafeContract, safe: SafeView, at: BlockStamp, now: datetime
+) -> tuple[SafeProposalRow, Call] | None:
     """The one proposal to execute, with its call, of those at the Safe's nonce."""
     ready = [
         each
@@ -104,7 +104,7 @@ async def _wanted(
     return None
 
 
-async def _counting(proposal: SafeProposal, contract: SafeContract, safe: SafeView, at: BlockStamp) -> list[OwnerSignature]:
+async def _counting(proposal: SafeProposalRow, contract: SafeContract, safe: SafeView, at: BlockStamp) -> list[OwnerSignature]:
     """Signatures of present owners; a contract is asked again, for it may have changed its mind."""
     transaction = transaction_of(proposal)
     return [
@@ -114,16 +114,16 @@ async def _counting(proposal: SafeProposal, contract: SafeContract, safe: SafeVi
     ]
 
 
-async def _intents(session: WriteSession, proposals: Sequence[SafeProposal]) -> Sequence[TransactionIntent]:
-    query = select(TransactionIntent).where(
-        TransactionIntent.kind == _KIND,
-        TransactionIntent.request_id.in_([number_of(each.hash) for each in proposals]),
+async def _intents(session: WriteSession, proposals: Sequence[SafeProposalRow]) -> Sequence[IntentRow]:
+    query = select(IntentRow).where(
+        IntentRow.kind == _KIND,
+        IntentRow.request_id.in_([number_of(each.hash) for each in proposals]),
     )
     return (await session.scalars(query)).all()
 
 
 async def _queue(
-    session: WriteSession, wanted: tuple[SafeProposal, Call], earlier: Sequence[TransactionIntent], keeper: Address
+    session: WriteSession, wanted: tuple[SafeProposalRow, Call], earlier: Sequence[IntentRow], keeper: Address
 ) -> None:
     proposal, call = wanted
     tried = [each for each in earlier if each.request_id == number_of(proposal.hash)]

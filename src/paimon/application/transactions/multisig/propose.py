@@ -20,7 +20,7 @@ from paimon.domain.transaction.safe_proposal import ProposalClosed
 from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, hash_card, rejection_at
 from paimon.errors import Conflict, Unavailable
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -102,22 +102,22 @@ async def propose_rejection(hash_: Hash32, desk: SafeDesk, *, proposed_by: Addre
         return await _insert(session, desk, safe, transaction, command, final)
 
 
-async def _with_key(session: WriteSession, key: str) -> SafeProposal | None:
-    return (await session.scalars(select(SafeProposal).where(SafeProposal.idempotency_key == key))).one_or_none()
+async def _with_key(session: WriteSession, key: str) -> SafeProposalRow | None:
+    return (await session.scalars(select(SafeProposalRow).where(SafeProposalRow.idempotency_key == key))).one_or_none()
 
 
 async def _insert(
-    session: WriteSession, desk: SafeDesk, safe: Safe, transaction: SafeTransaction, command: ProposeCalls, at: BlockStamp
+    session: WriteSession, desk: SafeDesk, safe: SafeRow, transaction: SafeTransaction, command: ProposeCalls, at: BlockStamp
 ) -> Hash32:
     contract = desk.contract(Address(safe.address))
     hash_ = hash_card(transaction, contract.scope).transaction
     if (theirs := await contract.transaction_hash(transaction, at=at)) != hash_:
         raise HashMismatch(f"the Safe {checksum(safe.address)} computes {hex0x(theirs)}, this house {hex0x(hash_)}")
-    if await session.get(SafeProposal, hash_) is not None:
+    if await session.get(SafeProposalRow, hash_) is not None:
         raise ProposalConflict(f"the same calls are proposed at nonce {transaction.nonce} already: {hex0x(hash_)}")
     now = await database_now(session)
     session.add(
-        SafeProposal(
+        SafeProposalRow(
             hash=hash_,
             safe=safe.address,
             nonce=transaction.nonce,

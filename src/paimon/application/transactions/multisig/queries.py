@@ -25,8 +25,8 @@ from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.domain.transaction.safe_proposal import ProposalStatus, SafeView, Tally, status_of
 from paimon.domain.transaction.safe_transaction import HashCard, SafeName, hash_card, typed_data
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 
@@ -34,7 +34,7 @@ from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 class ProposalState:
     """A proposal as it stands: by its Safe's present owners, the clock, and what the chain did at its nonce."""
 
-    row: SafeProposal
+    row: SafeProposalRow
     safe_name: SafeName
     safe_nonce: int
     status: ProposalStatus
@@ -51,7 +51,7 @@ class ProposalFile:
     state: ProposalState
     card: HashCard
     document: dict[str, Any] | None
-    intents: Sequence[TransactionIntent]
+    intents: Sequence[IntentRow]
 
     @property
     def executed_outside(self) -> bool:
@@ -60,9 +60,9 @@ class ProposalFile:
         return self.state.row.executed_tx is not None and self.state.row.executed_tx not in ours
 
 
-async def list_safes(session: AsyncSession, desk: SafeDesk) -> Sequence[Safe]:
+async def list_safes(session: AsyncSession, desk: SafeDesk) -> Sequence[SafeRow]:
     """The settings' Safes that were observed."""
-    query = select(Safe).where(Safe.address.in_(desk.safes.values())).order_by(Safe.name.desc())
+    query = select(SafeRow).where(SafeRow.address.in_(desk.safes.values())).order_by(SafeRow.name.desc())
     return (await session.scalars(query)).all()
 
 
@@ -72,16 +72,16 @@ async def list_proposals(
     """Proposals by nonce, latest first, so that those that compete for one stand together."""
     wanted: list[ColumnElement[bool]] = []
     if safe is not None:
-        wanted.append(Safe.name == safe)
+        wanted.append(SafeRow.name == safe)
     if is_open is not None:
-        wanted.append(SafeProposal.outcome.is_(None) if is_open else SafeProposal.outcome.is_not(None))
+        wanted.append(SafeProposalRow.outcome.is_(None) if is_open else SafeProposalRow.outcome.is_not(None))
     query = (
-        select(SafeProposal)
-        .join(Safe, Safe.address == SafeProposal.safe)
+        select(SafeProposalRow)
+        .join(SafeRow, SafeRow.address == SafeProposalRow.safe)
         .where(*wanted)
-        .order_by(Safe.name.desc(), SafeProposal.nonce.desc(), SafeProposal.created_at.desc(), SafeProposal.hash)
+        .order_by(SafeRow.name.desc(), SafeProposalRow.nonce.desc(), SafeProposalRow.created_at.desc(), SafeProposalRow.hash)
     )
-    found: Page[SafeProposal] = await fetch_page(session, with_signatures(query), page, lambda row: row)
+    found: Page[SafeProposalRow] = await fetch_page(session, with_signatures(query), page, lambda row: row)
     return Page(await states_of(session, found.items, desk), found.total, found.request)
 
 
@@ -99,10 +99,12 @@ async def get_proposal_file(session: AsyncSession, hash_: Hash32, desk: SafeDesk
     )
 
 
-async def states_of(session: AsyncSession, rows: Sequence[SafeProposal], desk: SafeDesk) -> list[ProposalState]:
+async def states_of(session: AsyncSession, rows: Sequence[SafeProposalRow], desk: SafeDesk) -> list[ProposalState]:
     """How these proposals, loaded with their signatures, stand."""
     now = await database_now(session)
-    safes = {each.address: each for each in await session.scalars(select(Safe).where(Safe.address.in_({r.safe for r in rows})))}
+    safes = {
+        each.address: each for each in await session.scalars(select(SafeRow).where(SafeRow.address.in_({r.safe for r in rows})))
+    }
     rivals = await competitors(session, rows)
     executing = await _executing(session, rows)
     return [
@@ -111,19 +113,19 @@ async def states_of(session: AsyncSession, rows: Sequence[SafeProposal], desk: S
     ]
 
 
-async def _executing(session: AsyncSession, rows: Sequence[SafeProposal]) -> frozenset[Hash32]:
+async def _executing(session: AsyncSession, rows: Sequence[SafeProposalRow]) -> frozenset[Hash32]:
     """Those of them that a transaction of ours is to execute."""
     numbers = {number_of(each.hash): each.hash for each in rows}
-    query = select(TransactionIntent.request_id).where(
-        TransactionIntent.kind == IntentKind.EXECUTE_SAFE,
-        TransactionIntent.closed_at.is_(None),
-        TransactionIntent.request_id.in_(numbers),
+    query = select(IntentRow.request_id).where(
+        IntentRow.kind == IntentKind.EXECUTE_SAFE,
+        IntentRow.closed_at.is_(None),
+        IntentRow.request_id.in_(numbers),
     )
     return frozenset(numbers[each] for each in await session.scalars(query))
 
 
 def _state(
-    row: SafeProposal, safe: Safe, rivals: Sequence[Hash32], desk: SafeDesk, now: datetime, *, is_executing: bool
+    row: SafeProposalRow, safe: SafeRow, rivals: Sequence[Hash32], desk: SafeDesk, now: datetime, *, is_executing: bool
 ) -> ProposalState:
     view: SafeView = view_of(safe)
     counted = tally_of(row, view)

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import func, update
 
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.infrastructure.database.models.ops.multisig import Safe
+from paimon.infrastructure.database.models.ops.multisig import SafeRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.text import storable
 
@@ -25,15 +25,17 @@ class Stage(StrEnum):
 async def note_interruption(database: Database, safe: Address, stage: Stage, why: str) -> None:
     """This stage did not come through. A Safe that was never seen has no row to show it on."""
     words = storable(f"{stage}: {why}")
-    since = func.coalesce(Safe.interrupted_since, func.now())
+    since = func.coalesce(SafeRow.interrupted_since, func.now())
     async with database.write() as session:
-        await session.execute(update(Safe).where(Safe.address == safe).values(interrupted_since=since, interrupted_by=words))
+        await session.execute(
+            update(SafeRow).where(SafeRow.address == safe).values(interrupted_since=since, interrupted_by=words)
+        )
 
 
 async def end_interruption(database: Database, safe: Address, stage: Stage) -> None:
     """This stage came through."""
-    ended = update(Safe).where(Safe.address == safe, Safe.interrupted_by.startswith(f"{stage}: "))
+    ended = update(SafeRow).where(SafeRow.address == safe, SafeRow.interrupted_by.startswith(f"{stage}: "))
     async with database.write() as session:
-        found = await session.execute(ended.values(interrupted_since=None, interrupted_by=None).returning(Safe.name))
+        found = await session.execute(ended.values(interrupted_since=None, interrupted_by=None).returning(SafeRow.name))
         if found.scalar() is not None:
             log.info("safe.goes_on", safe=checksum(safe), stage=stage.value)

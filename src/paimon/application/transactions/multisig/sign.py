@@ -29,7 +29,7 @@ from paimon.domain.user.roles import Permission, User
 from paimon.errors import Forbidden
 from paimon.infrastructure.blockchain.safe import SafeContract
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import SafeProposal, SafeSignature
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeSignatureRow
 from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ async def sign_proposal(command: SignProposal, desk: SafeDesk) -> None:
         if (refusal := await contract.refusal_of(transaction_of(proposal), consent, at=final)) is not None:
             raise SignatureRefused(f"the Safe does not count this signature as {checksum(command.owner)}'s: {refusal}")
         await session.merge(
-            SafeSignature(
+            SafeSignatureRow(
                 proposal=proposal.hash,
                 owner=consent.owner,
                 signature=consent.signature,
@@ -114,7 +114,7 @@ def _parse(text: str) -> bytes:
     return signature
 
 
-async def _require_unsigned(proposal: SafeProposal, owner: Address, contract: SafeContract, at: BlockStamp) -> None:
+async def _require_unsigned(proposal: SafeProposalRow, owner: Address, contract: SafeContract, at: BlockStamp) -> None:
     """An owner signs once. What a contract no longer stands by counts for nothing, and may be given anew."""
     earlier = next((each for each in signatures_of(proposal) if each.owner == owner), None)
     if earlier is not None and await contract.refusal_of(transaction_of(proposal), earlier, at=at) is None:
@@ -122,7 +122,7 @@ async def _require_unsigned(proposal: SafeProposal, owner: Address, contract: Sa
 
 
 async def _consent(
-    proposal: SafeProposal, owner: Address, signature: bytes, contract: SafeContract, at: BlockStamp
+    proposal: SafeProposalRow, owner: Address, signature: bytes, contract: SafeContract, at: BlockStamp
 ) -> OwnerSignature:
     document = typed_data(transaction_of(proposal), contract.scope)
     if _recovers_to(owner, document, signature):

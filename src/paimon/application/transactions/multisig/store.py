@@ -16,7 +16,7 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_proposal import SafeView, Tally, tally
 from paimon.domain.transaction.safe_transaction import Operation, OwnerSignature, SafeTransaction
 from paimon.errors import NotFound
-from paimon.infrastructure.database.models.ops.multisig import Safe, SafeProposal
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
@@ -24,58 +24,58 @@ class ProposalNotFound(NotFound):
     """No proposal has this hash."""
 
 
-def view_of(row: Safe) -> SafeView:
+def view_of(row: SafeRow) -> SafeView:
     return SafeView(tuple(Address(each) for each in row.owners), row.threshold, row.nonce)
 
 
-def transaction_of(row: SafeProposal) -> SafeTransaction:
+def transaction_of(row: SafeProposalRow) -> SafeTransaction:
     call = Call(Address(row.to_address), row.data, RawAmount(row.value_wei))
     return SafeTransaction(call, Operation(row.operation), row.nonce)
 
 
-def signatures_of(row: SafeProposal) -> list[OwnerSignature]:
+def signatures_of(row: SafeProposalRow) -> list[OwnerSignature]:
     return [OwnerSignature(Address(each.owner), each.signature, each.by_contract) for each in row.signatures]
 
 
-def tally_of(row: SafeProposal, safe: SafeView) -> Tally:
+def tally_of(row: SafeProposalRow, safe: SafeView) -> Tally:
     return tally((Address(each.owner) for each in row.signatures), safe)
 
 
-def with_signatures(query: Select[SafeProposal]) -> Select[SafeProposal]:
-    return query.options(selectinload(SafeProposal.signatures))
+def with_signatures(query: Select[SafeProposalRow]) -> Select[SafeProposalRow]:
+    return query.options(selectinload(SafeProposalRow.signatures))
 
 
-async def lock_safe(session: WriteSession, address: Address) -> Safe:
+async def lock_safe(session: WriteSession, address: Address) -> SafeRow:
     """The Safe's row, ours until the transaction ends; it is there once the Safe was observed."""
-    query = select(Safe).where(Safe.address == address).with_for_update().execution_options(populate_existing=True)
+    query = select(SafeRow).where(SafeRow.address == address).with_for_update().execution_options(populate_existing=True)
     return (await session.scalars(query)).one()
 
 
-async def find_proposal(session: AsyncSession, hash_: Hash32) -> SafeProposal | None:
-    query = with_signatures(select(SafeProposal).where(SafeProposal.hash == hash_))
+async def find_proposal(session: AsyncSession, hash_: Hash32) -> SafeProposalRow | None:
+    query = with_signatures(select(SafeProposalRow).where(SafeProposalRow.hash == hash_))
     return (await session.scalars(query.execution_options(populate_existing=True))).one_or_none()
 
 
-async def get_proposal(session: AsyncSession, hash_: Hash32) -> SafeProposal:
+async def get_proposal(session: AsyncSession, hash_: Hash32) -> SafeProposalRow:
     """Raises ProposalNotFound."""
     if (found := await find_proposal(session, hash_)) is None:
         raise ProposalNotFound(f"there is no proposal 0x{hash_.hex()}")
     return found
 
 
-async def list_open(session: AsyncSession, safe: Address) -> list[SafeProposal]:
+async def list_open(session: AsyncSession, safe: Address) -> list[SafeProposalRow]:
     """What the chain has not ended, in the order it can be executed in."""
-    query = with_signatures(select(SafeProposal).where(SafeProposal.safe == safe, SafeProposal.outcome.is_(None)))
-    return list(await session.scalars(query.order_by(SafeProposal.nonce, SafeProposal.created_at)))
+    query = with_signatures(select(SafeProposalRow).where(SafeProposalRow.safe == safe, SafeProposalRow.outcome.is_(None)))
+    return list(await session.scalars(query.order_by(SafeProposalRow.nonce, SafeProposalRow.created_at)))
 
 
-async def competitors(session: AsyncSession, proposals: Iterable[SafeProposal]) -> dict[tuple[bytes, int], list[Hash32]]:
+async def competitors(session: AsyncSession, proposals: Iterable[SafeProposalRow]) -> dict[tuple[bytes, int], list[Hash32]]:
     """The hashes proposed at each of these proposals' nonces, oldest first."""
     rows = list(proposals)
     query = (
-        select(SafeProposal.safe, SafeProposal.nonce, SafeProposal.hash)
-        .where(SafeProposal.safe.in_({each.safe for each in rows}), SafeProposal.nonce.in_({each.nonce for each in rows}))
-        .order_by(SafeProposal.created_at, SafeProposal.hash)
+        select(SafeProposalRow.safe, SafeProposalRow.nonce, SafeProposalRow.hash)
+        .where(SafeProposalRow.safe.in_({each.safe for each in rows}), SafeProposalRow.nonce.in_({each.nonce for each in rows}))
+        .order_by(SafeProposalRow.created_at, SafeProposalRow.hash)
     )
     found: dict[tuple[bytes, int], list[Hash32]] = {}
     for safe, nonce, hash_ in await session.execute(query):

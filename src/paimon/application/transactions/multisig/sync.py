@@ -21,7 +21,7 @@ from paimon.domain.transaction.safe_transaction import hash_card, rejection_at
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import Safe
+from paimon.infrastructure.database.models.ops.multisig import SafeRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ async def observe(desk: SafeDesk, address: Address) -> BlockStamp:
     contract, final = desk.contract(address), await desk.final_block()
     view = await contract.view(at=final)
     async with desk.database.write() as session:
-        row = (await session.scalars(select(Safe).where(Safe.address == address))).one_or_none()
+        row = (await session.scalars(select(SafeRow).where(SafeRow.address == address))).one_or_none()
         if row is None:
             await _first_seen(session, desk, address, view, final)
             return final
@@ -67,7 +67,7 @@ async def observe(desk: SafeDesk, address: Address) -> BlockStamp:
 
 
 async def _first_seen(session: WriteSession, desk: SafeDesk, address: Address, view: SafeView, at: BlockStamp) -> None:
-    statement = insert(Safe).values(
+    statement = insert(SafeRow).values(
         address=address,
         name=desk.name(address),
         owners=list(view.owners),
@@ -77,7 +77,7 @@ async def _first_seen(session: WriteSession, desk: SafeDesk, address: Address, v
         seen_block=at.number,
         seen_hash=at.hash,
     )
-    await session.execute(statement.on_conflict_do_nothing(index_elements=[Safe.address]))
+    await session.execute(statement.on_conflict_do_nothing(index_elements=[SafeRow.address]))
     log.info("safe.first_seen", safe=checksum(address), name=desk.name(address), nonce=view.nonce)
 
 
@@ -94,7 +94,7 @@ async def _executed(
 
 
 async def _record(
-    session: WriteSession, desk: SafeDesk, row: Safe, view: SafeView, at: BlockStamp, executed: dict[int, Execution]
+    session: WriteSession, desk: SafeDesk, row: SafeRow, view: SafeView, at: BlockStamp, executed: dict[int, Execution]
 ) -> None:
     now, safe = await database_now(session), Address(row.address)
     if set(row.owners) != set(view.owners) or row.threshold != view.threshold:

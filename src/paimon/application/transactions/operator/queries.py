@@ -12,8 +12,8 @@ from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.errors import NotFound
-from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 
@@ -35,33 +35,33 @@ class IntentFilter:
     is_open: bool | None = None
 
 
-async def list_intents(session: AsyncSession, page: PageRequest, wanted: IntentFilter) -> Page[TransactionIntent]:
+async def list_intents(session: AsyncSession, page: PageRequest, wanted: IntentFilter) -> Page[IntentRow]:
     """Intents with their attempts, latest first."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.status is not None:
-        conditions.append(TransactionIntent.status == wanted.status)
+        conditions.append(IntentRow.status == wanted.status)
     if wanted.kind is not None:
-        conditions.append(TransactionIntent.kind == wanted.kind)
+        conditions.append(IntentRow.kind == wanted.kind)
     if wanted.wallet is not None:
-        conditions.append(TransactionIntent.wallet == wanted.wallet)
+        conditions.append(IntentRow.wallet == wanted.wallet)
     if wanted.is_open is not None:
-        conditions.append(TransactionIntent.closed_at.is_(None) == wanted.is_open)
+        conditions.append(IntentRow.closed_at.is_(None) == wanted.is_open)
     query = (
-        select(TransactionIntent)
+        select(IntentRow)
         .where(*conditions)
-        .options(selectinload(TransactionIntent.attempts))
-        .order_by(TransactionIntent.created_at.desc(), TransactionIntent.id.desc())
+        .options(selectinload(IntentRow.attempts))
+        .order_by(IntentRow.created_at.desc(), IntentRow.id.desc())
     )
 
-    def whole(intent: TransactionIntent) -> TransactionIntent:
+    def whole(intent: IntentRow) -> IntentRow:
         return intent
 
     return await fetch_page(session, query, page, whole)
 
 
-async def get_intent(session: AsyncSession, intent_id: UUID) -> TransactionIntent:
+async def get_intent(session: AsyncSession, intent_id: UUID) -> IntentRow:
     """Raises IntentNotFound."""
-    query = select(TransactionIntent).where(TransactionIntent.id == intent_id).options(selectinload(TransactionIntent.attempts))
+    query = select(IntentRow).where(IntentRow.id == intent_id).options(selectinload(IntentRow.attempts))
     intent = (await session.scalars(query)).one_or_none()
     if intent is None:
         raise IntentNotFound(f"there is no intent {intent_id}")
@@ -76,10 +76,14 @@ async def get_wallet(session: AsyncSession, address: Address) -> WalletView:
     return found
 
 
-async def deeds_about(session: AsyncSession, target: UUID | Address) -> Sequence[DeskDeed]:
+async def deeds_about(session: AsyncSession, target: UUID | Address) -> Sequence[OperatorActionRow]:
     """What people told the desk about an intent, or about a wallet's trouble, oldest first."""
     if isinstance(target, UUID):
-        wanted = DeskDeed.intent_id == target
+        wanted = OperatorActionRow.intent_id == target
     else:
-        wanted = (DeskDeed.wallet == target) & DeskDeed.intent_id.is_(None)
-    return (await session.scalars(select(DeskDeed).where(wanted).order_by(DeskDeed.asked_at, DeskDeed.nonce))).all()
+        wanted = (OperatorActionRow.wallet == target) & OperatorActionRow.intent_id.is_(None)
+    return (
+        await session.scalars(
+            select(OperatorActionRow).where(wanted).order_by(OperatorActionRow.asked_at, OperatorActionRow.nonce)
+        )
+    ).all()

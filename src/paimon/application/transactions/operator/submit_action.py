@@ -25,7 +25,7 @@ from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
 from paimon.domain.transaction.operator_action import DeedKind, DeedNotPossible, Subject, deed_document, why_not
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
@@ -47,7 +47,7 @@ class AskDeed:
     signature: str
 
 
-async def ask_deed(command: AskDeed, *, database: Database, scope: VoteScope, ttl_seconds_max: int) -> DeskDeed:
+async def ask_deed(command: AskDeed, *, database: Database, scope: VoteScope, ttl_seconds_max: int) -> OperatorActionRow:
     """The wish as it was written down.
 
     Raises:
@@ -58,7 +58,7 @@ async def ask_deed(command: AskDeed, *, database: Database, scope: VoteScope, tt
         subject, reason = await judge(session, command.kind, command.target)
         signature = parse_signature(command.signature)
         require_acceptable(command.expires_at, now=await database_now(session), ttl_seconds_max=ttl_seconds_max)
-        if await session.get(DeskDeed, command.nonce) is not None:
+        if await session.get(OperatorActionRow, command.nonce) is not None:
             raise NonceUsed("this nonce was used before; a signature counts once")
         document = deed_document(
             command.kind, subject, command.reason, nonce=command.nonce, expires_at=command.expires_at, scope=scope
@@ -88,10 +88,10 @@ async def judge(session: AsyncSession, kind: DeedKind, target: UUID | Address) -
 
 async def _insert(
     session: WriteSession, command: AskDeed, subject: Subject, *, document: dict[str, object], signature: bytes
-) -> DeskDeed:
+) -> OperatorActionRow:
     # Whoever asks the same at the same moment waits here for the other's commit, and then finds a wish or a nonce in the way.
     inserted = await session.execute(
-        insert(DeskDeed)
+        insert(OperatorActionRow)
         .values(
             nonce=command.nonce,
             kind=command.kind,
@@ -105,8 +105,8 @@ async def _insert(
             expires_at=command.expires_at,
         )
         .on_conflict_do_nothing()
-        .returning(DeskDeed.nonce)
+        .returning(OperatorActionRow.nonce)
     )
     if inserted.scalar_one_or_none() is None:
         raise DeedNotPossible("another wish about the same waits to be carried out; see what becomes of it first")
-    return (await session.scalars(select(DeskDeed).where(DeskDeed.nonce == command.nonce))).one()
+    return (await session.scalars(select(OperatorActionRow).where(OperatorActionRow.nonce == command.nonce))).one()

@@ -4,13 +4,13 @@ from sqlalchemy import select
 
 from paimon.application.common.idempotency import PayloadConflict
 from paimon.domain.kernel.chain import Hash32
-from paimon.infrastructure.database.models.ops.plan import Plan
+from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 
-async def find_known(session: ReadSession | WriteSession, key: str, digest: Hash32) -> Plan | None:
+async def find_known(session: ReadSession | WriteSession, key: str, digest: Hash32) -> PlanRow | None:
     """The plan that has the key already. Raises PayloadConflict for one of other calls."""
-    known = (await session.scalars(select(Plan).where(Plan.idempotency_key == key))).one_or_none()
+    known = (await session.scalars(select(PlanRow).where(PlanRow.idempotency_key == key))).one_or_none()
     if known is not None and known.payload_hash != digest:
         raise PayloadConflict(f"plan {key!r} exists with other calls or another name: one key stands for one plan")
     return known

@@ -17,9 +17,9 @@ from paimon.domain.transaction.plan import PlanState, state_of_intents, state_of
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.errors import NotFound
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import SafeProposal
-from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
+from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 
@@ -40,7 +40,7 @@ class PlanFilter:
 class PlanFile:
     """A plan with its calls and their intents, as it stands."""
 
-    row: Plan
+    row: PlanRow
     state: PlanState
 
 
@@ -48,15 +48,15 @@ async def list_plans(session: AsyncSession, page: PageRequest, desk: SafeDesk, w
     """Plans, latest first."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.wallet is not None:
-        conditions.append(Plan.wallet == wanted.wallet)
+        conditions.append(PlanRow.wallet == wanted.wallet)
     if wanted.plan is not None:
-        conditions.append(Plan.name == wanted.plan)
+        conditions.append(PlanRow.name == wanted.plan)
     if wanted.is_open is not None:
         is_open = await _is_open(session)
         conditions.append(is_open if wanted.is_open else ~is_open)
-    query = _whole().where(*conditions).order_by(Plan.created_at.desc(), Plan.id.desc())
+    query = _whole().where(*conditions).order_by(PlanRow.created_at.desc(), PlanRow.id.desc())
 
-    def row(plan: Plan) -> Plan:
+    def row(plan: PlanRow) -> PlanRow:
         return plan
 
     found = await fetch_page(session, query, page, row)
@@ -65,37 +65,37 @@ async def list_plans(session: AsyncSession, page: PageRequest, desk: SafeDesk, w
 
 async def get_plan(session: AsyncSession, plan_id: UUID, desk: SafeDesk) -> PlanFile:
     """Raises PlanNotFound."""
-    row = (await session.scalars(_whole().where(Plan.id == plan_id))).one_or_none()
+    row = (await session.scalars(_whole().where(PlanRow.id == plan_id))).one_or_none()
     if row is None:
         raise PlanNotFound(f"there is no plan {plan_id}")
     (file,) = await _files(session, [row], desk)
     return file
 
 
-def _whole() -> Select[Plan]:
-    intents = selectinload(Plan.calls).selectinload(PlanCall.intent).selectinload(TransactionIntent.attempts)
-    return select(Plan).options(intents)
+def _whole() -> Select[PlanRow]:
+    intents = selectinload(PlanRow.calls).selectinload(PlanCallRow.intent).selectinload(IntentRow.attempts)
+    return select(PlanRow).options(intents)
 
 
 async def _is_open(session: AsyncSession) -> ColumnElement[bool]:
     """The same as the state says, for the database to select by."""
     now, executing = await database_now(session), await list_executing(session)
     of_key = exists().where(
-        PlanCall.plan_id == Plan.id, PlanCall.intent_id == TransactionIntent.id, TransactionIntent.closed_at.is_(None)
+        PlanCallRow.plan_id == PlanRow.id, PlanCallRow.intent_id == IntentRow.id, IntentRow.closed_at.is_(None)
     )
-    in_time = or_(SafeProposal.expires_at > now, SafeProposal.hash.in_(executing))
-    of_safe = exists().where(and_(SafeProposal.hash == Plan.proposal, SafeProposal.outcome.is_(None), in_time))
+    in_time = or_(SafeProposalRow.expires_at > now, SafeProposalRow.hash.in_(executing))
+    of_safe = exists().where(and_(SafeProposalRow.hash == PlanRow.proposal, SafeProposalRow.outcome.is_(None), in_time))
     return or_(of_key, of_safe)
 
 
-async def _files(session: AsyncSession, rows: Sequence[Plan], desk: SafeDesk) -> list[PlanFile]:
+async def _files(session: AsyncSession, rows: Sequence[PlanRow], desk: SafeDesk) -> list[PlanFile]:
     hashes = [each.proposal for each in rows if each.proposal is not None]
-    proposals = list(await session.scalars(with_signatures(select(SafeProposal).where(SafeProposal.hash.in_(hashes)))))
+    proposals = list(await session.scalars(with_signatures(select(SafeProposalRow).where(SafeProposalRow.hash.in_(hashes)))))
     states = {Hash32(each.row.hash): state_of_proposal(each.status) for each in await states_of(session, proposals, desk)}
     return [PlanFile(each, _state(each, states)) for each in rows]
 
 
-def _state(row: Plan, proposals: dict[Hash32, PlanState]) -> PlanState:
+def _state(row: PlanRow, proposals: dict[Hash32, PlanState]) -> PlanState:
     if row.proposal is not None:
         return proposals[Hash32(row.proposal)]
     return state_of_intents([each.intent.status for each in row.calls if each.intent is not None])

@@ -23,9 +23,9 @@ from paimon.domain.transaction.wallet_selection import Candidate, Choice, Planne
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.blockchain.movements import amounts_of
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import SafeProposal
-from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
+from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 _LOCK: Final = 0x5061696D_706C616E  # "Paimplan"
@@ -78,28 +78,28 @@ async def weigh(session: AsyncSession, desk: PlanDesk, plan: str, valued: Valued
             wallet=each,
             is_there=desk.address(each) is not None,
             limit=desk.limits[each].in_units(valued.decimals) if each in desk.limits else None,
-            moved_today=await _sum(session, Plan.wallet == each, now=now, since=now - ROLLING_DAY),
+            moved_today=await _sum(session, PlanRow.wallet == each, now=now, since=now - ROLLING_DAY),
         )
         for each in PlanWallet
     ]
-    return choose(valued.planned, candidates, plan_before=await _sum(session, Plan.name == plan, now=now, since=None))
+    return choose(valued.planned, candidates, plan_before=await _sum(session, PlanRow.name == plan, now=now, since=None))
 
 
 async def _sum(session: AsyncSession, which: ColumnElement[bool], *, now: datetime, since: datetime | None) -> RawAmount:
     """What these plans have moved since then (ever, without), or still may."""
-    intent, proposal = TransactionIntent, SafeProposal
+    intent, proposal = IntentRow, SafeProposalRow
     sent = and_(intent.status.in_(_MOVED), intent.closed_at > since) if since else intent.status.in_(_MOVED)
     of_key = (
-        select(func.coalesce(func.sum(PlanCall.amount), 0))
-        .join(Plan, Plan.id == PlanCall.plan_id)
-        .join(intent, intent.id == PlanCall.intent_id)
+        select(func.coalesce(func.sum(PlanCallRow.amount), 0))
+        .join(PlanRow, PlanRow.id == PlanCallRow.plan_id)
+        .join(intent, intent.id == PlanCallRow.intent_id)
         .where(which, or_(intent.closed_at.is_(None), sent))
     )
     is_executing = proposal.hash.in_(await list_executing(session))
     executed = proposal.outcome == Outcome.EXECUTED
     of_safe = (
-        select(func.coalesce(func.sum(Plan.amount), 0))
-        .join(proposal, proposal.hash == Plan.proposal)
+        select(func.coalesce(func.sum(PlanRow.amount), 0))
+        .join(proposal, proposal.hash == PlanRow.proposal)
         .where(
             which,
             or_(
@@ -114,6 +114,6 @@ async def _sum(session: AsyncSession, which: ColumnElement[bool], *, now: dateti
 
 async def list_executing(session: AsyncSession) -> list[bytes]:
     """Hashes of the proposals that a transaction of ours is to execute."""
-    kind = TransactionIntent.kind == IntentKind.EXECUTE_SAFE
-    found = await session.scalars(select(TransactionIntent.request_id).where(kind, TransactionIntent.closed_at.is_(None)))
+    kind = IntentRow.kind == IntentKind.EXECUTE_SAFE
+    found = await session.scalars(select(IntentRow.request_id).where(kind, IntentRow.closed_at.is_(None)))
     return [each.to_bytes(32, "big") for each in found]

@@ -37,7 +37,7 @@ from paimon.domain.transaction.wallet_selection import Choice, PlanWallet, group
 from paimon.domain.user.roles import Permission, User
 from paimon.errors import Conflict
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.plan import Plan, PlanCall
+from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 
@@ -77,7 +77,7 @@ class _Signed:
     signature: bytes
 
 
-async def submit_plan(wanted: WantedPlan, consent: Consent | None, desk: PlanDesk) -> Plan:
+async def submit_plan(wanted: WantedPlan, consent: Consent | None, desk: PlanDesk) -> PlanRow:
     """The plan as it was written down, or the one of the same key that is there. Without a consent it is this house's own.
 
     Raises:
@@ -101,7 +101,7 @@ async def submit_plan(wanted: WantedPlan, consent: Consent | None, desk: PlanDes
             await _require_unused(session, signed.consent.nonce)
         choice = await weigh(session, desk, wanted.plan, valued)
         _require_as_expected(choice, expected, consent, valued.decimals)
-        plan = Plan(
+        plan = PlanRow(
             id=uuid4(),
             idempotency_key=wanted.key,
             payload_hash=digest,
@@ -161,7 +161,7 @@ async def _look(desk: PlanDesk, wallet: PlanWallet, valued: Valued) -> BlockStam
 
 
 async def _require_unused(session: WriteSession, nonce: Hash32) -> None:
-    if (await session.execute(select(Plan.id).where(Plan.nonce == nonce))).first() is not None:
+    if (await session.execute(select(PlanRow.id).where(PlanRow.nonce == nonce))).first() is not None:
         raise NonceUsed("this nonce was used before; a signature counts once")
 
 
@@ -196,7 +196,7 @@ def _kept(signed: _Signed | None) -> dict[str, Any]:
     }
 
 
-async def _set_out(session: WriteSession, desk: PlanDesk, plan: Plan, valued: Valued, seen: BlockStamp) -> None:
+async def _set_out(session: WriteSession, desk: PlanDesk, plan: PlanRow, valued: Valued, seen: BlockStamp) -> None:
     """The plan's row with what carries it out."""
     if plan.wallet is not PlanWallet.HOT:
         calls = tuple(each.step.call for each in valued.calls)
@@ -211,7 +211,7 @@ async def _set_out(session: WriteSession, desk: PlanDesk, plan: Plan, valued: Va
     session.add(plan)
     await session.flush()
     for place, (call, planned) in enumerate(zip(valued.calls, valued.planned, strict=True)):
-        row = PlanCall(
+        row = PlanCallRow(
             plan_id=plan.id,
             place=place,
             contract=call.contract,
@@ -226,7 +226,7 @@ async def _set_out(session: WriteSession, desk: PlanDesk, plan: Plan, valued: Va
         session.add(row)
 
 
-async def _queue(session: WriteSession, desk: PlanDesk, plan: Plan, place: int, call: Call) -> UUID:
+async def _queue(session: WriteSession, desk: PlanDesk, plan: PlanRow, place: int, call: Call) -> UUID:
     assert desk.hot is not None  # noqa: S101 — a wallet that is not there is never chosen
     now = await database_now(session)
     intent = await queue_intent(

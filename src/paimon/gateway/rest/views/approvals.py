@@ -11,7 +11,7 @@ from paimon.domain.kernel.chain import hex0x
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.validation_words import ONE_LINE
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecord
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
 
 _SECONDS_DIGITS_MAX = 10
 
@@ -99,7 +99,7 @@ class VoteView(ApiModel):
     signature: str
 
     @classmethod
-    def of(cls, record: ApprovalRecord) -> Self:
+    def of(cls, record: ApprovalRecordRow) -> Self:
         return cls(
             voter=record.voter,
             verdict=record.verdict,

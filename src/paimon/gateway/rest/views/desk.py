@@ -14,8 +14,8 @@ from paimon.domain.transaction.operator_action import DeedKind, DeedState
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import Reason, UnixSeconds
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.infrastructure.database.models.ops.operator_action import DeskDeed
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 
 
 class ChainSightView(ApiModel):
@@ -111,7 +111,7 @@ class DeedView(ApiModel):
     signature: str
 
     @classmethod
-    def of(cls, deed: DeskDeed) -> Self:
+    def of(cls, deed: OperatorActionRow) -> Self:
         return cls(
             kind=deed.kind,
             wallet=deed.wallet,
@@ -140,7 +140,7 @@ class IntentFileView(IntentView):
     signing: Signing
 
     @classmethod
-    def of_file(cls, intent: TransactionIntent, deeds: Sequence[DeskDeed], signing: Signing) -> Self:
+    def of_file(cls, intent: IntentRow, deeds: Sequence[OperatorActionRow], signing: Signing) -> Self:
         return cls(
             **IntentView.of(intent).model_dump(by_alias=False),
             expires_at=intent.expires_at,
@@ -157,7 +157,7 @@ class WalletFileView(SendingWalletView):
 
     @classmethod
     def of_file(
-        cls, wallet: WalletView, deeds: Sequence[DeskDeed], signing: Signing, *, low_balance_wei: int, now: datetime
+        cls, wallet: WalletView, deeds: Sequence[OperatorActionRow], signing: Signing, *, low_balance_wei: int, now: datetime
     ) -> Self:
         shown = _fields(wallet, low_balance_wei=low_balance_wei, now=now)
         return cls(**shown, deeds=[DeedView.of(each) for each in deeds], signing=signing)

@@ -14,7 +14,7 @@ from paimon.domain.transaction.safe_transaction import HashCard, Operation, Safe
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.desk import InterruptionView
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.infrastructure.database.models.ops.multisig import Safe
+from paimon.infrastructure.database.models.ops.multisig import SafeRow
 
 
 class SafeView(ApiModel):
@@ -31,7 +31,7 @@ class SafeView(ApiModel):
     interrupted: InterruptionView | None = Field(description="passes by itself when the node answers again")
 
     @classmethod
-    def of(cls, row: Safe) -> Self:
+    def of(cls, row: SafeRow) -> Self:
         return cls(
             name=row.name,
             address=row.address,

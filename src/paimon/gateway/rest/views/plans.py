@@ -20,7 +20,7 @@ from paimon.gateway.rest.envelope import StampView
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import UnixSeconds
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.infrastructure.database.models.ops.plan import Plan
+from paimon.infrastructure.database.models.ops.plan import PlanRow
 
 
 class CallBody(ApiModel):
@@ -182,7 +182,7 @@ class PlanFileView(PlanView):
 
 
 def _fields(file: PlanFile) -> dict[str, Any]:
-    row: Plan = file.row
+    row: PlanRow = file.row
     return {
         "id": row.id,
         "key": row.idempotency_key,

@@ -12,8 +12,8 @@ from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyState
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import Reason, UnixSeconds
 from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessage, OutboxPriority
-from paimon.infrastructure.database.models.ops.quarantine import RemedyRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 
 
 class RemedyBody(ApiModel):
@@ -40,7 +40,7 @@ class RemedyView(ApiModel):
     signature: str | None
 
     @classmethod
-    def of(cls, remedy: RemedyRow) -> Self:
+    def of(cls, remedy: OperatorDecisionRow) -> Self:
         signature = None if remedy.signature is None else hex0x(remedy.signature)
         same = {name: getattr(remedy, name) for name in cls.model_fields if name != "signature"}
         return cls(**same, signature=signature)
@@ -66,7 +66,7 @@ class ReactionView(ApiModel):
     dead_at: Time | None = Field(description="when it was given up")
 
     @classmethod
-    def of(cls, message: OutboxMessage, now: datetime) -> Self:
+    def of(cls, message: OutboxMessageRow, now: datetime) -> Self:
         return cls(**_reaction_fields(message, now))
 
 
@@ -78,12 +78,14 @@ class ReactionFileView(ReactionView):
     signing: Signing
 
     @classmethod
-    def of_file(cls, message: OutboxMessage, remedies: Sequence[RemedyRow], signing: Signing, now: datetime) -> Self:
+    def of_file(
+        cls, message: OutboxMessageRow, remedies: Sequence[OperatorDecisionRow], signing: Signing, now: datetime
+    ) -> Self:
         shown = [RemedyView.of(each) for each in remedies]
         return cls(**_reaction_fields(message, now), payload=message.payload, remedies=shown, signing=signing)
 
 
-def _reaction_fields(message: OutboxMessage, now: datetime) -> dict[str, Any]:
+def _reaction_fields(message: OutboxMessageRow, now: datetime) -> dict[str, Any]:
     same = {name: getattr(message, name) for name in ReactionView.model_fields if name != "state"}
     return same | {"state": state_of(message, now)}
 
@@ -118,7 +120,7 @@ class SetAsideFileView(SetAsideView):
     signing: Signing
 
     @classmethod
-    def of_file(cls, found: SetAside, remedies: Sequence[RemedyRow], signing: Signing) -> Self:
+    def of_file(cls, found: SetAside, remedies: Sequence[OperatorDecisionRow], signing: Signing) -> Self:
         log = found.log
         return cls(
             **_log_fields(found),

@@ -8,7 +8,7 @@ from pydantic import Field
 from paimon.domain.transaction.intent_subject import subject_of
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus, TxChannel
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
-from paimon.infrastructure.database.models.ops.transaction import TransactionAttempt, TransactionIntent
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 
 
 class AttemptView(ApiModel):
@@ -30,7 +30,7 @@ class AttemptView(ApiModel):
     answer: str | None = Field(description="the node's last words about it")
 
     @classmethod
-    def of(cls, attempt: TransactionAttempt) -> Self:
+    def of(cls, attempt: AttemptRow) -> Self:
         return cls(
             hash=attempt.hash,
             nonce=attempt.nonce,
@@ -70,7 +70,7 @@ class IntentSummary(ApiModel):
     closed_at: Time | None
 
     @classmethod
-    def of(cls, intent: TransactionIntent) -> Self:
+    def of(cls, intent: IntentRow) -> Self:
         return cls(**_fields(intent))
 
 
@@ -80,11 +80,11 @@ class IntentView(IntentSummary):
     attempts: list[AttemptView]
 
     @classmethod
-    def of(cls, intent: TransactionIntent) -> Self:
+    def of(cls, intent: IntentRow) -> Self:
         return cls(**_fields(intent), attempts=[AttemptView.of(each) for each in intent.attempts])
 
 
-def _fields(intent: TransactionIntent) -> dict[str, object]:
+def _fields(intent: IntentRow) -> dict[str, object]:
     subject = subject_of(intent.kind, intent.request_id)
     return {
         "id": intent.id,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from paimon.domain.kernel.chain import ContractName
 from paimon.gateway.rest.schema import AddressText, ApiModel, HashText, Time
-from paimon.infrastructure.database.models.ops.pending_log import UnfinalLog
+from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 
 
 class UnfinalEventView(ApiModel):
@@ -24,6 +24,6 @@ class UnfinalEventView(ApiModel):
     seen_at: Time
 
     @classmethod
-    def of(cls, row: UnfinalLog) -> Self:
+    def of(cls, row: PendingLogRow) -> Self:
         columns = {name: getattr(row, name) for name in cls.model_fields if name != "block_time"}
         return cls(block_time=row.block_at, **columns)

@@ -1,14 +1,14 @@
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import Redemption
-from paimon.infrastructure.database.models.derived import RedemptionRequest
+from paimon.infrastructure.database.models.derived import RedemptionRequestRow
 
 
 def _raw(value: int | None) -> RawAmount | None:
     return None if value is None else RawAmount(value)
 
 
-def to_domain(row: RedemptionRequest) -> Redemption:
+def to_domain(row: RedemptionRequestRow) -> Redemption:
     return Redemption(
         request_id=row.request_id,
         owner=Address(row.owner),

@@ -3,48 +3,48 @@
 from typing import Final
 
 from paimon.infrastructure.database.models.base import Base
-from paimon.infrastructure.database.models.derived.asset import AssetConfig, OtcOrderRow, TierConfig, TradeRow
+from paimon.infrastructure.database.models.derived.asset import AssetConfigRow, OtcOrderRow, TierConfigRow, TradeRow
 from paimon.infrastructure.database.models.derived.chain import (
-    Block,
+    BlockRow,
     ChainTransactionRow,
-    Cursor,
-    FollowedContractRow,
+    CursorRow,
     LogStatus,
-    Observation,
+    ObservationRow,
     RangeProofRow,
-    RawLog,
+    RawLogRow,
+    TrackedContractRow,
 )
-from paimon.infrastructure.database.models.derived.contract import ContractFlag, LiquidityAlertRow, ServiceAddress
+from paimon.infrastructure.database.models.derived.contract import ContractFlagRow, LiquidityAlertRow, ProtocolAddressRow
 from paimon.infrastructure.database.models.derived.fee import FeeAccountRow, FeeEntryRow
-from paimon.infrastructure.database.models.derived.redemption import RedemptionRequest
-from paimon.infrastructure.database.models.derived.role import RoleChangeRow, RoleHolder
-from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshot, DailySnapshot
+from paimon.infrastructure.database.models.derived.redemption import RedemptionRequestRow
+from paimon.infrastructure.database.models.derived.role import RoleChangeRow, RoleHolderRow
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
 from paimon.infrastructure.database.models.derived.token import TokenFlowRow, TokenTransferRow
-from paimon.infrastructure.database.models.derived.vault import DepositRow, Holding
+from paimon.infrastructure.database.models.derived.vault import DepositRow, HoldingRow
 
 INPUTS: Final[tuple[type[Base], ...]] = (
-    Cursor,
-    Block,
-    RawLog,
-    Observation,
-    FollowedContractRow,
+    CursorRow,
+    BlockRow,
+    RawLogRow,
+    ObservationRow,
+    TrackedContractRow,
     RangeProofRow,
-    DailySnapshot,
-    AssetHoldingSnapshot,
+    DailySnapshotRow,
+    AssetHoldingSnapshotRow,
 )
 """What was asked of the chain and what it said. A replay reads these and rewrites but what a raw log was decoded to."""
 
 PROJECTIONS: Final[tuple[type[Base], ...]] = (
-    Holding,
-    RedemptionRequest,
+    HoldingRow,
+    RedemptionRequestRow,
     DepositRow,
-    RoleHolder,
+    RoleHolderRow,
     RoleChangeRow,
-    ContractFlag,
-    ServiceAddress,
+    ContractFlagRow,
+    ProtocolAddressRow,
     LiquidityAlertRow,
-    AssetConfig,
-    TierConfig,
+    AssetConfigRow,
+    TierConfigRow,
     TradeRow,
     OtcOrderRow,
     TokenTransferRow,
@@ -62,28 +62,28 @@ from a sequence, no time of writing, nothing that depends on how the logs were c
 __all__ = [
     "INPUTS",
     "PROJECTIONS",
-    "AssetConfig",
-    "Block",
+    "AssetConfigRow",
+    "BlockRow",
     "ChainTransactionRow",
-    "ContractFlag",
-    "Cursor",
+    "ContractFlagRow",
+    "CursorRow",
     "DepositRow",
     "FeeAccountRow",
     "FeeEntryRow",
-    "FollowedContractRow",
-    "Holding",
     "LiquidityAlertRow",
     "LogStatus",
-    "Observation",
+    "ObservationRow",
     "OtcOrderRow",
+    "ProtocolAddressRow",
     "RangeProofRow",
-    "RawLog",
-    "RedemptionRequest",
+    "RawLogRow",
+    "RedemptionRequestRow",
     "RoleChangeRow",
-    "RoleHolder",
-    "ServiceAddress",
-    "TierConfig",
+    "RoleHolderRow",
+    "HoldingRow",
+    "TierConfigRow",
     "TokenFlowRow",
     "TokenTransferRow",
+    "TrackedContractRow",
     "TradeRow",
 ]

@@ -25,7 +25,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class AssetConfig(Base):
+class AssetConfigRow(Base):
     """An asset as the events told it, removed ones included. Purchase terms have no event: they are observations."""
 
     __tablename__ = "asset_configs"
@@ -46,7 +46,7 @@ class AssetConfig(Base):
     removed_block: Mapped[int | None] = mapped_column(BigInteger)
 
 
-class TierConfig(Base):
+class TierConfigRow(Base):
     """A tier's band since its last event; a tier without a row still has its first one, which has no event."""
 
     __tablename__ = "tier_configs"

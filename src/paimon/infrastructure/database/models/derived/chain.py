@@ -42,7 +42,7 @@ class LogStatus(StrEnum):
     SKIPPED = "skipped"  # left out, because a person decided so after it was quarantined
 
 
-class Cursor(Base):
+class CursorRow(Base):
     """How far the chain is recorded: one row, moved by compare-and-set on (hash, epoch) only."""
 
     __tablename__ = "cursor"
@@ -58,7 +58,7 @@ class Cursor(Base):
     epoch: Mapped[int] = mapped_column(BigInteger)
 
 
-class Block(Base):
+class BlockRow(Base):
     """A final block's header: of every recent block; of the past, of blocks with logs or observations and of some between."""
 
     __tablename__ = "blocks"
@@ -76,7 +76,7 @@ class Block(Base):
     recorded_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 
-class RawLog(Base):
+class RawLogRow(Base):
     """One log exactly as the node gave it, with what it decoded to."""
 
     __tablename__ = "raw_logs"
@@ -110,7 +110,7 @@ class RawLog(Base):
     reason: Mapped[str | None] = mapped_column(Text)
 
 
-class Observation(Base):
+class ObservationRow(Base):
     """A fact read from the contracts at one block, which no event carries: `lockedNav`, a window's date, the vault's state."""
 
     __tablename__ = "observations"
@@ -130,7 +130,7 @@ class Observation(Base):
     data: Mapped[dict[str, Any]]
 
 
-class FollowedContractRow(Base):
+class TrackedContractRow(Base):
     """A contract whose logs are asked for, from the whole of block `since_block` on. One vault, and one asset of it."""
 
     __tablename__ = "followed_contracts"

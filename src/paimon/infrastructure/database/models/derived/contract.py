@@ -19,7 +19,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class ContractFlag(Base):
+class ContractFlagRow(Base):
     """On-off states of the contracts: `paused` of each, `emergency_mode` of the vault."""
 
     __tablename__ = "contract_flags"
@@ -30,7 +30,7 @@ class ContractFlag(Base):
     since_block: Mapped[int] = mapped_column(BigInteger)
 
 
-class ServiceAddress(Base):
+class ProtocolAddressRow(Base):
     """Who takes which part for a contract, at the cursor's block: fee recipient, oracle, swap helper, …"""
 
     __tablename__ = "service_addresses"

@@ -19,7 +19,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class RedemptionRequest(Base):
+class RedemptionRequestRow(Base):
     """A redemption as the events told it. `lockedNav` is an observation, joined when it is there."""
 
     __tablename__ = "redemption_requests"

@@ -15,7 +15,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class RoleHolder(Base):
+class RoleHolderRow(Base):
     """Who holds which role on which contract, at the cursor's block."""
 
     __tablename__ = "role_holders"

@@ -22,7 +22,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class DailySnapshot(Base):
+class DailySnapshotRow(Base):
     """The fund's figures at one block. (The name is the interface's; the rows are as dense as the snapshots that are kept.)"""
 
     __tablename__ = "daily_snapshots"
@@ -59,7 +59,7 @@ class DailySnapshot(Base):
     tiers_agree: Mapped[bool] = mapped_column(Boolean)
 
 
-class AssetHoldingSnapshot(Base):
+class AssetHoldingSnapshotRow(Base):
     """One asset's balance, price and value at one block."""
 
     __tablename__ = "asset_holdings_snapshots"

@@ -14,7 +14,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class Holding(Base):
+class HoldingRow(Base):
     """Shares in a holder's wallet, those the vault keeps locked for them, and when their first shares came."""
 
     __tablename__ = "holdings"

@@ -31,7 +31,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class ApprovalTicket(Base):
+class ApprovalTicketRow(Base):
     """A decision to be taken about one redemption request. One ticket per request, ever."""
 
     __tablename__ = "approval_tickets"
@@ -65,10 +65,10 @@ class ApprovalTicket(Base):
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     decided_outside: Mapped[bool] = mapped_column(Boolean, server_default="false")
-    records: Mapped[list["ApprovalRecord"]] = relationship(lazy="raise", order_by="ApprovalRecord.decided_at")
+    records: Mapped[list["ApprovalRecordRow"]] = relationship(lazy="raise", order_by="ApprovalRecordRow.decided_at")
 
 
-class ApprovalRecord(Base):
+class ApprovalRecordRow(Base):
     """An accepted vote with what was signed, verifiable by anyone without this system."""
 
     __tablename__ = "approval_records"

@@ -12,7 +12,7 @@ from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import Instant, enum_check, enum_column
 
 
-class EventProcessingLog(Base):
+class EventProcessingLogRow(Base):
     """One batch of the listener. `time` is the database's, when its recording began; durations are the listener's own."""
 
     __tablename__ = "event_processing_logs"
@@ -34,7 +34,7 @@ class EventProcessingLog(Base):
     record_us: Mapped[int] = mapped_column(BigInteger)
 
 
-class EventProcessingHour(Base):
+class EventProcessingHourRow(Base):
     """The batches of one hour, summed up as they are written; it stays when they go."""
 
     __tablename__ = "event_processing_hourly"
@@ -54,7 +54,7 @@ class EventProcessingHour(Base):
     record_us_max: Mapped[int] = mapped_column(BigInteger)
 
 
-class EndpointLie(Base):
+class EndpointFaultRow(Base):
     """How often an endpoint was caught at one kind of untrue answer, and the last time."""
 
     __tablename__ = "endpoint_lies"

@@ -13,7 +13,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class Lease(Base):
+class LeaseRow(Base):
     """Who runs a one-of process. `epoch` only grows; a writer that lost the lease is refused by its old epoch."""
 
     __tablename__ = "leases"

@@ -32,7 +32,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class Safe(Base):
+class SafeRow(Base):
     """A Safe as it was last seen at a final block. Its row is the lock under which its nonces are reserved.
 
     `nonce` is the chain's; `next_nonce` is the first that no proposal here has, and never goes down.
@@ -61,7 +61,7 @@ class Safe(Base):
     interrupted_by: Mapped[str | None] = mapped_column(Text)
 
 
-class SafeProposal(Base):
+class SafeProposalRow(Base):
     """One transaction proposed to a Safe, known by the hash its owners sign. What ended it is what the chain shows."""
 
     __tablename__ = "safe_proposals"
@@ -95,10 +95,10 @@ class SafeProposal(Base):
     # The transaction that used the nonce, ours or another's.
     executed_tx: Mapped[Hash32 | None] = mapped_column(BYTEA)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    signatures: Mapped[list["SafeSignature"]] = relationship(lazy="raise", order_by="SafeSignature.signed_at")
+    signatures: Mapped[list["SafeSignatureRow"]] = relationship(lazy="raise", order_by="SafeSignatureRow.signed_at")
 
 
-class SafeSignature(Base):
+class SafeSignatureRow(Base):
     """One owner's consent to one proposal. Whether it counts is decided by who owns the Safe when it is used."""
 
     __tablename__ = "safe_signatures"
@@ -116,4 +116,4 @@ class SafeSignature(Base):
     signed_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 
-__all__ = ["Safe", "SafeProposal", "SafeSignature"]
+__all__ = ["SafeProposalRow", "SafeRow", "SafeSignatureRow"]

@@ -26,7 +26,7 @@ class NavStatus(StrEnum):
     ORPHANED = "ORPHANED"  # was published, and its block is no more: kept as what this house once said
 
 
-class NavPoint(Base):
+class NavPointRow(Base):
     """One official NAV, or one that is held back with its reason. A published one never changes, unless its block does."""
 
     __tablename__ = "nav_points"

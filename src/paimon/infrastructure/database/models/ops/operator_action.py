@@ -13,7 +13,7 @@ from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instant, enum_check, enum_column, length_check
 
 
-class DeskDeed(Base):
+class OperatorActionRow(Base):
     """A wish with what was signed, verifiable by anyone without this system. The wallet's driver carries it out, once."""
 
     __tablename__ = "desk_deeds"

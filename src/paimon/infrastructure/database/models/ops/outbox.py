@@ -34,7 +34,7 @@ class OutboxPriority(StrEnum):
     REPORTS = "reports"
 
 
-class OutboxMessage(Base):
+class OutboxMessageRow(Base):
     """A reaction that is due. The row is the truth; the queue's message only points at it."""
 
     __tablename__ = "outbox"

@@ -14,7 +14,7 @@ from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instant, enum_check, enum_column, length_check
 
 
-class UnfinalLog(Base):
+class PendingLogRow(Base):
     """One log of a followed contract above the recorded blocks, as it was decoded. `seen_at` is the database's time."""
 
     __tablename__ = "unfinal_logs"

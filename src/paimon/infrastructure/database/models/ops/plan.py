@@ -14,8 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
-from paimon.infrastructure.database.models.ops.multisig import SafeProposal
-from paimon.infrastructure.database.models.ops.transaction import TransactionIntent
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,
@@ -28,7 +28,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class Plan(Base):
+class PlanRow(Base):
     """One piece of a plan. The key says what for; the same key with other calls is refused. All of one name is one plan."""
 
     __tablename__ = "plans"
@@ -62,11 +62,11 @@ class Plan(Base):
     typed_data: Mapped[dict[str, Any] | None]
     signature: Mapped[bytes | None] = mapped_column(BYTEA)
     signature_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    calls: Mapped[list["PlanCall"]] = relationship(lazy="raise", order_by="PlanCall.place")
-    safe_proposal: Mapped[SafeProposal | None] = relationship(lazy="raise")
+    calls: Mapped[list["PlanCallRow"]] = relationship(lazy="raise", order_by="PlanCallRow.place")
+    safe_proposal: Mapped[SafeProposalRow | None] = relationship(lazy="raise")
 
 
-class PlanCall(Base):
+class PlanCallRow(Base):
     """One call of a plan, what it counts for, and the intent that makes it where the hot key does."""
 
     __tablename__ = "plan_calls"
@@ -86,4 +86,4 @@ class PlanCall(Base):
     data: Mapped[bytes] = mapped_column(BYTEA)
     amount: Mapped[Uint256]
     intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("owned.transaction_intents.id"), unique=True)
-    intent: Mapped[TransactionIntent | None] = relationship(lazy="raise")
+    intent: Mapped[IntentRow | None] = relationship(lazy="raise")

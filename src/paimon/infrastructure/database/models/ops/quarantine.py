@@ -13,7 +13,7 @@ from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import AddressBytes, Instant, enum_check, enum_column, length_check
 
 
-class RemedyRow(Base):
+class OperatorDecisionRow(Base):
     """One decision, with what was signed where it came over the API. Asked at a terminal, it has a name and no signature.
 
     Ids grow in the order of asking, and about one log only one decision waits at a time, so that its last is well defined.

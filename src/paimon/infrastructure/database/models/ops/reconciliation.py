@@ -19,7 +19,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class BookCheck(Base):
+class ReconciliationRow(Base):
     """One comparison of the books with the chain at one block, with every difference found.
 
     An orphaned one was made at a block that is no more, and counts for nothing but the record.

@@ -7,7 +7,7 @@ from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import Instant
 
 
-class RetentionRun(Base):
+class RetentionRunRow(Base):
     """The last run of retention over one series: from when on it is kept, and how many rows went in all runs together."""
 
     __tablename__ = "retention_runs"

@@ -32,7 +32,7 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class Wallet(Base):
+class WalletRow(Base):
     """A sending key. Its row is the lock under which nonces are given out, in order and without gaps."""
 
     __tablename__ = "wallets"
@@ -62,7 +62,7 @@ class Wallet(Base):
     interrupted_by: Mapped[str | None] = mapped_column(Text)
 
 
-class TransactionIntent(Base):
+class IntentRow(Base):
     """Something that must happen on chain once. The key says what for; the same key with another payload is refused."""
 
     __tablename__ = "transaction_intents"
@@ -100,10 +100,10 @@ class TransactionIntent(Base):
     giving_up: Mapped[IntentStatus | None] = enum_column(IntentStatus)
     giving_up_because: Mapped[str | None] = mapped_column(Text)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    attempts: Mapped[list["TransactionAttempt"]] = relationship(lazy="raise", order_by="TransactionAttempt.created_at")
+    attempts: Mapped[list["AttemptRow"]] = relationship(lazy="raise", order_by="AttemptRow.created_at")
 
 
-class TransactionAttempt(Base):
+class AttemptRow(Base):
     """One signed transaction. Its bytes are here before any node has seen them."""
 
     __tablename__ = "transaction_attempts"

@@ -31,7 +31,7 @@ class UserRow(Base):
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 
-class SignInChallenge(Base):
+class SignInChallengeRow(Base):
     """A sign-in nonce handed out; used at most once."""
 
     __tablename__ = "sign_in_challenges"
