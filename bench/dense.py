@@ -15,12 +15,12 @@ from typing import Final
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from paimon_devkit.stack.anvil import CHAIN_ID, DEVELOPMENT_MNEMONIC, find_anvil
+from paimon_devkit.stack.accounts import INVESTORS, People
 from paimon_devkit.stack.chain_rpc import ChainRpc
+from paimon_devkit.stack.chain_session import Chain
+from paimon_devkit.stack.embedded_chain import CHAIN_ID, DEVELOPMENT_MNEMONIC, find_anvil
 from paimon_devkit.stack.errors import DemoError
-from paimon_devkit.stack.fund import FundAddresses, deploy_fund
-from paimon_devkit.stack.fund_sending import Chain
-from paimon_devkit.stack.people import INVESTORS, People
+from paimon_devkit.stack.fund_deployment import FundAddresses, deploy_fund
 from paimon_devkit.stack.ports import HOST, free_port
 
 CONTRACTS: Final = Path(__file__).parents[1] / "contracts"

@@ -11,15 +11,17 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
-from tests.support.api import Desk, desk_of, seed_back_office, serving
-from tests.support.testfund import FundYard, TestFund
+from tests.support.api_client import Desk, desk_of, seed_back_office, serving
+from tests.support.chain.fund import FundYard, TestFund
 
 from paimon.composition import House, open_house
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.settings import Settings
-from paimon_devkit.stack.postgres import EmbeddedPostgres
-from paimon_devkit.stack.redis import EmbeddedRedis
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+from paimon_devkit.stack.embedded_redis import EmbeddedRedis
+
+pytest_plugins = ["tests.support.sending_fixtures"]
 
 TEMPLATE = "paimon_template"
 _numbers = itertools.count(1)

@@ -38,7 +38,7 @@ from paimon.infrastructure.database.rows.redemption import to_values
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.queue import outbox
 from paimon.settings import ApprovalSettings
-from paimon_devkit.stack.postgres import EmbeddedPostgres
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 SECONDS: Final = 5.0
 CLIENTS: Final = 16

@@ -22,8 +22,8 @@ from bench.figures import Figure
 from bench.suites.listener import Site, listener_process
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.queue.outbox import CHANNEL
-from paimon_devkit.stack.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
-from paimon_devkit.stack.redis import EmbeddedRedis
+from paimon_devkit.stack.embedded_postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 
 BLOCKS: Final = 240
 WARM: Final = 20

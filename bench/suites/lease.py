@@ -25,11 +25,11 @@ from redis.asyncio import Redis
 from bench.figures import Figure
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
-from paimon_devkit.stack.anvil import CHAIN_ID, EmbeddedChain, find_anvil
-from paimon_devkit.stack.fund import deploy_fund
-from paimon_devkit.stack.people import People
-from paimon_devkit.stack.postgres import EmbeddedPostgres
-from paimon_devkit.stack.redis import EmbeddedRedis
+from paimon_devkit.stack.accounts import People
+from paimon_devkit.stack.embedded_chain import CHAIN_ID, EmbeddedChain, find_anvil
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+from paimon_devkit.stack.embedded_redis import EmbeddedRedis
+from paimon_devkit.stack.fund_deployment import deploy_fund
 
 DEATHS: Final = 3
 SECONDS_MAX: Final = 120.0

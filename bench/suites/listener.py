@@ -28,9 +28,9 @@ from bench.figures import Figure
 from bench.peers import Span, ponder_seconds, sqd_seconds
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database import migrate
-from paimon_devkit.stack.anvil import CHAIN_ID
-from paimon_devkit.stack.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
-from paimon_devkit.stack.redis import EmbeddedRedis
+from paimon_devkit.stack.embedded_chain import CHAIN_ID
+from paimon_devkit.stack.embedded_postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 
 DELAY_SECONDS: Final = 0.05
 FLOOR_BLOCKS: Final = 100

@@ -22,7 +22,7 @@ from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.keccak import keccak256
 from paimon.infrastructure.blockchain.receipts import read_receipts
 
-_HEADERS: Final = Path(__file__).parents[2] / "tests" / "support" / "public_headers.json"
+_HEADERS: Final = Path(__file__).parents[2] / "tests" / "support" / "chain" / "public_headers.json"
 _HEADER_BYTES: Final = 790
 _TRANSACTIONS: Final = 150
 _LOGS: Final = 4

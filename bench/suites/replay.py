@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import psycopg
-from tests.support.derived_tables import libpq, synthetic_contracts
-from tests.support.synthetic_logs import write_logs
+from tests.support.assertions.derived_tables import libpq, synthetic_contracts
+from tests.support.factories.synthetic_logs import write_logs
 
 from bench.figures import Figure
 from paimon.application.replay.replay import replay
 from paimon.gateway.cli.process import rare_collections
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.sessions import create_engine
-from paimon_devkit.stack.postgres import OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.embedded_postgres import OWNER_ROLE, EmbeddedPostgres
 
 MILLION: Final = 1_000_000
 SHORT: Final = 20_000
@@ -89,7 +89,7 @@ async def _replayed_and_checked(url: str, events: int) -> tuple[float, _Run]:
     with psycopg.connect(libpq(url), autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
     print(f"  checking {events:,} logs", flush=True)
-    command = [sys.executable, "-m", "tests.support.replay_run", url]
+    command = [sys.executable, "-m", "tests.support.replay_process", url]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     told, _ = await process.communicate()
     logs, seconds, cpu_seconds, peak_kib, differing = told.decode().splitlines()[-1].split()

@@ -45,11 +45,11 @@ from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.observability.logging import configure_logging
 from paimon.settings import Settings
-from paimon_devkit.stack.anvil import CHAIN_ID, EmbeddedChain, find_anvil
-from paimon_devkit.stack.fund import FundAddresses, deploy_fund
-from paimon_devkit.stack.fund_sending import Chain
-from paimon_devkit.stack.people import INVESTORS, People
-from paimon_devkit.stack.postgres import EmbeddedPostgres
+from paimon_devkit.stack.accounts import INVESTORS, People
+from paimon_devkit.stack.chain_session import Chain
+from paimon_devkit.stack.embedded_chain import CHAIN_ID, EmbeddedChain, find_anvil
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+from paimon_devkit.stack.fund_deployment import FundAddresses, deploy_fund
 from paimon_devkit.stack.signer_files import write_signer_files
 
 ROUND: Final = 16

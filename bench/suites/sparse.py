@@ -19,9 +19,9 @@ from bench.figures import Figure
 from bench.sparse_node import EVERY
 from bench.suites.listener import Site, listener_process
 from paimon.infrastructure.database import migrate
+from paimon_devkit.stack.embedded_postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.ports import free_port
-from paimon_devkit.stack.postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
-from paimon_devkit.stack.redis import EmbeddedRedis
 
 BLOCKS: Final = 300_000
 _PATIENCE_SECONDS: Final = 600

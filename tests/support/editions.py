@@ -14,7 +14,7 @@ from tests.support.timescaledb import apache_server, full_server
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.timeseries.apply import Edition
-from paimon_devkit.stack.postgres import EmbeddedPostgres
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 APP: Final = "paimon_app"
 _NAME: Final = "paimon_series"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from pydantic import SecretStr
-from tests.support.testfund import TestFund
+from tests.support.chain.fund import TestFund
 
 from paimon.domain.approval.ticket import Verdict, ticket_id
 from paimon.domain.approval.vote import Decision, typed_data

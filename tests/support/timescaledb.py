@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.support.paths import ROOT
 
 from paimon_devkit.stack.child import Child, ChildSpec
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.ports import HOST, free_port
-from paimon_devkit.stack.postgres import EmbeddedPostgres
 
-_PROJECT: Final = Path(__file__).parents[2]
+_PROJECT: Final = ROOT
 _INSTALLERS: Final = _PROJECT / "tests" / "timescaledb"
 _APACHE: Final = _PROJECT / ".timescaledb" / "apache"
 _PROGRAMS: Final = Path("usr/lib/postgresql/17/bin")

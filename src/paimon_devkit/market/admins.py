@@ -29,7 +29,7 @@ from paimon_devkit.market.actions import (
     WithdrawRedemptionFees,
 )
 from paimon_devkit.market.config import ADMIN, GUEST_ASSET, GUESTS, TREASURY, MarketConfig, share_of
-from paimon_devkit.market.world import BPS_ONE, CONTROLLER, DAY, MANAGER, VAULT, WAD, Channel, World
+from paimon_devkit.market.market_state import BPS_ONE, CONTROLLER, DAY, MANAGER, VAULT, WAD, Channel, World
 
 _AUTO: Final = 2
 GUEST_ROLES: Final = (

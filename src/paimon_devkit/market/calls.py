@@ -6,7 +6,7 @@ from eth_utils.crypto import keccak
 
 from paimon_devkit.market import actions as act
 from paimon_devkit.market.config import ADMIN, PASSERBY, TRADER
-from paimon_devkit.market.venue import Call, Venue
+from paimon_devkit.market.exchange import Call, Venue
 
 _CONTROLLER: Final = "AssetController"
 _MANAGER: Final = "RedemptionManager"

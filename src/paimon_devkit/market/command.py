@@ -12,14 +12,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from paimon.gateway.cli.process import explained
 from paimon.settings import load_settings
 from paimon_devkit.market.config import MarketConfig
+from paimon_devkit.market.exchange import Venue
+from paimon_devkit.market.executor import Stage
 from paimon_devkit.market.history import History
 from paimon_devkit.market.live import LiveMarket
 from paimon_devkit.market.node import MarketError, Node
-from paimon_devkit.market.stage import Stage
 from paimon_devkit.market.summary import Outcome
-from paimon_devkit.market.venue import Venue
-from paimon_devkit.stack.fund import CONTRACTS, FundAddresses
-from paimon_devkit.stack.people import People
+from paimon_devkit.stack.accounts import People
+from paimon_devkit.stack.fund_deployment import CONTRACTS, FundAddresses
 
 app = typer.Typer(help="A simulated market on the demo's chain: investors, prices, a portfolio manager.", no_args_is_help=True)
 

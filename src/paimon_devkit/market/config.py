@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from paimon_devkit.market.world import BPS_ONE, WAD
+from paimon_devkit.market.market_state import BPS_ONE, WAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from paimon_devkit.market.actions import Action
-    from paimon_devkit.market.world import World
+    from paimon_devkit.market.market_state import World
 
     Maker = Callable[[Random, World, "MarketConfig"], Action | None]
 

@@ -14,7 +14,7 @@ from paimon_devkit.market.actions import (
     SettleScheduled,
     TransferShares,
 )
-from paimon_devkit.market.world import (
+from paimon_devkit.market.market_state import (
     BPS_ONE,
     DAY,
     NOTICE_SECONDS,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from paimon_devkit.market import actions as act
 from paimon_devkit.market import admins, investors, prices, traders
 from paimon_devkit.market.config import MarketConfig
+from paimon_devkit.market.market_state import CONTROLLER, DAY, World
 from paimon_devkit.market.predict import predict
-from paimon_devkit.market.world import CONTROLLER, DAY, World
 
 if TYPE_CHECKING:
     from paimon_devkit.market.config import Maker

@@ -12,15 +12,15 @@ from typing import Final
 
 from paimon_devkit.market.actions import Action, PassTime
 from paimon_devkit.market.config import MarketConfig
+from paimon_devkit.market.exchange import Venue
+from paimon_devkit.market.executor import Stage
 from paimon_devkit.market.generator import Market
+from paimon_devkit.market.market_state import DAY
 from paimon_devkit.market.node import MarketError, Node
-from paimon_devkit.market.observe import Observer
-from paimon_devkit.market.opening import open_market
-from paimon_devkit.market.stage import Stage
+from paimon_devkit.market.observer import Observer
+from paimon_devkit.market.setup import open_market
 from paimon_devkit.market.summary import Summary
-from paimon_devkit.market.venue import Venue
-from paimon_devkit.market.world import DAY
-from paimon_devkit.stack.fund import FundAddresses, FundPeople
+from paimon_devkit.stack.fund_deployment import FundAddresses, FundPeople
 
 _LOOK_EVERY_ACTIONS: Final = 60
 _LOOK_EVERY_ACTIONS_IN_COMPANY: Final = 20

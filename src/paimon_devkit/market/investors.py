@@ -20,7 +20,7 @@ from paimon_devkit.market.actions import (
     TransferShares,
 )
 from paimon_devkit.market.config import APPROVERS, GUESTS, MarketConfig, is_left, share_of
-from paimon_devkit.market.world import BPS_ONE, MANAGER, VAULT, WAD, Channel, RequestStatus, World
+from paimon_devkit.market.market_state import BPS_ONE, MANAGER, VAULT, WAD, Channel, RequestStatus, World
 
 _MINIMUM_DEPOSIT: Final = 500 * WAD
 _SMALLEST_REQUEST: Final = WAD

@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Final
 
 from paimon_devkit.market.config import MarketConfig
+from paimon_devkit.market.executor import Stage
 from paimon_devkit.market.generator import Market
-from paimon_devkit.market.observe import Observer
-from paimon_devkit.market.opening import open_market
-from paimon_devkit.market.stage import Stage
+from paimon_devkit.market.market_state import DAY
+from paimon_devkit.market.observer import Observer
+from paimon_devkit.market.setup import open_market
 from paimon_devkit.market.summary import Outcome, Summary
-from paimon_devkit.market.world import DAY
 
 Tell = Callable[[Outcome], None]
 

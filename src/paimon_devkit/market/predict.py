@@ -49,7 +49,7 @@ from paimon_devkit.market.actions import (
     WithdrawRedemptionFees,
 )
 from paimon_devkit.market.flows import buy, flows, liquidate, sell
-from paimon_devkit.market.world import (
+from paimon_devkit.market.market_state import (
     BPS_ONE,
     Order,
     OrderStatus,

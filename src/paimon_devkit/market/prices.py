@@ -5,7 +5,7 @@ from typing import Final
 
 from paimon_devkit.market.actions import Action, EarnYield, MovePrices, QuoteLate, SetImpact, ShockPrice
 from paimon_devkit.market.config import MarketConfig
-from paimon_devkit.market.world import BPS_ONE, Asset, World
+from paimon_devkit.market.market_state import BPS_ONE, Asset, World
 
 _MILLION: Final = 1_000_000
 _DRIFT_PPM: Final = {0: 60, 1: 90, 2: 150}

@@ -19,7 +19,7 @@ from paimon_devkit.market.actions import (
     Waterfall,
 )
 from paimon_devkit.market.config import GUEST_ASSET, MarketConfig, share_of
-from paimon_devkit.market.world import BPS_ONE, CONTROLLER, DAY, WAD, OrderStatus, World
+from paimon_devkit.market.market_state import BPS_ONE, CONTROLLER, DAY, WAD, OrderStatus, World
 
 _CASH_KEPT_BPS: Final = 400
 _OPEN_ORDERS_MAX: Final = 4

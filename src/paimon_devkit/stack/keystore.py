@@ -6,9 +6,9 @@ For the demo only: its people's keys are all made from the mnemonic in the data 
 from pathlib import Path
 
 from paimon.infrastructure.keys.keystore import KeystoreError, create_keystore
+from paimon_devkit.stack.accounts import People
 from paimon_devkit.stack.errors import DemoError, DemoNotRunning
-from paimon_devkit.stack.people import People
-from paimon_devkit.stack.secretfile import write_password
+from paimon_devkit.stack.secret_files import write_password
 
 
 def write_keystore(data: Path, name: str, keystore: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paimon_devkit.stack.child import RunAs
 from paimon_devkit.stack.errors import DataFolderUnusable, ServerUnavailable
-from paimon_devkit.stack.identity import first_closed_folder
+from paimon_devkit.stack.unprivileged_user import first_closed_folder
 
 SUPPORTED_MAJORS = (16, 17, 18)
 _SYSTEM = Path("/usr/lib/postgresql")

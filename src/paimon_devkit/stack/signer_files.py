@@ -14,7 +14,7 @@ from paimon.gateway.signer.policy import MOVING, ContractsTable, KeyTable, Signa
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.keys.keystore import create_keystore
-from paimon_devkit.stack.secretfile import passwords, write_private
+from paimon_devkit.stack.secret_files import passwords, write_private
 
 _SOCKET_PATH_MAX: Final = 100
 """The kernel allows 107 bytes; a draft's suffix must fit too."""

@@ -34,10 +34,10 @@ from types import FrameType
 from typing import Any, NoReturn, Self
 
 from paimon_devkit.stack.child import Child, ChildSpec, describe_exit
+from paimon_devkit.stack.child_events import Event, EventKind, RestartPolicy
 from paimon_devkit.stack.errors import ChildFailed, DemoError
-from paimon_devkit.stack.events import Event, EventKind, RestartPolicy
+from paimon_devkit.stack.guard_client import Watchdog
 from paimon_devkit.stack.lock import DataFolderLock
-from paimon_devkit.stack.watchdog import Watchdog
 
 __all__ = ["ChildSpec", "Event", "EventKind", "RestartPolicy", "Supervisor"]
 

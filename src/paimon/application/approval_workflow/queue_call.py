@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from paimon.application.approval_workflow.store import to_domain, with_records
 from paimon.application.transactions.intents import approve_call, queue_intent, reject_call
-from paimon.application.transactions.tries import TriesExhausted, key_of_next_try
+from paimon.application.transactions.retries import TriesExhausted, key_of_next_try
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.lifecycle import IntentKind

@@ -5,9 +5,9 @@ from typing import Final
 from sqlalchemy import select
 
 from paimon.domain.kernel.chain import BlockStamp, Hash32
-from paimon.infrastructure.database.look_ups import LookUp
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import CursorRow
+from paimon.infrastructure.database.row_query import LookUp
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 

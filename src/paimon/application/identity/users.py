@@ -11,8 +11,8 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import LEAST_ROLE, Permission, User, UserRole
 from paimon.errors import Forbidden
 from paimon.infrastructure.database.clock import as_utc
-from paimon.infrastructure.database.look_ups import LookUp
 from paimon.infrastructure.database.models.ops.user import UserRow
+from paimon.infrastructure.database.row_query import LookUp
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

@@ -21,8 +21,8 @@ from paimon.application.event_listener.ingest.block_time import Pace, measured_p
 from paimon.application.event_listener.ingest.chain_behind import find_behind
 from paimon.application.event_listener.ingest.halt import LISTENER, find_halt
 from paimon.application.monitoring.chain import ChainLook, look_at_chain
+from paimon.application.monitoring.component_health import endpoints_part, proof_part
 from paimon.application.monitoring.figures import Figures, figures_in
-from paimon.application.monitoring.parts import endpoints_part, proof_part
 from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.transactions.queries import WalletView, list_wallets
 from paimon.domain.kernel.chain import Address, checksum

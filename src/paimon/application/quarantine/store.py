@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.domain.risk.quarantine_decision import (
+from paimon.domain.risk.operator_decision import (
     LogKey,
     RemedyKind,
     RemedyState,

@@ -17,7 +17,7 @@ from paimon.application.identity.users import require
 from paimon.application.quarantine.store import Judged, Target, judge
 from paimon.domain.kernel.chain import Hash32, checksum
 from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
-from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyNotPossible, RemedyState, Subject, remedy_document
+from paimon.domain.risk.operator_decision import RemedyKind, RemedyNotPossible, RemedyState, Subject, remedy_document
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority

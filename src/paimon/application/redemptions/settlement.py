@@ -10,7 +10,7 @@ import structlog
 from paimon.application.common.chain_position import chain_position
 from paimon.application.redemptions.store import list_by_status
 from paimon.application.transactions.intents import queue_intent, settle_call
-from paimon.application.transactions.tries import TriesExhausted, key_of_next_try
+from paimon.application.transactions.retries import TriesExhausted, key_of_next_try
 from paimon.domain.events.errors import InapplicableEvent, at_chain_time
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.redemption.request import SETTLEABLE_STATUSES, Channel, Redemption, is_due

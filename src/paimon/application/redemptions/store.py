@@ -6,9 +6,9 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.redemption.request import Redemption, RedemptionStatus
-from paimon.infrastructure.database.look_ups import LookUp
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import RedemptionRequestRow
+from paimon.infrastructure.database.row_query import LookUp
 from paimon.infrastructure.database.rows.redemption import to_domain
 
 REDEMPTION: Final = LookUp(

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.common.topics import BOOKS, RECONCILE
 from paimon.application.event_listener.record.reactions import Happening, reactions_to
-from paimon.domain.risk.quarantine_decision import LogKey, RemedyKind, RemedyState, left_out
+from paimon.domain.risk.operator_decision import LogKey, RemedyKind, RemedyState, left_out
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import WriteSession

@@ -23,9 +23,9 @@ from paimon.application.replay.recorded_logs import BEFORE_ALL, Position, Record
 from paimon.application.replay.shadow_tables import READ_ANEW, Shadow
 from paimon.domain.chain.tracked_contracts import Followed
 from paimon.domain.kernel.chain import checksum
-from paimon.domain.risk.quarantine_decision import LogKey
+from paimon.domain.risk.operator_decision import LogKey
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.copying import driver_connection
+from paimon.infrastructure.database.bulk_copy import driver_connection
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.sessions import WriteSession
 

@@ -18,10 +18,10 @@ from paimon.application.event_listener.fetch.decode import DecodedLog, decode_lo
 from paimon.application.event_listener.record.json_text import stored_text
 from paimon.domain.chain.tracked_contracts import Followed, Origin
 from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum
-from paimon.domain.risk.quarantine_decision import LogKey
+from paimon.domain.risk.operator_decision import LogKey
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.database.copying import driver_connection
+from paimon.infrastructure.database.bulk_copy import driver_connection
 
 
 class ForeignLogs(StartupError):

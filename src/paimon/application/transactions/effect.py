@@ -7,7 +7,7 @@ explains) says nothing of the others: the answer is `EffectUnknown`, that intent
 from collections.abc import Sequence
 from typing import Any, Final
 
-from paimon.application.transactions.plan_step import effect_of_step
+from paimon.application.transactions.plan_step_effect import effect_of_step
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, hex0x
 from paimon.domain.redemption.request import OnChainStatus
 from paimon.domain.transaction.lifecycle import Effect, IntentKind, effect_of

@@ -4,7 +4,7 @@ anvil, and of the providers in front of them: Alchemy, QuickNode, Ankr, Chainsta
 Nodes agree on neither codes nor spelling, so the message decides, with the code or the method beside it where one message
 means two things; the first row that matches wins. What no row knows is the caller's: asking another node would not help. Of
 `eth_getLogs` it is taken for too much at once: providers change their words, and half of it is a question with the same answer.
-Where each row was seen stands beside its example in tests/unit/test_node_fault.py.
+Where each row was seen stands beside its example in tests/unit/chain/test_rpc_error_rules.py.
 """
 
 import re

@@ -6,8 +6,8 @@ and *facts*, each of which one transaction tells for good (`facts`).
 """
 
 from paimon.domain.projection.facts import AlertLevel, Deposit, Facts, LiquidityAlert, RoleChange
+from paimon.domain.projection.required_rows import Touched, touched
 from paimon.domain.projection.state import Appointment, Flag, FlagKey, FlagState, Projection, RoleKey, ServiceKey
-from paimon.domain.projection.touched import Touched, touched
 
 __all__ = [
     "AlertLevel",

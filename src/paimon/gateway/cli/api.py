@@ -10,8 +10,8 @@ from typing import NoReturn
 import typer
 import uvicorn
 
-from paimon.gateway.cli.opened import check_ready
 from paimon.gateway.cli.process import explained, refuse, settings_for
+from paimon.gateway.cli.resources import check_ready
 from paimon.gateway.rest.app import create_app
 
 app = typer.Typer()

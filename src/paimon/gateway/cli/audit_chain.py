@@ -14,9 +14,9 @@ from rich.progress import Progress as Bar
 from paimon.application.event_listener.fetch.block_range import InconsistentAnswer
 from paimon.application.replay.chain_audit import Audited, Progress, audit_chain
 from paimon.composition import open_endpoint, open_rpc
-from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
-from paimon.gateway.cli.words import counted
+from paimon.gateway.cli.resources import opened_database
+from paimon.gateway.cli.text import counted
 from paimon.infrastructure.blockchain.finality import require_chain
 from paimon.infrastructure.blockchain.receipts import ReceiptsNotServed
 from paimon.infrastructure.database import version

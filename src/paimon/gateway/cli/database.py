@@ -4,9 +4,9 @@ import asyncio
 
 import typer
 
-from paimon.gateway.cli.migrating import migrated
-from paimon.gateway.cli.opened import opened_database
+from paimon.gateway.cli.migrations import migrated
 from paimon.gateway.cli.process import explained
+from paimon.gateway.cli.resources import opened_database
 from paimon.infrastructure.database import version
 from paimon.settings import load_settings
 

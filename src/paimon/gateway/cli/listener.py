@@ -7,7 +7,7 @@ from paimon.application.event_listener.ingest.halt import LISTENER
 from paimon.application.event_listener.ingest.head_monitor import HeadWatch, watched
 from paimon.application.event_listener.ingest.listener import Listener
 from paimon.composition import open_house, require_ready
-from paimon.gateway.cli.catching_up import shown_catching_up
+from paimon.gateway.cli.catch_up_progress import shown_catching_up
 from paimon.gateway.cli.process import explained, rare_collections, run_until_signalled, settings_for
 from paimon.infrastructure.database.leadership import lead
 from paimon.infrastructure.observability.exposition import exposing

@@ -15,7 +15,7 @@ from paimon.composition import open_house, require_ready
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.vault.nav_components import Explanation, Group, Part
 from paimon.gateway.cli.process import explained, refuse
-from paimon.gateway.cli.words import counted
+from paimon.gateway.cli.text import counted
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer(help="NAV: why it moved.")

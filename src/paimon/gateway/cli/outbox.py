@@ -9,9 +9,9 @@ import typer
 from paimon.application.monitoring.figures import read_figures
 from paimon.application.quarantine.queries import ReactionState, list_reactions
 from paimon.application.quarantine.store import Reaction
-from paimon.domain.risk.quarantine_decision import RemedyKind
+from paimon.domain.risk.operator_decision import RemedyKind
+from paimon.gateway.cli.operator_decisions import SHOWN_MAX, By, Reason, decide, opened
 from paimon.gateway.cli.process import explained
-from paimon.gateway.cli.remedies import SHOWN_MAX, By, Reason, decide, opened
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import Settings, load_settings
 

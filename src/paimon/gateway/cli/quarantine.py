@@ -10,10 +10,10 @@ from paimon.application.quarantine.queries import SetAside, get_set_aside, list_
 from paimon.application.quarantine.store import LogNotFound, Place
 from paimon.composition import open_house
 from paimon.domain.kernel.chain import checksum, hex0x
-from paimon.domain.risk.quarantine_decision import RemedyKind
+from paimon.domain.risk.operator_decision import RemedyKind
+from paimon.gateway.cli.operator_decisions import SHOWN_MAX, By, Reason, decide, remedy_line
 from paimon.gateway.cli.process import explained, refuse
-from paimon.gateway.cli.remedies import SHOWN_MAX, By, Reason, decide, remedy_line
-from paimon.gateway.cli.words import counted
+from paimon.gateway.cli.text import counted
 from paimon.infrastructure.database import version
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.paging import PageRequest

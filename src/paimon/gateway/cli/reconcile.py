@@ -12,9 +12,9 @@ from paimon.application.risk_control.store import RiskEventNotFound
 from paimon.application.risk_control.triage import assign_event
 from paimon.composition import open_house, require_ready
 from paimon.domain.risk.risk_event import NotAnOwner, RiskEvent, RiskEventClosed, parse_owner, shown_owner
-from paimon.gateway.cli.opened import opened_database
 from paimon.gateway.cli.process import explained, refuse
-from paimon.gateway.cli.words import counted
+from paimon.gateway.cli.resources import opened_database
+from paimon.gateway.cli.text import counted
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.database import version
 from paimon.settings import Settings, load_settings

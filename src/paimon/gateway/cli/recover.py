@@ -15,10 +15,10 @@ from paimon.composition import House, open_house
 from paimon.domain.chain.endpoint_health import Use
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.risk.risk_event import RiskEvent
-from paimon.gateway.cli.opened import opened_owner
 from paimon.gateway.cli.process import explained, rare_collections
 from paimon.gateway.cli.replay import shown_progress
-from paimon.gateway.cli.words import counted
+from paimon.gateway.cli.resources import opened_owner
+from paimon.gateway.cli.text import counted
 from paimon.infrastructure.blockchain.finality import require_chain
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.leadership import owner_name

@@ -15,9 +15,9 @@ from paimon.application.reconciliation.reconcile import NothingRecorded
 from paimon.application.replay.rebuild import Progress as Told
 from paimon.application.replay.replay import Checked, Replayed, check, replay
 from paimon.composition import open_house
-from paimon.gateway.cli.opened import opened_owner
 from paimon.gateway.cli.process import explained, rare_collections, refuse
-from paimon.gateway.cli.words import counted
+from paimon.gateway.cli.resources import opened_owner
+from paimon.gateway.cli.text import counted
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.settings import Settings, load_settings
 

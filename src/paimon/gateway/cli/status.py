@@ -21,8 +21,8 @@ from paimon.application.nav.overview import newest_point
 from paimon.application.transactions.queries import list_wallets
 from paimon.composition import House, open_house, require_ready
 from paimon.domain.chain.range_proof import RangeProof
-from paimon.gateway.cli.desk import wallet_line
 from paimon.gateway.cli.process import explained
+from paimon.gateway.cli.tx import wallet_line
 from paimon.infrastructure.blockchain.rpc import EndpointState
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus

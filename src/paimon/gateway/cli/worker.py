@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from paimon.gateway.cli.opened import check_ready
 from paimon.gateway.cli.process import explained, refuse, settings_for
+from paimon.gateway.cli.resources import check_ready
 from paimon.gateway.tasks.app import create_worker
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 

@@ -11,23 +11,13 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from paimon.composition import House, open_house, require_ready
 from paimon.gateway.rest import errors
-from paimon.gateway.rest.known_queries import refuse_unknown_queries
 from paimon.gateway.rest.openapi import describe
-from paimon.gateway.rest.request_frame import RequestFrame
-from paimon.gateway.rest.routes import (
-    approvals,
-    auth,
-    desk,
-    fund,
-    multisig,
-    nav,
-    plans,
-    redemptions,
-    register,
-    remedies,
-    risk,
-    system,
-)
+from paimon.gateway.rest.query_params import refuse_unknown_queries
+from paimon.gateway.rest.request_middleware import RequestFrame
+from paimon.gateway.rest.routes import approvals, auth, fund, multisig, nav, plans, redemptions, risk, system
+from paimon.gateway.rest.routes import holders as register
+from paimon.gateway.rest.routes import operator_decisions as remedies
+from paimon.gateway.rest.routes import transactions as desk
 from paimon.gateway.websocket import endpoint
 from paimon.gateway.websocket.feed import Feed
 from paimon.gateway.websocket.hub import Hub

@@ -16,7 +16,7 @@ from paimon.composition import House
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.user.roles import Permission, User
 from paimon.gateway.rest.errors import AuthRequired, InvalidInput
-from paimon.gateway.rest.validation_words import REQUEST_ID, TICKET_ID
+from paimon.gateway.rest.validation_messages import REQUEST_ID, TICKET_ID
 from paimon.infrastructure.database.paging import PageRequest
 
 _bearer = HTTPBearer(auto_error=False, description="the access token of POST /auth/verify", bearerFormat="JWT")

@@ -24,7 +24,7 @@ from paimon.errors import (
     Unavailable,
 )
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
-from paimon.gateway.rest.validation_words import words_of
+from paimon.gateway.rest.validation_messages import words_of
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable, StateNotKept
 
 log = structlog.get_logger(__name__)

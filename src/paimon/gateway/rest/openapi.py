@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
-from paimon.gateway.rest.tables import MEDIA_TYPE, Table
+from paimon.gateway.rest.list_responses import MEDIA_TYPE, Table
 
 _FAILURES: Final[dict[int, ErrorBody]] = {
     400: ErrorBody(

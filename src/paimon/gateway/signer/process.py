@@ -11,11 +11,11 @@ import structlog
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.safe_transaction import SafeScope
 from paimon.errors import StartupError
-from paimon.gateway.signer.desk import SigningDesk
 from paimon.gateway.signer.key_ring import open_keys
 from paimon.gateway.signer.ledger import Ledger, LedgerError
 from paimon.gateway.signer.policy import KeyTable, PolicyError, SafeTable, SignerPolicy, load_policy
 from paimon.gateway.signer.server import SocketInUse, serving
+from paimon.gateway.signer.service import SigningDesk
 from paimon.infrastructure.blockchain.contracts import ContractsMissing, FundContracts
 from paimon.infrastructure.blockchain.finality import LooserFinality, UnknownChain, chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable

@@ -17,8 +17,8 @@ from typing import Final
 from aiohttp import web
 
 from paimon.domain.kernel.chain import checksum
-from paimon.gateway.signer.check import Refusal, Refused
-from paimon.gateway.signer.desk import SigningDesk
+from paimon.gateway.signer.check_request import Refusal, Refused
+from paimon.gateway.signer.service import SigningDesk
 from paimon.infrastructure.keys.wire import MalformedMessage, request_from_json, signed_to_json
 from paimon.infrastructure.observability.metrics import SIGNER_REQUESTS
 

@@ -18,7 +18,7 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import VoteScope
 from paimon.domain.redemption.request import Channel, OnChainStatus
 from paimon.domain.transaction.signing import SignedVote
-from paimon.gateway.signer.check import Refusal, Refused, Ruling
+from paimon.gateway.signer.check_request import Refusal, Refused, Ruling
 from paimon.gateway.signer.policy import ApprovalsTable
 from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
 

@@ -30,7 +30,7 @@ from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
-from paimon.infrastructure.queue.inbox import handle
+from paimon.infrastructure.queue.handler import handle
 from paimon.infrastructure.queue.relay import PublishFailed, relay_forever
 from paimon.settings import Settings
 

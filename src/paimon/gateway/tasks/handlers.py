@@ -16,7 +16,7 @@ from paimon.composition import House
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import WriteSession
-from paimon.infrastructure.queue.inbox import Due, Handler
+from paimon.infrastructure.queue.handler import Due, Handler
 
 
 def handlers(house: House) -> dict[str, Handler[LiveMessage]]:

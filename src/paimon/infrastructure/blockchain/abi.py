@@ -16,7 +16,7 @@ from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.abi_words import word_plan
+from paimon.infrastructure.blockchain.abi_fast_decoder import word_plan
 from paimon.infrastructure.text import storable
 
 

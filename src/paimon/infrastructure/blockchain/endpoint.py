@@ -18,7 +18,7 @@ import structlog
 
 from paimon.domain.chain.endpoint_health import EndpointHealth, Use
 from paimon.domain.chain.rpc_error_rules import GET_LOGS, Diagnosis, NodeFault, Remedy, diagnose
-from paimon.infrastructure.blockchain.gate import Gate
+from paimon.infrastructure.blockchain.dynamic_semaphore import Gate
 
 log = structlog.get_logger(__name__)
 

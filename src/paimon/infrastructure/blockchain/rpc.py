@@ -25,9 +25,8 @@ import aiohttp
 import structlog
 
 from paimon.domain.chain.rpc_error_rules import GET_LOGS, NodeFault, Remedy
-from paimon.infrastructure.blockchain.answers import lacks_a_block, meaning, outcome_for, result_for
 from paimon.infrastructure.blockchain.endpoint import Answer, Endpoint, NodeUrl, Request, Unusable
-from paimon.infrastructure.blockchain.endpoint_choice import (
+from paimon.infrastructure.blockchain.endpoint_selection import (
     ANY,
     EndpointState,
     Need,
@@ -36,6 +35,7 @@ from paimon.infrastructure.blockchain.endpoint_choice import (
     may_be_asked,
     state_of,
 )
+from paimon.infrastructure.blockchain.interpret_answers import lacks_a_block, meaning, outcome_for, result_for
 from paimon.infrastructure.blockchain.rpc_errors import BlockNotReached, RpcError, RpcUnavailable, StateNotKept, unavailable
 
 __all__ = ["BlockNotReached", "EndpointState", "NodeUrl", "Request", "Rpc", "RpcError", "RpcUnavailable", "StateNotKept"]

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.infrastructure.database.look_ups import LookUp
+from paimon.infrastructure.database.row_query import LookUp
 
 CLOCK: Final = LookUp(select(func.now().label("now")), lambda row: as_utc(row.now))
 """The same where it is all that is asked."""

@@ -19,7 +19,7 @@ from paimon.domain.projection import Appointment, Projection, ServiceKey, Touche
 from paimon.domain.vault.fees import FeeAccount
 from paimon.domain.vault.share_balance import Holding
 from paimon.infrastructure.database.arrays import one_of, text_array
-from paimon.infrastructure.database.copying import copied_meanwhile, copy_rows
+from paimon.infrastructure.database.bulk_copy import copied_meanwhile, copy_rows
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import (
     AssetConfigRow,

@@ -25,7 +25,7 @@ from paimon.domain.chain.range_proof import ProofLevel, RangeProof
 from paimon.domain.chain.tracked_contracts import Followed, FollowedContract
 from paimon.infrastructure.blockchain.abi import plain
 from paimon.infrastructure.database.arrays import array_text
-from paimon.infrastructure.database.copying import copy_rows
+from paimon.infrastructure.database.bulk_copy import copy_rows
 from paimon.infrastructure.database.models.derived import BlockRow, LogStatus, RawLogRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox

@@ -11,7 +11,7 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import FeeKind, Fees, market_fees
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import block_stamp
-from paimon.infrastructure.blockchain.movements import moves_nothing
+from paimon.infrastructure.blockchain.money_calls import moves_nothing
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 from paimon.infrastructure.blockchain.safe import in_words
 

@@ -18,6 +18,7 @@ import structlog
 from paimon.application.transactions.driver.context import Desk
 from paimon.application.transactions.driver.intent_status import call_of, give_up
 from paimon.application.transactions.intents import queue_intent
+from paimon.application.transactions.retries import key_of_try_by_hand
 from paimon.application.transactions.store import (
     get_intent_of,
     list_asked,
@@ -25,7 +26,6 @@ from paimon.application.transactions.store import (
     lock_wallet,
     standing_of,
 )
-from paimon.application.transactions.tries import key_of_try_by_hand
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.operator_action import DeedKind, DeedState, why_not

@@ -28,8 +28,8 @@ from paimon.application.transactions.multisig.store import (
     transaction_of,
     view_of,
 )
+from paimon.application.transactions.retries import TRIES_MAX
 from paimon.application.transactions.store import lock_wallet
-from paimon.application.transactions.tries import TRIES_MAX
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, hex0x
 from paimon.domain.transaction.lifecycle import WALLET_OF, Call, IntentKind, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus, SafeView, status_of

@@ -18,7 +18,7 @@ from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.errors import InvalidRequest
 from paimon.infrastructure.blockchain.abi import Entry, Parameter, plain
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.movements import AMOUNT_OF, MoneyCall
+from paimon.infrastructure.blockchain.money_calls import AMOUNT_OF, MoneyCall
 
 
 class BadPlanCode(StrEnum):

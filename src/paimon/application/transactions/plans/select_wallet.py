@@ -21,7 +21,7 @@ from paimon.domain.transaction.safe_proposal import Outcome
 from paimon.domain.transaction.spending_limit import ROLLING_DAY
 from paimon.domain.transaction.wallet_selection import Candidate, Choice, PlannedCall, PlanWallet, choose
 from paimon.infrastructure.blockchain.contracts import CallReverted
-from paimon.infrastructure.blockchain.movements import amounts_of
+from paimon.infrastructure.blockchain.money_calls import amounts_of
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow

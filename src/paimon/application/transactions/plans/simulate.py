@@ -13,7 +13,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checks
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.wallet_selection import MoneyFunction
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.movements import moves_nothing, read_buffer
+from paimon.infrastructure.blockchain.money_calls import moves_nothing, read_buffer
 from paimon.infrastructure.blockchain.rpc import Request, RpcError
 
 

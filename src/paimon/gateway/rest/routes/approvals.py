@@ -15,9 +15,9 @@ from paimon.domain.kernel.chain import Hash32
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser, TicketId
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import NotCancellable
+from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
 from paimon.gateway.rest.openapi import answers, file_too
-from paimon.gateway.rest.routes.decisions import decide
-from paimon.gateway.rest.tables import AskedDep, answer_list, listing
+from paimon.gateway.rest.routes.ticket_decisions import decide
 from paimon.gateway.rest.views.approvals import (
     DecisionBody,
     SigningView,

@@ -11,8 +11,8 @@ from paimon.application.vault.fund_lists import list_assets, read_fees
 from paimon.domain.asset.tier import Tier
 from paimon.gateway.rest.dependencies import BlockDep, HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import DatedListing, Envelope, Listing, splice
+from paimon.gateway.rest.list_responses import AskedDep, FormDep, Table, answer_list, answer_whole, listing
 from paimon.gateway.rest.openapi import answers, file_too
-from paimon.gateway.rest.tables import AskedDep, FormDep, Table, answer_list, answer_whole, listing
 from paimon.gateway.rest.views.fund import OverviewView
 from paimon.gateway.rest.views.fund_lists import (
     AssetView,
@@ -22,7 +22,7 @@ from paimon.gateway.rest.views.fund_lists import (
     LayersView,
     show_assets,
 )
-from paimon.gateway.rest.views.unfinal import UnfinalEventView
+from paimon.gateway.rest.views.pending_logs import UnfinalEventView
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
 

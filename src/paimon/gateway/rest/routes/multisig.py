@@ -14,9 +14,9 @@ from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.user.roles import Permission
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
+from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
 from paimon.gateway.rest.openapi import answers, file_too
 from paimon.gateway.rest.schema import HashText
-from paimon.gateway.rest.tables import AskedDep, answer_list, listing
 from paimon.gateway.rest.views.multisig import ProposalDetailView, ProposalView, SafeView, SignatureBody
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession

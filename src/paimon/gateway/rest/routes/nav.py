@@ -11,8 +11,8 @@ from paimon.application.nav.ranges import Point
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, splice
 from paimon.gateway.rest.errors import InvalidInput
+from paimon.gateway.rest.list_responses import Form, FormDep, Table, answer_whole
 from paimon.gateway.rest.openapi import answers, file_too
-from paimon.gateway.rest.tables import Form, FormDep, Table, answer_whole
 from paimon.gateway.rest.views.nav import ExplanationView, NavHistoryView, NavPointView, PartRowView
 
 router = APIRouter(prefix="/fund/nav", tags=["fund"])

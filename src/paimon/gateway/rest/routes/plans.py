@@ -11,8 +11,8 @@ from paimon.application.transactions.plans.submit import submit_plan
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
+from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
 from paimon.gateway.rest.openapi import answers, file_too
-from paimon.gateway.rest.tables import AskedDep, answer_list, listing
 from paimon.gateway.rest.views.plans import PlanBody, PlanFileView, PlanView, PreviewView, SignedPlanBody
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession

@@ -11,16 +11,16 @@ from paimon.application.redemptions.queries import (
     list_awaiting_approval,
     list_redemptions,
 )
-from paimon.application.redemptions.settle_one import settle_one
+from paimon.application.redemptions.settle_now import settle_one
 from paimon.domain.approval.ticket import Verdict, ticket_id
 from paimon.domain.redemption.request import Channel, RedemptionStatus
 from paimon.gateway.rest.dependencies import HouseDep, RequestId, Settler, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput
+from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
 from paimon.gateway.rest.openapi import answers, file_too
-from paimon.gateway.rest.routes.decisions import decide
+from paimon.gateway.rest.routes.ticket_decisions import decide
 from paimon.gateway.rest.schema import AddressText
-from paimon.gateway.rest.tables import AskedDep, answer_list, listing
 from paimon.gateway.rest.views.approvals import DecisionBody, TicketDetailView
 from paimon.gateway.rest.views.redemptions import AwaitingApprovalView, RedemptionDetailView, RedemptionView
 from paimon.gateway.rest.views.transactions import IntentSummary

@@ -10,8 +10,8 @@ from paimon.composition import House
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskState, Severity, parse_owner
 from paimon.gateway.rest.dependencies import HouseDep, RiskEventId, RiskHandler, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
+from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
 from paimon.gateway.rest.openapi import answers, file_too
-from paimon.gateway.rest.tables import AskedDep, answer_list, listing
 from paimon.gateway.rest.views.risk import AcknowledgeBody, ResolveBody, RiskEventView
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest

@@ -9,7 +9,7 @@ from paimon.application.approval_workflow.queries import SlaFigures, SlaReport, 
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import hex0x
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
-from paimon.gateway.rest.validation_words import ONE_LINE
+from paimon.gateway.rest.validation_messages import ONE_LINE
 from paimon.gateway.rest.views.transactions import IntentView
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
 

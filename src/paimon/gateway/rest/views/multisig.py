@@ -12,8 +12,8 @@ from paimon.domain.kernel.chain import Address, Hash32, hex0x
 from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.safe_transaction import HashCard, Operation, SafeName
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
-from paimon.gateway.rest.views.desk import InterruptionView
 from paimon.gateway.rest.views.transactions import IntentView
+from paimon.gateway.rest.views.wallets import InterruptionView
 from paimon.infrastructure.database.models.ops.multisig import SafeRow
 
 

@@ -12,7 +12,7 @@ from paimon.domain.asset.trade import Route, TradeKind, TradeVia
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import BPS_ONE
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
     Instant,

@@ -7,7 +7,7 @@ from paimon.domain.asset.protocol_address import Service
 from paimon.domain.kernel.chain import ContractName
 from paimon.domain.projection.facts import AlertLevel
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
     Uint256,

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from paimon.domain.kernel.chain import Address
 from paimon.domain.vault.fees import FeeKind, FeeStep
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
 from paimon.infrastructure.database.types import (
     Uint256,
     Uint256Type,

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.fact import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.kernel.chain import Hash32
-from paimon.domain.risk.quarantine_decision import RemedyKind, RemedyState
+from paimon.domain.risk.operator_decision import RemedyKind, RemedyState
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import AddressBytes, Instant, enum_check, enum_column, length_check
 

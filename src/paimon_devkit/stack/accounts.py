@@ -1,0 +1,80 @@
+"""The people of the demo: wallets derived from one mnemonic that lives in the data folder.
+
+They stand for persons with wallets of their own. The house never holds their keys; only `paimon demo …` signs as them,
+and then goes through REST and the chain like anyone.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress
+
+from paimon.domain.user.roles import UserRole
+from paimon_devkit.stack.errors import DemoError
+from paimon_devkit.stack.fund_deployment import FundPeople
+from paimon_devkit.stack.secret_files import write_private
+
+Account.enable_unaudited_hdwallet_features()
+
+INVESTORS: Final = ("ines", "ivan", "isla", "ilja", "inga")
+APPROVERS: Final = ("vera", "viktor")
+ADMIN: Final = "ada"
+
+BACK_OFFICE: Final[dict[str, UserRole]] = {
+    ADMIN: UserRole.SUPER_ADMIN,
+    "vera": UserRole.ADMIN,
+    "viktor": UserRole.ADMIN,
+    "otto": UserRole.OPERATOR,
+    "willa": UserRole.VIEWER,
+}
+"""Who may sign in, and as what. Ada is also the fund's admin on chain; Vera and Viktor hold VIP_APPROVER_ROLE there."""
+
+_NAMES: Final = (ADMIN, *APPROVERS, "otto", "willa", *INVESTORS, "keeper", "approver", "hot")
+
+
+class NoSuchPerson(DemoError):
+    """The demo has nobody of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Everyone's account by name, and those of the services, whose keys go to the signer."""
+
+    accounts: dict[str, LocalAccount]
+
+    @classmethod
+    def of(cls, mnemonic: str) -> Self:
+        return cls({
+            name: Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}") for index, name in enumerate(_NAMES)
+        })  # fmt: skip
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> Self:
+        """The people of this data folder: their mnemonic is made up at the first start and kept (mode 0600)."""
+        if not path.exists():
+            _, mnemonic = Account.create_with_mnemonic()
+            write_private(path, mnemonic)
+        return cls.of(path.read_text().strip())
+
+    def account(self, name: str) -> LocalAccount:
+        """Raises NoSuchPerson, naming who there is."""
+        if name not in self.accounts:
+            raise NoSuchPerson(f"nobody is called {name!r} here; there are {', '.join(_NAMES)}")
+        return self.accounts[name]
+
+    def address(self, name: str) -> ChecksumAddress:
+        return self.account(name).address
+
+    def fund_people(self) -> FundPeople:
+        """What the deployer needs to know of them."""
+        return FundPeople(
+            deployer=self.account(ADMIN),
+            vip_approvers=tuple(self.account(name) for name in APPROVERS),
+            investors=tuple(self.account(name) for name in INVESTORS),
+            approver_key=self.address("approver"),
+            keeper=self.address("keeper"),
+            hot=self.address("hot"),
+        )

@@ -1,0 +1,213 @@
+"""`paimon demo …`: the whole house on one machine, and the people who use it."""
+
+import asyncio
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from paimon.gateway.cli.process import explained
+from paimon_devkit.stack.accounts import APPROVERS, BACK_OFFICE, INVESTORS
+from paimon_devkit.stack.api_client import ApiClient
+from paimon_devkit.stack.errors import DemoError
+from paimon_devkit.stack.keystore import write_keystore
+from paimon_devkit.stack.running_demo import RunningDemo
+
+app = typer.Typer(help="Everything on this machine: run it, and act as its people.", invoke_without_command=True)
+
+DataFolder = Annotated[Path, typer.Option("--data", help="Where the demo keeps its data.", envvar="PAIMON_DEMO_DATA")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Forget an earlier demo and start over.")]
+ApiPort = Annotated[
+    int | None,
+    typer.Option(help="Port of the API; 8000 or a free one when not given.", min=1, max=65_535, envvar="PAIMON_API__PORT"),
+]
+As = Annotated[str, typer.Option("--as", help="Who signs.")]
+RequestId = Annotated[int, typer.Argument(min=0, help="As `request` named it.", metavar="ID")]
+
+_DAYS_MAX: Final = 3_650
+"""Of one move of chain time: the house's calendar ends with the year 9999, and no clock can be moved back."""
+_RECORDED_SECONDS_MAX: Final = 30.0
+
+
+@app.callback()
+def demo(context: typer.Context, data: DataFolder = Path(".paimon"), fresh: Fresh = False, port: ApiPort = None) -> None:
+    """Run the whole house with embedded parts until Ctrl-C; its data is kept and resumed by the next run."""
+    context.obj = data.resolve()
+    if context.invoked_subcommand is not None:
+        return
+    with explained():
+        # Here, because it imports the house: whoever only acts as a person need not wait for that.
+        from paimon_devkit.stack.demo_run import run_demo
+
+        run_demo(data.resolve(), fresh=fresh, port=port)
+
+
+@app.command()
+def people(context: typer.Context) -> None:
+    """Everyone in the demo, with address and role."""
+    with explained():
+        running = RunningDemo(context.obj)
+        for name, account in running.people.accounts.items():
+            role = BACK_OFFICE.get(name) or ("investor" if name in INVESTORS else "key of the house")
+            print(f"{name:<9} {account.address}  {role}")
+
+
+@app.command()
+def request(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(INVESTORS)}.")],
+    shares: Annotated[int, typer.Argument(min=1, help="Whole shares.")],
+    emergency: Annotated[bool, typer.Option("--emergency", help="Through the emergency channel.")] = False,
+) -> None:
+    """An investor asks on chain for a redemption, and the house records it from a final block."""
+    with explained():
+        if name not in INVESTORS:
+            raise DemoError(f"{name} is no investor of this fund; there are {', '.join(INVESTORS)}")
+        running = RunningDemo(context.obj)
+        request_id, tx = running.chain.request(name, shares, emergency=emergency)
+        print(f"request {request_id}  tx {tx}", flush=True)
+        seen = asyncio.run(_recorded(running, request_id))
+        if seen is None:
+            raise DemoError(f"the house has not recorded it after {_RECORDED_SECONDS_MAX:.0f} s: see {running.logs}")
+        ticket = f", ticket {seen['ticket']['id']}" if seen["ticket"] else ""
+        print(f"recorded: {seen['channel']}, {seen['status']}{ticket}")
+
+
+async def _recorded(running: RunningDemo, request_id: int) -> dict[str, Any] | None:
+    """The request as the house shows it, with its ticket where it needs one; None when it took too long."""
+    deadline = time.monotonic() + _RECORDED_SECONDS_MAX
+    async with running.api("willa") as api:
+        while time.monotonic() < deadline:
+            seen = await api.find(f"/redemptions/{request_id}")
+            if seen is not None and (seen["status"] != "PENDING_APPROVAL" or seen["ticket"] is not None):
+                return dict(seen)
+            await asyncio.sleep(0.2)
+    return None
+
+
+@app.command()
+def approve(context: typer.Context, request_id: RequestId, name: As = APPROVERS[0], reason: str = "") -> None:
+    """An approver signs an approval of a request's ticket."""
+    _decide(context.obj, request_id, name, "approve", reason)
+
+
+@app.command()
+def reject(
+    context: typer.Context,
+    request_id: RequestId,
+    reason: Annotated[str, typer.Argument(help="Why; it goes on chain.")],
+    name: As = APPROVERS[0],
+) -> None:
+    """An approver signs a rejection, with its reason."""
+    _decide(context.obj, request_id, name, "reject", reason)
+
+
+def _decide(data: Path, request_id: int, name: str, verdict: str, reason: str) -> None:
+    async def decide(api: ApiClient) -> Any:
+        async with api:
+            ticket = (await api.get(f"/redemptions/{request_id}"))["ticket"]
+            if ticket is None:
+                raise DemoError(f"request {request_id} has no approval ticket: it needs nobody's approval")
+            return await api.decide(ticket["id"], verdict, reason)
+
+    with explained():
+        ticket = asyncio.run(decide(RunningDemo(data).api(name)))
+        print(f"{ticket['id']} is {ticket['status']}; the chain will say when it counts")
+
+
+@app.command()
+def settle(context: typer.Context, request_id: RequestId, name: As = "otto") -> None:
+    """An operator asks for the settlement of a due request at once."""
+
+    async def ask(api: ApiClient) -> Any:
+        async with api:
+            return await api.post(f"/redemptions/{request_id}/settle", {})
+
+    with explained():
+        print(f"settlement is {asyncio.run(ask(RunningDemo(context.obj).api(name)))['status']}")
+
+
+@app.command()
+def emergency(context: typer.Context, mode: Annotated[str, typer.Argument(help="on or off")]) -> None:
+    """The fund's admin switches emergency mode."""
+    with explained():
+        if mode not in ("on", "off"):
+            raise DemoError(f"emergency mode is switched on or off, not {mode!r}")
+        print(f"tx {RunningDemo(context.obj).chain.set_emergency_mode(mode == 'on')}")
+
+
+@app.command()
+def warp(
+    context: typer.Context,
+    duration: Annotated[str, typer.Argument(help="How far: 90s, 30m, 6h, 8d.")],
+) -> None:
+    """Move chain time forward."""
+    with explained():
+        seconds = _seconds(duration)
+        now = RunningDemo(context.obj).chain.warp(seconds)
+        print(f"chain time is now {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC")
+
+
+def _seconds(duration: str) -> int:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    amount = duration[:-1]
+    if duration[-1:] not in units or not (amount.isascii() and amount.isdigit()) or len(amount) > 9 or int(amount) == 0:
+        raise DemoError(f"not a duration: {duration!r}; write 90s, 30m, 6h or 8d")
+    seconds = int(amount) * units[duration[-1]]
+    if seconds > _DAYS_MAX * units["d"]:
+        raise DemoError(f"{duration} is too far: chain time moves by at most {_DAYS_MAX}d at once")
+    return seconds
+
+
+@app.command()
+def token(context: typer.Context, name: Annotated[str, typer.Argument(help="Who signs in.")] = "vera") -> None:
+    """An access token for the API (15 minutes): sign in as one of the demo's people."""
+
+    async def sign_in(api: ApiClient) -> str:
+        async with api:
+            return await api.sign_in()
+
+    with explained():
+        print(asyncio.run(sign_in(RunningDemo(context.obj).api(name))))
+
+
+@app.command()
+def keystore(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Whose key, as `paimon demo people` names them.")],
+    file: Annotated[Path, typer.Argument(help="The keystore to write; its password goes into FILE.password.")],
+) -> None:
+    """Write a demo person's key as an encrypted keystore, to sign with it at the terminal. For the demo only."""
+    with explained():
+        password_file = write_keystore(context.obj, name, file)
+        print(f"{name}'s key, for this demo only: --keystore {file} --password-file {password_file}")
+
+
+def _shown(raw: str) -> str:
+    """A raw amount of 18 decimals, as the demo's tokens have, for people."""
+    return f"{Decimal(raw).scaleb(-18):,.2f}"
+
+
+def _when(seen: dict[str, Any]) -> str:
+    if seen["settledNetAmount"] is not None:
+        return f"paid {_shown(seen['settledNetAmount'])} after a fee of {_shown(seen['settledFee'])}"
+    return f"settles from {seen['settlementAt']} on, by chain time" if seen["settlementAt"] else "no settlement date yet"
+
+
+@app.command()
+def show(context: typer.Context, request_id: RequestId, name: As = "willa") -> None:
+    """A request's present state and its timeline."""
+
+    async def read(api: ApiClient) -> Any:
+        async with api:
+            return await api.get(f"/redemptions/{request_id}")
+
+    with explained():
+        seen = asyncio.run(read(RunningDemo(context.obj).api(name)))
+        print(f"request {seen['requestId']}  {seen['channel']}  {seen['status']}  owner {seen['owner']}")
+        print(f"  {_shown(seen['shares'])} shares for {_shown(seen['grossAmount'])} USDT, {_when(seen)}")
+        for entry in seen["timeline"]:
+            at = entry["at"][: len("2026-01-31T12:00:00")].replace("T", " ")
+            print(f"  {at}  {entry['source']:<6} {entry['title']:<46} {entry['details'].get('txHash', '')}".rstrip())

@@ -1,0 +1,92 @@
+"""`paimon demo` itself: bring everything up with its progress on screen, stay until Ctrl-C, take everything down."""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from paimon_devkit.stack.accounts import APPROVERS, BACK_OFFICE, INVESTORS
+from paimon_devkit.stack.child_events import Event, EventKind
+from paimon_devkit.stack.data_folder_checks import require_demo_folder
+from paimon_devkit.stack.demo_stack import Stack
+from paimon_devkit.stack.supervisor import Supervisor
+
+DEFAULT_DATA: Final = Path(".paimon")
+
+
+def run_demo(data: Path, *, fresh: bool, port: int | None) -> None:
+    """Run until Ctrl-C. Raises DemoError."""
+    stack = Stack(data, say=timed(), api_port=port)
+    print(f"Paimon Prime Fund, everything on this machine. Data in {data}\n", flush=True)
+    require_demo_folder(data)
+    began = time.monotonic()
+    try:
+        with Supervisor(data, on_event=tell_deaths) as supervisor:
+            try:
+                if fresh:
+                    stack.wipe()
+                stack.bring_up(supervisor)
+                _welcome(stack, time.monotonic() - began)
+                supervisor.wait()
+            except (KeyboardInterrupt, SystemExit):
+                with suppress(OSError):  # of a terminal that is gone, which is why we stop
+                    print("\nStopping …", flush=True)
+                raise
+    except KeyboardInterrupt:
+        print("Stopped. The next start goes on from here.", flush=True)
+
+
+def timed() -> Callable[[str], None]:
+    """A `say` that prints each line of progress with the seconds since now."""
+    began = time.monotonic()
+    return lambda line: print(f"  {time.monotonic() - began:5.1f} s  {line}", flush=True)
+
+
+def tell_deaths(event: Event) -> None:
+    """An `on_event` that prints only what somebody must know."""
+    if event.kind in (EventKind.DIED, EventKind.GAVE_UP):
+        print(f"  !        {event}", flush=True)
+
+
+def _welcome(stack: Stack, seconds: float) -> None:
+    print(f"\nReady after {seconds:.0f} s\n")
+    print(f"  API                {stack.api_url}/api/v1")
+    print(f"  API documentation  {stack.api_url}/api/docs")
+    print(f"  health             {stack.api_url}/api/v1/system/health")
+    print(f"  node (JSON-RPC)    {stack.chain_rpc.endpoint}")
+    print(f"  logs               {stack.data / 'logs'}")
+    print("\n  Sign-in accounts (wallets of this demo only)")
+    for name, role in BACK_OFFICE.items():
+        voter = ", approves redemptions" if name in APPROVERS else ""
+        print(f"    {name:<8} {stack.people.address(name)}  {role}{voter}")
+    if stack.fund is not None:
+        print(f"  Investors: {', '.join(INVESTORS)}")
+        print("\n  Follow one redemption (in a second terminal):")
+        _commands(f"{sys.argv[0]} demo{_data_option(stack.data)}", {
+            "request ines 120000": "asks on chain; the answer names the request's ID",
+            "approve ID --as vera": "signs the decision; the house sends it",
+            "warp 8d": "moves chain time; the house settles what is due",
+            "show ID": "its timeline",
+        })  # fmt: skip
+    print("\n  How the house stands:")
+    _commands(f"{sys.argv[0]} --env-file {_short(stack.env_file)}", {
+        "status": "blocks, leases, queue, wallets",
+        "reconcile": "the books against the chain",
+    })  # fmt: skip
+    print("\n  Ctrl-C stops everything; the next start goes on from there.", flush=True)
+
+
+def _commands(program: str, explained: dict[str, str]) -> None:
+    for arguments, what in explained.items():
+        print(f"    {program} {arguments:<21} {what}")
+
+
+def _data_option(data: Path) -> str:
+    return "" if data == DEFAULT_DATA.resolve() else f" --data {_short(data)}"
+
+
+def _short(path: Path) -> Path:
+    """As one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,298 @@
+"""A real PostgreSQL on 127.0.0.1, its files in a data folder, resumed after any kind of end.
+
+Roles: `postgres` (superuser, for this module), `paimon_owner` (owns the database `paimon`, runs migrations),
+`paimon_app` (logs in, owns nothing). Passwords are random and kept beside the data.
+
+As root the server runs as `postgres` or `nobody`. When that user cannot reach the data folder (a clone below /root),
+the cluster lives in a folder below /var/tmp named after the data folder; `notice` then says so, and `location` in
+the data folder records it. A data folder that was deleted and made anew starts with an empty cluster.
+"""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Self
+
+import psycopg
+from psycopg import sql
+
+from paimon_devkit.stack.child import Child, ChildSpec
+from paimon_devkit.stack.errors import DataFolderUnusable, DemoError
+from paimon_devkit.stack.ports import HOST, free_port, require_free
+from paimon_devkit.stack.postgres_leftovers import clear_leftovers, remove_cluster
+from paimon_devkit.stack.postgres_programs import Programs, find_programs, reachable_programs
+from paimon_devkit.stack.secret_files import passwords
+from paimon_devkit.stack.unprivileged_user import first_closed_folder, unprivileged_user
+
+SUPERUSER = "postgres"
+OWNER_ROLE = "paimon_owner"
+APP_ROLE = "paimon_app"
+DATABASE = "paimon"
+
+_FALLBACK_PARENT = Path("/var/tmp")  # noqa: S108 - see _fallback_home: it is ours or refused
+_INITDB_SECONDS_MAX = 120
+
+
+class EmbeddedPostgres:
+    """One cluster and its server. `durable=False` (tests) risks the data in a power cut, not in a killed process."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        port: int | None = None,
+        bin_dir: Path | None = None,
+        durable: bool = True,
+        connections_max: int = 200,
+        idle_in_transaction_seconds_max: int = 60,
+    ) -> None:
+        """`data` is the demo's data folder. Starts nothing.
+
+        Raises PortInUse, ServerUnavailable (no supported PostgreSQL), DataFolderUnusable.
+        """
+        self._data = data
+        self.records = data / "postgres"
+        """Passwords, and where the cluster is; the cluster itself too, where its user can reach it."""
+        self._bin_dir = bin_dir
+        self._durable = durable
+        self._connections_max = connections_max
+        self._idle_in_transaction_seconds_max = idle_in_transaction_seconds_max
+        self._user = unprivileged_user()
+        self.notice: str | None = None
+        """One line for the operator when the cluster does not live in the data folder."""
+        self._home = self._choose_home()
+        self._cluster = self._home / "cluster"
+        self._programs: Programs = find_programs(bin_dir, major=self._cluster_major())
+        if self._cluster.exists() and not self._password_file.exists():
+            raise DataFolderUnusable(f"{self._password_file} is lost, and with it the data: start over with --fresh")
+        self._passwords = passwords(self._password_file, [SUPERUSER, OWNER_ROLE, APP_ROLE])
+        self.port = free_port() if port is None else require_free(port)
+        self._child: Child | None = None
+
+    @property
+    def version(self) -> str:
+        """The server's version, as `18.1`."""
+        return self._programs.version
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a cluster that the next start resumes."""
+        return self._cluster.exists()
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of a server begun by `start`."""
+        return self._child.pid if self._child is not None else None
+
+    @property
+    def owner_url(self) -> str:
+        """SQLAlchemy URL of the database `paimon` for migrations."""
+        return self.url(OWNER_ROLE, DATABASE)
+
+    @property
+    def app_url(self) -> str:
+        """SQLAlchemy URL of the database `paimon` for the application."""
+        return self.url(APP_ROLE, DATABASE)
+
+    @property
+    def admin_dsn(self) -> str:
+        """libpq URL of the superuser, database `postgres`."""
+        return self._dsn(SUPERUSER, "postgres", scheme="postgresql")
+
+    def url(self, role: str, database: str) -> str:
+        """SQLAlchemy URL (`postgresql+psycopg://…`) for one of the three roles and any database."""
+        return self._dsn(role, database, scheme="postgresql+psycopg")
+
+    def spec(self) -> ChildSpec:
+        """For a supervisor; `start` uses the same. The first start creates the cluster, every start clears leftovers."""
+        switches = {
+            "listen_addresses": HOST,
+            "port": self.port,
+            "unix_socket_directories": "",
+            "max_connections": self._connections_max,
+            "idle_in_transaction_session_timeout": f"{self._idle_in_transaction_seconds_max}s",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "jit": "off",  # short queries: compiling them costs more than it gains
+            "max_wal_size": "512MB",
+        }
+        if not self._durable:
+            # Not synchronous_commit: without it a killed server forgets commits it had acknowledged (seen), and fault
+            # tests would blame the application. With fsync off it costs next to nothing.
+            switches |= dict.fromkeys(("fsync", "full_page_writes"), "off")
+        programs = reachable_programs(self._programs, self._user, self._home)
+        settings = (part for name, value in switches.items() for part in ("-c", f"{name}={value}"))
+        return ChildSpec(
+            name="postgres",
+            argv=(str(programs.folder / "postgres"), "-D", str(self._cluster.resolve()), *settings),
+            env=_environment(),
+            cwd=Path("/"),
+            run_as=self._user,
+            before=self.prepare,
+            ready=self._answers,
+            ready_seconds_max=60,  # recovery after a crash reads the log again
+            stop_signal=signal.SIGINT,  # fast shutdown: sessions are ended, nothing to recover later
+            grace_seconds=20,
+            death_signal=signal.SIGINT,
+        )
+
+    def prepare(self) -> None:
+        """Create the cluster, roles and database if there are none yet; clear what an earlier run left. Idempotent."""
+        if self._cluster.exists():
+            clear_leftovers(self._cluster)
+            return
+        draft = self._home / "cluster.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True, mode=0o700)
+        if self._user is not None:
+            os.chown(draft, self._user.uid, self._user.gid)
+        self._run(
+            "initdb",
+            ["-D", str(draft.resolve()), "-U", SUPERUSER, "-E", "UTF8", "--locale=C", "--no-instructions", "-A", "reject"]
+            + ([] if self._durable else ["--no-sync"]),
+        )
+        # Only TCP from this machine, only with a password. Written before the server is ever reachable.
+        (draft / "pg_hba.conf").write_text(f"host all all {HOST}/32 scram-sha-256\n")
+        self._run(
+            "postgres",
+            ["--single", "-D", str(draft.resolve()), "-c", "exit_on_error=on", "-c", "log_min_messages=fatal", "postgres"],
+            # One command a line. The passwords are URL-safe: nothing to escape.
+            f"ALTER ROLE {SUPERUSER} PASSWORD '{self._passwords[SUPERUSER]}';\n"
+            f"CREATE ROLE {OWNER_ROLE} LOGIN PASSWORD '{self._passwords[OWNER_ROLE]}';\n"
+            f"CREATE ROLE {APP_ROLE} LOGIN PASSWORD '{self._passwords[APP_ROLE]}';\n"
+            f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE};\n",
+        )
+        draft.rename(self._cluster)  # the last step: what is called `cluster` is complete
+
+    def start(self) -> None:
+        """Start and wait until it answers. Raises ChildFailed. The calling thread must live as long as the server."""
+        self._child = Child(self.spec(), self._data / "logs")
+        self._child.start()
+
+    def stop(self) -> None:
+        """Fast shutdown; does nothing when not started."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> int:
+        """SIGKILL, as a fault would; returns the pid. Only for a server begun by `start`."""
+        if self._child is None:
+            raise DemoError("PostgreSQL was not started here")
+        return self._child.kill()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    def create_database(self, name: str) -> None:
+        """A further empty database owned by paimon_owner; `url(role, name)` leads to it."""
+        self._execute(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(OWNER_ROLE)),
+        )
+
+    def drop_database(self, name: str) -> None:
+        """Drop it with all its sessions; nothing happens when there is none."""
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def remove(self) -> None:
+        """Delete cluster, passwords and copied programs, wherever they live. The server must be stopped."""
+        remove_cluster(self.records)
+
+    @property
+    def _password_file(self) -> Path:
+        return self.records / "passwords.json"
+
+    def _choose_home(self) -> Path:
+        self.records.mkdir(parents=True, exist_ok=True)
+        location = self.records / "location"  # written when the cluster is elsewhere
+        if self._user is None or (closed := first_closed_folder(self.records, self._user)) is None:
+            # A clone that was moved to a reachable place keeps the cluster it has.
+            if not location.exists():
+                return self.records
+            closed = self.records
+        home = _fallback_home(self._data)
+        if not location.exists() and (home / "cluster").exists():
+            # The data folder was deleted, and with it the passwords: nobody can open this cluster again.
+            clear_leftovers(home / "cluster")
+            shutil.rmtree(home / "cluster")
+        location.write_text(f"{home}\n")
+        self.notice = (
+            f"PostgreSQL's files are in {home}, because the user it runs as cannot enter {closed}"
+            if self._user is not None
+            else f"PostgreSQL's files are in {home}"
+        )
+        return home
+
+    def _cluster_major(self) -> int | None:
+        if not self._cluster.exists():
+            return None
+        try:
+            return int((self._cluster / "PG_VERSION").read_text())
+        except (OSError, ValueError) as error:
+            raise DataFolderUnusable(f"{self._cluster} is not a PostgreSQL cluster: start over with --fresh") from error
+
+    def _run(self, program: str, arguments: list[str], text: str = "") -> None:
+        programs = reachable_programs(self._programs, self._user, self._home)
+        user = self._user
+        try:
+            subprocess.run(
+                [str(programs.folder / program), *arguments],
+                input=text,
+                env=_environment(),
+                cwd="/",
+                user=user.uid if user is not None else None,
+                group=user.gid if user is not None else None,
+                extra_groups=[] if user is not None else None,
+                capture_output=True,
+                text=True,
+                timeout=_INITDB_SECONDS_MAX,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            raise DataFolderUnusable(
+                f"{program} could not create PostgreSQL's files in {self._home}: {error.stderr.strip()}"
+            ) from error
+
+    def _answers(self) -> bool:
+        try:
+            self._execute(sql.SQL("SELECT 1"))
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _execute(self, statement: sql.SQL | sql.Composed) -> None:
+        with psycopg.connect(self.admin_dsn, autocommit=True, connect_timeout=2) as connection:
+            connection.execute(statement)
+
+    def _dsn(self, role: str, database: str, *, scheme: str) -> str:
+        return f"{scheme}://{role}:{self._passwords[role]}@{HOST}:{self.port}/{database}"
+
+
+def _fallback_home(data: Path) -> Path:
+    """The folder below /var/tmp that belongs to this data folder; created by us, or refused.
+
+    Everybody may create names there, so one that exists must be a real folder of ours that nobody else can write to.
+    """
+    home = _FALLBACK_PARENT / f"paimon-{hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]}"
+    try:
+        home.mkdir(mode=0o711)
+    except FileExistsError:
+        status = home.lstat()
+        if not home.is_dir() or home.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise DataFolderUnusable(
+                f"{home} exists and is not safe to use: remove it, or choose a data folder outside closed folders"
+            ) from None
+    home.chmod(0o711)  # whatever the umask: the server's user must pass through
+    return home
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of ours (PGHOST, LANG …) reaches the server."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}

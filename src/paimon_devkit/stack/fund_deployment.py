@@ -1,0 +1,277 @@
+"""Deploys the test fund: contracts, roles, eight assets over three tiers, 24 million USDT of five investors, on target.
+
+Written for the demo and the integration tests. Everything is sent ahead in a few rounds and confirmed a round at a time,
+so that on a chain with one-second blocks it takes seconds.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress
+from eth_utils.crypto import keccak
+
+from paimon_devkit.stack.chain_session import Chain, TransactionFailed
+
+__all__ = ["ARTIFACTS", "CONTRACTS", "FundAddresses", "FundAsset", "FundPeople", "TransactionFailed", "deploy_fund"]
+
+CONTRACTS: Final = Path(__file__).parents[3] / "contracts"
+ARTIFACTS: Final = CONTRACTS / "artifacts"
+_LOCAL_CHAIN_ID: Final = 31337
+_WAD: Final = 10**18
+_GAS_MONEY_LOCAL_WEI: Final = 1_000 * _WAD
+_GAS_MONEY_WEI: Final = _WAD // 20
+
+_DEPOSITS_USDT: Final = (8_000_000, 6_000_000, 5_000_000, 3_000_000, 2_000_000)
+_POCKET_MONEY_USDT: Final = 2_000_000
+"""What each investor has left for later deposits."""
+
+_OPERATOR_ROLE: Final = keccak(text="OPERATOR_ROLE")
+_REBALANCER_ROLE: Final = keccak(text="REBALANCER_ROLE")
+_VIP_APPROVER_ROLE: Final = keccak(text="VIP_APPROVER_ROLE")
+_OTC, _AUTO = 0, 2
+
+
+@dataclass(frozen=True, slots=True)
+class _AssetPlan:
+    """An asset to add: its weight in the whole fund, which is also its target allocation, and how it is traded.
+
+    With an issuer's adapter (`has_adapter`) it trades there at the oracle's price, else through the swap helper at
+    `impact_bps` from it.
+    """
+
+    symbol: str
+    name: str
+    tier: int
+    decimals: int
+    price_raw: int
+    weight_bps: int
+    has_adapter: bool = False
+    method: int = _AUTO
+    impact_bps: int = 0
+    minimum_usdt: int = 0
+
+
+# L1 11 % (6 % of it cash), L2 31 %, L3 58 %. No asset above 20 %, no three above 50 %. Decimals differ on purpose.
+_ASSETS: Final = (
+    _AssetPlan("oTBILL", "Overnight Treasury Bills", 0, 6, _WAD, 300, has_adapter=True),
+    _AssetPlan("sUSDY", "Instant Dollar Yield", 0, 18, 1_020_000_000_000_000_000, 200, has_adapter=True),
+    _AssetPlan("MMFA", "Money Market Fund A", 1, 18, 1_050_000_000_000_000_000, 1_550, impact_bps=5, minimum_usdt=1_000),
+    _AssetPlan("MMFB", "Money Market Fund B", 1, 6, 1_100_000_000_000_000_000, 1_550, impact_bps=8, minimum_usdt=1_000),
+    _AssetPlan("RWAC", "Consumer Credit Pool", 2, 18, 1_250_000_000_000_000_000, 1_450, impact_bps=20, minimum_usdt=5_000),
+    _AssetPlan("RWAR", "Real Estate Income", 2, 8, 100 * _WAD, 1_450, impact_bps=25, minimum_usdt=5_000),
+    _AssetPlan("RWAT", "Trade Finance Notes", 2, 18, 10_500_000_000_000_000_000, 1_450, has_adapter=True, minimum_usdt=5_000),
+    _AssetPlan("RWAP", "Private Credit", 2, 6, 1_000 * _WAD, 1_450, has_adapter=True, method=_OTC, minimum_usdt=25_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FundPeople:
+    """Who takes part. Accounts hold keys; services are known by address only, their keys are in the signer.
+
+    The deployer becomes the fund's admin. Approvers are the public register of voters; only the approver key sends.
+    """
+
+    deployer: LocalAccount
+    vip_approvers: tuple[LocalAccount, ...]
+    investors: tuple[LocalAccount, ...]
+    approver_key: ChecksumAddress
+    keeper: ChecksumAddress
+    hot: ChecksumAddress
+
+
+@dataclass(frozen=True, slots=True)
+class FundAsset:
+    """One asset token; `adapter` is None where it trades through the swap helper."""
+
+    symbol: str
+    address: ChecksumAddress
+    tier: int
+    decimals: int
+    adapter: ChecksumAddress | None
+
+
+@dataclass(frozen=True, slots=True)
+class FundAddresses:
+    """Where everything is, and the first block that knows of it."""
+
+    usdt: ChecksumAddress
+    vault: ChecksumAddress
+    redemption_manager: ChecksumAddress
+    asset_controller: ChecksumAddress
+    asset_scheduler: ChecksumAddress
+    oracle_adapter: ChecksumAddress
+    swap_helper: ChecksumAddress
+    otc_manager: ChecksumAddress
+    otc_counterparty: ChecksumAddress
+    assets: tuple[FundAsset, ...]
+    start_block: int
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        fields: dict[str, Any] = json.loads(text)
+        return cls(**(fields | {"assets": tuple(FundAsset(**each) for each in fields["assets"])}))
+
+
+def deploy_fund(rpc_url: str, *, people: FundPeople, artifacts: Path, progress: Callable[[str], None]) -> FundAddresses:
+    """Deploy, wire and fill a fund on the chain behind `rpc_url`. `artifacts` is the folder of compiled contracts.
+
+    Raises:
+        TransactionFailed: a transaction reverted (with the contract's reason) or was not mined.
+        ValueError: fewer investors than the fund needs.
+    """
+    if len(people.investors) < len(_DEPOSITS_USDT):
+        raise ValueError(f"the fund needs {len(_DEPOSITS_USDT)} investors, got {len(people.investors)}")
+    with Chain(rpc_url, artifacts) as chain:
+        _give_gas_money(chain, people)
+        progress("deploying contracts, wiring roles, adding assets")
+        fund = _deploy(chain, people)
+        progress("investors deposit")
+        _deposit(chain, fund, people)
+        progress("buying assets")
+        _buy_assets(chain, fund, people.deployer)
+        _finish(chain, fund, people.deployer)
+        progress(f"the fund is deployed, from block {fund.start_block} on")
+        return fund
+
+
+def _give_gas_money(chain: Chain, people: FundPeople) -> None:
+    """On the local chain money is free; elsewhere the deployer pays from its own."""
+    accounts = [people.approver_key, people.keeper, people.hot]
+    accounts += [each.address for each in (*people.vip_approvers, *people.investors)]
+    if chain.id == _LOCAL_CHAIN_ID:
+        for account in (people.deployer.address, *accounts):
+            chain.request("anvil_setBalance", [account, hex(_GAS_MONEY_LOCAL_WEI)])
+        return
+    for account in accounts:
+        chain.pay(people.deployer, account, _GAS_MONEY_WEI)
+    chain.confirm()
+
+
+def _deploy(chain: Chain, people: FundPeople) -> FundAddresses:
+    """One round: the addresses are known before anything is mined, and nonces keep the order."""
+    admin, owner = people.deployer, people.deployer.address
+    usdt = chain.deploy(admin, "TestToken", "Tether USD", "USDT", 18)
+    vault = chain.deploy(admin, "Vault", usdt, owner)
+    oracle = chain.deploy(admin, "OracleAdapter", owner)
+    fund = FundAddresses(
+        usdt=usdt,
+        vault=vault,
+        redemption_manager=chain.deploy(admin, "RedemptionManager", vault, owner),
+        asset_controller=chain.deploy(admin, "AssetController", vault, owner),
+        asset_scheduler=chain.deploy(admin, "AssetScheduler", owner),
+        oracle_adapter=oracle,
+        swap_helper=chain.deploy(admin, "SwapHelper", vault, usdt, oracle, owner),
+        otc_manager=chain.deploy(admin, "OTCManager", vault, usdt, owner),
+        otc_counterparty=chain.deploy(admin, "Counterparty"),
+        assets=tuple(_deploy_asset(chain, admin, plan, vault=vault, usdt=usdt, oracle=oracle) for plan in _ASSETS),
+        start_block=0,
+    )
+    _wire(chain, fund, people)
+    _add_assets(chain, fund, admin)
+    _mint_usdt(chain, fund, people)
+    return replace(fund, start_block=chain.confirm()[0]["blockNumber"])
+
+
+def _deploy_asset(
+    chain: Chain,
+    admin: LocalAccount,
+    plan: _AssetPlan,
+    *,
+    vault: ChecksumAddress,
+    usdt: ChecksumAddress,
+    oracle: ChecksumAddress,
+) -> FundAsset:
+    token = chain.deploy(admin, "TestToken", plan.name, plan.symbol, plan.decimals)
+    adapter = chain.deploy(admin, "PurchaseAdapter", vault, usdt, token, oracle) if plan.has_adapter else None
+    return FundAsset(plan.symbol, token, plan.tier, plan.decimals, adapter)
+
+
+def _wire(chain: Chain, fund: FundAddresses, people: FundPeople) -> None:
+    """Who knows whom, and who may do what."""
+    admin = people.deployer
+
+    def vault(function: str, *args: Any) -> None:
+        chain.call(admin, "Vault", fund.vault, function, *args)
+
+    def manager(function: str, *args: Any) -> None:
+        chain.call(admin, "RedemptionManager", fund.redemption_manager, function, *args)
+
+    def controller(function: str, *args: Any) -> None:
+        chain.call(admin, "AssetController", fund.asset_controller, function, *args)
+
+    vault("setAssetController", fund.asset_controller)
+    vault("grantOperator", fund.asset_controller)
+    vault("grantOperator", fund.redemption_manager)
+
+    manager("setAssetController", fund.asset_controller)
+    manager("setAssetScheduler", fund.asset_scheduler)
+    for approver in (*(each.address for each in people.vip_approvers), people.approver_key):
+        manager("grantRole", _VIP_APPROVER_ROLE, approver)
+
+    controller("setOracleAdapter", fund.oracle_adapter)
+    controller("setSwapHelper", fund.swap_helper)
+    controller("setOTCManager", fund.otc_manager)
+    controller("setAssetScheduler", fund.asset_scheduler)
+    controller("setFeeRecipient", admin.address)
+    controller("grantRole", _REBALANCER_ROLE, fund.redemption_manager)
+    controller("grantRole", _REBALANCER_ROLE, people.hot)
+    # For the first purchases only; `_finish` takes it back.
+    controller("grantRole", _REBALANCER_ROLE, admin.address)
+
+    chain.call(admin, "AssetScheduler", fund.asset_scheduler, "grantRole", _OPERATOR_ROLE, fund.redemption_manager)
+    chain.call(admin, "OTCManager", fund.otc_manager, "grantRole", _OPERATOR_ROLE, fund.asset_controller)
+    chain.call(admin, "OTCManager", fund.otc_manager, "setCounterpartyWhitelist", fund.otc_counterparty, True)
+
+
+def _add_assets(chain: Chain, fund: FundAddresses, admin: LocalAccount) -> None:
+    for plan, asset in zip(_ASSETS, fund.assets, strict=True):
+        chain.call(admin, "OracleAdapter", fund.oracle_adapter, "setPrice", asset.address, plan.price_raw)
+        place = (asset.address, plan.tier, plan.weight_bps)
+        if asset.adapter is None:
+            chain.call(admin, "AssetController", fund.asset_controller, "addAssetSimple", *place)
+        else:
+            chain.call(admin, "AssetController", fund.asset_controller, "addAsset", *place, asset.adapter)
+        if plan.minimum_usdt:
+            terms = (plan.method, 0, plan.minimum_usdt * _WAD, 0, 0)
+            chain.call(admin, "AssetController", fund.asset_controller, "setAssetPurchaseConfig", asset.address, *terms)
+
+
+def _mint_usdt(chain: Chain, fund: FundAddresses, people: FundPeople) -> None:
+    deposits = _DEPOSITS_USDT + (0,) * (len(people.investors) - len(_DEPOSITS_USDT))
+    for investor, deposit in zip(people.investors, deposits, strict=True):
+        amount = (deposit + _POCKET_MONEY_USDT) * _WAD
+        chain.call(people.deployer, "TestToken", fund.usdt, "mint", investor.address, amount)
+
+
+def _deposit(chain: Chain, fund: FundAddresses, people: FundPeople) -> None:
+    for investor, amount in zip(people.investors, _DEPOSITS_USDT, strict=False):
+        chain.call(investor, "TestToken", fund.usdt, "approve", fund.vault, amount * _WAD)
+        chain.call(investor, "Vault", fund.vault, "deposit", amount * _WAD, investor.address)
+    chain.confirm()
+
+
+def _buy_assets(chain: Chain, fund: FundAddresses, admin: LocalAccount) -> None:
+    total = sum(_DEPOSITS_USDT) * _WAD
+    for plan, asset in zip(_ASSETS, fund.assets, strict=True):
+        amount = total * plan.weight_bps // 10_000
+        chain.call(admin, "AssetController", fund.asset_controller, "purchaseAsset", asset.address, amount)
+    chain.confirm()
+
+
+def _finish(chain: Chain, fund: FundAddresses, admin: LocalAccount) -> None:
+    """The mark, or the purchases would count as performance; then what trading costs from here on."""
+    layer3_value = chain.read("Vault", fund.vault, "getLayer3Value")
+    controller = fund.asset_controller
+    chain.call(admin, "AssetController", controller, "setLayer3HighWaterMark", layer3_value)
+    chain.call(admin, "AssetController", controller, "revokeRole", _REBALANCER_ROLE, admin.address)
+    for plan, asset in zip(_ASSETS, fund.assets, strict=True):
+        if plan.impact_bps:
+            chain.call(admin, "SwapHelper", fund.swap_helper, "setPriceImpactBps", asset.address, plan.impact_bps)
+    chain.confirm()

@@ -1,0 +1,39 @@
+"""A demo that runs in another terminal, as its data folder describes it."""
+
+from pathlib import Path
+
+from paimon.settings import load_settings
+from paimon_devkit.stack.accounts import People
+from paimon_devkit.stack.api_client import ApiClient
+from paimon_devkit.stack.chain_rpc import ChainRpc
+from paimon_devkit.stack.errors import DemoError, DemoNotRunning
+from paimon_devkit.stack.fund_deployment import ARTIFACTS, FundAddresses
+from paimon_devkit.stack.scenario import OnChain
+
+
+class RunningDemo:
+    """What its people need: their wallets, the API, and the fund on chain."""
+
+    def __init__(self, data: Path) -> None:
+        """Raises DemoNotRunning, and DemoError when its fund is not the demo's own."""
+        env_file, fund, people = data / "demo.env", data / "fund.json", data / "people"
+        if not (env_file.exists() and people.exists()):
+            raise DemoNotRunning(f"no demo has run in {data}: start it with `make demo` (or name its folder with --data)")
+        if not fund.exists():
+            raise DemoError("this demo runs on a fund of yours: act on it with your own wallets")
+        settings = load_settings(env_file)
+        rpc = ChainRpc(settings.chain.rpc_url.get_secret_value())
+        try:
+            rpc.head()
+        except OSError as error:
+            raise DemoNotRunning(
+                f"the demo in {data} is not running (its chain at {rpc.endpoint} gives no answer): start it with `make demo`"
+            ) from error
+        self.logs = data / "logs"
+        self.people = People.load_or_create(people)
+        self.chain = OnChain(rpc.url, ARTIFACTS, FundAddresses.from_json(fund.read_text()), self.people)
+        self._api_url = f"http://127.0.0.1:{settings.api.port}"
+
+    def api(self, name: str) -> ApiClient:
+        """A session of this person, to be used as a context manager. Raises NoSuchPerson."""
+        return ApiClient(self._api_url, self.people.account(name))

@@ -1,0 +1,47 @@
+"""A process of its own that supervises real servers, to be killed by test_supervisor.py.
+
+    python supervised_stack.py DATA full|database|light
+
+Prints one line of JSON once all is up, then waits.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from tests.support.paths import CONTRACTS
+
+from paimon_devkit.stack.embedded_chain import EmbeddedChain, find_anvil
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+from paimon_devkit.stack.embedded_redis import EmbeddedRedis
+from paimon_devkit.stack.supervisor import ChildSpec, Supervisor
+
+# A shell with a child of its own, as Celery's main process has workers; both deaf to SIGTERM.
+FAMILY = ("sh", "-c", "trap '' TERM HUP; sleep 600 & wait; sleep 600")
+
+
+def main(data: Path, size: str) -> None:
+    report: dict[str, object] = {"supervisor": os.getpid()}
+    names = ["family"]
+    with Supervisor(data) as supervisor:
+        if size in ("full", "database"):
+            postgres = EmbeddedPostgres(data, durable=False)
+            supervisor.start(postgres.spec())
+            names.append("postgres")
+            report["database"] = postgres.owner_url
+        if size == "full":
+            redis, chain = EmbeddedRedis(data), EmbeddedChain(data, anvil=find_anvil(CONTRACTS))
+            supervisor.start(redis.spec())
+            supervisor.start(chain.spec())
+            names += ["redis", "chain"]
+            report["http"] = chain.http_url
+        supervisor.start(ChildSpec("family", FAMILY, grace_seconds=0.3))
+        report["guard"] = supervisor.guard_pid
+        report["pids"] = {name: supervisor.pid(name) for name in names}
+        print(json.dumps(report), flush=True)
+        supervisor.wait()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

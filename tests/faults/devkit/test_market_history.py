@@ -1,0 +1,65 @@
+"""A long simulated history on the real contracts: books equal to the chain, to their own logs, and NAV explained to the wei."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import make_settings
+from tests.support.chain.fund import TestFund, start_fund
+from tests.support.paths import CONTRACTS
+from tests.support.scenarios.market_history import prove
+
+from paimon.composition import House, open_house
+from paimon.infrastructure.database.sessions import create_engine
+from paimon_devkit.stack.embedded_chain import find_anvil
+
+pytestmark = pytest.mark.fault
+
+LONG = os.environ.get("PAIMON_LONG_PROOF") == "1"
+ACTIONS = 10_000 if LONG else 400
+SEEDS = [int(each) for each in os.environ.get("PAIMON_PROOF_SEEDS", "7,11,23" if LONG else "7").split(",")]
+
+
+@pytest.fixture(params=SEEDS)
+def seed(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def market_fund(data_folder: Path, seed: int) -> Iterator[TestFund]:
+    fund = start_fund(data_folder / f"proof-{seed}", anvil=find_anvil(CONTRACTS))
+    yield fund
+    fund.node.stop()
+
+
+@pytest.fixture
+async def market_house(market_fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    options = make_settings(market_fund, app_url=app_url, redis_url=redis_url, folder=tmp_path)
+    async with open_house(options, process="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.mark.timeout(7200 if LONG else 300)
+async def test_books_of_a_long_history_equal_the_chain_and_nav_is_explained_to_the_wei(
+    market_house: House, market_fund: TestFund, owner: AsyncEngine, seed: int
+) -> None:
+    """The figures are printed (`pytest -s`)."""
+    proof = await prove(market_house, market_fund, owner, seed=seed, actions=ACTIONS)
+    print(proof)
+    assert proof.summary.actions == ACTIONS
+    assert proof.snapshots > ACTIONS // 40, "too few pairs prove little"
+    assert proof.quarantined == 0
+    assert proof.differences == []
+    assert proof.rows_differing == []
+    assert proof.tiers_in_doubt == []
+    assert proof.not_summing == []
+    assert proof.unexplained == []

@@ -1,0 +1,259 @@
+"""No process is left behind and no death goes unnoticed, whoever dies."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from paimon_devkit.stack.chain_rpc import ChainRpc
+from paimon_devkit.stack.child import ChildSpec
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+from paimon_devkit.stack.errors import ChildFailed, DataFolderLocked
+from paimon_devkit.stack.supervisor import Event, EventKind, RestartPolicy, Supervisor
+
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
+]
+
+STACK = Path(__file__).with_name("supervised_stack.py")
+QUICK = RestartPolicy(first_delay_seconds=0.01, delay_seconds_max=0.02)
+SLEEPER = ("sleep", "600")
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data folder PostgreSQL's user can reach, unlike pytest's own temporary folders."""
+    folder = Path(tempfile.mkdtemp(prefix="paimon-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def processes(matches: Callable[[Path, list[str]], bool]) -> set[int]:
+    """Pids of live processes (zombies are dead); a match sees /proc/PID and the fields of its stat from the state on."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split() if entry.name.isdigit() else ["Z"]
+            if fields[0] not in "ZX" and matches(entry, fields):
+                found.add(int(entry.name))
+    return found
+
+
+def group(leader: int) -> set[int]:
+    return processes(lambda _entry, fields: fields[2] == str(leader))
+
+
+def alive(pids: set[int]) -> set[int]:
+    return processes(lambda entry, _fields: int(entry.name) in pids)
+
+
+def working_in(data: Path) -> set[int]:
+    """Also PostgreSQL's backends, which leave their postmaster's group."""
+    return processes(lambda entry, _fields: (entry / "cwd").readlink().is_relative_to(data))
+
+
+def eventually(holds: Callable[[], bool], seconds_max: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds_max
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Stack:
+    """supervised_stack.py as a process."""
+
+    def __init__(self, data: Path, size: str) -> None:
+        self.process = subprocess.Popen([sys.executable, STACK, data, size], stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.report: dict[str, Any] = json.loads(self.process.stdout.readline())
+        self.everybody = {self.report["guard"]}.union(*(group(pid) for pid in self.report["pids"].values()))
+        self.everybody |= working_in(data)
+
+    def end(self, *signals: signal.Signals) -> int:
+        for number in signals or (signal.SIGTERM,):
+            self.process.send_signal(number)
+        code = self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+def test_a_killed_supervisor_takes_everybody_along_and_the_next_one_resumes(data: Path) -> None:
+    stack = Stack(data, "full")
+    assert len(stack.everybody) >= 4 + 1 + 1 + 4  # leaders, a grandchild, the guard, PostgreSQL's own processes
+    libpq = stack.report["database"].replace("+psycopg", "")
+    with psycopg.connect(libpq, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    block = ChainRpc(stack.report["http"]).warp(9 * 86_400)
+
+    assert stack.end(signal.SIGKILL) == -signal.SIGKILL
+    assert eventually(lambda: not alive(stack.everybody)), f"left behind: {alive(stack.everybody)}"
+
+    stack = Stack(data, "full")
+    libpq = stack.report["database"].replace("+psycopg", "")
+    with psycopg.connect(libpq) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    assert ChainRpc(stack.report["http"]).head().number > block.number
+    assert stack.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert not alive(stack.everybody)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP), (signal.SIGINT, -signal.SIGINT)],
+)
+def test_a_signal_stops_everybody_before_the_supervisor_ends(data: Path, number: signal.Signals, code: int) -> None:
+    stack = Stack(data, "light")
+    assert stack.end(number) == code
+    assert not alive(stack.everybody)
+
+
+def test_without_the_guard_the_kernel_still_ends_direct_children(data: Path) -> None:
+    """PostgreSQL too, whose change of user would undo a parent-death signal set before it."""
+    stack = Stack(data, "database")
+    stack.process.send_signal(signal.SIGSTOP)  # so that it cannot replace the guard
+    os.kill(stack.report["guard"], signal.SIGKILL)
+    stack.end(signal.SIGKILL)
+    leader = stack.report["pids"]["family"]
+    try:
+        assert eventually(lambda: not alive({leader}) and not working_in(data))
+    finally:
+        for pid in working_in(data):
+            os.kill(pid, signal.SIGINT)
+        with suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)  # the grandchild, which only the guard would have reached
+
+
+def test_one_supervisor_per_data_folder(data: Path) -> None:
+    with Supervisor(data), pytest.raises(DataFolderLocked, match=f"in use by process {os.getpid()}"):
+        Supervisor(data).__enter__()
+    with Supervisor(data):
+        pass
+
+
+def test_a_child_that_dies_is_started_again(data: Path) -> None:
+    events: list[Event] = []
+    with Supervisor(data, on_event=events.append, policy=QUICK) as supervisor:
+        supervisor.start(ChildSpec("sleeper", SLEEPER))
+        killed = supervisor.kill("sleeper")
+        assert eventually(lambda: supervisor.is_ready("sleeper") and supervisor.pid("sleeper") != killed)
+        assert supervisor.restarts == {"sleeper": 1}
+    kinds = [event.kind for event in events]
+    once = [EventKind.STARTED, EventKind.READY]
+    assert kinds == [*once, EventKind.DIED, *once, EventKind.STOPPED]
+    assert "SIGKILL" in events[2].detail
+
+
+def test_a_killed_child_takes_its_own_children_along(data: Path) -> None:
+    with Supervisor(data, policy=QUICK) as supervisor:
+        supervisor.start(ChildSpec("family", ("sh", "-c", "sleep 600 & wait"), ready=None))
+        leader = supervisor.pid("family")
+        assert leader is not None
+        assert eventually(lambda: len(group(leader)) == 2)
+        os.kill(leader, signal.SIGKILL)  # the leader alone, as an out-of-memory kill does
+        assert eventually(lambda: not group(leader))
+
+
+def test_too_many_deaths_take_everything_down_and_say_why(data: Path) -> None:
+    with Supervisor(data, policy=QUICK) as supervisor:
+        supervisor.start(ChildSpec("steady", SLEEPER))
+        steady = supervisor.pid("steady")
+        supervisor.start(ChildSpec("doomed", ("sh", "-c", "echo the disk is full; sleep 0.1; exit 3")))
+        with pytest.raises(ChildFailed, match=r"(?s)doomed died 6 times in 60 s.* code 3.*the disk is full"):
+            supervisor.wait(20)
+        assert steady is not None
+        assert not alive({steady})
+        with pytest.raises(ChildFailed):
+            supervisor.start(ChildSpec("late", SLEEPER))
+
+
+def test_a_first_start_that_fails_shows_the_log_and_leaves_the_others(data: Path) -> None:
+    with Supervisor(data) as supervisor:
+        supervisor.start(ChildSpec("steady", SLEEPER))
+        with pytest.raises(ChildFailed, match=r"(?s)broken ended with code 5 while starting.*no such setting"):
+            supervisor.start(ChildSpec("broken", ("sh", "-c", "echo no such setting; exit 5"), ready=lambda: False))
+        with pytest.raises(ChildFailed, match="cannot start /no/such/program"):
+            supervisor.start(ChildSpec("missing", ("/no/such/program",), ready=lambda: False))
+        with pytest.raises(ChildFailed, match=r"slow was not ready after 0\.2 s"):
+            supervisor.start(ChildSpec("slow", SLEEPER, ready=lambda: False, ready_seconds_max=0.2))
+        assert supervisor.pid("slow") is None
+        assert supervisor.is_ready("steady")
+
+
+def test_the_last_one_started_is_stopped_first_and_the_deaf_are_killed(data: Path) -> None:
+    events: list[Event] = []
+    with Supervisor(data, on_event=events.append) as supervisor:
+        supervisor.start(ChildSpec("first", SLEEPER))
+        deaf = ChildSpec("deaf", ("sh", "-c", "trap '' TERM; echo up; sleep 600; sleep 600"), grace_seconds=0.2)
+        supervisor.start(deaf)
+        assert eventually(lambda: "up" in (supervisor.logs / "deaf.log").read_text())
+        pids = group(supervisor.pid("deaf") or 0)
+    assert [event.name for event in events if event.kind is EventKind.STOPPED] == ["deaf", "first"]
+    assert not alive(pids)
+
+
+def test_a_task_that_is_not_restarted_may_finish(data: Path) -> None:
+    with Supervisor(data) as supervisor:
+        supervisor.start(ChildSpec("task", ("sh", "-c", "exit 0"), restart=False))
+        assert eventually(lambda: supervisor.exit_code("task") == 0)
+        supervisor.start(ChildSpec("task", ("sh", "-c", "sleep 0.2; exit 4"), restart=False))
+        assert eventually(lambda: supervisor.exit_code("task") == 4)
+        assert supervisor.restarts == {"task": 0}
+
+
+def test_a_killed_guard_is_replaced(data: Path) -> None:
+    with Supervisor(data) as supervisor:
+        first = supervisor.guard_pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        assert eventually(lambda: supervisor.guard_pid not in (None, first))
+
+
+def test_children_outlive_the_thread_that_asked_for_them(data: Path) -> None:
+    """A parent-death signal follows the spawning thread; starting from a short-lived one must not matter."""
+    with Supervisor(data) as supervisor:
+        asking = threading.Thread(target=supervisor.start, args=(ChildSpec("sleeper", SLEEPER),))
+        asking.start()
+        asking.join()
+        time.sleep(0.2)
+        assert supervisor.restarts == {"sleeper": 0}
+        assert supervisor.is_ready("sleeper")
+
+
+def test_the_log_of_the_run_before_is_kept(data: Path) -> None:
+    for run in ("one", "two", "three"):
+        with Supervisor(data) as supervisor:
+            supervisor.start(ChildSpec("speaker", ("sh", "-c", f"echo {run}; sleep 600")))
+            assert eventually(lambda: (data / "logs" / "speaker.log").stat().st_size > 0)
+    assert (data / "logs" / "speaker.log").read_text() == "three\n"
+    assert (data / "logs" / "speaker.log.1").read_text() == "two\n"
+
+
+def test_a_killed_postgres_comes_back_with_its_data(data: Path) -> None:
+    server = EmbeddedPostgres(data, durable=False)
+    libpq = server.owner_url.replace("+psycopg", "")
+    with Supervisor(data) as supervisor:
+        supervisor.start(server.spec())
+        with psycopg.connect(libpq, autocommit=True) as session:
+            session.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+            killed = supervisor.kill("postgres")  # with a session open: its backend must end first
+            assert eventually(lambda: supervisor.is_ready("postgres") and supervisor.pid("postgres") != killed, 20)
+        with psycopg.connect(libpq) as connection:
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+        assert supervisor.restarts == {"postgres": 1}

@@ -1,0 +1,52 @@
+"""A fund on a chain of these tests' own, whose last 32 blocks are not final."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.chain.deep_chain import DeepChain, Spares, deployed_deep
+from tests.support.chain.fund import TestFund
+
+from paimon.infrastructure.database.sessions import create_engine
+
+
+@pytest.fixture(scope="module")
+def deployed_on_deep_chain(data_folder: Path) -> Iterator[tuple[TestFund, Spares]]:
+    with deployed_deep(data_folder / "deep") as deployed:
+        yield deployed
+
+
+@pytest.fixture
+async def deep_chain(deployed_on_deep_chain: tuple[TestFund, Spares]) -> AsyncIterator[DeepChain]:
+    fund, spares = deployed_on_deep_chain
+    async with aiohttp.ClientSession() as session:
+        chain = DeepChain(fund, spares, session)
+        await chain.begin()
+        yield chain
+        await chain.end()
+
+
+@pytest.fixture
+def fund(deployed_on_deep_chain: tuple[TestFund, Spares]) -> TestFund:
+    """For the settings of a house: the deep chain's."""
+    return deployed_on_deep_chain[0]
+
+
+@pytest.fixture
+async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
+    """Of the tables, as a replay needs it."""
+    engine = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def few_words() -> Iterator[None]:
+    """Every log and every lie of a node has a line; a thousand of them take longer than what they tell of."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    yield
+    structlog.reset_defaults()

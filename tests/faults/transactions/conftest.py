@@ -1,0 +1,58 @@
+"""Chains of these tests' own. They make and undo thousands of blocks, and for each anvil forgets the state of an older one.
+
+On each are the fund's Safes, and the signer executes for them.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from eth_utils.crypto import keccak
+from tests.support.chain.fund import TestFund, start_fund
+from tests.support.paths import CONTRACTS
+from tests.support.scenarios.multisig import FundSafes, safe_policy
+from tests.support.signing import client_of
+
+from paimon.gateway.signer.process import running_signer
+from paimon.infrastructure.keys.client import SignerClient
+from paimon_devkit.stack.embedded_chain import find_anvil
+
+_numbers = count(1)
+
+
+def _of_each(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
+    """A module's tests can share a chain in the short form."""
+    return "function" if os.environ.get("PAIMON_LONG_FAULTS") == "1" else "module"
+
+
+@pytest.fixture(scope=_of_each)
+def deployed_fund(data_folder: Path) -> Iterator[TestFund]:
+    fund = start_fund(data_folder / f"chain-{next(_numbers)}", anvil=find_anvil(CONTRACTS))
+    yield fund
+    fund.node.stop()
+
+
+@pytest.fixture(scope=_of_each)
+def fund_safes(deployed_fund: TestFund) -> FundSafes:
+    safes = FundSafes.deploy(deployed_fund)
+    safes.yard.grant(safes.warm, keccak(text="REBALANCER_ROLE"))
+    return safes
+
+
+@pytest.fixture
+async def signer(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> AsyncIterator[SignerClient]:
+    policy = safe_policy(fund, fund_safes, tmp_path)
+    async with running_signer(policy, new_ledger=True):
+        yield client_of(policy)
+
+
+@pytest.fixture
+def fund(deployed_fund: TestFund, fund_safes: FundSafes) -> Iterator[TestFund]:
+    """As anywhere, and with a final block whose state is not forgotten yet."""
+    snapshot = deployed_fund.node.rpc.call("evm_snapshot")
+    deployed_fund.wait_final()
+    yield deployed_fund
+    deployed_fund.node.rpc.call("evm_revert", snapshot)

@@ -1,0 +1,142 @@
+"""When a block is final, against nodes that know it in different ways, and which chains are served at all."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tests.support.chain.stub_node import NodeError, StubNode, header_of, stub_node
+from tests.support.factories.strategies import stamp
+
+from paimon.domain.chain.finality import FinalityTag
+from paimon.infrastructure.blockchain.finality import (
+    BscFinality,
+    ChainMismatch,
+    LooserFinality,
+    Tagged,
+    UnknownChain,
+    chain_adapter,
+    require_chain,
+)
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+from paimon.settings import FinalitySettings
+
+pytestmark = pytest.mark.integration
+
+HEAD = 1_000
+BSC = BscFinality(turn_length=16)
+
+
+def block(number: int) -> dict[str, Any]:
+    return header_of(stamp(number), stamp(max(number - 1, 0)).hash)
+
+
+def refuse(_params: list[Any]) -> Any:
+    raise NodeError(-32602, "invalid argument 0: hex string without 0x prefix")
+
+
+def by_number(*, finalized: Any) -> Any:
+    """`eth_getBlockByNumber` of a node whose answer to the tag is given: a number, None, or a refusal."""
+
+    def answer(params: list[Any]) -> Any:
+        if params[0] != "finalized":
+            return block(int(params[0], 16))
+        return finalized(params) if callable(finalized) else None if finalized is None else block(finalized)
+
+    return answer
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[StubNode]:
+    async with stub_node(eth_chainId="0x38", eth_blockNumber=hex(HEAD)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
+    async with Rpc(node.url, timeout_seconds=5, attempts_max=1) as opened:
+        yield opened
+
+
+async def test_the_finalized_tag_is_believed_where_the_node_has_it(node: StubNode, rpc: Rpc) -> None:
+    node.methods["eth_getBlockByNumber"] = by_number(finalized=HEAD - 2)
+    assert await BSC.final_block(rpc) == stamp(HEAD - 2)
+    assert await Tagged().final_block(rpc) == stamp(HEAD - 2)
+
+
+# A node that does not know the tag, knows no final block yet, or has not come further than genesis.
+@pytest.mark.parametrize("finalized", [refuse, None, 0])
+async def test_without_the_tag_bscs_own_method_is_asked(node: StubNode, rpc: Rpc, finalized: Any) -> None:
+    node.methods |= {
+        "eth_getBlockByNumber": by_number(finalized=finalized),
+        "eth_getFinalizedHeader": lambda params: block(HEAD - 3) if params == [-2] else None,
+    }
+    assert await BSC.final_block(rpc) == stamp(HEAD - 3)
+
+
+@pytest.mark.parametrize("own_method", [refuse, lambda _params: None, lambda _params: block(0)])
+async def test_without_either_a_block_is_final_eleven_turns_below_the_head(node: StubNode, rpc: Rpc, own_method: Any) -> None:
+    node.methods |= {"eth_getBlockByNumber": by_number(finalized=refuse), "eth_getFinalizedHeader": own_method}
+    assert await BSC.final_block(rpc) == stamp(HEAD - 11 * 16)
+
+
+async def test_on_a_chain_younger_than_that_only_genesis_is_final(node: StubNode, rpc: Rpc) -> None:
+    node.methods |= {"eth_getBlockByNumber": by_number(finalized=refuse), "eth_blockNumber": hex(50)}
+    assert await BSC.final_block(rpc) == stamp(0)
+
+
+async def test_each_step_down_is_later_and_never_looser(node: StubNode, rpc: Rpc) -> None:
+    seen = []
+    for methods in (
+        {"eth_getBlockByNumber": by_number(finalized=HEAD - 2)},
+        {"eth_getBlockByNumber": by_number(finalized=None), "eth_getFinalizedHeader": block(HEAD - 2)},
+        {"eth_getBlockByNumber": by_number(finalized=None), "eth_getFinalizedHeader": None},
+    ):
+        node.methods |= methods
+        seen.append((await BSC.final_block(rpc)).number)
+    assert seen == sorted(seen, reverse=True)
+
+
+@pytest.mark.parametrize("rule", [Tagged(), BSC])
+async def test_a_block_the_node_does_not_have_is_an_error_to_wait_for(node: StubNode, rpc: Rpc, rule: Any) -> None:
+    """As behind a balancer that answers the head from one node and the block from another that lags."""
+    node.methods["eth_getBlockByNumber"] = None
+    with pytest.raises(RpcError, match="the node has no block"):
+        await rule.final_block(rpc)
+
+
+def test_every_chain_served_has_a_rule_and_no_other_is_guessed() -> None:
+    assert isinstance(chain_adapter(56), BscFinality)
+    assert isinstance(chain_adapter(97), BscFinality)
+    assert isinstance(chain_adapter(31337), Tagged)
+    with pytest.raises(UnknownChain, match="no finality rule for chain 1; known chains: 56, 97, 31337"):
+        chain_adapter(1)
+    with pytest.raises(UnknownChain, match="PAIMON_CHAIN__FINALITY__1__TAG=finalized"):
+        chain_adapter(1, {56: FinalitySettings(depth=400)})
+
+
+async def test_a_configured_rule_serves_another_chain_and_makes_a_known_one_stricter(node: StubNode, rpc: Rpc) -> None:
+    node.methods["eth_getBlockByNumber"] = by_number(finalized=HEAD - 2)
+    for rules, final in (
+        (FinalitySettings(depth=64), HEAD - 64),
+        (FinalitySettings(tag=FinalityTag.FINALIZED), HEAD - 2),
+        (FinalitySettings(tag=FinalityTag.FINALIZED, depth=12), HEAD - 12),
+        (FinalitySettings(tag=FinalityTag.FINALIZED, depth=1), HEAD - 2),
+    ):
+        assert await chain_adapter(1, {1: rules}).final_block(rpc) == stamp(final)
+    assert await chain_adapter(56, {56: FinalitySettings(depth=400)}).final_block(rpc) == stamp(HEAD - 400)
+    longer = chain_adapter(56, {56: FinalitySettings(turn_length=32)})
+    assert await longer.final_block(rpc) == stamp(HEAD - 2)
+    node.methods |= {"eth_getBlockByNumber": by_number(finalized=refuse), "eth_getFinalizedHeader": refuse}
+    assert await longer.final_block(rpc) == stamp(HEAD - 11 * 32)
+
+
+def test_a_looser_rule_takes_an_explicit_word() -> None:
+    with pytest.raises(LooserFinality, match=r"turns of 8 blocks are shorter.*PAIMON_CHAIN__FINALITY__56__ACCEPT_LOOSER=true"):
+        chain_adapter(56, {56: FinalitySettings(turn_length=8)})
+    assert chain_adapter(56, {56: FinalitySettings(turn_length=8, accept_looser=True)}) == BscFinality(8)
+
+
+async def test_a_node_of_another_chain_is_refused_with_both_ids(rpc: Rpc) -> None:
+    await require_chain(rpc, 56)
+    with pytest.raises(ChainMismatch, match=r"serves chain 56, but PAIMON_CHAIN__CHAIN_ID is 97"):
+        await require_chain(rpc, 97)

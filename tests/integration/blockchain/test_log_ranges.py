@@ -1,0 +1,185 @@
+"""Logs of more blocks than a provider gives at once: whatever it caps and however it says so, all of them come, once each."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from tests.support.chain.stub_chain import StubChain
+from tests.support.chain.stub_node import NodeError, StubNode, stub_node
+from tests.support.factories.strategies import address
+
+from paimon.application.event_listener.fetch.block_range import InconsistentAnswer, Range, fetch_range
+from paimon.application.event_listener.fetch.log_filter import LogQuery
+from paimon.infrastructure.blockchain import rpc as rpc_module
+from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+
+pytestmark = pytest.mark.integration
+
+FUND = FundAddresses(address(1), address(2), address(3))
+FOLLOWED = list(FUND.names())
+LAST = 60
+BLOCKS_WITH_LOGS = (2, 3, 17, 17, 17, 18, 40, 41, 60)
+
+
+@pytest.fixture(autouse=True)
+def _untended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc_module, "_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(rpc_module, "_TEND_SECONDS", 3_600)
+
+
+@pytest.fixture
+def chain() -> StubChain:
+    chain = StubChain(head=LAST)
+    for block in BLOCKS_WITH_LOGS:
+        chain.emit(block, FUND.vault, [b"\x11" * 32])
+    return chain
+
+
+@pytest.fixture
+async def nodes(chain: StubChain) -> AsyncIterator[list[StubNode]]:
+    """Three of the same chain."""
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(stub_node()) for _ in range(3)]
+        for node in opened:
+            chain.serve(node)
+        yield opened
+
+
+def pool(*nodes: StubNode, attempts_max: int = 3) -> Rpc:
+    return Rpc(*(node.url for node in nodes), timeout_seconds=5, attempts_max=attempts_max)
+
+
+Refusal = Callable[[int, int, int], None]
+"""Of a range's first and last block and the logs in it; raises what the provider says."""
+
+
+def limit(node: StubNode, refuse: Refusal) -> None:
+    answer = node.methods["eth_getLogs"]
+
+    def get_logs(params: list[Any]) -> Any:
+        found = answer(params)
+        refuse(int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16), len(found))
+        return found
+
+    node.methods["eth_getLogs"] = get_logs
+
+
+def blocks_at_most(cap: int, code: int, message: str) -> Refusal:
+    def refuse(first: int, last: int, _found: int) -> None:
+        if last - first + 1 > cap:
+            raise NodeError(code, message.format(first=hex(first), last=hex(first + cap - 1), cap=cap))
+
+    return refuse
+
+
+def logs_at_most(cap: int, code: int, message: str) -> Refusal:
+    def refuse(_first: int, _last: int, found: int) -> None:
+        if found > cap:
+            raise NodeError(code, message)
+
+    return refuse
+
+
+def ranges_asked(node: StubNode) -> list[int]:
+    queries = (params[0] for method, params in node.asked if method == "eth_getLogs")
+    return [int(each["toBlock"], 16) - int(each["fromBlock"], 16) + 1 for each in queries]
+
+
+def is_whole(found: Range) -> bool:
+    return [log.block.number for log in found.logs] == list(BLOCKS_WITH_LOGS) and found.last.number == LAST
+
+
+NAMED = {
+    "geth-bsc": (-32000, "exceed maximum block range: {cap}"),
+    "quicknode": (-32614, "eth_getLogs is limited to a {cap} range"),
+    "alchemy": (-32600, "up to a {cap} block range. Based on your parameters, this block range should work: [{first}, {last}]"),
+    "erigon": (-32000, "query block range exceeds server limit, narrow your filter: {cap}"),
+    "infura": (-32602, "range 1000000 exceeds limit of {cap}"),
+}
+
+
+@pytest.mark.parametrize("provider", NAMED)
+async def test_a_cap_that_is_named_is_learnt_at_the_first_refusal(nodes: list[StubNode], provider: str) -> None:
+    limit(nodes[0], blocks_at_most(25, *NAMED[provider]))
+    async with pool(nodes[0]) as rpc:
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        assert ranges_asked(nodes[0]) == [60, 25, 25, 10]
+        nodes[0].asked.clear()
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        assert ranges_asked(nodes[0]) == [25, 25, 10]
+        assert rpc.endpoints()[0].range_blocks == 25
+
+
+@pytest.mark.parametrize("words", ["block range is too wide", "Block range limit exceeded. See more details at https://…"])
+async def test_a_cap_that_is_not_named_is_found_by_halving_and_never_asked_above_again(
+    nodes: list[StubNode], words: str
+) -> None:
+    limit(nodes[0], blocks_at_most(25, -32602, words))
+    async with pool(nodes[0]) as rpc:
+        for _ in range(3):
+            assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+    assert ranges_asked(nodes[0]) == [60, 30, *[15] * 4 * 3]
+
+
+async def test_too_many_results_are_split_and_the_size_grows_back(nodes: list[StubNode]) -> None:
+    limit(nodes[0], logs_at_most(3, -32005, "query returned more than 3 results"))
+    async with pool(nodes[0]) as rpc:
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        assert (learnt := rpc.range_blocks()) < 20
+        for _ in range(20):
+            await fetch_range(rpc, 20, 39, [LogQuery(frozenset(FOLLOWED), 20, 39)])  # nothing is there
+        assert rpc.range_blocks() > max(learnt, 20)
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+
+
+async def test_a_single_block_with_too_many_is_the_nodes_error_unless_another_gives_them(nodes: list[StubNode]) -> None:
+    narrow, wide = nodes[:2]
+    limit(narrow, logs_at_most(2, -32000, "query returns too many logs, narrow your filter: 2"))
+    async with pool(narrow) as rpc:
+        with pytest.raises(RpcError, match="too many logs"):
+            await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)])
+    async with pool(narrow, wide) as rpc:
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+
+
+async def test_each_endpoint_has_its_own_cap_and_whoever_answers_nothing_is_lost(nodes: list[StubNode]) -> None:
+    for node, cap in zip(nodes, (7, 25, 1_000), strict=True):
+        limit(node, blocks_at_most(cap, -32614, "eth_getLogs is limited to a {cap} range"))
+    async with pool(*nodes, attempts_max=3) as rpc:
+        for _ in range(8):
+            assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        learnt = {each.name: each.range_blocks for each in rpc.endpoints()}
+    refused = [sum(blocks > cap for blocks in ranges_asked(node)) for node, cap in zip(nodes, (7, 25, 1_000), strict=True)]
+    assert all(blocks in (cap, 2_000) for blocks, cap in zip(learnt.values(), (7, 25, 1_000), strict=True))
+    assert refused[0] <= 2
+    assert refused[1] <= 2
+    assert refused[2] == 0
+
+
+async def test_the_logs_of_a_node_that_has_not_the_last_block_are_not_believed(chain: StubChain, nodes: list[StubNode]) -> None:
+    """It leaves out what it has yet to see, without a word: here all headers come from before it fell back."""
+    node, headers = nodes[0], chain.headers
+    given = node.methods["eth_getBlockByNumber"]
+
+    def get_logs(_params: list[Any]) -> list[Any]:
+        chain.headers = {number: header for number, header in headers.items() if number < LAST - 3}
+        return []
+
+    def get_block(params: list[Any]) -> Any:
+        return given(params) if len(node.asked) <= LAST + 1 else None  # the headers, and then nothing new
+
+    node.methods |= {"eth_getLogs": get_logs, "eth_getBlockByNumber": get_block}
+    async with pool(node) as rpc:
+        with pytest.raises(InconsistentAnswer, match="another block 60, or none"):
+            await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)])
+
+
+async def test_where_one_node_has_fallen_back_another_gives_the_logs(chain: StubChain, nodes: list[StubNode]) -> None:
+    behind, well = nodes[:2]
+    behind.methods["eth_getLogs"] = []
+    behind.methods["eth_getBlockByNumber"] = lambda params: chain.headers.get(n) if (n := int(params[0], 16)) < LAST else None
+    async with pool(behind, well) as rpc:
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))

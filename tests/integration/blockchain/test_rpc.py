@@ -1,0 +1,237 @@
+"""The RPC client against a node that misbehaves: bounded patience, errors told apart, and no key in any message."""
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import structlog
+from aiohttp import web
+from tests.support.chain.stub_node import (
+    KEY,
+    Disturbance,
+    NodeError,
+    StubNode,
+    answering,
+    replying,
+    reset,
+    said,
+    silence,
+    speaking_gibberish,
+    stub_node,
+)
+
+from paimon.infrastructure.blockchain import rpc as rpc_module
+from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc_module, "_BACKOFF_SECONDS", 0.001)
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[StubNode]:
+    async with stub_node(eth_chainId="0x38", eth_echo=lambda params: params[0]) as opened:
+        yield opened
+
+
+def client(url: str, *, attempts_max: int = 3, timeout_seconds: float = 5) -> Rpc:
+    return Rpc(url, timeout_seconds=timeout_seconds, attempts_max=attempts_max)
+
+
+def shown(error: BaseException) -> str:
+    """Everything a traceback in a log would show of it."""
+    return "".join(logging.Formatter().formatException((type(error), error, error.__traceback__)))
+
+
+# Each with what its message must say.
+MISBEHAVIOURS: dict[str, tuple[Disturbance, str]] = {
+    "overloaded": (replying(429), "HTTP 429"),
+    "broken": (replying(500, b"<html>oops"), "HTTP 500"),
+    "gateway": (replying(502), "HTTP 502"),
+    "forbidden": (replying(403, f"key {KEY} is revoked".encode()), "HTTP 403"),
+    "not_json": (replying(200, b"<html>welcome"), "HTTP 200"),
+    "empty": (replying(200), "HTTP 200"),
+    "half_an_answer": (replying(200, b'{"jsonrpc":"2.0","id":1,"result":"0x'), "HTTP 200"),
+    "a_number": (replying(200, b"5"), "no JSON-RPC"),
+    "null": (replying(200, b"null"), "no JSON-RPC"),
+    "a_list_of_text": (replying(200, b'["0x38"]'), "no JSON-RPC"),
+    "an_empty_list": (replying(200, b"[]"), "in part"),
+    "reset": (reset, "Server"),
+}
+
+
+@pytest.mark.parametrize("misbehaviour", MISBEHAVIOURS)
+async def test_a_misbehaving_node_is_asked_again_and_then_believed(node: StubNode, misbehaviour: str) -> None:
+    node.disturbances = [MISBEHAVIOURS[misbehaviour][0]] * 2
+    async with client(node.url) as rpc:
+        assert await rpc.call("eth_chainId", []) == "0x38"
+    assert node.requests == 3
+
+
+@pytest.mark.parametrize("misbehaviour", MISBEHAVIOURS)
+async def test_patience_is_bounded_and_the_reason_is_told_without_the_key(node: StubNode, misbehaviour: str) -> None:
+    disturbance, words = MISBEHAVIOURS[misbehaviour]
+    node.disturbances = [disturbance] * 10
+    async with client(node.url) as rpc:
+        with structlog.testing.capture_logs() as logged, pytest.raises(RpcUnavailable, match="after 3 tries") as failed:
+            await rpc.call("eth_chainId", [])
+    assert node.requests == 3
+    assert words in str(failed.value)
+    assert KEY not in shown(failed.value)
+    assert KEY not in str(logged)
+
+
+async def test_silence_is_waited_for_no_longer_than_asked(node: StubNode) -> None:
+    node.disturbances = [silence, silence]
+    async with client(node.url, attempts_max=2, timeout_seconds=0.1) as rpc:
+        with pytest.raises(RpcUnavailable, match="TimeoutError") as failed:
+            await rpc.call("eth_chainId", [])
+    assert KEY not in shown(failed.value)
+
+
+async def test_one_call_may_have_less_patience_than_the_others(node: StubNode) -> None:
+    node.disturbances = [replying(500)]
+    async with client(node.url) as rpc:
+        with pytest.raises(RpcUnavailable):
+            await rpc.call("eth_chainId", [], attempts_max=1)
+    assert node.requests == 1
+
+
+@pytest.mark.parametrize("url", [f"http://127.0.0.1:1/{KEY}", f"http://user:{KEY}@127.0.0.1:1/", f"http://bad host/{KEY}"])
+async def test_an_address_where_nobody_answers_is_named_without_the_key(url: str) -> None:
+    async with client(url, attempts_max=2) as rpc:
+        with pytest.raises(RpcUnavailable) as failed:
+            await rpc.call("eth_chainId", [])
+    assert rpc.endpoint in str(failed.value)
+    assert KEY not in shown(failed.value)
+
+
+async def test_what_is_no_http_server_is_told_without_the_key() -> None:
+    async with speaking_gibberish() as url, client(url, attempts_max=2) as rpc:
+        with pytest.raises(RpcUnavailable) as failed:
+            await rpc.call("eth_chainId", [])
+    assert KEY not in shown(failed.value)
+
+
+async def test_the_key_is_carried_to_no_other_address(node: StubNode) -> None:
+    async def redirect(_request: Any, _answers: Any) -> Any:
+        return web.Response(status=307, headers={"Location": node.url})
+
+    node.disturbances = [redirect] * 5
+    async with client(node.url, attempts_max=2) as rpc:
+        with pytest.raises(RpcUnavailable, match="HTTP 307") as failed:
+            await rpc.call("eth_chainId", [])
+    assert node.requests == 2
+    assert KEY not in shown(failed.value)
+
+
+async def test_a_batch_is_answered_in_the_order_it_was_asked_whatever_order_the_node_takes(node: StubNode) -> None:
+    node.disturbances = [answering(lambda answers: answers[::-1])]
+    async with client(node.url) as rpc:
+        assert await rpc.batch([("eth_echo", [number]) for number in range(7)]) == list(range(7))
+        assert await rpc.batch([]) == []
+    assert node.requests == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda answers: answers[:-1],
+        lambda answers: [answers[0] | {"id": 10**9}, *answers[1:]],
+        lambda answers: [answers[0] | {"id": [1]}, *answers[1:]],
+        lambda answers: [*answers[:-1], None],
+    ],
+)
+async def test_a_batch_that_is_answered_in_part_is_asked_again_whole(node: StubNode, spoil: Any) -> None:
+    node.disturbances = [answering(spoil)]
+    async with client(node.url) as rpc:
+        assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == [0, 1, 2]
+    assert node.requests == 2
+
+
+@pytest.mark.parametrize("shape", ["an_object", "a_list_with_the_first_id"])  # the second is geth's
+async def test_a_batch_that_is_too_large_is_sent_in_smaller_ones_from_then_on(node: StubNode, shape: str) -> None:
+    async def refuse_more_than_two(_request: Any, answers: list[dict[str, Any]]) -> Any:
+        refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch too large"}}
+        if len(answers) <= 2:
+            return said(answers if len(answers) > 1 else answers[0])
+        return said(refusal if shape == "an_object" else [refusal | {"id": answers[0]["id"]}])
+
+    node.disturbances = [refuse_more_than_two] * 20
+    async with client(node.url) as rpc:
+        assert await rpc.batch([("eth_echo", [number]) for number in range(8)]) == list(range(8))
+        assert node.requests == 6  # 8 refused, 4 refused, then 2 each
+        assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == list(range(3))
+        assert node.requests == 8
+
+
+async def test_a_refusal_of_the_whole_batch_is_the_nodes_error(node: StubNode) -> None:
+    refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches on Sundays"}}
+    node.disturbances = [answering(lambda _answers: refusal)]
+    async with client(node.url) as rpc:
+        with pytest.raises(RpcError, match="on Sundays"):
+            await rpc.batch([("eth_echo", [number]) for number in range(3)])
+    assert node.requests == 1
+
+
+async def test_an_error_answer_is_the_nodes_word_and_not_asked_again(node: StubNode) -> None:
+    def refuse(_params: list[Any]) -> Any:
+        raise NodeError(-32000, "header not found")
+
+    node.methods["eth_call"] = refuse
+    async with client(node.url) as rpc:
+        with pytest.raises(RpcError, match=r"eth_call: header not found \(code -32000\)") as failed:
+            await rpc.batch([("eth_echo", [1]), ("eth_call", [])])
+    assert not failed.value.is_revert
+    assert failed.value.revert_data is None
+    assert node.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "data", "is_revert", "revert_data"),
+    [
+        (3, "execution reverted: Use Redemption", "0x08c379a0", True, bytes.fromhex("08c379a0")),
+        (-32000, "execution reverted", None, True, None),
+        (-32015, "VM execution error", {"data": "0xdeadbeef"}, False, bytes.fromhex("deadbeef")),
+        (-32015, "revert", "Reverted 0x08c379a0", True, None),
+        (3, "execution reverted", "0xnothex", True, None),
+        (3, "execution reverted", {"data": ["0x00"]}, True, None),
+    ],
+)
+async def test_reverts_are_told_from_other_errors(
+    node: StubNode, code: int, message: str, data: Any, is_revert: bool, revert_data: bytes | None
+) -> None:
+    def refuse(_params: list[Any]) -> Any:
+        raise NodeError(code, message, data)
+
+    node.methods["eth_call"] = refuse
+    async with client(node.url) as rpc:
+        with pytest.raises(RpcError) as failed:
+            await rpc.call("eth_call", [])
+    assert failed.value.is_revert is is_revert
+    assert failed.value.revert_data == revert_data
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"error": "not today"}, "not today"),
+        ({"error": {"code": "E1", "message": None}}, "code 0"),
+        ({"error": {}}, "code 0"),
+        ({}, "neither result nor error"),
+    ],
+)
+async def test_an_answer_that_bends_the_protocol_is_an_error_in_words(node: StubNode, answer: Any, words: str) -> None:
+    node.disturbances = [answering(lambda answers: {"jsonrpc": "2.0", "id": answers[0]["id"], **answer})]
+    async with client(node.url) as rpc:
+        with pytest.raises(RpcError, match=words):
+            await rpc.call("eth_chainId", [])
+
+
+async def test_a_client_that_is_not_open_says_so(node: StubNode) -> None:
+    with pytest.raises(RuntimeError, match="outside its `async with` block"):
+        await client(node.url).call("eth_chainId", [])

@@ -1,0 +1,420 @@
+"""Several endpoints as one: the next is asked when one fails, lags or refuses, and what each can do is learnt."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import structlog
+from tests.support.chain.stub_node import KEY, NodeError, StubNode, replying, reset, stub_node
+
+from paimon.domain.chain import endpoint_health
+from paimon.domain.chain.endpoint_health import BreakerState, Use
+from paimon.infrastructure.blockchain import rpc as rpc_module
+from paimon.infrastructure.blockchain.endpoint import endpoint_name
+from paimon.infrastructure.blockchain.finality import ChainMismatch, require_chain
+from paimon.infrastructure.blockchain.rpc import BlockNotReached, NodeUrl, Rpc, RpcError, RpcUnavailable, StateNotKept
+
+pytestmark = pytest.mark.integration
+
+READ, WRITE = frozenset({Use.READ}), frozenset({Use.WRITE})
+ARCHIVE = frozenset({Use.READ, Use.ARCHIVE})
+NOBODY = f"http://127.0.0.1:1/{KEY}"
+
+
+@pytest.fixture(autouse=True)
+def _untended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pauses, and nobody is looked at but by a test's own questions."""
+    monkeypatch.setattr(rpc_module, "_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(rpc_module, "_TEND_SECONDS", 3_600)
+
+
+@pytest.fixture
+async def first() -> AsyncIterator[StubNode]:
+    async with node_at(20) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def second() -> AsyncIterator[StubNode]:
+    async with node_at(20) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def node_at(head: int) -> AsyncIterator[StubNode]:
+    async with stub_node(eth_blockNumber=hex(head), eth_chainId="0x38", eth_echo=lambda params: params[0]) as opened:
+        yield opened
+
+
+def pool(*nodes: StubNode | NodeUrl | str, attempts_max: int = 4, **options: Any) -> Rpc:
+    urls = (each.url if isinstance(each, StubNode) else each for each in nodes)
+    return Rpc(*urls, timeout_seconds=5, attempts_max=attempts_max, **options)
+
+
+def name(node: StubNode) -> str:
+    return endpoint_name(node.url)
+
+
+def asked(node: StubNode, method: str = "eth_echo") -> int:
+    return sum(each == method for each, _ in node.asked)
+
+
+def failing(code: int, message: str) -> Callable[[list[Any]], Any]:
+    def fail(_params: list[Any]) -> Any:
+        raise NodeError(code, message)
+
+    return fail
+
+
+def breaker_of(rpc: Rpc, node: StubNode) -> BreakerState:
+    return next(each.breaker for each in rpc.endpoints() if each.name == name(node))
+
+
+@pytest.mark.parametrize("disturbance", [replying(500), replying(429), replying(200, b"<html>"), reset])
+async def test_who_fails_is_stood_in_for_within_the_same_call_and_at_once(
+    first: StubNode, second: StubNode, disturbance: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name_of in ("_BACKOFF_SECONDS", "_BACKOFF_SECONDS_MAX"):
+        monkeypatch.setattr(rpc_module, name_of, 1e9)  # a pause would outlast the test
+    first.disturbances = [disturbance]
+    async with asyncio.timeout(60), pool(first, second) as rpc:
+        assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == [0, 1, 2]
+    assert (asked(first), asked(second)) == (3, 3)  # the whole batch of each, never a part
+
+
+async def test_once_all_have_failed_all_are_asked_again_within_the_bounded_tries(first: StubNode, second: StubNode) -> None:
+    first.disturbances, second.disturbances = [replying(502)] * 2, [replying(502)]
+    async with pool(first, second) as rpc:
+        assert await rpc.call("eth_echo", [1]) == 1
+    assert first.requests + second.requests == 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_as_long_as_one_is_well_every_question_is_answered(seed: int) -> None:
+    """Whichever that is, whoever rests, and whatever the others do."""
+    rng = random.Random(seed)
+    faults = [replying(500), replying(429), replying(200, b"<html>"), reset]
+    async with node_at(20) as one, node_at(20) as two, node_at(20) as three, pool(one, two, three) as rpc:
+        for number in range(40):
+            nodes = rng.sample([one, two, three], k=3)
+            for ill in nodes[: rng.randint(0, 2)]:
+                ill.disturbances = [rng.choice(faults)]
+            assert await rpc.batch([("eth_echo", [number]), ("eth_echo", [-number])]) == [number, -number]
+            for node in nodes:
+                node.disturbances.clear()
+
+
+async def test_when_nobody_answers_each_is_named_with_its_reason_and_without_its_key(first: StubNode) -> None:
+    first.disturbances = [replying(503)] * 10
+    async with pool(first, NOBODY) as rpc:
+        with structlog.testing.capture_logs() as logged, pytest.raises(RpcUnavailable, match="after 4 tries") as failed:
+            await rpc.call("eth_echo", [1])
+    assert f"{name(first)}: HTTP 503" in str(failed.value)
+    assert "127.0.0.1:1: Client" in str(failed.value)
+    assert KEY not in f"{failed.value} {logged}"
+
+
+async def test_no_message_shows_a_key_that_the_node_repeats(first: StubNode) -> None:
+    first.methods["eth_call"] = failing(-32000, f"https://node.example/{KEY} has no such block range")
+    async with pool(first) as rpc:
+        with pytest.raises(RpcError) as failed:
+            await rpc.call("eth_call", [])
+    assert "node.example/..." in str(failed.value)
+    assert KEY not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(3, "execution reverted: header not found"), (-32000, "execution reverted"), (-32602, "invalid argument 0")],
+)
+async def test_an_error_of_the_callers_own_is_asked_of_nobody_else(
+    first: StubNode, second: StubNode, code: int, message: str
+) -> None:
+    first.methods["eth_call"] = failing(code, message)
+    async with pool(first, second) as rpc:
+        with pytest.raises(RpcError, match=message):
+            await rpc.call("eth_call", [])
+    assert (asked(first, "eth_call"), second.requests) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (-32000, "header not found"),
+        (-32000, "missing trie node d0 (path )"),
+        (-32005, "limit exceeded"),
+        (-32601, "no such method"),
+    ],
+)
+async def test_what_one_node_lacks_or_refuses_another_is_asked_for(
+    first: StubNode, second: StubNode, code: int, message: str
+) -> None:
+    first.methods["eth_getLogs"], second.methods["eth_getLogs"] = failing(code, message), []
+    async with pool(first, second) as rpc:
+        assert await rpc.call("eth_getLogs", [{}]) == []
+        second.methods["eth_getLogs"] = failing(code, message)
+        with pytest.raises(RpcError, match=message.split("(")[0]):  # all say so: it is said, and not asked again
+            await rpc.call("eth_getLogs", [{}])
+    assert asked(first, "eth_getLogs") + asked(second, "eth_getLogs") <= 4
+
+
+async def test_a_method_that_a_node_refused_is_not_asked_of_it_while_another_has_it(first: StubNode, second: StubNode) -> None:
+    first.methods["eth_getLogs"], second.methods["eth_getLogs"] = failing(-32005, "limit exceeded"), []
+    async with pool(first, second) as rpc:
+        await make_dear(rpc, second)
+        for _ in range(5):
+            assert await rpc.call("eth_getLogs", [{}]) == []
+    assert (asked(first, "eth_getLogs"), asked(second, "eth_getLogs")) == (1, 5)
+
+
+async def bring_down(rpc: Rpc, node: StubNode) -> None:
+    """Three questions in a row that it fails."""
+    node.disturbances = [replying(500)] * 3
+    for _ in range(3):
+        with pytest.raises(RpcUnavailable):
+            await rpc.named(name(node)).call("eth_echo", [0], attempts_max=1)
+    assert breaker_of(rpc, node) is BreakerState.OPEN
+
+
+async def make_dear(rpc: Rpc, node: StubNode) -> None:
+    """Well, but with a worse record than any that was brought down: only another reason makes anybody prefer it."""
+    for _ in range(6):
+        node.disturbances = [replying(500)] * 2
+        for _ in range(2):
+            with pytest.raises(RpcUnavailable):
+                await rpc.named(name(node)).call("eth_dear", [], attempts_max=1)
+        assert await rpc.named(name(node)).call("eth_echo", [0]) == 0
+    assert breaker_of(rpc, node) is BreakerState.CLOSED
+    node.asked.clear()
+
+
+async def test_who_fails_three_times_rests(first: StubNode, second: StubNode) -> None:
+    async with pool(first, second) as rpc:
+        await make_dear(rpc, second)
+        await bring_down(rpc, first)
+        for _ in range(5):
+            assert await rpc.call("eth_echo", [1]) == 1
+    assert (asked(first), asked(second)) == (3, 5)
+
+
+async def test_who_rests_is_looked_at_and_comes_back_without_a_caller_waiting_for_it(
+    first: StubNode, second: StubNode, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(rpc_module, "_TEND_SECONDS", 0.01)
+    monkeypatch.setattr(endpoint_health, "_REST_SECONDS", 0.01)
+    first.disturbances = [replying(500)] * 10_000
+    async with pool(first, second) as rpc:
+
+        async def is_closed() -> bool:
+            return breaker_of(rpc, first) is BreakerState.CLOSED
+
+        async def is_open() -> bool:
+            return not await is_closed()
+
+        await eventually(is_open)
+        first.disturbances.clear()
+        await eventually(is_closed)
+        second.disturbances = [replying(500)] * 10_000
+        assert await rpc.call("eth_echo", [2]) == 2
+    assert asked(first) == 1
+
+
+async def test_who_rests_is_asked_all_the_same_when_nobody_else_is_left(first: StubNode) -> None:
+    async with pool(first, NOBODY) as rpc:
+        await bring_down(rpc, first)
+        assert await rpc.call("eth_echo", [1]) == 1
+        assert breaker_of(rpc, first) is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("is_http", [True, False])
+async def test_who_has_too_much_to_do_is_asked_less_at_a_time(first: StubNode, second: StubNode, is_http: bool) -> None:
+    if is_http:
+        first.disturbances = [replying(429)]
+    else:
+        first.methods["eth_echo"] = failing(-32007, "50/second request limit reached - reduce calls per second")
+    async with pool(first, second) as rpc:
+        before = {each.name: each.concurrency for each in rpc.endpoints()}
+        assert await rpc.call("eth_echo", [1]) == 1
+        after = {each.name: each.concurrency for each in rpc.endpoints()}
+    assert after[name(first)] == before[name(first)] // 2
+    assert after[name(second)] == before[name(second)]
+
+
+async def test_a_rate_limit_is_waited_out_where_there_is_nobody_else_and_told_when_it_lasts(first: StubNode) -> None:
+    first.methods["eth_call"] = failing(429, "Your app has exceeded its compute units per second capacity")
+    async with pool(first, attempts_max=3) as rpc:
+        with pytest.raises(RpcError, match="compute units"):
+            await rpc.call("eth_call", [])
+    assert asked(first, "eth_call") == 3
+
+
+async def test_nobody_is_asked_above_the_head_it_is_known_to_have(first: StubNode, second: StubNode) -> None:
+    first.methods["eth_blockNumber"] = hex(10)
+    async with pool(first, second) as rpc:
+        for _ in range(3):
+            assert await rpc.at_height(15).call("eth_echo", [1]) == 1
+        assert (asked(first), asked(second)) == (0, 3)
+        with pytest.raises(BlockNotReached, match="at block 25") as failed:
+            await rpc.at_height(25).call("eth_echo", [1])
+        assert f"{name(first)}: at block 10" in str(failed.value)
+        assert f"{name(second)}: at block 20" in str(failed.value)
+        first.methods["eth_blockNumber"] = hex(30)
+        assert await rpc.at_height(25).call("eth_echo", [2]) == 2
+    assert (asked(first), asked(second)) == (1, 3)
+
+
+async def test_as_long_as_a_node_is_away_nobody_says_that_the_chain_is_too_short(first: StubNode) -> None:
+    async with pool(first, NOBODY) as rpc:
+        with pytest.raises(RpcUnavailable) as failed:
+            await rpc.at_height(25).call("eth_echo", [1])
+    assert not isinstance(failed.value, BlockNotReached)
+
+
+async def test_a_block_shown_is_a_head_known(first: StubNode) -> None:
+    first.methods |= {"eth_getBlockByNumber": {"number": hex(50)}, "eth_blockNumber": hex(20)}
+    async with pool(first) as rpc:
+        await rpc.call("eth_getBlockByNumber", ["finalized", False])
+        assert await rpc.at_height(50).call("eth_echo", [1]) == 1
+    assert asked(first, "eth_blockNumber") == 0
+
+
+@pytest.mark.parametrize("answer", [None, failing(-32000, "header not found")])
+async def test_a_node_that_turns_out_to_lag_is_not_believed_and_another_is_asked(
+    first: StubNode, second: StubNode, answer: Any
+) -> None:
+    """As behind a load balancer: it said 20, but the block is not there."""
+    first.methods["eth_getBlockByNumber"], second.methods["eth_getBlockByNumber"] = answer, {"number": hex(20)}
+    async with pool(first, second) as rpc:
+        assert await rpc.named(name(first)).call("eth_blockNumber", []) == hex(20)
+        found = await rpc.at_height(20).call("eth_getBlockByNumber", [hex(20), False])
+        assert found == {"number": hex(20)}
+        assert {each.name: each.head for each in rpc.endpoints()} == {name(first): 19, name(second): 20}
+
+
+async def test_broadcasts_go_to_those_for_writing_and_nothing_else_does() -> None:
+    async with node_at(20) as reader, node_at(20) as writer, node_at(20) as other_writer:
+        for node in (reader, writer, other_writer):
+            node.methods["eth_sendRawTransaction"] = "0x01"
+        writer.disturbances = [replying(502)]
+        nodes = NodeUrl(reader.url, READ), NodeUrl(writer.url, WRITE), NodeUrl(other_writer.url, WRITE)
+        async with pool(*nodes) as rpc:
+            assert await rpc.call("eth_sendRawTransaction", ["0x00"]) == "0x01"
+            assert await rpc.call("eth_echo", [1]) == 1
+            assert rpc.another_than(name(reader)) is None
+        assert [each.requests for each in (reader, writer, other_writer)] == [1, 1, 1]
+
+
+async def test_state_that_full_nodes_forget_is_read_from_an_archive() -> None:
+    async with (
+        node_at(1_000) as full,
+        node_at(1_000) as archive,
+        pool(NodeUrl(full.url, READ), NodeUrl(archive.url, ARCHIVE)) as rpc,
+    ):
+        await make_dear(rpc, archive)
+        for node in (full, archive):
+            await rpc.named(name(node)).call("eth_blockNumber", [])
+        for _ in range(3):
+            assert await rpc.state_at(10).call("eth_echo", [1]) == 1
+        assert (asked(full), asked(archive)) == (0, 3)
+
+
+PRUNED = ("missing trie node dd8f96 (path )", "state 0xdd8f96 is not available", "header not found", "unknown block")
+
+
+@pytest.mark.parametrize("words", PRUNED)
+async def test_state_that_is_pruned_here_is_asked_of_an_archive_and_where_there_is_none_it_says_to_add_one(words: str) -> None:
+    async with node_at(1_000) as full, node_at(1_000) as archive:
+        full.methods["eth_call"] = failing(-32000, words)
+        archive.methods["eth_call"] = "0x01"
+        async with pool(full, NodeUrl(archive.url, ARCHIVE)) as rpc:
+            await make_dear(rpc, full)
+            await rpc.named(name(full)).call("eth_blockNumber", [])
+            assert await rpc.state_at(10).call("eth_call", []) == "0x01"
+        async with pool(full) as rpc:
+            with pytest.raises(StateNotKept, match=r"the state of block 10 .*PAIMON_CHAIN__MORE_RPC_URLS=read,archive="):
+                await rpc.state_at(10).call("eth_call", [])
+            (placed,) = await rpc.state_at(10).try_batch([("eth_call", [])])
+            assert isinstance(placed, StateNotKept)
+
+
+async def test_a_node_that_has_not_come_so_far_has_pruned_nothing(first: StubNode) -> None:
+    first.methods["eth_call"] = failing(-32000, "header not found")
+    async with pool(first) as rpc:
+        with pytest.raises(RpcError, match="header not found") as found:
+            await rpc.state_at(20).call("eth_call", [])
+        assert not isinstance(found.value, StateNotKept)
+
+
+async def test_an_endpoint_of_another_chain_is_refused_by_its_host_and_never_asked(first: StubNode, second: StubNode) -> None:
+    second.methods["eth_chainId"] = hex(97)
+    async with pool(first, second, chain_id=56) as rpc:
+        with pytest.raises(ChainMismatch) as refused:
+            await require_chain(rpc, 56)
+        assert f"node {name(second)} serves chain 97" in str(refused.value)
+        assert KEY not in str(refused.value)
+        for _ in range(5):
+            await rpc.call("eth_echo", [1])
+        assert {each.name: each.serves_our_chain for each in rpc.endpoints()} == {name(first): True, name(second): False}
+    assert (asked(first), asked(second)) == (5, 0)
+
+
+async def test_one_of_several_may_be_down_at_the_start_and_is_asked_nothing_before_it_said_its_chain(
+    first: StubNode, second: StubNode
+) -> None:
+    second.disturbances = [replying(502)]
+    async with pool(first, second, chain_id=56) as rpc:
+        await require_chain(rpc, 56)
+        second.methods["eth_chainId"] = hex(97)  # what comes back is another chain's
+        first.disturbances = [replying(502)] * 9
+        with pytest.raises(RpcUnavailable, match="serves chain 97, not 56"):
+            await rpc.call("eth_echo", [1])
+    assert asked(second) == 0
+
+
+async def test_at_the_start_somebody_must_answer() -> None:
+    async with pool(NOBODY, NOBODY.replace(":1/", ":2/"), chain_id=56) as rpc:
+        with pytest.raises(RpcUnavailable) as failed:
+            await require_chain(rpc, 56)
+    assert "127.0.0.1:1" in str(failed.value)
+    assert "127.0.0.1:2" in str(failed.value)
+    assert KEY not in str(failed.value)
+
+
+async def test_a_second_opinion_comes_from_another(first: StubNode, second: StubNode) -> None:
+    first.methods["eth_who"], second.methods["eth_who"] = "first", "second"
+    async with pool(first, second) as rpc:
+        one = await rpc.at_height(20).preferred()
+        other = one.another_than(one.endpoint)
+        assert other is not None
+        assert {await one.call("eth_who", []), await other.call("eth_who", [])} == {"first", "second"}
+        assert other.endpoint != one.endpoint
+        with pytest.raises(KeyError, match="no endpoint elsewhere"):
+            rpc.named("elsewhere")
+    async with pool(first) as alone:
+        assert alone.another_than(name(first)) is None
+
+
+async def test_a_view_asks_only_those_it_names_even_when_they_fail(first: StubNode, second: StubNode) -> None:
+    first.disturbances = [replying(500)] * 9
+    async with pool(first, second) as rpc:
+        with pytest.raises(RpcUnavailable, match=f"node {name(first)} gave"):
+            await rpc.named(name(first)).call("eth_echo", [1])
+    assert second.requests == 0
+
+
+async def test_heads_are_kept_fresh_without_questions(
+    first: StubNode, second: StubNode, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Awaitable[None]]
+) -> None:
+    monkeypatch.setattr(rpc_module, "_TEND_SECONDS", 0.01)
+    monkeypatch.setattr(rpc_module, "_LOOK_SECONDS", 0.0)
+    async with pool(first, second) as rpc:
+
+        async def at(head: int) -> bool:
+            return [each.head for each in rpc.endpoints()] == [head, head]
+
+        await eventually(lambda: at(20))
+        first.methods["eth_blockNumber"] = second.methods["eth_blockNumber"] = hex(21)
+        await eventually(lambda: at(21))

@@ -1,0 +1,53 @@
+"""Values that travel as the text of an array arrive as they left."""
+
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Boolean, DateTime, Text, select
+from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.types import TypeEngine
+from tests.support.factories.strategies import INSTANTS, UINT256
+
+from paimon.domain.kernel.chain import ContractName
+from paimon.infrastructure.database.arrays import array_text, given_array, text_array
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.types import EnumText, Uint256Type
+
+pytestmark = pytest.mark.integration
+
+TEXTS: Final = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
+"""NUL and lone surrogates are no PostgreSQL text; `storable` has dealt with them before."""
+
+KINDS: Final[list[tuple[TypeEngine[Any], st.SearchStrategy[Any]]]] = [
+    (Uint256Type(), UINT256),
+    (BYTEA(), st.binary(max_size=40)),
+    (Text(), st.one_of(TEXTS, st.sampled_from(["NULL", "null", "{}", '"', "\\", "a,b", " "]))),
+    (Boolean(), st.booleans()),
+    (DateTime(timezone=True), INSTANTS),
+    (EnumText(ContractName), st.sampled_from(ContractName)),
+]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(data=st.data())
+async def test_whatever_is_sent_as_an_array_comes_back(database: Database, data: st.DataObject) -> None:
+    kind, values = data.draw(st.sampled_from(KINDS))
+    sent = data.draw(st.lists(st.one_of(st.none(), values), max_size=5))
+    async with database.read() as session:
+        found = (await session.execute(select(given_array("sent", kind)), {"sent": array_text(sent)})).scalar_one()
+    assert [_as_sent(each) for each in found] == sent
+
+
+def _as_sent(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def test_lists_that_come_again_are_written_the_same() -> None:
+    assert text_array("Vault", 'say "no"\\') == array_text(["Vault", 'say "no"\\']) == '{"Vault","say \\"no\\"\\\\"}'
+
+
+def test_a_value_no_column_has_is_refused() -> None:
+    with pytest.raises(TypeError, match="no array is made of float"):
+        array_text([1.5])

@@ -1,0 +1,57 @@
+"""What our own text of rows makes of values is what PostgreSQL takes from it."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import text
+from tests.support.factories.synthetic_logs import FOLLOWED, chain_logs
+
+from paimon.application.event_listener.fetch.decode import decode_log
+from paimon.application.event_listener.record.json_text import stored_text
+from paimon.domain.kernel.chain import ContractName
+from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.database.bulk_copy import copy_text, driver_connection
+from paimon.infrastructure.database.sessions import Database
+
+pytestmark = pytest.mark.integration
+
+_MOMENT: Final = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+ROWS: Final[list[tuple[Any, ...]]] = [
+    (1, 2**256 - 1, "plain", b"\x00\xff\\\t\n", True, _MOMENT),
+    (
+        2,
+        0,
+        "tab\tline\nreturn\rback\\slash \\N \\. ü € \U0001f3e6",
+        b"",
+        False,
+        _MOMENT.astimezone(timezone(timedelta(hours=-5))),
+    ),
+    (3, None, None, None, None, None),
+    (4, -5, "", b"\\N", True, datetime(1, 1, 1, tzinfo=UTC)),
+    (5, 7, "\\.", b"\\x00", False, datetime(9999, 12, 31, tzinfo=UTC)),
+]
+
+
+async def test_rows_come_out_as_they_went_in(database: Database) -> None:
+    async with database.write() as session:
+        columns = "id int, n numeric(78, 0), t text, b bytea, f boolean, at timestamptz"
+        await session.execute(text(f"CREATE TEMPORARY TABLE copied ({columns}) ON COMMIT DROP"))
+        connection = await driver_connection(session)
+        async with connection.cursor() as cursor, cursor.copy("COPY copied FROM STDIN") as copy:
+            await copy.write(copy_text(ROWS))
+        assert [tuple(row) for row in await session.execute(text("SELECT * FROM copied ORDER BY id"))] == ROWS
+
+
+def test_a_value_no_column_takes_is_refused() -> None:
+    with pytest.raises(TypeError, match="list"):
+        copy_text([(1, [2])])
+
+
+async def test_the_arguments_of_every_event_have_the_text_that_is_stored(database: Database) -> None:
+    abis = {name: load_abi(name.value) for name in ContractName}
+    values = {each.name: each.values for each in (decode_log(log, FOLLOWED.names(), abis) for log in chain_logs(2_000))}
+    async with database.read() as session:
+        for name, own in values.items():
+            stored = await session.scalar(text("SELECT CAST(:args AS jsonb)::text"), {"args": stored_text(own)})
+            assert stored == stored_text(own), name

@@ -1,0 +1,102 @@
+"""What the application's role may not do, and what a session is: a reader's snapshot, a writer's one transaction."""
+
+import psycopg
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import InternalError, ProgrammingError
+from tests.support.factories.rows import put, undone
+
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.sessions import Database, NotOneStatement, create_engine
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.integration
+
+NOT_FOR_THE_APPLICATION = [
+    "CREATE TABLE derived.x (n int)",
+    "CREATE TABLE owned.x (n int)",
+    "CREATE TABLE public.x (n int)",
+    "CREATE SCHEMA x",
+    "CREATE EXTENSION pg_stat_statements",
+    "ALTER TABLE owned.approval_records DROP COLUMN signature",
+    "ALTER TABLE owned.approval_records DISABLE TRIGGER ALL",
+    "ALTER TABLE derived.holdings DROP CONSTRAINT ck_holdings_shares_uint256",
+    "DROP TABLE owned.approval_records",
+    "DROP SCHEMA derived CASCADE",
+    "DROP INDEX owned.uq_transaction_attempts_unacknowledged",
+    "TRUNCATE owned.outbox",
+    "TRUNCATE derived.raw_logs",
+    "UPDATE public.alembic_version SET version_num = '0000'",
+    "DELETE FROM public.alembic_version",
+    "SET ROLE paimon_owner",
+    "CREATE ROLE intruder",
+    "COPY owned.users TO PROGRAM 'cat'",
+]
+
+
+async def test_the_applications_role_may_only_read_and_write_rows(database: Database) -> None:
+    async with undone(database) as session:
+        for statement in NOT_FOR_THE_APPLICATION:
+            with pytest.raises(ProgrammingError) as refusal:
+                async with session.begin_nested():
+                    await session.execute(text(statement))
+            assert isinstance(refusal.value.orig, psycopg.errors.InsufficientPrivilege), statement
+
+
+NOT_FOR_A_READER = [
+    "INSERT INTO owned.leases VALUES ('x', 'tests', 1, now())",
+    "UPDATE owned.outbox SET done_at = now()",
+    "DELETE FROM derived.holdings",
+    "SELECT nextval('derived.observations_id_seq')",
+    "SELECT 1 FROM owned.leases FOR UPDATE",
+]
+
+
+async def test_a_read_session_cannot_write(database: Database) -> None:
+    for statement in NOT_FOR_A_READER:
+        with pytest.raises(InternalError) as refusal:
+            async with database.read() as session:
+                await session.execute(text(statement))
+        assert isinstance(refusal.value.orig, psycopg.errors.ReadOnlySqlTransaction), statement
+
+
+async def test_a_cut_connection_is_replaced_before_it_is_used(app_url: str, postgres: EmbeddedPostgres) -> None:
+    engine = create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    database, backend = Database(engine), select(func.pg_backend_pid())
+    async with database.read() as session:
+        first = await session.scalar(backend)
+    with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
+        assert connection.execute("SELECT pg_terminate_backend(%s, 5000)", (first,)).fetchone() == (True,)
+    async with database.read() as session:
+        assert await session.scalar(backend) != first
+    await database.close()
+
+
+async def test_the_queries_of_one_read_agree_with_each_other(database: Database) -> None:
+    count = select(func.count()).select_from(LeaseRow)
+    async with database.read() as reading:
+        assert await reading.scalar(count) == 0
+        async with database.write() as writing:
+            await put(writing, LeaseRow)
+        assert await reading.scalar(count) == 0
+    async with database.read() as reading:
+        assert await reading.scalar(count) == 1
+
+
+async def test_a_write_that_fails_leaves_nothing_behind(database: Database) -> None:
+    async with undone(database) as session:
+        await put(session, LeaseRow)
+    async with database.read() as session:
+        assert await session.scalar(select(func.count()).select_from(LeaseRow)) == 0
+
+
+async def test_a_statement_that_is_the_whole_transaction_is_committed_by_itself_and_is_the_only_one(database: Database) -> None:
+    add = text("INSERT INTO owned.leases (name, owner, epoch, expires_at) VALUES (:name, 'somebody', 1, now())")
+    async with database.write_one() as session:
+        await session.execute(add, {"name": "first"})
+        async with database.read() as other:
+            assert (await other.execute(text("SELECT name FROM owned.leases"))).scalars().all() == ["first"]
+        with pytest.raises(NotOneStatement):
+            await session.execute(add, {"name": "second"})
+    async with database.read() as other:
+        assert (await other.execute(text("SELECT count(*) FROM owned.leases"))).scalar_one() == 1

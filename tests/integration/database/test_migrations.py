@@ -1,0 +1,162 @@
+"""Migrations and models tell the same story, in both directions, and nothing runs on a database that is behind."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Engine
+
+from paimon.infrastructure.database import migrate, version
+from paimon.infrastructure.database.models import metadata
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.sessions import create_engine as create_app_engine
+from paimon.infrastructure.database.version import DatabaseBehind, UnsupportedServer
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.integration
+
+# What a table is to PostgreSQL, checks and partial indexes included, which Alembic's own comparison does not look at.
+CATALOGUE = """
+    SELECT 'column', format('%s.%s', attrelid::regclass, attname),
+           concat_ws(' ', format_type(atttypid, atttypmod), attnotnull, attidentity, pg_get_expr(adbin, adrelid))
+      FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+      JOIN pg_class ON pg_class.oid = attrelid
+     WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
+       AND relnamespace IN ('derived'::regnamespace, 'owned'::regnamespace)
+     UNION
+    SELECT 'constraint', format('%s.%s', conrelid::regclass, conname), pg_get_constraintdef(oid)
+      FROM pg_constraint WHERE connamespace IN ('derived'::regnamespace, 'owned'::regnamespace)
+     UNION
+    SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+      FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+     WHERE relnamespace IN ('derived'::regnamespace, 'owned'::regnamespace)
+"""
+
+
+def catalogue(engine: Engine) -> set[tuple[Any, ...]]:
+    with engine.connect() as connection:
+        return {tuple(row) for row in connection.execute(text(CATALOGUE))}
+
+
+@pytest.fixture
+def empty_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database of the owner's without anything in it."""
+    with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE paimon_empty OWNER paimon_owner")
+    yield postgres.url("paimon_owner", "paimon_empty")
+    with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
+        connection.execute("DROP DATABASE paimon_empty WITH (FORCE)")
+
+
+@pytest.fixture
+def owner(owner_url: str) -> Iterator[Engine]:
+    """The migrated database as the owner of its tables."""
+    engine = create_engine(owner_url)
+    yield engine
+    engine.dispose()
+
+
+def test_models_and_migrations_do_not_drift(owner_url: str) -> None:
+    assert migrate.drift(owner_url) == []
+
+
+def test_a_column_that_only_one_side_has_is_drift(owner_url: str, owner: Engine) -> None:
+    with owner.begin() as connection:
+        connection.execute(text("ALTER TABLE owned.leases DROP COLUMN owner"))
+    assert any("leases" in line and "owner" in line for line in migrate.drift(owner_url))
+
+
+def test_tables_made_by_migrations_are_those_the_models_would_make(owner: Engine, empty_url: str) -> None:
+    from_models = create_engine(empty_url)
+    try:
+        with from_models.begin() as connection:
+            for schema in ("derived", "owned"):
+                connection.execute(text(f"CREATE SCHEMA {schema}"))
+            metadata.create_all(connection)
+        assert catalogue(from_models) == catalogue(owner)
+    finally:
+        from_models.dispose()
+
+
+def test_the_way_down_to_nothing_and_up_again_ends_at_the_same_tables(owner_url: str, owner: Engine) -> None:
+    before = catalogue(owner)
+    with owner.begin() as connection:
+        command.downgrade(migrate._config(connection), "base")
+    with owner.connect() as connection:
+        left = connection.execute(text("SELECT nspname FROM pg_namespace WHERE nspname IN ('derived', 'owned')")).all()
+    assert left == []
+    assert migrate.upgrade(owner_url, app_role="paimon_app") == version.head_revision()
+    assert catalogue(owner) == before
+
+
+def test_each_migration_can_be_taken_back_alone(owner_url: str, owner: Engine) -> None:
+    before = catalogue(owner)
+    with owner.begin() as connection:
+        command.downgrade(migrate._config(connection), "-1")
+    assert catalogue(owner) != before
+    migrate.upgrade(owner_url, app_role="paimon_app")
+    assert catalogue(owner) == before
+
+
+def test_upgrading_again_changes_nothing_and_keeps_what_is_there(owner_url: str, owner: Engine) -> None:
+    with owner.begin() as connection:
+        connection.execute(text("INSERT INTO owned.leases VALUES ('listener', 'tests', 7, now())"))
+    before = catalogue(owner)
+    assert migrate.upgrade(owner_url, app_role="paimon_app") == version.head_revision()
+    assert catalogue(owner) == before
+    with owner.connect() as connection:
+        assert connection.execute(text("SELECT epoch FROM owned.leases")).scalar_one() == 7
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(empty_url: str) -> None:
+    """As when the role to be given its rights does not exist: all of it is one transaction."""
+    with pytest.raises(Exception, match="no_such_role"):
+        migrate.upgrade(empty_url, app_role="no_such_role")
+    engine = create_engine(empty_url)
+    try:
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT to_regnamespace('derived') IS NULL")).scalar_one()
+    finally:
+        engine.dispose()
+
+
+async def opened(url: str) -> Database:
+    return Database(create_app_engine(url, pool_size=1, connect_timeout_seconds=5, application_name="tests"))
+
+
+async def test_a_current_database_is_worked_on(database: Database) -> None:
+    await version.require_current(database.engine)
+
+
+async def test_an_empty_database_is_refused_with_the_command_to_run(empty_url: str) -> None:
+    empty = await opened(empty_url)
+    try:
+        with pytest.raises(DatabaseBehind, match=r"at migration none, .* needs \d+: run `paimon db upgrade`"):
+            await version.require_current(empty.engine)
+    finally:
+        await empty.close()
+
+
+async def test_a_database_one_migration_behind_is_refused_naming_both(owner: Engine, database: Database) -> None:
+    with owner.begin() as connection:
+        command.downgrade(migrate._config(connection), "-1")
+    with pytest.raises(DatabaseBehind, match=rf"at migration \d+, this version needs {version.head_revision()}: run"):
+        await version.require_current(database.engine)
+
+
+async def test_a_server_too_old_is_refused_in_words(
+    owner_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no old server here, so what counts as old is moved instead."""
+    monkeypatch.setattr(version, "SERVER_VERSION_MIN", 990_000)
+    with pytest.raises(UnsupportedServer, match=r"PostgreSQL 1\d is too old; versions 16, 17 and 18 are supported"):
+        await version.require_current(database.engine)
+    with pytest.raises(UnsupportedServer):
+        migrate.upgrade(owner_url, app_role=None)
+
+
+def test_the_oldest_supported_server_is_sixteen() -> None:
+    assert version.SERVER_VERSION_MIN == 160_000

@@ -1,0 +1,137 @@
+"""Reads of one row without a session: what they give, how they fail, and that the pool is as they found it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import psycopg
+import pytest
+from sqlalchemy import Select, bindparam, column, delete, func, select, table, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from tests.support.factories.rows import put, undone
+from tests.support.factories.strategies import address
+
+from paimon.application.identity.users import USER_NOW, seed_user
+from paimon.application.redemptions.store import REDEMPTION, find_redemption
+from paimon.domain.user.roles import User, UserRole
+from paimon.infrastructure.database.clock import CLOCK
+from paimon.infrastructure.database.models.derived import RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.row_query import LookUp, NotALookUp
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.integration
+
+LEASES: Final = select(func.count().label("leases")).select_from(LeaseRow)
+BACKEND: Final = LookUp(select(func.pg_backend_pid().label("pid")), lambda row: int(row.pid))
+SLEEP: Final = LookUp(select(func.pg_sleep(bindparam("seconds")).label("slept")), lambda row: bool(row))
+
+NOTHING_THERE: Final = LookUp(select(column("secret")).select_from(table("nothing", schema="owned")), lambda row: row)
+
+
+@pytest.fixture
+async def single(app_url: str) -> AsyncIterator[Database]:
+    """A database over one connection, so that whoever is next gets the one that was used before."""
+    engine = create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests-look-ups")
+    database = Database(engine)
+    yield database
+    await database.close()
+
+
+async def test_a_look_up_gives_what_a_session_does(database: Database) -> None:
+    request_id = 2**255
+    async with database.write() as session:
+        await put(session, RedemptionRequestRow, request_id=request_id)
+    async with database.read() as session:
+        known = await find_redemption(session, request_id)
+    assert known is not None
+    assert await database.find(REDEMPTION, request_id=request_id) == known
+    assert await database.find(REDEMPTION, request_id=2**256 - 1) is None
+
+
+async def test_a_user_is_found_with_the_clock_and_the_clock_without_a_user(database: Database) -> None:
+    async with database.write() as session:
+        await seed_user(session, address(1), UserRole.OPERATOR, "Olga")
+    before, known = await database.find(CLOCK), await database.find(USER_NOW, address=address(1))
+    unknown = await database.find(USER_NOW, address=address(2))
+    assert before is not None
+    assert known is not None
+    assert unknown is not None
+    assert (known[0], unknown[0]) == (User(address(1), UserRole.OPERATOR, "Olga"), None)
+    assert before <= known[1] <= unknown[1]
+
+
+NOT_LOOK_UPS: Final[list[Any]] = [
+    delete(LeaseRow),
+    text("SELECT 1"),
+    select(LeaseRow.owner).with_for_update(),
+    select(LeaseRow.owner).where(LeaseRow.name.in_(["a", "b"])),
+]
+
+
+@pytest.mark.parametrize("query", NOT_LOOK_UPS, ids=str)
+def test_what_is_no_plain_select_is_refused_when_its_module_is_loaded(query: Select[Any]) -> None:
+    with pytest.raises(NotALookUp):
+        LookUp(query, lambda row: row)
+
+
+@pytest.mark.parametrize("values", [{}, {"request": 1}, {"request_id": 1, "owner": b""}], ids=str)
+async def test_all_parameters_are_given_and_no_others(database: Database, values: dict[str, object]) -> None:
+    with pytest.raises(NotALookUp, match="request_id"):
+        await database.find(REDEMPTION, **values)
+
+
+async def test_a_session_after_a_look_up_is_a_transaction_again(single: Database) -> None:
+    backend = await single.find(BACKEND)
+    async with undone(single) as session:
+        assert await session.scalar(select(func.pg_backend_pid())) == backend
+        await put(session, LeaseRow)
+    assert await single.find(LookUp(LEASES, lambda row: row.leases)) == 0
+
+
+async def test_a_look_up_that_fails_says_so_as_a_session_does_and_keeps_its_connection_from_others(single: Database) -> None:
+    first = await single.find(BACKEND)
+    with pytest.raises(ProgrammingError) as refusal:
+        await single.find(NOTHING_THERE)
+    assert isinstance(refusal.value.orig, psycopg.errors.UndefinedTable)
+    assert await single.find(BACKEND) != first
+
+
+async def test_a_cancelled_look_up_leaves_no_answer_to_the_next(single: Database, database: Database) -> None:
+    first = await single.find(BACKEND)
+    task = asyncio.create_task(single.find(SLEEP, seconds=60.0))
+    await asyncio.sleep(0)  # which gives it the one connection
+    await _asleep(database, first)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    second = await single.find(BACKEND)
+    assert second is not None
+    assert second != first
+
+
+async def _asleep(database: Database, backend: int | None) -> None:
+    """Until this connection's server waits."""
+    waits = text("SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = :pid")
+    async with asyncio.timeout(10):
+        while True:
+            async with database.write() as session:
+                if await session.scalar(waits, {"pid": backend}):
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def test_a_cut_connection_is_replaced_before_a_look_up_uses_it(single: Database, postgres: EmbeddedPostgres) -> None:
+    first = await single.find(BACKEND)
+    with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
+        assert connection.execute("SELECT pg_terminate_backend(%s, 5000)", (first,)).fetchone() == (True,)
+    assert await single.find(BACKEND) not in (None, first)
+
+
+async def test_a_server_that_is_not_there_is_an_operational_error() -> None:
+    url = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
+    database = Database(create_engine(url, pool_size=1, connect_timeout_seconds=2, application_name="tests"))
+    with pytest.raises(OperationalError):
+        await database.find(CLOCK)
+    await database.close()

@@ -1,0 +1,115 @@
+"""A data folder whose pieces do not belong together is refused, and the way out is named."""
+
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.support.chain.fund import TestFund
+
+from paimon_devkit.stack.data_folder_checks import require_books_of, require_demo_folder, require_pieces
+from paimon_devkit.stack.demo_stack import Stack
+from paimon_devkit.stack.errors import DataFolderUnusable, DemoError, PiecesApart
+from paimon_devkit.stack.lock import DataFolderLock
+from paimon_devkit.stack.supervisor import Supervisor
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The folder of a demo that ran."""
+    for name in ("people", "fund.json"):
+        (tmp_path / name).write_text("{}")
+    return tmp_path
+
+
+def test_a_complete_folder_and_a_new_one_go_on(data: Path, tmp_path: Path) -> None:
+    require_pieces(data, database=True, chain=True)
+    require_pieces(tmp_path / "new", database=False, chain=False)
+
+
+@pytest.mark.parametrize("lost", ["database", "chain"])
+def test_a_lost_part_is_named_with_the_way_out(data: Path, lost: str) -> None:
+    there = {"database": True, "chain": True} | {lost: False}
+    with pytest.raises(PiecesApart, match=f"has a fund, but not its {lost} any more.*--fresh"):
+        require_pieces(data, **there)
+
+
+def test_lost_wallets_are_named(data: Path) -> None:
+    (data / "people").unlink()
+    with pytest.raises(PiecesApart, match="not its people any more"):
+        require_pieces(data, database=True, chain=True)
+
+
+class TestBooks:
+    @pytest.fixture
+    def libpq(self, owner_url: str) -> str:
+        return owner_url.replace("+psycopg", "")
+
+    @staticmethod
+    def _stand_at(libpq: str, number: int, block_hash: str) -> None:
+        with psycopg.connect(libpq) as connection:
+            connection.execute(
+                "INSERT INTO derived.cursor (id, number, hash, timestamp, epoch) VALUES (1, %s, decode(%s, 'hex'), now(), 1)",
+                (number, block_hash.removeprefix("0x")),
+            )
+
+    def test_a_database_without_books_fits_any_chain(self, libpq: str, fund: TestFund) -> None:
+        require_books_of(fund.node.rpc, libpq, fund_is_known=False)
+
+    def test_books_of_this_chain(self, libpq: str, fund: TestFund) -> None:
+        block = fund.node.rpc.call("eth_getBlockByNumber", "0x1", False)
+        self._stand_at(libpq, 1, block["hash"])
+        require_books_of(fund.node.rpc, libpq, fund_is_known=True)
+        with pytest.raises(PiecesApart, match=r"fund\.json, which says where it is, is gone"):
+            require_books_of(fund.node.rpc, libpq, fund_is_known=False)
+
+    def test_a_chain_behind_the_books(self, libpq: str, fund: TestFund) -> None:
+        self._stand_at(libpq, 1_000_000, "11" * 32)
+        with pytest.raises(PiecesApart, match=r"books up to block 1000000, but the chain ends before it.*--fresh"):
+            require_books_of(fund.node.rpc, libpq, fund_is_known=True)
+
+    def test_another_chain(self, libpq: str, fund: TestFund) -> None:
+        self._stand_at(libpq, 1, "11" * 32)
+        with pytest.raises(PiecesApart, match=r"books of another chain: block 1 .*--fresh"):
+            require_books_of(fund.node.rpc, libpq, fund_is_known=True)
+
+
+class TestFolder:
+    def test_files_that_are_not_a_demos_are_left_alone(self, tmp_path: Path) -> None:
+        require_demo_folder(tmp_path)
+        require_demo_folder(tmp_path / "new")
+        (tmp_path / "logs").mkdir()
+        with pytest.raises(DataFolderUnusable, match="has files that are not a demo's"):
+            require_demo_folder(tmp_path)
+        with DataFolderLock(tmp_path):
+            require_demo_folder(tmp_path)
+        (file := tmp_path / "file").touch()
+        with pytest.raises(DataFolderUnusable, match="is not a folder"):
+            require_demo_folder(file)
+
+    def test_starting_over_works_on_a_folder_whatever_is_broken_in_it(self, data: Path) -> None:
+        (data / "postgres" / "cluster").mkdir(parents=True)  # without passwords and without PG_VERSION
+        (data / "chain").mkdir()
+        (data / "kept.txt").write_text("not ours")
+        Stack(data, say=lambda _: None).wipe()
+        assert {path.name for path in data.iterdir()} == {"kept.txt"}
+
+
+class TestGivenServices:
+    @pytest.mark.parametrize(
+        ("given", "missing"),
+        [
+            ({"PAIMON_DATABASE__URL": "postgresql+psycopg://a@b/c"}, "PAIMON_DATABASE__OWNER_URL"),
+            ({"PAIMON_DATABASE__OWNER_URL": "postgresql+psycopg://a@b/c"}, "PAIMON_DATABASE__URL"),
+            ({"PAIMON_CHAIN__WS_URL": "ws://b"}, "PAIMON_CHAIN__RPC_URL"),
+        ],
+    )
+    def test_half_of_a_pair_is_refused_before_anything_starts(
+        self, tmp_path: Path, given: dict[str, str], missing: str
+    ) -> None:
+        stack = Stack(tmp_path, say=lambda _: None, environment=given)
+        with Supervisor(tmp_path) as supervisor, pytest.raises(DemoError, match=re.escape(f"set without {missing}")):
+            stack.bring_up(supervisor)
+        assert not (tmp_path / "people").exists()

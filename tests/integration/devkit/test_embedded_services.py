@@ -1,0 +1,282 @@
+"""The demo's embedded servers really start, keep what they were told, and come back after any end."""
+
+import itertools
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from tests.support.paths import CONTRACTS
+
+from paimon_devkit.stack import ports
+from paimon_devkit.stack.child import RunAs
+from paimon_devkit.stack.embedded_chain import EmbeddedChain, find_anvil
+from paimon_devkit.stack.embedded_postgres import APP_ROLE, DATABASE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.embedded_redis import EmbeddedRedis
+from paimon_devkit.stack.errors import DataFolderUnusable, PortInUse, ServerUnavailable
+from paimon_devkit.stack.postgres_programs import find_programs
+from paimon_devkit.stack.unprivileged_user import first_closed_folder
+
+pytestmark = pytest.mark.integration
+
+DAYS_9 = 9 * 86_400
+RICH = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+POOR = "0x1111111111111111111111111111111111111111"
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the user of a server")
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data folder the server's user can reach, unlike pytest's own temporary folders."""
+    folder = Path(tempfile.mkdtemp(prefix="paimon-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def libpq(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://")
+
+
+def rows(url: str, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(libpq(url), autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_a_taken_port_is_named_with_what_to_do() -> None:
+    with socket.socket() as taken:
+        taken.bind((ports.HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUse, match=rf"port {port} .*choose another port"):
+            ports.require_free(port)
+    assert ports.require_free(port) == port
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """One running server for the tests that only look."""
+    folder = Path(tempfile.mkdtemp(prefix="paimon-test-"))
+    folder.chmod(0o755)
+    server = EmbeddedPostgres(folder, durable=False)
+    with server:
+        yield server
+    server.remove()
+    shutil.rmtree(folder)
+
+
+class TestPostgres:
+    def test_roles_and_ownership(self, server: EmbeddedPostgres) -> None:
+        assert rows(server.owner_url, "SELECT current_user::text, current_database()::text") == [(OWNER_ROLE, DATABASE)]
+        assert rows(server.app_url, "SELECT current_user::text, current_database()::text") == [(APP_ROLE, DATABASE)]
+        assert rows(server.app_url, "SELECT rolname FROM pg_roles WHERE rolsuper") == [("postgres",)]
+        rows(server.owner_url, "CREATE TABLE owned_by_owner (id int)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            rows(server.app_url, "CREATE TABLE owned_by_app (id int)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            rows(server.app_url, "SELECT * FROM owned_by_owner")
+
+    def test_settings(self, server: EmbeddedPostgres) -> None:
+        names = ("server_encoding", "fsync", "max_connections", "listen_addresses", "TimeZone", "password_encryption")
+        values = [rows(server.app_url, f"SHOW {name}")[0][0] for name in names]
+        assert values == ["UTF8", "off", "200", "127.0.0.1", "UTC", "scram-sha-256"]
+        assert rows(server.app_url, "SELECT datcollate FROM pg_database WHERE datname = 'paimon'") == [("C",)]
+
+    def test_a_wrong_password_is_refused(self, server: EmbeddedPostgres) -> None:
+        wrong = f"postgresql://{OWNER_ROLE}:wrong@127.0.0.1:{server.port}/{DATABASE}"
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(wrong)
+
+    def test_databases_come_and_go_even_with_sessions_open(self, server: EmbeddedPostgres) -> None:
+        server.create_database("test_extra")
+        with psycopg.connect(libpq(server.url(OWNER_ROLE, "test_extra"))) as session:
+            session.execute("CREATE TABLE t (id int)")
+            session.commit()
+            server.drop_database("test_extra")
+            with pytest.raises(psycopg.OperationalError):
+                session.execute("SELECT 1")
+        server.drop_database("test_extra")
+
+    def test_passwords_are_private(self, server: EmbeddedPostgres) -> None:
+        files = list(server.records.glob("passwords.json"))
+        assert [file.stat().st_mode & 0o777 for file in files] == [0o600]
+
+
+def test_postgres_resumes_after_its_death_despite_a_stale_pid_file(data: Path) -> None:
+    first = EmbeddedPostgres(data, durable=False)
+    first.start()
+    rows(first.owner_url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    first.kill()
+    first.stop()
+    pid_file = data / "postgres" / "cluster" / "postmaster.pid"
+    # The worst case: the number now belongs to a process that has nothing to do with it.
+    pid_file.write_text("\n".join([str(os.getpid()), *pid_file.read_text().splitlines()[1:]]) + "\n")
+    with EmbeddedPostgres(data, durable=False) as second:
+        assert rows(second.owner_url, "SELECT answer FROM kept") == [(42,)]
+
+
+def test_postgres_replaces_a_server_that_an_earlier_run_left(data: Path) -> None:
+    left = EmbeddedPostgres(data, durable=False)
+    left.start()
+    try:
+        with EmbeddedPostgres(data, durable=False) as second:
+            assert rows(second.app_url, "SELECT 1") == [(1,)]
+            with pytest.raises(psycopg.OperationalError):
+                psycopg.connect(libpq(left.app_url))
+    finally:
+        left.stop()
+
+
+@as_root
+def test_a_clone_in_a_closed_folder_runs_from_elsewhere_and_says_so(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a clone below /root: neither the data folder nor the virtual environment's programs can be reached."""
+    closed = data / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr("paimon_devkit.stack.postgres_programs.first_closed_folder", lambda _folder, _user: Path("/closed"))
+    server = EmbeddedPostgres(closed / "data", durable=False)
+    try:
+        assert server.notice is not None
+        assert str(closed) in server.notice
+        home = Path((closed / "data" / "postgres" / "location").read_text().strip())
+        with server:
+            assert rows(server.app_url, "SELECT 1") == [(1,)]
+            assert (home / "cluster" / "postmaster.pid").exists()
+            copied = home / f"programs-{server.version}" / "embedded_postgres" / "pginstall" / "bin" / "postgres"
+            assert (Path("/proc") / str(server.pid) / "exe").readlink() == copied
+        # The data folder is deleted by hand: what is left elsewhere must not be in the way.
+        shutil.rmtree(closed / "data")
+        server = EmbeddedPostgres(closed / "data", durable=False)
+        with server:
+            assert rows(server.app_url, "SELECT 1") == [(1,)]
+    finally:
+        server.remove()
+    assert not home.exists()
+
+
+def test_which_folders_a_user_can_enter(data: Path) -> None:
+    stranger = RunAs("stranger", uid=54_321, gid=54_321)
+    (data / "a").mkdir(mode=0o700)
+    assert first_closed_folder(data / "a" / "b", stranger) == (data / "a").resolve()
+    (data / "a").chmod(0o711)
+    assert first_closed_folder(data / "a" / "b", stranger) is None
+
+
+def _fake_programs(folder: Path, version: str) -> Path:
+    folder.mkdir()
+    for name in ("postgres", "initdb"):
+        (folder / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) {version}'\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_an_older_postgres_is_refused(data: Path) -> None:
+    with pytest.raises(ServerUnavailable, match=r"PostgreSQL 15\.4 .* not supported.* 16, 17, 18"):
+        find_programs(_fake_programs(data / "old", "15.4 (Debian 15.4-1)"))
+    assert find_programs(_fake_programs(data / "new", "17.2")).major == 17
+
+
+def test_data_of_another_major_version_is_not_touched(data: Path) -> None:
+    with pytest.raises(DataFolderUnusable, match="written by PostgreSQL 16, found only 17"):
+        find_programs(_fake_programs(data / "new", "17.2"), major=16)
+
+
+def test_redis_wants_its_password_and_remembers(data: Path) -> None:
+    with EmbeddedRedis(data) as server:
+        with redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        with redis.Redis.from_url(server.url) as client:
+            client.set("kept", "yes")
+    with EmbeddedRedis(data) as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
+        assert client.get("kept") == "yes"
+
+
+class TestChain:
+    @pytest.fixture
+    def chain(self, data: Path) -> EmbeddedChain:
+        return EmbeddedChain(data, anvil=find_anvil(CONTRACTS))
+
+    @staticmethod
+    def timestamps(chain: EmbeddedChain) -> list[int]:
+        """Of every block, after one more was mined the ordinary way."""
+        before = chain.rpc.head().number
+        while (head := chain.rpc.head().number) == before:
+            time.sleep(0.05)
+        blocks = [chain.rpc.call("eth_getBlockByNumber", hex(number), False) for number in range(head + 1)]
+        return [int(block["timestamp"], 16) for block in blocks]
+
+    @staticmethod
+    def balance(chain: EmbeddedChain, block: int | str) -> int:
+        tag = hex(block) if isinstance(block, int) else block
+        return int(chain.rpc.call("eth_getBalance", POOR, tag), 16)
+
+    def test_a_stop_loses_nothing_and_time_never_runs_back(self, chain: EmbeddedChain) -> None:
+        with chain:
+            skipped = chain.warp(DAYS_9)
+            sent = chain.rpc.call("eth_sendTransaction", {"from": RICH, "to": POOR, "value": "0x7"})
+            while (receipt := chain.rpc.call("eth_getTransactionReceipt", sent)) is None:
+                time.sleep(0.05)
+            mined = int(receipt["blockNumber"], 16)
+            stopped_at = chain.rpc.head()
+        assert skipped.timestamp > time.time() + DAYS_9 - 60
+        with chain:
+            assert chain.rpc.head("finalized").number >= stopped_at.number
+            assert self.balance(chain, "finalized") == 7
+            # Reads pinned to blocks before the stop still work.
+            assert (self.balance(chain, mined - 1), self.balance(chain, mined)) == (0, 7)
+            assert chain.rpc.call("eth_getTransactionReceipt", sent)["blockNumber"] == hex(mined)
+            times = self.timestamps(chain)
+            assert all(earlier < later for earlier, later in itertools.pairwise(times))
+            assert len(chain.rpc.call("eth_feeHistory", "0x4", "latest", [50])["baseFeePerGas"]) == 5
+
+    def test_a_kill_loses_nothing_final(self, chain: EmbeddedChain) -> None:
+        chain.start()
+        chain.warp(DAYS_9)
+        sent = chain.rpc.call("eth_sendTransaction", {"from": RICH, "to": POOR, "value": "0x7"})
+        while (receipt := chain.rpc.call("eth_getTransactionReceipt", sent)) is None:
+            time.sleep(0.05)
+        final = chain.wait_final(int(receipt["blockNumber"], 16))
+        chain.kill()
+        chain.stop()
+        with chain:
+            assert chain.rpc.head("finalized").number >= final.number
+            assert self.balance(chain, "finalized") == 7
+            times = self.timestamps(chain)
+            assert times == sorted(times)
+
+    def test_a_half_written_file_falls_back_to_the_checkpoint(self, chain: EmbeddedChain, data: Path) -> None:
+        with chain:
+            chain.rpc.call("anvil_setBalance", POOR, "0x9")
+            final = chain.wait_final(chain.rpc.head().number + 1).number
+        own = data / "chain" / "anvil.json"
+        own.write_bytes(own.read_bytes()[: own.stat().st_size // 4])
+        with chain:
+            assert chain.rpc.head("finalized").number >= final
+            assert self.balance(chain, "finalized") == 9
+        own.write_bytes(b"")
+        (data / "chain" / "checkpoint.json").unlink()
+        with pytest.raises(DataFolderUnusable, match="damaged"):
+            chain.start()
+
+
+def test_a_missing_chain_program_says_what_to_run(data: Path) -> None:
+    with pytest.raises(ServerUnavailable, match="npm ci"):
+        find_anvil(data)
+
+
+def test_sigint_is_how_the_chain_and_postgres_are_asked(data: Path) -> None:
+    """Other signals would cost the chain its last state and PostgreSQL a recovery."""
+    chain = EmbeddedChain(data, anvil=Path("/nowhere"))
+    server = EmbeddedPostgres(data)
+    for spec in (chain.spec(), server.spec()):
+        assert (spec.stop_signal, spec.death_signal) == (signal.SIGINT, signal.SIGINT)

@@ -1,0 +1,247 @@
+"""Far behind, stretches are fetched ahead and several at once; what is recorded is what following block by block records."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+import pytest
+from aiohttp import web
+from sqlalchemy import select
+from tests.integration.event_listener.test_listener import listener_of
+from tests.integration.event_listener.test_listener_loop import FUND, following, recorded
+from tests.support.assertions.derived_tables import books_of, libpq
+from tests.support.chain.fund import TestFund
+from tests.support.chain.stub_chain import StubChain
+from tests.support.chain.stub_node import Disturbance, StubNode, reset, said, stub_node
+from tests.support.factories.strategies import address
+
+from paimon.application.event_listener.ingest.halt import find_halt
+from paimon.application.event_listener.record import header_pruning as thin_out
+from paimon.application.reconciliation.reconcile import reconcile
+from paimon.application.replay.replay import check
+from paimon.composition import House
+from paimon.domain.chain.tracked_contracts import Followed
+from paimon.domain.kernel.chain import BlockStamp, hex0x
+from paimon.domain.risk.discrepancy import RowDifference
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.leases import HeldLease
+from paimon.infrastructure.database.models.base import metadata
+from paimon.infrastructure.database.models.derived import BlockRow
+from paimon.infrastructure.database.sessions import Database, create_engine
+
+pytestmark = pytest.mark.integration
+
+HEAD = 120
+FAR = {"live_blocks": 0, "catch_up_blocks_max": 8, "catch_up_at_once": 3}
+WITH_LOGS = (3, 5, 5, 30, 31, 77, 120)
+
+
+@pytest.fixture
+def chain() -> StubChain:
+    chain = StubChain(head=HEAD)
+    for block in WITH_LOGS:
+        chain.emit(block, FUND.vault, [b"\x11" * 32])
+    return chain
+
+
+@pytest.fixture
+async def node(chain: StubChain) -> AsyncIterator[StubNode]:
+    async with stub_node() as opened:
+        chain.serve(opened)
+        yield opened
+
+
+async def kept(database: Database) -> list[tuple[int, int]]:
+    async with database.read() as session:
+        rows = await session.execute(select(BlockRow.number, BlockRow.kept_before).order_by(BlockRow.number))
+        return [(number, before) for number, before in rows]
+
+
+async def test_of_the_past_blocks_with_logs_and_ends_of_stretches_are_kept_each_naming_the_one_before(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    async with following(node, database, **FAR):
+        await eventually(lambda: at(database, HEAD))
+    blocks = await kept(database)
+    numbers = [number for number, _ in blocks]
+    assert set(WITH_LOGS) <= set(numbers)
+    assert [before for _, before in blocks] == [0, *numbers[:-1]]
+
+
+async def test_blocks_near_the_head_are_all_kept(node: StubNode, database: Database, eventually: Callable[..., Any]) -> None:
+    async with following(node, database, **(FAR | {"live_blocks": 20})):
+        await eventually(lambda: at(database, HEAD))
+    numbers = [number for number, _ in await kept(database)]
+    assert numbers[-20:] == list(range(HEAD - 19, HEAD + 1))
+    assert len(numbers) < HEAD
+
+
+async def at(database: Database, number: int) -> bool:
+    return (await recorded(database))[0] == number
+
+
+async def test_answers_that_come_in_another_order_are_recorded_in_the_chains(
+    node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    turn = 0
+
+    def slower_the_earlier() -> Disturbance:
+        async def answer(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
+            nonlocal turn
+            turn += 1
+            await asyncio.sleep(0.06 - 0.02 * (turn % 3))
+            return said(answers if len(answers) > 1 else answers[0])
+
+        return answer
+
+    node.disturbances = [slower_the_earlier() for _ in range(60)]
+    async with following(node, database, **FAR):
+        await eventually(lambda: at(database, HEAD))
+    assert (await recorded(database))[2] == len(WITH_LOGS)
+
+
+async def test_no_more_is_under_way_than_allowed(node: StubNode, database: Database, eventually: Callable[..., Any]) -> None:
+    under_way, most = 0, 0
+
+    async def counted(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.01)
+        under_way -= 1
+        return said(answers if len(answers) > 1 else answers[0])
+
+    node.disturbances = [counted] * 200
+    async with following(node, database, **FAR):
+        await eventually(lambda: at(database, HEAD))
+    assert most == FAR["catch_up_at_once"]
+
+
+async def test_what_came_before_a_failure_stands_and_the_rest_is_asked_for_again(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    truth = chain.headers[77]
+    chain.headers[77] = truth | {"parentHash": hex0x(b"\xee" * 32)}
+    async with following(node, database, **FAR):
+        await eventually(lambda: beyond(database, 31))
+        await asyncio.sleep(0.1)
+        assert not await at(database, HEAD)
+        node.disturbances = [reset]
+        chain.headers[77] = truth
+        await eventually(lambda: at(database, HEAD))
+    assert (await recorded(database))[2] == len(WITH_LOGS)
+
+
+async def beyond(database: Database, number: int) -> bool:
+    return ((await recorded(database))[0] or 0) > number
+
+
+async def test_a_log_of_a_block_outside_the_stretch_is_no_answer(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    chain.head = 60
+    lie = chain.logs[0] | {"blockNumber": hex(HEAD + 7)}
+
+    async def foreign(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
+        return said([each | {"result": [lie]} if isinstance(each.get("result"), list) else each for each in answers])
+
+    async with following(node, database, **FAR):
+        await eventually(lambda: at(database, 60))
+        node.disturbances = [foreign] * 3
+        chain.head = HEAD
+        await eventually(lambda: at(database, HEAD))
+    assert (await recorded(database))[2] == len(WITH_LOGS)
+
+
+async def test_a_final_block_that_changed_is_noticed_from_far_behind_too(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    chain.head = 40
+    async with following(node, database, **FAR):
+        await eventually(lambda: at(database, 40))
+    chain.head = HEAD
+    chain.emit(40, address(9), [b"\x22" * 32])  # a stranger's, but the block and all behind it are others
+    async with following(node, database, **FAR) as task:
+        await eventually(lambda: halted(database))
+        assert not task.done()
+    assert await at(database, 40)
+
+
+async def halted(database: Database) -> bool:
+    async with database.read() as session:
+        return await find_halt(session) is not None
+
+
+@dataclass(frozen=True)
+class FinalAt:
+    """The same block is final whenever one asks: the chain goes on meanwhile."""
+
+    block: BlockStamp
+
+    async def final_block(self, rpc: Rpc) -> BlockStamp:
+        return self.block
+
+
+async def lived(house: House, final: BlockStamp, **options: Any) -> tuple[BlockStamp, Followed]:
+    """Follow the fund's chain to this block, by these options."""
+    chosen = house.settings.chain.model_copy(update=options)
+    listener = replace(listener_of(house), chain=FinalAt(final), options=chosen)
+    lease = HeldLease("listener", "tests", 1)
+    cursor, followed = await listener._start(lease)
+    while (advanced := await listener._advance(cursor, followed, lease)) is not None:
+        cursor, followed = advanced
+    return cursor, followed
+
+
+async def test_a_fund_caught_up_with_has_the_books_of_one_followed_block_by_block(
+    house: House, fund: TestFund, owner_url: str
+) -> None:
+    """Its assets' tokens and its OTC manager are announced on the way, in stretches that are fetched ahead."""
+    fund.request("ines", 5)
+    fund.wait_final()
+    final = await house.chain.final_block(house.rpc)
+    books = []
+    for options in ({}, {"live_blocks": 0, "catch_up_blocks_max": 7, "batch_logs_max": 9}):
+        cursor, followed = await lived(house, final, **options)
+        assert (await reconcile(house.database, house.contracts)).differences == ()
+        books.append((cursor, followed, books_of(owner_url)))
+        with psycopg.connect(libpq(owner_url)) as connection:
+            tables = ", ".join(table.fullname for table in metadata.sorted_tables if table.schema == "derived")
+            connection.execute(f"TRUNCATE {tables} CASCADE")
+    assert books[0] == books[1]
+    assert len(books[0][1].contracts) > 4
+
+
+async def test_headers_of_old_quiet_blocks_are_forgotten_and_a_lost_one_is_still_missed(
+    node: StubNode,
+    database: Database,
+    owner_url: str,
+    eventually: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(thin_out, "SPAN", 10)
+    monkeypatch.setattr(thin_out, "RECENT", 40)
+    async with following(node, database, live_blocks=10_000, batch_blocks_max=7):
+        await eventually(lambda: at(database, HEAD))
+    blocks = await kept(database)
+    numbers = [number for number, _ in blocks]
+    old = [number for number in numbers if number < HEAD - 40]
+    assert old == sorted({1, *range(10, 80, 10), *(number for number in WITH_LOGS if number < 80)})
+    assert numbers[len(old) :] == list(range(80, HEAD + 1))
+    assert [before for _, before in blocks] == [0, *numbers[:-1]]
+    assert await contradictions(owner_url) == []
+    with psycopg.connect(libpq(owner_url)) as connection:
+        connection.execute("DELETE FROM derived.blocks WHERE number = 40")
+    assert [(each.table, each.column) for each in await contradictions(owner_url)] == [("blocks", "kept_before")]
+
+
+async def contradictions(owner_url: str) -> list[RowDifference]:
+    owner = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    try:
+        nobody = Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1)
+        return list((await check(owner, FundContracts(nobody, FUND), examples_max=10)).comparison.examples)
+    finally:
+        await owner.dispose()

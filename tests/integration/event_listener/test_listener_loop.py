@@ -1,0 +1,219 @@
+"""The listener's loop over a node that lies, is away, or says too much at once, and beside another writer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import groupby
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import func, select, text
+from tests.support.chain.stub_chain import StubChain
+from tests.support.chain.stub_node import StubNode, stub_node
+from tests.support.factories.strategies import address
+
+from paimon.application.event_listener.ingest.halt import find_halt
+from paimon.application.event_listener.ingest.listener import Listener
+from paimon.domain.kernel.chain import hex0x
+from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.finality import Tagged
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.leadership import lead
+from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, RawLogRow
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLogRow
+from paimon.infrastructure.database.sessions import Database
+from paimon.settings import ChainSettings
+
+pytestmark = pytest.mark.integration
+
+FUND = FundAddresses(address(1), address(2), address(3))
+HEAD = 12
+
+
+@pytest.fixture
+def chain() -> StubChain:
+    chain = StubChain(head=HEAD)
+    for block in (3, 5, 5, 8):
+        chain.emit(block, FUND.vault, [b"\x11" * 32])
+    return chain
+
+
+@pytest.fixture
+async def node(chain: StubChain) -> AsyncIterator[StubNode]:
+    async with stub_node() as opened:
+        chain.serve(opened)
+        yield opened
+
+
+@asynccontextmanager
+async def following(node: StubNode, database: Database, **options: Any) -> AsyncIterator[asyncio.Task[None]]:
+    """A listener that leads, as `paimon listener` runs it."""
+    settings = ChainSettings(chain_id=31337, rpc_url=SecretStr(node.url), poll_seconds=0.02, **options)
+    async with Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
+        listener = Listener(database, FundContracts(rpc, FUND), Tagged(), settings, start_block=1)
+        task = asyncio.create_task(lead(database, "listener", listener.follow, ttl_seconds=30, renew_seconds=0.2))
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def recorded(database: Database) -> tuple[int | None, int, int]:
+    """The cursor's block, and how many blocks and logs are there."""
+    async with database.read() as session:
+        return (
+            await session.scalar(select(CursorRow.number)),
+            await session.scalar(select(func.count()).select_from(BlockRow)) or 0,
+            await session.scalar(select(func.count()).select_from(RawLogRow)) or 0,
+        )
+
+
+def stands_at(database: Database, *wanted: int) -> Callable[[], Any]:
+    async def reached() -> bool:
+        return await recorded(database) == wanted
+
+    return reached
+
+
+LIES: dict[str, Callable[[StubChain], object]] = {
+    "a header does not follow": lambda chain: chain.headers[6].update(parentHash=hex0x(b"\xee" * 32)),
+    "a log is of another fork": lambda chain: chain.logs[0].update(blockHash=hex0x(b"\xee" * 32)),
+    "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32], unasked=True),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_nothing_of_an_inconsistent_answer_is_recorded_and_the_truth_is_when_it_comes(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any], lie: str
+) -> None:
+    LIES[lie](chain)
+    async with following(node, database):
+        await eventually(stands_at(database, 0, 0, 0))
+        await asyncio.sleep(0.1)
+        assert await recorded(database) == (0, 0, 0)
+        truth = StubChain(head=HEAD)
+        truth.emit(3, FUND.vault, [b"\x11" * 32])
+        chain.headers, chain.logs, chain.receipts = truth.headers, truth.logs, truth.receipts
+        await eventually(stands_at(database, HEAD, HEAD, 1))
+
+
+async def test_a_node_that_has_not_come_to_the_vaults_deployment_is_waited_for(
+    node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    asset, node.methods["eth_call"] = node.methods["eth_call"], "0x"
+    async with following(node, database) as task:
+        await asyncio.sleep(0.1)
+        assert not task.done()
+        assert await recorded(database) == (None, 0, 0)
+        node.methods["eth_call"] = asset
+        await eventually(stands_at(database, HEAD, HEAD, 4))
+
+
+async def test_a_node_that_is_away_when_the_lease_comes_is_waited_for(
+    node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    there = node.methods.pop("eth_getBlockByNumber")
+    async with following(node, database) as task:
+        await asyncio.sleep(0.1)
+        node.methods["eth_getBlockByNumber"] = None  # as one that has not come so far yet
+        await asyncio.sleep(0.1)
+        assert not task.done()
+        node.methods["eth_getBlockByNumber"] = there
+        await eventually(stands_at(database, HEAD, HEAD, 4))
+
+
+async def test_a_batch_holds_no_more_logs_than_allowed_unless_one_block_does(
+    node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    async with following(node, database, batch_logs_max=1):
+        await eventually(stands_at(database, HEAD, HEAD, 4))
+    async with database.read() as session:
+        batches = [
+            (each.first_block, each.last_block, each.logs) for each in await session.scalars(select(EventProcessingLogRow))
+        ]
+    assert (1, 4, 1) in batches  # cut before block 5
+    assert [each for each in batches if each[2] > 1] == [(5, 5, 2)]  # which holds two all by itself
+
+
+async def test_dense_blocks_that_were_cut_off_once_are_not_asked_for_again_and_again(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    async with following(node, database, batch_logs_max=1):
+        await eventually(stands_at(database, HEAD, HEAD, 4))
+    asked = [
+        int(query["toBlock"], 16) - int(query["fromBlock"], 16) + 1
+        for method, (query, *_) in node.asked
+        if method == "eth_getLogs"
+    ]
+    first, *later = [width for width, _ in groupby(asked)]  # one range is several queries
+    assert first == HEAD
+    assert max(later) <= HEAD // 2
+
+
+async def test_a_holder_that_wakes_up_too_late_stands_by_and_then_goes_on_from_where_the_other_came(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    """Its cursor was taken while it slept: its next batch is refused, which may not end the process."""
+    chain.head = 6
+    async with following(node, database) as task:
+        await eventually(stands_at(database, 6, 6, 3))
+        async with database.write() as session:
+            await session.execute(text("UPDATE derived.cursor SET epoch = epoch + 1"))
+        chain.head = HEAD
+        await eventually(stands_at(database, HEAD, HEAD, 4))
+        assert not task.done()
+
+
+async def test_a_final_header_that_does_not_read_is_no_answer_and_no_end(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    chain.head = 6
+    async with following(node, database) as task:
+        await eventually(stands_at(database, 6, 6, 3))
+        when = chain.headers[HEAD].pop("timestamp")
+        chain.head, asked = HEAD, node.requests
+
+        async def asked_again() -> bool:
+            return node.requests > asked + 3
+
+        await eventually(asked_again)
+        assert not task.done()
+        chain.headers[HEAD]["timestamp"] = when
+        await eventually(stands_at(database, HEAD, HEAD, 4))
+
+
+async def test_a_recorded_block_that_changes_while_it_is_followed_stops_the_listener(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    chain.head = 6
+    async with following(node, database) as task:
+        await eventually(stands_at(database, 6, 6, 3))
+        chain.head = HEAD
+        chain.emit(6, address(9), [b"\x22" * 32])  # a stranger's, but the block and all behind it are others
+
+        async def halted() -> bool:
+            async with database.read() as session:
+                return await find_halt(session) is not None
+
+        await eventually(halted)
+        assert not task.done()
+        assert await recorded(database) == (6, 6, 3)
+
+
+async def test_books_do_not_begin_behind_a_block_whose_header_is_not_its_hash(
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    """Or they could never go on: no block follows that one."""
+    hash_, chain.headers[0]["hash"] = chain.headers[0]["hash"], hex0x(b"\xee" * 32)
+    async with following(node, database) as task:
+
+        async def asked_again() -> bool:
+            return node.requests > 5
+
+        await eventually(asked_again)
+        assert await recorded(database) == (None, 0, 0)
+        assert not task.done()
+        chain.headers[0]["hash"] = hash_
+        await eventually(stands_at(database, HEAD, HEAD, 4))

@@ -1,0 +1,279 @@
+"""The whole event catalogue, from what people do on the real contracts to the derived tables."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from eth_utils.crypto import keccak
+from sqlalchemy import select
+from tests.support.chain.fund import DAY, WAD, TestFund
+from tests.support.chain.recording import record_all
+
+from paimon.composition import House
+from paimon.domain.asset.otc_order import OrderStatus
+from paimon.domain.asset.protocol_address import Service
+from paimon.domain.asset.tier import Tier
+from paimon.domain.asset.token_transfer import Direction, Purpose
+from paimon.domain.asset.trade import Route, TradeKind, TradeVia
+from paimon.domain.kernel.chain import ContractName, parse_address
+from paimon.domain.vault.fees import FeeKind, FeeStep
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.derived import (
+    AssetConfigRow,
+    ChainTransactionRow,
+    DepositRow,
+    FeeAccountRow,
+    FeeEntryRow,
+    LiquidityAlertRow,
+    LogStatus,
+    OtcOrderRow,
+    ProtocolAddressRow,
+    RawLogRow,
+    RoleChangeRow,
+    TierConfigRow,
+    TokenFlowRow,
+    TokenTransferRow,
+    TrackedContractRow,
+    TradeRow,
+)
+
+pytestmark = pytest.mark.integration
+
+AC = "AssetController"
+
+
+async def rows(house: House, model: type[Base], *conditions: Any) -> list[Any]:
+    keys = model.__table__.primary_key
+    async with house.database.read() as session:
+        return list(await session.scalars(select(model).where(*conditions).order_by(*keys)))
+
+
+async def transfers(house: House, since: int) -> list[TokenTransferRow]:
+    found: list[TokenTransferRow] = await rows(house, TokenTransferRow, TokenTransferRow.block_number >= since)
+    return found
+
+
+def moved(found: list[TokenTransferRow]) -> Counter[tuple[Direction, Purpose]]:
+    return Counter((each.direction, each.purpose) for each in found)
+
+
+def deposit(fund: TestFund, name: str, usdt: int) -> int:
+    fund.send_to(name, "TestToken", fund.deployment.usdt, "approve", fund.deployment.vault, usdt * WAD)
+    return fund.send(name, "Vault", "deposit", usdt * WAD, fund.people.address(name))
+
+
+def order(fund: TestFund, symbol: str, usdt: int, tokens: int) -> int:
+    token, counterparty = fund.asset(symbol).address, fund.deployment.otc_counterparty
+    fund.send("hot", AC, "createOTCOrder", token, usdt * WAD, tokens, counterparty, 30 * DAY)
+    with fund.chain() as chain:
+        return int(chain.read("OTCManager", fund.deployment.otc_manager, "orderCount"))
+
+
+async def test_the_deployment_itself_is_explained_to_the_last_transfer(house: House, fund: TestFund) -> None:
+    await record_all(house, fund)
+    followed = {row.address: row for row in await rows(house, TrackedContractRow)}
+    tokens = {parse_address(each.address) for each in fund.deployment.assets}
+    assert {each for each, row in followed.items() if row.contract is ContractName.TOKEN} == tokens | {
+        parse_address(fund.deployment.usdt)
+    }
+    assert parse_address(fund.deployment.otc_manager) in followed
+    assets = await rows(house, AssetConfigRow)
+    assert {row.token for row in assets} == tokens
+    assert {row.tier for row in assets} == set(Tier)
+    assert sum(row.allocation_bps for row in assets) == 9_400
+    found = await transfers(house, 0)
+    assert moved(found) == {
+        (Direction.IN, Purpose.DEPOSIT): 5,
+        (Direction.OUT, Purpose.PURCHASE): 8,
+        (Direction.IN, Purpose.PURCHASE): 8,
+    }
+    trades = await rows(house, TradeRow)
+    assert [(each.kind, each.via, each.has_effect) for each in trades] == [(TradeKind.PURCHASE, TradeVia.PURCHASE, True)] * 8
+    assert len(await rows(house, DepositRow)) == 5
+    assert {(row.contract, row.service) for row in await rows(house, ProtocolAddressRow)} == {
+        (ContractName.VAULT, Service.ASSET_CONTROLLER),
+        (ContractName.REDEMPTION_MANAGER, Service.ASSET_CONTROLLER),
+        (ContractName.REDEMPTION_MANAGER, Service.ASSET_SCHEDULER),
+        (ContractName.ASSET_CONTROLLER, Service.ASSET_SCHEDULER),
+        (ContractName.ASSET_CONTROLLER, Service.FEE_RECIPIENT),
+        (ContractName.ASSET_CONTROLLER, Service.ORACLE_ADAPTER),
+        (ContractName.ASSET_CONTROLLER, Service.OTC_MANAGER),
+        (ContractName.ASSET_CONTROLLER, Service.SWAP_HELPER),
+    }
+    quarantined = await rows(house, RawLogRow, RawLogRow.status == LogStatus.QUARANTINED)
+    assert quarantined == []
+    logs, transactions = await rows(house, RawLogRow), await rows(house, ChainTransactionRow)
+    assert sum(each.logs for each in transactions) == len(logs)
+    assert len(transactions) == len({each.tx_hash for each in logs})
+
+
+async def test_a_purchase_is_counted_once_however_it_was_asked_for(house: House, fund: TestFund) -> None:
+    """Deployed behaviours 7 and 8."""
+    since = fund.send("hot", AC, "purchaseAsset", fund.asset("RWAC").address, 10_000 * WAD)
+    fund.send("hot", AC, "purchaseAsset", fund.asset("RWAC").address, 100 * WAD)  # below the asset's minimum
+    fund.send("hot", AC, "allocateToLayer", 1, 20_000 * WAD)
+    await record_all(house, fund)
+    found = await rows(house, TradeRow, TradeRow.block_number >= since)
+    assert [(each.via, each.route, each.usdt_amount // WAD, each.has_effect) for each in found] == [
+        (TradeVia.PURCHASE, Route.SWAP, 10_000, True),
+        (TradeVia.PURCHASE, None, 0, False),
+        (TradeVia.ALLOCATION, Route.SWAP, 10_000, True),
+        (TradeVia.ALLOCATION, Route.SWAP, 10_000, True),
+    ]
+    assert moved(await transfers(house, since)) == {
+        (Direction.OUT, Purpose.PURCHASE): 3,
+        (Direction.IN, Purpose.PURCHASE): 3,
+    }
+
+
+async def test_sales_waterfalls_and_the_settlement_they_pay_for(house: House, fund: TestFund) -> None:
+    request = fund.request("ivan", 470_000)  # more than the fund has in cash once that is spent, below 2 %
+    fund.approve_on_chain(request)
+    fund.send("hot", AC, "purchaseAsset", fund.asset("RWAT").address, 1_300_000 * WAD)
+    fund.warp(8 * DAY)
+    since = fund.send("ada", "RedemptionManager", "settleRedemption", request)
+    fund.send("hot", AC, "redeemAsset", fund.asset("RWAT").address, 1_000 * WAD)
+    fund.send("hot", AC, "executeWaterfallLiquidation", 50_000 * WAD, 1)
+    fund.send("hot", AC, "rebalanceBuffer")
+    await record_all(house, fund)
+    found = await rows(house, TradeRow, TradeRow.block_number >= since)
+    assert {each.kind for each in found} == {TradeKind.SALE}
+    by_way = {(each.via, each.request_id) for each in found}
+    assert by_way == {
+        (TradeVia.WATERFALL, request),
+        (TradeVia.REDEMPTION, None),
+        (TradeVia.WATERFALL, None),
+        (TradeVia.BUFFER_REFILL, None),
+    }
+    movements = moved(await transfers(house, since))
+    assert movements[Direction.OUT, Purpose.SALE] == movements[Direction.IN, Purpose.SALE] == len(found)
+    assert movements[Direction.OUT, Purpose.REDEMPTION_PAYOUT] == 1
+    assert sum(movements.values()) == 2 * len(found) + 1
+    assert [each.level.value for each in await rows(house, LiquidityAlertRow)] == []
+
+
+async def test_an_otc_order_is_money_in_transit_until_it_is_delivered(house: House, fund: TestFund) -> None:
+    """Deployed behaviour 5."""
+    token, unit = fund.asset("RWAC"), 10**18
+    since = fund.node.rpc.head().number
+    orders = [order(fund, "RWAC", 50_000, 40_000 * unit) for _ in range(3)]
+    fund.send("hot", AC, "executeOTCPayment", orders[0])
+    fund.send("hot", AC, "executeOTCPayment", orders[1])
+    fund.send("ada", "OTCManager", "cancelOrder", orders[2])
+    counterparty = (token.address, fund.deployment.otc_manager, 39_000 * unit)
+    fund.send("ada", "Counterparty", "deliver", *counterparty)
+    fund.send("hot", AC, "confirmOTCDelivery", orders[0], 39_000 * unit)
+    await record_all(house, fund)
+    found = await rows(house, OtcOrderRow)
+    assert [(each.order_id, each.status, each.actual_tokens) for each in found] == [
+        (orders[0], OrderStatus.DELIVERED, 39_000 * unit),
+        (orders[1], OrderStatus.PAID, None),
+        (orders[2], OrderStatus.CANCELLED, None),
+    ]
+    assert moved(await transfers(house, since)) == {
+        (Direction.OUT, Purpose.OTC_PAYMENT): 2,
+        (Direction.IN, Purpose.OTC_DELIVERY): 1,
+    }
+
+
+async def test_fees_accrued_collected_and_withdrawn(house: House, fund: TestFund) -> None:
+    """Deployed behaviour 6: a collection is told by a Transfer alone."""
+    request = fund.request("ines", 10_000)
+    since = fund.node.rpc.head().number
+    fund.warp(30 * DAY)
+    fund.send("ines", AC, "accrueManagementFee")  # anyone may
+    fund.send("ada", "OracleAdapter", "setPrice", fund.asset("RWAC").address, 2 * WAD)
+    fund.send("ada", "RedemptionManager", "settleRedemption", request)
+    fund.warp(DAY)
+    fund.send("ada", AC, "collectFees")
+    with fund.chain() as chain:
+        withdrawable = chain.read("Vault", fund.deployment.vault, "withdrawableRedemptionFees")
+    fund.send("ada", AC, "withdrawRedemptionFees", withdrawable // 2)
+    await record_all(house, fund)
+    accounts = {row.kind: row for row in await rows(house, FeeAccountRow)}
+    for kind in (FeeKind.MANAGEMENT, FeeKind.PERFORMANCE):
+        assert accounts[kind].accrued == accounts[kind].released == accounts[kind].paid > 0
+    kept = accounts[FeeKind.REDEMPTION]
+    assert (kept.accrued, kept.released, kept.paid) == (withdrawable, withdrawable // 2, withdrawable // 2)
+    entries = await rows(house, FeeEntryRow)
+    assert Counter((each.kind, each.step) for each in entries) == {
+        (FeeKind.MANAGEMENT, FeeStep.ACCRUED): 2,
+        (FeeKind.MANAGEMENT, FeeStep.PAID): 1,
+        (FeeKind.PERFORMANCE, FeeStep.ACCRUED): 1,
+        (FeeKind.PERFORMANCE, FeeStep.PAID): 1,
+        (FeeKind.REDEMPTION, FeeStep.ACCRUED): 1,
+        (FeeKind.REDEMPTION, FeeStep.RELEASED): 1,
+        (FeeKind.REDEMPTION, FeeStep.PAID): 1,
+    }
+    found = await transfers(house, since)
+    assert moved(found) == {
+        (Direction.OUT, Purpose.REDEMPTION_PAYOUT): 1,
+        (Direction.OUT, Purpose.FEE_COLLECTION): 1,
+        (Direction.OUT, Purpose.REDEMPTION_FEE_WITHDRAWAL): 1,
+    }
+
+
+async def test_what_no_log_tells_of_is_kept_and_named(house: House, fund: TestFund) -> None:
+    """Deployed behaviour 6: an emergency withdrawal leaves nothing but the token's Transfer. So does a gift."""
+    usdt, vault, ada = fund.deployment.usdt, fund.deployment.vault, fund.people.address("ada")
+    since = fund.send("ada", "Vault", "emergencyWithdraw", usdt, ada, 7 * WAD)
+    fund.send("ada", "Vault", "emergencyWithdraw", fund.asset("MMFB").address, ada, 5)
+    fund.send("ada", "Vault", "emergencyWithdraw", usdt, vault, WAD)  # to itself
+    fund.send_to("ines", "TestToken", usdt, "transfer", vault, 3 * WAD)
+    await record_all(house, fund)
+    found = await transfers(house, since)
+    assert [(each.direction, each.purpose, each.amount) for each in found] == [
+        (Direction.OUT, Purpose.EMERGENCY_WITHDRAWAL, 7 * WAD),
+        (Direction.OUT, Purpose.EMERGENCY_WITHDRAWAL, 5),
+        (Direction.WITHIN, Purpose.EMERGENCY_WITHDRAWAL, WAD),
+        (Direction.IN, Purpose.UNEXPLAINED, 3 * WAD),
+    ]
+
+
+async def test_yield_assets_tiers_and_roles(house: House, fund: TestFund) -> None:
+    bill = fund.asset("oTBILL")
+    assert bill.adapter is not None
+    since = fund.node.rpc.head().number
+    fund.send_to("ada", "PurchaseAdapter", bill.adapter, "earn", 1_000 * WAD)
+    fund.send("hot", AC, "compoundYield")
+    fund.send("hot", AC, "updateAssetAllocation", bill.address, 250)
+    fund.send("ada", AC, "setAssetAdapter", bill.address, fund.people.address("otto"))
+    fund.send("ada", AC, "removeAsset", bill.address)
+    fund.send("ada", AC, "setLayerConfig", 1, 3_100, 2_000, 4_000)
+    role = keccak(text="REBALANCER_ROLE")
+    fund.send("ada", AC, "grantRole", role, fund.people.address("otto"))
+    fund.send("ada", AC, "revokeRole", role, fund.people.address("otto"))
+    await record_all(house, fund)
+    assert moved(await transfers(house, since)) == {(Direction.IN, Purpose.YIELD): 1, (Direction.IN, Purpose.NOTHING): 3}
+    (asset,) = await rows(house, AssetConfigRow, AssetConfigRow.token == parse_address(bill.address))
+    assert (asset.allocation_bps, asset.is_active, asset.removed_block is not None) == (250, False, True)
+    assert asset.adapter == parse_address(fund.people.address("otto"))
+    (band,) = await rows(house, TierConfigRow)
+    assert (band.tier, band.target_bps, band.min_bps, band.max_bps) == (Tier.L2, 3_100, 2_000, 4_000)
+    changes = await rows(house, RoleChangeRow, RoleChangeRow.block_number > since)
+    assert [(each.granted, each.account, each.sender) for each in changes] == [
+        (granted, parse_address(fund.people.address("otto")), parse_address(fund.people.address("ada")))
+        for granted in (True, False)
+    ]
+
+
+async def test_a_token_is_followed_from_the_block_that_announces_it(house: House, fund: TestFund) -> None:
+    """Whether that block is alone in its range or has later ones beside it, and after a restart."""
+    await record_all(house, fund)
+    with fund.chain() as chain:
+        admin = fund.people.account("ada")
+        new = chain.deploy(admin, "TestToken", "New Notes", "NEWN", 6)
+        chain.call(admin, "TestToken", new, "mint", fund.deployment.vault, 11)  # not followed yet
+        fund.mine(1)
+        chain.call(admin, AC, fund.deployment.asset_controller, "addAssetSimple", new, 2, 0)
+        fund.mine(1)
+        chain.call(admin, "TestToken", new, "mint", fund.deployment.vault, 22)
+        fund.mine(1)
+        chain.confirm()
+    await record_all(house, fund)
+    fund.send_to("ada", "TestToken", new, "mint", fund.deployment.vault, 33)
+    await record_all(house, fund)
+    found = await rows(house, TokenTransferRow, TokenTransferRow.token == parse_address(new))
+    assert [each.amount for each in found] == [22, 33]
+    (flow,) = await rows(house, TokenFlowRow, TokenFlowRow.token == parse_address(new))
+    assert (flow.received, flow.sent) == (55, 0)

@@ -1,0 +1,143 @@
+"""Our hashes, signatures and executions, judged by the real Safe 1.4.1."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from eth_utils.crypto import keccak
+from tests.support.chain.fund import TestFund
+from tests.support.chain.safes import SAFE_ABI, SafeYard, by_key, by_safe, owner, wallet
+
+from paimon.domain.kernel.chain import Address, BlockStamp
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.multi_send import transaction_of
+from paimon.domain.transaction.safe_transaction import (
+    Operation,
+    OwnerSignature,
+    SafeScope,
+    SafeTransaction,
+    hash_card,
+    rejection_at,
+)
+from paimon.infrastructure.blockchain.finality import chain_adapter
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
+
+pytestmark = pytest.mark.integration
+
+CHAIN_ID = 31337
+OWNERS = [owner(number) for number in range(1, 4)]
+SOMEONE = Address(b"\x77" * 20)
+
+
+@pytest.fixture
+async def rpc(fund: TestFund) -> AsyncIterator[Rpc]:
+    async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as opened:
+        yield opened
+
+
+@pytest.fixture
+def yard(fund: TestFund) -> SafeYard:
+    return SafeYard.open(fund)
+
+
+@pytest.fixture
+def safe(yard: SafeYard, rpc: Rpc) -> SafeContract:
+    """Two of three keys."""
+    return SafeContract(rpc, SafeScope(CHAIN_ID, yard.safe([wallet(each) for each in OWNERS], 2)))
+
+
+async def final(fund: TestFund, rpc: Rpc) -> BlockStamp:
+    fund.wait_final()
+    return await chain_adapter(CHAIN_ID).final_block(rpc)
+
+
+async def test_owners_threshold_and_nonce_are_read(fund: TestFund, rpc: Rpc, safe: SafeContract) -> None:
+    view = await safe.view(at=await final(fund, rpc))
+    assert (set(view.owners), view.threshold, view.nonce) == ({wallet(each) for each in OWNERS}, 2, 0)
+
+
+@pytest.mark.parametrize("what", ["nothing", "another contract"])
+async def test_what_is_no_safe_is_refused(fund: TestFund, rpc: Rpc, what: str) -> None:
+    where = SOMEONE if what == "nothing" else fund.addresses.vault
+    with pytest.raises(NotOurSafe):
+        await SafeContract(rpc, SafeScope(CHAIN_ID, where)).view(at=await final(fund, rpc))
+
+
+async def test_the_safe_computes_our_hash(fund: TestFund, rpc: Rpc, safe: SafeContract) -> None:
+    at = await final(fund, rpc)
+    for operation in Operation:
+        transaction = SafeTransaction(Call(SOMEONE, b"some data", RawAmount(3)), operation, 7)
+        assert await safe.transaction_hash(transaction, at=at) == hash_card(transaction, safe.scope).transaction
+
+
+async def test_a_signature_counts_when_it_is_an_owners_over_this_transaction(
+    fund: TestFund, rpc: Rpc, safe: SafeContract
+) -> None:
+    transaction, at = rejection_at(0, safe.address), await final(fund, rpc)
+    good = by_key(OWNERS[0], transaction, safe.scope)
+    assert await safe.refusal_of(transaction, good, at=at) is None
+    over_another = by_key(OWNERS[0], replace(transaction, nonce=1), safe.scope)
+    of_a_stranger = by_key(owner(9), transaction, safe.scope)
+    for refused in (over_another, of_a_stranger):
+        assert (await safe.refusal_of(transaction, refused, at=at) or "").startswith("GS026")
+
+
+async def test_a_safe_that_owns_a_safe_signs_by_its_own_owners(
+    fund: TestFund, rpc: Rpc, yard: SafeYard, safe: SafeContract
+) -> None:
+    outer = SafeContract(rpc, SafeScope(CHAIN_ID, yard.safe([safe.address, wallet(owner(4))], 2)))
+    transaction, at = rejection_at(0, outer.address), await final(fund, rpc)
+    good = by_safe(safe.address, OWNERS[:2], transaction, outer.scope)
+    assert await outer.refusal_of(transaction, good, at=at) is None
+    one_is_missing = by_safe(safe.address, OWNERS[:1], transaction, outer.scope)
+    assert await outer.refusal_of(transaction, one_is_missing, at=at) is not None
+    over_another = by_safe(safe.address, OWNERS[:2], replace(transaction, nonce=1), outer.scope)
+    assert await outer.refusal_of(transaction, over_another, at=at) is not None
+
+
+async def test_keys_and_contracts_execute_together_whatever_their_order(
+    fund: TestFund, rpc: Rpc, yard: SafeYard, safe: SafeContract
+) -> None:
+    """Three of five, two of them Safes: the bytes of both follow after all the heads."""
+    second = yard.safe([wallet(owner(7))], 1)
+    people = [safe.address, second, *(wallet(owner(number)) for number in (4, 5, 6))]
+    outer = SafeContract(rpc, SafeScope(CHAIN_ID, yard.safe(people, 3)))
+    transaction = rejection_at(0, outer.address)
+    signatures = [
+        by_safe(safe.address, OWNERS[1:], transaction, outer.scope),
+        by_key(owner(5), transaction, outer.scope),
+        by_safe(second, [owner(7)], transaction, outer.scope),
+    ]
+    before = fund.node.rpc.head().number
+    receipt = yard.execute(outer.scope, transaction, signatures)
+    assert int(receipt["status"], 16) == 1
+    (executed,) = await outer.executions(before + 1, fund.node.rpc.head().number)
+    assert (executed.hash, executed.succeeded) == (hash_card(transaction, outer.scope).transaction, True)
+
+
+async def test_several_calls_run_as_the_safe_all_or_none(fund: TestFund, rpc: Rpc, yard: SafeYard, safe: SafeContract) -> None:
+    """Through MultiSend the Safe itself is the caller: it may change its own threshold."""
+    to_one = Call(safe.address, SAFE_ABI.encode_call("changeThreshold", 1))
+    to_three = Call(safe.address, SAFE_ABI.encode_call("changeThreshold", 3))
+    impossible = Call(safe.address, SAFE_ABI.encode_call("changeThreshold", 4))
+
+    def run(*calls: Call) -> int:
+        transaction = transaction_of(calls, yard.read(safe.address, "nonce"), multi_send=yard.multi_send)
+        receipt = yard.execute(safe.scope, transaction, [by_key(each, transaction, safe.scope) for each in OWNERS[:2]])
+        return int(receipt["status"], 16)
+
+    assert run(to_one, impossible) == 0
+    assert (yard.read(safe.address, "getThreshold"), yard.read(safe.address, "nonce")) == (2, 0), "nothing happened"
+    assert run(to_one, to_three) == 1
+    assert (yard.read(safe.address, "getThreshold"), yard.read(safe.address, "nonce")) == (3, 1)
+
+
+async def test_an_unusable_contract_signature_is_told_in_words(
+    fund: TestFund, rpc: Rpc, yard: SafeYard, safe: SafeContract
+) -> None:
+    outer = SafeContract(rpc, SafeScope(CHAIN_ID, yard.safe([safe.address], 1)))
+    transaction, at = rejection_at(0, outer.address), await final(fund, rpc)
+    for nonsense in (b"", b"\x01", keccak(text="no signature")):
+        assert await outer.refusal_of(transaction, OwnerSignature(safe.address, nonsense, True), at=at)

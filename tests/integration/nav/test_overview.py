@@ -1,0 +1,163 @@
+"""The fund's overview: our own figures at one block, the contract's beside them, served from the cache or without it."""
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from sqlalchemy import func, select
+from tests.support.api_client import Desk
+from tests.support.chain.fund import TestFund
+from tests.support.chain.recording import record_all
+
+from paimon.application.common.formatting import display
+from paimon.application.nav.overview import OVERVIEW, read_overview
+from paimon.application.nav.snapshots import take_snapshot
+from paimon.composition import House
+from paimon.domain.kernel.chain import BlockStamp
+from paimon.infrastructure.cache import live
+from paimon.infrastructure.database.models.derived import ObservationRow
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def no_redis() -> Redis:
+    """A Redis that is not there."""
+    return Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
+
+
+async def take(house: House, redis: Redis | None = None) -> BlockStamp | None:
+    nav = house.settings.nav
+    taken = await take_snapshot(house.database, house.contracts, redis or house.redis, material=nav.material_bps)
+    return taken.snapshot.at if taken else None
+
+
+async def snapshot(house: House, fund: TestFund) -> dict[str, Any]:
+    await record_all(house, fund)
+    assert await take(house) is not None
+    encoded = await read_overview(house.redis, house.database)
+    assert encoded is not None
+    shown: dict[str, Any] = orjson.loads(encoded)
+    return shown
+
+
+async def test_our_figures_are_those_of_the_contracts_when_nothing_is_cached(house: House, fund: TestFund) -> None:
+    fund.request("ines", 10_000)
+    fund.mine(1)
+    shown = await snapshot(house, fund)
+    vault = fund.read("Vault", "getVaultState")
+    assert shown["totalAssets"] == str(vault["totalAssets"])
+    assert shown["sharePrice"] == str(vault["sharePrice"])
+    assert shown["totalSupply"] == str(vault["totalSupply"])
+    assert shown["layer1Liquidity"] == str(vault["layer1Liquidity"])
+    assert shown["layer2Liquidity"] == str(vault["layer2Liquidity"])
+    assert shown["layer3Value"] == str(vault["layer3Value"])
+    assert shown["totalRedemptionLiability"] == str(vault["totalRedemptionLiability"]) != "0"
+    assert shown["totalLockedShares"] == str(vault["totalLockedShares"]) != "0"
+    assert shown["emergencyMode"] is vault["emergencyMode"]
+    assert shown["contract"] == {"totalAssets": shown["totalAssets"], "sharePrice": shown["sharePrice"], "staleCache": False}
+    assert shown["aum"] == display(int(str(shown["totalAssets"])), 18)
+
+
+async def test_a_value_the_contract_cached_is_shown_beside_the_fresh_one(house: House, fund: TestFund) -> None:
+    """Deployed behaviour 3: for five minutes after `refreshCache` the contract keeps its figure, whatever prices do."""
+    before = await snapshot(house, fund)
+    fund.send("ines", "AssetController", "refreshCache")
+    rwac = next(each for each in fund.deployment.assets if each.symbol == "RWAC")
+    fund.send("ada", "OracleAdapter", "setPrice", rwac.address, 2_500_000_000_000_000_000)
+    after = await snapshot(house, fund)
+    assert after["contract"] == {**before["contract"], "staleCache": True}
+    doubled = int(str(before["layer3Value"])) * 1_450 // 5_800
+    assert int(str(after["totalAssets"])) - int(str(before["totalAssets"])) == pytest.approx(doubled, rel=1e-3)
+    assert int(str(after["sharePrice"])) > int(str(before["sharePrice"]))
+
+
+async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(house: House, fund: TestFund) -> None:
+    await record_all(house, fund)
+    at = await take(house)
+    fund.send("ada", "Vault", "setEmergencyMode", True)
+    again = await take(house)
+    assert at == again
+    encoded = await read_overview(house.redis, house.database)
+    assert encoded is not None
+    shown = orjson.loads(encoded)
+    assert (shown["block"]["number"], shown["emergencyMode"]) == (at.number if at else None, False)
+    async with house.database.read() as session:
+        assert await session.scalar(select(func.count()).select_from(ObservationRow)) == 1
+
+
+async def test_nothing_recorded_nothing_shown(house: House) -> None:
+    assert await take(house) is None
+    assert await read_overview(house.redis, house.database) is None
+
+
+async def test_what_the_cache_holds_is_served_and_what_it_lost_comes_from_the_database(house: House, fund: TestFund) -> None:
+    shown = await snapshot(house, fund)
+    await house.redis.set("paimon:overview", b"as cached")
+    assert await read_overview(house.redis, house.database) == b"as cached"
+    await house.redis.flushall()
+    encoded = await read_overview(house.redis, house.database)
+    assert encoded is not None
+    assert orjson.loads(encoded) == shown
+    assert await house.redis.get("paimon:overview") == encoded
+    assert 0 < await house.redis.ttl("paimon:overview") <= 60
+
+
+async def test_without_redis_the_database_serves_and_snapshots_are_taken_all_the_same(
+    house: House, fund: TestFund, no_redis: Redis
+) -> None:
+    await record_all(house, fund)
+    at = await take(house, no_redis)
+    assert at is not None
+    encoded = await read_overview(no_redis, house.database)
+    assert encoded is not None
+    assert orjson.loads(encoded)["block"]["number"] == at.number
+
+
+async def test_a_snapshot_is_announced_to_those_who_watch(house: House, fund: TestFund) -> None:
+    await record_all(house, fund)
+    subscribed = asyncio.Event()
+
+    async def first_message() -> tuple[str, dict[str, object]]:
+        async for message in live.messages(house.redis, on_subscribed=subscribed.set):
+            return message
+        raise AssertionError("the subscription ended")
+
+    listening = asyncio.create_task(first_message())
+    await subscribed.wait()
+    await take(house)
+    channel, data = await listening
+    encoded = await read_overview(house.redis, house.database)
+    assert encoded is not None
+    assert (channel, data) == (OVERVIEW, orjson.loads(encoded))
+
+
+@pytest.mark.parametrize(
+    ("amount", "decimals", "text"),
+    [
+        (0, 18, "0.000000000000000000"),
+        (1, 6, "0.000001"),
+        (1_234_567, 6, "1.234567"),
+        (10**40 + 1, 18, f"{10**22}.{'0' * 17}1"),
+        (5, 0, "5"),
+    ],
+)
+def test_an_amount_is_shown_exactly(amount: int, decimals: int, text: str) -> None:
+    assert display(amount, decimals) == text
+
+
+async def test_the_overview_as_of_a_block_is_that_of_the_snapshot_kept_before_it(
+    desk: Desk, house: House, fund: TestFund
+) -> None:
+    first = await snapshot(house, fund)
+    fund.request("ines", 10_000)
+    second = await snapshot(house, fund)
+    numbers = first["block"]["number"], second["block"]["number"]
+    assert (await desk.get("/fund/overview", block=numbers[1] - 1)).json()["data"] == first
+    assert (await desk.get("/fund/overview", block=numbers[1])).json()["data"] == second
+    assert (await desk.get("/fund/overview", block=numbers[0] - 1)).status_code == 404
+    assert (await desk.get("/fund/overview", block=-1)).status_code == 400

@@ -1,0 +1,142 @@
+"""A log that means nothing to us, or cannot be, is kept with its reason; everything around it is applied."""
+
+import pytest
+from sqlalchemy import select
+from tests.support.factories.encoded_logs import Emitted, begin, emitted, record_block
+from tests.support.factories.strategies import address
+
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, ContractName
+from paimon.domain.redemption.request import RedemptionStatus
+from paimon.infrastructure.database.models.derived import CursorRow, HoldingRow, LogStatus, RawLogRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.sessions import Database
+
+pytestmark = pytest.mark.integration
+
+VAULT, MANAGER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER
+INES, IVAN = address(1), address(2)
+
+
+def transfer(sender: Address, receiver: Address, value: int) -> Emitted:
+    return emitted(VAULT, "Transfer", sender, receiver, value)
+
+
+def mint(holder: Address, shares: int) -> Emitted:
+    return transfer(ZERO_ADDRESS, holder, shares)
+
+
+def request(request_id: int, *, channel: int = 0, approval: bool = False, settles_at: int = 9_000) -> Emitted:
+    return emitted(
+        MANAGER, "RedemptionRequested", request_id, INES, INES, 10, 10, 0, channel, approval, 0 if approval else settles_at, 0
+    )
+
+
+async def statuses(database: Database) -> list[tuple[str | None, LogStatus, str | None]]:
+    async with database.read() as session:
+        rows = await session.scalars(select(RawLogRow).order_by(RawLogRow.block_number, RawLogRow.log_index))
+        return [(each.event, each.status, each.reason) for each in rows]
+
+
+async def shares(database: Database) -> dict[Address, int]:
+    async with database.read() as session:
+        return {Address(each.holder): each.shares for each in await session.scalars(select(HoldingRow))}
+
+
+async def due(database: Database) -> list[tuple[str, str, list[str]]]:
+    async with database.read() as session:
+        rows = await session.scalars(select(OutboxMessageRow).order_by(OutboxMessageRow.id))
+        return [(each.kind, each.aggregate_id, each.payload.get("events", [])) for each in rows]
+
+
+APPLIED, UNKNOWN, QUARANTINED = LogStatus.APPLIED, LogStatus.UNKNOWN, LogStatus.QUARANTINED
+
+
+async def test_a_log_that_cannot_be_applied_is_kept_with_its_reason_and_the_rest_is_applied(database: Database) -> None:
+    await begin(database)
+    await record_block(database, 1, mint(INES, 100), transfer(IVAN, INES, 7), transfer(INES, IVAN, 30))
+    kept = await statuses(database)
+    assert [status for _, status, _ in kept] == [APPLIED, QUARANTINED, APPLIED]
+    assert kept[1][2] is not None
+    assert "7 shares leave 0x0000000000000000000000000000000000000002, which is recorded with 0" in kept[1][2]
+    assert await shares(database) == {INES: 70, IVAN: 30}
+
+
+async def test_an_undecodable_log_is_kept_with_its_reason_and_the_rest_is_applied(database: Database) -> None:
+    _, topics, data = mint(INES, 1)
+    await begin(database)
+    await record_block(
+        database,
+        1,
+        (VAULT, topics[:2], data),
+        (VAULT, topics, data),
+        (VAULT, topics, b""),
+        (VAULT, (topics[0], b"\xff" * 32, topics[2]), data),
+        mint(IVAN, 5),
+    )
+    kept = await statuses(database)
+    assert [status for _, status, _ in kept] == [QUARANTINED, APPLIED, QUARANTINED, QUARANTINED, APPLIED]
+    assert kept[0][2] == "Transfer has 2 indexed arguments, the log 1"
+    assert all(reason and "Transfer does not decode" in reason for _, _, reason in (kept[2], kept[3]))
+    assert await shares(database) == {INES: 1, IVAN: 5}
+
+
+async def test_an_event_our_abi_does_not_have_is_kept_as_unknown_and_moves_nobody(database: Database) -> None:
+    await begin(database)
+    await record_block(database, 1, (MANAGER, (b"\xab" * 32, b"\x01" * 32), b"\x05" * 32), (VAULT, (), b"anonymous"))
+    assert await statuses(database) == [(None, UNKNOWN, None), (None, UNKNOWN, None)]
+    assert await due(database) == []
+    async with database.read() as session:
+        first, second = await session.scalars(select(RawLogRow).order_by(RawLogRow.log_index))
+    assert (first.topics, first.data) == ([b"\xab" * 32, b"\x01" * 32], b"\x05" * 32)
+    assert (second.topics, second.data) == ([], b"anonymous")
+
+
+async def test_what_depends_on_a_quarantined_log_is_quarantined_too_and_later_blocks_go_on(database: Database) -> None:
+    settled = emitted(MANAGER, "RedemptionSettled", 1, INES, INES, 10, 0, 10, 0)
+    await begin(database)
+    await record_block(database, 1, mint(INES, 100), request(1, channel=3))
+    await record_block(database, 2, settled, request(2))
+    kept = await statuses(database)
+    assert [status for _, status, _ in kept] == [APPLIED, QUARANTINED, QUARANTINED, APPLIED]
+    assert kept[1][2] == "channel 3 is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED"
+    assert kept[2][2] == "RedemptionSettled for request 1, which was never recorded"
+    async with database.read() as session:
+        assert [each.request_id for each in await session.scalars(select(RedemptionRequestRow))] == [2]
+        assert await session.scalar(select(CursorRow.number)) == 2
+
+
+async def test_a_quarantined_log_makes_only_a_comparison_due(database: Database) -> None:
+    await begin(database)
+    await record_block(database, 1, request(1, settles_at=2**255), request(2), request(2))
+    assert [status for _, status, _ in await statuses(database)] == [QUARANTINED, APPLIED, QUARANTINED]
+    assert await due(database) == [
+        ("fund", "fund", ["RedemptionRequested"]),
+        ("redemption", "2", ["RedemptionRequested"]),
+        ("reconcile", "books", []),
+    ]
+
+
+async def test_a_text_that_the_database_cannot_hold_does_not_stop_the_listener(database: Database) -> None:
+    """Solidity's strings are bytes: an approver can write a NUL into a reason, PostgreSQL has none in its text."""
+    rejected = emitted(MANAGER, "RedemptionRejected", 1, IVAN, "no\x00thanks")
+    await begin(database)
+    await record_block(database, 1, request(1, approval=True))
+    await record_block(database, 2, rejected)
+    async with database.read() as session:
+        row = await session.get_one(RedemptionRequestRow, 1)
+        log = (await session.scalars(select(RawLogRow).where(RawLogRow.event == "RedemptionRejected"))).one()
+    assert (row.status, row.rejection_reason) == (RedemptionStatus.REJECTED, "no�thanks")
+    assert log.args is not None
+    assert log.args["reason"] == "no�thanks"
+    assert b"no\x00thanks" in log.data
+
+
+async def test_a_text_that_is_no_text_is_quarantined(database: Database) -> None:
+    contract, topics, data = emitted(MANAGER, "RedemptionRejected", 1, IVAN, "no way!")
+    await begin(database)
+    await record_block(database, 1, request(1, approval=True))
+    await record_block(database, 2, (contract, topics, data.replace(b"no", b"\xff\xfe")))
+    (_, status, reason) = (await statuses(database))[-1]
+    assert status is QUARANTINED
+    assert reason is not None
+    assert "RedemptionRejected does not decode" in reason

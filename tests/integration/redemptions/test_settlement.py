@@ -1,0 +1,201 @@
+"""Settling: due by the chain's recorded time alone, one intent however often asked, and a bounded number of tries."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from tests.support.chain.fund import DAY, TestFund
+from tests.support.chain.recording import record_all
+from tests.support.factories.encoded_logs import FUND
+from tests.support.factories.rows import put
+from tests.support.factories.strategies import EPOCH, address
+
+from paimon.application.redemptions.settlement import (
+    NotDue,
+    NotSettleable,
+    request_settlement,
+    settle_due,
+    window_date,
+)
+from paimon.application.redemptions.store import find_redemption
+from paimon.application.transactions.retries import TRIES_MAX, TriesExhausted
+from paimon.composition import House
+from paimon.domain.redemption.request import Channel
+from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
+from paimon.infrastructure.database.sessions import Database
+
+pytestmark = pytest.mark.integration
+
+KEEPER = address(0xEE)
+NOW = EPOCH + timedelta(days=1)
+
+
+@pytest.fixture
+def contracts() -> FundContracts:
+    """Never asked here: only a scheduled request's date is read from the chain."""
+    return FundContracts(Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1), FUND)
+
+
+async def books_at_now(database: Database, **columns: Any) -> None:
+    """The recorded chain stands at NOW, with one request."""
+    async with database.write() as session:
+        await put(session, CursorRow, timestamp=NOW)
+        await put(session, RedemptionRequestRow, **columns)
+
+
+async def intents(database: Database) -> list[IntentRow]:
+    async with database.read() as session:
+        return [*await session.scalars(select(IntentRow).order_by(IntentRow.created_at))]
+
+
+async def end_without_effect(database: Database, status: str = "failed") -> None:
+    async with database.write() as session:
+        changed = "UPDATE owned.transaction_intents SET status = :status, closed_at = now() WHERE closed_at IS NULL"
+        await session.execute(text(changed), {"status": status})
+
+
+async def ask(database: Database, contracts: FundContracts) -> IntentRow:
+    async with database.write() as session:
+        redemption = await find_redemption(session, 1)
+        assert redemption is not None
+        return await request_settlement(
+            session, redemption, chain_time=NOW, window_date=None, contracts=contracts, keeper=KEEPER
+        )
+
+
+@pytest.mark.parametrize(
+    ("settles_at", "queued"),
+    [(NOW - timedelta(days=1), [1]), (NOW, [1]), (NOW + timedelta(seconds=1), []), (None, [])],
+)
+async def test_a_request_is_due_by_the_time_of_the_last_recorded_block(
+    database: Database, contracts: FundContracts, settles_at: Any, queued: list[int]
+) -> None:
+    """The books stand far in the past of the database's own clock, which must not matter."""
+    await books_at_now(database, settlement_at=settles_at)
+    assert await settle_due(database, contracts, keeper=KEEPER) == queued
+    assert len(await intents(database)) == len(queued)
+
+
+async def test_before_anything_is_recorded_nothing_is_due(database: Database, contracts: FundContracts) -> None:
+    assert await settle_due(database, contracts, keeper=KEEPER) == []
+
+
+async def test_however_often_and_at_once_it_is_swept_there_is_one_intent(database: Database, contracts: FundContracts) -> None:
+    await books_at_now(database)
+    for _ in range(2):
+        await asyncio.gather(*(settle_due(database, contracts, keeper=KEEPER) for _ in range(4)))
+    (intent,) = await intents(database)
+    assert (intent.idempotency_key, intent.wallet, intent.request_id) == ("settle-redemption:1", KEEPER, 1)
+    assert (await ask(database, contracts)).id == intent.id
+    async with database.read() as session:
+        (wake,) = await session.scalars(select(OutboxMessageRow))
+    assert wake.kind == "drive_wallet"
+
+
+async def test_a_try_that_ended_without_effect_is_followed_by_another_under_its_own_key(
+    database: Database, contracts: FundContracts
+) -> None:
+    await books_at_now(database)
+    for status in ("reverted", "failed", "expired"):
+        await settle_due(database, contracts, keeper=KEEPER)
+        await settle_due(database, contracts, keeper=KEEPER)
+        await end_without_effect(database, status)
+    keys = [each.idempotency_key for each in await intents(database)]
+    assert keys == ["settle-redemption:1", "settle-redemption:1#2", "settle-redemption:1#3"]
+    assert len(keys) == TRIES_MAX
+    assert await settle_due(database, contracts, keeper=KEEPER) == []
+    with pytest.raises(TriesExhausted, match="3 tries to settle redemption 1 ended without effect"):
+        await ask(database, contracts)
+    assert len(await intents(database)) == TRIES_MAX
+
+
+async def test_one_exhausted_request_does_not_keep_another_from_being_settled(
+    database: Database, contracts: FundContracts
+) -> None:
+    await books_at_now(database)
+    for _ in range(TRIES_MAX):
+        await ask(database, contracts)
+        await end_without_effect(database)
+    async with database.write() as session:
+        await put(session, RedemptionRequestRow, request_id=2)
+    assert await settle_due(database, contracts, keeper=KEEPER) == [2]
+
+
+@pytest.mark.parametrize("status", ["final", "satisfied_elsewhere"])
+async def test_a_settlement_that_is_done_is_not_tried_again_while_its_event_is_on_the_way(
+    database: Database, contracts: FundContracts, status: str
+) -> None:
+    await books_at_now(database)
+    await ask(database, contracts)
+    await end_without_effect(database, status)
+    await settle_due(database, contracts, keeper=KEEPER)
+    assert len(await intents(database)) == 1
+
+
+async def test_who_asks_too_early_or_too_late_is_told_why(database: Database, contracts: FundContracts) -> None:
+    await books_at_now(database, settlement_at=NOW + timedelta(days=6))
+    with pytest.raises(NotDue, match=r"settles from 2026-01-08 00:00:00 UTC on; the chain's time is 2026-01-02 00:00:00 UTC"):
+        await ask(database, contracts)
+    async with database.write() as session:
+        await session.execute(text("UPDATE derived.redemption_requests SET status = 'CANCELLED', closed_at = now()"))
+    with pytest.raises(NotSettleable, match="request 1 is CANCELLED"):
+        await ask(database, contracts)
+    assert await intents(database) == []
+
+
+async def scheduled(house: House, fund: TestFund) -> tuple[int, int]:
+    """A recorded request for a quarterly window: its id and the window's."""
+    request_id = fund.request("ines", 800_000)
+    await record_all(house, fund)
+    async with house.database.read() as session:
+        redemption = await find_redemption(session, request_id)
+    assert redemption is not None
+    assert redemption.channel is Channel.SCHEDULED
+    return request_id, redemption.window_id
+
+
+def chain_now(fund: TestFund) -> int:
+    return int(fund.node.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+
+async def sweep(house: House, fund: TestFund) -> list[int]:
+    await record_all(house, fund)
+    return await settle_due(house.database, house.contracts, keeper=house.settings.sending.keeper)
+
+
+async def test_a_window_that_was_moved_settles_on_the_day_the_scheduler_says_now(house: House, fund: TestFund) -> None:
+    request_id, window_id = await scheduled(house, fund)
+    announced = fund.read("RedemptionManager", "getRedemptionRequest", request_id)["settlementTime"]
+    fund.send("ada", "AssetScheduler", "moveWindow", window_id, announced + 30 * DAY)
+    fund.warp(announced - chain_now(fund) + DAY)
+    assert await sweep(house, fund) == []
+    fund.send("ada", "AssetScheduler", "moveWindow", window_id, chain_now(fund) + 2 * DAY)
+    fund.warp(2 * DAY + 60)
+    assert await sweep(house, fund) == [request_id]
+    (intent,) = await intents(house.database)
+    assert intent.data[:4] == load_abi("RedemptionManager").functions["settleScheduledRedemption"].selector
+
+
+@pytest.mark.parametrize("trouble", ["postponed for ever", "unknown to the scheduler"])
+async def test_a_window_without_a_date_keeps_nobody_else_from_being_settled(house: House, fund: TestFund, trouble: str) -> None:
+    request_id, window_id = await scheduled(house, fund)
+    other = fund.request("ivan", 10_000)
+    fund.warp(8 * DAY)
+    if trouble == "postponed for ever":
+        fund.send("ada", "AssetScheduler", "moveWindow", window_id, 2**256 - 1)
+    else:
+        await record_all(house, fund)
+        async with house.database.write() as session:
+            await session.execute(text("UPDATE derived.redemption_requests SET window_id = 7 WHERE channel = 'SCHEDULED'"))
+    assert await sweep(house, fund) == [other]
+    async with house.database.read() as session:
+        redemption = await find_redemption(session, request_id)
+    assert redemption is not None
+    assert await window_date(house.contracts, redemption, at=await house.chain.final_block(house.rpc)) is None

@@ -1,0 +1,343 @@
+"""Recorded final blocks that are not on the chain any more: the halt, the look, the recovery, and the books after it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.api_client import Desk
+from tests.support.chain.fund import WAD, TestFund
+from tests.support.chain.recording import record_final
+from tests.support.chain.stub_node import StubNode, stub_node
+from tests.support.cli_processes import Programs, environment_of
+from tests.support.factories.rows import put
+
+from paimon.application.approval_workflow.open_ticket import raise_if_needed
+from paimon.application.common.recorded_block import hold_recorded
+from paimon.application.event_listener.ingest.halt import LISTENER, FinalBlockChanged, find_halt, halt
+from paimon.application.event_listener.ingest.listener import Listener
+from paimon.application.nav.snapshots import take_snapshot
+from paimon.application.reconciliation.publish import compare_and_publish
+from paimon.application.reconciliation.reconcile import reconcile
+from paimon.application.redemptions.store import find_redemption
+from paimon.application.reorg_recovery.node_quorum import NodeBehind, NodesDisagree, OneWitness, Witnesses
+from paimon.application.reorg_recovery.recover import AnotherAncestor, make_plan, recover
+from paimon.application.replay.replay import check
+from paimon.composition import House
+from paimon.domain.kernel.chain import BlockStamp, Hash32
+from paimon.domain.risk.nav_publication import MATERIAL
+from paimon.domain.risk.risk_event import RiskKind, RiskState
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.leadership import lead
+from paimon.infrastructure.database.leases import LeaseLost, renew, try_take
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, ObservationRow, RawLogRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.database.sessions import create_engine
+
+pytestmark = pytest.mark.integration
+
+LARGE: Final = 120_000
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What was recorded before the chain changed: the last block it kept, and the first it did not."""
+
+    kept: int
+    cursor: int
+    kept_request: int
+    lost_request: int
+
+
+def listener_of(house: House) -> Listener:
+    return Listener(house.database, house.contracts, house.chain, house.settings.chain, house.settings.fund.start_block)
+
+
+@asynccontextmanager
+async def following(house: House) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(lead(house.database, LISTENER, listener_of(house).follow, ttl_seconds=3, renew_seconds=0.3))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def is_halted(house: House) -> bool:
+    async with house.database.read() as session:
+        return await find_halt(session) is not None
+
+
+async def stands_at_or_above(house: House, number: int) -> bool:
+    async with house.database.read() as session:
+        return bool((await session.execute(select(CursorRow.number >= number))).scalar())
+
+
+async def raise_ticket(house: House, request_id: int) -> None:
+    async with house.database.write() as session:
+        redemption = await find_redemption(session, request_id)
+        assert redemption is not None
+        await raise_if_needed(session, redemption, house.settings.approval.policy(), now=await database_now(session))
+
+
+@pytest.fixture
+async def trouble(house: House, fund: TestFund) -> Trouble:
+    """A chain that gave up final blocks: a large request, its ticket, a snapshot and its published NAV are of none any more.
+
+    What came in their place has as many blocks, and a request of the same number that is another's.
+    """
+    kept_request = fund.request("ines", 10_000)
+    fund.wait_final()
+    await record_final(house)
+    kept = fund.node.rpc.head().number
+    lost_request = fund.request("ivan", LARGE)
+    fund.wait_final()
+    await record_final(house)
+    await raise_ticket(house, lost_request)
+    assert await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True) is not None
+    await compare_and_publish(house.database, house.contracts, house.redis, material=MATERIAL)
+    async with house.database.write() as session:
+        at = (await session.scalars(select(CursorRow))).one()
+        cursor = at.number
+        rows_of_ours: tuple[tuple[type[Base], dict[str, Any]], ...] = (
+            (WalletRow, {}),
+            (IntentRow, {"idempotency_key": "approve-it", "request_id": lost_request}),
+            (AttemptRow, {"status": "final", "block_number": cursor, "block_hash": at.hash}),
+        )
+        for table, columns in rows_of_ours:
+            await put(session, table, **columns)
+        await session.execute(update(OutboxMessageRow).values(done_at=func.now()))
+    assert cursor > kept
+    while (head := fund.node.rpc.head().number) > kept:
+        fund.node.rpc.call("anvil_rollback", head - kept)
+    assert fund.request("isla", 7_000) == lost_request
+    fund.mine(cursor - kept + 4)
+    return Trouble(kept, cursor, kept_request, lost_request)
+
+
+@pytest.fixture
+async def other_rpc(fund: TestFund) -> AsyncIterator[Rpc]:
+    """The same chain under another name: as a second provider would serve it."""
+    async with Rpc(other_url(fund), timeout_seconds=5, attempts_max=2) as rpc:
+        yield rpc
+
+
+def other_url(fund: TestFund) -> str:
+    return fund.node.http_url.replace("127.0.0.1", "localhost")
+
+
+@pytest.fixture
+async def witnesses(house: House, other_rpc: Rpc) -> Witnesses:
+    return await Witnesses.called([house.rpc, other_rpc], house.chain, chain_id=31337)
+
+
+@pytest.fixture
+async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
+    house: House,
+    fund: TestFund,
+    desk: Desk,
+    trouble: Trouble,
+    owner: AsyncEngine,
+    owner_url: str,
+    eventually: Callable[..., Any],
+) -> None:
+    async with following(house):
+        await eventually(lambda: is_halted(house))
+    async with following(house) as task:  # as after a restart
+        await eventually(lambda: lease_epoch_is(house, 2))
+        health = (await desk.get("/system/health", by=None)).json()["data"]
+        (listener,) = [each for each in health["parts"] if each["name"] == "listener"]
+        assert listener["status"] == "down"
+        assert listener["summary"].startswith("HALTED: block")
+        with Programs() as programs:
+            settings = environment_of(house.settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
+
+            async def recovery(*arguments: str, code: int) -> str:
+                program = programs.start("recover", *arguments, env=settings)
+                assert await asyncio.to_thread(program.wait) == code, program.said
+                return program.said
+
+            assert "only on the word of two nodes" in await recovery(code=2)
+            settings["PAIMON_CHAIN__ATTEMPTS_MAX"] = "1"
+            assert "no usable answer" in (said := await recovery("--endpoint", "http://127.0.0.1:9/key", code=2))
+            assert "(--endpoint)" in said
+            second = ("--endpoint", other_url(fund))
+            looked = await recovery(*second, code=1)
+            assert f"to carry it out: paimon recover --to {trouble.kept} " in looked
+            assert not task.done()
+            assert await stands_at(house, trouble.cursor), "looking changes nothing"
+            done = await recovery(*second, "--to", str(trouble.kept), code=0)
+            assert f"the books stand at block {trouble.kept}" in done
+            await recovery(*second, code=0)
+        await eventually(lambda: stands_at_or_above(house, trouble.cursor + 2))
+    assert not await is_halted(house)
+    checked = await check(owner, house.contracts)
+    assert checked.comparison.examples == ()
+    compared = await reconcile(house.database, house.contracts)
+    assert compared.differences == ()
+    async with house.database.read() as session:
+        requests = {row.request_id: row.shares for row in await session.scalars(select(RedemptionRequestRow))}
+        events = {row.subject.split(",")[0]: row for row in await session.scalars(select(RiskEventRow))}
+        points = [row.status for row in await session.scalars(select(NavPointRow))]
+        checks = [row.orphaned for row in await session.scalars(select(ReconciliationRow).order_by(ReconciliationRow.id))]
+        ticket = (await session.scalars(select(ApprovalTicketRow))).one()
+    assert requests == {trouble.kept_request: 10_000 * WAD, trouble.lost_request: 7_000 * WAD}
+    assert events["recorded chain"].state is RiskState.RESOLVED
+    orphaned = {name for name, row in events.items() if row.kind is RiskKind.ORPHANED_EFFECT}
+    assert orphaned == {
+        f"NAV of block {trouble.cursor}",
+        f"ticket {ticket.id}",
+        "intent approve-it",
+        f"transaction 0x{'01' * 32} of approve-it",
+        "reactions",
+    }
+    assert all(events[name].state is RiskState.OPEN for name in orphaned), "a person is to look at each"
+    assert all(name in done for name in orphaned)
+    assert points == [NavStatus.ORPHANED]
+    assert checks == [True, False]
+
+
+async def lease_epoch_is(house: House, epoch: int) -> bool:
+    async with house.database.read() as session:
+        return bool((await session.execute(select(LeaseRow.epoch == epoch).where(LeaseRow.name == LISTENER))).scalar())
+
+
+async def stands_at(house: House, number: int) -> bool:
+    async with house.database.read() as session:
+        return bool((await session.execute(select(CursorRow.number == number))).scalar())
+
+
+async def rows(house: House, *, above: int) -> dict[str, int]:
+    async with house.database.read() as session:
+        return {
+            table.__tablename__: await session.scalar(select(func.count()).select_from(table).where(column > above)) or 0
+            for table, column in (
+                (BlockRow, BlockRow.number),
+                (RawLogRow, RawLogRow.block_number),
+                (ObservationRow, ObservationRow.block_number),
+                (DailySnapshotRow, DailySnapshotRow.block_number),
+            )
+        }
+
+
+async def test_the_plan_names_what_would_go_and_the_deed_takes_exactly_that(
+    house: House, trouble: Trouble, witnesses: Witnesses, owner: AsyncEngine
+) -> None:
+    async with house.database.read() as session:
+        plan = await make_plan(session, witnesses)
+    assert plan.found.cursor.number == trouble.cursor
+    assert plan.found.ancestor.number == trouble.kept
+    assert plan.found.changed is not None
+    assert plan.found.changed.recorded.number == trouble.kept + 1
+    shown = {name.removeprefix("derived."): count for name, count in plan.rows.items()}
+    there = await rows(house, above=trouble.kept)
+    held = await try_take(house.database, LISTENER, "the one that follows", ttl_seconds=60)
+    assert held is not None
+    assert shown.items() >= there.items()
+    assert all(there.values())
+    with pytest.raises(AnotherAncestor, match=f"not block {trouble.kept - 1}: look again"):
+        await recover(owner, house.contracts, witnesses, to=trouble.kept - 1, lease=LISTENER, owner="tests")
+    assert await rows(house, above=trouble.kept) == there
+    done = await recover(owner, house.contracts, witnesses, to=trouble.kept, lease=LISTENER, owner="tests")
+    assert done.plan.rows == plan.rows
+    assert not any((await rows(house, above=trouble.kept)).values())
+    async with house.database.write() as session:
+        assert await hold_recorded(session, plan.found.ancestor)
+        assert not await hold_recorded(session, plan.found.cursor), "what was read there before comes too late"
+    with pytest.raises(LeaseLost):
+        await renew(house.database, held, ttl_seconds=60)
+    async with house.database.read() as session:
+        assert (await session.execute(select(CursorRow.number, CursorRow.epoch))).one() == (trouble.kept, held.epoch + 1)
+    assert (await check(owner, house.contracts)).comparison.examples == ()
+
+
+async def test_nodes_that_disagree_or_lag_or_serve_another_chain_move_nothing(
+    house: House, fund: TestFund, trouble: Trouble, witnesses: Witnesses
+) -> None:
+    with pytest.raises(OneWitness, match="--endpoint"):
+        await Witnesses.called([house.rpc, house.rpc], house.chain, chain_id=31337)
+    there = await rows(house, above=trouble.kept)
+    methods = {"eth_chainId": hex(31337), "eth_blockNumber": hex(fund.node.rpc.head().number)}
+    async with stub_node(**methods) as node, Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
+        wrong = await Witnesses.called([house.rpc, rpc], house.chain, chain_id=31337)
+        for answer, refusal, words in (
+            (another_fork(fund, from_block=trouble.kept), NodesDisagree, "while nodes disagree"),
+            (ending_at(fund, trouble.kept), NodeBehind, f"block {trouble.kept + 1} is not final on"),
+        ):
+            serve(node, answer, head=fund.node.rpc.head().number)
+            async with house.database.read() as session:
+                with pytest.raises(refusal, match=words):
+                    await make_plan(session, wrong)
+    assert await rows(house, above=trouble.kept) == there
+
+
+Answer = Callable[[int], dict[str, Any] | None]
+
+
+def another_fork(fund: TestFund, *, from_block: int) -> Answer:
+    def header(number: int) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = fund.node.rpc.call("eth_getBlockByNumber", hex(number), False)
+        return found if found is None or number < from_block else found | {"hash": "0x" + "ee" * 32}
+
+    return header
+
+
+def ending_at(fund: TestFund, last: int) -> Answer:
+    def header(number: int) -> dict[str, Any] | None:
+        return None if number > last else fund.node.rpc.call("eth_getBlockByNumber", hex(number), False)
+
+    return header
+
+
+def serve(node: StubNode, answer: Answer, *, head: int) -> None:
+    def by_tag(params: list[Any]) -> dict[str, Any] | None:
+        if params[0] != "finalized":
+            return answer(int(params[0], 16))
+        return next(found for number in range(head, 0, -1) if (found := answer(number)) is not None)
+
+    node.methods["eth_getBlockByNumber"] = by_tag
+
+
+async def test_a_halt_on_one_nodes_word_ends_when_two_have_what_is_recorded(
+    house: House, fund: TestFund, witnesses: Witnesses, owner: AsyncEngine
+) -> None:
+    """The first node was wrong for a while: nothing is given up, and nothing is rebuilt."""
+    fund.wait_final()
+    await record_final(house)
+    async with house.database.read() as session:
+        cursor = (await session.scalars(select(CursorRow))).one()
+    lease = await try_take(house.database, LISTENER, "tests", ttl_seconds=30)
+    assert lease is not None
+    at = BlockStamp(cursor.number, cursor.hash, cursor.timestamp)
+    await halt(house.database, FinalBlockChanged(at, Hash32(b"\xee" * 32)), lease)
+    fund.mine(5)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):  # the node says nothing wrong now, and yet
+            await listener_of(house).follow(lease)
+    assert await stands_at(house, at.number), "only a person ends a halt"
+    async with house.database.read() as session:
+        plan = await make_plan(session, witnesses)
+    assert plan.found.changed is None
+    assert not any(plan.rows.values())
+    done = await recover(owner, house.contracts, witnesses, to=plan.found.ancestor.number, lease=LISTENER, owner="tests")
+    assert done.rows_changed == {}
+    assert not await is_halted(house)

@@ -1,0 +1,301 @@
+"""Replay: the derived tables rebuilt from the recorded logs are the ones the listener wrote, and any other is found."""
+
+from collections.abc import AsyncIterator, Iterator
+from itertools import zip_longest
+
+import pytest
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Integer, LargeBinary, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.assertions.derived_tables import (
+    PROJECTED,
+    Books,
+    as_the_models_read,
+    books_of,
+    execute,
+    outbox_of,
+    record_as_the_listener_does,
+    synthetic_contracts,
+)
+from tests.support.chain.fund import DAY, TestFund
+from tests.support.chain.recording import record_all
+from tests.support.factories.synthetic_logs import ADDRESSES, ranges, write_cursor
+
+from paimon.application.event_listener.fetch.decode import Reading
+from paimon.application.reconciliation.reconcile import NothingRecorded, reconcile
+from paimon.application.replay.rebuild import Rebuild
+from paimon.application.replay.recorded_logs import ForeignLogs
+from paimon.application.replay.replay import BooksBusy, check, replay
+from paimon.application.replay.shadow_tables import PAIRS, NoTemporaryTables, open_shadow
+from paimon.composition import House
+from paimon.domain.kernel.chain import parse_address
+from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database.models.base import metadata, table_of
+from paimon.infrastructure.database.models.derived import INPUTS, PROJECTIONS
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.infrastructure.database.types import EnumText, Uint256Type
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.integration
+
+LOGS = 600
+
+
+@pytest.fixture
+async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def contracts() -> FundContracts:
+    return synthetic_contracts()
+
+
+@pytest.fixture
+async def recorded(database: Database, owner_url: str, contracts: FundContracts) -> dict[int, Books]:
+    """Books the listener wrote range by range, as they were at the end of each."""
+    write_cursor(owner_url.replace("+psycopg", ""), 0)
+    at_block: dict[int, Books] = {}
+    for fetched in ranges(LOGS, blocks_each=37):
+        await record_as_the_listener_does(database, contracts, fetched)
+        at_block[fetched.last.number] = books_of(owner_url)
+    return at_block
+
+
+async def test_what_the_chain_told_rebuilds_to_the_same_books(house: House, fund: TestFund, owner: AsyncEngine) -> None:
+    """Every kind of redemption on the real contracts, recorded by the real listener."""
+    small, large, rejected = fund.request("ines", 10_000), fund.request("ivan", 120_000), fund.request("isla", 150_000)
+    cancelled = fund.request("ilja", 5_000)
+    await record_all(house, fund)
+    fund.set_emergency_mode(True)
+    emergency = fund.request("inga", 40_000, emergency=True)
+    fund.approve_on_chain(large)
+    fund.approve_on_chain(emergency)
+    fund.send("vera", "RedemptionManager", "rejectRedemption", rejected, "source of funds unclear")
+    fund.send("ilja", "RedemptionManager", "cancelRedemption", cancelled)
+    await record_all(house, fund)
+    fund.warp(8 * DAY)
+    for request in (small, large, emergency):
+        fund.send("ada", "RedemptionManager", "settleRedemption", request)
+    await record_all(house, fund)
+    checked = await check(owner, house.contracts)
+    assert checked.comparison.examples == ()
+    assert (await replay(owner, house.contracts)).rows_changed == {}
+    assert (await reconcile(house.database, house.contracts)).differences == ()
+
+
+def test_every_derived_table_is_an_input_or_a_projection() -> None:
+    declared = {table_of(model).fullname for model in (*INPUTS, *PROJECTIONS)}
+    assert declared == {table.fullname for table in metadata.tables.values() if table.schema == "derived"}
+
+
+def test_a_projection_holds_nothing_that_the_logs_do_not_say() -> None:
+    """No sequence, no clock: such a column would differ in every rebuild."""
+    for model in PROJECTIONS:
+        for column in table_of(model).columns:
+            assert column.identity is None, column
+            assert column.server_default is None, column
+            assert column.primary_key is False or column.autoincrement is not True, column
+
+
+async def test_a_rebuild_equals_what_the_listener_wrote(
+    owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    checked = await check(owner, contracts)
+    assert checked.comparison.examples == ()
+    assert checked.comparison.rows_differing == 0
+    assert checked.logs == LOGS
+    assert all(recorded[checked.at][name] for name in PROJECTED), "a table without rows proves nothing"
+
+
+@pytest.mark.parametrize("page_logs", [7, 250])
+async def test_a_rebuilt_prefix_equals_what_the_live_tables_were_at_that_block(
+    owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, Books], page_logs: int
+) -> None:
+    for at, books in recorded.items():
+        async with open_shadow(owner) as shadow, shadow.transaction() as session:
+            await Rebuild(shadow, contracts, page_logs=page_logs).fold_to(session, at)
+            for pair in PAIRS:
+                found = (await session.execute(pair.rebuilt.select())).mappings().all()
+                assert sorted(map(dict, found), key=repr) == as_the_models_read(pair.name, books), f"{pair.name} at {at}"
+
+
+def corruptions() -> Iterator[list[tuple[str, str]]]:
+    """Rounds with one column of each table, until each had its turn."""
+    columns = [[(table_of(model).name, column.name) for column in table_of(model).columns] for model in PROJECTIONS]
+    columns.append([("raw_logs", name) for name in Reading._fields])
+    for together in zip_longest(*columns):
+        yield [each for each in together if each is not None]
+
+
+def _another_value(table: str, column: str) -> str:
+    """SQL for a value of the column's type that is not the one it has."""
+    kind = metadata.tables[f"derived.{table}"].c[column].type
+    match kind:
+        case EnumText():
+            first, second = (each.value for each in list(kind.values)[:2])
+            return f"CASE {column} WHEN '{first}' THEN '{second}' ELSE '{first}' END"
+        case LargeBinary():
+            return f"set_byte({column}, 3, get_byte({column}, 3) # 1)"
+        case Boolean():
+            return f"NOT {column}"
+        case Uint256Type() | BigInteger() | Integer():
+            return f"coalesce({column}, 0) + 1000000"
+        case DateTime():
+            return f"coalesce({column}, now()) + interval '1 second'"
+        case JSONB():
+            return f"jsonb_set(coalesce({column}, '{{}}'), '{{shares}}', '\"7\"')"
+        case ARRAY():
+            return f"{column} || ARRAY['!']"
+        case Text():
+            return f"coalesce({column}, '') || '!'"
+    raise AssertionError(f"no corruption for {table}.{column} of type {kind}")
+
+
+async def test_any_one_column_of_any_one_row_that_is_wrong_is_found_and_named_and_put_right(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    right, due = recorded[max(recorded)], outbox_of(owner_url)
+    for table in (*PROJECTED, "raw_logs"):
+        _drop_checks(owner_url, table)  # they would refuse most of it
+    for wrongs in corruptions():
+        for table, column in wrongs:
+            _corrupt(owner_url, table, column)
+        wrong = books_of(owner_url)
+        found = (await check(owner, contracts, examples_max=100)).comparison
+        keys = {each for each in wrongs if metadata.tables[f"derived.{each[0]}"].c[each[1]].primary_key}
+        named = {(table, "row" if (table, column) in keys else column) for table, column in wrongs}
+        assert {(each.table, each.column) for each in found.examples} == named
+        assert found.rows_differing == len(wrongs) + len(keys)
+        assert books_of(owner_url) == wrong, "a check changes nothing"
+        replayed = await replay(owner, contracts)
+        assert set(replayed.rows_changed) == {table for table, _ in wrongs}
+        assert books_of(owner_url) == right
+    assert outbox_of(owner_url) == due
+
+
+def _corrupt(owner_url: str, table: str, column: str) -> None:
+    """One row's column becomes another value."""
+    execute(owner_url, f"UPDATE derived.{table} SET {column} = {_another_value(table, column)} WHERE {_one_of(table)}")
+
+
+def _one_of(table: str) -> str:
+    """SQL for the fourth row, or the last of fewer."""
+    fourth_or_last = f"(SELECT least(3, count(*) - 1) FROM derived.{table})"
+    return f"ctid = (SELECT ctid FROM derived.{table} ORDER BY ctid OFFSET {fourth_or_last} LIMIT 1)"
+
+
+def _drop_checks(owner_url: str, table: str) -> None:
+    for constraint in metadata.tables[f"derived.{table}"].constraints:
+        if isinstance(constraint, CheckConstraint):
+            execute(owner_url, f"ALTER TABLE derived.{table} DROP CONSTRAINT {constraint.name}")
+
+
+async def test_of_every_table_a_missing_row_and_one_too_many_are_found_and_put_right(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    for table in PROJECTED:
+        _drop_checks(owner_url, table)
+        execute(owner_url, f"DELETE FROM derived.{table} WHERE {_one_of(table)}")
+    found = (await check(owner, contracts)).comparison
+    assert {(each.table, each.live) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
+    assert found.rows_differing == len(PROJECTED)
+    await replay(owner, contracts)
+    assert books_of(owner_url) == recorded[max(recorded)]
+    for table in PROJECTED:
+        assert execute(owner_url, _insert_another(table)) == 1
+    found = (await check(owner, contracts)).comparison
+    assert {(each.table, each.rebuilt) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
+    assert found.rows_differing == len(PROJECTED)
+    await replay(owner, contracts)
+    assert books_of(owner_url) == recorded[max(recorded)]
+
+
+def _insert_another(table: str) -> str:
+    """A copy of one row under another key."""
+    columns = metadata.tables[f"derived.{table}"].columns
+    unique = {each.name for index in metadata.tables[f"derived.{table}"].indexes if index.unique for each in index.columns}
+    key = min((each for each in columns if each.primary_key), key=lambda each: isinstance(each.type, EnumText)).name
+    values = ", ".join(_another_value(table, each.name) if each.name in {key, *unique} else each.name for each in columns)
+    names = ", ".join(each.name for each in columns)
+    return f"INSERT INTO derived.{table} ({names}) SELECT {values} FROM derived.{table} WHERE {_one_of(table)}"
+
+
+@pytest.mark.parametrize("column", ["address", "topics", "data", "tx_hash", "tx_index"])
+async def test_a_log_that_is_not_what_was_recorded_is_found_by_what_it_leaves_wrong(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books], column: str
+) -> None:
+    """A replay reads the logs' bytes and cannot know others: it names the rows that no longer follow from them."""
+    one = "ctid = (SELECT ctid FROM derived.raw_logs WHERE event = 'DepositProcessed' LIMIT 1)"
+    value = {"topics": "topics[1:2]", "address": r"'\x" + ADDRESSES.redemption_manager.hex() + "'"}
+    changed = value.get(column) or _another_value("raw_logs", column)
+    assert execute(owner_url, f"UPDATE derived.raw_logs SET {column} = {changed} WHERE {one}") == 1
+    assert (await check(owner, contracts)).comparison.rows_differing > 0
+
+
+async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_one_fills_them(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    due = outbox_of(owner_url)
+    execute(owner_url, f"TRUNCATE {', '.join(f'derived.{name}' for name in PROJECTED)}")
+    execute(
+        owner_url,
+        "UPDATE derived.raw_logs SET status = 'unknown', event = NULL, args = NULL, request_id = NULL, reason = NULL",
+    )
+    replayed = await replay(owner, contracts)
+    assert books_of(owner_url) == recorded[max(recorded)]
+    assert set(replayed.rows_changed) == {*PROJECTED, "raw_logs"}
+    assert outbox_of(owner_url) == due
+    assert migrate.drift(owner_url) == []
+    assert (await check(owner, contracts)).comparison.rows_differing == 0
+
+
+async def test_only_some_of_many_differences_are_shown_but_all_are_counted(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    wrong = execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
+    found = (await check(owner, contracts, examples_max=3)).comparison
+    assert found.rows_differing == wrong > 3
+    assert [each.column for each in found.examples] == ["shares"] * 3
+
+
+async def test_books_not_begun_are_said_to_be_so(owner: AsyncEngine, contracts: FundContracts) -> None:
+    with pytest.raises(NothingRecorded):
+        await check(owner, contracts)
+
+
+async def test_logs_of_another_fund_are_refused(
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    elsewhere = parse_address("0x" + "ab" * 20)
+    others = FundContracts(contracts.rpc, FundAddresses(elsewhere, elsewhere, elsewhere))
+    with pytest.raises(ForeignLogs, match="PAIMON_FUND__"):
+        await replay(owner, others)
+    assert books_of(owner_url) == recorded[max(recorded)]
+
+
+async def test_a_cursor_that_stays_locked_ends_the_replay_and_leaves_all_as_it_was(
+    owner: AsyncEngine, owner_url: str, database: Database, contracts: FundContracts, recorded: dict[int, Books]
+) -> None:
+    execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
+    wrong = books_of(owner_url)
+    async with database.write() as session:
+        await session.execute(text("SELECT 1 FROM derived.cursor FOR UPDATE"))
+        with pytest.raises(BooksBusy):
+            await replay(owner, contracts, lock_timeout_seconds=0.05)
+    assert books_of(owner_url) == wrong
+    await replay(owner, contracts, lock_timeout_seconds=0.05)
+    assert books_of(owner_url) == recorded[max(recorded)]
+
+
+async def test_a_role_without_temporary_tables_is_told_which_grant_it_lacks(
+    postgres: EmbeddedPostgres, database_name: str, app_url: str, contracts: FundContracts
+) -> None:
+    execute(postgres.admin_dsn, f"REVOKE TEMPORARY ON DATABASE {database_name} FROM PUBLIC")
+    engine = create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    with pytest.raises(NoTemporaryTables, match=f"GRANT TEMPORARY ON DATABASE {database_name} TO paimon_app"):
+        await check(engine, contracts)
+    await engine.dispose()

@@ -1,0 +1,132 @@
+"""What a replay starts from is held against itself: a block, log, observation or snapshot that was changed is named."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Boolean, CheckConstraint, DateTime
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.assertions.derived_tables import execute
+from tests.support.chain.fund import WAD, TestFund
+from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+
+from paimon.application.reconciliation.reconcile import reconcile
+from paimon.application.replay.replay import check
+from paimon.composition import House
+from paimon.infrastructure.database.models.base import metadata
+from paimon.infrastructure.database.sessions import create_engine
+from paimon.infrastructure.database.types import Uint256Type
+
+pytestmark = pytest.mark.integration
+
+HASHED = "set_byte({0}, 3, get_byte({0}, 3) # 1)"
+LATER = "{0} + interval '1 second'"
+SECOND = "ctid = (SELECT ctid FROM derived.{0} ORDER BY ctid OFFSET 1 LIMIT 1)"
+
+
+@pytest.fixture
+async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def snapshots(house: House, fund: TestFund, owner_url: str) -> None:
+    """Two kept snapshots, and all tokens observed. The tables' checks are dropped: they would refuse much of what follows."""
+    await snapshot_now(house, fund)
+    FundLife(fund).set_price("RWAC", 130 * WAD // 100)
+    await snapshot_now(house, fund)
+    await reconcile(house.database, house.contracts)
+    for table in ("daily_snapshots", "asset_holdings_snapshots"):
+        for constraint in metadata.tables[f"derived.{table}"].constraints:
+            if isinstance(constraint, CheckConstraint):
+                execute(owner_url, f"ALTER TABLE derived.{table} DROP CONSTRAINT {constraint.name}")
+
+
+async def named(owner: AsyncEngine, house: House) -> set[tuple[str, str]]:
+    found = (await check(owner, house.contracts, examples_max=1_000)).comparison
+    assert found.rows_differing == len({(each.table, each.key) for each in found.examples})
+    return {(each.table, each.column) for each in found.examples}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "where"),
+    [
+        ("blocks", "parent_hash", HASHED, SECOND),
+        ("blocks", "hash", HASHED, SECOND),
+        ("blocks", "kept_before", "{0} - 1", SECOND),
+        ("raw_logs", "block_hash", HASHED, SECOND),
+        ("cursor", "hash", HASHED, "true"),
+        ("cursor", "timestamp", LATER, "true"),
+        ("cursor", "number", "{0} - 1", "true"),
+        ("observations", "block_hash", HASHED, SECOND),
+        ("range_proofs", "last_block", "{0} + 1", "true"),
+        ("observations", "block_timestamp", LATER, SECOND),
+    ],
+)
+async def test_a_place_that_was_changed_is_named(
+    house: House, owner: AsyncEngine, owner_url: str, snapshots: None, table: str, column: str, value: str, where: str
+) -> None:
+    assert await named(owner, house) == set()
+    changed = f"UPDATE derived.{table} SET {column} = {value.format(column)} WHERE {where.format(table)}"
+    assert execute(owner_url, changed) == 1
+    found = await named(owner, house)
+    # A block's hash is what its logs, its observations and the next block say it is.
+    wanted = (
+        {("raw_logs", "block_hash"), ("blocks", "parent_hash")} if (table, column) == ("blocks", "hash") else {(table, column)}
+    )
+    assert wanted <= found
+
+
+async def test_a_block_that_is_missing_is_named_by_the_one_after_it(
+    house: House, owner: AsyncEngine, owner_url: str, snapshots: None
+) -> None:
+    empty = (
+        "SELECT min(number) FROM derived.blocks WHERE number > 2 AND number NOT IN (SELECT block_number FROM derived.raw_logs)"
+    )
+    assert execute(owner_url, f"DELETE FROM derived.blocks WHERE number = ({empty})") == 1
+    assert ("blocks", "kept_before") in await named(owner, house)
+
+
+def columns() -> list[tuple[str, str]]:
+    tables = ("daily_snapshots", "asset_holdings_snapshots")
+    return [(table, column.name) for table in tables for column in metadata.tables[f"derived.{table}"].columns]
+
+
+async def test_any_column_of_the_time_series_that_is_not_its_snapshots_is_named(
+    house: House, owner: AsyncEngine, owner_url: str, snapshots: None
+) -> None:
+    for table, column in columns():
+        kind = metadata.tables[f"derived.{table}"].c[column]
+        row = f"ctid = (SELECT ctid FROM derived.{table} ORDER BY ctid DESC LIMIT 1)"
+        kept = f"CREATE TABLE IF NOT EXISTS public.kept_{table} AS SELECT * FROM derived.{table}"
+        execute(owner_url, kept)
+        assert (
+            execute(owner_url, f"UPDATE derived.{table} SET {column} = {_another(kind.type).format(column)} WHERE {row}") == 1
+        )
+        assert await named(owner, house) == {(table, "row" if kind.primary_key else column)}, (table, column)
+        execute(owner_url, f"DELETE FROM derived.{table}")
+        execute(owner_url, f"INSERT INTO derived.{table} SELECT * FROM public.kept_{table}")
+    assert await named(owner, house) == set()
+
+
+def _another(kind: Any) -> str:
+    match kind:
+        case Boolean():
+            return "NOT {0}"
+        case DateTime():
+            return "coalesce({0}, now()) + interval '1 second'"
+        case _ if hasattr(kind, "length") and not isinstance(kind, Uint256Type):
+            return HASHED
+        case _:
+            return "coalesce({0}, 0) + 1"
+
+
+async def test_what_retention_took_is_no_difference(house: House, owner: AsyncEngine, owner_url: str, snapshots: None) -> None:
+    execute(
+        owner_url,
+        "DELETE FROM derived.daily_snapshots WHERE block_number = (SELECT min(block_number) FROM derived.daily_snapshots)",
+    )
+    execute(owner_url, "DELETE FROM derived.asset_holdings_snapshots")
+    assert await named(owner, house) == set()

@@ -1,0 +1,218 @@
+"""Replay beside a house that runs: a listener that records, readers that read, a process that is killed."""
+
+import asyncio
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from sqlalchemy import text
+from tests.support.assertions.derived_tables import (
+    books_of,
+    execute,
+    libpq,
+    outbox_of,
+    record_as_the_listener_does,
+    synthetic_contracts,
+)
+from tests.support.factories.synthetic_logs import ADDRESSES, FOLLOWED, ranges, write_cursor, write_logs
+
+from paimon.application.event_listener.fetch.decode import decode_log
+from paimon.application.event_listener.record.reactions import due_reactions
+from paimon.application.replay.replay import check, replay
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.projection import Projection
+from paimon.domain.vault.share_balance import Holding
+from paimon.infrastructure.database.sessions import Database, create_engine
+
+pytestmark = pytest.mark.integration
+
+Sums = tuple[int, int, int]
+"""Shares, locked shares, open requests."""
+
+_SUMS: Final = text("""
+    SELECT (SELECT number FROM derived.cursor) AS number,
+           (SELECT sum(shares) FROM derived.holdings) AS shares,
+           (SELECT sum(locked_shares) FROM derived.holdings) AS locked,
+           (SELECT count(*) FROM derived.redemption_requests WHERE closed_at IS NULL) AS open
+""")
+_LOGS: Final = 3_000
+
+
+def expected_sums(count: int, *, blocks_each: int) -> dict[int, Sums]:
+    """After each range, folded in memory."""
+    contracts, books, sums = synthetic_contracts(), Projection(), {0: (0, 0, 0)}
+    for fetched in ranges(count, blocks_each=blocks_each):
+        for each in (decode_log(log, FOLLOWED.names(), contracts.abis) for log in fetched.logs):
+            try:
+                if each.event:
+                    books.apply(each.event, contract=each.contract, at=each.log.block)
+            except InapplicableEvent:
+                continue
+        holdings: list[Holding] = list(books.holdings.values())
+        open_requests = sum(each.is_open for each in books.redemptions.values())
+        shares, locked = sum(each.shares for each in holdings), sum(each.locked_shares for each in holdings)
+        sums[fetched.last.number] = (shares, locked, open_requests)
+    return sums
+
+
+async def test_replays_beside_a_listener_and_readers_lose_nothing_and_show_no_reader_half_a_book(
+    database: Database, owner_url: str
+) -> None:
+    """Each reader asks several questions of one snapshot; whatever a swap does meanwhile, the answers fit its cursor."""
+    sums = expected_sums(_LOGS, blocks_each=8)
+    contracts, recording, due = synthetic_contracts(), True, 0
+    seen: set[int] = set()
+    owner = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+    write_cursor(libpq(owner_url), 0)
+
+    async def listen() -> None:
+        nonlocal recording, due
+        for fetched in ranges(_LOGS, blocks_each=8):
+            logs = await record_as_the_listener_does(database, contracts, fetched)
+            due += len(due_reactions(logs))
+            await asyncio.sleep(0.005)
+        recording = False
+
+    async def read() -> None:
+        while recording:
+            async with database.read() as session:
+                number = (await session.execute(text("SELECT number FROM derived.cursor"))).scalar_one()
+                await asyncio.sleep(random.uniform(0, 0.05))
+                row = (await session.execute(_SUMS)).one()
+            assert row.number == number
+            assert (int(row.shares or 0), int(row.locked or 0), row.open) == sums[number]
+            seen.add(number)
+
+    async def rebuild() -> int:
+        replays = 0
+        while recording:
+            # What a replay has to put right, in a column that the readers do not look at.
+            wrong = "UPDATE derived.redemption_requests SET updated_block = 0 WHERE request_id % 3 = 0"
+            await asyncio.to_thread(execute, owner_url, wrong)  # it may have to wait for the listener
+            replays += bool((await replay(owner, contracts)).rows_changed)
+        return replays
+
+    async with asyncio.TaskGroup() as group:
+        replays = group.create_task(rebuild())
+        group.create_task(listen())
+        for _ in range(3):
+            group.create_task(read())
+    assert replays.result() >= 3, "too few replays to prove anything"
+    assert len(seen) > 10
+    await replay(owner, contracts)
+    assert (await check(owner, contracts)).comparison.rows_differing == 0
+    assert len(outbox_of(owner_url)) == due
+    await owner.dispose()
+
+
+@pytest.fixture
+def environment(app_url: str, owner_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
+    """Of a `paimon` process on the synthetic fund's books. Nobody answers at its node, which a replay never asks."""
+    fund = {"VAULT": ADDRESSES.vault, "REDEMPTION_MANAGER": ADDRESSES.redemption_manager}
+    fund["ASSET_CONTROLLER"] = ADDRESSES.asset_controller
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "PAIMON_DATABASE__URL": app_url,
+        "PAIMON_DATABASE__OWNER_URL": owner_url,
+        "PAIMON_REDIS__URL": redis_url,
+        "PAIMON_CHAIN__CHAIN_ID": "31337",
+        "PAIMON_CHAIN__RPC_URL": "http://127.0.0.1:1",
+        **{f"PAIMON_FUND__{name}": checksum(address) for name, address in fund.items()},
+        "PAIMON_FUND__START_BLOCK": "1",
+        "PAIMON_SENDING__KEEPER": checksum(ADDRESSES.vault),
+        "PAIMON_SENDING__APPROVER": checksum(ADDRESSES.vault),
+        "PAIMON_SIGNER__SOCKET": str(tmp_path / "signer.sock"),
+        "PAIMON_AUTH__TOKEN_SECRET": "a secret for tests only, 32 bytes+",
+    }
+
+
+def paimon(*arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "paimon", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def answer(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_the_command_checks_puts_right_and_says_so(owner_url: str, environment: dict[str, str]) -> None:
+    write_logs(libpq(owner_url), 500)
+    code, out, _ = answer(paimon("replay", environment=environment))
+    assert code == 0
+    assert re.search(r"500 logs folded up to block \d+", out)
+    assert re.search(r"^holdings: \d+ rows? put right$", out, re.MULTILINE)
+    execute(owner_url, "UPDATE derived.holdings SET shares = 7 WHERE holder = (SELECT max(holder) FROM derived.holdings)")
+    code, out, _ = answer(paimon("replay", "--check", environment=environment))
+    assert code == 1
+    assert re.search(r"^holdings holder=0x\w{40}, shares: live 7, rebuilt \d+$", out, re.MULTILINE)
+    assert "rows that differ: 1" in out
+    answer(paimon("replay", environment=environment))
+    code, out, _ = answer(paimon("replay", "--check", environment=environment))
+    assert code == 0
+    assert "rows that differ: 0" in out
+
+
+def test_the_command_refuses_in_words(owner_url: str, environment: dict[str, str]) -> None:
+    code, _, err = answer(paimon("replay", environment=environment))
+    assert (code, "the listener has recorded nothing yet" in err) == (2, True)
+    without_owner = {name: value for name, value in environment.items() if not name.endswith("OWNER_URL")}
+    code, _, err = answer(paimon("replay", "--check", environment=without_owner))
+    assert (code, "PAIMON_DATABASE__OWNER_URL is not set" in err) == (2, True)
+    nowhere = environment | {"PAIMON_DATABASE__OWNER_URL": re.sub(r":\d+/", ":1/", owner_url)}
+    code, _, err = answer(paimon("replay", environment=nowhere))
+    assert (code, "PostgreSQL does not answer" in err) == (2, True)
+    assert "Traceback" not in err
+
+
+@pytest.mark.fault
+async def test_a_replay_killed_at_any_moment_leaves_the_books_as_they_were_and_nothing_behind(
+    database: Database, owner_url: str, environment: dict[str, str], eventually: Callable[..., Awaitable[object]]
+) -> None:
+    write_logs(libpq(owner_url), 3_000)
+    unfilled = books_of(owner_url)
+    began = asyncio.get_running_loop().time()
+    assert answer(paimon("replay", environment=environment))[0] == 0
+    whole_seconds = asyncio.get_running_loop().time() - began
+    right = books_of(owner_url)
+    for _ in range(20 if os.environ.get("PAIMON_LONG_FAULTS") else 3):
+        execute(owner_url, "DELETE FROM derived.redemption_requests")
+        wrong = books_of(owner_url)
+        process = paimon("replay", environment=environment)
+        await asyncio.sleep(random.uniform(0.3, 1.0) * whole_seconds)
+        process.kill()
+        process.communicate()
+
+        async def gone() -> bool:
+            async with database.read() as session:
+                backends = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'paimon-replay'")
+                tables = text("SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'")
+                return not (await session.execute(backends)).scalar() and not (await session.execute(tables)).scalar()
+
+        await eventually(gone)
+        assert books_of(owner_url) in (wrong, right)
+    assert answer(paimon("replay", environment=environment))[0] == 0
+    assert books_of(owner_url) == right != unfilled
+
+
+def test_memory_does_not_grow_with_the_history(owner_url: str) -> None:
+    """One page of logs against three: what a page takes is given back."""
+    peaks_kib = []
+    for count in (10_000, 30_000):
+        inputs = ("cursor", "blocks", "raw_logs", "followed_contracts", "range_proofs")
+        execute(owner_url, f"TRUNCATE {', '.join(f'derived.{table}' for table in inputs)}")
+        write_logs(libpq(owner_url), count)
+        command = [sys.executable, "-m", "tests.support.replay_process", owner_url]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=200)
+        logs, _seconds, _cpu_seconds, peak_kib, differing = done.stdout.splitlines()[-1].split()
+        assert (int(logs), int(differing) > 0) == (count, True)
+        peaks_kib.append(int(peak_kib))
+    assert peaks_kib[1] < peaks_kib[0] * 1.1

@@ -1,0 +1,134 @@
+"""However the logs fall into batches, and up to whatever block they are folded: the tables are the same, all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.conftest import make_settings
+from tests.support.assertions.derived_tables import (
+    PROJECTED,
+    Books,
+    as_the_models_read,
+    books_of,
+    execute,
+    record_as_the_listener_does,
+    synthetic_contracts,
+)
+from tests.support.chain.fund import ARTIFACTS, TestFund, start_fund
+from tests.support.chain.recording import following_by_hand
+from tests.support.factories.synthetic_logs import ranges, write_cursor
+from tests.support.paths import CONTRACTS
+
+from paimon.application.event_listener.fetch.block_range import Range
+from paimon.application.replay.rebuild import Rebuild
+from paimon.application.replay.shadow_tables import PAIRS, open_shadow
+from paimon.composition import House, open_house
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.settings import ChainSettings, Settings
+from paimon_devkit.market.history import lay_history
+from paimon_devkit.stack.embedded_chain import find_anvil
+
+pytestmark = pytest.mark.integration
+
+LOGS, ACTIONS = 250, 250
+BLOCKS: Final = [each.last.number for each in ranges(LOGS, blocks_each=1)]
+ON_REAL_SERVICES: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
+RECORDED: Final = (*PROJECTED, "raw_logs", "blocks", "cursor", "followed_contracts", "range_proofs")
+
+
+def recorded_in(owner_url: str, app_url: str, cuts: list[int]) -> Books:
+    """The synthetic fund's books, recorded in ranges that end at these blocks, as the listener records them."""
+    execute(owner_url, f"TRUNCATE {', '.join(f'derived.{table}' for table in RECORDED)}")
+    write_cursor(owner_url.replace("+psycopg", ""), 0)
+    one_by_one = list(ranges(LOGS, blocks_each=1))
+    ends = [0, *(BLOCKS.index(cut) + 1 for cut in cuts), len(one_by_one)]
+
+    async def record() -> None:
+        database = Database(create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests"))
+        for start, end in pairwise(ends):
+            if several := one_by_one[start:end]:
+                headers = tuple(header for each in several for header in each.headers)
+                logs = tuple(log for each in several for log in each.logs)
+                await record_as_the_listener_does(database, synthetic_contracts(), Range(headers, logs))
+        await database.close()
+
+    asyncio.run(record())
+    return books_of(owner_url)
+
+
+def test_any_split_into_ranges_records_the_same_tables(owner_url: str, app_url: str) -> None:
+    at_once = recorded_in(owner_url, app_url, [])
+    assert all(at_once[name] for name in PROJECTED), "a table without rows proves nothing"
+
+    @settings(max_examples=8, deadline=None, suppress_health_check=ON_REAL_SERVICES)
+    @given(st.sets(st.sampled_from(BLOCKS[:-1]), max_size=40))
+    def check(cuts: set[int]) -> None:
+        assert recorded_in(owner_url, app_url, sorted(cuts)) == at_once
+
+    check()
+    assert recorded_in(owner_url, app_url, BLOCKS[:-1]) == at_once, "block by block"
+
+
+# ------------------------------------------------------------------------------------------------ a simulated market
+
+
+@pytest.fixture(scope="module")
+def market_fund(data_folder: Path) -> Iterator[TestFund]:
+    fund = start_fund(data_folder / "replayed", anvil=find_anvil(CONTRACTS))
+    people = fund.people.fund_people()
+    lay_history(fund.rpc_url, fund.deployment, people, artifacts=ARTIFACTS, seed=5, actions=ACTIONS, days=60)
+    fund.wait_final()
+    yield fund
+    fund.node.stop()
+
+
+@pytest.fixture
+def market_settings(market_fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    options = make_settings(market_fund, app_url=app_url, redis_url=redis_url, folder=tmp_path)
+    few: ChainSettings = options.chain.model_copy(update={"batch_blocks_max": 3})
+    return options.model_copy(update={"chain": few})
+
+
+@pytest.fixture
+async def market_house(market_settings: Settings) -> AsyncIterator[House]:
+    async with open_house(market_settings, process="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def recorded(market_house: House, owner_url: str) -> dict[int, Books]:
+    """The market's books after each few blocks, as the real listener wrote them."""
+    return {cursor.number: books_of(owner_url) async for cursor in following_by_hand(market_house)}
+
+
+def test_any_pages_fold_a_markets_logs_to_what_the_listener_wrote_at_each_block(
+    market_house: House, market_settings: Settings, owner_url: str, recorded: dict[int, Books]
+) -> None:
+    blocks = sorted(recorded)
+    assert len(blocks) > 8
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=ON_REAL_SERVICES)
+    @given(st.sets(st.sampled_from(blocks), min_size=1, max_size=6), st.integers(1, 200))
+    def check(stops: set[int], page_logs: int) -> None:
+        contracts = FundContracts(market_house.rpc, market_house.contracts.addresses)  # decodes; nothing is asked
+        asyncio.run(fold(contracts, sorted(stops), page_logs))
+
+    async def fold(contracts: FundContracts, stops: list[int], page_logs: int) -> None:
+        engine = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
+        async with open_shadow(engine) as shadow, shadow.transaction() as session:
+            rebuild = Rebuild(shadow, contracts, page_logs=page_logs)
+            for stop in stops:
+                await rebuild.fold_to(session, stop)
+                for pair in PAIRS:
+                    found = (await session.execute(pair.rebuilt.select())).mappings().all()
+                    wanted = as_the_models_read(pair.name, recorded[stop])
+                    assert sorted(map(dict, found), key=repr) == wanted, f"{pair.name} at {stop}"
+        await engine.dispose()
+
+    check()

@@ -1,0 +1,265 @@
+"""Deciding a ticket over REST: what a wallet signs, who may, and everything that is refused."""
+
+import asyncio
+import runpy
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from tests.support.api_client import BLOCK_TIME, Desk, grant_vip, request_row, require_example, seconds_from_now, signed
+from tests.support.paths import DOCS
+
+from paimon.application.approval_workflow.open_ticket import raise_if_needed
+from paimon.composition import House
+from paimon.domain.kernel.chain import parse_address
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow
+from paimon.infrastructure.database.rows.redemption import to_domain
+from paimon.infrastructure.database.sessions import Database
+
+pytestmark = pytest.mark.integration
+
+TICKET = "TKT-R000001"
+VIPS = ("vera", "viktor", "otto", "ines")
+
+
+@pytest.fixture(autouse=True)
+async def _ticket(house: House, desk: Desk) -> None:
+    """Request 1 of ines awaits approval and has its ticket; vera and viktor may decide, otto and ines only on chain."""
+    await raise_for(house, desk, 1)
+    await grant_vip(house.database, desk.people, *VIPS)
+
+
+async def raise_for(house: House, desk: Desk, request_id: int) -> None:
+    async with house.database.write() as session:
+        row = request_row(request_id, owner=parse_address(desk.people.address("ines")))
+        session.add(row)
+        await session.flush()
+        await raise_if_needed(session, to_domain(row), house.settings.approval.policy(), now=await database_now(session))
+
+
+async def documents(desk: Desk, ticket_id: str = TICKET) -> dict[str, Any]:
+    answer = await desk.get(f"/approvals/{ticket_id}", by="vera")
+    signing: dict[str, Any] = answer.json()["data"]["signing"]
+    return signing
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+async def rows(database: Database, table: Any) -> int:
+    async with database.read() as session:
+        return int((await session.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(desk: Desk, database: Database) -> None:
+    shown = await desk.get(f"/approvals/{TICKET}", by="vera")
+    require_example(shown, "ticket")
+    body = signed(shown.json()["data"]["signing"]["approve"], desk.people.account("vera"), reason="checked")
+    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+    assert answer.status_code == 200, answer.text
+    require_example(answer, "decided")
+    data = answer.json()["data"]
+    assert (data["status"], data["approvals"], data["signing"]) == ("APPROVED", 1, None)
+    assert [vote["reason"] for vote in data["votes"]] == ["checked"]
+    assert [(each["key"], each["kind"], each["status"]) for each in data["intents"]] == [
+        ("approve-redemption:1", "approve_redemption", "queued")
+    ]
+    async with database.read() as session:
+        intent = (await session.scalars(select(IntentRow))).one()
+        woken = (await session.scalars(select(OutboxMessageRow))).one()
+    assert intent.wallet == desk.settings.sending.approver
+    assert (intent.ticket_id, woken.kind) == (TICKET, "drive_wallet")
+    assert woken.request_trace == answer.json()["requestId"], "the reaction's log lines name the request it began with"
+
+
+async def test_the_documented_program_decides_a_ticket(desk: Desk, tmp_path: Path) -> None:
+    page = (DOCS / "reference" / "api.md").read_text()
+    program = tmp_path / "example.py"
+    program.write_text(page.split("```python\n")[1].split("```")[0])
+    decide = runpy.run_path(str(program))["decide"]
+    data = await decide(desk.client, bytes(desk.people.account("vera").key), TICKET, "approve", "checked")
+    assert (data["status"], [vote["reason"] for vote in data["votes"]]) == ("APPROVED", ["checked"])
+
+
+async def test_a_rejection_carries_its_signed_reason_to_the_chain(desk: Desk, house: House) -> None:
+    body = signed((await documents(desk))["reject"], desk.people.account("vera"), reason="Owner under sanctions: hold")
+    answer = await desk.post("/redemptions/1/reject", body, by="vera")
+    assert answer.json()["data"]["status"] == "REJECTED", answer.text
+    async with house.database.read() as session:
+        intent = (await session.scalars(select(IntentRow))).one()
+    abi = next(abi for name, abi in house.contracts.abis.items() if name == "RedemptionManager")
+    assert abi.decode_call(intent.data) == (
+        "rejectRedemption",
+        {"requestId": 1, "reason": "Owner under sanctions: hold"},
+    )
+
+
+async def test_the_same_decision_is_reachable_under_the_request(desk: Desk) -> None:
+    body = signed((await documents(desk))["approve"], desk.people.account("vera"))
+    answer = await desk.post("/redemptions/1/approve", body, by="vera")
+    assert (answer.status_code, answer.json()["data"]["status"]) == (200, "APPROVED")
+
+
+@pytest.mark.parametrize("signature", ["0x12", "", "hello", "0x" + "00" * 65])
+async def test_a_malformed_signature_is_refused(desk: Desk, signature: str) -> None:
+    body = signed((await documents(desk))["approve"], desk.people.account("vera")) | {"signature": signature}
+    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+    assert refused(answer) == (400, "VALIDATION_ERROR")
+    assert answer.json()["error"]["details"][0]["field"] == "signature"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"nonce": "0x12"}, "nonce"),
+        ({"expiresAt": "soon"}, "expiresAt"),
+        ({"expiresAt": "99999999999"}, "expiresAt"),
+        ({"reason": "two\nlines"}, "reason"),
+        ({"reason": "x" * 501}, "reason"),
+        ({"verdict": "APPROVE"}, "verdict"),
+        ({"signature": None}, "signature"),
+    ],
+)
+async def test_a_malformed_body_names_the_field(desk: Desk, change: dict[str, Any], field: str) -> None:
+    body = signed((await documents(desk))["approve"], desk.people.account("vera")) | change
+    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+    assert refused(answer) == (400, "VALIDATION_ERROR")
+    assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
+
+
+async def test_a_rejection_without_a_reason_is_refused(desk: Desk) -> None:
+    body = signed((await documents(desk))["reject"], desk.people.account("vera"), reason="  ")
+    answer = await desk.post(f"/approvals/{TICKET}/reject", body, by="vera")
+    assert refused(answer) == (400, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize("seconds", [-5, 3_600])
+async def test_an_expired_vote_or_one_kept_for_later_is_refused(desk: Desk, seconds: int) -> None:
+    document = (await documents(desk))["approve"]
+    body = signed(document, desk.people.account("vera"), expiresAt=seconds_from_now(seconds))
+    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+    assert refused(answer) == (400, "VALIDATION_ERROR")
+    assert answer.json()["error"]["details"][0]["field"] == "expiresAt"
+
+
+async def test_a_signature_over_other_words_is_refused(desk: Desk) -> None:
+    signing, vera = await documents(desk), desk.people.account("vera")
+    other_verdict = signed(signing["reject"], vera)
+    other_reason = signed(signing["approve"], vera, reason="as signed") | {"reason": "as sent"}
+    other_amount = signed(signing["approve"], vera, grossAmount="1")
+    other_manager = signed(
+        signing["approve"] | {"domain": signing["approve"]["domain"] | {"verifyingContract": "0x" + "11" * 20}}, vera
+    )
+    other_chain = signed(signing["approve"] | {"domain": signing["approve"]["domain"] | {"chainId": 56}}, vera)
+    for body in (other_verdict, other_reason, other_amount, other_manager, other_chain):
+        answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+        assert refused(answer) == (403, "FORBIDDEN")
+
+
+async def test_nobody_votes_with_anothers_signature(desk: Desk) -> None:
+    body = signed((await documents(desk))["approve"], desk.people.account("vera"))
+    assert refused(await desk.post(f"/approvals/{TICKET}/approve", body, by="viktor")) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("otto", "needs the role admin"), ("ada", "VIP_APPROVER_ROLE"), ("willa", "needs the role admin")],
+)
+async def test_both_roles_are_needed_the_one_here_and_the_one_on_chain(desk: Desk, name: str, why: str) -> None:
+    body = signed((await documents(desk))["approve"], desk.people.account(name))
+    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by=name)
+    assert refused(answer) == (403, "FORBIDDEN")
+    assert why in answer.json()["error"]["message"]
+
+
+async def test_the_owner_never_decides_whatever_their_roles(desk: Desk, house: House) -> None:
+    async with house.database.write() as session:
+        row = request_row(2, owner=parse_address(desk.people.address("vera")))
+        session.add(row)
+        await raise_if_needed(session, to_domain(row), house.settings.approval.policy(), now=BLOCK_TIME)
+    body = signed((await documents(desk, "TKT-R000002"))["approve"], desk.people.account("vera"))
+    answer = await desk.post("/approvals/TKT-R000002/approve", body, by="vera")
+    assert refused(answer) == (403, "FORBIDDEN")
+    assert "owner or receiver" in answer.json()["error"]["message"]
+
+
+async def test_a_decided_ticket_takes_no_more_votes(desk: Desk, database: Database) -> None:
+    first, second = await documents(desk), await documents(desk)
+    assert (
+        await desk.post(f"/approvals/{TICKET}/approve", signed(first["approve"], desk.people.account("vera")), by="vera")
+    ).status_code == 200
+    again = signed(second["approve"], desk.people.account("vera"))
+    assert refused(await desk.post(f"/approvals/{TICKET}/approve", again, by="vera")) == (409, "CONFLICT")
+    other = signed(second["reject"], desk.people.account("viktor"), reason="no")
+    assert refused(await desk.post(f"/approvals/{TICKET}/reject", other, by="viktor")) == (409, "CONFLICT")
+    assert await rows(database, ApprovalRecordRow) == 1
+    assert await rows(database, IntentRow) == 1
+
+
+async def test_a_replayed_nonce_is_refused_on_any_ticket(desk: Desk, house: House) -> None:
+    await raise_for(house, desk, 2)
+    used = signed((await documents(desk))["approve"], desk.people.account("vera"))
+    assert (await desk.post(f"/approvals/{TICKET}/approve", used, by="vera")).status_code == 200
+    replay = await desk.post(f"/approvals/{TICKET}/approve", used, by="vera")
+    assert refused(replay) == (409, "CONFLICT")
+    assert replay.json()["error"]["details"][0]["field"] == "nonce"
+    document = (await documents(desk, "TKT-R000002"))["approve"]
+    moved = signed(document, desk.people.account("vera"), nonce=used["nonce"])
+    assert refused(await desk.post("/approvals/TKT-R000002/approve", moved, by="vera")) == (409, "CONFLICT")
+
+
+async def test_the_same_vote_sent_many_times_at_once_counts_once(desk: Desk, database: Database) -> None:
+    body = signed((await documents(desk))["approve"], desk.people.account("vera"))
+    answers = await asyncio.gather(*(desk.post(f"/approvals/{TICKET}/approve", body, by="vera") for _ in range(5)))
+    assert sorted(each.status_code for each in answers) == [200, 409, 409, 409, 409]
+    assert (await rows(database, ApprovalRecordRow), await rows(database, IntentRow)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/approvals/TKT-R999999/approve", (404, "NOT_FOUND")),
+        ("/redemptions/999999/approve", (404, "NOT_FOUND")),
+        ("/approvals/R1/approve", (400, "VALIDATION_ERROR")),
+        ("/redemptions/-1/approve", (400, "VALIDATION_ERROR")),
+        (f"/redemptions/{2**256}/approve", (400, "VALIDATION_ERROR")),
+    ],
+)
+async def test_unknown_and_malformed_ids(desk: Desk, path: str, expected: tuple[int, str]) -> None:
+    body = signed((await documents(desk))["approve"], desk.people.account("vera"))
+    assert refused(await desk.post(path, body, by="vera")) == expected
+
+
+async def test_a_redemptions_ticket_cannot_be_cancelled_here_and_says_why(desk: Desk) -> None:
+    answer = await desk.post(f"/approvals/{TICKET}/cancel", by="ada")
+    assert refused(answer) == (409, "CONFLICT")
+    assert "closes only by what the chain shows" in answer.json()["error"]["message"]
+    assert refused(await desk.post("/approvals/TKT-R999999/cancel", by="ada")) == (404, "NOT_FOUND")
+
+
+async def test_lists_and_the_sla_report_show_the_ticket(desk: Desk) -> None:
+    listed = await desk.get("/approvals", status="PENDING", type="STANDARD_REDEMPTION")
+    require_example(listed, "tickets")
+    assert [each["id"] for each in listed.json()["data"]["items"]] == [TICKET]
+    assert (await desk.get("/approvals", status="APPROVED")).json()["data"]["items"] == []
+    awaiting = await desk.get("/redemptions/pending-approvals")
+    require_example(awaiting, "pending_approvals")
+    assert awaiting.json()["data"]["items"][0]["ticket"]["id"] == TICKET
+    report = await desk.get("/approvals/sla-report")
+    require_example(report, "sla_report")
+    data = report.json()["data"]
+    assert (data["figures"][0]["waiting"], data["stages"]["ON_TIME"]) == (1, 1)
+
+
+async def test_what_is_to_be_signed_expires_and_is_fresh_each_time(desk: Desk) -> None:
+    first, second = await documents(desk), await documents(desk)
+    assert first["approve"]["message"]["nonce"] != second["approve"]["message"]["nonce"]
+    assert first["approve"]["domain"]["chainId"] == 31337
+    assert int(first["approve"]["message"]["expiresAt"]) <= int(seconds_from_now(301))
+    assert timedelta(seconds=desk.settings.approval.vote_ttl_seconds_max) == timedelta(minutes=5)

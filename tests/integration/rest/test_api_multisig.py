@@ -1,0 +1,123 @@
+"""Safes and proposals over REST: what an owner sees, hands in, and is refused."""
+
+from typing import Any
+
+import pytest
+from eth_account import Account
+from tests.support.api_client import Desk, require_example
+from tests.support.chain.safes import owner
+from tests.support.scenarios.multisig import FundSafes, Multisig, multisig
+
+from paimon.composition import House
+from paimon.domain.kernel.chain import Hash32, checksum, hex0x
+from paimon.domain.transaction.safe_transaction import SafeName
+from paimon.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def settings(settings: Settings, fund_safes: FundSafes) -> Settings:
+    """With the two Safes."""
+    named = {"warm": fund_safes.warm, "cold": fund_safes.cold, "multi_send": fund_safes.yard.multi_send}
+    return settings.model_copy(update={"sending": settings.sending.model_copy(update=named)})
+
+
+@pytest.fixture
+def office(fund_safes: FundSafes, house: House) -> Multisig:
+    return multisig(fund_safes, house.safes)
+
+
+def by_wallet(number: int, document: dict[str, Any]) -> dict[str, str]:
+    """The body a wallet makes of the document as shown."""
+    signed = Account.sign_typed_data(owner(number).key, full_message=document)
+    return {"owner": owner(number).address, "signature": hex0x(bytes(signed.signature))}
+
+
+def path(hash_: Hash32, action: str = "") -> str:
+    return f"/multisig/proposals/{hex0x(hash_)}{action}"
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+async def test_an_owner_signs_what_is_shown(office: Multisig, desk: Desk) -> None:
+    hash_ = await office.propose("plan", office.allocate(5), office.harmless())
+    shown = await desk.get(path(hash_), by="vera")
+    data = shown.json()["data"]
+    assert data["hashCard"]["safeTxHash"] == hex0x(hash_)
+    assert [each["words"] for each in data["calls"]] == [
+        "AssetController.allocateToLayer(tier=1, amount=5)",
+        "Vault.asset()",
+    ]
+    answer = await desk.post(path(hash_, "/sign"), by_wallet(1, data["signing"]), by="vera")
+    assert answer.status_code == 200, answer.text
+    require_example(answer, "proposal")
+    data = answer.json()["data"]
+    assert (data["status"], data["signedBy"]) == ("collecting", [owner(1).address])
+    answer = await desk.post(path(hash_, "/sign"), by_wallet(3, data["signing"]), by="viktor")
+    assert answer.json()["data"]["status"] == "ready"
+
+
+async def test_a_contracts_consent_is_handed_in_by_a_person(office: Multisig, desk: Desk) -> None:
+    hash_ = await office.propose("plan", safe=SafeName.COLD)
+    consent = await office.consent(hash_, "pair")
+    body = {"owner": checksum(consent.owner), "signature": hex0x(consent.signature)}
+    data = (await desk.post(path(hash_, "/sign"), body, by="vera")).json()["data"]
+    assert data["signedBy"] == [checksum(consent.owner)]
+    assert [(each["byContract"], each["sentBy"]) for each in data["signatures"]] == [(True, desk.people.address("vera"))]
+
+
+async def test_lists(office: Multisig, desk: Desk) -> None:
+    assert (await desk.get("/multisig/safes")).json()["data"] == [], "not observed yet"
+    first = await office.propose("first")
+    second = await office.propose("second", safe=SafeName.COLD)
+    third = await office.propose("third", office.allocate(7), at_nonce=0)
+    safes = await desk.get("/multisig/safes")
+    require_example(safes, "safes")
+    assert [(each["name"], each["threshold"], each["nextNonce"]) for each in safes.json()["data"]] == [
+        ("warm", 2, 1),
+        ("cold", 3, 1),
+    ]
+    found = await desk.get("/multisig/proposals")
+    require_example(found, "proposals")
+    assert {each["hash"] for each in found.json()["data"]["items"]} == {hex0x(each) for each in (first, second, third)}
+    file = (await desk.get("/multisig/proposals", format="csv")).text.split("\r\n")
+    assert [line.split(",")[0] for line in file] == ["hash", *(each["hash"] for each in found.json()["data"]["items"]), ""]
+    warm = (await desk.get("/multisig/proposals", safe="warm", open=True)).json()["data"]["items"]
+    assert [(each["hash"], each["competing"]) for each in warm] == [
+        (hex0x(third), [hex0x(first)]),
+        (hex0x(first), [hex0x(third)]),
+    ]
+    assert (await desk.get("/multisig/proposals", open=False)).json()["data"]["items"] == []
+    assert refused(await desk.get("/multisig/proposals", safe="lukewarm")) == (400, "VALIDATION_ERROR")
+
+
+async def test_a_rejection_is_proposed(office: Multisig, desk: Desk) -> None:
+    hash_ = await office.propose("plan")
+    answer = await desk.post(path(hash_, "/reject"), by="vera")
+    require_example(answer, "rejection")
+    data = answer.json()["data"]
+    assert (data["competing"], data["nonce"], data["proposedBy"]) == ([hex0x(hash_)], 0, desk.people.address("vera"))
+    assert (await desk.post(path(hash_, "/reject"), by="viktor")).json()["data"]["hash"] == data["hash"]
+
+
+async def test_refusals(office: Multisig, desk: Desk) -> None:
+    hash_ = await office.propose("plan")
+    document = (await desk.get(path(hash_))).json()["data"]["signing"]
+    good = by_wallet(1, document)
+    assert refused(await desk.get(path(hash_), by=None)) == (401, "AUTH_REQUIRED")
+    assert refused(await desk.get("/multisig/proposals/0x12")) == (400, "VALIDATION_ERROR")
+    assert refused(await desk.get(path(Hash32(bytes(32))))) == (404, "NOT_FOUND")
+    for person in ("otto", "willa"):
+        assert refused(await desk.post(path(hash_, "/sign"), good, by=person)) == (403, "FORBIDDEN")
+        assert refused(await desk.post(path(hash_, "/reject"), by=person)) == (403, "FORBIDDEN")
+    assert refused(await desk.post(path(hash_, "/sign"), by_wallet(9, document), by="vera")) == (403, "FORBIDDEN")
+    other = document | {"message": document["message"] | {"nonce": "1"}}
+    assert refused(await desk.post(path(hash_, "/sign"), by_wallet(1, other), by="vera")) == (403, "FORBIDDEN")
+    assert refused(await desk.post(path(hash_, "/sign"), good | {"signature": "hello"}, by="vera")) == (400, "VALIDATION_ERROR")
+    assert (await desk.post(path(hash_, "/sign"), good, by="vera")).status_code == 200
+    assert refused(await desk.post(path(hash_, "/sign"), good, by="vera")) == (409, "CONFLICT")
+    await office.expire(hash_)
+    assert refused(await desk.post(path(hash_, "/sign"), by_wallet(2, document), by="vera")) == (409, "CONFLICT")

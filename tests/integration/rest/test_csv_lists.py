@@ -1,0 +1,306 @@
+"""Every list as a file: the same rows as JSON gives, all of them, or an error in its usual shape."""
+
+import asyncio
+import csv
+import io
+import re
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import httpx
+import orjson
+import pytest
+from sqlalchemy import text
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+from tests.support.api_client import BLOCK_TIME, Desk, add_block, desk_of, request_row, seed_back_office, serving
+from tests.support.api_server import Served, serve
+from tests.support.chain.fund import TestFund
+from tests.support.factories.rows import VALID, put
+from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+
+from paimon.application.approval_workflow.open_ticket import raise_if_needed
+from paimon.application.nav.publication import publish_nav
+from paimon.application.reconciliation.reconcile import reconcile
+from paimon.application.redemptions.store import find_redemption
+from paimon.application.vault.tokens import observe_tokens
+from paimon.composition import House
+from paimon.domain.kernel.chain import parse_address
+from paimon.domain.redemption.request import RedemptionStatus
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.derived import RawLogRow
+from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.database.sessions import Database
+from paimon.settings import Settings
+from paimon_devkit.stack.accounts import ADMIN
+
+pytestmark = pytest.mark.integration
+
+LISTS: Final = {
+    "/redemptions": "redemptions",
+    "/redemptions/pending-approvals": "pending-approvals",
+    "/approvals": "approvals",
+    "/risk/events": "risk-events",
+    "/desk/intents": "intents",
+    "/desk/wallets": "wallets",
+    "/holders": "holders",
+    "/transactions": "transactions",
+    "/fund/assets": "assets",
+    "/fund/liquidity/layers": "layers",
+    "/fund/fees": "fees",
+    "/fund/events/unfinal": "unfinal-events",
+    "/fund/nav/history": "nav-history",
+    "/fund/nav/explain": "nav-explain",
+    "/system/outbox": "outbox",
+    "/system/quarantine": "quarantine",
+}
+"""Each with its name in the file's name."""
+MOVING: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds", "ageSeconds", "seen.ageSeconds"}
+"""What a clock moves between two answers."""
+
+
+def rows_of(answer: httpx.Response) -> list[dict[str, str]]:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
+    found = list(csv.DictReader(io.StringIO(answer.text, newline=""), strict=True))
+    assert all(None not in row and None not in row.values() for row in found), "every line has every cell"
+    return found
+
+
+def items_of(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a JSON answer, wherever it keeps them."""
+    if "lines" in data:
+        ends = {"fromBlock": data["from"]["blockNumber"], "toBlock": data["to"]["blockNumber"]}
+        return [ends | {"group": line["group"]} | part for line in data["lines"] for part in line["parts"]]
+    return next(data[name] for name in ("items", "layers", "fees", "points") if name in data)
+
+
+def as_cells(item: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """One JSON row as it must stand in the file, said once more in the plainest way."""
+    found: dict[str, str] = {}
+    for name, value in item.items():
+        if isinstance(value, dict) and name not in ("args",):
+            found |= as_cells(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, dict)):
+            found[prefix + name] = orjson.dumps(value).decode()
+        elif isinstance(value, bool):
+            found[prefix + name] = "true" if value else "false"
+        else:
+            found[prefix + name] = "" if value is None else str(value)
+    return found
+
+
+@pytest.fixture
+async def lived(house: House, fund: TestFund, desk: Desk) -> dict[str, dict[str, Any]]:
+    """A fund with something in every list; what each is asked with."""
+    life = FundLife(fund)
+    first = await snapshot_now(house, fund)
+    for request_id in (fund.request("ines", 150_000), fund.request("ivan", 10_000)):
+        assert request_id
+    life.set_price("RWAC", 13 * 10**17)
+    life.order("RWAP", 100_000, 100 * 10**6)
+    life.controller(ADMIN, "collectFees")
+    await snapshot_now(house, fund)
+    await observe_tokens(house.database, house.contracts)
+    await reconcile(house.database, house.contracts)
+    await publish_nav(house.database, house.redis)
+    async with house.database.write() as session:
+        session.add(RiskEventRow(**VALID[RiskEventRow]))
+        await put(session, WalletRow, seen_at=BLOCK_TIME, seen_block=1, used_at_latest=0, used_at_final=0, balance_wei=10**17)
+        await put(session, IntentRow)
+        await put(session, AttemptRow)
+        await put(session, PendingLogRow, event="Deposit", args={"assets": "1"})
+        block = {"block_number": first.at.number, "block_hash": first.at.hash}
+        await put(session, RawLogRow, **block, log_index=999, status="quarantined", reason="it makes no sense")
+        redemption = await find_redemption(session, 1)
+        assert redemption is not None
+        assert await raise_if_needed(session, redemption, house.settings.approval.policy(), now=await database_now(session))
+    return {path: {"from": first.at.number} if path.endswith("explain") else {} for path in LISTS}
+
+
+async def test_a_file_has_the_rows_that_json_has(desk: Desk, lived: dict[str, dict[str, Any]]) -> None:
+    for path, query in lived.items():
+        data = (await desk.get(path, **query)).json()["data"]
+        dated = as_cells({"asOf": data["asOf"]}) if "asOf" in data else {}
+        said = [as_cells(each) | dated for each in items_of(data)]
+        file = await desk.get_file(path, **query)
+        found = rows_of(file)
+        for row in [*said, *found]:
+            for name in MOVING & row.keys():
+                row[name] = ""
+        assert data.get("pagination", {"totalPages": 1})["totalPages"] == 1 or len(found) > len(said)
+        assert found[: len(said)] == [{name: row.get(name, "") for name in found[0]} for row in said] != [], path
+        assert all(row[name] == "" for row in said for name in row.keys() - found[0].keys()), "an object that is null"
+        assert (await desk.get(path, **query, format="csv")).text.split("\r\n")[0] == file.text.split("\r\n")[0]
+        assert (await desk.get(path, **query, format="json")).json()["success"] is True
+        block = rf"-block-{data['asOf']['number']}" if "asOf" in data else ""
+        vault = desk.settings.fund.vault.hex()[:8]
+        name = rf'attachment; filename="paimon-0x{vault}-{LISTS[path]}-\d{{4}}-\d\d-\d\d{block}\.csv"'
+        assert re.fullmatch(name, file.headers["Content-Disposition"], re.IGNORECASE), path
+
+
+async def test_a_list_that_is_empty_has_its_header(house: House, fund: TestFund, desk: Desk) -> None:
+    await snapshot_now(house, fund)
+    for path in ("/redemptions", "/approvals", "/fund/nav/history"):
+        file = await desk.get_file(path)
+        assert rows_of(file) == []
+        assert len(file.text.split("\r\n")) == 2
+    assert (await desk.get_file("/redemptions")).text.startswith("requestId,owner,receiver,shares,")
+
+
+async def test_the_filter_counts_and_the_page_does_not(desk: Desk, house: House) -> None:
+    ines, ivan = (parse_address(desk.people.address(name)) for name in ("ines", "ivan"))
+    async with house.database.write() as session:
+        await add_block(session, 1)
+        session.add_all(request_row(number, owner=ines if number % 2 else ivan) for number in range(1, 8))
+    file = await desk.get_file("/redemptions", owner=desk.people.address("ines"), page=2, pageSize=2)
+    assert [row["requestId"] for row in rows_of(file)] == ["7", "5", "3", "1"]
+
+
+async def test_what_people_wrote_does_not_run_in_a_spreadsheet(desk: Desk, house: House) -> None:
+    reason = '=HYPERLINK("https://example.org","click"), +1\nsecond line'
+    ended = {"status": RedemptionStatus.REJECTED, "rejection_reason": reason, "closed_at": BLOCK_TIME}
+    async with house.database.write() as session:
+        await add_block(session, 1)
+        session.add(request_row(1, owner=parse_address(desk.people.address("ines")), **ended))
+    (row,) = rows_of(await desk.get_file("/redemptions"))
+    assert row["rejectionReason"] == f"'{reason}"
+    assert (row["closedAt"], row["settledFee"]) == ("2026-03-02T10:00:00Z", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "by", "expected"),
+    [
+        ("/redemptions", {}, None, (401, "AUTH_REQUIRED")),
+        ("/redemptions", {"status": "LOST"}, "willa", (400, "VALIDATION_ERROR")),
+        ("/redemptions", {"format": "xlsx"}, "willa", (400, "VALIDATION_ERROR")),
+        ("/holders", {}, "willa", (503, "SERVICE_UNAVAILABLE")),
+        ("/fund/assets", {}, "willa", (503, "SERVICE_UNAVAILABLE")),
+        ("/fund/nav/explain", {"from": 1}, "willa", (404, "NOT_FOUND")),
+        ("/fund/nav/history", {"startDate": "2026-03-03", "endDate": "2026-03-02"}, "willa", (400, "VALIDATION_ERROR")),
+    ],
+)
+async def test_errors_stay_json(
+    desk: Desk, path: str, query: dict[str, Any], by: str | None, expected: tuple[int, str]
+) -> None:
+    answer = await desk.get_file(path, by=by, **query)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert (answer.status_code, answer.json()["error"]["code"]) == expected
+
+
+_MANY = text("""
+    INSERT INTO derived.redemption_requests
+    SELECT (jsonb_populate_record(first, jsonb_build_object('request_id', number))).*
+      FROM derived.redemption_requests AS first, generate_series(2, :most) AS number
+""")
+
+
+async def put_many(database: Database, desk: Desk, most: int) -> None:
+    async with database.write() as session:
+        await add_block(session, 1)
+        session.add(request_row(1, owner=parse_address(desk.people.address("ines"))))
+        await session.flush()
+        await session.execute(_MANY, {"most": most})
+
+
+async def test_a_long_list_is_whole_and_in_order(desk: Desk, database: Database) -> None:
+    await put_many(database, desk, 3_500)
+    found = [int(row["requestId"]) for row in rows_of(await desk.get_file("/redemptions"))]
+    assert found == list(range(3_500, 0, -1))
+
+
+async def test_more_rows_than_a_file_holds_are_refused_not_cut(settings: Settings, fund: TestFund, database: Database) -> None:
+    small = settings.model_copy(update={"api": settings.api.model_copy(update={"csv_rows_max": 10})})
+    await seed_back_office(database, fund.people)
+    async with serving(small) as app, desk_of(app, small, fund.people) as desk:
+        await put_many(database, desk, 11)
+        answer = await desk.get_file("/redemptions")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+        assert answer.json()["error"]["details"][0]["field"] == "format"
+        assert len(rows_of(await desk.get_file("/redemptions", startDate="2026-01-01", status="PENDING"))) == 0
+        async with database.write() as session:
+            await session.execute(text("DELETE FROM derived.redemption_requests WHERE request_id = 11"))
+        assert len(rows_of(await desk.get_file("/redemptions"))) == 10
+
+
+@asynccontextmanager
+async def reading(
+    settings: Settings, fund: TestFund, eventually: Callable[..., Any], *, seconds_max: float = 600, files_max: int = 3
+) -> AsyncIterator[tuple[Served, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A reader by hand at a real server, with the head of a file that is longer than what the buffers on the way take."""
+    limits = {"csv_seconds_max": seconds_max, "csv_files_max": files_max}
+    changed = settings.model_copy(update={"api": settings.api.model_copy(update=limits)})
+    async with serve(changed, fund, eventually) as served:
+        house: House = served.app.state.house
+        await seed_back_office(house.database, fund.people)
+        await put_many(house.database, served.desk, 30_000)
+        with socket.socket() as narrow:
+            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            narrow.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", served.port))
+            reader, writer = await asyncio.open_connection(sock=narrow, limit=1_024)
+            token = served.desk.token("willa")
+            head = f"Host: localhost\r\nAccept: text/csv\r\nAuthorization: Bearer {token}"
+            writer.write(f"GET /api/v1/redemptions HTTP/1.1\r\n{head}\r\n\r\n".encode())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            yield served, reader, writer
+            writer.transport.abort()
+
+
+def sessions_out(served: Served) -> int:
+    pool = served.app.state.house.database.read_engine.pool
+    assert isinstance(pool, AsyncAdaptedQueuePool)
+    return pool.checkedout()
+
+
+async def test_a_reader_who_takes_too_long_is_cut_off_and_sees_it(
+    settings: Settings, fund: TestFund, eventually: Callable[..., Any]
+) -> None:
+    async with reading(settings, fund, eventually, seconds_max=0.5) as (served, reader, _writer):
+
+        async def let_go() -> bool:
+            return sessions_out(served) == 0
+
+        await eventually(let_go)
+        body = await reader.read()
+        assert not body.endswith(b"0\r\n\r\n"), "a body without its end is a failed transfer"
+
+
+async def test_a_reader_who_leaves_costs_nothing_more(
+    settings: Settings, fund: TestFund, eventually: Callable[..., Any]
+) -> None:
+    async with reading(settings, fund, eventually) as (served, _reader, writer):
+        assert sessions_out(served) == 1
+        writer.transport.abort()
+
+        async def let_go() -> bool:
+            return sessions_out(served) == 0
+
+        await eventually(let_go)
+
+
+async def test_slow_readers_do_not_take_the_whole_pool(
+    settings: Settings, fund: TestFund, eventually: Callable[..., Any]
+) -> None:
+    async with reading(settings, fund, eventually, files_max=1) as (served, _reader, writer):
+        refused = await served.desk.get_file("/redemptions")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert "1 files are being written" in refused.json()["error"]["message"]
+        assert int(refused.headers["Retry-After"]) > 0
+        assert (await served.desk.get("/redemptions")).status_code == 200, "what takes no time is answered"
+        writer.transport.abort()
+
+        async def served_again() -> bool:
+            return (await served.desk.get_file("/redemptions", status="CANCELLED")).status_code == 200
+
+        await eventually(served_again)
+
+
+async def test_the_date_in_the_name_is_todays(desk: Desk) -> None:
+    before = datetime.now(UTC).date()
+    name = (await desk.get_file("/redemptions")).headers["Content-Disposition"]
+    assert f"{before}" in name or f"{datetime.now(UTC).date()}" in name

@@ -1,0 +1,172 @@
+"""When the signer does not start, how it ends, and its files."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from pydantic import SecretStr
+from tests.support.chain.fund import TestFund
+from tests.support.signing import (
+    ask,
+    client_of,
+    make_policy,
+    refusal,
+    transaction,
+)
+
+from paimon.domain.chain.finality import FinalityRule, FinalityTag
+from paimon.domain.kernel.chain import parse_address
+from paimon.gateway.signer.policy import ApprovalsTable, load_policy
+from paimon.gateway.signer.process import SignerStartRefused, run_signer, running_signer
+from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
+from paimon.infrastructure.keys.keystore import KeystoreError, create_keystore, load_key
+from paimon.settings import FinalitySettings
+
+pytestmark = pytest.mark.integration
+
+
+async def start_refusal(policy: Path) -> str:
+    with pytest.raises(SignerStartRefused) as refused:
+        async with running_signer(policy):
+            pass
+    return str(refused.value)
+
+
+async def test_no_start_on_another_chain(fund: TestFund, tmp_path: Path) -> None:
+    reason = await start_refusal(make_policy(fund, tmp_path, chain_id=56))
+    assert "31337" in reason
+    assert "56" in reason
+
+
+async def test_no_start_with_contracts_that_are_not_there(fund: TestFund, tmp_path: Path) -> None:
+    policy = make_policy(fund, tmp_path)
+    manager = fund.deployment.redemption_manager
+    policy.write_text(policy.read_text().replace(manager, fund.people.address("otto")))
+    assert "no contract" in await start_refusal(policy)
+
+
+async def test_no_start_with_a_key_that_is_not_the_stated_one(fund: TestFund, tmp_path: Path) -> None:
+    policy = make_policy(fund, tmp_path)
+    policy.write_text(policy.read_text().replace(fund.people.address("keeper"), fund.people.address("hot")))
+    reason = await start_refusal(policy)
+    assert fund.people.address("keeper") in reason
+    assert fund.people.address("hot") in reason
+
+
+async def test_no_start_with_a_wrong_password(fund: TestFund, tmp_path: Path) -> None:
+    policy = make_policy(fund, tmp_path)
+    (tmp_path / "keeper.password").write_text("not that")
+    reason = await start_refusal(policy)
+    assert "does not open" in reason
+    assert "not that" not in reason
+
+
+@pytest.mark.parametrize("name", ["signer.toml", "keeper.json", "keeper.password"])
+async def test_no_start_while_others_may_read(fund: TestFund, tmp_path: Path, name: str) -> None:
+    policy = make_policy(fund, tmp_path)
+    (tmp_path / name).chmod(0o640)
+    assert "chmod 600" in await start_refusal(policy)
+
+
+@pytest.mark.parametrize("name", ["signer.toml", "keeper.json", "keeper.password"])
+async def test_no_start_without_its_files(fund: TestFund, tmp_path: Path, name: str) -> None:
+    policy = make_policy(fund, tmp_path)
+    (tmp_path / name).unlink()
+    assert "cannot be read" in await start_refusal(policy)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('functions = ["approveRedemption"', 'functions = ["pause"', "functions"),
+        ("STANDARD = 1", "STANDARD = 0", "STANDARD"),
+        ("chain_id = 31337", "", "chain_id"),
+        ("chain_id = 31337", "chain_id = 31337\nsurprise = 1", "surprise"),
+        ("chain_id = 31337", "chain_id =", "TOML"),
+        ('name = "keeper"', 'name = "approver"', "same name"),
+    ],
+)
+async def test_no_start_with_a_wrong_policy(fund: TestFund, tmp_path: Path, old: str, new: str, named: str) -> None:
+    policy = make_policy(fund, tmp_path)
+    assert old in policy.read_text()
+    policy.write_text(policy.read_text().replace(old, new, 1))
+    assert named in await start_refusal(policy)
+
+
+async def test_no_second_signer_on_a_live_socket(signer: SignerClient, fund: TestFund, tmp_path: Path) -> None:
+    assert "another signer listens" in await start_refusal(make_policy(fund, tmp_path))
+    assert (await signer.health())["chainId"] == 31337, "the first one is not disturbed"
+
+
+async def test_a_killed_signers_socket_is_replaced(fund: TestFund, tmp_path: Path) -> None:
+    policy = make_policy(fund, tmp_path)
+    left_behind = socket.socket(socket.AF_UNIX)
+    left_behind.bind(str(tmp_path / "signer.sock"))
+    left_behind.close()
+    async with running_signer(policy):
+        assert (await client_of(policy).health())["chainId"] == 31337
+
+
+async def test_a_file_at_the_sockets_path_is_left_alone(fund: TestFund, tmp_path: Path) -> None:
+    policy = make_policy(fund, tmp_path)
+    (tmp_path / "signer.sock").write_text("somebody's notes")
+    assert "no socket" in await start_refusal(policy)
+    assert (tmp_path / "signer.sock").read_text() == "somebody's notes"
+
+
+async def test_the_policy_survives_writing_and_reading(fund: TestFund, tmp_path: Path) -> None:
+    path = make_policy(
+        fund,
+        tmp_path,
+        approvals=ApprovalsTable(STANDARD=3),
+        rpc_url=SecretStr('http://127.0.0.1:1/"key"'),
+        finality=FinalitySettings(tag=FinalityTag.FINALIZED, depth=64),
+    )
+    policy = load_policy(path)
+    assert policy.finality_rules[policy.chain_id].rule == FinalityRule(FinalityTag.FINALIZED, depth=64)
+    assert policy.approvals.STANDARD == 3
+    assert policy.rpc_url.get_secret_value() == 'http://127.0.0.1:1/"key"'
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "key" not in repr(policy.rpc_url)
+
+
+async def test_sigterm_ends_it_cleanly_and_takes_the_socket_away(fund: TestFund, tmp_path: Path, eventually: Any) -> None:
+    policy = make_policy(fund, tmp_path)
+    path = load_policy(policy).socket
+    running = asyncio.create_task(run_signer(policy))
+
+    async def listening() -> bool:
+        return path.exists()
+
+    await eventually(listening)
+    assert path.stat().st_mode & 0o777 == 0o600
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, 5)
+    assert not path.exists()
+
+
+async def test_nobody_listening_is_unavailable_after_a_bounded_time(tmp_path: Path) -> None:
+    with pytest.raises(SignerUnavailable, match="does not answer"):
+        await SignerClient(tmp_path / "signer.sock", timeout=1).health()
+
+
+async def test_what_is_no_request_is_told_so(signer: SignerClient, fund: TestFund) -> None:
+    request = ask(fund, "keeper", transaction(fund, "settleRedemption", 1, nonce=-1))
+    assert await refusal(signer, request) == "MALFORMED_REQUEST"
+
+
+def test_a_keystore_is_never_overwritten_and_opens_with_its_password(tmp_path: Path) -> None:
+    password, keystore = tmp_path / "password", tmp_path / "key.json"
+    password.write_text("a password\n")
+    password.chmod(0o600)
+    account = Account.create()
+    create_keystore(keystore, password, bytes(account.key), scrypt_cost=2)
+    assert load_key(keystore, password).address == parse_address(account.address)
+    assert keystore.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(KeystoreError, match="never overwritten"):
+        create_keystore(keystore, password, bytes(Account.create().key), scrypt_cost=2)

@@ -1,0 +1,217 @@
+"""Retention: exactly what is due goes, in every edition, and nobody can take more than the database allows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import psycopg
+import pytest
+from annotated_types import Ge
+from redis.asyncio import Redis
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from tests.support.editions import Store
+from tests.support.factories.series_histories import (
+    batches,
+    evidence,
+    hours_of,
+    kept_snapshots,
+    put_batches,
+    put_comparison,
+    put_snapshots,
+)
+
+from paimon.application.monitoring.retention import apply_retention, days_kept
+from paimon.application.nav.attribution import explain_range
+from paimon.application.nav.publication import publish_nav
+from paimon.application.nav.ranges import Point
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.infrastructure.database.models.base import table_of
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow
+from paimon.infrastructure.database.models.ops.nav import NavPointRow
+from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.timeseries.apply import SERIES, Edition
+from paimon.settings import RetentionSettings
+
+pytestmark = pytest.mark.integration
+
+DEFAULTS: Final = RetentionSettings()
+DAY: Final = timedelta(days=1)
+
+
+def midnight(days: int) -> datetime:
+    """The beginning of the first day that is kept, unless midnight passes before the test has asked for it."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=days)
+
+
+def on_the_edge(days: int) -> tuple[datetime, datetime]:
+    """The last moment that goes, and the first that stays."""
+    return midnight(days) - timedelta(microseconds=1), midnight(days)
+
+
+async def fill(store: Store) -> tuple[list[FundSnapshot], list[dict[str, object]]]:
+    """Three years of everything, with rows on each edge."""
+    now = datetime.now(UTC)
+    taken = kept_snapshots(now, days=3 * 365, seed=6)
+    logs = batches(now, days=30, count=900, seed=7)
+    for row, at in zip(logs, on_the_edge(DEFAULTS.event_processing_logs_days), strict=False):
+        row["time"] = at
+    edges = (*on_the_edge(DEFAULTS.daily_snapshots_days), *on_the_edge(DEFAULTS.asset_holdings_snapshots_days))
+    taken = [*taken, *moved_to(edges, taken)]
+    async with store.opened() as database, database.write() as session:
+        await put_snapshots(session, taken)
+        await put_batches(session, logs)
+    return taken, logs
+
+
+def moved_to(times: Sequence[datetime], taken: Sequence[FundSnapshot]) -> list[FundSnapshot]:
+    number = taken[-1].at.number
+    return [
+        replace(taken[-1], at=replace(taken[-1].at, number=number + place, timestamp=time))
+        for place, time in enumerate(times, start=1)
+    ]
+
+
+async def times_of(database: Database) -> dict[str, list[datetime]]:
+    async with database.read() as session:
+        return {
+            series.name: sorted(each.astimezone(UTC) for each in await session.scalars(select(table_of(series.model).c.time)))
+            for series in SERIES
+        }
+
+
+async def test_exactly_what_is_older_than_its_days_goes(store: Store) -> None:
+    store.upgrade()
+    _, logs = await fill(store)
+    async with store.opened() as database:
+        before = await times_of(database)
+        done = {each.series: each for each in await apply_retention(database, DEFAULTS)}
+        after = await times_of(database)
+        assert done.keys() == before.keys()
+        for name, removed in done.items():
+            due = [time for time in before[name] if time < removed.kept_from]
+            assert due, f"{name}: the test removes nothing"
+            assert (removed.rows, removed.complete) == (len(due), True), name
+            assert after[name] == [time for time in before[name] if time >= removed.kept_from], name
+        assert {each.rows for each in await apply_retention(database, DEFAULTS)} == {0}
+        async with database.read() as session:
+            runs = {each.series: each for each in await session.scalars(select(RetentionRunRow))}
+            hours = {each.astimezone(UTC) for each in await session.scalars(select(EventProcessingHourRow.hour))}
+    assert {name: run.rows_removed for name, run in runs.items()} == {name: each.rows for name, each in done.items()}
+    assert hours == set(hours_of(logs))  # the sums outlive their rows
+
+
+@pytest.mark.parametrize("store", [Edition.FULL], indirect=True, ids=["full"])
+async def test_compressed_rows_go_like_others(store: Store) -> None:
+    store.upgrade()
+    await fill(store)
+    with psycopg.connect(store.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+        jobs = connection.execute("SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'policy_compression'")
+        for (job,) in jobs.fetchall():
+            connection.execute(f"CALL public.run_job({job})")
+    async with store.opened() as database:
+        before = await times_of(database)
+        done = await apply_retention(database, DEFAULTS)
+        after = await times_of(database)
+    for removed in done:
+        assert after[removed.series] == [time for time in before[removed.series] if time >= removed.kept_from]
+
+
+async def test_whole_chunks_are_dropped_where_there_are_chunks(store: Store) -> None:
+    store.upgrade()
+    await fill(store)
+    async with store.opened() as database:
+        done = {each.series: each for each in await apply_retention(database, DEFAULTS)}
+    if store.edition is Edition.PLAIN:
+        return
+    with store.owner() as connection:
+        chunks = connection.execute(text("SELECT hypertable_name, range_end FROM timescaledb_information.chunks")).all()
+    assert chunks
+    assert [each for each in chunks if each.range_end <= done[each.hypertable_name].kept_from] == []
+
+
+async def test_a_run_is_bounded_and_the_next_one_goes_on(database: Database) -> None:
+    """In plain tables, where every row is deleted by itself."""
+    rows = [row | {"time": row["time"] - 10 * DAY} for row in batches(datetime.now(UTC), days=1, count=50, seed=8)]
+    async with database.write() as session:
+        await put_batches(session, rows)
+    bounded = RetentionSettings(batch_rows_max=10, batches_max=2)
+    left = 50
+    for expected in (20, 20, 10):
+        (removed,) = (each for each in await apply_retention(database, bounded) if each.series == "event_processing_logs")
+        left -= expected
+        assert (removed.rows, removed.complete) == (expected, left == 0)
+        assert len((await times_of(database))["event_processing_logs"]) == left
+    async with database.read() as session:
+        run = await session.get(RetentionRunRow, "event_processing_logs")
+    assert run is not None
+    assert (run.rows_removed, run.complete) == (50, True)
+
+
+async def test_official_nav_and_its_explanation_outlive_the_series(store: Store, redis_url: str) -> None:
+    store.upgrade()
+    first, *_, last = taken = kept_snapshots(datetime.now(UTC) - 3 * 365 * DAY, days=5, seed=9)
+    async with store.opened() as database, Redis.from_url(redis_url) as redis:
+        async with database.write() as session:
+            await put_snapshots(session, taken)
+            put_comparison(session, last)
+            session.add_all(evidence(each) for each in taken[:-1])
+        await publish_nav(database, redis)
+        told = await explain_range(database, Point(first.at.number), Point(last.at.number), steps_max=100)
+        await apply_retention(database, DEFAULTS)
+        assert (await times_of(database))["daily_snapshots"] == []
+        assert await explain_range(database, Point(first.at.number), Point(last.at.number), steps_max=100) == told
+        async with database.read() as session:
+            assert set(await session.scalars(select(NavPointRow.block_number))) == {each.at.number for each in taken}
+
+
+async def refusal(database: Database, statement: str) -> psycopg.Error:
+    with pytest.raises(DBAPIError) as refused:
+        async with database.write() as session:
+            await session.execute(text(statement))
+    assert isinstance(refused.value.orig, psycopg.Error)
+    return refused.value.orig
+
+
+LEAST: Final = {
+    "daily_snapshots": 90,
+    "asset_holdings_snapshots": 30,
+    "event_processing_logs": 1,
+}
+
+
+async def test_the_applications_role_takes_nothing_younger_than_the_database_allows(store: Store) -> None:
+    store.upgrade()
+    denied = psycopg.errors.InsufficientPrivilege
+    async with store.opened() as database:
+        for series in SERIES:
+            for statement in (f"DELETE FROM {series.table}", f"TRUNCATE {series.table}", f"DROP TABLE {series.table}"):
+                assert isinstance(await refusal(database, statement), denied), statement
+            least = LEAST[series.name]
+            too_young = f"SELECT owned.remove_expired('{series.name}', now() - interval '{least} days' + interval '1 s', 1)"
+            error = await refusal(database, too_young)
+            assert isinstance(error, denied)
+            assert f"{series.name} is kept for {least} days at least" in str(error)
+            async with database.write() as session:
+                old_enough = f"SELECT owned.remove_expired('{series.name}', now() - interval '{least} days', 1)"
+                assert (await session.execute(text(old_enough))).scalar_one() == 0
+            if store.edition is not Edition.PLAIN:
+                drop = f"SELECT public.drop_chunks('{series.table}', older_than => now() - interval '9 years')"
+                assert isinstance(await refusal(database, drop), denied)
+        for unknown in ("nav_points", "derived.daily_snapshots", "observations"):
+            error = await refusal(database, f"SELECT owned.remove_expired('{unknown}', now() - interval '9 years', 1)")
+            assert f"no time series is called {unknown}" in str(error)
+        error = await refusal(database, "SELECT owned.remove_expired('daily_snapshots', NULL, 1)")
+        assert isinstance(error, denied)
+        error = await refusal(database, "SELECT owned.remove_expired('daily_snapshots', now() - interval '9 years', 0)")
+        assert "rows_max must be at least 1" in str(error)
+
+
+def test_settings_allow_no_less_than_the_database_does() -> None:
+    assert days_kept(DEFAULTS).keys() == LEAST.keys() == {series.name for series in SERIES}
+    for series, least in LEAST.items():
+        bounds = RetentionSettings.model_fields[f"{series}_days"].metadata
+        assert [each.ge for each in bounds if isinstance(each, Ge)] == [least]

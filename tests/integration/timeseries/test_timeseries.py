@@ -1,0 +1,218 @@
+"""The time series in plain tables and in both editions of TimescaleDB: the same answers, whatever stores them."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+import psycopg
+import pytest
+from alembic import command
+from redis.asyncio import Redis
+from sqlalchemy import Connection, func, select, text
+from tests.support.editions import Store
+from tests.support.factories.series_histories import (
+    batches,
+    hours_of,
+    kept_snapshots,
+    last_of_each,
+    put_batches,
+    put_comparison,
+    put_snapshots,
+)
+
+from paimon.application.event_listener.record.batch_log import processed_lately
+from paimon.application.nav.publication import HistoryQuery, Interval, publish_nav, read_history
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
+from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.timeseries.apply import SERIES, Edition, find_edition
+from paimon.settings import RetentionSettings
+
+pytestmark = pytest.mark.integration
+
+NOW: Final = datetime(2026, 6, 15, 12, 30, tzinfo=UTC)
+ANY_NUMBER: Final = 10_000
+
+_HYPERTABLES: Final = text("SELECT hypertable_name, compression_enabled FROM timescaledb_information.hypertables")
+_POLICIES: Final = text("SELECT job_id, hypertable_name, config FROM timescaledb_information.jobs WHERE job_id >= 1000")
+_CHUNKS: Final = text("""
+    SELECT range_end, is_compressed FROM timescaledb_information.chunks WHERE hypertable_name = 'daily_snapshots'
+""")
+
+
+def hypertables(connection: Connection) -> dict[str, bool]:
+    return {row.hypertable_name: row.compression_enabled for row in connection.execute(_HYPERTABLES)}
+
+
+def policies(connection: Connection) -> list[Any]:
+    return [tuple(row) for row in connection.execute(_POLICIES) if row.hypertable_name is not None]
+
+
+PROMISED: Final[dict[Edition, dict[str, bool]]] = {
+    Edition.APACHE: {series.name: False for series in SERIES},
+    Edition.FULL: {series.name: series.compress_order is not None for series in SERIES},
+}
+
+
+async def test_an_upgrade_gives_the_series_what_the_edition_has_and_a_second_one_changes_nothing(store: Store) -> None:
+    store.upgrade()
+    assert migrate.drift(store.owner_url) == []
+    async with store.opened() as database, database.read() as session:
+        assert await find_edition(session) is store.edition
+    if store.edition is Edition.PLAIN:
+        return
+    with store.owner() as connection:
+        assert hypertables(connection) == PROMISED[store.edition]
+        before = policies(connection)
+    assert [name for _, name, _ in before] == (["daily_snapshots"] if store.edition is Edition.FULL else [])
+    store.upgrade()
+    assert migrate.drift(store.owner_url) == []
+    with store.owner() as connection:
+        assert (hypertables(connection), policies(connection)) == (PROMISED[store.edition], before)
+
+
+async def tell_history(store: Store, redis: Redis, *, until: datetime = NOW) -> list[FundSnapshot]:
+    """Three years of snapshots, published."""
+    taken = kept_snapshots(until, days=3 * 365, seed=1)
+    async with store.opened() as database:
+        async with database.write() as session:
+            await put_snapshots(session, taken)
+            put_comparison(session, taken[-1])
+        await publish_nav(database, redis)
+    return taken
+
+
+async def nav_points(database: Database, redis: Redis, interval: Interval) -> list[Any]:
+    await redis.flushall()
+    query = HistoryQuery(date(2000, 1, 1), None, interval)
+    found: list[Any] = orjson.loads(await read_history(database, redis, query, points_max=ANY_NUMBER))["points"]
+    return found
+
+
+def shown(taken: FundSnapshot, *, with_contract: bool = True) -> tuple[Any, ...]:
+    contract = {"sharePrice": str(taken.contract.share_price), "totalAssets": str(taken.contract.total_assets)}
+    return (taken.at.number, str(taken.nav_per_share), str(taken.net_assets), contract if with_contract else None)
+
+
+async def require_right_histories(store: Store, redis: Redis, taken: list[FundSnapshot]) -> None:
+    async with store.opened() as database:
+        for interval in Interval:
+            points = await nav_points(database, redis, interval)
+            found = [(each["blockNumber"], each["sharePrice"], each["totalAssets"], each["contract"]) for each in points]
+            assert found == [shown(each) for each in last_of_each(taken, interval)], interval
+
+
+async def test_nav_history_is_the_last_of_each_bucket_in_every_edition(store: Store, redis_url: str) -> None:
+    store.upgrade()
+    async with Redis.from_url(redis_url) as redis:
+        await require_right_histories(store, redis, await tell_history(store, redis))
+
+
+async def test_an_extension_that_comes_later_takes_over_the_rows_that_are_there(store: Store, redis_url: str) -> None:
+    """Migrated without it first; that is what a database looks like whose server had no extension then."""
+    with store.owner() as connection:
+        command.upgrade(migrate._config(connection), "head")
+        migrate._grant(connection, "paimon_app")
+    async with Redis.from_url(redis_url) as redis:
+        taken = await tell_history(store, redis)
+        store.upgrade()
+        if store.edition is not Edition.PLAIN:
+            with store.owner() as connection:
+                assert hypertables(connection) == PROMISED[store.edition]
+        assert migrate.drift(store.owner_url) == []
+        await require_right_histories(store, redis, taken)
+
+
+async def test_hours_are_the_sum_of_their_batches_whenever_those_come(store: Store) -> None:
+    store.upgrade()
+    rows = batches(NOW, days=20, count=1_500, seed=2)
+    late = [row | {"time": row["time"] - timedelta(days=400)} for row in batches(NOW, days=20, count=50, seed=3)]
+    async with store.opened() as database:
+        for some in (rows[:700], rows[700:], rows[300:900], late):  # the third comes twice
+            async with database.write() as session:
+                await put_batches(session, some)
+        async with database.read() as session:
+            hours = (await session.scalars(select(EventProcessingHourRow))).all()
+    found = {
+        row.hour.astimezone(UTC): {
+            column.name: getattr(row, column.name)
+            for column in EventProcessingHourRow.__table__.columns
+            if column.name != "hour"
+        }
+        for row in hours
+    }
+    assert found == hours_of([*rows, *late])
+
+
+async def test_lately_counts_what_the_database_s_clock_calls_lately(store: Store) -> None:
+    store.upgrade()
+    span = timedelta(hours=1)
+    async with store.opened() as database:
+        async with database.write() as session:
+            now = await database_now(session)
+            within = [row | {"time": now} for row in batches(now, days=1, count=10, seed=4)]
+            before = [row | {"time": row["time"] - 2 * span} for row in batches(now, days=1, count=10, seed=5)]
+            await put_batches(session, [*within, *before])
+        async with database.read() as session:
+            lately = await processed_lately(session, span)
+    (hour,) = hours_of(within).values()
+    assert (lately.batches, lately.blocks, lately.logs) == (hour["batches"], hour["blocks"], hour["logs"])
+    assert lately.behind_blocks_max == hour["behind_blocks_max"]
+    assert lately.record_ms_mean == pytest.approx(hour["record_us"] / 10 / 1000)
+
+
+FULL_ONLY: Final = pytest.mark.parametrize("store", [Edition.FULL], indirect=True, ids=["full"])
+
+
+def run_policy(store: Store) -> None:
+    """As the extension's own scheduler does, which the full edition here is without."""
+    with store.owner() as connection:
+        ((job, _, _),) = policies(connection)
+    with psycopg.connect(store.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CALL public.run_job({job})")  # commits chunk by chunk
+
+
+@FULL_ONLY
+async def test_snapshots_a_month_old_are_compressed_and_answer_as_before(store: Store, redis_url: str) -> None:
+    store.upgrade()
+    async with Redis.from_url(redis_url) as redis:
+        taken = await tell_history(store, redis, until=datetime.now(UTC))
+        due_before = datetime.now(UTC) - timedelta(days=30)
+        run_policy(store)
+        not_due_after = datetime.now(UTC) - timedelta(days=30)
+        with store.owner() as connection:
+            chunks = connection.execute(_CHUNKS).all()
+        assert len(chunks) > 36
+        assert {each.is_compressed for each in chunks if each.range_end <= due_before} == {True}
+        assert {each.is_compressed for each in chunks if each.range_end > not_due_after} == {False}
+        await require_right_histories(store, redis, taken)
+
+
+@FULL_ONLY
+async def test_a_late_snapshot_finds_its_place_among_compressed_ones_once(store: Store, redis_url: str) -> None:
+    store.upgrade()
+    async with Redis.from_url(redis_url) as redis:
+        *taken, late = (taken := await tell_history(store, redis, until=datetime.now(UTC)))
+        late = replace(late, at=replace(late.at, number=late.at.number + 1, timestamp=taken[5].at.timestamp))
+        run_policy(store)
+        async with store.opened() as database:
+            for _ in range(2):
+                async with database.write() as session:
+                    await put_snapshots(session, [late, taken[7]])
+            async with database.read() as session:
+                found = await session.scalar(select(func.count()).select_from(DailySnapshotRow))
+        assert found == len(taken) + 2
+
+
+@FULL_ONLY
+async def test_another_time_of_compression_replaces_the_policy(store: Store) -> None:
+    store.upgrade()
+    for days in (60, 30):
+        store.upgrade(retention=RetentionSettings(compress_after_days=days))
+        with store.owner() as connection:
+            ((_, _, config),) = policies(connection)
+        assert config["compress_after"] in (f"{days} days", f"@ {days} days")

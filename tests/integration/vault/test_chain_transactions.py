@@ -1,0 +1,97 @@
+"""The chain's transactions over the API: every one that touched the fund, with what each did."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from tests.support.api_client import Desk, require_example
+from tests.support.chain.fund import DAY, WAD, TestFund
+from tests.support.chain.recording import record_all
+from tests.support.scenarios.fund_activity import FundLife
+
+from paimon.composition import House
+from paimon.domain.kernel.chain import hex0x
+from paimon.infrastructure.database.models.derived import RawLogRow
+
+pytestmark = pytest.mark.integration
+
+
+async def data_of(desk: Desk, **params: Any) -> dict[str, Any]:
+    answer = await desk.get("/transactions", **params)
+    assert answer.status_code == 200, answer.text
+    data: dict[str, Any] = answer.json()["data"]
+    return data
+
+
+async def test_each_transaction_tells_what_it_did(house: House, fund: TestFund, desk: Desk) -> None:
+    life = FundLife(fund)
+    life.buy("MMFA", 10_000)
+    request_id = fund.request("ines", 10_000)
+    await record_all(house, fund)
+    answer = await desk.get("/transactions", pageSize=2)
+    require_example(answer, "transactions")
+    requested, bought = answer.json()["data"]["items"]
+    assert {"PurchaseRouted", "AssetPurchased"} <= {*bought["events"]}
+    purposes = [each["purpose"] for each in bought["logs"] if each["contract"] == "ERC20"]
+    assert purposes == ["PURCHASE"] * len(purposes) != []
+    told = next(each for each in requested["logs"] if each["event"] == "RedemptionRequested")
+    assert (told["args"]["requestId"], told["args"]["shares"]) == (str(request_id), str(10_000 * WAD))
+    assert (told["contract"], told["status"], told["purpose"]) == ("RedemptionManager", "applied", None)
+    assert requested["logCount"] == len(requested["logs"])
+
+
+async def test_every_recorded_log_is_in_the_list_once(house: House, fund: TestFund, desk: Desk) -> None:
+    await record_all(house, fund)
+    found: list[dict[str, Any]] = []
+    page = 1
+    while items := (data := await data_of(desk, page=page, pageSize=7))["items"]:
+        found += items
+        page += 1
+    assert len(found) == data["pagination"]["total"]
+    places = [(each["blockNumber"], each["index"]) for each in found]
+    assert places == sorted(places, reverse=True)
+    async with house.database.read() as session:
+        transactions = {hex0x(each) for each in await session.scalars(select(RawLogRow.tx_hash).distinct())}
+        logs = await session.scalar(select(func.count()).select_from(RawLogRow))
+    assert {each["hash"] for each in found} == transactions
+    assert sum(each["logCount"] for each in found) == logs
+
+
+async def test_the_list_is_narrowed_by_contract_event_day_and_block(house: House, fund: TestFund, desk: Desk) -> None:
+    await record_all(house, fund)
+    before = await data_of(desk, pageSize=100)
+    fund.warp(3 * DAY)
+    FundLife(fund).order("RWAP", 100_000, 100 * 10**6)
+    await record_all(house, fund)
+    now = await data_of(desk)
+    assert now["pagination"]["total"] == before["pagination"]["total"] + 2
+    assert await data_of(desk, block=before["asOf"]["number"], pageSize=100) == before
+    ordered = await data_of(desk, contract="OTCManager")
+    paid, created, *deployed = ordered["items"]
+    assert [paid, created] == now["items"][:2]
+    assert (paid["events"][-1], created["events"]) == ("OrderPaid", ["OrderCreated"])
+    assert {"OTCManager"} == {name for each in deployed for name in each["contracts"]}
+    assert [each["hash"] for each in (await data_of(desk, event="OrderPaid"))["items"]] == [paid["hash"]]
+    assert (await data_of(desk, event="NeverHeardOf"))["items"] == []
+    day = paid["time"][:10]
+    assert (await data_of(desk, startDate=day))["items"] == [paid, created]
+    assert (await data_of(desk, endDate=day, pageSize=100))["pagination"]["total"] == now["pagination"]["total"]
+    assert (await data_of(desk, startDate="9999-12-30"))["items"] == []
+    assert (await data_of(desk, startDate="0001-01-01", endDate="9999-12-31"))["pagination"] == now["pagination"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"contract": "Uniswap"}, "contract"),
+        ({"event": "'; --"}, "event"),
+        ({"startDate": "2026-03-03", "endDate": "2026-03-02"}, "endDate"),
+        ({"endDate": "soon"}, "endDate"),
+        ({"pageSize": 101}, "pageSize"),
+        ({"format": "xml"}, "format"),
+    ],
+)
+async def test_a_wrong_question_names_its_field(desk: Desk, query: dict[str, Any], field: str) -> None:
+    answer = await desk.get("/transactions", **query)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert [each["field"] for each in answer.json()["error"]["details"]] == [field]

@@ -1,0 +1,147 @@
+"""Tiers, assets and fees over the API: as the contracts say, of now and as of a block."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.support.api_client import Desk, require_example
+from tests.support.chain.fund import DAY, WAD, TestFund
+from tests.support.chain.recording import record_all
+from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+
+from paimon.application.common.formatting import display
+from paimon.application.vault.tokens import observe_tokens
+from paimon.composition import House
+from paimon_devkit.stack.accounts import ADMIN
+
+pytestmark = pytest.mark.integration
+
+LISTS = ["/fund/liquidity/layers", "/fund/assets", "/fund/fees"]
+
+
+@pytest.fixture
+def life(fund: TestFund) -> FundLife:
+    return FundLife(fund)
+
+
+async def data_of(desk: Desk, path: str, **params: Any) -> dict[str, Any]:
+    answer = await desk.get(path, **params)
+    assert answer.status_code == 200, answer.text
+    data: dict[str, Any] = answer.json()["data"]
+    return data
+
+
+async def refusal(desk: Desk, path: str, **params: Any) -> tuple[int, str, str]:
+    answer = await desk.get(path, **params)
+    error = answer.json()["error"]
+    return answer.status_code, error["code"], error["message"]
+
+
+async def test_the_tiers_add_up_to_gross_assets_and_stand_in_their_bands(
+    house: House, fund: TestFund, life: FundLife, desk: Desk
+) -> None:
+    fund.request("ines", 10_000)
+    taken = await snapshot_now(house, fund)
+    answer = await desk.get("/fund/liquidity/layers")
+    require_example(answer, "layers")
+    data = answer.json()["data"]
+    assert data["asOf"]["number"] == taken.at.number
+    assert [each["tier"] for each in data["layers"]] == ["L1", "L2", "L3"]
+    assert sum(int(each["value"]) for each in data["layers"]) == int(data["grossAssets"])
+    assert int(data["availableLiquidity"]) == sum(int(each["value"]) for each in data["layers"][:2])
+    assert data["redemptionLiabilityDisplay"] == display(int(data["redemptionLiability"]), 18) != display(0, 18)
+    first = data["layers"][0]
+    assert (first["ratio"], first["target"], first["withinLimits"]) == ("0.11", "0.1", True)
+    life.controller(ADMIN, "setLayerConfig", 0, 1_200, 1_150, 2_000)
+    await snapshot_now(house, fund)
+    assert (await data_of(desk, "/fund/liquidity/layers"))["layers"][0]["withinLimits"] is False
+
+
+async def test_assets_show_price_age_and_worth_and_what_is_on_its_way(
+    house: House, fund: TestFund, life: FundLife, desk: Desk
+) -> None:
+    life.order("RWAP", 100_000, 100 * 10**6)
+    life.controller(ADMIN, "removeAsset", life.asset("RWAT").address)
+    taken = await snapshot_now(house, fund)
+    await observe_tokens(house.database, house.contracts)
+    answer = await desk.get("/fund/assets")
+    require_example(answer, "assets")
+    data = answer.json()["data"]
+    assert data["asOf"]["number"] == taken.at.number
+    by_symbol = {each["symbol"]: each for each in data["items"]}
+    assert by_symbol.keys() >= {"RWAP", "RWAT", "MMFA"}
+    private, gone = by_symbol["RWAP"], by_symbol["RWAT"]
+    assert (private["inTransit"], private["terms"]["method"]) == (str(100_000 * WAD), "OTC")
+    assert private["priceAgeSeconds"] > 0
+    assert (gone["active"], gone["value"], int(gone["balance"]) > 0) == (False, "0", True)
+    assert sum(int(each["value"]) for each in data["items"]) + taken.cash == taken.vault.gross_assets
+    tiers = [each["tier"] for each in data["items"]]
+    assert tiers == sorted(tiers)
+    assert {each["tier"] for each in (await data_of(desk, "/fund/assets", tier="L3"))["items"]} == {"L3"}
+    assert [each["symbol"] for each in (await data_of(desk, "/fund/assets", active=False))["items"]] == ["RWAT"]
+    third = await data_of(desk, "/fund/assets", page=3, pageSize=3)
+    assert third["pagination"] == {"total": 8, "page": 3, "pageSize": 3, "totalPages": 3}
+    assert third["items"] == data["items"][6:]
+    for page in (4, 10**30):
+        assert (await data_of(desk, "/fund/assets", page=page, pageSize=3))["items"] == []
+
+
+async def test_fees_are_told_from_accrual_to_payment(house: House, fund: TestFund, life: FundLife, desk: Desk) -> None:
+    fund.warp(30 * DAY)
+    life.set_price("RWAC", 15 * WAD // 10)
+    before = await snapshot_now(house, fund)
+    pending = await data_of(desk, "/fund/fees")
+    assert [each["kind"] for each in pending["fees"]] == ["MANAGEMENT", "PERFORMANCE", "REDEMPTION"]
+    assert pending["fees"][1]["pending"] == str(before.fees.pending_performance) != "0"
+    life.controller(ADMIN, "collectFees")
+    after = await snapshot_now(house, fund)
+    answer = await desk.get("/fund/fees")
+    require_example(answer, "fees")
+    data = answer.json()["data"]
+    for fee in data["fees"][:2]:
+        assert fee["accrued"] == fee["paid"] != "0"
+        assert fee["owed"] == "0"
+        assert fee["paidDisplay"] == display(int(fee["paid"]), 18)
+    assert data["highWaterMark"] == str(after.fees.high_water_mark) == data["layer3Value"]
+    told = await data_of(desk, "/transactions", event="PerformanceFeeCollected")
+    assert [each["purpose"] for each in told["items"][0]["logs"] if each["event"] == "Transfer"] == ["FEE_COLLECTION"]
+
+
+async def test_as_of_a_block_the_answer_is_what_it_was_at_that_block(
+    house: House, fund: TestFund, life: FundLife, desk: Desk
+) -> None:
+    said: dict[int, list[dict[str, Any]]] = {}
+    await observe_tokens(house.database, house.contracts)
+    steps: list[Callable[[], int]] = [
+        lambda: fund.request("ines", 10_000),
+        lambda: life.set_price("RWAC", 13 * WAD // 10),
+        lambda: life.controller(ADMIN, "collectFees"),
+        lambda: life.buy("MMFA", 10_000),
+    ]
+    for step in steps:
+        step()
+        taken = await snapshot_now(house, fund)
+        await observe_tokens(house.database, house.contracts)
+        said[taken.at.number] = [await data_of(desk, path) for path in LISTS]
+    for block, told in said.items():
+        assert [await data_of(desk, path, block=block) for path in LISTS] == told
+    first, second, *_ = said
+    assert [await data_of(desk, path, block=second - 1) for path in LISTS] == said[first], "the snapshot before it"
+
+
+async def test_a_block_that_is_not_recorded_is_refused_with_those_that_are(house: House, fund: TestFund, desk: Desk) -> None:
+    for path in [*LISTS, "/holders", "/transactions"]:
+        assert (await refusal(desk, path))[:2] == (503, "SERVICE_UNAVAILABLE"), "nothing is recorded yet"
+    await record_all(house, fund)
+    first = (await snapshot_now(house, fund)).at.number
+    start = fund.start_block
+    for path in [*LISTS, "/fund/overview", "/holders", "/transactions"]:
+        for block in (0, start - 1, first + 1, 2**62):
+            known = f"block {block} is not recorded; blocks {start} to {first} are"
+            assert await refusal(desk, path, block=block) == (400, "VALIDATION_ERROR", known)
+        for wrong in (-1, 2**63, "latest"):
+            assert (await refusal(desk, path, block=wrong))[:2] == (400, "VALIDATION_ERROR")
+    for path in [*LISTS, "/fund/overview"]:
+        status, code, message = await refusal(desk, path, block=start)
+        assert (status, code) == (404, "NOT_FOUND")
+        assert message.endswith(f"the first is of block {first}")

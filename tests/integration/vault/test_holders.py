@@ -1,0 +1,144 @@
+"""The register of holders: as the contracts say, and at any block what it was at that block."""
+
+from typing import Any
+
+import pytest
+from tests.support.api_client import Desk, require_example
+from tests.support.chain.fund import DAY, WAD, TestFund
+from tests.support.chain.recording import record_all
+from tests.support.factories.synthetic_logs import FOLLOWED, ranges, write_cursor
+from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+
+from paimon.application.event_listener.fetch.decode import decode_log
+from paimon.application.event_listener.record.record import record
+from paimon.application.vault.holders import Register, list_holders
+from paimon.composition import House
+from paimon.domain.kernel.chain import ContractName
+from paimon.domain.kernel.units import RawAmount
+from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.database.paging import PageRequest
+from paimon.infrastructure.database.sessions import Database
+
+pytestmark = pytest.mark.integration
+
+ALL = PageRequest(1, 10_000)
+
+
+@pytest.fixture
+def life(fund: TestFund) -> FundLife:
+    return FundLife(fund)
+
+
+async def data_of(desk: Desk, **params: Any) -> dict[str, Any]:
+    answer = await desk.get("/holders", **params)
+    assert answer.status_code == 200, answer.text
+    data: dict[str, Any] = answer.json()["data"]
+    return data
+
+
+def by_name(desk: Desk, data: dict[str, Any], name: str) -> dict[str, Any]:
+    wanted = desk.people.address(name)
+    return next(each for each in data["items"] if each["holder"] == wanted)
+
+
+async def test_the_register_says_what_the_contracts_say(house: House, fund: TestFund, life: FundLife, desk: Desk) -> None:
+    fund.request("ines", 50_000)
+    fund.request("ines", 10_000)
+    fund.request("ivan", 20_000)
+    fund.send("isla", "Vault", "transfer", fund.deployment.vault, 7 * WAD)  # by mistake: nobody can redeem them
+    taken = await snapshot_now(house, fund)
+    answer = await desk.get("/holders")
+    require_example(answer, "holders")
+    data = answer.json()["data"]
+    assert (data["asOf"]["number"], data["valuation"]["block"]["number"]) == (taken.at.number, taken.at.number)
+    for each in data["items"]:
+        if each["holder"] == fund.deployment.vault:
+            assert (each["shares"], each["lockedShares"]) == (str(7 * WAD), "0")
+        else:
+            assert each["shares"] == str(fund.read("Vault", "balanceOf", each["holder"]))
+            assert each["lockedShares"] == str(fund.read("Vault", "lockedSharesOf", each["holder"]))
+    held = [int(each["shares"]) + int(each["lockedShares"]) for each in data["items"]]
+    assert held == sorted(held, reverse=True)
+    assert sum(held) == int(data["totalSupply"]) == taken.total_supply
+    assert sum(int(each["claim"]) for each in data["items"]) == taken.redemption_liability
+    worth = sum(int(each["worth"]) for each in data["items"])
+    assert 0 <= taken.net_assets - worth <= 2 * len(held) + taken.total_supply // WAD, "what rounding left"
+    ines = by_name(desk, data, "ines")
+    assert int(ines["redeemableShares"]) == int(ines["shares"]) - 60_000 * WAD
+
+
+async def test_what_is_called_redeemable_is_what_the_contract_takes(house: House, fund: TestFund, desk: Desk) -> None:
+    """Deployed behaviour 9: after redeeming half, one more share reverts."""
+    await record_all(house, fund)
+    whole = int(by_name(desk, await data_of(desk), "ines")["shares"])
+    fund.send("ines", "RedemptionManager", "requestRedemption", whole // 4, fund.people.address("ines"))
+    await record_all(house, fund)
+    left = int(by_name(desk, await data_of(desk), "ines")["redeemableShares"])
+    assert left == whole - 2 * (whole // 4)
+    with pytest.raises(Exception, match="InsufficientShares"):
+        fund.send("ines", "RedemptionManager", "requestRedemption", left + 1, fund.people.address("ines"))
+
+
+async def test_at_any_block_the_register_is_what_it_was_then(house: House, fund: TestFund, life: FundLife, desk: Desk) -> None:
+    """Deposits, requests and all their ends: what is said live at a block is said of it ever after."""
+    requests: list[int] = []
+    said: dict[int, dict[str, Any]] = {}
+    for step in (
+        lambda: requests.extend(fund.request(name, 20_000) for name in ("ines", "ivan", "ilja")),
+        lambda: life.deposit("isla", 60_000),
+        lambda: fund.send("ivan", "RedemptionManager", "cancelRedemption", requests[1]),
+        lambda: fund.send("isla", "Vault", "transfer", fund.people.address("viktor"), 5 * WAD),
+        lambda: fund.request("ilja", 5_000),
+        lambda: fund.warp(8 * DAY),
+        lambda: fund.send("ada", "RedemptionManager", "settleRedemption", requests[0]),
+    ):
+        step()
+        taken = await snapshot_now(house, fund)
+        said[taken.at.number] = await data_of(desk)
+    assert len(said) == 7
+    for block, told in said.items():
+        assert await data_of(desk, block=block) == told
+    start = await data_of(desk, block=fund.start_block)
+    assert (start["items"], start["totalSupply"], start["valuation"]) == ([], "0", None), "nobody, right after the deployment"
+    first = min(said)
+    between = await data_of(desk, block=first + 1)
+    assert (between["asOf"]["number"], between["valuation"]["block"]["number"]) == (first + 1, first)
+
+
+async def test_one_holder_alone_and_pages(house: House, fund: TestFund, desk: Desk) -> None:
+    await record_all(house, fund)
+    everyone = await data_of(desk)
+    assert everyone["valuation"] is None
+    assert {each["worth"] for each in everyone["items"]} == {None}
+    ines = await data_of(desk, holder=desk.people.address("ines"))
+    assert [each["holder"] for each in ines["items"]] == [desk.people.address("ines")]
+    assert ines["totalSupply"] == everyone["totalSupply"], "of the whole fund all the same"
+    assert (await data_of(desk, holder="0x" + "99" * 20))["items"] == []
+    total = everyone["pagination"]["total"]
+    second = await data_of(desk, page=2, pageSize=2)
+    assert (second["items"], second["pagination"]["total"]) == (everyone["items"][2:4], total)
+    for page in (total, 10**30):
+        past = await data_of(desk, page=page, pageSize=2)
+        assert (past["items"], past["pagination"]["total"]) == ([], total)
+
+
+async def test_any_prefix_of_a_long_history_is_found_again(database: Database, owner_url: str) -> None:
+    """Live after each range of thousands of logs, quarantined ones among them; then of each range's last block."""
+    write_cursor(owner_url.replace("+psycopg", ""), 0)
+    names, abis = FOLLOWED.names(), {name: load_abi(name.value) for name in ContractName}
+    said: list[Register] = []
+    for fetched in ranges(6_000, blocks_each=150):
+        logs = [decode_log(each, names, abis) for each in fetched.logs]
+        await record(database, fetched, logs, followed=FOLLOWED, epoch=0)
+        said.append(await register(database, None))
+    assert len(said) > 5
+    for told in said:
+        assert await register(database, told.at.number) == told
+    last = said[-1].page.items
+    assert [each.held for each in last] == sorted((each.held for each in last), reverse=True)
+    assert said[-1].supply == RawAmount(sum(each.held for each in last))
+
+
+async def register(database: Database, block: int | None) -> Register:
+    async with database.read() as session:
+        return await list_holders(session, ALL, block=block, holder=None)

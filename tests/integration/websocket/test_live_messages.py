@@ -1,0 +1,189 @@
+"""Live messages over a real server, a real Redis and real sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+from tests.support.api_client import seed_back_office
+from tests.support.api_server import Served, hear, hear_close, say, serve
+from tests.support.chain.fund import TestFund
+from websockets.asyncio.client import connect
+
+from paimon.infrastructure.cache.live import publish
+from paimon.infrastructure.database.sessions import Database
+from paimon.settings import RedisSettings, Settings
+from paimon_devkit.stack.embedded_redis import EmbeddedRedis
+
+pytestmark = pytest.mark.integration
+
+EVERYTHING = ["fund:overview", "redemption:new", "redemption:settled", "approval:new", "approval:resolved", "risk:alert"]
+
+
+@pytest.fixture
+async def served(
+    settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
+) -> AsyncIterator[Served]:
+    await seed_back_office(database, fund.people)
+    async with serve(settings, fund, eventually) as opened:
+        yield opened
+
+
+async def test_a_signed_in_client_hears_its_channels_and_no_others(served: Served) -> None:
+    async with served.client(channels=["redemption:new", "approval:new"]) as client:
+        await served.publish("redemption:settled", requestId="1")
+        await served.publish("redemption:new", requestId="2")
+        await served.publish("approval:new", ticketId="TKT-R000002")
+        first, second = await hear(client), await hear(client)
+    assert first.keys() == {"type", "channel", "data", "timestamp"}
+    assert (first["type"], first["channel"], first["data"]) == ("message", "redemption:new", {"requestId": "2"})
+    assert first["timestamp"].endswith("Z")
+    assert second["channel"] == "approval:new"
+
+
+async def test_the_protocols_answers(served: Served) -> None:
+    async with served.client(None) as client:
+        await say(client, type="ping")
+        assert await hear(client) == {"type": "pong"}
+        await say(client, type="subscribe", channels=["approval:new"])
+        assert (await hear(client))["code"] == "AUTH_REQUIRED"
+        await say(client, type="auth", token=served.desk.token("willa"))
+        told = await hear(client)
+        assert (told["type"], told["address"], told["role"]) == (
+            "authenticated",
+            served.desk.people.address("willa"),
+            "viewer",
+        )
+        await say(client, type="subscribe", channels=EVERYTHING)
+        assert await hear(client) == {"type": "subscribed", "channels": sorted(EVERYTHING)}
+        await say(client, type="unsubscribe", channels=EVERYTHING[1:])
+        assert await hear(client) == {"type": "subscribed", "channels": ["fund:overview"]}
+        for wrong in ("{", '{"type":"dance"}', '{"type":"subscribe","channels":["everything"]}'):
+            await client.send(wrong)
+            answer = await hear(client)
+            assert (answer["type"], answer["code"]) == ("error", "VALIDATION_ERROR")
+        await client.send(b"\x00\x01")
+        assert (await hear(client))["code"] == "VALIDATION_ERROR"
+        await say(client, type="ping")
+        assert await hear(client) == {"type": "pong"}, "a wrong message ends nothing"
+
+
+@pytest.mark.parametrize(("token", "code"), [("nonsense", "AUTH_INVALID"), ("expired", "AUTH_EXPIRED")])
+async def test_a_bad_token_ends_the_connection(served: Served, token: str, code: str) -> None:
+    text = served.desk.token("willa", ttl_seconds=-5) if token == "expired" else token
+    async with connect(served.url) as client:
+        await say(client, type="auth", token=text)
+        closed, last = await hear_close(client)
+    assert (closed, last[-1]["code"]) == (4401, code)
+
+
+async def test_a_client_that_does_not_sign_in_in_time_is_sent_away(
+    settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
+) -> None:
+    await seed_back_office(database, fund.people)
+    hasty = settings.model_copy(update={"api": settings.api.model_copy(update={"ws_auth_timeout_seconds": 0.2})})
+    async with serve(hasty, fund, eventually) as served, connect(served.url) as client:
+        closed, last = await hear_close(client)
+    assert (closed, last[-1]["code"]) == (4401, "AUTH_REQUIRED")
+
+
+async def test_the_end_of_the_token_is_the_end_of_the_connection_unless_a_new_one_comes(served: Served) -> None:
+    async with connect(served.url) as short, connect(served.url) as renewed:
+        for client in (short, renewed):
+            await say(client, type="auth", token=served.desk.token("willa", ttl_seconds=2))
+            assert (await hear(client))["type"] == "authenticated"
+        await say(renewed, type="auth", token=served.desk.token("willa"))
+        assert (await hear(renewed))["type"] == "authenticated"
+        async with asyncio.timeout(served.desk.settings.api.ws_auth_timeout_seconds / 2):
+            closed, last = await hear_close(short)
+        assert (closed, last[-1]["code"]) == (4401, "AUTH_EXPIRED")
+        await say(renewed, type="ping")
+        assert await hear(renewed) == {"type": "pong"}
+
+
+async def test_a_frame_no_message_needs_ends_the_connection(served: Served) -> None:
+    async with served.client() as client:
+        await client.send("x" * 5_000)
+        assert (await hear_close(client))[0] == 1009
+
+
+async def test_a_client_that_stops_reading_is_dropped_and_the_others_hear_on(
+    served: Served, eventually: Callable[..., Any]
+) -> None:
+    """Its kernel buffers take some megabytes, then its queue fills, then it is let go: nobody waits for it."""
+    silent = await silent_client(served)
+
+    async def both_are_in() -> bool:
+        return served.hub.client_count == 2
+
+    async with served.client(channels=["approval:new"]) as quick:
+        await eventually(both_are_in)
+        heard = 0
+        for number in range(4_000):
+            await served.publish("approval:new", number=number, padding="x" * 10_000)
+            assert (await hear(quick))["data"]["number"] == number
+            heard += 1
+            if served.hub.client_count == 1:
+                break
+        assert served.hub.client_count == 1, f"still waiting for the silent one after {heard} messages"
+        await served.publish("approval:new", number=-1)
+        assert (await hear(quick))["data"]["number"] == -1
+    silent.close()
+
+
+async def silent_client(served: Served) -> asyncio.StreamWriter:
+    """A WebSocket client by hand: it signs in, subscribes, and never reads again."""
+    host, port = served.url.removeprefix("ws://").split("/")[0].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1_024)
+    writer.write(
+        f"GET /api/v1/ws HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    for message in (
+        {"type": "auth", "token": served.desk.token("otto")},
+        {"type": "subscribe", "channels": ["approval:new"]},
+    ):
+        payload = json.dumps(message).encode()
+        length = bytes([0x80 | len(payload)]) if len(payload) < 126 else bytes([0xFE]) + len(payload).to_bytes(2, "big")
+        writer.write(b"\x81" + length + bytes(4) + payload)  # a mask of zeros leaves the payload as it is
+    return writer
+
+
+async def test_when_redis_goes_away_clients_stay_and_are_told_to_read_again(
+    settings: Settings,
+    fund: TestFund,
+    database: Database,
+    data_folder: Path,
+    eventually: Callable[..., Any],
+) -> None:
+    """A Redis of this test's own, killed and started again on its port."""
+    await seed_back_office(database, fund.people)
+    folder = data_folder / "redis-of-ws-test"
+    folder.mkdir()
+    with EmbeddedRedis(folder, append_only=False) as own:
+        moved = settings.model_copy(update={"redis": RedisSettings(url=SecretStr(own.url))})
+        async with serve(moved, fund, eventually) as served, served.client(channels=["approval:new"]) as client:
+            own.stop()
+            await asyncio.sleep(0.3)
+            await say(client, type="ping")
+            assert await hear(client) == {"type": "pong"}
+            own.start()
+            assert await hear(client) == {"type": "resync"}
+            async with Redis.from_url(own.url) as fresh:
+                await publish(fresh, "approval:new", {"ticketId": "TKT-R000001"})
+            assert (await hear(client))["data"] == {"ticketId": "TKT-R000001"}
+
+
+async def test_leaving_clients_are_forgotten(served: Served, eventually: Callable[..., Any]) -> None:
+    async with served.client(), served.client():
+        assert served.hub.client_count == 2
+
+    async def nobody() -> bool:
+        return served.hub.client_count == 0
+
+    await eventually(nobody)

@@ -1,0 +1,197 @@
+"""The API over real services, and short names for who calls it and for what the chain is taken to have said.
+
+Rows of the derived tables are written here directly, as the listener would have: what the listener makes of a chain is
+its own tests' business.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import orjson
+from eth_account.signers.local import LocalAccount
+from fastapi import FastAPI
+from tests.support.chain.fund import WAD
+
+from paimon.application.identity.tokens import encode_token, new_token
+from paimon.application.identity.users import seed_user
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, parse_address
+from paimon.domain.redemption.request import Channel, RedemptionStatus
+from paimon.gateway.rest import openapi
+from paimon.gateway.rest.app import create_app
+from paimon.gateway.rest.openapi import examples
+from paimon.infrastructure.database.models.derived import (
+    BlockRow,
+    CursorRow,
+    LogStatus,
+    ObservationRow,
+    RawLogRow,
+    RedemptionRequestRow,
+    RoleHolderRow,
+)
+from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.settings import Settings
+from paimon_devkit.stack.accounts import BACK_OFFICE, People
+
+EXAMPLES: Final = Path(openapi.__file__).with_name("examples.json")
+BLOCK_TIME: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The application as a server would run it, without the server."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The API as people of the back office see it."""
+
+    client: httpx.AsyncClient
+    settings: Settings
+    people: People
+
+    def token(self, name: str, *, ttl_seconds: int = 600) -> str:
+        wallet = parse_address(self.people.address(name))
+        return encode_token(new_token(wallet, now=datetime.now(UTC), ttl_seconds=ttl_seconds), self.settings.auth.token_secret)
+
+    async def get(self, path: str, *, by: str | None = "willa", **params: Any) -> httpx.Response:
+        return await self.client.get(f"/api/v1{path}", params=params, headers=self._headers(by))
+
+    async def get_file(self, path: str, *, by: str | None = "willa", **params: Any) -> httpx.Response:
+        """The same asked for as CSV."""
+        headers = self._headers(by) | {"Accept": "text/csv"}
+        return await self.client.get(f"/api/v1{path}", params=params, headers=headers)
+
+    async def post(self, path: str, body: Any = None, *, by: str | None = None) -> httpx.Response:
+        return await self.client.post(f"/api/v1{path}", json=body, headers=self._headers(by))
+
+    def _headers(self, name: str | None) -> dict[str, str]:
+        return {} if name is None else {"Authorization": f"Bearer {self.token(name)}"}
+
+
+@asynccontextmanager
+async def desk_of(app: FastAPI, settings: Settings, people: People) -> AsyncIterator[Desk]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield Desk(client, settings, people)
+
+
+async def seed_back_office(database: Database, people: People) -> None:
+    async with database.write() as session:
+        for name, role in BACK_OFFICE.items():
+            await seed_user(session, parse_address(people.address(name)), role, name)
+
+
+async def grant_vip(database: Database, people: People, *names: str) -> None:
+    """These people hold VIP_APPROVER_ROLE on the RedemptionManager."""
+    async with database.write() as session:
+        for name in names:
+            session.add(
+                RoleHolderRow(
+                    contract=ContractName.REDEMPTION_MANAGER,
+                    role=OnChainRole.VIP_APPROVER_ROLE.id,
+                    account=parse_address(people.address(name)),
+                )
+            )
+
+
+def request_row(request_id: int, *, owner: Address, **changes: Any) -> RedemptionRequestRow:
+    """A standard request of 120 000 under approval."""
+    values: dict[str, Any] = {
+        "request_id": request_id,
+        "owner": owner,
+        "receiver": owner,
+        "shares": 120_000 * WAD,
+        "gross_amount": 120_000 * WAD,
+        "estimated_fee": 480 * WAD,
+        "channel": Channel.STANDARD,
+        "requires_approval": True,
+        "window_id": 0,
+        "status": RedemptionStatus.PENDING_APPROVAL,
+        "requested_at": BLOCK_TIME,
+        "settlement_at": None,
+        "updated_block": 1,
+    }
+    return RedemptionRequestRow(**(values | changes))
+
+
+async def add_block(session: WriteSession, number: int, *, at: datetime = BLOCK_TIME) -> BlockRow:
+    """A recorded final block, and the cursor on it."""
+    hashes = {"hash": Hash32(secrets.token_bytes(32)), "parent_hash": Hash32(bytes(32))}
+    block = BlockRow(number=number, **hashes, timestamp=at, kept_before=number - 1)
+    session.add(block)
+    await session.merge(CursorRow(id=1, number=number, hash=block.hash, timestamp=at, epoch=1))
+    await session.flush()
+    return block
+
+
+def log_row(block: BlockRow, event: str, request_id: int, args: Mapping[str, Any], *, index: int = 0) -> RawLogRow:
+    return RawLogRow(
+        block_number=block.number,
+        log_index=index,
+        block_hash=block.hash,
+        tx_hash=Hash32(secrets.token_bytes(32)),
+        tx_index=0,
+        address=Address(bytes(20)),
+        contract=ContractName.REDEMPTION_MANAGER,
+        topics=[],
+        data=b"",
+        event=event,
+        args=dict(args),
+        request_id=request_id,
+        status=LogStatus.APPLIED,
+    )
+
+
+def locked_nav_row(block: BlockRow, request_id: int, nav: int) -> ObservationRow:
+    return ObservationRow(
+        kind="locked_nav",
+        subject=str(request_id),
+        block_number=block.number,
+        block_hash=block.hash,
+        block_timestamp=block.timestamp,
+        data={"lockedNav": str(nav)},
+    )
+
+
+def signed(document: Mapping[str, Any], account: LocalAccount, *, reason: str = "", **changes: Any) -> dict[str, Any]:
+    """The body a wallet makes of a typed document: its reason put in, signed, with the free parts beside it."""
+    message = {**document["message"], "reason": reason, **changes}
+    signature = account.sign_typed_data(full_message={**document, "message": message}).signature
+    return {
+        "nonce": message["nonce"],
+        "expiresAt": message["expiresAt"],
+        "reason": reason,
+        "signature": "0x" + bytes(signature).hex(),
+    }
+
+
+def seconds_from_now(seconds: int) -> str:
+    return str(int((datetime.now(UTC) + timedelta(seconds=seconds)).timestamp()))
+
+
+def shape(value: Any) -> Any:
+    """Keys and kinds of a JSON value, without its content: what two answers of one endpoint have in common."""
+    if isinstance(value, dict):
+        return {key: shape(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+def require_example(answer: httpx.Response, name: str) -> None:
+    """The documented example has this answer's shape. PAIMON_RECORD_EXAMPLES=1 makes the answer the example."""
+    if os.environ.get("PAIMON_RECORD_EXAMPLES"):
+        recorded = orjson.loads(EXAMPLES.read_bytes()) | {name: answer.json()}
+        EXAMPLES.write_bytes(orjson.dumps(dict(sorted(recorded.items())), option=orjson.OPT_INDENT_2) + b"\n")
+        return
+    assert shape(answer.json()) == shape(examples()[name])

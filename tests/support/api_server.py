@@ -1,0 +1,102 @@
+"""The API on a real server and real sockets, and WebSocket clients of it."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from tests.support.api_client import Desk, desk_of
+from tests.support.chain.fund import TestFund
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from paimon.gateway.rest.app import create_app
+from paimon.gateway.websocket.hub import Hub
+from paimon.infrastructure.cache.live import publish
+from paimon.settings import Settings
+
+
+@dataclass(frozen=True)
+class Served:
+    port: int
+    app: FastAPI
+    desk: Desk
+    redis: Redis
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/api/v1/ws"
+
+    @property
+    def hub(self) -> Hub:
+        hub: Hub = self.app.state.hub
+        return hub
+
+    async def publish(self, channel: str, **data: Any) -> None:
+        await publish(self.redis, channel, data)
+
+    @asynccontextmanager
+    async def client(self, name: str | None = "willa", *, channels: list[str] | None = None) -> AsyncIterator[ClientConnection]:
+        """A connection, signed in and subscribed."""
+        async with connect(self.url) as connection:
+            if name is not None:
+                await say(connection, type="auth", token=self.desk.token(name))
+                assert (await hear(connection))["type"] == "authenticated"
+            if channels is not None:
+                await say(connection, type="subscribe", channels=channels)
+                assert (await hear(connection))["type"] == "subscribed"
+            yield connection
+
+
+async def say(connection: ClientConnection, **message: Any) -> None:
+    await connection.send(json.dumps(message))
+
+
+async def hear(connection: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        heard: dict[str, Any] = json.loads(await connection.recv())
+    return heard
+
+
+async def hear_close(connection: ClientConnection) -> tuple[int | None, list[dict[str, Any]]]:
+    """The close code, and what was said before it."""
+    last: list[dict[str, Any]] = []
+    try:
+        while True:
+            last.append(await hear(connection))
+    except ConnectionClosed:
+        return connection.close_code, last
+
+
+@asynccontextmanager
+async def serve(settings: Settings, fund: TestFund, eventually: Callable[..., Any]) -> AsyncIterator[Served]:
+    """A real server on a free port, with its subscription standing."""
+    app = create_app(settings)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+    running = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+
+        async def started() -> bool:
+            return server.started or running.done()
+
+        await eventually(started)
+        async with (
+            Redis.from_url(settings.redis.url.get_secret_value()) as redis,
+            desk_of(app, settings, fund.people) as desk,
+        ):
+
+            async def standing() -> bool:
+                return bool(await redis.publish("paimon:live", json.dumps({"channel": "fund:overview", "data": {}})))
+
+            await eventually(standing)
+            yield Served(listening.getsockname()[1], app, desk, redis)
+    finally:
+        server.should_exit = True
+        await running

@@ -1,0 +1,82 @@
+"""The derived tables as values, to be compared; and the synthetic fund's books in a database of their own."""
+
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from tests.support.factories.synthetic_logs import ADDRESSES, FOLLOWED
+
+from paimon.application.event_listener.fetch.block_range import Range
+from paimon.application.event_listener.fetch.decode import DecodedLog, Reading, decode_log
+from paimon.application.event_listener.record.record import record
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.models.base import metadata, table_of
+from paimon.infrastructure.database.models.derived import PROJECTIONS
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.types import EnumText, Uint256Type
+
+PROJECTED: Final = tuple(table_of(each).name for each in PROJECTIONS)
+READ_COLUMNS: Final = ("block_number", "log_index", *Reading._fields)
+
+Books = dict[str, list[dict[str, Any]]]
+
+
+def synthetic_contracts() -> FundContracts:
+    """The contracts of the synthetic logs; their node is never asked."""
+    return FundContracts(Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1), ADDRESSES)
+
+
+def libpq(url: str) -> str:
+    """A SQLAlchemy URL as psycopg alone takes it."""
+    return url.replace("+psycopg", "")
+
+
+def rows(connection: psycopg.Connection[Any], table: str, *columns: str) -> list[dict[str, Any]]:
+    """All rows of a table, `schema.table`, in an order that only their values decide."""
+    wanted = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("*")
+    query = sql.SQL("SELECT {} FROM {} AS every").format(wanted, sql.Identifier(*table.split(".")))
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return sorted(cursor.execute(query).fetchall(), key=repr)
+
+
+def books_of(url: str) -> Books:
+    """Every projection, and what the logs were read as."""
+    with psycopg.connect(libpq(url)) as connection:
+        books = {name: rows(connection, f"derived.{name}") for name in PROJECTED}
+        return books | {"raw_logs": rows(connection, "derived.raw_logs", *READ_COLUMNS)}
+
+
+def as_the_models_read(name: str, books: Books) -> list[dict[str, Any]]:
+    """A table's rows with the types its model gives them."""
+    types = {column.name: column.type for column in metadata.tables[f"derived.{name}"].columns}
+
+    def read(column: str, value: Any) -> Any:
+        match types[column]:
+            case EnumText() as text:
+                return None if value is None else text.values(value)
+            case Uint256Type():
+                return None if value is None else int(value)
+            case _:
+                return value
+
+    return sorted(({column: read(column, value) for column, value in row.items()} for row in books[name]), key=repr)
+
+
+def outbox_of(url: str) -> list[dict[str, Any]]:
+    with psycopg.connect(libpq(url)) as connection:
+        return rows(connection, "owned.outbox")
+
+
+def execute(url: str, statement: str) -> int:
+    """Rows changed."""
+    with psycopg.connect(libpq(url)) as connection:
+        return connection.execute(statement).rowcount
+
+
+async def record_as_the_listener_does(database: Database, contracts: FundContracts, fetched: Range) -> list[DecodedLog]:
+    """One range under epoch 0; the decoded logs."""
+    logs = [decode_log(each, FOLLOWED.names(), contracts.abis) for each in fetched.logs]
+    await record(database, fetched, logs, followed=FOLLOWED, epoch=0)
+    return logs

@@ -1,0 +1,165 @@
+"""The test fund on a real local chain, with short names for what people do on it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from eth_typing import ChecksumAddress
+from eth_utils.address import to_checksum_address
+from tests.support.paths import CONTRACTS
+
+from paimon.domain.kernel.chain import parse_address
+from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon_devkit.stack.accounts import ADMIN, APPROVERS, People
+from paimon_devkit.stack.chain_session import Chain
+from paimon_devkit.stack.embedded_chain import EmbeddedChain, find_anvil
+from paimon_devkit.stack.errors import DemoError
+from paimon_devkit.stack.fund_deployment import FundAddresses as Deployment
+from paimon_devkit.stack.fund_deployment import FundAsset, deploy_fund
+
+ARTIFACTS: Final = CONTRACTS / "artifacts"
+MNEMONIC: Final = "test test test test test test test test test test test junk"
+WAD: Final = 10**18
+DAY: Final = 86_400
+
+
+@dataclass(frozen=True)
+class TestFund:
+    """A deployed, filled fund. Each test starts from the same state (see the `fund` fixture)."""
+
+    __test__ = False
+
+    node: EmbeddedChain
+    deployment: Deployment
+    people: People
+
+    @property
+    def rpc_url(self) -> str:
+        return self.node.http_url
+
+    @property
+    def start_block(self) -> int:
+        return self.deployment.start_block
+
+    @property
+    def addresses(self) -> FundAddresses:
+        """As the product knows them."""
+        return FundAddresses(
+            parse_address(self.deployment.vault),
+            parse_address(self.deployment.redemption_manager),
+            parse_address(self.deployment.asset_controller),
+        )
+
+    @contextmanager
+    def chain(self) -> Iterator[Chain]:
+        with Chain(self.rpc_url, ARTIFACTS) as chain:
+            yield chain
+
+    def send(self, name: str, contract: str, function: str, *args: Any) -> int:
+        """One transaction by a person, mined; the block's number. `contract` is an artifact's name."""
+        return self.send_to(name, contract, self._where(contract), function, *args)
+
+    def _where(self, contract: str) -> ChecksumAddress:
+        return {
+            "Vault": self.deployment.vault,
+            "RedemptionManager": self.deployment.redemption_manager,
+            "AssetController": self.deployment.asset_controller,
+            "AssetScheduler": self.deployment.asset_scheduler,
+            "OracleAdapter": self.deployment.oracle_adapter,
+            "SwapHelper": self.deployment.swap_helper,
+            "OTCManager": self.deployment.otc_manager,
+            "Counterparty": self.deployment.otc_counterparty,
+        }[contract]
+
+    def send_to(self, name: str, contract: str, where: str, function: str, *args: Any) -> int:
+        """The same to one of several: a token (`TestToken`), an adapter (`PurchaseAdapter`)."""
+        with self.chain() as chain:
+            chain.call(self.people.account(name), contract, to_checksum_address(where), function, *args)
+            self.mine(1)
+            (receipt,) = chain.confirm()
+        return int(receipt["blockNumber"])
+
+    def asset(self, symbol: str) -> FundAsset:
+        return next(each for each in self.deployment.assets if each.symbol == symbol)
+
+    def read(self, contract: str, function: str, *args: Any) -> Any:
+        with self.chain() as chain:
+            return chain.read(contract, self._where(contract), function, *args)
+
+    def request(self, name: str, shares: int, *, emergency: bool = False) -> int:
+        """A redemption request of whole `shares`; its id."""
+        function = "requestEmergencyRedemption" if emergency else "requestRedemption"
+        self.send(name, "RedemptionManager", function, shares * WAD, self.people.address(name))
+        return int(self.read("RedemptionManager", "getRequestCount"))
+
+    def set_emergency_mode(self, enabled: bool) -> None:
+        self.send(ADMIN, "Vault", "setEmergencyMode", enabled)
+
+    def approve_on_chain(self, request_id: int, *, by: str = APPROVERS[0]) -> int:
+        """An approval made directly on the contract, outside this system."""
+        return self.send(by, "RedemptionManager", "approveRedemption", request_id)
+
+    def warp(self, seconds: int) -> None:
+        """Move chain time forward and wait until the new time is final."""
+        self.node.warp(seconds)
+        self.wait_final()
+
+    def mine(self, blocks: int) -> None:
+        """Blocks now, rather than one a second: the tests' time is worth more than the chain's."""
+        for _ in range(blocks):
+            self.node.rpc.call("evm_mine")
+
+    def require_state(self) -> None:
+        """Make the final block's state one the node has. It keeps those of the last 1 500 blocks that were ever mined, also
+        of blocks that a test undid since; after many of those it has forgotten the blocks that are left.
+        """
+        try:
+            self.node.rpc.call("eth_getCode", self.deployment.vault, "finalized")
+        except DemoError:
+            self.mine(3)
+
+    def wait_final(self) -> None:
+        """Make everything mined so far final."""
+        number = self.node.rpc.head().number
+        self.mine(2)
+        self.node.wait_final(number)
+
+
+_YOUNG_SECONDS: Final = 300
+"""A block a second and those that tests make: far from the 1 500 of which anvil keeps the states."""
+
+
+class FundYard:
+    """A fund for each test, on one chain as long as that remembers its own beginning; then on another like it."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._chains = 0
+        self._began = 0.0
+        self._fund: TestFund | None = None
+
+    def fund(self) -> TestFund:
+        if self._fund is None or time.monotonic() - self._began > _YOUNG_SECONDS:
+            self.stop()
+            self._chains += 1
+            self._began = time.monotonic()
+            self._fund = start_fund(self._data / f"fund-{self._chains}", anvil=find_anvil(CONTRACTS))
+            self._fund.mine(10)  # so that there is some history below the final block
+        return self._fund
+
+    def stop(self) -> None:
+        if self._fund is not None:
+            self._fund.node.stop()
+            self._fund = None
+
+
+def start_fund(data: Path, *, anvil: Path, slots_in_an_epoch: int = 1) -> TestFund:
+    """A chain of its own with a deployed fund; the caller stops `node`."""
+    node = EmbeddedChain(data, anvil=anvil, mnemonic=MNEMONIC, slots_in_an_epoch=slots_in_an_epoch)
+    node.start()
+    people = People.of(MNEMONIC)
+    deployment = deploy_fund(node.http_url, people=people.fund_people(), artifacts=ARTIFACTS, progress=lambda _line: None)
+    return TestFund(node, deployment, people)

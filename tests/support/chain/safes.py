@@ -1,0 +1,130 @@
+"""Real Safe 1.4.1 contracts on the test's chain, their owners, and what those sign."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import safe_eth.eth.contracts
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_typing import Hash32
+from eth_utils.crypto import keccak
+from tests.support.chain.fund import TestFund
+
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum, hex0x, parse_address
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.safe_transaction import (
+    OwnerSignature,
+    SafeScope,
+    SafeTransaction,
+    hash_card,
+    pack_signatures,
+    typed_data,
+    word,
+)
+from paimon.infrastructure.blockchain.abi import ContractAbi
+from paimon.infrastructure.blockchain.safe import execution_call
+from paimon_devkit.stack.accounts import ADMIN
+from paimon_devkit.stack.chain_session import Artifact
+
+_SHIPPED: Final = Path(safe_eth.eth.contracts.__file__).parent / "abis"
+_MESSAGE_TYPE: Final = keccak(text="SafeMessage(bytes message)")
+SENTINEL: Final = checksum((1).to_bytes(20, "big"))
+"""What a Safe's list of owners begins with."""
+_salts: Final = itertools.count(1)
+
+
+def _artifact(name: str) -> Artifact:
+    return Artifact.load(_SHIPPED / f"{name}_V1_4_1.json")
+
+
+SAFE_ABI: Final = ContractAbi(_artifact("Safe").items)
+
+
+def owner(number: int) -> LocalAccount:
+    """The key of somebody who owns Safes and has no money of the chain."""
+    account: LocalAccount = Account.from_key(keccak(text=f"owner {number}"))
+    return account
+
+
+def wallet(account: LocalAccount) -> Address:
+    return parse_address(account.address)
+
+
+def by_key(account: LocalAccount, transaction: SafeTransaction, scope: SafeScope) -> OwnerSignature:
+    """An owner's signature as a wallet makes it."""
+    signed = account.sign_typed_data(full_message=typed_data(transaction, scope))
+    return OwnerSignature(wallet(account), bytes(signed.signature), by_contract=False)
+
+
+def by_safe(inner: Address, accounts: Sequence[LocalAccount], transaction: SafeTransaction, scope: SafeScope) -> OwnerSignature:
+    """The consent of a Safe that is an owner: its own owners sign a message whose content is the preimage."""
+    content = hash_card(transaction, scope).preimage
+    domain = hash_card(transaction, SafeScope(scope.chain_id, inner)).domain
+    digest = keccak(b"\x19\x01" + domain + keccak(_MESSAGE_TYPE + word(keccak(content))))
+    signed = [OwnerSignature(wallet(each), bytes(each.unsafe_sign_hash(Hash32(digest)).signature), False) for each in accounts]
+    return OwnerSignature(inner, pack_signatures(signed), by_contract=True)
+
+
+@dataclass(frozen=True)
+class SafeYard:
+    """Where Safes of one test's fund are made, as anyone makes them: by the factory, with the usual handler."""
+
+    fund: TestFund
+    singleton: Address
+    factory: Address
+    handler: Address
+    multi_send: Address
+
+    @classmethod
+    def open(cls, fund: TestFund) -> "SafeYard":
+        names = ("Safe", "ProxyFactory", "CompatibilityFallbackHandler", "MultiSendCallOnly")
+        return cls(fund, *(_deploy(fund, name) for name in names))
+
+    def safe(self, owners: Sequence[Address], threshold: int) -> Address:
+        """A new Safe of these owners."""
+        nobody = checksum(ZERO_ADDRESS)
+        people, handler = [checksum(each) for each in owners], checksum(self.handler)
+        setup = SAFE_ABI.encode_call("setup", people, threshold, nobody, b"", handler, nobody, 0, nobody)
+        factory = ContractAbi(_artifact("ProxyFactory").items)
+        data = factory.encode_call("createProxyWithNonce", checksum(self.singleton), setup, next(_salts))
+        receipt = self.send(Call(self.factory, data))
+        return next(
+            parse_address("0x" + log["topics"][1][-40:])
+            for log in receipt["logs"]
+            if factory.decode_log([bytes.fromhex(each[2:]) for each in log["topics"]], bytes.fromhex(log["data"][2:]))
+        )
+
+    def send(self, call: Call, *, by: str = ADMIN) -> dict[str, Any]:
+        """One transaction of somebody of the fund's, mined; its receipt."""
+        return send(self.fund, {"to": checksum(call.to), "data": hex0x(call.data)}, by=by)
+
+    def execute(self, scope: SafeScope, transaction: SafeTransaction, signatures: Sequence[OwnerSignature]) -> dict[str, Any]:
+        """Executed by somebody outside this house; the receipt, whatever it says."""
+        return self.send(execution_call(scope.safe, transaction, pack_signatures(signatures)))
+
+    def read(self, safe: Address, function: str, *args: Any) -> Any:
+        answer = self.fund.node.rpc.call(
+            "eth_call", {"to": checksum(safe), "data": hex0x(SAFE_ABI.encode_call(function, *args))}, "latest"
+        )
+        return SAFE_ABI.decode_result(function, bytes.fromhex(answer[2:]))
+
+    def grant(self, safe: Address, role: bytes) -> None:
+        """A role on the AssetController, which is what a Safe of the fund's has."""
+        self.fund.send(ADMIN, "AssetController", "grantRole", role, checksum(safe))
+
+
+def send(fund: TestFund, transaction: dict[str, str], *, by: str = ADMIN) -> dict[str, Any]:
+    sender = fund.people.address(by)
+    hash_ = fund.node.rpc.call("eth_sendTransaction", {"from": sender, "gas": hex(8_000_000)} | transaction)
+    fund.mine(1)
+    receipt: dict[str, Any] = fund.node.rpc.call("eth_getTransactionReceipt", hash_)
+    return receipt
+
+
+def _deploy(fund: TestFund, name: str) -> Address:
+    receipt = send(fund, {"data": hex0x(_artifact(name).creation_code())})
+    assert int(receipt["status"], 16) == 1
+    return Address(bytes.fromhex(receipt["contractAddress"][2:]))

@@ -1,0 +1,139 @@
+"""A chain on a stub node: blocks that chain and commit to their logs, as a real chain's do, and the logs a test puts in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.support.chain.stub_node import StubNode
+from tests.support.factories.strategies import EPOCH, address
+
+from paimon.domain.kernel.chain import Address, BlockStamp, checksum, hex0x
+from paimon.infrastructure.blockchain.bloom import bloom_of
+from paimon.infrastructure.blockchain.finality import block_stamp
+from paimon.infrastructure.blockchain.headers import header_hash
+from paimon.infrastructure.blockchain.merkle import EMPTY_ROOT
+from paimon.infrastructure.blockchain.receipts import receipts_root
+
+ASSET: Final = address(0xA55E7)
+_ZERO: Final = hex0x(bytes(32))
+
+
+@dataclass
+class StubChain:
+    """Blocks 0 to `head`, each the parent of the next; a block's logs are of one transaction.
+
+    Spoil `headers`, `logs` or `receipts` after the last `emit` to make the node lie; a log that is `unasked` is given in
+    every answer.
+    """
+
+    head: int
+    headers: dict[int, dict[str, Any]] = field(default_factory=dict)
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    receipts: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._seal(0)
+
+    def stamp(self, number: int) -> BlockStamp:
+        return block_stamp(self.headers[number])
+
+    def emit(self, block: int, address: Address, topics: Sequence[bytes], data: bytes = b"", **changes: Any) -> None:
+        raw = {
+            "address": checksum(address),
+            "topics": [hex0x(topic) for topic in topics],
+            "data": hex0x(data),
+            "blockNumber": hex(block),
+            "transactionHash": _transaction(block),
+            "transactionIndex": "0x0",
+            "logIndex": hex(sum(each["blockNumber"] == hex(block) for each in self.logs)),
+            "removed": False,
+        }
+        self.logs.append(raw)
+        self._seal(block)
+        raw |= changes
+
+    def hide(self, block: int, bloom: int) -> None:
+        """Bits that logs of others set in the block's bloom."""
+        self._seal(block, bloom)
+
+    def _seal(self, first: int, more_bloom: int = 0) -> None:
+        """Headers from this block on, committing to the logs, and each log with its own block's hash."""
+        for number in range(first, self.head + 1):
+            logs = [each for each in self.logs if each["blockNumber"] == hex(number)]
+            bloom = more_bloom if number == first else 0
+            for each in logs:
+                bloom |= bloom_of(*(bytes.fromhex(part[2:]) for part in (each["address"], *each["topics"])))
+            self.receipts[number] = [_receipt(number, bloom, logs)] if logs or bloom else []
+            header = self._header(number, bloom)
+            self.headers[number] = header | {"hash": hex0x(header_hash(header))}
+            for each in logs:
+                each["blockHash"] = self.headers[number]["hash"]
+
+    def _header(self, number: int, bloom: int) -> dict[str, Any]:
+        return {
+            "parentHash": self.headers[number - 1]["hash"] if number else _ZERO,
+            "sha3Uncles": _ZERO,
+            "miner": checksum(address(0)),
+            "stateRoot": _ZERO,
+            "transactionsRoot": hex0x(EMPTY_ROOT),
+            "receiptsRoot": hex0x(receipts_root(self.receipts[number])),
+            "logsBloom": hex0x(bloom.to_bytes(256, "big")),
+            "difficulty": "0x2",
+            "number": hex(number),
+            "gasLimit": "0x5f5e100",
+            "gasUsed": "0x0",
+            "timestamp": hex(int(EPOCH.timestamp()) + number),
+            "extraData": "0x",
+            "mixHash": _ZERO,
+            "nonce": "0x" + "00" * 8,
+            "baseFeePerGas": "0x0",
+            "transactions": [each["transactionHash"] for each in self.receipts[number]],
+        }
+
+    def serve(self, node: StubNode) -> None:
+        def get_block(params: list[Any]) -> Any:
+            number = self.head if params[0] in ("finalized", "latest") else int(params[0], 16)
+            return self.headers.get(number)
+
+        def get_logs(params: list[Any]) -> list[dict[str, Any]]:
+            first, last = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
+            asked = (each for each in self.logs if each.get("unasked") or _is_asked_for(each, params[0]))
+            return [each for each in asked if first <= int(each["blockNumber"], 16) <= last]
+
+        def get_receipt(params: list[Any]) -> Any:
+            found = (each for receipts in self.receipts.values() for each in receipts)
+            return next((each for each in found if each["transactionHash"] == params[0]), None)
+
+        node.methods |= {
+            "eth_getBlockByNumber": get_block,
+            "eth_getLogs": get_logs,
+            "eth_getBlockReceipts": lambda params: self.receipts.get(int(params[0], 16)),
+            "eth_getTransactionReceipt": get_receipt,
+            "eth_blockNumber": lambda _params: hex(self.head),
+            "eth_chainId": hex(31337),
+            "eth_call": hex0x(bytes(12) + ASSET),  # the listener asks for `Vault.asset()` and nothing else
+        }
+
+
+def _is_asked_for(log: dict[str, Any], query: dict[str, Any]) -> bool:
+    topics = log["topics"]
+    wanted = enumerate(query.get("topics", []))
+    return log["address"] in query["address"] and all(
+        topic is None or topics[place : place + 1] == [topic] for place, topic in wanted
+    )
+
+
+def _transaction(block: int) -> str:
+    return hex0x(bytes(30) + block.to_bytes(2, "big"))
+
+
+def _receipt(number: int, bloom: int, logs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "type": "0x2",
+        "status": "0x1",
+        "cumulativeGasUsed": "0x5208",
+        "logsBloom": hex0x(bloom.to_bytes(256, "big")),
+        "transactionHash": _transaction(number),
+        "transactionIndex": "0x0",
+        "logs": [dict(each) for each in logs],
+    }

@@ -1,0 +1,168 @@
+"""`paimon …` as real processes, without paying seconds of imports for each.
+
+One process imports every command once and forks for each call: the child has an environment, standard streams, signals
+and an exit code of its own, as if it had been started by hand.
+
+    with Programs() as programs:
+        listener = programs.start("listener", env=…)
+        listener.terminate(); listener.wait()
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from paimon.domain.kernel.chain import checksum
+from paimon.settings import Settings
+
+
+@dataclass(frozen=True)
+class Program:
+    """One call of `paimon`."""
+
+    pid: int
+    output: Path
+    """Both streams."""
+    exit_code_file: Path
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def until_said(self, text: str, seconds_max: float = 60) -> None:
+        deadline = time.monotonic() + seconds_max
+        while text not in self.said:
+            assert not self.exit_code_file.exists(), self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.05)
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self, seconds_max: float = 60) -> int:
+        """The exit code; of a signal, its number below zero."""
+        deadline = time.monotonic() + seconds_max
+        while not self.exit_code_file.exists():
+            assert time.monotonic() < deadline, f"still runs after {seconds_max:g} s:\n{self.said}"
+            time.sleep(0.02)
+        return int(self.exit_code_file.read_text())
+
+
+class Programs:
+    """The importing process. Every program still running at the end of the block is killed."""
+
+    def __init__(self) -> None:
+        self._started: list[Program] = []
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="paimon-test-")
+        self._forker = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.cli_processes"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for program in self._started:
+            if not program.exit_code_file.exists():
+                with suppress(ProcessLookupError):
+                    os.killpg(program.pid, signal.SIGKILL)
+        assert self._forker.stdin is not None
+        assert self._forker.stdout is not None
+        self._forker.stdin.close()
+        self._forker.wait(30)
+        self._forker.stdout.close()
+        self._folder.cleanup()
+
+    def start(self, *arguments: str, env: Mapping[str, str]) -> Program:
+        """`env` is all it gets of PAIMON_…; the rest of the environment is ours."""
+        assert self._forker.stdin is not None
+        assert self._forker.stdout is not None
+        output = Path(self._folder.name) / f"{len(self._started)}.out"
+        output.touch()
+        call = {"arguments": arguments, "env": dict(env), "output": str(output)}
+        print(json.dumps(call), file=self._forker.stdin, flush=True)
+        program = Program(int(self._forker.stdout.readline()), output, output.with_suffix(".code"))
+        self._started.append(program)
+        return program
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The settings of a test's house as an operator would give them."""
+    fund, sending = settings.fund, settings.sending
+    return {
+        "PAIMON_DATABASE__URL": settings.database.url.get_secret_value(),
+        "PAIMON_REDIS__URL": settings.redis.url.get_secret_value(),
+        "PAIMON_CHAIN__CHAIN_ID": str(settings.chain.chain_id),
+        "PAIMON_CHAIN__RPC_URL": settings.chain.rpc_url.get_secret_value(),
+        "PAIMON_FUND__VAULT": checksum(fund.vault),
+        "PAIMON_FUND__REDEMPTION_MANAGER": checksum(fund.redemption_manager),
+        "PAIMON_FUND__ASSET_CONTROLLER": checksum(fund.asset_controller),
+        "PAIMON_FUND__START_BLOCK": str(fund.start_block),
+        "PAIMON_SENDING__KEEPER": checksum(sending.keeper),
+        "PAIMON_SENDING__APPROVER": checksum(sending.approver),
+        **{
+            f"PAIMON_SENDING__{name.upper()}": checksum(address)
+            for name in ("hot", "warm", "cold", "multi_send")
+            if (address := getattr(sending, name)) is not None
+        },
+        "PAIMON_SIGNER__SOCKET": str(settings.signer.socket),
+        "PAIMON_AUTH__TOKEN_SECRET": settings.auth.token_secret.get_secret_value(),
+    }
+
+
+def _serve() -> None:
+    """Fork for every line, and write down each child's exit code as soon as it ends."""
+    from paimon.gateway.cli.main import COMMANDS, run
+
+    for module in COMMANDS.values():
+        import_module(f"paimon.gateway.cli.{module}")
+    outputs: dict[int, Path] = {}
+
+    def reap(*_: object) -> None:
+        for pid in list(outputs):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                code = outputs.pop(pid).with_suffix(".code")
+                draft = code.with_suffix(".new")
+                draft.write_text(str(os.waitstatus_to_exitcode(status)))
+                draft.replace(code)
+
+    signal.signal(signal.SIGCHLD, reap)
+    for line in sys.stdin:
+        call: dict[str, Any] = json.loads(line)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        if (pid := os.fork()) == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            _become(call)
+            run()
+        outputs[pid] = Path(call["output"])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        print(pid, flush=True)
+
+
+def _become(call: Mapping[str, Any]) -> None:
+    os.setsid()
+    output = os.open(call["output"], os.O_WRONLY | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for stream, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(stream, target)
+    for name in [name for name in os.environ if name.startswith("PAIMON_")]:
+        del os.environ[name]
+    os.environ.update(call["env"])
+    sys.argv = ["paimon", *call["arguments"]]
+
+
+if __name__ == "__main__":
+    _serve()

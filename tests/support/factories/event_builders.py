@@ -1,0 +1,44 @@
+"""Transactions as values: what contracts told, for tests of the folds."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from tests.support.factories.strategies import address, stamp
+
+from paimon.domain.events import ChainTransaction, FundEvent, LoggedEvent, TokenTransfer
+from paimon.domain.kernel.chain import Address, ContractName, Hash32
+from paimon.domain.kernel.treasury import Treasury
+from paimon.domain.kernel.units import RawAmount
+
+VAULT: Final = address(0xFA)
+USDT: Final = address(0xA0)
+GOODS: Final = address(0xA1)
+OTC: Final = address(0xFD)
+RECIPIENT: Final = address(0xFE)
+MARKET: Final = address(0xFF)
+TREASURY: Final = Treasury(VAULT, USDT)
+
+
+def amount(number: int) -> RawAmount:
+    return RawAmount(number)
+
+
+def came(token: Address, number: int, sender: Address = MARKET) -> TokenTransfer:
+    return TokenTransfer(token, sender, VAULT, amount(number))
+
+
+def went(token: Address, number: int, receiver: Address = MARKET) -> TokenTransfer:
+    return TokenTransfer(token, VAULT, receiver, amount(number))
+
+
+def contract_of(event: FundEvent) -> ContractName:
+    """The one contract that logs this event; the asset controller where several do."""
+    emitters = type(event).emitters
+    return emitters[0] if len(emitters) == 1 else ContractName.ASSET_CONTROLLER
+
+
+def told(*events: FundEvent, number: int = 1, also: Iterable[ContractName] = ()) -> ChainTransaction:
+    """One transaction with these events, in the block of this number."""
+    logged = tuple(LoggedEvent(event, contract_of(event), index) for index, event in enumerate(events))
+    spoke = frozenset({each.contract for each in logged} | set(also))
+    return ChainTransaction(stamp(number), Hash32(number.to_bytes(32)), logged, spoke)

@@ -1,0 +1,185 @@
+"""Random histories of the fund as its contracts would tell them: every event can follow what came before it.
+
+The drawing keeps balances and open requests of its own, so that a history is valid by construction and its sums are known
+without the code under test.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from hypothesis import strategies as st
+from tests.support.factories.strategies import address, stamp
+
+from paimon.domain.events import (
+    EmergencyModeChanged,
+    FundEvent,
+    Paused,
+    RedemptionApproved,
+    RedemptionCancelled,
+    RedemptionRejected,
+    RedemptionRequested,
+    RedemptionSettled,
+    RoleGranted,
+    RoleRevoked,
+    SharesBurned,
+    SharesLocked,
+    SharesUnlocked,
+    Transfer,
+    Unpaused,
+)
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, OnChainRole
+from paimon.domain.kernel.units import RawAmount
+
+VAULT: Final = address(0xFA)
+HOLDERS: Final = tuple(address(number) for number in (1, 2, 3))
+VAULT_CONTRACT, MANAGER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event with its contract and block."""
+
+    event: FundEvent
+    contract: ContractName
+    at: BlockStamp
+
+
+@dataclass(slots=True)
+class _Request:
+    owner: Address
+    shares: int
+    awaits_approval: bool
+
+
+@dataclass(slots=True)
+class History:
+    """What has happened so far, and what that left behind."""
+
+    told: list[Told] = field(default_factory=list)
+    balances: dict[Address, int] = field(default_factory=dict)
+    minted: int = 0
+    burned: int = 0
+    open: dict[int, _Request] = field(default_factory=dict)
+    requests: int = 0
+
+    def tell(self, contract: ContractName, *events: FundEvent, in_new_block: bool) -> None:
+        number = self.told[-1].at.number if self.told else 1
+        self.told += [Told(event, contract, stamp(number + in_new_block)) for event in events]
+
+    @property
+    def holders_with_shares(self) -> list[Address]:
+        return [holder for holder, shares in self.balances.items() if shares]
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, steps_max: int = 25) -> History:
+    history = History()
+    for _ in range(draw(st.integers(0, steps_max))):
+        step = draw(st.sampled_from(_STEPS))
+        step(history, draw)
+    return history
+
+
+def _amount(draw: st.DrawFn, most: int) -> RawAmount:
+    return RawAmount(draw(st.integers(1, most)))
+
+
+def _mint(history: History, draw: st.DrawFn) -> None:
+    holder, shares = draw(st.sampled_from(HOLDERS)), _amount(draw, 10**24)
+    history.balances[holder] = history.balances.get(holder, 0) + shares
+    history.minted += shares
+    history.tell(VAULT_CONTRACT, Transfer(ZERO_ADDRESS, holder, shares), in_new_block=draw(st.booleans()))
+
+
+def _transfer(history: History, draw: st.DrawFn) -> None:
+    if not history.holders_with_shares:
+        return
+    sender, receiver = draw(st.sampled_from(history.holders_with_shares)), draw(st.sampled_from(HOLDERS))
+    shares = _amount(draw, history.balances[sender])
+    history.balances[sender] -= shares
+    history.balances[receiver] = history.balances.get(receiver, 0) + shares
+    history.tell(VAULT_CONTRACT, Transfer(sender, receiver, shares), in_new_block=draw(st.booleans()))
+
+
+def _request(history: History, draw: st.DrawFn) -> None:
+    if not history.holders_with_shares:
+        return
+    owner, awaits = draw(st.sampled_from(history.holders_with_shares)), draw(st.booleans())
+    shares = _amount(draw, history.balances[owner])
+    history.requests += 1
+    request_id = history.requests
+    history.open[request_id] = _Request(owner, shares, awaits)
+    history.balances[owner] -= shares
+    history.tell(VAULT_CONTRACT, SharesLocked(owner, shares), Transfer(owner, VAULT, shares), in_new_block=True)
+    event = RedemptionRequested(request_id, owner, owner, shares, shares, RawAmount(0), 0, awaits, 0 if awaits else 9, 0)
+    history.tell(MANAGER, event, in_new_block=False)
+
+
+def _pick(history: History, draw: st.DrawFn, wanted: Callable[[_Request], bool]) -> tuple[int, _Request] | None:
+    ids = [request_id for request_id, request in history.open.items() if wanted(request)]
+    if not ids:
+        return None
+    request_id = draw(st.sampled_from(ids))
+    return request_id, history.open[request_id]
+
+
+def _approve(history: History, draw: st.DrawFn) -> None:
+    if picked := _pick(history, draw, lambda request: request.awaits_approval):
+        picked[1].awaits_approval = False
+        history.tell(MANAGER, RedemptionApproved(picked[0], address(9), 99), in_new_block=True)
+
+
+def _give_back(history: History, request_id: int, event: FundEvent) -> None:
+    request = history.open.pop(request_id)
+    shares = RawAmount(request.shares)
+    history.balances[request.owner] += shares
+    history.tell(
+        VAULT_CONTRACT, SharesUnlocked(request.owner, shares), Transfer(VAULT, request.owner, shares), in_new_block=True
+    )
+    history.tell(MANAGER, event, in_new_block=False)
+
+
+def _reject(history: History, draw: st.DrawFn) -> None:
+    if picked := _pick(history, draw, lambda request: request.awaits_approval):
+        _give_back(history, picked[0], RedemptionRejected(picked[0], address(9), "no"))
+
+
+def _cancel(history: History, draw: st.DrawFn) -> None:
+    if picked := _pick(history, draw, lambda _request: True):
+        _give_back(history, picked[0], RedemptionCancelled(picked[0], picked[1].owner))
+
+
+def _settle(history: History, draw: st.DrawFn) -> None:
+    if picked := _pick(history, draw, lambda request: not request.awaits_approval):
+        request_id, request = picked
+        shares = RawAmount(history.open.pop(request_id).shares)
+        history.burned += shares
+        history.tell(
+            VAULT_CONTRACT, SharesBurned(request.owner, shares), Transfer(VAULT, ZERO_ADDRESS, shares), in_new_block=True
+        )
+        settled = RedemptionSettled(request_id, request.owner, request.owner, shares, RawAmount(0), shares, 0)
+        history.tell(MANAGER, settled, in_new_block=False)
+
+
+def _switch(history: History, draw: st.DrawFn) -> None:
+    role, account = draw(st.sampled_from(OnChainRole)).id, draw(st.sampled_from(HOLDERS))
+    contract = draw(st.sampled_from(ContractName))
+    event = draw(
+        st.sampled_from(
+            [
+                RoleGranted(role, account, VAULT),
+                RoleRevoked(role, account, VAULT),
+                Paused(account),
+                Unpaused(account),
+            ]
+        )
+    )
+    history.tell(contract, event, in_new_block=draw(st.booleans()))
+
+
+def _emergency(history: History, draw: st.DrawFn) -> None:
+    history.tell(VAULT_CONTRACT, EmergencyModeChanged(draw(st.booleans())), in_new_block=True)
+
+
+_STEPS: Final = (_mint, _transfer, _request, _request, _approve, _reject, _cancel, _settle, _settle, _switch, _emergency)

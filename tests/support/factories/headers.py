@@ -1,0 +1,11 @@
+"""Headers of the chain that tests count up, where nothing is proven from them."""
+
+from tests.support.factories.strategies import stamp
+
+from paimon.application.event_listener.fetch.block_range import Header
+from paimon.domain.kernel.chain import Hash32
+
+
+def bare_header(number: int) -> Header:
+    """A block that says nothing of its logs."""
+    return Header(stamp(number), stamp(max(number - 1, 0)).hash, logs_bloom=0, receipts_root=Hash32(bytes(32)), transactions=())

@@ -1,0 +1,278 @@
+"""One valid row of each table, so that a test changes only the column it is about."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import text
+from tests.support.factories import catalogue_rows, multisig_rows, plan_rows
+from tests.support.factories.strategies import EPOCH, address
+
+from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
+from paimon.domain.chain.range_proof import Lie, ProofLevel
+from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.redemption.request import Channel, RedemptionStatus
+from paimon.domain.risk.operator_decision import RemedyKind
+from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, WalletName
+from paimon.domain.transaction.operator_action import DeedKind
+from paimon.domain.user.roles import UserRole
+from paimon.infrastructure.database.models.base import Base
+from paimon.infrastructure.database.models.derived import (
+    BlockRow,
+    ContractFlagRow,
+    CursorRow,
+    HoldingRow,
+    LogStatus,
+    ObservationRow,
+    RangeProofRow,
+    RawLogRow,
+    RedemptionRequestRow,
+    RoleHolderRow,
+)
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.event_listener import (
+    EndpointFaultRow,
+    EventProcessingHourRow,
+    EventProcessingLogRow,
+)
+from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
+from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
+from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.database.models.ops.user import SignInChallengeRow, UserRow
+from paimon.infrastructure.database.sessions import Database, WriteSession
+
+HASH: Final = Hash32(b"\x01" * 32)
+INTENT_ID: Final = UUID(int=1)
+TICKET_ID: Final = "TKT-1"
+
+VALID: Final[dict[type[Base], dict[str, Any]]] = {
+    CursorRow: {"id": 1, "number": 1, "hash": HASH, "timestamp": EPOCH, "epoch": 1},
+    BlockRow: {"number": 1, "hash": HASH, "parent_hash": HASH, "timestamp": EPOCH, "kept_before": 0},
+    RawLogRow: {
+        "block_number": 1,
+        "log_index": 0,
+        "block_hash": HASH,
+        "tx_hash": HASH,
+        "tx_index": 0,
+        "address": address(1),
+        "contract": ContractName.VAULT,
+        "topics": [HASH],
+        "data": b"",
+        "status": LogStatus.UNKNOWN,
+    },
+    ObservationRow: {
+        "kind": "k",
+        "subject": "s",
+        "block_number": 1,
+        "block_hash": HASH,
+        "block_timestamp": EPOCH,
+        "data": {},
+    },
+    RangeProofRow: {"first_block": 1, "last_block": 2, "level": ProofLevel.CHAINED},
+    HoldingRow: {"holder": address(1), "shares": 1, "locked_shares": 1, "since": EPOCH},
+    RedemptionRequestRow: {
+        "request_id": 1,
+        "owner": address(1),
+        "receiver": address(1),
+        "shares": 1,
+        "gross_amount": 1,
+        "estimated_fee": 0,
+        "channel": Channel.STANDARD,
+        "requires_approval": False,
+        "window_id": 0,
+        "status": RedemptionStatus.PENDING,
+        "requested_at": EPOCH,
+        "settlement_at": EPOCH,
+        "updated_block": 1,
+    },
+    RoleHolderRow: {"contract": ContractName.VAULT, "role": HASH, "account": address(1)},
+    ContractFlagRow: {"contract": ContractName.VAULT, "flag": "paused", "enabled": True, "since_block": 1},
+    LeaseRow: {"name": "listener", "owner": "tests", "epoch": 1, "expires_at": EPOCH},
+    UserRow: {"address": address(1), "role": UserRole.VIEWER, "name": "willa"},
+    SignInChallengeRow: {"nonce": "n", "address": address(1), "message": "m", "expires_at": EPOCH},
+    ApprovalTicketRow: {
+        "id": TICKET_ID,
+        "type": TicketType.STANDARD_REDEMPTION,
+        "request_id": 1,
+        "owner": address(1),
+        "receiver": address(1),
+        "gross_amount": 1,
+        "policy_version": 1,
+        "required_approvals": 1,
+        "status": TicketStatus.PENDING,
+        "raised_at": EPOCH,
+        "warn_at": EPOCH,
+        "escalate_at": EPOCH + timedelta(hours=1),
+        "deadline_at": EPOCH + timedelta(hours=2),
+    },
+    ApprovalRecordRow: {
+        "nonce": HASH,
+        "ticket_id": TICKET_ID,
+        "voter": address(2),
+        "verdict": Verdict.APPROVE,
+        "reason": "",
+        "typed_data": {},
+        "signature": b"s",
+        "expires_at": EPOCH,
+        "decided_at": EPOCH,
+    },
+    WalletRow: {"address": address(1), "name": WalletName.KEEPER, "next_nonce": 0},
+    IntentRow: {
+        "id": INTENT_ID,
+        "idempotency_key": "settle-redemption:1",
+        "payload_hash": HASH,
+        "kind": IntentKind.SETTLE_REDEMPTION,
+        "wallet": address(1),
+        "to_address": address(2),
+        "data": b"",
+        "value_wei": 0,
+        "request_id": 1,
+    },
+    AttemptRow: {
+        "hash": HASH,
+        "intent_id": INTENT_ID,
+        "wallet": address(1),
+        "nonce": 0,
+        "gas_limit": 21_000,
+        "max_fee_wei": 1,
+        "priority_fee_wei": 1,
+        "raw": b"r",
+        "status": AttemptStatus.SIGNED,
+    },
+    OperatorActionRow: {
+        "nonce": HASH,
+        "kind": DeedKind.CANCEL,
+        "wallet": address(1),
+        "intent_id": INTENT_ID,
+        "about": "settle-redemption:1",
+        "reason": "",
+        "asked_by": address(2),
+        "typed_data": {},
+        "signature": b"s",
+        "expires_at": EPOCH,
+    },
+    OperatorDecisionRow: {
+        "kind": RemedyKind.SKIP_LOG,
+        "block_number": 1,
+        "block_hash": HASH,
+        "log_index": 0,
+        "about": "it does not decode",
+        "reason": "a test",
+        "asked_by": address(1),
+        "nonce": HASH,
+        "typed_data": {},
+        "signature": b"s",
+        "expires_at": EPOCH,
+    },
+    OutboxMessageRow: {"kind": "fund", "aggregate_id": "fund", "payload": {}, "priority": OutboxPriority.NORMAL},
+    ReconciliationRow: {"block_number": 1, "block_hash": HASH, "figures_compared": 1, "differences": []},
+    RiskEventRow: {
+        "kind": RiskKind.BOOK_DIFFERENCE,
+        "subject": "supply",
+        "observed": "1",
+        "expected": "2",
+        "severity": Severity.CRITICAL,
+        "state": RiskState.OPEN,
+        "owner_role": UserRole.ADMIN,
+        "first_seen_at": EPOCH,
+        "first_seen_block": 1,
+        "last_seen_at": EPOCH,
+        "last_seen_block": 1,
+    },
+    EventProcessingLogRow: {
+        "time": EPOCH,
+        "last_block": 2,
+        "first_block": 1,
+        "last_block_at": EPOCH,
+        "logs": 1,
+        "quarantined": 0,
+        "behind_blocks": 0,
+        "fetch_us": 1,
+        "record_us": 1,
+    },
+    EventProcessingHourRow: {
+        "hour": EPOCH,
+        "batches": 1,
+        "blocks": 2,
+        "logs": 1,
+        "quarantined": 0,
+        "behind_blocks_max": 0,
+        "fetch_us": 1,
+        "record_us": 1,
+        "record_us_max": 1,
+    },
+    EndpointFaultRow: {
+        "endpoint": "node:8545",
+        "lie": Lie.OMITTED_LOG,
+        "times": 1,
+        "last_block": 1,
+        "last_words": "log 0 was left out",
+    },
+    PendingLogRow: {
+        "block_hash": HASH,
+        "log_index": 0,
+        "block_number": 1,
+        "block_at": EPOCH,
+        "tx_hash": HASH,
+        "address": address(1),
+        "contract": ContractName.VAULT,
+    },
+    RetentionRunRow: {"series": "s", "ran_at": EPOCH, "kept_from": EPOCH, "rows_removed": 0, "complete": True},
+    **catalogue_rows.VALID,
+    **multisig_rows.VALID,
+    **plan_rows.VALID,
+}
+
+NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
+    RawLogRow: (BlockRow,),
+    ApprovalRecordRow: (ApprovalTicketRow,),
+    IntentRow: (WalletRow,),
+    AttemptRow: (WalletRow, IntentRow),
+    OperatorActionRow: (WalletRow, IntentRow),
+    **multisig_rows.NEEDS,
+    **plan_rows.NEEDS,
+}
+"""What a table's row refers to."""
+
+
+def plain_sql(value: Any) -> Any:
+    """As the driver takes it, past the models' own types: what a table refuses must not depend on them."""
+    if isinstance(value, StrEnum):
+        return value.value
+    return Jsonb(value) if isinstance(value, dict) or value == [] else value
+
+
+async def put(session: WriteSession, table: type[Base], **changes: Any) -> None:
+    """A valid row with these columns changed."""
+    row = VALID[table] | changes
+    columns, values = ", ".join(row), ", ".join(f":{column}" for column in row)
+    statement = text(f"INSERT INTO {table.__table__} ({columns}) VALUES ({values})")
+    await session.execute(statement, {column: plain_sql(value) for column, value in row.items()})
+
+
+async def put_what_it_needs(session: WriteSession, table: type[Base]) -> None:
+    for needed in NEEDS.get(table, ()):
+        await put(session, needed)
+
+
+class _Undone(Exception):
+    """Rolls back what a test has put into the shared tables."""
+
+
+@asynccontextmanager
+async def undone(database: Database) -> AsyncIterator[WriteSession]:
+    with suppress(_Undone):
+        async with database.write() as session:
+            yield session
+            raise _Undone

@@ -1,0 +1,130 @@
+"""Years of the time series made up: what a kept snapshot and a batch of the listener would have left."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from tests.support.factories.snapshots import position, snapshot
+
+from paimon.application.event_listener.record.batch_log import add_batch
+from paimon.application.nav.publication import Interval
+from paimon.application.nav.series import asset_rows, fund_row
+from paimon.application.nav.snapshot_json import to_json
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import BlockStamp, Hash32
+from paimon.domain.kernel.units import WAD, RawAmount
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.infrastructure.database.models.derived import ObservationRow
+from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
+from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.database.upsert import upsert
+
+Row = dict[str, Any]
+
+
+def kept_snapshots(until: datetime, *, days: int, seed: int) -> list[FundSnapshot]:
+    """One to three a day at any time of it, oldest first, of a fund whose cash goes up and down."""
+    chance, cash = random.Random(seed), 10**7 * WAD
+    first = datetime.combine(until.date() - timedelta(days=days), datetime.min.time(), UTC)
+    times = sorted(
+        {
+            first + timedelta(days=day, microseconds=chance.randrange(86_400_000_000))
+            for day in range(days)
+            for _ in range(chance.randint(1, 3))
+        }
+    )
+    taken = []
+    for number, time in enumerate(times, start=1):
+        cash += chance.randint(-(10**4), 10**4) * WAD
+        at = BlockStamp(number, Hash32(number.to_bytes(32, "big")), time)
+        plain = snapshot(at=at, cash=RawAmount(cash), assets=(position(1), position(2)))
+        told = replace(plain.contract, layer2=plain.tier_assets(Tier.L2))
+        taken.append(replace(plain, contract=told))
+    return taken
+
+
+async def put_snapshots(session: WriteSession, taken: Sequence[FundSnapshot]) -> None:
+    await upsert(session, DailySnapshotRow, [fund_row(each) for each in taken])
+    await upsert(session, AssetHoldingSnapshotRow, [row for each in taken for row in asset_rows(each)])
+
+
+def evidence(taken: FundSnapshot) -> ObservationRow:
+    """What a kept snapshot's rows follow from."""
+    return ObservationRow(
+        kind="fund_snapshot",
+        subject="fund",
+        block_number=taken.at.number,
+        block_hash=taken.at.hash,
+        block_timestamp=taken.at.timestamp,
+        data=to_json(taken),
+    )
+
+
+def put_comparison(session: WriteSession, last: FundSnapshot) -> None:
+    """A clean one of the books at this snapshot's block, and the snapshot's evidence."""
+    session.add(evidence(last))
+    session.add(ReconciliationRow(block_number=last.at.number, block_hash=last.at.hash, figures_compared=1, differences=[]))
+
+
+_BUCKET_OF: Final = {
+    Interval.HOURLY: lambda at: at.replace(minute=0, second=0, microsecond=0),
+    Interval.DAILY: lambda at: at.date(),
+    Interval.WEEKLY: lambda at: at.date() - timedelta(days=at.weekday()),
+}
+
+
+def last_of_each(taken: Iterable[FundSnapshot], interval: Interval) -> list[FundSnapshot]:
+    """What a history of this interval shows, found by looking at every snapshot."""
+    return list({_BUCKET_OF[interval](each.at.timestamp): each for each in taken}.values())
+
+
+def batches(until: datetime, *, days: int, count: int, seed: int) -> list[Row]:
+    """The listener's rows at random times, so that they come in no order."""
+    chance = random.Random(seed)
+    rows = []
+    for number in range(count):
+        logs = chance.randint(0, 40)
+        blocks = chance.randint(1, 200)
+        time = until - timedelta(microseconds=chance.randrange(days * 86_400_000_000))
+        rows.append(
+            {
+                "time": time,
+                "first_block": number * 1_000,
+                "last_block": number * 1_000 + blocks - 1,
+                "last_block_at": time - timedelta(seconds=2),
+                "logs": logs,
+                "quarantined": chance.randint(0, logs),
+                "behind_blocks": chance.randint(0, 500),
+                "fetch_us": chance.randint(0, 10**7),
+                "record_us": chance.randint(0, 10**6),
+            }
+        )
+    return rows
+
+
+def hours_of(rows: Iterable[Row]) -> dict[datetime, Row]:
+    """The hourly sums, added up one row at a time."""
+    hours: dict[datetime, Row] = {}
+    for row in rows:
+        hour = row["time"].replace(minute=0, second=0, microsecond=0)
+        known = hours.setdefault(
+            hour,
+            dict.fromkeys(
+                ("batches", "blocks", "logs", "quarantined", "behind_blocks_max", "fetch_us", "record_us", "record_us_max"), 0
+            ),
+        )
+        known["batches"] += 1
+        known["blocks"] += row["last_block"] - row["first_block"] + 1
+        for name in ("logs", "quarantined", "fetch_us", "record_us"):
+            known[name] += row[name]
+        known["behind_blocks_max"] = max(known["behind_blocks_max"], row["behind_blocks"])
+        known["record_us_max"] = max(known["record_us_max"], row["record_us"])
+    return hours
+
+
+async def put_batches(session: WriteSession, rows: Iterable[Row]) -> None:
+    for row in rows:
+        await add_batch(session, row)

@@ -1,0 +1,166 @@
+"""An endpoint between the product and a real node, whose every HTTP request, of one call or a batch, may meet a fault.
+
+What is drawn depends on the endpoint's own random numbers and on how many requests came before, so a seed gives the same
+weather again. What can befall any exchange is here; what nodes get wrong in the sending of transactions is in
+`faultynode`, in the reading of a chain in `chainfaults`.
+"""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from aiohttp import web
+from tests.support.chain.stub_node import replying, reset, said, silence
+
+Call = dict[str, Any]
+Answers = list[dict[str, Any]]
+Fault = Callable[[Any, web.Request, list[Call]], Awaitable[web.StreamResponse | Answers]]
+"""Answers the calls of one request in the endpoint's place."""
+
+Faults = Mapping[str, tuple[int, Fault]]
+"""By name, with how often each comes beside the others."""
+
+
+@dataclass
+class FaultyEndpoint:
+    """Before `upstream`. `faults_of` says what may happen to a request, `ask` how the chain looks from here."""
+
+    upstream: str
+    session: aiohttp.ClientSession
+    chance: float = 0.0
+    rng: random.Random = field(default_factory=random.Random)
+    met: list[str] = field(default_factory=list)
+    requests: int = 0
+    url: str = ""
+
+    def become(self, seed: str, chance: float) -> None:
+        """New weather, and no memory."""
+        self.weather(seed, chance)
+        self.met.clear()
+
+    def weather(self, seed: str, chance: float) -> None:
+        """From now on, whatever was before."""
+        self.rng, self.chance = random.Random(seed), chance
+
+    def faults_of(self, calls: list[Call]) -> Faults:
+        raise NotImplementedError
+
+    async def ask(self, calls: list[Call], *, behind: int = 0) -> Answers:
+        """The chain's answers as a node sees them that is `behind` by so many blocks."""
+        raise NotImplementedError
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests += 1
+        body = await request.read()
+        if self.rng.random() >= self.chance:
+            return await self.honestly(body)
+        content = orjson.loads(body)
+        calls = content if isinstance(content, list) else [content]
+        faults = self.faults_of(calls)
+        name = self.rng.choices(list(faults), [weight for weight, _ in faults.values()])[0]
+        self.met.append(name)
+        answer = await faults[name][1](self, request, calls)
+        return answer if isinstance(answer, web.StreamResponse) else said(_like(content, answer))
+
+    async def honestly(self, body: bytes) -> web.StreamResponse:
+        content = orjson.loads(body)
+        return said(_like(content, await self.ask(content if isinstance(content, list) else [content])))
+
+    async def post(self, calls: list[Call]) -> Answers:
+        """What the node behind says to them."""
+        async with self.session.post(self.upstream, json=calls) as response:
+            answers = {each["id"]: each for each in await response.json(content_type=None)}
+        return [answers[each["id"]] for each in calls]
+
+    async def head(self) -> int:
+        return int((await self.post([call("eth_blockNumber")]))[0]["result"], 16)
+
+
+def call(method: str, *params: Any) -> Call:
+    return {"jsonrpc": "2.0", "id": 0, "method": method, "params": list(params)}
+
+
+def refusal(asked: Call, code: int, message: str) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": asked["id"], "error": {"code": code, "message": message}}
+
+
+@asynccontextmanager
+async def node_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """How endpoints reach the node behind them."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def _like(content: Any, answers: Answers) -> Any:
+    return answers if isinstance(content, list) else answers[0]
+
+
+# ------------------------------------------------------------------------------------- a node that lags behind its own chain
+
+
+def as_seen(asked: Call, seen: int, final: int) -> Call:
+    """The call with the tags of a node whose head is `seen`."""
+    tags = {"latest": hex(seen), "finalized": hex(final)}
+    params = [tags.get(each, each) if isinstance(each, str) else each for each in asked["params"]]
+    if asked["method"] == "eth_estimateGas":
+        params.append(tags["latest"])
+    return asked | {"params": params}
+
+
+def hide(asked: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
+    """What is in a block the node does not have yet, it does not know; a transaction of such a block it holds as pending."""
+    result = answer.get("result")
+    if asked["method"] == "eth_blockNumber":
+        return answer | {"result": hex(seen)}
+    if not isinstance(result, dict):
+        return answer
+    number = result.get("blockNumber") or result.get("number")
+    if number is None or int(number, 16) <= seen:
+        return answer
+    if asked["method"] == "eth_getTransactionByHash":
+        return answer | {"result": result | {"blockNumber": None, "blockHash": None}}
+    return answer | {"result": None}
+
+
+# --------------------------------------------------------------------------------------------- what can befall any exchange
+
+
+def disturbed(disturb: Callable[[FaultyEndpoint], Any], *, taken: bool) -> Fault:
+    """The exchange fails, before the node heard of it or after it did all that was asked."""
+
+    async def fault(node: FaultyEndpoint, request: web.Request, calls: list[Call]) -> web.StreamResponse:
+        if taken:
+            await node.ask(calls)
+        answer: web.StreamResponse = await disturb(node)(request, [])
+        return answer
+
+    return fault
+
+
+def overloaded(node: FaultyEndpoint) -> Any:
+    return replying(node.rng.choice((429, 500, 502, 503)))
+
+
+async def _in_part(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers | web.StreamResponse:
+    answers = await node.ask(calls)
+    return said(answers[:-1])
+
+
+async def _limited(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> web.StreamResponse:
+    return said({"jsonrpc": "2.0", "id": None, "error": {"code": -32005, "message": "limit exceeded"}})
+
+
+ANYWHERE: Final[Faults] = {
+    "lost before": (3, disturbed(lambda _node: reset, taken=False)),
+    "lost after": (3, disturbed(lambda _node: reset, taken=True)),
+    "silent": (1, disturbed(lambda _node: silence, taken=True)),
+    "overloaded": (3, disturbed(overloaded, taken=False)),
+    "garbled": (1, disturbed(lambda _node: replying(200, b"<html>"), taken=True)),
+    "in part": (1, _in_part),
+    "limited": (1, _limited),
+}
+"""What can happen to any request, and how often beside the others."""

@@ -1,0 +1,152 @@
+"""A node between a sender and the real chain that loses, delays, refuses and misremembers, as real endpoints do.
+
+Behind a balancer answers come from several nodes: one may take a transaction while another, which has another view, answers
+for it. Blocks are final here only FINAL_DEPTH below the head, so that there is something to reorganise.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiohttp import web
+from tests.support.chain.stub_node import answering_by, silence
+from tests.support.faults.faulty_endpoint import (
+    ANYWHERE,
+    Answers,
+    Call,
+    Fault,
+    Faults,
+    FaultyEndpoint,
+    as_seen,
+    disturbed,
+    hide,
+    node_session,
+    overloaded,
+    refusal,
+)
+
+FINAL_DEPTH: Final = 6
+
+_NOT_TAKEN: Final = (
+    "nonce too low",
+    "nonce too high",
+    "already known",
+    "replacement transaction underpriced",
+    "transaction underpriced",
+    "insufficient funds for gas * price + value",
+    "txpool is full",
+    "intrinsic gas too low",
+    "something no table knows",
+)
+_TAKEN: Final = ("already known", "nonce too low", "replacement transaction underpriced", "something no table knows")
+
+
+@dataclass
+class Finality:
+    """The highest block anybody was told is final: it never falls, and nothing at or below it is reorganised."""
+
+    floor: int = 0
+
+    def at(self, head: int) -> int:
+        self.floor = max(self.floor, head - FINAL_DEPTH)
+        return self.floor
+
+
+@dataclass
+class FaultyNode(FaultyEndpoint):
+    finality: Finality = field(default_factory=Finality)
+    _receipts: dict[str, Any] = field(default_factory=dict)
+
+    def become(self, seed: str, chance: float) -> None:
+        super().become(seed, chance)
+        self._receipts.clear()
+
+    def faults_of(self, calls: list[Call]) -> Faults:
+        return SENDING_FAULTS if calls[0]["method"] == "eth_sendRawTransaction" else FAULTS
+
+    async def ask(self, calls: list[Call], *, behind: int = 0) -> Answers:
+        head = await self.head()
+        seen = head - behind
+        final = self.finality.at(head) if not behind else min(self.finality.floor, seen - FINAL_DEPTH)
+        answers = await self.post([as_seen(each, seen, max(final, 0)) for each in calls])
+        answers = [hide(each, answer, seen) for each, answer in zip(calls, answers, strict=True)]
+        for each, answer in zip(calls, answers, strict=True):
+            if each["method"] == "eth_getTransactionReceipt" and answer.get("result"):
+                self._receipts[each["params"][0]] = answer["result"]
+        return answers
+
+    def remembered(self, calls: list[Call], answers: Answers) -> Answers:
+        """The same, from a node that still follows a fork on which what was mined once is mined."""
+        return [
+            answer | {"result": self._receipts[each["params"][0]]}
+            if each["method"] == "eth_getTransactionReceipt" and each["params"][0] in self._receipts
+            else answer
+            for each, answer in zip(calls, answers, strict=True)
+        ]
+
+
+@asynccontextmanager
+async def faulty_nodes(upstream: str, number: int) -> AsyncIterator[list[FaultyNode]]:
+    """So many of them before one chain, agreeing on what is final and on nothing else."""
+    finality = Finality()
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(node_session())
+        nodes = [FaultyNode(upstream, session, finality=finality) for _ in range(number)]
+        for node in nodes:
+            node.url = await stack.enter_async_context(answering_by(node.handle))
+        yield nodes
+
+
+async def _lagging(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
+    return await node.ask(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
+
+
+def _stale(method: str) -> Fault:
+    """One kind of question goes to a node that lags behind the one that answers the others."""
+
+    async def fault(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
+        now, before = await node.ask(calls), await node.ask(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
+        stale = [each["method"] == method for each in calls]
+        return [old if is_stale else new for new, old, is_stale in zip(now, before, stale, strict=True)]
+
+    return fault
+
+
+async def _other_fork(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
+    return node.remembered(calls, await node.ask(calls))
+
+
+def _answered(words: tuple[str, ...], *, taken: bool) -> Fault:
+    """A broadcast's answer out of the table, whatever became of the bytes."""
+
+    async def fault(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
+        if taken:
+            await node.ask(calls)
+        message = node.rng.choice(words)
+        node.met[-1] += f": {message}"
+        return [refusal(calls[0], -32000, message)]
+
+    return fault
+
+
+FAULTS: Final[Faults] = {
+    **ANYWHERE,
+    "lagging": (6, _lagging),
+    "stale counts": (4, _stale("eth_getTransactionCount")),
+    "stale receipts": (4, _stale("eth_getTransactionReceipt")),
+    "other fork": (4, _other_fork),
+}
+"""What can happen to a question, and how often beside the others."""
+
+SENDING_FAULTS: Final[Faults] = {
+    "lost before": (2, ANYWHERE["lost before"][1]),
+    "lost after": (4, ANYWHERE["lost after"][1]),
+    "silent before": (1, disturbed(lambda _node: silence, taken=False)),
+    "silent after": (1, ANYWHERE["silent"][1]),
+    "overloaded": (1, ANYWHERE["overloaded"][1]),
+    "overloaded after": (1, disturbed(overloaded, taken=True)),
+    "not taken": (6, _answered(_NOT_TAKEN, taken=False)),
+    "taken": (4, _answered(_TAKEN, taken=True)),
+}
+"""What can happen to a broadcast."""

@@ -1,0 +1,58 @@
+"""Outbox rows, a broker that takes what is published, and a worker that handles it."""
+
+import asyncio
+
+from sqlalchemy import select
+
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.queue import outbox
+from paimon.infrastructure.queue.handler import Handler, handle
+from paimon.infrastructure.queue.relay import PublishFailed, relay_once
+
+Told = str
+
+
+class Broker:
+    """Where published ids arrive. It may refuse, or hold everyone up."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+        self.refuses = False
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def publish(self, message_id: int, _priority: OutboxPriority) -> None:
+        await self.open.wait()
+        if self.refuses:
+            raise PublishFailed("the broker is away")
+        self.taken.append(message_id)
+
+    async def has(self, number: int) -> bool:
+        return len(self.taken) >= number
+
+
+async def add(database: Database, *aggregates: str, priority: OutboxPriority = OutboxPriority.NORMAL) -> list[int]:
+    async with database.write() as session:
+        for aggregate in aggregates:
+            await outbox.add(session, "test", aggregate, priority=priority)
+    async with database.read() as session:
+        rows = await session.scalars(select(OutboxMessageRow))
+        ids = {each.aggregate_id: each.id for each in rows}
+    return [ids[each] for each in aggregates]
+
+
+async def row(database: Database, message_id: int) -> OutboxMessageRow:
+    async with database.read() as session:
+        return await session.get_one(OutboxMessageRow, message_id)
+
+
+async def relay(database: Database, broker: Broker, *, batch: int = 100, republish_seconds: int = 30) -> int:
+    return await relay_once(database, broker.publish, batch=batch, republish_seconds=republish_seconds)
+
+
+async def handled(
+    database: Database, message_id: int, handler: Handler[Told] | None = None, *, attempts_max: int = 3
+) -> list[Told]:
+    handlers = {"test": handler or Handler()}
+    return await handle(database, handlers, message_id, attempts_max=attempts_max, backoff_seconds_max=60)

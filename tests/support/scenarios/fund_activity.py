@@ -1,0 +1,84 @@
+"""What people and markets do to the test fund beside redemptions, and the snapshot after it."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.support.chain.fund import WAD, TestFund
+from tests.support.chain.recording import record_all
+
+from paimon.application.nav.snapshots import take_snapshot
+from paimon.composition import House
+from paimon.domain.kernel.units import Bps
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon_devkit.stack.accounts import ADMIN
+from paimon_devkit.stack.fund_deployment import FundAsset
+
+MATERIAL: Final = Bps(1)
+
+
+async def snapshot_now(house: House, fund: TestFund, *, keep: bool = True) -> FundSnapshot:
+    """The fund as it is after everything done so far."""
+    await record_all(house, fund)
+    taken = await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=keep)
+    assert taken is not None
+    return taken.snapshot
+
+
+@dataclass(frozen=True)
+class FundLife:
+    """Short names for what happens to the fund."""
+
+    fund: TestFund
+
+    def asset(self, symbol: str) -> FundAsset:
+        return next(each for each in self.fund.deployment.assets if each.symbol == symbol)
+
+    def act(self, name: str, contract: str, where: str, function: str, *args: Any) -> int:
+        """One transaction to any contract, mined; the block's number."""
+        with self.fund.chain() as chain:
+            chain.call(self.fund.people.account(name), contract, chain.web3.to_checksum_address(where), function, *args)
+            self.fund.mine(1)
+            (receipt,) = chain.confirm()
+        return int(receipt["blockNumber"])
+
+    def controller(self, name: str, function: str, *args: Any) -> int:
+        return self.act(name, "AssetController", self.fund.deployment.asset_controller, function, *args)
+
+    def deposit(self, name: str, usdt: int) -> int:
+        deployment = self.fund.deployment
+        self.act(name, "TestToken", deployment.usdt, "approve", deployment.vault, usdt * WAD)
+        return self.act(name, "Vault", deployment.vault, "deposit", usdt * WAD, self.fund.people.address(name))
+
+    def set_price(self, symbol: str, price: int) -> int:
+        return self.act(
+            ADMIN, "OracleAdapter", self.fund.deployment.oracle_adapter, "setPrice", self.asset(symbol).address, price
+        )
+
+    def buy(self, symbol: str, usdt: int) -> int:
+        return self.controller("hot", "purchaseAsset", self.asset(symbol).address, usdt * WAD)
+
+    def sell(self, symbol: str, tokens_raw: int) -> int:
+        return self.controller("hot", "redeemAsset", self.asset(symbol).address, tokens_raw)
+
+    def earn(self, symbol: str, usdt: int) -> int:
+        """The asset's issuer owes the holding so much, and pays it in tokens."""
+        adapter = self.asset(symbol).adapter
+        assert adapter is not None
+        self.act(ADMIN, "PurchaseAdapter", adapter, "earn", usdt * WAD)
+        return self.controller("hot", "compoundYield")
+
+    def order(self, symbol: str, usdt: int, tokens_raw: int) -> int:
+        """An OTC order that is paid; its id."""
+        deployment = self.fund.deployment
+        order = (self.asset(symbol).address, usdt * WAD, tokens_raw, deployment.otc_counterparty, 30 * 86_400)
+        self.controller("hot", "createOTCOrder", *order)
+        with self.fund.chain() as chain:
+            order_id = int(chain.read("OTCManager", deployment.otc_manager, "orderCount"))
+        self.controller("hot", "executeOTCPayment", order_id)
+        return order_id
+
+    def deliver(self, order_id: int, symbol: str, tokens_raw: int) -> int:
+        deployment = self.fund.deployment
+        ready = (self.asset(symbol).address, deployment.otc_manager, tokens_raw)
+        self.act(ADMIN, "Counterparty", deployment.otc_counterparty, "deliver", *ready)
+        return self.controller("hot", "confirmOTCDelivery", order_id, tokens_raw)

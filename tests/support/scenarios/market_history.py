@@ -1,0 +1,145 @@
+"""A market's history followed by the real listener while it is laid, with snapshots on the way; and what it must prove."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.support.chain.fund import ARTIFACTS, TestFund
+from tests.support.chain.recording import record_all, record_final
+from tests.support.scenarios.fund_activity import MATERIAL
+
+from paimon.application.nav.attribution import load_happenings
+from paimon.application.nav.snapshot_json import from_json
+from paimon.application.nav.snapshots import KEPT, take_snapshot
+from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
+from paimon.application.replay.replay import check
+from paimon.composition import House
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.domain.vault.nav_attribution import explain
+from paimon.domain.vault.nav_components import Explanation
+from paimon.infrastructure.database.models.derived import LogStatus, ObservationRow, RawLogRow
+from paimon_devkit.market.history import lay_history
+from paimon_devkit.market.summary import Summary
+
+_BLOCKS_A_SNAPSHOT: Final = 3
+"""On average: some follow each other from block to block, others lie far apart."""
+_SNAPSHOTS_A_COMPARISON: Final = 20
+"""Of the books with the chain, on the way: what cancels out until the end is seen too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What came of one history. All but the counts must be empty."""
+
+    summary: Summary
+    logs: int
+    quarantined: int
+    snapshots: int
+    comparisons: int
+    differences: list[str]
+    rows_differing: list[str]
+    tiers_in_doubt: list[int]
+    not_summing: list[str]
+    unexplained: list[str]
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"seed {self.summary.seed}: {self.summary.actions} actions, {self.logs} logs, {self.quarantined} quarantined,"
+            f" {self.snapshots} snapshots, {max(self.snapshots - 1, 0)} pairs, {self.comparisons} comparisons,"
+            f" {len(self.differences)} differences,"
+            f" {len(self.rows_differing)} rows differ in replay, {len(self.not_summing)} sums wrong,"
+            f" {len(self.unexplained)} unexplained, {self.seconds:.0f} s"
+        )
+
+
+async def lay_and_follow(house: House, fund: TestFund, *, seed: int, actions: int) -> tuple[Summary, list[Reconciliation]]:
+    """After each block the listener records what is final; now and then a snapshot is kept, and the books are compared:
+    the same for one seed."""
+    loop, rng = asyncio.get_running_loop(), Random(seed)
+    compared: list[Reconciliation] = []
+
+    async def follow(*, keep: bool, compare: bool) -> None:
+        await record_final(house)
+        if keep:
+            await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
+        if compare:
+            compared.append(await reconcile(house.database, house.contracts))
+
+    def between_blocks(_done: float) -> None:
+        keep = rng.randrange(_BLOCKS_A_SNAPSHOT) == 0
+        compare = keep and rng.randrange(_SNAPSHOTS_A_COMPARISON) == 0
+        asyncio.run_coroutine_threadsafe(follow(keep=keep, compare=compare), loop).result()
+
+    people = fund.people.fund_people()
+    summary = await asyncio.to_thread(
+        lay_history,
+        fund.rpc_url,
+        fund.deployment,
+        people,
+        seed=seed,
+        artifacts=ARTIFACTS,
+        actions=actions,
+        progress=between_blocks,
+    )
+    return summary, compared
+
+
+async def prove(house: House, fund: TestFund, owner: AsyncEngine, *, seed: int, actions: int) -> Proof:
+    """Lay the history, follow it, and compare everything with everything."""
+    began = time.monotonic()
+    await record_all(house, fund)
+    await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
+    summary, compared = await lay_and_follow(house, fund, seed=seed, actions=actions)
+    await record_all(house, fund)
+    await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
+    compared.append(await reconcile(house.database, house.contracts))
+    rebuilt = (await check(owner, house.contracts)).comparison
+    async with house.database.read() as session:
+        logs = await session.scalar(select(func.count()).select_from(RawLogRow))
+        lost = select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
+        quarantined = await session.scalar(lost)
+        kept = select(ObservationRow.data).where(ObservationRow.kind == KEPT).order_by(ObservationRow.block_number)
+        snapshots = [from_json(data) for data in await session.scalars(kept)]
+        told = []
+        for earlier, later in pairwise(snapshots):
+            happened = await load_happenings(session, after=earlier.at.number, until=later.at.number)
+            told.append(explain(earlier, later, happened))
+    return Proof(
+        summary=summary,
+        logs=int(logs or 0),
+        quarantined=int(quarantined or 0),
+        snapshots=len(snapshots),
+        comparisons=len(compared),
+        differences=[f"block {each.at.number}, {found}" for each in compared for found in each.differences],
+        rows_differing=[str(each) for each in rebuilt.examples],
+        tiers_in_doubt=[each.at.number for each in snapshots if not each.tiers_agree],
+        not_summing=[_between(each) for each in told if _sum(each) != _change(each.start, each.end)],
+        unexplained=[f"{_between(each)}: {line}" for each in told for line in _shown(each)],
+        seconds=time.monotonic() - began,
+    )
+
+
+def _change(start: FundSnapshot, end: FundSnapshot) -> tuple[int, int]:
+    return end.net_assets - start.net_assets, end.nav_per_share - start.nav_per_share
+
+
+def _sum(told: Explanation) -> tuple[int, int]:
+    return sum(each.amount for each in told.parts), sum(each.per_share for each in told.parts)
+
+
+def _between(told: Explanation) -> str:
+    return f"blocks {told.start.at.number} to {told.end.at.number}"
+
+
+def _shown(told: Explanation) -> list[str]:
+    return [
+        f"{each.label.kind} {checksum(each.label.token) if each.label.token else ''} {each.amount} {each.per_share}"
+        for each in told.unexplained
+    ]

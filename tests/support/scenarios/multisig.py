@@ -1,0 +1,173 @@
+"""The fund's two Safes with owners of every kind, and what people do with proposals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import text, update
+from tests.support.chain.fund import TestFund
+from tests.support.chain.safes import SafeYard, by_key, by_safe, owner, wallet
+from tests.support.signing import make_policy
+
+from paimon.application.transactions.multisig.context import SafeDesk
+from paimon.application.transactions.multisig.propose import ProposeCalls, propose
+from paimon.application.transactions.multisig.queries import ProposalFile, get_proposal_file
+from paimon.application.transactions.multisig.sign import SignProposal, sign_proposal
+from paimon.application.transactions.multisig.store import get_proposal, signatures_of, transaction_of
+from paimon.application.transactions.multisig.sync import observe_safes
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, hex0x, parse_address
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, SafeTransaction
+from paimon.domain.user.roles import User, UserRole
+from paimon.gateway.signer.policy import MOVING_BY_SAFE, SafeTable, SignableFunction, load_policy
+from paimon.gateway.signer.policy_text import write_policy
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.finality import chain_adapter
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
+from paimon.infrastructure.database.sessions import Database
+
+CHAIN_ID: Final = 31337
+PLAN_LIMIT, DAY_LIMIT = 100_000, 150_000
+"""Of the warm Safe; the day's is low, so that tests reach it."""
+WARM_KEYS: Final = (1, 2, 3)
+COLD_KEYS: Final = (4, 5, 6)
+INNER_KEYS: Final = {"pair": (7, 8), "single": (9,)}
+"""Owners of the two Safes that own the cold one, all of whom must sign."""
+
+
+@dataclass(frozen=True)
+class FundSafes:
+    """Warm: two of three keys. Cold: three of five, which are three keys and two Safes."""
+
+    yard: SafeYard
+    warm: Address
+    cold: Address
+    inner: dict[str, Address]
+
+    @classmethod
+    def deploy(cls, fund: TestFund) -> "FundSafes":
+        yard = SafeYard.open(fund)
+        inner = {name: yard.safe(_wallets(keys), len(keys)) for name, keys in INNER_KEYS.items()}
+        cold = yard.safe([*_wallets(COLD_KEYS), *inner.values()], 3)
+        found = cls(yard, yard.safe(_wallets(WARM_KEYS), 2), cold, inner)
+        fund.wait_final()
+        return found
+
+    def desk(self, database: Database, rpc: Rpc) -> SafeDesk:
+        return SafeDesk(
+            database=database,
+            contracts=FundContracts(rpc, self.yard.fund.addresses),
+            chain=chain_adapter(CHAIN_ID),
+            chain_id=CHAIN_ID,
+            safes={SafeName.WARM: self.warm, SafeName.COLD: self.cold},
+            multi_send=self.yard.multi_send,
+            proposal_ttl=timedelta(days=7),
+        )
+
+
+def _wallets(numbers: Sequence[int]) -> list[Address]:
+    return [wallet(owner(number)) for number in numbers]
+
+
+def safe_policy(fund: TestFund, safes: FundSafes, folder: Path) -> Path:
+    """A signer's policy by which the keeper executes for both; the warm one has limits, and so has the hot key."""
+    path = make_policy(fund, folder, names=("keeper", "approver", "hot"))
+    policy = load_policy(path)
+    executes = policy.keys[0].model_copy(update={"functions": frozenset({SignableFunction.SETTLE, SignableFunction.EXECUTE})})
+    warm = SafeTable(name="warm", address=safes.warm, functions=MOVING_BY_SAFE, plan_limit=PLAN_LIMIT, day_limit=DAY_LIMIT)
+    changes = {
+        "keys": (executes, *policy.keys[1:]),
+        "safes": (warm, SafeTable(name="cold", address=safes.cold)),
+        "contracts": policy.contracts.model_copy(update={"multi_send": safes.yard.multi_send}),
+    }
+    write_policy(path, policy.model_copy(update=changes))
+    return path
+
+
+@dataclass(frozen=True)
+class Multisig:
+    """The use cases, with short names."""
+
+    safes: FundSafes
+    desk: SafeDesk
+    vera: User
+
+    @property
+    def fund(self) -> TestFund:
+        return self.safes.yard.fund
+
+    async def propose(self, key: str, *calls: Call, safe: SafeName = SafeName.WARM, at_nonce: int | None = None) -> Hash32:
+        return await propose(ProposeCalls(key, safe, calls or (self.allocate(1),), "for a test", at_nonce=at_nonce), self.desk)
+
+    def allocate(self, amount: int) -> Call:
+        """A call of the fund's."""
+        controller = ContractName.ASSET_CONTROLLER
+        contracts = self.desk.contracts
+        return Call(contracts.address(controller), contracts.abis[controller].encode_call("allocateToLayer", 1, amount))
+
+    def impossible(self) -> Call:
+        """A call that the policy allows and the contract refuses: there is no such asset."""
+        controller = ContractName.ASSET_CONTROLLER
+        data = self.desk.contracts.abis[controller].encode_call("purchaseAsset", "0x" + "66" * 20, 1)
+        return Call(self.desk.contracts.address(controller), data)
+
+    def harmless(self) -> Call:
+        """A call that anyone may make and that changes nothing."""
+        return Call(self.fund.addresses.vault, self.desk.contracts.abis[ContractName.VAULT].encode_call("asset"))
+
+    async def row(self, hash_: Hash32) -> SafeProposalRow:
+        async with self.desk.database.read() as session:
+            return await get_proposal(session, hash_)
+
+    async def transaction(self, hash_: Hash32) -> SafeTransaction:
+        return transaction_of(await self.row(hash_))
+
+    async def file(self, hash_: Hash32) -> ProposalFile:
+        async with self.desk.database.read() as session:
+            return await get_proposal_file(session, hash_, self.desk)
+
+    async def consent(self, hash_: Hash32, signer: int | str) -> OwnerSignature:
+        """A key's by its number, or an inner Safe's by its name."""
+        row = await self.row(hash_)
+        transaction, scope = transaction_of(row), self.desk.scope(Address(row.safe))
+        if isinstance(signer, int):
+            return by_key(owner(signer), transaction, scope)
+        return by_safe(self.safes.inner[signer], [owner(each) for each in INNER_KEYS[signer]], transaction, scope)
+
+    async def hand_in(self, hash_: Hash32, consent: OwnerSignature, *, user: User | None = None) -> None:
+        command = SignProposal(hash_, user or self.vera, consent.owner, hex0x(consent.signature))
+        await sign_proposal(command, self.desk)
+
+    async def sign(self, hash_: Hash32, *signers: int | str) -> None:
+        for each in signers:
+            await self.hand_in(hash_, await self.consent(hash_, each))
+
+    async def execute_outside(self, hash_: Hash32) -> bool:
+        """Somebody else sends the signatures collected here; whether the chain took it. Then the house looks again."""
+        row = await self.row(hash_)
+        scope = self.desk.scope(Address(row.safe))
+        receipt = self.safes.yard.execute(scope, transaction_of(row), signatures_of(row))
+        await self.look()
+        return int(receipt["status"], 16) == 1
+
+    async def look(self) -> None:
+        self.fund.wait_final()
+        await observe_safes(self.desk)
+
+    async def expire(self, hash_: Hash32) -> None:
+        """Let its time be over."""
+        past = {"created_at": text("now() - interval '2 hours'"), "expires_at": text("now() - interval '1 hour'")}
+        async with self.desk.database.write() as session:
+            await session.execute(update(SafeProposalRow).where(SafeProposalRow.hash == hash_).values(**past))
+
+    def with_safes(self, **safes: Address) -> "Multisig":
+        """The same where the settings name these."""
+        return replace(self, desk=replace(self.desk, safes={SafeName(name): address for name, address in safes.items()}))
+
+
+def multisig(safes: FundSafes, desk: SafeDesk) -> Multisig:
+    vera = User(parse_address(safes.yard.fund.people.address("vera")), UserRole.ADMIN, "vera")
+    return Multisig(safes, desk, vera)

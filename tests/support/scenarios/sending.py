@@ -1,0 +1,217 @@
+"""A driver's surroundings on a test's own services, and what the sending tests say over and over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text, update
+from tests.support.chain.fund import DAY, TestFund
+from tests.support.signing import decision_about, sign_vote
+
+from paimon.application.transactions.driver.context import Desk
+from paimon.application.transactions.driver.driver import drive
+from paimon.application.transactions.intents import (
+    approve_call,
+    queue_intent,
+    reject_call,
+    settle_call,
+)
+from paimon.application.transactions.queries import (
+    intents_for_request,
+    list_open_intents,
+)
+from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
+from paimon.domain.kernel.chain import Address, checksum, parse_address
+from paimon.domain.redemption.request import Channel, OnChainStatus
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.finality import chain_adapter
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.keys.client import SignerClient
+from paimon.settings import SendingSettings
+
+LARGE = 120_000
+SMALL = 10_000
+
+
+@dataclass(frozen=True)
+class Office:
+    """Everything a driver needs, on this test's own services."""
+
+    fund: TestFund
+    database: Database
+    contracts: FundContracts
+    signer: SignerClient
+    options: SendingSettings
+    private: Rpc | None = None
+
+    @property
+    def keeper(self) -> Address:
+        return self.options.keeper
+
+    @property
+    def approver(self) -> Address:
+        return self.options.approver
+
+    def with_options(self, **changes: Any) -> "Office":
+        options = self.options.model_copy(update=changes)
+        return replace(self, options=options)
+
+    def with_rpc(self, rpc: Rpc) -> "Office":
+        return replace(self, contracts=FundContracts(rpc, self.fund.addresses))
+
+    def desk(self) -> Desk:
+        return Desk(self.database, self.contracts, chain_adapter(31337), self.signer, self.options, 31337, self.private)
+
+    async def drive(self, wallet: Address) -> None:
+        desk = self.desk()
+        await drive(
+            wallet,
+            database=desk.database,
+            contracts=desk.contracts,
+            chain=desk.chain,
+            signer=desk.signer,
+            options=desk.options,
+            chain_id=desk.chain_id,
+            private=desk.private,
+        )
+
+    async def check_now(self) -> None:
+        """Let waiting intents be looked at again without waiting."""
+        async with self.database.write() as session:
+            await session.execute(update(IntentRow).values(next_check_at=text("now()")))
+
+    async def finish(self, wallet: Address, *, drives_max: int = 8) -> None:
+        """Drive and mine until nothing is open."""
+        for _ in range(drives_max):
+            await self.check_now()
+            await self.drive(wallet)
+            if not await self.open(wallet):
+                return
+            self.fund.mine(3)
+        raise AssertionError(f"still open: {[(each.status, each.reason) for each in await self.open(wallet)]}")
+
+    async def open(self, wallet: Address) -> Sequence[IntentRow]:
+        async with self.database.read() as session:
+            return await list_open_intents(session, wallet)
+
+    async def intent(self, request_id: int) -> IntentRow:
+        """The one intent about this request."""
+        async with self.database.read() as session:
+            (intent,) = await intents_for_request(session, request_id)
+            return intent
+
+    async def wallet(self, address: Address) -> WalletRow:
+        async with self.database.read() as session:
+            return await session.get_one(WalletRow, address)
+
+    async def queue_settlement(self, request_id: int, channel: Channel = Channel.STANDARD) -> IntentRow:
+        async with self.database.write() as session:
+            return await queue_intent(
+                session,
+                key=f"settle:{request_id}",
+                kind=IntentKind.SETTLE_REDEMPTION,
+                wallet=self.keeper,
+                call=settle_call(self.contracts, request_id, channel),
+                request_id=request_id,
+            )
+
+    async def queue_ruling(self, request_id: int, verdict: Verdict, reason: str = "") -> IntentRow:
+        """A ticket decided by Vera, and the intent it leads to."""
+        kind, call = IntentKind.APPROVE_REDEMPTION, approve_call(self.contracts, request_id)
+        if verdict is Verdict.REJECT:
+            kind, call = IntentKind.REJECT_REDEMPTION, reject_call(self.contracts, request_id, reason)
+        async with self.database.write() as session:
+            await self.store_vote(session, request_id, verdict, reason)
+            return await queue_intent(
+                session,
+                key=f"{kind}:{request_id}",
+                kind=kind,
+                wallet=self.approver,
+                call=call,
+                request_id=request_id,
+                ticket_id=f"TKT-R{request_id:06d}",
+            )
+
+    async def store_vote(self, session: Any, request_id: int, verdict: Verdict, reason: str) -> None:
+        decision = decision_about(self.fund, request_id, verdict, reason)
+        vote = sign_vote(self.fund, "vera", decision)
+        now = datetime.now(UTC)
+        session.add(
+            ApprovalTicketRow(
+                id=decision.ticket_id,
+                type=TicketType.STANDARD_REDEMPTION,
+                request_id=request_id,
+                owner=decision.owner,
+                receiver=decision.receiver,
+                gross_amount=decision.gross_amount,
+                policy_version=1,
+                required_approvals=1,
+                status=TicketStatus.APPROVED if verdict is Verdict.APPROVE else TicketStatus.REJECTED,
+                raised_at=now,
+                warn_at=now + timedelta(hours=1),
+                escalate_at=now + timedelta(hours=2),
+                deadline_at=now + timedelta(hours=3),
+                decided_at=now,
+            )
+        )
+        await session.flush()
+        session.add(
+            ApprovalRecordRow(
+                nonce=decision.nonce,
+                ticket_id=decision.ticket_id,
+                voter=parse_address(self.fund.people.address("vera")),
+                verdict=verdict,
+                reason=reason,
+                typed_data=vote.document,
+                signature=vote.signature,
+                expires_at=decision.expires_at,
+                decided_at=now,
+            )
+        )
+
+    def status(self, request_id: int) -> OnChainStatus:
+        return OnChainStatus(self.fund.read("RedemptionManager", "getRedemptionRequest", request_id)["status"])
+
+    def nonce_on_chain(self, wallet: Address) -> int:
+        return int(self.fund.node.rpc.call("eth_getTransactionCount", checksum(wallet), "latest"), 16)
+
+    def due(self, name: str = "ines", shares: int = SMALL) -> int:
+        """A request that is due for settlement on the final chain."""
+        request_id = self.fund.request(name, shares)
+        self.fund.warp(7 * DAY + 1)
+        return request_id
+
+    def awaiting(self, name: str = "ines") -> int:
+        request_id = self.fund.request(name, LARGE)
+        self.fund.wait_final()
+        return request_id
+
+
+async def assert_sent_once(office: Office, wallet: Address, request_id: int, before: int) -> IntentRow:
+    """One final intent, one attempt that counts, one nonce used, and the counter says so."""
+    intent = await office.intent(request_id)
+    assert intent.status is IntentStatus.FINAL
+    assert intent.closed_at is not None
+    assert [each.status for each in intent.attempts].count(AttemptStatus.FINAL) == 1
+    assert office.nonce_on_chain(wallet) == before + 1
+    assert (await office.wallet(wallet)).next_nonce == before + 1
+    assert (await office.wallet(wallet)).trouble is None
+    return intent
+
+
+class stopped_mining:
+    """No block is made inside, except by hand."""
+
+    def __init__(self, fund: TestFund) -> None:
+        self._rpc = fund.node.rpc
+
+    def __enter__(self) -> None:
+        self._rpc.call("evm_setIntervalMining", 0)
+
+    def __exit__(self, *_exception: object) -> None:
+        self._rpc.call("evm_setIntervalMining", 1)

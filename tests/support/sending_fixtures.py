@@ -1,0 +1,84 @@
+"""A running signer, a driver with everything it needs, and databases of every edition of TimescaleDB."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.support.chain.fund import TestFund
+from tests.support.editions import Editions, Store
+from tests.support.scenarios.multisig import FundSafes, Multisig, multisig, safe_policy
+from tests.support.scenarios.plans import Plans, plans_of
+from tests.support.scenarios.sending import Office
+from tests.support.signing import LARGE, client_of, make_policy
+
+from paimon.domain.kernel.chain import parse_address
+from paimon.gateway.signer.process import running_signer
+from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.keys.client import SignerClient
+from paimon.infrastructure.timeseries.apply import Edition
+from paimon.settings import SendingSettings
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+
+
+@pytest.fixture
+async def signer(fund: TestFund, tmp_path: Path) -> AsyncIterator[SignerClient]:
+    policy = make_policy(fund, tmp_path)
+    async with running_signer(policy):
+        yield client_of(policy)
+
+
+@pytest.fixture
+def awaiting(fund: TestFund) -> int:
+    """A final request that awaits approval; its owner and receiver is Ines."""
+    request_id = fund.request("ines", LARGE)
+    fund.wait_final()
+    return request_id
+
+
+@pytest.fixture
+async def office(fund: TestFund, database: Database, signer: SignerClient) -> AsyncIterator[Office]:
+    """The keeper's and the approver's driver."""
+    keeper, approver = (parse_address(fund.people.address(name)) for name in ("keeper", "approver"))
+    async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
+        options = SendingSettings(keeper=keeper, approver=approver)
+        yield Office(fund, database, FundContracts(rpc, fund.addresses), signer, options)
+
+
+@pytest.fixture(scope="session")
+def editions(postgres: EmbeddedPostgres, data_folder: Path) -> Iterator[Editions]:
+    with ExitStack() as stack:
+        yield Editions(postgres, data_folder, stack)
+
+
+@pytest.fixture(params=list(Edition), ids=lambda edition: edition.name.lower())
+def store(editions: Editions, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """An empty database; the test runs once for each edition."""
+    with editions.store(request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def fund_safes(fund: TestFund) -> FundSafes:
+    """The warm and the cold Safe, as Safe 1.4.1 deploys them."""
+    return FundSafes.deploy(fund)
+
+
+@pytest.fixture
+async def safe_office(fund_safes: FundSafes, database: Database, fund: TestFund) -> AsyncIterator[Multisig]:
+    """Proposals to them."""
+    async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
+        yield multisig(fund_safes, fund_safes.desk(database, rpc))
+
+
+@pytest.fixture
+async def plans(safe_office: Multisig, fund: TestFund, tmp_path: Path) -> AsyncIterator[Plans]:
+    """People and workers around the three wallets."""
+    path = safe_policy(fund, safe_office.safes, tmp_path)
+    addresses = {name: parse_address(fund.people.address(name)) for name in ("keeper", "approver")}
+    desk = safe_office.desk
+    async with running_signer(path, new_ledger=True):
+        office = Office(fund, desk.database, desk.contracts, client_of(path), SendingSettings(**addresses))
+        yield plans_of(office, safe_office)

@@ -1,0 +1,74 @@
+"""The short cut through the ABI decoder: where it answers, it answers as the general one does."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.domain.kernel.chain import ContractName
+from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, load_abi
+from paimon.infrastructure.blockchain.abi_fast_decoder import word_plan
+
+pytestmark = pytest.mark.unit
+
+ABIS: Final = tuple(load_abi(name.value) for name in ContractName)
+EVENTS: Final = tuple((abi, topic) for abi in ABIS for topic in abi.events_by_topic)
+
+SMALL_WORDS: Final = st.integers(0, 2**160 - 1).map(lambda number: number.to_bytes(32))
+FLAG_WORDS: Final = st.integers(0, 2).map(lambda number: number.to_bytes(32))
+WORDS: Final = st.one_of(SMALL_WORDS, FLAG_WORDS, st.binary(min_size=32, max_size=32))
+
+
+def decoded(abi: ContractAbi, topics: Sequence[bytes], data: bytes) -> Any:
+    try:
+        return abi.decode_log(topics, data)
+    except UndecodableLog as error:
+        return str(error)
+
+
+def decoded_the_long_way(abi: ContractAbi, topics: Sequence[bytes], data: bytes) -> Any:
+    plans = abi._plans
+    abi._plans = dict.fromkeys(plans)
+    try:
+        return decoded(abi, topics, data)
+    finally:
+        abi._plans = plans
+
+
+@given(
+    event=st.sampled_from(EVENTS),
+    topics=st.lists(st.one_of(WORDS, st.binary(max_size=40)), max_size=4),
+    words=st.lists(WORDS, max_size=10),
+    rest=st.binary(max_size=40),
+)
+def test_any_bytes_decode_as_they_do_without_it(
+    event: tuple[ContractAbi, bytes], topics: list[bytes], words: list[bytes], rest: bytes
+) -> None:
+    abi, topic = event
+    data = b"".join(words) + rest
+    assert decoded(abi, [topic, *topics], data) == decoded_the_long_way(abi, [topic, *topics], data)
+
+
+@given(event=st.sampled_from(EVENTS), words=st.lists(st.one_of(SMALL_WORDS, FLAG_WORDS), min_size=14, max_size=14))
+def test_logs_of_the_right_shape_decode_as_they_do_without_it(event: tuple[ContractAbi, bytes], words: list[bytes]) -> None:
+    abi, topic = event
+    indexed = sum(each.indexed for each in abi.events_by_topic[topic].inputs)
+    topics, data = [topic, *words[:indexed]], b"".join(words[4:])
+    short, long = decoded(abi, topics, data), decoded_the_long_way(abi, topics, data)
+    assert short == long
+    if isinstance(short, tuple):
+        assert list(short[1]) == list(long[1])
+
+
+def test_the_events_that_come_most_take_the_short_cut() -> None:
+    vault = load_abi(ContractName.VAULT.value)
+    for name in ("Transfer", "SharesLocked", "Deposit"):
+        (topic,) = (topic for topic, event in vault.events_by_topic.items() if event.name == name)
+        assert vault._plans[topic] is not None
+
+
+def test_arguments_of_more_than_a_word_are_left_to_the_general_decoder() -> None:
+    assert word_plan([("requestId", "uint256", True), ("reason", "string", False)]) is None
+    assert word_plan([("amounts", "uint256[]", False)]) is None

@@ -1,0 +1,69 @@
+"""The gate lets in as many as its limit says, first come first served, whoever is cancelled when."""
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paimon.infrastructure.blockchain.dynamic_semaphore import Gate
+
+pytestmark = pytest.mark.unit
+
+
+@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 12))
+def test_never_more_than_the_limit_and_nobody_is_forgotten(seed: int, limit: int, visitors: int) -> None:
+    async def scenario() -> None:
+        rng = random.Random(seed)
+        gate = Gate(lambda: limit)
+        inside = 0
+        served: list[int] = []
+
+        async def visit(number: int) -> None:
+            nonlocal inside
+            async with gate:
+                inside += 1
+                assert inside <= limit
+                try:
+                    for _ in range(rng.randint(0, 3)):
+                        await asyncio.sleep(0)
+                finally:
+                    inside -= 1
+            served.append(number)
+
+        tasks = [asyncio.create_task(visit(number)) for number in range(visitors)]
+        given_up = set()
+        for _ in range(visitors):
+            await asyncio.sleep(0)
+            if rng.random() < 0.3:
+                task = rng.choice(tasks)
+                if not task.done():
+                    task.cancel()
+                    given_up.add(tasks.index(task))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert gate.busy == inside == 0
+        assert set(range(visitors)) - given_up <= set(served)
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_is_let_in_in_order_and_more_once_the_limit_grows() -> None:
+    async def scenario() -> None:
+        limit, order = 1, []
+        gate, leave = Gate(lambda: limit), asyncio.Event()
+
+        async def visit(number: int) -> None:
+            async with gate:
+                order.append(number)
+                await leave.wait()
+
+        tasks = [asyncio.create_task(visit(number)) for number in range(4)]
+        await asyncio.sleep(0)
+        assert order == [0]
+        limit = 3
+        leave.set()
+        await asyncio.gather(*tasks)
+        assert order == [0, 1, 2, 3]
+
+    asyncio.run(scenario())

@@ -1,0 +1,118 @@
+"""Which rules are looser than a chain's own, and when a lag of finality is told."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.factories.strategies import EPOCH, stamp
+
+from paimon.domain.chain.finality import CHAIN_RULES, FinalityRule, FinalityTag, looser
+from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.risk.finality_lag import Lag, LagWatch, lag_finding
+from paimon.domain.risk.risk_event import Severity
+
+pytestmark = pytest.mark.unit
+
+BSC, LOCAL = CHAIN_RULES[56], CHAIN_RULES[31337]
+MOST = Lag(200, 120)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "own", "why"),
+    [
+        (BSC, BSC, None),
+        (FinalityRule(FinalityTag.FINALIZED, turn_length=32), BSC, None),
+        (FinalityRule(FinalityTag.FINALIZED, turn_length=8), BSC, "turns of 8 blocks are shorter"),
+        (FinalityRule(FinalityTag.FINALIZED), BSC, None),
+        (FinalityRule(FinalityTag.FINALIZED, depth=1), BSC, None),
+        (FinalityRule(depth=176), BSC, None),
+        (FinalityRule(depth=175), BSC, "fewer than the 176"),
+        (FinalityRule(FinalityTag.SAFE, depth=500), BSC, "tag safe is not the chain's own"),
+        (FinalityRule(FinalityTag.FINALIZED, depth=12), LOCAL, None),
+        (FinalityRule(depth=10_000), LOCAL, "a depth alone"),
+        (FinalityRule(FinalityTag.SAFE), LOCAL, "tag safe"),
+        (FinalityRule(FinalityTag.FINALIZED, turn_length=16), LOCAL, "no turns"),
+    ],
+)
+def test_a_rule_that_could_be_earlier_than_the_chains_own_is_looser(
+    wanted: FinalityRule, own: FinalityRule, why: str | None
+) -> None:
+    said = looser(wanted, own)
+    assert said is None if why is None else said is not None and why in said
+
+
+rules = st.builds(
+    FinalityRule,
+    st.sampled_from([None, *FinalityTag]),
+    st.none() | st.integers(1, 1_000),
+    st.none() | st.integers(1, 64),
+).filter(lambda each: each.tag is not FinalityTag.SAFE or each.turn_length is None)
+
+
+def final_by(rule: FinalityRule, head: int, tags: dict[FinalityTag, int | None]) -> int | None:
+    """The rule said once more in the plainest way; None where the node cannot answer it."""
+    found: list[int] = []
+    if rule.turn_length is not None:
+        tagged = tags[FinalityTag.FINALIZED]
+        found.append(head - rule.turns_depth if tagged is None else tagged)
+    elif rule.tag is not None:
+        if (number := tags[rule.tag]) is None:
+            return None
+        found.append(number)
+    if rule.depth is not None:
+        found.append(head - rule.depth)
+    return min(found)
+
+
+@given(rules, st.sampled_from([BSC, LOCAL]), st.integers(0, 175), st.integers(0, 175), st.booleans())
+def test_what_is_not_called_looser_is_never_earlier_than_the_chains_own(
+    wanted: FinalityRule, own: FinalityRule, one: int, other: int, has_tags: bool
+) -> None:
+    """On a node whose tag is less deep than the chain's turns, as it is while the chain works, or that has no tag."""
+    head, (safe, finalized) = 10_000, sorted((one, other))
+    tags = {
+        FinalityTag.SAFE: head - safe if has_tags else None,
+        FinalityTag.FINALIZED: head - finalized if has_tags else None,
+    }
+    if (wanted.tag is None and wanted.depth is None and wanted.turn_length is None) or looser(wanted, own) is not None:
+        return
+    theirs, ours = final_by(wanted, head, tags), final_by(own, head, tags)
+    assert theirs is None or (ours is not None and theirs <= ours)
+
+
+def at(number: int, seconds: float) -> BlockStamp:
+    return BlockStamp(number, stamp(number).hash, EPOCH + timedelta(seconds=seconds))
+
+
+def test_a_lag_is_told_beyond_either_figure_and_is_critical_five_times_beyond() -> None:
+    within = Lag.between(at(100, 0), at(300, 120))
+    assert within == Lag(200, 120)
+    assert lag_finding(within, MOST) is None
+    for lag, severity in (
+        (Lag(201, 0), Severity.WARNING),
+        (Lag(0, 121), Severity.WARNING),
+        (Lag(1_000, 600), Severity.WARNING),
+        (Lag(1_001, 0), Severity.CRITICAL),
+        (Lag(0, 601), Severity.CRITICAL),
+    ):
+        found = lag_finding(lag, MOST)
+        assert found is not None
+        assert found.severity is severity
+        assert found.expected == "at most 200 blocks, 120 s"
+
+
+def test_a_final_block_ahead_of_the_head_asked_before_it_is_no_lag() -> None:
+    assert Lag.between(at(101, 1), at(100, 0)) == Lag(0, 0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 60), st.booleans()), min_size=1, max_size=30), st.floats(1, 100))
+def test_it_lasts_exactly_when_every_look_since_so_long_found_it(looks: list[tuple[float, bool]], lasting: float) -> None:
+    beyond = lag_finding(Lag(1_000, 0), MOST)
+    watch, clock, run_began = LagWatch(), 0.0, None
+    for pause, is_beyond in looks:
+        clock += pause
+        watch = watch.after(beyond if is_beyond else None, at_seconds=clock)
+        run_began = (clock if run_began is None else run_began) if is_beyond else None
+        expected = run_began is not None and clock - run_began >= lasting
+        assert watch.lasts(at_seconds=clock, lasting_seconds=lasting) is expected

@@ -1,0 +1,107 @@
+"""Which reactions a batch of logs makes due, and how urgently. Source: docs/concepts/fund.md, "Event priorities for reactions"."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.factories.strategies import address, stamp
+
+from paimon.application.common.topics import BOOKS, FUND, RECONCILE, REDEMPTION
+from paimon.application.event_listener.fetch.block_range import ChainLog
+from paimon.application.event_listener.fetch.decode import DecodedLog
+from paimon.application.event_listener.record.reactions import Reaction, due_reactions
+from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.database.models.derived import LogStatus
+from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
+
+pytestmark = pytest.mark.unit
+
+CRITICAL = {
+    "EmergencyModeChanged",
+    "CriticalLiquidityAlert",
+    "LowLiquidityAlert",
+    "Paused",
+    "Unpaused",
+    "RoleGranted",
+    "RoleRevoked",
+}
+HIGH = {
+    "RedemptionRequested",
+    "RedemptionApproved",
+    "RedemptionRejected",
+    "NavUpdated",
+    "WaterfallLiquidation",
+    "OrderPaid",
+    "LayerConfigUpdated",
+}
+SHIPPED = {
+    entry.name
+    for contract in ("Vault", "RedemptionManager", "AssetController", "OTCManager")
+    for entry in load_abi(contract).events_by_topic.values()
+}
+RANK = [OutboxPriority.CRITICAL, OutboxPriority.HIGH, OutboxPriority.NORMAL]
+
+
+def said(
+    name: str | None, *, request_id: int | None = None, block: int = 1, status: LogStatus = LogStatus.APPLIED
+) -> DecodedLog:
+    """A decoded log of which only what reactions look at is filled in."""
+    log = ChainLog(stamp(block), 0, Hash32(bytes(32)), 0, address(1), (), b"")
+    args = {} if request_id is None else {"requestId": str(request_id)}
+    return DecodedLog(log, ContractName.REDEMPTION_MANAGER, status, name, args)
+
+
+def urgency(name: str) -> OutboxPriority:
+    return OutboxPriority.CRITICAL if name in CRITICAL else OutboxPriority.HIGH if name in HIGH else OutboxPriority.NORMAL
+
+
+def test_the_table_of_priorities_names_events_that_exist() -> None:
+    assert SHIPPED >= CRITICAL | HIGH
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_each_event_is_as_urgent_as_the_table_says(name: str) -> None:
+    (reaction,) = due_reactions([said(name)])
+    assert (reaction.kind, reaction.priority) == (FUND, urgency(name))
+
+
+LOGS = st.lists(
+    st.builds(
+        said,
+        st.one_of(st.none(), st.sampled_from(sorted(SHIPPED))),
+        request_id=st.one_of(st.none(), st.integers(1, 4)),
+        block=st.integers(1, 50),
+        status=st.sampled_from(LogStatus),
+    ),
+    max_size=12,
+)
+
+
+def by_aggregate(reactions: Iterable[Reaction]) -> dict[tuple[str, str], Reaction]:
+    return {(each.kind, each.aggregate_id): each for each in reactions}
+
+
+@given(LOGS)
+def test_each_aggregate_is_reacted_to_once_at_the_priority_of_its_most_urgent_event(logs: list[DecodedLog]) -> None:
+    reactions = due_reactions(logs)
+    found = by_aggregate(reactions)
+    assert len(found) == len(reactions)
+    counted = [each for each in logs if each.name and each.status is LogStatus.APPLIED]
+    about = {(REDEMPTION, str(each.request_id)) for each in counted if each.request_id is not None}
+    odd = [each.log.block.number for each in logs if each.status is LogStatus.QUARANTINED]
+    assert set(found) == about | ({(FUND, "fund")} if counted else set()) | ({(RECONCILE, BOOKS)} if odd else set())
+    compared = found.pop((RECONCILE, BOOKS), None)
+    assert compared is None or compared.payload == {"block": max(odd)}
+    for (kind, aggregate), reaction in found.items():
+        names = [each.name for each in counted if kind == FUND or str(each.request_id) == aggregate]
+        assert reaction.payload["events"] == list(dict.fromkeys(names))
+        assert RANK.index(reaction.priority) == min(RANK.index(urgency(str(name))) for name in names)
+        assert reaction.payload["block"] == max(each.log.block.number for each in counted)
+
+
+def test_what_is_quarantined_only_has_the_books_compared_and_what_is_unknown_moves_nobody() -> None:
+    quarantined = said("RedemptionSettled", request_id=1, block=7, status=LogStatus.QUARANTINED)
+    unknown = said(None, block=9, status=LogStatus.UNKNOWN)
+    assert due_reactions([quarantined, unknown]) == [Reaction(RECONCILE, BOOKS, OutboxPriority.HIGH, {"block": 7})]

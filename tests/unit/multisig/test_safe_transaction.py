@@ -1,0 +1,185 @@
+"""A Safe's hash, signatures and batches, against another implementation and against themselves."""
+
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+from hexbytes import HexBytes
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from safe_eth.safe.multi_send import MultiSendOperation, MultiSendTx
+from safe_eth.safe.safe_signature import SafeSignature, SafeSignatureContract, SafeSignatureEOA
+from safe_eth.safe.safe_tx import SafeTx
+from tests.support.factories.strategies import ADDRESSES, AMOUNTS, UINT256
+
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.multi_send import (
+    ForeignDelegatecall,
+    UnreadableBatch,
+    calls_of,
+    decode_batch,
+    encode_batch,
+    transaction_of,
+)
+from paimon.domain.transaction.safe_transaction import (
+    MalformedOwnerSignature,
+    Operation,
+    OwnerSignature,
+    SafeScope,
+    SafeTransaction,
+    hash_card,
+    pack_signatures,
+    typed_data,
+)
+
+pytestmark = pytest.mark.unit
+
+MULTI_SEND = Address(b"\x96" * 20)
+CALLS = st.builds(Call, ADDRESSES, st.binary(max_size=100), AMOUNTS)
+TRANSACTIONS = st.builds(SafeTransaction, CALLS, st.sampled_from(Operation), UINT256)
+SCOPES = st.builds(SafeScope, st.integers(1, 2**63), ADDRESSES)
+
+
+@given(TRANSACTIONS, SCOPES)
+def test_the_hash_is_the_one_other_software_computes(transaction: SafeTransaction, scope: SafeScope) -> None:
+    call = transaction.call
+    other = SafeTx(
+        Mock(),  # a node: the hash is computed without one
+        to_checksum_address(scope.safe),
+        to_checksum_address(call.to),
+        call.value_wei,
+        call.data,
+        transaction.operation.value,
+        0,
+        0,
+        0,
+        to_checksum_address(ZERO_ADDRESS),
+        to_checksum_address(ZERO_ADDRESS),
+        safe_nonce=transaction.nonce,
+        safe_version="1.4.1",
+        chain_id=scope.chain_id,
+    )
+    card = hash_card(transaction, scope)
+    assert card.transaction == bytes(other.safe_tx_hash)
+    assert card.preimage == bytes(other.safe_tx_hash_preimage)
+
+
+@given(TRANSACTIONS, SCOPES)
+def test_the_document_to_sign_hashes_to_the_card(transaction: SafeTransaction, scope: SafeScope) -> None:
+    signable = encode_typed_data(full_message=typed_data(transaction, scope))
+    card = hash_card(transaction, scope)
+    assert (signable.header, signable.body) == (card.domain, card.message)
+
+
+@given(TRANSACTIONS, TRANSACTIONS, SCOPES)
+def test_different_transactions_have_different_hashes(one: SafeTransaction, other: SafeTransaction, scope: SafeScope) -> None:
+    assume(one != other)
+    assert hash_card(one, scope).transaction != hash_card(other, scope).transaction
+
+
+@given(st.sets(st.integers(1, 2**64), min_size=1, max_size=4), st.dictionaries(ADDRESSES, st.binary(max_size=100), max_size=3))
+def test_packed_signatures_read_back_owner_by_owner(keys: set[int], contracts: dict[Address, bytes]) -> None:
+    digest = keccak(text="what is signed")
+    accounts = [Account.from_key(key.to_bytes(32, "big")) for key in keys]
+    signed = [
+        OwnerSignature(Address(bytes.fromhex(each.address[2:])), bytes(each.unsafe_sign_hash(digest).signature), False)
+        for each in accounts
+    ]
+    signed += [OwnerSignature(owner, signature, True) for owner, signature in contracts.items()]
+    assume(len({each.owner for each in signed}) == len(signed))
+    read = SafeSignature.parse_signature(pack_signatures(reversed(signed)), digest, ignore_trailing=False)
+    assert [bytes(HexBytes(each.owner)) for each in read] == sorted(bytes(each.owner) for each in signed), "by rising owner"
+    kinds: dict[bytes, Any] = {bytes(HexBytes(each.owner)): each for each in read}
+    for each in signed:
+        found = kinds[each.owner]
+        if each.by_contract:
+            assert isinstance(found, SafeSignatureContract)
+            assert bytes(found.contract_signature) == each.signature
+        else:
+            assert isinstance(found, SafeSignatureEOA)
+
+
+@pytest.mark.parametrize(("given_", "packed"), [(0, 27), (1, 28), (27, 27), (28, 28)])
+def test_a_keys_signature_ends_as_the_safe_reads_it(given_: int, packed: int) -> None:
+    """0 and 1 there mean a contract's signature and an approval on chain."""
+    (last,) = pack_signatures([OwnerSignature(Address(bytes(20)), bytes(64) + bytes([given_]), False)])[64:]
+    assert last == packed
+
+
+@pytest.mark.parametrize("signature", [b"", bytes(64), bytes(64) + b"\x02", bytes(64) + b"\x1f", bytes(66)])
+def test_what_is_no_keys_signature_is_not_packed(signature: bytes) -> None:
+    with pytest.raises(MalformedOwnerSignature):
+        pack_signatures([OwnerSignature(Address(bytes(20)), signature, False)])
+
+
+def test_an_owner_counts_once() -> None:
+    once = OwnerSignature(Address(bytes(20)), b"", True)
+    with pytest.raises(MalformedOwnerSignature):
+        pack_signatures([once, once])
+
+
+@given(st.lists(CALLS, max_size=4))
+def test_a_batch_reads_back_as_its_calls(calls: list[Call]) -> None:
+    assert decode_batch(encode_batch(calls)) == tuple(calls)
+
+
+@given(st.lists(CALLS, min_size=1, max_size=4))
+def test_a_batch_is_written_as_other_software_writes_it(calls: list[Call]) -> None:
+    theirs = b"".join(
+        MultiSendTx(MultiSendOperation.CALL, to_checksum_address(each.to), each.value_wei, each.data).encoded_data
+        for each in calls
+    )
+    assert theirs in encode_batch(calls)
+
+
+@given(st.lists(CALLS, min_size=1, max_size=3), st.data())
+def test_a_batch_with_a_byte_changed_is_other_calls_or_none(calls: list[Call], data: st.DataObject) -> None:
+    batch = bytearray(encode_batch(calls))
+    place = data.draw(st.integers(0, len(batch) - 1))
+    batch[place] ^= data.draw(st.integers(1, 255))
+    try:
+        read = decode_batch(bytes(batch))
+    except UnreadableBatch:
+        return
+    assert read != tuple(calls)
+    assert encode_batch(read) == batch, "bytes that are read are explained to the last"
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"\x8d\x80\xff\x0a", encode_batch([]) + bytes(32), encode_batch([])[:-1]])
+def test_what_is_no_batch_is_refused(spoilt: bytes) -> None:
+    with pytest.raises(UnreadableBatch):
+        decode_batch(spoilt)
+
+
+def test_a_delegatecall_inside_a_batch_is_refused() -> None:
+    batch = bytearray(encode_batch([Call(MULTI_SEND, b"")]))
+    batch[68] = 1
+    with pytest.raises(UnreadableBatch, match="no plain call"):
+        decode_batch(bytes(batch))
+
+
+@given(st.lists(CALLS, min_size=1, max_size=4), UINT256)
+def test_a_plan_is_its_calls_whether_one_or_several(calls: list[Call], nonce: int) -> None:
+    transaction = transaction_of(calls, nonce, multi_send=MULTI_SEND)
+    assert calls_of(transaction.call, transaction.operation, multi_send=MULTI_SEND) == tuple(calls)
+    assert (transaction.operation is Operation.CALL) == (len(calls) == 1)
+
+
+@given(CALLS.filter(lambda call: call.to != MULTI_SEND))
+def test_no_foreign_code_runs_as_the_safe(call: Call) -> None:
+    with pytest.raises(ForeignDelegatecall):
+        calls_of(call, Operation.DELEGATECALL, multi_send=MULTI_SEND)
+    with_value = Call(MULTI_SEND, encode_batch([call]), RawAmount(1))
+    with pytest.raises(ForeignDelegatecall):
+        calls_of(with_value, Operation.DELEGATECALL, multi_send=MULTI_SEND)
+
+
+def test_a_transaction_without_calls_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        transaction_of([], 0, multi_send=MULTI_SEND)

@@ -1,0 +1,251 @@
+"""The change of NAV, taken apart: exactly, whatever happened, and with nothing left when everything is told."""
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.factories.nav_histories import CASH, History
+from tests.support.factories.snapshots import NOON, position, snapshot, snapshots, token
+
+from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.kernel.chain import Hash32, LogPlace
+from paimon.domain.kernel.units import WAD, RawAmount
+from paimon.domain.vault.fund_snapshot import FundSnapshot, OrderInTransit
+from paimon.domain.vault.nav_attribution import explain
+from paimon.domain.vault.nav_components import DoesNotAddUp, Explanation, Group, Label, Part, chain
+from paimon.domain.vault.nav_inputs import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
+
+pytestmark = pytest.mark.unit
+
+PLACE = LogPlace(2, 0, Hash32(bytes(32)), NOON)
+SEEDS = st.integers(0, 2**32)
+MILLION = RawAmount(10**6 * WAD)
+
+
+def amounts(told: Explanation) -> dict[Group, int]:
+    return {group: told.total(group) for group in Group if told.of(group)}
+
+
+# ------------------------------------------------------------------------------------------------- what always holds
+
+FLOWS = st.builds(
+    Flow,
+    st.just(PLACE),
+    st.sampled_from([CASH, *map(token, range(1, 6))]),
+    st.integers(-(10**27), 10**27),
+    st.sampled_from(Purpose),
+    st.none() | st.sampled_from([*map(token, range(1, 6))]),
+    st.none() | st.integers(1, 4),
+)
+MONEY = st.integers(0, 10**27).map(RawAmount)
+HAPPENINGS = st.builds(
+    Happenings,
+    st.lists(FLOWS, max_size=6).map(tuple),
+    st.lists(st.builds(Deposited, st.just(PLACE), MONEY, MONEY), max_size=3).map(tuple),
+    st.lists(st.builds(Redeemed, st.just(PLACE), st.sampled_from(RequestStep), MONEY, MONEY), max_size=4).map(tuple),
+    st.lists(st.builds(FeeMoved, st.just(PLACE), st.sampled_from(FeeMove), MONEY), max_size=4).map(tuple),
+)
+
+
+@given(snapshots(), snapshots(), HAPPENINGS)
+def test_the_parts_add_up_whatever_is_told(start: FundSnapshot, end: FundSnapshot, happened: Happenings) -> None:
+    """Even between two funds that have nothing to do with each other, with flows that fit neither."""
+    told = explain(start, replace(end, asset=start.asset), happened)
+    assert sum(each.amount for each in told.parts) == end.net_assets - start.net_assets
+    assert sum(each.per_share for each in told.parts) == end.nav_per_share - start.nav_per_share
+    assert abs(told.total(Group.ROUNDING)) <= told.divisions
+
+
+@given(SEEDS, st.integers(0, 40))
+def test_nothing_is_unexplained_when_everything_is_told(seed: int, steps: int) -> None:
+    history = History.of(seed)
+    start = history.now
+    history.act(steps)
+    happened = history.cut()
+    told = explain(start, history.now, happened)
+    assert told.unexplained == ()
+    assert told.total(Group.REDEMPTIONS) == sum(
+        {RequestStep.REQUESTED: -1, RequestStep.RETURNED: 1, RequestStep.SETTLED: 0}[each.step] * each.gross_amount
+        for each in happened.redemptions
+    )
+    assert told.total(Group.DEPOSITS) == sum(each.assets for each in happened.deposits)
+    assert told.total(Group.OTC_IN_TRANSIT) == start.in_transit_total - history.now.in_transit_total
+
+
+@given(SEEDS, st.integers(1, 20), st.data())
+def test_whatever_is_kept_from_us_is_unexplained_and_nowhere_else(seed: int, steps: int, data: st.DataObject) -> None:
+    """A Transfer nobody tells of is missed by its exact worth, in the token it was made in."""
+    history = History.of(seed)
+    start = history.now
+    history.act(steps)
+    happened = history.cut()
+    cash = [each for each in happened.flows if each.token == CASH and each.purpose is Purpose.DEPOSIT and each.amount]
+    if not cash:
+        return
+    hidden = data.draw(st.sampled_from(cash))
+    told = explain(start, history.now, replace(happened, flows=tuple(each for each in happened.flows if each is not hidden)))
+    assert [(each.label, each.amount) for each in told.unexplained] == [
+        (Label(Group.UNEXPLAINED, "no transfer", CASH), hidden.amount)
+    ]
+
+
+@given(SEEDS, st.lists(st.integers(0, 8), min_size=2, max_size=6))
+def test_two_intervals_explained_are_the_whole_explained(seed: int, lengths: list[int]) -> None:
+    history = History.of(seed)
+    first, told, everything = history.now, [], []
+    for length in lengths:
+        start = history.now
+        history.act(length)
+        happened = history.cut()
+        everything.append(happened)
+        told.append(explain(start, history.now, happened))
+    joined = chain(told)
+    whole = explain(first, history.now, _together(everything))
+    assert (joined.change, joined.change_per_share) == (whole.change, whole.change_per_share)
+    assert joined.steps == len(lengths)
+    for exact in (Group.DEPOSITS, Group.REDEMPTIONS, Group.FEES, Group.OTC_IN_TRANSIT, Group.UNEXPLAINED):
+        assert joined.total(exact) == whole.total(exact)
+    assert chain([chain(told[:1]), chain(told[1:])]) == joined
+
+
+def _together(happenings: list[Happenings]) -> Happenings:
+    def all_of(name: str) -> tuple[Any, ...]:
+        return tuple(each for happened in happenings for each in getattr(happened, name))
+
+    return Happenings(all_of("flows"), all_of("deposits"), all_of("redemptions"), all_of("fees"))
+
+
+def test_what_does_not_follow_is_not_joined() -> None:
+    one, other = (explain(snapshot(each), snapshot(each + 1), Happenings()) for each in (1, 5))
+    with pytest.raises(ValueError, match="does not go on"):
+        chain([one, other])
+
+
+def test_parts_that_do_not_add_up_make_no_explanation() -> None:
+    with pytest.raises(DoesNotAddUp):
+        Explanation(snapshot(1), snapshot(2), (Part(Label(Group.PRICE, "price"), amount=1),), divisions=1)
+    end = snapshot(2, cash=RawAmount(snapshot().cash + 1))
+    with pytest.raises(DoesNotAddUp, match="0 divisions"):
+        Explanation(snapshot(1), end, (Part(Label(Group.ROUNDING, "division"), amount=1),), divisions=0)
+
+
+# ----------------------------------------------------------------------------------------------------- one by one
+
+
+def test_a_price_moves_what_was_held() -> None:
+    start = snapshot(1, assets=(position(1),))
+    end = snapshot(2, assets=(position(1, price=RawAmount(110 * WAD // 100)),))
+    told = explain(start, end, Happenings())
+    (part,) = told.parts
+    assert (part.label, part.amount) == (Label(Group.PRICE, "price", token(1)), 50_000 * WAD)
+    assert part.per_share == 5 * 10**15  # 50 000 for 10 million shares
+
+
+def test_a_purchase_costs_what_its_tokens_are_worth_less_than_the_money() -> None:
+    start = snapshot(1, assets=(position(1),))
+    bought = 950_000 * 10**6
+    end = snapshot(2, cash=RawAmount(start.cash - MILLION), assets=(position(1, balance=RawAmount(10**12 + bought)),))
+    flows = (
+        Flow(PLACE, CASH, -MILLION, Purpose.PURCHASE, asset=token(1)),
+        Flow(replace(PLACE, log_index=1), token(1), bought, Purpose.PURCHASE),
+    )
+    told = explain(start, end, Happenings(flows))
+    (part,) = told.parts
+    assert (part.label.group, part.amount) == (Group.TRADING, 950_000 * WAD * 105 // 100 - MILLION)
+    assert len(part.places) == 2
+
+
+def test_money_of_an_order_is_in_transit_until_its_tokens_come() -> None:
+    start = snapshot(1, assets=(position(1, balance=RawAmount(0)),))
+    order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
+    paid = replace(snapshot(2, cash=RawAmount(start.cash - MILLION)), assets=start.assets, in_transit=(order,))
+    first = explain(start, paid, Happenings((Flow(PLACE, CASH, -MILLION, Purpose.OTC_PAYMENT, asset=token(1), order_id=7),)))
+    assert amounts(first) == {Group.OTC_IN_TRANSIT: -MILLION}
+    here = replace(paid, at=snapshot(3).at, in_transit=(), assets=(position(1),))
+    second = explain(paid, here, Happenings((Flow(PLACE, token(1), 10**12, Purpose.OTC_DELIVERY, order_id=7),)))
+    assert amounts(second) == {Group.OTC_IN_TRANSIT: MILLION, Group.TRADING: 50_000 * WAD}
+    assert amounts(chain([first, second]))[Group.OTC_IN_TRANSIT] == 0
+
+
+def test_an_order_that_ends_without_tokens_is_a_loss_and_its_refund_is_asked_about() -> None:
+    order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
+    start = snapshot(1, in_transit=(order,), assets=(position(1, balance=RawAmount(0)),))
+    told = explain(start, replace(start, in_transit=()), Happenings())
+    assert amounts(told) == {Group.OTC_IN_TRANSIT: MILLION, Group.TRADING: -MILLION}
+
+
+def test_a_deposit_at_less_than_nav_dilutes_and_the_step_says_by_how_much() -> None:
+    """Deployed behaviour 1, in its measure: 5 M come in while 1.35 M of 10 M are locked."""
+    locked = RawAmount(1_350_000 * WAD)
+    start = snapshot(1, locked_shares=locked, redemption_liability=locked)
+    price = Fraction(start.net_assets, start.total_supply)
+    shares = RawAmount(int(5 * MILLION / price))
+    end = replace(
+        start,
+        at=snapshot(2).at,
+        cash=RawAmount(start.cash + 5 * MILLION),
+        total_supply=RawAmount(start.total_supply + shares),
+    )
+    told = explain(
+        start,
+        end,
+        Happenings((Flow(PLACE, CASH, 5 * MILLION, Purpose.DEPOSIT),), (Deposited(PLACE, RawAmount(5 * MILLION), shares),)),
+    )
+    (part,) = told.parts
+    assert part.label.group is Group.DEPOSITS
+    assert part.per_share == end.nav_per_share - start.nav_per_share < -(5 * 10**16)
+
+
+def test_a_request_at_nav_changes_net_assets_and_not_nav() -> None:
+    start = snapshot(1)
+    end = snapshot(2, locked_shares=MILLION, redemption_liability=MILLION)
+    told = explain(start, end, Happenings(redemptions=(Redeemed(PLACE, RequestStep.REQUESTED, MILLION, MILLION),)))
+    (part,) = told.parts
+    assert (part.amount, part.per_share) == (-MILLION, 0)
+
+
+def test_one_collection_is_told_apart_by_what_was_accrued() -> None:
+    start = snapshot(1, fees=replace(snapshot().fees, accrued_management=RawAmount(30), accrued_performance=RawAmount(5)))
+    end = snapshot(2, cash=RawAmount(start.cash - 100), fees=snapshot().fees)
+    flow = Flow(PLACE, CASH, -100, Purpose.FEE_COLLECTION)
+    accrued = (
+        FeeMoved(PLACE, FeeMove.MANAGEMENT_ACCRUED, RawAmount(20)),
+        FeeMoved(PLACE, FeeMove.PERFORMANCE_ACCRUED, RawAmount(45)),
+    )
+    told = explain(start, end, Happenings((flow,), fees=accrued))
+    assert {each.label.kind: each.amount for each in told.of(Group.FEES)} == {"management": -50, "performance": -50}
+    unclear = explain(start, end, Happenings((flow,)))
+    assert {each.label.kind: each.amount for each in unclear.of(Group.FEES)} == {"management and performance": -100}
+
+
+def test_accruing_a_fee_changes_nothing() -> None:
+    """Deployed behaviour 4: a purchase of L3 can accrue a fee at once; NAV feels it when it is collected."""
+    start = snapshot(1)
+    end = snapshot(2, fees=replace(start.fees, accrued_performance=MILLION))
+    told = explain(start, end, Happenings(fees=(FeeMoved(PLACE, FeeMove.PERFORMANCE_ACCRUED, MILLION),)))
+    assert told.parts == ()
+
+
+def test_an_asset_brings_and_takes_its_value_with_its_place_on_the_list() -> None:
+    listed, off = snapshot(1, assets=(position(1),)), snapshot(2, assets=(position(1, active=False),))
+    assert amounts(explain(listed, off, Happenings())) == {Group.LISTING: -1_050_000 * WAD}
+    assert amounts(explain(off, listed, Happenings())) == {Group.LISTING: 1_050_000 * WAD}
+    assert amounts(explain(snapshot(0), listed, Happenings())) == {Group.LISTING: 1_050_000 * WAD}
+    dearer = snapshot(2, assets=(position(1, active=False, price=RawAmount(2 * WAD)),))
+    assert amounts(explain(listed, dearer, Happenings())) == {Group.PRICE: 950_000 * WAD, Group.LISTING: -2 * MILLION}
+
+
+def test_shares_nobody_tells_of_are_unexplained() -> None:
+    end = snapshot(2, total_supply=RawAmount(2 * snapshot().total_supply))
+    told = explain(snapshot(1), end, Happenings())
+    assert [(each.label.kind, each.amount, each.per_share) for each in told.unexplained] == [("shares", 0, -WAD // 2)]
+
+
+def test_a_fund_that_owes_more_than_it_has_shows_the_shortfall_apart() -> None:
+    liability = RawAmount(snapshot().cash + MILLION)
+    end = snapshot(2, redemption_liability=liability)
+    told = explain(snapshot(1), end, Happenings(redemptions=(Redeemed(PLACE, RequestStep.REQUESTED, liability, RawAmount(0)),)))
+    assert amounts(told) == {Group.REDEMPTIONS: -liability, Group.SHORTFALL: MILLION}

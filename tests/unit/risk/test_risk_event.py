@@ -1,0 +1,141 @@
+"""The life of a risk event: what finding it again, people and a clean look make of it."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.factories.strategies import EPOCH, address
+
+from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
+from paimon.domain.redemption.request import Channel, OnChainStatus
+from paimon.domain.risk.discrepancy import Difference, named_or_number
+from paimon.domain.risk.nav_publication import Worth
+from paimon.domain.risk.risk_event import (
+    SETTLED_BY_LOOK,
+    Finding,
+    Look,
+    NotAnOwner,
+    Owner,
+    RiskEvent,
+    RiskEventClosed,
+    RiskKind,
+    RiskState,
+    Severity,
+    StillThere,
+    acknowledge,
+    assign,
+    findings,
+    gone,
+    opened,
+    parse_owner,
+    resolve,
+    seen_again,
+    shown_owner,
+)
+from paimon.domain.user.roles import User, UserRole
+
+pytestmark = pytest.mark.unit
+
+OTTO = User(address(7), UserRole.OPERATOR, "otto")
+STEPS = st.lists(st.sampled_from(["worse", "better", "gone", "taken", "given", "resolved"]), max_size=12)
+
+
+def found(severity: Severity = Severity.WARNING, kind: RiskKind = RiskKind.BOOK_DIFFERENCE, observed: str = "1") -> Finding:
+    return Finding(kind, "supply", observed, "2", severity)
+
+
+def look(block: int) -> Look:
+    return Look(EPOCH + timedelta(minutes=block), block)
+
+
+def step(event: RiskEvent, name: str, block: int) -> RiskEvent:
+    now = look(block).at
+    match name:
+        case "worse":
+            return seen_again(event, found(Severity.CRITICAL, observed=str(block)), look(block))
+        case "better":
+            return seen_again(event, found(Severity.WARNING, observed=str(block)), look(block))
+        case "gone":
+            return gone(event, look(block))
+        case "taken":
+            return acknowledge(event, OTTO, now=now)
+        case "given":
+            return assign(event, UserRole.SUPER_ADMIN)
+        case _:
+            return resolve(event, OTTO, now=now)
+
+
+@given(STEPS, st.sampled_from(RiskKind), st.sampled_from(Severity))
+def test_whatever_happens_an_event_is_somebodys_and_ends_once(steps: list[str], kind: RiskKind, severity: Severity) -> None:
+    event = opened(1, found(severity, kind), look(1))
+    for block, name in enumerate(steps, start=2):
+        before = event
+        if before.state is RiskState.RESOLVED:
+            with pytest.raises(RiskEventClosed):
+                acknowledge(before, OTTO, now=EPOCH)
+            return
+        try:
+            event = step(event, name, block)
+        except StillThere:
+            assert name == "resolved"
+            assert before.found.kind in SETTLED_BY_LOOK
+        assert event.first_seen == look(1)
+        assert event.last_seen.block >= before.last_seen.block
+        assert (event.state is RiskState.RESOLVED) == (event.ended_at is not None)
+        assert event.state is not RiskState.ACKNOWLEDGED or event.acknowledged is not None
+        assert isinstance(event.owner, UserRole) or event.owner == OTTO.address
+
+
+def test_found_again_it_has_the_newest_figures_and_keeps_who_has_it() -> None:
+    taken = acknowledge(opened(1, found(), look(1)), OTTO, now=look(2).at, note="looking")
+    again = seen_again(taken, found(observed="5"), look(3))
+    assert (again.found.observed, again.last_seen, again.first_seen) == ("5", look(3), look(1))
+    assert (again.state, again.owner, again.note) == (RiskState.ACKNOWLEDGED, OTTO.address, "looking")
+
+
+@pytest.mark.parametrize(
+    ("owner", "then"),
+    [
+        (UserRole.OPERATOR, UserRole.ADMIN),
+        (UserRole.SUPER_ADMIN, UserRole.SUPER_ADMIN),
+        (address(9), address(9)),
+    ],
+)
+def test_found_worse_it_is_open_again_and_a_role_hands_it_up(owner: Owner, then: Owner) -> None:
+    taken = acknowledge(opened(1, found(), look(1)), OTTO, now=EPOCH, owner=owner)
+    worse = seen_again(taken, found(Severity.CRITICAL), look(2))
+    assert (worse.state, worse.owner) == (RiskState.OPEN, then)
+    assert seen_again(acknowledge(worse, OTTO, now=EPOCH), found(Severity.WARNING), look(3)).state is RiskState.ACKNOWLEDGED
+
+
+def test_a_difference_that_is_there_cannot_be_resolved_by_hand_but_a_fact_can() -> None:
+    with pytest.raises(StillThere, match=r"supply: 1, not 2: found by the comparison at block 4.*paimon replay"):
+        resolve(opened(1, found(), look(4)), OTTO, now=EPOCH)
+    fact = resolve(opened(1, found(kind=RiskKind.NAV_UNEXPLAINED), look(4)), OTTO, now=look(9).at, note="a gift")
+    assert (fact.state, fact.resolved is not None, fact.note) == (RiskState.RESOLVED, True, "a gift")
+    assert fact.age(look(99).at) == timedelta(minutes=5)
+
+
+def test_a_difference_is_critical_when_it_is_material_and_without_a_measure_always() -> None:
+    worth = Worth(RawAmount(10_000 * WAD), NavPerShare(WAD))
+    status, small = Difference("request 7 status", "APPROVED", "SETTLED"), Difference("supply", "1", "2")
+    by_subject = {each.subject: each.severity for each in findings([status, small], worth, threshold=Bps(1))}
+    assert by_subject == {"request 7 status": Severity.CRITICAL, "supply": Severity.WARNING}
+    assert [each.severity for each in findings([small], None, threshold=Bps(1))] == [Severity.CRITICAL]
+
+
+def test_an_owner_is_a_role_or_an_address() -> None:
+    assert parse_owner("admin") is UserRole.ADMIN
+    assert (
+        shown_owner(parse_owner("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")) == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    )
+    with pytest.raises(NotAnOwner, match="viewer, operator, admin, super_admin"):
+        parse_owner("nobody")
+
+
+@given(st.integers(0, 255))
+def test_a_number_of_a_later_version_is_named_as_a_number(number: int) -> None:
+    for names in (tuple(OnChainStatus), tuple(Channel)):
+        shown = named_or_number(names, number)
+        assert shown == (names[number].name if number < len(names) else f"{number} (unknown here)")

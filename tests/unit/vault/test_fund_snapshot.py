@@ -1,0 +1,75 @@
+"""What a snapshot says of the fund, which ones are kept, and that storing one loses nothing."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.factories.snapshots import NOON, position, snapshot, snapshots, stamp
+
+from paimon.application.nav.snapshot_json import UnknownVersion, from_json, to_json
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.units import WAD, Bps, RawAmount
+from paimon.domain.vault.fund_snapshot import FundSnapshot, worth, worth_keeping
+
+pytestmark = pytest.mark.unit
+
+ONE_BP = Bps(1)
+
+
+@given(snapshots())
+def test_gross_assets_are_cash_and_every_listed_asset_once(taken: FundSnapshot) -> None:
+    assert sum(taken.tier_value(tier) for tier in Tier) == taken.vault.gross_assets
+    assert taken.vault.gross_assets == taken.cash + sum(each.value for each in taken.assets if each.active)
+
+
+@given(snapshots())
+def test_what_is_stored_reads_back_the_same(taken: FundSnapshot) -> None:
+    assert from_json(json.loads(json.dumps(to_json(taken)))) == taken
+
+
+def test_a_snapshot_of_a_later_version_is_not_guessed_at() -> None:
+    with pytest.raises(UnknownVersion, match="version 2"):
+        from_json(to_json(snapshot()) | {"version": 2})
+
+
+@given(st.integers(0, 10**40), st.integers(0, 10**24), st.integers(0, 30))
+def test_a_balance_is_worth_less_than_one_unit_under_its_exact_value(balance: int, price: int, decimals: int) -> None:
+    assert 0 <= balance * price - worth(balance, price, decimals) * 10**decimals < 10**decimals
+
+
+def test_an_asset_off_the_list_counts_for_nothing() -> None:
+    listed, removed = position(1), position(2, active=False)
+    assert (listed.value, removed.value) == (1_050_000 * WAD, 0)
+
+
+def test_the_oldest_price_is_that_of_an_asset_that_counts() -> None:
+    old = NOON - timedelta(days=2)
+    assets = (position(1), position(2, active=False, priced_at=old), position(3, balance=RawAmount(0), priced_at=old))
+    assert snapshot(assets=assets, at=stamp(1, seconds=0)).oldest_price_age == timedelta(minutes=5)
+    assert snapshot().oldest_price_age is None
+
+
+def test_a_minutes_read_is_kept_when_it_is_the_hours_first_or_when_something_moved() -> None:
+    kept = snapshot(1)
+    assert worth_keeping(None, kept, material=ONE_BP)
+    assert not worth_keeping(kept, snapshot(2), material=ONE_BP)
+    assert worth_keeping(kept, snapshot(2, at=stamp(2, seconds=3_600)), material=ONE_BP)
+    assert worth_keeping(kept, snapshot(2, locked_shares=RawAmount(1)), material=ONE_BP)
+    small, large = RawAmount(kept.cash + 999 * WAD), RawAmount(kept.cash - 1_000 * WAD)
+    assert not worth_keeping(kept, snapshot(2, cash=small), material=ONE_BP)
+    assert worth_keeping(kept, snapshot(2, cash=large), material=ONE_BP)
+
+
+def test_a_cache_that_happens_to_be_right_is_not_stale() -> None:
+    fresh = snapshot()
+    assert not fresh.stale_cache
+    assert replace(fresh, contract=replace(fresh.contract, asset_value=RawAmount(1))).stale_cache
+
+
+def test_a_tier_the_contract_values_otherwise_is_noticed() -> None:
+    taken = snapshot(assets=(position(1),))
+    assert not taken.tiers_agree
+    assert replace(taken, contract=replace(taken.contract, layer2=RawAmount(1_050_000 * WAD))).tiers_agree

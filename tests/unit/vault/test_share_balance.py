@@ -1,0 +1,56 @@
+"""Whose shares move with an event, and that nobody's ever fall below zero."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.factories.strategies import ADDRESSES, AMOUNTS, address
+
+from paimon.domain.events import EmergencyModeChanged, SharesBurned, SharesLocked, SharesUnlocked, Transfer
+from paimon.domain.events.errors import InapplicableEvent
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.vault.share_balance import Holding, Movement, movements
+
+pytestmark = pytest.mark.unit
+
+PARTIES = st.one_of(st.just(ZERO_ADDRESS), ADDRESSES)
+
+
+@given(PARTIES, PARTIES, AMOUNTS)
+def test_a_transfer_changes_supply_only_by_mint_and_burn(sender: Address, receiver: Address, value: RawAmount) -> None:
+    moved = sum(step.shares for step in movements(Transfer(sender, receiver, value)))
+    minted = value if sender == ZERO_ADDRESS else 0
+    burned = value if receiver == ZERO_ADDRESS else 0
+    assert moved == minted - burned
+
+
+@given(PARTIES, PARTIES, AMOUNTS)
+def test_nobody_holds_at_the_zero_address(sender: Address, receiver: Address, value: RawAmount) -> None:
+    assert all(step.holder != ZERO_ADDRESS for step in movements(Transfer(sender, receiver, value)))
+
+
+@given(ADDRESSES, AMOUNTS)
+def test_what_is_locked_leaves_by_unlocking_or_burning(owner: Address, shares: RawAmount) -> None:
+    locked = Holding(owner)
+    for step in movements(SharesLocked(owner, shares)):
+        locked = locked.after(step)
+    assert locked == Holding(owner, RawAmount(0), shares)
+    for ending in (SharesUnlocked(owner, shares), SharesBurned(owner, shares)):
+        (step,) = movements(ending)
+        assert locked.after(step) == Holding(owner)
+
+
+def test_an_event_that_moves_no_shares_moves_nobody() -> None:
+    assert list(movements(EmergencyModeChanged(True))) == []
+
+
+@given(AMOUNTS, AMOUNTS)
+def test_shares_that_were_never_there_cannot_leave(held: RawAmount, leaving: RawAmount) -> None:
+    holding = Holding(address(1), shares=held, locked_shares=held)
+    if leaving <= held:
+        assert holding.after(Movement(address(1), shares=-leaving)).shares == held - leaving
+        return
+    with pytest.raises(InapplicableEvent, match=f"{leaving} shares leave {checksum(address(1))}.* recorded with {held}"):
+        holding.after(Movement(address(1), shares=-leaving))
+    with pytest.raises(InapplicableEvent, match=f"{leaving} locked shares leave"):
+        holding.after(Movement(address(1), locked_shares=-leaving))
