@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import uvloop
 
-from bench.figures import Figure, keep, table
+from bench.figures import Figure, save_figures, table
 from bench.suites import database, latency, lease, listener, proof, replay, send, sparse
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
@@ -27,15 +27,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; figures go to bench/results.")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all when none is named")
     parser.add_argument("--events", type=int, default=EVENTS, help=f"logs of the suites {' and '.join(SIZED)}")
-    asked = parser.parse_args()
-    if unknown := set(asked.suites) - set(SUITES):
+    arguments = parser.parse_args()
+    if unknown := set(arguments.suites) - set(SUITES):
         parser.error(f"no suite is called {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
     figures: list[Figure] = []
-    for name in asked.suites or SUITES:
+    for name in arguments.suites or SUITES:
         print(f"· {name}", flush=True)
-        measured = uvloop.run(SUITES[name](asked.events))
-        size = f" EVENTS={asked.events}" if name in SIZED else ""
-        keep(measured, command=f"make bench SUITE={name}{size}")
+        measured = uvloop.run(SUITES[name](arguments.events))
+        size = f" EVENTS={arguments.events}" if name in SIZED else ""
+        save_figures(measured, command=f"make bench SUITE={name}{size}")
         figures += measured
     print(table(figures))
 

@@ -15,12 +15,12 @@ from typing import Final
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from paimon_devkit.stack.accounts import INVESTORS, People
+from paimon_devkit.stack.accounts import INVESTORS, Accounts
 from paimon_devkit.stack.chain_rpc import ChainRpc
-from paimon_devkit.stack.chain_session import Chain
-from paimon_devkit.stack.embedded_chain import CHAIN_ID, DEVELOPMENT_MNEMONIC, find_anvil
+from paimon_devkit.stack.chain_session import ChainSession
+from paimon_devkit.stack.embedded_chain import ANVIL_MNEMONIC, CHAIN_ID, find_anvil
 from paimon_devkit.stack.errors import DemoError
-from paimon_devkit.stack.fund_deployment import FundAddresses, deploy_fund
+from paimon_devkit.stack.fund_deployment import FundDeployment, deploy_fund
 from paimon_devkit.stack.ports import HOST, free_port
 
 CONTRACTS: Final = Path(__file__).parents[1] / "contracts"
@@ -29,7 +29,7 @@ TRANSACTIONS_PER_BLOCK: Final = 4
 TRANSFERS_OF_A_LIVE_BLOCK: Final = 5
 HOLDERS: Final = 2_000
 _TRANSFER: Final = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
-UNFINAL: Final = 2
+NON_FINAL_BLOCKS: Final = 2
 """Blocks that are never final with one-slot epochs."""
 
 
@@ -38,8 +38,8 @@ class DenseChain:
     """A deployed fund; the last final block that has events, and how many Transfers of shares there are up to it."""
 
     rpc: ChainRpc
-    fund: FundAddresses
-    people: People
+    fund: FundDeployment
+    people: Accounts
     last_block: int
     transfers: int
     scatter: str
@@ -62,9 +62,11 @@ class DenseChain:
 def dense_chain(events: int) -> Iterator[DenseChain]:
     """The chain, until the block ends."""
     with _node() as rpc:
-        people = People.of(DEVELOPMENT_MNEMONIC)
+        people = Accounts.of(ANVIL_MNEMONIC)
         rpc.call("evm_setIntervalMining", 1)
-        fund = deploy_fund(rpc.url, people=people.fund_people(), artifacts=CONTRACTS / "artifacts", progress=lambda _line: None)
+        fund = deploy_fund(
+            rpc.url, people=people.fund_accounts(), artifacts=CONTRACTS / "artifacts", progress=lambda _line: None
+        )
         rpc.call("evm_setIntervalMining", 0)
         scatter = _deploy(rpc, fund, people)
         last = _scatter(rpc, fund, people, scatter, events)
@@ -75,7 +77,7 @@ def dense_chain(events: int) -> Iterator[DenseChain]:
 def _node() -> Iterator[ChainRpc]:
     port = free_port()
     command = [str(find_anvil(CONTRACTS)), "--host", HOST, "--port", str(port), "--quiet", "--chain-id", str(CHAIN_ID)]
-    process = subprocess.Popen([*command, "--mnemonic", DEVELOPMENT_MNEMONIC, "--slots-in-an-epoch", "1", "--no-mining"])
+    process = subprocess.Popen([*command, "--mnemonic", ANVIL_MNEMONIC, "--slots-in-an-epoch", "1", "--no-mining"])
     rpc = ChainRpc(f"http://{HOST}:{port}", timeout_seconds=120)
     try:
         deadline = time.monotonic() + 30
@@ -92,10 +94,10 @@ def _node() -> Iterator[ChainRpc]:
         process.wait(30)
 
 
-def _deploy(rpc: ChainRpc, fund: FundAddresses, people: People) -> str:
+def _deploy(rpc: ChainRpc, fund: FundDeployment, people: Accounts) -> str:
     """A contract that holds half of an investor's shares and gives them away on anybody's word."""
     investor = people.account(INVESTORS[0])
-    with Chain(rpc.url, CONTRACTS / "artifacts") as chain:
+    with ChainSession(rpc.url, CONTRACTS / "artifacts") as chain:
         scatter = chain.deploy(investor, "Scatter")
         shares = int(chain.read("Vault", fund.vault, "balanceOf", investor.address))
         chain.call(investor, "Vault", fund.vault, "transfer", scatter, shares // 2)
@@ -106,7 +108,7 @@ def _deploy(rpc: ChainRpc, fund: FundAddresses, people: People) -> str:
     return scatter
 
 
-def _scatter(rpc: ChainRpc, fund: FundAddresses, people: People, scatter: str, events: int) -> int:
+def _scatter(rpc: ChainRpc, fund: FundDeployment, people: Accounts, scatter: str, events: int) -> int:
     """Spread the shares in `events` transfers; the last block that has some."""
     each = EVENTS_PER_BLOCK // TRANSACTIONS_PER_BLOCK
     calls = [_call(fund.vault, first, each) for first in range(0, HOLDERS, each)]
@@ -117,12 +119,12 @@ def _scatter(rpc: ChainRpc, fund: FundAddresses, people: People, scatter: str, e
         if (sent := (number + 1) * EVENTS_PER_BLOCK) % 20_000 == 0:
             print(f"  {sent:,} of {events:,} events are on the chain", flush=True)
     last = rpc.head().number
-    for _ in range(UNFINAL):
+    for _ in range(NON_FINAL_BLOCKS):
         rpc.call("evm_mine")
     return last
 
 
-def _send(rpc: ChainRpc, people: People, scatter: str, data: str) -> None:
+def _send(rpc: ChainRpc, people: Accounts, scatter: str, data: str) -> None:
     sender = people.account(INVESTORS[0]).address
     rpc.call("eth_sendTransaction", {"from": sender, "to": scatter, "data": data, "gas": hex(3_000_000)})
 

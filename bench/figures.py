@@ -24,17 +24,17 @@ class Figure:
         return None if self.baseline is None else round(self.value / self.baseline, 3)
 
 
-def keep(figures: list[Figure], *, command: str) -> None:
+def save_figures(figures: list[Figure], *, command: str) -> None:
     """Write the figures, keeping those that were not measured this time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rows = [{**asdict(each), "ratio": each.ratio, "command": command, "at": now} for each in figures]
     measured = {row["name"] for row in rows}
-    kept = RESULTS / "latest.json"
-    earlier = json.loads(kept.read_text()) if kept.exists() else []
+    path = RESULTS / "latest.json"
+    earlier = json.loads(path.read_text()) if path.exists() else []
     rows += [row for row in earlier if row["name"] not in measured]
     rows.sort(key=lambda row: str(row["name"]))
     RESULTS.mkdir(exist_ok=True)
-    kept.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
     (RESULTS / "latest.md").write_text(_page(rows))
 
 

@@ -16,9 +16,9 @@ from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.keccak import keccak256
 from paimon.infrastructure.blockchain.merkle import EMPTY_ROOT
 
-EVERY: Final = 5_000
+LOG_INTERVAL_BLOCKS: Final = 5_000
 """Blocks from one log to the next."""
-_QUIET_END: Final = 1_000
+_BLOCKS_WITHOUT_LOGS: Final = 1_000
 """Blocks up to the head without any: what is followed live there would be proven by receipts, and this node has none."""
 _GENESIS_SECONDS: Final = 1_750_000_000
 _ZERO: Final = "0x" + "00" * 32
@@ -38,7 +38,7 @@ class SparseChain:
             self.hashes.append(hex0x(header_hash(self._header(number))))
 
     def has_log(self, number: int) -> bool:
-        return number % EVERY == 0 and number <= self.head - _QUIET_END
+        return number % LOG_INTERVAL_BLOCKS == 0 and number <= self.head - _BLOCKS_WITHOUT_LOGS
 
     def _header(self, number: int) -> dict[str, Any]:
         return {
@@ -68,7 +68,7 @@ class SparseChain:
         if "topics" in query:
             return []
         first, last = int(query["fromBlock"], 16), int(query["toBlock"], 16)
-        found = range(-(-first // EVERY) * EVERY, last + 1, EVERY)
+        found = range(-(-first // LOG_INTERVAL_BLOCKS) * LOG_INTERVAL_BLOCKS, last + 1, LOG_INTERVAL_BLOCKS)
         return [self._log(number) for number in found if number and self.has_log(number)]
 
     def _log(self, number: int) -> dict[str, Any]:
@@ -111,11 +111,11 @@ def main() -> None:
 
     async def handle(request: web.Request) -> web.Response:
         calls = orjson.loads(await request.read())
-        told = [
+        responses = [
             {"jsonrpc": "2.0", "id": each["id"], "result": chain.answer(each)}
             for each in (calls if isinstance(calls, list) else [calls])
         ]
-        body = orjson.dumps(told if isinstance(calls, list) else told[0])
+        body = orjson.dumps(responses if isinstance(calls, list) else responses[0])
         return web.Response(body=body, content_type="application/json")
 
     app = web.Application(client_max_size=2**28)

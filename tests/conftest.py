@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
-from tests.support.api_client import Desk, desk_of, seed_back_office, serving
-from tests.support.chain.fund import FundYard, TestFund
+from tests.support.api_client import ApiClient, api_client_for, running_app, seed_users
+from tests.support.chain.fund import FundFactory, TestFund
 
-from paimon.composition import House, open_house
+from paimon.composition import AppContext, open_app_context
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.settings import Settings
@@ -88,17 +88,17 @@ async def database(app_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def fund_yard(data_folder: Path) -> Iterator[FundYard]:
-    yard = FundYard(data_folder)
-    yield yard
-    yard.stop()
+def fund_factory(data_folder: Path) -> Iterator[FundFactory]:
+    factory = FundFactory(data_folder)
+    yield factory
+    factory.stop()
 
 
 @pytest.fixture
-def fund(fund_yard: FundYard) -> Iterator[TestFund]:
+def fund(fund_factory: FundFactory) -> Iterator[TestFund]:
     """The deployed fund as it was right after its deployment; whatever the test does to the chain is undone."""
-    deployed = fund_yard.fund()
-    deployed.require_state()
+    deployed = fund_factory.fund()
+    deployed.ensure_final_state()
     snapshot = deployed.node.rpc.call("evm_snapshot")
     yield deployed
     assert deployed.node.rpc.call("evm_revert", snapshot), "the chain is not as it was: all later tests would see it"
@@ -129,16 +129,16 @@ def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path,
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[House]:
-    async with open_house(settings, process="test") as opened:
+async def app_context(settings: Settings) -> AsyncIterator[AppContext]:
+    async with open_app_context(settings, process="test") as opened:
         yield opened
 
 
 @pytest.fixture
-async def desk(settings: Settings, database: Database, fund: TestFund) -> AsyncIterator[Desk]:
+async def desk(settings: Settings, database: Database, fund: TestFund) -> AsyncIterator[ApiClient]:
     """The API with its back office: ada, vera, viktor, otto and willa may sign in."""
-    await seed_back_office(database, fund.people)
-    async with serving(settings) as app, desk_of(app, settings, fund.people) as opened:
+    await seed_users(database, fund.people)
+    async with running_app(settings) as app, api_client_for(app, settings, fund.people) as opened:
         yield opened
 
 
@@ -146,9 +146,9 @@ async def desk(settings: Settings, database: Database, fund: TestFund) -> AsyncI
 def eventually() -> Callable[..., Any]:
     """Wait until an async question answers something true, and return the answer."""
 
-    async def wait(question: Callable[[], Any], *, seconds_max: float = 15.0) -> Any:
+    async def wait(condition: Callable[[], Any], *, seconds_max: float = 15.0) -> Any:
         async with asyncio.timeout(seconds_max):
-            while not (answer := await question()):  # noqa: ASYNC110 — the question goes to another process
+            while not (answer := await condition()):  # noqa: ASYNC110 — the question goes to another process
                 await asyncio.sleep(0.05)
         return answer
 

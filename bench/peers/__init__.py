@@ -20,11 +20,11 @@ from sqlalchemy import make_url
 from paimon_devkit.stack.ports import free_port
 
 _HERE: Final = Path(__file__).parent
-_PATIENCE_SECONDS: Final = 1_800
+_TIMEOUT_SECONDS: Final = 1_800
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class BlockSpan:
     """What is read: the vault's Transfers in these blocks, and how many they are."""
 
     rpc_url: str
@@ -42,7 +42,7 @@ class PeerFailed(Exception):
     """The peer ended before it had everything; the message has its last words."""
 
 
-def sqd_seconds(database_url: str, span: Span) -> float:
+def sqd_seconds(database_url: str, span: BlockSpan) -> float:
     """From the start of SQD's processor until all events and balances are committed."""
     folder = _installed("sqd")
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -60,11 +60,11 @@ def sqd_seconds(database_url: str, span: Span) -> float:
         "DB_PASS": str(url.password),
         **span.environment,
     }
-    with _running([_program("node"), "main.js"], folder, environment) as ended:
-        return _until(database_url, "SELECT count(*) FROM transfer", span.transfers, ended)
+    with _running([_program("node"), "main.js"], folder, environment) as last_output:
+        return _until(database_url, "SELECT count(*) FROM transfer", span.transfers, last_output)
 
 
-def ponder_seconds(database_url: str, span: Span) -> float:
+def ponder_seconds(database_url: str, span: BlockSpan) -> float:
     """From the start of `ponder start` until all events and balances are committed."""
     folder = _installed("ponder")
     environment = {
@@ -74,8 +74,8 @@ def ponder_seconds(database_url: str, span: Span) -> float:
         **span.environment,
     }
     command = ["node_modules/.bin/ponder", "start", "--port", str(free_port()), "--log-level", "warn"]
-    with _running(command, folder, environment) as ended:
-        return _until(database_url, "SELECT count(*) FROM peer.transfer", span.transfers, ended)
+    with _running(command, folder, environment) as last_output:
+        return _until(database_url, "SELECT count(*) FROM peer.transfer", span.transfers, last_output)
 
 
 def _installed(name: str) -> Path:
@@ -96,28 +96,28 @@ def _program(name: str) -> str:
 @contextmanager
 def _running(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[Callable[[], str | None]]:
     """The peer's process, ended with the block; inside, its last words once it has ended badly."""
-    words = folder / "node_modules" / ".words.log"
-    with words.open("w+") as log:
+    log_path = folder / "node_modules" / ".words.log"
+    with log_path.open("w+") as log:
         process = subprocess.Popen(command, cwd=folder, env=os.environ | environment, stdout=log, stderr=log)
         try:
-            yield lambda: words.read_text()[-2_000:] if process.poll() not in (None, 0) else None
+            yield lambda: log_path.read_text()[-2_000:] if process.poll() not in (None, 0) else None
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _until(database_url: str, count: str, events: int, ended: Callable[[], str | None]) -> float:
+def _until(database_url: str, count: str, events: int, last_output: Callable[[], str | None]) -> float:
     """Seconds until the count is there. What is not there yet, a table too, counts as nothing."""
     began = time.perf_counter()
     with psycopg.connect(database_url, autocommit=True) as connection:
-        while time.perf_counter() - began < _PATIENCE_SECONDS:
+        while time.perf_counter() - began < _TIMEOUT_SECONDS:
             try:
                 row = connection.execute(count.encode()).fetchone()
                 if row is not None and row[0] >= events:
                     return time.perf_counter() - began
             except psycopg.errors.UndefinedTable:
                 pass  # it has not begun
-            if words := ended():
-                raise PeerFailed(words)
+            if log_path := last_output():
+                raise PeerFailed(log_path)
             time.sleep(0.05)
-    raise PeerFailed(f"not done after {_PATIENCE_SECONDS} s")
+    raise PeerFailed(f"not done after {_TIMEOUT_SECONDS} s")

@@ -27,10 +27,10 @@ from sqlalchemy import insert
 from bench.figures import Figure
 from paimon.application.approval_workflow.store import insert_ticket
 from paimon.application.redemptions.store import REDEMPTION, find_redemption
-from paimon.domain.approval.ticket import raise_ticket
+from paimon.domain.approval.ticket import open_ticket
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
+from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.derived import RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
@@ -56,7 +56,7 @@ def _request(number: int) -> Redemption:
         shares=RawAmount(10**23),
         gross_amount=RawAmount(10**23),
         estimated_fee=RawAmount(10**20),
-        channel=Channel.STANDARD,
+        channel=RedemptionChannel.STANDARD,
         requires_approval=True,
         window_id=0,
         status=RedemptionStatus.PENDING_APPROVAL,
@@ -65,14 +65,14 @@ def _request(number: int) -> Redemption:
     )
 
 
-class _Pace(NamedTuple):
+class _Rate(NamedTuple):
     """How often a second, and the CPU time of this process for each: that of PostgreSQL is its own."""
 
     rate: float
     cpu_us: float
 
 
-async def _pace(work: Callable[[int], Awaitable[None]]) -> _Pace:
+async def _measure_rate(work: Callable[[int], Awaitable[None]]) -> _Rate:
     """Of CLIENTS callers together that repeat `work` for SECONDS, once each has done it a first time."""
     numbers, done = count(1), 0
     await asyncio.gather(*(work(next(numbers)) for _ in range(CLIENTS)))
@@ -85,7 +85,7 @@ async def _pace(work: Callable[[int], Awaitable[None]]) -> _Pace:
             done += 1
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
-    return _Pace(round(done / SECONDS, 1), round((time.process_time() - began_cpu) / done * 1e6, 1))
+    return _Rate(round(done / SECONDS, 1), round((time.process_time() - began_cpu) / done * 1e6, 1))
 
 
 async def measure() -> list[Figure]:
@@ -104,22 +104,22 @@ async def measure() -> list[Figure]:
 async def _writes(database: Database, url: str) -> list[Figure]:
     template = _request(1)
 
-    async def raise_one(number: int) -> None:
+    async def open_ticket_once(number: int) -> None:
         async with database.write() as session:
-            ticket = raise_ticket(replace(template, request_id=number), _POLICY, now=_AT)
+            ticket = open_ticket(replace(template, request_id=number), _POLICY, now=_AT)
             assert await insert_ticket(session, ticket)
             await outbox.add(session, "redemption", str(number), priority=OutboxPriority.HIGH)
 
-    ours = await _pace(raise_one)
+    ours = await _measure_rate(open_ticket_once)
     async with await _pool(url) as pool:
 
         async def insert_both(number: int) -> None:
             async with pool.connection() as connection, connection.transaction():
                 await connection.execute(
                     "INSERT INTO owned.approval_tickets (id, type, request_id, owner, receiver, gross_amount, policy_version,"
-                    " required_approvals, status, raised_at, warn_at, escalate_at, deadline_at)"
+                    " required_approvals, status, opened_at, warn_at, escalate_at, deadline_at)"
                     " SELECT %s, type, %s, owner, receiver, gross_amount, policy_version, required_approvals, status,"
-                    " raised_at, warn_at, escalate_at, deadline_at FROM owned.approval_tickets WHERE request_id = 1"
+                    " opened_at, warn_at, escalate_at, deadline_at FROM owned.approval_tickets WHERE request_id = 1"
                     " ON CONFLICT DO NOTHING RETURNING id",
                     (f"baseline-{number}", 10**9 + number),
                 )
@@ -129,7 +129,7 @@ async def _writes(database: Database, url: str) -> list[Figure]:
                     (str(number),),
                 )
 
-        baseline = await _pace(insert_both)
+        baseline = await _measure_rate(insert_both)
     return [
         Figure("db.write_tps", ours.rate, "tx/s", baseline.rate, "≥ 500"),
         Figure("db.write_cpu_us", ours.cpu_us, "µs", baseline.cpu_us),
@@ -148,7 +148,7 @@ async def _reads(database: Database, url: str) -> list[Figure]:
         async with database.read() as session:
             assert await find_redemption(session, number % _ROWS + 1) is not None
 
-    single, snapshot = await _pace(read_one), await _pace(read_in_snapshot)
+    single, snapshot = await _measure_rate(read_one), await _measure_rate(read_in_snapshot)
     async with await _pool(url) as pool:
         query = "SELECT * FROM derived.redemption_requests WHERE request_id = %s"
 
@@ -160,7 +160,7 @@ async def _reads(database: Database, url: str) -> list[Figure]:
             async with pool.connection() as connection, connection.transaction():
                 assert await (await connection.execute(query, (number % _ROWS + 1,))).fetchone()
 
-        bare, bare_snapshot = await _pace(select_one), await _pace(select_in_snapshot)
+        bare, bare_snapshot = await _measure_rate(select_one), await _measure_rate(select_in_snapshot)
     return [
         Figure("db.read_qps", single.rate, "reads/s", bare.rate, "≥ 2 000"),
         Figure("db.read_cpu_us", single.cpu_us, "µs", bare.cpu_us),

@@ -17,11 +17,11 @@ import orjson
 import psycopg
 from websockets.asyncio.client import connect
 
-from bench.dense import UNFINAL, DenseChain, dense_chain
+from bench.dense import NON_FINAL_BLOCKS, DenseChain, dense_chain
 from bench.figures import Figure
-from bench.suites.listener import Site, listener_process
+from bench.suites.listener import BenchStack, listener_process
 from paimon.infrastructure.database import migrate
-from paimon.infrastructure.queue.outbox import CHANNEL
+from paimon.infrastructure.queue.outbox import NOTIFY_CHANNEL
 from paimon_devkit.stack.embedded_postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 
@@ -36,22 +36,22 @@ async def measure() -> list[Figure]:
         folder = Path(name)
         folder.chmod(0o755)
         with EmbeddedPostgres(folder) as server, EmbeddedRedis(folder) as redis, dense_chain(800) as chain:
-            site = Site(server, redis.url, chain, folder)
-            database = site.database("latency")
+            stack = BenchStack(server, redis.url, chain, folder)
+            database = stack.database("latency")
             migrate.upgrade(server.url(OWNER_ROLE, "latency"), app_role=APP_ROLE)
-            with listener_process(site, "latency", chain.url, PAIMON_CHAIN__WS_URL=chain.ws_url):
+            with listener_process(stack, "latency", chain.url, PAIMON_CHAIN__WS_URL=chain.ws_url):
                 return await _measured(database, chain)
 
 
 async def _measured(database: str, chain: DenseChain) -> list[Figure]:
-    announced: dict[int, float] = {}
-    visible: dict[int, float] = {}
+    announced_at: dict[int, float] = {}
+    visible_at: dict[int, float] = {}
     watching = [
-        asyncio.create_task(_watch_heads(chain.ws_url, announced)),
-        asyncio.create_task(_watch_books(database, visible)),
+        asyncio.create_task(_watch_heads(chain.ws_url, announced_at)),
+        asyncio.create_task(_watch_cursor(database, visible_at)),
     ]
     try:
-        await _until(lambda: max(visible, default=0) >= chain.last_block)
+        await _until(lambda: max(visible_at, default=0) >= chain.last_block)
         for number in range(BLOCKS + WARM):
             began = time.perf_counter()
             await asyncio.to_thread(chain.add_block)
@@ -59,12 +59,12 @@ async def _measured(database: str, chain: DenseChain) -> list[Figure]:
                 print(f"  {number + 1} of {BLOCKS + WARM} blocks", flush=True)
             await asyncio.sleep(max(0.0, BLOCK_SECONDS - (time.perf_counter() - began)))
         last = chain.rpc.head("finalized").number
-        await _until(lambda: max(visible) >= last)
+        await _until(lambda: max(visible_at) >= last)
     finally:
         for each in watching:
             each.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
-    took = sorted((visible[number] - announced[number]) * 1000 for number in visible if number > last - BLOCKS)
+    took = sorted((visible_at[number] - announced_at[number]) * 1000 for number in visible_at if number > last - BLOCKS)
     assert len(took) == BLOCKS, f"{len(took)} of {BLOCKS} blocks were seen one by one"
     cuts = statistics.quantiles(took, n=100, method="inclusive")
     return [
@@ -74,30 +74,30 @@ async def _measured(database: str, chain: DenseChain) -> list[Figure]:
     ]
 
 
-async def _watch_heads(url: str, announced: dict[int, float]) -> None:
+async def _watch_heads(url: str, announced_at: dict[int, float]) -> None:
     """When each block was made final by the announcement of a head."""
     async with connect(url) as socket:
         await socket.send(orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}))
         await socket.recv()
         while True:
             message = orjson.loads(await socket.recv())
-            announced[int(message["params"]["result"]["number"], 16) - UNFINAL] = time.perf_counter()
+            announced_at[int(message["params"]["result"]["number"], 16) - NON_FINAL_BLOCKS] = time.perf_counter()
 
 
-async def _watch_books(database: str, visible: dict[int, float]) -> None:
+async def _watch_cursor(database: str, visible_at: dict[int, float]) -> None:
     """When the books stood at each block."""
     async with (
-        await psycopg.AsyncConnection.connect(database, autocommit=True) as bell,
-        await psycopg.AsyncConnection.connect(database, autocommit=True) as books,
+        await psycopg.AsyncConnection.connect(database, autocommit=True) as notifications,
+        await psycopg.AsyncConnection.connect(database, autocommit=True) as cursor_reader,
     ):
-        await bell.execute(f"LISTEN {CHANNEL}")
+        await notifications.execute(f"LISTEN {NOTIFY_CHANNEL}")
         while True:
-            async for _ in bell.notifies(timeout=1, stop_after=1):
+            async for _ in notifications.notifies(timeout=1, stop_after=1):
                 pass
-            rung = time.perf_counter()
-            row = await (await books.execute("SELECT number FROM derived.cursor")).fetchone()
+            notified_at = time.perf_counter()
+            row = await (await cursor_reader.execute("SELECT number FROM derived.cursor")).fetchone()
             if row is not None:
-                visible.setdefault(row[0], rung)
+                visible_at.setdefault(row[0], notified_at)
 
 
 async def _until(reached: Callable[[], bool]) -> None:

@@ -25,13 +25,13 @@ from redis.asyncio import Redis
 from bench.figures import Figure
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
-from paimon_devkit.stack.accounts import People
+from paimon_devkit.stack.accounts import Accounts
 from paimon_devkit.stack.embedded_chain import CHAIN_ID, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.fund_deployment import deploy_fund
 
-DEATHS: Final = 3
+CRASHES: Final = 3
 SECONDS_MAX: Final = 120.0
 _CONTRACTS: Final = Path(__file__).parents[2] / "contracts"
 _MNEMONIC: Final = "test test test test test test test test test test test junk"
@@ -44,7 +44,7 @@ class Pair:
     kind: str
     environment: dict[str, str]
     dsn: str
-    did: Callable[[], Awaitable[int]]
+    progress: Callable[[], Awaitable[int]]
     processes: dict[int, Process] = field(default_factory=dict)
     reading: list[asyncio.Task[bytes]] = field(default_factory=list)
 
@@ -63,18 +63,18 @@ class Pair:
     async def failover_seconds(self) -> float:
         """The holder is killed; until the other has done something."""
         holder = await self._holder()
-        before = await self.did()
+        before = await self.progress()
         os.kill(holder, signal.SIGKILL)
-        died = time.monotonic()
+        killed_at = time.monotonic()
         await self.processes.pop(holder).wait()
-        after = await self.did()  # what it did between the look and its death
-        await _until(lambda: self._did_more(max(before, after)))
-        seconds = time.monotonic() - died
+        after = await self.progress()  # what it did between the look and its death
+        await _until(lambda: self._progressed(max(before, after)))
+        seconds = time.monotonic() - killed_at
         await self.start()
         return seconds
 
-    async def _did_more(self, before: int) -> bool:
-        return await self.did() > before
+    async def _progressed(self, before: int) -> bool:
+        return await self.progress() > before
 
     async def _holder(self) -> int:
         """The process that holds the lease and works; a lease's owner is named host:pid:…"""
@@ -83,7 +83,7 @@ class Pair:
             async with await psycopg.AsyncConnection.connect(self.dsn) as connection:
                 query = "SELECT owner FROM owned.leases WHERE name = %s AND expires_at > now()"
                 row = await (await connection.execute(query, [self.kind])).fetchone()
-            return int(row[0].split(":")[-2]) if row and await self.did() else 0
+            return int(row[0].split(":")[-2]) if row and await self.progress() else 0
 
         return await _until(found)
 
@@ -94,15 +94,15 @@ class Pair:
         await asyncio.gather(*self.reading)
 
 
-async def _until(question: Callable[[], Awaitable[int]]) -> int:
+async def _until(probe: Callable[[], Awaitable[int]]) -> int:
     async with asyncio.timeout(SECONDS_MAX):
-        while not (answer := await question()):  # noqa: ASYNC110 — the question goes to another process
+        while not (answer := await probe()):  # noqa: ASYNC110 — the question goes to another process
             await asyncio.sleep(0.02)
     return answer
 
 
 async def measure() -> list[Figure]:
-    with _site() as (environment, dsn, redis_url):
+    with _bench_stack() as (environment, dsn, redis_url):
 
         async def recorded() -> int:
             async with await psycopg.AsyncConnection.connect(dsn) as connection:
@@ -114,8 +114,8 @@ async def measure() -> list[Figure]:
                 return int(await redis.llen(OutboxPriority.CHAIN.value))
 
         return [
-            Figure(name, await _worst(Pair(kind, environment, dsn, did)), "s", target="< 10")
-            for name, kind, did in (
+            Figure(name, await _worst(Pair(kind, environment, dsn, progress)), "s", target="< 10")
+            for name, kind, progress in (
                 ("lease.failover_s", "listener", recorded),
                 ("lease.scheduler_failover_s", "scheduler", enqueued),
             )
@@ -126,13 +126,13 @@ async def _worst(pair: Pair) -> float:
     try:
         await pair.start()
         await pair.start()
-        return max([await pair.failover_seconds() for _ in range(DEATHS)])
+        return max([await pair.failover_seconds() for _ in range(CRASHES)])
     finally:
         await pair.stop()
 
 
 @contextmanager
-def _site() -> Iterator[tuple[dict[str, str], str, str]]:
+def _bench_stack() -> Iterator[tuple[dict[str, str], str, str]]:
     """A house with a fund on a chain that makes a block a second: its environment, its database, its Redis."""
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -140,9 +140,11 @@ def _site() -> Iterator[tuple[dict[str, str], str, str]]:
         postgres, redis = EmbeddedPostgres(folder), EmbeddedRedis(folder, append_only=False)
         with postgres, redis, EmbeddedChain(folder, anvil=find_anvil(_CONTRACTS)) as chain:
             migrate.upgrade(postgres.owner_url, app_role="paimon_app")
-            people = People.of(_MNEMONIC)
+            accounts = Accounts.of(_MNEMONIC)
             artifacts = _CONTRACTS / "artifacts"
-            fund = deploy_fund(chain.http_url, people=people.fund_people(), artifacts=artifacts, progress=lambda _line: None)
+            fund = deploy_fund(
+                chain.http_url, people=accounts.fund_accounts(), artifacts=artifacts, progress=lambda _line: None
+            )
             environment = {
                 "PAIMON_DATABASE__URL": postgres.app_url,
                 "PAIMON_REDIS__URL": redis.url,
@@ -153,8 +155,8 @@ def _site() -> Iterator[tuple[dict[str, str], str, str]]:
                 "PAIMON_FUND__REDEMPTION_MANAGER": fund.redemption_manager,
                 "PAIMON_FUND__ASSET_CONTROLLER": fund.asset_controller,
                 "PAIMON_FUND__START_BLOCK": str(fund.start_block),
-                "PAIMON_SENDING__KEEPER": people.address("keeper"),
-                "PAIMON_SENDING__APPROVER": people.address("approver"),
+                "PAIMON_SENDING__KEEPER": accounts.address("keeper"),
+                "PAIMON_SENDING__APPROVER": accounts.address("approver"),
                 "PAIMON_SIGNER__SOCKET": str(folder / "signer.sock"),
                 "PAIMON_AUTH__TOKEN_SECRET": "a secret for measurements only, 32+",
             }

@@ -25,7 +25,7 @@ from aiohttp import web
 
 from bench.dense import DenseChain, dense_chain
 from bench.figures import Figure
-from bench.peers import Span, ponder_seconds, sqd_seconds
+from bench.peers import BlockSpan, ponder_seconds, sqd_seconds
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database import migrate
 from paimon_devkit.stack.embedded_chain import CHAIN_ID
@@ -35,11 +35,11 @@ from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 DELAY_SECONDS: Final = 0.05
 FLOOR_BLOCKS: Final = 100
 FLOOR_AT_ONCE: Final = 4
-_PATIENCE_SECONDS: Final = 1_800
+_TIMEOUT_SECONDS: Final = 1_800
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class BenchStack:
     """Where it is measured."""
 
     server: EmbeddedPostgres
@@ -57,27 +57,27 @@ async def measure(events: int) -> list[Figure]:
         folder = Path(name)
         folder.chmod(0o755)
         with EmbeddedPostgres(folder) as server, EmbeddedRedis(folder) as redis, dense_chain(events) as chain:
-            site = Site(server, redis.url, chain, folder)
-            figures = await _compared(site, site.chain.url, "")
-            async with _delayed(site.chain.url) as far:
-                return figures + await _compared(site, far, "_50ms")
+            stack = BenchStack(server, redis.url, chain, folder)
+            figures = await _compare_indexers(stack, stack.chain.url, "")
+            async with _delayed(stack.chain.url) as far:
+                return figures + await _compare_indexers(stack, far, "_50ms")
 
 
-async def _compared(site: Site, url: str, suffix: str) -> list[Figure]:
+async def _compare_indexers(stack: BenchStack, url: str, suffix: str) -> list[Figure]:
     """Everybody once, one after the other, each with the machine to itself."""
-    chain = site.chain
-    span = Span(url, chain.fund.vault, chain.fund.start_block, chain.last_block, chain.transfers)
+    chain = stack.chain
+    span = BlockSpan(url, chain.fund.vault, chain.fund.start_block, chain.last_block, chain.transfers)
 
     async def rate(what: str, seconds: Callable[[str], float]) -> float:
         print(f"  {what}{suffix}", flush=True)
-        took = await asyncio.to_thread(seconds, site.database(f"{what}{suffix}"))
+        took = await asyncio.to_thread(seconds, stack.database(f"{what}{suffix}"))
         print(f"    {chain.transfers / took:,.0f} events/s in {took:.1f} s", flush=True)
         return round(chain.transfers / took)
 
     def floor(database_url: str) -> float:
         return asyncio.run(_floor(database_url, url, chain))
 
-    ours = await rate("listener", lambda _: _listener_seconds(site, f"listener{suffix}", url))
+    ours = await rate("listener", lambda _: _listener_seconds(stack, f"listener{suffix}", url))
     sqd = await rate("sqd", lambda database: sqd_seconds(database, span))
     ponder = await rate("ponder", lambda database: ponder_seconds(database, span))
     bare = await rate("floor", floor)
@@ -89,41 +89,41 @@ async def _compared(site: Site, url: str, suffix: str) -> list[Figure]:
     ]
 
 
-def _listener_seconds(site: Site, database: str, url: str) -> float:
+def _listener_seconds(stack: BenchStack, database: str, url: str) -> float:
     """From the start of `paimon listener` until the last event's block is committed."""
-    migrate.upgrade(site.server.url(OWNER_ROLE, database), app_role=APP_ROLE)
-    with listener_process(site, database, url) as process:
+    migrate.upgrade(stack.server.url(OWNER_ROLE, database), app_role=APP_ROLE)
+    with listener_process(stack, database, url) as process:
         began = time.perf_counter()
-        with psycopg.connect(site.server.url(OWNER_ROLE, database).replace("+psycopg", ""), autocommit=True) as connection:
-            while time.perf_counter() - began < _PATIENCE_SECONDS:
+        with psycopg.connect(stack.server.url(OWNER_ROLE, database).replace("+psycopg", ""), autocommit=True) as connection:
+            while time.perf_counter() - began < _TIMEOUT_SECONDS:
                 row = connection.execute("SELECT number FROM derived.cursor").fetchone()
-                if row is not None and row[0] >= site.chain.last_block:
+                if row is not None and row[0] >= stack.chain.last_block:
                     took = time.perf_counter() - began
                     counted = connection.execute("SELECT count(*) FROM derived.raw_logs WHERE event = 'Transfer'").fetchone()
                     assert counted is not None
-                    assert counted[0] >= site.chain.transfers, counted
+                    assert counted[0] >= stack.chain.transfers, counted
                     return took
                 assert process.poll() is None, "the listener ended"
                 time.sleep(0.05)
-    raise AssertionError(f"the listener was not done after {_PATIENCE_SECONDS} s")
+    raise AssertionError(f"the listener was not done after {_TIMEOUT_SECONDS} s")
 
 
 @contextmanager
-def listener_process(site: Site, database: str, url: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+def listener_process(stack: BenchStack, database: str, url: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     """`paimon listener` as it is deployed."""
-    fund = site.chain.fund
+    fund = stack.chain.fund
     settings = {
-        "PAIMON_DATABASE__URL": site.server.url(APP_ROLE, database),
-        "PAIMON_REDIS__URL": site.redis_url,
+        "PAIMON_DATABASE__URL": stack.server.url(APP_ROLE, database),
+        "PAIMON_REDIS__URL": stack.redis_url,
         "PAIMON_CHAIN__CHAIN_ID": str(CHAIN_ID),
         "PAIMON_CHAIN__RPC_URL": url,
         "PAIMON_FUND__VAULT": fund.vault,
         "PAIMON_FUND__REDEMPTION_MANAGER": fund.redemption_manager,
         "PAIMON_FUND__ASSET_CONTROLLER": fund.asset_controller,
         "PAIMON_FUND__START_BLOCK": str(fund.start_block),
-        "PAIMON_SENDING__KEEPER": site.chain.people.address("keeper"),
-        "PAIMON_SENDING__APPROVER": site.chain.people.address("approver"),
-        "PAIMON_SIGNER__SOCKET": str(site.folder / "no-signer.sock"),
+        "PAIMON_SENDING__KEEPER": stack.chain.people.address("keeper"),
+        "PAIMON_SENDING__APPROVER": stack.chain.people.address("approver"),
+        "PAIMON_SIGNER__SOCKET": str(stack.folder / "no-signer.sock"),
         "PAIMON_AUTH__TOKEN_SECRET": "a secret for measurements only, 32+",
         "PAIMON_LOG__LEVEL": "warning",
         **more,

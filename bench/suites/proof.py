@@ -15,8 +15,8 @@ from typing import Any, Final
 import orjson
 
 from bench.figures import Figure
-from paimon.application.event_listener.fetch.log_filter import Wanted
-from paimon.domain.chain.tracked_contracts import Followed, FollowedContract, Origin
+from paimon.application.event_listener.fetch.log_filter import LogFilter
+from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import Address, ContractName, hex0x
 from paimon.infrastructure.blockchain.headers import header_hash
 from paimon.infrastructure.blockchain.keccak import keccak256
@@ -31,17 +31,17 @@ _SECONDS: Final = 2.0
 
 async def measure() -> list[Figure]:
     header = next(each for each in json.loads(_HEADERS.read_text()) if each["chain"] == "BSC testnet, Cancun")
-    wanted = _wanted()
+    log_filter = _log_filter()
     receipts = orjson.dumps(_receipts(random.Random(7)))  # noqa: S311 — invented receipts
 
     def empty_block() -> None:
         header_hash(header)
-        wanted.may_be_in(int(header["number"], 16), int(header["logsBloom"], 16))
+        log_filter.may_match_bloom(int(header["number"], 16), int(header["logsBloom"], 16))
 
     def full_block() -> None:
         _, logs = read_receipts(orjson.loads(receipts))
         for each in logs:
-            wanted.admits(1, each.address, each.topics)
+            log_filter.matches(1, each.address, each.topics)
 
     print(f"  {len(receipts):,} bytes of receipts", flush=True)
     empty, full = _per_second(empty_block), _per_second(full_block)
@@ -59,13 +59,13 @@ def _per_second(what: Callable[[], Any]) -> float:
     return done / seconds
 
 
-def _wanted() -> Wanted:
+def _log_filter() -> LogFilter:
     own = {ContractName.VAULT: 1, ContractName.REDEMPTION_MANAGER: 2, ContractName.ASSET_CONTROLLER: 3}
-    return Wanted.of(
-        Followed.of([
-            *(FollowedContract(_address(number), name, Origin.SETTINGS, 1) for name, number in own.items()),
-            FollowedContract(_address(4), ContractName.TOKEN, Origin.VAULT_ASSET, 1),
-            *(FollowedContract(_address(5 + number), ContractName.TOKEN, Origin.EVENT, 1) for number in range(17)),
+    return LogFilter.of(
+        TrackedContracts.of([
+            *(TrackedContract(_address(number), name, ContractOrigin.SETTINGS, 1) for name, number in own.items()),
+            TrackedContract(_address(4), ContractName.TOKEN, ContractOrigin.VAULT_ASSET, 1),
+            *(TrackedContract(_address(5 + number), ContractName.TOKEN, ContractOrigin.EVENT, 1) for number in range(17)),
         ])
     )  # fmt: skip
 

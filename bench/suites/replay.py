@@ -19,7 +19,7 @@ from tests.support.factories.synthetic_logs import write_logs
 
 from bench.figures import Figure
 from paimon.application.replay.replay import replay
-from paimon.gateway.cli.process import rare_collections
+from paimon.gateway.cli.process import infrequent_gc
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.sessions import create_engine
 from paimon_devkit.stack.embedded_postgres import OWNER_ROLE, EmbeddedPostgres
@@ -82,7 +82,7 @@ async def _replayed_and_checked(url: str, events: int) -> tuple[float, _Run]:
     print(f"  replaying {events:,} logs nothing was read from yet", flush=True)
     engine = create_engine(url, pool_size=1, connect_timeout_seconds=5, application_name="paimon-replay")
     began = time.perf_counter()
-    with rare_collections():
+    with infrequent_gc():
         await replay(engine, synthetic_contracts())
     replayed_seconds = time.perf_counter() - began
     await engine.dispose()
@@ -91,7 +91,7 @@ async def _replayed_and_checked(url: str, events: int) -> tuple[float, _Run]:
     print(f"  checking {events:,} logs", flush=True)
     command = [sys.executable, "-m", "tests.support.replay_process", url]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    told, _ = await process.communicate()
-    logs, seconds, cpu_seconds, peak_kib, differing = told.decode().splitlines()[-1].split()
-    assert (int(logs), int(differing)) == (events, 0), told
+    output, _ = await process.communicate()
+    logs, seconds, cpu_seconds, peak_kib, differing = output.decode().splitlines()[-1].split()
+    assert (int(logs), int(differing)) == (events, 0), output
     return replayed_seconds, _Run(float(seconds), float(cpu_seconds), round(int(peak_kib) / 1024, 1))

@@ -30,11 +30,11 @@ from sqlalchemy import select
 
 from bench.figures import Figure
 from paimon.application.transactions.intents import queue_intent, settle_call
-from paimon.composition import House, open_house
+from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import Address, checksum, hex0x
-from paimon.domain.redemption.request import Channel
+from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus
-from paimon.domain.transaction.signing import SELF_SEND_GAS, FeeKind, Fees, UnsignedTransaction
+from paimon.domain.transaction.signing import PLAIN_TRANSFER_GAS, GasFees, GasFeeType, UnsignedTransaction
 from paimon.gateway.tasks.handlers import drive_wallet
 from paimon.infrastructure.blockchain.contracts import FundAddresses as ContractAddresses
 from paimon.infrastructure.blockchain.contracts import FundContracts
@@ -45,32 +45,32 @@ from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.observability.logging import configure_logging
 from paimon.settings import Settings
-from paimon_devkit.stack.accounts import INVESTORS, People
-from paimon_devkit.stack.chain_session import Chain
+from paimon_devkit.stack.accounts import INVESTORS, Accounts
+from paimon_devkit.stack.chain_session import ChainSession
 from paimon_devkit.stack.embedded_chain import CHAIN_ID, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
-from paimon_devkit.stack.fund_deployment import FundAddresses, deploy_fund
+from paimon_devkit.stack.fund_deployment import FundDeployment, deploy_fund
 from paimon_devkit.stack.signer_files import write_signer_files
 
 ROUND: Final = 16
 """Transactions of one drive: as many as may be in flight."""
 ROUNDS: Final = 4
-DEATHS: Final = 3
+CRASHES: Final = 3
 _SHARES: Final = 100 * 10**18
 _CONTRACTS: Final = Path(__file__).parents[2] / "contracts"
 _WEEK: Final = 7 * 86_400 + 1
-_VICTIM: Final = (
-    "import pickle, sys; from bench.suites.send import drive_for_ever; drive_for_ever(pickle.load(sys.stdin.buffer))"
+_DRIVER_SCRIPT: Final = (
+    "import pickle, sys; from bench.suites.send import drive_forever; drive_forever(pickle.load(sys.stdin.buffer))"
 )
 
 
 @dataclass
-class Site:
+class BenchStack:
     """A deployed fund with its services running."""
 
     chain: EmbeddedChain
-    fund: FundAddresses
-    people: People
+    fund: FundDeployment
+    accounts: Accounts
     settings: Settings
 
     @property
@@ -80,10 +80,10 @@ class Site:
     def due_requests(self, number: int) -> list[int]:
         """So many redemption requests, due."""
         manager = self.fund.redemption_manager
-        with Chain(self.chain.http_url, _CONTRACTS / "artifacts") as chain:
+        with ChainSession(self.chain.http_url, _CONTRACTS / "artifacts") as chain:
             first = int(chain.read("RedemptionManager", manager, "getRequestCount")) + 1
             for each in range(number):
-                investor = self.people.account(INVESTORS[each % len(INVESTORS)])
+                investor = self.accounts.account(INVESTORS[each % len(INVESTORS)])
                 chain.call(investor, "RedemptionManager", manager, "requestRedemption", _SHARES, investor.address)
             self.mine(1)
             chain.confirm()
@@ -125,22 +125,22 @@ class TimedRpc(Rpc):
 
 async def measure() -> list[Figure]:
     configure_logging(process="bench", level="error")  # the wallets' story, told line by line, hides the figures
-    async with _site() as site, open_house(site.settings, process="bench") as house:
-        return [*await _overhead(site, house), *await _recovery(site, house)]
+    async with _bench_stack() as stack, open_app_context(stack.settings, process="bench") as app_context:
+        return [*await _overhead(stack, app_context), *await _recovery(stack, app_context)]
 
 
-async def _overhead(site: Site, house: House) -> list[Figure]:
-    async with TimedRpc(site.chain.http_url, timeout_seconds=10, attempts_max=1) as rpc:
-        measured = _with_rpc(house, rpc)
-        await _life(site, measured, site.due_requests(ROUND))  # caches fill, connections open
+async def _overhead(stack: BenchStack, app_context: AppContext) -> list[Figure]:
+    async with TimedRpc(stack.chain.http_url, timeout_seconds=10, attempts_max=1) as rpc:
+        measured = _with_rpc(app_context, rpc)
+        await _run_workflow(stack, measured, stack.due_requests(ROUND))  # caches fill, connections open
         seconds = cpu = rpc.node_seconds = 0.0
         rpc.exchanges = 0
         for _ in range(ROUNDS):
-            wall, busy = await _life(site, measured, site.due_requests(ROUND))
+            wall, busy = await _run_workflow(stack, measured, stack.due_requests(ROUND))
             seconds, cpu = seconds + wall, cpu + busy
         count = ROUND * ROUNDS
         node, exchanges = rpc.node_seconds, rpc.exchanges
-        bare = await _bare(site, rpc, count)
+        bare = await _bare_sends(stack, rpc, count)
     own = (seconds - node) / count * 1000
     print(f"  {exchanges / count:.1f} exchanges with the node per transaction")
     return [
@@ -150,7 +150,7 @@ async def _overhead(site: Site, house: House) -> list[Figure]:
     ]
 
 
-async def _life(site: Site, house: House, requests: Sequence[int]) -> tuple[float, float]:
+async def _run_workflow(stack: BenchStack, app_context: AppContext, requests: Sequence[int]) -> tuple[float, float]:
     """Seconds, and CPU seconds, from queueing settlements of these requests to their end, but for the mining in between."""
     seconds = cpu = 0.0
 
@@ -161,48 +161,48 @@ async def _life(site: Site, house: House, requests: Sequence[int]) -> tuple[floa
         seconds, cpu = seconds + time.perf_counter() - wall, cpu + time.process_time() - busy
 
     for request_id in requests:
-        await timed(_queue(house, request_id))
-    while await _open(house):
-        await timed(drive_wallet(house, checksum(site.keeper)))
-        site.mine(1)
-        await timed(drive_wallet(house, checksum(site.keeper)))
-        site.mine(2)
+        await timed(_queue(app_context, request_id))
+    while await _open_intents(app_context):
+        await timed(drive_wallet(app_context, checksum(stack.keeper)))
+        stack.mine(1)
+        await timed(drive_wallet(app_context, checksum(stack.keeper)))
+        stack.mine(2)
     return seconds, cpu
 
 
-async def _queue(house: House, request_id: int) -> None:
-    async with house.database.write() as session:
+async def _queue(app_context: AppContext, request_id: int) -> None:
+    async with app_context.database.write() as session:
         await queue_intent(
             session,
             key=f"settle-redemption:{request_id}",
             kind=IntentKind.SETTLE_REDEMPTION,
-            wallet=house.settings.sending.keeper,
-            call=settle_call(house.contracts, request_id, Channel.STANDARD),
+            wallet=app_context.settings.sending.keeper,
+            call=settle_call(app_context.contracts, request_id, RedemptionChannel.STANDARD),
             request_id=request_id,
         )
 
 
-async def _open(house: House) -> list[IntentStatus]:
-    async with house.database.read() as session:
+async def _open_intents(app_context: AppContext) -> list[IntentStatus]:
+    async with app_context.database.read() as session:
         query = select(IntentRow.status).where(IntentRow.closed_at.is_(None))
         return list(await session.scalars(query))
 
 
-async def _bare(site: Site, rpc: TimedRpc, count: int) -> float:
+async def _bare_sends(stack: BenchStack, rpc: TimedRpc, count: int) -> float:
     """Seconds a transaction, without the node's, for signing, sending and one receipt of a key that does nothing else."""
-    account = site.people.account("willa")
-    site.chain.rpc.call("anvil_setBalance", account.address, hex(10**20))
+    account = stack.accounts.account("willa")
+    stack.chain.rpc.call("anvil_setBalance", account.address, hex(10**20))
     key = LocalKey(bytes(account.key))
-    call, fees = Call(key.address, b""), Fees(20 * 10**9, 10**9)
+    call, fees = Call(key.address, b""), GasFees(20 * 10**9, 10**9)
     rpc.node_seconds, seconds, hashes = 0.0, 0.0, []
     began = time.perf_counter()
     for nonce in range(count):
-        unsigned = UnsignedTransaction(CHAIN_ID, nonce, SELF_SEND_GAS, FeeKind.EIP1559, fees, call)
+        unsigned = UnsignedTransaction(CHAIN_ID, nonce, PLAIN_TRANSFER_GAS, GasFeeType.EIP1559, fees, call)
         signed = await sign_transaction(key, unsigned)
         await rpc.call("eth_sendRawTransaction", [hex0x(signed.raw)])
         hashes.append(signed.hash)
     seconds += time.perf_counter() - began
-    site.mine(3)
+    stack.mine(3)
     began = time.perf_counter()
     for each in hashes:
         assert (await rpc.call("eth_getTransactionReceipt", [hex0x(each)]))["status"] == "0x1"
@@ -210,64 +210,64 @@ async def _bare(site: Site, rpc: TimedRpc, count: int) -> float:
     return (seconds - rpc.node_seconds) / count
 
 
-async def _recovery(site: Site, house: House) -> list[Figure]:
+async def _recovery(stack: BenchStack, app_context: AppContext) -> list[Figure]:
     worst = 0.0
-    every = house.settings.schedule.drive_wallets_seconds
-    for _ in range(DEATHS):
-        left, following = site.due_requests(2)
-        await _queue(house, left)
-        await _queue(house, following)
-        died = await _die_sending(site)
+    every = app_context.settings.schedule.drive_wallets_seconds
+    for _ in range(CRASHES):
+        first_request, next_request = stack.due_requests(2)
+        await _queue(app_context, first_request)
+        await _queue(app_context, next_request)
+        killed_at = await _crash_while_sending(stack)
         while True:
             await asyncio.sleep(every)
-            await drive_wallet(house, checksum(site.keeper))
-            if await _is_out(house, following):
+            await drive_wallet(app_context, checksum(stack.keeper))
+            if await _is_broadcast(app_context, next_request):
                 break
-        worst = max(worst, time.perf_counter() - died)
-        while await _open(house):
-            site.mine(3)
-            await drive_wallet(house, checksum(site.keeper))
+        worst = max(worst, time.perf_counter() - killed_at)
+        while await _open_intents(app_context):
+            stack.mine(3)
+            await drive_wallet(app_context, checksum(stack.keeper))
     return [Figure("send.recovery_s", round(worst, 2), "s", target="< 5")]
 
 
-async def _die_sending(site: Site) -> float:
+async def _crash_while_sending(stack: BenchStack) -> float:
     """When a process died that had just handed over its first transaction."""
-    victim: Process | None = None
-    died: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    driver_process: Process | None = None
+    killed_at: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async with aiohttp.ClientSession() as node:
 
         async def forward(request: web.Request) -> web.Response:
             body = await request.read()
-            async with node.post(site.chain.http_url, data=body, headers={"Content-Type": "application/json"}) as response:
+            async with node.post(stack.chain.http_url, data=body, headers={"Content-Type": "application/json"}) as response:
                 answer = await response.read()
-            if b"eth_sendRawTransaction" in body and not died.done():
-                assert victim is not None
-                victim.kill()
-                died.set_result(time.perf_counter())
+            if b"eth_sendRawTransaction" in body and not killed_at.done():
+                assert driver_process is not None
+                driver_process.kill()
+                killed_at.set_result(time.perf_counter())
             return web.Response(body=answer, content_type="application/json")
 
         async with _listening(forward) as url:
-            chain = site.settings.chain.model_copy(update={"rpc_url": SecretStr(url)})
-            settings = site.settings.model_copy(update={"chain": chain})
-            victim = await asyncio.create_subprocess_exec(sys.executable, "-c", _VICTIM, stdin=subprocess.PIPE)
-            await victim.communicate(pickle.dumps(settings))
-            return await died
+            chain = stack.settings.chain.model_copy(update={"rpc_url": SecretStr(url)})
+            settings = stack.settings.model_copy(update={"chain": chain})
+            driver_process = await asyncio.create_subprocess_exec(sys.executable, "-c", _DRIVER_SCRIPT, stdin=subprocess.PIPE)
+            await driver_process.communicate(pickle.dumps(settings))
+            return await killed_at
 
 
-def drive_for_ever(settings: Settings) -> None:
-    configure_logging(process="victim", level="error")
+def drive_forever(settings: Settings) -> None:
+    configure_logging(process="driver_process", level="error")
 
     async def drive() -> None:
-        async with open_house(settings, process="victim") as house:
+        async with open_app_context(settings, process="driver_process") as app_context:
             while True:
-                await drive_wallet(house, checksum(settings.sending.keeper))
+                await drive_wallet(app_context, checksum(settings.sending.keeper))
 
     asyncio.run(drive())
 
 
-async def _is_out(house: House, request_id: int) -> bool:
-    async with house.database.read() as session:
+async def _is_broadcast(app_context: AppContext, request_id: int) -> bool:
+    async with app_context.database.read() as session:
         query = (
             select(AttemptRow.status)
             .join(IntentRow, AttemptRow.intent_id == IntentRow.id)
@@ -276,8 +276,8 @@ async def _is_out(house: House, request_id: int) -> bool:
         return AttemptStatus.BROADCAST in list(await session.scalars(query))
 
 
-def _with_rpc(house: House, rpc: Rpc) -> House:
-    return replace(house, rpc=rpc, contracts=FundContracts(rpc, house.contracts.addresses))
+def _with_rpc(app_context: AppContext, rpc: Rpc) -> AppContext:
+    return replace(app_context, rpc=rpc, contracts=FundContracts(rpc, app_context.contracts.addresses))
 
 
 @asynccontextmanager
@@ -295,22 +295,24 @@ async def _listening(handle: Any) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _site() -> AsyncIterator[Site]:
+async def _bench_stack() -> AsyncIterator[BenchStack]:
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
         with EmbeddedPostgres(folder) as server, EmbeddedChain(folder, anvil=find_anvil(_CONTRACTS)) as chain:
             migrate.upgrade(server.owner_url, app_role="paimon_app")
-            people = People.of("test test test test test test test test test test test junk")
+            accounts = Accounts.of("test test test test test test test test test test test junk")
             artifacts = _CONTRACTS / "artifacts"
-            fund = deploy_fund(chain.http_url, people=people.fund_people(), artifacts=artifacts, progress=lambda _line: None)
+            fund = deploy_fund(
+                chain.http_url, people=accounts.fund_accounts(), artifacts=artifacts, progress=lambda _line: None
+            )
             chain.rpc.call("evm_setIntervalMining", 0)
-            settings = _settings(folder, server.app_url, chain.http_url, fund, people)
-            with _signer(folder / "signer", settings, people):
-                yield Site(chain, fund, people, settings)
+            settings = _settings(folder, server.app_url, chain.http_url, fund, accounts)
+            with _signer(folder / "signer", settings, accounts):
+                yield BenchStack(chain, fund, accounts, settings)
 
 
-def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundAddresses, people: People) -> Settings:
+def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundDeployment, accounts: Accounts) -> Settings:
     return Settings.model_validate(
         {
             "database": {"url": database_url},
@@ -322,7 +324,7 @@ def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundAddresses
                 "asset_controller": fund.asset_controller,
                 "start_block": fund.start_block,
             },
-            "sending": {"keeper": people.address("keeper"), "approver": people.address("approver")},
+            "sending": {"keeper": accounts.address("keeper"), "approver": accounts.address("approver")},
             "signer": {"socket": folder / "signer" / "signer.sock"},
             "auth": {"token_secret": "a secret for measurements only, 32+"},
         }
@@ -330,12 +332,12 @@ def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundAddresses
 
 
 @contextmanager
-def _signer(folder: Path, settings: Settings, people: People) -> Iterator[None]:
+def _signer(folder: Path, settings: Settings, accounts: Accounts) -> Iterator[None]:
     """A signer in a process of its own, as always."""
     where = settings.fund
     socket = write_signer_files(
         folder,
-        accounts={name: people.account(name) for name in ("keeper", "approver")},
+        accounts={name: accounts.account(name) for name in ("keeper", "approver")},
         chain_id=CHAIN_ID,
         rpc_url=settings.chain.rpc_url.get_secret_value(),
         fund=ContractAddresses(where.vault, where.redemption_manager, where.asset_controller),

@@ -16,15 +16,15 @@ import psycopg
 
 from bench.dense import dense_chain
 from bench.figures import Figure
-from bench.sparse_node import EVERY
-from bench.suites.listener import Site, listener_process
+from bench.sparse_node import LOG_INTERVAL_BLOCKS
+from bench.suites.listener import BenchStack, listener_process
 from paimon.infrastructure.database import migrate
 from paimon_devkit.stack.embedded_postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.ports import free_port
 
 BLOCKS: Final = 300_000
-_PATIENCE_SECONDS: Final = 600
+_TIMEOUT_SECONDS: Final = 600
 
 
 async def measure() -> list[Figure]:
@@ -32,10 +32,10 @@ async def measure() -> list[Figure]:
         folder = Path(name)
         folder.chmod(0o755)
         with EmbeddedPostgres(folder) as server, EmbeddedRedis(folder) as redis, dense_chain(80) as chain:
-            site = Site(server, redis.url, chain, folder)
+            stack = BenchStack(server, redis.url, chain, folder)
             print(f"  hashing {BLOCKS:,} headers", flush=True)
             with _node(chain.fund.vault, chain.fund.asset_controller) as url:
-                seconds = _caught_up_seconds(site, url)
+                seconds = _caught_up_seconds(stack, url)
     return [Figure("listener.sparse_blocks_s", round(BLOCKS / seconds), "blocks/s", target="≥ 5 000")]
 
 
@@ -53,23 +53,23 @@ def _node(vault: str, controller: str) -> Iterator[str]:
         process.wait(30)
 
 
-def _caught_up_seconds(site: Site, url: str) -> float:
+def _caught_up_seconds(stack: BenchStack, url: str) -> float:
     """From the start of `paimon listener` until the last block is committed."""
-    dsn = site.database("sparse")
-    migrate.upgrade(site.server.url(OWNER_ROLE, "sparse"), app_role=APP_ROLE)
+    dsn = stack.database("sparse")
+    migrate.upgrade(stack.server.url(OWNER_ROLE, "sparse"), app_role=APP_ROLE)
     with (
-        listener_process(site, "sparse", url, PAIMON_FUND__START_BLOCK="1") as process,
+        listener_process(stack, "sparse", url, PAIMON_FUND__START_BLOCK="1") as process,
         psycopg.connect(dsn, autocommit=True) as connection,
     ):
         began = time.perf_counter()
-        while time.perf_counter() - began < _PATIENCE_SECONDS:
+        while time.perf_counter() - began < _TIMEOUT_SECONDS:
             row = connection.execute("SELECT number FROM derived.cursor").fetchone()
             if row is not None and row[0] >= BLOCKS:
                 took = time.perf_counter() - began
                 logs = connection.execute("SELECT count(*) FROM derived.raw_logs").fetchone()
                 assert logs is not None
-                assert logs[0] == (BLOCKS - 1_000) // EVERY, logs
+                assert logs[0] == (BLOCKS - 1_000) // LOG_INTERVAL_BLOCKS, logs
                 return took
             assert process.poll() is None, "the listener ended"
             time.sleep(0.02)
-    raise AssertionError(f"the listener was not done after {_PATIENCE_SECONDS} s")
+    raise AssertionError(f"the listener was not done after {_TIMEOUT_SECONDS} s")

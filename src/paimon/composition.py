@@ -17,9 +17,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.application.monitoring.scrape import Scraper
-from paimon.application.transactions.multisig.context import SafeDesk
-from paimon.application.transactions.plans.context import PlanDesk
-from paimon.domain.kernel.eip712 import VoteScope
+from paimon.application.transactions.multisig.context import SafeContext
+from paimon.application.transactions.plans.context import PlanContext
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.errors import StartupError
@@ -34,7 +34,7 @@ from paimon.settings import ChainSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class AppContext:
     """What a process needs to work: everything outside the domain, built and ready."""
 
     settings: Settings
@@ -48,38 +48,38 @@ class House:
     """Takes our transactions first, where one is configured."""
 
     @property
-    def vote_scope(self) -> VoteScope:
-        return VoteScope(self.settings.chain.chain_id, self.settings.fund.redemption_manager)
+    def signing_scope(self) -> SigningScope:
+        return SigningScope(self.settings.chain.chain_id, self.settings.fund.redemption_manager)
 
-    def new_scraper(self) -> Scraper:
+    def new_metrics_scraper(self) -> Scraper:
         """Collects what the database and the chain know; one a process, since it remembers."""
         settings = self.settings
         timeout_seconds = settings.health.check_timeout_seconds
         return Scraper(self.database, self.rpc, self.chain, settings.sending.low_balance_wei, timeout_seconds)
 
     @property
-    def safes(self) -> SafeDesk:
+    def safes(self) -> SafeContext:
         sending = self.settings.sending
-        named = {SafeName.WARM: sending.warm, SafeName.COLD: sending.cold}
-        return SafeDesk(
+        wallet_addresses = {SafeName.WARM: sending.warm, SafeName.COLD: sending.cold}
+        return SafeContext(
             database=self.database,
             contracts=self.contracts,
             chain=self.chain,
             chain_id=self.settings.chain.chain_id,
-            safes={name: address for name, address in named.items() if address is not None},
+            safes={name: address for name, address in wallet_addresses.items() if address is not None},
             multi_send=sending.multi_send,
-            proposal_ttl=timedelta(days=sending.proposal_days),
+            proposal_ttl=timedelta(days=sending.proposal_ttl_days),
         )
 
     @property
-    def plans(self) -> PlanDesk:
+    def plan_context(self) -> PlanContext:
         sending = self.settings.sending
-        return PlanDesk(
+        return PlanContext(
             safes=self.safes,
             hot=sending.hot,
             limits={PlanWallet.HOT: sending.hot_limits, PlanWallet.WARM: sending.warm_limits},
-            hot_ttl=timedelta(seconds=sending.plan_seconds),
-            scope=self.vote_scope,
+            hot_plan_ttl=timedelta(seconds=sending.hot_plan_ttl_seconds),
+            scope=self.signing_scope,
             signature_ttl_seconds_max=self.settings.approval.vote_ttl_seconds_max,
         )
 
@@ -132,18 +132,18 @@ def open_rpc(chain: ChainSettings) -> Rpc:
     )
 
 
-def open_endpoint(url: SecretStr, chain: ChainSettings) -> Rpc:
+def open_single_endpoint_rpc(url: SecretStr, chain: ChainSettings) -> Rpc:
     """One endpoint by itself; it is not asked which chain it serves."""
     return Rpc(url.get_secret_value(), timeout_seconds=chain.request_timeout_seconds, attempts_max=chain.attempts_max)
 
 
 def private_rpc(chain: ChainSettings) -> Rpc | None:
     """Of an endpoint that may know nothing but `eth_sendRawTransaction`, so no chain id is asked for."""
-    return None if chain.private_tx_url is None else open_endpoint(chain.private_tx_url, chain)
+    return None if chain.private_tx_url is None else open_single_endpoint_rpc(chain.private_tx_url, chain)
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House]:
+async def open_app_context(settings: Settings, *, process: str) -> AsyncIterator[AppContext]:
     """Build everything a process needs; connections are opened when first used, and closed at the end of the block."""
     async with AsyncExitStack() as stack:
         database = open_database(settings, process=process)
@@ -153,7 +153,7 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
         chain = settings.chain
 
         rpc = await stack.enter_async_context(open_rpc(chain))
-        yield House(
+        yield AppContext(
             settings=settings,
             database=database,
             redis=redis,
@@ -165,7 +165,7 @@ async def open_house(settings: Settings, *, process: str) -> AsyncIterator[House
         )
 
 
-async def require_ready(house: House) -> None:
+async def require_ready(house: AppContext) -> None:
     """Refuse to start on the wrong footing, with a message that says what to do.
 
     Raises:

@@ -22,7 +22,7 @@ from tests.support.chain.fund import WAD
 from paimon.application.identity.tokens import encode_token, new_token
 from paimon.application.identity.users import seed_user
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, parse_address
-from paimon.domain.redemption.request import Channel, RedemptionStatus
+from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.gateway.rest import openapi
 from paimon.gateway.rest.app import create_app
 from paimon.gateway.rest.openapi import examples
@@ -37,14 +37,14 @@ from paimon.infrastructure.database.models.derived import (
 )
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.settings import Settings
-from paimon_devkit.stack.accounts import BACK_OFFICE, People
+from paimon_devkit.stack.accounts import USER_ROLES, Accounts
 
 EXAMPLES: Final = Path(openapi.__file__).with_name("examples.json")
 BLOCK_TIME: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[FastAPI]:
+async def running_app(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application as a server would run it, without the server."""
     app = create_app(settings)
     async with app.router.lifespan_context(app):
@@ -52,12 +52,12 @@ async def serving(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 @dataclass(frozen=True)
-class Desk:
+class ApiClient:
     """The API as people of the back office see it."""
 
     client: httpx.AsyncClient
     settings: Settings
-    people: People
+    people: Accounts
 
     def token(self, name: str, *, ttl_seconds: int = 600) -> str:
         wallet = parse_address(self.people.address(name))
@@ -79,19 +79,19 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_of(app: FastAPI, settings: Settings, people: People) -> AsyncIterator[Desk]:
+async def api_client_for(app: FastAPI, settings: Settings, people: Accounts) -> AsyncIterator[ApiClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield Desk(client, settings, people)
+        yield ApiClient(client, settings, people)
 
 
-async def seed_back_office(database: Database, people: People) -> None:
+async def seed_users(database: Database, people: Accounts) -> None:
     async with database.write() as session:
-        for name, role in BACK_OFFICE.items():
+        for name, role in USER_ROLES.items():
             await seed_user(session, parse_address(people.address(name)), role, name)
 
 
-async def grant_vip(database: Database, people: People, *names: str) -> None:
+async def grant_approver_role(database: Database, people: Accounts, *names: str) -> None:
     """These people hold VIP_APPROVER_ROLE on the RedemptionManager."""
     async with database.write() as session:
         for name in names:
@@ -113,7 +113,7 @@ def request_row(request_id: int, *, owner: Address, **changes: Any) -> Redemptio
         "shares": 120_000 * WAD,
         "gross_amount": 120_000 * WAD,
         "estimated_fee": 480 * WAD,
-        "channel": Channel.STANDARD,
+        "channel": RedemptionChannel.STANDARD,
         "requires_approval": True,
         "window_id": 0,
         "status": RedemptionStatus.PENDING_APPROVAL,
@@ -127,7 +127,7 @@ def request_row(request_id: int, *, owner: Address, **changes: Any) -> Redemptio
 async def add_block(session: WriteSession, number: int, *, at: datetime = BLOCK_TIME) -> BlockRow:
     """A recorded final block, and the cursor on it."""
     hashes = {"hash": Hash32(secrets.token_bytes(32)), "parent_hash": Hash32(bytes(32))}
-    block = BlockRow(number=number, **hashes, timestamp=at, kept_before=number - 1)
+    block = BlockRow(number=number, **hashes, timestamp=at, previous_kept_number=number - 1)
     session.add(block)
     await session.merge(CursorRow(id=1, number=number, hash=block.hash, timestamp=at, epoch=1))
     await session.flush()
@@ -163,7 +163,7 @@ def locked_nav_row(block: BlockRow, request_id: int, nav: int) -> ObservationRow
     )
 
 
-def signed(document: Mapping[str, Any], account: LocalAccount, *, reason: str = "", **changes: Any) -> dict[str, Any]:
+def signed_body(document: Mapping[str, Any], account: LocalAccount, *, reason: str = "", **changes: Any) -> dict[str, Any]:
     """The body a wallet makes of a typed document: its reason put in, signed, with the free parts beside it."""
     message = {**document["message"], "reason": reason, **changes}
     signature = account.sign_typed_data(full_message={**document, "message": message}).signature
@@ -179,12 +179,12 @@ def seconds_from_now(seconds: int) -> str:
     return str(int((datetime.now(UTC) + timedelta(seconds=seconds)).timestamp()))
 
 
-def shape(value: Any) -> Any:
+def json_shape(value: Any) -> Any:
     """Keys and kinds of a JSON value, without its content: what two answers of one endpoint have in common."""
     if isinstance(value, dict):
-        return {key: shape(each) for key, each in value.items()}
+        return {key: json_shape(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [shape(value[0])] if value else []
+        return [json_shape(value[0])] if value else []
     return type(value).__name__
 
 
@@ -194,4 +194,4 @@ def require_example(answer: httpx.Response, name: str) -> None:
         recorded = orjson.loads(EXAMPLES.read_bytes()) | {name: answer.json()}
         EXAMPLES.write_bytes(orjson.dumps(dict(sorted(recorded.items())), option=orjson.OPT_INDENT_2) + b"\n")
         return
-    assert shape(answer.json()) == shape(examples()[name])
+    assert json_shape(answer.json()) == json_shape(examples()[name])

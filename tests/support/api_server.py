@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from redis.asyncio import Redis
-from tests.support.api_client import Desk, desk_of
+from tests.support.api_client import ApiClient, api_client_for
 from tests.support.chain.fund import TestFund
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -23,10 +23,10 @@ from paimon.settings import Settings
 
 
 @dataclass(frozen=True)
-class Served:
+class ApiServer:
     port: int
     app: FastAPI
-    desk: Desk
+    desk: ApiClient
     redis: Redis
 
     @property
@@ -46,36 +46,36 @@ class Served:
         """A connection, signed in and subscribed."""
         async with connect(self.url) as connection:
             if name is not None:
-                await say(connection, type="auth", token=self.desk.token(name))
-                assert (await hear(connection))["type"] == "authenticated"
+                await send_message(connection, type="auth", token=self.desk.token(name))
+                assert (await receive_message(connection))["type"] == "authenticated"
             if channels is not None:
-                await say(connection, type="subscribe", channels=channels)
-                assert (await hear(connection))["type"] == "subscribed"
+                await send_message(connection, type="subscribe", channels=channels)
+                assert (await receive_message(connection))["type"] == "subscribed"
             yield connection
 
 
-async def say(connection: ClientConnection, **message: Any) -> None:
+async def send_message(connection: ClientConnection, **message: Any) -> None:
     await connection.send(json.dumps(message))
 
 
-async def hear(connection: ClientConnection) -> dict[str, Any]:
+async def receive_message(connection: ClientConnection) -> dict[str, Any]:
     async with asyncio.timeout(10):
-        heard: dict[str, Any] = json.loads(await connection.recv())
-    return heard
+        received: dict[str, Any] = json.loads(await connection.recv())
+    return received
 
 
-async def hear_close(connection: ClientConnection) -> tuple[int | None, list[dict[str, Any]]]:
+async def receive_until_close(connection: ClientConnection) -> tuple[int | None, list[dict[str, Any]]]:
     """The close code, and what was said before it."""
     last: list[dict[str, Any]] = []
     try:
         while True:
-            last.append(await hear(connection))
+            last.append(await receive_message(connection))
     except ConnectionClosed:
         return connection.close_code, last
 
 
 @asynccontextmanager
-async def serve(settings: Settings, fund: TestFund, eventually: Callable[..., Any]) -> AsyncIterator[Served]:
+async def running_api_server(settings: Settings, fund: TestFund, eventually: Callable[..., Any]) -> AsyncIterator[ApiServer]:
     """A real server on a free port, with its subscription standing."""
     app = create_app(settings)
     listening = socket.create_server(("127.0.0.1", 0))
@@ -89,14 +89,14 @@ async def serve(settings: Settings, fund: TestFund, eventually: Callable[..., An
         await eventually(started)
         async with (
             Redis.from_url(settings.redis.url.get_secret_value()) as redis,
-            desk_of(app, settings, fund.people) as desk,
+            api_client_for(app, settings, fund.people) as desk,
         ):
 
-            async def standing() -> bool:
+            async def subscribed() -> bool:
                 return bool(await redis.publish("paimon:live", json.dumps({"channel": "fund:overview", "data": {}})))
 
-            await eventually(standing)
-            yield Served(listening.getsockname()[1], app, desk, redis)
+            await eventually(subscribed)
+            yield ApiServer(listening.getsockname()[1], app, desk, redis)
     finally:
         server.should_exit = True
         await running

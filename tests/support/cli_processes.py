@@ -28,7 +28,7 @@ from paimon.settings import Settings
 
 
 @dataclass(frozen=True)
-class Program:
+class CliProcess:
     """One call of `paimon`."""
 
     pid: int
@@ -40,7 +40,7 @@ class Program:
     def said(self) -> str:
         return self.output.read_text()
 
-    def until_said(self, text: str, seconds_max: float = 60) -> None:
+    def wait_for_output(self, text: str, seconds_max: float = 60) -> None:
         deadline = time.monotonic() + seconds_max
         while text not in self.said:
             assert not self.exit_code_file.exists(), self.said
@@ -59,11 +59,11 @@ class Program:
         return int(self.exit_code_file.read_text())
 
 
-class Programs:
+class CliRunner:
     """The importing process. Every program still running at the end of the block is killed."""
 
     def __init__(self) -> None:
-        self._started: list[Program] = []
+        self._started: list[CliProcess] = []
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="paimon-test-")
@@ -73,10 +73,10 @@ class Programs:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for program in self._started:
-            if not program.exit_code_file.exists():
+        for process in self._started:
+            if not process.exit_code_file.exists():
                 with suppress(ProcessLookupError):
-                    os.killpg(program.pid, signal.SIGKILL)
+                    os.killpg(process.pid, signal.SIGKILL)
         assert self._forker.stdin is not None
         assert self._forker.stdout is not None
         self._forker.stdin.close()
@@ -84,7 +84,7 @@ class Programs:
         self._forker.stdout.close()
         self._folder.cleanup()
 
-    def start(self, *arguments: str, env: Mapping[str, str]) -> Program:
+    def start(self, *arguments: str, env: Mapping[str, str]) -> CliProcess:
         """`env` is all it gets of PAIMON_…; the rest of the environment is ours."""
         assert self._forker.stdin is not None
         assert self._forker.stdout is not None
@@ -92,9 +92,9 @@ class Programs:
         output.touch()
         call = {"arguments": arguments, "env": dict(env), "output": str(output)}
         print(json.dumps(call), file=self._forker.stdin, flush=True)
-        program = Program(int(self._forker.stdout.readline()), output, output.with_suffix(".code"))
-        self._started.append(program)
-        return program
+        process = CliProcess(int(self._forker.stdout.readline()), output, output.with_suffix(".code"))
+        self._started.append(process)
+        return process
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
@@ -121,7 +121,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     }
 
 
-def _serve() -> None:
+def _serve_forks() -> None:
     """Fork for every line, and write down each child's exit code as soon as it ends."""
     from paimon.gateway.cli.main import COMMANDS, run
 
@@ -145,14 +145,14 @@ def _serve() -> None:
         if (pid := os.fork()) == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            _become(call)
+            _set_up_child(call)
             run()
         outputs[pid] = Path(call["output"])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         print(pid, flush=True)
 
 
-def _become(call: Mapping[str, Any]) -> None:
+def _set_up_child(call: Mapping[str, Any]) -> None:
     os.setsid()
     output = os.open(call["output"], os.O_WRONLY | os.O_APPEND)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -165,4 +165,4 @@ def _become(call: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve_forks()

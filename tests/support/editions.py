@@ -21,7 +21,7 @@ _NAME: Final = "paimon_series"
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class EditionDatabase:
     """An empty database and its edition. The full one has one session: open one thing at a time."""
 
     edition: Edition
@@ -46,7 +46,7 @@ class Store:
         """As the application's role, which in the full edition its superuser becomes."""
         engine = create_engine(self.app_url, pool_size=1, connect_timeout_seconds=30, application_name="tests")
         if self.owner_url == self.app_url:
-            event.listen(engine.sync_engine, "connect", _become_app)
+            event.listen(engine.sync_engine, "connect", _use_app_role)
         database = Database(engine)
         try:
             yield database
@@ -54,7 +54,7 @@ class Store:
             await database.close()
 
 
-def _become_app(connection: Any, _record: Any) -> None:
+def _use_app_role(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"SET SESSION AUTHORIZATION {APP}")
     cursor.close()
@@ -62,7 +62,7 @@ def _become_app(connection: Any, _record: Any) -> None:
 
 
 @dataclass(slots=True)
-class Editions:
+class EditionServers:
     """Servers, started when a test first asks for their edition."""
 
     plain: EmbeddedPostgres
@@ -78,12 +78,12 @@ class Editions:
         return folder
 
     @contextmanager
-    def store(self, edition: Edition) -> Iterator[Store]:
+    def store(self, edition: Edition) -> Iterator[EditionDatabase]:
         if edition is Edition.FULL:
             if self.full is None:
                 self.full = self.stack.enter_context(full_server(self._folder("full")))
             _empty(self.full)
-            yield Store(edition, self.full, self.full)
+            yield EditionDatabase(edition, self.full, self.full)
             return
         if edition is Edition.APACHE and self.apache is None:
             self.apache = self.stack.enter_context(apache_server(self._folder("apache")))
@@ -91,7 +91,7 @@ class Editions:
         assert server is not None
         server.create_database(_NAME)
         try:
-            yield Store(edition, server.url("paimon_owner", _NAME), server.url(APP, _NAME))
+            yield EditionDatabase(edition, server.url("paimon_owner", _NAME), server.url(APP, _NAME))
         finally:
             server.drop_database(_NAME)
 

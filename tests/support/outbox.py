@@ -10,26 +10,26 @@ from paimon.infrastructure.queue import outbox
 from paimon.infrastructure.queue.handler import Handler, handle
 from paimon.infrastructure.queue.relay import PublishFailed, relay_once
 
-Told = str
+HandlerResult = str
 
 
 class Broker:
     """Where published ids arrive. It may refuse, or hold everyone up."""
 
     def __init__(self) -> None:
-        self.taken: list[int] = []
-        self.refuses = False
+        self.published_ids: list[int] = []
+        self.rejects = False
         self.open = asyncio.Event()
         self.open.set()
 
     async def publish(self, message_id: int, _priority: OutboxPriority) -> None:
         await self.open.wait()
-        if self.refuses:
+        if self.rejects:
             raise PublishFailed("the broker is away")
-        self.taken.append(message_id)
+        self.published_ids.append(message_id)
 
     async def has(self, number: int) -> bool:
-        return len(self.taken) >= number
+        return len(self.published_ids) >= number
 
 
 async def add(database: Database, *aggregates: str, priority: OutboxPriority = OutboxPriority.NORMAL) -> list[int]:
@@ -52,7 +52,7 @@ async def relay(database: Database, broker: Broker, *, batch: int = 100, republi
 
 
 async def handled(
-    database: Database, message_id: int, handler: Handler[Told] | None = None, *, attempts_max: int = 3
-) -> list[Told]:
+    database: Database, message_id: int, handler: Handler[HandlerResult] | None = None, *, attempts_max: int = 3
+) -> list[HandlerResult]:
     handlers = {"test": handler or Handler()}
     return await handle(database, handlers, message_id, attempts_max=attempts_max, backoff_seconds_max=60)

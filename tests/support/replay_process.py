@@ -8,7 +8,7 @@ import time
 from tests.support.assertions.derived_tables import synthetic_contracts
 
 from paimon.application.replay.replay import check
-from paimon.gateway.cli.process import rare_collections
+from paimon.gateway.cli.process import infrequent_gc
 from paimon.infrastructure.database.sessions import create_engine
 
 
@@ -23,5 +23,5 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    with rare_collections():
+    with infrequent_gc():
         asyncio.run(main(sys.argv[1]))

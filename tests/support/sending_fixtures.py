@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from tests.support.chain.fund import TestFund
-from tests.support.editions import Editions, Store
-from tests.support.scenarios.multisig import FundSafes, Multisig, multisig, safe_policy
-from tests.support.scenarios.plans import Plans, plans_of
-from tests.support.scenarios.sending import Office
-from tests.support.signing import LARGE, client_of, make_policy
+from tests.support.editions import EditionDatabase, EditionServers
+from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig, safe_policy
+from tests.support.scenarios.plans import PlanHarness, plan_harness_for
+from tests.support.scenarios.sending import SendingHarness
+from tests.support.signing import LARGE, make_policy, signer_client
 
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.signer.process import running_signer
@@ -27,34 +27,34 @@ from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 async def signer(fund: TestFund, tmp_path: Path) -> AsyncIterator[SignerClient]:
     policy = make_policy(fund, tmp_path)
     async with running_signer(policy):
-        yield client_of(policy)
+        yield signer_client(policy)
 
 
 @pytest.fixture
-def awaiting(fund: TestFund) -> int:
+def pending_request_id(fund: TestFund) -> int:
     """A final request that awaits approval; its owner and receiver is Ines."""
     request_id = fund.request("ines", LARGE)
-    fund.wait_final()
+    fund.wait_until_final()
     return request_id
 
 
 @pytest.fixture
-async def office(fund: TestFund, database: Database, signer: SignerClient) -> AsyncIterator[Office]:
+async def harness(fund: TestFund, database: Database, signer: SignerClient) -> AsyncIterator[SendingHarness]:
     """The keeper's and the approver's driver."""
     keeper, approver = (parse_address(fund.people.address(name)) for name in ("keeper", "approver"))
     async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
         options = SendingSettings(keeper=keeper, approver=approver)
-        yield Office(fund, database, FundContracts(rpc, fund.addresses), signer, options)
+        yield SendingHarness(fund, database, FundContracts(rpc, fund.addresses), signer, options)
 
 
 @pytest.fixture(scope="session")
-def editions(postgres: EmbeddedPostgres, data_folder: Path) -> Iterator[Editions]:
+def editions(postgres: EmbeddedPostgres, data_folder: Path) -> Iterator[EditionServers]:
     with ExitStack() as stack:
-        yield Editions(postgres, data_folder, stack)
+        yield EditionServers(postgres, data_folder, stack)
 
 
 @pytest.fixture(params=list(Edition), ids=lambda edition: edition.name.lower())
-def store(editions: Editions, request: pytest.FixtureRequest) -> Iterator[Store]:
+def edition_database(editions: EditionServers, request: pytest.FixtureRequest) -> Iterator[EditionDatabase]:
     """An empty database; the test runs once for each edition."""
     with editions.store(request.param) as opened:
         yield opened
@@ -67,18 +67,18 @@ def fund_safes(fund: TestFund) -> FundSafes:
 
 
 @pytest.fixture
-async def safe_office(fund_safes: FundSafes, database: Database, fund: TestFund) -> AsyncIterator[Multisig]:
+async def safe_harness(fund_safes: FundSafes, database: Database, fund: TestFund) -> AsyncIterator[SafeHarness]:
     """Proposals to them."""
     async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
-        yield multisig(fund_safes, fund_safes.desk(database, rpc))
+        yield multisig(fund_safes, fund_safes.context(database, rpc))
 
 
 @pytest.fixture
-async def plans(safe_office: Multisig, fund: TestFund, tmp_path: Path) -> AsyncIterator[Plans]:
+async def plan_harness(safe_harness: SafeHarness, fund: TestFund, tmp_path: Path) -> AsyncIterator[PlanHarness]:
     """People and workers around the three wallets."""
-    path = safe_policy(fund, safe_office.safes, tmp_path)
+    path = safe_policy(fund, safe_harness.safes, tmp_path)
     addresses = {name: parse_address(fund.people.address(name)) for name in ("keeper", "approver")}
-    desk = safe_office.desk
+    context = safe_harness.context
     async with running_signer(path, new_ledger=True):
-        office = Office(fund, desk.database, desk.contracts, client_of(path), SendingSettings(**addresses))
-        yield plans_of(office, safe_office)
+        harness = SendingHarness(fund, context.database, context.contracts, signer_client(path), SendingSettings(**addresses))
+        yield plan_harness_for(harness, safe_harness)

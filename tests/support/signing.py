@@ -12,14 +12,14 @@ from pydantic import SecretStr
 from tests.support.chain.fund import TestFund
 
 from paimon.domain.approval.ticket import Verdict, ticket_id
-from paimon.domain.approval.vote import Decision, typed_data
+from paimon.domain.approval.vote import RedemptionDecision, typed_data
 from paimon.domain.kernel.chain import Address, Hash32, parse_address
-from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.signing import FeeKind, Fees, SignedVote, SignRequest, UnsignedTransaction
+from paimon.domain.transaction.signing import GasFees, GasFeeType, SignedVote, SignRequest, UnsignedTransaction
 from paimon.gateway.signer.policy import (
-    MOVING,
+    MONEY_FUNCTIONS,
     ContractsTable,
     KeyTable,
     SignableFunction,
@@ -39,7 +39,7 @@ LARGE = 120_000
 FUNCTIONS = {
     "keeper": {SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED},
     "approver": {SignableFunction.APPROVE, SignableFunction.REJECT},
-    "hot": set(MOVING),
+    "hot": set(MONEY_FUNCTIONS),
 }
 PLAN_LIMIT, DAY_LIMIT = 10_000, 25_000
 """Of the hot key, in USDT; the day's is low, so that tests reach it."""
@@ -82,14 +82,14 @@ def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper
     return path
 
 
-def scope_of(fund: TestFund) -> VoteScope:
-    return VoteScope(31337, fund.addresses.redemption_manager)
+def vote_scope(fund: TestFund) -> SigningScope:
+    return SigningScope(31337, fund.addresses.redemption_manager)
 
 
-def decision_about(fund: TestFund, request_id: int, verdict: Verdict, reason: str = "", **changes: Any) -> Decision:
+def decision_for(fund: TestFund, request_id: int, verdict: Verdict, reason: str = "", **changes: Any) -> RedemptionDecision:
     """The words an honest voter signs about this request."""
     request = fund.read("RedemptionManager", "getRedemptionRequest", request_id)
-    decision = Decision(
+    decision = RedemptionDecision(
         ticket_id=ticket_id(request_id),
         request_id=request_id,
         owner=Address(request["owner"]),
@@ -104,26 +104,26 @@ def decision_about(fund: TestFund, request_id: int, verdict: Verdict, reason: st
     return replace(decision, **changes)
 
 
-def sign_vote(fund: TestFund, voter: str, decision: Decision, scope: VoteScope | None = None) -> SignedVote:
-    document = typed_data(decision, scope or scope_of(fund))
+def sign_vote(fund: TestFund, voter: str, decision: RedemptionDecision, scope: SigningScope | None = None) -> SignedVote:
+    document = typed_data(decision, scope or vote_scope(fund))
     signed = Account.sign_typed_data(fund.people.account(voter).key, full_message=document)
     return SignedVote(document, bytes(signed.signature))
 
 
-def client_of(policy: Path) -> SignerClient:
+def signer_client(policy: Path) -> SignerClient:
     return SignerClient(load_policy(policy).socket, timeout=10)
 
 
 def transaction(fund: TestFund, function: str, *args: Any, **changes: Any) -> UnsignedTransaction:
     call = Call(fund.addresses.redemption_manager, MANAGER.encode_call(function, *args))
-    return replace(UnsignedTransaction(31337, 0, 300_000, FeeKind.EIP1559, Fees(2 * GWEI, GWEI), call), **changes)
+    return replace(UnsignedTransaction(31337, 0, 300_000, GasFeeType.EIP1559, GasFees(2 * GWEI, GWEI), call), **changes)
 
 
-def ask(fund: TestFund, key: str, unsigned: UnsignedTransaction, *votes: SignedVote) -> SignRequest:
+def sign_request(fund: TestFund, key: str, unsigned: UnsignedTransaction, *votes: SignedVote) -> SignRequest:
     return SignRequest(parse_address(fund.people.address(key)), unsigned, votes)
 
 
-async def refusal(signer: SignerClient, request: SignRequest) -> str:
+async def refusal_code(signer: SignerClient, request: SignRequest) -> str:
     with pytest.raises(SigningRefused) as refused:
         await signer.sign(request)
     assert len(refused.value.reason) > 10, "a refusal says why"
@@ -131,8 +131,8 @@ async def refusal(signer: SignerClient, request: SignRequest) -> str:
 
 
 def approve(fund: TestFund, request_id: int, *votes: SignedVote) -> SignRequest:
-    return ask(fund, "approver", transaction(fund, "approveRedemption", request_id), *votes)
+    return sign_request(fund, "approver", transaction(fund, "approveRedemption", request_id), *votes)
 
 
 def vote(fund: TestFund, voter: str, request_id: int, verdict: Verdict = Verdict.APPROVE, **changes: Any) -> SignedVote:
-    return sign_vote(fund, voter, decision_about(fund, request_id, verdict, **changes))
+    return sign_vote(fund, voter, decision_for(fund, request_id, verdict, **changes))

@@ -1,6 +1,6 @@
 """Text that others wrote, made fit to be kept."""
 
 
-def storable(text: str) -> str:
+def strip_nul(text: str) -> str:
     """The text as PostgreSQL can keep it: it has no NUL, which a contract's string or an error's message may hold."""
     return text.replace("\x00", "\ufffd")

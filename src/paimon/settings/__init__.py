@@ -17,7 +17,7 @@ from paimon.errors import StartupError
 from paimon.settings.api import ApiSettings
 from paimon.settings.approval import ApprovalRuleSettings, ApprovalSettings
 from paimon.settings.auth import AuthSettings
-from paimon.settings.base import ChecksumAddress, Group, SettingsError
+from paimon.settings.base import ChecksumAddress, SettingsError, SettingsGroup
 from paimon.settings.chain import ChainSettings, FinalitySettings
 from paimon.settings.database import DatabaseSettings
 from paimon.settings.fund import FundSettings
@@ -43,7 +43,6 @@ __all__ = [
     "DatabaseSettings",
     "FinalitySettings",
     "FundSettings",
-    "Group",
     "HealthSettings",
     "LeaseSettings",
     "LogSettings",
@@ -57,6 +56,7 @@ __all__ = [
     "SendingSettings",
     "Settings",
     "SettingsError",
+    "SettingsGroup",
     "SignerSettings",
     "StartupError",
     "WalletLimitSettings",
@@ -107,18 +107,18 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
         return Settings(_env_file=env_file, **overrides)
     except ValidationError as error:
         problems = error.errors(include_input=False)
-        lines = [line for each in problems for line in _explain(each["type"], each["loc"], each["msg"])]
+        lines = [line for each in problems for line in _error_lines(each["type"], each["loc"], each["msg"])]
     except UnreadableSetting as error:
         lines = [f"  {error}: a group is set by its single variables, PAIMON_GROUP__NAME"]
     raise SettingsError("settings are incomplete or wrong:\n" + "\n".join(lines))
 
 
-def _explain(kind: str, location: tuple[int | str, ...], message: str) -> Iterator[str]:
+def _error_lines(kind: str, location: tuple[int | str, ...], message: str) -> Iterator[str]:
     """One line per variable that is to be set, or set otherwise."""
     names = [str(part).upper() for part in location]
     if kind == "missing" and len(names) == 1:  # a whole group: name what it cannot do without
         group = Settings.model_fields[str(location[0])].annotation
-        if isinstance(group, type) and issubclass(group, Group):
+        if isinstance(group, type) and issubclass(group, SettingsGroup):
             for name, field in group.model_fields.items():
                 if field.is_required():
                     yield f"  PAIMON_{names[0]}__{name.upper()}: {message}"

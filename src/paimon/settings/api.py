@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 
-class ApiSettings(Group):
+class ApiSettings(SettingsGroup):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)
     page_size_default: int = 20

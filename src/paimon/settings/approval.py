@@ -3,19 +3,19 @@
 from pydantic import Field
 
 from paimon.domain.approval.ticket import ApprovalPolicy, TicketRule, TicketType
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 _HOUR = 3600
 
 
-class ApprovalRuleSettings(Group):
+class ApprovalRuleSettings(SettingsGroup):
     required_approvals: int = Field(1, ge=1)
     warn_seconds: int
     escalate_seconds: int
     deadline_seconds: int
 
 
-class ApprovalSettings(Group):
+class ApprovalSettings(SettingsGroup):
     """Source of the defaults: docs/concepts/fund.md, "Approvals"."""
 
     policy_version: int = 1

@@ -2,10 +2,10 @@
 
 from pydantic import Field, SecretStr
 
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 
-class AuthSettings(Group):
+class AuthSettings(SettingsGroup):
     token_secret: SecretStr = Field(min_length=32, description="signs access tokens; the same on every API replica")
     domain: str = Field("localhost", description="the host a sign-in message names")
     uri: str = "http://localhost"

@@ -43,7 +43,7 @@ HttpUrl = Annotated[SecretStr, _url("https://", "http://")]
 WebSocketUrl = Annotated[SecretStr, _url("wss://", "ws://")]
 
 
-class Group(BaseModel):
+class SettingsGroup(BaseModel):
     """Settings that belong together. A mistyped variable is refused: ignored, it would leave its default in force."""
 
     model_config = ConfigDict(extra="forbid")

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from paimon.settings.base import Group, PostgresUrl
+from paimon.settings.base import PostgresUrl, SettingsGroup
 
 
-class DatabaseSettings(Group):
+class DatabaseSettings(SettingsGroup):
     url: PostgresUrl = Field(description="as the application's role: postgresql+psycopg://app@host/paimon")
     owner_url: PostgresUrl | None = Field(None, description="as the owner of the tables; only `paimon db` uses it")
     read_url: PostgresUrl | None = Field(None, description="a replica for reads; the same as url when absent")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from paimon.settings.base import ChecksumAddress, Group
+from paimon.settings.base import ChecksumAddress, SettingsGroup
 
 
-class FundSettings(Group):
+class FundSettings(SettingsGroup):
     vault: ChecksumAddress
     redemption_manager: ChecksumAddress
     asset_controller: ChecksumAddress

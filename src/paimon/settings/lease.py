@@ -4,10 +4,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 
-class LeaseSettings(Group):
+class LeaseSettings(SettingsGroup):
     ttl_seconds: float = Field(6.0, gt=0, description="a killed holder's successor starts after at most this long")
     renew_seconds: float = Field(2.0, gt=0)
 

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 
-class LogSettings(Group):
+class LogSettings(SettingsGroup):
     level: Literal["debug", "info", "warning", "error"] = "info"
     json_lines: bool = True

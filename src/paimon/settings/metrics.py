@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 
-class MetricsSettings(Group):
+class MetricsSettings(SettingsGroup):
     """Where each process answers `GET /metrics`: on a port of its own, away from the API's callers; without one, nowhere."""
 
     host: str = "127.0.0.1"

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 
-class QueueSettings(Group):
+class QueueSettings(SettingsGroup):
     relay_batch: int = Field(100, ge=1)
     relay_poll_seconds: float = Field(1.0, gt=0, description="sweep when no NOTIFY arrives")
     republish_seconds: int = Field(30, ge=1, description="enqueued but not done for so long: publish again")

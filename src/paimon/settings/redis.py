@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from paimon.settings.base import Group, RedisUrl
+from paimon.settings.base import RedisUrl, SettingsGroup
 
 
-class RedisSettings(Group):
+class RedisSettings(SettingsGroup):
     url: RedisUrl = Field(description="redis://:password@host:port/0; broker, cache and live messages")

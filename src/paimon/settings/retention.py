@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 
-class RetentionSettings(Group):
+class RetentionSettings(SettingsGroup):
     """Whole UTC days that the time series are kept. The database refuses to remove anything younger than the least allowed
     here, whoever asks. Source of the defaults: docs/concepts/fund.md, "Data".
     """

@@ -2,15 +2,15 @@
 
 from pydantic import Field
 
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 
-class ScheduleSettings(Group):
+class ScheduleSettings(SettingsGroup):
     """Seconds between runs of each job."""
 
     settle_due_seconds: float = 10
     drive_wallets_seconds: float = 2
-    observe_safes_seconds: float = 10
+    sync_safes_seconds: float = 10
     snapshot_seconds: float = 60
     sla_sweep_seconds: float = 30
     reconcile_seconds: float = 3_600

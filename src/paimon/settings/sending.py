@@ -9,32 +9,32 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import WalletName
 from paimon.domain.transaction.safe_transaction import MULTI_SEND
 from paimon.domain.transaction.spending_limit import SpendingLimit
-from paimon.settings.base import ChecksumAddress, Group
+from paimon.settings.base import ChecksumAddress, SettingsGroup
 
 
-class LowBalanceSettings(Group):
+class LowBalanceSettings(SettingsGroup):
     """Wei of the native coin; a wallet with less raises LOW_GAS."""
 
     keeper: int = Field(5 * 10**16, ge=0)
     approver: int = Field(5 * 10**16, ge=0)
     hot: int = Field(5 * 10**16, ge=0)
 
-    def of(self, name: str) -> int:
+    def for_wallet(self, name: str) -> int:
         """Zero, which nothing is below, for a wallet without a figure of its own."""
         return int(getattr(self, name, 0))
 
 
-class WalletLimitSettings(Group):
+class WalletLimitSettings(SettingsGroup):
     """Whole units of the vault's asset. The signer's policy has limits of its own, which hold whatever stands here."""
 
     plan: int = Field(gt=0, description="a plan stays below it")
     day: int = Field(gt=0, description="what is final within 24 hours or in flight reaches at most this")
 
-    def in_units(self, decimals: int) -> SpendingLimit:
+    def to_spending_limit(self, decimals: int) -> SpendingLimit:
         return SpendingLimit(RawAmount(self.plan * 10**decimals), RawAmount(self.day * 10**decimals))
 
 
-class SendingSettings(Group):
+class SendingSettings(SettingsGroup):
     keeper: ChecksumAddress = Field(description="address of the key that settles")
     approver: ChecksumAddress = Field(description="address of the key that sends decided approvals")
     hot: ChecksumAddress | None = Field(None, description="address of the key for small plans; without it they go to a Safe")
@@ -46,8 +46,8 @@ class SendingSettings(Group):
     )
     hot_limits: WalletLimitSettings = WalletLimitSettings(plan=10_000, day=500_000)
     warm_limits: WalletLimitSettings = WalletLimitSettings(plan=100_000, day=2_000_000)
-    plan_seconds: int = Field(3_600, ge=60, description="what the hot key has not sent of a plan by then is given up")
-    proposal_days: int = Field(7, ge=1, description="a Safe proposal takes signatures and is executed so long")
+    hot_plan_ttl_seconds: int = Field(3_600, ge=60, description="what the hot key has not sent of a plan by then is given up")
+    proposal_ttl_days: int = Field(7, ge=1, description="a Safe proposal takes signatures and is executed so long")
     fees: Literal["eip1559", "legacy"] = "eip1559"
     gas_margin_bps: int = Field(3_000, ge=0, description="added to the node's estimate")
     max_fee_wei: int = Field(50 * 10**9, description="never pay more per gas; above it the intent waits visibly")
@@ -56,8 +56,8 @@ class SendingSettings(Group):
     recheck_seconds: int = Field(15, ge=1, description="next look at an intent whose simulation does not pass")
     attempts_max: int = Field(8, ge=1, description="attempts at one nonce, then a person must look")
     public_fallback: bool = Field(False, description="whether what the private endpoint does not get mined may go public")
-    private_blocks: int = Field(10, ge=1, description="final blocks that the private endpoint is given for it")
-    look_seconds: int = Field(15, ge=0, description="how old a wallet's balance and counts on chain may become")
+    private_wait_blocks: int = Field(10, ge=1, description="final blocks that the private endpoint is given for it")
+    wallet_refresh_seconds: int = Field(15, ge=0, description="how old a wallet's balance and counts on chain may become")
     low_balance_wei: LowBalanceSettings = LowBalanceSettings()
 
     @model_validator(mode="after")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from paimon.settings.base import Group
+from paimon.settings.base import SettingsGroup
 
 
-class SignerSettings(Group):
+class SignerSettings(SettingsGroup):
     """Where the signer listens, for its callers. What it may sign is in a file of its own (`paimon signer --policy`)."""
 
     socket: Path

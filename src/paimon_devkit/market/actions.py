@@ -147,7 +147,7 @@ class ShockPrice(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class QuoteLate(Action):
+class PublishStalePrice(Action):
     """A price that was already old when it was published."""
 
     symbol: str

@@ -28,8 +28,8 @@ from paimon_devkit.market.actions import (
     UpdateNav,
     WithdrawRedemptionFees,
 )
-from paimon_devkit.market.config import ADMIN, GUEST_ASSET, GUESTS, TREASURY, MarketConfig, share_of
-from paimon_devkit.market.market_state import BPS_ONE, CONTROLLER, DAY, MANAGER, VAULT, WAD, Channel, World
+from paimon_devkit.market.config import ADMIN, GUEST_ASSET, GUESTS, TREASURY, MarketConfig, random_part
+from paimon_devkit.market.market_state import BPS_ONE, CONTROLLER, DAY, MANAGER, VAULT, WAD, MarketState, RedemptionChannel
 
 _AUTO: Final = 2
 GUEST_ROLES: Final = (
@@ -40,128 +40,128 @@ GUEST_ROLES: Final = (
 )
 
 
-def refresh_cache(_rng: Random, _world: World, _config: MarketConfig) -> Action | None:
+def refresh_cache(_rng: Random, _state: MarketState, _config: MarketConfig) -> Action | None:
     return RefreshCache()
 
 
-def update_nav(_rng: Random, _world: World, _config: MarketConfig) -> Action | None:
+def update_nav(_rng: Random, _state: MarketState, _config: MarketConfig) -> Action | None:
     return UpdateNav()
 
 
-def accrue_management_fee(_rng: Random, _world: World, _config: MarketConfig) -> Action | None:
+def accrue_management_fee(_rng: Random, _state: MarketState, _config: MarketConfig) -> Action | None:
     return AccrueManagementFee()
 
 
-def accrue_performance_fee(rng: Random, world: World, _config: MarketConfig) -> Action | None:
+def accrue_performance_fee(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     """Anyone may, also when it is only purchases that have lifted L3 above its mark; that happens, but not every time."""
-    bought = world.layer_value(2) > world.high_water_mark * 103 // 100
+    bought = state.layer_value(2) > state.high_water_mark * 103 // 100
     return None if bought and rng.randrange(10) else AccruePerformanceFee()
 
 
-def set_high_water_mark(rng: Random, world: World, _config: MarketConfig) -> Action | None:
+def set_high_water_mark(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     """To the present value, as goes with a purchase of L3, which would otherwise be charged as a gain; seldom downwards."""
-    value = world.layer_value(2)
-    return SetHighWaterMark(value) if value > world.high_water_mark or rng.randrange(8) == 0 else None
+    value = state.layer_value(2)
+    return SetHighWaterMark(value) if value > state.high_water_mark or rng.randrange(8) == 0 else None
 
 
-def collect_fees(_rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    payable = world.pending_fees and world.pending_fees * 2 < world.spendable_cash
+def collect_fees(_rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    payable = state.pending_fees and state.pending_fees * 2 < state.spendable_cash
     return CollectFees() if payable else None
 
 
-def withdraw_redemption_fees(rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    if world.redemption_fees < WAD or world.cash < world.redemption_fees:
+def withdraw_redemption_fees(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    if state.redemption_fees < WAD or state.cash < state.redemption_fees:
         return None
-    return WithdrawRedemptionFees(max(share_of(rng, world.redemption_fees, 2_000, 9_000), 1))
+    return WithdrawRedemptionFees(max(random_part(rng, state.redemption_fees, 2_000, 9_000), 1))
 
 
-def set_fee_recipient(_rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    return SetFeeRecipient(ADMIN if world.fee_recipient == TREASURY else TREASURY)
+def set_fee_recipient(_rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    return SetFeeRecipient(ADMIN if state.fee_recipient == TREASURY else TREASURY)
 
 
-def set_layer_config(rng: Random, world: World, _config: MarketConfig) -> Action | None:
+def set_layer_config(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     """One tier at a time; the three need not add up in between."""
     tier = rng.randrange(3)
-    usual = {0: 1_000, 1: 3_000, 2: 6_000}[tier]
-    target = usual + rng.randint(-100, 100) if world.targets_bps[tier] == usual else usual
+    mean = {0: 1_000, 1: 3_000, 2: 6_000}[tier]
+    target = mean + rng.randint(-100, 100) if state.targets_bps[tier] == mean else mean
     return SetLayerConfig(tier, target, target // 2, min(target * 3 // 2, BPS_ONE))
 
 
-def set_purchase_terms(rng: Random, world: World, _config: MarketConfig) -> Action | None:
+def set_purchase_terms(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     """Subscription windows open, close for some days, or fall away."""
-    symbol = rng.choice([symbol for symbol, asset in world.assets.items() if asset.listed and asset.tier > 0])
-    asset = world.assets[symbol]
-    if not asset.is_buyable(world.now) or asset.closes_at:
+    symbol = rng.choice([symbol for symbol, asset in state.assets.items() if asset.listed and asset.tier > 0])
+    asset = state.assets[symbol]
+    if not asset.is_buyable(state.now) or asset.closes_at:
         window = (0, 0)
     else:
-        opens_at = world.now + rng.choice((0, 0, rng.randint(1, 5) * DAY))
+        opens_at = state.now + rng.choice((0, 0, rng.randint(1, 5) * DAY))
         window = (opens_at, opens_at + rng.randint(5, 30) * DAY)
     return SetPurchaseTerms(symbol, asset.method, rng.choice((0, 100, 150, 200)), asset.minimum, *window)
 
 
-def switch_route(rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    switchable = [symbol for symbol, asset in world.assets.items() if asset.has_adapter and asset.method == _AUTO]
-    away = [symbol for symbol in switchable if not world.assets[symbol].through_adapter]
+def switch_route(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    switchable = [symbol for symbol, asset in state.assets.items() if asset.has_adapter and asset.method == _AUTO]
+    away = [symbol for symbol in switchable if not state.assets[symbol].through_adapter]
     if not switchable:
         return None
     return SwitchRoute(away[0], True) if away else SwitchRoute(rng.choice(switchable), False)
 
 
-def list_asset(rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    asset = world.assets.get(GUEST_ASSET)
+def list_asset(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    asset = state.assets.get(GUEST_ASSET)
     return ListAsset(GUEST_ASSET, asset.tier, rng.randint(100, 400)) if asset and not asset.listed else None
 
 
-def delist_asset(_rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    asset = world.assets.get(GUEST_ASSET)
-    if asset is None or not asset.listed or CONTROLLER in world.paused:
+def delist_asset(_rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    asset = state.assets.get(GUEST_ASSET)
+    if asset is None or not asset.listed or CONTROLLER in state.paused:
         return None
     return DelistAsset(GUEST_ASSET, asset.tokens)
 
 
-def grant_role(rng: Random, world: World, _config: MarketConfig) -> Action | None:
+def grant_role(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     contract, role = rng.choice(GUEST_ROLES)
     grant = (contract, role, rng.choice(GUESTS))
-    return None if grant in world.grants else GrantRole(*grant)
+    return None if grant in state.grants else GrantRole(*grant)
 
 
-def revoke_role(rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    return RevokeRole(*rng.choice(sorted(world.grants))) if world.grants else None
+def revoke_role(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    return RevokeRole(*rng.choice(sorted(state.grants))) if state.grants else None
 
 
-def pause(rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    running = [each for each in (VAULT, MANAGER, CONTROLLER) if each not in world.paused]
+def pause(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    running = [each for each in (VAULT, MANAGER, CONTROLLER) if each not in state.paused]
     return Pause(rng.choice(running)) if len(running) > 1 else None
 
 
-def unpause(rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    return Unpause(rng.choice(sorted(world.paused))) if world.paused else None
+def unpause(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    return Unpause(rng.choice(sorted(state.paused))) if state.paused else None
 
 
-def emergency_on(_rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    return None if world.emergency else EmergencyOn()
+def emergency_on(_rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    return None if state.emergency else EmergencyOn()
 
 
-def emergency_off(_rng: Random, world: World, _config: MarketConfig) -> Action | None:
-    return EmergencyOff() if world.emergency else None
+def emergency_off(_rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
+    return EmergencyOff() if state.emergency else None
 
 
-def move_window(rng: Random, world: World, _config: MarketConfig) -> Action | None:
+def move_window(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     """Booked windows mostly come earlier, sometimes later; never into the past."""
     booked = sorted({
-        each.window_id for each in world.requests.values() if each.channel is Channel.SCHEDULED and each.due_at > world.now
+        each.window_id for each in state.requests.values() if each.channel is RedemptionChannel.SCHEDULED and each.due_at > state.now
     })  # fmt: skip
     if not booked:
         return None
     window_id = rng.choice(booked)
-    due_at = next(each.due_at for each in world.requests.values() if each.window_id == window_id)
+    due_at = next(each.due_at for each in state.requests.values() if each.window_id == window_id)
     days = rng.randint(-20, 5)
-    return MoveWindow(window_id, max(due_at + days * DAY, world.now + DAY))
+    return MoveWindow(window_id, max(due_at + days * DAY, state.now + DAY))
 
 
-def emergency_withdraw(rng: Random, world: World, _config: MarketConfig) -> Action | None:
+def emergency_withdraw(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     """A trifle: what matters is that it leaves no event of the fund's."""
-    symbol = rng.choice((USDT, *(symbol for symbol, asset in world.assets.items() if asset.tokens > 10_000)))
-    holding = min(world.spendable_cash, 5_000 * WAD) if symbol == USDT else world.holding(symbol)
+    symbol = rng.choice((USDT, *(symbol for symbol, asset in state.assets.items() if asset.tokens > 10_000)))
+    holding = min(state.spendable_cash, 5_000 * WAD) if symbol == USDT else state.holding(symbol)
     amount = holding * rng.randint(1, 10) // 100_000
     return EmergencyWithdraw(symbol, amount) if amount else None

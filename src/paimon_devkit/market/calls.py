@@ -4,152 +4,159 @@ from typing import Final
 
 from eth_utils.crypto import keccak
 
-from paimon_devkit.market import actions as act
-from paimon_devkit.market.config import ADMIN, PASSERBY, TRADER
-from paimon_devkit.market.exchange import Call, Venue
+from paimon_devkit.market import actions as market_actions
+from paimon_devkit.market.config import ADMIN, THIRD_PARTY, TRADER
+from paimon_devkit.market.exchange import Call, Exchange
 
 _CONTROLLER: Final = "AssetController"
 _MANAGER: Final = "RedemptionManager"
-_OPEN_DOORS: Final = {
-    act.RefreshCache: (_CONTROLLER, "refreshCache"),
-    act.UpdateNav: ("Vault", "updateNav"),
-    act.AccrueManagementFee: (_CONTROLLER, "accrueManagementFee"),
-    act.AccruePerformanceFee: (_CONTROLLER, "accruePerformanceFee"),
+_PERMISSIONLESS_CALLS: Final = {
+    market_actions.RefreshCache: (_CONTROLLER, "refreshCache"),
+    market_actions.UpdateNav: ("Vault", "updateNav"),
+    market_actions.AccrueManagementFee: (_CONTROLLER, "accrueManagementFee"),
+    market_actions.AccruePerformanceFee: (_CONTROLLER, "accruePerformanceFee"),
 }
 """Calls without arguments that anyone may make."""
 
 
-def calls(action: act.Action, venue: Venue) -> tuple[Call, ...]:
+def calls_for_action(action: market_actions.Action, exchange: Exchange) -> tuple[Call, ...]:
     """None for PassTime; more than one where several contracts take part."""
     match action:
-        case act.PassTime():
+        case market_actions.PassTime():
             return ()
-        case act.Deposit(investor=name, amount=amount):
-            return (venue.call(name, "Vault", "deposit", amount, venue.address(name)),)
-        case act.MintShares(investor=name, shares=shares):
-            return (venue.call(name, "Vault", "mint", shares, venue.address(name)),)
-        case act.TransferShares(sender=sender, receiver=receiver, shares=shares):
-            return (venue.call(sender, "Vault", "transfer", venue.address(receiver), shares),)
-        case act.RequestRedemption(investor=name, shares=shares, receiver=receiver):
-            emergency = isinstance(action, act.RequestEmergency)
+        case market_actions.Deposit(investor=name, amount=amount):
+            return (exchange.call(name, "Vault", "deposit", amount, exchange.address(name)),)
+        case market_actions.MintShares(investor=name, shares=shares):
+            return (exchange.call(name, "Vault", "mint", shares, exchange.address(name)),)
+        case market_actions.TransferShares(sender=sender, receiver=receiver, shares=shares):
+            return (exchange.call(sender, "Vault", "transfer", exchange.address(receiver), shares),)
+        case market_actions.RequestRedemption(investor=name, shares=shares, receiver=receiver):
+            emergency = isinstance(action, market_actions.RequestEmergency)
             function = "requestEmergencyRedemption" if emergency else "requestRedemption"
-            return (venue.call(name, _MANAGER, function, shares, venue.address(receiver)),)
-        case act.CancelRequest(investor=name, request_id=request_id):
-            return (venue.call(name, _MANAGER, "cancelRedemption", request_id),)
-        case act.Approve(approver=name, request_id=request_id):
-            return (venue.call(name, _MANAGER, "approveRedemption", request_id),)
-        case act.Reject(approver=name, request_id=request_id, reason=reason):
-            return (venue.call(name, _MANAGER, "rejectRedemption", request_id, reason),)
-        case act.Settle(request_id=request_id):
-            return (venue.call(PASSERBY, _MANAGER, "settleRedemption", request_id),)
-        case act.SettleScheduled(request_id=request_id):
-            return (venue.call(PASSERBY, _MANAGER, "settleScheduledRedemption", request_id),)
-        case act.SettleBatch(count=count):
-            return (venue.call(PASSERBY, _MANAGER, "batchSettleRedemptions", count),)
-        case act.RefreshCache() | act.UpdateNav() | act.AccrueManagementFee() | act.AccruePerformanceFee():
-            return (venue.call(PASSERBY, *_OPEN_DOORS[type(action)]),)
+            return (exchange.call(name, _MANAGER, function, shares, exchange.address(receiver)),)
+        case market_actions.CancelRequest(investor=name, request_id=request_id):
+            return (exchange.call(name, _MANAGER, "cancelRedemption", request_id),)
+        case market_actions.Approve(approver=name, request_id=request_id):
+            return (exchange.call(name, _MANAGER, "approveRedemption", request_id),)
+        case market_actions.Reject(approver=name, request_id=request_id, reason=reason):
+            return (exchange.call(name, _MANAGER, "rejectRedemption", request_id, reason),)
+        case market_actions.Settle(request_id=request_id):
+            return (exchange.call(THIRD_PARTY, _MANAGER, "settleRedemption", request_id),)
+        case market_actions.SettleScheduled(request_id=request_id):
+            return (exchange.call(THIRD_PARTY, _MANAGER, "settleScheduledRedemption", request_id),)
+        case market_actions.SettleBatch(count=count):
+            return (exchange.call(THIRD_PARTY, _MANAGER, "batchSettleRedemptions", count),)
+        case (
+            market_actions.RefreshCache()
+            | market_actions.UpdateNav()
+            | market_actions.AccrueManagementFee()
+            | market_actions.AccruePerformanceFee()
+        ):
+            return (exchange.call(THIRD_PARTY, *_PERMISSIONLESS_CALLS[type(action)]),)
         case _:
-            return _of_prices(action, venue) or _of_trader(action, venue) or _of_admin(action, venue)
+            return _price_calls(action, exchange) or _trader_calls(action, exchange) or _admin_calls(action, exchange)
 
 
-def _of_prices(action: act.Action, venue: Venue) -> tuple[Call, ...]:
+def _price_calls(action: market_actions.Action, exchange: Exchange) -> tuple[Call, ...]:
     match action:
-        case act.MovePrices(quotes=quotes):
+        case market_actions.MovePrices(quotes=quotes):
             return tuple(
-                venue.call(ADMIN, "OracleAdapter", "setPrice", venue.tokens[symbol], price) for symbol, price in quotes
+                exchange.call(ADMIN, "OracleAdapter", "setPrice", exchange.tokens[symbol], price) for symbol, price in quotes
             )
-        case act.ShockPrice(symbol=symbol, price=price):
-            return (venue.call(ADMIN, "OracleAdapter", "setPrice", venue.tokens[symbol], price),)
-        case act.QuoteLate(symbol=symbol, price=price, updated_at=updated_at):
-            return (venue.call(ADMIN, "OracleAdapter", "setPriceWithTimestamp", venue.tokens[symbol], price, updated_at),)
-        case act.SetImpact(symbol=symbol, impact_bps=impact_bps):
-            return (venue.call(ADMIN, "SwapHelper", "setPriceImpactBps", venue.tokens[symbol], impact_bps),)
-        case act.EarnYield(symbol=symbol, amount=amount):
-            return (venue.adapter(PASSERBY, symbol, "earn", amount),)
+        case market_actions.ShockPrice(symbol=symbol, price=price):
+            return (exchange.call(ADMIN, "OracleAdapter", "setPrice", exchange.tokens[symbol], price),)
+        case market_actions.PublishStalePrice(symbol=symbol, price=price, updated_at=updated_at):
+            return (exchange.call(ADMIN, "OracleAdapter", "setPriceWithTimestamp", exchange.tokens[symbol], price, updated_at),)
+        case market_actions.SetImpact(symbol=symbol, impact_bps=impact_bps):
+            return (exchange.call(ADMIN, "SwapHelper", "setPriceImpactBps", exchange.tokens[symbol], impact_bps),)
+        case market_actions.EarnYield(symbol=symbol, amount=amount):
+            return (exchange.adapter(THIRD_PARTY, symbol, "earn", amount),)
         case _:
             return ()
 
 
-def _of_trader(action: act.Action, venue: Venue) -> tuple[Call, ...]:
+def _trader_calls(action: market_actions.Action, exchange: Exchange) -> tuple[Call, ...]:
     def controller(function: str, *args: object) -> tuple[Call, ...]:
-        return (venue.call(TRADER, _CONTROLLER, function, *args),)
+        return (exchange.call(TRADER, _CONTROLLER, function, *args),)
 
     match action:
-        case act.Buy(symbol=symbol, amount=amount) | act.BuyBelowMinimum(symbol=symbol, amount=amount):
-            return controller("purchaseAsset", venue.tokens[symbol], amount)
-        case act.Sell(symbol=symbol, tokens=tokens):
-            return controller("redeemAsset", venue.tokens[symbol], tokens)
-        case act.AllocateToLayer(tier=tier, amount=amount):
+        case market_actions.Buy(symbol=symbol, amount=amount) | market_actions.BuyBelowMinimum(symbol=symbol, amount=amount):
+            return controller("purchaseAsset", exchange.tokens[symbol], amount)
+        case market_actions.Sell(symbol=symbol, tokens=tokens):
+            return controller("redeemAsset", exchange.tokens[symbol], tokens)
+        case market_actions.AllocateToLayer(tier=tier, amount=amount):
             return controller("allocateToLayer", tier, amount)
-        case act.RebalanceBuffer():
+        case market_actions.RebalanceBuffer():
             return controller("rebalanceBuffer")
-        case act.Waterfall(amount=amount, tier_max=tier_max):
+        case market_actions.Waterfall(amount=amount, tier_max=tier_max):
             return controller("executeWaterfallLiquidation", amount, tier_max)
-        case act.CompoundYield():
+        case market_actions.CompoundYield():
             return controller("compoundYield")
-        case act.UpdateAllocation(symbol=symbol, allocation_bps=allocation_bps):
-            return controller("updateAssetAllocation", venue.tokens[symbol], allocation_bps)
-        case act.CreateOtcOrder(symbol=symbol, amount=amount, tokens=tokens, expires_in_seconds=expires_in):
-            counterparty = venue.contracts["Counterparty"]
-            return controller("createOTCOrder", venue.tokens[symbol], amount, tokens, counterparty, expires_in)
-        case act.PayOtcOrder(order_id=order_id):
+        case market_actions.UpdateAllocation(symbol=symbol, allocation_bps=allocation_bps):
+            return controller("updateAssetAllocation", exchange.tokens[symbol], allocation_bps)
+        case market_actions.CreateOtcOrder(symbol=symbol, amount=amount, tokens=tokens, expires_in_seconds=expires_in):
+            counterparty = exchange.contracts["Counterparty"]
+            return controller("createOTCOrder", exchange.tokens[symbol], amount, tokens, counterparty, expires_in)
+        case market_actions.PayOtcOrder(order_id=order_id):
             return controller("executeOTCPayment", order_id)
-        case act.DeliverOtcOrder(order_id=order_id, symbol=symbol, tokens=tokens):
+        case market_actions.DeliverOtcOrder(order_id=order_id, symbol=symbol, tokens=tokens):
             # One sender for both, so that its nonces keep their order.
-            otc_manager = venue.contracts["OTCManager"]
-            ready = venue.call(TRADER, "Counterparty", "deliver", venue.tokens[symbol], otc_manager, tokens)
+            otc_manager = exchange.contracts["OTCManager"]
+            ready = exchange.call(TRADER, "Counterparty", "deliver", exchange.tokens[symbol], otc_manager, tokens)
             return (ready, *controller("confirmOTCDelivery", order_id, tokens))
         case _:
             return ()
 
 
-def _of_admin(action: act.Action, venue: Venue) -> tuple[Call, ...]:
+def _admin_calls(action: market_actions.Action, exchange: Exchange) -> tuple[Call, ...]:
     def controller(function: str, *args: object) -> tuple[Call, ...]:
-        return (venue.call(ADMIN, _CONTROLLER, function, *args),)
+        return (exchange.call(ADMIN, _CONTROLLER, function, *args),)
 
     match action:
-        case act.CancelOtcOrder(order_id=order_id):
-            return (venue.call(ADMIN, "OTCManager", "cancelOrder", order_id),)
-        case act.SetHighWaterMark(value=value):
+        case market_actions.CancelOtcOrder(order_id=order_id):
+            return (exchange.call(ADMIN, "OTCManager", "cancelOrder", order_id),)
+        case market_actions.SetHighWaterMark(value=value):
             return controller("setLayer3HighWaterMark", value)
-        case act.CollectFees():
+        case market_actions.CollectFees():
             return controller("collectFees")
-        case act.WithdrawRedemptionFees(amount=amount):
+        case market_actions.WithdrawRedemptionFees(amount=amount):
             return controller("withdrawRedemptionFees", amount)
-        case act.SetFeeRecipient(recipient=recipient):
-            return controller("setFeeRecipient", venue.address(recipient))
-        case act.SetLayerConfig(tier=tier, target_bps=target, min_bps=low, max_bps=high):
+        case market_actions.SetFeeRecipient(recipient=recipient):
+            return controller("setFeeRecipient", exchange.address(recipient))
+        case market_actions.SetLayerConfig(tier=tier, target_bps=target, min_bps=low, max_bps=high):
             return controller("setLayerConfig", tier, target, low, high)
-        case act.SetPurchaseTerms(symbol=symbol) as terms:
+        case market_actions.SetPurchaseTerms(symbol=symbol) as terms:
             figures = (terms.method, terms.slippage_bps, terms.minimum, terms.opens_at, terms.closes_at)
-            return controller("setAssetPurchaseConfig", venue.tokens[symbol], *figures)
-        case act.SwitchRoute(symbol=symbol, through_adapter=through_adapter):
-            adapter = venue.adapters[symbol] if through_adapter else _NOBODY
-            return controller("setAssetAdapter", venue.tokens[symbol], adapter)
-        case act.ListAsset(symbol=symbol, tier=tier, allocation_bps=allocation_bps):
-            return controller("addAssetSimple", venue.tokens[symbol], tier, allocation_bps)
-        case act.DelistAsset(symbol=symbol, tokens=tokens):
-            sold = (venue.call(TRADER, _CONTROLLER, "redeemAsset", venue.tokens[symbol], tokens),) if tokens else ()
-            return (*sold, *controller("removeAsset", venue.tokens[symbol]))
-        case act.GrantRole(contract=contract, role=role, account=account):
-            return (venue.call(ADMIN, contract, "grantRole", role_id(role), venue.address(account)),)
-        case act.RevokeRole(contract=contract, role=role, account=account):
-            return (venue.call(ADMIN, contract, "revokeRole", role_id(role), venue.address(account)),)
-        case act.Pause(contract=contract):
-            return (venue.call(ADMIN, contract, "pause"),)
-        case act.Unpause(contract=contract):
-            return (venue.call(ADMIN, contract, "unpause"),)
-        case act.EmergencyOn() | act.EmergencyOff():
-            return (venue.call(ADMIN, "Vault", "setEmergencyMode", isinstance(action, act.EmergencyOn)),)
-        case act.MoveWindow(window_id=window_id, settles_at=settles_at):
-            return (venue.call(ADMIN, "AssetScheduler", "moveWindow", window_id, settles_at),)
-        case act.EmergencyWithdraw(symbol=symbol, amount=amount):
-            return (venue.call(ADMIN, "Vault", "emergencyWithdraw", venue.tokens[symbol], venue.address(ADMIN), amount),)
+            return controller("setAssetPurchaseConfig", exchange.tokens[symbol], *figures)
+        case market_actions.SwitchRoute(symbol=symbol, through_adapter=through_adapter):
+            adapter = exchange.adapters[symbol] if through_adapter else _ZERO_ADDRESS
+            return controller("setAssetAdapter", exchange.tokens[symbol], adapter)
+        case market_actions.ListAsset(symbol=symbol, tier=tier, allocation_bps=allocation_bps):
+            return controller("addAssetSimple", exchange.tokens[symbol], tier, allocation_bps)
+        case market_actions.DelistAsset(symbol=symbol, tokens=tokens):
+            sold = (exchange.call(TRADER, _CONTROLLER, "redeemAsset", exchange.tokens[symbol], tokens),) if tokens else ()
+            return (*sold, *controller("removeAsset", exchange.tokens[symbol]))
+        case market_actions.GrantRole(contract=contract, role=role, account=account):
+            return (exchange.call(ADMIN, contract, "grantRole", role_id(role), exchange.address(account)),)
+        case market_actions.RevokeRole(contract=contract, role=role, account=account):
+            return (exchange.call(ADMIN, contract, "revokeRole", role_id(role), exchange.address(account)),)
+        case market_actions.Pause(contract=contract):
+            return (exchange.call(ADMIN, contract, "pause"),)
+        case market_actions.Unpause(contract=contract):
+            return (exchange.call(ADMIN, contract, "unpause"),)
+        case market_actions.EmergencyOn() | market_actions.EmergencyOff():
+            return (exchange.call(ADMIN, "Vault", "setEmergencyMode", isinstance(action, market_actions.EmergencyOn)),)
+        case market_actions.MoveWindow(window_id=window_id, settles_at=settles_at):
+            return (exchange.call(ADMIN, "AssetScheduler", "moveWindow", window_id, settles_at),)
+        case market_actions.EmergencyWithdraw(symbol=symbol, amount=amount):
+            return (
+                exchange.call(ADMIN, "Vault", "emergencyWithdraw", exchange.tokens[symbol], exchange.address(ADMIN), amount),
+            )
         case _:
             raise AssertionError(f"nobody performs {action.kind}")
 
 
-_NOBODY: Final = "0x" + "00" * 20
+_ZERO_ADDRESS: Final = "0x" + "00" * 20
 
 
 def role_id(role: str) -> bytes:

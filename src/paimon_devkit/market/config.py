@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from paimon_devkit.market.actions import Action
-    from paimon_devkit.market.market_state import World
+    from paimon_devkit.market.market_state import MarketState
 
-    Maker = Callable[[Random, World, "MarketConfig"], Action | None]
+    ActionProposer = Callable[[Random, MarketState, "MarketConfig"], Action | None]
 
 INVESTORS: Final = tuple(f"investor{number:02}" for number in range(1, 21))
 ADMIN: Final = "admin"
 TRADER: Final = "trader"
 """Manages the portfolio: the market gives it REBALANCER_ROLE, since the hot key is the house's."""
-PASSERBY: Final = "passerby"
+THIRD_PARTY: Final = "passerby"
 """Anyone at all: settles what is due, refreshes, accrues, publishes prices late."""
 TREASURY: Final = "treasury"
 ISSUER: Final = "issuer"
@@ -44,12 +44,12 @@ class MarketConfig:
     """False where time passes by itself, beside a running demo."""
 
 
-def is_left(request_id: int, share_bps: int) -> bool:
+def is_left_to_app(request_id: int, share_bps: int) -> bool:
     """Whether this request is the house's business. Spread evenly over ids, the same in every run."""
     return request_id * 6_180_339_887 % BPS_ONE < share_bps
 
 
-def share_of(rng: Random, amount: int, low_bps: int, high_bps: int) -> int:
+def random_part(rng: Random, amount: int, low_bps: int, high_bps: int) -> int:
     """A random part of an amount, down to its last unit: round figures hide rounding errors."""
     part = amount * rng.randint(low_bps, high_bps) // BPS_ONE
     return part - part % WAD if rng.randrange(3) == 0 and part > WAD else part

@@ -21,12 +21,12 @@ from paimon_devkit.market.config import (
     GUESTS,
     INVESTORS,
     ISSUER,
-    PASSERBY,
+    THIRD_PARTY,
     TRADER,
     TREASURY,
 )
 from paimon_devkit.stack.chain_session import Artifact
-from paimon_devkit.stack.fund_deployment import FundAddresses, FundPeople
+from paimon_devkit.stack.fund_deployment import FundAccounts, FundDeployment
 
 GUEST_ASSET_DECIMALS: Final = 4
 GUEST_ASSET_TIER: Final = 1
@@ -48,8 +48,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Venue:
-    fund: FundAddresses
+class Exchange:
+    fund: FundDeployment
     accounts: Mapping[str, LocalAccount]
     contracts: Mapping[str, ChecksumAddress]
     tokens: Mapping[str, ChecksumAddress]
@@ -60,8 +60,8 @@ class Venue:
     """Every error of every contract, since one surfaces through another."""
 
     @classmethod
-    def of(cls, fund: FundAddresses, people: FundPeople, artifacts: Path) -> Self:
-        accounts = _accounts(people)
+    def of(cls, fund: FundDeployment, fund_accounts: FundAccounts, artifacts: Path) -> Self:
+        accounts = _accounts(fund_accounts)
         loaded = {path.stem: Artifact.load(path) for path in sorted(artifacts.glob("*.json"))}
         guest_token = get_create_address(accounts[ISSUER].address, Nonce(0))
         return cls(
@@ -106,10 +106,10 @@ class Venue:
         return Call(f"{contract}.{function}", sender, to, data, _GAS_OF.get(function, _GAS))
 
 
-def _accounts(people: FundPeople) -> dict[str, LocalAccount]:
+def _accounts(fund_accounts: FundAccounts) -> dict[str, LocalAccount]:
     """The fund's admin and approvers as they are; all others follow from the admin's key, so that one data folder always
     has the same crowd, and no other folder the same. None is a key of the house."""
-    secret = bytes(people.deployer.key)
-    crowd = (*INVESTORS, TRADER, PASSERBY, TREASURY, ISSUER, *GUESTS)
-    made = {name: Account.from_key(keccak(secret + f"simulated market: {name}".encode())) for name in crowd}
-    return {ADMIN: people.deployer, **dict(zip(APPROVERS, people.vip_approvers, strict=True)), **made}
+    secret = bytes(fund_accounts.deployer.key)
+    account_names = (*INVESTORS, TRADER, THIRD_PARTY, TREASURY, ISSUER, *GUESTS)
+    derived = {name: Account.from_key(keccak(secret + f"simulated market: {name}".encode())) for name in account_names}
+    return {ADMIN: fund_accounts.deployer, **dict(zip(APPROVERS, fund_accounts.approvers, strict=True)), **derived}

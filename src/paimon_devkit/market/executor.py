@@ -12,8 +12,8 @@ from typing import Any, Final
 from hexbytes import HexBytes
 
 from paimon_devkit.market.actions import Action
-from paimon_devkit.market.calls import calls
-from paimon_devkit.market.exchange import Call, Venue
+from paimon_devkit.market.calls import calls_for_action
+from paimon_devkit.market.exchange import Call, Exchange
 from paimon_devkit.market.node import MarketError, Node
 from paimon_devkit.market.summary import Outcome
 
@@ -28,21 +28,21 @@ _Hashes = list[tuple[Action, list[str]]]
 _Receipts = Mapping[str, Mapping[str, Any]]
 
 
-class Stage:
+class ActionExecutor:
     """Sends for the market's accounts on one node."""
 
-    def __init__(self, node: Node, venue: Venue) -> None:
+    def __init__(self, node: Node, exchange: Exchange) -> None:
         self.node = node
-        self.venue = venue
+        self.exchange = exchange
         self.transactions = 0
         self.blocks = 0
         self.time = 0
         """Of the last block mined by `perform_at`."""
 
     @contextmanager
-    def unlocked(self) -> Iterator[None]:
+    def unlocked_accounts(self) -> Iterator[None]:
         """The market's accounts may send without signing, and blocks are mined on demand only; afterwards as before."""
-        addresses = [account.address for account in self.venue.accounts.values()]
+        addresses = [account.address for account in self.exchange.accounts.values()]
         interval = self.node.call("anvil_getIntervalMining") or 1
         self.node.call("evm_setIntervalMining", 0)
         try:
@@ -57,12 +57,14 @@ class Stage:
     def perform_at(self, actions: Sequence[Action], timestamp: int) -> list[Outcome]:
         """All in one block at that chain time (or the next few, where they do not fit). Needs `unlocked`."""
         self.time = timestamp - 1
-        hashes = [(action, [self._send_unlocked(call) for call in calls(action, self.venue)]) for action in actions]
-        return self._outcomes(hashes, self._mine(_flat(hashes)))
+        hashes = [
+            (action, [self._send_unlocked(call) for call in calls_for_action(action, self.exchange)]) for action in actions
+        ]
+        return self._outcomes(hashes, self._mine(_flatten_hashes(hashes)))
 
-    def send_now(self, wanted: Iterable[Call], *, signed: bool) -> None:
+    def send_all(self, requested_calls: Iterable[Call], *, signed: bool) -> None:
         """Preparations: all must succeed. Raises MarketError, naming the one that did not."""
-        prepared = list(wanted)
+        prepared = list(requested_calls)
         send = self._send_signed if signed else self._send_unlocked
         self.time = int(self.node.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
         hashes = [send(call) for call in prepared]
@@ -73,15 +75,15 @@ class Stage:
 
     def perform(self, action: Action) -> Outcome:
         """One action, signed, in whatever blocks the chain makes by itself."""
-        hashes = [(action, [self._send_signed(call) for call in calls(action, self.venue)])]
-        return self._outcomes(hashes, self._wait(_flat(hashes)))[0]
+        hashes = [(action, [self._send_signed(call) for call in calls_for_action(action, self.exchange)])]
+        return self._outcomes(hashes, self._wait(_flatten_hashes(hashes)))[0]
 
     def _send_unlocked(self, call: Call) -> str:
         self.transactions += 1
-        return str(self.node.call("eth_sendTransaction", _transaction(call, sender=self.venue.address(call.sender))))
+        return str(self.node.call("eth_sendTransaction", _transaction(call, sender=self.exchange.address(call.sender))))
 
     def _send_signed(self, call: Call) -> str:
-        account = self.venue.accounts[call.sender]
+        account = self.exchange.accounts[call.sender]
         fields: dict[str, Any] = {
             "type": 2,
             "chainId": int(self.node.call("eth_chainId"), 16),
@@ -132,10 +134,10 @@ class Stage:
         output = trace.get("output") or "0x"
         if output == "0x":
             return str(trace.get("error") or "reverted without a reason")
-        return self.venue.reasons.explain_revert(bytes.fromhex(output[2:]))
+        return self.exchange.reasons.explain_revert(bytes.fromhex(output[2:]))
 
 
-def _flat(hashes: _Hashes) -> list[str]:
+def _flatten_hashes(hashes: _Hashes) -> list[str]:
     return [each for _, sent in hashes for each in sent]
 
 

@@ -10,106 +10,111 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from paimon_devkit.market import actions as act
+from paimon_devkit.market import actions as market_actions
 from paimon_devkit.market import admins, investors, prices, traders
 from paimon_devkit.market.config import MarketConfig
-from paimon_devkit.market.market_state import CONTROLLER, DAY, World
+from paimon_devkit.market.market_state import CONTROLLER, DAY, MarketState
 from paimon_devkit.market.predict import predict
 
 if TYPE_CHECKING:
-    from paimon_devkit.market.config import Maker
+    from paimon_devkit.market.config import ActionProposer
 
-_HUNGER_ACTIONS: Final = 80
-_HUNGER_MAX: Final = 12
-_MOOD_CHANCE: Final = 60  # one pause in so many begins a run or a rush
-_MOOD_ACTIONS: Final = (15, 50)
+_RARITY_BOOST_ACTIONS: Final = 80
+_RARITY_BOOST_MAX: Final = 12
+_REGIME_CHANCE: Final = 60  # one pause in so many begins a run or a rush
+_REGIME_ACTIONS: Final = (15, 50)
 
 
-def _always(_world: World) -> int:
+def _no_urgency(_state: MarketState) -> int:
     return 1
 
 
 @dataclass(frozen=True, slots=True)
-class Habit:
+class ActionRule:
     """How often a kind is drawn, and who proposes it. `urgency` multiplies the weight."""
 
     weight: int
-    propose: "Maker"
-    urgency: Callable[[World], int] = _always
+    propose: "ActionProposer"
+    urgency: Callable[[MarketState], int] = _no_urgency
 
 
-def _per_due(world: World) -> int:
-    return min(len(world.due()), 8)
+def _due_urgency(state: MarketState) -> int:
+    return min(len(state.due()), 8)
 
 
-def _if_short(world: World) -> int:
-    return 12 if traders.missing_cash(world) else 1
+def _cash_short_urgency(state: MarketState) -> int:
+    return 12 if traders.missing_cash(state) else 1
 
 
-def _if_short_and_paused(world: World) -> int:
-    return 4 if world.paused == {CONTROLLER} and traders.missing_cash(world) else 1
+def _paused_cash_short_urgency(state: MarketState) -> int:
+    return 4 if state.paused == {CONTROLLER} and traders.missing_cash(state) else 1
 
 
-def _if_above_mark(world: World) -> int:
-    return 15 if world.layer_value(2) > world.high_water_mark * 102 // 100 else 1
+def _above_mark_urgency(state: MarketState) -> int:
+    return 15 if state.layer_value(2) > state.high_water_mark * 102 // 100 else 1
 
 
-HABITS: Final[Mapping[type[act.Action], Habit]] = {
-    act.Deposit: Habit(150, investors.deposit),
-    act.MintShares: Habit(15, investors.mint_shares),
-    act.TransferShares: Habit(25, investors.transfer_shares),
-    act.RequestStandard: Habit(120, investors.request_standard),
-    act.RequestScheduled: Habit(12, investors.request_scheduled),
-    act.RequestEmergency: Habit(80, investors.request_emergency),
-    act.CancelRequest: Habit(14, investors.cancel_request),
-    act.Approve: Habit(70, investors.approve),
-    act.Reject: Habit(18, investors.reject),
-    act.Settle: Habit(80, investors.settle, _per_due),
-    act.SettleScheduled: Habit(80, investors.settle_scheduled, _per_due),
-    act.SettleBatch: Habit(6, investors.settle_batch),
-    act.MovePrices: Habit(45, prices.move_prices),
-    act.ShockPrice: Habit(5, prices.shock_price),
-    act.QuoteLate: Habit(5, prices.quote_late),
-    act.SetImpact: Habit(6, prices.set_impact),
-    act.EarnYield: Habit(20, prices.earn_yield),
-    act.CompoundYield: Habit(10, traders.compound_yield),
-    act.Buy: Habit(30, traders.buy),
-    act.BuyBelowMinimum: Habit(4, traders.buy_below_minimum),
-    act.Sell: Habit(18, traders.sell, _if_short),
-    act.AllocateToLayer: Habit(24, traders.allocate_to_layer),
-    act.RebalanceBuffer: Habit(8, traders.rebalance_buffer),
-    act.Waterfall: Habit(6, traders.waterfall),
-    act.UpdateAllocation: Habit(5, traders.update_allocation),
-    act.CreateOtcOrder: Habit(12, traders.create_otc_order),
-    act.PayOtcOrder: Habit(18, traders.pay_otc_order),
-    act.DeliverOtcOrder: Habit(25, traders.deliver_otc_order),
-    act.CancelOtcOrder: Habit(10, traders.cancel_otc_order),
-    act.RefreshCache: Habit(12, admins.refresh_cache),
-    act.UpdateNav: Habit(8, admins.update_nav),
-    act.AccrueManagementFee: Habit(10, admins.accrue_management_fee),
-    act.AccruePerformanceFee: Habit(5, admins.accrue_performance_fee),
-    act.SetHighWaterMark: Habit(6, admins.set_high_water_mark, _if_above_mark),
-    act.CollectFees: Habit(5, admins.collect_fees),
-    act.WithdrawRedemptionFees: Habit(8, admins.withdraw_redemption_fees),
-    act.SetFeeRecipient: Habit(3, admins.set_fee_recipient),
-    act.SetLayerConfig: Habit(4, admins.set_layer_config),
-    act.SetPurchaseTerms: Habit(5, admins.set_purchase_terms),
-    act.SwitchRoute: Habit(3, admins.switch_route),
-    act.ListAsset: Habit(6, admins.list_asset),
-    act.DelistAsset: Habit(3, admins.delist_asset),
-    act.GrantRole: Habit(5, admins.grant_role),
-    act.RevokeRole: Habit(6, admins.revoke_role),
-    act.Pause: Habit(3, admins.pause),
-    act.Unpause: Habit(60, admins.unpause, _if_short_and_paused),
-    act.EmergencyOn: Habit(3, admins.emergency_on),
-    act.EmergencyOff: Habit(20, admins.emergency_off),
-    act.MoveWindow: Habit(3, admins.move_window),
-    act.EmergencyWithdraw: Habit(4, admins.emergency_withdraw),
+ACTION_RULES: Final[Mapping[type[market_actions.Action], ActionRule]] = {
+    market_actions.Deposit: ActionRule(150, investors.deposit),
+    market_actions.MintShares: ActionRule(15, investors.mint_shares),
+    market_actions.TransferShares: ActionRule(25, investors.transfer_shares),
+    market_actions.RequestStandard: ActionRule(120, investors.request_standard),
+    market_actions.RequestScheduled: ActionRule(12, investors.request_scheduled),
+    market_actions.RequestEmergency: ActionRule(80, investors.request_emergency),
+    market_actions.CancelRequest: ActionRule(14, investors.cancel_request),
+    market_actions.Approve: ActionRule(70, investors.approve),
+    market_actions.Reject: ActionRule(18, investors.reject),
+    market_actions.Settle: ActionRule(80, investors.settle, _due_urgency),
+    market_actions.SettleScheduled: ActionRule(80, investors.settle_scheduled, _due_urgency),
+    market_actions.SettleBatch: ActionRule(6, investors.settle_batch),
+    market_actions.MovePrices: ActionRule(45, prices.move_prices),
+    market_actions.ShockPrice: ActionRule(5, prices.shock_price),
+    market_actions.PublishStalePrice: ActionRule(5, prices.publish_stale_price),
+    market_actions.SetImpact: ActionRule(6, prices.set_impact),
+    market_actions.EarnYield: ActionRule(20, prices.earn_yield),
+    market_actions.CompoundYield: ActionRule(10, traders.compound_yield),
+    market_actions.Buy: ActionRule(30, traders.buy),
+    market_actions.BuyBelowMinimum: ActionRule(4, traders.buy_below_minimum),
+    market_actions.Sell: ActionRule(18, traders.sell, _cash_short_urgency),
+    market_actions.AllocateToLayer: ActionRule(24, traders.allocate_to_layer),
+    market_actions.RebalanceBuffer: ActionRule(8, traders.rebalance_buffer),
+    market_actions.Waterfall: ActionRule(6, traders.waterfall),
+    market_actions.UpdateAllocation: ActionRule(5, traders.update_allocation),
+    market_actions.CreateOtcOrder: ActionRule(12, traders.create_otc_order),
+    market_actions.PayOtcOrder: ActionRule(18, traders.pay_otc_order),
+    market_actions.DeliverOtcOrder: ActionRule(25, traders.deliver_otc_order),
+    market_actions.CancelOtcOrder: ActionRule(10, traders.cancel_otc_order),
+    market_actions.RefreshCache: ActionRule(12, admins.refresh_cache),
+    market_actions.UpdateNav: ActionRule(8, admins.update_nav),
+    market_actions.AccrueManagementFee: ActionRule(10, admins.accrue_management_fee),
+    market_actions.AccruePerformanceFee: ActionRule(5, admins.accrue_performance_fee),
+    market_actions.SetHighWaterMark: ActionRule(6, admins.set_high_water_mark, _above_mark_urgency),
+    market_actions.CollectFees: ActionRule(5, admins.collect_fees),
+    market_actions.WithdrawRedemptionFees: ActionRule(8, admins.withdraw_redemption_fees),
+    market_actions.SetFeeRecipient: ActionRule(3, admins.set_fee_recipient),
+    market_actions.SetLayerConfig: ActionRule(4, admins.set_layer_config),
+    market_actions.SetPurchaseTerms: ActionRule(5, admins.set_purchase_terms),
+    market_actions.SwitchRoute: ActionRule(3, admins.switch_route),
+    market_actions.ListAsset: ActionRule(6, admins.list_asset),
+    market_actions.DelistAsset: ActionRule(3, admins.delist_asset),
+    market_actions.GrantRole: ActionRule(5, admins.grant_role),
+    market_actions.RevokeRole: ActionRule(6, admins.revoke_role),
+    market_actions.Pause: ActionRule(3, admins.pause),
+    market_actions.Unpause: ActionRule(60, admins.unpause, _paused_cash_short_urgency),
+    market_actions.EmergencyOn: ActionRule(3, admins.emergency_on),
+    market_actions.EmergencyOff: ActionRule(20, admins.emergency_off),
+    market_actions.MoveWindow: ActionRule(3, admins.move_window),
+    market_actions.EmergencyWithdraw: ActionRule(4, admins.emergency_withdraw),
 }
 
-_CALM: Final[Mapping[type[act.Action], int]] = {}
-_RUN: Final = {act.RequestStandard: 5, act.RequestScheduled: 3, act.RequestEmergency: 5, act.EmergencyOn: 8}
-_RUSH: Final = {act.Deposit: 6, act.MintShares: 4}
+_NORMAL: Final[Mapping[type[market_actions.Action], int]] = {}
+_REDEMPTION_RUN: Final = {
+    market_actions.RequestStandard: 5,
+    market_actions.RequestScheduled: 3,
+    market_actions.RequestEmergency: 5,
+    market_actions.EmergencyOn: 8,
+}
+_DEPOSIT_RUSH: Final = {market_actions.Deposit: 6, market_actions.MintShares: 4}
 
 
 @dataclass(slots=True)
@@ -117,73 +122,78 @@ class Market:
     """The same seed, world and config give the same actions. `world` may be replaced by one read from the chain."""
 
     seed: int
-    world: World
+    state: MarketState
     config: MarketConfig = field(default_factory=MarketConfig)
     _rng: Random = field(init=False)
     _drawn: int = field(init=False, default=0)
-    _last: dict[type[act.Action], int] = field(init=False, default_factory=dict)
-    _mood: Mapping[type[act.Action], int] = field(init=False, default_factory=lambda: _CALM)
-    _mood_left: int = field(init=False, default=0)
-    _before_pause: int = field(init=False, default=0)
+    _last_drawn: dict[type[market_actions.Action], int] = field(init=False, default_factory=dict)
+    _regime: Mapping[type[market_actions.Action], int] = field(init=False, default_factory=lambda: _NORMAL)
+    _regime_actions_left: int = field(init=False, default=0)
+    _actions_before_pause: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._rng = Random(self.seed)  # noqa: S311 — a simulation, to be repeated
-        self._before_pause = self._group()
+        self._actions_before_pause = self._group_size()
 
-    def next(self) -> act.Action:
+    def next(self) -> market_actions.Action:
         """The next action; the world is already as it should be after it."""
-        if self.config.passes_time and self._before_pause == 0:
-            action: act.Action = self._pause()
+        if self.config.passes_time and self._actions_before_pause == 0:
+            action: market_actions.Action = self._pass_time()
         else:
             action = self._draw()
-            self._before_pause -= 1
-        predict(self.world, action)
+            self._actions_before_pause -= 1
+        predict(self.state, action)
         return action
 
-    def _group(self) -> int:
+    def _group_size(self) -> int:
         return self._rng.randint(1, 2 * self.config.actions_per_block - 1)
 
-    def _pause(self) -> act.PassTime:
+    def _pass_time(self) -> market_actions.PassTime:
         """In proportion to what comes between it and the next, give or take a half."""
-        self._before_pause = self._group()
-        usual = self._before_pause * DAY // self.config.actions_per_day
-        return act.PassTime(max(usual * self._rng.randint(50, 150) // 100, 1))
+        self._actions_before_pause = self._group_size()
+        mean = self._actions_before_pause * DAY // self.config.actions_per_day
+        return market_actions.PassTime(max(mean * self._rng.randint(50, 150) // 100, 1))
 
-    def _draw(self) -> act.Action:
-        self._change_mood()
+    def _draw(self) -> market_actions.Action:
+        self._change_regime()
         self._drawn += 1
-        weights = {kind: self._weight(kind, habit) for kind, habit in HABITS.items()}
+        weights = {kind: self._weight(kind, rule) for kind, rule in ACTION_RULES.items()}
         while True:
             kind = self._pick(weights)
-            action = HABITS[kind].propose(self._rng, self.world, self.config)
+            action = ACTION_RULES[kind].propose(self._rng, self.state, self.config)
             if action is not None:
-                self._last[kind] = self._drawn
+                self._last_drawn[kind] = self._drawn
                 return action
             del weights[kind]  # some kinds are always possible, so this ends
 
-    def _weight(self, kind: type[act.Action], habit: Habit) -> int:
-        hunger = min((self._drawn - self._last.get(kind, 0)) // _HUNGER_ACTIONS, _HUNGER_MAX)
-        return habit.weight * habit.urgency(self.world) * self._mood.get(kind, 1) + habit.weight * hunger + 10 * hunger
+    def _weight(self, kind: type[market_actions.Action], rule: ActionRule) -> int:
+        rarity_boost = min((self._drawn - self._last_drawn.get(kind, 0)) // _RARITY_BOOST_ACTIONS, _RARITY_BOOST_MAX)
+        return (
+            rule.weight * rule.urgency(self.state) * self._regime.get(kind, 1) + rule.weight * rarity_boost + 10 * rarity_boost
+        )
 
-    def _pick(self, weights: Mapping[type[act.Action], int]) -> type[act.Action]:
-        ticket = self._rng.randrange(sum(weights.values()))
+    def _pick(self, weights: Mapping[type[market_actions.Action], int]) -> type[market_actions.Action]:
+        drawn_weight = self._rng.randrange(sum(weights.values()))
         for kind, weight in weights.items():
-            ticket -= weight
-            if ticket < 0:
+            drawn_weight -= weight
+            if drawn_weight < 0:
                 return kind
         raise AssertionError("unreachable: the ticket is below the sum of the weights")
 
-    def _change_mood(self) -> None:
-        if self._mood_left:
-            self._mood_left -= 1
-        elif self._rng.randrange(_MOOD_CHANCE) == 0:
-            self._mood, self._mood_left = self._rng.choice((_RUN, _RUSH)), self._rng.randint(*_MOOD_ACTIONS)
+    def _change_regime(self) -> None:
+        if self._regime_actions_left:
+            self._regime_actions_left -= 1
+        elif self._rng.randrange(_REGIME_CHANCE) == 0:
+            self._regime, self._regime_actions_left = (
+                self._rng.choice((_REDEMPTION_RUN, _DEPOSIT_RUSH)),
+                self._rng.randint(*_REGIME_ACTIONS),
+            )
         else:
-            self._mood = _CALM
+            self._regime = _NORMAL
 
 
-def actions(seed: int, config: MarketConfig, world: World) -> Iterator[act.Action]:
+def actions(seed: int, config: MarketConfig, state: MarketState) -> Iterator[market_actions.Action]:
     """Without end, each from the world as it is predicted after those before. `world` changes with them."""
-    market = Market(seed, world, config)
+    market = Market(seed, state, config)
     while True:
         yield market.next()

@@ -9,24 +9,24 @@ from dataclasses import replace
 from typing import Final
 
 from paimon_devkit.market.config import MarketConfig
-from paimon_devkit.market.executor import Stage
+from paimon_devkit.market.executor import ActionExecutor
 from paimon_devkit.market.generator import Market
 from paimon_devkit.market.market_state import DAY
 from paimon_devkit.market.observer import Observer
-from paimon_devkit.market.setup import open_market
+from paimon_devkit.market.setup import set_up_market
 from paimon_devkit.market.summary import Outcome, Summary
 
-Tell = Callable[[Outcome], None]
+OutcomeCallback = Callable[[Outcome], None]
 
-LEFT_TO_THE_HOUSE: Final = MarketConfig(approvals_left_bps=5_000, settlements_left_bps=5_000)
+LEFT_TO_APP: Final = MarketConfig(approvals_left_bps=5_000, settlements_left_bps=5_000)
 
 
 class LiveMarket:
     """`summary` is true at every moment, also after an interruption."""
 
-    def __init__(self, stage: Stage, *, seed: int, config: MarketConfig = LEFT_TO_THE_HOUSE) -> None:
+    def __init__(self, executor: ActionExecutor, *, seed: int, config: MarketConfig = LEFT_TO_APP) -> None:
         self.summary = Summary(seed)
-        self._stage = stage
+        self._executor = executor
         self._config = replace(config, passes_time=False)
 
     def run(
@@ -34,7 +34,7 @@ class LiveMarket:
         *,
         every_seconds: float,
         speed: int,
-        tell: Tell,
+        on_outcome: OutcomeCallback,
         actions: int | None = None,
         days: int | None = None,
         pause: Callable[[float], None] = time.sleep,
@@ -42,19 +42,21 @@ class LiveMarket:
         """An action, then `every_seconds` of rest, in which `speed` times as much passes on the fund; without end unless a
         number of actions or of the fund's days is given. Raises MarketError."""
         began = time.monotonic()
-        open_market(self._stage, signed=True)
-        observer = Observer(self._stage.node, self._stage.venue)
-        market = Market(self.summary.seed, observer.look(), self._config)
-        started_at = market.world.now
+        set_up_market(self._executor, signed=True)
+        observer = Observer(self._executor.node, self._executor.exchange)
+        market = Market(self.summary.seed, observer.read_state(), self._config)
+        started_at = market.state.now
         while not self._is_over(actions, days):
-            outcome = self._stage.perform(market.next())
+            outcome = self._executor.perform(market.next())
             self.summary.count(outcome)
-            tell(outcome)
+            on_outcome(outcome)
             pause(every_seconds)
             if speed > 1:
-                self._stage.node.call("evm_increaseTime", int(every_seconds * (speed - 1)))
-            market.world = observer.look()
-            self.summary.note(self._stage, fund_seconds=market.world.now - started_at, seconds=time.monotonic() - began)
+                self._executor.node.call("evm_increaseTime", int(every_seconds * (speed - 1)))
+            market.state = observer.read_state()
+            self.summary.update_usage(
+                self._executor, fund_seconds=market.state.now - started_at, seconds=time.monotonic() - began
+            )
 
     def _is_over(self, actions: int | None, days: int | None) -> bool:
         return bool((actions and self.summary.actions >= actions) or (days and self.summary.fund_seconds >= days * DAY))

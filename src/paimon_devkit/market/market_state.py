@@ -19,7 +19,7 @@ NOTICE_SECONDS: Final = 15 * DAY
 VAULT, MANAGER, CONTROLLER = "Vault", "RedemptionManager", "AssetController"
 
 
-class Channel(StrEnum):
+class RedemptionChannel(StrEnum):
     STANDARD = "STANDARD"
     EMERGENCY = "EMERGENCY"
     SCHEDULED = "SCHEDULED"
@@ -93,7 +93,7 @@ class Request:
     receiver: str
     shares: int
     gross: int
-    channel: Channel
+    channel: RedemptionChannel
     status: RequestStatus
     due_at: int = 0
     window_id: int = 0
@@ -112,7 +112,7 @@ class Order:
 
 
 @dataclass(slots=True)
-class World:
+class MarketState:
     now: int
     investors: dict[str, Investor]
     assets: dict[str, Asset]
@@ -182,9 +182,9 @@ class World:
         date = datetime.fromtimestamp(earliest, UTC)
         year, month = date.year, (date.month + 2) // 3 * 3
         if _first_of(year, month) < earliest:
-            year, month = _following(year, month)
+            year, month = _next_quarter(year, month)
         while (settles_at := self.moved_windows.get(year * 100 + month, _first_of(year, month))) < earliest:
-            year, month = _following(year, month)
+            year, month = _next_quarter(year, month)
         return year * 100 + month, settles_at
 
 
@@ -197,5 +197,5 @@ def _first_of(year: int, month: int) -> int:
     return int(datetime(year, month, 1, tzinfo=UTC).timestamp())
 
 
-def _following(year: int, month: int) -> tuple[int, int]:
+def _next_quarter(year: int, month: int) -> tuple[int, int]:
     return (year + 1, 3) if month == 12 else (year, month + 3)

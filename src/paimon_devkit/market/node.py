@@ -20,7 +20,7 @@ class MarketError(DemoError):
     """The market cannot go on; the message says what to do."""
 
 
-class ChainSilent(MarketError):
+class ChainUnreachable(MarketError):
     """Nobody answers at the chain's address."""
 
     def __init__(self, url: str) -> None:
@@ -28,7 +28,7 @@ class ChainSilent(MarketError):
 
 
 class Node:
-    """One endpoint. Use it in a `with`. Raises ChainSilent when it is gone, MarketError when it refuses."""
+    """One endpoint. Use it in a `with`. Raises ChainUnreachable when it is gone, MarketError when it refuses."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -62,7 +62,7 @@ class Node:
             return orjson.loads(self._connection.getresponse().read())
         except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
             self._connection.close()
-            raise ChainSilent(self._url) from error
+            raise ChainUnreachable(self._url) from error
 
 
 def _result(method: str, answer: dict[str, Any]) -> Any:

@@ -10,112 +10,114 @@ from paimon_devkit.market.actions import USDT
 from paimon_devkit.market.admins import GUEST_ROLES
 from paimon_devkit.market.calls import role_id
 from paimon_devkit.market.config import GUEST_ASSET, GUESTS, INVESTORS
-from paimon_devkit.market.exchange import GUEST_ASSET_DECIMALS, GUEST_ASSET_TIER, Venue
+from paimon_devkit.market.exchange import GUEST_ASSET_DECIMALS, GUEST_ASSET_TIER, Exchange
 from paimon_devkit.market.market_state import (
     CONTROLLER,
     DAY,
     MANAGER,
     VAULT,
     Asset,
-    Channel,
     Investor,
+    MarketState,
     Order,
     OrderStatus,
+    RedemptionChannel,
     Request,
     RequestStatus,
-    World,
     calendar_of,
 )
 from paimon_devkit.market.node import Node
 
-_CHANNELS: Final = (Channel.STANDARD, Channel.EMERGENCY, Channel.SCHEDULED)
+_CHANNELS: Final = (RedemptionChannel.STANDARD, RedemptionChannel.EMERGENCY, RedemptionChannel.SCHEDULED)
 _WINDOW_AHEAD_SECONDS: Final = 200 * DAY
 
-_Question = tuple[str, str, str, tuple[Any, ...]]
+_ContractQuery = tuple[str, str, str, tuple[Any, ...]]
 """Contract's ABI, its address, function, arguments."""
 
 
 class Observer:
     """One pair of eyes; remembers what it saw open."""
 
-    def __init__(self, node: Node, venue: Venue) -> None:
+    def __init__(self, node: Node, exchange: Exchange) -> None:
         self._node = node
-        self._venue = venue
-        self._names = {account.address.lower(): name for name, account in venue.accounts.items()}
+        self._exchange = exchange
+        self._names = {account.address.lower(): name for name, account in exchange.accounts.items()}
         self._open_requests: set[int] = set()
         self._requests_seen = 0
         self._open_orders: set[int] = set()
         self._orders_seen = 0
         self._anchors: dict[str, int] = {}
 
-    def look(self) -> World:
+    def read_state(self) -> MarketState:
         """The present world."""
         head = self._node.call("eth_getBlockByNumber", "latest", False)
-        world = World(now=int(head["timestamp"], 16), investors={}, assets={})
-        self._fund(world)
-        self._investors(world)
-        self._assets(world)
-        self._requests(world)
-        self._orders(world)
-        return world
+        state = MarketState(now=int(head["timestamp"], 16), investors={}, assets={})
+        self._fund(state)
+        self._investors(state)
+        self._assets(state)
+        self._requests(state)
+        self._orders(state)
+        return state
 
-    def _fund(self, world: World) -> None:
-        def flag(contract: str, function: str) -> _Question:
-            return self._at(contract, function)
+    def _fund(self, state: MarketState) -> None:
+        def flag(contract: str, function: str) -> _ContractQuery:
+            return self._query(contract, function)
 
-        world.cash, world.supply, world.locked, world.liability, world.redemption_fees = self._ask([
-            self._token(USDT, "balanceOf", self._venue.fund.vault),
-            *(self._at(VAULT, name) for name in ("totalSupply", "totalLockedShares", "totalRedemptionLiability")),
-            self._at(VAULT, "withdrawableRedemptionFees"),
+        state.cash, state.supply, state.locked, state.liability, state.redemption_fees = self._call_batch([
+            self._token_query(USDT, "balanceOf", self._exchange.fund.vault),
+            *(self._query(VAULT, name) for name in ("totalSupply", "totalLockedShares", "totalRedemptionLiability")),
+            self._query(VAULT, "withdrawableRedemptionFees"),
         ])  # fmt: skip
-        fees, recipient, world.emergency, *paused = self._ask(
+        fees, recipient, state.emergency, *paused = self._call_batch(
             [
-                self._at(CONTROLLER, "getPendingFees"),
-                self._at(CONTROLLER, "feeRecipient"),
+                self._query(CONTROLLER, "getPendingFees"),
+                self._query(CONTROLLER, "feeRecipient"),
                 flag(VAULT, "emergencyMode"),
                 *(flag(name, "paused") for name in (VAULT, MANAGER, CONTROLLER)),
             ]
         )
-        world.pending_fees, world.high_water_mark = fees["total"], fees["highWaterMark"]
-        world.fee_recipient = self._name(recipient)
-        world.paused = {name for name, is_paused in zip((VAULT, MANAGER, CONTROLLER), paused, strict=True) if is_paused}
-        layers = self._ask([self._at(CONTROLLER, "getLayerConfigs")])[0]
-        world.targets_bps = {tier: layers[f"layer{tier + 1}"]["targetRatio"] for tier in range(3)}
+        state.pending_fees, state.high_water_mark = fees["total"], fees["highWaterMark"]
+        state.fee_recipient = self._name(recipient)
+        state.paused = {name for name, is_paused in zip((VAULT, MANAGER, CONTROLLER), paused, strict=True) if is_paused}
+        layers = self._call_batch([self._query(CONTROLLER, "getLayerConfigs")])[0]
+        state.targets_bps = {tier: layers[f"layer{tier + 1}"]["targetRatio"] for tier in range(3)}
         grants = [(contract, role, guest) for contract, role in GUEST_ROLES for guest in GUESTS]
-        held = self._ask([
-            self._at(contract, "hasRole", role_id(role), self._venue.address(guest)) for contract, role, guest in grants
+        held = self._call_batch([
+            self._query(contract, "hasRole", role_id(role), self._exchange.address(guest)) for contract, role, guest in grants
         ])  # fmt: skip
-        world.grants = {grant for grant, holds in zip(grants, held, strict=True) if holds}
+        state.grants = {grant for grant, holds in zip(grants, held, strict=True) if holds}
 
-    def _investors(self, world: World) -> None:
+    def _investors(self, state: MarketState) -> None:
         for name in INVESTORS:
-            world.investors[name] = Investor()
-        people = [self._venue.address(name) for name in INVESTORS]
-        answers = self._ask(
+            state.investors[name] = Investor()
+        addresses = [self._exchange.address(name) for name in INVESTORS]
+        answers = self._call_batch(
             [
-                *(self._token(USDT, "balanceOf", each) for each in people),
-                *(self._at(VAULT, "balanceOf", each) for each in people),
-                *(self._at(VAULT, "lockedSharesOf", each) for each in people),
+                *(self._token_query(USDT, "balanceOf", each) for each in addresses),
+                *(self._query(VAULT, "balanceOf", each) for each in addresses),
+                *(self._query(VAULT, "lockedSharesOf", each) for each in addresses),
             ]
         )
-        count = len(people)
+        count = len(addresses)
         for number, name in enumerate(INVESTORS):
             usdt, shares, locked = answers[number], answers[count + number], answers[2 * count + number]
-            world.investors[name] = Investor(usdt, shares, locked)
+            state.investors[name] = Investor(usdt, shares, locked)
 
-    def _assets(self, world: World) -> None:
+    def _assets(self, state: MarketState) -> None:
         """The fund's own, and the one that is listed and delisted."""
-        plans = [(each.symbol, each.tier, each.decimals) for each in self._venue.fund.assets]
-        plans.append((GUEST_ASSET, GUEST_ASSET_TIER, GUEST_ASSET_DECIMALS))
-        tokens = [self._venue.tokens[symbol] for symbol, _, _ in plans]
-        configs = {each["token"]: each for each in self._ask([self._at(CONTROLLER, "getAssetConfigs")])[0]}
-        prices = self._ask([self._at("OracleAdapter", "getPrice", token) for token in tokens])
-        impacts = self._ask([self._at("SwapHelper", "priceImpactBps", token) for token in tokens])
-        balances = self._ask([self._token(symbol, "balanceOf", self._venue.fund.vault) for symbol, _, _ in plans])
-        for number, (symbol, tier, decimals) in enumerate(plans):
+        listed_assets = [(each.symbol, each.tier, each.decimals) for each in self._exchange.fund.assets]
+        listed_assets.append((GUEST_ASSET, GUEST_ASSET_TIER, GUEST_ASSET_DECIMALS))
+        tokens = [self._exchange.tokens[symbol] for symbol, _, _ in listed_assets]
+        configs = {each["token"]: each for each in self._call_batch([self._query(CONTROLLER, "getAssetConfigs")])[0]}
+        prices = self._call_batch([self._query("OracleAdapter", "getPrice", token) for token in tokens])
+        impacts = self._call_batch([self._query("SwapHelper", "priceImpactBps", token) for token in tokens])
+        balances = self._call_batch(
+            [self._token_query(symbol, "balanceOf", self._exchange.fund.vault) for symbol, _, _ in listed_assets]
+        )
+        for number, (symbol, tier, decimals) in enumerate(listed_assets):
             anchor = self._anchors.setdefault(symbol, prices[number])
             asset = Asset(tier, decimals, prices[number], anchor, balances[number], impact_bps=impacts[number])
-            asset.has_adapter = symbol in self._venue.adapters
+            asset.has_adapter = symbol in self._exchange.adapters
             config = configs.get(bytes.fromhex(tokens[number][2:]))
             asset.listed = bool(config and config["isActive"])
             if config:
@@ -123,19 +125,19 @@ class Observer:
                 asset.slippage_bps, asset.minimum = config["maxSlippage"], config["minPurchaseAmount"]
                 asset.opens_at, asset.closes_at = config["subscriptionStart"], config["subscriptionEnd"]
                 asset.through_adapter = any(config["purchaseAdapter"])
-            world.assets[symbol] = asset
-        adapters = self._venue.adapters
-        earned = self._ask([("PurchaseAdapter", address, "earnedYield", ()) for address in adapters.values()])
-        world.earned = dict(zip(adapters, earned, strict=True))
+            state.assets[symbol] = asset
+        adapters = self._exchange.adapters
+        earned = self._call_batch([("PurchaseAdapter", address, "earnedYield", ()) for address in adapters.values()])
+        state.earned = dict(zip(adapters, earned, strict=True))
 
-    def _requests(self, world: World) -> None:
-        count = self._ask([self._at(MANAGER, "getRequestCount")])[0]
+    def _requests(self, state: MarketState) -> None:
+        count = self._call_batch([self._query(MANAGER, "getRequestCount")])[0]
         ids = sorted(self._open_requests | set(range(self._requests_seen + 1, count + 1)))
-        answers = self._ask([self._at(MANAGER, "getRedemptionRequest", each) for each in ids])
+        answers = self._call_batch([self._query(MANAGER, "getRedemptionRequest", each) for each in ids])
         for request_id, answer in zip(ids, answers, strict=True):
             if answer["status"] not in tuple(RequestStatus):
                 continue
-            world.requests[request_id] = Request(
+            state.requests[request_id] = Request(
                 owner=self._name(answer["owner"]),
                 receiver=self._name(answer["receiver"]),
                 shares=answer["shares"],
@@ -145,56 +147,58 @@ class Observer:
                 due_at=answer["settlementTime"],
                 window_id=answer["windowId"],
             )
-        self._open_requests, self._requests_seen, world.request_count = set(world.requests), count, count
-        self._windows(world)
+        self._open_requests, self._requests_seen, state.request_count = set(state.requests), count, count
+        self._windows(state)
 
-    def _windows(self, world: World) -> None:
+    def _windows(self, state: MarketState) -> None:
         """When booked windows and the next ones settle now; a request keeps the date it was given at first."""
-        ids = {each.window_id for each in world.requests.values() if each.window_id}
-        ahead = world.now
-        while ahead < world.now + _WINDOW_AHEAD_SECONDS:
-            window_id, _ = world.window_after(ahead)
+        ids = {each.window_id for each in state.requests.values() if each.window_id}
+        ahead = state.now
+        while ahead < state.now + _WINDOW_AHEAD_SECONDS:
+            window_id, _ = state.window_after(ahead)
             ids.add(window_id)
             ahead = calendar_of(window_id) + 1
-        times = self._ask([self._at("AssetScheduler", "getWindowSettlementTime", each) for each in sorted(ids)])
+        times = self._call_batch([self._query("AssetScheduler", "getWindowSettlementTime", each) for each in sorted(ids)])
         settles_at = dict(zip(sorted(ids), times, strict=True))
-        world.moved_windows = {each: at for each, at in settles_at.items() if at != calendar_of(each)}
-        for request in world.requests.values():
+        state.moved_windows = {each: at for each, at in settles_at.items() if at != calendar_of(each)}
+        for request in state.requests.values():
             if request.window_id:
                 request.due_at = settles_at[request.window_id]
 
-    def _orders(self, world: World) -> None:
-        count = self._ask([self._at("OTCManager", "orderCount")])[0]
+    def _orders(self, state: MarketState) -> None:
+        count = self._call_batch([self._query("OTCManager", "orderCount")])[0]
         ids = sorted(self._open_orders | set(range(self._orders_seen + 1, count + 1)))
-        symbols = {bytes.fromhex(token[2:]): symbol for symbol, token in self._venue.tokens.items()}
-        for order_id, answer in zip(ids, self._ask([self._at("OTCManager", "getOrder", each) for each in ids]), strict=True):
+        symbols = {bytes.fromhex(token[2:]): symbol for symbol, token in self._exchange.tokens.items()}
+        for order_id, answer in zip(
+            ids, self._call_batch([self._query("OTCManager", "getOrder", each) for each in ids]), strict=True
+        ):
             if answer["status"] in tuple(OrderStatus):
-                world.orders[order_id] = Order(
+                state.orders[order_id] = Order(
                     symbols[answer["rwaToken"]],
                     answer["usdtAmount"],
                     answer["expectedTokens"],
                     OrderStatus(answer["status"]),
                     answer["expiresAt"],
                 )
-        self._open_orders, self._orders_seen, world.order_count = set(world.orders), count, count
+        self._open_orders, self._orders_seen, state.order_count = set(state.orders), count, count
 
     def _name(self, address: bytes) -> str:
         text = "0x" + address.hex()
         return self._names.get(text, text)
 
-    def _at(self, contract: str, function: str, *args: Any) -> _Question:
-        return contract, self._venue.contracts[contract], function, args
+    def _query(self, contract: str, function: str, *args: Any) -> _ContractQuery:
+        return contract, self._exchange.contracts[contract], function, args
 
-    def _token(self, symbol: str, function: str, *args: Any) -> _Question:
-        return "TestToken", self._venue.tokens[symbol], function, args
+    def _token_query(self, symbol: str, function: str, *args: Any) -> _ContractQuery:
+        return "TestToken", self._exchange.tokens[symbol], function, args
 
-    def _ask(self, questions: list[_Question]) -> list[Any]:
-        abis = self._venue.abis
+    def _call_batch(self, queries: list[_ContractQuery]) -> list[Any]:
+        abis = self._exchange.abis
         answers = self._node.batch(
             ("eth_call", [{"to": address, "data": "0x" + abis[name].encode_call(function, *args).hex()}, "latest"])
-            for name, address, function, args in questions
+            for name, address, function, args in queries
         )
         return [
             abis[name].decode_result(function, bytes.fromhex(answer[2:]))
-            for (name, _, function, _), answer in zip(questions, answers, strict=True)
+            for (name, _, function, _), answer in zip(queries, answers, strict=True)
         ]

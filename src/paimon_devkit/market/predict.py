@@ -26,7 +26,7 @@ from paimon_devkit.market.actions import (
     PassTime,
     Pause,
     PayOtcOrder,
-    QuoteLate,
+    PublishStalePrice,
     RebalanceBuffer,
     Reject,
     RequestRedemption,
@@ -48,20 +48,20 @@ from paimon_devkit.market.actions import (
     Waterfall,
     WithdrawRedemptionFees,
 )
-from paimon_devkit.market.flows import buy, flows, liquidate, sell
+from paimon_devkit.market.flows import apply_flow, buy, liquidate, sell
 from paimon_devkit.market.market_state import (
     BPS_ONE,
+    MarketState,
     Order,
     OrderStatus,
-    World,
 )
 
 
-def predict(world: World, action: Action) -> None:
+def predict(state: MarketState, action: Action) -> None:
     """Change `world` as `action` should change the chain."""
     match action:
         case PassTime(seconds=seconds):
-            world.now += seconds
+            state.now += seconds
         case (
             Deposit()
             | MintShares()
@@ -74,111 +74,111 @@ def predict(world: World, action: Action) -> None:
             | SettleScheduled()
             | SettleBatch()
         ):
-            flows(world, action)
+            apply_flow(state, action)
         case MovePrices(quotes=quotes):
             for symbol, price in quotes:
-                world.assets[symbol].price = price
-        case ShockPrice(symbol=symbol, price=price) | QuoteLate(symbol=symbol, price=price):
-            world.assets[symbol].price = price
+                state.assets[symbol].price = price
+        case ShockPrice(symbol=symbol, price=price) | PublishStalePrice(symbol=symbol, price=price):
+            state.assets[symbol].price = price
         case SetImpact(symbol=symbol, impact_bps=impact):
-            world.assets[symbol].impact_bps = impact
+            state.assets[symbol].impact_bps = impact
         case EarnYield(symbol=symbol, amount=amount):
-            world.earned[symbol] = world.earned.get(symbol, 0) + amount
+            state.earned[symbol] = state.earned.get(symbol, 0) + amount
         case _:
-            _portfolio(world, action)
+            _apply_portfolio_action(state, action)
 
 
-def _portfolio(world: World, action: Action) -> None:
+def _apply_portfolio_action(state: MarketState, action: Action) -> None:
     match action:
         case Buy(symbol=symbol, amount=amount):
-            buy(world, world.assets[symbol], amount)
+            buy(state, state.assets[symbol], amount)
         case Sell(symbol=symbol, tokens=tokens):
-            sell(world, world.assets[symbol], tokens)
+            sell(state, state.assets[symbol], tokens)
         case AllocateToLayer(tier=tier, amount=amount):
-            assets = [each for each in world.assets.values() if each.tier == tier and each.listed]
+            assets = [each for each in state.assets.values() if each.tier == tier and each.listed]
             weights = sum(each.allocation_bps for each in assets)
             for asset in assets:
                 part = amount * asset.allocation_bps // weights
-                if part and part >= asset.minimum and asset.is_buyable(world.now):
-                    buy(world, asset, part)
+                if part and part >= asset.minimum and asset.is_buyable(state.now):
+                    buy(state, asset, part)
         case Waterfall(amount=amount, tier_max=tier_max):
-            liquidate(world, amount, tier_max=tier_max)
+            liquidate(state, amount, tier_max=tier_max)
         case RebalanceBuffer():
-            _refill_buffer(world)
+            _refill_buffer(state)
         case CompoundYield():
-            for symbol, earned in world.earned.items():
-                if world.assets[symbol].through_adapter:
-                    world.assets[symbol].tokens += world.assets[symbol].tokens_for(earned)
-                    world.earned[symbol] = 0
+            for symbol, earned in state.earned.items():
+                if state.assets[symbol].through_adapter:
+                    state.assets[symbol].tokens += state.assets[symbol].tokens_for(earned)
+                    state.earned[symbol] = 0
         case CreateOtcOrder(symbol=symbol, amount=amount, tokens=tokens, expires_in_seconds=expires_in):
-            world.order_count += 1
-            world.orders[world.order_count] = Order(symbol, amount, tokens, OrderStatus.PENDING, world.now + expires_in)
+            state.order_count += 1
+            state.orders[state.order_count] = Order(symbol, amount, tokens, OrderStatus.PENDING, state.now + expires_in)
         case PayOtcOrder(order_id=order_id):
-            world.orders[order_id].status = OrderStatus.PAID
-            world.cash -= world.orders[order_id].usdt
+            state.orders[order_id].status = OrderStatus.PAID
+            state.cash -= state.orders[order_id].usdt
         case DeliverOtcOrder(order_id=order_id, symbol=symbol, tokens=tokens):
-            del world.orders[order_id]
-            world.assets[symbol].tokens += tokens
+            del state.orders[order_id]
+            state.assets[symbol].tokens += tokens
         case CancelOtcOrder(order_id=order_id):
-            del world.orders[order_id]
+            del state.orders[order_id]
         case _:
-            _administration(world, action)
+            _apply_admin_action(state, action)
 
 
-def _refill_buffer(world: World) -> None:
-    target = world.gross_assets * world.targets_bps[0] // BPS_ONE
-    missing = target - world.layer_value(0)
-    for asset in [each for each in world.assets.values() if each.tier == 1 and each.listed]:
+def _refill_buffer(state: MarketState) -> None:
+    target = state.gross_assets * state.targets_bps[0] // BPS_ONE
+    missing = target - state.layer_value(0)
+    for asset in [each for each in state.assets.values() if each.tier == 1 and each.listed]:
         if missing > 0:
-            missing -= sell(world, asset, min(asset.tokens_for(missing * BPS_ONE // (BPS_ONE - 100)) + 1, asset.tokens))
+            missing -= sell(state, asset, min(asset.tokens_for(missing * BPS_ONE // (BPS_ONE - 100)) + 1, asset.tokens))
 
 
-def _administration(world: World, action: Action) -> None:
+def _apply_admin_action(state: MarketState, action: Action) -> None:
     match action:
         case SetHighWaterMark(value=value):
-            world.high_water_mark = value
+            state.high_water_mark = value
         case CollectFees():
-            world.cash -= world.pending_fees
-            world.pending_fees = 0
+            state.cash -= state.pending_fees
+            state.pending_fees = 0
         case WithdrawRedemptionFees(amount=amount):
-            world.redemption_fees -= amount
-            world.cash -= amount
+            state.redemption_fees -= amount
+            state.cash -= amount
         case SetFeeRecipient(recipient=recipient):
-            world.fee_recipient = recipient
+            state.fee_recipient = recipient
         case SetLayerConfig(tier=tier, target_bps=target):
-            world.targets_bps[tier] = target
+            state.targets_bps[tier] = target
         case UpdateAllocation(symbol=symbol, allocation_bps=allocation):
-            world.assets[symbol].allocation_bps = allocation
+            state.assets[symbol].allocation_bps = allocation
         case SetPurchaseTerms(symbol=symbol) as terms:
-            asset = world.assets[symbol]
+            asset = state.assets[symbol]
             asset.method, asset.slippage_bps, asset.minimum = terms.method, terms.slippage_bps, terms.minimum
             asset.opens_at, asset.closes_at = terms.opens_at, terms.closes_at
         case SwitchRoute(symbol=symbol, through_adapter=through_adapter):
-            world.assets[symbol].through_adapter = through_adapter
+            state.assets[symbol].through_adapter = through_adapter
         case ListAsset(symbol=symbol, allocation_bps=allocation):
-            asset = world.assets[symbol]
+            asset = state.assets[symbol]
             asset.listed, asset.allocation_bps, asset.minimum = True, allocation, 0
             asset.opens_at, asset.closes_at = 0, 0
         case DelistAsset(symbol=symbol, tokens=tokens):
-            sell(world, world.assets[symbol], tokens)
-            world.assets[symbol].listed = False
+            sell(state, state.assets[symbol], tokens)
+            state.assets[symbol].listed = False
         case GrantRole(contract=contract, role=role, account=account):
-            world.grants.add((contract, role, account))
+            state.grants.add((contract, role, account))
         case RevokeRole(contract=contract, role=role, account=account):
-            world.grants.discard((contract, role, account))
+            state.grants.discard((contract, role, account))
         case Pause(contract=contract):
-            world.paused.add(contract)
+            state.paused.add(contract)
         case Unpause(contract=contract):
-            world.paused.discard(contract)
+            state.paused.discard(contract)
         case EmergencyOn() | EmergencyOff():
-            world.emergency = isinstance(action, EmergencyOn)
+            state.emergency = isinstance(action, EmergencyOn)
         case MoveWindow(window_id=window_id, settles_at=settles_at):
-            world.moved_windows[window_id] = settles_at
-            for request in world.requests.values():
+            state.moved_windows[window_id] = settles_at
+            for request in state.requests.values():
                 if request.window_id == window_id:
                     request.due_at = settles_at
         case EmergencyWithdraw(symbol=symbol, amount=amount):
             if symbol == USDT:
-                world.cash -= amount
+                state.cash -= amount
             else:
-                world.assets[symbol].tokens -= amount
+                state.assets[symbol].tokens -= amount

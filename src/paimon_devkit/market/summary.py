@@ -17,7 +17,7 @@ class Outcome:
     reason: str | None = None
 
 
-class Effort(Protocol):
+class ChainUsage(Protocol):
     """What performing has cost the chain so far."""
 
     transactions: int
@@ -43,10 +43,10 @@ class Summary:
         if outcome.reason is None:
             self.done[kind] += 1
         else:
-            self.reverted[kind, _without_figures(outcome.reason)] += 1
+            self.reverted[kind, _without_values(outcome.reason)] += 1
 
-    def note(self, effort: Effort, *, fund_seconds: int, seconds: float) -> None:
-        self.transactions, self.blocks = effort.transactions, effort.blocks
+    def update_usage(self, usage: ChainUsage, *, fund_seconds: int, seconds: float) -> None:
+        self.transactions, self.blocks = usage.transactions, usage.blocks
         self.fund_seconds, self.seconds = fund_seconds, seconds
 
     def table(self) -> str:
@@ -70,7 +70,7 @@ class Summary:
         return "\n".join(lines)
 
 
-def _without_figures(reason: str) -> str:
+def _without_values(reason: str) -> str:
     """The error's name and its arguments' names; the figures differ each time and would hide that it is the same."""
     name, bracket, arguments = reason.partition("(")
     if not bracket:

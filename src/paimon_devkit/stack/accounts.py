@@ -14,8 +14,8 @@ from eth_typing import ChecksumAddress
 
 from paimon.domain.user.roles import UserRole
 from paimon_devkit.stack.errors import DemoError
-from paimon_devkit.stack.fund_deployment import FundPeople
-from paimon_devkit.stack.secret_files import write_private
+from paimon_devkit.stack.fund_deployment import FundAccounts
+from paimon_devkit.stack.secret_files import write_private_file
 
 Account.enable_unaudited_hdwallet_features()
 
@@ -23,7 +23,7 @@ INVESTORS: Final = ("ines", "ivan", "isla", "ilja", "inga")
 APPROVERS: Final = ("vera", "viktor")
 ADMIN: Final = "ada"
 
-BACK_OFFICE: Final[dict[str, UserRole]] = {
+USER_ROLES: Final[dict[str, UserRole]] = {
     ADMIN: UserRole.SUPER_ADMIN,
     "vera": UserRole.ADMIN,
     "viktor": UserRole.ADMIN,
@@ -32,23 +32,23 @@ BACK_OFFICE: Final[dict[str, UserRole]] = {
 }
 """Who may sign in, and as what. Ada is also the fund's admin on chain; Vera and Viktor hold VIP_APPROVER_ROLE there."""
 
-_NAMES: Final = (ADMIN, *APPROVERS, "otto", "willa", *INVESTORS, "keeper", "approver", "hot")
+_ACCOUNT_NAMES: Final = (ADMIN, *APPROVERS, "otto", "willa", *INVESTORS, "keeper", "approver", "hot")
 
 
-class NoSuchPerson(DemoError):
+class UnknownAccount(DemoError):
     """The demo has nobody of that name."""
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class Accounts:
     """Everyone's account by name, and those of the services, whose keys go to the signer."""
 
-    accounts: dict[str, LocalAccount]
+    by_name: dict[str, LocalAccount]
 
     @classmethod
     def of(cls, mnemonic: str) -> Self:
         return cls({
-            name: Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}") for index, name in enumerate(_NAMES)
+            name: Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}") for index, name in enumerate(_ACCOUNT_NAMES)
         })  # fmt: skip
 
     @classmethod
@@ -56,23 +56,23 @@ class People:
         """The people of this data folder: their mnemonic is made up at the first start and kept (mode 0600)."""
         if not path.exists():
             _, mnemonic = Account.create_with_mnemonic()
-            write_private(path, mnemonic)
+            write_private_file(path, mnemonic)
         return cls.of(path.read_text().strip())
 
     def account(self, name: str) -> LocalAccount:
-        """Raises NoSuchPerson, naming who there is."""
-        if name not in self.accounts:
-            raise NoSuchPerson(f"nobody is called {name!r} here; there are {', '.join(_NAMES)}")
-        return self.accounts[name]
+        """Raises UnknownAccount, naming who there is."""
+        if name not in self.by_name:
+            raise UnknownAccount(f"nobody is called {name!r} here; there are {', '.join(_ACCOUNT_NAMES)}")
+        return self.by_name[name]
 
     def address(self, name: str) -> ChecksumAddress:
         return self.account(name).address
 
-    def fund_people(self) -> FundPeople:
+    def fund_accounts(self) -> FundAccounts:
         """What the deployer needs to know of them."""
-        return FundPeople(
+        return FundAccounts(
             deployer=self.account(ADMIN),
-            vip_approvers=tuple(self.account(name) for name in APPROVERS),
+            approvers=tuple(self.account(name) for name in APPROVERS),
             investors=tuple(self.account(name) for name in INVESTORS),
             approver_key=self.address("approver"),
             keeper=self.address("keeper"),

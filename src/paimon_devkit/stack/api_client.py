@@ -10,11 +10,11 @@ from eth_account.signers.local import LocalAccount
 
 from paimon_devkit.stack.errors import DemoError
 
-_ATTEMPTS: Final = 20
+_ATTEMPTS_MAX: Final = 20
 _PAUSE_SECONDS: Final = 0.5
 
 
-class ApiRefused(DemoError):
+class ApiError(DemoError):
     """The API answered with an error."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -23,7 +23,7 @@ class ApiRefused(DemoError):
         self.code = code
 
 
-class ApiClient:
+class DemoApiClient:
     """One person's session with the API. Use as an async context manager."""
 
     def __init__(self, base_url: str, account: LocalAccount) -> None:
@@ -43,21 +43,21 @@ class ApiClient:
             await self._session.close()
 
     async def get(self, path: str, **params: str | int) -> Any:
-        """The `data` of a GET. Raises ApiRefused."""
-        return await self._signed_in("GET", path, params=params)
+        """The `data` of a GET. Raises ApiError."""
+        return await self._authenticated_request("GET", path, params=params)
 
     async def find(self, path: str) -> Any | None:
-        """The `data` of a GET, None where there is nothing (yet). Raises ApiRefused for anything else."""
+        """The `data` of a GET, None where there is nothing (yet). Raises ApiError for anything else."""
         try:
             return await self.get(path)
-        except ApiRefused as error:
+        except ApiError as error:
             if error.status != 404:
                 raise
             return None
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The `data` of a POST. Raises ApiRefused."""
-        return await self._signed_in("POST", path, json=body)
+        """The `data` of a POST. Raises ApiError."""
+        return await self._authenticated_request("POST", path, json=body)
 
     async def decide(self, ticket_id: str, verdict: str, reason: str = "") -> Any:
         """Sign a decision over exactly what the ticket shows, and hand it in. `verdict` is "approve" or "reject"."""
@@ -79,47 +79,47 @@ class ApiClient:
         )
 
     async def sign_in(self) -> str:
-        """A fresh access token for this person. Raises ApiRefused."""
+        """A fresh access token for this person. Raises ApiError."""
         self._token = await self._sign_in()
         return self._token
 
-    async def _signed_in(self, method: str, path: str, **options: Any) -> Any:
+    async def _authenticated_request(self, method: str, path: str, **options: Any) -> Any:
         if self._token is None:
             self._token = await self._sign_in()
         try:
-            return await self._ask(method, path, **options)
-        except ApiRefused as error:
+            return await self._request(method, path, **options)
+        except ApiError as error:
             if error.code != "AUTH_EXPIRED":
                 raise
             self._token = await self._sign_in()
-            return await self._ask(method, path, **options)
+            return await self._request(method, path, **options)
 
     async def _sign_in(self) -> str:
-        challenge = await self._ask("POST", "/auth/challenge", json={"address": self._account.address})
+        challenge = await self._request("POST", "/auth/challenge", json={"address": self._account.address})
         signature = self._account.sign_message(encode_defunct(text=challenge["message"])).signature
-        answer = await self._ask(
+        answer = await self._request(
             "POST",
             "/auth/verify",
             json={"message": challenge["message"], "signature": "0x" + signature.hex().removeprefix("0x")},
         )
         return str(answer["accessToken"])
 
-    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+    async def _request(self, method: str, path: str, **options: Any) -> Any:
         """One request; an API that is away or answers 503 is asked again for a while."""
         if self._session is None:
             raise RuntimeError("ApiClient is used outside its `async with` block")
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, _ATTEMPTS_MAX + 1):
             try:
                 async with self._session.request(method, self._base + path, headers=headers, **options) as response:
                     answer = await response.json()
-                if response.status != 503 or attempt == _ATTEMPTS:
+                if response.status != 503 or attempt == _ATTEMPTS_MAX:
                     break
             except (aiohttp.ClientConnectionError, TimeoutError) as error:
-                if attempt == _ATTEMPTS:
+                if attempt == _ATTEMPTS_MAX:
                     raise DemoError(f"the API at {self._base} does not answer: is `paimon demo` running?") from error
             await asyncio.sleep(_PAUSE_SECONDS)
         if answer.get("success"):
             return answer["data"]
         problem = answer["error"]
-        raise ApiRefused(response.status, problem["code"], problem["message"])
+        raise ApiError(response.status, problem["code"], problem["message"])

@@ -19,13 +19,13 @@ from paimon.settings import Settings
 from paimon_devkit.stack.child import ChildSpec
 from paimon_devkit.stack.errors import DemoError
 
-HOUSE_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "api")
+APP_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "api")
 _READY_SECONDS_MAX: Final = 120
 """A few on a quiet machine; they all import at once, and a laptop may be busy."""
 
 
 @dataclass(frozen=True, slots=True)
-class HouseProcesses:
+class AppProcesses:
     """The five processes over one settings file and the signer's policy."""
 
     settings: Settings
@@ -48,7 +48,7 @@ class HouseProcesses:
                 ready=probes[name],
                 ready_seconds_max=_READY_SECONDS_MAX,
             )
-            for name in HOUSE_PROCESSES
+            for name in APP_PROCESSES
         ]
 
     def _arguments(self, name: str) -> list[str]:
@@ -61,13 +61,13 @@ class HouseProcesses:
         return True
 
     def _listener_leads(self) -> bool:
-        return self._finds("SELECT 1 FROM owned.leases, derived.cursor WHERE name = 'listener' AND expires_at > now()")
+        return self._finds("SELECT 1 FROM ops.leases, derived.cursor WHERE name = 'listener' AND expires_at > now()")
 
     def _worker_relays(self) -> bool:
         return self._finds("SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN paimon_outbox'")
 
     def _scheduler_leads(self) -> bool:
-        return self._finds("SELECT 1 FROM owned.leases WHERE name = 'scheduler' AND expires_at > now()")
+        return self._finds("SELECT 1 FROM ops.leases WHERE name = 'scheduler' AND expires_at > now()")
 
     def _finds(self, query: LiteralString) -> bool:
         try:

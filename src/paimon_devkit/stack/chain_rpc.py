@@ -59,7 +59,7 @@ class ChainRpc:
         self.call("evm_mine")
         return self.head()
 
-    def wait_final(self, number: int, *, seconds_max: float = 30.0) -> ChainHead:
+    def wait_until_final(self, number: int, *, seconds_max: float = 30.0) -> ChainHead:
         """Wait until block `number` is final; returns the final head. Raises DemoError when it takes too long."""
         deadline = time.monotonic() + seconds_max
         while (final := self.head("finalized")).number < number:

@@ -55,13 +55,13 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    what: str
+class _PendingTransaction:
+    label: str
     hash: HexBytes
     call: TxParams
 
 
-class Chain:
+class ChainSession:
     """One endpoint, the artifacts, and what has been sent but not yet confirmed. Use it in a `with`."""
 
     def __init__(self, rpc_url: str, artifacts: Path) -> None:
@@ -74,7 +74,7 @@ class Chain:
         self._reasons = ContractAbi(_errors_of(self.artifacts.values()))
         self._fees = _fees(self.web3)
         self._nonces: dict[ChecksumAddress, Nonce] = {}
-        self._sent: list[_Sent] = []
+        self._pending: list[_PendingTransaction] = []
 
     def __enter__(self) -> Self:
         return self
@@ -124,43 +124,45 @@ class Chain:
         Raises:
             TransactionFailed: one reverted or is not mined in time.
         """
-        sent, self._sent = self._sent, []
+        pending, self._pending = self._pending, []
         deadline = time.monotonic() + _RECEIPT_SECONDS_MAX
-        return [self._receipt(each, deadline) for each in sent]
+        return [self._receipt(each, deadline) for each in pending]
 
-    def _send(self, sender: LocalAccount, what: str, fields: TxParams) -> None:
+    def _send(self, sender: LocalAccount, label: str, fields: TxParams) -> None:
         nonce = self._next_nonce(sender.address)
         frame: TxParams = {"type": 2, "chainId": self.id, "nonce": nonce, "value": Web3.to_wei(0, "wei")}
         signed = sender.sign_transaction(cast(dict[str, Any], {**frame, **self._fees, **fields}))
         self.web3.eth.send_raw_transaction(signed.raw_transaction)
         self._nonces[sender.address] = Nonce(nonce + 1)
         call: TxParams = {"from": sender.address, **fields}
-        self._sent.append(_Sent(what, signed.hash, call))
+        self._pending.append(_PendingTransaction(label, signed.hash, call))
 
     def _next_nonce(self, address: ChecksumAddress) -> Nonce:
         if address not in self._nonces:
             self._nonces[address] = self.web3.eth.get_transaction_count(address, "pending")
         return self._nonces[address]
 
-    def _receipt(self, sent: _Sent, deadline: float) -> TxReceipt:
+    def _receipt(self, pending: _PendingTransaction, deadline: float) -> TxReceipt:
         while True:
             try:
-                receipt = self.web3.eth.get_transaction_receipt(sent.hash)
+                receipt = self.web3.eth.get_transaction_receipt(pending.hash)
                 break
             except TransactionNotFound as error:
                 if time.monotonic() > deadline:
                     raise TransactionFailed(
-                        f"{sent.what} was not mined within {_RECEIPT_SECONDS_MAX:g} s: {sent.hash.to_0x_hex()}"
+                        f"{pending.label} was not mined within {_RECEIPT_SECONDS_MAX:g} s: {pending.hash.to_0x_hex()}"
                     ) from error
                 time.sleep(_RECEIPT_POLL_SECONDS)
         if receipt["status"] != 1:
-            raise TransactionFailed(f"{sent.what} failed in block {receipt['blockNumber']}: {self._reason(sent, receipt)}")
+            raise TransactionFailed(
+                f"{pending.label} failed in block {receipt['blockNumber']}: {self._reason(pending, receipt)}"
+            )
         return receipt
 
-    def _reason(self, sent: _Sent, receipt: TxReceipt) -> str:
+    def _reason(self, pending: _PendingTransaction, receipt: TxReceipt) -> str:
         """What the call says when repeated on the state after its block: nearly always what it said inside it."""
         try:
-            self.web3.eth.call(sent.call, receipt["blockNumber"])
+            self.web3.eth.call(pending.call, receipt["blockNumber"])
         except ContractLogicError as error:
             return self._explain(error)
         return "it would succeed now, so it came too early in its block or ran out of gas"

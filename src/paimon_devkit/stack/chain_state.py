@@ -39,27 +39,27 @@ class ChainState:
     """The state files of one folder. Not thread-safe."""
 
     def __init__(self, folder: Path) -> None:
-        self.own = folder / "anvil.json"
+        self.state_file = folder / "anvil.json"
         self._checkpoint = folder / "checkpoint.json"
 
     @property
     def exists(self) -> bool:
         """Whether there is anything to resume from."""
-        return self.own.exists() or self._checkpoint.exists()
+        return self.state_file.exists() or self._checkpoint.exists()
 
-    def consolidate(self) -> bool:
+    def prepare_resume(self) -> bool:
         """Before a start: make `own` the newest usable state; False when there is none (a new chain).
 
         It is kept as the checkpoint too, as the next stop may be cut off while anvil overwrites its own file.
         """
         if not self.exists:
             return False
-        at_exit, checkpoint = _read(self.own), _read(self._checkpoint)
+        at_exit, checkpoint = _read(self.state_file), _read(self._checkpoint)
         if at_exit is not None and (checkpoint is None or at_exit.best_block >= checkpoint.best_block):
             _replace(self._checkpoint, at_exit.text)
         elif checkpoint is None:
-            raise DataFolderUnusable(f"the chain's files in {self.own.parent} are damaged: start over with --fresh")
-        shutil.copyfile(self._checkpoint, self.own)
+            raise DataFolderUnusable(f"the chain's files in {self.state_file.parent} are damaged: start over with --fresh")
+        shutil.copyfile(self._checkpoint, self.state_file)
         return True
 
     def checkpoint(self, dumped: str) -> None:

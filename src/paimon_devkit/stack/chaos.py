@@ -10,8 +10,8 @@ from typing import Final
 from paimon_devkit.stack.errors import ChildFailed, DemoError
 from paimon_devkit.stack.supervisor import Supervisor
 
-VICTIMS: Final = ("listener", "worker", "signer")
-_LIFE_SECONDS: Final = (0.1, 3.0)
+KILLABLE: Final = ("listener", "worker", "signer")
+_UPTIME_SECONDS: Final = (0.1, 3.0)
 _READY_SECONDS_MAX: Final = 60.0
 
 
@@ -21,12 +21,12 @@ class Chaos:
     Victims are drawn from a shuffled bag, so that each gets its share; the supervisor starts them again.
     """
 
-    def __init__(self, supervisor: Supervisor, *, kills: int, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(self, supervisor: Supervisor, *, kills: int, seed: int, print_line: Callable[[str], None]) -> None:
         self._supervisor = supervisor
-        self._wanted = kills
+        self._kills = kills
         self._random = random.Random(seed)  # noqa: S311 — reproducible, not secret
-        self._say = say
-        self._over = threading.Event()
+        self._print_line = print_line
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chaos", daemon=True)
         self._failure: str | None = None
         self.killed: Counter[str] = Counter()
@@ -36,36 +36,36 @@ class Chaos:
         """Whether all kills are done. Raises DemoError when a victim did not come back."""
         if self._failure is not None:
             raise DemoError(self._failure)
-        return self.killed.total() >= self._wanted
+        return self.killed.total() >= self._kills
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
     def _run(self) -> None:
         bag: list[str] = []
-        while self.killed.total() < self._wanted:
+        while self.killed.total() < self._kills:
             if not bag:
-                bag = self._random.sample(VICTIMS, len(VICTIMS))
-            victim = bag.pop()
-            if not self._wait_ready(victim) or self._over.wait(self._random.uniform(*_LIFE_SECONDS)):
+                bag = self._random.sample(KILLABLE, len(KILLABLE))
+            process_name = bag.pop()
+            if not self._wait_ready(process_name) or self._stopped.wait(self._random.uniform(*_UPTIME_SECONDS)):
                 return
             try:
-                pid = self._supervisor.kill(victim)
+                pid = self._supervisor.kill(process_name)
             except ChildFailed:
                 continue  # it ended by itself in this moment; it gets its turn in the next bag
-            self.killed[victim] += 1
-            self._say(f"   ✗ SIGKILL {victim} (pid {pid}), kill {self.killed.total()} of {self._wanted}")
+            self.killed[process_name] += 1
+            self._print_line(f"   ✗ SIGKILL {process_name} (pid {pid}), kill {self.killed.total()} of {self._kills}")
 
-    def _wait_ready(self, victim: str) -> bool:
+    def _wait_ready(self, process_name: str) -> bool:
         deadline = time.monotonic() + _READY_SECONDS_MAX
-        while not self._supervisor.is_ready(victim):
-            if self._over.wait(0.05):
+        while not self._supervisor.is_ready(process_name):
+            if self._stopped.wait(0.05):
                 return False
             if time.monotonic() > deadline:
-                self._failure = f"{victim} did not come back within {_READY_SECONDS_MAX:.0f} s after a kill"
+                self._failure = f"{process_name} did not come back within {_READY_SECONDS_MAX:.0f} s after a kill"
                 return False
         return True

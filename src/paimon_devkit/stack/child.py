@@ -52,15 +52,15 @@ class ChildSpec:
     restart: bool = True
     cwd: Path | None = None
     run_as: RunAs | None = None
-    before: Callable[[], None] | None = None
-    after: Callable[[], None] | None = None
+    before_start: Callable[[], None] | None = None
+    after_exit: Callable[[], None] | None = None
     ready_seconds_max: float = 30.0
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10.0
     death_signal: signal.Signals = signal.SIGKILL
 
 
-class Watch(Protocol):
+class ProcessGroupWatcher(Protocol):
     """Who else wants to know which process groups are alive (the guard)."""
 
     def add(self, pid: int, stop_signal: signal.Signals) -> None:
@@ -73,10 +73,10 @@ class Watch(Protocol):
 class Child:
     """At most one running process of a spec. Not thread-safe, except `kill` and `pid`."""
 
-    def __init__(self, spec: ChildSpec, logs: Path, watch: Watch | None = None) -> None:
+    def __init__(self, spec: ChildSpec, logs: Path, watcher: ProcessGroupWatcher | None = None) -> None:
         self.spec = spec
         self.log_path = logs / f"{spec.name}.log"
-        self._watch = watch
+        self._watcher = watcher
         self._process: subprocess.Popen[bytes] | None = None
         self._log_rotated = False
 
@@ -87,8 +87,8 @@ class Child:
 
     def spawn(self) -> None:
         """Start the process; returns before it is ready. Raises what `before` raises."""
-        if self.spec.before is not None:
-            self.spec.before()
+        if self.spec.before_start is not None:
+            self.spec.before_start()
         spec = self.spec
         user = f"{spec.run_as.uid}:{spec.run_as.gid}" if spec.run_as else "-"
         with self._open_log() as log:
@@ -105,8 +105,8 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        if self._watch is not None:
-            self._watch.add(self._process.pid, spec.stop_signal)
+        if self._watcher is not None:
+            self._watcher.add(self._process.pid, spec.stop_signal)
 
     def poll(self) -> int | None:
         """The exit code (negative: the signal) once it has ended, else None. What it left behind is killed."""
@@ -136,7 +136,7 @@ class Child:
                 raise ChildFailed(self.explain(f"{self.spec.name} was not ready after {self.spec.ready_seconds_max:g} s"))
             time.sleep(_POLL_SECONDS)
 
-    def stop(self, hurry: Event | None = None) -> None:
+    def stop(self, skip_grace: Event | None = None) -> None:
         """Ask to stop, wait, then kill the group. `hurry`, once set, ends the waiting. Does nothing when not running."""
         process = self._process
         if process is None:
@@ -144,7 +144,7 @@ class Child:
         with suppress(ProcessLookupError):
             process.send_signal(self.spec.stop_signal)
         deadline = time.monotonic() + self.spec.grace_seconds
-        while process.poll() is None and time.monotonic() < deadline and not (hurry is not None and hurry.is_set()):
+        while process.poll() is None and time.monotonic() < deadline and not (skip_grace is not None and skip_grace.is_set()):
             time.sleep(_POLL_SECONDS)
         self._finish(process)
 
@@ -180,11 +180,11 @@ class Child:
     def _finish(self, process: subprocess.Popen[bytes]) -> None:
         _kill_group(process.pid)
         process.wait()
-        if self._watch is not None:
-            self._watch.remove(process.pid)
+        if self._watcher is not None:
+            self._watcher.remove(process.pid)
         self._process = None
-        if self.spec.after is not None:
-            self.spec.after()
+        if self.spec.after_exit is not None:
+            self.spec.after_exit()
 
 
 def describe_exit(code: int) -> str:

@@ -4,23 +4,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class EventKind(StrEnum):
+class ChildEventKind(StrEnum):
     """What happened to a child."""
 
     STARTED = "started"
     READY = "ready"
-    DIED = "died"
+    CRASHED = "died"
     FINISHED = "finished"
     STOPPED = "stopped"
-    GAVE_UP = "gave up"
+    ABANDONED = "gave up"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ChildEvent:
     """One fact about one child; `detail` is a sentence part for people."""
 
     name: str
-    kind: EventKind
+    kind: ChildEventKind
     detail: str = ""
 
     def __str__(self) -> str:
@@ -31,14 +31,14 @@ class Event:
 class RestartPolicy:
     """The n-th restart within the window waits `first_delay_seconds` × 2ⁿ⁻¹, at most `delay_seconds_max`.
 
-    More than `deaths_max` deaths within `window_seconds` and everything is taken down.
+    More than `crashes_max` deaths within `window_seconds` and everything is taken down.
     """
 
     first_delay_seconds: float = 0.2
     delay_seconds_max: float = 5.0
-    deaths_max: int = 5
+    crashes_max: int = 5
     window_seconds: float = 60.0
 
-    def delay_seconds(self, deaths: int) -> float:
+    def delay_seconds(self, crashes: int) -> float:
         """How long to wait after the n-th death within the window, n ≥ 1."""
-        return float(min(self.first_delay_seconds * 2 ** (deaths - 1), self.delay_seconds_max))
+        return float(min(self.first_delay_seconds * 2 ** (crashes - 1), self.delay_seconds_max))

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 
 from paimon_devkit.stack.chain_rpc import ChainRpc
-from paimon_devkit.stack.errors import DataFolderUnusable, PiecesApart
+from paimon_devkit.stack.errors import DataFolderUnusable, InconsistentDataFolder
 from paimon_devkit.stack.lock import DataFolderLock
 
 
@@ -23,21 +23,21 @@ def require_demo_folder(data: Path) -> None:
     """Raises DataFolderUnusable for a folder with files that are not a demo's, which `--fresh` might delete."""
     if data.exists() and not data.is_dir():
         raise DataFolderUnusable(f"{data} is not a folder: name another with --data")
-    if data.is_dir() and any(data.iterdir()) and not DataFolderLock(data).was_taken:
+    if data.is_dir() and any(data.iterdir()) and not DataFolderLock(data).was_ever_held:
         raise DataFolderUnusable(f"{data} has files that are not a demo's: name a new or empty folder with --data")
 
 
-def require_pieces(data: Path, **others: bool) -> None:
-    """Raises PiecesApart when the fund is recorded and the wallets or one of `others` (is it there?) are gone."""
+def require_complete_data(data: Path, **others: bool) -> None:
+    """Raises InconsistentDataFolder when the fund is recorded and the wallets or one of `others` (is it there?) are gone."""
     if not (data / "fund.json").exists():
         return
-    there = {"people": (data / "people").exists(), **others}
-    if lost := [name for name, exists in there.items() if not exists]:
-        raise PiecesApart(f"{data} has a fund, but not its {' and '.join(lost)} any more")
+    present = {"people": (data / "people").exists(), **others}
+    if missing := [name for name, exists in present.items() if not exists]:
+        raise InconsistentDataFolder(f"{data} has a fund, but not its {' and '.join(missing)} any more")
 
 
-def require_books_of(chain: ChainRpc, libpq_url: str, *, fund_is_known: bool) -> None:
-    """Raises PiecesApart unless the database is without books, or has those of this chain and a fund that is known."""
+def require_matching_database(chain: ChainRpc, libpq_url: str, *, has_fund: bool) -> None:
+    """Raises InconsistentDataFolder unless the database is without books, or has those of this chain and a fund that is known."""
     with psycopg.connect(libpq_url, connect_timeout=5) as connection:
         if connection.execute("SELECT to_regclass('derived.cursor')").fetchone() == (None,):
             return
@@ -45,10 +45,10 @@ def require_books_of(chain: ChainRpc, libpq_url: str, *, fund_is_known: bool) ->
     if found is None:
         return
     number, block_hash = found
-    if not fund_is_known:
-        raise PiecesApart("the database has books of a fund, but fund.json, which says where it is, is gone")
+    if not has_fund:
+        raise InconsistentDataFolder("the database has books of a fund, but fund.json, which says where it is, is gone")
     block = chain.call("eth_getBlockByNumber", hex(number), False)
     if block is None:
-        raise PiecesApart(f"the database has books up to block {number}, but the chain ends before it")
+        raise InconsistentDataFolder(f"the database has books up to block {number}, but the chain ends before it")
     if block["hash"] != block_hash:
-        raise PiecesApart(f"the database has books of another chain: block {number} is not the one it recorded")
+        raise InconsistentDataFolder(f"the database has books of another chain: block {number} is not the one it recorded")

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from paimon.gateway.cli.process import explained
-from paimon_devkit.stack.accounts import APPROVERS, BACK_OFFICE, INVESTORS
-from paimon_devkit.stack.api_client import ApiClient
+from paimon.gateway.cli.process import exit_on_error
+from paimon_devkit.stack.accounts import APPROVERS, INVESTORS, USER_ROLES
+from paimon_devkit.stack.api_client import DemoApiClient
 from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.keystore import write_keystore
 from paimon_devkit.stack.running_demo import RunningDemo
@@ -23,7 +23,7 @@ ApiPort = Annotated[
     int | None,
     typer.Option(help="Port of the API; 8000 or a free one when not given.", min=1, max=65_535, envvar="PAIMON_API__PORT"),
 ]
-As = Annotated[str, typer.Option("--as", help="Who signs.")]
+AsAccount = Annotated[str, typer.Option("--as", help="Who signs.")]
 RequestId = Annotated[int, typer.Argument(min=0, help="As `request` named it.", metavar="ID")]
 
 _DAYS_MAX: Final = 3_650
@@ -37,7 +37,7 @@ def demo(context: typer.Context, data: DataFolder = Path(".paimon"), fresh: Fres
     context.obj = data.resolve()
     if context.invoked_subcommand is not None:
         return
-    with explained():
+    with exit_on_error():
         # Here, because it imports the house: whoever only acts as a person need not wait for that.
         from paimon_devkit.stack.demo_run import run_demo
 
@@ -45,12 +45,12 @@ def demo(context: typer.Context, data: DataFolder = Path(".paimon"), fresh: Fres
 
 
 @app.command()
-def people(context: typer.Context) -> None:
+def accounts(context: typer.Context) -> None:
     """Everyone in the demo, with address and role."""
-    with explained():
+    with exit_on_error():
         running = RunningDemo(context.obj)
-        for name, account in running.people.accounts.items():
-            role = BACK_OFFICE.get(name) or ("investor" if name in INVESTORS else "key of the house")
+        for name, account in running.people.by_name.items():
+            role = USER_ROLES.get(name) or ("investor" if name in INVESTORS else "key of the house")
             print(f"{name:<9} {account.address}  {role}")
 
 
@@ -62,33 +62,33 @@ def request(
     emergency: Annotated[bool, typer.Option("--emergency", help="Through the emergency channel.")] = False,
 ) -> None:
     """An investor asks on chain for a redemption, and the house records it from a final block."""
-    with explained():
+    with exit_on_error():
         if name not in INVESTORS:
             raise DemoError(f"{name} is no investor of this fund; there are {', '.join(INVESTORS)}")
         running = RunningDemo(context.obj)
         request_id, tx = running.chain.request(name, shares, emergency=emergency)
         print(f"request {request_id}  tx {tx}", flush=True)
-        seen = asyncio.run(_recorded(running, request_id))
-        if seen is None:
+        redemption = asyncio.run(_wait_recorded(running, request_id))
+        if redemption is None:
             raise DemoError(f"the house has not recorded it after {_RECORDED_SECONDS_MAX:.0f} s: see {running.logs}")
-        ticket = f", ticket {seen['ticket']['id']}" if seen["ticket"] else ""
-        print(f"recorded: {seen['channel']}, {seen['status']}{ticket}")
+        ticket = f", ticket {redemption['ticket']['id']}" if redemption["ticket"] else ""
+        print(f"recorded: {redemption['channel']}, {redemption['status']}{ticket}")
 
 
-async def _recorded(running: RunningDemo, request_id: int) -> dict[str, Any] | None:
+async def _wait_recorded(running: RunningDemo, request_id: int) -> dict[str, Any] | None:
     """The request as the house shows it, with its ticket where it needs one; None when it took too long."""
     deadline = time.monotonic() + _RECORDED_SECONDS_MAX
     async with running.api("willa") as api:
         while time.monotonic() < deadline:
-            seen = await api.find(f"/redemptions/{request_id}")
-            if seen is not None and (seen["status"] != "PENDING_APPROVAL" or seen["ticket"] is not None):
-                return dict(seen)
+            redemption = await api.find(f"/redemptions/{request_id}")
+            if redemption is not None and (redemption["status"] != "PENDING_APPROVAL" or redemption["ticket"] is not None):
+                return dict(redemption)
             await asyncio.sleep(0.2)
     return None
 
 
 @app.command()
-def approve(context: typer.Context, request_id: RequestId, name: As = APPROVERS[0], reason: str = "") -> None:
+def approve(context: typer.Context, request_id: RequestId, name: AsAccount = APPROVERS[0], reason: str = "") -> None:
     """An approver signs an approval of a request's ticket."""
     _decide(context.obj, request_id, name, "approve", reason)
 
@@ -98,41 +98,41 @@ def reject(
     context: typer.Context,
     request_id: RequestId,
     reason: Annotated[str, typer.Argument(help="Why; it goes on chain.")],
-    name: As = APPROVERS[0],
+    name: AsAccount = APPROVERS[0],
 ) -> None:
     """An approver signs a rejection, with its reason."""
     _decide(context.obj, request_id, name, "reject", reason)
 
 
 def _decide(data: Path, request_id: int, name: str, verdict: str, reason: str) -> None:
-    async def decide(api: ApiClient) -> Any:
+    async def decide(api: DemoApiClient) -> Any:
         async with api:
             ticket = (await api.get(f"/redemptions/{request_id}"))["ticket"]
             if ticket is None:
                 raise DemoError(f"request {request_id} has no approval ticket: it needs nobody's approval")
             return await api.decide(ticket["id"], verdict, reason)
 
-    with explained():
+    with exit_on_error():
         ticket = asyncio.run(decide(RunningDemo(data).api(name)))
         print(f"{ticket['id']} is {ticket['status']}; the chain will say when it counts")
 
 
 @app.command()
-def settle(context: typer.Context, request_id: RequestId, name: As = "otto") -> None:
+def settle(context: typer.Context, request_id: RequestId, name: AsAccount = "otto") -> None:
     """An operator asks for the settlement of a due request at once."""
 
-    async def ask(api: ApiClient) -> Any:
+    async def request_settlement(api: DemoApiClient) -> Any:
         async with api:
             return await api.post(f"/redemptions/{request_id}/settle", {})
 
-    with explained():
-        print(f"settlement is {asyncio.run(ask(RunningDemo(context.obj).api(name)))['status']}")
+    with exit_on_error():
+        print(f"settlement is {asyncio.run(request_settlement(RunningDemo(context.obj).api(name)))['status']}")
 
 
 @app.command()
 def emergency(context: typer.Context, mode: Annotated[str, typer.Argument(help="on or off")]) -> None:
     """The fund's admin switches emergency mode."""
-    with explained():
+    with exit_on_error():
         if mode not in ("on", "off"):
             raise DemoError(f"emergency mode is switched on or off, not {mode!r}")
         print(f"tx {RunningDemo(context.obj).chain.set_emergency_mode(mode == 'on')}")
@@ -144,7 +144,7 @@ def warp(
     duration: Annotated[str, typer.Argument(help="How far: 90s, 30m, 6h, 8d.")],
 ) -> None:
     """Move chain time forward."""
-    with explained():
+    with exit_on_error():
         seconds = _seconds(duration)
         now = RunningDemo(context.obj).chain.warp(seconds)
         print(f"chain time is now {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC")
@@ -165,11 +165,11 @@ def _seconds(duration: str) -> int:
 def token(context: typer.Context, name: Annotated[str, typer.Argument(help="Who signs in.")] = "vera") -> None:
     """An access token for the API (15 minutes): sign in as one of the demo's people."""
 
-    async def sign_in(api: ApiClient) -> str:
+    async def sign_in(api: DemoApiClient) -> str:
         async with api:
             return await api.sign_in()
 
-    with explained():
+    with exit_on_error():
         print(asyncio.run(sign_in(RunningDemo(context.obj).api(name))))
 
 
@@ -180,34 +180,44 @@ def keystore(
     file: Annotated[Path, typer.Argument(help="The keystore to write; its password goes into FILE.password.")],
 ) -> None:
     """Write a demo person's key as an encrypted keystore, to sign with it at the terminal. For the demo only."""
-    with explained():
+    with exit_on_error():
         password_file = write_keystore(context.obj, name, file)
         print(f"{name}'s key, for this demo only: --keystore {file} --password-file {password_file}")
 
 
-def _shown(raw: str) -> str:
+def _format_amount(raw: str) -> str:
     """A raw amount of 18 decimals, as the demo's tokens have, for people."""
     return f"{Decimal(raw).scaleb(-18):,.2f}"
 
 
-def _when(seen: dict[str, Any]) -> str:
-    if seen["settledNetAmount"] is not None:
-        return f"paid {_shown(seen['settledNetAmount'])} after a fee of {_shown(seen['settledFee'])}"
-    return f"settles from {seen['settlementAt']} on, by chain time" if seen["settlementAt"] else "no settlement date yet"
+def _settlement_text(redemption: dict[str, Any]) -> str:
+    if redemption["settledNetAmount"] is not None:
+        return (
+            f"paid {_format_amount(redemption['settledNetAmount'])} after a fee of {_format_amount(redemption['settledFee'])}"
+        )
+    return (
+        f"settles from {redemption['settlementAt']} on, by chain time"
+        if redemption["settlementAt"]
+        else "no settlement date yet"
+    )
 
 
 @app.command()
-def show(context: typer.Context, request_id: RequestId, name: As = "willa") -> None:
+def show(context: typer.Context, request_id: RequestId, name: AsAccount = "willa") -> None:
     """A request's present state and its timeline."""
 
-    async def read(api: ApiClient) -> Any:
+    async def read(api: DemoApiClient) -> Any:
         async with api:
             return await api.get(f"/redemptions/{request_id}")
 
-    with explained():
-        seen = asyncio.run(read(RunningDemo(context.obj).api(name)))
-        print(f"request {seen['requestId']}  {seen['channel']}  {seen['status']}  owner {seen['owner']}")
-        print(f"  {_shown(seen['shares'])} shares for {_shown(seen['grossAmount'])} USDT, {_when(seen)}")
-        for entry in seen["timeline"]:
+    with exit_on_error():
+        redemption = asyncio.run(read(RunningDemo(context.obj).api(name)))
+        print(
+            f"request {redemption['requestId']}  {redemption['channel']}  {redemption['status']}  owner {redemption['owner']}"
+        )
+        print(
+            f"  {_format_amount(redemption['shares'])} shares for {_format_amount(redemption['grossAmount'])} USDT, {_settlement_text(redemption)}"
+        )
+        for entry in redemption["timeline"]:
             at = entry["at"][: len("2026-01-31T12:00:00")].replace("T", " ")
             print(f"  {at}  {entry['source']:<6} {entry['title']:<46} {entry['details'].get('txHash', '')}".rstrip())

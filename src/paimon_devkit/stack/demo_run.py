@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from paimon_devkit.stack.accounts import APPROVERS, BACK_OFFICE, INVESTORS
-from paimon_devkit.stack.child_events import Event, EventKind
+from paimon_devkit.stack.accounts import APPROVERS, INVESTORS, USER_ROLES
+from paimon_devkit.stack.child_events import ChildEvent, ChildEventKind
 from paimon_devkit.stack.data_folder_checks import require_demo_folder
-from paimon_devkit.stack.demo_stack import Stack
+from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.supervisor import Supervisor
 
 DEFAULT_DATA: Final = Path(".paimon")
@@ -18,17 +18,17 @@ DEFAULT_DATA: Final = Path(".paimon")
 
 def run_demo(data: Path, *, fresh: bool, port: int | None) -> None:
     """Run until Ctrl-C. Raises DemoError."""
-    stack = Stack(data, say=timed(), api_port=port)
+    stack = DemoStack(data, print_line=timed_printer(), api_port=port)
     print(f"Paimon Prime Fund, everything on this machine. Data in {data}\n", flush=True)
     require_demo_folder(data)
     began = time.monotonic()
     try:
-        with Supervisor(data, on_event=tell_deaths) as supervisor:
+        with Supervisor(data, on_event=print_failures) as supervisor:
             try:
                 if fresh:
-                    stack.wipe()
-                stack.bring_up(supervisor)
-                _welcome(stack, time.monotonic() - began)
+                    stack.delete_data()
+                stack.start(supervisor)
+                _print_summary(stack, time.monotonic() - began)
                 supervisor.wait()
             except (KeyboardInterrupt, SystemExit):
                 with suppress(OSError):  # of a terminal that is gone, which is why we stop
@@ -38,19 +38,19 @@ def run_demo(data: Path, *, fresh: bool, port: int | None) -> None:
         print("Stopped. The next start goes on from here.", flush=True)
 
 
-def timed() -> Callable[[str], None]:
+def timed_printer() -> Callable[[str], None]:
     """A `say` that prints each line of progress with the seconds since now."""
     began = time.monotonic()
     return lambda line: print(f"  {time.monotonic() - began:5.1f} s  {line}", flush=True)
 
 
-def tell_deaths(event: Event) -> None:
+def print_failures(event: ChildEvent) -> None:
     """An `on_event` that prints only what somebody must know."""
-    if event.kind in (EventKind.DIED, EventKind.GAVE_UP):
+    if event.kind in (ChildEventKind.CRASHED, ChildEventKind.ABANDONED):
         print(f"  !        {event}", flush=True)
 
 
-def _welcome(stack: Stack, seconds: float) -> None:
+def _print_summary(stack: DemoStack, seconds: float) -> None:
     print(f"\nReady after {seconds:.0f} s\n")
     print(f"  API                {stack.api_url}/api/v1")
     print(f"  API documentation  {stack.api_url}/api/docs")
@@ -58,7 +58,7 @@ def _welcome(stack: Stack, seconds: float) -> None:
     print(f"  node (JSON-RPC)    {stack.chain_rpc.endpoint}")
     print(f"  logs               {stack.data / 'logs'}")
     print("\n  Sign-in accounts (wallets of this demo only)")
-    for name, role in BACK_OFFICE.items():
+    for name, role in USER_ROLES.items():
         voter = ", approves redemptions" if name in APPROVERS else ""
         print(f"    {name:<8} {stack.people.address(name)}  {role}{voter}")
     if stack.fund is not None:

@@ -20,46 +20,46 @@ from typing import Final
 import psycopg
 
 from paimon.application.identity.users import seed_user
-from paimon.composition import open_database, open_house, require_ready
+from paimon.composition import open_app_context, open_database, require_ready
 from paimon.domain.kernel.chain import parse_address
-from paimon.gateway.cli.migrations import migrated
-from paimon.infrastructure.blockchain.contracts import FundAddresses as ContractAddresses
+from paimon.gateway.cli.migrations import run_migrations
+from paimon.infrastructure.blockchain.contracts import FundAddresses as FundAddresses
 from paimon.settings import Settings, load_settings
-from paimon_devkit.stack.accounts import BACK_OFFICE, People
-from paimon_devkit.stack.app_processes import HOUSE_PROCESSES, HouseProcesses, libpq_url
+from paimon_devkit.stack.accounts import USER_ROLES, Accounts
+from paimon_devkit.stack.app_processes import APP_PROCESSES, AppProcesses, libpq_url
 from paimon_devkit.stack.chain_rpc import ChainRpc
-from paimon_devkit.stack.data_folder_checks import require_books_of, require_pieces
+from paimon_devkit.stack.data_folder_checks import require_complete_data, require_matching_database
 from paimon_devkit.stack.embedded_chain import EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
-from paimon_devkit.stack.errors import DemoError, PiecesApart
-from paimon_devkit.stack.fund_deployment import CONTRACTS, FundAddresses, deploy_fund
-from paimon_devkit.stack.ports import PortInUse, claim, free_port, is_free
+from paimon_devkit.stack.errors import DemoError, InconsistentDataFolder
+from paimon_devkit.stack.fund_deployment import CONTRACTS, FundDeployment, deploy_fund
+from paimon_devkit.stack.ports import PortInUse, free_port, is_free, reserve_port
 from paimon_devkit.stack.postgres_leftovers import remove_cluster
-from paimon_devkit.stack.secret_files import passwords, write_private
+from paimon_devkit.stack.secret_files import passwords, write_private_file
 from paimon_devkit.stack.signer_files import write_signer_files
 from paimon_devkit.stack.supervisor import Supervisor
 
 LOCAL_CHAIN_ID: Final = 31337
 _PREFERRED_API_PORT: Final = 8000
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
 @dataclass(slots=True)
-class Stack:
-    """The running demo. `bring_up` fills it; the supervisor it is given takes it down."""
+class DemoStack:
+    """The running demo. `start` fills it; the supervisor it is given takes it down."""
 
     data: Path
-    say: Say
+    print_line: PrintLine
     fast: bool = False
     api_port: int | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    people: People = field(init=False)
-    fund: FundAddresses | None = field(init=False, default=None)
+    people: Accounts = field(init=False)
+    fund: FundDeployment | None = field(init=False, default=None)
     chain_rpc: ChainRpc = field(init=False)
     settings: Settings = field(init=False)
-    _claim: socket.socket | None = field(init=False, default=None)
+    _port_reservation: socket.socket | None = field(init=False, default=None)
     """Speaks for the API's port until the API has it, and after."""
 
     @property
@@ -70,7 +70,7 @@ class Stack:
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.settings.api.port}"
 
-    def wipe(self) -> None:
+    def delete_data(self) -> None:
         """Forget everything (`--fresh`). The supervisor must hold the data folder, so that nobody else uses it."""
         remove_cluster(self.data / "postgres")
         for name in ("redis", "chain", "signer", "logs"):
@@ -78,72 +78,72 @@ class Stack:
         for name in ("people", "fund.json", "demo.env", "secrets.json"):
             (self.data / name).unlink(missing_ok=True)
 
-    def bring_up(self, supervisor: Supervisor) -> None:
+    def start(self, supervisor: Supervisor) -> None:
         """Start everything in order, and return when the API answers.
 
         Raises:
             DemoError: a part cannot start; the message says which and why.
         """
         database, chain = self._database_server(), self._chain_server()
-        require_pieces(
+        require_complete_data(
             self.data, database=database is None or database.exists, chain=isinstance(chain, ChainRpc) or chain.exists
         )
         variables = self._api_variables()
-        self.people = People.load_or_create(self.data / "people")
+        self.people = Accounts.load_or_create(self.data / "people")
         variables |= self._start_database(supervisor, database)
         variables |= self._start_redis(supervisor)
         variables |= self._start_chain(supervisor, chain)
-        self._require_books_of_this_chain(variables)
+        self._require_matching_database(variables)
         variables |= self._deploy_fund()
         variables |= self._prepare_signer(variables)
         self._write_settings(variables)
         self._prepare_database()
-        self._start_house(supervisor)
+        self._start_app_processes(supervisor)
 
-    def _given(self, *names: str) -> dict[str, str]:
+    def _environment_values(self, *names: str) -> dict[str, str]:
         return {name: self.environment[name] for name in names if self.environment.get(name)}
 
-    def _given_together(self, *names: str) -> dict[str, str]:
+    def _all_or_none(self, *names: str) -> dict[str, str]:
         """All of them or none: what the others would be made of is not yours."""
-        given = self._given(*names)
-        if given and len(given) < len(names):
-            missing = ", ".join(name for name in names if name not in given)
-            raise DemoError(f"{' and '.join(given)} set without {missing}: set all of them, or none")
-        return given
+        provided = self._environment_values(*names)
+        if provided and len(provided) < len(names):
+            missing = ", ".join(name for name in names if name not in provided)
+            raise DemoError(f"{' and '.join(provided)} set without {missing}: set all of them, or none")
+        return provided
 
-    def _tell(self, part: str, what: str) -> None:
-        self.say(f"{part:<16}{what}")
+    def _report_progress(self, part: str, what: str) -> None:
+        self.print_line(f"{part:<16}{what}")
 
     def _database_server(self) -> EmbeddedPostgres | None:
         """None when a database is given."""
-        given = self._given_together("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
-        return None if given else EmbeddedPostgres(self.data, durable=not self.fast)
+        provided = self._all_or_none("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
+        return None if provided else EmbeddedPostgres(self.data, durable=not self.fast)
 
     def _start_database(self, supervisor: Supervisor, server: EmbeddedPostgres | None) -> dict[str, str]:
         if server is None:
-            self._tell("PostgreSQL", "yours (PAIMON_DATABASE__URL)")
-            return self._given("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
+            self._report_progress("PostgreSQL", "yours (PAIMON_DATABASE__URL)")
+            return self._environment_values("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
         if server.notice:
-            self._tell("PostgreSQL", server.notice)
+            self._report_progress("PostgreSQL", server.notice)
         supervisor.start(server.spec())
-        self._tell("PostgreSQL", f"{server.version} on port {server.port}")
+        self._report_progress("PostgreSQL", f"{server.version} on port {server.port}")
         return {"PAIMON_DATABASE__URL": server.app_url, "PAIMON_DATABASE__OWNER_URL": server.owner_url}
 
     def _start_redis(self, supervisor: Supervisor) -> dict[str, str]:
-        if given := self._given("PAIMON_REDIS__URL"):
-            self._tell("Redis", "yours (PAIMON_REDIS__URL)")
-            return given
+        if provided := self._environment_values("PAIMON_REDIS__URL"):
+            self._report_progress("Redis", "yours (PAIMON_REDIS__URL)")
+            return provided
         server = EmbeddedRedis(self.data)
         supervisor.start(server.spec())
-        self._tell("Redis", f"Valkey on port {server.port}")
+        self._report_progress("Redis", f"Valkey on port {server.port}")
         return {"PAIMON_REDIS__URL": server.url}
 
     def _chain_server(self) -> EmbeddedChain | ChainRpc:
         """The node to start, or the one that is given."""
-        if self._given("PAIMON_CHAIN__WS_URL"):
-            self._given_together("PAIMON_CHAIN__WS_URL", "PAIMON_CHAIN__RPC_URL")
-        if given := self._given("PAIMON_CHAIN__RPC_URL"):
-            url = given["PAIMON_CHAIN__RPC_URL"]
+        if self._environment_values("PAIMON_CHAIN__WS_URL"):
+            self._all_or_none("PAIMON_CHAIN__WS_URL", "PAIMON_CHAIN__RPC_URL")
+        if provided := self._environment_values("PAIMON_CHAIN__RPC_URL"):
+            url = provided["PAIMON_CHAIN__RPC_URL"]
             if not url.startswith(("http://", "https://")):
                 raise DemoError("PAIMON_CHAIN__RPC_URL must be a URL that starts with https:// or http://")
             return ChainRpc(url)
@@ -152,13 +152,13 @@ class Stack:
     def _start_chain(self, supervisor: Supervisor, chain: EmbeddedChain | ChainRpc) -> dict[str, str]:
         if isinstance(chain, ChainRpc):
             self.chain_rpc = chain
-            self._tell("chain", f"{self._chain_id()}, yours (PAIMON_CHAIN__RPC_URL)")
-            given = self._given("PAIMON_CHAIN__RPC_URL", "PAIMON_CHAIN__WS_URL")
-            return given | {"PAIMON_CHAIN__CHAIN_ID": str(self._chain_id())}
+            self._report_progress("chain", f"{self._chain_id()}, yours (PAIMON_CHAIN__RPC_URL)")
+            provided = self._environment_values("PAIMON_CHAIN__RPC_URL", "PAIMON_CHAIN__WS_URL")
+            return provided | {"PAIMON_CHAIN__CHAIN_ID": str(self._chain_id())}
         resumed = chain.exists
         supervisor.start(chain.spec())
         self.chain_rpc = chain.rpc
-        self._tell("chain", f"{LOCAL_CHAIN_ID} on port {chain.port} ({'resumed' if resumed else 'new'})")
+        self._report_progress("chain", f"{LOCAL_CHAIN_ID} on port {chain.port} ({'resumed' if resumed else 'new'})")
         return {
             "PAIMON_CHAIN__CHAIN_ID": str(LOCAL_CHAIN_ID),
             "PAIMON_CHAIN__RPC_URL": chain.http_url,
@@ -171,15 +171,15 @@ class Stack:
         except (OSError, ValueError) as error:
             raise DemoError(f"no node answers at {self.chain_rpc.endpoint} (PAIMON_CHAIN__RPC_URL): {error}") from error
 
-    def _require_books_of_this_chain(self, variables: Mapping[str, str]) -> None:
-        known = (self.data / "fund.json").exists() or bool(self._given("PAIMON_FUND__VAULT"))
+    def _require_matching_database(self, variables: Mapping[str, str]) -> None:
+        known = (self.data / "fund.json").exists() or bool(self._environment_values("PAIMON_FUND__VAULT"))
         try:
-            require_books_of(self.chain_rpc, libpq_url(variables["PAIMON_DATABASE__OWNER_URL"]), fund_is_known=known)
+            require_matching_database(self.chain_rpc, libpq_url(variables["PAIMON_DATABASE__OWNER_URL"]), has_fund=known)
         except psycopg.OperationalError as error:
             reason = str(error).splitlines()[0]
             raise DemoError(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {reason}") from error
-        except PiecesApart as error:
-            if not self._given("PAIMON_DATABASE__URL"):
+        except InconsistentDataFolder as error:
+            if not self._environment_values("PAIMON_DATABASE__URL"):
                 raise
             raise DemoError(
                 f"{error.what}. It is yours, so --fresh leaves it alone: empty it, or name another in PAIMON_DATABASE__URL"
@@ -187,26 +187,26 @@ class Stack:
 
     def _deploy_fund(self) -> dict[str, str]:
         names = ("VAULT", "REDEMPTION_MANAGER", "ASSET_CONTROLLER", "START_BLOCK")
-        if given := self._given_together(*(f"PAIMON_FUND__{name}" for name in names)):
-            self._tell("fund", "yours (PAIMON_FUND__…)")
-            return given
+        if provided := self._all_or_none(*(f"PAIMON_FUND__{name}" for name in names)):
+            self._report_progress("fund", "yours (PAIMON_FUND__…)")
+            return provided
         if self._chain_id() != LOCAL_CHAIN_ID:
             wanted = ", ".join(f"PAIMON_FUND__{name}" for name in names)
             raise DemoError(f"a test fund is deployed on chain {LOCAL_CHAIN_ID} only: set {wanted}")
         record = self.data / "fund.json"
         if record.exists():
-            fund = FundAddresses.from_json(record.read_text())
+            fund = FundDeployment.from_json(record.read_text())
             if self.chain_rpc.call("eth_getCode", fund.vault, "latest") == "0x":
-                raise PiecesApart(f"{record} names a fund that this chain does not know")
-            self._tell("test fund", "as it was")
+                raise InconsistentDataFolder(f"{record} names a fund that this chain does not know")
+            self._report_progress("test fund", "as it was")
         else:
             fund = deploy_fund(
                 self.chain_rpc.url,
-                people=self.people.fund_people(),
+                people=self.people.fund_accounts(),
                 artifacts=CONTRACTS / "artifacts",
-                progress=lambda line: self._tell("test fund", line),
+                progress=lambda line: self._report_progress("test fund", line),
             )
-            write_private(record, fund.to_json())
+            write_private_file(record, fund.to_json())
         self.fund = fund
         return {
             "PAIMON_FUND__VAULT": fund.vault,
@@ -221,7 +221,7 @@ class Stack:
             accounts={name: self.people.account(name) for name in ("keeper", "approver", "hot")},
             chain_id=int(variables["PAIMON_CHAIN__CHAIN_ID"]),
             rpc_url=variables["PAIMON_CHAIN__RPC_URL"],
-            fund=ContractAddresses(
+            fund=FundAddresses(
                 parse_address(variables["PAIMON_FUND__VAULT"]),
                 parse_address(variables["PAIMON_FUND__REDEMPTION_MANAGER"]),
                 parse_address(variables["PAIMON_FUND__ASSET_CONTROLLER"]),
@@ -235,10 +235,10 @@ class Stack:
         }
 
     def _choose_api_port(self) -> int:
-        wished = self.api_port or _PREFERRED_API_PORT
-        self._claim = claim(wished) if is_free(wished) else None
-        if self._claim is not None:
-            return wished
+        preferred_port = self.api_port or _PREFERRED_API_PORT
+        self._port_reservation = reserve_port(preferred_port) if is_free(preferred_port) else None
+        if self._port_reservation is not None:
+            return preferred_port
         if self.api_port is not None:
             raise PortInUse(self.api_port)
         return free_port()
@@ -264,30 +264,30 @@ class Stack:
 
     def _write_settings(self, variables: Mapping[str, str]) -> None:
         lines = [f"{name}={value}" for name, value in sorted(variables.items())]
-        write_private(self.env_file, "\n".join(["# Written by `paimon demo`; every start writes it anew.", *lines, ""]))
+        write_private_file(self.env_file, "\n".join(["# Written by `paimon demo`; every start writes it anew.", *lines, ""]))
         self.settings = load_settings(self.env_file)
 
     def _prepare_database(self) -> None:
-        self._tell("database", f"at migration {migrated(self.settings)}")
+        self._report_progress("database", f"at migration {run_migrations(self.settings)}")
         asyncio.run(self._seed_users())
 
     async def _seed_users(self) -> None:
         database = open_database(self.settings, process="demo")
         try:
             async with database.write() as session:
-                for name, role in BACK_OFFICE.items():
+                for name, role in USER_ROLES.items():
                     await seed_user(session, parse_address(self.people.address(name)), role, name)
         finally:
             await database.close()
 
-    def _start_house(self, supervisor: Supervisor) -> None:
+    def _start_app_processes(self, supervisor: Supervisor) -> None:
         """The processes together, once everything they will ask for at their start is known to be there."""
         asyncio.run(self._require_ready())
-        house = HouseProcesses(self.settings, self.env_file, policy=self.data / "signer" / "policy.toml")
-        self._tell("the house", f"starting {', '.join(HOUSE_PROCESSES)}")
+        house = AppProcesses(self.settings, self.env_file, policy=self.data / "signer" / "policy.toml")
+        self._report_progress("the house", f"starting {', '.join(APP_PROCESSES)}")
         for name in supervisor.start_together(house.specs()):
-            self._tell(name, "runs")
+            self._report_progress(name, "runs")
 
     async def _require_ready(self) -> None:
-        async with open_house(self.settings, process="demo") as house:
+        async with open_app_context(self.settings, process="demo") as house:
             await require_ready(house)

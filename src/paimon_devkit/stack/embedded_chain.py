@@ -20,7 +20,7 @@ from paimon_devkit.stack.ports import HOST, free_port, require_free
 
 CHAIN_ID = 31337
 # Public knowledge, as every development chain's: only ever funds of a chain that exists on this machine.
-DEVELOPMENT_MNEMONIC = "test test test test test test test test test test test junk"
+ANVIL_MNEMONIC = "test test test test test test test test test test test junk"
 
 _BLOCKS_ON_RESUME = 3
 _CHECKPOINT_SECONDS_MIN = 1.0
@@ -36,13 +36,13 @@ class EmbeddedChain:
         data: Path,
         *,
         anvil: Path,
-        mnemonic: str = DEVELOPMENT_MNEMONIC,
+        mnemonic: str = ANVIL_MNEMONIC,
         accounts: int = 10,
-        block_time: int = 1,
+        block_at: int = 1,
         slots_in_an_epoch: int = 1,
         port: int | None = None,
     ) -> None:
-        """`data` is the demo's data folder, `anvil` the program, `block_time` in seconds; final is what lies two epochs
+        """`data` is the demo's data folder, `anvil` the program, `block_at` in seconds; final is what lies two epochs
         below the head. Raises PortInUse.
         """
         self._data = data
@@ -50,14 +50,14 @@ class EmbeddedChain:
         self._anvil = anvil
         self._mnemonic = mnemonic
         self._accounts = accounts
-        self._block_time = block_time
+        self._block_time = block_at
         self._slots_in_an_epoch = slots_in_an_epoch
         self.port = free_port() if port is None else require_free(port)
         self.rpc = ChainRpc(self.http_url)
         self._files = ChainState(self._home)
         self._files_lock = threading.Lock()
         self._resuming = False
-        self._up: threading.Event | None = None  # set: the running process has ended
+        self._ended: threading.Event | None = None  # set: the running process has ended
         self._child: Child | None = None
 
     @property
@@ -86,13 +86,13 @@ class EmbeddedChain:
                 *("--chain-id", str(CHAIN_ID), "--mnemonic", self._mnemonic, "--accounts", str(self._accounts)),
                 *("--slots-in-an-epoch", str(self._slots_in_an_epoch), "--no-mining"),
                 # Only at the end: it would rewrite the file in place once a minute (chain_state.py keeps checkpoints).
-                *("--state", str(self._files.own.resolve()), "--state-interval", str(10**9)),
+                *("--state", str(self._files.state_file.resolve()), "--state-interval", str(10**9)),
                 # States of blocks beyond the last 1500 would go to disk, by the gigabyte.
                 *("--preserve-historical-states", "--max-persisted-states", "0", "--cache-path", str(home / "cache")),
             ),
-            before=self._choose_state,
+            before_start=self._choose_state,
             ready=self._resume,
-            after=self._on_end,
+            after_exit=self._on_end,
             ready_seconds_max=30,
             stop_signal=signal.SIGINT,  # the only signal at which it writes its state
             grace_seconds=30,
@@ -127,13 +127,13 @@ class EmbeddedChain:
         """Move chain time forward by at least `seconds` and mine; returns the head after it."""
         return self.rpc.warp(seconds)
 
-    def wait_final(self, number: int, *, seconds_max: float = 30.0) -> ChainHead:
+    def wait_until_final(self, number: int, *, seconds_max: float = 30.0) -> ChainHead:
         """Wait until block `number` is final; returns the final head."""
-        return self.rpc.wait_final(number, seconds_max=seconds_max)
+        return self.rpc.wait_until_final(number, seconds_max=seconds_max)
 
     def _choose_state(self) -> None:
         with self._files_lock:
-            self._resuming = self._files.consolidate()
+            self._resuming = self._files.prepare_resume()
 
     def _resume(self) -> bool:
         """The readiness probe: once it answers, move its time past the last block and let it mine."""
@@ -143,25 +143,25 @@ class EmbeddedChain:
             for step in (behind + 1, *[1] * (_BLOCKS_ON_RESUME - 1)):
                 self.rpc.warp(step)  # a second each: no two with the same timestamp
         self.rpc.call("evm_setIntervalMining", self._block_time)
-        self._up = threading.Event()
-        threading.Thread(target=self._keep_checkpoints, args=(self._up,), name="checkpoints", daemon=True).start()
+        self._ended = threading.Event()
+        threading.Thread(target=self._write_checkpoints, args=(self._ended,), name="checkpoints", daemon=True).start()
         return True
 
     def _on_end(self) -> None:
-        if self._up is not None:
-            self._up.set()
-            self._up = None
+        if self._ended is not None:
+            self._ended.set()
+            self._ended = None
 
-    def _keep_checkpoints(self, ended: threading.Event) -> None:
+    def _write_checkpoints(self, ended: threading.Event) -> None:
         pause, last = _CHECKPOINT_SECONDS_MIN, -1
         # A long history takes seconds to dump, and the chain does nothing else meanwhile: cut off, it would be for nothing.
-        patient = ChainRpc(self.http_url, timeout_seconds=_CHECKPOINT_TIMEOUT_SECONDS)
+        slow_rpc = ChainRpc(self.http_url, timeout_seconds=_CHECKPOINT_TIMEOUT_SECONDS)
         while not ended.wait(pause):
             began = time.monotonic()
             try:
                 if (head := self.rpc.head().number) == last:
                     continue
-                dumped = patient.call("anvil_dumpState", False)
+                dumped = slow_rpc.call("anvil_dumpState", False)
             except (OSError, ValueError, DemoError):
                 pause = _pause_after(began)
                 continue  # it is ending or busy; the last checkpoint stands

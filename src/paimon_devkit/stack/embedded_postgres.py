@@ -25,7 +25,7 @@ from paimon_devkit.stack.ports import HOST, free_port, require_free
 from paimon_devkit.stack.postgres_leftovers import clear_leftovers, remove_cluster
 from paimon_devkit.stack.postgres_programs import Programs, find_programs, reachable_programs
 from paimon_devkit.stack.secret_files import passwords
-from paimon_devkit.stack.unprivileged_user import first_closed_folder, unprivileged_user
+from paimon_devkit.stack.unprivileged_user import first_inaccessible_folder, unprivileged_user
 
 SUPERUSER = "postgres"
 OWNER_ROLE = "paimon_owner"
@@ -131,7 +131,7 @@ class EmbeddedPostgres:
             env=_environment(),
             cwd=Path("/"),
             run_as=self._user,
-            before=self.prepare,
+            before_start=self.prepare,
             ready=self._answers,
             ready_seconds_max=60,  # recovery after a crash reads the log again
             stop_signal=signal.SIGINT,  # fast shutdown: sessions are ended, nothing to recover later
@@ -212,11 +212,11 @@ class EmbeddedPostgres:
     def _choose_home(self) -> Path:
         self.records.mkdir(parents=True, exist_ok=True)
         location = self.records / "location"  # written when the cluster is elsewhere
-        if self._user is None or (closed := first_closed_folder(self.records, self._user)) is None:
+        if self._user is None or (inaccessible := first_inaccessible_folder(self.records, self._user)) is None:
             # A clone that was moved to a reachable place keeps the cluster it has.
             if not location.exists():
                 return self.records
-            closed = self.records
+            inaccessible = self.records
         home = _fallback_home(self._data)
         if not location.exists() and (home / "cluster").exists():
             # The data folder was deleted, and with it the passwords: nobody can open this cluster again.
@@ -224,7 +224,7 @@ class EmbeddedPostgres:
             shutil.rmtree(home / "cluster")
         location.write_text(f"{home}\n")
         self.notice = (
-            f"PostgreSQL's files are in {home}, because the user it runs as cannot enter {closed}"
+            f"PostgreSQL's files are in {home}, because the user it runs as cannot enter {inaccessible}"
             if self._user is not None
             else f"PostgreSQL's files are in {home}"
         )

@@ -9,7 +9,7 @@ from typing import Self
 from paimon_devkit.stack.child import Child, ChildSpec
 from paimon_devkit.stack.errors import ServerUnavailable
 from paimon_devkit.stack.ports import HOST, free_port, require_free
-from paimon_devkit.stack.secret_files import passwords, write_private
+from paimon_devkit.stack.secret_files import passwords, write_private_file
 
 _PROBE_SECONDS = 1.0
 
@@ -36,7 +36,7 @@ class EmbeddedRedis:
         return ChildSpec(
             name="redis",
             argv=(str(find_valkey()), str(self._home / "valkey.conf")),
-            before=self._write_configuration,
+            before_start=self._write_configuration,
             ready=self._answers,
             ready_seconds_max=15,
             # Nothing is lost by it (the append-only file is written as it goes), and it is gone at once.
@@ -63,7 +63,7 @@ class EmbeddedRedis:
 
     def _write_configuration(self) -> None:
         # A file, not arguments: everybody on the machine can read those.
-        write_private(
+        write_private_file(
             self._home / "valkey.conf",
             f"""bind {HOST}
 port {self.port}

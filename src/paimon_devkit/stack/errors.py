@@ -26,7 +26,7 @@ class DataFolderUnusable(DemoError):
     """The data folder cannot hold a server's files: wrong owner, wrong version, or damaged."""
 
 
-class PiecesApart(DataFolderUnusable):
+class InconsistentDataFolder(DataFolderUnusable):
     """What the data folder holds does not belong together."""
 
     def __init__(self, what: str) -> None:

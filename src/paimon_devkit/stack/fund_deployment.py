@@ -14,19 +14,19 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
 from eth_utils.crypto import keccak
 
-from paimon_devkit.stack.chain_session import Chain, TransactionFailed
+from paimon_devkit.stack.chain_session import ChainSession, TransactionFailed
 
-__all__ = ["ARTIFACTS", "CONTRACTS", "FundAddresses", "FundAsset", "FundPeople", "TransactionFailed", "deploy_fund"]
+__all__ = ["ARTIFACTS", "CONTRACTS", "FundAccounts", "FundAsset", "FundDeployment", "TransactionFailed", "deploy_fund"]
 
 CONTRACTS: Final = Path(__file__).parents[3] / "contracts"
 ARTIFACTS: Final = CONTRACTS / "artifacts"
 _LOCAL_CHAIN_ID: Final = 31337
 _WAD: Final = 10**18
-_GAS_MONEY_LOCAL_WEI: Final = 1_000 * _WAD
-_GAS_MONEY_WEI: Final = _WAD // 20
+_GAS_BALANCE_LOCAL_WEI: Final = 1_000 * _WAD
+_GAS_BALANCE_WEI: Final = _WAD // 20
 
 _DEPOSITS_USDT: Final = (8_000_000, 6_000_000, 5_000_000, 3_000_000, 2_000_000)
-_POCKET_MONEY_USDT: Final = 2_000_000
+_SPARE_BALANCE_USDT: Final = 2_000_000
 """What each investor has left for later deposits."""
 
 _OPERATOR_ROLE: Final = keccak(text="OPERATOR_ROLE")
@@ -69,14 +69,14 @@ _ASSETS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class FundPeople:
+class FundAccounts:
     """Who takes part. Accounts hold keys; services are known by address only, their keys are in the signer.
 
     The deployer becomes the fund's admin. Approvers are the public register of voters; only the approver key sends.
     """
 
     deployer: LocalAccount
-    vip_approvers: tuple[LocalAccount, ...]
+    approvers: tuple[LocalAccount, ...]
     investors: tuple[LocalAccount, ...]
     approver_key: ChecksumAddress
     keeper: ChecksumAddress
@@ -95,7 +95,7 @@ class FundAsset:
 
 
 @dataclass(frozen=True, slots=True)
-class FundAddresses:
+class FundDeployment:
     """Where everything is, and the first block that knows of it."""
 
     usdt: ChecksumAddress
@@ -119,7 +119,7 @@ class FundAddresses:
         return cls(**(fields | {"assets": tuple(FundAsset(**each) for each in fields["assets"])}))
 
 
-def deploy_fund(rpc_url: str, *, people: FundPeople, artifacts: Path, progress: Callable[[str], None]) -> FundAddresses:
+def deploy_fund(rpc_url: str, *, people: FundAccounts, artifacts: Path, progress: Callable[[str], None]) -> FundDeployment:
     """Deploy, wire and fill a fund on the chain behind `rpc_url`. `artifacts` is the folder of compiled contracts.
 
     Raises:
@@ -128,39 +128,39 @@ def deploy_fund(rpc_url: str, *, people: FundPeople, artifacts: Path, progress: 
     """
     if len(people.investors) < len(_DEPOSITS_USDT):
         raise ValueError(f"the fund needs {len(_DEPOSITS_USDT)} investors, got {len(people.investors)}")
-    with Chain(rpc_url, artifacts) as chain:
-        _give_gas_money(chain, people)
+    with ChainSession(rpc_url, artifacts) as chain:
+        _fund_gas(chain, people)
         progress("deploying contracts, wiring roles, adding assets")
         fund = _deploy(chain, people)
         progress("investors deposit")
         _deposit(chain, fund, people)
         progress("buying assets")
         _buy_assets(chain, fund, people.deployer)
-        _finish(chain, fund, people.deployer)
+        _set_final_terms(chain, fund, people.deployer)
         progress(f"the fund is deployed, from block {fund.start_block} on")
         return fund
 
 
-def _give_gas_money(chain: Chain, people: FundPeople) -> None:
+def _fund_gas(chain: ChainSession, people: FundAccounts) -> None:
     """On the local chain money is free; elsewhere the deployer pays from its own."""
-    accounts = [people.approver_key, people.keeper, people.hot]
-    accounts += [each.address for each in (*people.vip_approvers, *people.investors)]
+    funded = [people.approver_key, people.keeper, people.hot]
+    funded += [each.address for each in (*people.approvers, *people.investors)]
     if chain.id == _LOCAL_CHAIN_ID:
-        for account in (people.deployer.address, *accounts):
-            chain.request("anvil_setBalance", [account, hex(_GAS_MONEY_LOCAL_WEI)])
+        for account in (people.deployer.address, *funded):
+            chain.request("anvil_setBalance", [account, hex(_GAS_BALANCE_LOCAL_WEI)])
         return
-    for account in accounts:
-        chain.pay(people.deployer, account, _GAS_MONEY_WEI)
+    for account in funded:
+        chain.pay(people.deployer, account, _GAS_BALANCE_WEI)
     chain.confirm()
 
 
-def _deploy(chain: Chain, people: FundPeople) -> FundAddresses:
+def _deploy(chain: ChainSession, people: FundAccounts) -> FundDeployment:
     """One round: the addresses are known before anything is mined, and nonces keep the order."""
     admin, owner = people.deployer, people.deployer.address
     usdt = chain.deploy(admin, "TestToken", "Tether USD", "USDT", 18)
     vault = chain.deploy(admin, "Vault", usdt, owner)
     oracle = chain.deploy(admin, "OracleAdapter", owner)
-    fund = FundAddresses(
+    fund = FundDeployment(
         usdt=usdt,
         vault=vault,
         redemption_manager=chain.deploy(admin, "RedemptionManager", vault, owner),
@@ -180,7 +180,7 @@ def _deploy(chain: Chain, people: FundPeople) -> FundAddresses:
 
 
 def _deploy_asset(
-    chain: Chain,
+    chain: ChainSession,
     admin: LocalAccount,
     plan: _AssetPlan,
     *,
@@ -193,7 +193,7 @@ def _deploy_asset(
     return FundAsset(plan.symbol, token, plan.tier, plan.decimals, adapter)
 
 
-def _wire(chain: Chain, fund: FundAddresses, people: FundPeople) -> None:
+def _wire(chain: ChainSession, fund: FundDeployment, people: FundAccounts) -> None:
     """Who knows whom, and who may do what."""
     admin = people.deployer
 
@@ -212,7 +212,7 @@ def _wire(chain: Chain, fund: FundAddresses, people: FundPeople) -> None:
 
     manager("setAssetController", fund.asset_controller)
     manager("setAssetScheduler", fund.asset_scheduler)
-    for approver in (*(each.address for each in people.vip_approvers), people.approver_key):
+    for approver in (*(each.address for each in people.approvers), people.approver_key):
         manager("grantRole", _VIP_APPROVER_ROLE, approver)
 
     controller("setOracleAdapter", fund.oracle_adapter)
@@ -230,7 +230,7 @@ def _wire(chain: Chain, fund: FundAddresses, people: FundPeople) -> None:
     chain.call(admin, "OTCManager", fund.otc_manager, "setCounterpartyWhitelist", fund.otc_counterparty, True)
 
 
-def _add_assets(chain: Chain, fund: FundAddresses, admin: LocalAccount) -> None:
+def _add_assets(chain: ChainSession, fund: FundDeployment, admin: LocalAccount) -> None:
     for plan, asset in zip(_ASSETS, fund.assets, strict=True):
         chain.call(admin, "OracleAdapter", fund.oracle_adapter, "setPrice", asset.address, plan.price_raw)
         place = (asset.address, plan.tier, plan.weight_bps)
@@ -243,21 +243,21 @@ def _add_assets(chain: Chain, fund: FundAddresses, admin: LocalAccount) -> None:
             chain.call(admin, "AssetController", fund.asset_controller, "setAssetPurchaseConfig", asset.address, *terms)
 
 
-def _mint_usdt(chain: Chain, fund: FundAddresses, people: FundPeople) -> None:
+def _mint_usdt(chain: ChainSession, fund: FundDeployment, people: FundAccounts) -> None:
     deposits = _DEPOSITS_USDT + (0,) * (len(people.investors) - len(_DEPOSITS_USDT))
     for investor, deposit in zip(people.investors, deposits, strict=True):
-        amount = (deposit + _POCKET_MONEY_USDT) * _WAD
+        amount = (deposit + _SPARE_BALANCE_USDT) * _WAD
         chain.call(people.deployer, "TestToken", fund.usdt, "mint", investor.address, amount)
 
 
-def _deposit(chain: Chain, fund: FundAddresses, people: FundPeople) -> None:
+def _deposit(chain: ChainSession, fund: FundDeployment, people: FundAccounts) -> None:
     for investor, amount in zip(people.investors, _DEPOSITS_USDT, strict=False):
         chain.call(investor, "TestToken", fund.usdt, "approve", fund.vault, amount * _WAD)
         chain.call(investor, "Vault", fund.vault, "deposit", amount * _WAD, investor.address)
     chain.confirm()
 
 
-def _buy_assets(chain: Chain, fund: FundAddresses, admin: LocalAccount) -> None:
+def _buy_assets(chain: ChainSession, fund: FundDeployment, admin: LocalAccount) -> None:
     total = sum(_DEPOSITS_USDT) * _WAD
     for plan, asset in zip(_ASSETS, fund.assets, strict=True):
         amount = total * plan.weight_bps // 10_000
@@ -265,7 +265,7 @@ def _buy_assets(chain: Chain, fund: FundAddresses, admin: LocalAccount) -> None:
     chain.confirm()
 
 
-def _finish(chain: Chain, fund: FundAddresses, admin: LocalAccount) -> None:
+def _set_final_terms(chain: ChainSession, fund: FundDeployment, admin: LocalAccount) -> None:
     """The mark, or the purchases would count as performance; then what trading costs from here on."""
     layer3_value = chain.read("Vault", fund.vault, "getLayer3Value")
     controller = fund.asset_controller

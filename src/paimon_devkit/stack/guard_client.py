@@ -10,7 +10,7 @@ from threading import Lock
 _GUARD = Path(__file__).with_name("guard.py")
 
 
-class Watchdog:
+class GuardClient:
     """Thread-safe. A guard that somebody killed is replaced at the next message or `revive`."""
 
     def __init__(self) -> None:
@@ -33,15 +33,15 @@ class Watchdog:
         """A group has started."""
         with self._lock:
             self._groups[pid] = stop_signal
-            self._tell(f"+ {pid} {int(stop_signal)}\n")
+            self._send(f"+ {pid} {int(stop_signal)}\n")
 
     def remove(self, pid: int) -> None:
         """A group has ended."""
         with self._lock:
             if self._groups.pop(pid, None) is not None:
-                self._tell(f"- {pid}\n")
+                self._send(f"- {pid}\n")
 
-    def revive(self) -> None:
+    def restart_if_dead(self) -> None:
         """Replace a guard that has ended."""
         with self._lock:
             if self._guard is not None and self._guard.poll() is not None:
@@ -70,7 +70,7 @@ class Watchdog:
         for pid, stop_signal in self._groups.items():
             self._write(f"+ {pid} {int(stop_signal)}\n")
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._guard is None:
             return
         try:

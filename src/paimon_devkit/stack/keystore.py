@@ -6,25 +6,25 @@ For the demo only: its people's keys are all made from the mnemonic in the data 
 from pathlib import Path
 
 from paimon.infrastructure.keys.keystore import KeystoreError, create_keystore
-from paimon_devkit.stack.accounts import People
+from paimon_devkit.stack.accounts import Accounts
 from paimon_devkit.stack.errors import DemoError, DemoNotRunning
-from paimon_devkit.stack.secret_files import write_password
+from paimon_devkit.stack.secret_files import write_password_file
 
 
 def write_keystore(data: Path, name: str, keystore: Path) -> Path:
     """Both files of mode 0600; the path of the password's, which is made up.
 
     Raises:
-        DemoNotRunning, NoSuchPerson; DemoError: one of the files exists, or cannot be written.
+        DemoNotRunning, UnknownAccount; DemoError: one of the files exists, or cannot be written.
     """
     if not (people := data / "people").exists():
         raise DemoNotRunning(f"no demo has run in {data}: start it with `make demo` (or name its folder with --data)")
-    account = People.load_or_create(people).account(name)
+    account = Accounts.load_or_create(people).account(name)
     password_file = keystore.with_name(f"{keystore.name}.password")
     if keystore.exists() or password_file.exists():
         raise DemoError(f"{keystore if keystore.exists() else password_file} exists already: name another file")
     try:
-        write_password(password_file)
+        write_password_file(password_file)
         create_keystore(keystore, password_file, bytes(account.key))
     except (OSError, KeystoreError) as error:
         raise DemoError(f"the keystore cannot be written: {error}") from error

@@ -16,7 +16,7 @@ class DataFolderLock:
         self._descriptor: int | None = None
 
     @property
-    def was_taken(self) -> bool:
+    def was_ever_held(self) -> bool:
         """Whether anybody has ever held it: so this is a supervisor's data folder."""
         return self._path.exists()
 

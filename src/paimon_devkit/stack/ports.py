@@ -5,7 +5,7 @@ import socket
 
 from paimon_devkit.stack.errors import DemoError, PortInUse
 
-__all__ = ["HOST", "PortInUse", "claim", "free_port", "is_free", "require_free"]
+__all__ = ["HOST", "PortInUse", "free_port", "is_free", "require_free", "reserve_port"]
 
 HOST = "127.0.0.1"
 
@@ -34,7 +34,7 @@ def require_free(port: int) -> int:
     return port
 
 
-def claim(port: int) -> socket.socket | None:
+def reserve_port(port: int) -> socket.socket | None:
     """Speak for a port between choosing it and listening there: None when another demo has, else until it is closed.
 
     A datagram socket of the same number: nobody but another claim is in its way, and it ends with the process.

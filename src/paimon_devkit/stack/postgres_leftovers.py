@@ -12,7 +12,7 @@ from paimon_devkit.stack.errors import DataFolderUnusable
 
 _PROC = Path("/proc")
 # Fast shutdown, then immediate, then by force; PostgreSQL recovers from any of them.
-_STEPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+_SHUTDOWN_SIGNALS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 _BACKENDS_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
@@ -62,7 +62,7 @@ def _works_on(pid: int, cluster: Path) -> bool:
 
 
 def _end(pid: int, cluster: Path) -> None:
-    for number, seconds in _STEPS:
+    for number, seconds in _SHUTDOWN_SIGNALS:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
         deadline = time.monotonic() + seconds

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paimon_devkit.stack.child import RunAs
 from paimon_devkit.stack.errors import DataFolderUnusable, ServerUnavailable
-from paimon_devkit.stack.unprivileged_user import first_closed_folder
+from paimon_devkit.stack.unprivileged_user import first_inaccessible_folder
 
 SUPPORTED_MAJORS = (16, 17, 18)
 _SYSTEM = Path("/usr/lib/postgresql")
@@ -62,7 +62,7 @@ def reachable_programs(programs: Programs, user: RunAs | None, home: Path) -> Pr
 
     Raises ServerUnavailable for programs that cannot be moved.
     """
-    if user is None or first_closed_folder(programs.folder, user) is None:
+    if user is None or first_inaccessible_folder(programs.folder, user) is None:
         return programs
     if programs.wheel is None:
         raise ServerUnavailable(f"the user `{user.name}` cannot reach {programs.folder}: move PostgreSQL elsewhere")

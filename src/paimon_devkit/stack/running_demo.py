@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from paimon.settings import load_settings
-from paimon_devkit.stack.accounts import People
-from paimon_devkit.stack.api_client import ApiClient
+from paimon_devkit.stack.accounts import Accounts
+from paimon_devkit.stack.api_client import DemoApiClient
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.errors import DemoError, DemoNotRunning
-from paimon_devkit.stack.fund_deployment import ARTIFACTS, FundAddresses
-from paimon_devkit.stack.scenario import OnChain
+from paimon_devkit.stack.fund_deployment import ARTIFACTS, FundDeployment
+from paimon_devkit.stack.scenario import ChainActions
 
 
 class RunningDemo:
@@ -30,10 +30,10 @@ class RunningDemo:
                 f"the demo in {data} is not running (its chain at {rpc.endpoint} gives no answer): start it with `make demo`"
             ) from error
         self.logs = data / "logs"
-        self.people = People.load_or_create(people)
-        self.chain = OnChain(rpc.url, ARTIFACTS, FundAddresses.from_json(fund.read_text()), self.people)
+        self.people = Accounts.load_or_create(people)
+        self.chain = ChainActions(rpc.url, ARTIFACTS, FundDeployment.from_json(fund.read_text()), self.people)
         self._api_url = f"http://127.0.0.1:{settings.api.port}"
 
-    def api(self, name: str) -> ApiClient:
-        """A session of this person, to be used as a context manager. Raises NoSuchPerson."""
-        return ApiClient(self._api_url, self.people.account(name))
+    def api(self, name: str) -> DemoApiClient:
+        """A session of this person, to be used as a context manager. Raises UnknownAccount."""
+        return DemoApiClient(self._api_url, self.people.account(name))

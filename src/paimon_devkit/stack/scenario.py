@@ -4,22 +4,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from paimon_devkit.stack.accounts import ADMIN, People
+from paimon_devkit.stack.accounts import ADMIN, Accounts
 from paimon_devkit.stack.chain_rpc import ChainRpc
-from paimon_devkit.stack.chain_session import Chain
-from paimon_devkit.stack.fund_deployment import FundAddresses
+from paimon_devkit.stack.chain_session import ChainSession
+from paimon_devkit.stack.fund_deployment import FundDeployment
 
 WAD: Final = 10**18
 
 
 @dataclass(frozen=True, slots=True)
-class OnChain:
+class ChainActions:
     """The people's side of the chain."""
 
     rpc_url: str
     artifacts: Path
-    fund: FundAddresses
-    people: People
+    fund: FundDeployment
+    people: Accounts
 
     def request(self, name: str, shares: int, *, emergency: bool = False) -> tuple[int, str]:
         """`name` asks to redeem whole `shares`; the request's id and the transaction's hash.
@@ -28,17 +28,17 @@ class OnChain:
         """
         account = self.people.account(name)
         function = "requestEmergencyRedemption" if emergency else "requestRedemption"
-        with Chain(self.rpc_url, self.artifacts) as chain:
-            asked = ("RedemptionManager", self.fund.redemption_manager, function, shares * WAD, account.address)
-            chain.require_accepted(account, *asked)
-            chain.call(account, *asked)
+        with ChainSession(self.rpc_url, self.artifacts) as chain:
+            call_arguments = ("RedemptionManager", self.fund.redemption_manager, function, shares * WAD, account.address)
+            chain.require_accepted(account, *call_arguments)
+            chain.call(account, *call_arguments)
             (receipt,) = chain.confirm()
             ids = chain.read("RedemptionManager", self.fund.redemption_manager, "getUserRedemptions", account.address)
         return int(ids[-1]), receipt["transactionHash"].to_0x_hex()
 
     def set_emergency_mode(self, enabled: bool) -> str:
         """The fund's admin switches emergency mode; the transaction's hash."""
-        with Chain(self.rpc_url, self.artifacts) as chain:
+        with ChainSession(self.rpc_url, self.artifacts) as chain:
             chain.call(self.people.account(ADMIN), "Vault", self.fund.vault, "setEmergencyMode", enabled)
             (receipt,) = chain.confirm()
         return receipt["transactionHash"].to_0x_hex()
@@ -47,17 +47,17 @@ class OnChain:
         """Move chain time forward; the chain's new time, once it is final, in Unix seconds."""
         rpc = ChainRpc(self.rpc_url)
         head = rpc.warp(seconds)
-        return rpc.wait_final(head.number).timestamp
+        return rpc.wait_until_final(head.number).timestamp
 
     def chain_time(self) -> int:
         """The newest block's time, in Unix seconds."""
         return ChainRpc(self.rpc_url).head().timestamp
 
-    def window_date(self, window_id: int) -> int:
+    def settlement_window_at(self, window_id: int) -> int:
         """When a scheduled window settles, in Unix seconds."""
-        with Chain(self.rpc_url, self.artifacts) as chain:
+        with ChainSession(self.rpc_url, self.artifacts) as chain:
             return int(chain.read("AssetScheduler", self.fund.asset_scheduler, "getWindowSettlementTime", window_id))
 
-    def transactions_of(self, address: str) -> int:
+    def transaction_count(self, address: str) -> int:
         """How many transactions a wallet has sent."""
         return int(ChainRpc(self.rpc_url).call("eth_getTransactionCount", address, "latest"), 16)

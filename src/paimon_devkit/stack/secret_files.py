@@ -15,18 +15,18 @@ def passwords(path: Path, names: Sequence[str]) -> dict[str, str]:
     missing = [name for name in names if name not in known]
     if missing:
         known |= {name: secrets.token_urlsafe(_PASSWORD_BYTES) for name in missing}
-        write_private(path, json.dumps(known, indent=1))
+        write_private_file(path, json.dumps(known, indent=1))
     return {name: known[name] for name in names}
 
 
-def write_password(path: Path) -> None:
+def write_password_file(path: Path) -> None:
     """A password that is made up, in a new file of mode 0600."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(_PASSWORD_BYTES))
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private_file(path: Path, text: str) -> None:
     """Replace `path` in one step by a file of mode 0600."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.new")

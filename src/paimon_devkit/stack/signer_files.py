@@ -10,11 +10,11 @@ from eth_account.signers.local import LocalAccount
 from pydantic import SecretStr
 
 from paimon.gateway.signer.ledger import Ledger
-from paimon.gateway.signer.policy import MOVING, ContractsTable, KeyTable, SignableFunction, SignerPolicy
+from paimon.gateway.signer.policy import MONEY_FUNCTIONS, ContractsTable, KeyTable, SignableFunction, SignerPolicy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts import FundAddresses
 from paimon.infrastructure.keys.keystore import create_keystore
-from paimon_devkit.stack.secret_files import passwords, write_private
+from paimon_devkit.stack.secret_files import passwords, write_private_file
 
 _SOCKET_PATH_MAX: Final = 100
 """The kernel allows 107 bytes; a draft's suffix must fit too."""
@@ -22,10 +22,10 @@ _SOCKET_PATH_MAX: Final = 100
 _SCRYPT_COST: Final = 2**12
 """Cheap on purpose: these keys are made up for a demo, and the signer starts often."""
 
-_MAY: Final = {
+_ALLOWED_FUNCTIONS: Final = {
     "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
     "approver": frozenset({SignableFunction.APPROVE, SignableFunction.REJECT}),
-    "hot": MOVING,
+    "hot": MONEY_FUNCTIONS,
 }
 _LIMITS: Final = {"hot": {"plan_limit": 10_000, "day_limit": 500_000}}
 
@@ -40,7 +40,7 @@ def write_signer_files(
     for name, account in accounts.items():
         password_file, keystore = folder / f"{name}.password", folder / f"{name}.json"
         if not password_file.exists():
-            write_private(password_file, passwords(folder / "passwords.json", [name])[name])
+            write_private_file(password_file, passwords(folder / "passwords.json", [name])[name])
         if not keystore.exists():
             create_keystore(keystore, password_file, bytes(account.key), scrypt_cost=_SCRYPT_COST)
         keys.append(
@@ -49,7 +49,7 @@ def write_signer_files(
                 address=bytes.fromhex(account.address[2:]),
                 keystore=Path(keystore.name),
                 password_file=Path(password_file.name),
-                functions=_MAY[name],
+                functions=_ALLOWED_FUNCTIONS[name],
                 **_LIMITS.get(name, {}),
             )
         )
@@ -71,9 +71,9 @@ def write_signer_files(
 
 def _socket_path(folder: Path) -> Path:
     """In the folder; in a short private one beside it where the folder's path is too long for a socket."""
-    wished = folder / "signer.sock"
-    if len(str(wished).encode()) <= _SOCKET_PATH_MAX:
-        return wished
+    preferred_path = folder / "signer.sock"
+    if len(str(preferred_path).encode()) <= _SOCKET_PATH_MAX:
+        return preferred_path
     short = Path(tempfile.gettempdir()) / f"paimon-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
     short.mkdir(mode=0o700, exist_ok=True)
     return short / "signer.sock"

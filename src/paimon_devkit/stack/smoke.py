@@ -21,61 +21,61 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from paimon.application.reconciliation.reconcile import reconcile
-from paimon.composition import House, open_house
+from paimon.composition import AppContext, open_app_context
 from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
-from paimon_devkit.stack.api_client import ApiClient
-from paimon_devkit.stack.demo_stack import Stack
+from paimon_devkit.stack.api_client import DemoApiClient
+from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.fund_deployment import ARTIFACTS
-from paimon_devkit.stack.scenario import OnChain
+from paimon_devkit.stack.scenario import ChainActions
 
 DAY: Final = 86_400
 _STEP_SECONDS_MAX: Final = 120.0
 
 
-class WalkFailed(DemoError):
+class SmokeFailed(DemoError):
     """Something the walk waited for did not happen, or the books are wrong."""
 
 
 @dataclass(slots=True)
-class Walk:
+class SmokeRun:
     """One run of the story. `say` prints a line; `patience` bounds every wait, in seconds."""
 
-    stack: Stack
-    say: Callable[[str], None]
-    patience: float = _STEP_SECONDS_MAX
+    stack: DemoStack
+    print_line: Callable[[str], None]
+    timeout_seconds: float = _STEP_SECONDS_MAX
     requests: dict[str, int] = field(default_factory=dict)
     decisions: int = 0
     settlements: int = 0
 
     async def run(self) -> None:
-        """One lap. Raises WalkFailed."""
-        async with self._as("vera") as vera, self._as("viktor") as viktor:
-            await self._ask_for_redemptions(vera)
+        """One lap. Raises SmokeFailed."""
+        async with self._client_for("vera") as vera, self._client_for("viktor") as viktor:
+            await self._request_redemptions(vera)
             await self._decide(vera, viktor)
             await self._settle(vera)
             await self._show_timelines(vera)
 
-    def _as(self, name: str) -> ApiClient:
-        return ApiClient(self.stack.api_url, self.stack.people.account(name))
+    def _client_for(self, name: str) -> DemoApiClient:
+        return DemoApiClient(self.stack.api_url, self.stack.people.account(name))
 
     @property
-    def _chain(self) -> OnChain:
+    def _chain(self) -> ChainActions:
         if self.stack.fund is None:
-            raise WalkFailed("the walk needs the demo's own test fund; unset PAIMON_FUND__…")
-        return OnChain(self.stack.chain_rpc.url, ARTIFACTS, self.stack.fund, self.stack.people)
+            raise SmokeFailed("the walk needs the demo's own test fund; unset PAIMON_FUND__…")
+        return ChainActions(self.stack.chain_rpc.url, ARTIFACTS, self.stack.fund, self.stack.people)
 
-    async def _ask_for_redemptions(self, api: ApiClient) -> None:
-        self.say("\n1. Investors ask on chain; the listener records each request from a final block")
+    async def _request_redemptions(self, api: DemoApiClient) -> None:
+        self.print_line("\n1. Investors ask on chain; the listener records each request from a final block")
         tx = await asyncio.to_thread(self._chain.set_emergency_mode, True)
-        self.say(f"   ada    switches emergency mode on                    tx {tx}")
-        wishes = (("ines", 120_000), ("ivan", 150_000), ("inga", 40_000), ("isla", 600_000), ("ilja", 5_000))
-        for name, shares in wishes:
+        self.print_line(f"   ada    switches emergency mode on                    tx {tx}")
+        requested_shares = (("ines", 120_000), ("ivan", 150_000), ("inga", 40_000), ("isla", 600_000), ("ilja", 5_000))
+        for name, shares in requested_shares:
             request_id, tx = await asyncio.to_thread(self._chain.request, name, shares, emergency=name == "inga")
             self.requests[name] = request_id
-            self.say(f"   {name:<6} asks for {shares:>9,} shares  request {request_id:<4}     tx {tx}")
+            self.print_line(f"   {name:<6} asks for {shares:>9,} shares  request {request_id:<4}     tx {tx}")
         expected = {
             "ines": ("STANDARD", "PENDING_APPROVAL"),
             "ivan": ("STANDARD", "PENDING_APPROVAL"),
@@ -84,13 +84,13 @@ class Walk:
             "ilja": ("STANDARD", "PENDING"),
         }
         for name, (channel, status) in expected.items():
-            seen = await self._until(api, name, status)
+            seen = await self._wait_for_status(api, name, status)
             if seen["channel"] != channel:
-                raise WalkFailed(f"{name}'s request is {seen['channel']}, not {channel}")
-            self.say(f"   recorded: request {seen['requestId']:<4} {channel:<9} {status}")
+                raise SmokeFailed(f"{name}'s request is {seen['channel']}, not {channel}")
+            self.print_line(f"   recorded: request {seen['requestId']:<4} {channel:<9} {status}")
 
-    async def _decide(self, vera: ApiClient, viktor: ApiClient) -> None:
-        self.say("\n2. Approvers sign (EIP-712); the house sends what they decided")
+    async def _decide(self, vera: DemoApiClient, viktor: DemoApiClient) -> None:
+        self.print_line("\n2. Approvers sign (EIP-712); the house sends what they decided")
         for name, api, verdict, reason in (
             ("ines", vera, "approve", ""),
             ("ivan", vera, "reject", "source of funds unclear"),
@@ -99,93 +99,95 @@ class Walk:
             ticket = await self._ticket(api, self.requests[name])
             await api.decide(ticket, verdict, reason)
             self.decisions += 1
-            self.say(f"   {ticket}: {verdict} for {name}")
+            self.print_line(f"   {ticket}: {verdict} for {name}")
         for name, status in (("ines", "APPROVED"), ("ivan", "REJECTED"), ("inga", "APPROVED")):
-            await self._until(vera, name, status)
-            self.say(f"   the chain says: request {self.requests[name]} {status}")
+            await self._wait_for_status(vera, name, status)
+            self.print_line(f"   the chain says: request {self.requests[name]} {status}")
 
-    async def _settle(self, api: ApiClient) -> None:
-        self.say("\n3. Time moves on the chain; what is due settles by itself")
+    async def _settle(self, api: DemoApiClient) -> None:
+        self.print_line("\n3. Time moves on the chain; what is due settles by itself")
         await self._warp_to(self._chain.chain_time() + DAY + 60, "T+1")
-        await self._settled(api, "inga")
+        await self._wait_settled(api, "inga")
         await self._warp_to(self._chain.chain_time() + 6 * DAY + 60, "T+7")
-        await self._settled(api, "ines", "ilja")
+        await self._wait_settled(api, "ines", "ilja")
         window = await api.get(f"/redemptions/{self.requests['isla']}")
-        await self._warp_to(self._chain.window_date(int(window["windowId"])) + 60, "the quarterly window")
-        await self._settled(api, "isla")
+        await self._warp_to(self._chain.settlement_window_at(int(window["windowId"])) + 60, "the quarterly window")
+        await self._wait_settled(api, "isla")
         tx = await asyncio.to_thread(self._chain.set_emergency_mode, False)
-        self.say(f"   ada    switches emergency mode off                   tx {tx}")
+        self.print_line(f"   ada    switches emergency mode off                   tx {tx}")
 
     async def _warp_to(self, wanted: int, what: str) -> None:
         seconds = max(wanted - self._chain.chain_time(), 1)
         now = await asyncio.to_thread(self._chain.warp, seconds)
-        self.say(f"   chain time is now {time.strftime('%Y-%m-%d %H:%M', time.gmtime(now))} UTC ({what})")
+        self.print_line(f"   chain time is now {time.strftime('%Y-%m-%d %H:%M', time.gmtime(now))} UTC ({what})")
 
-    async def _settled(self, api: ApiClient, *names: str) -> None:
+    async def _wait_settled(self, api: DemoApiClient, *names: str) -> None:
         for name in names:
-            seen = await self._until(api, name, "SETTLED")
+            seen = await self._wait_for_status(api, name, "SETTLED")
             self.settlements += 1
             paid = Decimal(seen["settledNetAmount"]).scaleb(-18)
-            self.say(f"   settled: request {seen['requestId']:<4} ({name}), {paid:,.2f} USDT net")
+            self.print_line(f"   settled: request {seen['requestId']:<4} ({name}), {paid:,.2f} USDT net")
 
-    async def _show_timelines(self, api: ApiClient) -> None:
-        self.say("\n4. What each request went through, and who did it")
+    async def _show_timelines(self, api: DemoApiClient) -> None:
+        self.print_line("\n4. What each request went through, and who did it")
         for name, request_id in self.requests.items():
             seen = await api.get(f"/redemptions/{request_id}")
-            self.say(f"   request {request_id} ({name}, {seen['channel']})")
+            self.print_line(f"   request {request_id} ({name}, {seen['channel']})")
             for entry in seen["timeline"]:
                 tx = entry["details"].get("txHash", "")
-                self.say(f"     {entry['source']:<6} {entry['title']:<46} {tx}")
+                self.print_line(f"     {entry['source']:<6} {entry['title']:<46} {tx}")
 
-    async def _ticket(self, api: ApiClient, request_id: int) -> str:
-        async def raised() -> str | None:
+    async def _ticket(self, api: DemoApiClient, request_id: int) -> str:
+        async def find_ticket() -> str | None:
             seen = await api.get(f"/redemptions/{request_id}")
             return None if seen["ticket"] is None else str(seen["ticket"]["id"])
 
-        return str(await self._wait_for(raised, f"a ticket for request {request_id}"))
+        return str(await self._poll_until(find_ticket, f"a ticket for request {request_id}"))
 
-    async def _until(self, api: ApiClient, name: str, status: str) -> dict[str, Any]:
-        async def reached() -> dict[str, Any] | None:
+    async def _wait_for_status(self, api: DemoApiClient, name: str, status: str) -> dict[str, Any]:
+        async def find_request() -> dict[str, Any] | None:
             found = await api.get("/redemptions", owner=self.stack.people.address(name), pageSize=100)
             mine = [each for each in found["items"] if each["requestId"] == str(self.requests[name])]
             return mine[0] if mine and mine[0]["status"] == status else None
 
-        return dict(await self._wait_for(reached, f"request {self.requests[name]} ({name}) to be {status}"))
+        return dict(await self._poll_until(find_request, f"request {self.requests[name]} ({name}) to be {status}"))
 
-    async def _wait_for(self, question: Callable[[], Any], what: str) -> Any:
-        deadline = time.monotonic() + self.patience
+    async def _poll_until(self, condition: Callable[[], Any], what: str) -> Any:
+        deadline = time.monotonic() + self.timeout_seconds
         while time.monotonic() < deadline:
-            if (answer := await question()) is not None:
+            if (answer := await condition()) is not None:
                 return answer
             await asyncio.sleep(0.2)
-        raise WalkFailed(f"waited {self.patience:.0f} s in vain for {what}; see {self.stack.data / 'logs'}")
+        raise SmokeFailed(f"waited {self.timeout_seconds:.0f} s in vain for {what}; see {self.stack.data / 'logs'}")
 
-    async def close_the_books(self) -> None:
-        """Everything done once, nothing left over, and the books equal to the chain. Raises WalkFailed."""
-        self.say("\n5. The books against the chain")
-        async with open_house(self.stack.settings, process="walk") as house:
-            await self._wait_for(lambda: self._nothing_open(house), "every reaction and transaction to be done")
-            await self._require_once(house)
-            result = await reconcile(house.database, house.contracts)
-        for each in result.differences:
-            self.say(f"   {each}")
-        self.say(f"   {result.figures_compared} figures compared at block {result.at}")
-        self.say(f"differences: {len(result.differences)}")
-        if result.differences:
-            raise WalkFailed(f"{len(result.differences)} figures differ between the books and the chain")
+    async def verify_final_state(self) -> None:
+        """Everything done once, nothing left over, and the books equal to the chain. Raises SmokeFailed."""
+        self.print_line("\n5. The books against the chain")
+        async with open_app_context(self.stack.settings, process="walk") as context:
+            await self._poll_until(lambda: self._is_idle(context), "every reaction and transaction to be done")
+            await self._require_exactly_once(context)
+            result = await reconcile(context.database, context.contracts)
+        for each in result.discrepancies:
+            self.print_line(f"   {each}")
+        self.print_line(f"   {result.figures_compared} figures compared at block {result.at}")
+        self.print_line(f"differences: {len(result.discrepancies)}")
+        if result.discrepancies:
+            raise SmokeFailed(f"{len(result.discrepancies)} figures differ between the books and the chain")
 
     @staticmethod
-    async def _nothing_open(house: House) -> bool | None:
-        async with house.database.read() as session:
+    async def _is_idle(context: AppContext) -> bool | None:
+        async with context.database.read() as session:
             due = await session.scalar(
                 select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.done_at.is_(None))
             )
-            under_way = await session.scalar(select(func.count()).select_from(IntentRow).where(IntentRow.closed_at.is_(None)))
-        return True if due == 0 and under_way == 0 else None
+            open_intents = await session.scalar(
+                select(func.count()).select_from(IntentRow).where(IntentRow.closed_at.is_(None))
+            )
+        return True if due == 0 and open_intents == 0 else None
 
-    async def _require_once(self, house: House) -> None:
+    async def _require_exactly_once(self, context: AppContext) -> None:
         """Each wallet sent exactly as many transactions as there were effects, and none of them failed."""
-        async with house.database.read() as session:
+        async with context.database.read() as session:
             intents = Counter({
                 str(status): count
                 for status, count in await session.execute(
@@ -197,8 +199,8 @@ class Walk:
                 select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
             )
         people = self.stack.people
-        sent = {name: self._chain.transactions_of(people.address(name)) for name in ("approver", "keeper")}
-        self.say(f"   intents: {dict(intents)}; sent by approver {sent['approver']}, by keeper {sent['keeper']}")
+        sent = {name: self._chain.transaction_count(people.address(name)) for name in ("approver", "keeper")}
+        self.print_line(f"   intents: {dict(intents)}; sent by approver {sent['approver']}, by keeper {sent['keeper']}")
         problems = []
         if failed:
             problems.append(f"{failed} transactions failed")
@@ -209,4 +211,4 @@ class Walk:
         if set(intents) != {"final"}:
             problems.append(f"not every intent is final: {dict(intents)}")
         if problems:
-            raise WalkFailed("; ".join(problems))
+            raise SmokeFailed("; ".join(problems))

@@ -34,18 +34,18 @@ from types import FrameType
 from typing import Any, NoReturn, Self
 
 from paimon_devkit.stack.child import Child, ChildSpec, describe_exit
-from paimon_devkit.stack.child_events import Event, EventKind, RestartPolicy
+from paimon_devkit.stack.child_events import ChildEvent, ChildEventKind, RestartPolicy
 from paimon_devkit.stack.errors import ChildFailed, DemoError
-from paimon_devkit.stack.guard_client import Watchdog
+from paimon_devkit.stack.guard_client import GuardClient
 from paimon_devkit.stack.lock import DataFolderLock
 
-__all__ = ["ChildSpec", "Event", "EventKind", "RestartPolicy", "Supervisor"]
+__all__ = ["ChildEvent", "ChildEventKind", "ChildSpec", "RestartPolicy", "Supervisor"]
 
 _TICK_SECONDS = 0.05
 _TERMINATION = (signal.SIGTERM, signal.SIGHUP)
 
 
-class _State(StrEnum):
+class _Status(StrEnum):
     DUE = "due"  # to be spawned at `due_at`
     STARTING = "starting"  # spawned, not ready yet
     READY = "ready"
@@ -55,14 +55,14 @@ class _State(StrEnum):
 @dataclass(slots=True)
 class _Entry:
     child: Child
-    state: _State = _State.DUE
+    status: _Status = _Status.DUE
     due_at: float = 0.0  # monotonic seconds
     deadline: float = 0.0
-    deaths: deque[float] = field(default_factory=deque)
+    crashes: deque[float] = field(default_factory=deque)
     restarts: int = 0
     exit_code: int | None = None
     failure: ChildFailed | None = None
-    settled: threading.Event = field(default_factory=threading.Event)  # the first start succeeded or failed
+    start_finished: threading.Event = field(default_factory=threading.Event)  # the first start succeeded or failed
 
 
 class Supervisor:
@@ -72,20 +72,20 @@ class Supervisor:
         self,
         data: Path,
         *,
-        on_event: Callable[[Event], None] | None = None,
+        on_event: Callable[[ChildEvent], None] | None = None,
         policy: RestartPolicy | None = None,
     ) -> None:
         self.logs = data / "logs"
         self._on_event = on_event or (lambda _event: None)
         self._policy = policy or RestartPolicy()
         self._data_lock = DataFolderLock(data)
-        self._watchdog = Watchdog()
+        self._guard = GuardClient()
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._hurry = threading.Event()
-        self._over = threading.Event()
+        self._skip_grace = threading.Event()
+        self._stopped = threading.Event()
         self._failure: ChildFailed | None = None
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._old_handlers: dict[signal.Signals, Any] = {}
@@ -95,7 +95,7 @@ class Supervisor:
         self._data_lock.acquire()
         atexit.register(self.stop)
         self._install_handlers()
-        self._watchdog.start()
+        self._guard.start()
         self._thread.start()
         return self
 
@@ -116,18 +116,18 @@ class Supervisor:
         Raises ChildFailed as `start` does, for the first in order that failed.
         """
         self.check()
-        entries = {spec.name: _Entry(Child(spec, self.logs, self._watchdog)) for spec in specs}
+        entries = {spec.name: _Entry(Child(spec, self.logs, self._guard)) for spec in specs}
         with self._lock:
             if self._closing.is_set() or not self._thread.is_alive():
                 raise DemoError("the supervisor is not running: use it as a context manager")
             for name in entries:
-                if name in self._entries and self._entries[name].state is not _State.ENDED:
+                if name in self._entries and self._entries[name].status is not _Status.ENDED:
                     raise DemoError(f"a child named {name} is running already")
                 self._entries.pop(name, None)
             self._entries |= entries
         self._wake.set()
         for name, entry in entries.items():
-            while not entry.settled.wait(0.5):
+            while not entry.start_finished.wait(0.5):
                 self.check()
             if entry.failure is not None:
                 raise entry.failure
@@ -148,7 +148,7 @@ class Supervisor:
 
     def is_ready(self, name: str) -> bool:
         """Whether the child runs and has passed its probe since its last start."""
-        return self._entries[name].state is _State.READY
+        return self._entries[name].status is _Status.READY
 
     def exit_code(self, name: str) -> int | None:
         """The exit code of the child's last run that ended, None before."""
@@ -163,7 +163,7 @@ class Supervisor:
     @property
     def guard_pid(self) -> int | None:
         """The guard's pid, for fault tests."""
-        return self._watchdog.pid
+        return self._guard.pid
 
     def check(self) -> None:
         """Raise ChildFailed if a child died too often and all were taken down."""
@@ -172,7 +172,7 @@ class Supervisor:
 
     def wait(self, seconds_max: float | None = None) -> None:
         """Block until everything was stopped, or `seconds_max`. Raises ChildFailed when a child died too often."""
-        self._over.wait(seconds_max)
+        self._stopped.wait(seconds_max)
         self.check()
 
     def stop(self) -> None:
@@ -184,7 +184,7 @@ class Supervisor:
             try:
                 self._thread.join(0.2)
             except (KeyboardInterrupt, SystemExit):
-                self._hurry.set()  # somebody insists
+                self._skip_grace.set()  # somebody insists
         self._restore_handlers()
         self._data_lock.release()
 
@@ -195,10 +195,10 @@ class Supervisor:
             while not self._closing.is_set() and self._failure is None:
                 self._wake.wait(_TICK_SECONDS)
                 self._wake.clear()
-                self._watchdog.revive()
+                self._guard.restart_if_dead()
                 with self._lock:
                     for entry in list(self._entries.values()):
-                        self._step(entry)
+                        self._check_child(entry)
         except Exception as error:
             self._failure = ChildFailed(f"the supervisor itself failed: {error!r}")
             raise
@@ -206,85 +206,85 @@ class Supervisor:
             with self._lock:
                 for entry in reversed(self._entries.values()):
                     self._stop_entry(entry)
-            self._watchdog.stop()
-            self._over.set()
+            self._guard.stop()
+            self._stopped.set()
 
-    def _step(self, entry: _Entry) -> None:
+    def _check_child(self, entry: _Entry) -> None:
         """One look at one child: spawn what is due, notice deaths, then readiness, then lateness."""
         now = time.monotonic()
-        match entry.state:
-            case _State.DUE if now >= entry.due_at:
+        match entry.status:
+            case _Status.DUE if now >= entry.due_at:
                 self._spawn(entry)
-            case _State.STARTING if (code := entry.child.poll()) is not None:
-                self._on_death(entry, f"{describe_exit(code)} while starting", code)
-            case _State.STARTING if entry.child.is_ready():
-                entry.state = _State.READY
-                self._emit(entry, EventKind.READY)
-                entry.settled.set()
-            case _State.STARTING if now > entry.deadline:
-                entry.child.stop(self._hurry)
-                self._on_death(entry, f"was not ready after {entry.child.spec.ready_seconds_max:g} s", None)
-            case _State.READY if (code := entry.child.poll()) is not None:
-                self._on_death(entry, describe_exit(code), code)
+            case _Status.STARTING if (code := entry.child.poll()) is not None:
+                self._on_exit(entry, f"{describe_exit(code)} while starting", code)
+            case _Status.STARTING if entry.child.is_ready():
+                entry.status = _Status.READY
+                self._emit(entry, ChildEventKind.READY)
+                entry.start_finished.set()
+            case _Status.STARTING if now > entry.deadline:
+                entry.child.stop(self._skip_grace)
+                self._on_exit(entry, f"was not ready after {entry.child.spec.ready_seconds_max:g} s", None)
+            case _Status.READY if (code := entry.child.poll()) is not None:
+                self._on_exit(entry, describe_exit(code), code)
 
     def _spawn(self, entry: _Entry) -> None:
         try:
             entry.child.spawn()
         except (DemoError, OSError) as error:
-            self._on_death(entry, f"could not be started: {error}", None)
+            self._on_exit(entry, f"could not be started: {error}", None)
             return
-        entry.state = _State.STARTING
+        entry.status = _Status.STARTING
         entry.deadline = time.monotonic() + entry.child.spec.ready_seconds_max
-        self._emit(entry, EventKind.STARTED, f"pid {entry.child.pid}")
+        self._emit(entry, ChildEventKind.STARTED, f"pid {entry.child.pid}")
 
-    def _on_death(self, entry: _Entry, how: str, code: int | None) -> None:
+    def _on_exit(self, entry: _Entry, description: str, code: int | None) -> None:
         """In this order: a one-off task done, failed first start, not to be restarted, too many deaths, restart."""
         spec = entry.child.spec
         entry.exit_code = code
         if not spec.restart and spec.ready is None and code == 0:
-            entry.state = _State.ENDED
-            self._emit(entry, EventKind.FINISHED, how)
-            entry.settled.set()
+            entry.status = _Status.ENDED
+            self._emit(entry, ChildEventKind.FINISHED, description)
+            entry.start_finished.set()
             return
-        if not entry.settled.is_set():
-            entry.state = _State.ENDED
-            entry.failure = ChildFailed(entry.child.explain(f"{spec.name} {how}"))
-            self._emit(entry, EventKind.DIED, how)
-            entry.settled.set()
+        if not entry.start_finished.is_set():
+            entry.status = _Status.ENDED
+            entry.failure = ChildFailed(entry.child.explain(f"{spec.name} {description}"))
+            self._emit(entry, ChildEventKind.CRASHED, description)
+            entry.start_finished.set()
             return
         if not spec.restart:
-            entry.state = _State.ENDED
-            self._emit(entry, EventKind.FINISHED, how)
+            entry.status = _Status.ENDED
+            self._emit(entry, ChildEventKind.FINISHED, description)
             return
         now = time.monotonic()
-        entry.deaths.append(now)
-        while entry.deaths[0] < now - self._policy.window_seconds:
-            entry.deaths.popleft()
-        if (count := len(entry.deaths)) > self._policy.deaths_max:
-            entry.state = _State.ENDED
-            headline = f"{spec.name} died {count} times in {self._policy.window_seconds:g} s, the last time it {how}"
+        entry.crashes.append(now)
+        while entry.crashes[0] < now - self._policy.window_seconds:
+            entry.crashes.popleft()
+        if (count := len(entry.crashes)) > self._policy.crashes_max:
+            entry.status = _Status.ENDED
+            headline = f"{spec.name} died {count} times in {self._policy.window_seconds:g} s, the last time it {description}"
             self._failure = ChildFailed(entry.child.explain(f"{headline}: everything is stopped"))
-            self._emit(entry, EventKind.GAVE_UP, headline)
+            self._emit(entry, ChildEventKind.ABANDONED, headline)
             return
         delay = self._policy.delay_seconds(count)
-        entry.state = _State.DUE
+        entry.status = _Status.DUE
         entry.due_at = now + delay
         entry.restarts += 1
-        self._emit(entry, EventKind.DIED, f"{how}, starting again in {delay:g} s")
+        self._emit(entry, ChildEventKind.CRASHED, f"{description}, starting again in {delay:g} s")
 
     def _stop_entry(self, entry: _Entry) -> None:
         if entry.child.pid is not None:
-            entry.child.stop(self._hurry)
-            self._emit(entry, EventKind.STOPPED)
-        entry.state = _State.ENDED
-        if not entry.settled.is_set():
+            entry.child.stop(self._skip_grace)
+            self._emit(entry, ChildEventKind.STOPPED)
+        entry.status = _Status.ENDED
+        if not entry.start_finished.is_set():
             entry.failure = ChildFailed(f"{entry.child.spec.name} was stopped before it was ready")
-            entry.settled.set()
+            entry.start_finished.set()
 
-    def _emit(self, entry: _Entry, kind: EventKind, detail: str = "") -> None:
+    def _emit(self, entry: _Entry, kind: ChildEventKind, detail: str = "") -> None:
         # A callback that prints fails once the terminal is gone; the watching and the stopping must go on.
         with suppress(Exception):
-            self._on_event(Event(entry.child.spec.name, kind, detail))
+            self._on_event(ChildEvent(entry.child.spec.name, kind, detail))
 
     # Signals: only the main thread may set handlers; elsewhere (tests) the default handling stays.
 
@@ -293,7 +293,7 @@ class Supervisor:
             for number in _TERMINATION:
                 if signal.getsignal(number) is signal.SIG_IGN:
                     continue  # nohup: the hang-up was meant to be ignored
-                self._old_handlers[number] = signal.signal(number, _leave)
+                self._old_handlers[number] = signal.signal(number, _exit_on_signal)
 
     def _restore_handlers(self) -> None:
         while self._old_handlers:
@@ -301,5 +301,5 @@ class Supervisor:
             signal.signal(number, handler)
 
 
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)

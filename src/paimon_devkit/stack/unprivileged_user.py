@@ -12,25 +12,25 @@ from pathlib import Path
 from paimon_devkit.stack.child import RunAs
 from paimon_devkit.stack.errors import ServerUnavailable
 
-_CANDIDATES = ("postgres", "nobody")
+_UNPRIVILEGED_USERS = ("postgres", "nobody")
 
 
 def unprivileged_user() -> RunAs | None:
     """None when we are not root ourselves, else `postgres`, else `nobody`."""
     if os.geteuid() != 0:
         return None
-    for name in _CANDIDATES:
+    for name in _UNPRIVILEGED_USERS:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
         return RunAs(name, entry.pw_uid, entry.pw_gid)
     raise ServerUnavailable(
-        f"PostgreSQL does not run as root, and none of these users exists: {', '.join(f'`{each}`' for each in _CANDIDATES)}"
+        f"PostgreSQL does not run as root, and none of these users exists: {', '.join(f'`{each}`' for each in _UNPRIVILEGED_USERS)}"
     )
 
 
-def first_closed_folder(path: Path, user: RunAs) -> Path | None:
+def first_inaccessible_folder(path: Path, user: RunAs) -> Path | None:
     """The topmost existing folder on the way to `path` (itself included) that `user` cannot enter; None if open."""
     resolved = path.resolve()
     for folder in (*reversed(resolved.parents), resolved):

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import make_settings
 from tests.support.chain.fund import TestFund, start_fund
 from tests.support.paths import CONTRACTS
-from tests.support.scenarios.market_history import prove
+from tests.support.scenarios.market_history import prove_history
 
-from paimon.composition import House, open_house
+from paimon.composition import AppContext, open_app_context
 from paimon.infrastructure.database.sessions import create_engine
 from paimon_devkit.stack.embedded_chain import find_anvil
 
@@ -35,9 +35,9 @@ def market_fund(data_folder: Path, seed: int) -> Iterator[TestFund]:
 
 
 @pytest.fixture
-async def market_house(market_fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[House]:
+async def market_house(market_fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[AppContext]:
     options = make_settings(market_fund, app_url=app_url, redis_url=redis_url, folder=tmp_path)
-    async with open_house(options, process="test") as opened:
+    async with open_app_context(options, process="test") as opened:
         yield opened
 
 
@@ -50,16 +50,16 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.mark.timeout(7200 if LONG else 300)
 async def test_books_of_a_long_history_equal_the_chain_and_nav_is_explained_to_the_wei(
-    market_house: House, market_fund: TestFund, owner: AsyncEngine, seed: int
+    market_house: AppContext, market_fund: TestFund, owner: AsyncEngine, seed: int
 ) -> None:
     """The figures are printed (`pytest -s`)."""
-    proof = await prove(market_house, market_fund, owner, seed=seed, actions=ACTIONS)
+    proof = await prove_history(market_house, market_fund, owner, seed=seed, actions=ACTIONS)
     print(proof)
     assert proof.summary.actions == ACTIONS
     assert proof.snapshots > ACTIONS // 40, "too few pairs prove little"
     assert proof.quarantined == 0
     assert proof.differences == []
     assert proof.rows_differing == []
-    assert proof.tiers_in_doubt == []
+    assert proof.blocks_with_tier_mismatch == []
     assert proof.not_summing == []
     assert proof.unexplained == []

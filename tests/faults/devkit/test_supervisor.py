@@ -21,7 +21,7 @@ from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.child import ChildSpec
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.errors import ChildFailed, DataFolderLocked
-from paimon_devkit.stack.supervisor import Event, EventKind, RestartPolicy, Supervisor
+from paimon_devkit.stack.supervisor import ChildEvent, ChildEventKind, RestartPolicy, Supervisor
 
 pytestmark = [
     pytest.mark.fault,
@@ -148,15 +148,15 @@ def test_one_supervisor_per_data_folder(data: Path) -> None:
 
 
 def test_a_child_that_dies_is_started_again(data: Path) -> None:
-    events: list[Event] = []
+    events: list[ChildEvent] = []
     with Supervisor(data, on_event=events.append, policy=QUICK) as supervisor:
         supervisor.start(ChildSpec("sleeper", SLEEPER))
         killed = supervisor.kill("sleeper")
         assert eventually(lambda: supervisor.is_ready("sleeper") and supervisor.pid("sleeper") != killed)
         assert supervisor.restarts == {"sleeper": 1}
     kinds = [event.kind for event in events]
-    once = [EventKind.STARTED, EventKind.READY]
-    assert kinds == [*once, EventKind.DIED, *once, EventKind.STOPPED]
+    once = [ChildEventKind.STARTED, ChildEventKind.READY]
+    assert kinds == [*once, ChildEventKind.CRASHED, *once, ChildEventKind.STOPPED]
     assert "SIGKILL" in events[2].detail
 
 
@@ -197,14 +197,14 @@ def test_a_first_start_that_fails_shows_the_log_and_leaves_the_others(data: Path
 
 
 def test_the_last_one_started_is_stopped_first_and_the_deaf_are_killed(data: Path) -> None:
-    events: list[Event] = []
+    events: list[ChildEvent] = []
     with Supervisor(data, on_event=events.append) as supervisor:
         supervisor.start(ChildSpec("first", SLEEPER))
         deaf = ChildSpec("deaf", ("sh", "-c", "trap '' TERM; echo up; sleep 600; sleep 600"), grace_seconds=0.2)
         supervisor.start(deaf)
         assert eventually(lambda: "up" in (supervisor.logs / "deaf.log").read_text())
         pids = group(supervisor.pid("deaf") or 0)
-    assert [event.name for event in events if event.kind is EventKind.STOPPED] == ["deaf", "first"]
+    assert [event.name for event in events if event.kind is ChildEventKind.STOPPED] == ["deaf", "first"]
     assert not alive(pids)
 
 

@@ -8,30 +8,30 @@ import aiohttp
 import pytest
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.support.chain.deep_chain import DeepChain, Spares, deployed_deep
+from tests.support.chain.deep_chain import DeepChain, SpareContracts, deploy_deep_chain
 from tests.support.chain.fund import TestFund
 
 from paimon.infrastructure.database.sessions import create_engine
 
 
 @pytest.fixture(scope="module")
-def deployed_on_deep_chain(data_folder: Path) -> Iterator[tuple[TestFund, Spares]]:
-    with deployed_deep(data_folder / "deep") as deployed:
+def deployed_on_deep_chain(data_folder: Path) -> Iterator[tuple[TestFund, SpareContracts]]:
+    with deploy_deep_chain(data_folder / "deep") as deployed:
         yield deployed
 
 
 @pytest.fixture
-async def deep_chain(deployed_on_deep_chain: tuple[TestFund, Spares]) -> AsyncIterator[DeepChain]:
-    fund, spares = deployed_on_deep_chain
+async def deep_chain(deployed_on_deep_chain: tuple[TestFund, SpareContracts]) -> AsyncIterator[DeepChain]:
+    fund, spare_contracts = deployed_on_deep_chain
     async with aiohttp.ClientSession() as session:
-        chain = DeepChain(fund, spares, session)
-        await chain.begin()
+        chain = DeepChain(fund, spare_contracts, session)
+        await chain.reset()
         yield chain
-        await chain.end()
+        await chain.undo()
 
 
 @pytest.fixture
-def fund(deployed_on_deep_chain: tuple[TestFund, Spares]) -> TestFund:
+def fund(deployed_on_deep_chain: tuple[TestFund, SpareContracts]) -> TestFund:
     """For the settings of a house: the deep chain's."""
     return deployed_on_deep_chain[0]
 
@@ -45,7 +45,7 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture(autouse=True)
-def few_words() -> Iterator[None]:
+def quiet_logging() -> Iterator[None]:
     """Every log and every lie of a node has a line; a thousand of them take longer than what they tell of."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     yield

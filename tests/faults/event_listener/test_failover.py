@@ -17,14 +17,14 @@ from redis.asyncio import Redis
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.assertions.derived_tables import libpq
-from tests.support.assertions.listener_invariants import assert_books_true
+from tests.support.assertions.listener_invariants import assert_records_match_chain
 from tests.support.chain.deep_chain import DeepChain
-from tests.support.cli_processes import Program, Programs, environment_of
+from tests.support.cli_processes import CliProcess, CliRunner, environment_of
 from tests.support.faults.chain_proxy import ChainProxy, chain_proxies
 from tests.support.faults.faulty_endpoint import Call
-from tests.support.scenarios.fund_actions import Deeds
+from tests.support.scenarios.fund_actions import FundActions
 
-from paimon.composition import House, open_house
+from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.process import EXIT_REFUSED
 from paimon.infrastructure.database.models.derived import CursorRow
@@ -40,8 +40,8 @@ DEATHS = 6
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[Programs]:
-    with Programs() as opened:
+def cli() -> Iterator[CliRunner]:
+    with CliRunner() as opened:
         yield opened
 
 
@@ -50,97 +50,100 @@ class Pair:
     """Two places for a listener, each with a node of its own, and somebody who looks on."""
 
     chain: DeepChain
-    house: House
+    app_context: AppContext
     proxies: list[ChainProxy]
-    programs: Programs
+    cli: CliRunner
 
-    async def start(self, place: int, *, until_said: str) -> Program:
+    async def start(self, place: int, *, wait_for_output: str) -> CliProcess:
         program = self.begin(place)
-        await asyncio.to_thread(program.until_said, until_said)
+        await asyncio.to_thread(program.wait_for_output, wait_for_output)
         return program
 
-    def begin(self, place: int, **more: str) -> Program:
+    def begin(self, place: int, **more: str) -> CliProcess:
         node = {"PAIMON_CHAIN__RPC_URL": self.proxies[place].url, "PAIMON_CHAIN__POLL_SECONDS": "0.1"}
-        return self.programs.start("listener", env=environment_of(self.house.settings) | node | more)
+        return self.cli.start("listener", env=environment_of(self.app_context.settings) | node | more)
 
     async def happen(self) -> int:
         """A transfer, and what makes it final; the final block's number."""
-        await self.chain.block_of([Deeds(self.chain).shares_given("ines", "otto", 5)])
-        return await self.chain.make_all_final()
+        await self.chain.mine_block([FundActions(self.chain).share_transfer("ines", "otto", 5)])
+        return await self.chain.finalize_all()
 
     async def recorded(self) -> int:
-        async with self.house.database.read() as session:
+        async with self.app_context.database.read() as session:
             return (await session.execute(select(CursorRow.number))).scalar() or 0
 
-    async def stands_at(self, block: int) -> None:
+    async def recorded_block(self, block: int) -> None:
         async with asyncio.timeout(60):
             while await self.recorded() < block:  # noqa: ASYNC110 — the question goes to another process
                 await asyncio.sleep(0.05)
 
 
 @pytest.fixture
-async def pair(deep_chain: DeepChain, settings: Settings, programs: Programs) -> AsyncIterator[Pair]:
+async def pair(deep_chain: DeepChain, settings: Settings, cli: CliRunner) -> AsyncIterator[Pair]:
     node = deep_chain.fund.node
-    async with chain_proxies(node.http_url, node.ws_url, 2) as proxies, open_house(settings, process="auditor") as house:
-        yield Pair(deep_chain, house, proxies, programs)
+    async with (
+        chain_proxies(node.http_url, node.ws_url, 2) as proxies,
+        open_app_context(settings, process="auditor") as app_context,
+    ):
+        yield Pair(deep_chain, app_context, proxies, cli)
 
 
 def at_question(number: int, do: Callable[[], object]) -> Callable[[list[Call]], Awaitable[None]]:
     """Once, when the node is asked for the so-manieth time and has not answered yet."""
     asked = 0
 
-    async def before(_calls: list[Call]) -> None:
+    async def before_answer(_calls: list[Call]) -> None:
         nonlocal asked
         asked += 1
         if asked == number:
             do()
 
-    return before
+    return before_answer
 
 
 def when_asked(method: str, do: Callable[[], None]) -> Callable[[list[Call]], Awaitable[None]]:
     """Once, when a node is asked this and has not answered yet."""
     done = False
 
-    async def before(calls: list[Call]) -> None:
+    async def before_answer(calls: list[Call]) -> None:
         nonlocal done
         if not done and any(each["method"] == method for each in calls):
             done = True
             do()
 
-    return before
+    return before_answer
 
 
 async def test_a_killed_listener_is_followed_by_the_one_that_stood_by(pair: Pair, owner: AsyncEngine) -> None:
     first = await pair.happen()
-    one = await pair.start(0, until_said="listener.started")
-    await pair.stands_at(first)
-    other = await pair.start(1, until_said="lease.standby")
-    pair.proxies[0].before = when_asked("eth_getLogs", lambda: os.kill(one.pid, signal.SIGKILL))
+    one = await pair.start(0, wait_for_output="listener.started")
+    await pair.recorded_block(first)
+    other = await pair.start(1, wait_for_output="lease.standby")
+    pair.proxies[0].before_answer = when_asked("eth_getLogs", lambda: os.kill(one.pid, signal.SIGKILL))
     second = await pair.happen()
     assert await asyncio.to_thread(one.wait) == -signal.SIGKILL
     assert await pair.recorded() == first, "it died with the range in its hands"
-    await asyncio.to_thread(other.until_said, "listener.started")
-    await pair.stands_at(second)
+    await asyncio.to_thread(other.wait_for_output, "listener.started")
+    await pair.recorded_block(second)
     other.terminate()
     assert await asyncio.to_thread(other.wait) == 0, other.said
-    await assert_books_true(pair.house, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
 
 
 async def test_a_listener_that_was_frozen_and_wakes_up_too_late_writes_nothing(pair: Pair, owner: AsyncEngine) -> None:
     first = await pair.happen()
-    one = await pair.start(0, until_said="listener.started")
-    await pair.stands_at(first)
-    pair.proxies[0].before = when_asked("eth_getLogs", lambda: os.kill(one.pid, signal.SIGSTOP))
-    other = await pair.start(1, until_said="lease.standby")
+    one = await pair.start(0, wait_for_output="listener.started")
+    await pair.recorded_block(first)
+    pair.proxies[0].before_answer = when_asked("eth_getLogs", lambda: os.kill(one.pid, signal.SIGSTOP))
+    other = await pair.start(1, wait_for_output="lease.standby")
     second = await pair.happen()
-    await asyncio.to_thread(other.until_said, "listener.started")
-    await pair.stands_at(second)
+    await asyncio.to_thread(other.wait_for_output, "listener.started")
+    await pair.recorded_block(second)
     os.kill(one.pid, signal.SIGCONT)
-    await asyncio.to_thread(one.until_said, "lease.lost")
+    await asyncio.to_thread(one.wait_for_output, "lease.lost")
     third = await pair.happen()
-    await pair.stands_at(third)
-    await assert_books_true(pair.house, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    await pair.recorded_block(third)
+    await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
     for each in (one, other):
         each.terminate()
         assert await asyncio.to_thread(each.wait) == 0, each.said
@@ -166,18 +169,18 @@ async def test_a_listener_frozen_in_the_middle_of_its_transaction_does_not_hold_
 ) -> None:
     """It keeps the cursor's row, and in the middle of a COPY no timeout of the server ends it: its successor does."""
     first = await pair.happen()
-    one = await pair.start(0, until_said="listener.started")
-    await pair.stands_at(first)
-    other = await pair.start(1, until_said="lease.standby")
+    one = await pair.start(0, wait_for_output="listener.started")
+    await pair.recorded_block(first)
+    other = await pair.start(1, wait_for_output="lease.standby")
     async with nobody_writes(owner_url, "derived.raw_logs") as someone_waits:
         second = await pair.happen()
         await someone_waits()
         os.kill(one.pid, signal.SIGSTOP)
-    await asyncio.to_thread(other.until_said, "listener.started")
-    await pair.stands_at(second)
+    await asyncio.to_thread(other.wait_for_output, "listener.started")
+    await pair.recorded_block(second)
     os.kill(one.pid, signal.SIGCONT)
-    await asyncio.to_thread(one.until_said, "lease.standby")
-    await assert_books_true(pair.house, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    await asyncio.to_thread(one.wait_for_output, "lease.standby")
+    await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
     for each in (one, other):
         each.terminate()
         assert await asyncio.to_thread(each.wait) == 0, each.said
@@ -191,36 +194,36 @@ async def test_a_listener_killed_again_and_again_has_recorded_everything_once(
     rng, loop, proxy = random.Random(seed), asyncio.get_running_loop(), pair.proxies[0]
     hasty = {"PAIMON_LEASE__TTL_SECONDS": "0.6", "PAIMON_LEASE__RENEW_SECONDS": "0.2", "PAIMON_CHAIN__BATCH_BLOCKS_MAX": "5"}
     for death in range(DEATHS):
-        await pair.chain.block_of([each for _ in range(3) for each in Deeds(pair.chain).drawn(rng)[1]])
+        await pair.chain.mine_block([each for _ in range(3) for each in FundActions(pair.chain).drawn(rng)[1]])
         await pair.chain.mine(rng.randint(1, 40))
-        proxy.become(f"{seed}/{death}", 0.1)
+        proxy.restart_profile(f"{seed}/{death}", 0.1)
         program = pair.begin(0, **hasty)
         later = partial(loop.call_later, rng.choice((0.0, 0.01, 0.05)), _kill, program)
-        proxy.before = at_question(rng.randint(4, 20), later)
+        proxy.before_answer = at_question(rng.randint(4, 20), later)
         assert await asyncio.to_thread(program.wait) in (-signal.SIGKILL, EXIT_REFUSED), program.said
-    proxy.become("calm", 0.0)
-    final = await pair.chain.make_all_final()
-    last = await pair.start(0, until_said="listener.started")
-    await pair.stands_at(final)
+    proxy.restart_profile("calm", 0.0)
+    final = await pair.chain.finalize_all()
+    last = await pair.start(0, wait_for_output="listener.started")
+    await pair.recorded_block(final)
     last.terminate()
     assert await asyncio.to_thread(last.wait) == 0, last.said
-    await assert_books_true(pair.house, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
 
 
-def _kill(program: Program) -> None:
+def _kill(program: CliProcess) -> None:
     with suppress(ProcessLookupError):  # it may have refused to start, on what the weather told it
         os.kill(program.pid, signal.SIGKILL)
 
 
 async def test_a_killed_scheduler_is_followed_by_the_one_that_stood_by(
-    deep_chain: DeepChain, settings: Settings, programs: Programs, eventually: Callable[..., Any]
+    deep_chain: DeepChain, settings: Settings, cli: CliRunner, eventually: Callable[..., Any]
 ) -> None:
-    await deep_chain.make_all_final()
+    await deep_chain.finalize_all()
     environment = environment_of(settings) | {"PAIMON_SCHEDULE__DRIVE_WALLETS_SECONDS": "0.5"}
-    one = programs.start("scheduler", env=environment)
-    await asyncio.to_thread(one.until_said, "scheduler.started")
-    other = programs.start("scheduler", env=environment)
-    await asyncio.to_thread(other.until_said, "lease.standby")
+    one = cli.start("scheduler", env=environment)
+    await asyncio.to_thread(one.wait_for_output, "scheduler.started")
+    other = cli.start("scheduler", env=environment)
+    await asyncio.to_thread(other.wait_for_output, "lease.standby")
     async with Redis.from_url(settings.redis.url.get_secret_value()) as redis:
 
         async def enqueued() -> bool:
@@ -230,7 +233,7 @@ async def test_a_killed_scheduler_is_followed_by_the_one_that_stood_by(
         os.kill(one.pid, signal.SIGKILL)
         assert await asyncio.to_thread(one.wait) == -signal.SIGKILL
         await redis.delete(OutboxPriority.CHAIN.value)
-        await asyncio.to_thread(other.until_said, "scheduler.started")
+        await asyncio.to_thread(other.wait_for_output, "scheduler.started")
         await eventually(enqueued)
     other.terminate()
     assert await asyncio.to_thread(other.wait) == 0, other.said

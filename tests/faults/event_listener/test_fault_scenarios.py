@@ -13,16 +13,16 @@ import psycopg
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.support.assertions.cursor_moves import assert_moved_by_its_holders, cursor_moves, note_cursor_moves
+from tests.support.assertions.cursor_moves import assert_moved_by_lease_holders, cursor_moves, track_cursor_moves
 from tests.support.assertions.derived_tables import libpq
-from tests.support.assertions.listener_invariants import assert_books_true
+from tests.support.assertions.listener_invariants import assert_records_match_chain
 from tests.support.chain.deep_chain import DeepChain
 from tests.support.faults.chain_proxy import chain_proxies
-from tests.support.scenarios.fault_scenario import Ordeal
-from tests.support.scenarios.fund_actions import Deeds
-from tests.support.scenarios.listener_hosts import ENDPOINTS_MAX, Setting, Station
+from tests.support.scenarios.fault_scenario import FaultScenario
+from tests.support.scenarios.fund_actions import FundActions
+from tests.support.scenarios.listener_hosts import ENDPOINTS_MAX, HostConfig, ListenerHost
 
-from paimon.composition import House, open_house
+from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.models.derived import RangeProofRow
 from paimon.infrastructure.database.models.ops.event_listener import EndpointFaultRow
@@ -54,76 +54,87 @@ def empty_tables(owner_url: str) -> list[str]:
 
 
 @pytest.fixture
-async def ordeal(deep_chain: DeepChain, settings: Settings, owner: AsyncEngine) -> AsyncIterator[tuple[Ordeal, House]]:
+async def fault_scenario(
+    deep_chain: DeepChain, settings: Settings, owner: AsyncEngine
+) -> AsyncIterator[tuple[FaultScenario, AppContext]]:
     node = deep_chain.fund.node
-    await note_cursor_moves(owner)
+    await track_cursor_moves(owner)
     async with AsyncExitStack() as opened:
         stations = []
         for name in STATIONS:
             nodes = await opened.enter_async_context(chain_proxies(node.http_url, node.ws_url, ENDPOINTS_MAX))
-            stations.append(Station(name, await opened.enter_async_context(open_house(settings, process=name)), nodes))
-        auditor = await opened.enter_async_context(open_house(settings, process="auditor"))
-        yield Ordeal(deep_chain, stations), auditor
+            stations.append(
+                ListenerHost(name, await opened.enter_async_context(open_app_context(settings, process=name)), nodes)
+            )
+        auditor = await opened.enter_async_context(open_app_context(settings, process="auditor"))
+        yield FaultScenario(deep_chain, stations), auditor
     gc.collect()
 
 
 @pytest.mark.timeout(14_400 if LONG else 900)
 async def test_after_every_ordeal_the_books_are_the_chains_each_event_in_them_once(
-    ordeal: tuple[Ordeal, House], owner: AsyncEngine, empty_tables: list[str], capsys: pytest.CaptureFixture[str]
+    fault_scenario: tuple[FaultScenario, AppContext],
+    owner: AsyncEngine,
+    empty_tables: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """One ordeal a seed, PAIMON_FAULT_SEED and on; a failure names its seed, which alone draws that plan again."""
-    undergoing, auditor = ordeal
-    usdt = parse_address(undergoing.chain.fund.deployment.usdt)
-    began, met, events, ends = time.monotonic(), Counter[str](), Counter[str](), 0
+    scenario, auditor = fault_scenario
+    usdt = parse_address(scenario.chain.fund.deployment.usdt)
+    began, faults_met, events, ends = time.monotonic(), Counter[str](), Counter[str](), 0
     proven, lies = Counter[str](), Counter[str]()
     for seed in range(SEED, SEED + ORDEALS):
         try:
             async with asyncio.timeout(SECONDS_MAX):
                 async with owner.begin() as connection:
                     await connection.execute(text(f"TRUNCATE {', '.join(empty_tables)}"))
-                await undergoing.undergo(str(seed))
-                assert_moved_by_its_holders(await cursor_moves(owner), {each.name: each.epochs for each in undergoing.stations})
-                events += await assert_books_true(auditor, owner, usdt=usdt)
+                await scenario.run(str(seed))
+                assert_moved_by_lease_holders(await cursor_moves(owner), {each.name: each.epochs for each in scenario.stations})
+                events += await assert_records_match_chain(auditor, owner, usdt=usdt)
         except BaseException as error:
-            error.add_note(undergoing.told())
+            error.add_note(scenario.describe())
             raise
         async with auditor.database.read() as session:
             blocks = func.sum(RangeProofRow.last_block - RangeProofRow.first_block + 1)
             levels = await session.execute(select(RangeProofRow.level, blocks).group_by(RangeProofRow.level))
             proven += Counter({level.value: int(number) for level, number in levels})
-            lies += Counter({each.lie.value: each.times for each in await session.scalars(select(EndpointFaultRow))})
-        for each in undergoing.met:
-            met[each.split(" of ")[0] if each.startswith("range cap") else each] += 1
-        ends += sum("ended" in each or "stopped" in each for each in undergoing.happened)
+            lies += Counter({each.lie.value: each.occurrences for each in await session.scalars(select(EndpointFaultRow))})
+        for each in scenario.faults_met:
+            faults_met[each.split(" of ")[0] if each.startswith("range cap") else each] += 1
+        ends += sum("ended" in each or "stopped" in each for each in scenario.steps_taken)
     with capsys.disabled():
-        print(f"\n{ORDEALS} ordeals from seed {SEED} on: {met.total()} faults of {len(met)} kinds, {ends} listeners ended,")
-        print(f"{events.total()} events of {len(events)} kinds recorded, blocks proven {told(proven)}; caught {told(lies)};")
+        print(
+            f"\n{ORDEALS} ordeals from seed {SEED} on: {faults_met.total()} faults of {len(faults_met)} kinds, {ends} listeners ended,"
+        )
+        print(
+            f"{events.total()} events of {len(events)} kinds recorded, blocks proven {describe(proven)}; caught {describe(lies)};"
+        )
         print(f"{time.monotonic() - began:.0f} s", end=" ")
 
 
-def told(counted: Counter[str]) -> str:
+def describe(counted: Counter[str]) -> str:
     return ", ".join(f"{number} {name}" for name, number in counted.most_common())
 
 
 async def test_what_is_not_final_is_not_recorded_so_that_a_reorganisation_changes_nothing(
-    ordeal: tuple[Ordeal, House], owner: AsyncEngine
+    fault_scenario: tuple[FaultScenario, AppContext], owner: AsyncEngine
 ) -> None:
-    undergoing, auditor = ordeal
-    chain, station, rng = undergoing.chain, undergoing.stations[0], random.Random(SEED)
+    scenario, auditor = fault_scenario
+    chain, host, rng = scenario.chain, scenario.stations[0], random.Random(SEED)
     await chain.mine(20)
-    async with station.set_up(Setting()):
-        await station.take_lease()
-        await station.start(batch_blocks=200)
-        for coming_back in (0.0, 0.5, 1.0):
-            await chain.block_of([each for _ in range(5) for each in Deeds(chain).drawn(rng)[1]])
+    async with host.configured(HostConfig()):
+        await host.take_lease()
+        await host.start(batch_blocks=200)
+        for reinclusion_chance in (0.0, 0.5, 1.0):
+            await chain.mine_block([each for _ in range(5) for each in FundActions(chain).drawn(rng)[1]])
             await chain.mine(10)
-            await station.reaches(chain.floor)
-            asked = station.requests
+            await host.wait_until_recorded(chain.final_max)
+            asked = host.requests
             async with asyncio.timeout(30):
-                while station.requests < asked + 3:  # noqa: ASYNC110 — it looks again, and again
+                while host.requests < asked + 3:  # noqa: ASYNC110 — it looks again, and again
                     await asyncio.sleep(0.005)
-            assert await station.stands_at() == chain.floor
-            assert await chain.reorganise(20, coming_back=coming_back, rng=rng) > 10
-        await station.reaches(await chain.make_all_final())
-        await station.stop()
-    await assert_books_true(auditor, owner, usdt=parse_address(chain.fund.deployment.usdt))
+            assert await host.recorded_block() == chain.final_max
+            assert await chain.reorganise(20, reinclusion_chance=reinclusion_chance, rng=rng) > 10
+        await host.wait_until_recorded(await chain.finalize_all())
+        await host.stop()
+    await assert_records_match_chain(auditor, owner, usdt=parse_address(chain.fund.deployment.usdt))

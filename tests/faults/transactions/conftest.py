@@ -14,7 +14,7 @@ from eth_utils.crypto import keccak
 from tests.support.chain.fund import TestFund, start_fund
 from tests.support.paths import CONTRACTS
 from tests.support.scenarios.multisig import FundSafes, safe_policy
-from tests.support.signing import client_of
+from tests.support.signing import signer_client
 
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.keys.client import SignerClient
@@ -23,22 +23,22 @@ from paimon_devkit.stack.embedded_chain import find_anvil
 _numbers = count(1)
 
 
-def _of_each(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
+def _chain_scope(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
     """A module's tests can share a chain in the short form."""
     return "function" if os.environ.get("PAIMON_LONG_FAULTS") == "1" else "module"
 
 
-@pytest.fixture(scope=_of_each)
+@pytest.fixture(scope=_chain_scope)
 def deployed_fund(data_folder: Path) -> Iterator[TestFund]:
     fund = start_fund(data_folder / f"chain-{next(_numbers)}", anvil=find_anvil(CONTRACTS))
     yield fund
     fund.node.stop()
 
 
-@pytest.fixture(scope=_of_each)
+@pytest.fixture(scope=_chain_scope)
 def fund_safes(deployed_fund: TestFund) -> FundSafes:
     safes = FundSafes.deploy(deployed_fund)
-    safes.yard.grant(safes.warm, keccak(text="REBALANCER_ROLE"))
+    safes.safe_factory.grant(safes.warm, keccak(text="REBALANCER_ROLE"))
     return safes
 
 
@@ -46,13 +46,13 @@ def fund_safes(deployed_fund: TestFund) -> FundSafes:
 async def signer(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> AsyncIterator[SignerClient]:
     policy = safe_policy(fund, fund_safes, tmp_path)
     async with running_signer(policy, new_ledger=True):
-        yield client_of(policy)
+        yield signer_client(policy)
 
 
 @pytest.fixture
 def fund(deployed_fund: TestFund, fund_safes: FundSafes) -> Iterator[TestFund]:
     """As anywhere, and with a final block whose state is not forgotten yet."""
     snapshot = deployed_fund.node.rpc.call("evm_snapshot")
-    deployed_fund.wait_final()
+    deployed_fund.wait_until_final()
     yield deployed_fund
     deployed_fund.node.rpc.call("evm_revert", snapshot)

@@ -7,14 +7,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 from pydantic import SecretStr
-from tests.support.assertions.sending_invariants import assert_truth, mark
+from tests.support.assertions.sending_invariants import assert_sending_invariants, take_baseline
 from tests.support.faults.faulty_node import faulty_nodes
-from tests.support.scenarios.chaos_run import Storm
+from tests.support.scenarios.chaos_run import ChaosRun
 from tests.support.scenarios.multisig import FundSafes
-from tests.support.scenarios.sending import Office, stopped_mining
-from tests.support.scenarios.setup import Stage
+from tests.support.scenarios.sending import SendingHarness, stopped_mining
+from tests.support.scenarios.setup import Setup
 
-from paimon.composition import open_house
+from paimon.composition import open_app_context
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.fault
@@ -26,38 +26,38 @@ SENDERS = 2
 
 
 @pytest.fixture
-async def storm(office: Office, fund_safes: FundSafes, settings: Settings) -> AsyncIterator[tuple[Storm, Stage]]:
+async def storm(harness: SendingHarness, fund_safes: FundSafes, settings: Settings) -> AsyncIterator[tuple[ChaosRun, Setup]]:
     async with AsyncExitStack() as opened:
-        opened.enter_context(stopped_mining(office.fund))
-        stage = Stage(office, settings, fund_safes)
+        opened.enter_context(stopped_mining(harness.fund))
+        stage = Setup(harness, settings, fund_safes)
         others = await stage.prepare_many()
-        nodes = await opened.enter_async_context(faulty_nodes(office.fund.rpc_url, SENDERS))
+        nodes = await opened.enter_async_context(faulty_nodes(harness.fund.rpc_url, SENDERS))
         impatient = {"request_timeout_seconds": 0.25, "attempts_max": 1}
         senders = []
         for place, node in enumerate(nodes):
             chain = settings.chain.model_copy(update={"rpc_url": SecretStr(node.url), **impatient})
             its_own = settings.model_copy(update={"chain": chain})
-            senders.append(await opened.enter_async_context(open_house(its_own, process=f"sender-{place}")))
-        house = await opened.enter_async_context(open_house(settings, process="heir"))
-        yield Storm(office.fund, house, senders, nodes, (office.keeper, office.approver), others), stage
+            senders.append(await opened.enter_async_context(open_app_context(its_own, process=f"sender-{place}")))
+        app_context = await opened.enter_async_context(open_app_context(settings, process="heir"))
+        yield ChaosRun(harness.fund, app_context, senders, nodes, (harness.keeper, harness.approver), others), stage
 
 
 @pytest.mark.timeout(7200 if LONG else 600)
 async def test_after_every_storm_each_effect_is_there_once_and_no_nonce_is_missing(
-    storm: tuple[Storm, Stage], capsys: pytest.CaptureFixture[str]
+    storm: tuple[ChaosRun, Setup], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One storm a seed, PAIMON_FAULT_SEED and on; a failure names its seed, which alone draws that storm again."""
-    raging, stage = storm
+    chaos_run, stage = storm
     began, faults = time.monotonic(), 0
     for seed in range(SEED, SEED + STORMS):
-        await stage.begin()
-        since = await mark(raging.house, raging.wallets)
+        await stage.restore()
+        since = await take_baseline(chaos_run.app_context, chaos_run.wallets)
         try:
-            await raging.rage(str(seed))
-            await assert_truth(raging.house, since, elsewhere=frozenset(raging.elsewhere))
+            await chaos_run.run(str(seed))
+            await assert_sending_invariants(chaos_run.app_context, since, external_hashes=frozenset(chaos_run.external_hashes))
         except BaseException as error:
-            error.add_note(raging.told())
+            error.add_note(chaos_run.describe())
             raise
-        faults += sum(len(node.met) for node in raging.nodes)
+        faults += sum(len(node.faults_met) for node in chaos_run.nodes)
     with capsys.disabled():
         print(f"\n{STORMS} storms from seed {SEED} on, {faults} faults, {time.monotonic() - began:.0f} s", end=" ")

@@ -7,15 +7,15 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from tests.support.assertions.sending_invariants import assert_truth, mark
-from tests.support.faults.crash_points import Wait, waits
-from tests.support.scenarios.forked_workflows import Forker, Order, forking_lives
+from tests.support.assertions.sending_invariants import assert_sending_invariants, take_baseline
+from tests.support.faults.crash_points import WaitPoint, waits
+from tests.support.scenarios.forked_workflows import WorkflowForker, WorkflowOrder, workflow_forker
 from tests.support.scenarios.multisig import FundSafes
-from tests.support.scenarios.sending import Office, stopped_mining
-from tests.support.scenarios.setup import Stage
-from tests.support.scenarios.workflows import LIVES, Teller, go_on
+from tests.support.scenarios.sending import SendingHarness, stopped_mining
+from tests.support.scenarios.setup import Setup
+from tests.support.scenarios.workflows import WORKFLOWS, Runner, resume_until_idle
 
-from paimon.composition import open_house
+from paimon.composition import open_app_context
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.fault
@@ -31,30 +31,35 @@ NOT_SENDING = "application/transactions/queries.py"
 
 
 @pytest.fixture
-async def forker() -> AsyncIterator[Forker]:
-    async with forking_lives() as opened:
+async def forker() -> AsyncIterator[WorkflowForker]:
+    async with workflow_forker() as opened:
         yield opened
 
 
-def drawn(points: Sequence[tuple[Wait, ...]]) -> Sequence[int]:
+def drawn(points: Sequence[tuple[WaitPoint, ...]]) -> Sequence[int]:
     """Some points, drawn by the seed from those that wait each in a way of its own."""
     numbers = random.Random(SEED).sample(range(1, len(points) + 1), len(points))
     own_ways = {points[each - 1]: each for each in numbers}
     return sorted(list(own_ways.values())[:DEATHS])
 
 
-@pytest.mark.parametrize("name", LIVES)
+@pytest.mark.parametrize("name", WORKFLOWS)
 @pytest.mark.timeout(1800 if LONG else 300)
 async def test_death_at_any_wait_leaves_one_effect_no_gap_and_true_tables(
-    name: str, office: Office, fund_safes: FundSafes, settings: Settings, forker: Forker, capsys: pytest.CaptureFixture[str]
+    name: str,
+    harness: SendingHarness,
+    fund_safes: FundSafes,
+    settings: Settings,
+    forker: WorkflowForker,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with stopped_mining(office.fund):
-        stage = Stage(office, settings, fund_safes)
+    with stopped_mining(harness.fund):
+        stage = Setup(harness, settings, fund_safes)
         order = await stage.prepare(name)
-        points = (await forker.live(order)).points
+        points = (await forker.run(order)).points
         killed = 0
-        for dies_at in count(1) if LONG else drawn(points):
-            if await dies_and_is_survived(stage, forker, order, dies_at):
+        for crash_at in count(1) if LONG else drawn(points):
+            if await dies_and_is_survived(stage, forker, order, crash_at):
                 killed += 1
             elif LONG:
                 break
@@ -62,32 +67,32 @@ async def test_death_at_any_wait_leaves_one_effect_no_gap_and_true_tables(
         print(f"\n{name}: {len(points)} points at which it waits, killed at {killed}", end=" ")
 
 
-async def dies_and_is_survived(stage: Stage, forker: Forker, order: Order, dies_at: int) -> bool:
+async def dies_and_is_survived(stage: Setup, forker: WorkflowForker, order: WorkflowOrder, crash_at: int) -> bool:
     """Whether it died at all; a life that waits less often than the one that was counted lives on."""
-    await stage.begin()
-    async with open_house(order.settings, process="heir") as house:
-        since = await mark(house, [order.story.wallet])
-        end = await forker.live(replace(order, dies_at=dies_at))
+    await stage.restore()
+    async with open_app_context(order.settings, process="heir") as app_context:
+        since = await take_baseline(app_context, [order.scenario.wallet])
+        end = await forker.run(replace(order, crash_at=crash_at))
         try:
-            await go_on(Teller(house, order.story))
-            await assert_truth(house, since, elsewhere=stage.elsewhere)
+            await resume_until_idle(Runner(app_context, order.scenario))
+            await assert_sending_invariants(app_context, since, external_hashes=stage.external_hashes)
         except BaseException as error:
-            error.add_note(f"{order.life}, killed at point {dies_at}")
+            error.add_note(f"{order.workflow}, killed at point {crash_at}")
             raise
     return end.killed
 
 
 async def test_no_place_that_waits_is_left_out(
-    office: Office, fund_safes: FundSafes, settings: Settings, forker: Forker
+    harness: SendingHarness, fund_safes: FundSafes, settings: Settings, forker: WorkflowForker
 ) -> None:
     """Whoever adds an `await` to sending that no life comes by is told here to add the life that does."""
-    seen: set[Wait] = set()
-    with stopped_mining(office.fund):
-        for name in LIVES:
-            snapshot = office.fund.node.rpc.call("evm_snapshot")
-            stage = Stage(office, settings, fund_safes)
-            seen |= {wait for point in (await forker.live(await stage.prepare(name))).points for wait in point}
+    seen: set[WaitPoint] = set()
+    with stopped_mining(harness.fund):
+        for name in WORKFLOWS:
+            snapshot = harness.fund.node.rpc.call("evm_snapshot")
+            stage = Setup(harness, settings, fund_safes)
+            seen |= {wait for point in (await forker.run(await stage.prepare(name))).points for wait in point}
             await stage.clear()
-            office.fund.node.rpc.call("evm_revert", snapshot)
+            harness.fund.node.rpc.call("evm_revert", snapshot)
     unseen = {each for each in waits("application/transactions") if each[0] != NOT_SENDING} - seen
     assert not unseen, f"no life waits at {sorted(unseen)}"

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
-from tests.support.api_client import grant_vip, request_row, signed
+from tests.support.api_client import grant_approver_role, request_row, signed_body
 from tests.support.chain.fund import TestFund
 
 from paimon.application.approval_workflow.decide import DecideTicket, decide_ticket
-from paimon.application.approval_workflow.open_ticket import adopt_chain, raise_if_needed
+from paimon.application.approval_workflow.open_ticket import adopt_chain_outcome, open_ticket_if_needed
 from paimon.application.approval_workflow.queries import sla_report
-from paimon.application.approval_workflow.sla import sweep
+from paimon.application.approval_workflow.sla import sweep_deadlines
 from paimon.application.approval_workflow.store import (
     find_ticket,
     get_ticket,
@@ -24,11 +24,11 @@ from paimon.application.approval_workflow.store import (
     lock_ticket,
     save_outcome,
 )
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.approval.ticket import AlreadyVoted, SlaStage, Ticket, TicketClosed, TicketStatus, Verdict, Vote, decide
-from paimon.domain.approval.vote import decision_on, typed_data
+from paimon.domain.approval.vote import redemption_decision_on, typed_data
 from paimon.domain.kernel.chain import Hash32, parse_address
-from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
+from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
@@ -45,49 +45,53 @@ def awaiting(fund: TestFund, **changes: object) -> Redemption:
     return replace(to_domain(request_row(1, owner=parse_address(fund.people.address("ines")))), **changes)  # type: ignore[arg-type]
 
 
-async def clock(house: House) -> datetime:
-    async with house.database.read() as session:
+async def clock(app_context: AppContext) -> datetime:
+    async with app_context.database.read() as session:
         return await database_now(session)
 
 
-async def raised(house: House, fund: TestFund, *, required: int = 1) -> Ticket:
+async def raised(app_context: AppContext, fund: TestFund, *, required: int = 1) -> Ticket:
     rule = ApprovalRuleSettings(required_approvals=required, warn_seconds=60, escalate_seconds=120, deadline_seconds=180)
     policy = ApprovalSettings(standard=rule).policy()
-    async with house.database.write() as session:
-        ticket = await raise_if_needed(session, awaiting(fund), policy, now=await database_now(session))
+    async with app_context.database.write() as session:
+        ticket = await open_ticket_if_needed(session, awaiting(fund), policy, now=await database_now(session))
     assert ticket is not None
     return ticket
 
 
-async def vote(house: House, fund: TestFund, ticket: Ticket, name: str, verdict: Verdict = Verdict.APPROVE) -> Ticket:
+async def vote(
+    app_context: AppContext, fund: TestFund, ticket: Ticket, name: str, verdict: Verdict = Verdict.APPROVE
+) -> Ticket:
     nonce = Hash32(secrets.token_bytes(32))
-    expires_at = (await clock(house) + timedelta(seconds=200)).replace(microsecond=0)
-    document = typed_data(decision_on(ticket, verdict, "why", nonce=nonce, expires_at=expires_at), house.vote_scope)
+    expires_at = (await clock(app_context) + timedelta(seconds=200)).replace(microsecond=0)
+    document = typed_data(
+        redemption_decision_on(ticket, verdict, "why", nonce=nonce, expires_at=expires_at), app_context.signing_scope
+    )
     user = User(parse_address(fund.people.address(name)), UserRole.ADMIN, name)
-    body = signed(document, fund.people.account(name), reason="why")
+    body = signed_body(document, fund.people.account(name), reason="why")
     return await decide_ticket(
         DecideTicket(ticket.id, user, verdict, "why", nonce, expires_at, str(body["signature"])),
-        database=house.database,
-        contracts=house.contracts,
-        scope=house.vote_scope,
-        approver=house.settings.sending.approver,
+        database=app_context.database,
+        contracts=app_context.contracts,
+        scope=app_context.signing_scope,
+        approver=app_context.settings.sending.approver,
         vote_ttl_seconds_max=300,
     )
 
 
-async def counts(house: House) -> tuple[int, int]:
-    async with house.database.read() as session:
+async def counts(app_context: AppContext) -> tuple[int, int]:
+    async with app_context.database.read() as session:
         votes = (await session.execute(select(func.count()).select_from(ApprovalRecordRow))).scalar_one()
         intents = (await session.execute(select(func.count()).select_from(IntentRow))).scalar_one()
     return votes, intents
 
 
-async def test_many_reactions_at_once_raise_one_ticket(house: House, fund: TestFund) -> None:
-    policy = house.settings.approval.policy()
+async def test_many_reactions_at_once_raise_one_ticket(app_context: AppContext, fund: TestFund) -> None:
+    policy = app_context.settings.approval.policy()
 
     async def react() -> Ticket | None:
-        async with house.database.write() as session:
-            return await raise_if_needed(session, awaiting(fund), policy, now=await database_now(session))
+        async with app_context.database.write() as session:
+            return await open_ticket_if_needed(session, awaiting(fund), policy, now=await database_now(session))
 
     found = await asyncio.gather(*(react() for _ in range(8)))
     assert [ticket.id for ticket in found if ticket is not None] == [TICKET]
@@ -95,75 +99,79 @@ async def test_many_reactions_at_once_raise_one_ticket(house: House, fund: TestF
 
 @pytest.mark.parametrize("status", [status for status in RedemptionStatus if status is not RedemptionStatus.PENDING_APPROVAL])
 async def test_no_ticket_is_raised_for_a_request_that_awaits_nobody(
-    house: House, fund: TestFund, status: RedemptionStatus
+    app_context: AppContext, fund: TestFund, status: RedemptionStatus
 ) -> None:
-    policy = house.settings.approval.policy()
-    async with house.database.write() as session:
-        assert await raise_if_needed(session, awaiting(fund, status=status), policy, now=await database_now(session)) is None
+    policy = app_context.settings.approval.policy()
+    async with app_context.database.write() as session:
+        assert (
+            await open_ticket_if_needed(session, awaiting(fund, status=status), policy, now=await database_now(session)) is None
+        )
 
 
-async def test_the_ticket_follows_the_policy_of_its_channel(house: House, fund: TestFund) -> None:
-    policy = house.settings.approval.policy()
-    async with house.database.write() as session:
+async def test_the_ticket_follows_the_policy_of_its_channel(app_context: AppContext, fund: TestFund) -> None:
+    policy = app_context.settings.approval.policy()
+    async with app_context.database.write() as session:
         now = await database_now(session)
-        ticket = await raise_if_needed(session, awaiting(fund, channel=Channel.EMERGENCY), policy, now=now)
+        ticket = await open_ticket_if_needed(session, awaiting(fund, channel=RedemptionChannel.EMERGENCY), policy, now=now)
     assert ticket is not None
     assert (ticket.type, ticket.deadline_at - now) == ("EMERGENCY_REDEMPTION", timedelta(hours=4))
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         assert await get_ticket(session, ticket.id) == ticket
 
 
 async def test_the_second_vote_waits_for_the_first_to_commit(
-    house: House, fund: TestFund, eventually: Callable[..., Any]
+    app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     """Two of two are needed, and the second vote comes while the first has voted but not committed.
 
     With the ticket's lock taken out (`with_for_update` in the store) the second vote sees no first one, so the ticket ends
     PARTIALLY_APPROVED with two votes and nothing is ever sent: seen to fail so, every time.
     """
-    await grant_vip(house.database, fund.people, "vera", "viktor")
-    ticket = await raised(house, fund, required=2)
+    await grant_approver_role(app_context.database, fund.people, "vera", "viktor")
+    ticket = await raised(app_context, fund, required=2)
     vera = parse_address(fund.people.address("vera"))
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         locked = await lock_ticket(session, TICKET)
         assert locked is not None
         now = await database_now(session)
         first = decide(locked, Vote(vera, Verdict.APPROVE, "", now))
-        decision = decision_on(ticket, Verdict.APPROVE, "", nonce=Hash32(bytes(32)), expires_at=now)
+        decision = redemption_decision_on(ticket, Verdict.APPROVE, "", nonce=Hash32(bytes(32)), expires_at=now)
         assert await insert_record(session, decision, first.votes[0], document={}, signature=bytes(65))
         await save_outcome(session, first)
-        second = asyncio.create_task(vote(house, fund, ticket, "viktor"))
-        await eventually(lambda: someone_waits_for_a_lock(house))
+        second = asyncio.create_task(vote(app_context, fund, ticket, "viktor"))
+        await eventually(lambda: someone_waits_for_a_lock(app_context))
     assert (await second).status is TicketStatus.APPROVED
-    assert await counts(house) == (2, 1)
+    assert await counts(app_context) == (2, 1)
 
 
-async def someone_waits_for_a_lock(house: House) -> bool:
+async def someone_waits_for_a_lock(app_context: AppContext) -> bool:
     waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         return bool((await session.execute(waiting)).scalar_one())
 
 
-async def test_a_second_vote_by_the_same_person_is_refused_even_at_the_same_time(house: House, fund: TestFund) -> None:
-    await grant_vip(house.database, fund.people, "vera")
-    ticket = await raised(house, fund, required=3)
-    results = await asyncio.gather(*(vote(house, fund, ticket, "vera") for _ in range(4)), return_exceptions=True)
+async def test_a_second_vote_by_the_same_person_is_refused_even_at_the_same_time(
+    app_context: AppContext, fund: TestFund
+) -> None:
+    await grant_approver_role(app_context.database, fund.people, "vera")
+    ticket = await raised(app_context, fund, required=3)
+    results = await asyncio.gather(*(vote(app_context, fund, ticket, "vera") for _ in range(4)), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["AlreadyVoted"] * 3 + ["Ticket"]
     with pytest.raises(AlreadyVoted):
-        await vote(house, fund, ticket, "vera", Verdict.REJECT)
-    assert await counts(house) == (1, 0)
+        await vote(app_context, fund, ticket, "vera", Verdict.REJECT)
+    assert await counts(app_context) == (1, 0)
 
 
-async def test_approval_and_rejection_at_once_have_one_outcome_and_one_call(house: House, fund: TestFund) -> None:
-    await grant_vip(house.database, fund.people, "vera", "viktor")
-    ticket = await raised(house, fund)
+async def test_approval_and_rejection_at_once_have_one_outcome_and_one_call(app_context: AppContext, fund: TestFund) -> None:
+    await grant_approver_role(app_context.database, fund.people, "vera", "viktor")
+    ticket = await raised(app_context, fund)
     results = await asyncio.gather(
-        vote(house, fund, ticket, "vera"),
-        vote(house, fund, ticket, "viktor", Verdict.REJECT),
+        vote(app_context, fund, ticket, "vera"),
+        vote(app_context, fund, ticket, "viktor", Verdict.REJECT),
         return_exceptions=True,
     )
     assert sorted(type(result).__name__ for result in results) == [Ticket.__name__, TicketClosed.__name__]
-    assert await counts(house) == (1, 1)
+    assert await counts(app_context) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -176,62 +184,64 @@ async def test_approval_and_rejection_at_once_have_one_outcome_and_one_call(hous
     ],
 )
 async def test_what_the_chain_shows_closes_the_ticket_once(
-    house: House, fund: TestFund, shown: RedemptionStatus, expected: TicketStatus, outside: bool
+    app_context: AppContext, fund: TestFund, shown: RedemptionStatus, expected: TicketStatus, outside: bool
 ) -> None:
-    await raised(house, fund)
+    await raised(app_context, fund)
 
     async def adopt(status: RedemptionStatus) -> Ticket | None:
-        async with house.database.write() as session:
-            return await adopt_chain(session, awaiting(fund, status=status), now=await database_now(session))
+        async with app_context.database.write() as session:
+            return await adopt_chain_outcome(session, awaiting(fund, status=status), now=await database_now(session))
 
     assert await adopt(RedemptionStatus.PENDING_APPROVAL) is None
     closed = [ticket for ticket in await asyncio.gather(*(adopt(shown) for _ in range(5))) if ticket is not None]
-    assert [(ticket.status, ticket.decided_outside) for ticket in closed] == [(expected, outside)]
-    async with house.database.read() as session:
+    assert [(ticket.status, ticket.decided_externally) for ticket in closed] == [(expected, outside)]
+    async with app_context.database.read() as session:
         assert await find_ticket(session, TICKET) == closed[0]
 
 
-async def test_a_ticket_closed_as_it_was_voted_was_not_decided_outside(house: House, fund: TestFund) -> None:
-    await grant_vip(house.database, fund.people, "vera")
-    await vote(house, fund, await raised(house, fund), "vera")
-    async with house.database.write() as session:
-        closed = await adopt_chain(session, awaiting(fund, status=RedemptionStatus.APPROVED), now=await database_now(session))
+async def test_a_ticket_closed_as_it_was_voted_was_not_decided_outside(app_context: AppContext, fund: TestFund) -> None:
+    await grant_approver_role(app_context.database, fund.people, "vera")
+    await vote(app_context, fund, await raised(app_context, fund), "vera")
+    async with app_context.database.write() as session:
+        closed = await adopt_chain_outcome(
+            session, awaiting(fund, status=RedemptionStatus.APPROVED), now=await database_now(session)
+        )
     assert closed is not None
-    assert (closed.status, closed.decided_outside) == (TicketStatus.APPROVED, False)
+    assert (closed.status, closed.decided_externally) == (TicketStatus.APPROVED, False)
 
 
-async def test_each_stage_of_being_late_is_announced_once_and_decides_nothing(house: House, fund: TestFund) -> None:
-    ticket = await raised(house, fund)
+async def test_each_stage_of_being_late_is_announced_once_and_decides_nothing(app_context: AppContext, fund: TestFund) -> None:
+    ticket = await raised(app_context, fund)
     announced: list[tuple[int, str, str]] = []
     for seconds in (0, 59, 60, 61, 120, 179, 180, 10_000):
         with capture_logs() as logs:
-            async with house.database.write() as session:
-                await sweep(session, now=ticket.raised_at + timedelta(seconds=seconds))
+            async with app_context.database.write() as session:
+                await sweep_deadlines(session, now=ticket.opened_at + timedelta(seconds=seconds))
         announced += [(seconds, entry["stage"], entry["log_level"]) for entry in logs if entry["event"] == "ticket.became_late"]
     assert announced == [(60, "WARN", "warning"), (120, "ESCALATE", "warning"), (180, "OVERDUE", "critical")]
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         assert (await get_ticket(session, TICKET)).status is TicketStatus.PENDING
 
 
-async def test_a_sweep_that_comes_late_announces_only_the_stage_that_holds(house: House, fund: TestFund) -> None:
-    ticket = await raised(house, fund)
-    now = ticket.raised_at + timedelta(days=1)
+async def test_a_sweep_that_comes_late_announces_only_the_stage_that_holds(app_context: AppContext, fund: TestFund) -> None:
+    ticket = await raised(app_context, fund)
+    now = ticket.opened_at + timedelta(days=1)
 
     async def one_sweep() -> int:
-        async with house.database.write() as session:
-            return len(await sweep(session, now=now))
+        async with app_context.database.write() as session:
+            return len(await sweep_deadlines(session, now=now))
 
     assert sum(await asyncio.gather(*(one_sweep() for _ in range(4)))) == 1
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         assert (await session.scalars(select(ApprovalTicketRow.sla_stage))).one() is SlaStage.OVERDUE
 
 
-async def test_a_closed_ticket_is_never_late(house: House, fund: TestFund) -> None:
-    ticket = await raised(house, fund)
-    async with house.database.write() as session:
-        await adopt_chain(session, awaiting(fund, status=RedemptionStatus.CANCELLED), now=await database_now(session))
-    async with house.database.write() as session:
-        assert await sweep(session, now=ticket.raised_at + timedelta(days=1)) == []
-        report = await sla_report(session, now=ticket.raised_at + timedelta(days=1))
+async def test_a_closed_ticket_is_never_late(app_context: AppContext, fund: TestFund) -> None:
+    ticket = await raised(app_context, fund)
+    async with app_context.database.write() as session:
+        await adopt_chain_outcome(session, awaiting(fund, status=RedemptionStatus.CANCELLED), now=await database_now(session))
+    async with app_context.database.write() as session:
+        assert await sweep_deadlines(session, now=ticket.opened_at + timedelta(days=1)) == []
+        report = await sla_report(session, now=ticket.opened_at + timedelta(days=1))
     (figures,) = report.figures
     assert (figures.raised, figures.cancelled, figures.waiting, report.waiting) == (1, 1, 0, [])

@@ -11,9 +11,9 @@ from paimon.domain.chain.finality import FinalityTag
 from paimon.infrastructure.blockchain.finality import (
     BscFinality,
     ChainMismatch,
-    LooserFinality,
-    Tagged,
+    TagFinality,
     UnknownChain,
+    WeakerFinality,
     chain_adapter,
     require_chain,
 )
@@ -60,7 +60,7 @@ async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
 async def test_the_finalized_tag_is_believed_where_the_node_has_it(node: StubNode, rpc: Rpc) -> None:
     node.methods["eth_getBlockByNumber"] = by_number(finalized=HEAD - 2)
     assert await BSC.final_block(rpc) == stamp(HEAD - 2)
-    assert await Tagged().final_block(rpc) == stamp(HEAD - 2)
+    assert await TagFinality().final_block(rpc) == stamp(HEAD - 2)
 
 
 # A node that does not know the tag, knows no final block yet, or has not come further than genesis.
@@ -96,7 +96,7 @@ async def test_each_step_down_is_later_and_never_looser(node: StubNode, rpc: Rpc
     assert seen == sorted(seen, reverse=True)
 
 
-@pytest.mark.parametrize("rule", [Tagged(), BSC])
+@pytest.mark.parametrize("rule", [TagFinality(), BSC])
 async def test_a_block_the_node_does_not_have_is_an_error_to_wait_for(node: StubNode, rpc: Rpc, rule: Any) -> None:
     """As behind a balancer that answers the head from one node and the block from another that lags."""
     node.methods["eth_getBlockByNumber"] = None
@@ -107,7 +107,7 @@ async def test_a_block_the_node_does_not_have_is_an_error_to_wait_for(node: Stub
 def test_every_chain_served_has_a_rule_and_no_other_is_guessed() -> None:
     assert isinstance(chain_adapter(56), BscFinality)
     assert isinstance(chain_adapter(97), BscFinality)
-    assert isinstance(chain_adapter(31337), Tagged)
+    assert isinstance(chain_adapter(31337), TagFinality)
     with pytest.raises(UnknownChain, match="no finality rule for chain 1; known chains: 56, 97, 31337"):
         chain_adapter(1)
     with pytest.raises(UnknownChain, match="PAIMON_CHAIN__FINALITY__1__TAG=finalized"):
@@ -131,9 +131,9 @@ async def test_a_configured_rule_serves_another_chain_and_makes_a_known_one_stri
 
 
 def test_a_looser_rule_takes_an_explicit_word() -> None:
-    with pytest.raises(LooserFinality, match=r"turns of 8 blocks are shorter.*PAIMON_CHAIN__FINALITY__56__ACCEPT_LOOSER=true"):
+    with pytest.raises(WeakerFinality, match=r"turns of 8 blocks are shorter.*PAIMON_CHAIN__FINALITY__56__ACCEPT_LOOSER=true"):
         chain_adapter(56, {56: FinalitySettings(turn_length=8)})
-    assert chain_adapter(56, {56: FinalitySettings(turn_length=8, accept_looser=True)}) == BscFinality(8)
+    assert chain_adapter(56, {56: FinalitySettings(turn_length=8, allow_weaker_rule=True)}) == BscFinality(8)
 
 
 async def test_a_node_of_another_chain_is_refused_with_both_ids(rpc: Rpc) -> None:

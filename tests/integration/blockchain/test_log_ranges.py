@@ -9,7 +9,7 @@ from tests.support.chain.stub_chain import StubChain
 from tests.support.chain.stub_node import NodeError, StubNode, stub_node
 from tests.support.factories.strategies import address
 
-from paimon.application.event_listener.fetch.block_range import InconsistentAnswer, Range, fetch_range
+from paimon.application.event_listener.fetch.block_range import BlockRange, InconsistentResponse, fetch_range
 from paimon.application.event_listener.fetch.log_filter import LogQuery
 from paimon.infrastructure.blockchain import rpc as rpc_module
 from paimon.infrastructure.blockchain.contracts import FundAddresses
@@ -18,7 +18,7 @@ from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
 pytestmark = pytest.mark.integration
 
 FUND = FundAddresses(address(1), address(2), address(3))
-FOLLOWED = list(FUND.names())
+TRACKED = list(FUND.names())
 LAST = 60
 BLOCKS_WITH_LOGS = (2, 3, 17, 17, 17, 18, 40, 41, 60)
 
@@ -83,11 +83,11 @@ def logs_at_most(cap: int, code: int, message: str) -> Refusal:
 
 
 def ranges_asked(node: StubNode) -> list[int]:
-    queries = (params[0] for method, params in node.asked if method == "eth_getLogs")
+    queries = (params[0] for method, params in node.received if method == "eth_getLogs")
     return [int(each["toBlock"], 16) - int(each["fromBlock"], 16) + 1 for each in queries]
 
 
-def is_whole(found: Range) -> bool:
+def is_whole(found: BlockRange) -> bool:
     return [log.block.number for log in found.logs] == list(BLOCKS_WITH_LOGS) and found.last.number == LAST
 
 
@@ -104,10 +104,10 @@ NAMED = {
 async def test_a_cap_that_is_named_is_learnt_at_the_first_refusal(nodes: list[StubNode], provider: str) -> None:
     limit(nodes[0], blocks_at_most(25, *NAMED[provider]))
     async with pool(nodes[0]) as rpc:
-        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
         assert ranges_asked(nodes[0]) == [60, 25, 25, 10]
-        nodes[0].asked.clear()
-        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        nodes[0].received.clear()
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
         assert ranges_asked(nodes[0]) == [25, 25, 10]
         assert rpc.endpoints()[0].range_blocks == 25
 
@@ -119,19 +119,19 @@ async def test_a_cap_that_is_not_named_is_found_by_halving_and_never_asked_above
     limit(nodes[0], blocks_at_most(25, -32602, words))
     async with pool(nodes[0]) as rpc:
         for _ in range(3):
-            assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+            assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
     assert ranges_asked(nodes[0]) == [60, 30, *[15] * 4 * 3]
 
 
 async def test_too_many_results_are_split_and_the_size_grows_back(nodes: list[StubNode]) -> None:
     limit(nodes[0], logs_at_most(3, -32005, "query returned more than 3 results"))
     async with pool(nodes[0]) as rpc:
-        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
         assert (learnt := rpc.range_blocks()) < 20
         for _ in range(20):
-            await fetch_range(rpc, 20, 39, [LogQuery(frozenset(FOLLOWED), 20, 39)])  # nothing is there
+            await fetch_range(rpc, 20, 39, [LogQuery(frozenset(TRACKED), 20, 39)])  # nothing is there
         assert rpc.range_blocks() > max(learnt, 20)
-        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
 
 
 async def test_a_single_block_with_too_many_is_the_nodes_error_unless_another_gives_them(nodes: list[StubNode]) -> None:
@@ -139,9 +139,9 @@ async def test_a_single_block_with_too_many_is_the_nodes_error_unless_another_gi
     limit(narrow, logs_at_most(2, -32000, "query returns too many logs, narrow your filter: 2"))
     async with pool(narrow) as rpc:
         with pytest.raises(RpcError, match="too many logs"):
-            await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)])
+            await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)])
     async with pool(narrow, wide) as rpc:
-        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
 
 
 async def test_each_endpoint_has_its_own_cap_and_whoever_answers_nothing_is_lost(nodes: list[StubNode]) -> None:
@@ -149,7 +149,7 @@ async def test_each_endpoint_has_its_own_cap_and_whoever_answers_nothing_is_lost
         limit(node, blocks_at_most(cap, -32614, "eth_getLogs is limited to a {cap} range"))
     async with pool(*nodes, attempts_max=3) as rpc:
         for _ in range(8):
-            assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+            assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
         learnt = {each.name: each.range_blocks for each in rpc.endpoints()}
     refused = [sum(blocks > cap for blocks in ranges_asked(node)) for node, cap in zip(nodes, (7, 25, 1_000), strict=True)]
     assert all(blocks in (cap, 2_000) for blocks, cap in zip(learnt.values(), (7, 25, 1_000), strict=True))
@@ -168,12 +168,12 @@ async def test_the_logs_of_a_node_that_has_not_the_last_block_are_not_believed(c
         return []
 
     def get_block(params: list[Any]) -> Any:
-        return given(params) if len(node.asked) <= LAST + 1 else None  # the headers, and then nothing new
+        return given(params) if len(node.received) <= LAST + 1 else None  # the headers, and then nothing new
 
     node.methods |= {"eth_getLogs": get_logs, "eth_getBlockByNumber": get_block}
     async with pool(node) as rpc:
-        with pytest.raises(InconsistentAnswer, match="another block 60, or none"):
-            await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)])
+        with pytest.raises(InconsistentResponse, match="another block 60, or none"):
+            await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)])
 
 
 async def test_where_one_node_has_fallen_back_another_gives_the_logs(chain: StubChain, nodes: list[StubNode]) -> None:
@@ -181,5 +181,5 @@ async def test_where_one_node_has_fallen_back_another_gives_the_logs(chain: Stub
     behind.methods["eth_getLogs"] = []
     behind.methods["eth_getBlockByNumber"] = lambda params: chain.headers.get(n) if (n := int(params[0], 16)) < LAST else None
     async with pool(behind, well) as rpc:
-        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
-        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(FOLLOWED), 1, LAST)]))
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
+        assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))

@@ -13,11 +13,11 @@ from tests.support.chain.stub_node import (
     NodeError,
     StubNode,
     answering,
-    replying,
+    json_response,
+    no_answer,
+    non_http_server,
+    replying_with,
     reset,
-    said,
-    silence,
-    speaking_gibberish,
     stub_node,
 )
 
@@ -49,17 +49,17 @@ def shown(error: BaseException) -> str:
 
 # Each with what its message must say.
 MISBEHAVIOURS: dict[str, tuple[Disturbance, str]] = {
-    "overloaded": (replying(429), "HTTP 429"),
-    "broken": (replying(500, b"<html>oops"), "HTTP 500"),
-    "gateway": (replying(502), "HTTP 502"),
-    "forbidden": (replying(403, f"key {KEY} is revoked".encode()), "HTTP 403"),
-    "not_json": (replying(200, b"<html>welcome"), "HTTP 200"),
-    "empty": (replying(200), "HTTP 200"),
-    "half_an_answer": (replying(200, b'{"jsonrpc":"2.0","id":1,"result":"0x'), "HTTP 200"),
-    "a_number": (replying(200, b"5"), "no JSON-RPC"),
-    "null": (replying(200, b"null"), "no JSON-RPC"),
-    "a_list_of_text": (replying(200, b'["0x38"]'), "no JSON-RPC"),
-    "an_empty_list": (replying(200, b"[]"), "in part"),
+    "overloaded": (replying_with(429), "HTTP 429"),
+    "broken": (replying_with(500, b"<html>oops"), "HTTP 500"),
+    "gateway": (replying_with(502), "HTTP 502"),
+    "forbidden": (replying_with(403, f"key {KEY} is revoked".encode()), "HTTP 403"),
+    "not_json": (replying_with(200, b"<html>welcome"), "HTTP 200"),
+    "empty": (replying_with(200), "HTTP 200"),
+    "half_an_answer": (replying_with(200, b'{"jsonrpc":"2.0","id":1,"result":"0x'), "HTTP 200"),
+    "a_number": (replying_with(200, b"5"), "no JSON-RPC"),
+    "null": (replying_with(200, b"null"), "no JSON-RPC"),
+    "a_list_of_text": (replying_with(200, b'["0x38"]'), "no JSON-RPC"),
+    "an_empty_list": (replying_with(200, b"[]"), "in part"),
     "reset": (reset, "Server"),
 }
 
@@ -86,7 +86,7 @@ async def test_patience_is_bounded_and_the_reason_is_told_without_the_key(node: 
 
 
 async def test_silence_is_waited_for_no_longer_than_asked(node: StubNode) -> None:
-    node.disturbances = [silence, silence]
+    node.disturbances = [no_answer, no_answer]
     async with client(node.url, attempts_max=2, timeout_seconds=0.1) as rpc:
         with pytest.raises(RpcUnavailable, match="TimeoutError") as failed:
             await rpc.call("eth_chainId", [])
@@ -94,7 +94,7 @@ async def test_silence_is_waited_for_no_longer_than_asked(node: StubNode) -> Non
 
 
 async def test_one_call_may_have_less_patience_than_the_others(node: StubNode) -> None:
-    node.disturbances = [replying(500)]
+    node.disturbances = [replying_with(500)]
     async with client(node.url) as rpc:
         with pytest.raises(RpcUnavailable):
             await rpc.call("eth_chainId", [], attempts_max=1)
@@ -111,7 +111,7 @@ async def test_an_address_where_nobody_answers_is_named_without_the_key(url: str
 
 
 async def test_what_is_no_http_server_is_told_without_the_key() -> None:
-    async with speaking_gibberish() as url, client(url, attempts_max=2) as rpc:
+    async with non_http_server() as url, client(url, attempts_max=2) as rpc:
         with pytest.raises(RpcUnavailable) as failed:
             await rpc.call("eth_chainId", [])
     assert KEY not in shown(failed.value)
@@ -158,8 +158,8 @@ async def test_a_batch_that_is_too_large_is_sent_in_smaller_ones_from_then_on(no
     async def refuse_more_than_two(_request: Any, answers: list[dict[str, Any]]) -> Any:
         refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch too large"}}
         if len(answers) <= 2:
-            return said(answers if len(answers) > 1 else answers[0])
-        return said(refusal if shape == "an_object" else [refusal | {"id": answers[0]["id"]}])
+            return json_response(answers if len(answers) > 1 else answers[0])
+        return json_response(refusal if shape == "an_object" else [refusal | {"id": answers[0]["id"]}])
 
     node.disturbances = [refuse_more_than_two] * 20
     async with client(node.url) as rpc:

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 import structlog
-from tests.support.chain.stub_node import KEY, NodeError, StubNode, replying, reset, stub_node
+from tests.support.chain.stub_node import KEY, NodeError, StubNode, replying_with, reset, stub_node
 
 from paimon.domain.chain import endpoint_health
-from paimon.domain.chain.endpoint_health import BreakerState, Use
+from paimon.domain.chain.endpoint_health import BreakerStatus, EndpointUse
 from paimon.infrastructure.blockchain import rpc as rpc_module
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.blockchain.finality import ChainMismatch, require_chain
-from paimon.infrastructure.blockchain.rpc import BlockNotReached, NodeUrl, Rpc, RpcError, RpcUnavailable, StateNotKept
+from paimon.infrastructure.blockchain.rpc import BlockNotReached, NodeUrl, Rpc, RpcError, RpcUnavailable, StatePruned
 
 pytestmark = pytest.mark.integration
 
-READ, WRITE = frozenset({Use.READ}), frozenset({Use.WRITE})
-ARCHIVE = frozenset({Use.READ, Use.ARCHIVE})
+READ, WRITE = frozenset({EndpointUse.READ}), frozenset({EndpointUse.WRITE})
+ARCHIVE = frozenset({EndpointUse.READ, EndpointUse.ARCHIVE})
 NOBODY = f"http://127.0.0.1:1/{KEY}"
 
 
@@ -58,8 +58,8 @@ def name(node: StubNode) -> str:
     return endpoint_name(node.url)
 
 
-def asked(node: StubNode, method: str = "eth_echo") -> int:
-    return sum(each == method for each, _ in node.asked)
+def received(node: StubNode, method: str = "eth_echo") -> int:
+    return sum(each == method for each, _ in node.received)
 
 
 def failing(code: int, message: str) -> Callable[[list[Any]], Any]:
@@ -69,11 +69,11 @@ def failing(code: int, message: str) -> Callable[[list[Any]], Any]:
     return fail
 
 
-def breaker_of(rpc: Rpc, node: StubNode) -> BreakerState:
+def breaker_of(rpc: Rpc, node: StubNode) -> BreakerStatus:
     return next(each.breaker for each in rpc.endpoints() if each.name == name(node))
 
 
-@pytest.mark.parametrize("disturbance", [replying(500), replying(429), replying(200, b"<html>"), reset])
+@pytest.mark.parametrize("disturbance", [replying_with(500), replying_with(429), replying_with(200, b"<html>"), reset])
 async def test_who_fails_is_stood_in_for_within_the_same_call_and_at_once(
     first: StubNode, second: StubNode, disturbance: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,11 +82,11 @@ async def test_who_fails_is_stood_in_for_within_the_same_call_and_at_once(
     first.disturbances = [disturbance]
     async with asyncio.timeout(60), pool(first, second) as rpc:
         assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == [0, 1, 2]
-    assert (asked(first), asked(second)) == (3, 3)  # the whole batch of each, never a part
+    assert (received(first), received(second)) == (3, 3)  # the whole batch of each, never a part
 
 
 async def test_once_all_have_failed_all_are_asked_again_within_the_bounded_tries(first: StubNode, second: StubNode) -> None:
-    first.disturbances, second.disturbances = [replying(502)] * 2, [replying(502)]
+    first.disturbances, second.disturbances = [replying_with(502)] * 2, [replying_with(502)]
     async with pool(first, second) as rpc:
         assert await rpc.call("eth_echo", [1]) == 1
     assert first.requests + second.requests == 4
@@ -96,7 +96,7 @@ async def test_once_all_have_failed_all_are_asked_again_within_the_bounded_tries
 async def test_as_long_as_one_is_well_every_question_is_answered(seed: int) -> None:
     """Whichever that is, whoever rests, and whatever the others do."""
     rng = random.Random(seed)
-    faults = [replying(500), replying(429), replying(200, b"<html>"), reset]
+    faults = [replying_with(500), replying_with(429), replying_with(200, b"<html>"), reset]
     async with node_at(20) as one, node_at(20) as two, node_at(20) as three, pool(one, two, three) as rpc:
         for number in range(40):
             nodes = rng.sample([one, two, three], k=3)
@@ -108,7 +108,7 @@ async def test_as_long_as_one_is_well_every_question_is_answered(seed: int) -> N
 
 
 async def test_when_nobody_answers_each_is_named_with_its_reason_and_without_its_key(first: StubNode) -> None:
-    first.disturbances = [replying(503)] * 10
+    first.disturbances = [replying_with(503)] * 10
     async with pool(first, NOBODY) as rpc:
         with structlog.testing.capture_logs() as logged, pytest.raises(RpcUnavailable, match="after 4 tries") as failed:
             await rpc.call("eth_echo", [1])
@@ -137,7 +137,7 @@ async def test_an_error_of_the_callers_own_is_asked_of_nobody_else(
     async with pool(first, second) as rpc:
         with pytest.raises(RpcError, match=message):
             await rpc.call("eth_call", [])
-    assert (asked(first, "eth_call"), second.requests) == (1, 0)
+    assert (received(first, "eth_call"), second.requests) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_what_one_node_lacks_or_refuses_another_is_asked_for(
         second.methods["eth_getLogs"] = failing(code, message)
         with pytest.raises(RpcError, match=message.split("(")[0]):  # all say so: it is said, and not asked again
             await rpc.call("eth_getLogs", [{}])
-    assert asked(first, "eth_getLogs") + asked(second, "eth_getLogs") <= 4
+    assert received(first, "eth_getLogs") + received(second, "eth_getLogs") <= 4
 
 
 async def test_a_method_that_a_node_refused_is_not_asked_of_it_while_another_has_it(first: StubNode, second: StubNode) -> None:
@@ -167,28 +167,28 @@ async def test_a_method_that_a_node_refused_is_not_asked_of_it_while_another_has
         await make_dear(rpc, second)
         for _ in range(5):
             assert await rpc.call("eth_getLogs", [{}]) == []
-    assert (asked(first, "eth_getLogs"), asked(second, "eth_getLogs")) == (1, 5)
+    assert (received(first, "eth_getLogs"), received(second, "eth_getLogs")) == (1, 5)
 
 
 async def bring_down(rpc: Rpc, node: StubNode) -> None:
     """Three questions in a row that it fails."""
-    node.disturbances = [replying(500)] * 3
+    node.disturbances = [replying_with(500)] * 3
     for _ in range(3):
         with pytest.raises(RpcUnavailable):
             await rpc.named(name(node)).call("eth_echo", [0], attempts_max=1)
-    assert breaker_of(rpc, node) is BreakerState.OPEN
+    assert breaker_of(rpc, node) is BreakerStatus.OPEN
 
 
 async def make_dear(rpc: Rpc, node: StubNode) -> None:
     """Well, but with a worse record than any that was brought down: only another reason makes anybody prefer it."""
     for _ in range(6):
-        node.disturbances = [replying(500)] * 2
+        node.disturbances = [replying_with(500)] * 2
         for _ in range(2):
             with pytest.raises(RpcUnavailable):
                 await rpc.named(name(node)).call("eth_dear", [], attempts_max=1)
         assert await rpc.named(name(node)).call("eth_echo", [0]) == 0
-    assert breaker_of(rpc, node) is BreakerState.CLOSED
-    node.asked.clear()
+    assert breaker_of(rpc, node) is BreakerStatus.CLOSED
+    node.received.clear()
 
 
 async def test_who_fails_three_times_rests(first: StubNode, second: StubNode) -> None:
@@ -197,7 +197,7 @@ async def test_who_fails_three_times_rests(first: StubNode, second: StubNode) ->
         await bring_down(rpc, first)
         for _ in range(5):
             assert await rpc.call("eth_echo", [1]) == 1
-    assert (asked(first), asked(second)) == (3, 5)
+    assert (received(first), received(second)) == (3, 5)
 
 
 async def test_who_rests_is_looked_at_and_comes_back_without_a_caller_waiting_for_it(
@@ -205,11 +205,11 @@ async def test_who_rests_is_looked_at_and_comes_back_without_a_caller_waiting_fo
 ) -> None:
     monkeypatch.setattr(rpc_module, "_TEND_SECONDS", 0.01)
     monkeypatch.setattr(endpoint_health, "_REST_SECONDS", 0.01)
-    first.disturbances = [replying(500)] * 10_000
+    first.disturbances = [replying_with(500)] * 10_000
     async with pool(first, second) as rpc:
 
         async def is_closed() -> bool:
-            return breaker_of(rpc, first) is BreakerState.CLOSED
+            return breaker_of(rpc, first) is BreakerStatus.CLOSED
 
         async def is_open() -> bool:
             return not await is_closed()
@@ -217,22 +217,22 @@ async def test_who_rests_is_looked_at_and_comes_back_without_a_caller_waiting_fo
         await eventually(is_open)
         first.disturbances.clear()
         await eventually(is_closed)
-        second.disturbances = [replying(500)] * 10_000
+        second.disturbances = [replying_with(500)] * 10_000
         assert await rpc.call("eth_echo", [2]) == 2
-    assert asked(first) == 1
+    assert received(first) == 1
 
 
 async def test_who_rests_is_asked_all_the_same_when_nobody_else_is_left(first: StubNode) -> None:
     async with pool(first, NOBODY) as rpc:
         await bring_down(rpc, first)
         assert await rpc.call("eth_echo", [1]) == 1
-        assert breaker_of(rpc, first) is BreakerState.CLOSED
+        assert breaker_of(rpc, first) is BreakerStatus.CLOSED
 
 
 @pytest.mark.parametrize("is_http", [True, False])
 async def test_who_has_too_much_to_do_is_asked_less_at_a_time(first: StubNode, second: StubNode, is_http: bool) -> None:
     if is_http:
-        first.disturbances = [replying(429)]
+        first.disturbances = [replying_with(429)]
     else:
         first.methods["eth_echo"] = failing(-32007, "50/second request limit reached - reduce calls per second")
     async with pool(first, second) as rpc:
@@ -248,7 +248,7 @@ async def test_a_rate_limit_is_waited_out_where_there_is_nobody_else_and_told_wh
     async with pool(first, attempts_max=3) as rpc:
         with pytest.raises(RpcError, match="compute units"):
             await rpc.call("eth_call", [])
-    assert asked(first, "eth_call") == 3
+    assert received(first, "eth_call") == 3
 
 
 async def test_nobody_is_asked_above_the_head_it_is_known_to_have(first: StubNode, second: StubNode) -> None:
@@ -256,14 +256,14 @@ async def test_nobody_is_asked_above_the_head_it_is_known_to_have(first: StubNod
     async with pool(first, second) as rpc:
         for _ in range(3):
             assert await rpc.at_height(15).call("eth_echo", [1]) == 1
-        assert (asked(first), asked(second)) == (0, 3)
+        assert (received(first), received(second)) == (0, 3)
         with pytest.raises(BlockNotReached, match="at block 25") as failed:
             await rpc.at_height(25).call("eth_echo", [1])
         assert f"{name(first)}: at block 10" in str(failed.value)
         assert f"{name(second)}: at block 20" in str(failed.value)
         first.methods["eth_blockNumber"] = hex(30)
         assert await rpc.at_height(25).call("eth_echo", [2]) == 2
-    assert (asked(first), asked(second)) == (1, 3)
+    assert (received(first), received(second)) == (1, 3)
 
 
 async def test_as_long_as_a_node_is_away_nobody_says_that_the_chain_is_too_short(first: StubNode) -> None:
@@ -278,7 +278,7 @@ async def test_a_block_shown_is_a_head_known(first: StubNode) -> None:
     async with pool(first) as rpc:
         await rpc.call("eth_getBlockByNumber", ["finalized", False])
         assert await rpc.at_height(50).call("eth_echo", [1]) == 1
-    assert asked(first, "eth_blockNumber") == 0
+    assert received(first, "eth_blockNumber") == 0
 
 
 @pytest.mark.parametrize("answer", [None, failing(-32000, "header not found")])
@@ -298,12 +298,12 @@ async def test_broadcasts_go_to_those_for_writing_and_nothing_else_does() -> Non
     async with node_at(20) as reader, node_at(20) as writer, node_at(20) as other_writer:
         for node in (reader, writer, other_writer):
             node.methods["eth_sendRawTransaction"] = "0x01"
-        writer.disturbances = [replying(502)]
+        writer.disturbances = [replying_with(502)]
         nodes = NodeUrl(reader.url, READ), NodeUrl(writer.url, WRITE), NodeUrl(other_writer.url, WRITE)
         async with pool(*nodes) as rpc:
             assert await rpc.call("eth_sendRawTransaction", ["0x00"]) == "0x01"
             assert await rpc.call("eth_echo", [1]) == 1
-            assert rpc.another_than(name(reader)) is None
+            assert rpc.excluding(name(reader)) is None
         assert [each.requests for each in (reader, writer, other_writer)] == [1, 1, 1]
 
 
@@ -318,7 +318,7 @@ async def test_state_that_full_nodes_forget_is_read_from_an_archive() -> None:
             await rpc.named(name(node)).call("eth_blockNumber", [])
         for _ in range(3):
             assert await rpc.state_at(10).call("eth_echo", [1]) == 1
-        assert (asked(full), asked(archive)) == (0, 3)
+        assert (received(full), received(archive)) == (0, 3)
 
 
 PRUNED = ("missing trie node dd8f96 (path )", "state 0xdd8f96 is not available", "header not found", "unknown block")
@@ -334,10 +334,10 @@ async def test_state_that_is_pruned_here_is_asked_of_an_archive_and_where_there_
             await rpc.named(name(full)).call("eth_blockNumber", [])
             assert await rpc.state_at(10).call("eth_call", []) == "0x01"
         async with pool(full) as rpc:
-            with pytest.raises(StateNotKept, match=r"the state of block 10 .*PAIMON_CHAIN__MORE_RPC_URLS=read,archive="):
+            with pytest.raises(StatePruned, match=r"the state of block 10 .*PAIMON_CHAIN__EXTRA_RPC_URLS=read,archive="):
                 await rpc.state_at(10).call("eth_call", [])
             (placed,) = await rpc.state_at(10).try_batch([("eth_call", [])])
-            assert isinstance(placed, StateNotKept)
+            assert isinstance(placed, StatePruned)
 
 
 async def test_a_node_that_has_not_come_so_far_has_pruned_nothing(first: StubNode) -> None:
@@ -345,7 +345,7 @@ async def test_a_node_that_has_not_come_so_far_has_pruned_nothing(first: StubNod
     async with pool(first) as rpc:
         with pytest.raises(RpcError, match="header not found") as found:
             await rpc.state_at(20).call("eth_call", [])
-        assert not isinstance(found.value, StateNotKept)
+        assert not isinstance(found.value, StatePruned)
 
 
 async def test_an_endpoint_of_another_chain_is_refused_by_its_host_and_never_asked(first: StubNode, second: StubNode) -> None:
@@ -358,20 +358,20 @@ async def test_an_endpoint_of_another_chain_is_refused_by_its_host_and_never_ask
         for _ in range(5):
             await rpc.call("eth_echo", [1])
         assert {each.name: each.serves_our_chain for each in rpc.endpoints()} == {name(first): True, name(second): False}
-    assert (asked(first), asked(second)) == (5, 0)
+    assert (received(first), received(second)) == (5, 0)
 
 
 async def test_one_of_several_may_be_down_at_the_start_and_is_asked_nothing_before_it_said_its_chain(
     first: StubNode, second: StubNode
 ) -> None:
-    second.disturbances = [replying(502)]
+    second.disturbances = [replying_with(502)]
     async with pool(first, second, chain_id=56) as rpc:
         await require_chain(rpc, 56)
         second.methods["eth_chainId"] = hex(97)  # what comes back is another chain's
-        first.disturbances = [replying(502)] * 9
+        first.disturbances = [replying_with(502)] * 9
         with pytest.raises(RpcUnavailable, match="serves chain 97, not 56"):
             await rpc.call("eth_echo", [1])
-    assert asked(second) == 0
+    assert received(second) == 0
 
 
 async def test_at_the_start_somebody_must_answer() -> None:
@@ -387,18 +387,18 @@ async def test_a_second_opinion_comes_from_another(first: StubNode, second: Stub
     first.methods["eth_who"], second.methods["eth_who"] = "first", "second"
     async with pool(first, second) as rpc:
         one = await rpc.at_height(20).preferred()
-        other = one.another_than(one.endpoint)
+        other = one.excluding(one.endpoint)
         assert other is not None
         assert {await one.call("eth_who", []), await other.call("eth_who", [])} == {"first", "second"}
         assert other.endpoint != one.endpoint
         with pytest.raises(KeyError, match="no endpoint elsewhere"):
             rpc.named("elsewhere")
     async with pool(first) as alone:
-        assert alone.another_than(name(first)) is None
+        assert alone.excluding(name(first)) is None
 
 
 async def test_a_view_asks_only_those_it_names_even_when_they_fail(first: StubNode, second: StubNode) -> None:
-    first.disturbances = [replying(500)] * 9
+    first.disturbances = [replying_with(500)] * 9
     async with pool(first, second) as rpc:
         with pytest.raises(RpcUnavailable, match=f"node {name(first)} gave"):
             await rpc.named(name(first)).call("eth_echo", [1])

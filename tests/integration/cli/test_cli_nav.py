@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import text
 from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
-from tests.support.cli_processes import Program, Programs, environment_of
-from tests.support.scenarios.fund_activity import FundLife
+from tests.support.cli_processes import CliProcess, CliRunner, environment_of
+from tests.support.scenarios.fund_activity import FundActivity
 
 from paimon.application.monitoring.retention import apply_retention
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -20,8 +20,8 @@ NOBODY = "0x" + "77" * 20
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[Programs]:
-    with Programs() as opened:
+def cli() -> Iterator[CliRunner]:
+    with CliRunner() as opened:
         yield opened
 
 
@@ -30,46 +30,48 @@ def env(settings: Settings) -> dict[str, str]:
     return environment_of(settings)
 
 
-def succeeded(program: Program) -> dict[str, str]:
+def succeeded(program: CliProcess) -> dict[str, str]:
     """What it printed, by the first words of each line."""
     assert program.wait() == 0, program.said
     return {line[:26].strip(): line[26:].strip() for line in program.said.splitlines()}
 
 
 async def test_a_snapshot_by_hand_and_the_change_between_two(
-    programs: Programs, env: dict[str, str], house: House, fund: TestFund
+    cli: CliRunner, env: dict[str, str], app_context: AppContext, fund: TestFund
 ) -> None:
-    await record_all(house, fund)
-    first = succeeded(programs.start("snapshot", env=env))
+    await record_all(app_context, fund)
+    first = succeeded(cli.start("snapshot", env=env))
     assert first["NAV per share"] == first["the contract says"] == "0.999999999999991666"
     assert first["OTC in transit"] == "0.000000000000000000"
-    FundLife(fund).buy("RWAC", 100_000)  # through the swap helper, at 0.2 % from the price
-    await record_all(house, fund)
-    assert programs.start("snapshot", env=env).wait() == 0
+    FundActivity(fund).buy("RWAC", 100_000)  # through the swap helper, at 0.2 % from the price
+    await record_all(app_context, fund)
+    assert cli.start("snapshot", env=env).wait() == 0
     for ends, words in (
         (("--from", "1", "--to", "2100-01-01"), "2100-01-01 has not begun"),
         (("--from", "5", "--to", "5"), "there is no snapshot of the fund at or before block 5; the first is of block"),
     ):
-        told = programs.start("nav", "explain", *ends, env=env)
+        told = cli.start("nav", "explain", *ends, env=env)
         assert told.wait() == 2, told.said
         assert words in told.said
-    told = programs.start("nav", "explain", "--from", first["block"].split(" of ")[1].split()[0], env=env)
+    told = cli.start("nav", "explain", "--from", first["block"].split(" of ")[1].split()[0], env=env)
     assert told.wait() == 0, told.said
     assert told.said.splitlines()[0].endswith("UTC, the fund's first snapshot")
-    told = programs.start("nav", "explain", "--from", first["block"].split()[0].removeprefix("#"), env=env)
+    told = cli.start("nav", "explain", "--from", first["block"].split()[0].removeprefix("#"), env=env)
     assert told.wait() == 0, told.said
     trading = next(line.split() for line in told.said.splitlines() if line.startswith("trading"))
     assert trading[1:] == ["-200.000000000000000000", "-0.000008333333333334"]
     assert told.said.splitlines()[-1] == "explained through 1 interval; unexplained: 0"
 
 
-async def test_what_is_unexplained_ends_with_1(programs: Programs, env: dict[str, str], house: House, fund: TestFund) -> None:
-    await record_all(house, fund)
-    first = succeeded(programs.start("snapshot", env=env))["block"].split()[0].removeprefix("#")
-    FundLife(fund).act("ada", "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 10**18)
-    await record_all(house, fund)
-    assert programs.start("snapshot", env=env).wait() == 0
-    told = programs.start("nav", "explain", "--from", first, env=env)
+async def test_what_is_unexplained_ends_with_1(
+    cli: CliRunner, env: dict[str, str], app_context: AppContext, fund: TestFund
+) -> None:
+    await record_all(app_context, fund)
+    first = succeeded(cli.start("snapshot", env=env))["block"].split()[0].removeprefix("#")
+    FundActivity(fund).act("ada", "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 10**18)
+    await record_all(app_context, fund)
+    assert cli.start("snapshot", env=env).wait() == 0
+    told = cli.start("nav", "explain", "--from", first, env=env)
     assert told.wait() == 1, told.said
     assert "unexplained: 1" in told.said
 
@@ -83,51 +85,51 @@ async def test_what_is_unexplained_ends_with_1(programs: Programs, env: dict[str
     ],
 )
 def test_what_cannot_be_told_is_said_in_words(
-    programs: Programs, env: dict[str, str], arguments: tuple[str, ...], words: str
+    cli: CliRunner, env: dict[str, str], arguments: tuple[str, ...], words: str
 ) -> None:
-    program = programs.start(*arguments, env=env)
+    program = cli.start(*arguments, env=env)
     assert program.wait() == 2, program.said
     assert words in " ".join(program.said.replace("│", " ").split())
     assert "Traceback" not in program.said
 
 
 async def test_reconcile_names_each_difference_with_its_age_and_owner_and_gives_it_to_somebody(
-    programs: Programs, env: dict[str, str], house: House, fund: TestFund
+    cli: CliRunner, env: dict[str, str], app_context: AppContext, fund: TestFund
 ) -> None:
-    await record_all(house, fund)
-    assert programs.start("reconcile", env=env).wait() == 0
-    async with house.database.write() as session:
+    await record_all(app_context, fund)
+    assert cli.start("reconcile", env=env).wait() == 0
+    async with app_context.database.write() as session:
         await session.execute(text("UPDATE derived.contract_flags SET enabled = NOT enabled"))
-        await session.execute(text("UPDATE derived.service_addresses SET address = holder FROM derived.holdings"))
-    told = programs.start("reconcile", env=env)
+        await session.execute(text("UPDATE derived.protocol_addresses SET address = holder FROM derived.holdings"))
+    told = cli.start("reconcile", env=env)
     assert told.wait() == 1, told.said
     first = next(line for line in told.said.splitlines() if line.startswith("1 "))
     assert re.match(r"1 CRITICAL open for 0 min, admin: \w+ of \w+: books 0x\w+, chain 0x\w+$", first), first
-    given = programs.start("reconcile", "--assign", "1", "super_admin", env=env)
+    given = cli.start("reconcile", "--assign", "1", "super_admin", env=env)
     assert given.wait() == 0, given.said
     assert given.said.startswith("1 is now super_admin's: ")
-    assert "1 CRITICAL open for 0 min, super_admin: " in _said(programs.start("reconcile", env=env))
+    assert "1 CRITICAL open for 0 min, super_admin: " in _said(cli.start("reconcile", env=env))
     refusals = {("4711", "admin"): "no risk event 4711", ("1", "boss"): "neither an address", ("1", NOBODY): "nobody's"}
     for (event, owner), why in refusals.items():
-        refused = programs.start("reconcile", "--assign", event, owner, env=env)
+        refused = cli.start("reconcile", "--assign", event, owner, env=env)
         assert refused.wait() == 2
         assert why in refused.said
 
 
-def _said(program: Program) -> str:
+def _said(program: CliProcess) -> str:
     program.wait()
     return program.said
 
 
 async def test_status_tells_how_the_listener_does_and_what_retention_did(
-    programs: Programs, env: dict[str, str], house: House, fund: TestFund
+    cli: CliRunner, env: dict[str, str], app_context: AppContext, fund: TestFund
 ) -> None:
-    fresh = succeeded(programs.start("status", env=env))
+    fresh = succeeded(cli.start("status", env=env))
     assert fresh["processing"] == "nothing recorded in 5 min"
     assert fresh["time series"] == "plain tables"
-    await record_all(house, fund)
-    await apply_retention(house.database, house.settings.retention)
-    told = succeeded(programs.start("status", env=env))
+    await record_all(app_context, fund)
+    await apply_retention(app_context.database, app_context.settings.retention)
+    told = succeeded(cli.start("status", env=env))
     assert re.fullmatch(
         r"\d+\.\d\d blocks/s and \d+ logs in 5 min, \d+\.\d ms a batch, at most 0 blocks behind final", told["processing"]
     )

@@ -9,7 +9,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 from tests.support.chain.fund import TestFund
-from tests.support.cli_processes import Program, Programs
+from tests.support.cli_processes import CliProcess, CliRunner
 from tests.support.signing import make_policy
 
 from paimon.infrastructure.database import migrate
@@ -22,8 +22,8 @@ Environment = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[Programs]:
-    with Programs() as opened:
+def cli() -> Iterator[CliRunner]:
+    with CliRunner() as opened:
         yield opened
 
 
@@ -49,7 +49,7 @@ def env(fund: TestFund, app_url: str, owner_url: str, redis_url: str, tmp_path: 
     }
 
 
-def refusal(program: Program) -> str:
+def refusal(program: CliProcess) -> str:
     """What it said last: one message, exit code 2, and never a traceback."""
     assert program.wait() == 2, program.said
     assert "Traceback" not in program.said
@@ -59,21 +59,21 @@ def refusal(program: Program) -> str:
 
 
 @pytest.mark.parametrize("process", ["api", "listener", "worker", "scheduler"])
-def test_a_node_of_another_chain_is_refused_with_both_ids(programs: Programs, env: Environment, process: str) -> None:
-    said = refusal(programs.start(process, env=env | {"PAIMON_CHAIN__CHAIN_ID": "97"}))
+def test_a_node_of_another_chain_is_refused_with_both_ids(cli: CliRunner, env: Environment, process: str) -> None:
+    said = refusal(cli.start(process, env=env | {"PAIMON_CHAIN__CHAIN_ID": "97"}))
     assert "serves chain 31337, but PAIMON_CHAIN__CHAIN_ID is 97" in said
 
 
 @pytest.mark.parametrize("process", ["api", "listener", "worker", "scheduler", "status", "reconcile"])
 def test_a_database_behind_on_migrations_is_refused_with_the_command_to_run(
-    programs: Programs, env: Environment, postgres: EmbeddedPostgres, process: str
+    cli: CliRunner, env: Environment, postgres: EmbeddedPostgres, process: str
 ) -> None:
     name = f"behind_{process}"
     postgres.create_database(name)
     try:
         migrate.upgrade(postgres.url("paimon_owner", name), app_role="paimon_app", revision="0001")
         behind = env | {"PAIMON_DATABASE__URL": postgres.url("paimon_app", name)}
-        assert "the database is at migration 0001" in (said := refusal(programs.start(process, env=behind)))
+        assert "the database is at migration 0001" in (said := refusal(cli.start(process, env=behind)))
         assert "run `paimon db upgrade`" in said
     finally:
         postgres.drop_database(name)
@@ -81,7 +81,7 @@ def test_a_database_behind_on_migrations_is_refused_with_the_command_to_run(
 
 @pytest.mark.parametrize("command", [("listener",), ("users", "list"), ("db", "check")])
 def test_an_empty_database_is_refused_the_same_way_and_the_command_helps(
-    programs: Programs, env: Environment, postgres: EmbeddedPostgres, command: tuple[str, ...]
+    cli: CliRunner, env: Environment, postgres: EmbeddedPostgres, command: tuple[str, ...]
 ) -> None:
     name = f"empty_{command[0]}"
     postgres.create_database(name)
@@ -90,32 +90,32 @@ def test_an_empty_database_is_refused_the_same_way_and_the_command_helps(
             "PAIMON_DATABASE__URL": postgres.url("paimon_app", name),
             "PAIMON_DATABASE__OWNER_URL": postgres.url("paimon_owner", name),
         }
-        assert "the database is at migration none" in (said := refusal(programs.start(*command, env=empty)))
+        assert "the database is at migration none" in (said := refusal(cli.start(*command, env=empty)))
         assert "run `paimon db upgrade`" in said
-        upgraded = programs.start("db", "upgrade", env=empty)
+        upgraded = cli.start("db", "upgrade", env=empty)
         assert upgraded.wait() == 0, upgraded.said
-        checked = programs.start("db", "check", env=empty)
+        checked = cli.start("db", "check", env=empty)
         assert checked.wait() == 0, checked.said
     finally:
         postgres.drop_database(name)
 
 
-def test_contracts_that_are_not_there(programs: Programs, env: Environment) -> None:
+def test_contracts_that_are_not_there(cli: CliRunner, env: Environment) -> None:
     nowhere = "0x00000000000000000000000000000000000000A1"
-    said = refusal(programs.start("listener", env=env | {"PAIMON_FUND__VAULT": nowhere}))
+    said = refusal(cli.start("listener", env=env | {"PAIMON_FUND__VAULT": nowhere}))
     assert "no contract at block" in said
     assert nowhere in said
     assert "PAIMON_FUND__" in said
 
 
-def test_the_addresses_of_two_funds(programs: Programs, env: Environment, fund: TestFund) -> None:
+def test_the_addresses_of_two_funds(cli: CliRunner, env: Environment, fund: TestFund) -> None:
     with fund.chain() as chain:
         owner = fund.people.account("ada")
         vault = chain.deploy(owner, "Vault", fund.deployment.usdt, owner.address)
         manager = chain.deploy(owner, "RedemptionManager", vault, owner.address)
         chain.confirm()
-    fund.wait_final()
-    said = refusal(programs.start("listener", env=env | {"PAIMON_FUND__REDEMPTION_MANAGER": manager}))
+    fund.wait_until_final()
+    said = refusal(cli.start("listener", env=env | {"PAIMON_FUND__REDEMPTION_MANAGER": manager}))
     assert f"RedemptionManager.vault() is {vault}, the settings say {fund.deployment.vault}" in said
     assert "mixes two funds" in said
 
@@ -141,62 +141,62 @@ def test_the_addresses_of_two_funds(programs: Programs, env: Environment, fund: 
     ],
 )
 def test_a_service_that_does_not_answer_is_named_with_its_variable_and_without_its_secret(
-    programs: Programs, env: Environment, command: tuple[str, ...], variable: str, url: str, said: str
+    cli: CliRunner, env: Environment, command: tuple[str, ...], variable: str, url: str, said: str
 ) -> None:
     port = free_port()
-    program = programs.start(*command, env=env | {variable: url.format(port=port)})
+    program = cli.start(*command, env=env | {variable: url.format(port=port)})
     message = refusal(program)
     assert said.format(port=port) in message
     assert variable in message
     assert "secret" not in program.said
 
 
-def test_a_port_in_use(programs: Programs, env: Environment) -> None:
+def test_a_port_in_use(cli: CliRunner, env: Environment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = refusal(programs.start("api", env=env | {"PAIMON_API__PORT": str(port)}))
+        said = refusal(cli.start("api", env=env | {"PAIMON_API__PORT": str(port)}))
     assert f"cannot listen on 127.0.0.1:{port}" in said
     assert "PAIMON_API__PORT" in said
 
 
-def test_missing_and_wrong_settings_are_named(programs: Programs, env: Environment) -> None:
+def test_missing_and_wrong_settings_are_named(cli: CliRunner, env: Environment) -> None:
     incomplete = {name: value for name, value in env.items() if name != "PAIMON_REDIS__URL"} | {"PAIMON_FUND__VAULT": "0x12"}
-    said = refusal(programs.start("scheduler", env=incomplete))
+    said = refusal(cli.start("scheduler", env=incomplete))
     assert "PAIMON_REDIS__URL: Field required" in said
     assert "PAIMON_FUND__VAULT" in said
     odd = {"PAIMON_DATABASE__URL": "a secret, but no URL", "PAIMON_REDIS__URL": "x", "PAIMON_CHAIN__RPC_URL": "ws://x"}
-    said = refusal(programs.start("listener", env=env | odd))
+    said = refusal(cli.start("listener", env=env | odd))
     assert [line.split(":")[0].strip() for line in said.splitlines()[1:]] == list(odd)
     assert "must be a URL that starts with redis://" in said
     assert "secret" not in said
 
 
-def test_a_settings_file_that_does_not_exist(programs: Programs) -> None:
-    said = refusal(programs.start("--env-file", "/no/such.env", "api", env={}))
+def test_a_settings_file_that_does_not_exist(cli: CliRunner) -> None:
+    said = refusal(cli.start("--env-file", "/no/such.env", "api", env={}))
     assert "settings file /no/such.env does not exist" in said
 
 
-def test_a_queue_nobody_has_heard_of(programs: Programs, env: Environment) -> None:
-    said = refusal(programs.start("worker", "--queues", "urgent,high", env=env))
+def test_a_queue_nobody_has_heard_of(cli: CliRunner, env: Environment) -> None:
+    said = refusal(cli.start("worker", "--queues", "urgent,high", env=env))
     assert "no queue is called urgent; there are critical, high, normal" in said
 
 
-def test_a_signer_refuses_another_chain_and_a_missing_policy(programs: Programs, fund: TestFund, tmp_path: Path) -> None:
+def test_a_signer_refuses_another_chain_and_a_missing_policy(cli: CliRunner, fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path, chain_id=97)
-    said = refusal(programs.start("signer", "--policy", str(policy), env={}))
+    said = refusal(cli.start("signer", "--policy", str(policy), env={}))
     assert "serves chain 31337, the signer's policy is for 97" in said
-    assert "/no/policy.toml" in refusal(programs.start("signer", "--policy", "/no/policy.toml", env={}))
+    assert "/no/policy.toml" in refusal(cli.start("signer", "--policy", "/no/policy.toml", env={}))
 
 
 def test_every_process_ends_cleanly_when_told_to_and_gives_its_lease_back(
-    programs: Programs, env: Environment, fund: TestFund, tmp_path: Path
+    cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path
 ) -> None:
     policy = make_policy(fund, tmp_path)
     works = {"signer": "signer.started", "listener": "listener.started", "scheduler": "scheduler.started"}
     commands = {"signer": ("signer", "--policy", str(policy))}
-    started = {name: programs.start(*commands.get(name, (name,)), env=env) for name in (*works, "worker", "api")}
+    started = {name: cli.start(*commands.get(name, (name,)), env=env) for name in (*works, "worker", "api")}
     for name, event in works.items():
-        started[name].until_said(event)
+        started[name].wait_for_output(event)
     _until(lambda: _relays(env))
     _until(lambda: _listens(int(env["PAIMON_API__PORT"])))
     assert _held_leases(env) == {"listener", "scheduler"}

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.api_client import seed_back_office
+from tests.support.api_client import seed_users
 from tests.support.chain.fund import WAD, TestFund
-from tests.support.cli_processes import Program, Programs, environment_of
+from tests.support.cli_processes import CliProcess, CliRunner, environment_of
 from tests.support.scenarios.multisig import FundSafes
-from tests.support.scenarios.sending import Office
+from tests.support.scenarios.sending import SendingHarness
 
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.transaction.lifecycle import IntentStatus
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[Programs]:
-    with Programs() as opened:
+def cli() -> Iterator[CliRunner]:
+    with CliRunner() as opened:
         yield opened
 
 
@@ -34,22 +34,22 @@ def keystore_of(fund: TestFund, name: str, folder: Path) -> tuple[str, ...]:
     return "--keystore", str(keystore), "--password-file", str(password)
 
 
-def ended(program: Program, code: int = 0) -> str:
+def ended(program: CliProcess, code: int = 0) -> str:
     assert program.wait() == code, program.said
     return program.said
 
 
 async def test_a_plan_is_previewed_signed_and_shown(
-    programs: Programs, settings: Settings, database: Database, fund: TestFund, fund_safes: FundSafes, tmp_path: Path
+    cli: CliRunner, settings: Settings, database: Database, fund: TestFund, fund_safes: FundSafes, tmp_path: Path
 ) -> None:
     named = {"hot": parse_address(fund.people.address("hot")), "warm": fund_safes.warm, "cold": fund_safes.cold}
-    named["multi_send"] = fund_safes.yard.multi_send
+    named["multi_send"] = fund_safes.safe_factory.multi_send
     env = environment_of(settings.model_copy(update={"sending": settings.sending.model_copy(update=named)}))
-    await seed_back_office(database, fund.people)
+    await seed_users(database, fund.people)
 
-    def plan(what: str, usdt: int, *more: str, key: str = "monday") -> Program:
+    def plan(what: str, usdt: int, *more: str, key: str = "monday") -> CliProcess:
         call = f"AssetController.purchaseAsset token={fund.asset('MMFA').address} usdtAmount={usdt * WAD}"
-        return programs.start("desk", "plan", what, "--key", key, "--call", call, "--reason", "L2 is short", *more, env=env)
+        return cli.start("desk", "plan", what, "--key", key, "--call", call, "--reason", "L2 is short", *more, env=env)
 
     shown = ended(plan("preview", 40_000), 1)
     assert "AccessControlUnauthorizedAccount" in shown, "the warm wallet has no role yet"
@@ -59,42 +59,42 @@ async def test_a_plan_is_previewed_signed_and_shown(
     assert "nobody may sign in" in ended(plan("submit", 9_000, "--yes", *keystore_of(fund, "ines", tmp_path)), 2)
     assert "needs the role operator" in ended(plan("submit", 9_000, "--yes", *keystore_of(fund, "willa", tmp_path)), 2)
     handed_in = ended(plan("submit", 9_000, "--yes", *keystore_of(fund, "otto", tmp_path)))
-    assert "monday: in_hand by hot, L2 is short" in handed_in
-    listed = ended(programs.start("desk", "plan", "list", env=env))
+    assert "monday: IN_PROGRESS by hot, L2 is short" in handed_in
+    listed = ended(cli.start("desk", "plan", "list", env=env))
     assert listed.splitlines()[0] == "1 open"
     plan_id = listed.splitlines()[1].split()[0]
-    assert "purchaseAsset" in ended(programs.start("desk", "plan", "show", plan_id, env=env))
+    assert "purchaseAsset" in ended(cli.start("desk", "plan", "show", plan_id, env=env))
     assert "would do nothing" in ended(plan("preview", 0), 2)
     assert "plan 'monday' exists with other calls" in ended(plan("preview", 8_000), 2)
     assert "succeed and do nothing" in ended(plan("preview", 900, key="tuesday"), 1), "it is below the asset's minimum"
-    ended_plans = ended(programs.start("desk", "plan", "list", "--ended", env=env))
+    ended_plans = ended(cli.start("desk", "plan", "list", "--ended", env=env))
     assert ended_plans == "0 ended\n"
-    assert ended(programs.start("desk", "plan", "list", "--all", env=env)).splitlines()[0] == "1 in all"
+    assert ended(cli.start("desk", "plan", "list", "--all", env=env)).splitlines()[0] == "1 in all"
     env = environment_of(settings)
     assert "NO WALLET" in ended(plan("preview", 900, key="tuesday"), 1)
-    wrong = programs.start("desk", "plan", "preview", "--key", "k", "--call", "pause", "--reason", "r", env=env)
+    wrong = cli.start("desk", "plan", "preview", "--key", "k", "--call", "pause", "--reason", "r", env=env)
     assert "is no call" in ended(wrong, 2)
 
 
 async def test_a_deed_is_signed_with_ones_own_keystore(
-    programs: Programs, settings: Settings, office: Office, tmp_path: Path
+    cli: CliRunner, settings: Settings, harness: SendingHarness, tmp_path: Path
 ) -> None:
     env = environment_of(settings)
-    await seed_back_office(office.database, office.fund.people)
-    request_id = office.due()
-    intent = await office.queue_settlement(request_id)
+    await seed_users(harness.database, harness.fund.people)
+    request_id = harness.due_request()
+    intent = await harness.queue_settlement(request_id)
 
-    def cancel(by: str) -> Program:
-        keys = keystore_of(office.fund, by, tmp_path)
-        return programs.start("desk", "cancel", str(intent.id), "--reason", "I know why", *keys, env=env)
+    def cancel(by: str) -> CliProcess:
+        keys = keystore_of(harness.fund, by, tmp_path)
+        return cli.start("desk", "cancel", str(intent.id), "--reason", "I know why", *keys, env=env)
 
     assert "needs the role admin" in ended(cancel("otto"), 2)
     assert "cancel asked for" in ended(cancel("vera"))
-    await office.drive(office.keeper)
-    assert (await office.intent(request_id)).status is IntentStatus.CANCELLED
-    assert str(intent.id) not in ended(programs.start("desk", env=env))
+    await harness.drive(harness.keeper)
+    assert (await harness.intent(request_id)).status is IntentStatus.CANCELLED
+    assert str(intent.id) not in ended(cli.start("desk", env=env))
     for option, title in (("--ended", "1 ended"), ("--all", "1 in all")):
-        listed = ended(programs.start("desk", option, env=env))
+        listed = ended(cli.start("desk", option, env=env))
         assert title in listed
         assert str(intent.id) in listed
-    assert "both given" in ended(programs.start("desk", "--ended", "--all", env=env), 2)
+    assert "both given" in ended(cli.start("desk", "--ended", "--all", env=env), 2)

@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeEngine
 from tests.support.factories.strategies import INSTANTS, UINT256
 
 from paimon.domain.kernel.chain import ContractName
-from paimon.infrastructure.database.arrays import array_text, given_array, text_array
+from paimon.infrastructure.database.arrays import array_literal, array_parameter, cached_array_literal
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.types import EnumText, Uint256Type
 
@@ -36,7 +36,7 @@ async def test_whatever_is_sent_as_an_array_comes_back(database: Database, data:
     kind, values = data.draw(st.sampled_from(KINDS))
     sent = data.draw(st.lists(st.one_of(st.none(), values), max_size=5))
     async with database.read() as session:
-        found = (await session.execute(select(given_array("sent", kind)), {"sent": array_text(sent)})).scalar_one()
+        found = (await session.execute(select(array_parameter("sent", kind)), {"sent": array_literal(sent)})).scalar_one()
     assert [_as_sent(each) for each in found] == sent
 
 
@@ -45,9 +45,11 @@ def _as_sent(value: Any) -> Any:
 
 
 def test_lists_that_come_again_are_written_the_same() -> None:
-    assert text_array("Vault", 'say "no"\\') == array_text(["Vault", 'say "no"\\']) == '{"Vault","say \\"no\\"\\\\"}'
+    assert (
+        cached_array_literal("Vault", 'say "no"\\') == array_literal(["Vault", 'say "no"\\']) == '{"Vault","say \\"no\\"\\\\"}'
+    )
 
 
 def test_a_value_no_column_has_is_refused() -> None:
     with pytest.raises(TypeError, match="no array is made of float"):
-        array_text([1.5])
+        array_literal([1.5])

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import pytest
 from sqlalchemy import text
-from tests.support.factories.synthetic_logs import FOLLOWED, chain_logs
+from tests.support.factories.synthetic_logs import TRACKED, chain_logs
 
 from paimon.application.event_listener.fetch.decode import decode_log
-from paimon.application.event_listener.record.json_text import stored_text
+from paimon.application.event_listener.record.json_text import json_text
 from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database.bulk_copy import copy_text, driver_connection
@@ -50,8 +50,8 @@ def test_a_value_no_column_takes_is_refused() -> None:
 
 async def test_the_arguments_of_every_event_have_the_text_that_is_stored(database: Database) -> None:
     abis = {name: load_abi(name.value) for name in ContractName}
-    values = {each.name: each.values for each in (decode_log(log, FOLLOWED.names(), abis) for log in chain_logs(2_000))}
+    values = {each.name: each.values for each in (decode_log(log, TRACKED.names(), abis) for log in chain_logs(2_000))}
     async with database.read() as session:
         for name, own in values.items():
-            stored = await session.scalar(text("SELECT CAST(:args AS jsonb)::text"), {"args": stored_text(own)})
-            assert stored == stored_text(own), name
+            stored = await session.scalar(text("SELECT CAST(:args AS jsonb)::text"), {"args": json_text(own)})
+            assert stored == json_text(own), name

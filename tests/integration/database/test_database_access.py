@@ -4,10 +4,10 @@ import psycopg
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import InternalError, ProgrammingError
-from tests.support.factories.rows import put, undone
+from tests.support.factories.rows import insert_row, rolled_back
 
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
-from paimon.infrastructure.database.sessions import Database, NotOneStatement, create_engine
+from paimon.infrastructure.database.sessions import Database, SecondStatement, create_engine
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
@@ -35,7 +35,7 @@ NOT_FOR_THE_APPLICATION = [
 
 
 async def test_the_applications_role_may_only_read_and_write_rows(database: Database) -> None:
-    async with undone(database) as session:
+    async with rolled_back(database) as session:
         for statement in NOT_FOR_THE_APPLICATION:
             with pytest.raises(ProgrammingError) as refusal:
                 async with session.begin_nested():
@@ -77,26 +77,26 @@ async def test_the_queries_of_one_read_agree_with_each_other(database: Database)
     async with database.read() as reading:
         assert await reading.scalar(count) == 0
         async with database.write() as writing:
-            await put(writing, LeaseRow)
+            await insert_row(writing, LeaseRow)
         assert await reading.scalar(count) == 0
     async with database.read() as reading:
         assert await reading.scalar(count) == 1
 
 
 async def test_a_write_that_fails_leaves_nothing_behind(database: Database) -> None:
-    async with undone(database) as session:
-        await put(session, LeaseRow)
+    async with rolled_back(database) as session:
+        await insert_row(session, LeaseRow)
     async with database.read() as session:
         assert await session.scalar(select(func.count()).select_from(LeaseRow)) == 0
 
 
 async def test_a_statement_that_is_the_whole_transaction_is_committed_by_itself_and_is_the_only_one(database: Database) -> None:
     add = text("INSERT INTO owned.leases (name, owner, epoch, expires_at) VALUES (:name, 'somebody', 1, now())")
-    async with database.write_one() as session:
+    async with database.write_single() as session:
         await session.execute(add, {"name": "first"})
         async with database.read() as other:
             assert (await other.execute(text("SELECT name FROM owned.leases"))).scalars().all() == ["first"]
-        with pytest.raises(NotOneStatement):
+        with pytest.raises(SecondStatement):
             await session.execute(add, {"name": "second"})
     async with database.read() as other:
         assert (await other.execute(text("SELECT count(*) FROM owned.leases"))).scalar_one() == 1

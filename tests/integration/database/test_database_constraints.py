@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
 from tests.conftest import TEMPLATE
 from tests.support.factories import catalogue_rows, multisig_rows, plan_rows
-from tests.support.factories.rows import HASH, VALID, put, put_what_it_needs, undone
+from tests.support.factories.rows import HASH, VALID, insert_dependencies, insert_row, rolled_back
 from tests.support.factories.strategies import EPOCH, address
 
 from paimon.domain.kernel.chain import Hash32
@@ -21,12 +21,12 @@ from paimon.infrastructure.database.models.derived import (
     BlockRow,
     ContractFlagRow,
     CursorRow,
-    HoldingRow,
     ObservationRow,
     RangeProofRow,
     RawLogRow,
     RedemptionRequestRow,
     RoleHolderRow,
+    ShareBalanceRow,
     TrackedContractRow,
 )
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
@@ -52,11 +52,11 @@ from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 pytestmark = pytest.mark.integration
 
 OTHER = Hash32(b"\x02" * 32)
-Wrong = tuple[type[Base], dict[str, Any], str]
+InvalidRow = tuple[type[Base], dict[str, Any], str]
 """A table, the columns that make its valid row wrong, and the constraint that must say so."""
 
 NO_LOG: dict[str, Any] = {"block_number": None, "block_hash": None, "log_index": None}
-STATES: list[Wrong] = [
+INVALID_STATES: list[InvalidRow] = [
     (CursorRow, {"id": 2}, "ck_cursor_single_row"),
     (RawLogRow, {"reason": "odd"}, "ck_raw_logs_reason_when_quarantined"),
     (RawLogRow, {"status": "quarantined"}, "ck_raw_logs_reason_when_quarantined"),
@@ -70,68 +70,68 @@ STATES: list[Wrong] = [
     (RedemptionRequestRow, {"settled_fee": 0}, "ck_redemption_requests_amounts_when_settled"),
     (RedemptionRequestRow, {"status": "CANCELLED"}, "ck_redemption_requests_closed_when_terminal"),
     (RedemptionRequestRow, {"closed_at": EPOCH}, "ck_redemption_requests_closed_when_terminal"),
-    (RedemptionRequestRow, {"requires_approval": True}, "ck_redemption_requests_pending_needs_nobody"),
-    (RedemptionRequestRow, {"status": "PENDING_APPROVAL"}, "ck_redemption_requests_approval_states"),
-    (RedemptionRequestRow, {"status": "APPROVED"}, "ck_redemption_requests_approval_states"),
+    (RedemptionRequestRow, {"requires_approval": True}, "ck_redemption_requests_pending_without_approval"),
+    (RedemptionRequestRow, {"status": "PENDING_APPROVAL"}, "ck_redemption_requests_approval_statuses_require_approval"),
+    (RedemptionRequestRow, {"status": "APPROVED"}, "ck_redemption_requests_approval_statuses_require_approval"),
     (
         RedemptionRequestRow,
         {"status": "REJECTED", "closed_at": EPOCH, "requires_approval": True},
         "ck_redemption_requests_reason_when_rejected",
     ),
     (RedemptionRequestRow, {"rejection_reason": "no"}, "ck_redemption_requests_reason_when_rejected"),
-    (LeaseRow, {"epoch": -1}, "ck_leases_epoch_counts_up"),
-    (OperatorDecisionRow, {"kind": "replay_reaction"}, "ck_remedies_of_a_reaction_or_a_log"),
-    (OperatorDecisionRow, NO_LOG | {"outbox_id": 1}, "ck_remedies_of_a_reaction_or_a_log"),
-    (OperatorDecisionRow, {"log_index": None}, "ck_remedies_names_its_log"),
-    (OperatorDecisionRow, {"kind": "replay_reaction", "outbox_id": 1}, "ck_remedies_names_its_log"),
-    (OperatorDecisionRow, {"signature": None}, "ck_remedies_signed_whole"),
-    (OperatorDecisionRow, {"state": "done"}, "ck_remedies_dated_when_ended"),
-    (OperatorDecisionRow, {"outcome": "left out"}, "ck_remedies_ends_with_an_outcome"),
-    (WalletRow, {"next_nonce": -1}, "ck_wallets_nonce_counts_up"),
-    (WalletRow, {"seen_block": 1}, "ck_wallets_seen_whole"),
-    (WalletRow, {"interrupted_by": "no answer"}, "ck_wallets_interrupted_by_something"),
-    (IntentRow, {"giving_up": "failed", "giving_up_because": "w"}, "ck_transaction_intents_giving_up_known"),
-    (IntentRow, {"giving_up": "expired"}, "ck_transaction_intents_given_up_for_a_reason"),
-    (AttemptRow, {"channel": "private"}, "ck_transaction_attempts_private_since_a_block"),
-    (OperatorActionRow, {"intent_id": None}, "ck_desk_deeds_about_an_intent_or_its_wallet"),
-    (OperatorActionRow, {"outcome": "done", "ended_at": EPOCH}, "ck_desk_deeds_dated_when_ended"),
-    (OperatorActionRow, {"outcome": "done"}, "ck_desk_deeds_ends_with_an_outcome"),
-    (ApprovalTicketRow, {"required_approvals": 0}, "ck_approval_tickets_needs_someone"),
+    (LeaseRow, {"epoch": -1}, "ck_leases_epoch_not_negative"),
+    (OperatorDecisionRow, {"kind": "replay_message"}, "ck_operator_decisions_target_is_outbox_message_or_log"),
+    (OperatorDecisionRow, NO_LOG | {"outbox_id": 1}, "ck_operator_decisions_target_is_outbox_message_or_log"),
+    (OperatorDecisionRow, {"log_index": None}, "ck_operator_decisions_log_key_complete"),
+    (OperatorDecisionRow, {"kind": "replay_message", "outbox_id": 1}, "ck_operator_decisions_log_key_complete"),
+    (OperatorDecisionRow, {"signature": None}, "ck_operator_decisions_signed_action_complete"),
+    (OperatorDecisionRow, {"state": "done"}, "ck_operator_decisions_ended_at_unless_requested"),
+    (OperatorDecisionRow, {"outcome": "left out"}, "ck_operator_decisions_outcome_when_ended"),
+    (WalletRow, {"next_nonce": -1}, "ck_wallets_nonce_not_negative"),
+    (WalletRow, {"seen_block": 1}, "ck_wallets_chain_state_complete"),
+    (WalletRow, {"last_error": "no answer"}, "ck_wallets_last_error_dated"),
+    (IntentRow, {"aborting_as": "failed", "abort_reason": "w"}, "ck_transaction_intents_aborting_as_known"),
+    (IntentRow, {"aborting_as": "expired"}, "ck_transaction_intents_aborting_for_a_reason"),
+    (AttemptRow, {"channel": "private"}, "ck_transaction_attempts_signed_at_block_when_private"),
+    (OperatorActionRow, {"intent_id": None}, "ck_operator_actions_targets_an_intent_or_its_wallet"),
+    (OperatorActionRow, {"outcome": "done", "ended_at": EPOCH}, "ck_operator_actions_dated_when_ended"),
+    (OperatorActionRow, {"outcome": "done"}, "ck_operator_actions_ends_with_an_outcome"),
+    (ApprovalTicketRow, {"required_approvals": 0}, "ck_approval_tickets_required_approvals_positive"),
     (ApprovalTicketRow, {"deadline_at": EPOCH}, "ck_approval_tickets_sla_in_order"),
     (ApprovalTicketRow, {"status": "APPROVED"}, "ck_approval_tickets_decided_when_not_open"),
     (ApprovalTicketRow, {"decided_at": EPOCH}, "ck_approval_tickets_decided_when_not_open"),
     (ApprovalTicketRow, {"closed_at": EPOCH}, "ck_approval_tickets_decided_before_closed"),
     (IntentRow, {"status": "final"}, "ck_transaction_intents_closed_when_terminal"),
     (IntentRow, {"closed_at": EPOCH}, "ck_transaction_intents_closed_when_terminal"),
-    (AttemptRow, {"status": "mined"}, "ck_transaction_attempts_mined_in_a_block"),
-    (AttemptRow, {"status": "final"}, "ck_transaction_attempts_mined_in_a_block"),
-    (OutboxMessageRow, {"done_at": EPOCH, "dead_at": EPOCH}, "ck_outbox_done_or_dead"),
+    (AttemptRow, {"status": "mined"}, "ck_transaction_attempts_block_hash_when_mined"),
+    (AttemptRow, {"status": "final"}, "ck_transaction_attempts_block_hash_when_mined"),
+    (OutboxMessageRow, {"done_at": EPOCH, "dead_lettered_at": EPOCH}, "ck_outbox_done_or_dead_lettered"),
     (RiskEventRow, {"owner_address": address(1)}, "ck_risk_events_one_owner"),
     (RiskEventRow, {"owner_role": None}, "ck_risk_events_one_owner"),
-    (RiskEventRow, {"acknowledged_at": EPOCH}, "ck_risk_events_acknowledged_by_someone"),
-    (RiskEventRow, {"state": "ACKNOWLEDGED"}, "ck_risk_events_dated_when_acknowledged"),
-    (RiskEventRow, {"state": "RESOLVED", "resolved_block": 1}, "ck_risk_events_dated_when_resolved"),
-    (RiskEventRow, {"resolved_block": 1}, "ck_risk_events_resolved_by_look_or_person"),
-    (RiskEventRow, {"state": "RESOLVED", "resolved_at": EPOCH}, "ck_risk_events_resolved_by_look_or_person"),
+    (RiskEventRow, {"acknowledged_at": EPOCH}, "ck_risk_events_acknowledged_by_with_time"),
+    (RiskEventRow, {"state": "ACKNOWLEDGED"}, "ck_risk_events_acknowledged_at_when_acknowledged"),
+    (RiskEventRow, {"state": "RESOLVED", "resolved_block": 1}, "ck_risk_events_resolved_at_when_resolved"),
+    (RiskEventRow, {"resolved_block": 1}, "ck_risk_events_resolved_by_check_or_person"),
+    (RiskEventRow, {"state": "RESOLVED", "resolved_at": EPOCH}, "ck_risk_events_resolved_by_check_or_person"),
     (RiskEventRow, {"first_seen_block": 2}, "ck_risk_events_seen_in_order"),
     (RangeProofRow, {"first_block": 3}, "ck_range_proofs_blocks_in_order"),
     (RangeProofRow, {"level": "odd"}, "ck_range_proofs_level_known"),
-    (EndpointFaultRow, {"times": 0}, "ck_endpoint_lies_happened"),
-    (EndpointFaultRow, {"lie": "odd"}, "ck_endpoint_lies_lie_known"),
-    (BlockRow, {"kept_before": 1}, "ck_blocks_kept_before_is_earlier"),
+    (EndpointFaultRow, {"occurrences": 0}, "ck_endpoint_faults_occurrences_positive"),
+    (EndpointFaultRow, {"lie": "odd"}, "ck_endpoint_faults_kind_known"),
+    (BlockRow, {"previous_kept_number": 1}, "ck_blocks_previous_recorded_block_is_earlier"),
     (EventProcessingLogRow, {"first_block": 3}, "ck_event_processing_logs_blocks_in_order"),
     (EventProcessingLogRow, {"quarantined": 2}, "ck_event_processing_logs_quarantined_within_logs"),
-    (EventProcessingLogRow, {"behind_blocks": -1}, "ck_event_processing_logs_not_ahead_of_final"),
-    (EventProcessingLogRow, {"fetch_us": -1}, "ck_event_processing_logs_time_passes"),
-    (EventProcessingHourRow, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_begins_an_hour"),
-    (EventProcessingHourRow, {"batches": 3}, "ck_event_processing_hourly_sums_something_up"),
-    (RetentionRunRow, {"rows_removed": -1}, "ck_retention_runs_removes"),
-    (PendingLogRow, {"event": "Deposit"}, "ck_unfinal_logs_named_with_its_arguments"),
-    (PendingLogRow, {"args": {}}, "ck_unfinal_logs_named_with_its_arguments"),
+    (EventProcessingLogRow, {"lag_blocks": -1}, "ck_event_processing_logs_lag_blocks_not_negative"),
+    (EventProcessingLogRow, {"fetch_us": -1}, "ck_event_processing_logs_durations_not_negative"),
+    (EventProcessingHourRow, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_hour_is_truncated"),
+    (EventProcessingHourRow, {"batches": 3}, "ck_event_processing_hourly_batches_positive"),
+    (RetentionRunRow, {"rows_removed": -1}, "ck_retention_runs_rows_removed_not_negative"),
+    (PendingLogRow, {"event": "Deposit"}, "ck_pending_logs_args_with_event"),
+    (PendingLogRow, {"args": {}}, "ck_pending_logs_args_with_event"),
 ]
 
 UNKNOWN = "no such value"
-VALUES: list[Wrong] = [
+UNKNOWN_VALUES: list[InvalidRow] = [
     (table, {column: UNKNOWN}, f"ck_{table.__tablename__}_{column}_known")
     for table, columns in {
         RawLogRow: ("status", "contract"),
@@ -153,22 +153,22 @@ VALUES: list[Wrong] = [
     for column in columns
 ]
 
-VALUES += [
+UNKNOWN_VALUES += [
     (ApprovalTicketRow, {"status": UNKNOWN, "decided_at": EPOCH}, "ck_approval_tickets_status_known"),
     (IntentRow, {"status": UNKNOWN, "closed_at": EPOCH}, "ck_transaction_intents_status_known"),
-    (RiskEventRow, {"state": UNKNOWN}, "ck_risk_events_state_known"),
-    (OperatorActionRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_desk_deeds_state_known"),
-    (OperatorDecisionRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_remedies_state_known"),
+    (RiskEventRow, {"state": UNKNOWN}, "ck_risk_events_status_known"),
+    (OperatorActionRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_operator_actions_status_known"),
+    (OperatorDecisionRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_operator_decisions_status_known"),
 ]
 
-LENGTHS: list[Wrong] = [
+WRONG_LENGTHS: list[InvalidRow] = [
     (table, {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
     for table, columns in {
         CursorRow: ("hash",),
         BlockRow: ("hash", "parent_hash"),
         RawLogRow: ("block_hash", "tx_hash", "address"),
         ObservationRow: ("block_hash",),
-        HoldingRow: ("holder",),
+        ShareBalanceRow: ("holder",),
         RedemptionRequestRow: ("owner", "receiver"),
         RoleHolderRow: ("role", "account"),
         UserRow: ("address",),
@@ -179,9 +179,9 @@ LENGTHS: list[Wrong] = [
         IntentRow: ("payload_hash", "wallet", "to_address"),
         AttemptRow: ("hash", "wallet"),
         ReconciliationRow: ("block_hash",),
-        OperatorActionRow: ("nonce", "asked_by"),
+        OperatorActionRow: ("nonce", "requested_by"),
         PendingLogRow: ("block_hash", "tx_hash", "address"),
-        OperatorDecisionRow: ("asked_by", "block_hash", "nonce"),
+        OperatorDecisionRow: ("requested_by", "block_hash", "nonce"),
     }.items()
     for column in columns
     for wrong in (0, 33)
@@ -192,16 +192,16 @@ _PEOPLE: dict[str, dict[str, Any]] = {
     "acknowledged_by": {"acknowledged_at": EPOCH},
     "resolved_by": {"state": "RESOLVED", "resolved_at": EPOCH},
 }
-LENGTHS += [
+WRONG_LENGTHS += [
     (RiskEventRow, others | {column: b"\x01" * wrong}, f"ck_risk_events_{column}_length")
     for column, others in _PEOPLE.items()
     for wrong in (0, 33)
 ]
 
-AMOUNTS: list[Wrong] = [
+WRONG_AMOUNTS: list[InvalidRow] = [
     (table, {column: wrong}, f"ck_{table.__tablename__}_{column}_uint256")
     for table, columns in {
-        HoldingRow: ("shares", "locked_shares"),
+        ShareBalanceRow: ("shares", "locked_shares"),
         RedemptionRequestRow: ("request_id", "shares", "gross_amount", "estimated_fee", "window_id"),
         ApprovalTicketRow: ("request_id", "gross_amount"),
         IntentRow: ("value_wei", "request_id"),
@@ -210,26 +210,28 @@ AMOUNTS: list[Wrong] = [
     for column in columns
     for wrong in (-1, UINT256_MAX + 1)
 ]
-SEEN = {"seen_at": EPOCH, "seen_block": 1, "used_at_latest": 0, "used_at_final": 0}
-AMOUNTS += [(WalletRow, SEEN | {"balance_wei": wrong}, "ck_wallets_balance_wei_uint256") for wrong in (-1, UINT256_MAX + 1)]
+SEEN = {"seen_at": EPOCH, "seen_block": 1, "latest_nonce": 0, "final_nonce": 0}
+WRONG_AMOUNTS += [
+    (WalletRow, SEEN | {"balance_wei": wrong}, "ck_wallets_balance_wei_uint256") for wrong in (-1, UINT256_MAX + 1)
+]
 SETTLED = {"status": "SETTLED", "closed_at": EPOCH, "settled_fee": 0, "settled_net_amount": 0}
-AMOUNTS += [
+WRONG_AMOUNTS += [
     (RedemptionRequestRow, SETTLED | {column: wrong}, f"ck_redemption_requests_{column}_uint256")
     for column in ("settled_fee", "settled_net_amount")
     for wrong in (-1, UINT256_MAX + 1)
 ]
 
 # A second row that differs only in the columns given.
-TWICE: list[Wrong] = [
+DUPLICATES: list[InvalidRow] = [
     (RiskEventRow, {"observed": "3"}, "uq_risk_events_unresolved"),
     (CursorRow, {}, "pk_cursor"),
     (BlockRow, {"hash": OTHER}, "pk_blocks"),
     (BlockRow, {"number": 2}, "uq_blocks_hash"),
     (RawLogRow, {"block_hash": OTHER}, "pk_raw_logs"),
     (ObservationRow, {}, "uq_observations_kind_subject_block_hash"),
-    (HoldingRow, {"shares": 2}, "pk_holdings"),
+    (ShareBalanceRow, {"shares": 2}, "pk_holdings"),
     (RangeProofRow, {"first_block": 2, "last_block": 3}, "ex_range_proofs_blocks"),
-    (EndpointFaultRow, {"times": 2}, "pk_endpoint_lies"),
+    (EndpointFaultRow, {"occurrences": 2}, "pk_endpoint_faults"),
     (RedemptionRequestRow, {"owner": address(2)}, "pk_redemption_requests"),
     (RoleHolderRow, {}, "pk_role_holders"),
     (ContractFlagRow, {"enabled": False}, "pk_contract_flags"),
@@ -242,21 +244,21 @@ TWICE: list[Wrong] = [
     (WalletRow, {"next_nonce": 5}, "pk_wallets"),
     (IntentRow, {"id": UUID(int=2)}, "uq_transaction_intents_idempotency_key"),
     (AttemptRow, {"hash": OTHER, "nonce": 1}, "uq_transaction_attempts_unacknowledged"),
-    (OperatorActionRow, {"nonce": OTHER}, "uq_desk_deeds_asked_of_intent"),
-    (PendingLogRow, {"block_number": 2}, "pk_unfinal_logs"),
-    (OperatorDecisionRow, {"kind": "release_log", "nonce": OTHER}, "uq_remedies_asked_of_log"),
-    (OperatorDecisionRow, {"block_hash": OTHER}, "uq_remedies_nonce"),
+    (OperatorActionRow, {"nonce": OTHER}, "uq_operator_actions_requested_of_intent"),
+    (PendingLogRow, {"block_number": 2}, "pk_pending_logs"),
+    (OperatorDecisionRow, {"kind": "release_log", "nonce": OTHER}, "uq_operator_decisions_requested_of_log"),
+    (OperatorDecisionRow, {"block_hash": OTHER}, "uq_operator_decisions_nonce"),
 ]
 IN_A_BLOCK = {"block_hash": HASH, "block_number": 1}
 
 
-TWICE += [*catalogue_rows.TWICE, *multisig_rows.TWICE, *plan_rows.TWICE]
-WRONG: list[Wrong] = [*STATES, *VALUES, *LENGTHS, *AMOUNTS]
+DUPLICATES += [*catalogue_rows.DUPLICATES, *multisig_rows.DUPLICATES, *plan_rows.DUPLICATES]
+WRONG: list[InvalidRow] = [*INVALID_STATES, *UNKNOWN_VALUES, *WRONG_LENGTHS, *WRONG_AMOUNTS]
 for more in (catalogue_rows, multisig_rows, plan_rows):
-    WRONG += [*more.STATES, *more.VALUES, *more.LENGTHS, *more.AMOUNTS]
+    WRONG += [*more.INVALID_STATES, *more.UNKNOWN_VALUES, *more.WRONG_LENGTHS, *more.WRONG_AMOUNTS]
 
 
-def named(wrong: Wrong) -> str:
+def named(wrong: InvalidRow) -> str:
     columns = "-".join(f"{column}={str(value)[:12]}" for column, value in wrong[1].items())
     return f"{wrong[2]}({columns})"
 
@@ -275,11 +277,11 @@ async def tables(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-async def refusal_of(session: WriteSession, table: type[Base], columns: dict[str, Any]) -> str | None:
+async def signature_rejection_reason(session: WriteSession, table: type[Base], columns: dict[str, Any]) -> str | None:
     """The name of the constraint that refuses this row."""
     with pytest.raises(IntegrityError) as refusal:
         async with session.begin_nested():
-            await put(session, table, **columns)
+            await insert_row(session, table, **columns)
     assert isinstance(refusal.value.orig, psycopg.Error)
     return refusal.value.orig.diag.constraint_name
 
@@ -287,65 +289,65 @@ async def refusal_of(session: WriteSession, table: type[Base], columns: dict[str
 @pytest.mark.parametrize("table", VALID, ids=lambda table: table.__tablename__)
 async def test_a_valid_row_is_taken(tables: Database, table: type[Base]) -> None:
     """Without this, a row that is wrong for another reason would pass all tests below."""
-    async with undone(tables) as session:
-        await put_what_it_needs(session, table)
-        await put(session, table)
+    async with rolled_back(tables) as session:
+        await insert_dependencies(session, table)
+        await insert_row(session, table)
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=named)
-async def test_a_wrong_value_or_state_is_refused_by_the_constraint_that_names_it(tables: Database, wrong: Wrong) -> None:
+async def test_a_wrong_value_or_state_is_refused_by_the_constraint_that_names_it(tables: Database, wrong: InvalidRow) -> None:
     table, columns, constraint = wrong
-    async with undone(tables) as session:
-        await put_what_it_needs(session, table)
-        assert await refusal_of(session, table, columns) == constraint
+    async with rolled_back(tables) as session:
+        await insert_dependencies(session, table)
+        assert await signature_rejection_reason(session, table, columns) == constraint
 
 
-@pytest.mark.parametrize("twice", TWICE, ids=named)
-async def test_a_second_row_about_the_same_thing_is_refused(tables: Database, twice: Wrong) -> None:
+@pytest.mark.parametrize("twice", DUPLICATES, ids=named)
+async def test_a_second_row_about_the_same_thing_is_refused(tables: Database, twice: InvalidRow) -> None:
     table, columns, constraint = twice
-    async with undone(tables) as session:
-        await put_what_it_needs(session, table)
-        await put(session, table)
-        assert await refusal_of(session, table, columns) == constraint
+    async with rolled_back(tables) as session:
+        await insert_dependencies(session, table)
+        await insert_row(session, table)
+        assert await signature_rejection_reason(session, table, columns) == constraint
 
 
 @pytest.mark.parametrize("status", ["mined", "final"])
 async def test_only_one_attempt_of_a_nonce_counts(tables: Database, status: str) -> None:
-    async with undone(tables) as session:
-        await put_what_it_needs(session, AttemptRow)
-        await put(session, AttemptRow, status=status, **IN_A_BLOCK)
-        await put(session, AttemptRow, hash=OTHER, status="replaced")
+    async with rolled_back(tables) as session:
+        await insert_dependencies(session, AttemptRow)
+        await insert_row(session, AttemptRow, status=status, **IN_A_BLOCK)
+        await insert_row(session, AttemptRow, hash=OTHER, status="replaced")
         another = {"hash": Hash32(b"\x03" * 32), "status": "mined", **IN_A_BLOCK}
-        assert await refusal_of(session, AttemptRow, another) == "uq_transaction_attempts_mined_nonce"
-        await put(session, AttemptRow, **another | {"nonce": 1})
+        assert await signature_rejection_reason(session, AttemptRow, another) == "uq_transaction_attempts_mined_nonce"
+        await insert_row(session, AttemptRow, **another | {"nonce": 1})
 
 
 async def test_a_log_is_recorded_once_whatever_number_its_block_is_given(tables: Database) -> None:
-    async with undone(tables) as session:
-        await put_what_it_needs(session, RawLogRow)
-        await put(session, RawLogRow)
-        await put(session, BlockRow, number=2, hash=OTHER)
-        assert await refusal_of(session, RawLogRow, {"block_number": 2}) == "uq_raw_logs_block_hash_log_index"
+    async with rolled_back(tables) as session:
+        await insert_dependencies(session, RawLogRow)
+        await insert_row(session, RawLogRow)
+        await insert_row(session, BlockRow, number=2, hash=OTHER)
+        assert await signature_rejection_reason(session, RawLogRow, {"block_number": 2}) == "uq_raw_logs_block_hash_log_index"
 
 
 async def test_a_vault_has_one_asset(tables: Database) -> None:
     asset = {"contract": "ERC20", "origin": "vault_asset"}
-    async with undone(tables) as session:
-        await put(session, TrackedContractRow, **asset)
+    async with rolled_back(tables) as session:
+        await insert_row(session, TrackedContractRow, **asset)
         another = asset | {"address": address(2)}
-        assert await refusal_of(session, TrackedContractRow, another) == "uq_followed_contracts_asset"
+        assert await signature_rejection_reason(session, TrackedContractRow, another) == "uq_tracked_contracts_asset"
 
 
-@pytest.mark.parametrize(("shared", "constraint"), plan_rows.TWICE_MORE)
+@pytest.mark.parametrize(("shared", "constraint"), plan_rows.DUPLICATE_PAIRS)
 async def test_a_signature_and_a_proposal_are_one_plans(tables: Database, shared: dict[str, Any], constraint: str) -> None:
-    async with undone(tables) as session:
-        await put_what_it_needs(session, PlanRow)
-        await put(session, PlanRow, **shared)
+    async with rolled_back(tables) as session:
+        await insert_dependencies(session, PlanRow)
+        await insert_row(session, PlanRow, **shared)
         another = {"id": UUID(int=9), "idempotency_key": "another"}
-        assert await refusal_of(session, PlanRow, shared | another) == constraint
+        assert await signature_rejection_reason(session, PlanRow, shared | another) == constraint
 
 
-REFERENCES: list[Wrong] = [
+REFERENCES: list[InvalidRow] = [
     (RawLogRow, {}, "fk_raw_logs_block_number_blocks"),
     (ApprovalRecordRow, {}, "fk_approval_records_ticket_id_approval_tickets"),
     (IntentRow, {}, "fk_transaction_intents_wallet_wallets"),
@@ -353,23 +355,23 @@ REFERENCES: list[Wrong] = [
 
 
 @pytest.mark.parametrize("reference", REFERENCES, ids=named)
-async def test_a_row_about_nothing_is_refused(tables: Database, reference: Wrong) -> None:
+async def test_a_row_about_nothing_is_refused(tables: Database, reference: InvalidRow) -> None:
     table, columns, constraint = reference
-    async with undone(tables) as session:
-        assert await refusal_of(session, table, columns) == constraint
+    async with rolled_back(tables) as session:
+        assert await signature_rejection_reason(session, table, columns) == constraint
 
 
 async def test_an_intent_of_no_ticket_and_an_attempt_of_no_intent_are_refused(tables: Database) -> None:
-    async with undone(tables) as session:
-        await put(session, WalletRow)
+    async with rolled_back(tables) as session:
+        await insert_row(session, WalletRow)
         about_nothing = {"ticket_id": "TKT-9"}
         named_ticket = "fk_transaction_intents_ticket_id_approval_tickets"
-        assert await refusal_of(session, IntentRow, about_nothing) == named_ticket
+        assert await signature_rejection_reason(session, IntentRow, about_nothing) == named_ticket
         named_intent = "fk_transaction_attempts_intent_id_transaction_intents"
-        assert await refusal_of(session, AttemptRow, {}) == named_intent
-        await put(session, IntentRow)
+        assert await signature_rejection_reason(session, AttemptRow, {}) == named_intent
+        await insert_row(session, IntentRow)
         named_wallet = "fk_transaction_attempts_wallet_wallets"
-        assert await refusal_of(session, AttemptRow, {"wallet": address(9)}) == named_wallet
+        assert await signature_rejection_reason(session, AttemptRow, {"wallet": address(9)}) == named_wallet
 
 
 def test_every_check_and_unique_of_these_tables_is_seen_to_refuse_something() -> None:
@@ -382,22 +384,22 @@ def test_every_check_and_unique_of_these_tables_is_seen_to_refuse_something() ->
         for constraint in (*table.constraints, *(index for index in table.indexes if index.unique))
         if isinstance(constraint, CheckConstraint | UniqueConstraint | Index)
     }
-    seen = {constraint for _, _, constraint in (*WRONG, *TWICE)}
+    seen = {constraint for _, _, constraint in (*WRONG, *DUPLICATES)}
     seen |= {  # tests of their own
         "uq_transaction_attempts_mined_nonce",
         "uq_raw_logs_block_hash_log_index",
-        "uq_followed_contracts_asset",
-        "uq_desk_deeds_asked_of_wallet",
-        *(constraint for _shared, constraint in plan_rows.TWICE_MORE),
+        "uq_tracked_contracts_asset",
+        "uq_operator_actions_requested_of_wallet",
+        *(constraint for _shared, constraint in plan_rows.DUPLICATE_PAIRS),
     }
     assert declared <= seen
 
 
 async def test_an_amount_comes_back_exactly_as_an_int(tables: Database) -> None:
     """NUMERIC through Decimal's default context would round at 28 digits."""
-    async with undone(tables) as session:
-        session.add(HoldingRow(holder=address(1), shares=UINT256_MAX, locked_shares=UINT256_MAX - 1, since=EPOCH))
+    async with rolled_back(tables) as session:
+        session.add(ShareBalanceRow(holder=address(1), shares=UINT256_MAX, locked_shares=UINT256_MAX - 1, since=EPOCH))
         await session.flush()
-        row = (await session.execute(select(HoldingRow.shares, HoldingRow.locked_shares))).one()
+        row = (await session.execute(select(ShareBalanceRow.shares, ShareBalanceRow.locked_shares))).one()
     assert tuple(row) == (UINT256_MAX, UINT256_MAX - 1)
     assert all(type(each) is int for each in row)

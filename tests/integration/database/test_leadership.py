@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from sqlalchemy import literal, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from tests.support.scenarios.listener_hosts import Sleeper
+from tests.support.scenarios.listener_hosts import InterruptibleListener
 
 from paimon.infrastructure.database.bulk_copy import driver_connection
-from paimon.infrastructure.database.leadership import lead
-from paimon.infrastructure.database.leases import HeldLease, fence, try_take
+from paimon.infrastructure.database.leadership import run_as_leader
+from paimon.infrastructure.database.leases import HeldLease, fence, try_acquire
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.sessions import Database
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
@@ -43,7 +43,7 @@ class Work:
 
 @asynccontextmanager
 async def leading(database: Database, work: Callable[[HeldLease], Awaitable[None]]) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(lead(database, NAME, work, ttl_seconds=TTL, renew_seconds=RENEW))
+    task = asyncio.create_task(run_as_leader(database, NAME, work, ttl_seconds=TTL, renew_seconds=RENEW))
     try:
         yield task
     finally:
@@ -151,8 +151,8 @@ async def test_a_refusal_of_the_work_ends_the_process_and_frees_the_lease(databa
         raise ArithmeticError("a person must look")
 
     with pytest.raises(ArithmeticError, match="a person must look"):
-        await lead(database, NAME, refuse, ttl_seconds=30, renew_seconds=10)
-    assert await try_take(database, NAME, "successor", ttl_seconds=30) is not None
+        await run_as_leader(database, NAME, refuse, ttl_seconds=30, renew_seconds=10)
+    assert await try_acquire(database, NAME, "successor", ttl_seconds=30) is not None
 
 
 async def test_a_database_that_goes_away_stops_the_work_and_brings_it_back_when_it_returns(
@@ -227,11 +227,11 @@ async def write_several_rows(database: Database) -> None:
 async def test_a_cancellation_at_any_wait_of_several_rows_is_still_one_and_leaves_no_connection_that_answers_for_others(
     database: Database,
 ) -> None:
-    counted = Sleeper(write_several_rows(database))
+    counted = InterruptibleListener(write_several_rows(database))
     await counted
     assert counted.waits > 5
     for number in range(1, counted.waits + 1):
-        life = Sleeper(write_several_rows(database), stops_at=number)
+        life = InterruptibleListener(write_several_rows(database), cancel_at=number)
         life.task = asyncio.create_task(awaited(life))
         with suppress(asyncio.CancelledError):  # a connection that is there already waits less often
             await asyncio.wait_for(life.task, 5)
@@ -239,7 +239,7 @@ async def test_a_cancellation_at_any_wait_of_several_rows_is_still_one_and_leave
             assert await session.scalar(select(literal(number))) == number
 
 
-async def awaited(life: Sleeper) -> None:
+async def awaited(life: InterruptibleListener) -> None:
     await life
 
 
@@ -269,7 +269,7 @@ async def test_told_to_stop_while_its_work_fails_it_stops(database: Database, ev
             raise OperationalError("ROLLBACK", {}, Exception("connection lost")) from None
 
     started: list[int] = []
-    task = asyncio.create_task(lead(database, NAME, fails_when_stopped, ttl_seconds=TTL, renew_seconds=RENEW))
+    task = asyncio.create_task(run_as_leader(database, NAME, fails_when_stopped, ttl_seconds=TTL, renew_seconds=RENEW))
     await eventually(count_of(started, 1))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

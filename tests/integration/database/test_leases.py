@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from paimon.infrastructure.database.leases import HeldLease, LeaseLost, fence, release, renew, try_take
+from paimon.infrastructure.database.leases import HeldLease, LeaseLost, fence, release, renew, try_acquire
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.sessions import Database
 
@@ -17,7 +17,7 @@ NAME = "listener"
 
 
 async def take(database: Database, owner: str = "first", *, ttl_seconds: float = 30) -> HeldLease:
-    lease = await try_take(database, NAME, owner, ttl_seconds=ttl_seconds)
+    lease = await try_acquire(database, NAME, owner, ttl_seconds=ttl_seconds)
     assert lease is not None
     return lease
 
@@ -32,7 +32,7 @@ async def test_of_many_who_ask_at_once_one_gets_it(database: Database, before: s
     if before == "expired":
         await take(database, "the one before")
         await expire(database)
-    asked = await asyncio.gather(*(try_take(database, NAME, f"owner-{number}", ttl_seconds=30) for number in range(8)))
+    asked = await asyncio.gather(*(try_acquire(database, NAME, f"owner-{number}", ttl_seconds=30) for number in range(8)))
     (winner,) = [each for each in asked if each is not None]
     assert winner.epoch == (2 if before == "expired" else 1)
     async with database.read() as session:
@@ -41,13 +41,13 @@ async def test_of_many_who_ask_at_once_one_gets_it(database: Database, before: s
 
 async def test_a_lease_that_is_held_is_given_to_nobody_else_nor_again_to_its_holder(database: Database) -> None:
     await take(database, "first")
-    assert await try_take(database, NAME, "second", ttl_seconds=30) is None
-    assert await try_take(database, NAME, "first", ttl_seconds=30) is None
+    assert await try_acquire(database, NAME, "second", ttl_seconds=30) is None
+    assert await try_acquire(database, NAME, "first", ttl_seconds=30) is None
 
 
 async def test_leases_of_different_names_know_nothing_of_each_other(database: Database) -> None:
     await take(database)
-    assert await try_take(database, "scheduler", "second", ttl_seconds=30) is not None
+    assert await try_acquire(database, "scheduler", "second", ttl_seconds=30) is not None
 
 
 async def test_a_takeover_after_expiry_raises_the_epoch(database: Database) -> None:
@@ -61,7 +61,7 @@ async def test_expiry_is_the_databases_clock_not_the_holders(database: Database,
     await take(database, "first", ttl_seconds=0.3)
 
     async def taken_over() -> Any:
-        return await try_take(database, NAME, "second", ttl_seconds=30)
+        return await try_acquire(database, NAME, "second", ttl_seconds=30)
 
     assert (await eventually(taken_over)).epoch == 2
 
@@ -70,7 +70,7 @@ async def test_renewing_keeps_it_and_its_epoch(database: Database) -> None:
     lease = await take(database, ttl_seconds=0.3)
     await renew(database, lease, ttl_seconds=30)
     await asyncio.sleep(0.35)
-    assert await try_take(database, NAME, "second", ttl_seconds=30) is None
+    assert await try_acquire(database, NAME, "second", ttl_seconds=30) is None
     async with database.read() as session:
         assert await session.scalar(select(LeaseRow.epoch)) == lease.epoch
 
@@ -95,7 +95,7 @@ async def test_a_loser_cannot_release_what_its_successor_holds(database: Databas
     await expire(database)
     await take(database, "second")
     await release(database, first)
-    assert await try_take(database, NAME, "third", ttl_seconds=30) is None
+    assert await try_acquire(database, NAME, "third", ttl_seconds=30) is None
 
 
 async def test_a_write_is_fenced_by_the_epoch(database: Database) -> None:
@@ -115,7 +115,7 @@ async def test_a_takeover_waits_for_the_commit_of_a_fenced_write(database: Datab
     await expire(database)
     async with database.write() as session:
         await fence(session, first)
-        taking = asyncio.create_task(try_take(database, NAME, "second", ttl_seconds=30))
+        taking = asyncio.create_task(try_acquire(database, NAME, "second", ttl_seconds=30))
         await asyncio.sleep(0.2)
         assert not taking.done()
     taken = await taking

@@ -8,26 +8,26 @@ import psycopg
 import pytest
 from sqlalchemy import Select, bindparam, column, delete, func, select, table, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from tests.support.factories.rows import put, undone
+from tests.support.factories.rows import insert_row, rolled_back
 from tests.support.factories.strategies import address
 
-from paimon.application.identity.users import USER_NOW, seed_user
+from paimon.application.identity.users import USER_WITH_CLOCK, seed_user
 from paimon.application.redemptions.store import REDEMPTION, find_redemption
 from paimon.domain.user.roles import User, UserRole
-from paimon.infrastructure.database.clock import CLOCK
+from paimon.infrastructure.database.clock import DATABASE_NOW
 from paimon.infrastructure.database.models.derived import RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
-from paimon.infrastructure.database.row_query import LookUp, NotALookUp
+from paimon.infrastructure.database.row_query import InvalidRowQuery, RowQuery
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 
 LEASES: Final = select(func.count().label("leases")).select_from(LeaseRow)
-BACKEND: Final = LookUp(select(func.pg_backend_pid().label("pid")), lambda row: int(row.pid))
-SLEEP: Final = LookUp(select(func.pg_sleep(bindparam("seconds")).label("slept")), lambda row: bool(row))
+BACKEND: Final = RowQuery(select(func.pg_backend_pid().label("pid")), lambda row: int(row.pid))
+SLEEP: Final = RowQuery(select(func.pg_sleep(bindparam("seconds")).label("slept")), lambda row: bool(row))
 
-NOTHING_THERE: Final = LookUp(select(column("secret")).select_from(table("nothing", schema="owned")), lambda row: row)
+NOTHING_THERE: Final = RowQuery(select(column("secret")).select_from(table("nothing", schema="owned")), lambda row: row)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def single(app_url: str) -> AsyncIterator[Database]:
 async def test_a_look_up_gives_what_a_session_does(database: Database) -> None:
     request_id = 2**255
     async with database.write() as session:
-        await put(session, RedemptionRequestRow, request_id=request_id)
+        await insert_row(session, RedemptionRequestRow, request_id=request_id)
     async with database.read() as session:
         known = await find_redemption(session, request_id)
     assert known is not None
@@ -53,8 +53,8 @@ async def test_a_look_up_gives_what_a_session_does(database: Database) -> None:
 async def test_a_user_is_found_with_the_clock_and_the_clock_without_a_user(database: Database) -> None:
     async with database.write() as session:
         await seed_user(session, address(1), UserRole.OPERATOR, "Olga")
-    before, known = await database.find(CLOCK), await database.find(USER_NOW, address=address(1))
-    unknown = await database.find(USER_NOW, address=address(2))
+    before, known = await database.find(DATABASE_NOW), await database.find(USER_WITH_CLOCK, address=address(1))
+    unknown = await database.find(USER_WITH_CLOCK, address=address(2))
     assert before is not None
     assert known is not None
     assert unknown is not None
@@ -72,22 +72,22 @@ NOT_LOOK_UPS: Final[list[Any]] = [
 
 @pytest.mark.parametrize("query", NOT_LOOK_UPS, ids=str)
 def test_what_is_no_plain_select_is_refused_when_its_module_is_loaded(query: Select[Any]) -> None:
-    with pytest.raises(NotALookUp):
-        LookUp(query, lambda row: row)
+    with pytest.raises(InvalidRowQuery):
+        RowQuery(query, lambda row: row)
 
 
 @pytest.mark.parametrize("values", [{}, {"request": 1}, {"request_id": 1, "owner": b""}], ids=str)
 async def test_all_parameters_are_given_and_no_others(database: Database, values: dict[str, object]) -> None:
-    with pytest.raises(NotALookUp, match="request_id"):
+    with pytest.raises(InvalidRowQuery, match="request_id"):
         await database.find(REDEMPTION, **values)
 
 
 async def test_a_session_after_a_look_up_is_a_transaction_again(single: Database) -> None:
     backend = await single.find(BACKEND)
-    async with undone(single) as session:
+    async with rolled_back(single) as session:
         assert await session.scalar(select(func.pg_backend_pid())) == backend
-        await put(session, LeaseRow)
-    assert await single.find(LookUp(LEASES, lambda row: row.leases)) == 0
+        await insert_row(session, LeaseRow)
+    assert await single.find(RowQuery(LEASES, lambda row: row.leases)) == 0
 
 
 async def test_a_look_up_that_fails_says_so_as_a_session_does_and_keeps_its_connection_from_others(single: Database) -> None:
@@ -133,5 +133,5 @@ async def test_a_server_that_is_not_there_is_an_operational_error() -> None:
     url = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
     database = Database(create_engine(url, pool_size=1, connect_timeout_seconds=2, application_name="tests"))
     with pytest.raises(OperationalError):
-        await database.find(CLOCK)
+        await database.find(DATABASE_NOW)
     await database.close()

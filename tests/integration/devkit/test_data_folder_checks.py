@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from tests.support.chain.fund import TestFund
 
-from paimon_devkit.stack.data_folder_checks import require_books_of, require_demo_folder, require_pieces
-from paimon_devkit.stack.demo_stack import Stack
-from paimon_devkit.stack.errors import DataFolderUnusable, DemoError, PiecesApart
+from paimon_devkit.stack.data_folder_checks import require_complete_data, require_demo_folder, require_matching_database
+from paimon_devkit.stack.demo_stack import DemoStack
+from paimon_devkit.stack.errors import DataFolderUnusable, DemoError, InconsistentDataFolder
 from paimon_devkit.stack.lock import DataFolderLock
 from paimon_devkit.stack.supervisor import Supervisor
 
@@ -25,21 +25,21 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_a_complete_folder_and_a_new_one_go_on(data: Path, tmp_path: Path) -> None:
-    require_pieces(data, database=True, chain=True)
-    require_pieces(tmp_path / "new", database=False, chain=False)
+    require_complete_data(data, database=True, chain=True)
+    require_complete_data(tmp_path / "new", database=False, chain=False)
 
 
 @pytest.mark.parametrize("lost", ["database", "chain"])
 def test_a_lost_part_is_named_with_the_way_out(data: Path, lost: str) -> None:
     there = {"database": True, "chain": True} | {lost: False}
-    with pytest.raises(PiecesApart, match=f"has a fund, but not its {lost} any more.*--fresh"):
-        require_pieces(data, **there)
+    with pytest.raises(InconsistentDataFolder, match=f"has a fund, but not its {lost} any more.*--fresh"):
+        require_complete_data(data, **there)
 
 
 def test_lost_wallets_are_named(data: Path) -> None:
     (data / "people").unlink()
-    with pytest.raises(PiecesApart, match="not its people any more"):
-        require_pieces(data, database=True, chain=True)
+    with pytest.raises(InconsistentDataFolder, match="not its people any more"):
+        require_complete_data(data, database=True, chain=True)
 
 
 class TestBooks:
@@ -56,24 +56,24 @@ class TestBooks:
             )
 
     def test_a_database_without_books_fits_any_chain(self, libpq: str, fund: TestFund) -> None:
-        require_books_of(fund.node.rpc, libpq, fund_is_known=False)
+        require_matching_database(fund.node.rpc, libpq, has_fund=False)
 
     def test_books_of_this_chain(self, libpq: str, fund: TestFund) -> None:
         block = fund.node.rpc.call("eth_getBlockByNumber", "0x1", False)
         self._stand_at(libpq, 1, block["hash"])
-        require_books_of(fund.node.rpc, libpq, fund_is_known=True)
-        with pytest.raises(PiecesApart, match=r"fund\.json, which says where it is, is gone"):
-            require_books_of(fund.node.rpc, libpq, fund_is_known=False)
+        require_matching_database(fund.node.rpc, libpq, has_fund=True)
+        with pytest.raises(InconsistentDataFolder, match=r"fund\.json, which says where it is, is gone"):
+            require_matching_database(fund.node.rpc, libpq, has_fund=False)
 
     def test_a_chain_behind_the_books(self, libpq: str, fund: TestFund) -> None:
         self._stand_at(libpq, 1_000_000, "11" * 32)
-        with pytest.raises(PiecesApart, match=r"books up to block 1000000, but the chain ends before it.*--fresh"):
-            require_books_of(fund.node.rpc, libpq, fund_is_known=True)
+        with pytest.raises(InconsistentDataFolder, match=r"books up to block 1000000, but the chain ends before it.*--fresh"):
+            require_matching_database(fund.node.rpc, libpq, has_fund=True)
 
     def test_another_chain(self, libpq: str, fund: TestFund) -> None:
         self._stand_at(libpq, 1, "11" * 32)
-        with pytest.raises(PiecesApart, match=r"books of another chain: block 1 .*--fresh"):
-            require_books_of(fund.node.rpc, libpq, fund_is_known=True)
+        with pytest.raises(InconsistentDataFolder, match=r"books of another chain: block 1 .*--fresh"):
+            require_matching_database(fund.node.rpc, libpq, has_fund=True)
 
 
 class TestFolder:
@@ -93,7 +93,7 @@ class TestFolder:
         (data / "postgres" / "cluster").mkdir(parents=True)  # without passwords and without PG_VERSION
         (data / "chain").mkdir()
         (data / "kept.txt").write_text("not ours")
-        Stack(data, say=lambda _: None).wipe()
+        DemoStack(data, print_line=lambda _: None).delete_data()
         assert {path.name for path in data.iterdir()} == {"kept.txt"}
 
 
@@ -109,7 +109,7 @@ class TestGivenServices:
     def test_half_of_a_pair_is_refused_before_anything_starts(
         self, tmp_path: Path, given: dict[str, str], missing: str
     ) -> None:
-        stack = Stack(tmp_path, say=lambda _: None, environment=given)
+        stack = DemoStack(tmp_path, print_line=lambda _: None, environment=given)
         with Supervisor(tmp_path) as supervisor, pytest.raises(DemoError, match=re.escape(f"set without {missing}")):
-            stack.bring_up(supervisor)
+            stack.start(supervisor)
         assert not (tmp_path / "people").exists()

@@ -24,7 +24,7 @@ from paimon_devkit.stack.embedded_postgres import APP_ROLE, DATABASE, OWNER_ROLE
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.errors import DataFolderUnusable, PortInUse, ServerUnavailable
 from paimon_devkit.stack.postgres_programs import find_programs
-from paimon_devkit.stack.unprivileged_user import first_closed_folder
+from paimon_devkit.stack.unprivileged_user import first_inaccessible_folder
 
 pytestmark = pytest.mark.integration
 
@@ -143,7 +143,9 @@ def test_a_clone_in_a_closed_folder_runs_from_elsewhere_and_says_so(data: Path, 
     """As in a clone below /root: neither the data folder nor the virtual environment's programs can be reached."""
     closed = data / "closed"
     closed.mkdir(mode=0o700)
-    monkeypatch.setattr("paimon_devkit.stack.postgres_programs.first_closed_folder", lambda _folder, _user: Path("/closed"))
+    monkeypatch.setattr(
+        "paimon_devkit.stack.postgres_programs.first_inaccessible_folder", lambda _folder, _user: Path("/closed")
+    )
     server = EmbeddedPostgres(closed / "data", durable=False)
     try:
         assert server.notice is not None
@@ -167,9 +169,9 @@ def test_a_clone_in_a_closed_folder_runs_from_elsewhere_and_says_so(data: Path, 
 def test_which_folders_a_user_can_enter(data: Path) -> None:
     stranger = RunAs("stranger", uid=54_321, gid=54_321)
     (data / "a").mkdir(mode=0o700)
-    assert first_closed_folder(data / "a" / "b", stranger) == (data / "a").resolve()
+    assert first_inaccessible_folder(data / "a" / "b", stranger) == (data / "a").resolve()
     (data / "a").chmod(0o711)
-    assert first_closed_folder(data / "a" / "b", stranger) is None
+    assert first_inaccessible_folder(data / "a" / "b", stranger) is None
 
 
 def _fake_programs(folder: Path, version: str) -> Path:
@@ -245,7 +247,7 @@ class TestChain:
         sent = chain.rpc.call("eth_sendTransaction", {"from": RICH, "to": POOR, "value": "0x7"})
         while (receipt := chain.rpc.call("eth_getTransactionReceipt", sent)) is None:
             time.sleep(0.05)
-        final = chain.wait_final(int(receipt["blockNumber"], 16))
+        final = chain.wait_until_final(int(receipt["blockNumber"], 16))
         chain.kill()
         chain.stop()
         with chain:
@@ -257,7 +259,7 @@ class TestChain:
     def test_a_half_written_file_falls_back_to_the_checkpoint(self, chain: EmbeddedChain, data: Path) -> None:
         with chain:
             chain.rpc.call("anvil_setBalance", POOR, "0x9")
-            final = chain.wait_final(chain.rpc.head().number + 1).number
+            final = chain.wait_until_final(chain.rpc.head().number + 1).number
         own = data / "chain" / "anvil.json"
         own.write_bytes(own.read_bytes()[: own.stat().st_size // 4])
         with chain:

@@ -16,8 +16,8 @@ from eth_typing import BlockNumber, ChecksumAddress
 from eth_utils.crypto import keccak
 from tests.support.paths import CONTRACTS
 
-from paimon_devkit.stack.chain_session import Chain
-from paimon_devkit.stack.fund_deployment import FundAddresses, FundPeople, TransactionFailed, deploy_fund
+from paimon_devkit.stack.chain_session import ChainSession
+from paimon_devkit.stack.fund_deployment import FundAccounts, FundDeployment, TransactionFailed, deploy_fund
 from paimon_devkit.stack.ports import free_port
 
 pytestmark = pytest.mark.integration
@@ -33,9 +33,9 @@ def account(name: str) -> LocalAccount:
     return made
 
 
-PEOPLE = FundPeople(
+PEOPLE = FundAccounts(
     deployer=account("deployer"),
-    vip_approvers=(account("voter 1"), account("voter 2")),
+    approvers=(account("voter 1"), account("voter 2")),
     investors=tuple(account(f"investor {number}") for number in range(1, 6)),
     approver_key=account("approver key").address,
     keeper=account("keeper").address,
@@ -47,8 +47,8 @@ PEOPLE = FundPeople(
 class Deployed:
     """A fund and the chain it is on."""
 
-    addresses: FundAddresses
-    chain: Chain
+    addresses: FundDeployment
+    chain: ChainSession
     steps: list[str]
 
     def vault(self, function: str, *args: Any) -> Any:
@@ -101,7 +101,7 @@ def wait_until_it_answers(url: str) -> None:
 def fund(rpc_url: str) -> Iterator[Deployed]:
     steps: list[str] = []
     addresses = deploy_fund(rpc_url, people=PEOPLE, artifacts=ARTIFACTS, progress=steps.append)
-    with Chain(rpc_url, ARTIFACTS) as chain:
+    with ChainSession(rpc_url, ARTIFACTS) as chain:
         yield Deployed(addresses, chain, steps)
 
 
@@ -121,7 +121,7 @@ def test_nothing_of_the_fund_is_older_than_its_start_block(fund: Deployed) -> No
 
 
 def test_addresses_survive_json(fund: Deployed) -> None:
-    assert FundAddresses.from_json(fund.addresses.to_json()) == fund.addresses
+    assert FundDeployment.from_json(fund.addresses.to_json()) == fund.addresses
 
 
 def test_investors_hold_at_least_24_million_at_a_nav_of_one(fund: Deployed) -> None:
@@ -152,7 +152,7 @@ def test_the_purchases_left_no_performance_fee_behind(fund: Deployed) -> None:
     assert fund.controller("getPendingFees")["performance"] == 0
 
 
-@pytest.mark.parametrize("voter", [each.address for each in PEOPLE.vip_approvers] + [PEOPLE.approver_key])
+@pytest.mark.parametrize("voter", [each.address for each in PEOPLE.approvers] + [PEOPLE.approver_key])
 def test_voters_and_the_approver_key_may_approve(fund: Deployed, voter: ChecksumAddress) -> None:
     assert fund.manager("hasRole", role("VIP_APPROVER_ROLE"), voter)
 
@@ -168,7 +168,7 @@ def test_roles_reach_whom_they_must_and_no_further(fund: Deployed) -> None:
     assert fund.vault("hasRole", role("ADMIN_ROLE"), PEOPLE.deployer.address)
 
 
-@pytest.mark.parametrize("payer", [PEOPLE.keeper, PEOPLE.approver_key, PEOPLE.hot, PEOPLE.vip_approvers[0].address])
+@pytest.mark.parametrize("payer", [PEOPLE.keeper, PEOPLE.approver_key, PEOPLE.hot, PEOPLE.approvers[0].address])
 def test_everyone_who_sends_has_gas_money(fund: Deployed, payer: ChecksumAddress) -> None:
     assert fund.chain.web3.eth.get_balance(payer) >= WAD
 
@@ -194,6 +194,6 @@ def test_a_refused_transaction_names_the_contracts_own_reason(fund: Deployed) ->
 
 
 def test_too_few_investors_are_refused_before_anything_is_sent(rpc_url: str) -> None:
-    few = FundPeople(PEOPLE.deployer, (), PEOPLE.investors[:4], PEOPLE.approver_key, PEOPLE.keeper, PEOPLE.hot)
+    few = FundAccounts(PEOPLE.deployer, (), PEOPLE.investors[:4], PEOPLE.approver_key, PEOPLE.keeper, PEOPLE.hot)
     with pytest.raises(ValueError, match="needs 5 investors, got 4"):
         deploy_fund(rpc_url, people=few, artifacts=ARTIFACTS, progress=lambda _: None)

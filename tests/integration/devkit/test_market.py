@@ -12,16 +12,16 @@ from tests.support.chain.fund import ARTIFACTS, TestFund, start_fund
 from tests.support.paths import CONTRACTS
 
 from paimon.application.reconciliation.reconcile import reconcile
-from paimon.composition import House, open_house
+from paimon.composition import AppContext, open_app_context
 from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
 from paimon_devkit.market.config import INVESTORS, MarketConfig
-from paimon_devkit.market.exchange import Venue
-from paimon_devkit.market.executor import Stage
-from paimon_devkit.market.generator import HABITS
-from paimon_devkit.market.history import lay_history
+from paimon_devkit.market.exchange import Exchange
+from paimon_devkit.market.executor import ActionExecutor
+from paimon_devkit.market.generator import ACTION_RULES
+from paimon_devkit.market.history import generate_history
 from paimon_devkit.market.live import LiveMarket
-from paimon_devkit.market.market_state import World
-from paimon_devkit.market.node import ChainSilent, MarketError, Node
+from paimon_devkit.market.market_state import MarketState
+from paimon_devkit.market.node import ChainUnreachable, MarketError, Node
 from paimon_devkit.market.observer import Observer
 from paimon_devkit.market.summary import Outcome, Summary
 from paimon_devkit.stack.embedded_chain import find_anvil
@@ -46,73 +46,73 @@ def market_fund(data_folder: Path, seed: int) -> Iterator[TestFund]:
 
 @pytest.fixture(scope="module")
 def history(market_fund: TestFund, seed: int) -> Summary:
-    return lay(market_fund, seed=seed, actions=ACTIONS, days=DAYS)
+    return generate(market_fund, seed=seed, actions=ACTIONS, days=DAYS)
 
 
 @pytest.fixture
 async def market_house(
     market_fund: TestFund, history: Summary, app_url: str, redis_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
+) -> AsyncIterator[AppContext]:
     options = make_settings(market_fund, app_url=app_url, redis_url=redis_url, folder=tmp_path)
-    async with open_house(options, process="test") as opened:
+    async with open_app_context(options, process="test") as opened:
         yield opened
 
 
-def lay(fund: TestFund, **length: Any) -> Summary:
-    return lay_history(fund.rpc_url, fund.deployment, fund.people.fund_people(), artifacts=ARTIFACTS, **length)
+def generate(fund: TestFund, **length: Any) -> Summary:
+    return generate_history(fund.rpc_url, fund.deployment, fund.people.fund_accounts(), artifacts=ARTIFACTS, **length)
 
 
-def venue_of(fund: TestFund) -> Venue:
-    return Venue.of(fund.deployment, fund.people.fund_people(), ARTIFACTS)
+def exchange_of(fund: TestFund) -> Exchange:
+    return Exchange.of(fund.deployment, fund.people.fund_accounts(), ARTIFACTS)
 
 
-def look(fund: TestFund) -> World:
+def read_state(fund: TestFund) -> MarketState:
     with Node(fund.rpc_url) as node:
-        return Observer(node, venue_of(fund)).look()
+        return Observer(node, exchange_of(fund)).read_state()
 
 
 def test_every_kind_of_action_was_performed_and_hardly_any_reverted(history: Summary) -> None:
     assert history.actions == ACTIONS
-    assert {kind.__name__ for kind in HABITS} - set(history.done) == set()
+    assert {kind.__name__ for kind in ACTION_RULES} - set(history.done) == set()
     assert history.reverted.total() <= ACTIONS // 50, history.table()
 
 
 def test_the_funds_sums_hold(market_fund: TestFund, history: Summary) -> None:
-    world = look(market_fund)
+    state = read_state(market_fund)
     others = [market_fund.people.address(name) for name in ("ines", "ivan", "isla", "ilja", "inga")]
-    held = sum(each.shares for each in world.investors.values()) + sum(
+    held = sum(each.shares for each in state.investors.values()) + sum(
         market_fund.read("Vault", "balanceOf", each) for each in others
     )
-    assert held + market_fund.read("Vault", "balanceOf", market_fund.deployment.vault) == world.supply
-    assert market_fund.read("Vault", "balanceOf", market_fund.deployment.vault) == world.locked
-    assert sum(each.locked for each in world.investors.values()) == world.locked
-    assert sum(each.gross for each in world.requests.values()) == world.liability
-    assert world.redemption_fees <= market_fund.read("Vault", "totalAccumulatedRedemptionFees")
+    assert held + market_fund.read("Vault", "balanceOf", market_fund.deployment.vault) == state.supply
+    assert market_fund.read("Vault", "balanceOf", market_fund.deployment.vault) == state.locked
+    assert sum(each.locked for each in state.investors.values()) == state.locked
+    assert sum(each.gross for each in state.requests.values()) == state.liability
+    assert state.redemption_fees <= market_fund.read("Vault", "totalAccumulatedRedemptionFees")
 
 
 def test_time_has_passed_and_the_chain_mines_by_itself_again(market_fund: TestFund, history: Summary) -> None:
     assert DAYS * 0.7 < history.fund_seconds / 86_400 < DAYS * 1.3
     before = market_fund.node.rpc.head()
-    after = market_fund.node.wait_final(before.number + 1)
+    after = market_fund.node.wait_until_final(before.number + 1)
     assert after.timestamp > before.timestamp
 
 
 async def test_the_listener_follows_it_all_and_the_books_equal_the_chain(
-    market_house: House, market_fund: TestFund, eventually: Callable[..., Any]
+    market_house: AppContext, market_fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     async with following(market_house):
         await caught_up(market_house, market_fund, lambda question: eventually(question, seconds_max=60))
     result = await reconcile(market_house.database, market_house.contracts)
-    assert result.differences == ()
+    assert result.discrepancies == ()
     async with market_house.database.read() as session:
         quarantined = select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
         assert await session.scalar(quarantined) == 0
 
 
 def test_a_second_history_goes_on_where_the_first_ended(market_fund: TestFund, history: Summary, seed: int) -> None:
-    before = look(market_fund)
-    further = lay(market_fund, seed=seed + 10, actions=60)
-    after = look(market_fund)
+    before = read_state(market_fund)
+    further = generate(market_fund, seed=seed + 10, actions=60)
+    after = read_state(market_fund)
     assert further.actions == 60
     assert after.now > before.now
     assert after.request_count >= before.request_count
@@ -121,8 +121,10 @@ def test_a_second_history_goes_on_where_the_first_ended(market_fund: TestFund, h
 def test_beside_a_running_chain_it_signs_and_leaves_the_house_its_share(market_fund: TestFund, history: Summary) -> None:
     told: list[Outcome] = []
     with Node(market_fund.rpc_url) as node:
-        market = LiveMarket(Stage(node, venue_of(market_fund)), seed=5, config=MarketConfig(settlements_left_bps=10_000))
-        market.run(every_seconds=0.0, speed=1, tell=told.append, actions=5)
+        market = LiveMarket(
+            ActionExecutor(node, exchange_of(market_fund)), seed=5, config=MarketConfig(settlements_left_bps=10_000)
+        )
+        market.run(every_seconds=0.0, speed=1, on_outcome=told.append, actions=5)
     assert len(told) == market.summary.actions == 5
     assert not any(each.action.kind.startswith("Settle") for each in told)
 
@@ -131,13 +133,13 @@ def test_the_market_values_the_fund_as_its_contracts_do(market_fund: TestFund, h
     with Node(market_fund.rpc_url) as node:
         node.call("evm_increaseTime", 600)  # past the value cache
         node.call("evm_mine")
-    world = look(market_fund)
-    assert set(world.investors) == set(INVESTORS)
-    assert world.share_price == pytest.approx(market_fund.read("Vault", "sharePrice"), rel=1e-12)
+    state = read_state(market_fund)
+    assert set(state.investors) == set(INVESTORS)
+    assert state.share_price == pytest.approx(market_fund.read("Vault", "sharePrice"), rel=1e-12)
 
 
 def test_nobody_at_home_is_said_in_words(market_fund: TestFund) -> None:
-    with pytest.raises(ChainSilent, match="make demo"), Node("http://127.0.0.1:1") as node:
+    with pytest.raises(ChainUnreachable, match="make demo"), Node("http://127.0.0.1:1") as node:
         node.call("eth_chainId")
     with pytest.raises(MarketError, match="needs a length"):
-        lay(market_fund, seed=1)
+        generate(market_fund, seed=1)

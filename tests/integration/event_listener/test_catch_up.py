@@ -11,18 +11,18 @@ from aiohttp import web
 from sqlalchemy import select
 from tests.integration.event_listener.test_listener import listener_of
 from tests.integration.event_listener.test_listener_loop import FUND, following, recorded
-from tests.support.assertions.derived_tables import books_of, libpq
+from tests.support.assertions.derived_tables import libpq, projection_rows
 from tests.support.chain.fund import TestFund
 from tests.support.chain.stub_chain import StubChain
-from tests.support.chain.stub_node import Disturbance, StubNode, reset, said, stub_node
+from tests.support.chain.stub_node import Disturbance, StubNode, json_response, reset, stub_node
 from tests.support.factories.strategies import address
 
 from paimon.application.event_listener.ingest.halt import find_halt
-from paimon.application.event_listener.record import header_pruning as thin_out
+from paimon.application.event_listener.record import header_pruning as prune_headers
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.replay.replay import check
-from paimon.composition import House
-from paimon.domain.chain.tracked_contracts import Followed
+from paimon.composition import AppContext
+from paimon.domain.chain.tracked_contracts import TrackedContracts
 from paimon.domain.kernel.chain import BlockStamp, hex0x
 from paimon.domain.risk.discrepancy import RowDifference
 from paimon.infrastructure.blockchain.contracts import FundContracts
@@ -35,7 +35,7 @@ from paimon.infrastructure.database.sessions import Database, create_engine
 pytestmark = pytest.mark.integration
 
 HEAD = 120
-FAR = {"live_blocks": 0, "catch_up_blocks_max": 8, "catch_up_at_once": 3}
+FAR = {"strict_proof_blocks": 0, "catch_up_blocks_max": 8, "catch_up_concurrency": 3}
 WITH_LOGS = (3, 5, 5, 30, 31, 77, 120)
 
 
@@ -56,7 +56,7 @@ async def node(chain: StubChain) -> AsyncIterator[StubNode]:
 
 async def kept(database: Database) -> list[tuple[int, int]]:
     async with database.read() as session:
-        rows = await session.execute(select(BlockRow.number, BlockRow.kept_before).order_by(BlockRow.number))
+        rows = await session.execute(select(BlockRow.number, BlockRow.previous_kept_number).order_by(BlockRow.number))
         return [(number, before) for number, before in rows]
 
 
@@ -72,7 +72,7 @@ async def test_of_the_past_blocks_with_logs_and_ends_of_stretches_are_kept_each_
 
 
 async def test_blocks_near_the_head_are_all_kept(node: StubNode, database: Database, eventually: Callable[..., Any]) -> None:
-    async with following(node, database, **(FAR | {"live_blocks": 20})):
+    async with following(node, database, **(FAR | {"strict_proof_blocks": 20})):
         await eventually(lambda: at(database, HEAD))
     numbers = [number for number, _ in await kept(database)]
     assert numbers[-20:] == list(range(HEAD - 19, HEAD + 1))
@@ -93,7 +93,7 @@ async def test_answers_that_come_in_another_order_are_recorded_in_the_chains(
             nonlocal turn
             turn += 1
             await asyncio.sleep(0.06 - 0.02 * (turn % 3))
-            return said(answers if len(answers) > 1 else answers[0])
+            return json_response(answers if len(answers) > 1 else answers[0])
 
         return answer
 
@@ -112,12 +112,12 @@ async def test_no_more_is_under_way_than_allowed(node: StubNode, database: Datab
         most = max(most, under_way)
         await asyncio.sleep(0.01)
         under_way -= 1
-        return said(answers if len(answers) > 1 else answers[0])
+        return json_response(answers if len(answers) > 1 else answers[0])
 
     node.disturbances = [counted] * 200
     async with following(node, database, **FAR):
         await eventually(lambda: at(database, HEAD))
-    assert most == FAR["catch_up_at_once"]
+    assert most == FAR["catch_up_concurrency"]
 
 
 async def test_what_came_before_a_failure_stands_and_the_rest_is_asked_for_again(
@@ -146,7 +146,7 @@ async def test_a_log_of_a_block_outside_the_stretch_is_no_answer(
     lie = chain.logs[0] | {"blockNumber": hex(HEAD + 7)}
 
     async def foreign(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
-        return said([each | {"result": [lie]} if isinstance(each.get("result"), list) else each for each in answers])
+        return json_response([each | {"result": [lie]} if isinstance(each.get("result"), list) else each for each in answers])
 
     async with following(node, database, **FAR):
         await eventually(lambda: at(database, 60))
@@ -185,29 +185,29 @@ class FinalAt:
         return self.block
 
 
-async def lived(house: House, final: BlockStamp, **options: Any) -> tuple[BlockStamp, Followed]:
+async def lived(app_context: AppContext, final: BlockStamp, **options: Any) -> tuple[BlockStamp, TrackedContracts]:
     """Follow the fund's chain to this block, by these options."""
-    chosen = house.settings.chain.model_copy(update=options)
-    listener = replace(listener_of(house), chain=FinalAt(final), options=chosen)
+    chosen = app_context.settings.chain.model_copy(update=options)
+    listener = replace(listener_of(app_context), chain=FinalAt(final), options=chosen)
     lease = HeldLease("listener", "tests", 1)
-    cursor, followed = await listener._start(lease)
-    while (advanced := await listener._advance(cursor, followed, lease)) is not None:
-        cursor, followed = advanced
-    return cursor, followed
+    cursor, tracked = await listener._start(lease)
+    while (advanced := await listener._advance(cursor, tracked, lease)) is not None:
+        cursor, tracked = advanced
+    return cursor, tracked
 
 
 async def test_a_fund_caught_up_with_has_the_books_of_one_followed_block_by_block(
-    house: House, fund: TestFund, owner_url: str
+    app_context: AppContext, fund: TestFund, owner_url: str
 ) -> None:
     """Its assets' tokens and its OTC manager are announced on the way, in stretches that are fetched ahead."""
     fund.request("ines", 5)
-    fund.wait_final()
-    final = await house.chain.final_block(house.rpc)
+    fund.wait_until_final()
+    final = await app_context.chain.final_block(app_context.rpc)
     books = []
-    for options in ({}, {"live_blocks": 0, "catch_up_blocks_max": 7, "batch_logs_max": 9}):
-        cursor, followed = await lived(house, final, **options)
-        assert (await reconcile(house.database, house.contracts)).differences == ()
-        books.append((cursor, followed, books_of(owner_url)))
+    for options in ({}, {"strict_proof_blocks": 0, "catch_up_blocks_max": 7, "batch_logs_max": 9}):
+        cursor, tracked = await lived(app_context, final, **options)
+        assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
+        books.append((cursor, tracked, projection_rows(owner_url)))
         with psycopg.connect(libpq(owner_url)) as connection:
             tables = ", ".join(table.fullname for table in metadata.sorted_tables if table.schema == "derived")
             connection.execute(f"TRUNCATE {tables} CASCADE")
@@ -222,9 +222,9 @@ async def test_headers_of_old_quiet_blocks_are_forgotten_and_a_lost_one_is_still
     eventually: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(thin_out, "SPAN", 10)
-    monkeypatch.setattr(thin_out, "RECENT", 40)
-    async with following(node, database, live_blocks=10_000, batch_blocks_max=7):
+    monkeypatch.setattr(prune_headers, "PRUNING_SPAN_BLOCKS", 10)
+    monkeypatch.setattr(prune_headers, "RECENT_BLOCKS", 40)
+    async with following(node, database, strict_proof_blocks=10_000, batch_blocks_max=7):
         await eventually(lambda: at(database, HEAD))
     blocks = await kept(database)
     numbers = [number for number, _ in blocks]
@@ -235,7 +235,7 @@ async def test_headers_of_old_quiet_blocks_are_forgotten_and_a_lost_one_is_still
     assert await contradictions(owner_url) == []
     with psycopg.connect(libpq(owner_url)) as connection:
         connection.execute("DELETE FROM derived.blocks WHERE number = 40")
-    assert [(each.table, each.column) for each in await contradictions(owner_url)] == [("blocks", "kept_before")]
+    assert [(each.table, each.column) for each in await contradictions(owner_url)] == [("blocks", "previous_kept_number")]
 
 
 async def contradictions(owner_url: str) -> list[RowDifference]:

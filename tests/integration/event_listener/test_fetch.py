@@ -11,7 +11,7 @@ from tests.support.chain.stub_node import StubNode, stub_node
 from tests.support.factories.headers import bare_header
 from tests.support.factories.strategies import address, stamp
 
-from paimon.application.event_listener.fetch.block_range import ChainLog, InconsistentAnswer, Range, fetch_range
+from paimon.application.event_listener.fetch.block_range import BlockRange, ChainLog, InconsistentResponse, fetch_range
 from paimon.application.event_listener.fetch.log_filter import LogQuery
 from paimon.domain.kernel.chain import Hash32, hex0x
 from paimon.infrastructure.blockchain.contracts import FundAddresses
@@ -21,7 +21,7 @@ from paimon.infrastructure.blockchain.rpc import Rpc
 pytestmark = pytest.mark.integration
 
 FUND = FundAddresses(address(1), address(2), address(3))
-FOLLOWED = frozenset(FUND.names())
+TRACKED = frozenset(FUND.names())
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
 
 async def test_a_consistent_answer_is_a_chained_range_with_its_logs_in_chain_order(chain: StubChain, rpc: Rpc) -> None:
     chain.logs.reverse()
-    found = await fetch_range(rpc, 2, 9, [LogQuery(FOLLOWED, 2, 9)])
+    found = await fetch_range(rpc, 2, 9, [LogQuery(TRACKED, 2, 9)])
     assert [header.stamp for header in found.headers] == [chain.stamp(number) for number in range(2, 10)]
     assert found.parent_hash == chain.stamp(1).hash
     assert found.last == chain.stamp(9)
@@ -80,7 +80,7 @@ LIES: dict[str, Callable[[StubChain], object]] = {
     "a log was removed": lambda chain: chain.logs[0].update(removed=True),
     "a log is pending": lambda chain: chain.logs[0].update(blockHash=None),
     "a log has no index": lambda chain: chain.logs[0].pop("logIndex"),
-    "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32], unasked=True),
+    "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32], unrequested=True),
     "a log is given twice": lambda chain: chain.logs.append(dict(chain.logs[0])),
 }
 
@@ -88,8 +88,8 @@ LIES: dict[str, Callable[[StubChain], object]] = {
 @pytest.mark.parametrize("lie", LIES)
 async def test_answers_that_do_not_fit_together_are_no_range(chain: StubChain, rpc: Rpc, lie: str) -> None:
     LIES[lie](chain)
-    with pytest.raises(InconsistentAnswer):
-        await fetch_range(rpc, 2, 9, [LogQuery(FOLLOWED, 2, 9)])
+    with pytest.raises(InconsistentResponse):
+        await fetch_range(rpc, 2, 9, [LogQuery(TRACKED, 2, 9)])
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.integers(1, 8))
@@ -100,7 +100,7 @@ def test_a_range_falls_into_pieces_between_blocks_and_loses_nothing(logs_of_bloc
         for number, count in enumerate(logs_of_blocks)
         for index in range(count)
     )
-    pieces = list(Range(headers, logs).pieces(logs_max))
+    pieces = list(BlockRange(headers, logs).pieces(logs_max))
     assert [each for piece in pieces for each in piece.headers] == list(headers)
     assert [each for piece in pieces for each in piece.logs] == list(logs)
     assert [piece.first for piece in pieces[1:]] == [piece.last.number + 1 for piece in pieces[:-1]]

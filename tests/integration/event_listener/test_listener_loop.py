@@ -17,9 +17,9 @@ from paimon.application.event_listener.ingest.halt import find_halt
 from paimon.application.event_listener.ingest.listener import Listener
 from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
-from paimon.infrastructure.blockchain.finality import Tagged
+from paimon.infrastructure.blockchain.finality import TagFinality
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.database.leadership import lead
+from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, RawLogRow
 from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLogRow
 from paimon.infrastructure.database.sessions import Database
@@ -51,8 +51,8 @@ async def following(node: StubNode, database: Database, **options: Any) -> Async
     """A listener that leads, as `paimon listener` runs it."""
     settings = ChainSettings(chain_id=31337, rpc_url=SecretStr(node.url), poll_seconds=0.02, **options)
     async with Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
-        listener = Listener(database, FundContracts(rpc, FUND), Tagged(), settings, start_block=1)
-        task = asyncio.create_task(lead(database, "listener", listener.follow, ttl_seconds=30, renew_seconds=0.2))
+        listener = Listener(database, FundContracts(rpc, FUND), TagFinality(), settings, start_block=1)
+        task = asyncio.create_task(run_as_leader(database, "listener", listener.follow, ttl_seconds=30, renew_seconds=0.2))
         try:
             yield task
         finally:
@@ -70,7 +70,7 @@ async def recorded(database: Database) -> tuple[int | None, int, int]:
         )
 
 
-def stands_at(database: Database, *wanted: int) -> Callable[[], Any]:
+def recorded_block(database: Database, *wanted: int) -> Callable[[], Any]:
     async def reached() -> bool:
         return await recorded(database) == wanted
 
@@ -80,7 +80,7 @@ def stands_at(database: Database, *wanted: int) -> Callable[[], Any]:
 LIES: dict[str, Callable[[StubChain], object]] = {
     "a header does not follow": lambda chain: chain.headers[6].update(parentHash=hex0x(b"\xee" * 32)),
     "a log is of another fork": lambda chain: chain.logs[0].update(blockHash=hex0x(b"\xee" * 32)),
-    "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32], unasked=True),
+    "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32], unrequested=True),
 }
 
 
@@ -90,13 +90,13 @@ async def test_nothing_of_an_inconsistent_answer_is_recorded_and_the_truth_is_wh
 ) -> None:
     LIES[lie](chain)
     async with following(node, database):
-        await eventually(stands_at(database, 0, 0, 0))
+        await eventually(recorded_block(database, 0, 0, 0))
         await asyncio.sleep(0.1)
         assert await recorded(database) == (0, 0, 0)
         truth = StubChain(head=HEAD)
         truth.emit(3, FUND.vault, [b"\x11" * 32])
         chain.headers, chain.logs, chain.receipts = truth.headers, truth.logs, truth.receipts
-        await eventually(stands_at(database, HEAD, HEAD, 1))
+        await eventually(recorded_block(database, HEAD, HEAD, 1))
 
 
 async def test_a_node_that_has_not_come_to_the_vaults_deployment_is_waited_for(
@@ -108,7 +108,7 @@ async def test_a_node_that_has_not_come_to_the_vaults_deployment_is_waited_for(
         assert not task.done()
         assert await recorded(database) == (None, 0, 0)
         node.methods["eth_call"] = asset
-        await eventually(stands_at(database, HEAD, HEAD, 4))
+        await eventually(recorded_block(database, HEAD, HEAD, 4))
 
 
 async def test_a_node_that_is_away_when_the_lease_comes_is_waited_for(
@@ -121,14 +121,14 @@ async def test_a_node_that_is_away_when_the_lease_comes_is_waited_for(
         await asyncio.sleep(0.1)
         assert not task.done()
         node.methods["eth_getBlockByNumber"] = there
-        await eventually(stands_at(database, HEAD, HEAD, 4))
+        await eventually(recorded_block(database, HEAD, HEAD, 4))
 
 
 async def test_a_batch_holds_no_more_logs_than_allowed_unless_one_block_does(
     node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     async with following(node, database, batch_logs_max=1):
-        await eventually(stands_at(database, HEAD, HEAD, 4))
+        await eventually(recorded_block(database, HEAD, HEAD, 4))
     async with database.read() as session:
         batches = [
             (each.first_block, each.last_block, each.logs) for each in await session.scalars(select(EventProcessingLogRow))
@@ -141,13 +141,13 @@ async def test_dense_blocks_that_were_cut_off_once_are_not_asked_for_again_and_a
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     async with following(node, database, batch_logs_max=1):
-        await eventually(stands_at(database, HEAD, HEAD, 4))
-    asked = [
+        await eventually(recorded_block(database, HEAD, HEAD, 4))
+    received = [
         int(query["toBlock"], 16) - int(query["fromBlock"], 16) + 1
-        for method, (query, *_) in node.asked
+        for method, (query, *_) in node.received
         if method == "eth_getLogs"
     ]
-    first, *later = [width for width, _ in groupby(asked)]  # one range is several queries
+    first, *later = [width for width, _ in groupby(received)]  # one range is several queries
     assert first == HEAD
     assert max(later) <= HEAD // 2
 
@@ -158,11 +158,11 @@ async def test_a_holder_that_wakes_up_too_late_stands_by_and_then_goes_on_from_w
     """Its cursor was taken while it slept: its next batch is refused, which may not end the process."""
     chain.head = 6
     async with following(node, database) as task:
-        await eventually(stands_at(database, 6, 6, 3))
+        await eventually(recorded_block(database, 6, 6, 3))
         async with database.write() as session:
             await session.execute(text("UPDATE derived.cursor SET epoch = epoch + 1"))
         chain.head = HEAD
-        await eventually(stands_at(database, HEAD, HEAD, 4))
+        await eventually(recorded_block(database, HEAD, HEAD, 4))
         assert not task.done()
 
 
@@ -171,17 +171,17 @@ async def test_a_final_header_that_does_not_read_is_no_answer_and_no_end(
 ) -> None:
     chain.head = 6
     async with following(node, database) as task:
-        await eventually(stands_at(database, 6, 6, 3))
+        await eventually(recorded_block(database, 6, 6, 3))
         when = chain.headers[HEAD].pop("timestamp")
-        chain.head, asked = HEAD, node.requests
+        chain.head, received = HEAD, node.requests
 
         async def asked_again() -> bool:
-            return node.requests > asked + 3
+            return node.requests > received + 3
 
         await eventually(asked_again)
         assert not task.done()
         chain.headers[HEAD]["timestamp"] = when
-        await eventually(stands_at(database, HEAD, HEAD, 4))
+        await eventually(recorded_block(database, HEAD, HEAD, 4))
 
 
 async def test_a_recorded_block_that_changes_while_it_is_followed_stops_the_listener(
@@ -189,7 +189,7 @@ async def test_a_recorded_block_that_changes_while_it_is_followed_stops_the_list
 ) -> None:
     chain.head = 6
     async with following(node, database) as task:
-        await eventually(stands_at(database, 6, 6, 3))
+        await eventually(recorded_block(database, 6, 6, 3))
         chain.head = HEAD
         chain.emit(6, address(9), [b"\x22" * 32])  # a stranger's, but the block and all behind it are others
 
@@ -216,4 +216,4 @@ async def test_books_do_not_begin_behind_a_block_whose_header_is_not_its_hash(
         assert await recorded(database) == (None, 0, 0)
         assert not task.done()
         chain.headers[0]["hash"] = hash_
-        await eventually(stands_at(database, HEAD, HEAD, 4))
+        await eventually(recorded_block(database, HEAD, HEAD, 4))

@@ -8,23 +8,23 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
 from tests.support.chain.fund import TestFund
-from tests.support.faults.byzantine_node import LyingNode, lying_node
+from tests.support.faults.byzantine_node import ByzantineNode, byzantine_node
 
 from paimon.application.common.topics import RECONCILE
-from paimon.application.event_listener.fetch.block_range import Caught
+from paimon.application.event_listener.fetch.block_range import EndpointFault
 from paimon.application.event_listener.fetch.range_proofs import (
-    ProofStanding,
+    ProofSummary,
     add_proof,
-    count_lies,
-    proof_standing,
-    raise_proof,
+    read_proof_summary,
+    record_endpoint_faults,
+    strengthen_proof,
 )
 from paimon.application.event_listener.ingest.listener import Listener
 from paimon.application.reconciliation.reconcile import reconcile
-from paimon.composition import House, open_house
-from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
+from paimon.composition import AppContext, open_app_context
+from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
-from paimon.infrastructure.database.leases import HeldLease, try_take
+from paimon.infrastructure.database.leases import HeldLease, try_acquire
 from paimon.infrastructure.database.models.derived import BlockRow, RangeProofRow, RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
@@ -36,37 +36,39 @@ LEASE = HeldLease("listener", "tests", 1)
 
 
 @pytest.fixture
-async def node(fund: TestFund) -> AsyncIterator[LyingNode]:
-    async with lying_node(fund.node.http_url) as opened:
+async def node(fund: TestFund) -> AsyncIterator[ByzantineNode]:
+    async with byzantine_node(fund.node.http_url) as opened:
         yield opened
 
 
 @pytest.fixture
-async def behind(settings: Settings, node: LyingNode) -> AsyncIterator[House]:
+async def behind(settings: Settings, node: ByzantineNode) -> AsyncIterator[AppContext]:
     """A house whose only endpoint is the lying one."""
     chain = settings.chain.model_copy(update={"rpc_url": SecretStr(node.url)})
-    async with open_house(settings.model_copy(update={"chain": chain}), process="test") as opened:
+    async with open_app_context(settings.model_copy(update={"chain": chain}), process="test") as opened:
         yield opened
 
 
-def listener_of(house: House, **options: Any) -> Listener:
-    settings = house.settings.chain.model_copy(update=options)
-    return Listener(house.database, house.contracts, house.chain, settings, house.settings.fund.start_block)
+def listener_of(app_context: AppContext, **options: Any) -> Listener:
+    settings = app_context.settings.chain.model_copy(update=options)
+    return Listener(
+        app_context.database, app_context.contracts, app_context.chain, settings, app_context.settings.fund.start_block
+    )
 
 
 async def record_all(listener: Listener) -> int:
     """Record as long as there is something; the rounds it took."""
-    cursor, followed = await listener._start(LEASE)
+    cursor, tracked = await listener._start(LEASE)
     rounds = 0
-    while (advanced := await listener._advance(cursor, followed, LEASE)) is not None:
-        cursor, followed = advanced
+    while (advanced := await listener._advance(cursor, tracked, LEASE)) is not None:
+        cursor, tracked = advanced
         rounds += 1
     return rounds
 
 
-async def standing(database: Database) -> ProofStanding:
+async def subscribed(database: Database) -> ProofSummary:
     async with database.read() as session:
-        return await proof_standing(session)
+        return await read_proof_summary(session)
 
 
 async def counted(database: Database) -> tuple[int, int]:
@@ -82,40 +84,42 @@ def leaving_out(topic: str) -> Callable[[list[Any], Any], Any]:
 
 
 async def test_a_log_that_the_node_leaves_out_is_in_the_books_all_the_same(
-    house: House, behind: House, node: LyingNode, fund: TestFund
+    app_context: AppContext, behind: AppContext, node: ByzantineNode, fund: TestFund
 ) -> None:
     request_id = fund.request("ines", 120_000)
-    fund.wait_final()
-    abi = house.contracts.abis["RedemptionManager"]  # type: ignore[index]
+    fund.wait_until_final()
+    abi = app_context.contracts.abis["RedemptionManager"]  # type: ignore[index]
     (topic,) = ["0x" + each.topic.hex() for each in abi.events_by_topic.values() if each.name == "RedemptionRequested"]
-    node.lies["eth_getLogs"] = leaving_out(topic)
+    node.mutations["eth_getLogs"] = leaving_out(topic)
     await record_all(listener_of(behind))
-    result = await reconcile(house.database, house.contracts)
-    assert result.differences == ()
-    found = await standing(house.database)
-    assert [(each.lie, each.times, each.endpoint) for each in found.lies] == [(Lie.OMITTED_LOG, 1, behind.rpc.endpoint)]
-    async with house.database.read() as session:
+    result = await reconcile(app_context.database, app_context.contracts)
+    assert result.discrepancies == ()
+    found = await subscribed(app_context.database)
+    assert [(each.lie, each.occurrences, each.endpoint) for each in found.faults] == [
+        (InvalidResponseKind.OMITTED_LOG, 1, behind.rpc.endpoint)
+    ]
+    async with app_context.database.read() as session:
         assert await session.scalar(text("SELECT request_id FROM derived.redemption_requests")) == request_id
 
 
 async def test_what_an_omitted_log_announces_is_followed_and_its_own_logs_are_there(
-    house: House, behind: House, node: LyingNode, fund: TestFund
+    app_context: AppContext, behind: AppContext, node: ByzantineNode, fund: TestFund
 ) -> None:
     """The assets of the fund came by `AssetAdded`; their Transfers are asked for only once that is known."""
-    fund.wait_final()
-    abi = house.contracts.abis["AssetController"]  # type: ignore[index]
+    fund.wait_until_final()
+    abi = app_context.contracts.abis["AssetController"]  # type: ignore[index]
     (topic,) = ["0x" + each.topic.hex() for each in abi.events_by_topic.values() if each.name == "AssetAdded"]
-    node.lies["eth_getLogs"] = leaving_out(topic)
+    node.mutations["eth_getLogs"] = leaving_out(topic)
     await record_all(listener_of(behind))
-    assert (await reconcile(house.database, house.contracts)).differences == ()
-    assert {each.lie for each in (await standing(house.database)).lies} == {Lie.OMITTED_LOG}
+    assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
+    assert {each.lie for each in (await subscribed(app_context.database)).faults} == {InvalidResponseKind.OMITTED_LOG}
 
 
 async def test_nothing_is_recorded_while_header_or_receipts_are_not_the_chains(
-    house: House, behind: House, node: LyingNode, fund: TestFund
+    app_context: AppContext, behind: AppContext, node: ByzantineNode, fund: TestFund
 ) -> None:
     fund.request("ines", 10_000)
-    fund.wait_final()
+    fund.wait_until_final()
     listener = listener_of(behind)
     honest = {"eth_getBlockByNumber", "eth_getBlockReceipts"}
 
@@ -126,40 +130,40 @@ async def test_nothing_is_recorded_while_header_or_receipts_are_not_the_chains(
         return [each | {"logs": []} for each in receipts]
 
     for lie in ({"eth_getBlockByNumber": without_bloom}, {"eth_getBlockReceipts": without_logs}):
-        node.lies = dict(lie)
+        node.mutations = dict(lie)
         assert await record_all(listener) == 0
-        assert await counted(house.database) == (0, 0)
+        assert await counted(app_context.database) == (0, 0)
         assert set(lie) < honest
-    node.lies = {}
+    node.mutations = {}
     assert await record_all(listener) > 0
-    assert (await reconcile(house.database, house.contracts)).differences == ()
-    found = await standing(house.database)
-    assert {each.lie for each in found.lies} == {Lie.WRONG_HEADER, Lie.WRONG_RECEIPTS}
-    assert found.compared_block is not None
+    assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
+    found = await subscribed(app_context.database)
+    assert {each.lie for each in found.faults} == {InvalidResponseKind.WRONG_HEADER, InvalidResponseKind.WRONG_RECEIPTS}
+    assert found.reconciled_block is not None
 
 
 async def test_all_live_ranges_are_one_proof_by_receipts_and_no_range_asks_for_more_than_allowed(
-    house: House, fund: TestFund
+    app_context: AppContext, fund: TestFund
 ) -> None:
     fund.request("ines", 10_000)
-    fund.wait_final()
-    rounds = await record_all(listener_of(house, receipts_blocks_max=1, batch_blocks_max=20))
-    blocks, _ = await counted(house.database)
-    found = await standing(house.database)
-    start = house.settings.fund.start_block
+    fund.wait_until_final()
+    rounds = await record_all(listener_of(app_context, receipts_blocks_max=1, batch_blocks_max=20))
+    blocks, _ = await counted(app_context.database)
+    found = await subscribed(app_context.database)
+    start = app_context.settings.fund.start_block
     assert rounds > blocks / 20
     assert found.newest == found.weakest == RangeProof(start, start + blocks - 1, ProofLevel.RECEIPTS)
     assert found.unproven is None
 
 
-FAR_BEHIND: dict[str, Any] = {"live_blocks": 10, "catch_up_blocks_max": 20}
+FAR_BEHIND: dict[str, Any] = {"strict_proof_blocks": 10, "catch_up_blocks_max": 20}
 
 
-async def test_stretches_of_one_endpoint_are_told_as_the_weakest(house: House, fund: TestFund) -> None:
+async def test_stretches_of_one_endpoint_are_told_as_the_weakest(app_context: AppContext, fund: TestFund) -> None:
     fund.mine(30)
-    fund.wait_final()
-    await record_all(listener_of(house, **FAR_BEHIND))
-    weak = await standing(house.database)
+    fund.wait_until_final()
+    await record_all(listener_of(app_context, **FAR_BEHIND))
+    weak = await subscribed(app_context.database)
     assert weak.weakest is not None
     assert weak.weakest.level is ProofLevel.CHAINED
     assert weak.newest is not None
@@ -167,42 +171,44 @@ async def test_stretches_of_one_endpoint_are_told_as_the_weakest(house: House, f
 
 
 async def test_stretches_are_proven_by_a_second_endpoint_where_there_is_one(
-    settings: Settings, node: LyingNode, fund: TestFund
+    settings: Settings, node: ByzantineNode, fund: TestFund
 ) -> None:
     fund.mine(30)
-    fund.wait_final()
-    node.lies["eth_getLogs"] = lambda _params, logs: logs[1:]
-    urls = {"rpc_url": SecretStr(node.url), "more_rpc_urls": SecretStr(fund.rpc_url)}
+    fund.wait_until_final()
+    node.mutations["eth_getLogs"] = lambda _params, logs: logs[1:]
+    urls = {"rpc_url": SecretStr(node.url), "extra_rpc_urls": SecretStr(fund.rpc_url)}
     chain = settings.chain.model_copy(update=urls)
-    async with open_house(settings.model_copy(update={"chain": chain}), process="test") as house:
-        await record_all(listener_of(house, **FAR_BEHIND))
-        found = await standing(house.database)
+    async with open_app_context(settings.model_copy(update={"chain": chain}), process="test") as app_context:
+        await record_all(listener_of(app_context, **FAR_BEHIND))
+        found = await subscribed(app_context.database)
         assert found.weakest is not None
         assert found.weakest.level is ProofLevel.AGREED
-        assert {(each.lie, each.endpoint) for each in found.lies} == {(Lie.OMITTED_LOG, endpoint_name(node.url))}
-        assert (await reconcile(house.database, house.contracts)).differences == ()
+        assert {(each.lie, each.endpoint) for each in found.faults} == {
+            (InvalidResponseKind.OMITTED_LOG, endpoint_name(node.url))
+        }
+        assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
 
 
 async def test_after_a_long_way_the_books_are_compared_with_the_state_at_its_end(
-    house: House, fund: TestFund, eventually: Callable[..., Any]
+    app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     fund.mine(30)
-    fund.wait_final()
+    fund.wait_until_final()
 
     async def due() -> list[int]:
-        async with house.database.read() as session:
+        async with app_context.database.read() as session:
             found = await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RECONCILE))
             return [each.payload["block"] for each in found]
 
-    lease = await try_take(house.database, "listener", "tests", ttl_seconds=60)
+    lease = await try_acquire(app_context.database, "listener", "tests", ttl_seconds=60)
     assert lease is not None
-    task = asyncio.create_task(listener_of(house, live_blocks=10).follow(lease))
+    task = asyncio.create_task(listener_of(app_context, strict_proof_blocks=10).follow(lease))
     try:
         (block,) = await eventually(due)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert block >= house.settings.fund.start_block + 30
+    assert block >= app_context.settings.fund.start_block + 30
 
 
 async def proofs(database: Database) -> list[tuple[int, int, ProofLevel]]:
@@ -220,10 +226,10 @@ async def test_neighbours_of_one_level_are_one_row_and_a_stronger_proof_later_sp
             await add_proof(session, RangeProof(first, last, level))
     assert await proofs(database) == [(1, 20, weak), (21, 30, strong), (31, 40, weak)]
     async with database.write() as session:
-        await raise_proof(session, RangeProof(5, 8, strong))
+        await strengthen_proof(session, RangeProof(5, 8, strong))
     assert await proofs(database) == [(1, 4, weak), (5, 8, strong), (9, 20, weak), (21, 30, strong), (31, 40, weak)]
     async with database.write() as session:
-        await raise_proof(session, RangeProof(1, 40, strong))
+        await strengthen_proof(session, RangeProof(1, 40, strong))
         await add_proof(session, RangeProof(41, 41, strong))
     assert await proofs(database) == [(1, 41, strong)]
 
@@ -231,11 +237,15 @@ async def test_neighbours_of_one_level_are_one_row_and_a_stronger_proof_later_sp
 async def test_lies_are_counted_by_endpoint_and_kind(database: Database) -> None:
     for block in (5, 7):
         async with database.write() as session:
-            await count_lies(
-                session, [Caught("a:1", Lie.OMITTED_LOG, block, "left out"), Caught("b:1", Lie.FORGED_LOG, 1, "x")]
+            await record_endpoint_faults(
+                session,
+                [
+                    EndpointFault("a:1", InvalidResponseKind.OMITTED_LOG, block, "left out"),
+                    EndpointFault("b:1", InvalidResponseKind.FORGED_LOG, 1, "x"),
+                ],
             )
-    found = await standing(database)
-    assert {(each.endpoint, each.lie, each.times, each.last_block) for each in found.lies} == {
-        ("a:1", Lie.OMITTED_LOG, 2, 7),
-        ("b:1", Lie.FORGED_LOG, 2, 1),
+    found = await subscribed(database)
+    assert {(each.endpoint, each.lie, each.occurrences, each.last_block) for each in found.faults} == {
+        ("a:1", InvalidResponseKind.OMITTED_LOG, 2, 7),
+        ("b:1", InvalidResponseKind.FORGED_LOG, 2, 1),
     }

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 from tests.support.chain.stub_chain import StubChain
 from tests.support.chain.stub_node import NodeError, StubNode, stub_node
-from tests.support.factories.encoded_logs import FOLLOWED, FUND
+from tests.support.factories.encoded_logs import FUND, TRACKED
 from tests.support.factories.strategies import address
 
 from paimon.application.event_listener.fetch.block_range import (
-    InconsistentAnswer,
-    Range,
-    UntrueAnswer,
+    BlockRange,
+    InconsistentResponse,
+    InvalidResponse,
     fetch_headers,
     fetch_range,
-    fetch_stretch,
+    fetch_segment,
 )
 from paimon.application.event_listener.fetch.log_filter import log_queries
-from paimon.application.event_listener.fetch.verify import Proof, prove, prove_stretch
-from paimon.domain.chain.range_proof import Lie, ProofLevel
+from paimon.application.event_listener.fetch.verify import ProofResult, prove, prove_segment
+from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel
 from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.blockchain.bloom import bloom_of
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
@@ -72,29 +72,29 @@ async def another(node: StubNode) -> AsyncIterator[tuple[StubNode, Rpc]]:
         yield second, pool.named(endpoint_name(node.url))
 
 
-async def fetched(rpc: Rpc, first: int = 1, last: int = 12) -> Range:
-    return await fetch_range(rpc, first, last, log_queries(FOLLOWED, first, last))
+async def fetched(rpc: Rpc, first: int = 1, last: int = 12) -> BlockRange:
+    return await fetch_range(rpc, first, last, log_queries(TRACKED, first, last))
 
 
-async def proven(rpc: Rpc) -> Proof:
-    return await prove(rpc, await fetched(rpc), FOLLOWED)
+async def proven(rpc: Rpc) -> ProofResult:
+    return await prove(rpc, await fetched(rpc), TRACKED)
 
 
-async def agreed(rpc: Rpc) -> Proof:
+async def agreed(rpc: Rpc) -> ProofResult:
     """As a stretch of the past is proven."""
-    return await prove_stretch(rpc, await fetched(rpc), FOLLOWED)
+    return await prove_segment(rpc, await fetched(rpc), TRACKED)
 
 
-def asked(node: StubNode, method: str) -> list[int]:
-    return [int(params[0], 16) for name, params in node.asked if name == method]
+def received(node: StubNode, method: str) -> list[int]:
+    return [int(params[0], 16) for name, params in node.received if name == method]
 
 
 async def test_receipts_are_asked_only_of_blocks_whose_bloom_does_not_exclude_all_that_is_followed(
     node: StubNode, rpc: Rpc
 ) -> None:
     proof = await proven(rpc)
-    assert asked(node, "eth_getBlockReceipts") == [3, 5, 8, 9]
-    assert (proof.level, proof.receipts_of, proof.caught) == (ProofLevel.RECEIPTS, 4, ())
+    assert received(node, "eth_getBlockReceipts") == [3, 5, 8, 9]
+    assert (proof.level, proof.receipt_block_count, proof.faults) == (ProofLevel.RECEIPTS, 4, ())
     assert [(each.block.number, each.log_index, each.data) for each in proof.fetched.logs] == [
         (3, 0, b"\x03"),
         (5, 0, b"\x05"),
@@ -108,11 +108,11 @@ async def test_a_bloom_with_bits_of_others_costs_a_question_and_changes_nothing(
     chain: StubChain, node: StubNode, rpc: Rpc
 ) -> None:
     chain.emit(10, address(0x77), [TOPIC])  # sets no bit of ours but the topic's
-    chain.hide(11, bloom_of(FUND.vault))
+    chain.add_bloom_bits(11, bloom_of(FUND.vault))
     proof = await proven(rpc)
-    assert asked(node, "eth_getBlockReceipts") == [3, 5, 8, 9, 11]
+    assert received(node, "eth_getBlockReceipts") == [3, 5, 8, 9, 11]
     assert len(proof.fetched.logs) == 5
-    assert proof.caught == ()
+    assert proof.faults == ()
 
 
 async def test_logs_of_tokens_that_are_not_the_vaults_are_nobodys(chain: StubChain, rpc: Rpc) -> None:
@@ -122,31 +122,31 @@ async def test_logs_of_tokens_that_are_not_the_vaults_are_nobodys(chain: StubCha
     assert [each.data for each in proof.fetched.logs if each.address == TOKEN] == [b"\x09"]
 
 
-LIES: dict[str, tuple[Callable[[StubChain], object], set[Lie]]] = {
-    "a log is left out": (lambda chain: chain.logs.pop(0), {Lie.OMITTED_LOG}),
-    "a log of several is left out": (lambda chain: chain.logs.pop(2), {Lie.OMITTED_LOG}),
-    "all logs are left out": (lambda chain: chain.logs.clear(), {Lie.OMITTED_LOG}),
-    "a token's transfer is left out": (lambda chain: chain.logs.pop(), {Lie.OMITTED_LOG}),
+LIES: dict[str, tuple[Callable[[StubChain], object], set[InvalidResponseKind]]] = {
+    "a log is left out": (lambda chain: chain.logs.pop(0), {InvalidResponseKind.OMITTED_LOG}),
+    "a log of several is left out": (lambda chain: chain.logs.pop(2), {InvalidResponseKind.OMITTED_LOG}),
+    "all logs are left out": (lambda chain: chain.logs.clear(), {InvalidResponseKind.OMITTED_LOG}),
+    "a token's transfer is left out": (lambda chain: chain.logs.pop(), {InvalidResponseKind.OMITTED_LOG}),
     "a log of the right contract is forged": (
         lambda chain: chain.logs.append(chain.logs[0] | {"logIndex": "0x1", "data": "0x99"}),
-        {Lie.FORGED_LOG},
+        {InvalidResponseKind.FORGED_LOG},
     ),
     "a log is forged in a block that has none": (
         lambda chain: chain.logs.append(chain.logs[0] | {"blockNumber": "0x4", "blockHash": chain.headers[4]["hash"]}),
-        {Lie.FORGED_LOG},
+        {InvalidResponseKind.FORGED_LOG},
     ),
-    "a log has other data": (lambda chain: chain.logs[0].update(data="0x99"), {Lie.CHANGED_LOG}),
+    "a log has other data": (lambda chain: chain.logs[0].update(data="0x99"), {InvalidResponseKind.CHANGED_LOG}),
     "a log has another transaction": (
         lambda chain: chain.logs[0].update(transactionHash=hex0x(b"\xee" * 32)),
-        {Lie.CHANGED_LOG},
+        {InvalidResponseKind.CHANGED_LOG},
     ),
     "a log has another place": (
         lambda chain: chain.logs[0].update(logIndex="0x5"),
-        {Lie.OMITTED_LOG, Lie.FORGED_LOG},
+        {InvalidResponseKind.OMITTED_LOG, InvalidResponseKind.FORGED_LOG},
     ),
     "a log is put into another block": (
         lambda chain: chain.logs[0].update(blockHash=chain.headers[8]["hash"], logIndex="0x1"),
-        {Lie.OMITTED_LOG, Lie.FORGED_LOG},
+        {InvalidResponseKind.OMITTED_LOG, InvalidResponseKind.FORGED_LOG},
     ),
 }
 
@@ -161,8 +161,8 @@ async def test_what_a_node_left_out_invented_or_changed_is_found_and_the_proven_
     proof = await proven(rpc)
     assert proof.fetched.logs == truth
     assert proof.level is ProofLevel.RECEIPTS
-    assert {each.lie for each in proof.caught} == kinds
-    assert {each.endpoint for each in proof.caught} == {rpc.endpoint}
+    assert {each.lie for each in proof.faults} == kinds
+    assert {each.endpoint for each in proof.faults} == {rpc.endpoint}
 
 
 WRONG_RECEIPTS: dict[str, Callable[[StubChain], object]] = {
@@ -180,9 +180,9 @@ WRONG_RECEIPTS: dict[str, Callable[[StubChain], object]] = {
 @pytest.mark.parametrize("wrong", WRONG_RECEIPTS)
 async def test_receipts_that_are_not_the_headers_prove_nothing(chain: StubChain, rpc: Rpc, wrong: str) -> None:
     WRONG_RECEIPTS[wrong](chain)
-    with pytest.raises(UntrueAnswer) as told:
+    with pytest.raises(InvalidResponse) as told:
         await proven(rpc)
-    assert (told.value.caught.lie, told.value.caught.block_number) == (Lie.WRONG_RECEIPTS, 5)
+    assert (told.value.fault.lie, told.value.fault.block_number) == (InvalidResponseKind.WRONG_RECEIPTS, 5)
 
 
 async def test_right_receipts_of_another_endpoint_are_taken_and_the_first_is_caught(
@@ -192,22 +192,22 @@ async def test_right_receipts_of_another_endpoint_are_taken_and_the_first_is_cau
     chain.receipts[3][0]["logs"].clear()  # so that both its answers agree
     proof = await proven(another[1])
     assert len(proof.fetched.logs) == 5
-    assert [(each.lie, each.endpoint) for each in proof.caught] == [
-        (Lie.WRONG_RECEIPTS, rpc.endpoint),
-        (Lie.OMITTED_LOG, rpc.endpoint),
+    assert [(each.lie, each.endpoint) for each in proof.faults] == [
+        (InvalidResponseKind.WRONG_RECEIPTS, rpc.endpoint),
+        (InvalidResponseKind.OMITTED_LOG, rpc.endpoint),
     ]
 
 
 async def test_an_omission_that_both_answers_of_the_only_endpoint_share_is_not_recorded(chain: StubChain, rpc: Rpc) -> None:
     chain.logs.pop(0)
     chain.receipts[3][0]["logs"].clear()
-    with pytest.raises(UntrueAnswer):
+    with pytest.raises(InvalidResponse):
         await proven(rpc)
 
 
 async def test_receipts_that_are_not_there_yet_are_asked_again(chain: StubChain, rpc: Rpc) -> None:
     del chain.receipts[8]
-    with pytest.raises(InconsistentAnswer, match="does not have the receipts"):
+    with pytest.raises(InconsistentResponse, match="does not have the receipts"):
         await proven(rpc)
 
 
@@ -215,7 +215,7 @@ async def test_a_node_without_receipts_by_block_is_asked_for_them_by_transaction
     del node.methods["eth_getBlockReceipts"]
     proof = await proven(rpc)
     assert (proof.level, len(proof.fetched.logs)) == (ProofLevel.RECEIPTS, 5)
-    assert len(asked(node, "eth_getTransactionReceipt")) == 4
+    assert len(received(node, "eth_getTransactionReceipt")) == 4
 
 
 @pytest.mark.parametrize("message", ["limit exceeded", "internal error"])
@@ -246,7 +246,7 @@ async def test_a_stretch_is_proven_by_agreement_where_there_is_another_endpoint(
     rpc: Rpc, another: tuple[StubNode, Rpc]
 ) -> None:
     proof = await agreed(another[1])
-    assert (proof.level, proof.receipts_of) == (ProofLevel.AGREED, 0)
+    assert (proof.level, proof.receipt_block_count) == (ProofLevel.AGREED, 0)
     assert (await agreed(rpc)).level is ProofLevel.CHAINED
 
 
@@ -255,11 +255,11 @@ async def test_a_log_left_out_of_a_block_whose_header_is_not_there_is_found_by_a
 ) -> None:
     truth = (await fetched(another[1])).logs
     left_out = chain.logs.pop(0)
-    stretch = await fetch_stretch(another[1], 1, 12, log_queries(FOLLOWED, 1, 12))
-    assert int(left_out["blockNumber"], 16) not in {each.stamp.number for each in stretch.headers}
-    proof = await prove_stretch(another[1], stretch, FOLLOWED)
+    segment = await fetch_segment(another[1], 1, 12, log_queries(TRACKED, 1, 12))
+    assert int(left_out["blockNumber"], 16) not in {each.stamp.number for each in segment.headers}
+    proof = await prove_segment(another[1], segment, TRACKED)
     assert (proof.level, proof.fetched.logs) == (ProofLevel.AGREED, truth)
-    assert {(each.lie, each.endpoint) for each in proof.caught} == {(Lie.OMITTED_LOG, another[1].endpoint)}
+    assert {(each.lie, each.endpoint) for each in proof.faults} == {(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)}
     assert {each.block.number for each in truth} <= {each.stamp.number for each in proof.fetched.headers}
 
 
@@ -270,12 +270,12 @@ async def test_where_two_endpoints_differ_the_receipts_say_who_lied(
     truth = (await proven(rpc)).fetched.logs
     spoil, _ = LIES[lie]
     spoil(chain)
-    other = another[1].another_than(rpc.endpoint)
+    other = another[1].excluding(rpc.endpoint)
     assert other is not None
     for first in (another[1], other):
         proof = await agreed(first)
         assert (proof.level, proof.fetched.logs) == (ProofLevel.AGREED, truth)
-        assert {each.endpoint for each in proof.caught} == {rpc.endpoint}
+        assert {each.endpoint for each in proof.faults} == {rpc.endpoint}
 
 
 async def test_a_difference_that_nobody_can_settle_is_not_recorded(
@@ -284,7 +284,7 @@ async def test_a_difference_that_nobody_can_settle_is_not_recorded(
     serves_no_receipts(node)
     serves_no_receipts(another[0])
     chain.logs.pop(0)
-    with pytest.raises(InconsistentAnswer, match="differ in 1 blocks"):
+    with pytest.raises(InconsistentResponse, match="differ in 1 blocks"):
         await proven(another[1])
 
 
@@ -299,8 +299,8 @@ async def test_where_the_second_endpoint_has_no_answer_receipts_stand_in_for_it(
     chain.logs.pop(0)
     another[0].methods["eth_getLogs"] = is_overloaded
     proof = await agreed(another[1])
-    assert (proof.level, proof.receipts_of, proof.fetched.logs) == (ProofLevel.RECEIPTS, 4, truth)
-    assert [(each.lie, each.endpoint) for each in proof.caught] == [(Lie.OMITTED_LOG, another[1].endpoint)]
+    assert (proof.level, proof.receipt_block_count, proof.fetched.logs) == (ProofLevel.RECEIPTS, 4, truth)
+    assert [(each.lie, each.endpoint) for each in proof.faults] == [(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)]
     assert [each.stamp.number for each in proof.fetched.headers] == list(range(1, 13))
     serves_no_receipts(node)
     serves_no_receipts(another[0])
@@ -312,14 +312,14 @@ async def test_a_stretch_of_many_headers_is_proven_by_receipts_a_part_at_a_time(
 ) -> None:
     monkeypatch.setattr("paimon.application.event_listener.fetch.verify._HEADERS_AT_ONCE", 5)
     another[0].methods["eth_getLogs"] = is_overloaded
-    stretch = await fetched(another[1])
-    proof = await prove_stretch(another[1], stretch, FOLLOWED)
-    assert (proof.level, proof.fetched) == (ProofLevel.RECEIPTS, stretch)
+    segment = await fetched(another[1])
+    proof = await prove_segment(another[1], segment, TRACKED)
+    assert (proof.level, proof.fetched) == (ProofLevel.RECEIPTS, segment)
     chain.headers[6] = rehashed(chain.headers[6] | {"parentHash": hex0x(bytes(32))})  # the first of the second part
     chain.headers[7] = rehashed(chain.headers[7] | {"parentHash": chain.headers[6]["hash"]})
     chain.headers[8] = rehashed(chain.headers[8] | {"parentHash": chain.headers[7]["hash"]})
-    with pytest.raises(InconsistentAnswer, match="does not follow"):
-        await prove_stretch(another[1], stretch, FOLLOWED)
+    with pytest.raises(InconsistentResponse, match="does not follow"):
+        await prove_segment(another[1], segment, TRACKED)
 
 
 def rehashed(header: dict[str, Any]) -> dict[str, Any]:
@@ -330,13 +330,13 @@ async def test_a_second_endpoint_whose_answers_contradict_themselves_is_no_secon
     chain: StubChain, another: tuple[StubNode, Rpc]
 ) -> None:
     chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})  # of block 3, by its number
-    honest = another[1].another_than(another[1].endpoint)
+    honest = another[1].excluding(another[1].endpoint)
     assert honest is not None
     assert (await agreed(honest)).level is ProofLevel.RECEIPTS
     chain.headers[12]["gasUsed"] = "0x1"
     proof = await agreed(honest)
     assert proof.level is ProofLevel.RECEIPTS
-    assert [(each.lie, each.endpoint) for each in proof.caught] == [(Lie.WRONG_HEADER, another[1].endpoint)]
+    assert [(each.lie, each.endpoint) for each in proof.faults] == [(InvalidResponseKind.WRONG_HEADER, another[1].endpoint)]
 
 
 @pytest.mark.parametrize("made_up", [6, 12])
@@ -349,30 +349,30 @@ async def test_a_block_that_only_one_of_two_endpoints_has_is_not_recorded(
     fork.emit(made_up, FUND.vault, [TOPIC], b"\xee")
     chain.headers[made_up], chain.receipts[made_up] = fork.headers[made_up], fork.receipts[made_up]
     chain.logs.append(fork.logs[-1])
-    other = another[1].another_than(another[1].endpoint)
+    other = another[1].excluding(another[1].endpoint)
     assert other is not None
     for first in (another[1], other):
-        stretch = await fetch_stretch(first, 1, 12, log_queries(FOLLOWED, 1, 12))
-        with pytest.raises(InconsistentAnswer, match=f"has block #{made_up} "):
-            await prove_stretch(first, stretch, FOLLOWED)
+        segment = await fetch_segment(first, 1, 12, log_queries(TRACKED, 1, 12))
+        with pytest.raises(InconsistentResponse, match=f"has block #{made_up} "):
+            await prove_segment(first, segment, TRACKED)
 
 
 async def test_without_receipts_a_log_that_its_blocks_bloom_excludes_is_not_believed(chain: StubChain, rpc: Rpc) -> None:
     chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})
     proof = await agreed(rpc)
     assert (proof.level, len(proof.fetched.logs)) == (ProofLevel.CHAINED, 5)
-    assert [(each.lie, each.block_number) for each in proof.caught] == [(Lie.FORGED_LOG, 4)]
+    assert [(each.lie, each.block_number) for each in proof.faults] == [(InvalidResponseKind.FORGED_LOG, 4)]
 
 
 async def test_a_header_that_is_not_its_hash_is_the_endpoints_lie(chain: StubChain, rpc: Rpc) -> None:
     chain.headers[4]["logsBloom"] = hex0x(bytes(256)[:-1] + b"\x01")
-    with pytest.raises(UntrueAnswer) as told:
+    with pytest.raises(InvalidResponse) as told:
         await fetch_headers(rpc, range(1, 13))
-    assert (told.value.caught.lie, told.value.caught.block_number) == (Lie.WRONG_HEADER, 4)
+    assert (told.value.fault.lie, told.value.fault.block_number) == (InvalidResponseKind.WRONG_HEADER, 4)
 
 
 async def test_a_first_endpoint_that_is_away_is_waited_for(rpc: Rpc, node: StubNode) -> None:
     given = await fetched(rpc)
     async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
         with pytest.raises(RpcUnavailable):
-            await prove(away, given, FOLLOWED)
+            await prove(away, given, TRACKED)

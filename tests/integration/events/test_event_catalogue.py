@@ -9,14 +9,14 @@ from sqlalchemy import select
 from tests.support.chain.fund import DAY, WAD, TestFund
 from tests.support.chain.recording import record_all
 
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.asset.otc_order import OrderStatus
-from paimon.domain.asset.protocol_address import Service
+from paimon.domain.asset.protocol_address import ProtocolAddressKind
 from paimon.domain.asset.tier import Tier
 from paimon.domain.asset.token_transfer import Direction, Purpose
-from paimon.domain.asset.trade import Route, TradeKind, TradeVia
+from paimon.domain.asset.trade import PurchaseRoute, TradeKind, TradeTrigger
 from paimon.domain.kernel.chain import ContractName, parse_address
-from paimon.domain.vault.fees import FeeKind, FeeStep
+from paimon.domain.vault.fees import FeeEntryType, FeeKind
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
     AssetConfigRow,
@@ -42,14 +42,14 @@ pytestmark = pytest.mark.integration
 AC = "AssetController"
 
 
-async def rows(house: House, model: type[Base], *conditions: Any) -> list[Any]:
+async def rows(app_context: AppContext, model: type[Base], *conditions: Any) -> list[Any]:
     keys = model.__table__.primary_key
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         return list(await session.scalars(select(model).where(*conditions).order_by(*keys)))
 
 
-async def transfers(house: House, since: int) -> list[TokenTransferRow]:
-    found: list[TokenTransferRow] = await rows(house, TokenTransferRow, TokenTransferRow.block_number >= since)
+async def transfers(app_context: AppContext, since: int) -> list[TokenTransferRow]:
+    found: list[TokenTransferRow] = await rows(app_context, TokenTransferRow, TokenTransferRow.block_number >= since)
     return found
 
 
@@ -69,64 +69,66 @@ def order(fund: TestFund, symbol: str, usdt: int, tokens: int) -> int:
         return int(chain.read("OTCManager", fund.deployment.otc_manager, "orderCount"))
 
 
-async def test_the_deployment_itself_is_explained_to_the_last_transfer(house: House, fund: TestFund) -> None:
-    await record_all(house, fund)
-    followed = {row.address: row for row in await rows(house, TrackedContractRow)}
+async def test_the_deployment_itself_is_explained_to_the_last_transfer(app_context: AppContext, fund: TestFund) -> None:
+    await record_all(app_context, fund)
+    tracked = {row.address: row for row in await rows(app_context, TrackedContractRow)}
     tokens = {parse_address(each.address) for each in fund.deployment.assets}
-    assert {each for each, row in followed.items() if row.contract is ContractName.TOKEN} == tokens | {
+    assert {each for each, row in tracked.items() if row.contract is ContractName.TOKEN} == tokens | {
         parse_address(fund.deployment.usdt)
     }
-    assert parse_address(fund.deployment.otc_manager) in followed
-    assets = await rows(house, AssetConfigRow)
+    assert parse_address(fund.deployment.otc_manager) in tracked
+    assets = await rows(app_context, AssetConfigRow)
     assert {row.token for row in assets} == tokens
     assert {row.tier for row in assets} == set(Tier)
     assert sum(row.allocation_bps for row in assets) == 9_400
-    found = await transfers(house, 0)
+    found = await transfers(app_context, 0)
     assert moved(found) == {
         (Direction.IN, Purpose.DEPOSIT): 5,
         (Direction.OUT, Purpose.PURCHASE): 8,
         (Direction.IN, Purpose.PURCHASE): 8,
     }
-    trades = await rows(house, TradeRow)
-    assert [(each.kind, each.via, each.has_effect) for each in trades] == [(TradeKind.PURCHASE, TradeVia.PURCHASE, True)] * 8
-    assert len(await rows(house, DepositRow)) == 5
-    assert {(row.contract, row.service) for row in await rows(house, ProtocolAddressRow)} == {
-        (ContractName.VAULT, Service.ASSET_CONTROLLER),
-        (ContractName.REDEMPTION_MANAGER, Service.ASSET_CONTROLLER),
-        (ContractName.REDEMPTION_MANAGER, Service.ASSET_SCHEDULER),
-        (ContractName.ASSET_CONTROLLER, Service.ASSET_SCHEDULER),
-        (ContractName.ASSET_CONTROLLER, Service.FEE_RECIPIENT),
-        (ContractName.ASSET_CONTROLLER, Service.ORACLE_ADAPTER),
-        (ContractName.ASSET_CONTROLLER, Service.OTC_MANAGER),
-        (ContractName.ASSET_CONTROLLER, Service.SWAP_HELPER),
+    trades = await rows(app_context, TradeRow)
+    assert [(each.kind, each.via, each.has_effect) for each in trades] == [
+        (TradeKind.PURCHASE, TradeTrigger.PURCHASE, True)
+    ] * 8
+    assert len(await rows(app_context, DepositRow)) == 5
+    assert {(row.contract, row.role) for row in await rows(app_context, ProtocolAddressRow)} == {
+        (ContractName.VAULT, ProtocolAddressKind.ASSET_CONTROLLER),
+        (ContractName.REDEMPTION_MANAGER, ProtocolAddressKind.ASSET_CONTROLLER),
+        (ContractName.REDEMPTION_MANAGER, ProtocolAddressKind.ASSET_SCHEDULER),
+        (ContractName.ASSET_CONTROLLER, ProtocolAddressKind.ASSET_SCHEDULER),
+        (ContractName.ASSET_CONTROLLER, ProtocolAddressKind.FEE_RECIPIENT),
+        (ContractName.ASSET_CONTROLLER, ProtocolAddressKind.ORACLE_ADAPTER),
+        (ContractName.ASSET_CONTROLLER, ProtocolAddressKind.OTC_MANAGER),
+        (ContractName.ASSET_CONTROLLER, ProtocolAddressKind.SWAP_HELPER),
     }
-    quarantined = await rows(house, RawLogRow, RawLogRow.status == LogStatus.QUARANTINED)
+    quarantined = await rows(app_context, RawLogRow, RawLogRow.status == LogStatus.QUARANTINED)
     assert quarantined == []
-    logs, transactions = await rows(house, RawLogRow), await rows(house, ChainTransactionRow)
+    logs, transactions = await rows(app_context, RawLogRow), await rows(app_context, ChainTransactionRow)
     assert sum(each.logs for each in transactions) == len(logs)
     assert len(transactions) == len({each.tx_hash for each in logs})
 
 
-async def test_a_purchase_is_counted_once_however_it_was_asked_for(house: House, fund: TestFund) -> None:
+async def test_a_purchase_is_counted_once_however_it_was_asked_for(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviours 7 and 8."""
     since = fund.send("hot", AC, "purchaseAsset", fund.asset("RWAC").address, 10_000 * WAD)
     fund.send("hot", AC, "purchaseAsset", fund.asset("RWAC").address, 100 * WAD)  # below the asset's minimum
     fund.send("hot", AC, "allocateToLayer", 1, 20_000 * WAD)
-    await record_all(house, fund)
-    found = await rows(house, TradeRow, TradeRow.block_number >= since)
+    await record_all(app_context, fund)
+    found = await rows(app_context, TradeRow, TradeRow.block_number >= since)
     assert [(each.via, each.route, each.usdt_amount // WAD, each.has_effect) for each in found] == [
-        (TradeVia.PURCHASE, Route.SWAP, 10_000, True),
-        (TradeVia.PURCHASE, None, 0, False),
-        (TradeVia.ALLOCATION, Route.SWAP, 10_000, True),
-        (TradeVia.ALLOCATION, Route.SWAP, 10_000, True),
+        (TradeTrigger.PURCHASE, PurchaseRoute.SWAP, 10_000, True),
+        (TradeTrigger.PURCHASE, None, 0, False),
+        (TradeTrigger.ALLOCATION, PurchaseRoute.SWAP, 10_000, True),
+        (TradeTrigger.ALLOCATION, PurchaseRoute.SWAP, 10_000, True),
     ]
-    assert moved(await transfers(house, since)) == {
+    assert moved(await transfers(app_context, since)) == {
         (Direction.OUT, Purpose.PURCHASE): 3,
         (Direction.IN, Purpose.PURCHASE): 3,
     }
 
 
-async def test_sales_waterfalls_and_the_settlement_they_pay_for(house: House, fund: TestFund) -> None:
+async def test_sales_waterfalls_and_the_settlement_they_pay_for(app_context: AppContext, fund: TestFund) -> None:
     request = fund.request("ivan", 470_000)  # more than the fund has in cash once that is spent, below 2 %
     fund.approve_on_chain(request)
     fund.send("hot", AC, "purchaseAsset", fund.asset("RWAT").address, 1_300_000 * WAD)
@@ -135,24 +137,24 @@ async def test_sales_waterfalls_and_the_settlement_they_pay_for(house: House, fu
     fund.send("hot", AC, "redeemAsset", fund.asset("RWAT").address, 1_000 * WAD)
     fund.send("hot", AC, "executeWaterfallLiquidation", 50_000 * WAD, 1)
     fund.send("hot", AC, "rebalanceBuffer")
-    await record_all(house, fund)
-    found = await rows(house, TradeRow, TradeRow.block_number >= since)
+    await record_all(app_context, fund)
+    found = await rows(app_context, TradeRow, TradeRow.block_number >= since)
     assert {each.kind for each in found} == {TradeKind.SALE}
     by_way = {(each.via, each.request_id) for each in found}
     assert by_way == {
-        (TradeVia.WATERFALL, request),
-        (TradeVia.REDEMPTION, None),
-        (TradeVia.WATERFALL, None),
-        (TradeVia.BUFFER_REFILL, None),
+        (TradeTrigger.WATERFALL, request),
+        (TradeTrigger.REDEMPTION, None),
+        (TradeTrigger.WATERFALL, None),
+        (TradeTrigger.BUFFER_REFILL, None),
     }
-    movements = moved(await transfers(house, since))
+    movements = moved(await transfers(app_context, since))
     assert movements[Direction.OUT, Purpose.SALE] == movements[Direction.IN, Purpose.SALE] == len(found)
     assert movements[Direction.OUT, Purpose.REDEMPTION_PAYOUT] == 1
     assert sum(movements.values()) == 2 * len(found) + 1
-    assert [each.level.value for each in await rows(house, LiquidityAlertRow)] == []
+    assert [each.level.value for each in await rows(app_context, LiquidityAlertRow)] == []
 
 
-async def test_an_otc_order_is_money_in_transit_until_it_is_delivered(house: House, fund: TestFund) -> None:
+async def test_an_otc_order_is_money_in_transit_until_it_is_delivered(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 5."""
     token, unit = fund.asset("RWAC"), 10**18
     since = fund.node.rpc.head().number
@@ -163,20 +165,20 @@ async def test_an_otc_order_is_money_in_transit_until_it_is_delivered(house: Hou
     counterparty = (token.address, fund.deployment.otc_manager, 39_000 * unit)
     fund.send("ada", "Counterparty", "deliver", *counterparty)
     fund.send("hot", AC, "confirmOTCDelivery", orders[0], 39_000 * unit)
-    await record_all(house, fund)
-    found = await rows(house, OtcOrderRow)
+    await record_all(app_context, fund)
+    found = await rows(app_context, OtcOrderRow)
     assert [(each.order_id, each.status, each.actual_tokens) for each in found] == [
         (orders[0], OrderStatus.DELIVERED, 39_000 * unit),
         (orders[1], OrderStatus.PAID, None),
         (orders[2], OrderStatus.CANCELLED, None),
     ]
-    assert moved(await transfers(house, since)) == {
+    assert moved(await transfers(app_context, since)) == {
         (Direction.OUT, Purpose.OTC_PAYMENT): 2,
         (Direction.IN, Purpose.OTC_DELIVERY): 1,
     }
 
 
-async def test_fees_accrued_collected_and_withdrawn(house: House, fund: TestFund) -> None:
+async def test_fees_accrued_collected_and_withdrawn(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 6: a collection is told by a Transfer alone."""
     request = fund.request("ines", 10_000)
     since = fund.node.rpc.head().number
@@ -189,23 +191,23 @@ async def test_fees_accrued_collected_and_withdrawn(house: House, fund: TestFund
     with fund.chain() as chain:
         withdrawable = chain.read("Vault", fund.deployment.vault, "withdrawableRedemptionFees")
     fund.send("ada", AC, "withdrawRedemptionFees", withdrawable // 2)
-    await record_all(house, fund)
-    accounts = {row.kind: row for row in await rows(house, FeeAccountRow)}
+    await record_all(app_context, fund)
+    accounts = {row.kind: row for row in await rows(app_context, FeeAccountRow)}
     for kind in (FeeKind.MANAGEMENT, FeeKind.PERFORMANCE):
         assert accounts[kind].accrued == accounts[kind].released == accounts[kind].paid > 0
     kept = accounts[FeeKind.REDEMPTION]
     assert (kept.accrued, kept.released, kept.paid) == (withdrawable, withdrawable // 2, withdrawable // 2)
-    entries = await rows(house, FeeEntryRow)
+    entries = await rows(app_context, FeeEntryRow)
     assert Counter((each.kind, each.step) for each in entries) == {
-        (FeeKind.MANAGEMENT, FeeStep.ACCRUED): 2,
-        (FeeKind.MANAGEMENT, FeeStep.PAID): 1,
-        (FeeKind.PERFORMANCE, FeeStep.ACCRUED): 1,
-        (FeeKind.PERFORMANCE, FeeStep.PAID): 1,
-        (FeeKind.REDEMPTION, FeeStep.ACCRUED): 1,
-        (FeeKind.REDEMPTION, FeeStep.RELEASED): 1,
-        (FeeKind.REDEMPTION, FeeStep.PAID): 1,
+        (FeeKind.MANAGEMENT, FeeEntryType.ACCRUED): 2,
+        (FeeKind.MANAGEMENT, FeeEntryType.PAID): 1,
+        (FeeKind.PERFORMANCE, FeeEntryType.ACCRUED): 1,
+        (FeeKind.PERFORMANCE, FeeEntryType.PAID): 1,
+        (FeeKind.REDEMPTION, FeeEntryType.ACCRUED): 1,
+        (FeeKind.REDEMPTION, FeeEntryType.RELEASED): 1,
+        (FeeKind.REDEMPTION, FeeEntryType.PAID): 1,
     }
-    found = await transfers(house, since)
+    found = await transfers(app_context, since)
     assert moved(found) == {
         (Direction.OUT, Purpose.REDEMPTION_PAYOUT): 1,
         (Direction.OUT, Purpose.FEE_COLLECTION): 1,
@@ -213,24 +215,24 @@ async def test_fees_accrued_collected_and_withdrawn(house: House, fund: TestFund
     }
 
 
-async def test_what_no_log_tells_of_is_kept_and_named(house: House, fund: TestFund) -> None:
+async def test_what_no_log_tells_of_is_kept_and_named(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 6: an emergency withdrawal leaves nothing but the token's Transfer. So does a gift."""
     usdt, vault, ada = fund.deployment.usdt, fund.deployment.vault, fund.people.address("ada")
     since = fund.send("ada", "Vault", "emergencyWithdraw", usdt, ada, 7 * WAD)
     fund.send("ada", "Vault", "emergencyWithdraw", fund.asset("MMFB").address, ada, 5)
     fund.send("ada", "Vault", "emergencyWithdraw", usdt, vault, WAD)  # to itself
     fund.send_to("ines", "TestToken", usdt, "transfer", vault, 3 * WAD)
-    await record_all(house, fund)
-    found = await transfers(house, since)
+    await record_all(app_context, fund)
+    found = await transfers(app_context, since)
     assert [(each.direction, each.purpose, each.amount) for each in found] == [
         (Direction.OUT, Purpose.EMERGENCY_WITHDRAWAL, 7 * WAD),
         (Direction.OUT, Purpose.EMERGENCY_WITHDRAWAL, 5),
-        (Direction.WITHIN, Purpose.EMERGENCY_WITHDRAWAL, WAD),
+        (Direction.INTERNAL, Purpose.EMERGENCY_WITHDRAWAL, WAD),
         (Direction.IN, Purpose.UNEXPLAINED, 3 * WAD),
     ]
 
 
-async def test_yield_assets_tiers_and_roles(house: House, fund: TestFund) -> None:
+async def test_yield_assets_tiers_and_roles(app_context: AppContext, fund: TestFund) -> None:
     bill = fund.asset("oTBILL")
     assert bill.adapter is not None
     since = fund.node.rpc.head().number
@@ -243,23 +245,26 @@ async def test_yield_assets_tiers_and_roles(house: House, fund: TestFund) -> Non
     role = keccak(text="REBALANCER_ROLE")
     fund.send("ada", AC, "grantRole", role, fund.people.address("otto"))
     fund.send("ada", AC, "revokeRole", role, fund.people.address("otto"))
-    await record_all(house, fund)
-    assert moved(await transfers(house, since)) == {(Direction.IN, Purpose.YIELD): 1, (Direction.IN, Purpose.NOTHING): 3}
-    (asset,) = await rows(house, AssetConfigRow, AssetConfigRow.token == parse_address(bill.address))
+    await record_all(app_context, fund)
+    assert moved(await transfers(app_context, since)) == {
+        (Direction.IN, Purpose.YIELD): 1,
+        (Direction.IN, Purpose.ZERO_VALUE): 3,
+    }
+    (asset,) = await rows(app_context, AssetConfigRow, AssetConfigRow.token == parse_address(bill.address))
     assert (asset.allocation_bps, asset.is_active, asset.removed_block is not None) == (250, False, True)
     assert asset.adapter == parse_address(fund.people.address("otto"))
-    (band,) = await rows(house, TierConfigRow)
+    (band,) = await rows(app_context, TierConfigRow)
     assert (band.tier, band.target_bps, band.min_bps, band.max_bps) == (Tier.L2, 3_100, 2_000, 4_000)
-    changes = await rows(house, RoleChangeRow, RoleChangeRow.block_number > since)
+    changes = await rows(app_context, RoleChangeRow, RoleChangeRow.block_number > since)
     assert [(each.granted, each.account, each.sender) for each in changes] == [
         (granted, parse_address(fund.people.address("otto")), parse_address(fund.people.address("ada")))
         for granted in (True, False)
     ]
 
 
-async def test_a_token_is_followed_from_the_block_that_announces_it(house: House, fund: TestFund) -> None:
+async def test_a_token_is_followed_from_the_block_that_announces_it(app_context: AppContext, fund: TestFund) -> None:
     """Whether that block is alone in its range or has later ones beside it, and after a restart."""
-    await record_all(house, fund)
+    await record_all(app_context, fund)
     with fund.chain() as chain:
         admin = fund.people.account("ada")
         new = chain.deploy(admin, "TestToken", "New Notes", "NEWN", 6)
@@ -270,10 +275,10 @@ async def test_a_token_is_followed_from_the_block_that_announces_it(house: House
         chain.call(admin, "TestToken", new, "mint", fund.deployment.vault, 22)
         fund.mine(1)
         chain.confirm()
-    await record_all(house, fund)
+    await record_all(app_context, fund)
     fund.send_to("ada", "TestToken", new, "mint", fund.deployment.vault, 33)
-    await record_all(house, fund)
-    found = await rows(house, TokenTransferRow, TokenTransferRow.token == parse_address(new))
+    await record_all(app_context, fund)
+    found = await rows(app_context, TokenTransferRow, TokenTransferRow.token == parse_address(new))
     assert [each.amount for each in found] == [22, 33]
-    (flow,) = await rows(house, TokenFlowRow, TokenFlowRow.token == parse_address(new))
+    (flow,) = await rows(app_context, TokenFlowRow, TokenFlowRow.token == parse_address(new))
     assert (flow.received, flow.sent) == (55, 0)

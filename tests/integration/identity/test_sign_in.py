@@ -8,7 +8,7 @@ import pytest
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from sqlalchemy import delete, func, select, update
-from tests.support.api_client import Desk, require_example
+from tests.support.api_client import ApiClient, require_example
 
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.user.roles import UserRole
@@ -23,14 +23,14 @@ def personal_sign(account: LocalAccount, text: str) -> str:
     return "0x" + bytes(account.sign_message(encode_defunct(text=text)).signature).hex()
 
 
-async def challenge_for(desk: Desk, name: str) -> str:
+async def challenge_for(desk: ApiClient, name: str) -> str:
     answer = await desk.post("/auth/challenge", {"address": desk.people.address(name)})
     assert answer.status_code == 200, answer.text
     require_example(answer, "challenge")
     return str(answer.json()["data"]["message"])
 
 
-async def test_a_known_wallet_signs_in_and_is_told_who_it_is(desk: Desk) -> None:
+async def test_a_known_wallet_signs_in_and_is_told_who_it_is(desk: ApiClient) -> None:
     message = await challenge_for(desk, "vera")
     answer = await desk.post(
         "/auth/verify", {"message": message, "signature": personal_sign(desk.people.account("vera"), message)}
@@ -44,7 +44,7 @@ async def test_a_known_wallet_signs_in_and_is_told_who_it_is(desk: Desk) -> None
     assert me.json()["data"]["role"] == "admin"
 
 
-async def test_an_unknown_wallet_gets_a_challenge_like_anyone_and_is_refused_only_after_signing(desk: Desk) -> None:
+async def test_an_unknown_wallet_gets_a_challenge_like_anyone_and_is_refused_only_after_signing(desk: ApiClient) -> None:
     message = await challenge_for(desk, "ines")
     body = {"message": message, "signature": personal_sign(desk.people.account("ines"), message)}
     answer = await desk.post("/auth/verify", body)
@@ -53,14 +53,14 @@ async def test_an_unknown_wallet_gets_a_challenge_like_anyone_and_is_refused_onl
     assert (again.status_code, again.json()["error"]["code"]) == (401, "AUTH_INVALID"), "a refused challenge is used up too"
 
 
-async def test_a_challenge_works_once_even_when_sent_twice_at_once(desk: Desk) -> None:
+async def test_a_challenge_works_once_even_when_sent_twice_at_once(desk: ApiClient) -> None:
     message = await challenge_for(desk, "vera")
     body = {"message": message, "signature": personal_sign(desk.people.account("vera"), message)}
     answers = await asyncio.gather(*(desk.post("/auth/verify", body) for _ in range(6)))
     assert sorted(each.status_code for each in answers) == [200] + [401] * 5
 
 
-async def test_another_wallets_signature_lets_nobody_in(desk: Desk) -> None:
+async def test_another_wallets_signature_lets_nobody_in(desk: ApiClient) -> None:
     message = await challenge_for(desk, "vera")
     answer = await desk.post(
         "/auth/verify", {"message": message, "signature": personal_sign(desk.people.account("willa"), message)}
@@ -69,7 +69,9 @@ async def test_another_wallets_signature_lets_nobody_in(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("change", [{"domain": "evil.example"}, {"uri": "http://evil.example"}, {"chain_id": 1}])
-async def test_a_message_for_another_site_or_chain_is_refused_though_well_signed(desk: Desk, change: dict[str, object]) -> None:
+async def test_a_message_for_another_site_or_chain_is_refused_though_well_signed(
+    desk: ApiClient, change: dict[str, object]
+) -> None:
     message = render(replace(parse(await challenge_for(desk, "vera")), **change))  # type: ignore[arg-type]
     answer = await desk.post(
         "/auth/verify", {"message": message, "signature": personal_sign(desk.people.account("vera"), message)}
@@ -77,7 +79,7 @@ async def test_a_message_for_another_site_or_chain_is_refused_though_well_signed
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
-async def test_a_message_nobody_handed_out_is_refused_though_well_signed(desk: Desk) -> None:
+async def test_a_message_nobody_handed_out_is_refused_though_well_signed(desk: ApiClient) -> None:
     ours = parse(await challenge_for(desk, "vera"))
     message = render(replace(ours, expires_at=ours.expires_at + timedelta(days=365)))
     answer = await desk.post(
@@ -86,7 +88,7 @@ async def test_a_message_nobody_handed_out_is_refused_though_well_signed(desk: D
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
-async def test_an_expired_challenge_says_so(desk: Desk, database: Database) -> None:
+async def test_an_expired_challenge_says_so(desk: ApiClient, database: Database) -> None:
     issued = parse(await challenge_for(desk, "vera"))
     expired = replace(issued, issued_at=issued.issued_at - timedelta(hours=1), expires_at=issued.issued_at)
     message = render(expired)
@@ -98,7 +100,7 @@ async def test_an_expired_challenge_says_so(desk: Desk, database: Database) -> N
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_EXPIRED")
 
 
-async def test_expired_challenges_do_not_pile_up(desk: Desk, database: Database) -> None:
+async def test_expired_challenges_do_not_pile_up(desk: ApiClient, database: Database) -> None:
     await challenge_for(desk, "vera")
     async with database.write() as session:
         await session.execute(update(SignInChallengeRow).values(expires_at=func.now() - timedelta(seconds=1)))
@@ -116,7 +118,7 @@ async def test_expired_challenges_do_not_pile_up(desk: Desk, database: Database)
         ({}, "address"),
     ],
 )
-async def test_a_wrong_address_is_named(desk: Desk, body: dict[str, object], field: str) -> None:
+async def test_a_wrong_address_is_named(desk: ApiClient, body: dict[str, object], field: str) -> None:
     answer = await desk.post("/auth/challenge", body)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
@@ -124,20 +126,20 @@ async def test_a_wrong_address_is_named(desk: Desk, body: dict[str, object], fie
 
 
 @pytest.mark.parametrize("signature", ["", "0x", "0x12", "nonsense", "0x" + "00" * 65, "0x" + "ff" * 65, "0x" + "zz" * 65])
-async def test_a_malformed_signature_is_named(desk: Desk, signature: str) -> None:
+async def test_a_malformed_signature_is_named(desk: ApiClient, signature: str) -> None:
     message = await challenge_for(desk, "vera")
     answer = await desk.post("/auth/verify", {"message": message, "signature": signature})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"][0]["field"] == "signature"
 
 
-async def test_a_malformed_message_is_named(desk: Desk) -> None:
+async def test_a_malformed_message_is_named(desk: ApiClient) -> None:
     text = "let me in"
     answer = await desk.post("/auth/verify", {"message": text, "signature": personal_sign(desk.people.account("vera"), text)})
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "message")
 
 
-async def test_a_role_taken_away_counts_at_once_and_so_does_being_removed(desk: Desk, database: Database) -> None:
+async def test_a_role_taken_away_counts_at_once_and_so_does_being_removed(desk: ApiClient, database: Database) -> None:
     wallet = parse_address(desk.people.address("vera"))
     assert (await desk.get("/auth/me", by="vera")).json()["data"]["role"] == "admin"
     async with database.write() as session:
@@ -158,14 +160,14 @@ async def test_a_role_taken_away_counts_at_once_and_so_does_being_removed(desk: 
         ("Bearer nonsense", "AUTH_INVALID"),
     ],
 )
-async def test_without_a_token_of_ours_nobody_is_anyone(desk: Desk, header: str | None, code: str) -> None:
+async def test_without_a_token_of_ours_nobody_is_anyone(desk: ApiClient, header: str | None, code: str) -> None:
     headers = {} if header is None else {"Authorization": header}
     answer = await desk.client.get("/api/v1/auth/me", headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_an_expired_token_says_so(desk: Desk) -> None:
+async def test_an_expired_token_says_so(desk: ApiClient) -> None:
     token = desk.token("vera", ttl_seconds=-1)
     answer = await desk.client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_EXPIRED")

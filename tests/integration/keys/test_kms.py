@@ -8,15 +8,15 @@ import pytest
 from eth_account import Account
 from tests.support.chain.fund import TestFund
 from tests.support.kms import REGION, Kms, serving_kms
-from tests.support.signing import DAY_LIMIT, ask, client_of, make_policy, transaction
+from tests.support.signing import DAY_LIMIT, make_policy, sign_request, signer_client, transaction
 
 from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x, parse_address
 from paimon.domain.kernel.units import WAD
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.signing import FeeKind, SignedTransaction, SignRequest
+from paimon.domain.transaction.signing import GasFeeType, SignedTransaction, SignRequest
 from paimon.gateway.signer.policy import KeyTable, KmsTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
-from paimon.gateway.signer.process import SignerStartRefused, running_signer
+from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 from paimon.infrastructure.keys.key import CURVE_ORDER, KeyUnavailable
@@ -56,16 +56,18 @@ def policy_with(fund: TestFund, folder: Path, kms: Kms, key_id: str, address: Ad
     return path
 
 
-@pytest.mark.parametrize("kind", FeeKind)
-async def test_a_key_in_kms_sends_a_transaction_that_is_mined(fund: TestFund, tmp_path: Path, kms: Kms, kind: FeeKind) -> None:
+@pytest.mark.parametrize("kind", GasFeeType)
+async def test_a_key_in_kms_sends_a_transaction_that_is_mined(
+    fund: TestFund, tmp_path: Path, kms: Kms, kind: GasFeeType
+) -> None:
     key_id = kms.create_key()
     address = (await open_key(kms, key_id)).address
     fund.node.rpc.call("anvil_setBalance", checksum(address), hex(10**18))
     async with running_signer(policy := policy_with(fund, tmp_path, kms, key_id, address)):
-        unsigned = transaction(fund, "settleRedemption", 1, fee_kind=kind, call=Call(address, b""))
-        signed = await client_of(policy).sign(SignRequest(address, unsigned))
+        unsigned = transaction(fund, "settleRedemption", 1, gas_fee_type=kind, call=Call(address, b""))
+        signed = await signer_client(policy).sign(SignRequest(address, unsigned))
     assert fund.node.rpc.call("eth_sendRawTransaction", hex0x(signed.raw)) == hex0x(signed.hash)
-    fund.wait_final()
+    fund.wait_until_final()
     receipt = fund.node.rpc.call("eth_getTransactionReceipt", hex0x(signed.hash))
     assert receipt["status"] == "0x1"
     assert parse_address(receipt["from"]) == address
@@ -92,7 +94,7 @@ async def test_an_alias_names_a_key(kms: Kms) -> None:
 async def test_no_start_with_another_key_than_the_stated_one(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
     key_id = kms.create_key()
     stated = parse_address(fund.people.address("keeper"))
-    with pytest.raises(SignerStartRefused) as refused:
+    with pytest.raises(SignerStartupError) as refused:
         async with running_signer(policy_with(fund, tmp_path, kms, key_id, stated)):
             pass
     assert checksum(stated) in str(refused.value)
@@ -102,17 +104,17 @@ async def test_no_start_with_another_key_than_the_stated_one(fund: TestFund, tmp
 @pytest.mark.parametrize("spec", ["ECC_NIST_P256", "RSA_2048"])
 async def test_no_start_with_a_key_of_another_kind(fund: TestFund, tmp_path: Path, kms: Kms, spec: str) -> None:
     stated = parse_address(fund.people.address("keeper"))
-    with pytest.raises(SignerStartRefused, match="ECC_SECG_P256K1"):
+    with pytest.raises(SignerStartupError, match="ECC_SECG_P256K1"):
         async with running_signer(policy_with(fund, tmp_path, kms, kms.create_key(spec), stated)):
             pass
 
 
 async def test_no_start_with_a_key_that_is_not_there_or_without_kms(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
     stated = parse_address(fund.people.address("keeper"))
-    with pytest.raises(SignerStartRefused, match="NotFoundException"):
+    with pytest.raises(SignerStartupError, match="NotFoundException"):
         async with running_signer(policy_with(fund, tmp_path, kms, "alias/nobody", stated)):
             pass
-    with pytest.raises(SignerStartRefused, match="does not answer"):
+    with pytest.raises(SignerStartupError, match="does not answer"):
         async with running_signer(policy_with(fund, tmp_path, Kms("http://127.0.0.1:1"), "alias/keeper", stated)):
             pass
 
@@ -127,7 +129,7 @@ async def test_a_policy_says_for_each_key_one_home(fund: TestFund, tmp_path: Pat
         (text[: text.index("[kms]")] + text[text.index("[[keys]]") :], "in which region"),
     ):
         path.write_text(wrong)
-        with pytest.raises(SignerStartRefused, match=named):
+        with pytest.raises(SignerStartupError, match=named):
             async with running_signer(path):
                 pass
 
@@ -140,11 +142,13 @@ async def test_a_key_that_is_disabled_later_is_unavailable_not_refused(fund: Tes
         request = SignRequest(address, transaction(fund, "settleRedemption", 1))
         kms.disabled = True
         with pytest.raises(SignerUnavailable, match="DisabledException"):
-            await client_of(policy).sign(request)
+            await signer_client(policy).sign(request)
         approver = parse_address(fund.people.address("approver"))
-        await client_of(policy).sign(ask(fund, "approver", transaction(fund, "settleRedemption", 1, call=Call(approver, b""))))
+        await signer_client(policy).sign(
+            sign_request(fund, "approver", transaction(fund, "settleRedemption", 1, call=Call(approver, b"")))
+        )
         kms.disabled = False
-        signed = await client_of(policy).sign(request)
+        signed = await signer_client(policy).sign(request)
     assert parse_address(Account.recover_transaction(signed.raw)) == address
 
 
@@ -172,6 +176,6 @@ async def test_two_at_once_cannot_both_take_the_last_of_a_limit(fund: TestFund, 
     call = Call(fund.addresses.asset_controller, data)
     requests = [SignRequest(address, transaction(fund, "settleRedemption", 1, call=call, nonce=nonce)) for nonce in range(6)]
     async with running_signer(path, new_ledger=True):
-        answers = await asyncio.gather(*(client_of(path).sign(each) for each in requests), return_exceptions=True)
+        answers = await asyncio.gather(*(signer_client(path).sign(each) for each in requests), return_exceptions=True)
     assert sum(isinstance(each, SignedTransaction) for each in answers) == DAY_LIMIT // 9_000
     assert {each.code for each in answers if isinstance(each, SigningRefused)} == {"LIMIT_EXCEEDED"}

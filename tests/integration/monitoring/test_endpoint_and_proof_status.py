@@ -7,20 +7,25 @@ from typing import Any, Final
 
 import pytest
 from sqlalchemy import text
-from tests.support.api_client import Desk, add_block
-from tests.support.cli_processes import Programs, environment_of
+from tests.support.api_client import ApiClient, add_block
+from tests.support.cli_processes import CliRunner, environment_of
 
-from paimon.application.event_listener.fetch.block_range import Caught
-from paimon.application.event_listener.fetch.range_proofs import Span, add_proof, count_lies, proof_standing
-from paimon.application.event_listener.ingest.head_monitor import HeadWatch
-from paimon.composition import House
-from paimon.domain.chain.endpoint_health import BreakerState
-from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
+from paimon.application.event_listener.fetch.block_range import EndpointFault
+from paimon.application.event_listener.fetch.range_proofs import (
+    BlockSpan,
+    add_proof,
+    read_proof_summary,
+    record_endpoint_faults,
+)
+from paimon.application.event_listener.ingest.head_monitor import HeadMonitor
+from paimon.composition import AppContext
+from paimon.domain.chain.endpoint_health import BreakerStatus
+from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
-from paimon.infrastructure.blockchain.rpc import EndpointState, NodeUrl, Rpc
+from paimon.infrastructure.blockchain.rpc import EndpointReport, NodeUrl, Rpc
 from paimon.infrastructure.cache import endpoints
-from paimon.infrastructure.database.leases import try_take
+from paimon.infrastructure.database.leases import try_acquire
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
@@ -29,44 +34,44 @@ KEY: Final = "a1b2c3d4e5f6a7b8"
 AWAY: Final = "127.0.0.1:9"
 
 
-async def part(desk: Desk, name: str) -> dict[str, Any]:
+async def part(desk: ApiClient, name: str) -> dict[str, Any]:
     health = (await desk.get("/system/health", by=None)).json()["data"]
     (found,) = [each for each in health["parts"] if each["name"] == name]
     return dict(found)
 
 
-def terminal(house: House) -> str:
-    with Programs() as programs:
-        status = programs.start("status", env=environment_of(house.settings))
+def terminal(app_context: AppContext) -> str:
+    with CliRunner() as cli:
+        status = cli.start("status", env=environment_of(app_context.settings))
         assert status.wait() == 0, status.said
         return status.said
 
 
 async def test_each_endpoint_is_shown_as_the_listener_finds_it_and_without_its_key(
-    house: House, desk: Desk, eventually: Callable[..., Any]
+    app_context: AppContext, desk: ApiClient, eventually: Callable[..., Any]
 ) -> None:
-    lease = await try_take(house.database, "listener", "host:1", ttl_seconds=60)
+    lease = await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=60)
     assert lease is not None
-    here = house.settings.chain.rpc_url.get_secret_value()
+    here = app_context.settings.chain.rpc_url.get_secret_value()
     there = NodeUrl(f"http://{AWAY}/v1/{KEY}")
 
-    async def known() -> list[EndpointState]:
-        told = await endpoints.found(house.redis)
-        return told if [each.breaker for each in told] == [BreakerState.CLOSED, BreakerState.OPEN] else []
+    async def known() -> list[EndpointReport]:
+        told = await endpoints.load_endpoint_states(app_context.redis)
+        return told if [each.breaker for each in told] == [BreakerStatus.CLOSED, BreakerStatus.OPEN] else []
 
     async with Rpc(here, there, timeout_seconds=5, attempts_max=2, chain_id=31337) as pool:
-        watch = HeadWatch(
-            house.database,
-            FundContracts(pool, house.contracts.addresses),
-            house.chain,
-            house.redis,
-            house.settings.chain,
-            house.settings.health,
+        watch = HeadMonitor(
+            app_context.database,
+            FundContracts(pool, app_context.contracts.addresses),
+            app_context.chain,
+            app_context.redis,
+            app_context.settings.chain,
+            app_context.settings.health,
         )
         watching = asyncio.create_task(watch.run(lease))
         well, away = await eventually(known)
         shown = await part(desk, "endpoints")
-        said = await asyncio.to_thread(terminal, house)  # the listener goes on meanwhile
+        said = await asyncio.to_thread(terminal, app_context)  # the listener goes on meanwhile
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     assert (well.name, away.name) == (endpoint_name(here), AWAY)
@@ -85,64 +90,66 @@ async def test_each_endpoint_is_shown_as_the_listener_finds_it_and_without_its_k
     assert KEY not in said
 
 
-async def test_what_another_version_left_is_read_as_far_as_it_is_ours(house: House) -> None:
-    state = EndpointState("a:1", (), 5, 0.1, 0.0, BreakerState.CLOSED, 8, 0, 100, True)
-    await endpoints.leave(house.redis, [state, replace(state, name="b:1", head=None)])
-    assert await endpoints.found(house.redis) == [state, replace(state, name="b:1", head=None)]
-    ttl = await house.redis.ttl("paimon:endpoints")
-    assert 0 < ttl <= endpoints.KEPT_SECONDS, "a listener that is gone says nothing any more"
+async def test_what_another_version_left_is_read_as_far_as_it_is_ours(app_context: AppContext) -> None:
+    state = EndpointReport("a:1", (), 5, 0.1, 0.0, BreakerStatus.CLOSED, 8, 0, 100, True)
+    await endpoints.store_endpoint_states(app_context.redis, [state, replace(state, name="b:1", head=None)])
+    assert await endpoints.load_endpoint_states(app_context.redis) == [state, replace(state, name="b:1", head=None)]
+    ttl = await app_context.redis.ttl("paimon:endpoints")
+    assert 0 < ttl <= endpoints.ENDPOINT_STATE_TTL_SECONDS, "a listener that is gone says nothing any more"
 
 
-async def test_who_lied_is_shown_and_is_no_matter_of_today_after_a_day(desk: Desk, house: House) -> None:
-    state = EndpointState("a:1", (), 5, 0.1, 0.0, BreakerState.CLOSED, 8, 0, 100, True)
-    await endpoints.leave(house.redis, [state])
+async def test_who_lied_is_shown_and_is_no_matter_of_today_after_a_day(desk: ApiClient, app_context: AppContext) -> None:
+    state = EndpointReport("a:1", (), 5, 0.1, 0.0, BreakerStatus.CLOSED, 8, 0, 100, True)
+    await endpoints.store_endpoint_states(app_context.redis, [state])
     assert (await part(desk, "endpoints"))["status"] == "ok"
-    await lie(house.database)
+    await lie(app_context.database)
     await asyncio.sleep(1.0)  # the report is remembered for a second
     shown = await part(desk, "endpoints")
     assert (shown["status"], shown["summary"]) == ("degraded", "1 of 1 answer; caught at untrue answers within a day: a:1")
-    assert [(each["endpoint"], each["lie"], each["times"]) for each in shown["details"]["lies"]] == [("a:1", "omitted_log", 1)]
-    await later(house.database, hours=25)
+    assert [(each["endpoint"], each["lie"], each["times"]) for each in shown["details"]["faults"]] == [
+        ("a:1", "omitted_log", 1)
+    ]
+    await later(app_context.database, hours=25)
     await asyncio.sleep(1.0)
     shown = await part(desk, "endpoints")
-    assert (shown["status"], len(shown["details"]["lies"])) == ("ok", 1)
+    assert (shown["status"], len(shown["details"]["faults"])) == ("ok", 1)
 
 
 async def lie(database: Database) -> None:
     async with database.write() as session:
-        await count_lies(session, [Caught("a:1", Lie.OMITTED_LOG, 7, "left out")])
+        await record_endpoint_faults(session, [EndpointFault("a:1", InvalidResponseKind.OMITTED_LOG, 7, "left out")])
 
 
 async def later(database: Database, *, hours: int) -> None:
     async with database.write() as session:
         await session.execute(
-            text("UPDATE owned.endpoint_lies SET last_at = last_at - make_interval(hours => :hours)"), {"hours": hours}
+            text("UPDATE owned.endpoint_faults SET last_at = last_at - make_interval(hours => :hours)"), {"hours": hours}
         )
 
 
-async def test_which_blocks_are_proven_how_and_which_are_not(desk: Desk, house: House) -> None:
-    final = await house.chain.final_block(house.rpc)
-    async with house.database.write() as session:
+async def test_which_blocks_are_proven_how_and_which_are_not(desk: ApiClient, app_context: AppContext) -> None:
+    final = await app_context.chain.final_block(app_context.rpc)
+    async with app_context.database.write() as session:
         await add_block(session, 11, at=final.timestamp)
         await add_block(session, 40, at=final.timestamp)
         await add_proof(session, RangeProof(15, 20, ProofLevel.CHAINED))
         await add_proof(session, RangeProof(23, 23, ProofLevel.RECEIPTS))
         await add_proof(session, RangeProof(24, 24, ProofLevel.AGREED))
         await add_proof(session, RangeProof(25, 38, ProofLevel.RECEIPTS))
-    async with house.database.read() as session:
-        standing = await proof_standing(session)
-    assert standing.unproven == Span(11, 40, 8), "11 to 14, 21 and 22, 39 and 40"
-    assert standing.levels == {
-        ProofLevel.CHAINED: Span(15, 20, 6),
-        ProofLevel.AGREED: Span(24, 24, 1),
-        ProofLevel.RECEIPTS: Span(23, 38, 15),
+    async with app_context.database.read() as session:
+        subscribed = await read_proof_summary(session)
+    assert subscribed.unproven == BlockSpan(11, 40, 8), "11 to 14, 21 and 22, 39 and 40"
+    assert subscribed.levels == {
+        ProofLevel.CHAINED: BlockSpan(15, 20, 6),
+        ProofLevel.AGREED: BlockSpan(24, 24, 1),
+        ProofLevel.RECEIPTS: BlockSpan(23, 38, 15),
     }
     shown = await part(desk, "proof")
     assert shown["status"] == "degraded"
     assert shown["details"]["weakest"] == {"level": "chained", "fromBlock": 15, "toBlock": 20}
     assert shown["details"]["levels"]["receipts"] == {"fromBlock": 23, "toBlock": 38, "blocks": 15}
     assert shown["details"]["unproven"] == {"fromBlock": 11, "toBlock": 40, "blocks": 8}
-    lines = {line[:26].strip(): line[27:] for line in terminal(house).splitlines()}
+    lines = {line[:26].strip(): line[27:] for line in terminal(app_context).splitlines()}
     assert lines["receipts"] == "15 blocks, from 23 to 38"
     assert lines["without proof"] == "8 blocks, from 11 to 40; see paimon audit-chain"
     assert lines["weakest"].startswith("chained for blocks 15 to 20")

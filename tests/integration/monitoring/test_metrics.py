@@ -13,26 +13,26 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
-from tests.support.api_client import Desk, add_block, desk_of, log_row, seed_back_office, serving
-from tests.support.assertions.alert_rules import asked_by, dashboard_expressions, rules
+from tests.support.api_client import ApiClient, add_block, api_client_for, log_row, running_app, seed_users
+from tests.support.assertions.alert_rules import dashboard_expressions, requested_by, rules
 from tests.support.chain.fund import TestFund
-from tests.support.factories.rows import put
+from tests.support.factories.rows import insert_row
 from tests.support.outbox import add, handled
 
-from paimon.application.event_listener.fetch.block_range import Caught
-from paimon.application.event_listener.fetch.range_proofs import add_proof, count_lies
-from paimon.application.event_listener.ingest.new_heads import Doorbell
+from paimon.application.event_listener.fetch.block_range import EndpointFault
+from paimon.application.event_listener.fetch.range_proofs import add_proof, record_endpoint_faults
+from paimon.application.event_listener.ingest.new_heads import NewHeadsSubscription
 from paimon.application.monitoring.figures import read_figures
-from paimon.composition import House
-from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
-from paimon.infrastructure.database.leases import release, try_take
+from paimon.composition import AppContext
+from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
+from paimon.infrastructure.database.leases import release, try_acquire
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import Database
-from paimon.infrastructure.observability.exposition import exposing, exposition
+from paimon.infrastructure.observability.exposition import exposition, serve_metrics
 from paimon.infrastructure.queue.handler import Handler
 from paimon.settings import Settings
 
@@ -70,41 +70,41 @@ def value(found: Samples, name: str, **labels: str) -> float:
 
 
 @pytest.fixture
-async def busy(house: House) -> int:
+async def busy(app_context: AppContext) -> int:
     """A house with something of everything, its scheduler lost; the last recorded block, which the chain has left behind."""
-    final = await house.chain.final_block(house.rpc)
-    async with house.database.write() as session:
+    final = await app_context.chain.final_block(app_context.rpc)
+    async with app_context.database.write() as session:
         block = await add_block(session, final.number - 1, at=final.timestamp)
         for index, status in enumerate((LogStatus.QUARANTINED, LogStatus.QUARANTINED, LogStatus.SKIPPED)):
             log = log_row(block, "RedemptionSettled", 9, {"requestId": "9"}, index=index)
             log.status, log.reason = status, "odd" if status is LogStatus.QUARANTINED else None
             session.add(log)
-        seen = {"seen_block": 1, "used_at_latest": 0, "used_at_final": 0, "balance_wei": 10**40}
-        await put(session, WalletRow, **seen, trouble="used elsewhere", seen_at=block.recorded_at)
-        await put(session, IntentRow)
-        await put(session, RiskEventRow)
-        await put(session, ReconciliationRow, differences=[])
+        seen = {"seen_block": 1, "latest_nonce": 0, "final_nonce": 0, "balance_wei": 10**40}
+        await insert_row(session, WalletRow, **seen, fault="used elsewhere", seen_at=block.recorded_at)
+        await insert_row(session, IntentRow)
+        await insert_row(session, RiskEventRow)
+        await insert_row(session, ReconciliationRow, discrepancies=[])
         await add_proof(session, RangeProof(block.number, block.number, ProofLevel.AGREED))
-        await count_lies(session, [Caught("a:1", Lie.OMITTED_LOG, 7, "left out")])
-    ids = await add(house.database, "a", "b", priority=OutboxPriority.CRITICAL)
-    await add(house.database, "c")
-    async with house.database.write() as session:
+        await record_endpoint_faults(session, [EndpointFault("a:1", InvalidResponseKind.OMITTED_LOG, 7, "left out")])
+    ids = await add(app_context.database, "a", "b", priority=OutboxPriority.CRITICAL)
+    await add(app_context.database, "c")
+    async with app_context.database.write() as session:
         await session.execute(text("UPDATE owned.outbox SET available_at = now() - interval '90 s'"))
-        await session.execute(text("UPDATE owned.outbox SET dead_at = now() WHERE id = :id"), {"id": ids[0]})
-    await try_take(house.database, "listener", "host:1", ttl_seconds=30)
-    lost = await try_take(house.database, "scheduler", "host:2", ttl_seconds=30)
+        await session.execute(text("UPDATE owned.outbox SET dead_lettered_at = now() WHERE id = :id"), {"id": ids[0]})
+    await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=30)
+    lost = await try_acquire(app_context.database, "scheduler", "host:2", ttl_seconds=30)
     assert lost is not None
-    await release(house.database, lost)
+    await release(app_context.database, lost)
     return block.number
 
 
-async def test_the_figures_are_those_of_the_house(house: House, busy: int) -> None:
+async def test_the_figures_are_those_of_the_house(app_context: AppContext, busy: int) -> None:
     port = free_port()
-    async with exposing("listener", "127.0.0.1", port, house.new_scraper().collect):
+    async with serve_metrics("listener", "127.0.0.1", port, app_context.new_metrics_scraper().collect):
         found = await scraped(port)
     final = value(found, "chain_final_block")
     assert value(found, "database_up") == value(found, "node_up") == 1
-    assert final <= (await house.chain.final_block(house.rpc)).number
+    assert final <= (await app_context.chain.final_block(app_context.rpc)).number
     assert value(found, "chain_head_block") - final == value(found, "chain_finality_lag_blocks") > 0
     assert value(found, "listener_processed_block") == busy
     assert value(found, "listener_lag_blocks") == final - busy >= 1
@@ -115,90 +115,92 @@ async def test_the_figures_are_those_of_the_house(house: House, busy: int) -> No
     depths = {each.value: value(found, "outbox_depth", priority=each.value) for each in OutboxPriority}
     assert depths == {"critical": 1, "high": 0, "normal": 1, "chain": 0, "reports": 0}
     assert value(found, "outbox_oldest_age_seconds", priority="critical") >= 90
-    assert value(found, "outbox_dead") == 1
+    assert value(found, "outbox_dead_lettered") == 1
     assert (value(found, "quarantined_logs"), value(found, "skipped_logs")) == (2, 1)
     assert value(found, "risk_events_unresolved", severity="CRITICAL") == 1
     assert value(found, "risk_events_unresolved", severity="WARNING") == 0
     assert value(found, "intents_open", status="queued") == 1
-    assert value(found, "wallet_trouble", wallet="keeper") == 1
+    assert value(found, "wallet_fault", wallet="keeper") == 1
     assert value(found, "wallet_balance_wei", wallet="keeper") == 1e40
     assert value(found, "wallet_low_balance_wei", wallet="keeper") == 5e16
-    assert value(found, "book_differences") == 0
+    assert value(found, "reconciliation_breaks") == 0
     assert value(found, "proof_level", range="newest") == value(found, "proof_level", range="weakest") == 2
     assert value(found, "unproven_blocks") == 0
     assert value(found, "endpoint_lies_total", endpoint="a:1", lie="omitted_log") == 1
-    assert 0 <= value(found, "endpoint_lie_age_seconds", endpoint="a:1", lie="omitted_log") < 3_600
+    assert 0 <= value(found, "endpoint_fault_age_seconds", endpoint="a:1", lie="omitted_log") < 3_600
     assert [name for name, labels in found if name == "paimon_build_info" and ("process", "listener") in labels]
 
 
-async def test_a_house_that_has_not_begun_is_measured_too(house: House) -> None:
-    figures = await read_figures(house.database, timeout_seconds=2)
-    assert (figures.recorded, figures.comparison, figures.depth, figures.wallets) == (None, None, 0, ())
-    found = samples((await exposition(house.new_scraper().collect)).decode())
+async def test_a_house_that_has_not_begun_is_measured_too(app_context: AppContext) -> None:
+    figures = await read_figures(app_context.database, timeout_seconds=2)
+    assert (figures.recorded, figures.reconciliation, figures.depth, figures.wallets) == (None, None, 0, ())
+    found = samples((await exposition(app_context.new_metrics_scraper().collect)).decode())
     assert value(found, "outbox_depth", priority="critical") == 0
     assert not [name for name, _ in found if name in ("paimon_listener_lag_seconds", "paimon_listener_processed_block")]
 
 
-async def test_a_database_or_node_that_hangs_costs_a_scrape_its_time_and_no_more(house: House, database: Database) -> None:
+async def test_a_database_or_node_that_hangs_costs_a_scrape_its_time_and_no_more(
+    app_context: AppContext, database: Database
+) -> None:
     """Somebody holds the outbox locked; the node is another matter and is told all the same."""
-    scraper = house.new_scraper()
+    scraper = app_context.new_metrics_scraper()
     scraper.timeout_seconds = 0.5
     async with database.write() as blocking:
         await blocking.execute(text("LOCK TABLE owned.outbox"))
         found = samples((await exposition(scraper.collect)).decode())
     assert (value(found, "database_up"), value(found, "node_up")) == (0, 1)
-    assert not [name for name, _ in found if name == "paimon_outbox_dead"], "absent, not zero"
+    assert not [name for name, _ in found if name == "paimon_outbox_dead_lettered"], "absent, not zero"
     async with database.read() as session:
         assert (await session.execute(text(STILL_ASKING))).scalar_one() == 0, "the server ended it too"
 
 
-async def test_many_scrapes_at_once_look_once(house: House) -> None:
-    scraper = house.new_scraper()
+async def test_many_scrapes_at_once_look_once(app_context: AppContext) -> None:
+    scraper = app_context.new_metrics_scraper()
     first, *others = await asyncio.gather(*(scraper.collect() for _ in range(20)))
     assert all(each is first for each in others)
 
 
-async def test_a_port_that_is_taken_stops_no_process(house: House) -> None:
+async def test_a_port_that_is_taken_stops_no_process(app_context: AppContext) -> None:
     port = free_port()
-    async with exposing("listener", "127.0.0.1", port), exposing("listener", "127.0.0.1", port):
+    async with serve_metrics("listener", "127.0.0.1", port), serve_metrics("listener", "127.0.0.1", port):
         assert await scraped(port)
-    async with exposing("listener", "127.0.0.1", None):
+    async with serve_metrics("listener", "127.0.0.1", None):
         pass
 
 
 async def connected(port: int) -> bool:
-    return any(value == 1 for (name, _), value in (await scraped(port)).items() if name == "paimon_doorbell_connected")
+    return any(value == 1 for (name, _), value in (await scraped(port)).items() if name == "paimon_new_heads_connected")
 
 
 @asynccontextmanager
-async def measured_api(settings: Settings, house: House, fund: TestFund) -> AsyncIterator[tuple[Desk, int]]:
+async def measured_api(settings: Settings, app_context: AppContext, fund: TestFund) -> AsyncIterator[tuple[ApiClient, int]]:
     port = free_port()
     measured = settings.model_copy(update={"metrics": settings.metrics.model_copy(update={"api_port": port})})
-    await seed_back_office(house.database, fund.people)
-    async with serving(measured) as app, desk_of(app, measured, fund.people) as desk:
+    await seed_users(app_context.database, fund.people)
+    async with running_app(measured) as app, api_client_for(app, measured, fund.people) as desk:
         yield desk, port
 
 
 @pytest.mark.usefixtures("busy")
 async def test_every_alert_and_panel_asks_for_what_there_is(
-    settings: Settings, house: House, fund: TestFund, eventually: Callable[..., Any]
+    settings: Settings, app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     """Of the very text a server would scrape, after each thing that is counted has happened once."""
-    reacted, _ = await add(house.database, "react", "fail")
-    await handled(house.database, reacted, Handler())
-    doorbell = asyncio.create_task(Doorbell(fund.node.ws_url, poll_seconds=1).listen())
-    async with measured_api(settings, house, fund) as (desk, port):
+    reacted, _ = await add(app_context.database, "react", "fail")
+    await handled(app_context.database, reacted, Handler())
+    new_heads = asyncio.create_task(NewHeadsSubscription(fund.node.ws_url, poll_seconds=1).listen())
+    async with measured_api(settings, app_context, fund) as (desk, port):
         assert (await desk.get("/redemptions/99")).status_code == 404
         await eventually(partial(connected, port))
         found = await scraped(port)
-    doorbell.cancel()
-    await asyncio.gather(doorbell, return_exceptions=True)
+    new_heads.cancel()
+    await asyncio.gather(new_heads, return_exceptions=True)
     labels_of: dict[str, list[dict[str, str]]] = {}
     for name, labels in found:
         labels_of.setdefault(name, []).append(dict(labels))
     assert {"method": "GET", "route": "/redemptions/{requestId}", "status": "404"} in labels_of["paimon_http_requests_total"]
     for expression in [*(each["expr"] for each in rules()), *dashboard_expressions()]:
-        for asked in asked_by(expression):
+        for asked in requested_by(expression):
             assert asked.metric in labels_of, f"{expression}: nothing is called {asked.metric}"
             known = set().union(*labels_of[asked.metric])
             assert asked.labels <= known, f"{expression}: {asked.metric} has only {known}"
@@ -207,4 +209,4 @@ async def test_every_alert_and_panel_asks_for_what_there_is(
                     seen = {each[label] for each in labels_of[asked.metric]}
                     assert any(re.fullmatch(wanted, each) for each in seen), f"{expression}: {label} is one of {seen}"
     gone = samples((await exposition()).decode())
-    assert not [name for name, _ in gone if name == "paimon_doorbell_connected"], "who does not listen says nothing"
+    assert not [name for name, _ in gone if name == "paimon_new_heads_connected"], "who does not listen says nothing"

@@ -9,18 +9,18 @@ import pytest
 from eth_utils.crypto import keccak
 from sqlalchemy import select
 from tests.support.chain.fund import TestFund
-from tests.support.chain.safes import SAFE_ABI, SENTINEL, by_key, owner, wallet
-from tests.support.scenarios.multisig import Multisig, safe_policy
-from tests.support.scenarios.sending import Office
-from tests.support.signing import client_of
+from tests.support.chain.safes import SAFE_ABI, SENTINEL, owner, signature_by_key, wallet
+from tests.support.scenarios.multisig import SafeHarness, safe_policy
+from tests.support.scenarios.sending import SendingHarness
+from tests.support.signing import signer_client
 
-from paimon.application.transactions.effect import effect_of_intent
-from paimon.application.transactions.multisig.execute import execute_ready, number_of
+from paimon.application.transactions.effect import read_effect
+from paimon.application.transactions.multisig.execute import execute_ready, proposal_number
 from paimon.application.transactions.multisig.propose import propose_rejection
 from paimon.domain.kernel.chain import Hash32, checksum, parse_address
-from paimon.domain.transaction.lifecycle import Call, Effect, IntentKind, IntentStatus
+from paimon.domain.transaction.lifecycle import Call, EffectStatus, IntentKind, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus
-from paimon.domain.transaction.safe_transaction import SafeName, rejection_at
+from paimon.domain.transaction.safe_transaction import SafeName, rejection_transaction
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
@@ -36,31 +36,31 @@ CHAIN_ID = 31337
 class Keeper:
     """The Safes' use cases and the sender, side by side as the worker runs them."""
 
-    office: Multisig
-    sending: Office
+    safe_harness: SafeHarness
+    sending: SendingHarness
 
     async def step(self) -> None:
         """What a worker does every few seconds."""
-        await self.office.look()
-        await execute_ready(self.office.desk, keeper=self.sending.keeper)
-        await self.sending.check_now()
+        await self.safe_harness.sync()
+        await execute_ready(self.safe_harness.context, keeper=self.sending.keeper)
+        await self.sending.make_due()
         await self.sending.drive(self.sending.keeper)
 
     async def finish(self) -> None:
         """Until nothing of the keeper's is open, and the house has looked."""
         for _ in range(6):
             await self.step()
-            self.office.fund.mine(3)
+            self.safe_harness.fund.mine(3)
             if not await self.sending.open(self.sending.keeper):
-                await self.office.look()
+                await self.safe_harness.sync()
                 return
         raise AssertionError(f"still open: {[each.reason for each in await self.sending.open(self.sending.keeper)]}")
 
     async def status(self, hash_: Hash32) -> ProposalStatus:
-        return (await self.office.file(hash_)).state.status
+        return (await self.safe_harness.details(hash_)).summary.status
 
     async def intents(self) -> list[IntentRow]:
-        async with self.office.desk.database.read() as session:
+        async with self.safe_harness.context.database.read() as session:
             return list(await session.scalars(select(IntentRow).order_by(IntentRow.created_at)))
 
     async def outcomes(self) -> list[IntentStatus]:
@@ -68,38 +68,38 @@ class Keeper:
 
 
 @pytest.fixture
-async def keeper(safe_office: Multisig, fund: TestFund, tmp_path: Path) -> AsyncIterator[Keeper]:
+async def keeper(safe_harness: SafeHarness, fund: TestFund, tmp_path: Path) -> AsyncIterator[Keeper]:
     addresses = {name: parse_address(fund.people.address(name)) for name in ("keeper", "approver")}
-    path = safe_policy(fund, safe_office.safes, tmp_path)
-    for safe in (safe_office.safes.warm, safe_office.safes.cold):
-        safe_office.safes.yard.grant(safe, keccak(text="REBALANCER_ROLE"))
-    safe_office.safes.yard.grant(safe_office.safes.cold, keccak(text="ADMIN_ROLE"))
+    path = safe_policy(fund, safe_harness.safes, tmp_path)
+    for safe in (safe_harness.safes.warm, safe_harness.safes.cold):
+        safe_harness.safes.safe_factory.grant(safe, keccak(text="REBALANCER_ROLE"))
+    safe_harness.safes.safe_factory.grant(safe_harness.safes.cold, keccak(text="ADMIN_ROLE"))
     async with running_signer(path, new_ledger=True):
-        desk = safe_office.desk
-        sending = Office(fund, desk.database, desk.contracts, client_of(path), SendingSettings(**addresses))
-        yield Keeper(safe_office, sending)
+        context = safe_harness.context
+        sending = SendingHarness(fund, context.database, context.contracts, signer_client(path), SendingSettings(**addresses))
+        yield Keeper(safe_harness, sending)
 
 
 async def test_two_of_three_execute_a_plan_of_two_calls(keeper: Keeper) -> None:
-    office = keeper.office
-    hash_ = await office.propose("plan", office.allocate(1), office.allocate(2))
+    safe_harness = keeper.safe_harness
+    hash_ = await safe_harness.propose("plan", safe_harness.allocate(1), safe_harness.allocate(2))
     await keeper.step()
     assert await keeper.intents() == [], "nobody has signed"
-    await office.sign(hash_, 3, 1)
+    await safe_harness.sign(hash_, 3, 1)
     await keeper.step()
     assert await keeper.status(hash_) is ProposalStatus.EXECUTING
     await keeper.finish()
     assert await keeper.status(hash_) is ProposalStatus.EXECUTED
-    file = await office.file(hash_)
-    assert ([each.status for each in file.intents], file.executed_outside) == ([IntentStatus.FINAL], False)
+    details = await safe_harness.details(hash_)
+    assert ([each.status for each in details.intents], details.executed_externally) == ([IntentStatus.FINAL], False)
     await keeper.step()
     assert len(await keeper.intents()) == 1, "once is enough"
 
 
 async def test_three_of_five_keys_and_contracts_execute(keeper: Keeper) -> None:
-    office = keeper.office
-    hash_ = await office.propose("plan", office.harmless(), safe=SafeName.COLD)
-    await office.sign(hash_, "single", 6, "pair")
+    safe_harness = keeper.safe_harness
+    hash_ = await safe_harness.propose("plan", safe_harness.no_op_call(), safe=SafeName.COLD)
+    await safe_harness.sign(hash_, "single", 6, "pair")
     await keeper.finish()
     assert await keeper.status(hash_) is ProposalStatus.EXECUTED
     assert await keeper.outcomes() == [IntentStatus.FINAL]
@@ -107,104 +107,111 @@ async def test_three_of_five_keys_and_contracts_execute(keeper: Keeper) -> None:
 
 async def test_a_contract_that_changed_its_mind_is_not_counted_on(keeper: Keeper) -> None:
     """Its signature is stored and was good; at execution the contract is asked again."""
-    office, single = keeper.office, keeper.office.safes.inner["single"]
-    hash_ = await office.propose("plan", office.harmless(), safe=SafeName.COLD)
-    await office.sign(hash_, "single", 4, 5)
+    safe_harness, single = keeper.safe_harness, keeper.safe_harness.safes.inner["single"]
+    hash_ = await safe_harness.propose("plan", safe_harness.no_op_call(), safe=SafeName.COLD)
+    await safe_harness.sign(hash_, "single", 4, 5)
     swap = replace(
-        rejection_at(0, single),
+        rejection_transaction(0, single),
         call=Call(
             single, SAFE_ABI.encode_call("swapOwner", checksum((1).to_bytes(20, "big")), owner(9).address, owner(4).address)
         ),
     )
-    scope = office.desk.scope(single)
-    assert int(office.safes.yard.execute(scope, swap, [by_key(owner(9), swap, scope)])["status"], 16) == 1
+    scope = safe_harness.context.scope(single)
+    assert (
+        int(safe_harness.safes.safe_factory.execute(scope, swap, [signature_by_key(owner(9), swap, scope)])["status"], 16) == 1
+    )
     await keeper.step()
     assert await keeper.intents() == []
-    await office.sign(hash_, 6)
+    await safe_harness.sign(hash_, 6)
     await keeper.finish()
     assert await keeper.status(hash_) is ProposalStatus.EXECUTED
 
 
 async def test_what_would_revert_inside_waits_and_keeps_the_nonce_until_it_is_rejected(keeper: Keeper) -> None:
-    office, warm = keeper.office, keeper.office.safes.warm
-    hash_ = await office.propose("plan", office.allocate(50_000 * 10**18), office.impossible())
-    await office.sign(hash_, 1, 2)
+    safe_harness, warm = keeper.safe_harness, keeper.safe_harness.safes.warm
+    hash_ = await safe_harness.propose("plan", safe_harness.allocate(50_000 * 10**18), safe_harness.reverting_call())
+    await safe_harness.sign(hash_, 1, 2)
     await keeper.step()
     (waiting,) = await keeper.sending.open(keeper.sending.keeper)
     assert (waiting.status, waiting.reason) == (IntentStatus.QUEUED, "GS013: the inner call fails")
-    assert (office.safes.yard.read(warm, "nonce"), waiting.attempts) == (0, [])
-    rejection = await propose_rejection(hash_, office.desk, proposed_by=office.vera.address)
-    await office.sign(rejection, 2, 3)
+    assert (safe_harness.safes.safe_factory.read(warm, "nonce"), waiting.attempts) == (0, [])
+    rejection = await propose_rejection(hash_, safe_harness.context, proposed_by=safe_harness.vera.address)
+    await safe_harness.sign(rejection, 2, 3)
     await keeper.finish()
     assert await keeper.outcomes() == [IntentStatus.CANCELLED, IntentStatus.FINAL]
     assert [await keeper.status(each) for each in (hash_, rejection)] == [ProposalStatus.REJECTED, ProposalStatus.EXECUTED]
-    assert office.safes.yard.read(warm, "nonce") == 1
+    assert safe_harness.safes.safe_factory.read(warm, "nonce") == 1
 
 
 async def test_a_waiting_call_is_taken_back_when_its_time_is_over(keeper: Keeper) -> None:
-    office = keeper.office
-    hash_ = await office.propose("plan", office.impossible())
-    await office.sign(hash_, 1, 2)
+    safe_harness = keeper.safe_harness
+    hash_ = await safe_harness.propose("plan", safe_harness.reverting_call())
+    await safe_harness.sign(hash_, 1, 2)
     await keeper.step()
     assert await keeper.status(hash_) is ProposalStatus.EXECUTING
-    await office.expire(hash_)
+    await safe_harness.expire(hash_)
     await keeper.step()
     assert await keeper.outcomes() == [IntentStatus.CANCELLED]
     assert await keeper.status(hash_) is ProposalStatus.EXPIRED
 
 
 async def test_more_signatures_make_another_call_and_only_that_waits(keeper: Keeper) -> None:
-    office = keeper.office
-    hash_ = await office.propose("plan", office.impossible())
-    await office.sign(hash_, 1, 2)
+    safe_harness = keeper.safe_harness
+    hash_ = await safe_harness.propose("plan", safe_harness.reverting_call())
+    await safe_harness.sign(hash_, 1, 2)
     await keeper.step()
-    await office.sign(hash_, 3)
+    await safe_harness.sign(hash_, 3)
     await keeper.step()
     assert await keeper.outcomes() == [IntentStatus.CANCELLED, IntentStatus.QUEUED]
 
 
 async def test_above_its_limit_a_safes_plan_waits_for_the_signer(keeper: Keeper) -> None:
-    office = keeper.office
-    hash_ = await office.propose("plan", *[office.allocate(50_000 * 10**18)] * 2)
-    await office.sign(hash_, 1, 2)
+    safe_harness = keeper.safe_harness
+    hash_ = await safe_harness.propose("plan", *[safe_harness.allocate(50_000 * 10**18)] * 2)
+    await safe_harness.sign(hash_, 1, 2)
     await keeper.step()
     (waiting,) = await keeper.sending.open(keeper.sending.keeper)
     assert "LIMIT_EXCEEDED" in (waiting.reason or "")
-    assert office.safes.yard.read(office.safes.warm, "nonce") == 0
+    assert safe_harness.safes.safe_factory.read(safe_harness.safes.warm, "nonce") == 0
 
 
 async def test_an_owner_replaced_before_execution_must_be_made_up_for(keeper: Keeper) -> None:
     """The owners change themselves outside this house, which adopts it; the plan after it lacks a signature then."""
-    office, leaving = keeper.office, wallet(owner(2))
-    owners = office.safes.yard.read(office.safes.warm, "getOwners")
+    safe_harness, leaving = keeper.safe_harness, wallet(owner(2))
+    owners = safe_harness.safes.safe_factory.read(safe_harness.safes.warm, "getOwners")
     place = owners.index(leaving)
     previous = checksum(owners[place - 1]) if place else SENTINEL
     data = SAFE_ABI.encode_call("swapOwner", previous, checksum(leaving), owner(20).address)
-    swap, plan = await office.propose("swap", Call(office.safes.warm, data)), await office.propose("plan", office.allocate(1))
-    await office.sign(swap, 1, 3)
-    await office.sign(plan, 1, 2)
+    swap, plan = (
+        await safe_harness.propose("swap", Call(safe_harness.safes.warm, data)),
+        await safe_harness.propose("plan", safe_harness.allocate(1)),
+    )
+    await safe_harness.sign(swap, 1, 3)
+    await safe_harness.sign(plan, 1, 2)
     await keeper.step()
     (refused,) = await keeper.sending.open(keeper.sending.keeper)
     assert "WRONG_CONTRACT" in (refused.reason or ""), "the keeper changes no Safe's rules"
-    assert await office.execute_outside(swap)
+    assert await safe_harness.execute_externally(swap)
     await keeper.step()
-    assert await keeper.outcomes() == [IntentStatus.SATISFIED_ELSEWHERE]
-    assert (await office.file(swap)).executed_outside
+    assert await keeper.outcomes() == [IntentStatus.SATISFIED_EXTERNALLY]
+    assert (await safe_harness.details(swap)).executed_externally
     assert await keeper.status(plan) is ProposalStatus.COLLECTING
-    await office.sign(plan, 3)
+    await safe_harness.sign(plan, 3)
     await keeper.finish()
     assert await keeper.status(plan) is ProposalStatus.EXECUTED
 
 
 async def test_a_nonce_used_for_something_else_ends_our_execution(keeper: Keeper) -> None:
-    office, warm = keeper.office, keeper.office.safes.warm
-    hash_ = await office.propose("plan", office.impossible())
-    await office.sign(hash_, 1, 2)
+    safe_harness, warm = keeper.safe_harness, keeper.safe_harness.safes.warm
+    hash_ = await safe_harness.propose("plan", safe_harness.reverting_call())
+    await safe_harness.sign(hash_, 1, 2)
     await keeper.step()
-    scope = office.desk.scope(warm)
+    scope = safe_harness.context.scope(warm)
     for nonce in range(2):
-        foreign = rejection_at(nonce, warm)
-        receipt = office.safes.yard.execute(scope, foreign, [by_key(owner(each), foreign, scope) for each in (1, 3)])
+        foreign = rejection_transaction(nonce, warm)
+        receipt = safe_harness.safes.safe_factory.execute(
+            scope, foreign, [signature_by_key(owner(each), foreign, scope) for each in (1, 3)]
+        )
         assert int(receipt["status"], 16) == 1
     await keeper.finish()
     (ended,) = await keeper.intents()
@@ -213,19 +220,21 @@ async def test_a_nonce_used_for_something_else_ends_our_execution(keeper: Keeper
 
 
 async def test_the_effect_is_read_from_the_safes_events_however_far_it_went_on(keeper: Keeper) -> None:
-    office = keeper.office
-    hashes = [await office.propose(f"plan:{number}", office.allocate(number)) for number in range(1, 4)]
+    safe_harness = keeper.safe_harness
+    hashes = [await safe_harness.propose(f"plan:{number}", safe_harness.allocate(number)) for number in range(1, 4)]
     for each in hashes:
-        await office.sign(each, 1, 2)
+        await safe_harness.sign(each, 1, 2)
     await keeper.finish()
     await keeper.finish()
     await keeper.finish()
     intents = await keeper.intents()
-    assert [(each.request_id, each.status) for each in intents] == [(number_of(hash_), IntentStatus.FINAL) for hash_ in hashes]
-    at = await office.desk.final_block()
+    assert [(each.request_id, each.status) for each in intents] == [
+        (proposal_number(hash_), IntentStatus.FINAL) for hash_ in hashes
+    ]
+    at = await safe_harness.context.final_block()
     for intent in intents:
-        effect, _words = await effect_of_intent(office.desk.contracts, CHAIN_ID, intent, at=at)
-        assert effect is Effect.DONE
+        effect, _words = await read_effect(safe_harness.context.contracts, CHAIN_ID, intent, at=at)
+        assert effect is EffectStatus.DONE
         assert intent.kind is IntentKind.EXECUTE_SAFE
 
 
@@ -241,16 +250,16 @@ class Eventless(Rpc):
 
 
 async def test_a_safes_nonce_that_no_event_explains_is_that_executions_own_reason(keeper: Keeper) -> None:
-    office, sending = keeper.office, keeper.sending
-    hash_ = await office.propose("plan", office.allocate(1))
-    await office.sign(hash_, 1, 2)
+    safe_harness, sending = keeper.safe_harness, keeper.sending
+    hash_ = await safe_harness.propose("plan", safe_harness.allocate(1))
+    await safe_harness.sign(hash_, 1, 2)
     await keeper.step()
-    settlement = sending.due()
+    settlement = sending.due_request()
     await sending.queue_settlement(settlement)
-    async with Eventless(office.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
+    async with Eventless(safe_harness.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
         for _ in range(4):
             await sending.with_rpc(rpc).drive(sending.keeper)
-            office.fund.mine(3)
+            safe_harness.fund.mine(3)
     (execution,) = [each for each in await keeper.intents() if each.kind is IntentKind.EXECUTE_SAFE]
     assert (execution.status, "no execution that used the signed nonce" in str(execution.reason)) == (
         IntentStatus.SENDING,
@@ -262,14 +271,16 @@ async def test_a_safes_nonce_that_no_event_explains_is_that_executions_own_reaso
 
 
 async def test_a_node_that_is_away_shows_on_the_safe_until_its_executions_go_on(keeper: Keeper) -> None:
-    hash_ = await keeper.office.propose("plan", keeper.office.harmless())
+    hash_ = await keeper.safe_harness.propose("plan", keeper.safe_harness.no_op_call())
     async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
-        cut_off = replace(keeper.office.desk, contracts=FundContracts(away, keeper.office.desk.contracts.addresses))
+        cut_off = replace(
+            keeper.safe_harness.context, contracts=FundContracts(away, keeper.safe_harness.context.contracts.addresses)
+        )
         await execute_ready(cut_off, keeper=keeper.sending.keeper)
-    interrupted = (await keeper.office.file(hash_)).state.interrupted
-    assert interrupted is not None
-    assert interrupted.by.startswith("executing what is ready: node 127.0.0.1:9 ")
-    await keeper.office.look()
-    assert (await keeper.office.file(hash_)).state.interrupted == interrupted, "a look says nothing of executions"
-    await execute_ready(keeper.office.desk, keeper=keeper.sending.keeper)
-    assert (await keeper.office.file(hash_)).state.interrupted is None
+    last_error = (await keeper.safe_harness.details(hash_)).summary.last_error
+    assert last_error is not None
+    assert last_error.message.startswith("executing what is ready: node 127.0.0.1:9 ")
+    await keeper.safe_harness.sync()
+    assert (await keeper.safe_harness.details(hash_)).summary.last_error == last_error, "a look says nothing of executions"
+    await execute_ready(keeper.safe_harness.context, keeper=keeper.sending.keeper)
+    assert (await keeper.safe_harness.details(hash_)).summary.last_error is None

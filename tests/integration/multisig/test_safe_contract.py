@@ -6,23 +6,23 @@ from dataclasses import replace
 import pytest
 from eth_utils.crypto import keccak
 from tests.support.chain.fund import TestFund
-from tests.support.chain.safes import SAFE_ABI, SafeYard, by_key, by_safe, owner, wallet
+from tests.support.chain.safes import SAFE_ABI, SafeFactory, owner, signature_by_key, signature_by_safe, wallet
 
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.multi_send import transaction_of
+from paimon.domain.transaction.multi_send import build_safe_transaction
 from paimon.domain.transaction.safe_transaction import (
     Operation,
     OwnerSignature,
     SafeScope,
     SafeTransaction,
     hash_card,
-    rejection_at,
+    rejection_transaction,
 )
 from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
+from paimon.infrastructure.blockchain.safe import SafeContract, UnexpectedSafe
 
 pytestmark = pytest.mark.integration
 
@@ -38,18 +38,18 @@ async def rpc(fund: TestFund) -> AsyncIterator[Rpc]:
 
 
 @pytest.fixture
-def yard(fund: TestFund) -> SafeYard:
-    return SafeYard.open(fund)
+def safe_factory(fund: TestFund) -> SafeFactory:
+    return SafeFactory.open(fund)
 
 
 @pytest.fixture
-def safe(yard: SafeYard, rpc: Rpc) -> SafeContract:
+def safe(safe_factory: SafeFactory, rpc: Rpc) -> SafeContract:
     """Two of three keys."""
-    return SafeContract(rpc, SafeScope(CHAIN_ID, yard.safe([wallet(each) for each in OWNERS], 2)))
+    return SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([wallet(each) for each in OWNERS], 2)))
 
 
 async def final(fund: TestFund, rpc: Rpc) -> BlockStamp:
-    fund.wait_final()
+    fund.wait_until_final()
     return await chain_adapter(CHAIN_ID).final_block(rpc)
 
 
@@ -61,7 +61,7 @@ async def test_owners_threshold_and_nonce_are_read(fund: TestFund, rpc: Rpc, saf
 @pytest.mark.parametrize("what", ["nothing", "another contract"])
 async def test_what_is_no_safe_is_refused(fund: TestFund, rpc: Rpc, what: str) -> None:
     where = SOMEONE if what == "nothing" else fund.addresses.vault
-    with pytest.raises(NotOurSafe):
+    with pytest.raises(UnexpectedSafe):
         await SafeContract(rpc, SafeScope(CHAIN_ID, where)).view(at=await final(fund, rpc))
 
 
@@ -75,69 +75,77 @@ async def test_the_safe_computes_our_hash(fund: TestFund, rpc: Rpc, safe: SafeCo
 async def test_a_signature_counts_when_it_is_an_owners_over_this_transaction(
     fund: TestFund, rpc: Rpc, safe: SafeContract
 ) -> None:
-    transaction, at = rejection_at(0, safe.address), await final(fund, rpc)
-    good = by_key(OWNERS[0], transaction, safe.scope)
-    assert await safe.refusal_of(transaction, good, at=at) is None
-    over_another = by_key(OWNERS[0], replace(transaction, nonce=1), safe.scope)
-    of_a_stranger = by_key(owner(9), transaction, safe.scope)
+    transaction, at = rejection_transaction(0, safe.address), await final(fund, rpc)
+    good = signature_by_key(OWNERS[0], transaction, safe.scope)
+    assert await safe.signature_rejection_reason(transaction, good, at=at) is None
+    over_another = signature_by_key(OWNERS[0], replace(transaction, nonce=1), safe.scope)
+    of_a_stranger = signature_by_key(owner(9), transaction, safe.scope)
     for refused in (over_another, of_a_stranger):
-        assert (await safe.refusal_of(transaction, refused, at=at) or "").startswith("GS026")
+        assert (await safe.signature_rejection_reason(transaction, refused, at=at) or "").startswith("GS026")
 
 
 async def test_a_safe_that_owns_a_safe_signs_by_its_own_owners(
-    fund: TestFund, rpc: Rpc, yard: SafeYard, safe: SafeContract
+    fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
 ) -> None:
-    outer = SafeContract(rpc, SafeScope(CHAIN_ID, yard.safe([safe.address, wallet(owner(4))], 2)))
-    transaction, at = rejection_at(0, outer.address), await final(fund, rpc)
-    good = by_safe(safe.address, OWNERS[:2], transaction, outer.scope)
-    assert await outer.refusal_of(transaction, good, at=at) is None
-    one_is_missing = by_safe(safe.address, OWNERS[:1], transaction, outer.scope)
-    assert await outer.refusal_of(transaction, one_is_missing, at=at) is not None
-    over_another = by_safe(safe.address, OWNERS[:2], replace(transaction, nonce=1), outer.scope)
-    assert await outer.refusal_of(transaction, over_another, at=at) is not None
+    outer = SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([safe.address, wallet(owner(4))], 2)))
+    transaction, at = rejection_transaction(0, outer.address), await final(fund, rpc)
+    good = signature_by_safe(safe.address, OWNERS[:2], transaction, outer.scope)
+    assert await outer.signature_rejection_reason(transaction, good, at=at) is None
+    one_is_missing = signature_by_safe(safe.address, OWNERS[:1], transaction, outer.scope)
+    assert await outer.signature_rejection_reason(transaction, one_is_missing, at=at) is not None
+    over_another = signature_by_safe(safe.address, OWNERS[:2], replace(transaction, nonce=1), outer.scope)
+    assert await outer.signature_rejection_reason(transaction, over_another, at=at) is not None
 
 
 async def test_keys_and_contracts_execute_together_whatever_their_order(
-    fund: TestFund, rpc: Rpc, yard: SafeYard, safe: SafeContract
+    fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
 ) -> None:
     """Three of five, two of them Safes: the bytes of both follow after all the heads."""
-    second = yard.safe([wallet(owner(7))], 1)
+    second = safe_factory.safe([wallet(owner(7))], 1)
     people = [safe.address, second, *(wallet(owner(number)) for number in (4, 5, 6))]
-    outer = SafeContract(rpc, SafeScope(CHAIN_ID, yard.safe(people, 3)))
-    transaction = rejection_at(0, outer.address)
+    outer = SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe(people, 3)))
+    transaction = rejection_transaction(0, outer.address)
     signatures = [
-        by_safe(safe.address, OWNERS[1:], transaction, outer.scope),
-        by_key(owner(5), transaction, outer.scope),
-        by_safe(second, [owner(7)], transaction, outer.scope),
+        signature_by_safe(safe.address, OWNERS[1:], transaction, outer.scope),
+        signature_by_key(owner(5), transaction, outer.scope),
+        signature_by_safe(second, [owner(7)], transaction, outer.scope),
     ]
     before = fund.node.rpc.head().number
-    receipt = yard.execute(outer.scope, transaction, signatures)
+    receipt = safe_factory.execute(outer.scope, transaction, signatures)
     assert int(receipt["status"], 16) == 1
     (executed,) = await outer.executions(before + 1, fund.node.rpc.head().number)
     assert (executed.hash, executed.succeeded) == (hash_card(transaction, outer.scope).transaction, True)
 
 
-async def test_several_calls_run_as_the_safe_all_or_none(fund: TestFund, rpc: Rpc, yard: SafeYard, safe: SafeContract) -> None:
+async def test_several_calls_run_as_the_safe_all_or_none(
+    fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
+) -> None:
     """Through MultiSend the Safe itself is the caller: it may change its own threshold."""
     to_one = Call(safe.address, SAFE_ABI.encode_call("changeThreshold", 1))
     to_three = Call(safe.address, SAFE_ABI.encode_call("changeThreshold", 3))
     impossible = Call(safe.address, SAFE_ABI.encode_call("changeThreshold", 4))
 
     def run(*calls: Call) -> int:
-        transaction = transaction_of(calls, yard.read(safe.address, "nonce"), multi_send=yard.multi_send)
-        receipt = yard.execute(safe.scope, transaction, [by_key(each, transaction, safe.scope) for each in OWNERS[:2]])
+        transaction = build_safe_transaction(
+            calls, safe_factory.read(safe.address, "nonce"), multi_send=safe_factory.multi_send
+        )
+        receipt = safe_factory.execute(
+            safe.scope, transaction, [signature_by_key(each, transaction, safe.scope) for each in OWNERS[:2]]
+        )
         return int(receipt["status"], 16)
 
     assert run(to_one, impossible) == 0
-    assert (yard.read(safe.address, "getThreshold"), yard.read(safe.address, "nonce")) == (2, 0), "nothing happened"
+    assert (safe_factory.read(safe.address, "getThreshold"), safe_factory.read(safe.address, "nonce")) == (2, 0), (
+        "nothing happened"
+    )
     assert run(to_one, to_three) == 1
-    assert (yard.read(safe.address, "getThreshold"), yard.read(safe.address, "nonce")) == (3, 1)
+    assert (safe_factory.read(safe.address, "getThreshold"), safe_factory.read(safe.address, "nonce")) == (3, 1)
 
 
 async def test_an_unusable_contract_signature_is_told_in_words(
-    fund: TestFund, rpc: Rpc, yard: SafeYard, safe: SafeContract
+    fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
 ) -> None:
-    outer = SafeContract(rpc, SafeScope(CHAIN_ID, yard.safe([safe.address], 1)))
-    transaction, at = rejection_at(0, outer.address), await final(fund, rpc)
+    outer = SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([safe.address], 1)))
+    transaction, at = rejection_transaction(0, outer.address), await final(fund, rpc)
     for nonsense in (b"", b"\x01", keccak(text="no signature")):
-        assert await outer.refusal_of(transaction, OwnerSignature(safe.address, nonsense, True), at=at)
+        assert await outer.signature_rejection_reason(transaction, OwnerSignature(safe.address, nonsense, True), at=at)

@@ -10,22 +10,22 @@ import httpx
 import pytest
 from sqlalchemy import delete, select
 from tests.conftest import make_settings
-from tests.support.api_client import Desk, require_example
+from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import ARTIFACTS, DAY, WAD, TestFund, start_fund
 from tests.support.chain.recording import record_all
 from tests.support.paths import CONTRACTS
-from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
-from paimon.application.nav.attribution import explain_range, load_happenings, report_unexplained
-from paimon.application.nav.ranges import Point
-from paimon.composition import House, open_house
+from paimon.application.nav.attribution import attribute_range, load_nav_inputs, report_unexplained
+from paimon.application.nav.ranges import RangeEnd
+from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum, parse_address
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import explain
-from paimon.domain.vault.nav_components import Explanation, Group, chain
+from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, chain
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import BlockRow, RawLogRow, TokenTransferRow, TradeRow
-from paimon_devkit.market.history import lay_history
+from paimon_devkit.market.history import generate_history
 from paimon_devkit.stack.accounts import ADMIN
 from paimon_devkit.stack.embedded_chain import find_anvil
 
@@ -35,113 +35,123 @@ ALL = 10_000
 
 
 @pytest.fixture
-def life(fund: TestFund) -> FundLife:
-    return FundLife(fund)
+def activity(fund: TestFund) -> FundActivity:
+    return FundActivity(fund)
 
 
-async def told_between(house: House, start: FundSnapshot, end: FundSnapshot) -> Explanation:
-    return await explain_range(house.database, Point(start.at.number), Point(end.at.number), steps_max=ALL)
+async def told_between(app_context: AppContext, start: FundSnapshot, end: FundSnapshot) -> NavAttribution:
+    return await attribute_range(app_context.database, RangeEnd(start.at.number), RangeEnd(end.at.number), steps_max=ALL)
 
 
-def lines(told: Explanation) -> dict[Group, int]:
-    return {group: told.total(group) for group in Group if told.of(group) and group is not Group.ROUNDING}
+def lines(told: NavAttribution) -> dict[AttributionGroup, int]:
+    return {group: told.total(group) for group in AttributionGroup if told.of(group) and group is not AttributionGroup.ROUNDING}
 
 
-async def test_a_deposit_dilutes_while_shares_are_locked(house: House, fund: TestFund, life: FundLife) -> None:
+async def test_a_deposit_dilutes_while_shares_are_locked(
+    app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
     """Deployed behaviour 1: it mints at net assets ÷ the whole supply."""
     fund.request("ines", 450_000)
     fund.request("ivan", 450_000)
-    before = await snapshot_now(house, fund)
-    life.deposit("isla", 2_000_000)
-    after = await snapshot_now(house, fund)
-    told = await told_between(house, before, after)
-    assert lines(told) == {Group.DEPOSITS: 2_000_000 * WAD}
-    (part,) = told.of(Group.DEPOSITS)
+    before = await snapshot_now(app_context, fund)
+    activity.deposit("isla", 2_000_000)
+    after = await snapshot_now(app_context, fund)
+    told = await told_between(app_context, before, after)
+    assert lines(told) == {AttributionGroup.DEPOSITS: 2_000_000 * WAD}
+    (part,) = told.of(AttributionGroup.DEPOSITS)
     assert part.per_share == after.nav_per_share - before.nav_per_share < -(10**15)
-    assert {each.tx_hash for each in part.places} != set()
+    assert {each.tx_hash for each in part.log_positions} != set()
 
 
-async def test_requests_and_their_ends(house: House, fund: TestFund) -> None:
-    first = await snapshot_now(house, fund)
+async def test_requests_and_their_ends(app_context: AppContext, fund: TestFund) -> None:
+    first = await snapshot_now(app_context, fund)
     paid, cancelled = fund.request("ines", 50_000), fund.request("ilja", 20_000)
-    asked = await snapshot_now(house, fund)
+    asked = await snapshot_now(app_context, fund)
     fund.send("ilja", "RedemptionManager", "cancelRedemption", cancelled)
     fund.warp(8 * DAY)
     fund.send("ada", "RedemptionManager", "settleRedemption", paid)
-    ended = await snapshot_now(house, fund)
-    opening = await told_between(house, first, asked)
-    assert lines(opening) == {Group.REDEMPTIONS: -(asked.redemption_liability)}
-    closing = await told_between(house, asked, ended)
-    parts = {each.label.kind: each for each in closing.of(Group.REDEMPTIONS)}
+    ended = await snapshot_now(app_context, fund)
+    opening = await told_between(app_context, first, asked)
+    assert lines(opening) == {AttributionGroup.REDEMPTIONS: -(asked.redemption_liability)}
+    closing = await told_between(app_context, asked, ended)
+    parts = {each.label.kind: each for each in closing.of(AttributionGroup.REDEMPTIONS)}
     assert parts["settled"].amount == 0
-    assert len(parts["settled"].places) == 3  # the payment, the fee kept, the settlement
+    assert len(parts["settled"].log_positions) == 3  # the payment, the fee kept, the settlement
     assert parts["returned"].amount > 0
     assert closing.unexplained == ()
 
 
 async def test_a_cached_value_hides_a_price_from_the_contract_and_not_from_the_explanation(
-    house: House, fund: TestFund, life: FundLife
+    app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     """Deployed behaviour 3: when the contract's figure catches up after five minutes, nothing moves here any more."""
-    before = await snapshot_now(house, fund)
-    life.controller(ADMIN, "refreshCache")
-    life.set_price("RWAC", 130 * WAD // 100)
-    moved = await snapshot_now(house, fund)
+    before = await snapshot_now(app_context, fund)
+    activity.controller(ADMIN, "refreshCache")
+    activity.set_price("RWAC", 130 * WAD // 100)
+    moved = await snapshot_now(app_context, fund)
     fund.warp(301)
-    caught_up = await snapshot_now(house, fund)
+    caught_up = await snapshot_now(app_context, fund)
     assert (moved.stale_cache, moved.contract.share_price) == (True, before.nav_per_share)
     assert (caught_up.stale_cache, caught_up.contract.share_price) == (False, moved.nav_per_share)
-    rise = await told_between(house, before, moved)
-    assert lines(rise) == {Group.PRICE: moved.net_assets - before.net_assets}
+    rise = await told_between(app_context, before, moved)
+    assert lines(rise) == {AttributionGroup.PRICE: moved.net_assets - before.net_assets}
     assert rise.change_per_share == moved.nav_per_share - before.nav_per_share > 0
-    assert (await told_between(house, moved, caught_up)).parts == ()
+    assert (await told_between(app_context, moved, caught_up)).parts == ()
 
 
-async def test_success_without_effect_moves_nothing_and_is_no_line(house: House, fund: TestFund, life: FundLife) -> None:
+async def test_success_without_effect_moves_nothing_and_is_no_line(
+    app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
     """Deployed behaviour 7: a purchase below the minimum, a waterfall of nothing, and a buffer that needs nothing."""
-    before = await snapshot_now(house, fund)
-    below_minimum = life.buy("RWAC", 100)
-    life.controller("hot", "executeWaterfallLiquidation", 0, 1)
-    life.controller("hot", "allocateToLayer", 1, 0)
-    after = await snapshot_now(house, fund)
-    told = await told_between(house, before, after)
+    before = await snapshot_now(app_context, fund)
+    below_minimum = activity.buy("RWAC", 100)
+    activity.controller("hot", "executeWaterfallLiquidation", 0, 1)
+    activity.controller("hot", "allocateToLayer", 1, 0)
+    after = await snapshot_now(app_context, fund)
+    told = await told_between(app_context, before, after)
     assert (told.change, told.change_per_share, lines(told), told.unexplained) == (0, 0, {}, ())
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         trades = [*await session.scalars(select(TradeRow).where(TradeRow.block_number > before.at.number))]
     assert [(each.block_number, each.has_effect, each.usdt_amount) for each in trades] == [(below_minimum, False, 0)]
 
 
-async def test_an_order_on_its_way_is_no_loss(house: House, fund: TestFund, life: FundLife) -> None:
+async def test_an_order_on_its_way_is_no_loss(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     """Deployed behaviour 5."""
-    before = await snapshot_now(house, fund)
-    order_id = life.order("RWAP", 100_000, 100 * 10**6)
-    paid = await snapshot_now(house, fund)
-    life.deliver(order_id, "RWAP", 99 * 10**6)
-    delivered = await snapshot_now(house, fund)
-    assert lines(await told_between(house, before, paid)) == {Group.OTC_IN_TRANSIT: -100_000 * WAD}
-    second = await told_between(house, paid, delivered)
-    assert lines(second) == {Group.OTC_IN_TRANSIT: 100_000 * WAD, Group.TRADING: -1_000 * WAD}
-    whole = await told_between(house, before, delivered)
-    assert (whole.total(Group.OTC_IN_TRANSIT), whole.total(Group.TRADING), whole.steps) == (0, -1_000 * WAD, 2)
-    (trade,) = whole.of(Group.TRADING)
-    assert trade.label.token == parse_address(life.asset("RWAP").address)
+    before = await snapshot_now(app_context, fund)
+    order_id = activity.pay_otc_order("RWAP", 100_000, 100 * 10**6)
+    paid = await snapshot_now(app_context, fund)
+    activity.deliver(order_id, "RWAP", 99 * 10**6)
+    delivered = await snapshot_now(app_context, fund)
+    assert lines(await told_between(app_context, before, paid)) == {AttributionGroup.OTC_IN_TRANSIT: -100_000 * WAD}
+    second = await told_between(app_context, paid, delivered)
+    assert lines(second) == {AttributionGroup.OTC_IN_TRANSIT: 100_000 * WAD, AttributionGroup.TRADING: -1_000 * WAD}
+    whole = await told_between(app_context, before, delivered)
+    assert (whole.total(AttributionGroup.OTC_IN_TRANSIT), whole.total(AttributionGroup.TRADING), whole.interval_count) == (
+        0,
+        -1_000 * WAD,
+        2,
+    )
+    (trade,) = whole.of(AttributionGroup.TRADING)
+    assert trade.label.token == parse_address(activity.asset("RWAP").address)
 
 
-async def test_a_fee_is_felt_when_it_is_collected_and_pending_before(house: House, fund: TestFund, life: FundLife) -> None:
+async def test_a_fee_is_felt_when_it_is_collected_and_pending_before(
+    app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
     """Deployed behaviour 4: buying L3 with the mark where it was makes a fee pending at once."""
-    before = await snapshot_now(house, fund)
-    life.buy("RWAT", 300_000)
-    bought = await snapshot_now(house, fund)
+    before = await snapshot_now(app_context, fund)
+    activity.buy("RWAT", 300_000)
+    bought = await snapshot_now(app_context, fund)
     assert bought.fees.pending_performance - before.fees.pending_performance == pytest.approx(30_000 * WAD, rel=1e-6)
-    buying = await told_between(house, before, bought)
+    buying = await told_between(app_context, before, bought)
     assert abs(buying.change) < 1_000  # an issuer's adapter trades at the price, but for a unit of rounding
-    life.controller("ada", "accruePerformanceFee")
-    accrued = await snapshot_now(house, fund)
-    assert (await told_between(house, bought, accrued)).change == 0
-    life.controller("ada", "collectFees")
-    collected = await snapshot_now(house, fund)
-    told = await told_between(house, accrued, collected)
-    fees = {each.label.kind: each.amount for each in told.of(Group.FEES)}
+    activity.controller("ada", "accruePerformanceFee")
+    accrued = await snapshot_now(app_context, fund)
+    assert (await told_between(app_context, bought, accrued)).change == 0
+    activity.controller("ada", "collectFees")
+    collected = await snapshot_now(app_context, fund)
+    told = await told_between(app_context, accrued, collected)
+    fees = {each.label.kind: each.amount for each in told.of(AttributionGroup.FEES)}
     assert fees.keys() == {"management", "performance"}
     assert fees["performance"] == -accrued.fees.accrued_performance
     assert sum(fees.values()) == told.change
@@ -149,63 +159,73 @@ async def test_a_fee_is_felt_when_it_is_collected_and_pending_before(house: Hous
 
 
 async def test_prices_yield_trades_fees_and_withdrawals_each_in_their_line(
-    house: House, fund: TestFund, life: FundLife
+    app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
-    before = await snapshot_now(house, fund)
-    life.set_price("RWAC", 130 * WAD // 100)
-    life.controller(ADMIN, "refreshCache")  # behaviour 3: the contract's figure stays behind, ours does not
-    life.set_price("MMFA", 106 * WAD // 100)
-    life.earn("oTBILL", 5_000)
-    life.buy("MMFB", 50_000)
-    life.sell("RWAR", 500 * 10**8)
-    life.act(
-        ADMIN, "Vault", fund.deployment.vault, "emergencyWithdraw", life.asset("RWAC").address, fund.people.address(ADMIN), WAD
+    before = await snapshot_now(app_context, fund)
+    activity.set_price("RWAC", 130 * WAD // 100)
+    activity.controller(ADMIN, "refreshCache")  # behaviour 3: the contract's figure stays behind, ours does not
+    activity.set_price("MMFA", 106 * WAD // 100)
+    activity.earn("oTBILL", 5_000)
+    activity.buy("MMFB", 50_000)
+    activity.sell("RWAR", 500 * 10**8)
+    activity.act(
+        ADMIN,
+        "Vault",
+        fund.deployment.vault,
+        "emergencyWithdraw",
+        activity.asset("RWAC").address,
+        fund.people.address(ADMIN),
+        WAD,
     )
-    after = await snapshot_now(house, fund)
-    told = await told_between(house, before, after)
+    after = await snapshot_now(app_context, fund)
+    told = await told_between(app_context, before, after)
     assert told.unexplained == ()
-    assert abs(told.total(Group.ROUNDING)) <= told.divisions
+    assert abs(told.total(AttributionGroup.ROUNDING)) <= told.division_count
     rwac, mmfa = (
-        before.position(parse_address(life.asset("RWAC").address)),
-        before.position(parse_address(life.asset("MMFA").address)),
+        before.position(parse_address(activity.asset("RWAC").address)),
+        before.position(parse_address(activity.asset("MMFA").address)),
     )
     assert rwac is not None
     assert mmfa is not None
-    price = {each.label.token: each.amount for each in told.of(Group.PRICE)}
+    price = {each.label.token: each.amount for each in told.of(AttributionGroup.PRICE)}
     assert price[rwac.token] == pytest.approx(rwac.balance * 5 // 100, rel=1e-9)
     assert price[mmfa.token] == pytest.approx(mmfa.balance // 100, rel=1e-9)
-    assert told.total(Group.YIELD) == 5_000 * WAD
-    cost = {each.label.token: each.amount for each in told.of(Group.TRADING)}
-    assert cost[parse_address(life.asset("MMFB").address)] == pytest.approx(-50_000 * WAD * 8 / 10_000, rel=1e-3)
-    assert cost[parse_address(life.asset("RWAR").address)] == pytest.approx(-50_000 * WAD * 25 / 10_000, rel=1e-3)
-    assert told.total(Group.EMERGENCY_WITHDRAWALS) == -130 * WAD // 100
+    assert told.total(AttributionGroup.YIELD) == 5_000 * WAD
+    cost = {each.label.token: each.amount for each in told.of(AttributionGroup.TRADING)}
+    assert cost[parse_address(activity.asset("MMFB").address)] == pytest.approx(-50_000 * WAD * 8 / 10_000, rel=1e-3)
+    assert cost[parse_address(activity.asset("RWAR").address)] == pytest.approx(-50_000 * WAD * 25 / 10_000, rel=1e-3)
+    assert told.total(AttributionGroup.EMERGENCY_WITHDRAWALS) == -130 * WAD // 100
     assert after.stale_cache
 
 
 async def test_tokens_that_come_from_nowhere_are_unexplained_and_a_missing_transfer_alarms(
-    house: House, fund: TestFund, life: FundLife
+    app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
-    before = await snapshot_now(house, fund)
-    life.act(ADMIN, "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 7 * WAD)
-    after = await snapshot_now(house, fund)
-    told = await told_between(house, before, after)
-    assert [(each.label.kind, each.amount, len(each.places)) for each in told.unexplained] == [("transfer", 7 * WAD, 1)]
-    async with house.database.write() as session:
+    before = await snapshot_now(app_context, fund)
+    activity.act(ADMIN, "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 7 * WAD)
+    after = await snapshot_now(app_context, fund)
+    told = await told_between(app_context, before, after)
+    assert [(each.label.kind, each.amount, len(each.log_positions)) for each in told.unexplained] == [("transfer", 7 * WAD, 1)]
+    async with app_context.database.write() as session:
         await session.execute(delete(TokenTransferRow).where(TokenTransferRow.block_number > before.at.number))
-    missed = await report_unexplained(house.database, after)
+    missed = await report_unexplained(app_context.database, after)
     assert missed is not None
-    assert [(each.label.kind, each.amount, len(each.places)) for each in missed.unexplained] == [("no transfer", 7 * WAD, 0)]
+    assert [(each.label.kind, each.amount, len(each.log_positions)) for each in missed.unexplained] == [
+        ("no transfer", 7 * WAD, 0)
+    ]
 
 
-async def explained(desk: Desk, query: dict[str, Any]) -> httpx.Response:
+async def explained(desk: ApiClient, query: dict[str, Any]) -> httpx.Response:
     return await desk.get("/fund/nav/explain", **query)
 
 
-async def test_the_waterfall_over_rest(desk: Desk, house: House, fund: TestFund, life: FundLife) -> None:
-    before = await snapshot_now(house, fund)
-    life.buy("RWAC", 100_000)
+async def test_the_waterfall_over_rest(
+    desk: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
+    before = await snapshot_now(app_context, fund)
+    activity.buy("RWAC", 100_000)
     fund.request("ines", 10_000)
-    after = await snapshot_now(house, fund)
+    after = await snapshot_now(app_context, fund)
     answer = await explained(desk, {"from": before.at.number, "to": after.at.number})
     require_example(answer, "nav_explain")
     data = answer.json()["data"]
@@ -213,17 +233,17 @@ async def test_the_waterfall_over_rest(desk: Desk, house: House, fund: TestFund,
     assert sum(int(each["perShare"]) for each in data["lines"]) == int(data["changePerShare"])
     assert [each["group"] for each in data["lines"]] == ["trading", "redemptions", "rounding"]
     (trade,) = data["lines"][0]["parts"]
-    assert (trade["token"], trade["eventCount"]) == (life.asset("RWAC").address, 2)
+    assert (trade["token"], trade["eventCount"]) == (activity.asset("RWAC").address, 2)
     assert data["unexplained"] is False
-    assert data["sinceFirst"] is False
+    assert data["fromFirstSnapshot"] is False
 
 
 async def test_ends_that_explain_nothing_are_refused_in_words_of_their_own(
-    desk: Desk, house: House, fund: TestFund, life: FundLife
+    desk: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
-    first = (await snapshot_now(house, fund)).at
-    life.buy("RWAC", 100_000)
-    last = (await snapshot_now(house, fund)).at
+    first = (await snapshot_now(app_context, fund)).at
+    activity.buy("RWAC", 100_000)
+    last = (await snapshot_now(app_context, fund)).at
     block, ahead = last.number, str((last.timestamp + timedelta(days=400)).date())
     both = "are both given; give one of them"
     for query, field, words in (
@@ -249,14 +269,14 @@ async def test_ends_that_explain_nothing_are_refused_in_words_of_their_own(
 
 
 async def test_from_the_funds_first_day_on_is_from_its_first_snapshot_and_says_so(
-    desk: Desk, house: House, fund: TestFund, life: FundLife
+    desk: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
-    first = (await snapshot_now(house, fund)).at
-    life.buy("RWAC", 100_000)
-    await snapshot_now(house, fund)
+    first = (await snapshot_now(app_context, fund)).at
+    activity.buy("RWAC", 100_000)
+    await snapshot_now(app_context, fund)
     day = first.timestamp.date()
     told = (await explained(desk, {"startDate": str(day)})).json()["data"]
-    assert (told["from"]["blockNumber"], told["sinceFirst"]) == (first.number, True)
+    assert (told["from"]["blockNumber"], told["fromFirstSnapshot"]) == (first.number, True)
     before = await explained(desk, {"startDate": str(day - timedelta(days=1))})
     assert before.status_code == 404
     assert f"the first is of block {first.number}, {first.timestamp:%Y-%m-%d %H:%M:%S} UTC" in before.text
@@ -268,40 +288,47 @@ async def test_from_the_funds_first_day_on_is_from_its_first_snapshot_and_says_s
 @pytest.fixture(scope="module", params=[3, 4])
 def market_fund(data_folder: Path, request: pytest.FixtureRequest) -> Iterator[TestFund]:
     fund = start_fund(data_folder / f"explained-{request.param}", anvil=find_anvil(CONTRACTS))
-    people = fund.people.fund_people()
-    lay_history(fund.rpc_url, fund.deployment, people, artifacts=ARTIFACTS, seed=request.param, actions=400, days=90)
+    people = fund.people.fund_accounts()
+    generate_history(fund.rpc_url, fund.deployment, people, artifacts=ARTIFACTS, seed=request.param, actions=400, days=90)
     yield fund
     fund.node.stop()
 
 
 @pytest.fixture
-async def market_house(market_fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[House]:
+async def market_house(market_fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[AppContext]:
     options = make_settings(market_fund, app_url=app_url, redis_url=redis_url, folder=tmp_path)
-    async with open_house(options, process="test") as opened:
+    async with open_app_context(options, process="test") as opened:
         yield opened
 
 
-async def test_every_interval_of_a_simulated_market_is_explained(market_house: House, market_fund: TestFund) -> None:
+async def test_every_interval_of_a_simulated_market_is_explained(market_house: AppContext, market_fund: TestFund) -> None:
     await record_all(market_house, market_fund)
     stamps = await blocks_with_logs(market_house)
     snapshots = [await read_snapshot(market_house.contracts, at=each) for each in stamps]
     told = []
     async with market_house.database.read() as session:
         for earlier, later in pairwise(snapshots):
-            happened = await load_happenings(session, after=earlier.at.number, until=later.at.number)
-            told.append(explain(earlier, later, happened))
+            nav_inputs = await load_nav_inputs(session, after=earlier.at.number, until=later.at.number)
+            told.append(explain(earlier, later, nav_inputs))
     problems = [(each.start.at.number, each.end.at.number, shown(each)) for each in told if each.unexplained]
     assert problems == []
     whole = chain(told)
     assert whole.change == snapshots[-1].net_assets - snapshots[0].net_assets
-    assert {Group.PRICE, Group.YIELD, Group.TRADING, Group.FEES, Group.DEPOSITS, Group.REDEMPTIONS} <= set(lines(whole))
+    assert {
+        AttributionGroup.PRICE,
+        AttributionGroup.YIELD,
+        AttributionGroup.TRADING,
+        AttributionGroup.FEES,
+        AttributionGroup.DEPOSITS,
+        AttributionGroup.REDEMPTIONS,
+    } <= set(lines(whole))
     assert len(told) > 50
 
 
-async def blocks_with_logs(house: House) -> list[BlockStamp]:
+async def blocks_with_logs(app_context: AppContext) -> list[BlockStamp]:
     """Every block in which something happened, once the fund stands."""
     first = select(RawLogRow.block_number).where(RawLogRow.event == "AssetPurchased").order_by(RawLogRow.block_number).limit(1)
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         start: Any = (await session.execute(first)).scalar_one()
         query = select(BlockRow).where(BlockRow.number >= start, BlockRow.number.in_(select(RawLogRow.block_number)))
         return [
@@ -310,7 +337,7 @@ async def blocks_with_logs(house: House) -> list[BlockStamp]:
         ]
 
 
-def shown(told: Explanation) -> list[str]:
+def shown(told: NavAttribution) -> list[str]:
     return [
         f"{each.label.kind} {checksum(each.label.token) if each.label.token else ''} {each.amount} {each.per_share}"
         for each in told.unexplained

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text
-from tests.support.api_client import Desk, desk_of, require_example, seed_back_office, serving
+from tests.support.api_client import ApiClient, api_client_for, require_example, running_app, seed_users
 from tests.support.chain.fund import WAD, TestFund
-from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.infrastructure.cache.live import messages
 from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
 from paimon.settings import Settings
@@ -22,13 +22,13 @@ from paimon.settings import Settings
 pytestmark = pytest.mark.integration
 
 
-async def compare_and_publish(house: House) -> None:
-    await reconcile(house.database, house.contracts)
-    await publish_nav(house.database, house.redis)
+async def reconcile_and_publish(app_context: AppContext) -> None:
+    await reconcile(app_context.database, app_context.contracts)
+    await publish_nav(app_context.database, app_context.redis)
 
 
-async def points(house: House) -> dict[int, NavStatus]:
-    async with house.database.read() as session:
+async def points(app_context: AppContext) -> dict[int, NavStatus]:
+    async with app_context.database.read() as session:
         return {row.block_number: row.status for row in await session.scalars(select(NavPointRow))}
 
 
@@ -38,11 +38,11 @@ _ADD_SHARES = text("""
 
 
 @asynccontextmanager
-async def spoilt_books(house: House, by: int) -> AsyncIterator[None]:
+async def spoilt_books(app_context: AppContext, by: int) -> AsyncIterator[None]:
     """One holding is wrong by so many shares."""
 
     async def add(shares: int) -> None:
-        async with house.database.write() as session:
+        async with app_context.database.write() as session:
             await session.execute(_ADD_SHARES, {"by": shares})
 
     await add(by)
@@ -50,26 +50,28 @@ async def spoilt_books(house: House, by: int) -> AsyncIterator[None]:
     await add(-by)
 
 
-async def test_a_point_waits_for_a_clean_comparison_at_or_after_its_block(house: House, fund: TestFund) -> None:
-    taken = await snapshot_now(house, fund)
-    await publish_nav(house.database, house.redis)
-    assert await points(house) == {}
-    await compare_and_publish(house)
-    assert await points(house) == {taken.at.number: NavStatus.PUBLISHED}
+async def test_a_point_waits_for_a_clean_comparison_at_or_after_its_block(app_context: AppContext, fund: TestFund) -> None:
+    taken = await snapshot_now(app_context, fund)
+    await publish_nav(app_context.database, app_context.redis)
+    assert await points(app_context) == {}
+    await reconcile_and_publish(app_context)
+    assert await points(app_context) == {taken.at.number: NavStatus.PUBLISHED}
     fund.send("ada", "Vault", "updateNav")
-    later = await snapshot_now(house, fund)
-    await publish_nav(house.database, house.redis)
-    assert later.at.number not in await points(house)
+    later = await snapshot_now(app_context, fund)
+    await publish_nav(app_context.database, app_context.redis)
+    assert later.at.number not in await points(app_context)
 
 
-async def test_a_material_difference_withholds_nav_and_its_repair_releases_it(house: House, fund: TestFund, desk: Desk) -> None:
-    first = await snapshot_now(house, fund)
-    await compare_and_publish(house)
+async def test_a_material_difference_withholds_nav_and_its_repair_releases_it(
+    app_context: AppContext, fund: TestFund, desk: ApiClient
+) -> None:
+    first = await snapshot_now(app_context, fund)
+    await reconcile_and_publish(app_context)
     fund.send("ada", "Vault", "updateNav")
-    second = await snapshot_now(house, fund)
-    async with spoilt_books(house, 10_000 * WAD):
-        await compare_and_publish(house)
-        assert await points(house) == {first.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
+    second = await snapshot_now(app_context, fund)
+    async with spoilt_books(app_context, 10_000 * WAD):
+        await reconcile_and_publish(app_context)
+        assert await points(app_context) == {first.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
         data = (await desk.get("/fund/nav/history", interval="hourly")).json()["data"]
         assert [each["blockNumber"] for each in data["points"]] == [first.at.number]
         assert data["withheld"]["count"] == 1
@@ -77,27 +79,27 @@ async def test_a_material_difference_withholds_nav_and_its_repair_releases_it(ho
         overview = (await desk.get("/fund/overview")).json()["data"]
         assert (overview["official"]["status"], overview["official"]["sharePrice"]) == ("WITHHELD", None)
         assert overview["official"]["withheldReason"] == data["withheld"]["reason"]
-    await compare_and_publish(house)
-    assert set((await points(house)).values()) == {NavStatus.PUBLISHED}
+    await reconcile_and_publish(app_context)
+    assert set((await points(app_context)).values()) == {NavStatus.PUBLISHED}
     data = (await desk.get("/fund/nav/history", interval="hourly")).json()["data"]
     assert (data["points"][-1]["blockNumber"], data["withheld"]) == (second.at.number, None)
 
 
-async def test_a_difference_below_a_basis_point_withholds_nothing(house: House, fund: TestFund) -> None:
-    taken = await snapshot_now(house, fund)
-    async with spoilt_books(house, 1_000 * WAD):  # of 24 million, and once more in the supply
-        await compare_and_publish(house)
-    assert await points(house) == {taken.at.number: NavStatus.PUBLISHED}
+async def test_a_difference_below_a_basis_point_withholds_nothing(app_context: AppContext, fund: TestFund) -> None:
+    taken = await snapshot_now(app_context, fund)
+    async with spoilt_books(app_context, 1_000 * WAD):  # of 24 million, and once more in the supply
+        await reconcile_and_publish(app_context)
+    assert await points(app_context) == {taken.at.number: NavStatus.PUBLISHED}
 
 
-async def test_history_has_the_last_point_of_each_bucket(house: House, fund: TestFund, desk: Desk) -> None:
-    life, taken = FundLife(fund), []
+async def test_history_has_the_last_point_of_each_bucket(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+    activity, taken = FundActivity(fund), []
     fund.warp(86_400 - fund.node.rpc.head().timestamp % 86_400)  # to the start of a day
     for price, pause in ((126, 60), (127, 3_600), (128, 86_400), (129, 0)):
-        life.set_price("RWAC", price * WAD // 100)
-        taken.append(await snapshot_now(house, fund))
+        activity.set_price("RWAC", price * WAD // 100)
+        taken.append(await snapshot_now(app_context, fund))
         fund.warp(pause) if pause else None
-    await compare_and_publish(house)
+    await reconcile_and_publish(app_context)
     hourly = await desk.get("/fund/nav/history", interval="hourly")
     require_example(hourly, "nav_history")
     found = [each["blockNumber"] for each in hourly.json()["data"]["points"]]
@@ -132,13 +134,15 @@ async def test_history_has_the_last_point_of_each_bucket(house: House, fund: Tes
         ({"startDate": "2026-03-03", "endDate": "2026-03-02"}, "endDate"),
     ],
 )
-async def test_a_wrong_question_is_answered_by_the_field_that_is_wrong(desk: Desk, query: dict[str, Any], field: str) -> None:
+async def test_a_wrong_question_is_answered_by_the_field_that_is_wrong(
+    desk: ApiClient, query: dict[str, Any], field: str
+) -> None:
     answer = await desk.get("/fund/nav/history", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
 
 
-async def test_before_anything_was_published_history_is_empty_and_there_is_nothing_to_explain(desk: Desk) -> None:
+async def test_before_anything_was_published_history_is_empty_and_there_is_nothing_to_explain(desk: ApiClient) -> None:
     answer = await desk.get("/fund/nav/history")
     assert answer.json()["data"] == {"interval": "daily", "points": [], "withheld": None}
     for query in ({"from": 1}, {"startDate": "2026-01-01"}):
@@ -147,17 +151,17 @@ async def test_before_anything_was_published_history_is_empty_and_there_is_nothi
 
 
 async def test_a_history_longer_than_one_answer_is_refused_with_what_would_do(
-    house: House, fund: TestFund, settings: Settings
+    app_context: AppContext, fund: TestFund, settings: Settings
 ) -> None:
-    life = FundLife(fund)
+    activity = FundActivity(fund)
     for price in (126, 127):
-        life.set_price("RWAC", price * WAD // 100)
-        await snapshot_now(house, fund)
+        activity.set_price("RWAC", price * WAD // 100)
+        await snapshot_now(app_context, fund)
         fund.warp(3_600)
-    await compare_and_publish(house)
+    await reconcile_and_publish(app_context)
     short = settings.model_copy(update={"nav": settings.nav.model_copy(update={"history_points_max": 1})})
-    await seed_back_office(house.database, fund.people)
-    async with serving(short) as app, desk_of(app, short, fund.people) as desk:
+    await seed_users(app_context.database, fund.people)
+    async with running_app(short) as app, api_client_for(app, short, fund.people) as desk:
         answer = await desk.get("/fund/nav/history", interval="hourly")
         assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "interval")
         assert "more than 1 hourly points" in answer.json()["error"]["message"]
@@ -165,20 +169,22 @@ async def test_a_history_longer_than_one_answer_is_refused_with_what_would_do(
         assert (await desk.get("/fund/nav/history", interval="hourly", startDate=day)).status_code == 200
 
 
-async def test_who_watches_hears_of_nav_when_it_changes_and_of_the_overview_each_time(house: House, fund: TestFund) -> None:
+async def test_who_watches_hears_of_nav_when_it_changes_and_of_the_overview_each_time(
+    app_context: AppContext, fund: TestFund
+) -> None:
     heard: list[tuple[str, str]] = []
-    standing = asyncio.Event()
+    subscribed = asyncio.Event()
 
     async def listen() -> None:
-        async for channel, data in messages(house.redis, on_subscribed=standing.set):
+        async for channel, data in messages(app_context.redis, on_subscribed=subscribed.set):
             heard.append((channel, data["sharePrice"]))
 
     listening = asyncio.create_task(listen())
-    await standing.wait()
-    first = await snapshot_now(house, fund, keep=False)
-    await snapshot_now(house, fund, keep=False)
-    FundLife(fund).set_price("RWAC", 126 * WAD // 100)
-    second = await snapshot_now(house, fund, keep=False)
+    await subscribed.wait()
+    first = await snapshot_now(app_context, fund, keep=False)
+    await snapshot_now(app_context, fund, keep=False)
+    FundActivity(fund).set_price("RWAC", 126 * WAD // 100)
+    second = await snapshot_now(app_context, fund, keep=False)
     await asyncio.sleep(0.2)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)

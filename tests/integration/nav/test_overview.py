@@ -9,14 +9,14 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from sqlalchemy import func, select
-from tests.support.api_client import Desk
+from tests.support.api_client import ApiClient
 from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
 
 from paimon.application.common.formatting import display
 from paimon.application.nav.overview import OVERVIEW, read_overview
 from paimon.application.nav.snapshots import take_snapshot
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.models.derived import ObservationRow
@@ -30,25 +30,27 @@ def no_redis() -> Redis:
     return Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
 
 
-async def take(house: House, redis: Redis | None = None) -> BlockStamp | None:
-    nav = house.settings.nav
-    taken = await take_snapshot(house.database, house.contracts, redis or house.redis, material=nav.material_bps)
+async def take(app_context: AppContext, redis: Redis | None = None) -> BlockStamp | None:
+    nav = app_context.settings.nav
+    taken = await take_snapshot(
+        app_context.database, app_context.contracts, redis or app_context.redis, material=nav.material_threshold_bps
+    )
     return taken.snapshot.at if taken else None
 
 
-async def snapshot(house: House, fund: TestFund) -> dict[str, Any]:
-    await record_all(house, fund)
-    assert await take(house) is not None
-    encoded = await read_overview(house.redis, house.database)
+async def snapshot(app_context: AppContext, fund: TestFund) -> dict[str, Any]:
+    await record_all(app_context, fund)
+    assert await take(app_context) is not None
+    encoded = await read_overview(app_context.redis, app_context.database)
     assert encoded is not None
     shown: dict[str, Any] = orjson.loads(encoded)
     return shown
 
 
-async def test_our_figures_are_those_of_the_contracts_when_nothing_is_cached(house: House, fund: TestFund) -> None:
+async def test_our_figures_are_those_of_the_contracts_when_nothing_is_cached(app_context: AppContext, fund: TestFund) -> None:
     fund.request("ines", 10_000)
     fund.mine(1)
-    shown = await snapshot(house, fund)
+    shown = await snapshot(app_context, fund)
     vault = fund.read("Vault", "getVaultState")
     assert shown["totalAssets"] == str(vault["totalAssets"])
     assert shown["sharePrice"] == str(vault["sharePrice"])
@@ -63,75 +65,77 @@ async def test_our_figures_are_those_of_the_contracts_when_nothing_is_cached(hou
     assert shown["aum"] == display(int(str(shown["totalAssets"])), 18)
 
 
-async def test_a_value_the_contract_cached_is_shown_beside_the_fresh_one(house: House, fund: TestFund) -> None:
+async def test_a_value_the_contract_cached_is_shown_beside_the_fresh_one(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 3: for five minutes after `refreshCache` the contract keeps its figure, whatever prices do."""
-    before = await snapshot(house, fund)
+    before = await snapshot(app_context, fund)
     fund.send("ines", "AssetController", "refreshCache")
     rwac = next(each for each in fund.deployment.assets if each.symbol == "RWAC")
     fund.send("ada", "OracleAdapter", "setPrice", rwac.address, 2_500_000_000_000_000_000)
-    after = await snapshot(house, fund)
+    after = await snapshot(app_context, fund)
     assert after["contract"] == {**before["contract"], "staleCache": True}
     doubled = int(str(before["layer3Value"])) * 1_450 // 5_800
     assert int(str(after["totalAssets"])) - int(str(before["totalAssets"])) == pytest.approx(doubled, rel=1e-3)
     assert int(str(after["sharePrice"])) > int(str(before["sharePrice"]))
 
 
-async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(house: House, fund: TestFund) -> None:
-    await record_all(house, fund)
-    at = await take(house)
+async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(app_context: AppContext, fund: TestFund) -> None:
+    await record_all(app_context, fund)
+    at = await take(app_context)
     fund.send("ada", "Vault", "setEmergencyMode", True)
-    again = await take(house)
+    again = await take(app_context)
     assert at == again
-    encoded = await read_overview(house.redis, house.database)
+    encoded = await read_overview(app_context.redis, app_context.database)
     assert encoded is not None
     shown = orjson.loads(encoded)
     assert (shown["block"]["number"], shown["emergencyMode"]) == (at.number if at else None, False)
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         assert await session.scalar(select(func.count()).select_from(ObservationRow)) == 1
 
 
-async def test_nothing_recorded_nothing_shown(house: House) -> None:
-    assert await take(house) is None
-    assert await read_overview(house.redis, house.database) is None
+async def test_nothing_recorded_nothing_shown(app_context: AppContext) -> None:
+    assert await take(app_context) is None
+    assert await read_overview(app_context.redis, app_context.database) is None
 
 
-async def test_what_the_cache_holds_is_served_and_what_it_lost_comes_from_the_database(house: House, fund: TestFund) -> None:
-    shown = await snapshot(house, fund)
-    await house.redis.set("paimon:overview", b"as cached")
-    assert await read_overview(house.redis, house.database) == b"as cached"
-    await house.redis.flushall()
-    encoded = await read_overview(house.redis, house.database)
+async def test_what_the_cache_holds_is_served_and_what_it_lost_comes_from_the_database(
+    app_context: AppContext, fund: TestFund
+) -> None:
+    shown = await snapshot(app_context, fund)
+    await app_context.redis.set("paimon:overview", b"as cached")
+    assert await read_overview(app_context.redis, app_context.database) == b"as cached"
+    await app_context.redis.flushall()
+    encoded = await read_overview(app_context.redis, app_context.database)
     assert encoded is not None
     assert orjson.loads(encoded) == shown
-    assert await house.redis.get("paimon:overview") == encoded
-    assert 0 < await house.redis.ttl("paimon:overview") <= 60
+    assert await app_context.redis.get("paimon:overview") == encoded
+    assert 0 < await app_context.redis.ttl("paimon:overview") <= 60
 
 
 async def test_without_redis_the_database_serves_and_snapshots_are_taken_all_the_same(
-    house: House, fund: TestFund, no_redis: Redis
+    app_context: AppContext, fund: TestFund, no_redis: Redis
 ) -> None:
-    await record_all(house, fund)
-    at = await take(house, no_redis)
+    await record_all(app_context, fund)
+    at = await take(app_context, no_redis)
     assert at is not None
-    encoded = await read_overview(no_redis, house.database)
+    encoded = await read_overview(no_redis, app_context.database)
     assert encoded is not None
     assert orjson.loads(encoded)["block"]["number"] == at.number
 
 
-async def test_a_snapshot_is_announced_to_those_who_watch(house: House, fund: TestFund) -> None:
-    await record_all(house, fund)
+async def test_a_snapshot_is_announced_to_those_who_watch(app_context: AppContext, fund: TestFund) -> None:
+    await record_all(app_context, fund)
     subscribed = asyncio.Event()
 
     async def first_message() -> tuple[str, dict[str, object]]:
-        async for message in live.messages(house.redis, on_subscribed=subscribed.set):
+        async for message in live.messages(app_context.redis, on_subscribed=subscribed.set):
             return message
         raise AssertionError("the subscription ended")
 
     listening = asyncio.create_task(first_message())
     await subscribed.wait()
-    await take(house)
+    await take(app_context)
     channel, data = await listening
-    encoded = await read_overview(house.redis, house.database)
+    encoded = await read_overview(app_context.redis, app_context.database)
     assert encoded is not None
     assert (channel, data) == (OVERVIEW, orjson.loads(encoded))
 
@@ -151,11 +155,11 @@ def test_an_amount_is_shown_exactly(amount: int, decimals: int, text: str) -> No
 
 
 async def test_the_overview_as_of_a_block_is_that_of_the_snapshot_kept_before_it(
-    desk: Desk, house: House, fund: TestFund
+    desk: ApiClient, app_context: AppContext, fund: TestFund
 ) -> None:
-    first = await snapshot(house, fund)
+    first = await snapshot(app_context, fund)
     fund.request("ines", 10_000)
-    second = await snapshot(house, fund)
+    second = await snapshot(app_context, fund)
     numbers = first["block"]["number"], second["block"]["number"]
     assert (await desk.get("/fund/overview", block=numbers[1] - 1)).json()["data"] == first
     assert (await desk.get("/fund/overview", block=numbers[1])).json()["data"] == second

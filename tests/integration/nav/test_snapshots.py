@@ -7,18 +7,18 @@ import pytest
 from sqlalchemy import func, select, update
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
-from tests.support.scenarios.fund_activity import MATERIAL, FundLife, snapshot_now
+from tests.support.scenarios.fund_activity import MATERIAL_THRESHOLD, FundActivity, snapshot_now
 
 from paimon.application.common.chain_position import chain_position
 from paimon.application.nav.overview import read_overview
 from paimon.application.nav.snapshot_json import from_json
-from paimon.application.nav.snapshots import KEPT, LATEST, take_snapshot
-from paimon.composition import House
+from paimon.application.nav.snapshots import KEPT_KIND, LATEST_KIND, take_snapshot
+from paimon.composition import AppContext
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import ContractName, OnChainRole, parse_address
-from paimon.domain.vault.fund_snapshot import FundSnapshot, PurchaseMethod, RoleHeld
+from paimon.domain.vault.fund_snapshot import FundSnapshot, PurchaseMethod, RoleAssignment
 from paimon.gateway.tasks.handlers import handlers
-from paimon.infrastructure.blockchain.contracts import CallReverted, Read
+from paimon.infrastructure.blockchain.contracts import CallReverted, ContractRead
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
@@ -30,29 +30,31 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def life(fund: TestFund) -> FundLife:
-    return FundLife(fund)
+def activity(fund: TestFund) -> FundActivity:
+    return FundActivity(fund)
 
 
-async def stored(house: House, kind: str) -> list[FundSnapshot]:
+async def stored(app_context: AppContext, kind: str) -> list[FundSnapshot]:
     query = select(ObservationRow.data).where(ObservationRow.kind == kind).order_by(ObservationRow.block_number)
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         return [from_json(data) for data in await session.scalars(query)]
 
 
-async def test_a_snapshot_is_what_the_contracts_say_at_its_block(house: House, fund: TestFund, life: FundLife) -> None:
-    life.set_price("RWAC", 13 * WAD // 10)
-    taken = await snapshot_now(house, fund)
+async def test_a_snapshot_is_what_the_contracts_say_at_its_block(
+    app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
+    activity.set_price("RWAC", 13 * WAD // 10)
+    taken = await snapshot_now(app_context, fund)
     vault = ContractName.VAULT
-    gross, total_assets, price = await house.contracts.read(
-        [Read(vault, "grossAssets"), Read(vault, "totalAssets"), Read(vault, "sharePrice")], at=taken.at
+    gross, total_assets, price = await app_context.contracts.read(
+        [ContractRead(vault, "grossAssets"), ContractRead(vault, "totalAssets"), ContractRead(vault, "sharePrice")], at=taken.at
     )
     assert (taken.vault.gross_assets, taken.net_assets, taken.nav_per_share) == (gross, total_assets, price)
-    assert taken.tiers_agree
+    assert taken.tier_values_match
     assert not taken.stale_cache
     assert {each.decimals for each in taken.assets} == {6, 8, 18}
     assert [sum(each.tier is tier for each in taken.assets) for tier in Tier] == [2, 2, 4]
-    private = taken.position(parse_address(life.asset("RWAP").address))
+    private = taken.position(parse_address(activity.asset("RWAP").address))
     assert private is not None
     assert (private.terms.method, private.terms.minimum) == (PurchaseMethod.OTC, 25_000 * WAD)
     assert private.priced_at is not None
@@ -63,10 +65,10 @@ async def test_a_snapshot_is_what_the_contracts_say_at_its_block(house: House, f
     assert taken.assets[0].terms.adapter != bytes(20)
 
 
-async def test_a_snapshot_is_stored_whole_and_in_columns(house: House, fund: TestFund) -> None:
-    taken = await snapshot_now(house, fund)
-    assert await stored(house, KEPT) == [taken]
-    async with house.database.read() as session:
+async def test_a_snapshot_is_stored_whole_and_in_columns(app_context: AppContext, fund: TestFund) -> None:
+    taken = await snapshot_now(app_context, fund)
+    assert await stored(app_context, KEPT_KIND) == [taken]
+    async with app_context.database.read() as session:
         row = (await session.scalars(select(DailySnapshotRow))).one()
         assets = (await session.scalars(select(AssetHoldingSnapshotRow))).all()
     assert (row.time, row.block_number, row.net_assets) == (taken.at.timestamp, taken.at.number, taken.net_assets)
@@ -74,126 +76,134 @@ async def test_a_snapshot_is_stored_whole_and_in_columns(house: House, fund: Tes
 
 
 async def test_what_the_cache_still_says_stands_beside_what_the_fund_is_worth(
-    house: House, fund: TestFund, life: FundLife
+    app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     """Deployed behaviour 3: after `refreshCache` the contract's own figures miss a price move for five minutes."""
-    before = await snapshot_now(house, fund)
-    life.controller(ADMIN, "refreshCache")
-    life.set_price("MMFA", 2 * 105 * WAD // 100)
-    after = await snapshot_now(house, fund)
+    before = await snapshot_now(app_context, fund)
+    activity.controller(ADMIN, "refreshCache")
+    activity.set_price("MMFA", 2 * 105 * WAD // 100)
+    after = await snapshot_now(app_context, fund)
     assert after.stale_cache
     assert after.contract.total_assets == before.net_assets
     assert after.net_assets > before.net_assets
-    overview = orjson.loads(await read_overview(house.redis, house.database) or b"")
+    overview = orjson.loads(await read_overview(app_context.redis, app_context.database) or b"")
     assert overview["contract"]["staleCache"] is True
     assert int(overview["totalAssets"]) - int(overview["contract"]["totalAssets"]) == after.net_assets - before.net_assets
 
 
-async def test_an_otc_order_is_in_transit_from_payment_to_delivery(house: House, fund: TestFund, life: FundLife) -> None:
-    before = await snapshot_now(house, fund)
+async def test_an_otc_order_is_in_transit_from_payment_to_delivery(
+    app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
+    before = await snapshot_now(app_context, fund)
     tokens = 100 * 10**6
-    order_id = life.order("RWAP", 100_000, tokens)
-    paid = await snapshot_now(house, fund)
+    order_id = activity.pay_otc_order("RWAP", 100_000, tokens)
+    paid = await snapshot_now(app_context, fund)
     assert [(each.order_id, each.paid, each.expected_tokens) for each in paid.in_transit] == [(order_id, 100_000 * WAD, tokens)]
     assert before.net_assets - paid.net_assets == paid.in_transit_total == 100_000 * WAD
-    life.deliver(order_id, "RWAP", tokens)
-    delivered = await snapshot_now(house, fund)
+    activity.deliver(order_id, "RWAP", tokens)
+    delivered = await snapshot_now(app_context, fund)
     assert delivered.in_transit == ()
     assert delivered.net_assets == before.net_assets
 
 
 async def test_an_asset_off_the_list_counts_nothing_and_one_without_price_and_balance_does_no_harm(
-    house: House, fund: TestFund, life: FundLife
+    app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
-    before = await snapshot_now(house, fund)
-    life.controller(ADMIN, "removeAsset", life.asset("RWAT").address)
+    before = await snapshot_now(app_context, fund)
+    activity.controller(ADMIN, "removeAsset", activity.asset("RWAT").address)
     with fund.chain() as chain:  # a token that no oracle knows, and of which the vault has none
         unknown = chain.deploy(fund.people.account(ADMIN), "TestToken", "Unknown", "UNK", 12)
         fund.mine(1)
         chain.confirm()
-    life.controller(ADMIN, "addAssetSimple", unknown, 2, 0)
-    after = await snapshot_now(house, fund)
-    gone = after.position(parse_address(life.asset("RWAT").address))
+    activity.controller(ADMIN, "addAssetSimple", unknown, 2, 0)
+    after = await snapshot_now(app_context, fund)
+    gone = after.position(parse_address(activity.asset("RWAT").address))
     assert gone is not None
     assert (gone.active, gone.value, gone.balance > 0) == (False, 0, True)
     held = before.position(gone.token)
     assert held is not None
     assert before.net_assets - after.net_assets == held.value
-    assert after.tiers_agree
+    assert after.tier_values_match
     unpriced = after.position(parse_address(unknown))
     assert unpriced is not None
     assert (unpriced.price, unpriced.priced_at, unpriced.value) == (None, None, 0)
 
 
-async def test_a_fund_that_cannot_value_itself_is_not_guessed_at(house: House, fund: TestFund, life: FundLife) -> None:
-    life.controller(ADMIN, "addAssetSimple", fund.deployment.usdt, 2, 0)  # no oracle prices it, and the vault holds some
-    fund.wait_final()
+async def test_a_fund_that_cannot_value_itself_is_not_guessed_at(
+    app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
+    activity.controller(ADMIN, "addAssetSimple", fund.deployment.usdt, 2, 0)  # no oracle prices it, and the vault holds some
+    fund.wait_until_final()
     with pytest.raises(CallReverted):
-        await read_snapshot(house.contracts, at=await house.chain.final_block(house.rpc))
+        await read_snapshot(app_context.contracts, at=await app_context.chain.final_block(app_context.rpc))
 
 
-async def test_roles_are_those_held_at_the_block(house: House, fund: TestFund, life: FundLife) -> None:
+async def test_roles_are_those_held_at_the_block(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     vip = OnChainRole.VIP_APPROVER_ROLE.id
-    willa = RoleHeld(ContractName.REDEMPTION_MANAGER, vip, parse_address(fund.people.address("willa")))
+    willa = RoleAssignment(ContractName.REDEMPTION_MANAGER, vip, parse_address(fund.people.address("willa")))
     fund.send(ADMIN, "RedemptionManager", "grantRole", vip, fund.people.address("willa"))
-    given = await snapshot_now(house, fund)
+    given = await snapshot_now(app_context, fund)
     fund.send(ADMIN, "RedemptionManager", "revokeRole", vip, fund.people.address("willa"))
-    taken = await snapshot_now(house, fund)
+    taken = await snapshot_now(app_context, fund)
     assert set(given.roles) - set(taken.roles) == {willa}
     rebalancer = OnChainRole.REBALANCER_ROLE.id
-    hot = RoleHeld(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.people.address("hot")))
+    hot = RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.people.address("hot")))
     assert hot in taken.roles
-    assert RoleHeld(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.people.address(ADMIN))) not in taken.roles
+    assert (
+        RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.people.address(ADMIN))) not in taken.roles
+    )
 
 
-async def test_the_clock_keeps_only_what_is_new(house: House, fund: TestFund, life: FundLife) -> None:
+async def test_the_clock_keeps_only_what_is_new(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     async def minute() -> None:
-        fund.wait_final()
-        await record_all(house, fund)
-        await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL)
+        fund.wait_until_final()
+        await record_all(app_context, fund)
+        await take_snapshot(app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD)
 
     await minute()
     for _ in range(3):
         await minute()
-    assert (len(await stored(house, KEPT)), len(await stored(house, LATEST))) == (1, 1)
-    life.set_price("RWAC", 126 * WAD // 100)  # 0.8 % of 14.5 % of the fund
+    assert (len(await stored(app_context, KEPT_KIND)), len(await stored(app_context, LATEST_KIND))) == (1, 1)
+    activity.set_price("RWAC", 126 * WAD // 100)  # 0.8 % of 14.5 % of the fund
     await minute()
-    assert len(await stored(house, KEPT)) == 2
+    assert len(await stored(app_context, KEPT_KIND)) == 2
     fund.warp(3_600)
     await minute()
-    assert len(await stored(house, KEPT)) == 3
-    latest = orjson.loads(await read_overview(house.redis, house.database) or b"")
-    assert latest["block"]["number"] == (await stored(house, KEPT))[-1].at.number
+    assert len(await stored(app_context, KEPT_KIND)) == 3
+    latest = orjson.loads(await read_overview(app_context.redis, app_context.database) or b"")
+    assert latest["block"]["number"] == (await stored(app_context, KEPT_KIND))[-1].at.number
 
 
-async def test_a_burst_of_events_gives_one_snapshot_and_none_goes_without(house: House, fund: TestFund, life: FundLife) -> None:
-    slow = house.settings.nav.model_copy(update={"snapshot_pause_seconds": 60})
-    reactions = handlers(replace(house, settings=house.settings.model_copy(update={"nav": slow})))
+async def test_a_burst_of_events_gives_one_snapshot_and_none_goes_without(
+    app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
+    slow = app_context.settings.nav.model_copy(update={"snapshot_pause_seconds": 60})
+    reactions = handlers(replace(app_context, settings=app_context.settings.model_copy(update={"nav": slow})))
     mine = (OutboxMessageRow.kind == "fund", OutboxMessageRow.done_at.is_(None))
 
     async def work() -> int:
         """Handle every fund reaction that is due; how many were put off."""
-        async with house.database.read() as session:
+        async with app_context.database.read() as session:
             due = (
                 await session.scalars(select(OutboxMessageRow.id).where(*mine, OutboxMessageRow.available_at <= func.now()))
             ).all()
         for row in due:
-            await handle(house.database, reactions, row, attempts_max=1, backoff_seconds_max=1)
-        async with house.database.read() as session:
+            await handle(app_context.database, reactions, row, attempts_max=1, backoff_seconds_max=1)
+        async with app_context.database.read() as session:
             return len((await session.scalars(select(OutboxMessageRow.id).where(*mine))).all())
 
-    await record_all(house, fund)
+    await record_all(app_context, fund)
     assert await work() == 0
-    assert len(await stored(house, KEPT)) == 1
+    assert len(await stored(app_context, KEPT_KIND)) == 1
     for _ in range(3):  # in the pause after the first
-        life.buy("oTBILL", 1_000)
-        await record_all(house, fund)
+        activity.buy("oTBILL", 1_000)
+        await record_all(app_context, fund)
         assert await work() == 1
-    assert len(await stored(house, KEPT)) == 1
-    await house.redis.flushall()  # the pause is over
-    async with house.database.write() as session:
+    assert len(await stored(app_context, KEPT_KIND)) == 1
+    await app_context.redis.flushall()  # the pause is over
+    async with app_context.database.write() as session:
         await session.execute(update(OutboxMessageRow).where(*mine).values(available_at=func.now()))
     assert await work() == 0
-    kept = await stored(house, KEPT)
-    async with house.database.read() as reading:
+    kept = await stored(app_context, KEPT_KIND)
+    async with app_context.database.read() as reading:
         assert (len(kept), kept[-1].at) == (2, await chain_position(reading))

@@ -7,17 +7,24 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 from tests.support.assertions.derived_tables import execute
-from tests.support.factories.encoded_logs import Emitted, begin_followed, emitted, misunderstood, never_asked, record_block
+from tests.support.factories.encoded_logs import (
+    EncodedLog,
+    abi_with_wrong_event,
+    encode_log,
+    insert_cursor_and_tracked,
+    offline_contracts,
+    record_block,
+)
 from tests.support.factories.strategies import address
 
 from paimon.application.identity.users import NotPermitted
-from paimon.application.quarantine.queries import requests_in_doubt
-from paimon.application.quarantine.store import LogNotFound, Place
-from paimon.application.quarantine.submit_decision import AskRemedy, ask_remedy
-from paimon.application.replay.apply_decisions import carry_out_verdicts
+from paimon.application.quarantine.queries import find_requests_with_quarantined_logs
+from paimon.application.quarantine.store import LogNotFound, LogPosition
+from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision
+from paimon.application.replay.apply_decisions import apply_quarantine_decisions
 from paimon.application.replay.replay import check, replay
 from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
-from paimon.domain.risk.operator_decision import RemedyKind, RemedyNotPossible, RemedyState
+from paimon.domain.risk.operator_decision import DecisionNotPossible, OperatorDecisionKind, OperatorDecisionStatus
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
@@ -30,36 +37,36 @@ VAULT, MANAGER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER
 INES, IVAN = address(1), address(2)
 VERA = User(address(0x1E), UserRole.ADMIN, "vera")
 VIKTOR = User(address(0x1F), UserRole.ADMIN, "viktor")
-RELEASE, SKIP = RemedyKind.RELEASE_LOG, RemedyKind.SKIP_LOG
+RELEASE, SKIP = OperatorDecisionKind.RELEASE_LOG, OperatorDecisionKind.SKIP_LOG
 APPLIED, QUARANTINED, SKIPPED = LogStatus.APPLIED, LogStatus.QUARANTINED, LogStatus.SKIPPED
 
 
-def requested(request_id: int, *, channel: int = 0) -> Emitted:
-    return emitted(MANAGER, "RedemptionRequested", request_id, INES, INES, 10, 10, 0, channel, True, 0, 0)
+def requested(request_id: int, *, channel: int = 0) -> EncodedLog:
+    return encode_log(MANAGER, "RedemptionRequested", request_id, INES, INES, 10, 10, 0, channel, True, 0, 0)
 
 
-def approved(request_id: int) -> Emitted:
-    return emitted(MANAGER, "RedemptionApproved", request_id, IVAN, 9_000)
+def approved(request_id: int) -> EncodedLog:
+    return encode_log(MANAGER, "RedemptionApproved", request_id, IVAN, 9_000)
 
 
-def moved(shares: int) -> Emitted:
-    return emitted(VAULT, "Transfer", INES, IVAN, shares)
+def moved(shares: int) -> EncodedLog:
+    return encode_log(VAULT, "Transfer", INES, IVAN, shares)
 
 
-def moved_back(shares: int) -> Emitted:
-    return emitted(VAULT, "Transfer", IVAN, INES, shares)
+def moved_back(shares: int) -> EncodedLog:
+    return encode_log(VAULT, "Transfer", IVAN, INES, shares)
 
 
-def minted(shares: int) -> Emitted:
-    return emitted(VAULT, "Transfer", ZERO_ADDRESS, INES, shares)
+def minted(shares: int) -> EncodedLog:
+    return encode_log(VAULT, "Transfer", ZERO_ADDRESS, INES, shares)
 
 
-async def ask(database: Database, kind: RemedyKind, block: int, index: int, by: User = VERA) -> OperatorDecisionRow:
-    return await ask_remedy(AskRemedy(kind, Place(block, index), by, "I know why"), database=database)
+async def ask(database: Database, kind: OperatorDecisionKind, block: int, index: int, by: User = VERA) -> OperatorDecisionRow:
+    return await submit_decision(SubmitDecision(kind, LogPosition(block, index), by, "I know why"), database=database)
 
 
 async def carry_out(database: Database) -> None:
-    await carry_out_verdicts(database, never_asked())
+    await apply_quarantine_decisions(database, offline_contracts())
 
 
 async def statuses(database: Database) -> list[LogStatus]:
@@ -73,21 +80,21 @@ async def due(database: Database) -> list[tuple[str, str]]:
         return [(each.kind, each.aggregate_id) for each in rows]
 
 
-async def outcomes(database: Database) -> list[tuple[RemedyState, str | None]]:
+async def outcomes(database: Database) -> list[tuple[OperatorDecisionStatus, str | None]]:
     async with database.read() as session:
         rows = await session.scalars(select(OperatorDecisionRow).order_by(OperatorDecisionRow.id))
         return [(each.state, each.outcome) for each in rows]
 
 
 async def differing(database: Database) -> int:
-    return (await check(database.engine, never_asked())).comparison.rows_differing
+    return (await check(database.engine, offline_contracts())).comparison.rows_differing
 
 
 @pytest.fixture
 async def misread(database: Database) -> None:
     """A request and its approval, recorded by an ABI that is wrong about requests; then a later one, read rightly."""
-    await begin_followed(database)
-    await record_block(database, 1, requested(1), approved(1), abis=misunderstood(MANAGER, "RedemptionRequested"))
+    await insert_cursor_and_tracked(database)
+    await record_block(database, 1, requested(1), approved(1), abis=abi_with_wrong_event(MANAGER, "RedemptionRequested"))
     await record_block(database, 2, requested(2))
 
 
@@ -97,21 +104,23 @@ async def test_what_a_mended_abi_reads_is_applied_in_its_place_and_makes_due_onc
 ) -> None:
     assert await statuses(database) == [QUARANTINED, QUARANTINED, APPLIED]
     async with database.read() as session:
-        assert await requests_in_doubt(session, [1, 2, 3]) == {1}, "told by its topic, though it does not decode"
+        assert await find_requests_with_quarantined_logs(session, [1, 2, 3]) == {1}, (
+            "told by its topic, though it does not decode"
+        )
     before = await due(database)
     assert ("redemption", "1") not in before
     await ask(database, RELEASE, 1, 0)
     await carry_out(database)
     assert await statuses(database) == [APPLIED, APPLIED, APPLIED]
-    assert await outcomes(database) == [(RemedyState.DONE, "read and applied")]
+    assert await outcomes(database) == [(OperatorDecisionStatus.DONE, "read and applied")]
     async with database.read() as session:
         assert {each.request_id for each in await session.scalars(select(RedemptionRequestRow))} == {1, 2}
-        assert await requests_in_doubt(session, [1, 2]) == set()
+        assert await find_requests_with_quarantined_logs(session, [1, 2]) == set()
     new = (await due(database))[len(before) :]
-    assert [kind for kind, _ in new] == ["carry_out_verdicts", "fund", "redemption", "reconcile"]
+    assert [kind for kind, _ in new] == ["apply_quarantine_decisions", "fund", "redemption", "reconcile"]
     assert new[2] == ("redemption", "1")
     await carry_out(database)
-    await replay(database.engine, never_asked())
+    await replay(database.engine, offline_contracts())
     assert (await due(database))[len(before) :] == new, "and never again"
     assert await differing(database) == 0
 
@@ -121,9 +130,9 @@ async def test_any_replay_takes_up_what_waits(database: Database) -> None:
     await ask(database, SKIP, 1, 0)
     await ask(database, SKIP, 1, 1)
     assert await differing(database) > 0, "a mended ABI reads it otherwise, and what only waits does not count yet"
-    await replay(database.engine, never_asked())
+    await replay(database.engine, offline_contracts())
     assert await statuses(database) == [SKIPPED, SKIPPED, APPLIED]
-    assert await outcomes(database) == [(RemedyState.DONE, "left out"), (RemedyState.DONE, "left out")]
+    assert await outcomes(database) == [(OperatorDecisionStatus.DONE, "left out"), (OperatorDecisionStatus.DONE, "left out")]
 
 
 @pytest.mark.usefixtures("misread")
@@ -135,7 +144,7 @@ async def test_what_was_skipped_stays_so_in_every_replay_though_it_could_be_read
     for _ in range(2):
         assert await statuses(database) == [SKIPPED, QUARANTINED, APPLIED]
         assert await differing(database) == 0
-        await replay(database.engine, never_asked())
+        await replay(database.engine, offline_contracts())
     async with database.read() as session:
         log = await session.get_one(RawLogRow, (1, 0))
         assert (log.reason, log.event, len(log.topics)) == (None, "RedemptionRequested", 3)
@@ -146,7 +155,7 @@ async def test_what_was_skipped_stays_so_in_every_replay_though_it_could_be_read
 
 
 async def test_what_still_does_not_apply_stays_with_the_new_reason(database: Database) -> None:
-    await begin_followed(database)
+    await insert_cursor_and_tracked(database)
     await record_block(database, 1, requested(1, channel=3), moved(7))
     await ask(database, RELEASE, 1, 0)
     async with database.write() as session:
@@ -154,7 +163,7 @@ async def test_what_still_does_not_apply_stays_with_the_new_reason(database: Dat
     await carry_out(database)
     (state, outcome), *_ = await outcomes(database)
     reason = "channel 3 is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED"
-    assert (state, outcome) == (RemedyState.DONE, f"still in quarantine: {reason}")
+    assert (state, outcome) == (OperatorDecisionStatus.DONE, f"still in quarantine: {reason}")
     async with database.read() as session:
         assert (await session.get_one(RawLogRow, (1, 0))).reason == reason
     assert await differing(database) == 0
@@ -162,9 +171,9 @@ async def test_what_still_does_not_apply_stays_with_the_new_reason(database: Dat
 
 async def test_the_fold_goes_on_without_what_is_skipped_as_if_it_had_never_been(database: Database) -> None:
     """Ivan's shares come from nowhere we know; what he does with them later cannot be applied either."""
-    await begin_followed(database)
-    await record_block(database, 1, minted(100), emitted(VAULT, "Transfer", IVAN, INES, 7))
-    await record_block(database, 2, moved(30), emitted(VAULT, "Transfer", IVAN, INES, 20))
+    await insert_cursor_and_tracked(database)
+    await record_block(database, 1, minted(100), encode_log(VAULT, "Transfer", IVAN, INES, 7))
+    await record_block(database, 2, moved(30), encode_log(VAULT, "Transfer", IVAN, INES, 20))
     await ask(database, SKIP, 1, 1)
     await carry_out(database)
     assert await statuses(database) == [APPLIED, SKIPPED, APPLIED, APPLIED]
@@ -176,20 +185,20 @@ async def test_two_operators_at_once_decide_one_thing_and_two_workers_carry_it_o
     before = len(await due(database))
     answers = await asyncio.gather(ask(database, RELEASE, 1, 0), ask(database, SKIP, 1, 0, VIKTOR), return_exceptions=True)
     (refused,) = (each for each in answers if isinstance(each, BaseException))
-    assert isinstance(refused, RemedyNotPossible), refused
+    assert isinstance(refused, DecisionNotPossible), refused
     assert "another decision about this log waits" in str(refused)
     async with database.write() as session:  # whichever it was: let it be the release
         await session.execute(update(OperatorDecisionRow).values(kind=RELEASE))
     await asyncio.gather(*(carry_out(database) for _ in range(3)))
     assert await statuses(database) == [APPLIED, APPLIED, APPLIED]
     new = [kind for kind, _ in (await due(database))[before:]]
-    assert sorted(new) == ["carry_out_verdicts", "fund", "reconcile", "redemption"]
+    assert sorted(new) == ["apply_quarantine_decisions", "fund", "reconcile", "redemption"]
     assert await differing(database) == 0
 
 
 OVERTAKING = (
     """INSERT INTO owned.remedies
-              (kind, block_number, block_hash, log_index, about, reason, asked_by, state, outcome, ended_at)
+              (kind, block_number, block_hash, log_index, problem, reason, requested_by, state, outcome, ended_at)
        SELECT 'skip_log', block_number, block_hash, log_index, '', '', address, 'done', 'left out', now()
          FROM derived.raw_logs WHERE block_number = 2""",
     "UPDATE derived.raw_logs SET status = 'skipped' WHERE block_number = 2",
@@ -204,14 +213,14 @@ async def test_a_rebuild_that_did_not_know_of_a_decision_is_thrown_away(
     database: Database, owner_url: str, work: Callable[..., Any]
 ) -> None:
     """While it folds, another replay carries a decision out."""
-    await replay(database.engine, never_asked())
+    await replay(database.engine, offline_contracts())
     decided = iter(OVERTAKING)
 
     def told(_done: int, _total: int) -> None:
         for statement in decided:
             execute(owner_url, statement)
 
-    done = await work(database.engine, never_asked(), progress=told)
+    done = await work(database.engine, offline_contracts(), progress=told)
     assert (await statuses(database))[2] is SKIPPED
     assert work is replay or done.comparison.rows_differing == 0
     async with database.read() as session:
@@ -219,14 +228,14 @@ async def test_a_rebuild_that_did_not_know_of_a_decision_is_thrown_away(
 
 
 async def test_who_may_and_what_there_is(database: Database) -> None:
-    await begin_followed(database)
+    await insert_cursor_and_tracked(database)
     await record_block(database, 1, moved(7))
     await record_block(database, 2, minted(100))
     with pytest.raises(NotPermitted, match="role admin"):
         await ask(database, SKIP, 1, 0, User(INES, UserRole.OPERATOR, "otto"))
     with pytest.raises(LogNotFound):
         await ask(database, SKIP, 1, 1)
-    with pytest.raises(RemedyNotPossible, match="not in quarantine"):
+    with pytest.raises(DecisionNotPossible, match="not in quarantine"):
         await ask(database, RELEASE, 2, 0)
     async with database.read() as session:
         assert (await session.execute(text("SELECT count(*) FROM owned.remedies"))).scalar_one() == 0

@@ -2,12 +2,12 @@
 
 import pytest
 from sqlalchemy import select
-from tests.support.factories.encoded_logs import Emitted, begin, emitted, record_block
+from tests.support.factories.encoded_logs import EncodedLog, encode_log, insert_cursor, record_block
 from tests.support.factories.strategies import address
 
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, ContractName
 from paimon.domain.redemption.request import RedemptionStatus
-from paimon.infrastructure.database.models.derived import CursorRow, HoldingRow, LogStatus, RawLogRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.derived import CursorRow, LogStatus, RawLogRow, RedemptionRequestRow, ShareBalanceRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
 
@@ -17,16 +17,16 @@ VAULT, MANAGER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER
 INES, IVAN = address(1), address(2)
 
 
-def transfer(sender: Address, receiver: Address, value: int) -> Emitted:
-    return emitted(VAULT, "Transfer", sender, receiver, value)
+def transfer(sender: Address, receiver: Address, value: int) -> EncodedLog:
+    return encode_log(VAULT, "Transfer", sender, receiver, value)
 
 
-def mint(holder: Address, shares: int) -> Emitted:
+def mint(holder: Address, shares: int) -> EncodedLog:
     return transfer(ZERO_ADDRESS, holder, shares)
 
 
-def request(request_id: int, *, channel: int = 0, approval: bool = False, settles_at: int = 9_000) -> Emitted:
-    return emitted(
+def request(request_id: int, *, channel: int = 0, approval: bool = False, settles_at: int = 9_000) -> EncodedLog:
+    return encode_log(
         MANAGER, "RedemptionRequested", request_id, INES, INES, 10, 10, 0, channel, approval, 0 if approval else settles_at, 0
     )
 
@@ -39,7 +39,7 @@ async def statuses(database: Database) -> list[tuple[str | None, LogStatus, str 
 
 async def shares(database: Database) -> dict[Address, int]:
     async with database.read() as session:
-        return {Address(each.holder): each.shares for each in await session.scalars(select(HoldingRow))}
+        return {Address(each.holder): each.shares for each in await session.scalars(select(ShareBalanceRow))}
 
 
 async def due(database: Database) -> list[tuple[str, str, list[str]]]:
@@ -52,7 +52,7 @@ APPLIED, UNKNOWN, QUARANTINED = LogStatus.APPLIED, LogStatus.UNKNOWN, LogStatus.
 
 
 async def test_a_log_that_cannot_be_applied_is_kept_with_its_reason_and_the_rest_is_applied(database: Database) -> None:
-    await begin(database)
+    await insert_cursor(database)
     await record_block(database, 1, mint(INES, 100), transfer(IVAN, INES, 7), transfer(INES, IVAN, 30))
     kept = await statuses(database)
     assert [status for _, status, _ in kept] == [APPLIED, QUARANTINED, APPLIED]
@@ -63,7 +63,7 @@ async def test_a_log_that_cannot_be_applied_is_kept_with_its_reason_and_the_rest
 
 async def test_an_undecodable_log_is_kept_with_its_reason_and_the_rest_is_applied(database: Database) -> None:
     _, topics, data = mint(INES, 1)
-    await begin(database)
+    await insert_cursor(database)
     await record_block(
         database,
         1,
@@ -81,7 +81,7 @@ async def test_an_undecodable_log_is_kept_with_its_reason_and_the_rest_is_applie
 
 
 async def test_an_event_our_abi_does_not_have_is_kept_as_unknown_and_moves_nobody(database: Database) -> None:
-    await begin(database)
+    await insert_cursor(database)
     await record_block(database, 1, (MANAGER, (b"\xab" * 32, b"\x01" * 32), b"\x05" * 32), (VAULT, (), b"anonymous"))
     assert await statuses(database) == [(None, UNKNOWN, None), (None, UNKNOWN, None)]
     assert await due(database) == []
@@ -92,8 +92,8 @@ async def test_an_event_our_abi_does_not_have_is_kept_as_unknown_and_moves_nobod
 
 
 async def test_what_depends_on_a_quarantined_log_is_quarantined_too_and_later_blocks_go_on(database: Database) -> None:
-    settled = emitted(MANAGER, "RedemptionSettled", 1, INES, INES, 10, 0, 10, 0)
-    await begin(database)
+    settled = encode_log(MANAGER, "RedemptionSettled", 1, INES, INES, 10, 0, 10, 0)
+    await insert_cursor(database)
     await record_block(database, 1, mint(INES, 100), request(1, channel=3))
     await record_block(database, 2, settled, request(2))
     kept = await statuses(database)
@@ -106,7 +106,7 @@ async def test_what_depends_on_a_quarantined_log_is_quarantined_too_and_later_bl
 
 
 async def test_a_quarantined_log_makes_only_a_comparison_due(database: Database) -> None:
-    await begin(database)
+    await insert_cursor(database)
     await record_block(database, 1, request(1, settles_at=2**255), request(2), request(2))
     assert [status for _, status, _ in await statuses(database)] == [QUARANTINED, APPLIED, QUARANTINED]
     assert await due(database) == [
@@ -118,8 +118,8 @@ async def test_a_quarantined_log_makes_only_a_comparison_due(database: Database)
 
 async def test_a_text_that_the_database_cannot_hold_does_not_stop_the_listener(database: Database) -> None:
     """Solidity's strings are bytes: an approver can write a NUL into a reason, PostgreSQL has none in its text."""
-    rejected = emitted(MANAGER, "RedemptionRejected", 1, IVAN, "no\x00thanks")
-    await begin(database)
+    rejected = encode_log(MANAGER, "RedemptionRejected", 1, IVAN, "no\x00thanks")
+    await insert_cursor(database)
     await record_block(database, 1, request(1, approval=True))
     await record_block(database, 2, rejected)
     async with database.read() as session:
@@ -132,8 +132,8 @@ async def test_a_text_that_the_database_cannot_hold_does_not_stop_the_listener(d
 
 
 async def test_a_text_that_is_no_text_is_quarantined(database: Database) -> None:
-    contract, topics, data = emitted(MANAGER, "RedemptionRejected", 1, IVAN, "no way!")
-    await begin(database)
+    contract, topics, data = encode_log(MANAGER, "RedemptionRejected", 1, IVAN, "no way!")
+    await insert_cursor(database)
     await record_block(database, 1, request(1, approval=True))
     await record_block(database, 2, (contract, topics, data.replace(b"no", b"\xff\xfe")))
     (_, status, reason) = (await statuses(database))[-1]

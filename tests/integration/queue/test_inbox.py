@@ -4,20 +4,20 @@ import asyncio
 
 import pytest
 from sqlalchemy import select, text
-from tests.support.outbox import Broker, Told, add, handled, relay, row
+from tests.support.outbox import Broker, HandlerResult, add, handled, relay, row
 
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
-from paimon.infrastructure.queue.handler import Due, Handler
+from paimon.infrastructure.queue.handler import DueMessage, Handler
 
 pytestmark = pytest.mark.integration
 
 
-def effect(done: list[str]) -> Handler[Told]:
+def effect(done: list[str]) -> Handler[HandlerResult]:
     """Writes a lease row named after the aggregate, which can be written only once."""
 
-    async def within(session: WriteSession, due: Due) -> list[Told]:
+    async def within(session: WriteSession, due: DueMessage) -> list[HandlerResult]:
         done.append(due.aggregate_id)
         await session.execute(text("INSERT INTO owned.leases VALUES (:name, 'tests', 1, now())"), {"name": due.aggregate_id})
         return [f"told of {due.aggregate_id}"]
@@ -39,7 +39,7 @@ async def test_what_is_delivered_twice_at_the_same_time_is_handled_once(database
     done: list[str] = []
     both_have_looked = asyncio.Barrier(2)
 
-    async def look(_due: Due) -> None:
+    async def look(_due: DueMessage) -> None:
         await both_have_looked.wait()
 
     within = effect(done).within
@@ -53,7 +53,7 @@ async def test_what_was_done_while_a_worker_was_still_preparing_is_not_done_agai
     (message_id,) = await add(database, "one")
     done: list[str] = []
 
-    async def be_overtaken(_due: Due) -> None:
+    async def be_overtaken(_due: DueMessage) -> None:
         assert await handled(database, message_id, effect(done)) == ["told of one"]
 
     assert await handled(database, message_id, Handler(before=be_overtaken, within=effect(done).within)) == []
@@ -64,7 +64,7 @@ async def test_what_was_done_while_a_worker_was_still_preparing_is_not_done_agai
 async def test_the_effect_and_the_done_mark_commit_together_or_not_at_all(database: Database) -> None:
     (message_id,) = await add(database, "one")
 
-    async def write_and_fail(session: WriteSession, due: Due) -> list[Told]:
+    async def write_and_fail(session: WriteSession, due: DueMessage) -> list[HandlerResult]:
         await session.execute(text("INSERT INTO owned.leases VALUES ('half done', 'tests', 1, now())"))
         raise LookupError("the other half is not there")
 
@@ -72,11 +72,11 @@ async def test_the_effect_and_the_done_mark_commit_together_or_not_at_all(databa
     async with database.read() as session:
         assert await session.scalar(text("SELECT count(*) FROM owned.leases")) == 0
     failed = await row(database, message_id)
-    assert (failed.done_at, failed.dead_at, failed.attempts) == (None, None, 1)
+    assert (failed.done_at, failed.dead_lettered_at, failed.attempts) == (None, None, 1)
     assert failed.last_error == "LookupError: the other half is not there"
 
 
-async def fail(_due: Due) -> None:
+async def fail(_due: DueMessage) -> None:
     raise ConnectionError("no route\x00to host")
 
 
@@ -89,7 +89,7 @@ async def test_a_failure_is_tried_again_after_a_growing_pause_and_ends_as_a_visi
     for attempt in (1, 2):
         await handled(database, message_id, Handler(before=fail))
         failed = await row(database, message_id)
-        assert (failed.attempts, failed.dead_at, failed.enqueued_at) == (attempt, None, None)
+        assert (failed.attempts, failed.dead_lettered_at, failed.enqueued_at) == (attempt, None, None)
         assert await relay(database, broker) == 0, "its pause is not over"
         async with database.write() as session:
             pauses.append(await session.scalar(text("SELECT extract(epoch FROM available_at - now()) FROM owned.outbox")))
@@ -100,7 +100,7 @@ async def test_a_failure_is_tried_again_after_a_growing_pause_and_ends_as_a_visi
     await handled(database, message_id, Handler(before=fail))
     dead = await row(database, message_id)
     assert dead.attempts == 3
-    assert dead.dead_at is not None
+    assert dead.dead_lettered_at is not None
     assert dead.last_error == "ConnectionError: no route�to host"
     assert await relay(database, broker) == 0
     assert await handled(database, message_id) == []

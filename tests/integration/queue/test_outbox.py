@@ -28,7 +28,7 @@ async def test_a_committed_row_is_relayed_once_and_a_rolled_back_one_never(datab
         await _add_and_fail(database)
     assert await relay(database, broker) == 1
     assert await relay(database, broker) == 0
-    assert broker.taken == [message_id]
+    assert broker.published_ids == [message_id]
 
 
 async def _add_and_fail(database: Database) -> None:
@@ -44,7 +44,7 @@ async def test_the_most_urgent_leave_first_and_among_equals_the_oldest(database:
     await relay(database, broker)
     order = ["critical", "high", "chain", "normal", "reports"]
     expected = sorted(range(len(ids)), key=lambda at: (order.index(priorities[at]), at))
-    assert broker.taken == [ids[at] for at in expected]
+    assert broker.published_ids == [ids[at] for at in expected]
 
 
 async def test_two_relays_share_the_rows_and_publish_none_twice(database: Database) -> None:
@@ -57,7 +57,7 @@ async def test_two_relays_share_the_rows_and_publish_none_twice(database: Databa
     assert await relay(database, second, batch=10) == 4
     first.open.set()
     assert await slow == 6
-    assert sorted(first.taken + second.taken) == sorted(ids)
+    assert sorted(first.published_ids + second.published_ids) == sorted(ids)
 
 
 async def test_a_relay_that_dies_between_publishing_and_its_commit_publishes_again(database: Database, broker: Broker) -> None:
@@ -70,17 +70,17 @@ async def test_a_relay_that_dies_between_publishing_and_its_commit_publishes_aga
     with pytest.raises(KeyboardInterrupt):
         await relay_once(database, publish_and_die, batch=10, republish_seconds=30)
     await relay(database, broker)
-    assert broker.taken == [message_id, message_id]
+    assert broker.published_ids == [message_id, message_id]
 
 
 async def test_a_refusing_broker_leaves_every_row_due(database: Database, broker: Broker) -> None:
     ids = await add(database, "one", "two")
-    broker.refuses = True
+    broker.rejects = True
     with pytest.raises(PublishFailed):
         await relay(database, broker)
-    broker.refuses = False
+    broker.rejects = False
     await relay(database, broker)
-    assert broker.taken == ids
+    assert broker.published_ids == ids
 
 
 async def test_a_lower_id_that_commits_later_is_relayed_all_the_same(database: Database, broker: Broker) -> None:
@@ -91,7 +91,7 @@ async def test_a_lower_id_that_commits_later_is_relayed_all_the_same(database: D
         (later,) = await add(database, "written last, committed first")
         assert await relay(database, broker) == 1
     assert await relay(database, broker) == 1
-    first, second = broker.taken
+    first, second = broker.published_ids
     assert (first, second < first) == (later, True)
 
 
@@ -143,9 +143,9 @@ async def test_more_rows_than_a_batch_are_relayed_without_waiting_for_the_next_p
 
 
 async def test_a_broker_that_is_away_is_waited_for(database: Database, broker: Broker, eventually: Callable[..., Any]) -> None:
-    broker.refuses = True
+    broker.rejects = True
     async with relaying(database, broker, poll_seconds=0.1):
         await add(database, "one")
         await asyncio.sleep(0.2)
-        broker.refuses = False
+        broker.rejects = False
         await eventually(lambda: broker.has(1), seconds_max=5)

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import func, select, text
 from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
-from tests.support.factories.rows import put
+from tests.support.factories.rows import insert_row
 from tests.support.factories.strategies import EPOCH
 
 from paimon.application.common.live import LiveMessage
 from paimon.application.redemptions.reactions import LOCKED_NAV, observe_locked_nav, react
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.approval.ticket import TicketStatus
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.database.clock import database_now
@@ -30,7 +30,7 @@ POLICY = ApprovalSettings().policy()
 
 async def request(database: Database, **columns: Any) -> None:
     async with database.write() as session:
-        await put(session, RedemptionRequestRow, **columns)
+        await insert_row(session, RedemptionRequestRow, **columns)
 
 
 async def the_chain_says(database: Database, status: str, **columns: Any) -> None:
@@ -99,7 +99,7 @@ async def test_a_ticket_is_closed_once_by_what_the_chain_shows_whichever_event_i
     await the_chain_says(database, status, **columns)
     told = [await reacted(database, event) for event in ("RedemptionRequested", "RedemptionApproved", "RedemptionCancelled")]
     (ticket,) = await tickets(database)
-    assert (ticket.status, ticket.closed_at is not None, ticket.decided_outside) == (outcome, True, outside)
+    assert (ticket.status, ticket.closed_at is not None, ticket.decided_externally) == (outcome, True, outside)
     assert ["approval:resolved" in channels(each) for each in told] == [True, False, False]
 
 
@@ -130,27 +130,27 @@ async def due_readings(database: Database) -> int:
         return await session.scalar(query) or 0
 
 
-async def test_the_nav_a_request_was_locked_at_is_read_from_the_chain_once(house: House, fund: TestFund) -> None:
+async def test_the_nav_a_request_was_locked_at_is_read_from_the_chain_once(app_context: AppContext, fund: TestFund) -> None:
     request_id = fund.request("ines", 10_000)
-    await record_all(house, fund)
-    await reacted(house.database, "RedemptionRequested", request_id=request_id)
-    assert await due_readings(house.database) == 1
-    await observe_locked_nav(house.database, house.contracts, request_id)
-    (seen,) = await observations(house.database)
+    await record_all(app_context, fund)
+    await reacted(app_context.database, "RedemptionRequested", request_id=request_id)
+    assert await due_readings(app_context.database) == 1
+    await observe_locked_nav(app_context.database, app_context.contracts, request_id)
+    (seen,) = await observations(app_context.database)
     on_chain = fund.read("RedemptionManager", "getRedemptionRequest", request_id)["lockedNav"]
     assert seen.data == {"lockedNav": str(on_chain)}
     assert seen.subject == str(request_id)
 
     fund.mine(1)
-    await record_all(house, fund)
-    await observe_locked_nav(house.database, house.contracts, request_id)
-    await reacted(house.database, "RedemptionRequested", request_id=request_id)
-    assert len(await observations(house.database)) == 1
-    assert await due_readings(house.database) == 1
+    await record_all(app_context, fund)
+    await observe_locked_nav(app_context.database, app_context.contracts, request_id)
+    await reacted(app_context.database, "RedemptionRequested", request_id=request_id)
+    assert len(await observations(app_context.database)) == 1
+    assert await due_readings(app_context.database) == 1
     with pytest.raises(CallReverted, match="RequestNotFound"):
-        await observe_locked_nav(house.database, house.contracts, request_id + 1)
+        await observe_locked_nav(app_context.database, app_context.contracts, request_id + 1)
 
 
-async def test_before_anything_is_recorded_there_is_nothing_to_read_it_at(house: House) -> None:
-    await observe_locked_nav(house.database, house.contracts, 1)
-    assert await observations(house.database) == []
+async def test_before_anything_is_recorded_there_is_nothing_to_read_it_at(app_context: AppContext) -> None:
+    await observe_locked_nav(app_context.database, app_context.contracts, 1)
+    assert await observations(app_context.database) == []

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from tests.support.chain.fund import DAY, TestFund
 from tests.support.chain.recording import record_all
 from tests.support.factories.encoded_logs import FUND
-from tests.support.factories.rows import put
+from tests.support.factories.rows import insert_row
 from tests.support.factories.strategies import EPOCH, address
 
 from paimon.application.redemptions.settlement import (
@@ -20,9 +20,9 @@ from paimon.application.redemptions.settlement import (
     window_date,
 )
 from paimon.application.redemptions.store import find_redemption
-from paimon.application.transactions.retries import TRIES_MAX, TriesExhausted
-from paimon.composition import House
-from paimon.domain.redemption.request import Channel
+from paimon.application.transactions.retries import FAILED_INTENTS_MAX, RetriesExhausted
+from paimon.composition import AppContext
+from paimon.domain.redemption.request import RedemptionChannel
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import Rpc
@@ -46,8 +46,8 @@ def contracts() -> FundContracts:
 async def books_at_now(database: Database, **columns: Any) -> None:
     """The recorded chain stands at NOW, with one request."""
     async with database.write() as session:
-        await put(session, CursorRow, timestamp=NOW)
-        await put(session, RedemptionRequestRow, **columns)
+        await insert_row(session, CursorRow, timestamp=NOW)
+        await insert_row(session, RedemptionRequestRow, **columns)
 
 
 async def intents(database: Database) -> list[IntentRow]:
@@ -109,26 +109,26 @@ async def test_a_try_that_ended_without_effect_is_followed_by_another_under_its_
         await end_without_effect(database, status)
     keys = [each.idempotency_key for each in await intents(database)]
     assert keys == ["settle-redemption:1", "settle-redemption:1#2", "settle-redemption:1#3"]
-    assert len(keys) == TRIES_MAX
+    assert len(keys) == FAILED_INTENTS_MAX
     assert await settle_due(database, contracts, keeper=KEEPER) == []
-    with pytest.raises(TriesExhausted, match="3 tries to settle redemption 1 ended without effect"):
+    with pytest.raises(RetriesExhausted, match="3 tries to settle redemption 1 ended without effect"):
         await ask(database, contracts)
-    assert len(await intents(database)) == TRIES_MAX
+    assert len(await intents(database)) == FAILED_INTENTS_MAX
 
 
 async def test_one_exhausted_request_does_not_keep_another_from_being_settled(
     database: Database, contracts: FundContracts
 ) -> None:
     await books_at_now(database)
-    for _ in range(TRIES_MAX):
+    for _ in range(FAILED_INTENTS_MAX):
         await ask(database, contracts)
         await end_without_effect(database)
     async with database.write() as session:
-        await put(session, RedemptionRequestRow, request_id=2)
+        await insert_row(session, RedemptionRequestRow, request_id=2)
     assert await settle_due(database, contracts, keeper=KEEPER) == [2]
 
 
-@pytest.mark.parametrize("status", ["final", "satisfied_elsewhere"])
+@pytest.mark.parametrize("status", ["final", "SATISFIED_EXTERNALLY"])
 async def test_a_settlement_that_is_done_is_not_tried_again_while_its_event_is_on_the_way(
     database: Database, contracts: FundContracts, status: str
 ) -> None:
@@ -150,14 +150,14 @@ async def test_who_asks_too_early_or_too_late_is_told_why(database: Database, co
     assert await intents(database) == []
 
 
-async def scheduled(house: House, fund: TestFund) -> tuple[int, int]:
+async def scheduled(app_context: AppContext, fund: TestFund) -> tuple[int, int]:
     """A recorded request for a quarterly window: its id and the window's."""
     request_id = fund.request("ines", 800_000)
-    await record_all(house, fund)
-    async with house.database.read() as session:
+    await record_all(app_context, fund)
+    async with app_context.database.read() as session:
         redemption = await find_redemption(session, request_id)
     assert redemption is not None
-    assert redemption.channel is Channel.SCHEDULED
+    assert redemption.channel is RedemptionChannel.SCHEDULED
     return request_id, redemption.window_id
 
 
@@ -165,37 +165,41 @@ def chain_now(fund: TestFund) -> int:
     return int(fund.node.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
 
-async def sweep(house: House, fund: TestFund) -> list[int]:
-    await record_all(house, fund)
-    return await settle_due(house.database, house.contracts, keeper=house.settings.sending.keeper)
+async def sweep(app_context: AppContext, fund: TestFund) -> list[int]:
+    await record_all(app_context, fund)
+    return await settle_due(app_context.database, app_context.contracts, keeper=app_context.settings.sending.keeper)
 
 
-async def test_a_window_that_was_moved_settles_on_the_day_the_scheduler_says_now(house: House, fund: TestFund) -> None:
-    request_id, window_id = await scheduled(house, fund)
+async def test_a_window_that_was_moved_settles_on_the_day_the_scheduler_says_now(
+    app_context: AppContext, fund: TestFund
+) -> None:
+    request_id, window_id = await scheduled(app_context, fund)
     announced = fund.read("RedemptionManager", "getRedemptionRequest", request_id)["settlementTime"]
     fund.send("ada", "AssetScheduler", "moveWindow", window_id, announced + 30 * DAY)
     fund.warp(announced - chain_now(fund) + DAY)
-    assert await sweep(house, fund) == []
+    assert await sweep(app_context, fund) == []
     fund.send("ada", "AssetScheduler", "moveWindow", window_id, chain_now(fund) + 2 * DAY)
     fund.warp(2 * DAY + 60)
-    assert await sweep(house, fund) == [request_id]
-    (intent,) = await intents(house.database)
+    assert await sweep(app_context, fund) == [request_id]
+    (intent,) = await intents(app_context.database)
     assert intent.data[:4] == load_abi("RedemptionManager").functions["settleScheduledRedemption"].selector
 
 
 @pytest.mark.parametrize("trouble", ["postponed for ever", "unknown to the scheduler"])
-async def test_a_window_without_a_date_keeps_nobody_else_from_being_settled(house: House, fund: TestFund, trouble: str) -> None:
-    request_id, window_id = await scheduled(house, fund)
+async def test_a_window_without_a_date_keeps_nobody_else_from_being_settled(
+    app_context: AppContext, fund: TestFund, trouble: str
+) -> None:
+    request_id, window_id = await scheduled(app_context, fund)
     other = fund.request("ivan", 10_000)
     fund.warp(8 * DAY)
     if trouble == "postponed for ever":
         fund.send("ada", "AssetScheduler", "moveWindow", window_id, 2**256 - 1)
     else:
-        await record_all(house, fund)
-        async with house.database.write() as session:
+        await record_all(app_context, fund)
+        async with app_context.database.write() as session:
             await session.execute(text("UPDATE derived.redemption_requests SET window_id = 7 WHERE channel = 'SCHEDULED'"))
-    assert await sweep(house, fund) == [other]
-    async with house.database.read() as session:
+    assert await sweep(app_context, fund) == [other]
+    async with app_context.database.read() as session:
         redemption = await find_redemption(session, request_id)
     assert redemption is not None
-    assert await window_date(house.contracts, redemption, at=await house.chain.final_block(house.rpc)) is None
+    assert await window_date(app_context.contracts, redemption, at=await app_context.chain.final_block(app_context.rpc)) is None

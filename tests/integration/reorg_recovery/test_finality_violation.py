@@ -9,32 +9,32 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.support.api_client import Desk
+from tests.support.api_client import ApiClient
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_final
 from tests.support.chain.stub_node import StubNode, stub_node
-from tests.support.cli_processes import Programs, environment_of
-from tests.support.factories.rows import put
+from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.factories.rows import insert_row
 
-from paimon.application.approval_workflow.open_ticket import raise_if_needed
-from paimon.application.common.recorded_block import hold_recorded
+from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
+from paimon.application.common.recorded_block import lock_recorded_block
 from paimon.application.event_listener.ingest.halt import LISTENER, FinalBlockChanged, find_halt, halt
 from paimon.application.event_listener.ingest.listener import Listener
 from paimon.application.nav.snapshots import take_snapshot
-from paimon.application.reconciliation.publish import compare_and_publish
+from paimon.application.reconciliation.publish import reconcile_and_publish
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.redemptions.store import find_redemption
-from paimon.application.reorg_recovery.node_quorum import NodeBehind, NodesDisagree, OneWitness, Witnesses
-from paimon.application.reorg_recovery.recover import AnotherAncestor, make_plan, recover
+from paimon.application.reorg_recovery.node_quorum import NodeBehind, NodeQuorum, NodesDisagree, QuorumTooSmall
+from paimon.application.reorg_recovery.recover import AncestorChanged, plan_recovery, recover
 from paimon.application.replay.replay import check
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import BlockStamp, Hash32
-from paimon.domain.risk.nav_publication import MATERIAL
-from paimon.domain.risk.risk_event import RiskKind, RiskState
+from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD
+from paimon.domain.risk.risk_event import RiskKind, RiskStatus
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.leadership import lead
-from paimon.infrastructure.database.leases import LeaseLost, renew, try_take
+from paimon.infrastructure.database.leadership import run_as_leader
+from paimon.infrastructure.database.leases import LeaseLost, renew, try_acquire
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, ObservationRow, RawLogRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
@@ -62,13 +62,21 @@ class Trouble:
     lost_request: int
 
 
-def listener_of(house: House) -> Listener:
-    return Listener(house.database, house.contracts, house.chain, house.settings.chain, house.settings.fund.start_block)
+def listener_of(app_context: AppContext) -> Listener:
+    return Listener(
+        app_context.database,
+        app_context.contracts,
+        app_context.chain,
+        app_context.settings.chain,
+        app_context.settings.fund.start_block,
+    )
 
 
 @asynccontextmanager
-async def following(house: House) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(lead(house.database, LISTENER, listener_of(house).follow, ttl_seconds=3, renew_seconds=0.3))
+async def following(app_context: AppContext) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(
+        run_as_leader(app_context.database, LISTENER, listener_of(app_context).follow, ttl_seconds=3, renew_seconds=0.3)
+    )
     try:
         yield task
     finally:
@@ -76,40 +84,47 @@ async def following(house: House) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def is_halted(house: House) -> bool:
-    async with house.database.read() as session:
+async def is_halted(app_context: AppContext) -> bool:
+    async with app_context.database.read() as session:
         return await find_halt(session) is not None
 
 
-async def stands_at_or_above(house: House, number: int) -> bool:
-    async with house.database.read() as session:
+async def stands_at_or_above(app_context: AppContext, number: int) -> bool:
+    async with app_context.database.read() as session:
         return bool((await session.execute(select(CursorRow.number >= number))).scalar())
 
 
-async def raise_ticket(house: House, request_id: int) -> None:
-    async with house.database.write() as session:
+async def open_ticket(app_context: AppContext, request_id: int) -> None:
+    async with app_context.database.write() as session:
         redemption = await find_redemption(session, request_id)
         assert redemption is not None
-        await raise_if_needed(session, redemption, house.settings.approval.policy(), now=await database_now(session))
+        await open_ticket_if_needed(
+            session, redemption, app_context.settings.approval.policy(), now=await database_now(session)
+        )
 
 
 @pytest.fixture
-async def trouble(house: House, fund: TestFund) -> Trouble:
+async def trouble(app_context: AppContext, fund: TestFund) -> Trouble:
     """A chain that gave up final blocks: a large request, its ticket, a snapshot and its published NAV are of none any more.
 
     What came in their place has as many blocks, and a request of the same number that is another's.
     """
     kept_request = fund.request("ines", 10_000)
-    fund.wait_final()
-    await record_final(house)
+    fund.wait_until_final()
+    await record_final(app_context)
     kept = fund.node.rpc.head().number
     lost_request = fund.request("ivan", LARGE)
-    fund.wait_final()
-    await record_final(house)
-    await raise_ticket(house, lost_request)
-    assert await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True) is not None
-    await compare_and_publish(house.database, house.contracts, house.redis, material=MATERIAL)
-    async with house.database.write() as session:
+    fund.wait_until_final()
+    await record_final(app_context)
+    await open_ticket(app_context, lost_request)
+    assert (
+        await take_snapshot(
+            app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=True
+        )
+        is not None
+    )
+    await reconcile_and_publish(app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD)
+    async with app_context.database.write() as session:
         at = (await session.scalars(select(CursorRow))).one()
         cursor = at.number
         rows_of_ours: tuple[tuple[type[Base], dict[str, Any]], ...] = (
@@ -118,7 +133,7 @@ async def trouble(house: House, fund: TestFund) -> Trouble:
             (AttemptRow, {"status": "final", "block_number": cursor, "block_hash": at.hash}),
         )
         for table, columns in rows_of_ours:
-            await put(session, table, **columns)
+            await insert_row(session, table, **columns)
         await session.execute(update(OutboxMessageRow).values(done_at=func.now()))
     assert cursor > kept
     while (head := fund.node.rpc.head().number) > kept:
@@ -140,8 +155,8 @@ def other_url(fund: TestFund) -> str:
 
 
 @pytest.fixture
-async def witnesses(house: House, other_rpc: Rpc) -> Witnesses:
-    return await Witnesses.called([house.rpc, other_rpc], house.chain, chain_id=31337)
+async def node_quorum(app_context: AppContext, other_rpc: Rpc) -> NodeQuorum:
+    return await NodeQuorum.connect([app_context.rpc, other_rpc], app_context.chain, chain_id=31337)
 
 
 @pytest.fixture
@@ -152,27 +167,27 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
-    house: House,
+    app_context: AppContext,
     fund: TestFund,
-    desk: Desk,
+    desk: ApiClient,
     trouble: Trouble,
     owner: AsyncEngine,
     owner_url: str,
     eventually: Callable[..., Any],
 ) -> None:
-    async with following(house):
-        await eventually(lambda: is_halted(house))
-    async with following(house) as task:  # as after a restart
-        await eventually(lambda: lease_epoch_is(house, 2))
+    async with following(app_context):
+        await eventually(lambda: is_halted(app_context))
+    async with following(app_context) as task:  # as after a restart
+        await eventually(lambda: lease_epoch_is(app_context, 2))
         health = (await desk.get("/system/health", by=None)).json()["data"]
         (listener,) = [each for each in health["parts"] if each["name"] == "listener"]
         assert listener["status"] == "down"
         assert listener["summary"].startswith("HALTED: block")
-        with Programs() as programs:
-            settings = environment_of(house.settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
+        with CliRunner() as cli:
+            settings = environment_of(app_context.settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
 
             async def recovery(*arguments: str, code: int) -> str:
-                program = programs.start("recover", *arguments, env=settings)
+                program = cli.start("recover", *arguments, env=settings)
                 assert await asyncio.to_thread(program.wait) == code, program.said
                 return program.said
 
@@ -184,24 +199,24 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
             looked = await recovery(*second, code=1)
             assert f"to carry it out: paimon recover --to {trouble.kept} " in looked
             assert not task.done()
-            assert await stands_at(house, trouble.cursor), "looking changes nothing"
+            assert await recorded_block(app_context, trouble.cursor), "looking changes nothing"
             done = await recovery(*second, "--to", str(trouble.kept), code=0)
             assert f"the books stand at block {trouble.kept}" in done
             await recovery(*second, code=0)
-        await eventually(lambda: stands_at_or_above(house, trouble.cursor + 2))
-    assert not await is_halted(house)
-    checked = await check(owner, house.contracts)
+        await eventually(lambda: stands_at_or_above(app_context, trouble.cursor + 2))
+    assert not await is_halted(app_context)
+    checked = await check(owner, app_context.contracts)
     assert checked.comparison.examples == ()
-    compared = await reconcile(house.database, house.contracts)
-    assert compared.differences == ()
-    async with house.database.read() as session:
+    compared = await reconcile(app_context.database, app_context.contracts)
+    assert compared.discrepancies == ()
+    async with app_context.database.read() as session:
         requests = {row.request_id: row.shares for row in await session.scalars(select(RedemptionRequestRow))}
         events = {row.subject.split(",")[0]: row for row in await session.scalars(select(RiskEventRow))}
         points = [row.status for row in await session.scalars(select(NavPointRow))]
         checks = [row.orphaned for row in await session.scalars(select(ReconciliationRow).order_by(ReconciliationRow.id))]
         ticket = (await session.scalars(select(ApprovalTicketRow))).one()
     assert requests == {trouble.kept_request: 10_000 * WAD, trouble.lost_request: 7_000 * WAD}
-    assert events["recorded chain"].state is RiskState.RESOLVED
+    assert events["recorded chain"].state is RiskStatus.RESOLVED
     orphaned = {name for name, row in events.items() if row.kind is RiskKind.ORPHANED_EFFECT}
     assert orphaned == {
         f"NAV of block {trouble.cursor}",
@@ -210,24 +225,24 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
         f"transaction 0x{'01' * 32} of approve-it",
         "reactions",
     }
-    assert all(events[name].state is RiskState.OPEN for name in orphaned), "a person is to look at each"
+    assert all(events[name].state is RiskStatus.OPEN for name in orphaned), "a person is to look at each"
     assert all(name in done for name in orphaned)
     assert points == [NavStatus.ORPHANED]
     assert checks == [True, False]
 
 
-async def lease_epoch_is(house: House, epoch: int) -> bool:
-    async with house.database.read() as session:
+async def lease_epoch_is(app_context: AppContext, epoch: int) -> bool:
+    async with app_context.database.read() as session:
         return bool((await session.execute(select(LeaseRow.epoch == epoch).where(LeaseRow.name == LISTENER))).scalar())
 
 
-async def stands_at(house: House, number: int) -> bool:
-    async with house.database.read() as session:
+async def recorded_block(app_context: AppContext, number: int) -> bool:
+    async with app_context.database.read() as session:
         return bool((await session.execute(select(CursorRow.number == number))).scalar())
 
 
-async def rows(house: House, *, above: int) -> dict[str, int]:
-    async with house.database.read() as session:
+async def rows(app_context: AppContext, *, above: int) -> dict[str, int]:
+    async with app_context.database.read() as session:
         return {
             table.__tablename__: await session.scalar(select(func.count()).select_from(table).where(column > above)) or 0
             for table, column in (
@@ -240,54 +255,54 @@ async def rows(house: House, *, above: int) -> dict[str, int]:
 
 
 async def test_the_plan_names_what_would_go_and_the_deed_takes_exactly_that(
-    house: House, trouble: Trouble, witnesses: Witnesses, owner: AsyncEngine
+    app_context: AppContext, trouble: Trouble, node_quorum: NodeQuorum, owner: AsyncEngine
 ) -> None:
-    async with house.database.read() as session:
-        plan = await make_plan(session, witnesses)
-    assert plan.found.cursor.number == trouble.cursor
-    assert plan.found.ancestor.number == trouble.kept
-    assert plan.found.changed is not None
-    assert plan.found.changed.recorded.number == trouble.kept + 1
+    async with app_context.database.read() as session:
+        plan = await plan_recovery(session, node_quorum)
+    assert plan.fork.cursor.number == trouble.cursor
+    assert plan.fork.ancestor.number == trouble.kept
+    assert plan.fork.changed is not None
+    assert plan.fork.changed.recorded.number == trouble.kept + 1
     shown = {name.removeprefix("derived."): count for name, count in plan.rows.items()}
-    there = await rows(house, above=trouble.kept)
-    held = await try_take(house.database, LISTENER, "the one that follows", ttl_seconds=60)
+    there = await rows(app_context, above=trouble.kept)
+    held = await try_acquire(app_context.database, LISTENER, "the one that follows", ttl_seconds=60)
     assert held is not None
     assert shown.items() >= there.items()
     assert all(there.values())
-    with pytest.raises(AnotherAncestor, match=f"not block {trouble.kept - 1}: look again"):
-        await recover(owner, house.contracts, witnesses, to=trouble.kept - 1, lease=LISTENER, owner="tests")
-    assert await rows(house, above=trouble.kept) == there
-    done = await recover(owner, house.contracts, witnesses, to=trouble.kept, lease=LISTENER, owner="tests")
+    with pytest.raises(AncestorChanged, match=f"not block {trouble.kept - 1}: look again"):
+        await recover(owner, app_context.contracts, node_quorum, to=trouble.kept - 1, lease=LISTENER, owner="tests")
+    assert await rows(app_context, above=trouble.kept) == there
+    done = await recover(owner, app_context.contracts, node_quorum, to=trouble.kept, lease=LISTENER, owner="tests")
     assert done.plan.rows == plan.rows
-    assert not any((await rows(house, above=trouble.kept)).values())
-    async with house.database.write() as session:
-        assert await hold_recorded(session, plan.found.ancestor)
-        assert not await hold_recorded(session, plan.found.cursor), "what was read there before comes too late"
+    assert not any((await rows(app_context, above=trouble.kept)).values())
+    async with app_context.database.write() as session:
+        assert await lock_recorded_block(session, plan.fork.ancestor)
+        assert not await lock_recorded_block(session, plan.fork.cursor), "what was read there before comes too late"
     with pytest.raises(LeaseLost):
-        await renew(house.database, held, ttl_seconds=60)
-    async with house.database.read() as session:
+        await renew(app_context.database, held, ttl_seconds=60)
+    async with app_context.database.read() as session:
         assert (await session.execute(select(CursorRow.number, CursorRow.epoch))).one() == (trouble.kept, held.epoch + 1)
-    assert (await check(owner, house.contracts)).comparison.examples == ()
+    assert (await check(owner, app_context.contracts)).comparison.examples == ()
 
 
 async def test_nodes_that_disagree_or_lag_or_serve_another_chain_move_nothing(
-    house: House, fund: TestFund, trouble: Trouble, witnesses: Witnesses
+    app_context: AppContext, fund: TestFund, trouble: Trouble, node_quorum: NodeQuorum
 ) -> None:
-    with pytest.raises(OneWitness, match="--endpoint"):
-        await Witnesses.called([house.rpc, house.rpc], house.chain, chain_id=31337)
-    there = await rows(house, above=trouble.kept)
+    with pytest.raises(QuorumTooSmall, match="--endpoint"):
+        await NodeQuorum.connect([app_context.rpc, app_context.rpc], app_context.chain, chain_id=31337)
+    there = await rows(app_context, above=trouble.kept)
     methods = {"eth_chainId": hex(31337), "eth_blockNumber": hex(fund.node.rpc.head().number)}
     async with stub_node(**methods) as node, Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
-        wrong = await Witnesses.called([house.rpc, rpc], house.chain, chain_id=31337)
+        wrong = await NodeQuorum.connect([app_context.rpc, rpc], app_context.chain, chain_id=31337)
         for answer, refusal, words in (
             (another_fork(fund, from_block=trouble.kept), NodesDisagree, "while nodes disagree"),
             (ending_at(fund, trouble.kept), NodeBehind, f"block {trouble.kept + 1} is not final on"),
         ):
             serve(node, answer, head=fund.node.rpc.head().number)
-            async with house.database.read() as session:
+            async with app_context.database.read() as session:
                 with pytest.raises(refusal, match=words):
-                    await make_plan(session, wrong)
-    assert await rows(house, above=trouble.kept) == there
+                    await plan_recovery(session, wrong)
+    assert await rows(app_context, above=trouble.kept) == there
 
 
 Answer = Callable[[int], dict[str, Any] | None]
@@ -318,26 +333,26 @@ def serve(node: StubNode, answer: Answer, *, head: int) -> None:
 
 
 async def test_a_halt_on_one_nodes_word_ends_when_two_have_what_is_recorded(
-    house: House, fund: TestFund, witnesses: Witnesses, owner: AsyncEngine
+    app_context: AppContext, fund: TestFund, node_quorum: NodeQuorum, owner: AsyncEngine
 ) -> None:
     """The first node was wrong for a while: nothing is given up, and nothing is rebuilt."""
-    fund.wait_final()
-    await record_final(house)
-    async with house.database.read() as session:
+    fund.wait_until_final()
+    await record_final(app_context)
+    async with app_context.database.read() as session:
         cursor = (await session.scalars(select(CursorRow))).one()
-    lease = await try_take(house.database, LISTENER, "tests", ttl_seconds=30)
+    lease = await try_acquire(app_context.database, LISTENER, "tests", ttl_seconds=30)
     assert lease is not None
     at = BlockStamp(cursor.number, cursor.hash, cursor.timestamp)
-    await halt(house.database, FinalBlockChanged(at, Hash32(b"\xee" * 32)), lease)
+    await halt(app_context.database, FinalBlockChanged(at, Hash32(b"\xee" * 32)), lease)
     fund.mine(5)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(2):  # the node says nothing wrong now, and yet
-            await listener_of(house).follow(lease)
-    assert await stands_at(house, at.number), "only a person ends a halt"
-    async with house.database.read() as session:
-        plan = await make_plan(session, witnesses)
-    assert plan.found.changed is None
+            await listener_of(app_context).follow(lease)
+    assert await recorded_block(app_context, at.number), "only a person ends a halt"
+    async with app_context.database.read() as session:
+        plan = await plan_recovery(session, node_quorum)
+    assert plan.fork.changed is None
     assert not any(plan.rows.values())
-    done = await recover(owner, house.contracts, witnesses, to=plan.found.ancestor.number, lease=LISTENER, owner="tests")
+    done = await recover(owner, app_context.contracts, node_quorum, to=plan.fork.ancestor.number, lease=LISTENER, owner="tests")
     assert done.rows_changed == {}
-    assert not await is_halted(house)
+    assert not await is_halted(app_context)

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.support.assertions.derived_tables import books_of, execute
+from tests.support.assertions.derived_tables import execute, projection_rows
 from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
-from tests.support.cli_processes import Programs, environment_of
-from tests.support.faults.byzantine_node import lying_node
+from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.faults.byzantine_node import byzantine_node
 
-from paimon.application.event_listener.fetch.block_range import UntrueAnswer
-from paimon.application.event_listener.fetch.range_proofs import proof_standing
-from paimon.application.replay.chain_audit import Audited, audit_chain
-from paimon.composition import House
+from paimon.application.event_listener.fetch.block_range import InvalidResponse
+from paimon.application.event_listener.fetch.range_proofs import read_proof_summary
+from paimon.application.replay.chain_audit import AuditResult, audit_chain
+from paimon.composition import AppContext
 from paimon.domain.chain.range_proof import ProofLevel, RangeProof
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.settings import Settings
@@ -23,43 +23,43 @@ SECOND = "ctid = (SELECT ctid FROM derived.{0} ORDER BY ctid OFFSET 1 LIMIT 1)"
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[Programs]:
-    with Programs() as opened:
+def cli() -> Iterator[CliRunner]:
+    with CliRunner() as opened:
         yield opened
 
 
 @pytest.fixture
-async def recorded(house: House, fund: TestFund) -> RangeProof:
+async def recorded(app_context: AppContext, fund: TestFund) -> RangeProof:
     """A story of the fund in the books, and its one proof."""
     fund.request("ines", 120_000)
-    await record_all(house, fund)
-    async with house.database.write() as session:
-        newest = (await proof_standing(session)).newest
+    await record_all(app_context, fund)
+    async with app_context.database.write() as session:
+        newest = (await read_proof_summary(session)).newest
     assert newest is not None
     return newest
 
 
-async def audited(house: House, proof: RangeProof) -> Audited:
+async def audited(app_context: AppContext, proof: RangeProof) -> AuditResult:
     told: list[tuple[int, int]] = []
     result = await audit_chain(
-        house.database, house.rpc, proof.first, proof.last, progress=lambda done, total: told.append((done, total))
+        app_context.database, app_context.rpc, proof.first, proof.last, progress=lambda done, total: told.append((done, total))
     )
     assert told[-1] == (result.blocks, result.blocks)
     return result
 
 
 async def test_books_that_are_the_chains_have_the_strongest_proof_afterwards(
-    house: House, owner_url: str, recorded: RangeProof
+    app_context: AppContext, owner_url: str, recorded: RangeProof
 ) -> None:
     execute(owner_url, "UPDATE derived.range_proofs SET level = 'chained'")
-    before = books_of(owner_url)
-    result = await audited(house, recorded)
-    assert result.differences == ()
-    assert 0 < result.receipts_of < result.blocks
-    assert books_of(owner_url) == before
-    async with house.database.read() as session:
-        standing = await proof_standing(session)
-    assert standing.weakest == RangeProof(recorded.first, recorded.last, ProofLevel.RECEIPTS)
+    before = projection_rows(owner_url)
+    result = await audited(app_context, recorded)
+    assert result.discrepancies == ()
+    assert 0 < result.blocks_with_receipts < result.blocks
+    assert projection_rows(owner_url) == before
+    async with app_context.database.read() as session:
+        subscribed = await read_proof_summary(session)
+    assert subscribed.weakest == RangeProof(recorded.first, recorded.last, ProofLevel.RECEIPTS)
 
 
 @pytest.mark.parametrize(
@@ -80,36 +80,38 @@ async def test_books_that_are_the_chains_have_the_strongest_proof_afterwards(
     ],
 )
 async def test_a_log_or_block_that_is_not_the_chains_is_named_and_its_blocks_stay_as_weakly_proven(
-    house: House, owner_url: str, recorded: RangeProof, change: str, words: str
+    app_context: AppContext, owner_url: str, recorded: RangeProof, change: str, words: str
 ) -> None:
     execute(owner_url, "UPDATE derived.range_proofs SET level = 'chained'")
     assert execute(owner_url, change) == 1
-    result = await audited(house, recorded)
-    assert any(words in each for each in result.differences), result.differences
-    async with house.database.read() as session:
-        standing = await proof_standing(session)
-    assert standing.weakest is not None
-    assert standing.weakest.level is ProofLevel.CHAINED
+    result = await audited(app_context, recorded)
+    assert any(words in each for each in result.discrepancies), result.discrepancies
+    async with app_context.database.read() as session:
+        subscribed = await read_proof_summary(session)
+    assert subscribed.weakest is not None
+    assert subscribed.weakest.level is ProofLevel.CHAINED
 
 
-async def test_an_endpoint_with_wrong_receipts_audits_nothing(house: House, fund: TestFund, recorded: RangeProof) -> None:
-    async with lying_node(fund.node.http_url) as node:
-        node.lies["eth_getBlockReceipts"] = lambda _params, receipts: receipts[1:]
+async def test_an_endpoint_with_wrong_receipts_audits_nothing(
+    app_context: AppContext, fund: TestFund, recorded: RangeProof
+) -> None:
+    async with byzantine_node(fund.node.http_url) as node:
+        node.mutations["eth_getBlockReceipts"] = lambda _params, receipts: receipts[1:]
         async with Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
-            with pytest.raises(UntrueAnswer):
-                await audit_chain(house.database, rpc, recorded.first, recorded.last, progress=lambda *_: None)
+            with pytest.raises(InvalidResponse):
+                await audit_chain(app_context.database, rpc, recorded.first, recorded.last, progress=lambda *_: None)
 
 
 def test_the_command_says_what_it_found_and_ends_with_it(
-    programs: Programs, settings: Settings, fund: TestFund, owner_url: str, recorded: RangeProof
+    cli: CliRunner, settings: Settings, fund: TestFund, owner_url: str, recorded: RangeProof
 ) -> None:
     env = environment_of(settings)
     blocks = (str(recorded.first), str(recorded.last))
-    clean = programs.start("audit-chain", *blocks, "--endpoint", fund.node.http_url, env=env)
+    clean = cli.start("audit-chain", *blocks, "--endpoint", fund.node.http_url, env=env)
     assert clean.wait() == 0, clean.said
     assert "differences: 0" in clean.said
     assert execute(owner_url, f"DELETE FROM derived.raw_logs WHERE {SECOND.format('raw_logs')}") == 1
-    torn = programs.start("audit-chain", *blocks, env=env)
+    torn = cli.start("audit-chain", *blocks, env=env)
     assert torn.wait() == 1, torn.said
     assert "missing from the books" in torn.said
     assert "differences: 1" in torn.said
@@ -119,7 +121,7 @@ def test_the_command_says_what_it_found_and_ends_with_it(
         ((*blocks, "--endpoint", "http://127.0.0.1:9/s3cr3t"), "(--endpoint)"),
         (("100", "1"), "the range is reversed: block 100 lies after block 1"),
     ):
-        refused = programs.start("audit-chain", *wrong, env=env | {"PAIMON_CHAIN__ATTEMPTS_MAX": "1"})
+        refused = cli.start("audit-chain", *wrong, env=env | {"PAIMON_CHAIN__ATTEMPTS_MAX": "1"})
         assert refused.wait() == 2, refused.said
         assert words in refused.said
         assert "s3cr3t" not in refused.said

@@ -9,13 +9,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.assertions.derived_tables import (
     PROJECTED,
-    Books,
-    as_the_models_read,
-    books_of,
+    TableRows,
     execute,
-    outbox_of,
-    record_as_the_listener_does,
+    outbox_rows,
+    projection_rows,
+    record_range,
     synthetic_contracts,
+    with_model_types,
 )
 from tests.support.chain.fund import DAY, TestFund
 from tests.support.chain.recording import record_all
@@ -25,9 +25,9 @@ from paimon.application.event_listener.fetch.decode import Reading
 from paimon.application.reconciliation.reconcile import NothingRecorded, reconcile
 from paimon.application.replay.rebuild import Rebuild
 from paimon.application.replay.recorded_logs import ForeignLogs
-from paimon.application.replay.replay import BooksBusy, check, replay
-from paimon.application.replay.shadow_tables import PAIRS, NoTemporaryTables, open_shadow
-from paimon.composition import House
+from paimon.application.replay.replay import CursorLocked, check, replay
+from paimon.application.replay.shadow_tables import TABLE_PAIRS, NoTemporaryTables, open_shadow
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
 from paimon.infrastructure.database import migrate
@@ -55,36 +55,38 @@ def contracts() -> FundContracts:
 
 
 @pytest.fixture
-async def recorded(database: Database, owner_url: str, contracts: FundContracts) -> dict[int, Books]:
+async def recorded(database: Database, owner_url: str, contracts: FundContracts) -> dict[int, TableRows]:
     """Books the listener wrote range by range, as they were at the end of each."""
     write_cursor(owner_url.replace("+psycopg", ""), 0)
-    at_block: dict[int, Books] = {}
+    at_block: dict[int, TableRows] = {}
     for fetched in ranges(LOGS, blocks_each=37):
-        await record_as_the_listener_does(database, contracts, fetched)
-        at_block[fetched.last.number] = books_of(owner_url)
+        await record_range(database, contracts, fetched)
+        at_block[fetched.last.number] = projection_rows(owner_url)
     return at_block
 
 
-async def test_what_the_chain_told_rebuilds_to_the_same_books(house: House, fund: TestFund, owner: AsyncEngine) -> None:
+async def test_what_the_chain_told_rebuilds_to_the_same_books(
+    app_context: AppContext, fund: TestFund, owner: AsyncEngine
+) -> None:
     """Every kind of redemption on the real contracts, recorded by the real listener."""
     small, large, rejected = fund.request("ines", 10_000), fund.request("ivan", 120_000), fund.request("isla", 150_000)
     cancelled = fund.request("ilja", 5_000)
-    await record_all(house, fund)
+    await record_all(app_context, fund)
     fund.set_emergency_mode(True)
     emergency = fund.request("inga", 40_000, emergency=True)
     fund.approve_on_chain(large)
     fund.approve_on_chain(emergency)
     fund.send("vera", "RedemptionManager", "rejectRedemption", rejected, "source of funds unclear")
     fund.send("ilja", "RedemptionManager", "cancelRedemption", cancelled)
-    await record_all(house, fund)
+    await record_all(app_context, fund)
     fund.warp(8 * DAY)
     for request in (small, large, emergency):
         fund.send("ada", "RedemptionManager", "settleRedemption", request)
-    await record_all(house, fund)
-    checked = await check(owner, house.contracts)
+    await record_all(app_context, fund)
+    checked = await check(owner, app_context.contracts)
     assert checked.comparison.examples == ()
-    assert (await replay(owner, house.contracts)).rows_changed == {}
-    assert (await reconcile(house.database, house.contracts)).differences == ()
+    assert (await replay(owner, app_context.contracts)).rows_changed == {}
+    assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
 
 
 def test_every_derived_table_is_an_input_or_a_projection() -> None:
@@ -102,7 +104,7 @@ def test_a_projection_holds_nothing_that_the_logs_do_not_say() -> None:
 
 
 async def test_a_rebuild_equals_what_the_listener_wrote(
-    owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, Books]
+    owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     checked = await check(owner, contracts)
     assert checked.comparison.examples == ()
@@ -113,14 +115,14 @@ async def test_a_rebuild_equals_what_the_listener_wrote(
 
 @pytest.mark.parametrize("page_logs", [7, 250])
 async def test_a_rebuilt_prefix_equals_what_the_live_tables_were_at_that_block(
-    owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, Books], page_logs: int
+    owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, TableRows], page_logs: int
 ) -> None:
     for at, books in recorded.items():
         async with open_shadow(owner) as shadow, shadow.transaction() as session:
             await Rebuild(shadow, contracts, page_logs=page_logs).fold_to(session, at)
-            for pair in PAIRS:
+            for pair in TABLE_PAIRS:
                 found = (await session.execute(pair.rebuilt.select())).mappings().all()
-                assert sorted(map(dict, found), key=repr) == as_the_models_read(pair.name, books), f"{pair.name} at {at}"
+                assert sorted(map(dict, found), key=repr) == with_model_types(pair.name, books), f"{pair.name} at {at}"
 
 
 def corruptions() -> Iterator[list[tuple[str, str]]]:
@@ -156,25 +158,25 @@ def _another_value(table: str, column: str) -> str:
 
 
 async def test_any_one_column_of_any_one_row_that_is_wrong_is_found_and_named_and_put_right(
-    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
-    right, due = recorded[max(recorded)], outbox_of(owner_url)
+    right, due = recorded[max(recorded)], outbox_rows(owner_url)
     for table in (*PROJECTED, "raw_logs"):
         _drop_checks(owner_url, table)  # they would refuse most of it
     for wrongs in corruptions():
         for table, column in wrongs:
             _corrupt(owner_url, table, column)
-        wrong = books_of(owner_url)
+        wrong = projection_rows(owner_url)
         found = (await check(owner, contracts, examples_max=100)).comparison
         keys = {each for each in wrongs if metadata.tables[f"derived.{each[0]}"].c[each[1]].primary_key}
         named = {(table, "row" if (table, column) in keys else column) for table, column in wrongs}
         assert {(each.table, each.column) for each in found.examples} == named
         assert found.rows_differing == len(wrongs) + len(keys)
-        assert books_of(owner_url) == wrong, "a check changes nothing"
+        assert projection_rows(owner_url) == wrong, "a check changes nothing"
         replayed = await replay(owner, contracts)
         assert set(replayed.rows_changed) == {table for table, _ in wrongs}
-        assert books_of(owner_url) == right
-    assert outbox_of(owner_url) == due
+        assert projection_rows(owner_url) == right
+    assert outbox_rows(owner_url) == due
 
 
 def _corrupt(owner_url: str, table: str, column: str) -> None:
@@ -195,7 +197,7 @@ def _drop_checks(owner_url: str, table: str) -> None:
 
 
 async def test_of_every_table_a_missing_row_and_one_too_many_are_found_and_put_right(
-    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     for table in PROJECTED:
         _drop_checks(owner_url, table)
@@ -204,14 +206,14 @@ async def test_of_every_table_a_missing_row_and_one_too_many_are_found_and_put_r
     assert {(each.table, each.live) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
     assert found.rows_differing == len(PROJECTED)
     await replay(owner, contracts)
-    assert books_of(owner_url) == recorded[max(recorded)]
+    assert projection_rows(owner_url) == recorded[max(recorded)]
     for table in PROJECTED:
         assert execute(owner_url, _insert_another(table)) == 1
     found = (await check(owner, contracts)).comparison
     assert {(each.table, each.rebuilt) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
     assert found.rows_differing == len(PROJECTED)
     await replay(owner, contracts)
-    assert books_of(owner_url) == recorded[max(recorded)]
+    assert projection_rows(owner_url) == recorded[max(recorded)]
 
 
 def _insert_another(table: str) -> str:
@@ -226,7 +228,7 @@ def _insert_another(table: str) -> str:
 
 @pytest.mark.parametrize("column", ["address", "topics", "data", "tx_hash", "tx_index"])
 async def test_a_log_that_is_not_what_was_recorded_is_found_by_what_it_leaves_wrong(
-    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books], column: str
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows], column: str
 ) -> None:
     """A replay reads the logs' bytes and cannot know others: it names the rows that no longer follow from them."""
     one = "ctid = (SELECT ctid FROM derived.raw_logs WHERE event = 'DepositProcessed' LIMIT 1)"
@@ -237,24 +239,24 @@ async def test_a_log_that_is_not_what_was_recorded_is_found_by_what_it_leaves_wr
 
 
 async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_one_fills_them(
-    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
-    due = outbox_of(owner_url)
+    due = outbox_rows(owner_url)
     execute(owner_url, f"TRUNCATE {', '.join(f'derived.{name}' for name in PROJECTED)}")
     execute(
         owner_url,
         "UPDATE derived.raw_logs SET status = 'unknown', event = NULL, args = NULL, request_id = NULL, reason = NULL",
     )
     replayed = await replay(owner, contracts)
-    assert books_of(owner_url) == recorded[max(recorded)]
+    assert projection_rows(owner_url) == recorded[max(recorded)]
     assert set(replayed.rows_changed) == {*PROJECTED, "raw_logs"}
-    assert outbox_of(owner_url) == due
+    assert outbox_rows(owner_url) == due
     assert migrate.drift(owner_url) == []
     assert (await check(owner, contracts)).comparison.rows_differing == 0
 
 
 async def test_only_some_of_many_differences_are_shown_but_all_are_counted(
-    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     wrong = execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
     found = (await check(owner, contracts, examples_max=3)).comparison
@@ -268,27 +270,27 @@ async def test_books_not_begun_are_said_to_be_so(owner: AsyncEngine, contracts: 
 
 
 async def test_logs_of_another_fund_are_refused(
-    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, Books]
+    owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     elsewhere = parse_address("0x" + "ab" * 20)
     others = FundContracts(contracts.rpc, FundAddresses(elsewhere, elsewhere, elsewhere))
     with pytest.raises(ForeignLogs, match="PAIMON_FUND__"):
         await replay(owner, others)
-    assert books_of(owner_url) == recorded[max(recorded)]
+    assert projection_rows(owner_url) == recorded[max(recorded)]
 
 
 async def test_a_cursor_that_stays_locked_ends_the_replay_and_leaves_all_as_it_was(
-    owner: AsyncEngine, owner_url: str, database: Database, contracts: FundContracts, recorded: dict[int, Books]
+    owner: AsyncEngine, owner_url: str, database: Database, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
-    wrong = books_of(owner_url)
+    wrong = projection_rows(owner_url)
     async with database.write() as session:
         await session.execute(text("SELECT 1 FROM derived.cursor FOR UPDATE"))
-        with pytest.raises(BooksBusy):
+        with pytest.raises(CursorLocked):
             await replay(owner, contracts, lock_timeout_seconds=0.05)
-    assert books_of(owner_url) == wrong
+    assert projection_rows(owner_url) == wrong
     await replay(owner, contracts, lock_timeout_seconds=0.05)
-    assert books_of(owner_url) == recorded[max(recorded)]
+    assert projection_rows(owner_url) == recorded[max(recorded)]
 
 
 async def test_a_role_without_temporary_tables_is_told_which_grant_it_lacks(

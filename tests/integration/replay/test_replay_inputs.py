@@ -8,11 +8,11 @@ from sqlalchemy import Boolean, CheckConstraint, DateTime
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.assertions.derived_tables import execute
 from tests.support.chain.fund import WAD, TestFund
-from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.replay.replay import check
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.infrastructure.database.models.base import metadata
 from paimon.infrastructure.database.sessions import create_engine
 from paimon.infrastructure.database.types import Uint256Type
@@ -32,20 +32,20 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-async def snapshots(house: House, fund: TestFund, owner_url: str) -> None:
+async def snapshots(app_context: AppContext, fund: TestFund, owner_url: str) -> None:
     """Two kept snapshots, and all tokens observed. The tables' checks are dropped: they would refuse much of what follows."""
-    await snapshot_now(house, fund)
-    FundLife(fund).set_price("RWAC", 130 * WAD // 100)
-    await snapshot_now(house, fund)
-    await reconcile(house.database, house.contracts)
+    await snapshot_now(app_context, fund)
+    FundActivity(fund).set_price("RWAC", 130 * WAD // 100)
+    await snapshot_now(app_context, fund)
+    await reconcile(app_context.database, app_context.contracts)
     for table in ("daily_snapshots", "asset_holdings_snapshots"):
         for constraint in metadata.tables[f"derived.{table}"].constraints:
             if isinstance(constraint, CheckConstraint):
                 execute(owner_url, f"ALTER TABLE derived.{table} DROP CONSTRAINT {constraint.name}")
 
 
-async def named(owner: AsyncEngine, house: House) -> set[tuple[str, str]]:
-    found = (await check(owner, house.contracts, examples_max=1_000)).comparison
+async def named(owner: AsyncEngine, app_context: AppContext) -> set[tuple[str, str]]:
+    found = (await check(owner, app_context.contracts, examples_max=1_000)).comparison
     assert found.rows_differing == len({(each.table, each.key) for each in found.examples})
     return {(each.table, each.column) for each in found.examples}
 
@@ -55,7 +55,7 @@ async def named(owner: AsyncEngine, house: House) -> set[tuple[str, str]]:
     [
         ("blocks", "parent_hash", HASHED, SECOND),
         ("blocks", "hash", HASHED, SECOND),
-        ("blocks", "kept_before", "{0} - 1", SECOND),
+        ("blocks", "previous_kept_number", "{0} - 1", SECOND),
         ("raw_logs", "block_hash", HASHED, SECOND),
         ("cursor", "hash", HASHED, "true"),
         ("cursor", "timestamp", LATER, "true"),
@@ -66,12 +66,19 @@ async def named(owner: AsyncEngine, house: House) -> set[tuple[str, str]]:
     ],
 )
 async def test_a_place_that_was_changed_is_named(
-    house: House, owner: AsyncEngine, owner_url: str, snapshots: None, table: str, column: str, value: str, where: str
+    app_context: AppContext,
+    owner: AsyncEngine,
+    owner_url: str,
+    snapshots: None,
+    table: str,
+    column: str,
+    value: str,
+    where: str,
 ) -> None:
-    assert await named(owner, house) == set()
+    assert await named(owner, app_context) == set()
     changed = f"UPDATE derived.{table} SET {column} = {value.format(column)} WHERE {where.format(table)}"
     assert execute(owner_url, changed) == 1
-    found = await named(owner, house)
+    found = await named(owner, app_context)
     # A block's hash is what its logs, its observations and the next block say it is.
     wanted = (
         {("raw_logs", "block_hash"), ("blocks", "parent_hash")} if (table, column) == ("blocks", "hash") else {(table, column)}
@@ -80,13 +87,13 @@ async def test_a_place_that_was_changed_is_named(
 
 
 async def test_a_block_that_is_missing_is_named_by_the_one_after_it(
-    house: House, owner: AsyncEngine, owner_url: str, snapshots: None
+    app_context: AppContext, owner: AsyncEngine, owner_url: str, snapshots: None
 ) -> None:
     empty = (
         "SELECT min(number) FROM derived.blocks WHERE number > 2 AND number NOT IN (SELECT block_number FROM derived.raw_logs)"
     )
     assert execute(owner_url, f"DELETE FROM derived.blocks WHERE number = ({empty})") == 1
-    assert ("blocks", "kept_before") in await named(owner, house)
+    assert ("blocks", "previous_kept_number") in await named(owner, app_context)
 
 
 def columns() -> list[tuple[str, str]]:
@@ -95,7 +102,7 @@ def columns() -> list[tuple[str, str]]:
 
 
 async def test_any_column_of_the_time_series_that_is_not_its_snapshots_is_named(
-    house: House, owner: AsyncEngine, owner_url: str, snapshots: None
+    app_context: AppContext, owner: AsyncEngine, owner_url: str, snapshots: None
 ) -> None:
     for table, column in columns():
         kind = metadata.tables[f"derived.{table}"].c[column]
@@ -105,10 +112,10 @@ async def test_any_column_of_the_time_series_that_is_not_its_snapshots_is_named(
         assert (
             execute(owner_url, f"UPDATE derived.{table} SET {column} = {_another(kind.type).format(column)} WHERE {row}") == 1
         )
-        assert await named(owner, house) == {(table, "row" if kind.primary_key else column)}, (table, column)
+        assert await named(owner, app_context) == {(table, "row" if kind.primary_key else column)}, (table, column)
         execute(owner_url, f"DELETE FROM derived.{table}")
         execute(owner_url, f"INSERT INTO derived.{table} SELECT * FROM public.kept_{table}")
-    assert await named(owner, house) == set()
+    assert await named(owner, app_context) == set()
 
 
 def _another(kind: Any) -> str:
@@ -123,10 +130,12 @@ def _another(kind: Any) -> str:
             return "coalesce({0}, 0) + 1"
 
 
-async def test_what_retention_took_is_no_difference(house: House, owner: AsyncEngine, owner_url: str, snapshots: None) -> None:
+async def test_what_retention_took_is_no_difference(
+    app_context: AppContext, owner: AsyncEngine, owner_url: str, snapshots: None
+) -> None:
     execute(
         owner_url,
         "DELETE FROM derived.daily_snapshots WHERE block_number = (SELECT min(block_number) FROM derived.daily_snapshots)",
     )
     execute(owner_url, "DELETE FROM derived.asset_holdings_snapshots")
-    assert await named(owner, house) == set()
+    assert await named(owner, app_context) == set()

@@ -13,17 +13,17 @@ from typing import Final
 import pytest
 from sqlalchemy import text
 from tests.support.assertions.derived_tables import (
-    books_of,
     execute,
     libpq,
-    outbox_of,
-    record_as_the_listener_does,
+    outbox_rows,
+    projection_rows,
+    record_range,
     synthetic_contracts,
 )
-from tests.support.factories.synthetic_logs import ADDRESSES, FOLLOWED, ranges, write_cursor, write_logs
+from tests.support.factories.synthetic_logs import ADDRESSES, TRACKED, ranges, write_cursor, write_logs
 
 from paimon.application.event_listener.fetch.decode import decode_log
-from paimon.application.event_listener.record.reactions import due_reactions
+from paimon.application.event_listener.record.reactions import due_messages
 from paimon.application.replay.replay import check, replay
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import checksum
@@ -49,7 +49,7 @@ def expected_sums(count: int, *, blocks_each: int) -> dict[int, Sums]:
     """After each range, folded in memory."""
     contracts, books, sums = synthetic_contracts(), Projection(), {0: (0, 0, 0)}
     for fetched in ranges(count, blocks_each=blocks_each):
-        for each in (decode_log(log, FOLLOWED.names(), contracts.abis) for log in fetched.logs):
+        for each in (decode_log(log, TRACKED.names(), contracts.abis) for log in fetched.logs):
             try:
                 if each.event:
                     books.apply(each.event, contract=each.contract, at=each.log.block)
@@ -75,8 +75,8 @@ async def test_replays_beside_a_listener_and_readers_lose_nothing_and_show_no_re
     async def listen() -> None:
         nonlocal recording, due
         for fetched in ranges(_LOGS, blocks_each=8):
-            logs = await record_as_the_listener_does(database, contracts, fetched)
-            due += len(due_reactions(logs))
+            logs = await record_range(database, contracts, fetched)
+            due += len(due_messages(logs))
             await asyncio.sleep(0.005)
         recording = False
 
@@ -108,7 +108,7 @@ async def test_replays_beside_a_listener_and_readers_lose_nothing_and_show_no_re
     assert len(seen) > 10
     await replay(owner, contracts)
     assert (await check(owner, contracts)).comparison.rows_differing == 0
-    assert len(outbox_of(owner_url)) == due
+    assert len(outbox_rows(owner_url)) == due
     await owner.dispose()
 
 
@@ -178,14 +178,14 @@ async def test_a_replay_killed_at_any_moment_leaves_the_books_as_they_were_and_n
     database: Database, owner_url: str, environment: dict[str, str], eventually: Callable[..., Awaitable[object]]
 ) -> None:
     write_logs(libpq(owner_url), 3_000)
-    unfilled = books_of(owner_url)
+    unfilled = projection_rows(owner_url)
     began = asyncio.get_running_loop().time()
     assert answer(paimon("replay", environment=environment))[0] == 0
     whole_seconds = asyncio.get_running_loop().time() - began
-    right = books_of(owner_url)
+    right = projection_rows(owner_url)
     for _ in range(20 if os.environ.get("PAIMON_LONG_FAULTS") else 3):
         execute(owner_url, "DELETE FROM derived.redemption_requests")
-        wrong = books_of(owner_url)
+        wrong = projection_rows(owner_url)
         process = paimon("replay", environment=environment)
         await asyncio.sleep(random.uniform(0.3, 1.0) * whole_seconds)
         process.kill()
@@ -198,16 +198,16 @@ async def test_a_replay_killed_at_any_moment_leaves_the_books_as_they_were_and_n
                 return not (await session.execute(backends)).scalar() and not (await session.execute(tables)).scalar()
 
         await eventually(gone)
-        assert books_of(owner_url) in (wrong, right)
+        assert projection_rows(owner_url) in (wrong, right)
     assert answer(paimon("replay", environment=environment))[0] == 0
-    assert books_of(owner_url) == right != unfilled
+    assert projection_rows(owner_url) == right != unfilled
 
 
 def test_memory_does_not_grow_with_the_history(owner_url: str) -> None:
     """One page of logs against three: what a page takes is given back."""
     peaks_kib = []
     for count in (10_000, 30_000):
-        inputs = ("cursor", "blocks", "raw_logs", "followed_contracts", "range_proofs")
+        inputs = ("cursor", "blocks", "raw_logs", "tracked_contracts", "range_proofs")
         execute(owner_url, f"TRUNCATE {', '.join(f'derived.{table}' for table in inputs)}")
         write_logs(libpq(owner_url), count)
         command = [sys.executable, "-m", "tests.support.replay_process", owner_url]

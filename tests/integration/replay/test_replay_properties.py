@@ -12,26 +12,26 @@ from hypothesis import strategies as st
 from tests.conftest import make_settings
 from tests.support.assertions.derived_tables import (
     PROJECTED,
-    Books,
-    as_the_models_read,
-    books_of,
+    TableRows,
     execute,
-    record_as_the_listener_does,
+    projection_rows,
+    record_range,
     synthetic_contracts,
+    with_model_types,
 )
 from tests.support.chain.fund import ARTIFACTS, TestFund, start_fund
-from tests.support.chain.recording import following_by_hand
+from tests.support.chain.recording import record_ranges
 from tests.support.factories.synthetic_logs import ranges, write_cursor
 from tests.support.paths import CONTRACTS
 
-from paimon.application.event_listener.fetch.block_range import Range
+from paimon.application.event_listener.fetch.block_range import BlockRange
 from paimon.application.replay.rebuild import Rebuild
-from paimon.application.replay.shadow_tables import PAIRS, open_shadow
-from paimon.composition import House, open_house
+from paimon.application.replay.shadow_tables import TABLE_PAIRS, open_shadow
+from paimon.composition import AppContext, open_app_context
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.settings import ChainSettings, Settings
-from paimon_devkit.market.history import lay_history
+from paimon_devkit.market.history import generate_history
 from paimon_devkit.stack.embedded_chain import find_anvil
 
 pytestmark = pytest.mark.integration
@@ -39,10 +39,10 @@ pytestmark = pytest.mark.integration
 LOGS, ACTIONS = 250, 250
 BLOCKS: Final = [each.last.number for each in ranges(LOGS, blocks_each=1)]
 ON_REAL_SERVICES: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
-RECORDED: Final = (*PROJECTED, "raw_logs", "blocks", "cursor", "followed_contracts", "range_proofs")
+RECORDED: Final = (*PROJECTED, "raw_logs", "blocks", "cursor", "tracked_contracts", "range_proofs")
 
 
-def recorded_in(owner_url: str, app_url: str, cuts: list[int]) -> Books:
+def recorded_in(owner_url: str, app_url: str, cuts: list[int]) -> TableRows:
     """The synthetic fund's books, recorded in ranges that end at these blocks, as the listener records them."""
     execute(owner_url, f"TRUNCATE {', '.join(f'derived.{table}' for table in RECORDED)}")
     write_cursor(owner_url.replace("+psycopg", ""), 0)
@@ -55,11 +55,11 @@ def recorded_in(owner_url: str, app_url: str, cuts: list[int]) -> Books:
             if several := one_by_one[start:end]:
                 headers = tuple(header for each in several for header in each.headers)
                 logs = tuple(log for each in several for log in each.logs)
-                await record_as_the_listener_does(database, synthetic_contracts(), Range(headers, logs))
+                await record_range(database, synthetic_contracts(), BlockRange(headers, logs))
         await database.close()
 
     asyncio.run(record())
-    return books_of(owner_url)
+    return projection_rows(owner_url)
 
 
 def test_any_split_into_ranges_records_the_same_tables(owner_url: str, app_url: str) -> None:
@@ -81,9 +81,9 @@ def test_any_split_into_ranges_records_the_same_tables(owner_url: str, app_url: 
 @pytest.fixture(scope="module")
 def market_fund(data_folder: Path) -> Iterator[TestFund]:
     fund = start_fund(data_folder / "replayed", anvil=find_anvil(CONTRACTS))
-    people = fund.people.fund_people()
-    lay_history(fund.rpc_url, fund.deployment, people, artifacts=ARTIFACTS, seed=5, actions=ACTIONS, days=60)
-    fund.wait_final()
+    people = fund.people.fund_accounts()
+    generate_history(fund.rpc_url, fund.deployment, people, artifacts=ARTIFACTS, seed=5, actions=ACTIONS, days=60)
+    fund.wait_until_final()
     yield fund
     fund.node.stop()
 
@@ -96,19 +96,19 @@ def market_settings(market_fund: TestFund, app_url: str, redis_url: str, tmp_pat
 
 
 @pytest.fixture
-async def market_house(market_settings: Settings) -> AsyncIterator[House]:
-    async with open_house(market_settings, process="test") as opened:
+async def market_house(market_settings: Settings) -> AsyncIterator[AppContext]:
+    async with open_app_context(market_settings, process="test") as opened:
         yield opened
 
 
 @pytest.fixture
-async def recorded(market_house: House, owner_url: str) -> dict[int, Books]:
+async def recorded(market_house: AppContext, owner_url: str) -> dict[int, TableRows]:
     """The market's books after each few blocks, as the real listener wrote them."""
-    return {cursor.number: books_of(owner_url) async for cursor in following_by_hand(market_house)}
+    return {cursor.number: projection_rows(owner_url) async for cursor in record_ranges(market_house)}
 
 
 def test_any_pages_fold_a_markets_logs_to_what_the_listener_wrote_at_each_block(
-    market_house: House, market_settings: Settings, owner_url: str, recorded: dict[int, Books]
+    market_house: AppContext, market_settings: Settings, owner_url: str, recorded: dict[int, TableRows]
 ) -> None:
     blocks = sorted(recorded)
     assert len(blocks) > 8
@@ -125,9 +125,9 @@ def test_any_pages_fold_a_markets_logs_to_what_the_listener_wrote_at_each_block(
             rebuild = Rebuild(shadow, contracts, page_logs=page_logs)
             for stop in stops:
                 await rebuild.fold_to(session, stop)
-                for pair in PAIRS:
+                for pair in TABLE_PAIRS:
                     found = (await session.execute(pair.rebuilt.select())).mappings().all()
-                    wanted = as_the_models_read(pair.name, recorded[stop])
+                    wanted = with_model_types(pair.name, recorded[stop])
                     assert sorted(map(dict, found), key=repr) == wanted, f"{pair.name} at {stop}"
         await engine.dispose()
 

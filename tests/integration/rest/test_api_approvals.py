@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from tests.support.api_client import BLOCK_TIME, Desk, grant_vip, request_row, require_example, seconds_from_now, signed
+from tests.support.api_client import (
+    BLOCK_TIME,
+    ApiClient,
+    grant_approver_role,
+    request_row,
+    require_example,
+    seconds_from_now,
+    signed_body,
+)
 from tests.support.paths import DOCS
 
-from paimon.application.approval_workflow.open_ticket import raise_if_needed
-from paimon.composition import House
+from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
@@ -28,21 +36,23 @@ VIPS = ("vera", "viktor", "otto", "ines")
 
 
 @pytest.fixture(autouse=True)
-async def _ticket(house: House, desk: Desk) -> None:
+async def _ticket(app_context: AppContext, desk: ApiClient) -> None:
     """Request 1 of ines awaits approval and has its ticket; vera and viktor may decide, otto and ines only on chain."""
-    await raise_for(house, desk, 1)
-    await grant_vip(house.database, desk.people, *VIPS)
+    await raise_for(app_context, desk, 1)
+    await grant_approver_role(app_context.database, desk.people, *VIPS)
 
 
-async def raise_for(house: House, desk: Desk, request_id: int) -> None:
-    async with house.database.write() as session:
+async def raise_for(app_context: AppContext, desk: ApiClient, request_id: int) -> None:
+    async with app_context.database.write() as session:
         row = request_row(request_id, owner=parse_address(desk.people.address("ines")))
         session.add(row)
         await session.flush()
-        await raise_if_needed(session, to_domain(row), house.settings.approval.policy(), now=await database_now(session))
+        await open_ticket_if_needed(
+            session, to_domain(row), app_context.settings.approval.policy(), now=await database_now(session)
+        )
 
 
-async def documents(desk: Desk, ticket_id: str = TICKET) -> dict[str, Any]:
+async def documents(desk: ApiClient, ticket_id: str = TICKET) -> dict[str, Any]:
     answer = await desk.get(f"/approvals/{ticket_id}", by="vera")
     signing: dict[str, Any] = answer.json()["data"]["signing"]
     return signing
@@ -57,10 +67,10 @@ async def rows(database: Database, table: Any) -> int:
         return int((await session.execute(select(func.count()).select_from(table))).scalar_one())
 
 
-async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(desk: Desk, database: Database) -> None:
+async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(desk: ApiClient, database: Database) -> None:
     shown = await desk.get(f"/approvals/{TICKET}", by="vera")
     require_example(shown, "ticket")
-    body = signed(shown.json()["data"]["signing"]["approve"], desk.people.account("vera"), reason="checked")
+    body = signed_body(shown.json()["data"]["signing"]["approve"], desk.people.account("vera"), reason="checked")
     answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert answer.status_code == 200, answer.text
     require_example(answer, "decided")
@@ -75,10 +85,10 @@ async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(des
         woken = (await session.scalars(select(OutboxMessageRow))).one()
     assert intent.wallet == desk.settings.sending.approver
     assert (intent.ticket_id, woken.kind) == (TICKET, "drive_wallet")
-    assert woken.request_trace == answer.json()["requestId"], "the reaction's log lines name the request it began with"
+    assert woken.correlation_id == answer.json()["requestId"], "the reaction's log lines name the request it began with"
 
 
-async def test_the_documented_program_decides_a_ticket(desk: Desk, tmp_path: Path) -> None:
+async def test_the_documented_program_decides_a_ticket(desk: ApiClient, tmp_path: Path) -> None:
     page = (DOCS / "reference" / "api.md").read_text()
     program = tmp_path / "example.py"
     program.write_text(page.split("```python\n")[1].split("```")[0])
@@ -87,28 +97,28 @@ async def test_the_documented_program_decides_a_ticket(desk: Desk, tmp_path: Pat
     assert (data["status"], [vote["reason"] for vote in data["votes"]]) == ("APPROVED", ["checked"])
 
 
-async def test_a_rejection_carries_its_signed_reason_to_the_chain(desk: Desk, house: House) -> None:
-    body = signed((await documents(desk))["reject"], desk.people.account("vera"), reason="Owner under sanctions: hold")
+async def test_a_rejection_carries_its_signed_reason_to_the_chain(desk: ApiClient, app_context: AppContext) -> None:
+    body = signed_body((await documents(desk))["reject"], desk.people.account("vera"), reason="Owner under sanctions: hold")
     answer = await desk.post("/redemptions/1/reject", body, by="vera")
     assert answer.json()["data"]["status"] == "REJECTED", answer.text
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         intent = (await session.scalars(select(IntentRow))).one()
-    abi = next(abi for name, abi in house.contracts.abis.items() if name == "RedemptionManager")
+    abi = next(abi for name, abi in app_context.contracts.abis.items() if name == "RedemptionManager")
     assert abi.decode_call(intent.data) == (
         "rejectRedemption",
         {"requestId": 1, "reason": "Owner under sanctions: hold"},
     )
 
 
-async def test_the_same_decision_is_reachable_under_the_request(desk: Desk) -> None:
-    body = signed((await documents(desk))["approve"], desk.people.account("vera"))
+async def test_the_same_decision_is_reachable_under_the_request(desk: ApiClient) -> None:
+    body = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
     answer = await desk.post("/redemptions/1/approve", body, by="vera")
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "APPROVED")
 
 
 @pytest.mark.parametrize("signature", ["0x12", "", "hello", "0x" + "00" * 65])
-async def test_a_malformed_signature_is_refused(desk: Desk, signature: str) -> None:
-    body = signed((await documents(desk))["approve"], desk.people.account("vera")) | {"signature": signature}
+async def test_a_malformed_signature_is_refused(desk: ApiClient, signature: str) -> None:
+    body = signed_body((await documents(desk))["approve"], desk.people.account("vera")) | {"signature": signature}
     answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"][0]["field"] == "signature"
@@ -126,44 +136,44 @@ async def test_a_malformed_signature_is_refused(desk: Desk, signature: str) -> N
         ({"signature": None}, "signature"),
     ],
 )
-async def test_a_malformed_body_names_the_field(desk: Desk, change: dict[str, Any], field: str) -> None:
-    body = signed((await documents(desk))["approve"], desk.people.account("vera")) | change
+async def test_a_malformed_body_names_the_field(desk: ApiClient, change: dict[str, Any], field: str) -> None:
+    body = signed_body((await documents(desk))["approve"], desk.people.account("vera")) | change
     answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
 
 
-async def test_a_rejection_without_a_reason_is_refused(desk: Desk) -> None:
-    body = signed((await documents(desk))["reject"], desk.people.account("vera"), reason="  ")
+async def test_a_rejection_without_a_reason_is_refused(desk: ApiClient) -> None:
+    body = signed_body((await documents(desk))["reject"], desk.people.account("vera"), reason="  ")
     answer = await desk.post(f"/approvals/{TICKET}/reject", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("seconds", [-5, 3_600])
-async def test_an_expired_vote_or_one_kept_for_later_is_refused(desk: Desk, seconds: int) -> None:
+async def test_an_expired_vote_or_one_kept_for_later_is_refused(desk: ApiClient, seconds: int) -> None:
     document = (await documents(desk))["approve"]
-    body = signed(document, desk.people.account("vera"), expiresAt=seconds_from_now(seconds))
+    body = signed_body(document, desk.people.account("vera"), expiresAt=seconds_from_now(seconds))
     answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"][0]["field"] == "expiresAt"
 
 
-async def test_a_signature_over_other_words_is_refused(desk: Desk) -> None:
+async def test_a_signature_over_other_words_is_refused(desk: ApiClient) -> None:
     signing, vera = await documents(desk), desk.people.account("vera")
-    other_verdict = signed(signing["reject"], vera)
-    other_reason = signed(signing["approve"], vera, reason="as signed") | {"reason": "as sent"}
-    other_amount = signed(signing["approve"], vera, grossAmount="1")
-    other_manager = signed(
+    other_verdict = signed_body(signing["reject"], vera)
+    other_reason = signed_body(signing["approve"], vera, reason="as signed") | {"reason": "as sent"}
+    other_amount = signed_body(signing["approve"], vera, grossAmount="1")
+    other_manager = signed_body(
         signing["approve"] | {"domain": signing["approve"]["domain"] | {"verifyingContract": "0x" + "11" * 20}}, vera
     )
-    other_chain = signed(signing["approve"] | {"domain": signing["approve"]["domain"] | {"chainId": 56}}, vera)
+    other_chain = signed_body(signing["approve"] | {"domain": signing["approve"]["domain"] | {"chainId": 56}}, vera)
     for body in (other_verdict, other_reason, other_amount, other_manager, other_chain):
         answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
         assert refused(answer) == (403, "FORBIDDEN")
 
 
-async def test_nobody_votes_with_anothers_signature(desk: Desk) -> None:
-    body = signed((await documents(desk))["approve"], desk.people.account("vera"))
+async def test_nobody_votes_with_anothers_signature(desk: ApiClient) -> None:
+    body = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
     assert refused(await desk.post(f"/approvals/{TICKET}/approve", body, by="viktor")) == (403, "FORBIDDEN")
 
 
@@ -171,51 +181,51 @@ async def test_nobody_votes_with_anothers_signature(desk: Desk) -> None:
     ("name", "why"),
     [("otto", "needs the role admin"), ("ada", "VIP_APPROVER_ROLE"), ("willa", "needs the role admin")],
 )
-async def test_both_roles_are_needed_the_one_here_and_the_one_on_chain(desk: Desk, name: str, why: str) -> None:
-    body = signed((await documents(desk))["approve"], desk.people.account(name))
+async def test_both_roles_are_needed_the_one_here_and_the_one_on_chain(desk: ApiClient, name: str, why: str) -> None:
+    body = signed_body((await documents(desk))["approve"], desk.people.account(name))
     answer = await desk.post(f"/approvals/{TICKET}/approve", body, by=name)
     assert refused(answer) == (403, "FORBIDDEN")
     assert why in answer.json()["error"]["message"]
 
 
-async def test_the_owner_never_decides_whatever_their_roles(desk: Desk, house: House) -> None:
-    async with house.database.write() as session:
+async def test_the_owner_never_decides_whatever_their_roles(desk: ApiClient, app_context: AppContext) -> None:
+    async with app_context.database.write() as session:
         row = request_row(2, owner=parse_address(desk.people.address("vera")))
         session.add(row)
-        await raise_if_needed(session, to_domain(row), house.settings.approval.policy(), now=BLOCK_TIME)
-    body = signed((await documents(desk, "TKT-R000002"))["approve"], desk.people.account("vera"))
+        await open_ticket_if_needed(session, to_domain(row), app_context.settings.approval.policy(), now=BLOCK_TIME)
+    body = signed_body((await documents(desk, "TKT-R000002"))["approve"], desk.people.account("vera"))
     answer = await desk.post("/approvals/TKT-R000002/approve", body, by="vera")
     assert refused(answer) == (403, "FORBIDDEN")
     assert "owner or receiver" in answer.json()["error"]["message"]
 
 
-async def test_a_decided_ticket_takes_no_more_votes(desk: Desk, database: Database) -> None:
+async def test_a_decided_ticket_takes_no_more_votes(desk: ApiClient, database: Database) -> None:
     first, second = await documents(desk), await documents(desk)
     assert (
-        await desk.post(f"/approvals/{TICKET}/approve", signed(first["approve"], desk.people.account("vera")), by="vera")
+        await desk.post(f"/approvals/{TICKET}/approve", signed_body(first["approve"], desk.people.account("vera")), by="vera")
     ).status_code == 200
-    again = signed(second["approve"], desk.people.account("vera"))
+    again = signed_body(second["approve"], desk.people.account("vera"))
     assert refused(await desk.post(f"/approvals/{TICKET}/approve", again, by="vera")) == (409, "CONFLICT")
-    other = signed(second["reject"], desk.people.account("viktor"), reason="no")
+    other = signed_body(second["reject"], desk.people.account("viktor"), reason="no")
     assert refused(await desk.post(f"/approvals/{TICKET}/reject", other, by="viktor")) == (409, "CONFLICT")
     assert await rows(database, ApprovalRecordRow) == 1
     assert await rows(database, IntentRow) == 1
 
 
-async def test_a_replayed_nonce_is_refused_on_any_ticket(desk: Desk, house: House) -> None:
-    await raise_for(house, desk, 2)
-    used = signed((await documents(desk))["approve"], desk.people.account("vera"))
+async def test_a_replayed_nonce_is_refused_on_any_ticket(desk: ApiClient, app_context: AppContext) -> None:
+    await raise_for(app_context, desk, 2)
+    used = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
     assert (await desk.post(f"/approvals/{TICKET}/approve", used, by="vera")).status_code == 200
     replay = await desk.post(f"/approvals/{TICKET}/approve", used, by="vera")
     assert refused(replay) == (409, "CONFLICT")
     assert replay.json()["error"]["details"][0]["field"] == "nonce"
     document = (await documents(desk, "TKT-R000002"))["approve"]
-    moved = signed(document, desk.people.account("vera"), nonce=used["nonce"])
+    moved = signed_body(document, desk.people.account("vera"), nonce=used["nonce"])
     assert refused(await desk.post("/approvals/TKT-R000002/approve", moved, by="vera")) == (409, "CONFLICT")
 
 
-async def test_the_same_vote_sent_many_times_at_once_counts_once(desk: Desk, database: Database) -> None:
-    body = signed((await documents(desk))["approve"], desk.people.account("vera"))
+async def test_the_same_vote_sent_many_times_at_once_counts_once(desk: ApiClient, database: Database) -> None:
+    body = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
     answers = await asyncio.gather(*(desk.post(f"/approvals/{TICKET}/approve", body, by="vera") for _ in range(5)))
     assert sorted(each.status_code for each in answers) == [200, 409, 409, 409, 409]
     assert (await rows(database, ApprovalRecordRow), await rows(database, IntentRow)) == (1, 1)
@@ -231,33 +241,33 @@ async def test_the_same_vote_sent_many_times_at_once_counts_once(desk: Desk, dat
         (f"/redemptions/{2**256}/approve", (400, "VALIDATION_ERROR")),
     ],
 )
-async def test_unknown_and_malformed_ids(desk: Desk, path: str, expected: tuple[int, str]) -> None:
-    body = signed((await documents(desk))["approve"], desk.people.account("vera"))
+async def test_unknown_and_malformed_ids(desk: ApiClient, path: str, expected: tuple[int, str]) -> None:
+    body = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
     assert refused(await desk.post(path, body, by="vera")) == expected
 
 
-async def test_a_redemptions_ticket_cannot_be_cancelled_here_and_says_why(desk: Desk) -> None:
+async def test_a_redemptions_ticket_cannot_be_cancelled_here_and_says_why(desk: ApiClient) -> None:
     answer = await desk.post(f"/approvals/{TICKET}/cancel", by="ada")
     assert refused(answer) == (409, "CONFLICT")
     assert "closes only by what the chain shows" in answer.json()["error"]["message"]
     assert refused(await desk.post("/approvals/TKT-R999999/cancel", by="ada")) == (404, "NOT_FOUND")
 
 
-async def test_lists_and_the_sla_report_show_the_ticket(desk: Desk) -> None:
+async def test_lists_and_the_sla_report_show_the_ticket(desk: ApiClient) -> None:
     listed = await desk.get("/approvals", status="PENDING", type="STANDARD_REDEMPTION")
     require_example(listed, "tickets")
     assert [each["id"] for each in listed.json()["data"]["items"]] == [TICKET]
     assert (await desk.get("/approvals", status="APPROVED")).json()["data"]["items"] == []
-    awaiting = await desk.get("/redemptions/pending-approvals")
-    require_example(awaiting, "pending_approvals")
-    assert awaiting.json()["data"]["items"][0]["ticket"]["id"] == TICKET
+    pending_request_id = await desk.get("/redemptions/pending-approvals")
+    require_example(pending_request_id, "pending_approvals")
+    assert pending_request_id.json()["data"]["items"][0]["ticket"]["id"] == TICKET
     report = await desk.get("/approvals/sla-report")
     require_example(report, "sla_report")
     data = report.json()["data"]
     assert (data["figures"][0]["waiting"], data["stages"]["ON_TIME"]) == (1, 1)
 
 
-async def test_what_is_to_be_signed_expires_and_is_fresh_each_time(desk: Desk) -> None:
+async def test_what_is_to_be_signed_expires_and_is_fresh_each_time(desk: ApiClient) -> None:
     first, second = await documents(desk), await documents(desk)
     assert first["approve"]["message"]["nonce"] != second["approve"]["message"]["nonce"]
     assert first["approve"]["domain"]["chainId"] == 31337

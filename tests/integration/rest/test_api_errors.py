@@ -9,14 +9,14 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
-from tests.support.api_client import Desk, add_block, desk_of, request_row
+from tests.support.api_client import ApiClient, add_block, api_client_for, request_row
 from tests.support.chain.fund import TestFund
 
-from paimon.composition import open_house
+from paimon.composition import open_app_context
 from paimon.domain.kernel.chain import parse_address
-from paimon.domain.redemption.request import Channel, RedemptionStatus
+from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.gateway.rest.app import create_app
-from paimon.gateway.rest.routes.system import HealthDesk
+from paimon.gateway.rest.routes.system import HealthReporter
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import DatabaseSettings, RedisSettings, Settings
 
@@ -33,7 +33,7 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["error"]["code"]
 
 
-async def test_unknown_routes_and_methods_answer_in_the_same_shape(desk: Desk) -> None:
+async def test_unknown_routes_and_methods_answer_in_the_same_shape(desk: ApiClient) -> None:
     for path in ("/", "/api/v1", "/api/v1/nothing", "/api/v1/redemptions/", "/api/v2/redemptions"):
         assert refused(await desk.client.get(path)) == (404, "NOT_FOUND"), path
     wrong_method = await desk.client.delete("/api/v1/redemptions")
@@ -55,12 +55,12 @@ async def test_unknown_routes_and_methods_answer_in_the_same_shape(desk: Desk) -
         (b"x" * 65_537, "application/json", (413, "PAYLOAD_TOO_LARGE")),
     ],
 )
-async def test_bodies_that_are_no_use(desk: Desk, content: bytes, media_type: str, expected: tuple[int, str]) -> None:
+async def test_bodies_that_are_no_use(desk: ApiClient, content: bytes, media_type: str, expected: tuple[int, str]) -> None:
     answer = await desk.client.post("/api/v1/auth/challenge", content=content, headers={"Content-Type": media_type})
     assert refused(answer) == expected
 
 
-async def test_a_body_without_a_declared_length_is_cut_off_too(desk: Desk) -> None:
+async def test_a_body_without_a_declared_length_is_cut_off_too(desk: ApiClient) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(1_000):
             yield b" " * 1_000
@@ -73,7 +73,7 @@ async def test_a_body_without_a_declared_length_is_cut_off_too(desk: Desk) -> No
     ("offered", "kept"),
     [("trace-0123456789", True), ("short", False), ("x" * 65, False), ("with space 123", False), ("<script>alert", False)],
 )
-async def test_a_sane_request_id_goes_end_to_end(desk: Desk, offered: str, kept: bool) -> None:
+async def test_a_sane_request_id_goes_end_to_end(desk: ApiClient, offered: str, kept: bool) -> None:
     answer = await desk.client.get("/health/live", headers={"X-Request-ID": offered})
     assert answer.headers["X-Request-ID"] == answer.json()["requestId"]
     assert (answer.json()["requestId"] == offered) is kept
@@ -82,8 +82,8 @@ async def test_a_sane_request_id_goes_end_to_end(desk: Desk, offered: str, kept:
 async def test_a_bug_of_ours_shows_its_request_id_and_nothing_else(settings: Settings, fund: TestFund) -> None:
     """The bug here is a house without any of its parts."""
     app = create_app(settings)
-    app.state.house = object()
-    async with desk_of(app, settings, fund.people) as desk:
+    app.state.app_context = object()
+    async with api_client_for(app, settings, fund.people) as desk:
         answer = await desk.get("/redemptions")
     assert refused(answer) == (500, "INTERNAL_ERROR")
     assert "AttributeError" not in answer.text
@@ -91,13 +91,13 @@ async def test_a_bug_of_ours_shows_its_request_id_and_nothing_else(settings: Set
 
 
 @asynccontextmanager
-async def half_a_house(settings: Settings, fund: TestFund) -> AsyncIterator[Desk]:
+async def half_a_house(settings: Settings, fund: TestFund) -> AsyncIterator[ApiClient]:
     """The API as it is when a part dies after the start: without the start-up's own refusals."""
     app = create_app(settings)
-    async with open_house(settings, process="test") as house:
-        app.state.house = house
-        app.state.health_desk = HealthDesk(house)
-        async with desk_of(app, settings, fund.people) as desk:
+    async with open_app_context(settings, process="test") as app_context:
+        app.state.app_context = app_context
+        app.state.health_reporter = HealthReporter(app_context)
+        async with api_client_for(app, settings, fund.people) as desk:
             yield desk
 
 
@@ -128,7 +128,7 @@ def with_redis(settings: Settings, port: int) -> Settings:
     return settings.model_copy(update={"redis": RedisSettings(url=SecretStr(f"redis://127.0.0.1:{port}/0"))})
 
 
-async def ask_everything(desk: Desk) -> list[tuple[int, str]]:
+async def ask_everything(desk: ApiClient) -> list[tuple[int, str]]:
     wallet = desk.people.address("vera")
     answers: list[Any] = [
         await desk.get("/redemptions"),
@@ -148,8 +148,8 @@ async def test_a_database_that_refuses_is_503(settings: Settings, fund: TestFund
         assert refused(await desk.client.get("/health/ready")) == (503, "SERVICE_UNAVAILABLE")
         health = (await desk.get("/system/health", by=None)).json()["data"]
     assert health["status"] == "down"
-    parts = {each["name"]: each["status"] for each in health["parts"]}
-    assert (parts["database"], parts["redis"], parts["listener"]) == ("down", "ok", "down")
+    components = {each["name"]: each["status"] for each in health["components"]}
+    assert (components["database"], components["redis"], components["listener"]) == ("down", "ok", "down")
 
 
 async def test_a_database_that_never_answers_is_503(settings: Settings, fund: TestFund) -> None:
@@ -158,7 +158,7 @@ async def test_a_database_that_never_answers_is_503(settings: Settings, fund: Te
 
 
 async def test_connections_that_were_cut_are_not_noticed_by_the_next_caller(
-    desk: Desk, database: Database, settings: Settings
+    desk: ApiClient, database: Database, settings: Settings
 ) -> None:
     async with database.write() as session:
         session.add(request_row(1, owner=parse_address(desk.people.address("ines"))))
@@ -170,7 +170,7 @@ async def test_connections_that_were_cut_are_not_noticed_by_the_next_caller(
 
 
 async def test_without_redis_the_overview_comes_from_the_database_and_readiness_says_no(
-    settings: Settings, fund: TestFund, desk: Desk
+    settings: Settings, fund: TestFund, desk: ApiClient
 ) -> None:
     async with half_a_house(with_redis(settings, NOBODY_LISTENS), fund) as cut_off:
         overview = await cut_off.get("/fund/overview")
@@ -182,14 +182,14 @@ async def test_without_redis_the_overview_comes_from_the_database_and_readiness_
 
 
 async def test_a_redis_that_never_answers_does_not_hold_a_request_for_ever(
-    settings: Settings, fund: TestFund, desk: Desk
+    settings: Settings, fund: TestFund, desk: ApiClient
 ) -> None:
     async with black_hole() as port, half_a_house(with_redis(settings, port), fund) as cut_off, asyncio.timeout(25):
         assert refused(await cut_off.get("/fund/overview")) == (503, "SERVICE_UNAVAILABLE")
 
 
 async def test_a_silent_node_is_503_where_the_chain_is_needed(
-    settings: Settings, fund: TestFund, desk: Desk, database: Database
+    settings: Settings, fund: TestFund, desk: ApiClient, database: Database
 ) -> None:
     """Only a scheduled settlement asks the chain: its window's date is read when due."""
     chain = settings.chain.model_copy(update={"rpc_url": SecretStr(f"http://127.0.0.1:{NOBODY_LISTENS}"), "attempts_max": 1})
@@ -199,7 +199,7 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
             request_row(
                 1,
                 owner=parse_address(desk.people.address("ines")),
-                channel=Channel.SCHEDULED,
+                channel=RedemptionChannel.SCHEDULED,
                 requires_approval=False,
                 status=RedemptionStatus.PENDING,
             )
@@ -207,8 +207,8 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
     async with half_a_house(settings.model_copy(update={"chain": chain}), fund) as cut_off:
         assert refused(await cut_off.post("/redemptions/1/settle", by="otto")) == (503, "SERVICE_UNAVAILABLE")
         health = (await cut_off.get("/system/health", by=None)).json()["data"]
-        parts = {each["name"]: each["status"] for each in health["parts"]}
-        assert (health["status"], parts["node"]) == ("degraded", "down")
+        components = {each["name"]: each["status"] for each in health["components"]}
+        assert (health["status"], components["node"]) == ("degraded", "down")
 
 
 @pytest.mark.parametrize(
@@ -226,13 +226,15 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
         ("/health/live?x=1", "x", "there is no such parameter; this endpoint has none"),
     ],
 )
-async def test_a_query_parameter_that_is_not_there_is_not_passed_over(desk: Desk, query: str, field: str, words: str) -> None:
+async def test_a_query_parameter_that_is_not_there_is_not_passed_over(
+    desk: ApiClient, query: str, field: str, words: str
+) -> None:
     answer = await desk.client.get(f"/api/v1{query}", headers={"Authorization": f"Bearer {desk.token('willa')}"})
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"] == [{"field": field, "message": words}]
 
 
-async def test_every_problem_of_a_query_is_named_at_once(desk: Desk) -> None:
+async def test_every_problem_of_a_query_is_named_at_once(desk: ApiClient) -> None:
     answer = await desk.client.post("/api/v1/auth/challenge?a=1&b=2&b=3", json={"address": "0x" + "11" * 20})
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == ["a", "b"]

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from tests.support.api_client import Desk, require_example
+from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.safes import owner
-from tests.support.scenarios.multisig import FundSafes, Multisig, multisig
+from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig
 
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.settings import Settings
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def settings(settings: Settings, fund_safes: FundSafes) -> Settings:
     """With the two Safes."""
-    named = {"warm": fund_safes.warm, "cold": fund_safes.cold, "multi_send": fund_safes.yard.multi_send}
+    named = {"warm": fund_safes.warm, "cold": fund_safes.cold, "multi_send": fund_safes.safe_factory.multi_send}
     return settings.model_copy(update={"sending": settings.sending.model_copy(update=named)})
 
 
 @pytest.fixture
-def office(fund_safes: FundSafes, house: House) -> Multisig:
-    return multisig(fund_safes, house.safes)
+def safe_harness(fund_safes: FundSafes, app_context: AppContext) -> SafeHarness:
+    return multisig(fund_safes, app_context.safes)
 
 
 def by_wallet(number: int, document: dict[str, Any]) -> dict[str, str]:
@@ -42,8 +42,8 @@ def refused(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 
-async def test_an_owner_signs_what_is_shown(office: Multisig, desk: Desk) -> None:
-    hash_ = await office.propose("plan", office.allocate(5), office.harmless())
+async def test_an_owner_signs_what_is_shown(safe_harness: SafeHarness, desk: ApiClient) -> None:
+    hash_ = await safe_harness.propose("plan", safe_harness.allocate(5), safe_harness.no_op_call())
     shown = await desk.get(path(hash_), by="vera")
     data = shown.json()["data"]
     assert data["hashCard"]["safeTxHash"] == hex0x(hash_)
@@ -60,20 +60,22 @@ async def test_an_owner_signs_what_is_shown(office: Multisig, desk: Desk) -> Non
     assert answer.json()["data"]["status"] == "ready"
 
 
-async def test_a_contracts_consent_is_handed_in_by_a_person(office: Multisig, desk: Desk) -> None:
-    hash_ = await office.propose("plan", safe=SafeName.COLD)
-    consent = await office.consent(hash_, "pair")
+async def test_a_contracts_consent_is_handed_in_by_a_person(safe_harness: SafeHarness, desk: ApiClient) -> None:
+    hash_ = await safe_harness.propose("plan", safe=SafeName.COLD)
+    consent = await safe_harness.consent(hash_, "pair")
     body = {"owner": checksum(consent.owner), "signature": hex0x(consent.signature)}
     data = (await desk.post(path(hash_, "/sign"), body, by="vera")).json()["data"]
     assert data["signedBy"] == [checksum(consent.owner)]
-    assert [(each["byContract"], each["sentBy"]) for each in data["signatures"]] == [(True, desk.people.address("vera"))]
+    assert [(each["isContractSignature"], each["submittedBy"]) for each in data["signatures"]] == [
+        (True, desk.people.address("vera"))
+    ]
 
 
-async def test_lists(office: Multisig, desk: Desk) -> None:
+async def test_lists(safe_harness: SafeHarness, desk: ApiClient) -> None:
     assert (await desk.get("/multisig/safes")).json()["data"] == [], "not observed yet"
-    first = await office.propose("first")
-    second = await office.propose("second", safe=SafeName.COLD)
-    third = await office.propose("third", office.allocate(7), at_nonce=0)
+    first = await safe_harness.propose("first")
+    second = await safe_harness.propose("second", safe=SafeName.COLD)
+    third = await safe_harness.propose("third", safe_harness.allocate(7), at_nonce=0)
     safes = await desk.get("/multisig/safes")
     require_example(safes, "safes")
     assert [(each["name"], each["threshold"], each["nextNonce"]) for each in safes.json()["data"]] == [
@@ -94,8 +96,8 @@ async def test_lists(office: Multisig, desk: Desk) -> None:
     assert refused(await desk.get("/multisig/proposals", safe="lukewarm")) == (400, "VALIDATION_ERROR")
 
 
-async def test_a_rejection_is_proposed(office: Multisig, desk: Desk) -> None:
-    hash_ = await office.propose("plan")
+async def test_a_rejection_is_proposed(safe_harness: SafeHarness, desk: ApiClient) -> None:
+    hash_ = await safe_harness.propose("plan")
     answer = await desk.post(path(hash_, "/reject"), by="vera")
     require_example(answer, "rejection")
     data = answer.json()["data"]
@@ -103,8 +105,8 @@ async def test_a_rejection_is_proposed(office: Multisig, desk: Desk) -> None:
     assert (await desk.post(path(hash_, "/reject"), by="viktor")).json()["data"]["hash"] == data["hash"]
 
 
-async def test_refusals(office: Multisig, desk: Desk) -> None:
-    hash_ = await office.propose("plan")
+async def test_refusals(safe_harness: SafeHarness, desk: ApiClient) -> None:
+    hash_ = await safe_harness.propose("plan")
     document = (await desk.get(path(hash_))).json()["data"]["signing"]
     good = by_wallet(1, document)
     assert refused(await desk.get(path(hash_), by=None)) == (401, "AUTH_REQUIRED")
@@ -119,5 +121,5 @@ async def test_refusals(office: Multisig, desk: Desk) -> None:
     assert refused(await desk.post(path(hash_, "/sign"), good | {"signature": "hello"}, by="vera")) == (400, "VALIDATION_ERROR")
     assert (await desk.post(path(hash_, "/sign"), good, by="vera")).status_code == 200
     assert refused(await desk.post(path(hash_, "/sign"), good, by="vera")) == (409, "CONFLICT")
-    await office.expire(hash_)
+    await safe_harness.expire(hash_)
     assert refused(await desk.post(path(hash_, "/sign"), by_wallet(2, document), by="vera")) == (409, "CONFLICT")

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select, text
-from tests.support.api_client import Desk, add_block, log_row, request_row, require_example, seconds_from_now, signed
-from tests.support.cli_processes import Programs, environment_of
+from tests.support.api_client import ApiClient, add_block, log_row, request_row, require_example, seconds_from_now, signed_body
+from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.outbox import Broker, add, relay, row
 
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
@@ -25,22 +25,24 @@ LOG = "/system/quarantine/1/0"
 
 
 @pytest.fixture
-async def dead(desk: Desk, house: House) -> int:
+async def dead(desk: ApiClient, app_context: AppContext) -> int:
     """A reaction that was given up, beside one that is due."""
-    given_up, _ = await add(house.database, "given up", "due")
-    async with house.database.write() as session:
+    is_aborting, _ = await add(app_context.database, "given up", "due")
+    async with app_context.database.write() as session:
         await session.execute(
-            text("UPDATE owned.outbox SET dead_at = now(), attempts = 12, last_error = 'ValueError: no' WHERE id = :id"),
-            {"id": given_up},
+            text(
+                "UPDATE owned.outbox SET dead_lettered_at = now(), attempts = 12, last_error = 'ValueError: no' WHERE id = :id"
+            ),
+            {"id": is_aborting},
         )
-    return given_up
+    return is_aborting
 
 
 @pytest.fixture
-async def set_aside(desk: Desk, house: House) -> None:
+async def unapplied(desk: ApiClient, app_context: AppContext) -> None:
     """Request 1, and a log that tells of it and of Ivan and could not be applied."""
     ines, ivan = (parse_address(desk.people.address(name)) for name in ("ines", "ivan"))
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         block = await add_block(session, 1)
         session.add(request_row(1, owner=ines))
         session.add(request_row(2, owner=ivan))
@@ -49,51 +51,51 @@ async def set_aside(desk: Desk, house: House) -> None:
         session.add(log)
 
 
-async def ask(desk: Desk, path: str, kind: str, *, by: str = "vera", **changes: Any) -> httpx.Response:
+async def ask(desk: ApiClient, path: str, kind: str, *, by: str = "vera", **changes: Any) -> httpx.Response:
     document = (await desk.get(path)).json()["data"]["signing"][kind]
-    body = signed(document, desk.people.account(by), reason="I know why", **changes)
+    body = signed_body(document, desk.people.account(by), reason="I know why", **changes)
     return await desk.post(f"{path}/{kind.partition('_')[0]}", body, by=by)
 
 
-async def remedies(database: Database) -> list[OperatorDecisionRow]:
+async def decisions(database: Database) -> list[OperatorDecisionRow]:
     async with database.read() as session:
         return list(await session.scalars(select(OperatorDecisionRow).order_by(OperatorDecisionRow.id)))
 
 
 async def test_a_reaction_that_was_given_up_is_listed_and_replayed_once_by_an_operator(
-    desk: Desk, house: House, dead: int
+    desk: ApiClient, app_context: AppContext, dead: int
 ) -> None:
     listed = await desk.get("/system/outbox", state="dead")
     require_example(listed, "outbox")
     assert [each["id"] for each in listed.json()["data"]["items"]] == [dead]
     assert [each["aggregateId"] for each in (await desk.get("/system/outbox", state="due")).json()["data"]["items"]] == ["due"]
     path = f"/system/outbox/{dead}"
-    require_example(await desk.get(path), "outbox_row")
+    require_example(await desk.get(path), "outbox_message")
     broker = Broker()
-    await relay(house.database, broker)
-    assert dead not in broker.taken
+    await relay(app_context.database, broker)
+    assert dead not in broker.published_ids
 
-    answers = await asyncio.gather(*(ask(desk, path, "replay_reaction", by=name) for name in ("otto", "vera")))
+    answers = await asyncio.gather(*(ask(desk, path, "replay_message", by=name) for name in ("otto", "vera")))
     assert sorted(each.status_code for each in answers) == [200, 409]
     done, refused = sorted(answers, key=lambda each: each.status_code)
     require_example(done, "remedy")
     assert "is due and will be tried by itself" in refused.json()["error"]["message"]
-    assert done.json()["data"] | {"kind": "replay_reaction", "state": "done", "outcome": "due again"} == done.json()["data"]
-    again = await row(house.database, dead)
-    assert (again.dead_at, again.attempts, again.enqueued_at) == (None, 0, None)
-    await relay(house.database, broker)
-    assert dead in broker.taken
-    (shown,) = (await desk.get(path)).json()["data"]["remedies"]
-    assert (shown["about"], shown["reason"]) == ("test given up: ValueError: no", "I know why")
+    assert done.json()["data"] | {"kind": "replay_message", "state": "done", "outcome": "due again"} == done.json()["data"]
+    again = await row(app_context.database, dead)
+    assert (again.dead_lettered_at, again.attempts, again.enqueued_at) == (None, 0, None)
+    await relay(app_context.database, broker)
+    assert dead in broker.published_ids
+    (shown,) = (await desk.get(path)).json()["data"]["decisions"]
+    assert (shown["problem"], shown["reason"]) == ("test given up: ValueError: no", "I know why")
     assert (await desk.get(path)).json()["data"]["signing"] == {}
 
 
-async def test_who_may_not_replay_and_what_was_not_signed(desk: Desk, house: House, dead: int) -> None:
+async def test_who_may_not_replay_and_what_was_not_signed(desk: ApiClient, app_context: AppContext, dead: int) -> None:
     path = f"/system/outbox/{dead}"
-    document = (await desk.get(path)).json()["data"]["signing"]["replay_reaction"]
+    document = (await desk.get(path)).json()["data"]["signing"]["replay_message"]
 
     def by(name: str, **changes: Any) -> dict[str, Any]:
-        return signed(document, desk.people.account(name), reason="I know why", **changes)
+        return signed_body(document, desk.people.account(name), reason="I know why", **changes)
 
     refused = [
         (by("otto"), None, 401),
@@ -111,14 +113,14 @@ async def test_who_may_not_replay_and_what_was_not_signed(desk: Desk, house: Hou
         answer = await desk.post(f"{path}/replay", body, by=name)
         assert answer.status_code == status, answer.text
     assert (await desk.post("/system/outbox/4711/replay", by("otto"), by="otto")).status_code == 404
-    assert await remedies(house.database) == []
+    assert await decisions(app_context.database) == []
     assert (await desk.post(f"{path}/replay", by("otto"), by="otto")).status_code == 200
     second = await desk.post(f"{path}/replay", by("otto"), by="otto")
     assert (second.status_code, second.json()["error"]["details"][0]["field"]) == (409, "nonce")
 
 
-@pytest.mark.usefixtures("set_aside")
-async def test_a_quarantined_log_marks_the_request_it_tells_of(desk: Desk) -> None:
+@pytest.mark.usefixtures("unapplied")
+async def test_a_quarantined_log_marks_the_request_it_tells_of(desk: ApiClient) -> None:
     listed = await desk.get("/system/quarantine")
     require_example(listed, "quarantine")
     (shown,) = listed.json()["data"]["items"]
@@ -130,12 +132,14 @@ async def test_a_quarantined_log_marks_the_request_it_tells_of(desk: Desk) -> No
     marks = {each["requestId"]: each["quarantined"] for each in (await desk.get("/redemptions")).json()["data"]["items"]}
     assert marks == {"1": True, "2": False}
     assert (await desk.get("/redemptions/1")).json()["data"]["quarantined"] is True
-    awaiting = (await desk.get("/redemptions/pending-approvals")).json()["data"]["items"]
-    assert {each["redemption"]["requestId"]: each["redemption"]["quarantined"] for each in awaiting} == marks
+    pending_request_id = (await desk.get("/redemptions/pending-approvals")).json()["data"]["items"]
+    assert {each["redemption"]["requestId"]: each["redemption"]["quarantined"] for each in pending_request_id} == marks
 
 
-async def test_a_request_that_only_a_quarantined_log_knows_is_not_simply_unknown(desk: Desk, house: House) -> None:
-    async with house.database.write() as session:
+async def test_a_request_that_only_a_quarantined_log_knows_is_not_simply_unknown(
+    desk: ApiClient, app_context: AppContext
+) -> None:
+    async with app_context.database.write() as session:
         log = log_row(await add_block(session, 1), "RedemptionSettled", 9, {"requestId": "9"})
         log.status, log.reason = LogStatus.QUARANTINED, "never recorded"
         session.add(log)
@@ -143,38 +147,42 @@ async def test_a_request_that_only_a_quarantined_log_knows_is_not_simply_unknown
     assert (answer.status_code, "a log in quarantine tells of it" in answer.json()["error"]["message"]) == (404, True)
 
 
-@pytest.mark.usefixtures("set_aside")
-async def test_a_log_is_skipped_by_an_admins_signature_and_one_decision_waits_at_a_time(desk: Desk, house: House) -> None:
+@pytest.mark.usefixtures("unapplied")
+async def test_a_log_is_skipped_by_an_admins_signature_and_one_decision_waits_at_a_time(
+    desk: ApiClient, app_context: AppContext
+) -> None:
     require_example(await desk.get(LOG), "quarantined_log")
     document = (await desk.get(LOG)).json()["data"]["signing"]["skip_log"]
-    operator = signed(document, desk.people.account("otto"), reason="I know why")
+    operator = signed_body(document, desk.people.account("otto"), reason="I know why")
     assert (await desk.post(f"{LOG}/skip", operator, by="otto")).status_code == 403
     both = await asyncio.gather(ask(desk, LOG, "skip_log", by="vera"), ask(desk, LOG, "release_log", by="viktor"))
     assert sorted(each.status_code for each in both) == [202, 409]
-    (waiting,) = await remedies(house.database)
-    assert (waiting.state, waiting.about, waiting.signature is None) == ("asked", "it makes no sense", False)
+    (waiting,) = await decisions(app_context.database)
+    assert (waiting.state, waiting.problem, waiting.signature is None) == ("asked", "it makes no sense", False)
     found = (await desk.get(LOG)).json()["data"]
-    assert (len(found["remedies"]), found["signing"]) == (1, {})
-    async with house.database.read() as session:
+    assert (len(found["decisions"]), found["signing"]) == (1, {})
+    async with app_context.database.read() as session:
         kinds = [each.kind for each in await session.scalars(select(OutboxMessageRow))]
-    assert kinds == ["carry_out_verdicts"]
+    assert kinds == ["apply_quarantine_decisions"]
     assert (await desk.get("/system/quarantine/1/9")).status_code == 404
 
 
-@pytest.mark.usefixtures("set_aside")
-async def test_at_the_terminal_whoever_decides_is_named_and_must_be_one_who_may(desk: Desk, house: House, dead: int) -> None:
-    await _record_one_more_each(house.database)
-    with Programs() as programs:
-        said = partial(_said, programs, environment_of(desk.settings))
+@pytest.mark.usefixtures("unapplied")
+async def test_at_the_terminal_whoever_decides_is_named_and_must_be_one_who_may(
+    desk: ApiClient, app_context: AppContext, dead: int
+) -> None:
+    await _record_one_more_each(app_context.database)
+    with CliRunner() as cli:
+        said = partial(_said, cli, environment_of(desk.settings))
         await _decide_at_the_terminal(desk, dead, said)
         _, left_out = await said("quarantine", "show", "2", "0")
         assert left_out.splitlines()[1] == "    left out"
         _, applied = await said("quarantine", "show", "2", "1")
         assert "2 1 applied RedemptionManager RedemptionApproved" in applied
         assert "left out" not in applied
-    first, second = await remedies(house.database)
-    assert (first.kind, first.signature, second.kind, second.typed_data) == ("replay_reaction", None, "skip_log", None)
-    async with house.database.read() as session:
+    first, second = await decisions(app_context.database)
+    assert (first.kind, first.signature, second.kind, second.typed_data) == ("replay_message", None, "skip_log", None)
+    async with app_context.database.read() as session:
         assert (await session.get_one(RawLogRow, (1, 0))).status is LogStatus.QUARANTINED, "it waits for a worker"
 
 
@@ -188,12 +196,12 @@ async def _record_one_more_each(database: Database) -> None:
             session.add(log)
 
 
-async def _said(programs: Programs, env: dict[str, str], *words: str) -> tuple[int, str]:
-    program = programs.start(*words, env=env)
+async def _said(cli: CliRunner, env: dict[str, str], *words: str) -> tuple[int, str]:
+    program = cli.start(*words, env=env)
     return await asyncio.to_thread(program.wait), program.said
 
 
-async def _decide_at_the_terminal(desk: Desk, dead: int, said: Callable[..., Awaitable[tuple[int, str]]]) -> None:
+async def _decide_at_the_terminal(desk: ApiClient, dead: int, said: Callable[..., Awaitable[tuple[int, str]]]) -> None:
     vera, otto, ines = (desk.people.address(name) for name in ("vera", "otto", "ines"))
     why = ("--reason", "I know why")
     assert f"{dead} test given up (normal), 12 tries" in (await said("outbox", "dead"))[1]

@@ -5,11 +5,11 @@ from typing import Any
 import httpx
 import pytest
 from eth_account import Account
-from tests.support.api_client import Desk, require_example
+from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import WAD, TestFund
-from tests.support.scenarios.multisig import FundSafes, Multisig, multisig
+from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig
 
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Hash32, parse_address
 from paimon.settings import Settings
 
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.integration
 def settings(settings: Settings, fund: TestFund, fund_safes: FundSafes) -> Settings:
     """With the three wallets."""
     hot = parse_address(fund.people.address("hot"))
-    named = {"hot": hot, "warm": fund_safes.warm, "cold": fund_safes.cold, "multi_send": fund_safes.yard.multi_send}
+    named = {"hot": hot, "warm": fund_safes.warm, "cold": fund_safes.cold, "multi_send": fund_safes.safe_factory.multi_send}
     return settings.model_copy(update={"sending": settings.sending.model_copy(update=named)})
 
 
 @pytest.fixture
-def office(fund_safes: FundSafes, house: House) -> Multisig:
-    return multisig(fund_safes, house.safes)
+def safe_harness(fund_safes: FundSafes, app_context: AppContext) -> SafeHarness:
+    return multisig(fund_safes, app_context.safes)
 
 
 def body(fund: TestFund, usdt: int, **changes: Any) -> dict[str, Any]:
@@ -35,14 +35,14 @@ def body(fund: TestFund, usdt: int, **changes: Any) -> dict[str, Any]:
     return {"key": "buy-1", "plan": "rebalance of Monday", "calls": [call], "reason": "L2 is short"} | changes
 
 
-async def preview(desk: Desk, asked: dict[str, Any], *, by: str = "willa") -> dict[str, Any]:
+async def preview(desk: ApiClient, asked: dict[str, Any], *, by: str = "willa") -> dict[str, Any]:
     answer = await desk.post("/desk/plans/preview", asked, by=by)
     assert answer.status_code == 200, answer.text
     shown: dict[str, Any] = answer.json()["data"]
     return shown
 
 
-def signed(asked: dict[str, Any], document: dict[str, Any], desk: Desk, by: str) -> dict[str, Any]:
+def signed(asked: dict[str, Any], document: dict[str, Any], desk: ApiClient, by: str) -> dict[str, Any]:
     """What a wallet makes of the dry run's document."""
     message = document["message"]
     signature = Account.sign_typed_data(desk.people.account(by).key, full_message=document).signature
@@ -50,7 +50,7 @@ def signed(asked: dict[str, Any], document: dict[str, Any], desk: Desk, by: str)
     return asked | free | {"signature": "0x" + bytes(signature).hex()}
 
 
-async def hand_in(desk: Desk, asked: dict[str, Any], *, by: str = "otto") -> httpx.Response:
+async def submit(desk: ApiClient, asked: dict[str, Any], *, by: str = "otto") -> httpx.Response:
     return await desk.post("/desk/plans", signed(asked, (await preview(desk, asked))["signing"], desk, by), by=by)
 
 
@@ -59,27 +59,27 @@ def told(answer: httpx.Response) -> tuple[int, str, str]:
     return answer.status_code, error["details"][0]["field"], error["details"][0]["code"]
 
 
-async def test_the_dry_run_says_what_it_would_need_and_writes_nothing(desk: Desk, fund: TestFund) -> None:
+async def test_the_dry_run_says_what_it_would_need_and_writes_nothing(desk: ApiClient, fund: TestFund) -> None:
     answer = await desk.post("/desk/plans/preview", body(fund, 40_000), by="willa")
     require_example(answer, "plan_preview")
     shown = answer.json()["data"]
     assert (shown["wallet"], shown["amount"]) == ("warm", str(40_000 * WAD))
-    assert [each["words"] for each in shown["passedOver"]] == ["hot: the plan moves 40 000, its plans stay below 10 000"]
+    assert [each["words"] for each in shown["rejectedWallets"]] == ["hot: the plan moves 40 000, its plans stay below 10 000"]
     (call,) = shown["calls"]
     assert (call["passes"], "AccessControlUnauthorizedAccount" in call["outcome"]) == (False, True), "it has no role yet"
     assert (await desk.get("/desk/plans")).json()["data"]["items"] == []
 
 
-async def test_what_was_signed_is_handed_in_once_and_shown(desk: Desk, fund: TestFund) -> None:
+async def test_what_was_signed_is_handed_in_once_and_shown(desk: ApiClient, fund: TestFund) -> None:
     asked = body(fund, 9_000)
     shown = (await preview(desk, asked))["signing"]
     request = signed(asked, shown, desk, "otto")
     answer = await desk.post("/desk/plans", request, by="otto")
     assert answer.status_code == 202, answer.text
     data = answer.json()["data"]
-    assert (data["state"], data["wallet"], data["passedOver"]) == ("in_hand", "hot", [])
+    assert (data["state"], data["wallet"], data["rejectedWallets"]) == ("IN_PROGRESS", "hot", [])
     assert data["typedData"] == shown
-    assert (data["askedBy"], data["signature"]) == (desk.people.address("otto"), request["signature"])
+    assert (data["requestedBy"], data["signature"]) == (desk.people.address("otto"), request["signature"])
     again = await desk.post("/desk/plans", request, by="otto")
     assert (again.status_code, again.json()["data"]["id"]) == (202, data["id"])
     listed = await desk.get("/desk/plans", open="true", wallet="hot", plan="rebalance of Monday")
@@ -87,7 +87,7 @@ async def test_what_was_signed_is_handed_in_once_and_shown(desk: Desk, fund: Tes
     (found,) = listed.json()["data"]["items"]
     intent = found["calls"][0]["intent"]
     assert intent["key"] == "plan:buy-1:0"
-    assert (intent["requestId"], intent["planId"], intent["planPlace"]) == (None, data["id"], 0)
+    assert (intent["requestId"], intent["planId"], intent["planCallIndex"]) == (None, data["id"], 0)
     for nothing in ({"open": "false"}, {"wallet": "warm"}, {"plan": "another"}):
         assert (await desk.get("/desk/plans", **nothing)).json()["data"]["items"] == []
     one = await desk.get(f"/desk/plans/{data['id']}")
@@ -96,23 +96,23 @@ async def test_what_was_signed_is_handed_in_once_and_shown(desk: Desk, fund: Tes
     assert (await desk.get_file("/desk/plans")).text.count("buy-1") >= 1
 
 
-async def test_a_safes_plan_closes_with_its_proposal(desk: Desk, fund: TestFund, office: Multisig) -> None:
-    data = (await hand_in(desk, body(fund, 40_000))).json()["data"]
+async def test_a_safes_plan_closes_with_its_proposal(desk: ApiClient, fund: TestFund, safe_harness: SafeHarness) -> None:
+    data = (await submit(desk, body(fund, 40_000))).json()["data"]
     assert (data["wallet"], data["state"]) == ("warm", "awaiting_owners")
     path, proposal = f"/desk/plans/{data['id']}", Hash32(bytes.fromhex(data["proposal"][2:]))
-    await office.sign(proposal, 1, 2)
-    assert (await desk.get(path)).json()["data"]["state"] == "in_hand"
-    await office.expire(proposal)
+    await safe_harness.sign(proposal, 1, 2)
+    assert (await desk.get(path)).json()["data"]["state"] == "IN_PROGRESS"
+    await safe_harness.expire(proposal)
     assert (await desk.get(path)).json()["data"]["state"] == "expired"
     assert [each["id"] for each in (await desk.get("/desk/plans", open="false")).json()["data"]["items"]] == [data["id"]]
     rejection = await desk.post(f"/multisig/proposals/{data['proposal']}/reject", by="vera")
     hash_ = Hash32(bytes.fromhex(rejection.json()["data"]["hash"][2:]))
-    await office.sign(hash_, 1, 2)
-    assert await office.execute_outside(hash_)
+    await safe_harness.sign(hash_, 1, 2)
+    assert await safe_harness.execute_externally(hash_)
     assert (await desk.get(path)).json()["data"]["state"] == "rejected"
 
 
-async def test_who_may_not_and_what_was_not_signed(desk: Desk, fund: TestFund) -> None:
+async def test_who_may_not_and_what_was_not_signed(desk: ApiClient, fund: TestFund) -> None:
     asked = body(fund, 9_000)
     document = (await preview(desk, asked))["signing"]
     by_otto = signed(asked, document, desk, "otto")
@@ -139,7 +139,7 @@ async def test_who_may_not_and_what_was_not_signed(desk: Desk, fund: TestFund) -
         assert (other.status_code, "one key stands for one plan" in other.text) == (409, True)
 
 
-async def test_what_is_wrong_is_named_with_its_place_and_a_code_that_stays(desk: Desk, fund: TestFund) -> None:
+async def test_what_is_wrong_is_named_with_its_place_and_a_code_that_stays(desk: ApiClient, fund: TestFund) -> None:
     async def refused(**changes: Any) -> tuple[int, str, str]:
         return told(await desk.post("/desk/plans/preview", body(fund, 1, **changes), by="willa"))
 
@@ -147,10 +147,10 @@ async def test_what_is_wrong_is_named_with_its_place_and_a_code_that_stays(desk:
         return {"calls": [body(fund, 1)["calls"][0] | changes]}
 
     assert await refused(calls=[]) == (400, "calls", "NO_CALLS")
-    assert await refused(key=" ") == (400, "key", "WRONG_TEXT")
-    assert await refused(**call(contract="Bank")) == (400, "calls.0.contract", "NOT_OUR_CONTRACT")
+    assert await refused(key=" ") == (400, "key", "INVALID_TEXT")
+    assert await refused(**call(contract="Bank")) == (400, "calls.0.contract", "UNKNOWN_CONTRACT")
     assert await refused(**call(function="steal")) == (400, "calls.0.function", "UNKNOWN_FUNCTION")
-    assert await refused(**call(arguments={})) == (400, "calls.0.arguments", "WRONG_ARGUMENTS")
+    assert await refused(**call(arguments={})) == (400, "calls.0.arguments", "INVALID_ARGUMENTS")
     many = {"calls": body(fund, 1)["calls"] * 21}
     assert await refused(**many) == (400, "calls", "TOO_MANY_CALLS")
     nothing = {"arguments": body(fund, 0)["calls"][0]["arguments"]}

@@ -9,29 +9,29 @@ import pytest
 from sqlalchemy import select
 from tests.support.api_client import (
     BLOCK_TIME,
-    Desk,
+    ApiClient,
     add_block,
-    grant_vip,
+    grant_approver_role,
     locked_nav_row,
     log_row,
     request_row,
     require_example,
-    signed,
+    signed_body,
 )
 from tests.support.chain.fund import WAD
 
-from paimon.application.approval_workflow.open_ticket import adopt_chain, raise_if_needed
-from paimon.application.event_listener.fetch.block_range import Caught
-from paimon.application.event_listener.fetch.range_proofs import add_proof, count_lies
+from paimon.application.approval_workflow.open_ticket import adopt_chain_outcome, open_ticket_if_needed
+from paimon.application.event_listener.fetch.block_range import EndpointFault
+from paimon.application.event_listener.fetch.range_proofs import add_proof, record_endpoint_faults
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.redemptions.store import find_redemption
-from paimon.composition import House
-from paimon.domain.chain.range_proof import Lie, ProofLevel, RangeProof
+from paimon.composition import AppContext
+from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
 from paimon.domain.kernel.chain import Address, parse_address
-from paimon.domain.redemption.request import Channel, RedemptionStatus
+from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.leases import try_take
+from paimon.infrastructure.database.leases import try_acquire
 from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
@@ -44,24 +44,24 @@ def ids(answer: Any) -> list[str]:
     return [each["requestId"] for each in answer.json()["data"]["items"]]
 
 
-def wallet(desk: Desk, name: str) -> Address:
+def wallet(desk: ApiClient, name: str) -> Address:
     return parse_address(desk.people.address(name))
 
 
 @pytest.fixture
-async def three_requests(desk: Desk, house: House) -> None:
+async def three_requests(desk: ApiClient, app_context: AppContext) -> None:
     ines, ivan = wallet(desk, "ines"), wallet(desk, "ivan")
     small = {"requires_approval": False, "status": RedemptionStatus.PENDING, "settlement_at": BLOCK_TIME + timedelta(days=7)}
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         await add_block(session, 1)
         session.add(request_row(1, owner=ines))
         session.add(request_row(2, owner=ivan, requested_at=BLOCK_TIME + timedelta(days=1), **small))
-        scheduled = {"channel": Channel.SCHEDULED, "window_id": 202606}
+        scheduled = {"channel": RedemptionChannel.SCHEDULED, "window_id": 202606}
         session.add(request_row(3, owner=ines, requested_at=BLOCK_TIME + timedelta(days=2), **scheduled, **small))
 
 
 @pytest.mark.usefixtures("three_requests")
-async def test_redemptions_are_listed_latest_first_and_narrowed(desk: Desk) -> None:
+async def test_redemptions_are_listed_latest_first_and_narrowed(desk: ApiClient) -> None:
     everything = await desk.get("/redemptions")
     require_example(everything, "redemptions")
     assert ids(everything) == ["3", "2", "1"]
@@ -77,7 +77,7 @@ async def test_redemptions_are_listed_latest_first_and_narrowed(desk: Desk) -> N
 
 
 @pytest.mark.usefixtures("three_requests")
-async def test_pages_are_counted_from_one_and_empty_past_the_end(desk: Desk) -> None:
+async def test_pages_are_counted_from_one_and_empty_past_the_end(desk: ApiClient) -> None:
     second = await desk.get("/redemptions", page=2, pageSize=2)
     assert ids(second) == ["1"]
     assert second.json()["data"]["pagination"] == {"total": 3, "page": 2, "pageSize": 2, "totalPages": 2}
@@ -101,59 +101,66 @@ async def test_pages_are_counted_from_one_and_empty_past_the_end(desk: Desk) -> 
         ({"startDate": "2026-03-03", "endDate": "2026-03-02"}, "endDate"),
     ],
 )
-async def test_a_wrong_filter_or_page_is_named(desk: Desk, query: dict[str, Any], field: str) -> None:
+async def test_a_wrong_filter_or_page_is_named(desk: ApiClient, query: dict[str, Any], field: str) -> None:
     answer = await desk.get("/redemptions", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
 
 
-async def test_one_redemption_tells_its_whole_story_in_order(desk: Desk, house: House) -> None:
+async def test_one_redemption_tells_its_whole_story_in_order(desk: ApiClient, app_context: AppContext) -> None:
     """Requested, ticket, vote, call queued, approved on chain, ticket closed; the chain's clock is days ahead of ours."""
     ahead = BLOCK_TIME + timedelta(days=3_650)
-    policy, vera = house.settings.approval.policy(), desk.people.account("vera")
-    await grant_vip(house.database, desk.people, "vera")
-    async with house.database.write() as session:
+    policy, vera = app_context.settings.approval.policy(), desk.people.account("vera")
+    await grant_approver_role(app_context.database, desk.people, "vera")
+    async with app_context.database.write() as session:
         session.add(request_row(1, owner=wallet(desk, "ines"), requested_at=ahead))
         block = await add_block(session, 7, at=ahead)
         session.add(log_row(block, "RedemptionRequested", 1, {"requestId": "1"}))
         session.add(locked_nav_row(block, 1, 1_010_000_000_000_000_000))
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         redemption = await find_redemption(session, 1)
         assert redemption is not None
-        assert await raise_if_needed(session, redemption, policy, now=await database_now(session))
+        assert await open_ticket_if_needed(session, redemption, policy, now=await database_now(session))
     signing = (await desk.get("/approvals/TKT-R000001", by="vera")).json()["data"]["signing"]
-    await desk.post("/approvals/TKT-R000001/approve", signed(signing["approve"], vera, reason="checked"), by="vera")
-    async with house.database.write() as session:
+    await desk.post("/approvals/TKT-R000001/approve", signed_body(signing["approve"], vera, reason="checked"), by="vera")
+    async with app_context.database.write() as session:
         row = (await session.scalars(select(RedemptionRequestRow))).one()
         row.status, row.settlement_at = RedemptionStatus.APPROVED, ahead + timedelta(days=7)
         block = await add_block(session, 9, at=ahead + timedelta(minutes=1))
         session.add(log_row(block, "RedemptionApproved", 1, {"requestId": "1", "approver": desk.people.address("approver")}))
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         redemption = await find_redemption(session, 1)
         assert redemption is not None
-        assert await adopt_chain(session, redemption, now=await database_now(session))
+        assert await adopt_chain_outcome(session, redemption, now=await database_now(session))
 
     answer = await desk.get("/redemptions/1")
     require_example(answer, "redemption")
     data = answer.json()["data"]
     assert [each["kind"] for each in data["timeline"]] == [
         "RedemptionRequested",
-        "ticket.raised",
+        "ticket.opened",
         "vote.approve",
         "intent.queued",
         "RedemptionApproved",
         "ticket.closed",
     ]
-    assert [each["source"] for each in data["timeline"]] == ["chain", "house", "people", "house", "chain", "house"]
+    assert [each["source"] for each in data["timeline"]] == [
+        "chain",
+        "app_context",
+        "people",
+        "app_context",
+        "chain",
+        "app_context",
+    ]
     assert data["timeline"][0]["at"] == "2036-02-28T10:00:00Z"
     assert data["timeline"][0]["details"]["blockNumber"] == 7
     assert data["lockedNav"] == "1010000000000000000"
-    assert (data["ticket"]["status"], data["ticket"]["decidedOutside"]) == ("APPROVED", False)
+    assert (data["ticket"]["status"], data["ticket"]["decidedExternally"]) == ("APPROVED", False)
     assert data["settlementIntent"] is None
 
 
 @pytest.mark.usefixtures("three_requests")
-async def test_what_is_not_there_yet_is_null_and_what_never_was_is_404(desk: Desk) -> None:
+async def test_what_is_not_there_yet_is_null_and_what_never_was_is_404(desk: ApiClient) -> None:
     data = (await desk.get("/redemptions/2")).json()["data"]
     assert (data["lockedNav"], data["ticket"], data["settlementIntent"], data["timeline"]) == (None, None, None, [])
     for unknown in (4711, 2**256 - 1):
@@ -164,17 +171,19 @@ async def test_what_is_not_there_yet_is_null_and_what_never_was_is_404(desk: Des
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
 
 
-async def test_an_operator_settles_what_is_due_by_chain_time_and_twice_is_once(desk: Desk, house: House) -> None:
+async def test_an_operator_settles_what_is_due_by_chain_time_and_twice_is_once(
+    desk: ApiClient, app_context: AppContext
+) -> None:
     due_at = BLOCK_TIME + timedelta(days=7)
     small = {"requires_approval": False, "status": RedemptionStatus.PENDING, "settlement_at": due_at}
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         session.add(request_row(1, owner=wallet(desk, "ines"), **small))
         session.add(request_row(2, owner=wallet(desk, "ines")))
         await add_block(session, 1, at=due_at - timedelta(seconds=1))
     early = await desk.post("/redemptions/1/settle", by="otto")
     assert (early.status_code, early.json()["error"]["code"]) == (409, "CONFLICT")
     assert "2026-03-09 10:00:00" in early.json()["error"]["message"]
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         await add_block(session, 2, at=due_at)
     settled = await desk.post("/redemptions/1/settle", by="otto")
     assert settled.status_code == 202, settled.text
@@ -190,21 +199,23 @@ async def test_an_operator_settles_what_is_due_by_chain_time_and_twice_is_once(d
     assert (await desk.post("/redemptions/1/settle", by=None)).status_code == 401
 
 
-async def test_nothing_is_settled_while_the_chains_time_is_unknown(desk: Desk, house: House) -> None:
-    async with house.database.write() as session:
+async def test_nothing_is_settled_while_the_chains_time_is_unknown(desk: ApiClient, app_context: AppContext) -> None:
+    async with app_context.database.write() as session:
         session.add(request_row(1, owner=wallet(desk, "ines")))
     answer = await desk.post("/redemptions/1/settle", by="otto")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
 
 
-async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(desk: Desk, house: House) -> None:
+async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(desk: ApiClient, app_context: AppContext) -> None:
     missing = await desk.get("/fund/overview")
     assert (missing.status_code, missing.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert "first snapshot" in missing.json()["error"]["message"]
-    final = await house.chain.final_block(house.rpc)
-    async with house.database.write() as session:
+    final = await app_context.chain.final_block(app_context.rpc)
+    async with app_context.database.write() as session:
         await session.merge(CursorRow(id=1, number=final.number, hash=final.hash, timestamp=final.timestamp, epoch=1))
-    await take_snapshot(house.database, house.contracts, house.redis, material=house.settings.nav.material_bps)
+    await take_snapshot(
+        app_context.database, app_context.contracts, app_context.redis, material=app_context.settings.nav.material_threshold_bps
+    )
     answer = await desk.get("/fund/overview")
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
@@ -213,7 +224,7 @@ async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(desk: 
     assert (data["block"]["number"], int(data["totalSupply"]) >= 20_000_000 * WAD) == (final.number, True)
 
 
-async def test_every_read_needs_a_signed_in_user_and_health_needs_none(desk: Desk) -> None:
+async def test_every_read_needs_a_signed_in_user_and_health_needs_none(desk: ApiClient) -> None:
     for path in (
         "/auth/me",
         "/fund/overview",
@@ -231,7 +242,7 @@ async def test_every_read_needs_a_signed_in_user_and_health_needs_none(desk: Des
         assert (await desk.get(path, by=None)).status_code == 200, path
 
 
-async def test_config_shows_what_is_in_effect_and_no_secret(desk: Desk) -> None:
+async def test_config_shows_what_is_in_effect_and_no_secret(desk: ApiClient) -> None:
     answer = await desk.get("/system/config")
     require_example(answer, "config")
     assert answer.json()["data"]["chainId"] == 31337
@@ -240,16 +251,20 @@ async def test_config_shows_what_is_in_effect_and_no_secret(desk: Desk) -> None:
     assert not [each for each in secrets if each.get_secret_value() in answer.text]
 
 
-async def test_health_names_every_part_and_what_is_wrong_with_it(desk: Desk, house: House) -> None:
-    final = await house.chain.final_block(house.rpc)
-    keeper = house.settings.sending.keeper
-    async with house.database.write() as session:
+async def test_health_names_every_part_and_what_is_wrong_with_it(desk: ApiClient, app_context: AppContext) -> None:
+    final = await app_context.chain.final_block(app_context.rpc)
+    keeper = app_context.settings.sending.keeper
+    async with app_context.database.write() as session:
         block = await add_block(session, max(final.number - 3, 0), at=final.timestamp - timedelta(seconds=90))
         await add_proof(session, RangeProof(block.number, block.number, ProofLevel.CHAINED))
-        await count_lies(session, [Caught(house.rpc.endpoint, Lie.OMITTED_LOG, block.number, "left out")])
+        await record_endpoint_faults(
+            session, [EndpointFault(app_context.rpc.endpoint, InvalidResponseKind.OMITTED_LOG, block.number, "left out")]
+        )
         session.add(WalletRow(address=keeper, name="keeper", next_nonce=4, trouble="nonce 3 was used by someone else"))
         session.add(
-            OutboxMessageRow(kind="x", aggregate_id="1", payload={}, priority=OutboxPriority.HIGH, dead_at=block.timestamp)
+            OutboxMessageRow(
+                kind="x", aggregate_id="1", payload={}, priority=OutboxPriority.HIGH, dead_lettered_at=block.timestamp
+            )
         )
         await session.flush()
         session.add(
@@ -266,14 +281,14 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(desk: Desk, hou
                 reason="InsufficientLiquidity(available=1, required=2)",
             )
         )
-    await try_take(house.database, "listener", "host:1", ttl_seconds=30)
-    await endpoints.leave(house.redis, house.rpc.endpoints())
+    await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=30)
+    await endpoints.store_endpoint_states(app_context.redis, app_context.rpc.endpoints())
     answer = await desk.get("/system/health", by=None)
     require_example(answer, "health")
     data = answer.json()["data"]
-    parts = {each["name"]: each for each in data["parts"]}
+    components = {each["name"]: each for each in data["components"]}
     assert data["status"] == "degraded"
-    assert {name: part["status"] for name, part in parts.items()} == {
+    assert {name: part["status"] for name, part in components.items()} == {
         "database": "ok",
         "redis": "ok",
         "node": "ok",
@@ -288,14 +303,14 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(desk: Desk, hou
         "intents": "degraded",
         "signer": "down",
     }
-    assert parts["listener"]["details"]["holder"] == "host:1"
-    assert parts["listener"]["details"]["lagSeconds"] >= 90
-    assert parts["listener"]["details"]["lagBlocks"] >= 3
-    assert parts["wallets"]["details"]["wallets"][0]["trouble"] == "nonce 3 was used by someone else"
-    assert parts["intents"]["details"]["open"][0]["unfunded"] is True
+    assert components["listener"]["details"]["holder"] == "host:1"
+    assert components["listener"]["details"]["lagSeconds"] >= 90
+    assert components["listener"]["details"]["lagBlocks"] >= 3
+    assert components["wallets"]["details"]["wallets"][0]["trouble"] == "nonce 3 was used by someone else"
+    assert components["intents"]["details"]["open"][0]["unfunded"] is True
 
 
-async def test_live_and_ready_are_where_a_load_balancer_looks(desk: Desk) -> None:
+async def test_live_and_ready_are_where_a_load_balancer_looks(desk: ApiClient) -> None:
     for path in ("/health/live", "/api/v1/health/live"):
         live = await desk.client.get(path)
         require_example(live, "live")
@@ -303,12 +318,12 @@ async def test_live_and_ready_are_where_a_load_balancer_looks(desk: Desk) -> Non
         require_example(await desk.client.get(path), "ready")
 
 
-async def test_a_read_is_one_snapshot_of_list_and_total(desk: Desk, house: House) -> None:
+async def test_a_read_is_one_snapshot_of_list_and_total(desk: ApiClient, app_context: AppContext) -> None:
     """Requests arrive while pages are read; items and total of one answer always agree."""
 
     async def arrive() -> None:
         for request_id in range(1, 30):
-            async with house.database.write() as session:
+            async with app_context.database.write() as session:
                 session.add(request_row(request_id, owner=wallet(desk, "ines")))
 
     arriving = asyncio.create_task(arrive())

@@ -15,18 +15,18 @@ import orjson
 import pytest
 from sqlalchemy import text
 from sqlalchemy.pool import AsyncAdaptedQueuePool
-from tests.support.api_client import BLOCK_TIME, Desk, add_block, desk_of, request_row, seed_back_office, serving
-from tests.support.api_server import Served, serve
+from tests.support.api_client import BLOCK_TIME, ApiClient, add_block, api_client_for, request_row, running_app, seed_users
+from tests.support.api_server import ApiServer, running_api_server
 from tests.support.chain.fund import TestFund
-from tests.support.factories.rows import VALID, put
-from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+from tests.support.factories.rows import VALID, insert_row
+from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
-from paimon.application.approval_workflow.open_ticket import raise_if_needed
+from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.redemptions.store import find_redemption
 from paimon.application.vault.tokens import observe_tokens
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.redemption.request import RedemptionStatus
 from paimon.infrastructure.database.clock import database_now
@@ -52,14 +52,14 @@ LISTS: Final = {
     "/fund/assets": "assets",
     "/fund/liquidity/layers": "layers",
     "/fund/fees": "fees",
-    "/fund/events/unfinal": "unfinal-events",
+    "/fund/events/pending": "unfinal-events",
     "/fund/nav/history": "nav-history",
     "/fund/nav/explain": "nav-explain",
     "/system/outbox": "outbox",
     "/system/quarantine": "quarantine",
 }
 """Each with its name in the file's name."""
-MOVING: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds", "ageSeconds", "seen.ageSeconds"}
+MONEY_FUNCTIONS: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds", "ageSeconds", "seen.ageSeconds"}
 """What a clock moves between two answers."""
 
 
@@ -95,34 +95,38 @@ def as_cells(item: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 @pytest.fixture
-async def lived(house: House, fund: TestFund, desk: Desk) -> dict[str, dict[str, Any]]:
+async def lived(app_context: AppContext, fund: TestFund, desk: ApiClient) -> dict[str, dict[str, Any]]:
     """A fund with something in every list; what each is asked with."""
-    life = FundLife(fund)
-    first = await snapshot_now(house, fund)
+    activity = FundActivity(fund)
+    first = await snapshot_now(app_context, fund)
     for request_id in (fund.request("ines", 150_000), fund.request("ivan", 10_000)):
         assert request_id
-    life.set_price("RWAC", 13 * 10**17)
-    life.order("RWAP", 100_000, 100 * 10**6)
-    life.controller(ADMIN, "collectFees")
-    await snapshot_now(house, fund)
-    await observe_tokens(house.database, house.contracts)
-    await reconcile(house.database, house.contracts)
-    await publish_nav(house.database, house.redis)
-    async with house.database.write() as session:
+    activity.set_price("RWAC", 13 * 10**17)
+    activity.pay_otc_order("RWAP", 100_000, 100 * 10**6)
+    activity.controller(ADMIN, "collectFees")
+    await snapshot_now(app_context, fund)
+    await observe_tokens(app_context.database, app_context.contracts)
+    await reconcile(app_context.database, app_context.contracts)
+    await publish_nav(app_context.database, app_context.redis)
+    async with app_context.database.write() as session:
         session.add(RiskEventRow(**VALID[RiskEventRow]))
-        await put(session, WalletRow, seen_at=BLOCK_TIME, seen_block=1, used_at_latest=0, used_at_final=0, balance_wei=10**17)
-        await put(session, IntentRow)
-        await put(session, AttemptRow)
-        await put(session, PendingLogRow, event="Deposit", args={"assets": "1"})
+        await insert_row(
+            session, WalletRow, seen_at=BLOCK_TIME, seen_block=1, latest_nonce=0, final_nonce=0, balance_wei=10**17
+        )
+        await insert_row(session, IntentRow)
+        await insert_row(session, AttemptRow)
+        await insert_row(session, PendingLogRow, event="Deposit", args={"assets": "1"})
         block = {"block_number": first.at.number, "block_hash": first.at.hash}
-        await put(session, RawLogRow, **block, log_index=999, status="quarantined", reason="it makes no sense")
+        await insert_row(session, RawLogRow, **block, log_index=999, status="quarantined", reason="it makes no sense")
         redemption = await find_redemption(session, 1)
         assert redemption is not None
-        assert await raise_if_needed(session, redemption, house.settings.approval.policy(), now=await database_now(session))
+        assert await open_ticket_if_needed(
+            session, redemption, app_context.settings.approval.policy(), now=await database_now(session)
+        )
     return {path: {"from": first.at.number} if path.endswith("explain") else {} for path in LISTS}
 
 
-async def test_a_file_has_the_rows_that_json_has(desk: Desk, lived: dict[str, dict[str, Any]]) -> None:
+async def test_a_file_has_the_rows_that_json_has(desk: ApiClient, lived: dict[str, dict[str, Any]]) -> None:
     for path, query in lived.items():
         data = (await desk.get(path, **query)).json()["data"]
         dated = as_cells({"asOf": data["asOf"]}) if "asOf" in data else {}
@@ -130,7 +134,7 @@ async def test_a_file_has_the_rows_that_json_has(desk: Desk, lived: dict[str, di
         file = await desk.get_file(path, **query)
         found = rows_of(file)
         for row in [*said, *found]:
-            for name in MOVING & row.keys():
+            for name in MONEY_FUNCTIONS & row.keys():
                 row[name] = ""
         assert data.get("pagination", {"totalPages": 1})["totalPages"] == 1 or len(found) > len(said)
         assert found[: len(said)] == [{name: row.get(name, "") for name in found[0]} for row in said] != [], path
@@ -143,8 +147,8 @@ async def test_a_file_has_the_rows_that_json_has(desk: Desk, lived: dict[str, di
         assert re.fullmatch(name, file.headers["Content-Disposition"], re.IGNORECASE), path
 
 
-async def test_a_list_that_is_empty_has_its_header(house: House, fund: TestFund, desk: Desk) -> None:
-    await snapshot_now(house, fund)
+async def test_a_list_that_is_empty_has_its_header(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+    await snapshot_now(app_context, fund)
     for path in ("/redemptions", "/approvals", "/fund/nav/history"):
         file = await desk.get_file(path)
         assert rows_of(file) == []
@@ -152,19 +156,19 @@ async def test_a_list_that_is_empty_has_its_header(house: House, fund: TestFund,
     assert (await desk.get_file("/redemptions")).text.startswith("requestId,owner,receiver,shares,")
 
 
-async def test_the_filter_counts_and_the_page_does_not(desk: Desk, house: House) -> None:
+async def test_the_filter_counts_and_the_page_does_not(desk: ApiClient, app_context: AppContext) -> None:
     ines, ivan = (parse_address(desk.people.address(name)) for name in ("ines", "ivan"))
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         await add_block(session, 1)
         session.add_all(request_row(number, owner=ines if number % 2 else ivan) for number in range(1, 8))
     file = await desk.get_file("/redemptions", owner=desk.people.address("ines"), page=2, pageSize=2)
     assert [row["requestId"] for row in rows_of(file)] == ["7", "5", "3", "1"]
 
 
-async def test_what_people_wrote_does_not_run_in_a_spreadsheet(desk: Desk, house: House) -> None:
+async def test_what_people_wrote_does_not_run_in_a_spreadsheet(desk: ApiClient, app_context: AppContext) -> None:
     reason = '=HYPERLINK("https://example.org","click"), +1\nsecond line'
     ended = {"status": RedemptionStatus.REJECTED, "rejection_reason": reason, "closed_at": BLOCK_TIME}
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         await add_block(session, 1)
         session.add(request_row(1, owner=parse_address(desk.people.address("ines")), **ended))
     (row,) = rows_of(await desk.get_file("/redemptions"))
@@ -185,7 +189,7 @@ async def test_what_people_wrote_does_not_run_in_a_spreadsheet(desk: Desk, house
     ],
 )
 async def test_errors_stay_json(
-    desk: Desk, path: str, query: dict[str, Any], by: str | None, expected: tuple[int, str]
+    desk: ApiClient, path: str, query: dict[str, Any], by: str | None, expected: tuple[int, str]
 ) -> None:
     answer = await desk.get_file(path, by=by, **query)
     assert answer.headers["Content-Type"] == "application/json"
@@ -199,7 +203,7 @@ _MANY = text("""
 """)
 
 
-async def put_many(database: Database, desk: Desk, most: int) -> None:
+async def put_many(database: Database, desk: ApiClient, most: int) -> None:
     async with database.write() as session:
         await add_block(session, 1)
         session.add(request_row(1, owner=parse_address(desk.people.address("ines"))))
@@ -207,7 +211,7 @@ async def put_many(database: Database, desk: Desk, most: int) -> None:
         await session.execute(_MANY, {"most": most})
 
 
-async def test_a_long_list_is_whole_and_in_order(desk: Desk, database: Database) -> None:
+async def test_a_long_list_is_whole_and_in_order(desk: ApiClient, database: Database) -> None:
     await put_many(database, desk, 3_500)
     found = [int(row["requestId"]) for row in rows_of(await desk.get_file("/redemptions"))]
     assert found == list(range(3_500, 0, -1))
@@ -215,8 +219,8 @@ async def test_a_long_list_is_whole_and_in_order(desk: Desk, database: Database)
 
 async def test_more_rows_than_a_file_holds_are_refused_not_cut(settings: Settings, fund: TestFund, database: Database) -> None:
     small = settings.model_copy(update={"api": settings.api.model_copy(update={"csv_rows_max": 10})})
-    await seed_back_office(database, fund.people)
-    async with serving(small) as app, desk_of(app, small, fund.people) as desk:
+    await seed_users(database, fund.people)
+    async with running_app(small) as app, api_client_for(app, small, fund.people) as desk:
         await put_many(database, desk, 11)
         answer = await desk.get_file("/redemptions")
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
@@ -230,29 +234,29 @@ async def test_more_rows_than_a_file_holds_are_refused_not_cut(settings: Setting
 @asynccontextmanager
 async def reading(
     settings: Settings, fund: TestFund, eventually: Callable[..., Any], *, seconds_max: float = 600, files_max: int = 3
-) -> AsyncIterator[tuple[Served, asyncio.StreamReader, asyncio.StreamWriter]]:
+) -> AsyncIterator[tuple[ApiServer, asyncio.StreamReader, asyncio.StreamWriter]]:
     """A reader by hand at a real server, with the head of a file that is longer than what the buffers on the way take."""
     limits = {"csv_seconds_max": seconds_max, "csv_files_max": files_max}
     changed = settings.model_copy(update={"api": settings.api.model_copy(update=limits)})
-    async with serve(changed, fund, eventually) as served:
-        house: House = served.app.state.house
-        await seed_back_office(house.database, fund.people)
-        await put_many(house.database, served.desk, 30_000)
+    async with running_api_server(changed, fund, eventually) as api_server:
+        app_context: AppContext = api_server.app.state.app_context
+        await seed_users(app_context.database, fund.people)
+        await put_many(app_context.database, api_server.desk, 30_000)
         with socket.socket() as narrow:
             narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             narrow.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", served.port))
+            await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", api_server.port))
             reader, writer = await asyncio.open_connection(sock=narrow, limit=1_024)
-            token = served.desk.token("willa")
+            token = api_server.desk.token("willa")
             head = f"Host: localhost\r\nAccept: text/csv\r\nAuthorization: Bearer {token}"
             writer.write(f"GET /api/v1/redemptions HTTP/1.1\r\n{head}\r\n\r\n".encode())
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-            yield served, reader, writer
+            yield api_server, reader, writer
             writer.transport.abort()
 
 
-def sessions_out(served: Served) -> int:
-    pool = served.app.state.house.database.read_engine.pool
+def sessions_out(api_server: ApiServer) -> int:
+    pool = api_server.app.state.app_context.database.read_engine.pool
     assert isinstance(pool, AsyncAdaptedQueuePool)
     return pool.checkedout()
 
@@ -260,10 +264,10 @@ def sessions_out(served: Served) -> int:
 async def test_a_reader_who_takes_too_long_is_cut_off_and_sees_it(
     settings: Settings, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
-    async with reading(settings, fund, eventually, seconds_max=0.5) as (served, reader, _writer):
+    async with reading(settings, fund, eventually, seconds_max=0.5) as (api_server, reader, _writer):
 
         async def let_go() -> bool:
-            return sessions_out(served) == 0
+            return sessions_out(api_server) == 0
 
         await eventually(let_go)
         body = await reader.read()
@@ -273,12 +277,12 @@ async def test_a_reader_who_takes_too_long_is_cut_off_and_sees_it(
 async def test_a_reader_who_leaves_costs_nothing_more(
     settings: Settings, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
-    async with reading(settings, fund, eventually) as (served, _reader, writer):
-        assert sessions_out(served) == 1
+    async with reading(settings, fund, eventually) as (api_server, _reader, writer):
+        assert sessions_out(api_server) == 1
         writer.transport.abort()
 
         async def let_go() -> bool:
-            return sessions_out(served) == 0
+            return sessions_out(api_server) == 0
 
         await eventually(let_go)
 
@@ -286,21 +290,21 @@ async def test_a_reader_who_leaves_costs_nothing_more(
 async def test_slow_readers_do_not_take_the_whole_pool(
     settings: Settings, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
-    async with reading(settings, fund, eventually, files_max=1) as (served, _reader, writer):
-        refused = await served.desk.get_file("/redemptions")
+    async with reading(settings, fund, eventually, files_max=1) as (api_server, _reader, writer):
+        refused = await api_server.desk.get_file("/redemptions")
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
         assert "1 files are being written" in refused.json()["error"]["message"]
         assert int(refused.headers["Retry-After"]) > 0
-        assert (await served.desk.get("/redemptions")).status_code == 200, "what takes no time is answered"
+        assert (await api_server.desk.get("/redemptions")).status_code == 200, "what takes no time is answered"
         writer.transport.abort()
 
         async def served_again() -> bool:
-            return (await served.desk.get_file("/redemptions", status="CANCELLED")).status_code == 200
+            return (await api_server.desk.get_file("/redemptions", status="CANCELLED")).status_code == 200
 
         await eventually(served_again)
 
 
-async def test_the_date_in_the_name_is_todays(desk: Desk) -> None:
+async def test_the_date_in_the_name_is_todays(desk: ApiClient) -> None:
     before = datetime.now(UTC).date()
     name = (await desk.get_file("/redemptions")).headers["Content-Disposition"]
     assert f"{before}" in name or f"{datetime.now(UTC).date()}" in name

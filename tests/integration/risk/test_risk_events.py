@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
-from tests.support.api_client import Desk, require_example
+from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
-from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.common.topics import RECONCILE
-from paimon.application.reconciliation.publish import compare_and_publish, compare_if_due
+from paimon.application.reconciliation.publish import reconcile_and_publish, reconcile_if_due
 from paimon.application.reconciliation.reconcile import Reconciliation, chain_request_figures
 from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.application.risk_control.store import lock_event, save
 from paimon.application.risk_control.triage import acknowledge_event
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
-from paimon.domain.risk.nav_publication import MATERIAL
-from paimon.domain.risk.risk_event import RiskState, Severity, acknowledge
+from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD
+from paimon.domain.risk.risk_event import RiskStatus, Severity, acknowledge
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
@@ -36,211 +36,217 @@ _ADD_SHARES = text("""
 """)
 
 
-async def compare(house: House) -> Reconciliation:
-    return await compare_and_publish(house.database, house.contracts, house.redis, material=MATERIAL)
+async def compare(app_context: AppContext) -> Reconciliation:
+    return await reconcile_and_publish(
+        app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD
+    )
 
 
-async def spoil(house: House, by: int) -> None:
-    async with house.database.write() as session:
+async def spoil(app_context: AppContext, by: int) -> None:
+    async with app_context.database.write() as session:
         await session.execute(_ADD_SHARES, {"by": by})
 
 
-async def rows(house: House) -> list[RiskEventRow]:
-    async with house.database.read() as session:
+async def rows(app_context: AppContext) -> list[RiskEventRow]:
+    async with app_context.database.read() as session:
         return list(await session.scalars(select(RiskEventRow).order_by(RiskEventRow.id)))
 
 
-async def reactions(house: House, kind: str) -> list[int]:
-    async with house.database.read() as session:
+async def reactions(app_context: AppContext, kind: str) -> list[int]:
+    async with app_context.database.read() as session:
         query = select(OutboxMessageRow.id).where(OutboxMessageRow.kind == kind, OutboxMessageRow.done_at.is_(None))
         return list(await session.scalars(query.order_by(OutboxMessageRow.id)))
 
 
-async def react(house: House, kind: str) -> list[tuple[str, dict[str, Any]]]:
+async def react(app_context: AppContext, kind: str) -> list[tuple[str, dict[str, Any]]]:
     """Handle every due reaction of a kind as a worker does; what is told."""
     told = []
-    for each in await reactions(house, kind):
-        for message in await handle(house.database, handlers(house), each, attempts_max=1, backoff_seconds_max=1):
+    for each in await reactions(app_context, kind):
+        for message in await handle(app_context.database, handlers(app_context), each, attempts_max=1, backoff_seconds_max=1):
             told.append((message.channel, message.data))
     return told
 
 
 @pytest.fixture
-async def differing(house: House, fund: TestFund) -> Reconciliation:
+async def differing(app_context: AppContext, fund: TestFund) -> Reconciliation:
     """One holding, and with it the supply, is wrong by 10 000 shares."""
-    await snapshot_now(house, fund)
-    await spoil(house, 10_000 * WAD)
-    return await compare(house)
+    await snapshot_now(app_context, fund)
+    await spoil(app_context, 10_000 * WAD)
+    return await compare(app_context)
 
 
-async def test_a_difference_opens_one_event_and_is_told_once(house: House, differing: Reconciliation) -> None:
-    opened = await rows(house)
-    assert {each.subject for each in opened} == {each.subject for each in differing.differences}
+async def test_a_difference_opens_one_event_and_is_told_once(app_context: AppContext, differing: Reconciliation) -> None:
+    opened = await rows(app_context)
+    assert {each.subject for each in opened} == {each.subject for each in differing.discrepancies}
     assert len(opened) == 2
     (supply,) = [each for each in opened if each.subject == "supply"]
     assert int(supply.observed) - int(supply.expected) == 10_000 * WAD
-    assert (supply.severity, supply.state, supply.owner_role) == (Severity.CRITICAL, RiskState.OPEN, UserRole.ADMIN)
+    assert (supply.severity, supply.state, supply.owner_role) == (Severity.CRITICAL, RiskStatus.OPEN, UserRole.ADMIN)
     assert supply.first_seen_block == supply.last_seen_block == differing.at.number
-    told = await react(house, RISK_EVENT)
+    told = await react(app_context, RISK_EVENT)
     assert [channel for channel, _ in told] == ["risk:alert"] * 2
     assert {data["subject"] for _, data in told} == {each.subject for each in opened}
-    await compare(house)
-    assert len(await rows(house)) == 2
-    assert await react(house, RISK_EVENT) == []
+    await compare(app_context)
+    assert len(await rows(app_context)) == 2
+    assert await react(app_context, RISK_EVENT) == []
 
 
 async def test_the_same_difference_seen_again_is_brought_up_to_date(
-    house: House, fund: TestFund, differing: Reconciliation
+    app_context: AppContext, fund: TestFund, differing: Reconciliation
 ) -> None:
     fund.send("ada", "Vault", "updateNav")
-    await record_all(house, fund)
-    await spoil(house, WAD)
-    later = await compare(house)
-    for row in await rows(house):
+    await record_all(app_context, fund)
+    await spoil(app_context, WAD)
+    later = await compare(app_context)
+    for row in await rows(app_context):
         assert (row.first_seen_block, row.last_seen_block) == (differing.at.number, later.at.number)
         assert int(row.observed) - int(row.expected) == 10_001 * WAD
 
 
 async def test_the_first_clean_comparison_resolves_it_and_a_return_is_a_new_event(
-    house: House, differing: Reconciliation
+    app_context: AppContext, differing: Reconciliation
 ) -> None:
-    await spoil(house, -10_000 * WAD)
-    clean = await compare(house)
-    assert (clean.differences, clean.events) == ((), ())
-    ended = await rows(house)
+    await spoil(app_context, -10_000 * WAD)
+    clean = await compare(app_context)
+    assert (clean.discrepancies, clean.events) == ((), ())
+    ended = await rows(app_context)
     assert {(each.state, each.resolved_block, each.resolved_by) for each in ended} == {
-        (RiskState.RESOLVED, clean.at.number, None)
+        (RiskStatus.RESOLVED, clean.at.number, None)
     }
-    await spoil(house, 10_000 * WAD)
-    await compare(house)
-    assert [each.state for each in await rows(house)] == [RiskState.RESOLVED] * 2 + [RiskState.OPEN] * 2
+    await spoil(app_context, 10_000 * WAD)
+    await compare(app_context)
+    assert [each.state for each in await rows(app_context)] == [RiskStatus.RESOLVED] * 2 + [RiskStatus.OPEN] * 2
 
 
 async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one_goes_on_withholding_nav(
-    house: House, fund: TestFund
+    app_context: AppContext, fund: TestFund
 ) -> None:
-    taken = await snapshot_now(house, fund)
-    await spoil(house, 1_000 * WAD)
-    small = await compare(house)
+    taken = await snapshot_now(app_context, fund)
+    await spoil(app_context, 1_000 * WAD)
+    small = await compare(app_context)
     assert {each.found.severity for each in small.events} == {Severity.WARNING}
     assert {each.owner for each in small.events} == {UserRole.OPERATOR}
     otto = User(parse_address(fund.people.address("otto")), UserRole.OPERATOR, "otto")
     for each in small.events:
-        await acknowledge_event(house.database, each.id, by=otto)
-    assert await react(house, RISK_EVENT) == []
-    await spoil(house, 9_000 * WAD)
+        await acknowledge_event(app_context.database, each.id, by=otto)
+    assert await react(app_context, RISK_EVENT) == []
+    await spoil(app_context, 9_000 * WAD)
     fund.send("ada", "Vault", "updateNav")
-    second = await snapshot_now(house, fund)
-    large = await compare(house)
+    second = await snapshot_now(app_context, fund)
+    large = await compare(app_context)
     assert {(each.found.severity, each.state, each.owner) for each in large.events} == {
-        (Severity.CRITICAL, RiskState.OPEN, otto.address)
+        (Severity.CRITICAL, RiskStatus.OPEN, otto.address)
     }
-    assert len(await react(house, RISK_EVENT)) == 2
+    assert len(await react(app_context, RISK_EVENT)) == 2
     for each in large.events:
-        await acknowledge_event(house.database, each.id, by=otto)
-    await compare(house)
-    async with house.database.read() as session:
+        await acknowledge_event(app_context.database, each.id, by=otto)
+    await compare(app_context)
+    async with app_context.database.read() as session:
         points = {row.block_number: row.status for row in await session.scalars(select(NavPointRow))}
     assert points == {taken.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
 
 
-async def test_a_comparison_that_was_overtaken_changes_no_event(house: House, differing: Reconciliation) -> None:
-    before = [(each.id, each.state, each.last_seen_block) for each in await rows(house)]
-    async with house.database.write() as session:
+async def test_a_comparison_that_was_overtaken_changes_no_event(app_context: AppContext, differing: Reconciliation) -> None:
+    before = [(each.id, each.state, each.last_seen_block) for each in await rows(app_context)]
+    async with app_context.database.write() as session:
         later = {"block_number": differing.at.number + 5, "block_hash": differing.at.hash}
-        session.add(ReconciliationRow(figures_compared=1, differences=[], **later))
-    await spoil(house, -10_000 * WAD)
-    overtaken = await compare(house)
-    assert overtaken.differences == ()
-    assert [(each.id, each.state, each.last_seen_block) for each in await rows(house)] == before
+        session.add(ReconciliationRow(figures_compared=1, discrepancies=[], **later))
+    await spoil(app_context, -10_000 * WAD)
+    overtaken = await compare(app_context)
+    assert overtaken.discrepancies == ()
+    assert [(each.id, each.state, each.last_seen_block) for each in await rows(app_context)] == before
 
 
-async def test_two_comparisons_at_once_open_each_event_once(house: House, fund: TestFund) -> None:
-    await snapshot_now(house, fund)
-    await spoil(house, 10_000 * WAD)
-    await asyncio.gather(*(compare(house) for _ in range(4)))
-    assert sorted(each.subject for each in await rows(house)) == sorted({each.subject for each in await rows(house)})
+async def test_two_comparisons_at_once_open_each_event_once(app_context: AppContext, fund: TestFund) -> None:
+    await snapshot_now(app_context, fund)
+    await spoil(app_context, 10_000 * WAD)
+    await asyncio.gather(*(compare(app_context) for _ in range(4)))
+    assert sorted(each.subject for each in await rows(app_context)) == sorted(
+        {each.subject for each in await rows(app_context)}
+    )
 
 
 async def test_a_comparison_and_somebody_who_takes_an_event_do_not_block_each_other(
-    house: House, fund: TestFund, differing: Reconciliation, eventually: Callable[..., Any]
+    app_context: AppContext, fund: TestFund, differing: Reconciliation, eventually: Callable[..., Any]
 ) -> None:
     """Whoever has the row goes on, and the comparison waits for them: what they said is not lost."""
     otto = User(parse_address(fund.people.address("otto")), UserRole.OPERATOR, "otto")
 
     async def comparison_waits() -> bool:
-        async with house.database.read() as session:
+        async with app_context.database.read() as session:
             return bool(await session.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")))
 
-    async with house.database.write() as session:
+    async with app_context.database.write() as session:
         event = await lock_event(session, differing.events[0].id)
-        comparing = asyncio.create_task(compare(house))
+        comparing = asyncio.create_task(compare(app_context))
         await eventually(comparison_waits)
         await save(session, [acknowledge(event, otto, now=event.first_seen.at, note="mine")])
     result = await comparing
     (taken,) = [each for each in result.events if each.id == event.id]
-    assert (taken.state, taken.owner, taken.note) == (RiskState.ACKNOWLEDGED, otto.address, "mine")
+    assert (taken.state, taken.owner, taken.note) == (RiskStatus.ACKNOWLEDGED, otto.address, "mine")
 
 
-async def test_a_flood_is_kept_whole_but_only_its_worst_are_told(house: House, fund: TestFund) -> None:
-    await snapshot_now(house, fund)
-    async with house.database.write() as session:
+async def test_a_flood_is_kept_whole_but_only_its_worst_are_told(app_context: AppContext, fund: TestFund) -> None:
+    await snapshot_now(app_context, fund)
+    async with app_context.database.write() as session:
         await session.execute(
             text("""
                 INSERT INTO derived.holdings (holder, shares, locked_shares, since)
                 SELECT decode(lpad(to_hex(each + 65536), 40, '0'), 'hex'), each, 0, now() FROM generate_series(1, 120) AS each
             """)
         )
-    found = await compare(house)
-    assert len(await rows(house)) == len(found.differences) == 121
-    assert len(await reactions(house, RISK_EVENT)) == 50
+    found = await compare(app_context)
+    assert len(await rows(app_context)) == len(found.discrepancies) == 121
+    assert len(await reactions(app_context, RISK_EVENT)) == 50
 
 
-async def test_an_oddity_has_the_books_compared_once(house: House, fund: TestFund) -> None:
-    taken = await snapshot_now(house, fund)
+async def test_an_oddity_has_the_books_compared_once(app_context: AppContext, fund: TestFund) -> None:
+    taken = await snapshot_now(app_context, fund)
 
     async def checks() -> int:
-        async with house.database.read() as session:
+        async with app_context.database.read() as session:
             return int(await session.scalar(select(func.count()).select_from(ReconciliationRow)) or 0)
 
     for _ in range(2):
         since = taken.at.number
-        await compare_if_due(house.database, house.contracts, house.redis, since=since, material=MATERIAL)
+        await reconcile_if_due(
+            app_context.database, app_context.contracts, app_context.redis, since=since, material=MATERIAL_THRESHOLD
+        )
     assert await checks() == 1
 
 
 async def test_a_change_of_nav_that_nothing_tells_of_is_an_event_and_has_the_books_compared(
-    house: House, fund: TestFund, desk: Desk
+    app_context: AppContext, fund: TestFund, desk: ApiClient
 ) -> None:
-    await snapshot_now(house, fund)
-    FundLife(fund).act("ada", "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 7 * WAD)
-    await snapshot_now(house, fund)
-    await snapshot_now(house, fund)  # of the same block: found once
-    (event,) = await rows(house)
+    await snapshot_now(app_context, fund)
+    FundActivity(fund).act("ada", "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 7 * WAD)
+    await snapshot_now(app_context, fund)
+    await snapshot_now(app_context, fund)  # of the same block: found once
+    (event,) = await rows(app_context)
     assert (event.kind, event.severity) == ("NAV_UNEXPLAINED", Severity.WARNING)
     assert event.observed.startswith(f"{7 * WAD} (")
-    await react(house, RECONCILE)
-    assert await reactions(house, RECONCILE) == []
-    (event,) = await rows(house)
-    assert event.state is RiskState.OPEN, "no comparison can take it back"
+    await react(app_context, RECONCILE)
+    assert await reactions(app_context, RECONCILE) == []
+    (event,) = await rows(app_context)
+    assert event.state is RiskStatus.OPEN, "no comparison can take it back"
     resolved = await desk.post(f"/risk/events/{event.id}/resolve", {"note": "a gift"}, by="otto")
     assert resolved.status_code == 200
     data = resolved.json()["data"]
     assert (data["state"], data["resolvedBy"], data["note"]) == ("RESOLVED", desk.people.address("otto"), "a gift")
-    await snapshot_now(house, fund)
-    assert len(await rows(house)) == 1
+    await snapshot_now(app_context, fund)
+    assert len(await rows(app_context)) == 1
 
 
-async def test_a_number_of_a_later_contract_is_a_difference_and_not_the_end(house: House, fund: TestFund) -> None:
+async def test_a_number_of_a_later_contract_is_a_difference_and_not_the_end(app_context: AppContext, fund: TestFund) -> None:
     fund.request("ines", 10_000)
-    await record_all(house, fund)
-    told = await house.contracts.redemption_request(1, at=(await compare(house)).at)
+    await record_all(app_context, fund)
+    told = await app_context.contracts.redemption_request(1, at=(await compare(app_context)).at)
     figures = chain_request_figures(told | {"status": 9, "channel": 7}, with_nav=False)
     assert (figures["request 1 status"], figures["request 1 channel"]) == ("9 (unknown here)", "7 (unknown here)")
 
 
-async def test_over_rest(desk: Desk, house: House, differing: Reconciliation) -> None:
-    answer = await desk.get("/risk/events", state="OPEN", severity="CRITICAL", kind="BOOK_DIFFERENCE")
+async def test_over_rest(desk: ApiClient, app_context: AppContext, differing: Reconciliation) -> None:
+    answer = await desk.get("/risk/events", state="OPEN", severity="CRITICAL", kind="RECONCILIATION_BREAK")
     require_example(answer, "risk_events")
     listed = answer.json()["data"]
     assert listed["pagination"]["total"] == 2
@@ -256,9 +262,9 @@ async def test_over_rest(desk: Desk, house: House, differing: Reconciliation) ->
     refused = await desk.post(f"{path}/resolve", {"note": "looks fine to me"}, by="ada")
     assert refused.status_code == 409
     assert f"found by the comparison at block {differing.at.number}" in refused.json()["error"]["message"]
-    assert [each.state for each in await rows(house)].count(RiskState.RESOLVED) == 0
-    await spoil(house, -10_000 * WAD)
-    clean = await compare(house)
+    assert [each.state for each in await rows(app_context)].count(RiskStatus.RESOLVED) == 0
+    await spoil(app_context, -10_000 * WAD)
+    clean = await compare(app_context)
     (done, _) = (await desk.get("/risk/events")).json()["data"]["items"]
     assert (done["state"], done["resolvedBlock"]) == ("RESOLVED", clean.at.number)
     late = await desk.post(f"{path}/acknowledge", {}, by="otto")
@@ -280,11 +286,17 @@ async def test_over_rest(desk: Desk, house: House, differing: Reconciliation) ->
     ],
 )
 async def test_who_and_what_is_refused(
-    desk: Desk, house: House, differing: Reconciliation, path: str, body: dict[str, Any], by: str | None, status: int
+    desk: ApiClient,
+    app_context: AppContext,
+    differing: Reconciliation,
+    path: str,
+    body: dict[str, Any],
+    by: str | None,
+    status: int,
 ) -> None:
-    before = [(each.state, each.owner_role, each.owner_address) for each in await rows(house)]
+    before = [(each.state, each.owner_role, each.owner_address) for each in await rows(app_context)]
     answer = await desk.post(f"/risk/events/{path}", body, by=by)
     assert answer.status_code == status, answer.text
     if status == 400 and "owner" in body:
         assert [each["field"] for each in answer.json()["error"]["details"]] == ["owner"]
-    assert [(each.state, each.owner_role, each.owner_address) for each in await rows(house)] == before
+    assert [(each.state, each.owner_role, each.owner_address) for each in await rows(app_context)] == before

@@ -6,43 +6,43 @@ from typing import Any
 import pytest
 from eth_account import Account
 from tests.support.chain.fund import TestFund
-from tests.support.signing import MANAGER, approve, ask, refusal, transaction, vote
+from tests.support.signing import MANAGER, approve, refusal_code, sign_request, transaction, vote
 
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.signing import FeeKind, Fees
+from paimon.domain.transaction.signing import GasFees, GasFeeType
 from paimon.gateway.signer.policy import CapsTable
 from paimon.infrastructure.keys.client import SignerClient
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("kind", FeeKind)
-async def test_the_keeper_settles(signer: SignerClient, fund: TestFund, kind: FeeKind) -> None:
-    unsigned = transaction(fund, "settleRedemption", 1, fee_kind=kind)
-    signed = await signer.sign(ask(fund, "keeper", unsigned))
+@pytest.mark.parametrize("kind", GasFeeType)
+async def test_the_keeper_settles(signer: SignerClient, fund: TestFund, kind: GasFeeType) -> None:
+    unsigned = transaction(fund, "settleRedemption", 1, gas_fee_type=kind)
+    signed = await signer.sign(sign_request(fund, "keeper", unsigned))
     assert Account.recover_transaction(signed.raw) == fund.people.address("keeper")
 
 
-async def test_the_approver_approves_with_a_valid_vote(signer: SignerClient, fund: TestFund, awaiting: int) -> None:
-    signed = await signer.sign(approve(fund, awaiting, vote(fund, "vera", awaiting)))
+async def test_the_approver_approves_with_a_valid_vote(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+    signed = await signer.sign(approve(fund, pending_request_id, vote(fund, "vera", pending_request_id)))
     assert Account.recover_transaction(signed.raw) == fund.people.address("approver")
 
 
 async def test_the_approver_rejects_with_the_reason_that_was_signed(
-    signer: SignerClient, fund: TestFund, awaiting: int
+    signer: SignerClient, fund: TestFund, pending_request_id: int
 ) -> None:
-    signed_vote = vote(fund, "vera", awaiting, Verdict.REJECT, reason="documents are missing")
-    unsigned = transaction(fund, "rejectRedemption", awaiting, "documents are missing")
-    await signer.sign(ask(fund, "approver", unsigned, signed_vote))
+    signed_vote = vote(fund, "vera", pending_request_id, Verdict.REJECT, reason="documents are missing")
+    unsigned = transaction(fund, "rejectRedemption", pending_request_id, "documents are missing")
+    await signer.sign(sign_request(fund, "approver", unsigned, signed_vote))
 
 
 @pytest.mark.parametrize("key", ["keeper", "approver"])
 async def test_every_key_may_use_up_a_nonce(signer: SignerClient, fund: TestFund, key: str) -> None:
     own = parse_address(fund.people.address(key))
-    await signer.sign(ask(fund, key, transaction(fund, "settleRedemption", 1, call=Call(own, b""))))
+    await signer.sign(sign_request(fund, key, transaction(fund, "settleRedemption", 1, call=Call(own, b""))))
 
 
 async def test_health_names_the_keys(signer: SignerClient, fund: TestFund) -> None:
@@ -54,50 +54,59 @@ async def test_health_names_the_keys(signer: SignerClient, fund: TestFund) -> No
 
 
 async def test_another_chain(signer: SignerClient, fund: TestFund) -> None:
-    assert await refusal(signer, ask(fund, "keeper", transaction(fund, "settleRedemption", 1, chain_id=56))) == "WRONG_CHAIN"
+    assert (
+        await refusal_code(signer, sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1, chain_id=56)))
+        == "WRONG_CHAIN"
+    )
 
 
 async def test_a_key_it_does_not_have(signer: SignerClient, fund: TestFund) -> None:
-    assert await refusal(signer, ask(fund, "hot", transaction(fund, "settleRedemption", 1))) == "UNKNOWN_KEY"
+    assert await refusal_code(signer, sign_request(fund, "hot", transaction(fund, "settleRedemption", 1))) == "UNKNOWN_KEY"
 
 
 async def test_gas_or_price_above_its_own_caps(signer: SignerClient, fund: TestFund) -> None:
     caps = CapsTable()
-    for changes in ({"gas_limit": caps.gas_limit_max + 1}, {"fees": Fees(caps.fee_wei_max + 1, 1)}):
-        request = ask(fund, "keeper", transaction(fund, "settleRedemption", 1, **changes))
-        assert await refusal(signer, request) == "CAP_EXCEEDED"
+    for changes in ({"gas_limit": caps.gas_limit_max + 1}, {"fees": GasFees(caps.fee_wei_max + 1, 1)}):
+        request = sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1, **changes))
+        assert await refusal_code(signer, request) == "CAP_EXCEEDED"
 
 
 async def test_value(signer: SignerClient, fund: TestFund) -> None:
     unsigned = transaction(fund, "settleRedemption", 1)
     with_value = replace(unsigned, call=replace(unsigned.call, value_wei=RawAmount(1)))
-    assert await refusal(signer, ask(fund, "keeper", with_value)) == "VALUE_NOT_ZERO"
+    assert await refusal_code(signer, sign_request(fund, "keeper", with_value)) == "VALUE_NOT_ZERO"
     own = parse_address(fund.people.address("keeper"))
     self_send = replace(unsigned, call=Call(own, b"", RawAmount(1)))
-    assert await refusal(signer, ask(fund, "keeper", self_send)) == "VALUE_NOT_ZERO"
+    assert await refusal_code(signer, sign_request(fund, "keeper", self_send)) == "VALUE_NOT_ZERO"
 
 
 async def test_another_contract(signer: SignerClient, fund: TestFund) -> None:
     call = Call(fund.addresses.vault, MANAGER.encode_call("settleRedemption", 1))
-    assert await refusal(signer, ask(fund, "keeper", transaction(fund, "settleRedemption", 1, call=call))) == "WRONG_CONTRACT"
+    assert (
+        await refusal_code(signer, sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1, call=call)))
+        == "WRONG_CONTRACT"
+    )
 
 
 async def test_a_self_send_that_carries_data(signer: SignerClient, fund: TestFund) -> None:
     own = parse_address(fund.people.address("keeper"))
-    request = ask(fund, "keeper", transaction(fund, "settleRedemption", 1, call=Call(own, b"\x00")))
-    assert await refusal(signer, request) == "WRONG_CONTRACT"
+    request = sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1, call=Call(own, b"\x00")))
+    assert await refusal_code(signer, request) == "WRONG_CONTRACT"
 
 
 @pytest.mark.parametrize("tail", [b"\x00", b"\x00" * 32])
 async def test_trailing_bytes(signer: SignerClient, fund: TestFund, tail: bytes) -> None:
     unsigned = transaction(fund, "settleRedemption", 1)
     padded = replace(unsigned, call=replace(unsigned.call, data=unsigned.call.data + tail))
-    assert await refusal(signer, ask(fund, "keeper", padded)) == "UNKNOWN_CALL"
+    assert await refusal_code(signer, sign_request(fund, "keeper", padded)) == "UNKNOWN_CALL"
 
 
 async def test_a_selector_the_contract_does_not_have(signer: SignerClient, fund: TestFund) -> None:
     call = Call(fund.addresses.redemption_manager, bytes.fromhex("deadbeef"))
-    assert await refusal(signer, ask(fund, "keeper", transaction(fund, "settleRedemption", 1, call=call))) == "UNKNOWN_CALL"
+    assert (
+        await refusal_code(signer, sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1, call=call)))
+        == "UNKNOWN_CALL"
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,4 +123,4 @@ async def test_a_selector_the_contract_does_not_have(signer: SignerClient, fund:
 async def test_a_function_of_another_key(
     signer: SignerClient, fund: TestFund, key: str, function: str, args: tuple[Any, ...]
 ) -> None:
-    assert await refusal(signer, ask(fund, key, transaction(fund, function, *args))) == "FUNCTION_NOT_ALLOWED"
+    assert await refusal_code(signer, sign_request(fund, key, transaction(fund, function, *args))) == "FUNCTION_NOT_ALLOWED"

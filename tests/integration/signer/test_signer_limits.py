@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from tests.support.chain.fund import TestFund
-from tests.support.signing import PLAN_LIMIT, ask, client_of, make_policy, refusal, transaction
+from tests.support.signing import PLAN_LIMIT, make_policy, refusal_code, sign_request, signer_client, transaction
 
 from paimon.domain.kernel.chain import hex0x, parse_address
 from paimon.domain.kernel.units import WAD
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import SignedTransaction, SignRequest
 from paimon.gateway.signer.policy import load_policy
-from paimon.gateway.signer.process import SignerStartRefused, running_signer
+from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.keys.client import SignerClient
 
@@ -32,7 +32,7 @@ def hot_policy(fund: TestFund, tmp_path: Path) -> Path:
 @pytest.fixture
 async def hot(hot_policy: Path) -> AsyncIterator[SignerClient]:
     async with running_signer(hot_policy, new_ledger=True):
-        yield client_of(hot_policy)
+        yield signer_client(hot_policy)
 
 
 def call(fund: TestFund, function: str, *args: Any) -> Call:
@@ -41,7 +41,7 @@ def call(fund: TestFund, function: str, *args: Any) -> Call:
 
 def move(fund: TestFund, function: str, *args: Any, nonce: int = 0, plan: str | None = None) -> SignRequest:
     unsigned = transaction(fund, "settleRedemption", 1, call=call(fund, function, *args), nonce=nonce, gas_limit=1_500_000)
-    return replace(ask(fund, "hot", unsigned), plan=plan)
+    return replace(sign_request(fund, "hot", unsigned), plan=plan)
 
 
 def buy(fund: TestFund, usdt: int, *, nonce: int = 0, plan: str | None = None) -> SignRequest:
@@ -56,7 +56,7 @@ def mine(fund: TestFund, signed: SignedTransaction) -> bool:
     """Broadcast and final; whether it succeeded."""
     fund.node.rpc.call("eth_sendRawTransaction", hex0x(signed.raw))
     fund.mine(1)
-    fund.wait_final()
+    fund.wait_until_final()
     return bool(fund.node.rpc.call("eth_getTransactionReceipt", hex0x(signed.hash))["status"] == "0x1")
 
 
@@ -69,26 +69,26 @@ async def test_a_purchase_below_the_limit_is_signed_and_takes_effect(hot: Signer
 
 
 async def test_a_plan_at_its_limit_is_refused(hot: SignerClient, fund: TestFund) -> None:
-    assert await refusal(hot, buy(fund, PLAN_LIMIT)) == "LIMIT_EXCEEDED"
+    assert await refusal_code(hot, buy(fund, PLAN_LIMIT)) == "LIMIT_EXCEEDED"
     await hot.sign(buy(fund, PLAN_LIMIT - 1))
 
 
 async def test_a_plan_in_many_calls_counts_as_their_sum(hot: SignerClient, fund: TestFund) -> None:
     await hot.sign(buy(fund, 6_000, nonce=1, plan="plan-1"))
-    assert await refusal(hot, buy(fund, 4_000, nonce=2, plan="plan-1")) == "LIMIT_EXCEEDED"
+    assert await refusal_code(hot, buy(fund, 4_000, nonce=2, plan="plan-1")) == "LIMIT_EXCEEDED"
     await hot.sign(buy(fund, 4_000, nonce=2, plan="plan-2"))
 
 
 async def test_a_day_at_its_limit_is_over_even_for_a_restarted_signer(hot_policy: Path, fund: TestFund) -> None:
     async with running_signer(hot_policy, new_ledger=True):
         for nonce in range(3):
-            await client_of(hot_policy).sign(buy(fund, 8_000, nonce=nonce))
+            await signer_client(hot_policy).sign(buy(fund, 8_000, nonce=nonce))
     async with running_signer(hot_policy):
-        hot = client_of(hot_policy)
-        assert await refusal(hot, buy(fund, 1_001, nonce=3)) == "LIMIT_EXCEEDED"
+        hot = signer_client(hot_policy)
+        assert await refusal_code(hot, buy(fund, 1_001, nonce=3)) == "LIMIT_EXCEEDED"
         await hot.sign(buy(fund, 8_500, nonce=1))  # dearer at the same nonce: 500 more
         await hot.sign(buy(fund, 500, nonce=3))
-        assert await refusal(hot, buy(fund, 1, nonce=4)) == "LIMIT_EXCEEDED"
+        assert await refusal_code(hot, buy(fund, 1, nonce=4)) == "LIMIT_EXCEEDED"
 
 
 async def test_what_reverted_or_was_replaced_counts_no_longer_once_final(hot: SignerClient, fund: TestFund) -> None:
@@ -96,15 +96,15 @@ async def test_what_reverted_or_was_replaced_counts_no_longer_once_final(hot: Si
     too_dear = move(fund, "purchaseAsset", fund.addresses.vault, 9_000 * WAD, nonce=nonce)  # no asset of the fund: reverts
     replaced = buy(fund, 9_000, nonce=nonce + 1)
     own = parse_address(fund.people.address("hot"))
-    cancel = ask(fund, "hot", transaction(fund, "settleRedemption", 1, nonce=nonce + 1, call=Call(own, b"")))
+    cancel = sign_request(fund, "hot", transaction(fund, "settleRedemption", 1, nonce=nonce + 1, call=Call(own, b"")))
     reverted = await hot.sign(too_dear)
     await hot.sign(replaced)
-    assert await refusal(hot, buy(fund, 9_000, nonce=nonce + 2)) == "LIMIT_EXCEEDED"
+    assert await refusal_code(hot, buy(fund, 9_000, nonce=nonce + 2)) == "LIMIT_EXCEEDED"
     assert not mine(fund, reverted)
     assert mine(fund, await hot.sign(cancel))
     for later in (nonce + 2, nonce + 3):
         await hot.sign(buy(fund, 9_000, nonce=later))
-    assert await refusal(hot, buy(fund, 9_000, nonce=nonce + 4)) == "LIMIT_EXCEEDED", "the two count now"
+    assert await refusal_code(hot, buy(fund, 9_000, nonce=nonce + 4)) == "LIMIT_EXCEEDED", "the two count now"
 
 
 async def test_a_sale_counts_for_its_tokens_at_the_oracles_price(hot: SignerClient, fund: TestFund) -> None:
@@ -113,18 +113,18 @@ async def test_a_sale_counts_for_its_tokens_at_the_oracles_price(hot: SignerClie
     price = fund.read("OracleAdapter", "getPrice", asset.address)
     just_below = (PLAN_LIMIT * WAD - 1) * 10**asset.decimals // price
     await hot.sign(move(fund, "redeemAsset", token, just_below, nonce=1))
-    assert await refusal(hot, move(fund, "redeemAsset", token, just_below + 2, nonce=2)) == "LIMIT_EXCEEDED"
-    assert await refusal(hot, move(fund, "redeemAsset", fund.addresses.vault, 1, nonce=2)) == "UNKNOWN_CALL"
+    assert await refusal_code(hot, move(fund, "redeemAsset", token, just_below + 2, nonce=2)) == "LIMIT_EXCEEDED"
+    assert await refusal_code(hot, move(fund, "redeemAsset", fund.addresses.vault, 1, nonce=2)) == "UNKNOWN_CALL"
 
 
 async def test_filling_the_buffer_counts_for_its_deficit(hot: SignerClient, fund: TestFund) -> None:
     pool = fund.read("AssetController", "getBufferPoolInfo")
     assert abs(pool["total"] - pool["target"]) > PLAN_LIMIT * WAD, "the test fund's buffer is far from its target"
-    assert await refusal(hot, move(fund, "rebalanceBuffer")) == "LIMIT_EXCEEDED"
+    assert await refusal_code(hot, move(fund, "rebalanceBuffer")) == "LIMIT_EXCEEDED"
 
 
 async def test_an_allocation_counts_for_its_amount(hot: SignerClient, fund: TestFund) -> None:
-    assert await refusal(hot, move(fund, "allocateToLayer", 1, PLAN_LIMIT * WAD)) == "LIMIT_EXCEEDED"
+    assert await refusal_code(hot, move(fund, "allocateToLayer", 1, PLAN_LIMIT * WAD)) == "LIMIT_EXCEEDED"
     await hot.sign(move(fund, "allocateToLayer", 1, 1_000 * WAD))
 
 
@@ -141,12 +141,12 @@ async def test_an_allocation_counts_for_its_amount(hot: SignerClient, fund: Test
 async def test_everything_else_of_the_controller_is_refused(
     hot: SignerClient, fund: TestFund, function: str, args: tuple[Any, ...]
 ) -> None:
-    assert await refusal(hot, move(fund, function, *args)) == "FUNCTION_NOT_ALLOWED"
+    assert await refusal_code(hot, move(fund, function, *args)) == "FUNCTION_NOT_ALLOWED"
 
 
 async def test_the_keeper_moves_no_money(hot: SignerClient, fund: TestFund) -> None:
     request = replace(buy(fund, 1), wallet=parse_address(fund.people.address("keeper")))
-    assert await refusal(hot, request) == "FUNCTION_NOT_ALLOWED"
+    assert await refusal_code(hot, request) == "FUNCTION_NOT_ALLOWED"
 
 
 async def test_a_signature_is_on_disk_before_it_leaves(hot: SignerClient, hot_policy: Path, fund: TestFund) -> None:
@@ -157,7 +157,7 @@ async def test_a_signature_is_on_disk_before_it_leaves(hot: SignerClient, hot_po
 
 async def test_without_its_ledger_it_does_not_start_and_never_overwrites_one(hot_policy: Path) -> None:
     async def start(*, new: bool) -> str:
-        with pytest.raises(SignerStartRefused) as refused:
+        with pytest.raises(SignerStartupError) as refused:
             async with running_signer(hot_policy, new_ledger=new):
                 pass
         return str(refused.value)
@@ -189,6 +189,6 @@ async def test_limits_stand_where_money_is_moved_and_nowhere_else(
     policy = make_policy(fund, tmp_path, names=("keeper", "hot"))
     assert old in policy.read_text()
     policy.write_text(policy.read_text().replace(old, new))
-    with pytest.raises(SignerStartRefused, match=named):
+    with pytest.raises(SignerStartupError, match=named):
         async with running_signer(policy):
             pass

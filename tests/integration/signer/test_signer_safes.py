@@ -7,21 +7,27 @@ from typing import Any, Final
 
 import pytest
 from tests.support.chain.fund import TestFund
-from tests.support.chain.safes import SAFE_ABI, by_key, owner
+from tests.support.chain.safes import SAFE_ABI, owner, signature_by_key
 from tests.support.scenarios.multisig import FundSafes, safe_policy
-from tests.support.signing import ask, client_of, refusal, transaction
+from tests.support.signing import refusal_code, sign_request, signer_client, transaction
 
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum, parse_address
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.multi_send import encode_batch, transaction_of
-from paimon.domain.transaction.safe_transaction import Operation, SafeScope, SafeTransaction, pack_signatures, rejection_at
+from paimon.domain.transaction.multi_send import build_safe_transaction, encode_batch
+from paimon.domain.transaction.safe_transaction import (
+    Operation,
+    SafeScope,
+    SafeTransaction,
+    pack_signatures,
+    rejection_transaction,
+)
 from paimon.domain.transaction.signing import SignRequest
-from paimon.gateway.signer.policy import MOVING_BY_SAFE, PolicyError, SafeTable, SignableFunction, load_policy
+from paimon.gateway.signer.policy import SAFE_MONEY_FUNCTIONS, PolicyError, SafeTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
-from paimon.gateway.signer.process import SignerStartRefused, running_signer
+from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.infrastructure.blockchain.abi import load_abi
-from paimon.infrastructure.blockchain.safe import execution_call
+from paimon.infrastructure.blockchain.safe import build_execution_call
 from paimon.infrastructure.keys.client import SignerClient
 
 pytestmark = pytest.mark.integration
@@ -34,7 +40,7 @@ STRANGER = Address(b"\x66" * 20)
 async def keeper(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> AsyncIterator[SignerClient]:
     path = safe_policy(fund, fund_safes, tmp_path)
     async with running_signer(path, new_ledger=True):
-        yield client_of(path)
+        yield signer_client(path)
 
 
 def call(fund: TestFund, function: str, *args: Any) -> Call:
@@ -46,9 +52,9 @@ def allocate(fund: TestFund, usdt: int) -> Call:
 
 
 def execute(fund: TestFund, safe: Address, what: SafeTransaction, *, nonce: int = 0, **changes: Any) -> SignRequest:
-    signatures = pack_signatures([by_key(owner(1), what, SafeScope(31337, safe))])
-    unsigned = transaction(fund, "settleRedemption", 1, call=execution_call(safe, what, signatures), nonce=nonce)
-    return replace(ask(fund, "keeper", replace(unsigned, gas_limit=1_500_000)), **changes)
+    signatures = pack_signatures([signature_by_key(owner(1), what, SafeScope(31337, safe))])
+    unsigned = transaction(fund, "settleRedemption", 1, call=build_execution_call(safe, what, signatures), nonce=nonce)
+    return replace(sign_request(fund, "keeper", replace(unsigned, gas_limit=1_500_000)), **changes)
 
 
 AHEAD: Final = 1_000
@@ -56,14 +62,16 @@ AHEAD: Final = 1_000
 
 
 def plan(fund: TestFund, safes: FundSafes, *calls: Call, safe: Address | None = None, nonce: int = 0) -> SignRequest:
-    return execute(fund, safe or safes.warm, transaction_of(calls, 0, multi_send=safes.yard.multi_send), nonce=nonce)
+    return execute(
+        fund, safe or safes.warm, build_safe_transaction(calls, 0, multi_send=safes.safe_factory.multi_send), nonce=nonce
+    )
 
 
 async def test_what_the_warm_safe_may_do_is_signed(fund: TestFund, fund_safes: FundSafes, keeper: SignerClient) -> None:
     assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 1)))
     waterfall = call(fund, "executeWaterfallLiquidation", WAD, 1)
     assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 1), waterfall))
-    assert await keeper.sign(execute(fund, fund_safes.warm, rejection_at(0, fund_safes.warm)))
+    assert await keeper.sign(execute(fund, fund_safes.warm, rejection_transaction(0, fund_safes.warm)))
 
 
 async def test_an_otc_order_counts_for_its_amount_when_it_is_paid_and_must_be_there_then(
@@ -72,11 +80,11 @@ async def test_an_otc_order_counts_for_its_amount_when_it_is_paid_and_must_be_th
     token, counterparty = fund.asset("MMFA").address, fund.deployment.otc_counterparty
     create = call(fund, "createOTCOrder", token, 60_000 * WAD, 60_000 * WAD, counterparty, 86_400)
     pay = call(fund, "executeOTCPayment", 1)
-    assert await refusal(keeper, plan(fund, fund_safes, create, pay)) == "UNKNOWN_CALL", "nobody knows what it would pay"
+    assert await refusal_code(keeper, plan(fund, fund_safes, create, pay)) == "UNKNOWN_CALL", "nobody knows what it would pay"
     assert await keeper.sign(plan(fund, fund_safes, create))
     fund.send("hot", "AssetController", "createOTCOrder", token, 60_000 * WAD, 60_000 * WAD, counterparty, 86_400)
-    fund.wait_final()
-    assert await refusal(keeper, plan(fund, fund_safes, pay, allocate(fund, 40_000), nonce=AHEAD + 1)) == "LIMIT_EXCEEDED"
+    fund.wait_until_final()
+    assert await refusal_code(keeper, plan(fund, fund_safes, pay, allocate(fund, 40_000), nonce=AHEAD + 1)) == "LIMIT_EXCEEDED"
     assert await keeper.sign(plan(fund, fund_safes, pay, allocate(fund, 39_999), nonce=AHEAD + 1))
     assert await keeper.sign(plan(fund, fund_safes, call(fund, "confirmOTCDelivery", 1, WAD), nonce=AHEAD + 2)), (
         "it moves no USDT"
@@ -88,10 +96,10 @@ async def test_filling_the_buffer_counts_for_what_the_calls_before_it_take_from_
 ) -> None:
     has = fund.read("AssetController", "getBufferPoolInfo")["ratio"]
     fund.send("ada", "AssetController", "setLayerConfig", 0, has, 1, 9_999)  # so that it is nearly at its target
-    fund.wait_final()
+    fund.wait_until_final()
     fill = call(fund, "rebalanceBuffer")
     assert await keeper.sign(plan(fund, fund_safes, fill, allocate(fund, 60_000)))
-    assert await refusal(keeper, plan(fund, fund_safes, allocate(fund, 60_000), fill)) == "LIMIT_EXCEEDED"
+    assert await refusal_code(keeper, plan(fund, fund_safes, allocate(fund, 60_000), fill)) == "LIMIT_EXCEEDED"
 
 
 @pytest.mark.parametrize("usdt", [[99_999], [50_000, 49_999]])
@@ -106,12 +114,12 @@ async def test_a_plan_at_the_limit_is_not_however_it_is_split(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient, usdt: list[int]
 ) -> None:
     asked = plan(fund, fund_safes, *(allocate(fund, each) for each in usdt))
-    assert await refusal(keeper, asked) == "LIMIT_EXCEEDED"
+    assert await refusal_code(keeper, asked) == "LIMIT_EXCEEDED"
 
 
 async def test_a_day_of_plans_has_its_limit_too(fund: TestFund, fund_safes: FundSafes, keeper: SignerClient) -> None:
     assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 90_000), nonce=AHEAD))
-    assert await refusal(keeper, plan(fund, fund_safes, allocate(fund, 60_001), nonce=AHEAD + 1)) == "LIMIT_EXCEEDED"
+    assert await refusal_code(keeper, plan(fund, fund_safes, allocate(fund, 60_001), nonce=AHEAD + 1)) == "LIMIT_EXCEEDED"
     assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 60_000), nonce=AHEAD + 1))
     assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 10**6), safe=fund_safes.cold, nonce=AHEAD + 2)), (
         "cold has none"
@@ -123,8 +131,11 @@ async def test_the_cold_safe_may_call_anything_of_the_funds(
 ) -> None:
     pause = Call(fund.addresses.vault, load_abi("Vault").encode_call("pause"))
     assert await keeper.sign(plan(fund, fund_safes, pause, call(fund, "collectFees"), safe=fund_safes.cold))
-    assert await refusal(keeper, plan(fund, fund_safes, pause)) == "FUNCTION_NOT_ALLOWED"
-    assert await refusal(keeper, plan(fund, fund_safes, allocate(fund, 1), call(fund, "collectFees"))) == "FUNCTION_NOT_ALLOWED"
+    assert await refusal_code(keeper, plan(fund, fund_safes, pause)) == "FUNCTION_NOT_ALLOWED"
+    assert (
+        await refusal_code(keeper, plan(fund, fund_safes, allocate(fund, 1), call(fund, "collectFees")))
+        == "FUNCTION_NOT_ALLOWED"
+    )
 
 
 @pytest.mark.parametrize("name", ["warm", "cold"])
@@ -132,18 +143,20 @@ async def test_what_no_safe_may_have_executed(fund: TestFund, fund_safes: FundSa
     safe = fund_safes.warm if name == "warm" else fund_safes.cold
     good = allocate(fund, 1)
     foreign = SafeTransaction(Call(STRANGER, encode_batch([good])), Operation.DELEGATECALL, 0)
-    spoilt_batch = SafeTransaction(Call(fund_safes.yard.multi_send, encode_batch([good])[:-1]), Operation.DELEGATECALL, 0)
+    spoilt_batch = SafeTransaction(
+        Call(fund_safes.safe_factory.multi_send, encode_batch([good])[:-1]), Operation.DELEGATECALL, 0
+    )
     own_rules = Call(safe, SAFE_ABI.encode_call("changeThreshold", 1))
     cases = {
-        "FOREIGN_DELEGATECALL": execute(fund, safe, foreign),
+        "DELEGATECALL_NOT_ALLOWED": execute(fund, safe, foreign),
         "UNKNOWN_CALL": execute(fund, safe, spoilt_batch),
         "WRONG_CONTRACT": plan(fund, fund_safes, good, Call(STRANGER, good.data), safe=safe),
         "VALUE_NOT_ZERO": plan(fund, fund_safes, replace(good, value_wei=RawAmount(1)), safe=safe),
     }
     for code, asked in cases.items():
-        assert await refusal(keeper, asked) == code
-    assert await refusal(keeper, plan(fund, fund_safes, own_rules, safe=safe)) == "WRONG_CONTRACT"
-    assert await refusal(keeper, plan(fund, fund_safes, Call(good.to, good.data + b"\0"), safe=safe)) == "UNKNOWN_CALL"
+        assert await refusal_code(keeper, asked) == code
+    assert await refusal_code(keeper, plan(fund, fund_safes, own_rules, safe=safe)) == "WRONG_CONTRACT"
+    assert await refusal_code(keeper, plan(fund, fund_safes, Call(good.to, good.data + b"\0"), safe=safe)) == "UNKNOWN_CALL"
 
 
 @pytest.mark.parametrize("field", range(4, 9))
@@ -156,7 +169,7 @@ async def test_a_safe_pays_nobody_for_executing_and_limits_no_gas(
     unsigned = transaction(
         fund, "settleRedemption", 1, call=Call(fund_safes.warm, SAFE_ABI.encode_call("execTransaction", *values))
     )
-    assert await refusal(keeper, ask(fund, "keeper", unsigned)) == "PAYS_EXECUTOR"
+    assert await refusal_code(keeper, sign_request(fund, "keeper", unsigned)) == "PAYS_EXECUTOR"
 
 
 async def test_only_the_executing_key_executes_and_only_for_the_policys_safes(
@@ -164,11 +177,11 @@ async def test_only_the_executing_key_executes_and_only_for_the_policys_safes(
 ) -> None:
     good = plan(fund, fund_safes, allocate(fund, 1))
     approver = parse_address(fund.people.address("approver"))
-    assert await refusal(keeper, replace(good, wallet=approver)) == "FUNCTION_NOT_ALLOWED"
+    assert await refusal_code(keeper, replace(good, wallet=approver)) == "FUNCTION_NOT_ALLOWED"
     other_safe = fund_safes.inner["pair"]
-    assert await refusal(keeper, plan(fund, fund_safes, allocate(fund, 1), safe=other_safe)) == "WRONG_CONTRACT"
+    assert await refusal_code(keeper, plan(fund, fund_safes, allocate(fund, 1), safe=other_safe)) == "WRONG_CONTRACT"
     owners = transaction(fund, "settleRedemption", 1, call=Call(fund_safes.warm, SAFE_ABI.encode_call("changeThreshold", 1)))
-    assert await refusal(keeper, ask(fund, "keeper", owners)) == "UNKNOWN_CALL"
+    assert await refusal_code(keeper, sign_request(fund, "keeper", owners)) == "UNKNOWN_CALL"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +193,13 @@ async def test_only_the_executing_key_executes_and_only_for_the_policys_safes(
     ],
 )
 def test_a_policy_states_a_safes_limits_or_none(change: dict[str, Any], words: str) -> None:
-    fields: dict[str, Any] = {"name": "warm", "address": STRANGER, "functions": MOVING_BY_SAFE, "plan_limit": 1, "day_limit": 1}
+    fields: dict[str, Any] = {
+        "name": "warm",
+        "address": STRANGER,
+        "functions": SAFE_MONEY_FUNCTIONS,
+        "plan_limit": 1,
+        "day_limit": 1,
+    }
     with pytest.raises(ValueError, match=words):
         SafeTable(**fields | change)
 
@@ -198,6 +217,6 @@ async def test_a_signer_does_not_start_for_a_safe_that_is_none(fund: TestFund, f
     path = safe_policy(fund, fund_safes, tmp_path)
     policy = load_policy(path)
     write_policy(path, policy.model_copy(update={"safes": (SafeTable(name="cold", address=STRANGER),)}))
-    with pytest.raises(SignerStartRefused, match="no contract"):
+    with pytest.raises(SignerStartupError, match="no contract"):
         async with running_signer(path, new_ledger=True):
             pass

@@ -12,17 +12,17 @@ from eth_account import Account
 from pydantic import SecretStr
 from tests.support.chain.fund import TestFund
 from tests.support.signing import (
-    ask,
-    client_of,
     make_policy,
-    refusal,
+    refusal_code,
+    sign_request,
+    signer_client,
     transaction,
 )
 
 from paimon.domain.chain.finality import FinalityRule, FinalityTag
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.signer.policy import ApprovalsTable, load_policy
-from paimon.gateway.signer.process import SignerStartRefused, run_signer, running_signer
+from paimon.gateway.signer.process import SignerStartupError, run_signer, running_signer
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError, create_keystore, load_key
 from paimon.settings import FinalitySettings
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.integration
 
 
 async def start_refusal(policy: Path) -> str:
-    with pytest.raises(SignerStartRefused) as refused:
+    with pytest.raises(SignerStartupError) as refused:
         async with running_signer(policy):
             pass
     return str(refused.value)
@@ -109,7 +109,7 @@ async def test_a_killed_signers_socket_is_replaced(fund: TestFund, tmp_path: Pat
     left_behind.bind(str(tmp_path / "signer.sock"))
     left_behind.close()
     async with running_signer(policy):
-        assert (await client_of(policy).health())["chainId"] == 31337
+        assert (await signer_client(policy).health())["chainId"] == 31337
 
 
 async def test_a_file_at_the_sockets_path_is_left_alone(fund: TestFund, tmp_path: Path) -> None:
@@ -156,8 +156,8 @@ async def test_nobody_listening_is_unavailable_after_a_bounded_time(tmp_path: Pa
 
 
 async def test_what_is_no_request_is_told_so(signer: SignerClient, fund: TestFund) -> None:
-    request = ask(fund, "keeper", transaction(fund, "settleRedemption", 1, nonce=-1))
-    assert await refusal(signer, request) == "MALFORMED_REQUEST"
+    request = sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1, nonce=-1))
+    assert await refusal_code(signer, request) == "MALFORMED_REQUEST"
 
 
 def test_a_keystore_is_never_overwritten_and_opens_with_its_password(tmp_path: Path) -> None:

@@ -11,21 +11,21 @@ from annotated_types import Ge
 from redis.asyncio import Redis
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
-from tests.support.editions import Store
+from tests.support.editions import EditionDatabase
 from tests.support.factories.series_histories import (
     batches,
-    evidence,
     hours_of,
+    insert_batches,
+    insert_reconciliation,
+    insert_snapshots,
     kept_snapshots,
-    put_batches,
-    put_comparison,
-    put_snapshots,
+    snapshot_observation,
 )
 
-from paimon.application.monitoring.retention import apply_retention, days_kept
-from paimon.application.nav.attribution import explain_range
+from paimon.application.monitoring.retention import apply_retention, retention_days
+from paimon.application.nav.attribution import attribute_range
 from paimon.application.nav.publication import publish_nav
-from paimon.application.nav.ranges import Point
+from paimon.application.nav.ranges import RangeEnd
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow
@@ -52,7 +52,7 @@ def on_the_edge(days: int) -> tuple[datetime, datetime]:
     return midnight(days) - timedelta(microseconds=1), midnight(days)
 
 
-async def fill(store: Store) -> tuple[list[FundSnapshot], list[dict[str, object]]]:
+async def fill(edition_database: EditionDatabase) -> tuple[list[FundSnapshot], list[dict[str, object]]]:
     """Three years of everything, with rows on each edge."""
     now = datetime.now(UTC)
     taken = kept_snapshots(now, days=3 * 365, seed=6)
@@ -61,9 +61,9 @@ async def fill(store: Store) -> tuple[list[FundSnapshot], list[dict[str, object]
         row["time"] = at
     edges = (*on_the_edge(DEFAULTS.daily_snapshots_days), *on_the_edge(DEFAULTS.asset_holdings_snapshots_days))
     taken = [*taken, *moved_to(edges, taken)]
-    async with store.opened() as database, database.write() as session:
-        await put_snapshots(session, taken)
-        await put_batches(session, logs)
+    async with edition_database.opened() as database, database.write() as session:
+        await insert_snapshots(session, taken)
+        await insert_batches(session, logs)
     return taken, logs
 
 
@@ -83,19 +83,19 @@ async def times_of(database: Database) -> dict[str, list[datetime]]:
         }
 
 
-async def test_exactly_what_is_older_than_its_days_goes(store: Store) -> None:
-    store.upgrade()
-    _, logs = await fill(store)
-    async with store.opened() as database:
+async def test_exactly_what_is_older_than_its_days_goes(edition_database: EditionDatabase) -> None:
+    edition_database.upgrade()
+    _, logs = await fill(edition_database)
+    async with edition_database.opened() as database:
         before = await times_of(database)
         done = {each.series: each for each in await apply_retention(database, DEFAULTS)}
         after = await times_of(database)
         assert done.keys() == before.keys()
         for name, removed in done.items():
-            due = [time for time in before[name] if time < removed.kept_from]
+            due = [time for time in before[name] if time < removed.retention_start]
             assert due, f"{name}: the test removes nothing"
             assert (removed.rows, removed.complete) == (len(due), True), name
-            assert after[name] == [time for time in before[name] if time >= removed.kept_from], name
+            assert after[name] == [time for time in before[name] if time >= removed.retention_start], name
         assert {each.rows for each in await apply_retention(database, DEFAULTS)} == {0}
         async with database.read() as session:
             runs = {each.series: each for each in await session.scalars(select(RetentionRunRow))}
@@ -104,40 +104,40 @@ async def test_exactly_what_is_older_than_its_days_goes(store: Store) -> None:
     assert hours == set(hours_of(logs))  # the sums outlive their rows
 
 
-@pytest.mark.parametrize("store", [Edition.FULL], indirect=True, ids=["full"])
-async def test_compressed_rows_go_like_others(store: Store) -> None:
-    store.upgrade()
-    await fill(store)
-    with psycopg.connect(store.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+@pytest.mark.parametrize("edition_database", [Edition.FULL], indirect=True, ids=["full"])
+async def test_compressed_rows_go_like_others(edition_database: EditionDatabase) -> None:
+    edition_database.upgrade()
+    await fill(edition_database)
+    with psycopg.connect(edition_database.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
         jobs = connection.execute("SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'policy_compression'")
         for (job,) in jobs.fetchall():
             connection.execute(f"CALL public.run_job({job})")
-    async with store.opened() as database:
+    async with edition_database.opened() as database:
         before = await times_of(database)
         done = await apply_retention(database, DEFAULTS)
         after = await times_of(database)
     for removed in done:
-        assert after[removed.series] == [time for time in before[removed.series] if time >= removed.kept_from]
+        assert after[removed.series] == [time for time in before[removed.series] if time >= removed.retention_start]
 
 
-async def test_whole_chunks_are_dropped_where_there_are_chunks(store: Store) -> None:
-    store.upgrade()
-    await fill(store)
-    async with store.opened() as database:
+async def test_whole_chunks_are_dropped_where_there_are_chunks(edition_database: EditionDatabase) -> None:
+    edition_database.upgrade()
+    await fill(edition_database)
+    async with edition_database.opened() as database:
         done = {each.series: each for each in await apply_retention(database, DEFAULTS)}
-    if store.edition is Edition.PLAIN:
+    if edition_database.edition is Edition.PLAIN:
         return
-    with store.owner() as connection:
+    with edition_database.owner() as connection:
         chunks = connection.execute(text("SELECT hypertable_name, range_end FROM timescaledb_information.chunks")).all()
     assert chunks
-    assert [each for each in chunks if each.range_end <= done[each.hypertable_name].kept_from] == []
+    assert [each for each in chunks if each.range_end <= done[each.hypertable_name].retention_start] == []
 
 
 async def test_a_run_is_bounded_and_the_next_one_goes_on(database: Database) -> None:
     """In plain tables, where every row is deleted by itself."""
     rows = [row | {"time": row["time"] - 10 * DAY} for row in batches(datetime.now(UTC), days=1, count=50, seed=8)]
     async with database.write() as session:
-        await put_batches(session, rows)
+        await insert_batches(session, rows)
     bounded = RetentionSettings(batch_rows_max=10, batches_max=2)
     left = 50
     for expected in (20, 20, 10):
@@ -151,19 +151,19 @@ async def test_a_run_is_bounded_and_the_next_one_goes_on(database: Database) -> 
     assert (run.rows_removed, run.complete) == (50, True)
 
 
-async def test_official_nav_and_its_explanation_outlive_the_series(store: Store, redis_url: str) -> None:
-    store.upgrade()
+async def test_official_nav_and_its_explanation_outlive_the_series(edition_database: EditionDatabase, redis_url: str) -> None:
+    edition_database.upgrade()
     first, *_, last = taken = kept_snapshots(datetime.now(UTC) - 3 * 365 * DAY, days=5, seed=9)
-    async with store.opened() as database, Redis.from_url(redis_url) as redis:
+    async with edition_database.opened() as database, Redis.from_url(redis_url) as redis:
         async with database.write() as session:
-            await put_snapshots(session, taken)
-            put_comparison(session, last)
-            session.add_all(evidence(each) for each in taken[:-1])
+            await insert_snapshots(session, taken)
+            insert_reconciliation(session, last)
+            session.add_all(snapshot_observation(each) for each in taken[:-1])
         await publish_nav(database, redis)
-        told = await explain_range(database, Point(first.at.number), Point(last.at.number), steps_max=100)
+        told = await attribute_range(database, RangeEnd(first.at.number), RangeEnd(last.at.number), steps_max=100)
         await apply_retention(database, DEFAULTS)
         assert (await times_of(database))["daily_snapshots"] == []
-        assert await explain_range(database, Point(first.at.number), Point(last.at.number), steps_max=100) == told
+        assert await attribute_range(database, RangeEnd(first.at.number), RangeEnd(last.at.number), steps_max=100) == told
         async with database.read() as session:
             assert set(await session.scalars(select(NavPointRow.block_number))) == {each.at.number for each in taken}
 
@@ -183,10 +183,10 @@ LEAST: Final = {
 }
 
 
-async def test_the_applications_role_takes_nothing_younger_than_the_database_allows(store: Store) -> None:
-    store.upgrade()
+async def test_the_applications_role_takes_nothing_younger_than_the_database_allows(edition_database: EditionDatabase) -> None:
+    edition_database.upgrade()
     denied = psycopg.errors.InsufficientPrivilege
-    async with store.opened() as database:
+    async with edition_database.opened() as database:
         for series in SERIES:
             for statement in (f"DELETE FROM {series.table}", f"TRUNCATE {series.table}", f"DROP TABLE {series.table}"):
                 assert isinstance(await refusal(database, statement), denied), statement
@@ -198,7 +198,7 @@ async def test_the_applications_role_takes_nothing_younger_than_the_database_all
             async with database.write() as session:
                 old_enough = f"SELECT owned.remove_expired('{series.name}', now() - interval '{least} days', 1)"
                 assert (await session.execute(text(old_enough))).scalar_one() == 0
-            if store.edition is not Edition.PLAIN:
+            if edition_database.edition is not Edition.PLAIN:
                 drop = f"SELECT public.drop_chunks('{series.table}', older_than => now() - interval '9 years')"
                 assert isinstance(await refusal(database, drop), denied)
         for unknown in ("nav_points", "derived.daily_snapshots", "observations"):
@@ -211,7 +211,7 @@ async def test_the_applications_role_takes_nothing_younger_than_the_database_all
 
 
 def test_settings_allow_no_less_than_the_database_does() -> None:
-    assert days_kept(DEFAULTS).keys() == LEAST.keys() == {series.name for series in SERIES}
+    assert retention_days(DEFAULTS).keys() == LEAST.keys() == {series.name for series in SERIES}
     for series, least in LEAST.items():
         bounds = RetentionSettings.model_fields[f"{series}_days"].metadata
         assert [each.ge for each in bounds if isinstance(each, Ge)] == [least]

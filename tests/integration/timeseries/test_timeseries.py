@@ -10,18 +10,18 @@ import pytest
 from alembic import command
 from redis.asyncio import Redis
 from sqlalchemy import Connection, func, select, text
-from tests.support.editions import Store
+from tests.support.editions import EditionDatabase
 from tests.support.factories.series_histories import (
     batches,
     hours_of,
+    insert_batches,
+    insert_reconciliation,
+    insert_snapshots,
     kept_snapshots,
     last_of_each,
-    put_batches,
-    put_comparison,
-    put_snapshots,
 )
 
-from paimon.application.event_listener.record.batch_log import processed_lately
+from paimon.application.event_listener.record.batch_log import read_recent_processing
 from paimon.application.nav.publication import HistoryQuery, Interval, publish_nav, read_history
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database import migrate
@@ -58,30 +58,32 @@ PROMISED: Final[dict[Edition, dict[str, bool]]] = {
 }
 
 
-async def test_an_upgrade_gives_the_series_what_the_edition_has_and_a_second_one_changes_nothing(store: Store) -> None:
-    store.upgrade()
-    assert migrate.drift(store.owner_url) == []
-    async with store.opened() as database, database.read() as session:
-        assert await find_edition(session) is store.edition
-    if store.edition is Edition.PLAIN:
+async def test_an_upgrade_gives_the_series_what_the_edition_has_and_a_second_one_changes_nothing(
+    edition_database: EditionDatabase,
+) -> None:
+    edition_database.upgrade()
+    assert migrate.drift(edition_database.owner_url) == []
+    async with edition_database.opened() as database, database.read() as session:
+        assert await find_edition(session) is edition_database.edition
+    if edition_database.edition is Edition.PLAIN:
         return
-    with store.owner() as connection:
-        assert hypertables(connection) == PROMISED[store.edition]
+    with edition_database.owner() as connection:
+        assert hypertables(connection) == PROMISED[edition_database.edition]
         before = policies(connection)
-    assert [name for _, name, _ in before] == (["daily_snapshots"] if store.edition is Edition.FULL else [])
-    store.upgrade()
-    assert migrate.drift(store.owner_url) == []
-    with store.owner() as connection:
-        assert (hypertables(connection), policies(connection)) == (PROMISED[store.edition], before)
+    assert [name for _, name, _ in before] == (["daily_snapshots"] if edition_database.edition is Edition.FULL else [])
+    edition_database.upgrade()
+    assert migrate.drift(edition_database.owner_url) == []
+    with edition_database.owner() as connection:
+        assert (hypertables(connection), policies(connection)) == (PROMISED[edition_database.edition], before)
 
 
-async def tell_history(store: Store, redis: Redis, *, until: datetime = NOW) -> list[FundSnapshot]:
+async def tell_history(edition_database: EditionDatabase, redis: Redis, *, until: datetime = NOW) -> list[FundSnapshot]:
     """Three years of snapshots, published."""
     taken = kept_snapshots(until, days=3 * 365, seed=1)
-    async with store.opened() as database:
+    async with edition_database.opened() as database:
         async with database.write() as session:
-            await put_snapshots(session, taken)
-            put_comparison(session, taken[-1])
+            await insert_snapshots(session, taken)
+            insert_reconciliation(session, taken[-1])
         await publish_nav(database, redis)
     return taken
 
@@ -98,43 +100,47 @@ def shown(taken: FundSnapshot, *, with_contract: bool = True) -> tuple[Any, ...]
     return (taken.at.number, str(taken.nav_per_share), str(taken.net_assets), contract if with_contract else None)
 
 
-async def require_right_histories(store: Store, redis: Redis, taken: list[FundSnapshot]) -> None:
-    async with store.opened() as database:
+async def require_right_histories(edition_database: EditionDatabase, redis: Redis, taken: list[FundSnapshot]) -> None:
+    async with edition_database.opened() as database:
         for interval in Interval:
             points = await nav_points(database, redis, interval)
             found = [(each["blockNumber"], each["sharePrice"], each["totalAssets"], each["contract"]) for each in points]
             assert found == [shown(each) for each in last_of_each(taken, interval)], interval
 
 
-async def test_nav_history_is_the_last_of_each_bucket_in_every_edition(store: Store, redis_url: str) -> None:
-    store.upgrade()
+async def test_nav_history_is_the_last_of_each_bucket_in_every_edition(
+    edition_database: EditionDatabase, redis_url: str
+) -> None:
+    edition_database.upgrade()
     async with Redis.from_url(redis_url) as redis:
-        await require_right_histories(store, redis, await tell_history(store, redis))
+        await require_right_histories(edition_database, redis, await tell_history(edition_database, redis))
 
 
-async def test_an_extension_that_comes_later_takes_over_the_rows_that_are_there(store: Store, redis_url: str) -> None:
+async def test_an_extension_that_comes_later_takes_over_the_rows_that_are_there(
+    edition_database: EditionDatabase, redis_url: str
+) -> None:
     """Migrated without it first; that is what a database looks like whose server had no extension then."""
-    with store.owner() as connection:
+    with edition_database.owner() as connection:
         command.upgrade(migrate._config(connection), "head")
         migrate._grant(connection, "paimon_app")
     async with Redis.from_url(redis_url) as redis:
-        taken = await tell_history(store, redis)
-        store.upgrade()
-        if store.edition is not Edition.PLAIN:
-            with store.owner() as connection:
-                assert hypertables(connection) == PROMISED[store.edition]
-        assert migrate.drift(store.owner_url) == []
-        await require_right_histories(store, redis, taken)
+        taken = await tell_history(edition_database, redis)
+        edition_database.upgrade()
+        if edition_database.edition is not Edition.PLAIN:
+            with edition_database.owner() as connection:
+                assert hypertables(connection) == PROMISED[edition_database.edition]
+        assert migrate.drift(edition_database.owner_url) == []
+        await require_right_histories(edition_database, redis, taken)
 
 
-async def test_hours_are_the_sum_of_their_batches_whenever_those_come(store: Store) -> None:
-    store.upgrade()
+async def test_hours_are_the_sum_of_their_batches_whenever_those_come(edition_database: EditionDatabase) -> None:
+    edition_database.upgrade()
     rows = batches(NOW, days=20, count=1_500, seed=2)
     late = [row | {"time": row["time"] - timedelta(days=400)} for row in batches(NOW, days=20, count=50, seed=3)]
-    async with store.opened() as database:
+    async with edition_database.opened() as database:
         for some in (rows[:700], rows[700:], rows[300:900], late):  # the third comes twice
             async with database.write() as session:
-                await put_batches(session, some)
+                await insert_batches(session, some)
         async with database.read() as session:
             hours = (await session.scalars(select(EventProcessingHourRow))).all()
     found = {
@@ -148,71 +154,75 @@ async def test_hours_are_the_sum_of_their_batches_whenever_those_come(store: Sto
     assert found == hours_of([*rows, *late])
 
 
-async def test_lately_counts_what_the_database_s_clock_calls_lately(store: Store) -> None:
-    store.upgrade()
+async def test_lately_counts_what_the_database_s_clock_calls_lately(edition_database: EditionDatabase) -> None:
+    edition_database.upgrade()
     span = timedelta(hours=1)
-    async with store.opened() as database:
+    async with edition_database.opened() as database:
         async with database.write() as session:
             now = await database_now(session)
             within = [row | {"time": now} for row in batches(now, days=1, count=10, seed=4)]
             before = [row | {"time": row["time"] - 2 * span} for row in batches(now, days=1, count=10, seed=5)]
-            await put_batches(session, [*within, *before])
+            await insert_batches(session, [*within, *before])
         async with database.read() as session:
-            lately = await processed_lately(session, span)
+            lately = await read_recent_processing(session, span)
     (hour,) = hours_of(within).values()
     assert (lately.batches, lately.blocks, lately.logs) == (hour["batches"], hour["blocks"], hour["logs"])
-    assert lately.behind_blocks_max == hour["behind_blocks_max"]
+    assert lately.lag_blocks_max == hour["lag_blocks_max"]
     assert lately.record_ms_mean == pytest.approx(hour["record_us"] / 10 / 1000)
 
 
-FULL_ONLY: Final = pytest.mark.parametrize("store", [Edition.FULL], indirect=True, ids=["full"])
+FULL_ONLY: Final = pytest.mark.parametrize("edition_database", [Edition.FULL], indirect=True, ids=["full"])
 
 
-def run_policy(store: Store) -> None:
+def run_policy(edition_database: EditionDatabase) -> None:
     """As the extension's own scheduler does, which the full edition here is without."""
-    with store.owner() as connection:
+    with edition_database.owner() as connection:
         ((job, _, _),) = policies(connection)
-    with psycopg.connect(store.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(edition_database.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(f"CALL public.run_job({job})")  # commits chunk by chunk
 
 
 @FULL_ONLY
-async def test_snapshots_a_month_old_are_compressed_and_answer_as_before(store: Store, redis_url: str) -> None:
-    store.upgrade()
+async def test_snapshots_a_month_old_are_compressed_and_answer_as_before(
+    edition_database: EditionDatabase, redis_url: str
+) -> None:
+    edition_database.upgrade()
     async with Redis.from_url(redis_url) as redis:
-        taken = await tell_history(store, redis, until=datetime.now(UTC))
+        taken = await tell_history(edition_database, redis, until=datetime.now(UTC))
         due_before = datetime.now(UTC) - timedelta(days=30)
-        run_policy(store)
+        run_policy(edition_database)
         not_due_after = datetime.now(UTC) - timedelta(days=30)
-        with store.owner() as connection:
+        with edition_database.owner() as connection:
             chunks = connection.execute(_CHUNKS).all()
         assert len(chunks) > 36
         assert {each.is_compressed for each in chunks if each.range_end <= due_before} == {True}
         assert {each.is_compressed for each in chunks if each.range_end > not_due_after} == {False}
-        await require_right_histories(store, redis, taken)
+        await require_right_histories(edition_database, redis, taken)
 
 
 @FULL_ONLY
-async def test_a_late_snapshot_finds_its_place_among_compressed_ones_once(store: Store, redis_url: str) -> None:
-    store.upgrade()
+async def test_a_late_snapshot_finds_its_place_among_compressed_ones_once(
+    edition_database: EditionDatabase, redis_url: str
+) -> None:
+    edition_database.upgrade()
     async with Redis.from_url(redis_url) as redis:
-        *taken, late = (taken := await tell_history(store, redis, until=datetime.now(UTC)))
+        *taken, late = (taken := await tell_history(edition_database, redis, until=datetime.now(UTC)))
         late = replace(late, at=replace(late.at, number=late.at.number + 1, timestamp=taken[5].at.timestamp))
-        run_policy(store)
-        async with store.opened() as database:
+        run_policy(edition_database)
+        async with edition_database.opened() as database:
             for _ in range(2):
                 async with database.write() as session:
-                    await put_snapshots(session, [late, taken[7]])
+                    await insert_snapshots(session, [late, taken[7]])
             async with database.read() as session:
                 found = await session.scalar(select(func.count()).select_from(DailySnapshotRow))
         assert found == len(taken) + 2
 
 
 @FULL_ONLY
-async def test_another_time_of_compression_replaces_the_policy(store: Store) -> None:
-    store.upgrade()
+async def test_another_time_of_compression_replaces_the_policy(edition_database: EditionDatabase) -> None:
+    edition_database.upgrade()
     for days in (60, 30):
-        store.upgrade(retention=RetentionSettings(compress_after_days=days))
-        with store.owner() as connection:
+        edition_database.upgrade(retention=RetentionSettings(compress_after_days=days))
+        with edition_database.owner() as connection:
             ((_, _, config),) = policies(connection)
         assert config["compress_after"] in (f"{days} days", f"@ {days} days")

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from tests.support.chain.fund import DAY
-from tests.support.scenarios.sending import SMALL, Office, assert_sent_once
+from tests.support.scenarios.sending import SMALL, SendingHarness, assert_sent_once
 
 from paimon.application.common.idempotency import PayloadConflict
 from paimon.application.transactions.driver.prepare import prepare_next
@@ -20,7 +20,7 @@ from paimon.application.transactions.queries import (
 from paimon.application.transactions.store import lock_wallet
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import checksum
-from paimon.domain.redemption.request import Channel, OnChainStatus
+from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
 from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
@@ -30,173 +30,179 @@ from paimon.infrastructure.keys.client import SignerClient
 pytestmark = pytest.mark.integration
 
 
-async def test_an_approval_is_sent_once_and_is_final_by_its_effect(office: Office) -> None:
-    request_id = office.awaiting()
-    before = office.nonce_on_chain(office.approver)
-    await office.queue_ruling(request_id, Verdict.APPROVE)
-    await office.drive(office.approver)
-    in_flight = await office.intent(request_id)
+async def test_an_approval_is_sent_once_and_is_final_by_its_effect(harness: SendingHarness) -> None:
+    request_id = harness.request_awaiting_approval()
+    before = harness.nonce_on_chain(harness.approver)
+    await harness.queue_decision(request_id, Verdict.APPROVE)
+    await harness.drive(harness.approver)
+    in_flight = await harness.intent(request_id)
     assert in_flight.status is IntentStatus.SENDING
     assert [each.status for each in in_flight.attempts] == [AttemptStatus.BROADCAST]
-    await office.finish(office.approver)
-    assert office.status(request_id) is OnChainStatus.APPROVED
-    (attempt,) = (await assert_sent_once(office, office.approver, request_id, before)).attempts
+    await harness.drive_until_idle(harness.approver)
+    assert harness.status(request_id) is OnChainStatus.APPROVED
+    (attempt,) = (await assert_sent_once(harness, harness.approver, request_id, before)).attempts
     assert attempt.succeeded
     assert attempt.gas_used is not None
     assert attempt.block_hash is not None
 
 
-async def test_mined_is_not_final(office: Office) -> None:
-    request_id = office.due()
-    await office.queue_settlement(request_id)
-    await office.drive(office.keeper)
-    office.fund.mine(1)
-    await office.drive(office.keeper)
-    (attempt,) = (await office.intent(request_id)).attempts
+async def test_mined_is_not_final(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    await harness.queue_settlement(request_id)
+    await harness.drive(harness.keeper)
+    harness.fund.mine(1)
+    await harness.drive(harness.keeper)
+    (attempt,) = (await harness.intent(request_id)).attempts
     # The chain also mines by itself each second, so it may be final by now; never final without being mined first.
     assert attempt.status in (AttemptStatus.MINED, AttemptStatus.FINAL)
     assert attempt.block_number is not None
-    await office.finish(office.keeper)
+    await harness.drive_until_idle(harness.keeper)
 
 
-async def test_a_rejection_carries_the_reason_that_was_voted(office: Office) -> None:
-    request_id = office.awaiting()
-    before = office.nonce_on_chain(office.approver)
-    await office.queue_ruling(request_id, Verdict.REJECT, "documents are missing")
-    await office.finish(office.approver)
-    assert office.status(request_id) is OnChainStatus.CANCELLED
-    await assert_sent_once(office, office.approver, request_id, before)
+async def test_a_rejection_carries_the_reason_that_was_voted(harness: SendingHarness) -> None:
+    request_id = harness.request_awaiting_approval()
+    before = harness.nonce_on_chain(harness.approver)
+    await harness.queue_decision(request_id, Verdict.REJECT, "documents are missing")
+    await harness.drive_until_idle(harness.approver)
+    assert harness.status(request_id) is OnChainStatus.CANCELLED
+    await assert_sent_once(harness, harness.approver, request_id, before)
 
 
-async def test_settlements_of_both_kinds(office: Office) -> None:
-    small = office.fund.request("ines", SMALL)
-    scheduled = office.fund.request("ivan", 600_000)
-    office.fund.warp(200 * DAY)
-    await office.queue_settlement(small)
-    await office.queue_settlement(scheduled, Channel.SCHEDULED)
-    await office.finish(office.keeper)
+async def test_settlements_of_both_kinds(harness: SendingHarness) -> None:
+    small = harness.fund.request("ines", SMALL)
+    scheduled = harness.fund.request("ivan", 600_000)
+    harness.fund.warp(200 * DAY)
+    await harness.queue_settlement(small)
+    await harness.queue_settlement(scheduled, RedemptionChannel.SCHEDULED)
+    await harness.drive_until_idle(harness.keeper)
     for request_id in (small, scheduled):
-        assert office.status(request_id) is OnChainStatus.SETTLED
-        assert (await office.intent(request_id)).status is IntentStatus.FINAL
+        assert harness.status(request_id) is OnChainStatus.SETTLED
+        assert (await harness.intent(request_id)).status is IntentStatus.FINAL
 
 
-async def test_legacy_fees(office: Office) -> None:
-    request_id = office.due()
-    await office.queue_settlement(request_id)
-    await office.with_options(fees="legacy").finish(office.keeper)
-    (attempt,) = (await office.intent(request_id)).attempts
+async def test_legacy_fees(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    await harness.queue_settlement(request_id)
+    await harness.with_options(fees="legacy").drive_until_idle(harness.keeper)
+    (attempt,) = (await harness.intent(request_id)).attempts
     assert attempt.max_fee_wei == attempt.priority_fee_wei
     assert attempt.status is AttemptStatus.FINAL
 
 
-async def test_several_are_in_flight_in_nonce_order(office: Office) -> None:
-    requests = [office.fund.request(name, SMALL) for name in ("ines", "ivan", "isla")]
-    office.fund.warp(7 * DAY + 1)
-    before = office.nonce_on_chain(office.keeper)
+async def test_several_are_in_flight_in_nonce_order(harness: SendingHarness) -> None:
+    requests = [harness.fund.request(name, SMALL) for name in ("ines", "ivan", "isla")]
+    harness.fund.warp(7 * DAY + 1)
+    before = harness.nonce_on_chain(harness.keeper)
     for request_id in requests:
-        await office.queue_settlement(request_id)
-    await office.drive(office.keeper)
-    nonces = [each.nonce for request_id in requests for each in (await office.intent(request_id)).attempts]
+        await harness.queue_settlement(request_id)
+    await harness.drive(harness.keeper)
+    nonces = [each.nonce for request_id in requests for each in (await harness.intent(request_id)).attempts]
     assert nonces == [before, before + 1, before + 2]
-    await office.finish(office.keeper)
-    assert all(office.status(each) is OnChainStatus.SETTLED for each in requests)
+    await harness.drive_until_idle(harness.keeper)
+    assert all(harness.status(each) is OnChainStatus.SETTLED for each in requests)
 
 
-async def test_the_same_key_is_the_same_intent(office: Office) -> None:
-    request_id = office.due()
-    first, again = await office.queue_settlement(request_id), await office.queue_settlement(request_id)
+async def test_the_same_key_is_the_same_intent(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    first, again = await harness.queue_settlement(request_id), await harness.queue_settlement(request_id)
     assert first.id == again.id
-    async with office.database.read() as session:
+    async with harness.database.read() as session:
         woken = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == "drive_wallet"))).all()
-        assert [each.aggregate_id for each in woken] == [checksum(office.keeper)]
-        assert await list_wallets_with_work(session) == [office.keeper]
+        assert [each.aggregate_id for each in woken] == [checksum(harness.keeper)]
+        assert await list_wallets_with_work(session) == [harness.keeper]
 
 
-async def test_the_same_key_with_another_payload_is_refused(office: Office) -> None:
-    request_id = office.due()
-    await office.queue_settlement(request_id)
+async def test_the_same_key_with_another_payload_is_refused(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    await harness.queue_settlement(request_id)
     with pytest.raises(PayloadConflict, match="one key stands for one call"):
-        await office.queue_settlement(request_id, Channel.SCHEDULED)
+        await harness.queue_settlement(request_id, RedemptionChannel.SCHEDULED)
 
 
-async def test_queueing_at_the_same_time_makes_one_intent(office: Office) -> None:
-    request_id = office.due()
-    queued = await asyncio.gather(*(office.queue_settlement(request_id) for _ in range(5)))
+async def test_queueing_at_the_same_time_makes_one_intent(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    queued = await asyncio.gather(*(harness.queue_settlement(request_id) for _ in range(5)))
     assert len({each.id for each in queued}) == 1
-    await office.intent(request_id)
+    await harness.intent(request_id)
 
 
-async def test_queueing_does_not_wait_for_a_driver_that_holds_the_wallet(office: Office) -> None:
-    request_id = office.due()
-    async with office.database.write() as session:
-        await register_wallet(session, office.keeper, WalletName.KEEPER)
-    async with office.database.write() as session:
-        assert await lock_wallet(session, office.keeper) is not None
-        await asyncio.wait_for(office.queue_settlement(request_id), 3)
+async def test_queueing_does_not_wait_for_a_driver_that_holds_the_wallet(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    async with harness.database.write() as session:
+        await register_wallet(session, harness.keeper, WalletName.KEEPER)
+    async with harness.database.write() as session:
+        assert await lock_wallet(session, harness.keeper) is not None
+        await asyncio.wait_for(harness.queue_settlement(request_id), 3)
 
 
-async def test_without_the_signer_an_intent_waits_simulated_and_goes_on_when_it_is_back(office: Office, tmp_path: Path) -> None:
-    request_id = office.due()
-    before = office.nonce_on_chain(office.keeper)
-    await office.queue_settlement(request_id)
+async def test_without_the_signer_an_intent_waits_simulated_and_goes_on_when_it_is_back(
+    harness: SendingHarness, tmp_path: Path
+) -> None:
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    await harness.queue_settlement(request_id)
     nobody = SignerClient(tmp_path / "nobody.sock", timeout=1)
-    await Office(office.fund, office.database, office.contracts, nobody, office.options).drive(office.keeper)
-    intent = await office.intent(request_id)
+    await SendingHarness(harness.fund, harness.database, harness.contracts, nobody, harness.options).drive(harness.keeper)
+    intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.SIMULATED
     assert "does not answer" in str(intent.reason)
-    await office.finish(office.keeper)
-    await assert_sent_once(office, office.keeper, request_id, before)
+    await harness.drive_until_idle(harness.keeper)
+    await assert_sent_once(harness, harness.keeper, request_id, before)
 
 
-async def test_what_the_signer_refuses_waits_with_its_code(office: Office) -> None:
-    request_id = office.awaiting()
-    async with office.database.write() as session:
+async def test_what_the_signer_refuses_waits_with_its_code(harness: SendingHarness) -> None:
+    request_id = harness.request_awaiting_approval()
+    async with harness.database.write() as session:
         await queue_intent(
             session,
             key=f"approve:{request_id}",
             kind=IntentKind.APPROVE_REDEMPTION,
-            wallet=office.approver,
-            call=approve_call(office.contracts, request_id),
+            wallet=harness.approver,
+            call=approve_call(harness.contracts, request_id),
             request_id=request_id,
         )
-    await office.drive(office.approver)
-    intent = await office.intent(request_id)
+    await harness.drive(harness.approver)
+    intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.QUEUED
     assert "TOO_FEW_VOTES" in str(intent.reason)
     assert intent.attempts == []
 
 
-async def test_without_the_node_everything_stays_as_it_is(office: Office) -> None:
-    request_id = office.due()
-    await office.queue_settlement(request_id)
+async def test_without_the_node_everything_stays_as_it_is(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    await harness.queue_settlement(request_id)
     async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as nowhere:
-        await office.with_rpc(nowhere).drive(office.keeper)
-    intent = await office.intent(request_id)
+        await harness.with_rpc(nowhere).drive(harness.keeper)
+    intent = await harness.intent(request_id)
     assert (intent.status, intent.reason) == (IntentStatus.QUEUED, None)
-    await office.finish(office.keeper)
+    await harness.drive_until_idle(harness.keeper)
 
 
-async def test_an_intent_for_a_request_that_does_not_exist_waits(office: Office, eventually: Callable[..., Any]) -> None:
-    async with office.database.write() as session:
+async def test_an_intent_for_a_request_that_does_not_exist_waits(
+    harness: SendingHarness, eventually: Callable[..., Any]
+) -> None:
+    async with harness.database.write() as session:
         await queue_intent(
             session,
             key="settle:99",
             kind=IntentKind.SETTLE_REDEMPTION,
-            wallet=office.keeper,
-            call=Call(office.fund.addresses.redemption_manager, settle_call(office.contracts, 99, Channel.STANDARD).data),
+            wallet=harness.keeper,
+            call=Call(
+                harness.fund.addresses.redemption_manager, settle_call(harness.contracts, 99, RedemptionChannel.STANDARD).data
+            ),
             request_id=99,
         )
-    await office.drive(office.keeper)
-    assert "RequestNotFound" in str((await office.intent(99)).reason)
+    await harness.drive(harness.keeper)
+    assert "RequestNotFound" in str((await harness.intent(99)).reason)
 
 
-async def test_the_database_itself_allows_one_unacknowledged_attempt_a_wallet(office: Office) -> None:
-    request_id = office.due()
-    await office.queue_settlement(request_id)
-    await prepare_next(office.desk(), office.keeper)
-    (attempt,) = (await office.intent(request_id)).attempts
+async def test_the_database_itself_allows_one_unacknowledged_attempt_a_wallet(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    await harness.queue_settlement(request_id)
+    await prepare_next(harness.context(), harness.keeper)
+    (attempt,) = (await harness.intent(request_id)).attempts
     columns = {c.name: getattr(attempt, c.name) for c in AttemptRow.__table__.columns} | {"hash": bytes(32)}
     with pytest.raises(IntegrityError, match="unacknowledged"):
-        async with office.database.write() as session:
+        async with harness.database.write() as session:
             session.add(AttemptRow(**columns))
-    await office.finish(office.keeper)
+    await harness.drive_until_idle(harness.keeper)

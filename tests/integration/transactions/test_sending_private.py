@@ -6,113 +6,115 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.chain.stub_node import StubNode, replying, stub_node
-from tests.support.scenarios.sending import Office, assert_sent_once, stopped_mining
+from tests.support.chain.stub_node import StubNode, replying_with, stub_node
+from tests.support.scenarios.sending import SendingHarness, assert_sent_once, stopped_mining
 
-from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus, TxChannel
+from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentStatus
 from paimon.infrastructure.blockchain.rpc import Rpc
 
 pytestmark = pytest.mark.integration
 
 
 @asynccontextmanager
-async def private_endpoint(office: Office, *, mines: bool, **options: Any) -> AsyncIterator[tuple[Office, StubNode]]:
+async def private_endpoint(
+    harness: SendingHarness, *, mines: bool, **options: Any
+) -> AsyncIterator[tuple[SendingHarness, StubNode]]:
     """An endpoint that takes transactions and passes them on to builders, or withholds them."""
 
     def take(params: list[Any]) -> str:
-        return str(office.fund.node.rpc.call("eth_sendRawTransaction", *params)) if mines else "0x" + "00" * 32
+        return str(harness.fund.node.rpc.call("eth_sendRawTransaction", *params)) if mines else "0x" + "00" * 32
 
     async with stub_node(eth_sendRawTransaction=take) as node, Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
-        yield replace(office.with_options(**options), private=rpc), node
+        yield replace(harness.with_options(**options), private=rpc), node
 
 
-def in_pool(office: Office) -> int:
-    return int(office.fund.node.rpc.call("txpool_status")["pending"], 16)
+def in_pool(harness: SendingHarness) -> int:
+    return int(harness.fund.node.rpc.call("txpool_status")["pending"], 16)
 
 
-async def test_what_the_private_endpoint_gets_mined_was_never_sent_elsewhere(office: Office) -> None:
-    request_id = office.due()
-    before = office.nonce_on_chain(office.keeper)
-    async with private_endpoint(office, mines=True) as (private, node):
+async def test_what_the_private_endpoint_gets_mined_was_never_sent_elsewhere(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    async with private_endpoint(harness, mines=True) as (private, node):
         await private.queue_settlement(request_id)
-        await private.finish(private.keeper)
-        assert [method for method, _ in node.asked] == ["eth_sendRawTransaction"]
-    (attempt,) = (await assert_sent_once(office, office.keeper, request_id, before)).attempts
-    assert attempt.channel is TxChannel.PRIVATE
+        await private.drive_until_idle(private.keeper)
+        assert [method for method, _ in node.received] == ["eth_sendRawTransaction"]
+    (attempt,) = (await assert_sent_once(harness, harness.keeper, request_id, before)).attempts
+    assert attempt.channel is BroadcastChannel.PRIVATE
 
 
-async def test_withheld_it_stays_private_and_is_replaced_privately_where_the_policy_says_so(office: Office) -> None:
-    request_id = office.due()
-    with stopped_mining(office.fund):
-        async with private_endpoint(office, mines=False, private_blocks=1) as (private, node):
+async def test_withheld_it_stays_private_and_is_replaced_privately_where_the_policy_says_so(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    with stopped_mining(harness.fund):
+        async with private_endpoint(harness, mines=False, private_wait_blocks=1) as (private, node):
             await private.queue_settlement(request_id)
             await private.drive(private.keeper)
-            office.fund.mine(9)
+            harness.fund.mine(9)
             await private.drive(private.keeper)
             await private.with_options(stuck_seconds=0).drive(private.keeper)
-            assert len(node.asked) == 2
-        attempts = (await office.intent(request_id)).attempts
-        assert {each.channel for each in attempts} == {TxChannel.PRIVATE}
-        assert in_pool(office) == 0
+            assert len(node.received) == 2
+        attempts = (await harness.intent(request_id)).attempts
+        assert {each.channel for each in attempts} == {BroadcastChannel.PRIVATE}
+        assert in_pool(harness) == 0
 
 
-async def test_withheld_for_too_long_it_goes_public_where_the_policy_allows_it(office: Office) -> None:
-    request_id = office.due()
-    before = office.nonce_on_chain(office.keeper)
-    with stopped_mining(office.fund):
-        async with private_endpoint(office, mines=False, public_fallback=True, private_blocks=4) as (private, node):
+async def test_withheld_for_too_long_it_goes_public_where_the_policy_allows_it(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    with stopped_mining(harness.fund):
+        async with private_endpoint(harness, mines=False, public_fallback=True, private_wait_blocks=4) as (private, node):
             await private.queue_settlement(request_id)
             await private.drive(private.keeper)
-            office.fund.mine(3)
+            harness.fund.mine(3)
             await private.drive(private.keeper)
-            assert in_pool(office) == 0, "not yet"
-            office.fund.mine(1)
+            assert in_pool(harness) == 0, "not yet"
+            harness.fund.mine(1)
             await private.drive(private.keeper)
-            assert in_pool(office) == 1
-            assert len(node.asked) == 1
-            (attempt,) = (await office.intent(request_id)).attempts
-            assert (attempt.channel, attempt.status) == (TxChannel.PUBLIC, AttemptStatus.BROADCAST)
+            assert in_pool(harness) == 1
+            assert len(node.received) == 1
+            (attempt,) = (await harness.intent(request_id)).attempts
+            assert (attempt.channel, attempt.status) == (BroadcastChannel.PUBLIC, AttemptStatus.BROADCAST)
             await private.with_options(stuck_seconds=0).drive(private.keeper)
-            assert (await office.intent(request_id)).attempts[-1].channel is TxChannel.PUBLIC
-    await office.finish(office.keeper)
-    await assert_sent_once(office, office.keeper, request_id, before)
+            assert (await harness.intent(request_id)).attempts[-1].channel is BroadcastChannel.PUBLIC
+    await harness.drive_until_idle(harness.keeper)
+    await assert_sent_once(harness, harness.keeper, request_id, before)
 
 
-async def test_a_private_endpoint_that_is_down_holds_it_up_for_so_many_blocks(office: Office) -> None:
-    request_id = office.due()
-    before = office.nonce_on_chain(office.keeper)
-    async with private_endpoint(office, mines=False, public_fallback=True, private_blocks=4) as (private, node):
-        node.disturbances += [replying(503)] * 9
+async def test_a_private_endpoint_that_is_down_holds_it_up_for_so_many_blocks(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    async with private_endpoint(harness, mines=False, public_fallback=True, private_wait_blocks=4) as (private, node):
+        node.disturbances += [replying_with(503)] * 9
         await private.queue_settlement(request_id)
-        with stopped_mining(office.fund):
+        with stopped_mining(harness.fund):
             await private.drive(private.keeper)
-            (attempt,) = (await office.intent(request_id)).attempts
-            assert (attempt.channel, attempt.status) == (TxChannel.PRIVATE, AttemptStatus.SIGNED)
-            office.fund.mine(4)
-        await private.finish(private.keeper)
-    await assert_sent_once(office, office.keeper, request_id, before)
+            (attempt,) = (await harness.intent(request_id)).attempts
+            assert (attempt.channel, attempt.status) == (BroadcastChannel.PRIVATE, AttemptStatus.SIGNED)
+            harness.fund.mine(4)
+        await private.drive_until_idle(private.keeper)
+    await assert_sent_once(harness, harness.keeper, request_id, before)
 
 
-async def test_a_private_endpoint_that_is_down_is_named_and_what_was_sent_before_is_followed(office: Office) -> None:
-    first, second = office.due("ines"), office.due("ivan")
-    async with private_endpoint(office, mines=True) as (private, node):
-        with stopped_mining(office.fund):
+async def test_a_private_endpoint_that_is_down_is_named_and_what_was_sent_before_is_followed(harness: SendingHarness) -> None:
+    first, second = harness.due_request("ines"), harness.due_request("ivan")
+    async with private_endpoint(harness, mines=True) as (private, node):
+        with stopped_mining(harness.fund):
             await private.queue_settlement(first)
             await private.drive(private.keeper)
             takes, node.methods["eth_sendRawTransaction"] = node.methods["eth_sendRawTransaction"], None
-            node.disturbances += [replying(503)] * 9
+            node.disturbances += [replying_with(503)] * 9
             await private.queue_settlement(second)
             await private.drive(private.keeper)
-            office.fund.mine(3)
+            harness.fund.mine(3)
             await private.with_options(stuck_seconds=0).drive(private.keeper)
-            held_up = await office.intent(second)
+            held_up = await harness.intent(second)
             assert "the private endpoint does not answer" in str(held_up.reason)
             assert [each.status for each in held_up.attempts] == [AttemptStatus.SIGNED], "nobody saw it: nothing to replace"
             assert "HTTP 503" in str(held_up.attempts[0].answer)
-            assert (await office.intent(first)).status is IntentStatus.FINAL
-            assert (await office.wallet(office.keeper)).interrupted_by is None
+            assert (await harness.intent(first)).status is IntentStatus.FINAL
+            assert (await harness.wallet(harness.keeper)).last_error is None
             node.disturbances.clear()
             node.methods["eth_sendRawTransaction"] = takes
             await private.drive(private.keeper)
-            assert (await office.intent(second)).reason is None
-        await private.finish(private.keeper)
+            assert (await harness.intent(second)).reason is None
+        await private.drive_until_idle(private.keeper)

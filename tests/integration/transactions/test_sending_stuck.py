@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from tests.support.scenarios.sending import Office, assert_sent_once, stopped_mining
+from tests.support.scenarios.sending import SendingHarness, assert_sent_once, stopped_mining
 
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
@@ -11,16 +11,16 @@ from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 pytestmark = pytest.mark.integration
 
 
-async def test_a_stuck_transaction_is_replaced_at_its_nonce_for_more(office: Office) -> None:
-    impatient = office.with_options(stuck_seconds=0)
-    request_id = office.due()
-    before = office.nonce_on_chain(office.keeper)
-    await office.queue_settlement(request_id)
-    with stopped_mining(office.fund):
-        await impatient.drive(office.keeper)
-        await impatient.drive(office.keeper)
-        await impatient.drive(office.keeper)
-        attempts = (await office.intent(request_id)).attempts
+async def test_a_stuck_transaction_is_replaced_at_its_nonce_for_more(harness: SendingHarness) -> None:
+    impatient = harness.with_options(stuck_seconds=0)
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    await harness.queue_settlement(request_id)
+    with stopped_mining(harness.fund):
+        await impatient.drive(harness.keeper)
+        await impatient.drive(harness.keeper)
+        await impatient.drive(harness.keeper)
+        attempts = (await harness.intent(request_id)).attempts
         assert [each.status for each in attempts] == [
             AttemptStatus.REPLACED, AttemptStatus.REPLACED, AttemptStatus.BROADCAST,
         ]  # fmt: skip
@@ -28,95 +28,95 @@ async def test_a_stuck_transaction_is_replaced_at_its_nonce_for_more(office: Off
         for earlier, later in itertools.pairwise(attempts):
             assert later.max_fee_wei * 10 >= earlier.max_fee_wei * 11
             assert later.priority_fee_wei * 10 >= earlier.priority_fee_wei * 11
-    await office.finish(office.keeper)
-    intent = await assert_sent_once(office, office.keeper, request_id, before)
+    await harness.drive_until_idle(harness.keeper)
+    intent = await assert_sent_once(harness, harness.keeper, request_id, before)
     assert intent.attempts[-1].status is AttemptStatus.FINAL
 
 
-async def test_an_older_attempt_that_is_mined_after_all_is_found(office: Office) -> None:
-    request_id = office.due()
-    before = office.nonce_on_chain(office.keeper)
-    await office.queue_settlement(request_id)
-    with stopped_mining(office.fund):
-        await office.drive(office.keeper)
-        (first,) = (await office.intent(request_id)).attempts
-        await office.with_options(stuck_seconds=0).drive(office.keeper)
-        office.fund.node.rpc.call("anvil_dropAllTransactions")
-        office.fund.node.rpc.call("eth_sendRawTransaction", hex0x(first.raw))
-        office.fund.mine(1)
-    await office.finish(office.keeper)
-    intent = await assert_sent_once(office, office.keeper, request_id, before)
+async def test_an_older_attempt_that_is_mined_after_all_is_found(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    await harness.queue_settlement(request_id)
+    with stopped_mining(harness.fund):
+        await harness.drive(harness.keeper)
+        (first,) = (await harness.intent(request_id)).attempts
+        await harness.with_options(stuck_seconds=0).drive(harness.keeper)
+        harness.fund.node.rpc.call("anvil_dropAllTransactions")
+        harness.fund.node.rpc.call("eth_sendRawTransaction", hex0x(first.raw))
+        harness.fund.mine(1)
+    await harness.drive_until_idle(harness.keeper)
+    intent = await assert_sent_once(harness, harness.keeper, request_id, before)
     assert [each.status for each in intent.attempts] == [AttemptStatus.FINAL, AttemptStatus.REPLACED]
 
 
-async def test_a_replacement_of_what_is_done_already_only_uses_up_the_nonce(office: Office) -> None:
+async def test_a_replacement_of_what_is_done_already_only_uses_up_the_nonce(harness: SendingHarness) -> None:
     """Someone else settles while ours is stuck: paying for a call that must revert would be waste."""
-    request_id = office.due()
-    before = office.nonce_on_chain(office.keeper)
-    await office.queue_settlement(request_id)
-    with stopped_mining(office.fund):
-        await office.drive(office.keeper)
-        office.fund.node.rpc.call("anvil_dropAllTransactions")
-        office.fund.send("otto", "RedemptionManager", "settleRedemption", request_id)
-        office.fund.mine(3)
-        await office.with_options(stuck_seconds=0).drive(office.keeper)
-        newest = (await office.intent(request_id)).attempts[-1]
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    await harness.queue_settlement(request_id)
+    with stopped_mining(harness.fund):
+        await harness.drive(harness.keeper)
+        harness.fund.node.rpc.call("anvil_dropAllTransactions")
+        harness.fund.send("otto", "RedemptionManager", "settleRedemption", request_id)
+        harness.fund.mine(3)
+        await harness.with_options(stuck_seconds=0).drive(harness.keeper)
+        newest = (await harness.intent(request_id)).attempts[-1]
         assert newest.cancels
         assert newest.gas_limit == 21_000
-    await office.finish(office.keeper)
-    intent = await office.intent(request_id)
-    assert intent.status is IntentStatus.SATISFIED_ELSEWHERE
-    assert office.nonce_on_chain(office.keeper) == before + 1
+    await harness.drive_until_idle(harness.keeper)
+    intent = await harness.intent(request_id)
+    assert intent.status is IntentStatus.SATISFIED_EXTERNALLY
+    assert harness.nonce_on_chain(harness.keeper) == before + 1
 
 
-async def test_replacing_ends_at_the_cap_and_at_the_last_try(office: Office) -> None:
-    request_id = office.due()
-    await office.queue_settlement(request_id)
-    with stopped_mining(office.fund):
-        await office.drive(office.keeper)
-        (first,) = (await office.intent(request_id)).attempts
-        await office.with_options(stuck_seconds=0, max_fee_wei=first.max_fee_wei).drive(office.keeper)
-        intent = await office.intent(request_id)
+async def test_replacing_ends_at_the_cap_and_at_the_last_try(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    await harness.queue_settlement(request_id)
+    with stopped_mining(harness.fund):
+        await harness.drive(harness.keeper)
+        (first,) = (await harness.intent(request_id)).attempts
+        await harness.with_options(stuck_seconds=0, max_fee_wei=first.max_fee_wei).drive(harness.keeper)
+        intent = await harness.intent(request_id)
         assert len(intent.attempts) == 1
         assert intent.reason is not None
         assert "leaves no room" in intent.reason
-        await office.with_options(stuck_seconds=0, attempts_max=1).drive(office.keeper)
-        assert "a person must look" in str((await office.intent(request_id)).reason)
-    await office.finish(office.keeper)
+        await harness.with_options(stuck_seconds=0, attempts_max=1).drive(harness.keeper)
+        assert "a person must look" in str((await harness.intent(request_id)).reason)
+    await harness.drive_until_idle(harness.keeper)
 
 
-async def test_a_node_that_forgot_a_transaction_gets_it_again(office: Office) -> None:
-    request_id = office.due()
-    before = office.nonce_on_chain(office.keeper)
-    await office.queue_settlement(request_id)
-    with stopped_mining(office.fund):
-        await office.drive(office.keeper)
-        office.fund.node.rpc.call("anvil_dropAllTransactions")
-        await office.drive(office.keeper)
-    await office.finish(office.keeper)
-    assert len((await assert_sent_once(office, office.keeper, request_id, before)).attempts) == 1
+async def test_a_node_that_forgot_a_transaction_gets_it_again(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    await harness.queue_settlement(request_id)
+    with stopped_mining(harness.fund):
+        await harness.drive(harness.keeper)
+        harness.fund.node.rpc.call("anvil_dropAllTransactions")
+        await harness.drive(harness.keeper)
+    await harness.drive_until_idle(harness.keeper)
+    assert len((await assert_sent_once(harness, harness.keeper, request_id, before)).attempts) == 1
 
 
-async def test_above_the_price_cap_it_waits_visibly(office: Office) -> None:
-    request_id = office.due()
-    before = office.nonce_on_chain(office.keeper)
-    await office.queue_settlement(request_id)
-    await office.with_options(max_fee_wei=1).drive(office.keeper)
-    intent = await office.intent(request_id)
+async def test_above_the_price_cap_it_waits_visibly(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    await harness.queue_settlement(request_id)
+    await harness.with_options(max_fee_wei=1).drive(harness.keeper)
+    intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.QUEUED
     assert "above the cap" in str(intent.reason)
     assert intent.next_check_at > intent.created_at
-    await office.finish(office.keeper)
-    assert (await assert_sent_once(office, office.keeper, request_id, before)).reason is None
+    await harness.drive_until_idle(harness.keeper)
+    assert (await assert_sent_once(harness, harness.keeper, request_id, before)).reason is None
 
 
-async def test_a_wallet_that_cannot_pay_waits_visibly(office: Office) -> None:
-    request_id = office.due()
-    await office.queue_settlement(request_id)
-    office.fund.node.rpc.call("anvil_setBalance", checksum(office.keeper), hex(10**9))
-    await office.drive(office.keeper)
-    intent = await office.intent(request_id)
+async def test_a_wallet_that_cannot_pay_waits_visibly(harness: SendingHarness) -> None:
+    request_id = harness.due_request()
+    await harness.queue_settlement(request_id)
+    harness.fund.node.rpc.call("anvil_setBalance", checksum(harness.keeper), hex(10**9))
+    await harness.drive(harness.keeper)
+    intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.QUEUED
     assert intent.attempts == []
-    office.fund.node.rpc.call("anvil_setBalance", checksum(office.keeper), hex(10**20))
-    await office.finish(office.keeper)
+    harness.fund.node.rpc.call("anvil_setBalance", checksum(harness.keeper), hex(10**20))
+    await harness.drive_until_idle(harness.keeper)

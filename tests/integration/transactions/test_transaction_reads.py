@@ -2,15 +2,15 @@
 
 import pytest
 from sqlalchemy import select
-from tests.support.api_client import Desk, require_example
-from tests.support.cli_processes import Programs, environment_of
-from tests.support.scenarios.sending import Office, stopped_mining
+from tests.support.api_client import ApiClient, require_example
+from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.scenarios.sending import SendingHarness, stopped_mining
 
-from paimon.application.monitoring.health import wallets_part
+from paimon.application.monitoring.health import wallets_health
 from paimon.application.transactions.queries import list_wallets
 from paimon.domain.kernel.chain import checksum
-from paimon.domain.operations.health import Condition
-from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
+from paimon.domain.operations.health import HealthStatus
+from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.gateway.cli.tx import wallet_line
 from paimon.infrastructure.blockchain.rpc import Rpc
@@ -22,61 +22,63 @@ pytestmark = pytest.mark.integration
 LOW = {"keeper": 10**17, "approver": 10**17}
 
 
-def with_gas(office: Office, wei: int) -> None:
-    office.fund.node.rpc.call("anvil_setBalance", checksum(office.keeper), hex(wei))
+def with_gas(harness: SendingHarness, wei: int) -> None:
+    harness.fund.node.rpc.call("anvil_setBalance", checksum(harness.keeper), hex(wei))
 
 
-def always_looking(office: Office) -> Office:
-    low = office.options.low_balance_wei.model_copy(update=LOW)
-    return office.with_options(look_seconds=0, low_balance_wei=low)
+def always_looking(harness: SendingHarness) -> SendingHarness:
+    low = harness.options.low_balance_wei.model_copy(update=LOW)
+    return harness.with_options(wallet_refresh_seconds=0, low_balance_wei=low)
 
 
-async def events(office: Office) -> list[RiskEventRow]:
-    async with office.database.read() as session:
+async def events(harness: SendingHarness) -> list[RiskEventRow]:
+    async with harness.database.read() as session:
         return list(await session.scalars(select(RiskEventRow).order_by(RiskEventRow.id)))
 
 
-async def test_an_intent_is_shown_with_every_transaction_and_what_the_node_said(desk: Desk, office: Office) -> None:
-    request_id = office.due()
-    await office.queue_settlement(request_id)
-    with stopped_mining(office.fund):
-        await office.drive(office.keeper)
-        await office.with_options(stuck_seconds=0).drive(office.keeper)
-        listed = await desk.get("/desk/intents", open="true", wallet=checksum(office.keeper), kind="settle_redemption")
-        require_example(listed, "desk_intents")
+async def test_an_intent_is_shown_with_every_transaction_and_what_the_node_said(
+    desk: ApiClient, harness: SendingHarness
+) -> None:
+    request_id = harness.due_request()
+    await harness.queue_settlement(request_id)
+    with stopped_mining(harness.fund):
+        await harness.drive(harness.keeper)
+        await harness.with_options(stuck_seconds=0).drive(harness.keeper)
+        listed = await desk.get("/desk/intents", open="true", wallet=checksum(harness.keeper), kind="settle_redemption")
+        require_example(listed, "intents")
         (shown,) = listed.json()["data"]["items"]
         assert [each["status"] for each in shown["attempts"]] == ["replaced", "broadcast"]
         assert {each["answer"] for each in shown["attempts"]} == {"accepted"}
         assert shown["attempts"][0]["nonce"] == shown["attempts"][1]["nonce"]
-    await office.finish(office.keeper)
+    await harness.drive_until_idle(harness.keeper)
     one = await desk.get(f"/desk/intents/{shown['id']}")
-    require_example(one, "desk_intent")
+    require_example(one, "intent")
     assert one.json()["data"]["status"] == "final"
     for nothing in (
         {"open": "true"},
         {"status": "failed"},
         {"kind": "approve_redemption"},
-        {"wallet": checksum(office.approver)},
+        {"wallet": checksum(harness.approver)},
     ):
         assert (await desk.get("/desk/intents", **nothing)).json()["data"]["items"] == []
     assert (await desk.get("/desk/intents", open="false")).json()["data"]["pagination"]["total"] == 1
 
 
-async def test_a_wallet_is_shown_as_its_driver_saw_it_without_asking_the_node(desk: Desk, office: Office) -> None:
-    before = office.nonce_on_chain(office.keeper)
-    await office.queue_settlement(office.due())
-    with stopped_mining(office.fund):
-        await office.drive(office.keeper)
-        office.fund.mine(1)
+async def test_a_wallet_is_shown_as_its_driver_saw_it_without_asking_the_node(desk: ApiClient, harness: SendingHarness) -> None:
+    before = harness.nonce_on_chain(harness.keeper)
+    await harness.queue_settlement(harness.due_request())
+    with stopped_mining(harness.fund):
+        await harness.drive(harness.keeper)
+        harness.fund.mine(1)
         listed = await desk.get("/desk/wallets")
-        require_example(listed, "desk_wallets")
+        require_example(listed, "wallets")
         (wallet,) = listed.json()["data"]["items"]
-        assert (wallet["nextNonce"], wallet["inFlight"], wallet["missing"]) == (before + 1, [before], [])
-        assert wallet["seen"]["usedAtLatest"] == before, "the row's, though the chain has gone on"
-        await office.with_options(look_seconds=0).drive(office.keeper)
-        one = await desk.get(f"/desk/wallets/{checksum(office.keeper)}")
-        require_example(one, "desk_wallet")
-        assert one.json()["data"]["seen"]["usedAtLatest"] == before + 1
+        assert (wallet["nextNonce"], wallet["inFlightNonces"], wallet["missing"]) == (before + 1, [before], [])
+        assert wallet["seen"]["latestNonce"] == before, "the row's, though the chain has gone on"
+        await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
+        one = await desk.get(f"/desk/wallets/{checksum(harness.keeper)}")
+        require_example(one, "wallet")
+        assert one.json()["data"]["seen"]["latestNonce"] == before + 1
     assert (await desk.get("/desk/wallets/0x" + "77" * 20)).status_code == 404
 
 
@@ -90,78 +92,78 @@ async def test_a_wallet_is_shown_as_its_driver_saw_it_without_asking_the_node(de
         ("/desk/wallets/0x12", "willa", 400),
     ],
 )
-async def test_what_is_not_there_or_not_asked_rightly(desk: Desk, path: str, by: str | None, status: int) -> None:
+async def test_what_is_not_there_or_not_asked_rightly(desk: ApiClient, path: str, by: str | None, status: int) -> None:
     assert (await desk.get(path, by=by)).status_code == status
 
 
-async def test_a_wallet_low_on_gas_is_an_event_until_it_is_topped_up(desk: Desk, office: Office) -> None:
-    watcher = always_looking(office)
-    with_gas(office, 9 * 10**16)
+async def test_a_wallet_low_on_gas_is_an_event_until_it_is_topped_up(desk: ApiClient, harness: SendingHarness) -> None:
+    watcher = always_looking(harness)
+    with_gas(harness, 9 * 10**16)
     for _ in range(2):
-        await watcher.drive(office.keeper)
-    (low,) = await events(office)
-    assert (low.kind, low.severity, low.state) == (RiskKind.LOW_GAS, Severity.WARNING, RiskState.OPEN)
+        await watcher.drive(harness.keeper)
+    (low,) = await events(harness)
+    assert (low.kind, low.severity, low.state) == (RiskKind.LOW_GAS, Severity.WARNING, RiskStatus.OPEN)
     assert low.observed == f"{9 * 10**16} wei"
     refused = await desk.post(f"/risk/events/{low.id}/resolve", {"note": "never mind"}, by="otto")
     assert refused.status_code == 409
     assert "top it up" in refused.json()["error"]["message"]
-    with_gas(office, 10**16)
-    await watcher.drive(office.keeper)
-    (dire,) = await events(office)
+    with_gas(harness, 10**16)
+    await watcher.drive(harness.keeper)
+    (dire,) = await events(harness)
     assert (dire.id, dire.severity) == (low.id, Severity.CRITICAL)
-    with_gas(office, 10**17)
-    await watcher.drive(office.keeper)
-    (ended,) = await events(office)
-    assert (ended.state, ended.resolved_by) == (RiskState.RESOLVED, None)
-    with_gas(office, 10**16)
-    await watcher.drive(office.keeper)
-    assert [each.state for each in await events(office)] == [RiskState.RESOLVED, RiskState.OPEN]
+    with_gas(harness, 10**17)
+    await watcher.drive(harness.keeper)
+    (ended,) = await events(harness)
+    assert (ended.state, ended.resolved_by) == (RiskStatus.RESOLVED, None)
+    with_gas(harness, 10**16)
+    await watcher.drive(harness.keeper)
+    assert [each.state for each in await events(harness)] == [RiskStatus.RESOLVED, RiskStatus.OPEN]
 
 
-async def test_health_and_the_desk_say_that_gas_is_low(desk: Desk, office: Office) -> None:
+async def test_health_and_the_desk_say_that_gas_is_low(desk: ApiClient, harness: SendingHarness) -> None:
     least = desk.settings.sending.low_balance_wei.keeper
     for wei, low in ((least - 1, True), (least, False)):
-        with_gas(office, wei)
-        await office.with_options(look_seconds=0).drive(office.keeper)
+        with_gas(harness, wei)
+        await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
         (shown,) = (await desk.get("/desk/wallets")).json()["data"]["items"]
         assert shown["lowGas"] is low
-        async with office.database.read() as session:
+        async with harness.database.read() as session:
             wallets = await list_wallets(session)
             now = await database_now(session)
-        part = wallets_part(wallets, desk.settings.sending.low_balance_wei)
-        assert part.condition is (Condition.DEGRADED if low else Condition.OK)
+        part = wallets_health(wallets, desk.settings.sending.low_balance_wei)
+        assert part.status is (HealthStatus.DEGRADED if low else HealthStatus.OK)
         (wallet,) = wallets
         assert ("LOW GAS" in wallet_line(wallet, desk.settings.sending.low_balance_wei, now)) is low
 
 
-async def test_health_and_the_desk_say_that_drives_are_interrupted(desk: Desk, office: Office) -> None:
-    await office.queue_settlement(office.due())
+async def test_health_and_the_desk_say_that_drives_are_interrupted(desk: ApiClient, harness: SendingHarness) -> None:
+    await harness.queue_settlement(harness.due_request())
     async with Rpc("http://127.0.0.1:1/key", timeout_seconds=1, attempts_max=1) as away:
-        await office.with_rpc(away).drive(office.keeper)
+        await harness.with_rpc(away).drive(harness.keeper)
     (shown,) = (await desk.get("/desk/wallets")).json()["data"]["items"]
     assert "gave no usable answer" in shown["interrupted"]["by"]
-    async with office.database.read() as session:
+    async with harness.database.read() as session:
         wallets = await list_wallets(session)
         now = await database_now(session)
-    part = wallets_part(wallets, desk.settings.sending.low_balance_wei)
-    assert (part.condition, part.summary) == (Condition.DEGRADED, "1 interrupted")
-    assert "INTERRUPTED for" in wallet_line(wallets[0], desk.settings.sending.low_balance_wei, now)
+    part = wallets_health(wallets, desk.settings.sending.low_balance_wei)
+    assert (part.status, part.summary) == (HealthStatus.DEGRADED, "1 interrupted")
+    assert "FAILING for" in wallet_line(wallets[0], desk.settings.sending.low_balance_wei, now)
 
 
-async def test_at_three_in_the_morning(desk: Desk, office: Office) -> None:
-    first = await office.queue_settlement(office.due())
-    with_gas(office, 10**9)
-    await office.with_options(look_seconds=0).drive(office.keeper)
+async def test_at_three_in_the_morning(desk: ApiClient, harness: SendingHarness) -> None:
+    first = await harness.queue_settlement(harness.due_request())
+    with_gas(harness, 10**9)
+    await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
     environment = environment_of(desk.settings)
-    with Programs() as programs:
-        overview = programs.start("desk", env=environment)
+    with CliRunner() as cli:
+        overview = cli.start("desk", env=environment)
         assert overview.wait() == 0, overview.said
         assert "LOW GAS" in overview.said
         assert "1 open" in overview.said
         assert "top it up" in overview.said
-        one = programs.start("desk", "show", str(first.id), env=environment)
+        one = cli.start("desk", "show", str(first.id), env=environment)
         assert one.wait() == 0, one.said
         assert IntentStatus.QUEUED in one.said
-        nobody = programs.start("desk", "show", "00000000-0000-0000-0000-000000000000", env=environment)
+        nobody = cli.start("desk", "show", "00000000-0000-0000-0000-000000000000", env=environment)
         assert nobody.wait() == 2
         assert "there is no intent" in nobody.said

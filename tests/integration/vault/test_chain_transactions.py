@@ -4,30 +4,30 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from tests.support.api_client import Desk, require_example
+from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import DAY, WAD, TestFund
 from tests.support.chain.recording import record_all
-from tests.support.scenarios.fund_activity import FundLife
+from tests.support.scenarios.fund_activity import FundActivity
 
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.database.models.derived import RawLogRow
 
 pytestmark = pytest.mark.integration
 
 
-async def data_of(desk: Desk, **params: Any) -> dict[str, Any]:
+async def data_of(desk: ApiClient, **params: Any) -> dict[str, Any]:
     answer = await desk.get("/transactions", **params)
     assert answer.status_code == 200, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
 
 
-async def test_each_transaction_tells_what_it_did(house: House, fund: TestFund, desk: Desk) -> None:
-    life = FundLife(fund)
-    life.buy("MMFA", 10_000)
+async def test_each_transaction_tells_what_it_did(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+    activity = FundActivity(fund)
+    activity.buy("MMFA", 10_000)
     request_id = fund.request("ines", 10_000)
-    await record_all(house, fund)
+    await record_all(app_context, fund)
     answer = await desk.get("/transactions", pageSize=2)
     require_example(answer, "transactions")
     requested, bought = answer.json()["data"]["items"]
@@ -40,8 +40,8 @@ async def test_each_transaction_tells_what_it_did(house: House, fund: TestFund, 
     assert requested["logCount"] == len(requested["logs"])
 
 
-async def test_every_recorded_log_is_in_the_list_once(house: House, fund: TestFund, desk: Desk) -> None:
-    await record_all(house, fund)
+async def test_every_recorded_log_is_in_the_list_once(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+    await record_all(app_context, fund)
     found: list[dict[str, Any]] = []
     page = 1
     while items := (data := await data_of(desk, page=page, pageSize=7))["items"]:
@@ -50,19 +50,21 @@ async def test_every_recorded_log_is_in_the_list_once(house: House, fund: TestFu
     assert len(found) == data["pagination"]["total"]
     places = [(each["blockNumber"], each["index"]) for each in found]
     assert places == sorted(places, reverse=True)
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         transactions = {hex0x(each) for each in await session.scalars(select(RawLogRow.tx_hash).distinct())}
         logs = await session.scalar(select(func.count()).select_from(RawLogRow))
     assert {each["hash"] for each in found} == transactions
     assert sum(each["logCount"] for each in found) == logs
 
 
-async def test_the_list_is_narrowed_by_contract_event_day_and_block(house: House, fund: TestFund, desk: Desk) -> None:
-    await record_all(house, fund)
+async def test_the_list_is_narrowed_by_contract_event_day_and_block(
+    app_context: AppContext, fund: TestFund, desk: ApiClient
+) -> None:
+    await record_all(app_context, fund)
     before = await data_of(desk, pageSize=100)
     fund.warp(3 * DAY)
-    FundLife(fund).order("RWAP", 100_000, 100 * 10**6)
-    await record_all(house, fund)
+    FundActivity(fund).pay_otc_order("RWAP", 100_000, 100 * 10**6)
+    await record_all(app_context, fund)
     now = await data_of(desk)
     assert now["pagination"]["total"] == before["pagination"]["total"] + 2
     assert await data_of(desk, block=before["asOf"]["number"], pageSize=100) == before
@@ -91,7 +93,7 @@ async def test_the_list_is_narrowed_by_contract_event_day_and_block(house: House
         ({"format": "xml"}, "format"),
     ],
 )
-async def test_a_wrong_question_names_its_field(desk: Desk, query: dict[str, Any], field: str) -> None:
+async def test_a_wrong_question_names_its_field(desk: ApiClient, query: dict[str, Any], field: str) -> None:
     answer = await desk.get("/transactions", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]

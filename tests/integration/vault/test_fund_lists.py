@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.api_client import Desk, require_example
+from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import DAY, WAD, TestFund
 from tests.support.chain.recording import record_all
-from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.common.formatting import display
 from paimon.application.vault.tokens import observe_tokens
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon_devkit.stack.accounts import ADMIN
 
 pytestmark = pytest.mark.integration
@@ -20,28 +20,28 @@ LISTS = ["/fund/liquidity/layers", "/fund/assets", "/fund/fees"]
 
 
 @pytest.fixture
-def life(fund: TestFund) -> FundLife:
-    return FundLife(fund)
+def activity(fund: TestFund) -> FundActivity:
+    return FundActivity(fund)
 
 
-async def data_of(desk: Desk, path: str, **params: Any) -> dict[str, Any]:
+async def data_of(desk: ApiClient, path: str, **params: Any) -> dict[str, Any]:
     answer = await desk.get(path, **params)
     assert answer.status_code == 200, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
 
 
-async def refusal(desk: Desk, path: str, **params: Any) -> tuple[int, str, str]:
+async def refusal(desk: ApiClient, path: str, **params: Any) -> tuple[int, str, str]:
     answer = await desk.get(path, **params)
     error = answer.json()["error"]
     return answer.status_code, error["code"], error["message"]
 
 
 async def test_the_tiers_add_up_to_gross_assets_and_stand_in_their_bands(
-    house: House, fund: TestFund, life: FundLife, desk: Desk
+    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
 ) -> None:
     fund.request("ines", 10_000)
-    taken = await snapshot_now(house, fund)
+    taken = await snapshot_now(app_context, fund)
     answer = await desk.get("/fund/liquidity/layers")
     require_example(answer, "layers")
     data = answer.json()["data"]
@@ -52,18 +52,18 @@ async def test_the_tiers_add_up_to_gross_assets_and_stand_in_their_bands(
     assert data["redemptionLiabilityDisplay"] == display(int(data["redemptionLiability"]), 18) != display(0, 18)
     first = data["layers"][0]
     assert (first["ratio"], first["target"], first["withinLimits"]) == ("0.11", "0.1", True)
-    life.controller(ADMIN, "setLayerConfig", 0, 1_200, 1_150, 2_000)
-    await snapshot_now(house, fund)
+    activity.controller(ADMIN, "setLayerConfig", 0, 1_200, 1_150, 2_000)
+    await snapshot_now(app_context, fund)
     assert (await data_of(desk, "/fund/liquidity/layers"))["layers"][0]["withinLimits"] is False
 
 
 async def test_assets_show_price_age_and_worth_and_what_is_on_its_way(
-    house: House, fund: TestFund, life: FundLife, desk: Desk
+    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
 ) -> None:
-    life.order("RWAP", 100_000, 100 * 10**6)
-    life.controller(ADMIN, "removeAsset", life.asset("RWAT").address)
-    taken = await snapshot_now(house, fund)
-    await observe_tokens(house.database, house.contracts)
+    activity.pay_otc_order("RWAP", 100_000, 100 * 10**6)
+    activity.controller(ADMIN, "removeAsset", activity.asset("RWAT").address)
+    taken = await snapshot_now(app_context, fund)
+    await observe_tokens(app_context.database, app_context.contracts)
     answer = await desk.get("/fund/assets")
     require_example(answer, "assets")
     data = answer.json()["data"]
@@ -86,15 +86,17 @@ async def test_assets_show_price_age_and_worth_and_what_is_on_its_way(
         assert (await data_of(desk, "/fund/assets", page=page, pageSize=3))["items"] == []
 
 
-async def test_fees_are_told_from_accrual_to_payment(house: House, fund: TestFund, life: FundLife, desk: Desk) -> None:
+async def test_fees_are_told_from_accrual_to_payment(
+    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
+) -> None:
     fund.warp(30 * DAY)
-    life.set_price("RWAC", 15 * WAD // 10)
-    before = await snapshot_now(house, fund)
+    activity.set_price("RWAC", 15 * WAD // 10)
+    before = await snapshot_now(app_context, fund)
     pending = await data_of(desk, "/fund/fees")
     assert [each["kind"] for each in pending["fees"]] == ["MANAGEMENT", "PERFORMANCE", "REDEMPTION"]
     assert pending["fees"][1]["pending"] == str(before.fees.pending_performance) != "0"
-    life.controller(ADMIN, "collectFees")
-    after = await snapshot_now(house, fund)
+    activity.controller(ADMIN, "collectFees")
+    after = await snapshot_now(app_context, fund)
     answer = await desk.get("/fund/fees")
     require_example(answer, "fees")
     data = answer.json()["data"]
@@ -108,20 +110,20 @@ async def test_fees_are_told_from_accrual_to_payment(house: House, fund: TestFun
 
 
 async def test_as_of_a_block_the_answer_is_what_it_was_at_that_block(
-    house: House, fund: TestFund, life: FundLife, desk: Desk
+    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
 ) -> None:
     said: dict[int, list[dict[str, Any]]] = {}
-    await observe_tokens(house.database, house.contracts)
+    await observe_tokens(app_context.database, app_context.contracts)
     steps: list[Callable[[], int]] = [
         lambda: fund.request("ines", 10_000),
-        lambda: life.set_price("RWAC", 13 * WAD // 10),
-        lambda: life.controller(ADMIN, "collectFees"),
-        lambda: life.buy("MMFA", 10_000),
+        lambda: activity.set_price("RWAC", 13 * WAD // 10),
+        lambda: activity.controller(ADMIN, "collectFees"),
+        lambda: activity.buy("MMFA", 10_000),
     ]
     for step in steps:
         step()
-        taken = await snapshot_now(house, fund)
-        await observe_tokens(house.database, house.contracts)
+        taken = await snapshot_now(app_context, fund)
+        await observe_tokens(app_context.database, app_context.contracts)
         said[taken.at.number] = [await data_of(desk, path) for path in LISTS]
     for block, told in said.items():
         assert [await data_of(desk, path, block=block) for path in LISTS] == told
@@ -129,11 +131,13 @@ async def test_as_of_a_block_the_answer_is_what_it_was_at_that_block(
     assert [await data_of(desk, path, block=second - 1) for path in LISTS] == said[first], "the snapshot before it"
 
 
-async def test_a_block_that_is_not_recorded_is_refused_with_those_that_are(house: House, fund: TestFund, desk: Desk) -> None:
+async def test_a_block_that_is_not_recorded_is_refused_with_those_that_are(
+    app_context: AppContext, fund: TestFund, desk: ApiClient
+) -> None:
     for path in [*LISTS, "/holders", "/transactions"]:
         assert (await refusal(desk, path))[:2] == (503, "SERVICE_UNAVAILABLE"), "nothing is recorded yet"
-    await record_all(house, fund)
-    first = (await snapshot_now(house, fund)).at.number
+    await record_all(app_context, fund)
+    first = (await snapshot_now(app_context, fund)).at.number
     start = fund.start_block
     for path in [*LISTS, "/fund/overview", "/holders", "/transactions"]:
         for block in (0, start - 1, first + 1, 2**62):

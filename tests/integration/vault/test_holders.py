@@ -3,16 +3,16 @@
 from typing import Any
 
 import pytest
-from tests.support.api_client import Desk, require_example
+from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import DAY, WAD, TestFund
 from tests.support.chain.recording import record_all
-from tests.support.factories.synthetic_logs import FOLLOWED, ranges, write_cursor
-from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+from tests.support.factories.synthetic_logs import TRACKED, ranges, write_cursor
+from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.event_listener.fetch.decode import decode_log
 from paimon.application.event_listener.record.record import record
-from paimon.application.vault.holders import Register, list_holders
-from paimon.composition import House
+from paimon.application.vault.holders import HolderList, list_holders
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import ContractName
 from paimon.domain.kernel.units import RawAmount
 from paimon.infrastructure.blockchain.abi import load_abi
@@ -25,28 +25,30 @@ ALL = PageRequest(1, 10_000)
 
 
 @pytest.fixture
-def life(fund: TestFund) -> FundLife:
-    return FundLife(fund)
+def activity(fund: TestFund) -> FundActivity:
+    return FundActivity(fund)
 
 
-async def data_of(desk: Desk, **params: Any) -> dict[str, Any]:
+async def data_of(desk: ApiClient, **params: Any) -> dict[str, Any]:
     answer = await desk.get("/holders", **params)
     assert answer.status_code == 200, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
 
 
-def by_name(desk: Desk, data: dict[str, Any], name: str) -> dict[str, Any]:
+def by_name(desk: ApiClient, data: dict[str, Any], name: str) -> dict[str, Any]:
     wanted = desk.people.address(name)
     return next(each for each in data["items"] if each["holder"] == wanted)
 
 
-async def test_the_register_says_what_the_contracts_say(house: House, fund: TestFund, life: FundLife, desk: Desk) -> None:
+async def test_the_register_says_what_the_contracts_say(
+    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
+) -> None:
     fund.request("ines", 50_000)
     fund.request("ines", 10_000)
     fund.request("ivan", 20_000)
     fund.send("isla", "Vault", "transfer", fund.deployment.vault, 7 * WAD)  # by mistake: nobody can redeem them
-    taken = await snapshot_now(house, fund)
+    taken = await snapshot_now(app_context, fund)
     answer = await desk.get("/holders")
     require_example(answer, "holders")
     data = answer.json()["data"]
@@ -57,35 +59,39 @@ async def test_the_register_says_what_the_contracts_say(house: House, fund: Test
         else:
             assert each["shares"] == str(fund.read("Vault", "balanceOf", each["holder"]))
             assert each["lockedShares"] == str(fund.read("Vault", "lockedSharesOf", each["holder"]))
-    held = [int(each["shares"]) + int(each["lockedShares"]) for each in data["items"]]
-    assert held == sorted(held, reverse=True)
-    assert sum(held) == int(data["totalSupply"]) == taken.total_supply
+    total_shares = [int(each["shares"]) + int(each["lockedShares"]) for each in data["items"]]
+    assert total_shares == sorted(total_shares, reverse=True)
+    assert sum(total_shares) == int(data["totalSupply"]) == taken.total_supply
     assert sum(int(each["claim"]) for each in data["items"]) == taken.redemption_liability
-    worth = sum(int(each["worth"]) for each in data["items"])
-    assert 0 <= taken.net_assets - worth <= 2 * len(held) + taken.total_supply // WAD, "what rounding left"
+    value = sum(int(each["value"]) for each in data["items"])
+    assert 0 <= taken.net_assets - value <= 2 * len(total_shares) + taken.total_supply // WAD, "what rounding left"
     ines = by_name(desk, data, "ines")
     assert int(ines["redeemableShares"]) == int(ines["shares"]) - 60_000 * WAD
 
 
-async def test_what_is_called_redeemable_is_what_the_contract_takes(house: House, fund: TestFund, desk: Desk) -> None:
+async def test_what_is_called_redeemable_is_what_the_contract_takes(
+    app_context: AppContext, fund: TestFund, desk: ApiClient
+) -> None:
     """Deployed behaviour 9: after redeeming half, one more share reverts."""
-    await record_all(house, fund)
+    await record_all(app_context, fund)
     whole = int(by_name(desk, await data_of(desk), "ines")["shares"])
     fund.send("ines", "RedemptionManager", "requestRedemption", whole // 4, fund.people.address("ines"))
-    await record_all(house, fund)
+    await record_all(app_context, fund)
     left = int(by_name(desk, await data_of(desk), "ines")["redeemableShares"])
     assert left == whole - 2 * (whole // 4)
     with pytest.raises(Exception, match="InsufficientShares"):
         fund.send("ines", "RedemptionManager", "requestRedemption", left + 1, fund.people.address("ines"))
 
 
-async def test_at_any_block_the_register_is_what_it_was_then(house: House, fund: TestFund, life: FundLife, desk: Desk) -> None:
+async def test_at_any_block_the_register_is_what_it_was_then(
+    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
+) -> None:
     """Deposits, requests and all their ends: what is said live at a block is said of it ever after."""
     requests: list[int] = []
     said: dict[int, dict[str, Any]] = {}
     for step in (
         lambda: requests.extend(fund.request(name, 20_000) for name in ("ines", "ivan", "ilja")),
-        lambda: life.deposit("isla", 60_000),
+        lambda: activity.deposit("isla", 60_000),
         lambda: fund.send("ivan", "RedemptionManager", "cancelRedemption", requests[1]),
         lambda: fund.send("isla", "Vault", "transfer", fund.people.address("viktor"), 5 * WAD),
         lambda: fund.request("ilja", 5_000),
@@ -93,7 +99,7 @@ async def test_at_any_block_the_register_is_what_it_was_then(house: House, fund:
         lambda: fund.send("ada", "RedemptionManager", "settleRedemption", requests[0]),
     ):
         step()
-        taken = await snapshot_now(house, fund)
+        taken = await snapshot_now(app_context, fund)
         said[taken.at.number] = await data_of(desk)
     assert len(said) == 7
     for block, told in said.items():
@@ -105,11 +111,11 @@ async def test_at_any_block_the_register_is_what_it_was_then(house: House, fund:
     assert (between["asOf"]["number"], between["valuation"]["block"]["number"]) == (first + 1, first)
 
 
-async def test_one_holder_alone_and_pages(house: House, fund: TestFund, desk: Desk) -> None:
-    await record_all(house, fund)
+async def test_one_holder_alone_and_pages(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+    await record_all(app_context, fund)
     everyone = await data_of(desk)
     assert everyone["valuation"] is None
-    assert {each["worth"] for each in everyone["items"]} == {None}
+    assert {each["value"] for each in everyone["items"]} == {None}
     ines = await data_of(desk, holder=desk.people.address("ines"))
     assert [each["holder"] for each in ines["items"]] == [desk.people.address("ines")]
     assert ines["totalSupply"] == everyone["totalSupply"], "of the whole fund all the same"
@@ -125,20 +131,20 @@ async def test_one_holder_alone_and_pages(house: House, fund: TestFund, desk: De
 async def test_any_prefix_of_a_long_history_is_found_again(database: Database, owner_url: str) -> None:
     """Live after each range of thousands of logs, quarantined ones among them; then of each range's last block."""
     write_cursor(owner_url.replace("+psycopg", ""), 0)
-    names, abis = FOLLOWED.names(), {name: load_abi(name.value) for name in ContractName}
-    said: list[Register] = []
+    names, abis = TRACKED.names(), {name: load_abi(name.value) for name in ContractName}
+    said: list[HolderList] = []
     for fetched in ranges(6_000, blocks_each=150):
         logs = [decode_log(each, names, abis) for each in fetched.logs]
-        await record(database, fetched, logs, followed=FOLLOWED, epoch=0)
+        await record(database, fetched, logs, tracked=TRACKED, epoch=0)
         said.append(await register(database, None))
     assert len(said) > 5
     for told in said:
         assert await register(database, told.at.number) == told
     last = said[-1].page.items
-    assert [each.held for each in last] == sorted((each.held for each in last), reverse=True)
-    assert said[-1].supply == RawAmount(sum(each.held for each in last))
+    assert [each.total_shares for each in last] == sorted((each.total_shares for each in last), reverse=True)
+    assert said[-1].supply == RawAmount(sum(each.total_shares for each in last))
 
 
-async def register(database: Database, block: int | None) -> Register:
+async def register(database: Database, block: int | None) -> HolderList:
     async with database.read() as session:
         return await list_holders(session, ALL, block=block, holder=None)

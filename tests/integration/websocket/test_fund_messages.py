@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.support.api_client import seed_back_office
-from tests.support.api_server import Served, hear, serve
+from tests.support.api_client import seed_users
+from tests.support.api_server import ApiServer, receive_message, running_api_server
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
-from tests.support.scenarios.fund_activity import FundLife, snapshot_now
+from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.common.topics import FUND
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.scheduler.jobs import jobs
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.gateway.rest.views.fund import OverviewView
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
@@ -30,22 +30,24 @@ RWAC = 125 * WAD // 100
 
 
 @pytest.fixture
-async def served(
+async def api_server(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
-) -> AsyncIterator[Served]:
-    await seed_back_office(database, fund.people)
-    async with serve(settings, fund, eventually) as opened:
+) -> AsyncIterator[ApiServer]:
+    await seed_users(database, fund.people)
+    async with running_api_server(settings, fund, eventually) as opened:
         yield opened
 
 
-async def test_each_snapshot_is_heard_as_the_overview_rest_gives_then(house: House, fund: TestFund, served: Served) -> None:
+async def test_each_snapshot_is_heard_as_the_overview_rest_gives_then(
+    app_context: AppContext, fund: TestFund, api_server: ApiServer
+) -> None:
     """A snapshot of a fund in which nothing happened is told as well: that is the one each minute."""
-    async with served.client(channels=["fund:overview"]) as client:
+    async with api_server.client(channels=["fund:overview"]) as client:
         for _ in range(2):
-            taken = await snapshot_now(house, fund, keep=False)
-            heard = await hear(client)
+            taken = await snapshot_now(app_context, fund, keep=False)
+            heard = await receive_message(client)
             assert (heard["type"], heard["channel"]) == ("message", "fund:overview")
-            assert heard["data"] == (await served.desk.get("/fund/overview")).json()["data"]
+            assert heard["data"] == (await api_server.desk.get("/fund/overview")).json()["data"]
             assert heard["data"]["block"]["number"] == taken.at.number
             OverviewView.model_validate(heard["data"])
 
@@ -55,50 +57,54 @@ def test_a_snapshot_is_due_each_minute() -> None:
     assert job.every_seconds == 60
 
 
-async def test_an_event_is_heard_by_its_reaction(house: House, fund: TestFund, served: Served) -> None:
+async def test_an_event_is_heard_by_its_reaction(app_context: AppContext, fund: TestFund, api_server: ApiServer) -> None:
     """Recorded, reacted to, read, told: without waiting for the minute."""
-    await snapshot_now(house, fund)
-    await house.redis.delete("paimon:snapshot:pause")
-    async with served.client(channels=BOTH) as client:
-        FundLife(fund).deposit("isla", 60_000)
-        await record_all(house, fund)
-        await react(house)
-        heard = await hear(client)
+    await snapshot_now(app_context, fund)
+    await app_context.redis.delete("paimon:snapshot:pause")
+    async with api_server.client(channels=BOTH) as client:
+        FundActivity(fund).deposit("isla", 60_000)
+        await record_all(app_context, fund)
+        await react(app_context)
+        heard = await receive_message(client)
         assert heard["channel"] == "fund:overview"
         assert heard["data"]["totalSupply"] == str(fund.read("Vault", "totalSupply"))
 
 
-async def react(house: House) -> None:
+async def react(app_context: AppContext) -> None:
     """Every waiting reaction to the fund's events, as a worker does it."""
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         waiting = (await session.scalars(select(OutboxMessageRow.id).where(OutboxMessageRow.kind == FUND))).all()
     assert waiting
     for row in waiting:
-        await handle(house.database, handlers(house), row, attempts_max=1, backoff_seconds_max=1)
+        await handle(app_context.database, handlers(app_context), row, attempts_max=1, backoff_seconds_max=1)
 
 
-async def test_nav_is_heard_whenever_it_is_another_than_was_shown(house: House, fund: TestFund, served: Served) -> None:
+async def test_nav_is_heard_whenever_it_is_another_than_was_shown(
+    app_context: AppContext, fund: TestFund, api_server: ApiServer
+) -> None:
     """There and back: snapshots that are not kept are shown all the same, so their NAV is what is to be compared with."""
-    life = FundLife(fund)
-    first = await snapshot_now(house, fund)
-    async with served.client(channels=["fund:nav"]) as client:
+    activity = FundActivity(fund)
+    first = await snapshot_now(app_context, fund)
+    async with api_server.client(channels=["fund:nav"]) as client:
         heard: list[str] = []
         for price, is_told in ((RWAC + 10**6, True), (RWAC + 10**6, False), (RWAC, True)):  # far below a basis point
-            life.set_price("RWAC", price)
-            await snapshot_now(house, fund, keep=False)
+            activity.set_price("RWAC", price)
+            await snapshot_now(app_context, fund, keep=False)
             if is_told:
-                message = await hear(client)
+                message = await receive_message(client)
                 assert message["channel"] == "fund:nav"
                 heard.append(message["data"]["sharePrice"])
         assert heard[1] == str(first.nav_per_share) != heard[0]
 
 
-async def test_nav_that_was_published_is_heard_with_the_figure_of_now(house: House, fund: TestFund, served: Served) -> None:
-    taken = await snapshot_now(house, fund)
-    async with served.client(channels=["fund:nav"]) as client:
-        await reconcile(house.database, house.contracts)
-        await publish_nav(house.database, house.redis)
-        message = await hear(client)
+async def test_nav_that_was_published_is_heard_with_the_figure_of_now(
+    app_context: AppContext, fund: TestFund, api_server: ApiServer
+) -> None:
+    taken = await snapshot_now(app_context, fund)
+    async with api_server.client(channels=["fund:nav"]) as client:
+        await reconcile(app_context.database, app_context.contracts)
+        await publish_nav(app_context.database, app_context.redis)
+        message = await receive_message(client)
         assert message["data"].keys() == {"sharePrice", "nav", "totalAssets", "aum", "official", "block", "lastUpdated"}
         assert message["data"]["official"]["status"] == "PUBLISHED"
         assert message["data"]["official"]["blockNumber"] == taken.at.number

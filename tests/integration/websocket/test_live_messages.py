@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
-from tests.support.api_client import seed_back_office
-from tests.support.api_server import Served, hear, hear_close, say, serve
+from tests.support.api_client import seed_users
+from tests.support.api_server import ApiServer, receive_message, receive_until_close, running_api_server, send_message
 from tests.support.chain.fund import TestFund
 from websockets.asyncio.client import connect
 
@@ -25,119 +25,119 @@ EVERYTHING = ["fund:overview", "redemption:new", "redemption:settled", "approval
 
 
 @pytest.fixture
-async def served(
+async def api_server(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
-) -> AsyncIterator[Served]:
-    await seed_back_office(database, fund.people)
-    async with serve(settings, fund, eventually) as opened:
+) -> AsyncIterator[ApiServer]:
+    await seed_users(database, fund.people)
+    async with running_api_server(settings, fund, eventually) as opened:
         yield opened
 
 
-async def test_a_signed_in_client_hears_its_channels_and_no_others(served: Served) -> None:
-    async with served.client(channels=["redemption:new", "approval:new"]) as client:
-        await served.publish("redemption:settled", requestId="1")
-        await served.publish("redemption:new", requestId="2")
-        await served.publish("approval:new", ticketId="TKT-R000002")
-        first, second = await hear(client), await hear(client)
+async def test_a_signed_in_client_hears_its_channels_and_no_others(api_server: ApiServer) -> None:
+    async with api_server.client(channels=["redemption:new", "approval:new"]) as client:
+        await api_server.publish("redemption:settled", requestId="1")
+        await api_server.publish("redemption:new", requestId="2")
+        await api_server.publish("approval:new", ticketId="TKT-R000002")
+        first, second = await receive_message(client), await receive_message(client)
     assert first.keys() == {"type", "channel", "data", "timestamp"}
     assert (first["type"], first["channel"], first["data"]) == ("message", "redemption:new", {"requestId": "2"})
     assert first["timestamp"].endswith("Z")
     assert second["channel"] == "approval:new"
 
 
-async def test_the_protocols_answers(served: Served) -> None:
-    async with served.client(None) as client:
-        await say(client, type="ping")
-        assert await hear(client) == {"type": "pong"}
-        await say(client, type="subscribe", channels=["approval:new"])
-        assert (await hear(client))["code"] == "AUTH_REQUIRED"
-        await say(client, type="auth", token=served.desk.token("willa"))
-        told = await hear(client)
+async def test_the_protocols_answers(api_server: ApiServer) -> None:
+    async with api_server.client(None) as client:
+        await send_message(client, type="ping")
+        assert await receive_message(client) == {"type": "pong"}
+        await send_message(client, type="subscribe", channels=["approval:new"])
+        assert (await receive_message(client))["code"] == "AUTH_REQUIRED"
+        await send_message(client, type="auth", token=api_server.desk.token("willa"))
+        told = await receive_message(client)
         assert (told["type"], told["address"], told["role"]) == (
             "authenticated",
-            served.desk.people.address("willa"),
+            api_server.desk.people.address("willa"),
             "viewer",
         )
-        await say(client, type="subscribe", channels=EVERYTHING)
-        assert await hear(client) == {"type": "subscribed", "channels": sorted(EVERYTHING)}
-        await say(client, type="unsubscribe", channels=EVERYTHING[1:])
-        assert await hear(client) == {"type": "subscribed", "channels": ["fund:overview"]}
+        await send_message(client, type="subscribe", channels=EVERYTHING)
+        assert await receive_message(client) == {"type": "subscribed", "channels": sorted(EVERYTHING)}
+        await send_message(client, type="unsubscribe", channels=EVERYTHING[1:])
+        assert await receive_message(client) == {"type": "subscribed", "channels": ["fund:overview"]}
         for wrong in ("{", '{"type":"dance"}', '{"type":"subscribe","channels":["everything"]}'):
             await client.send(wrong)
-            answer = await hear(client)
+            answer = await receive_message(client)
             assert (answer["type"], answer["code"]) == ("error", "VALIDATION_ERROR")
         await client.send(b"\x00\x01")
-        assert (await hear(client))["code"] == "VALIDATION_ERROR"
-        await say(client, type="ping")
-        assert await hear(client) == {"type": "pong"}, "a wrong message ends nothing"
+        assert (await receive_message(client))["code"] == "VALIDATION_ERROR"
+        await send_message(client, type="ping")
+        assert await receive_message(client) == {"type": "pong"}, "a wrong message ends nothing"
 
 
 @pytest.mark.parametrize(("token", "code"), [("nonsense", "AUTH_INVALID"), ("expired", "AUTH_EXPIRED")])
-async def test_a_bad_token_ends_the_connection(served: Served, token: str, code: str) -> None:
-    text = served.desk.token("willa", ttl_seconds=-5) if token == "expired" else token
-    async with connect(served.url) as client:
-        await say(client, type="auth", token=text)
-        closed, last = await hear_close(client)
+async def test_a_bad_token_ends_the_connection(api_server: ApiServer, token: str, code: str) -> None:
+    text = api_server.desk.token("willa", ttl_seconds=-5) if token == "expired" else token
+    async with connect(api_server.url) as client:
+        await send_message(client, type="auth", token=text)
+        closed, last = await receive_until_close(client)
     assert (closed, last[-1]["code"]) == (4401, code)
 
 
 async def test_a_client_that_does_not_sign_in_in_time_is_sent_away(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> None:
-    await seed_back_office(database, fund.people)
+    await seed_users(database, fund.people)
     hasty = settings.model_copy(update={"api": settings.api.model_copy(update={"ws_auth_timeout_seconds": 0.2})})
-    async with serve(hasty, fund, eventually) as served, connect(served.url) as client:
-        closed, last = await hear_close(client)
+    async with running_api_server(hasty, fund, eventually) as api_server, connect(api_server.url) as client:
+        closed, last = await receive_until_close(client)
     assert (closed, last[-1]["code"]) == (4401, "AUTH_REQUIRED")
 
 
-async def test_the_end_of_the_token_is_the_end_of_the_connection_unless_a_new_one_comes(served: Served) -> None:
-    async with connect(served.url) as short, connect(served.url) as renewed:
+async def test_the_end_of_the_token_is_the_end_of_the_connection_unless_a_new_one_comes(api_server: ApiServer) -> None:
+    async with connect(api_server.url) as short, connect(api_server.url) as renewed:
         for client in (short, renewed):
-            await say(client, type="auth", token=served.desk.token("willa", ttl_seconds=2))
-            assert (await hear(client))["type"] == "authenticated"
-        await say(renewed, type="auth", token=served.desk.token("willa"))
-        assert (await hear(renewed))["type"] == "authenticated"
-        async with asyncio.timeout(served.desk.settings.api.ws_auth_timeout_seconds / 2):
-            closed, last = await hear_close(short)
+            await send_message(client, type="auth", token=api_server.desk.token("willa", ttl_seconds=2))
+            assert (await receive_message(client))["type"] == "authenticated"
+        await send_message(renewed, type="auth", token=api_server.desk.token("willa"))
+        assert (await receive_message(renewed))["type"] == "authenticated"
+        async with asyncio.timeout(api_server.desk.settings.api.ws_auth_timeout_seconds / 2):
+            closed, last = await receive_until_close(short)
         assert (closed, last[-1]["code"]) == (4401, "AUTH_EXPIRED")
-        await say(renewed, type="ping")
-        assert await hear(renewed) == {"type": "pong"}
+        await send_message(renewed, type="ping")
+        assert await receive_message(renewed) == {"type": "pong"}
 
 
-async def test_a_frame_no_message_needs_ends_the_connection(served: Served) -> None:
-    async with served.client() as client:
+async def test_a_frame_no_message_needs_ends_the_connection(api_server: ApiServer) -> None:
+    async with api_server.client() as client:
         await client.send("x" * 5_000)
-        assert (await hear_close(client))[0] == 1009
+        assert (await receive_until_close(client))[0] == 1009
 
 
 async def test_a_client_that_stops_reading_is_dropped_and_the_others_hear_on(
-    served: Served, eventually: Callable[..., Any]
+    api_server: ApiServer, eventually: Callable[..., Any]
 ) -> None:
     """Its kernel buffers take some megabytes, then its queue fills, then it is let go: nobody waits for it."""
-    silent = await silent_client(served)
+    silent = await silent_client(api_server)
 
     async def both_are_in() -> bool:
-        return served.hub.client_count == 2
+        return api_server.hub.client_count == 2
 
-    async with served.client(channels=["approval:new"]) as quick:
+    async with api_server.client(channels=["approval:new"]) as quick:
         await eventually(both_are_in)
         heard = 0
         for number in range(4_000):
-            await served.publish("approval:new", number=number, padding="x" * 10_000)
-            assert (await hear(quick))["data"]["number"] == number
+            await api_server.publish("approval:new", number=number, padding="x" * 10_000)
+            assert (await receive_message(quick))["data"]["number"] == number
             heard += 1
-            if served.hub.client_count == 1:
+            if api_server.hub.client_count == 1:
                 break
-        assert served.hub.client_count == 1, f"still waiting for the silent one after {heard} messages"
-        await served.publish("approval:new", number=-1)
-        assert (await hear(quick))["data"]["number"] == -1
+        assert api_server.hub.client_count == 1, f"still waiting for the silent one after {heard} messages"
+        await api_server.publish("approval:new", number=-1)
+        assert (await receive_message(quick))["data"]["number"] == -1
     silent.close()
 
 
-async def silent_client(served: Served) -> asyncio.StreamWriter:
+async def silent_client(api_server: ApiServer) -> asyncio.StreamWriter:
     """A WebSocket client by hand: it signs in, subscribes, and never reads again."""
-    host, port = served.url.removeprefix("ws://").split("/")[0].split(":")
+    host, port = api_server.url.removeprefix("ws://").split("/")[0].split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1_024)
     writer.write(
         f"GET /api/v1/ws HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -145,7 +145,7 @@ async def silent_client(served: Served) -> asyncio.StreamWriter:
     )
     await reader.readuntil(b"\r\n\r\n")
     for message in (
-        {"type": "auth", "token": served.desk.token("otto")},
+        {"type": "auth", "token": api_server.desk.token("otto")},
         {"type": "subscribe", "channels": ["approval:new"]},
     ):
         payload = json.dumps(message).encode()
@@ -162,28 +162,31 @@ async def test_when_redis_goes_away_clients_stay_and_are_told_to_read_again(
     eventually: Callable[..., Any],
 ) -> None:
     """A Redis of this test's own, killed and started again on its port."""
-    await seed_back_office(database, fund.people)
+    await seed_users(database, fund.people)
     folder = data_folder / "redis-of-ws-test"
     folder.mkdir()
     with EmbeddedRedis(folder, append_only=False) as own:
         moved = settings.model_copy(update={"redis": RedisSettings(url=SecretStr(own.url))})
-        async with serve(moved, fund, eventually) as served, served.client(channels=["approval:new"]) as client:
+        async with (
+            running_api_server(moved, fund, eventually) as api_server,
+            api_server.client(channels=["approval:new"]) as client,
+        ):
             own.stop()
             await asyncio.sleep(0.3)
-            await say(client, type="ping")
-            assert await hear(client) == {"type": "pong"}
+            await send_message(client, type="ping")
+            assert await receive_message(client) == {"type": "pong"}
             own.start()
-            assert await hear(client) == {"type": "resync"}
+            assert await receive_message(client) == {"type": "resync"}
             async with Redis.from_url(own.url) as fresh:
                 await publish(fresh, "approval:new", {"ticketId": "TKT-R000001"})
-            assert (await hear(client))["data"] == {"ticketId": "TKT-R000001"}
+            assert (await receive_message(client))["data"] == {"ticketId": "TKT-R000001"}
 
 
-async def test_leaving_clients_are_forgotten(served: Served, eventually: Callable[..., Any]) -> None:
-    async with served.client(), served.client():
-        assert served.hub.client_count == 2
+async def test_leaving_clients_are_forgotten(api_server: ApiServer, eventually: Callable[..., Any]) -> None:
+    async with api_server.client(), api_server.client():
+        assert api_server.hub.client_count == 2
 
     async def nobody() -> bool:
-        return served.hub.client_count == 0
+        return api_server.hub.client_count == 0
 
     await eventually(nobody)

@@ -19,7 +19,7 @@ _GROUPED: Final = re.compile(r"\bby\s*\(([^)]*)\)\s*\(([^()]*(?:\([^()]*\)[^()]*
 
 
 @dataclass(frozen=True)
-class Asked:
+class MetricReference:
     """A metric that an expression reads, the labels it selects or groups it by, and the values it names."""
 
     metric: str
@@ -37,11 +37,11 @@ def dashboard_expressions() -> list[str]:
     return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
 
 
-def asked_by(expression: str) -> Iterator[Asked]:
+def requested_by(expression: str) -> Iterator[MetricReference]:
     grouped = [({each.strip() for each in labels.split(",")}, inner) for labels, inner in _GROUPED.findall(expression)]
     for metric, selector in _METRIC.findall(expression):
         matchers = _MATCHER.findall(selector)
         by = {label for labels, inner in grouped if metric in inner for label in labels}
         named = {label for label, _, _ in matchers}
         values = tuple((label, value) for label, sign, value in matchers if sign in ("=", "=~"))
-        yield Asked(metric, frozenset((by | named) - _OF_PROMETHEUS), values)
+        yield MetricReference(metric, frozenset((by | named) - _OF_PROMETHEUS), values)

@@ -5,9 +5,9 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
-from tests.support.factories.synthetic_logs import ADDRESSES, FOLLOWED
+from tests.support.factories.synthetic_logs import ADDRESSES, TRACKED
 
-from paimon.application.event_listener.fetch.block_range import Range
+from paimon.application.event_listener.fetch.block_range import BlockRange
 from paimon.application.event_listener.fetch.decode import DecodedLog, Reading, decode_log
 from paimon.application.event_listener.record.record import record
 from paimon.infrastructure.blockchain.contracts import FundContracts
@@ -20,7 +20,7 @@ from paimon.infrastructure.database.types import EnumText, Uint256Type
 PROJECTED: Final = tuple(table_of(each).name for each in PROJECTIONS)
 READ_COLUMNS: Final = ("block_number", "log_index", *Reading._fields)
 
-Books = dict[str, list[dict[str, Any]]]
+TableRows = dict[str, list[dict[str, Any]]]
 
 
 def synthetic_contracts() -> FundContracts:
@@ -41,14 +41,14 @@ def rows(connection: psycopg.Connection[Any], table: str, *columns: str) -> list
         return sorted(cursor.execute(query).fetchall(), key=repr)
 
 
-def books_of(url: str) -> Books:
+def projection_rows(url: str) -> TableRows:
     """Every projection, and what the logs were read as."""
     with psycopg.connect(libpq(url)) as connection:
-        books = {name: rows(connection, f"derived.{name}") for name in PROJECTED}
-        return books | {"raw_logs": rows(connection, "derived.raw_logs", *READ_COLUMNS)}
+        table_rows = {name: rows(connection, f"derived.{name}") for name in PROJECTED}
+        return table_rows | {"raw_logs": rows(connection, "derived.raw_logs", *READ_COLUMNS)}
 
 
-def as_the_models_read(name: str, books: Books) -> list[dict[str, Any]]:
+def with_model_types(name: str, table_rows: TableRows) -> list[dict[str, Any]]:
     """A table's rows with the types its model gives them."""
     types = {column.name: column.type for column in metadata.tables[f"derived.{name}"].columns}
 
@@ -61,10 +61,10 @@ def as_the_models_read(name: str, books: Books) -> list[dict[str, Any]]:
             case _:
                 return value
 
-    return sorted(({column: read(column, value) for column, value in row.items()} for row in books[name]), key=repr)
+    return sorted(({column: read(column, value) for column, value in row.items()} for row in table_rows[name]), key=repr)
 
 
-def outbox_of(url: str) -> list[dict[str, Any]]:
+def outbox_rows(url: str) -> list[dict[str, Any]]:
     with psycopg.connect(libpq(url)) as connection:
         return rows(connection, "owned.outbox")
 
@@ -75,8 +75,8 @@ def execute(url: str, statement: str) -> int:
         return connection.execute(statement).rowcount
 
 
-async def record_as_the_listener_does(database: Database, contracts: FundContracts, fetched: Range) -> list[DecodedLog]:
+async def record_range(database: Database, contracts: FundContracts, fetched: BlockRange) -> list[DecodedLog]:
     """One range under epoch 0; the decoded logs."""
-    logs = [decode_log(each, FOLLOWED.names(), contracts.abis) for each in fetched.logs]
-    await record(database, fetched, logs, followed=FOLLOWED, epoch=0)
+    logs = [decode_log(each, TRACKED.names(), contracts.abis) for each in fetched.logs]
+    await record(database, fetched, logs, tracked=TRACKED, epoch=0)
     return logs

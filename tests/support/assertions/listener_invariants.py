@@ -17,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from paimon.application.common.topics import RECONCILE
 from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.application.event_listener.fetch.decode import decode_log
-from paimon.application.event_listener.fetch.tracked_contracts import load_followed
-from paimon.application.event_listener.record.reactions import due_reactions
+from paimon.application.event_listener.fetch.tracked_contracts import load_tracked_contracts
+from paimon.application.event_listener.record.reactions import due_messages
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.replay.replay import check
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, RawLogRow
@@ -33,57 +33,61 @@ _ASSET_ADDED: Final = keccak(text="AssetAdded(address,uint8,uint256)")
 _OTC_MANAGER_UPDATED: Final = keccak(text="OTCManagerUpdated(address,address)")
 
 
-async def assert_books_true(house: House, owner: AsyncEngine, *, usdt: Address) -> Counter[str]:
+async def assert_records_match_chain(app_context: AppContext, owner: AsyncEngine, *, usdt: Address) -> Counter[str]:
     """`house` has a sound node, `owner` the tables. How often each event was recorded."""
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         cursor = (await session.scalars(select(CursorRow))).one()
-        first = house.settings.fund.start_block
-        headers = await _headers(house, first, cursor.number)
-        logs = await _logs(house, headers, usdt=usdt)
+        first = app_context.settings.fund.start_block
+        headers = await _headers(app_context, first, cursor.number)
+        logs = await _logs(app_context, headers, usdt=usdt)
         blocks = [(each.number, bytes(each.hash)) for each in await session.scalars(select(BlockRow).order_by(BlockRow.number))]
-        recorded = [_row(each) for each in await session.scalars(select(RawLogRow))]
-        followed = await load_followed(session)
+        recorded = [_row_columns(each) for each in await session.scalars(select(RawLogRow))]
+        tracked = await load_tracked_contracts(session)
         batches = list(await session.scalars(select(EventProcessingLogRow).order_by(EventProcessingLogRow.first_block)))
         # A comparison of the books is asked for after a long way, whatever was on it: nothing was quarantined (see below).
         reactions = select(OutboxMessageRow).where(OutboxMessageRow.kind != RECONCILE)
-        written = Counter([_message(each) for each in await session.scalars(reactions)])
+        written_messages = Counter([_message(each) for each in await session.scalars(reactions)])
         quarantined = (await session.execute(text("SELECT count(*) FROM derived.raw_logs WHERE reason IS NOT NULL"))).scalar()
     known = {each.number: each.hash for each in headers}
     assert all(known[number] == hash_ for number, hash_ in blocks), "blocks"
-    assert sorted(recorded) == sorted(_shown(each) for each in logs), _missing(recorded, logs)
+    assert sorted(recorded) == sorted(_log_columns(each) for each in logs), _describe_differences(recorded, logs)
     assert quarantined == 0
-    decoded = [decode_log(each, followed.names(), house.contracts.abis) for each in logs]
+    decoded = [decode_log(each, tracked.names(), app_context.contracts.abis) for each in logs]
     due: Counter[str] = Counter()
-    reached = first - 1
+    last_block = first - 1
     for batch in batches:
-        assert batch.first_block == reached + 1, f"a batch begins at {batch.first_block}, the one before ended at {reached}"
-        reached = batch.last_block
+        assert batch.first_block == last_block + 1, (
+            f"a batch begins at {batch.first_block}, the one before ended at {last_block}"
+        )
+        last_block = batch.last_block
         within = [each for each in decoded if batch.first_block <= each.log.block.number <= batch.last_block]
         assert batch.logs == len(within)
         due += Counter(
-            _words(each.kind, each.aggregate_id, each.priority.value, each.payload) for each in due_reactions(within)
+            _serialize(each.kind, each.aggregate_id, each.priority.value, each.payload) for each in due_messages(within)
         )
-    assert reached == cursor.number
-    assert written == due, f"reactions written {written - due}, not written {due - written}"
-    replayed = await check(owner, house.contracts)
+    assert last_block == cursor.number
+    assert written_messages == due, f"reactions written {written_messages - due}, not written {due - written_messages}"
+    replayed = await check(owner, app_context.contracts)
     assert replayed.comparison.rows_differing == 0, replayed.comparison.examples
-    compared = await reconcile(house.database, house.contracts)
-    assert compared.differences == (), compared.differences
+    compared = await reconcile(app_context.database, app_context.contracts)
+    assert compared.discrepancies == (), compared.discrepancies
     return Counter(each.name or "unknown" for each in decoded)
 
 
-async def _headers(house: House, first: int, last: int) -> list[BlockStamp]:
+async def _headers(app_context: AppContext, first: int, last: int) -> list[BlockStamp]:
     numbers = range(first, last + 1)
-    return [block_stamp(each) for each in await house.rpc.batch([("eth_getBlockByNumber", [hex(n), False]) for n in numbers])]
+    return [
+        block_stamp(each) for each in await app_context.rpc.batch([("eth_getBlockByNumber", [hex(n), False]) for n in numbers])
+    ]
 
 
-async def _logs(house: House, headers: list[BlockStamp], *, usdt: Address) -> list[ChainLog]:
+async def _logs(app_context: AppContext, headers: list[BlockStamp], *, usdt: Address) -> list[ChainLog]:
     """Everything that ought to be recorded: what the fund's contracts and its OTC managers emit, and of its tokens what
     comes to the vault and leaves it; managers and tokens from the whole of the block on in which they are named."""
     stamps = {each.hash: each for each in headers}
-    asked = {"fromBlock": hex(headers[0].number), "toBlock": hex(headers[-1].number)}
-    found = [_log(each, stamps) for each in await house.rpc.call("eth_getLogs", [asked])]
-    addresses = house.contracts.addresses
+    query = {"fromBlock": hex(headers[0].number), "toBlock": hex(headers[-1].number)}
+    found = [_log(each, stamps) for each in await app_context.rpc.call("eth_getLogs", [query])]
+    addresses = app_context.contracts.addresses
     others = dict.fromkeys(addresses.names(), 0)
     tokens = {usdt: 0}
     for log in found:
@@ -121,25 +125,25 @@ def _log(raw: dict[str, Any], stamps: dict[Hash32, BlockStamp]) -> ChainLog:
 _Row = tuple[int, int, bytes, bytes, int, bytes, list[bytes], bytes]
 
 
-def _shown(log: ChainLog) -> _Row:
+def _log_columns(log: ChainLog) -> _Row:
     block = log.block
     return (block.number, log.log_index, block.hash, log.tx_hash, log.tx_index, log.address, list(log.topics), log.data)
 
 
-def _row(row: RawLogRow) -> _Row:
+def _row_columns(row: RawLogRow) -> _Row:
     topics = [bytes(each) for each in row.topics]
     where = (row.block_number, row.log_index, bytes(row.block_hash), bytes(row.tx_hash), row.tx_index, bytes(row.address))
     return (*where, topics, bytes(row.data))
 
 
-def _missing(recorded: list[_Row], logs: list[ChainLog]) -> str:
-    ours, chains = {each[:2] for each in recorded}, {_shown(each)[:2] for each in logs}
+def _describe_differences(recorded: list[_Row], logs: list[ChainLog]) -> str:
+    ours, chains = {each[:2] for each in recorded}, {_log_columns(each)[:2] for each in logs}
     return f"logs not recorded: {sorted(chains - ours)}, recorded and not on the chain: {sorted(ours - chains)}"
 
 
 def _message(row: OutboxMessageRow) -> str:
-    return _words(row.kind, row.aggregate_id, row.priority.value, row.payload)
+    return _serialize(row.kind, row.aggregate_id, row.priority.value, row.payload)
 
 
-def _words(*parts: Any) -> str:
+def _serialize(*parts: Any) -> str:
     return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()

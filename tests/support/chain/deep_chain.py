@@ -23,14 +23,14 @@ from paimon_devkit.stack.embedded_chain import find_anvil
 
 _UNLIMITED: Final = 2**255
 _SPARE_TOKENS: Final = 4
-_beginnings: Final = count(1)
+_reset_offsets: Final = count(1)
 
-Sent = dict[str, str]
+RpcTransaction = dict[str, str]
 """A transaction as `eth_sendTransaction` takes it."""
 
 
 @dataclass(frozen=True)
-class Spares:
+class SpareContracts:
     """What is deployed and not yet of the fund: tokens to add as assets, an OTC manager to appoint."""
 
     tokens: tuple[str, ...]
@@ -40,30 +40,30 @@ class Spares:
 @dataclass
 class DeepChain:
     fund: TestFund
-    spares: Spares
+    spare_contracts: SpareContracts
     session: aiohttp.ClientSession
     base: int = 0
-    floor: int = 0
+    final_max: int = 0
     """The highest block that was ever final: nothing at or below it is reorganised."""
     _head: int = 0
-    _mined: dict[int, list[Sent]] = field(default_factory=dict)
+    _mined_transactions: dict[int, list[RpcTransaction]] = field(default_factory=dict)
     _snapshot: Any = None
 
-    async def begin(self) -> None:
+    async def reset(self) -> None:
         """As it was right after the fund's deployment, which is final."""
         if self._snapshot is not None:
-            await self.ask("evm_revert", self._snapshot)
-        self._snapshot = await self.ask("evm_snapshot")
-        self._mined.clear()
+            await self.call("evm_revert", self._snapshot)
+        self._snapshot = await self.call("evm_snapshot")
+        self._mined_transactions.clear()
         # Blocks that never were: the chain forgets the states of old ones by their hash.
-        await self.ask("evm_increaseTime", next(_beginnings))
+        await self.call("evm_increaseTime", next(_reset_offsets))
         await self.mine(FINAL_DEPTH + 1)
-        self.floor = self.base = self._head - FINAL_DEPTH
+        self.final_max = self.base = self._head - FINAL_DEPTH
 
-    async def end(self) -> None:
-        await self.ask("evm_revert", self._snapshot)
+    async def undo(self) -> None:
+        await self.call("evm_revert", self._snapshot)
 
-    async def ask(self, method: str, *params: Any) -> Any:
+    async def call(self, method: str, *params: Any) -> Any:
         (answer,) = await self._batch([(method, *params)])
         return answer["result"]
 
@@ -74,49 +74,54 @@ class DeepChain:
         return answers
 
     async def mine(self, blocks: int) -> None:
-        await self.ask("anvil_mine", hex(blocks))
-        await self._look()
+        await self.call("anvil_mine", hex(blocks))
+        await self._read_head()
 
-    async def block_of(self, sent: list[Sent]) -> None:
+    async def mine_block(self, transactions: list[RpcTransaction]) -> None:
         """A block with these in it, in this order where one person sent them."""
-        await self._batch([*(("eth_sendTransaction", each) for each in sent), ("evm_mine",)])
-        await self._look()
-        self._mined[self._head] = sent
+        await self._batch([*(("eth_sendTransaction", each) for each in transactions), ("evm_mine",)])
+        await self._read_head()
+        self._mined_transactions[self._head] = transactions
 
     async def pass_days(self, days: int) -> None:
-        await self.ask("evm_increaseTime", days * 86_400)
+        await self.call("evm_increaseTime", days * 86_400)
         await self.mine(1)
 
-    async def reorganise(self, depth: int, *, coming_back: float, rng: random.Random) -> int:
+    async def reorganise(self, depth: int, *, reinclusion_chance: float, rng: random.Random) -> int:
         """The last blocks, as many of `depth` as are not final, give way to others; how many. Of what was in them some
         comes back, in another order."""
-        depth = min(depth, self._head - max(self.floor, self.base + FINAL_DEPTH))
+        depth = min(depth, self._head - max(self.final_max, self.base + FINAL_DEPTH))
         if depth < 1:
             return 0
         await self._batch([("anvil_rollback", depth), ("evm_increaseTime", rng.randint(1, 9))])
-        gone = [each for number in sorted(self._mined) if number > self._head - depth for each in self._mined.pop(number)]
+        gone = [
+            each
+            for number in sorted(self._mined_transactions)
+            if number > self._head - depth
+            for each in self._mined_transactions.pop(number)
+        ]
         self._head -= depth
-        back = [each for each in gone if rng.random() < coming_back]
+        back = [each for each in gone if rng.random() < reinclusion_chance]
         rng.shuffle(back)
         while back:
             here = rng.randint(1, 4)
-            await self.block_of(back[:here])
+            await self.mine_block(back[:here])
             back = back[here:]
         await self.mine(rng.randint(1, depth + 2))
         return depth
 
-    async def make_all_final(self) -> int:
+    async def finalize_all(self) -> int:
         """The last block in which anything happened is final; the final block's number."""
         await self.mine(FINAL_DEPTH + 1)
-        return self.floor
+        return self.final_max
 
-    async def _look(self) -> None:
-        self._head = int(await self.ask("eth_blockNumber"), 16)
-        self.floor = max(self.floor, self._head - FINAL_DEPTH)
+    async def _read_head(self) -> None:
+        self._head = int(await self.call("eth_blockNumber"), 16)
+        self.final_max = max(self.final_max, self._head - FINAL_DEPTH)
 
 
 @contextmanager
-def deployed_deep(data: Path) -> Iterator[tuple[TestFund, Spares]]:
+def deploy_deep_chain(data: Path) -> Iterator[tuple[TestFund, SpareContracts]]:
     """The fund, with everything at hand that the deeds need, on a chain that mines only when told."""
     fund = start_fund(data, anvil=find_anvil(CONTRACTS), slots_in_an_epoch=EPOCH_SLOTS)
     try:
@@ -133,6 +138,6 @@ def deployed_deep(data: Path) -> Iterator[tuple[TestFund, Spares]]:
             chain.confirm()
         fund.node.rpc.call("evm_setIntervalMining", 0)
         fund.node.rpc.call("anvil_autoImpersonateAccount", True)
-        yield fund, Spares(tokens, otc)
+        yield fund, SpareContracts(tokens, otc)
     finally:
         fund.node.stop()

@@ -13,12 +13,11 @@ from tests.support.paths import CONTRACTS
 
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.blockchain.contracts import FundAddresses
-from paimon_devkit.stack.accounts import ADMIN, APPROVERS, People
-from paimon_devkit.stack.chain_session import Chain
+from paimon_devkit.stack.accounts import ADMIN, APPROVERS, Accounts
+from paimon_devkit.stack.chain_session import ChainSession
 from paimon_devkit.stack.embedded_chain import EmbeddedChain, find_anvil
 from paimon_devkit.stack.errors import DemoError
-from paimon_devkit.stack.fund_deployment import FundAddresses as Deployment
-from paimon_devkit.stack.fund_deployment import FundAsset, deploy_fund
+from paimon_devkit.stack.fund_deployment import FundAsset, FundDeployment, deploy_fund
 
 ARTIFACTS: Final = CONTRACTS / "artifacts"
 MNEMONIC: Final = "test test test test test test test test test test test junk"
@@ -33,8 +32,8 @@ class TestFund:
     __test__ = False
 
     node: EmbeddedChain
-    deployment: Deployment
-    people: People
+    deployment: FundDeployment
+    people: Accounts
 
     @property
     def rpc_url(self) -> str:
@@ -54,15 +53,15 @@ class TestFund:
         )
 
     @contextmanager
-    def chain(self) -> Iterator[Chain]:
-        with Chain(self.rpc_url, ARTIFACTS) as chain:
+    def chain(self) -> Iterator[ChainSession]:
+        with ChainSession(self.rpc_url, ARTIFACTS) as chain:
             yield chain
 
     def send(self, name: str, contract: str, function: str, *args: Any) -> int:
         """One transaction by a person, mined; the block's number. `contract` is an artifact's name."""
-        return self.send_to(name, contract, self._where(contract), function, *args)
+        return self.send_to(name, contract, self._address_of(contract), function, *args)
 
-    def _where(self, contract: str) -> ChecksumAddress:
+    def _address_of(self, contract: str) -> ChecksumAddress:
         return {
             "Vault": self.deployment.vault,
             "RedemptionManager": self.deployment.redemption_manager,
@@ -74,10 +73,10 @@ class TestFund:
             "Counterparty": self.deployment.otc_counterparty,
         }[contract]
 
-    def send_to(self, name: str, contract: str, where: str, function: str, *args: Any) -> int:
+    def send_to(self, name: str, contract: str, address: str, function: str, *args: Any) -> int:
         """The same to one of several: a token (`TestToken`), an adapter (`PurchaseAdapter`)."""
         with self.chain() as chain:
-            chain.call(self.people.account(name), contract, to_checksum_address(where), function, *args)
+            chain.call(self.people.account(name), contract, to_checksum_address(address), function, *args)
             self.mine(1)
             (receipt,) = chain.confirm()
         return int(receipt["blockNumber"])
@@ -87,7 +86,7 @@ class TestFund:
 
     def read(self, contract: str, function: str, *args: Any) -> Any:
         with self.chain() as chain:
-            return chain.read(contract, self._where(contract), function, *args)
+            return chain.read(contract, self._address_of(contract), function, *args)
 
     def request(self, name: str, shares: int, *, emergency: bool = False) -> int:
         """A redemption request of whole `shares`; its id."""
@@ -105,14 +104,14 @@ class TestFund:
     def warp(self, seconds: int) -> None:
         """Move chain time forward and wait until the new time is final."""
         self.node.warp(seconds)
-        self.wait_final()
+        self.wait_until_final()
 
     def mine(self, blocks: int) -> None:
         """Blocks now, rather than one a second: the tests' time is worth more than the chain's."""
         for _ in range(blocks):
             self.node.rpc.call("evm_mine")
 
-    def require_state(self) -> None:
+    def ensure_final_state(self) -> None:
         """Make the final block's state one the node has. It keeps those of the last 1 500 blocks that were ever mined, also
         of blocks that a test undid since; after many of those it has forgotten the blocks that are left.
         """
@@ -121,18 +120,18 @@ class TestFund:
         except DemoError:
             self.mine(3)
 
-    def wait_final(self) -> None:
+    def wait_until_final(self) -> None:
         """Make everything mined so far final."""
         number = self.node.rpc.head().number
         self.mine(2)
-        self.node.wait_final(number)
+        self.node.wait_until_final(number)
 
 
-_YOUNG_SECONDS: Final = 300
+_CHAIN_AGE_SECONDS_MAX: Final = 300
 """A block a second and those that tests make: far from the 1 500 of which anvil keeps the states."""
 
 
-class FundYard:
+class FundFactory:
     """A fund for each test, on one chain as long as that remembers its own beginning; then on another like it."""
 
     def __init__(self, data: Path) -> None:
@@ -142,7 +141,7 @@ class FundYard:
         self._fund: TestFund | None = None
 
     def fund(self) -> TestFund:
-        if self._fund is None or time.monotonic() - self._began > _YOUNG_SECONDS:
+        if self._fund is None or time.monotonic() - self._began > _CHAIN_AGE_SECONDS_MAX:
             self.stop()
             self._chains += 1
             self._began = time.monotonic()
@@ -160,6 +159,6 @@ def start_fund(data: Path, *, anvil: Path, slots_in_an_epoch: int = 1) -> TestFu
     """A chain of its own with a deployed fund; the caller stops `node`."""
     node = EmbeddedChain(data, anvil=anvil, mnemonic=MNEMONIC, slots_in_an_epoch=slots_in_an_epoch)
     node.start()
-    people = People.of(MNEMONIC)
-    deployment = deploy_fund(node.http_url, people=people.fund_people(), artifacts=ARTIFACTS, progress=lambda _line: None)
+    people = Accounts.of(MNEMONIC)
+    deployment = deploy_fund(node.http_url, people=people.fund_accounts(), artifacts=ARTIFACTS, progress=lambda _line: None)
     return TestFund(node, deployment, people)

@@ -6,29 +6,35 @@ from typing import Final
 from tests.support.chain.fund import TestFund
 
 from paimon.application.event_listener.ingest.listener import Listener
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.infrastructure.database.leases import HeldLease
 
 _LEASE: Final = HeldLease("listener", "tests", 1)
 
 
-async def record_all(house: House, fund: TestFund) -> None:
+async def record_all(app_context: AppContext, fund: TestFund) -> None:
     """Everything mined so far, recorded as final."""
-    fund.wait_final()
-    await record_final(house)
+    fund.wait_until_final()
+    await record_final(app_context)
 
 
-async def record_final(house: House) -> None:
+async def record_final(app_context: AppContext) -> None:
     """Everything that is final now."""
-    async for _cursor in following_by_hand(house):
+    async for _cursor in record_ranges(app_context):
         pass
 
 
-async def following_by_hand(house: House) -> AsyncIterator[BlockStamp]:
+async def record_ranges(app_context: AppContext) -> AsyncIterator[BlockStamp]:
     """Everything that is final now, range by range; where the cursor is after each."""
-    listener = Listener(house.database, house.contracts, house.chain, house.settings.chain, house.settings.fund.start_block)
-    cursor, followed = await listener._start(_LEASE)
-    while (advanced := await listener._advance(cursor, followed, _LEASE)) is not None:
-        cursor, followed = advanced
+    listener = Listener(
+        app_context.database,
+        app_context.contracts,
+        app_context.chain,
+        app_context.settings.chain,
+        app_context.settings.fund.start_block,
+    )
+    cursor, tracked = await listener._start(_LEASE)
+    while (advanced := await listener._advance(cursor, tracked, _LEASE)) is not None:
+        cursor, tracked = advanced
         yield cursor

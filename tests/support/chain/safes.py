@@ -25,7 +25,7 @@ from paimon.domain.transaction.safe_transaction import (
     word,
 )
 from paimon.infrastructure.blockchain.abi import ContractAbi
-from paimon.infrastructure.blockchain.safe import execution_call
+from paimon.infrastructure.blockchain.safe import build_execution_call
 from paimon_devkit.stack.accounts import ADMIN
 from paimon_devkit.stack.chain_session import Artifact
 
@@ -53,48 +53,50 @@ def wallet(account: LocalAccount) -> Address:
     return parse_address(account.address)
 
 
-def by_key(account: LocalAccount, transaction: SafeTransaction, scope: SafeScope) -> OwnerSignature:
+def signature_by_key(account: LocalAccount, transaction: SafeTransaction, scope: SafeScope) -> OwnerSignature:
     """An owner's signature as a wallet makes it."""
     signed = account.sign_typed_data(full_message=typed_data(transaction, scope))
-    return OwnerSignature(wallet(account), bytes(signed.signature), by_contract=False)
+    return OwnerSignature(wallet(account), bytes(signed.signature), is_contract_signature=False)
 
 
-def by_safe(inner: Address, accounts: Sequence[LocalAccount], transaction: SafeTransaction, scope: SafeScope) -> OwnerSignature:
+def signature_by_safe(
+    inner: Address, accounts: Sequence[LocalAccount], transaction: SafeTransaction, scope: SafeScope
+) -> OwnerSignature:
     """The consent of a Safe that is an owner: its own owners sign a message whose content is the preimage."""
     content = hash_card(transaction, scope).preimage
     domain = hash_card(transaction, SafeScope(scope.chain_id, inner)).domain
     digest = keccak(b"\x19\x01" + domain + keccak(_MESSAGE_TYPE + word(keccak(content))))
     signed = [OwnerSignature(wallet(each), bytes(each.unsafe_sign_hash(Hash32(digest)).signature), False) for each in accounts]
-    return OwnerSignature(inner, pack_signatures(signed), by_contract=True)
+    return OwnerSignature(inner, pack_signatures(signed), is_contract_signature=True)
 
 
 @dataclass(frozen=True)
-class SafeYard:
+class SafeFactory:
     """Where Safes of one test's fund are made, as anyone makes them: by the factory, with the usual handler."""
 
     fund: TestFund
     singleton: Address
-    factory: Address
+    proxy_factory: Address
     handler: Address
     multi_send: Address
 
     @classmethod
-    def open(cls, fund: TestFund) -> "SafeYard":
+    def open(cls, fund: TestFund) -> "SafeFactory":
         names = ("Safe", "ProxyFactory", "CompatibilityFallbackHandler", "MultiSendCallOnly")
         return cls(fund, *(_deploy(fund, name) for name in names))
 
     def safe(self, owners: Sequence[Address], threshold: int) -> Address:
         """A new Safe of these owners."""
-        nobody = checksum(ZERO_ADDRESS)
+        zero = checksum(ZERO_ADDRESS)
         people, handler = [checksum(each) for each in owners], checksum(self.handler)
-        setup = SAFE_ABI.encode_call("setup", people, threshold, nobody, b"", handler, nobody, 0, nobody)
-        factory = ContractAbi(_artifact("ProxyFactory").items)
-        data = factory.encode_call("createProxyWithNonce", checksum(self.singleton), setup, next(_salts))
-        receipt = self.send(Call(self.factory, data))
+        setup = SAFE_ABI.encode_call("setup", people, threshold, zero, b"", handler, zero, 0, zero)
+        proxy_factory = ContractAbi(_artifact("ProxyFactory").items)
+        data = proxy_factory.encode_call("createProxyWithNonce", checksum(self.singleton), setup, next(_salts))
+        receipt = self.send(Call(self.proxy_factory, data))
         return next(
             parse_address("0x" + log["topics"][1][-40:])
             for log in receipt["logs"]
-            if factory.decode_log([bytes.fromhex(each[2:]) for each in log["topics"]], bytes.fromhex(log["data"][2:]))
+            if proxy_factory.decode_log([bytes.fromhex(each[2:]) for each in log["topics"]], bytes.fromhex(log["data"][2:]))
         )
 
     def send(self, call: Call, *, by: str = ADMIN) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class SafeYard:
 
     def execute(self, scope: SafeScope, transaction: SafeTransaction, signatures: Sequence[OwnerSignature]) -> dict[str, Any]:
         """Executed by somebody outside this house; the receipt, whatever it says."""
-        return self.send(execution_call(scope.safe, transaction, pack_signatures(signatures)))
+        return self.send(build_execution_call(scope.safe, transaction, pack_signatures(signatures)))
 
     def read(self, safe: Address, function: str, *args: Any) -> Any:
         answer = self.fund.node.rpc.call(

@@ -52,7 +52,7 @@ class StubChain:
         self._seal(block)
         raw |= changes
 
-    def hide(self, block: int, bloom: int) -> None:
+    def add_bloom_bits(self, block: int, bloom: int) -> None:
         """Bits that logs of others set in the block's bloom."""
         self._seal(block, bloom)
 
@@ -97,7 +97,7 @@ class StubChain:
 
         def get_logs(params: list[Any]) -> list[dict[str, Any]]:
             first, last = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
-            asked = (each for each in self.logs if each.get("unasked") or _is_asked_for(each, params[0]))
+            asked = (each for each in self.logs if each.get("unrequested") or _matches_filter(each, params[0]))
             return [each for each in asked if first <= int(each["blockNumber"], 16) <= last]
 
         def get_receipt(params: list[Any]) -> Any:
@@ -115,7 +115,7 @@ class StubChain:
         }
 
 
-def _is_asked_for(log: dict[str, Any], query: dict[str, Any]) -> bool:
+def _matches_filter(log: dict[str, Any], query: dict[str, Any]) -> bool:
     topics = log["topics"]
     wanted = enumerate(query.get("topics", []))
     return log["address"] in query["address"] and all(

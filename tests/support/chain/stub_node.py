@@ -36,13 +36,13 @@ class StubNode:
 
     methods: dict[str, Any] = field(default_factory=dict)
     disturbances: list[Disturbance] = field(default_factory=list)
-    asked: list[tuple[str, list[Any]]] = field(default_factory=list)
+    received: list[tuple[str, list[Any]]] = field(default_factory=list)
     requests: int = 0
     url: str = ""
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         method, params = body["method"], body["params"]
-        self.asked.append((method, params))
+        self.received.append((method, params))
         head = {"jsonrpc": "2.0", "id": body["id"]}
         if method not in self.methods:
             return head | {"error": {"code": -32601, "message": f"the method {method} does not exist/is not available"}}
@@ -58,14 +58,14 @@ class StubNode:
         answers = [self.answer(body) for body in (content if isinstance(content, list) else [content])]
         if self.disturbances:
             return await self.disturbances.pop(0)(request, answers)
-        return said(answers if isinstance(content, list) else answers[0])
+        return json_response(answers if isinstance(content, list) else answers[0])
 
 
-def said(content: Any, *, status: int = 200) -> web.Response:
+def json_response(content: Any, *, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
 
 
-def replying(status: int, body: bytes = b"") -> Disturbance:
+def replying_with(status: int, body: bytes = b"") -> Disturbance:
     async def reply(_request: web.Request, _answers: list[dict[str, Any]]) -> web.StreamResponse:
         return web.Response(status=status, body=body)
 
@@ -76,7 +76,7 @@ def answering(change: Callable[[list[dict[str, Any]]], Any]) -> Disturbance:
     """The node's own answers, changed."""
 
     async def reply(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
-        return said(change(answers))
+        return json_response(change(answers))
 
     return reply
 
@@ -88,7 +88,7 @@ async def reset(request: web.Request, _answers: list[dict[str, Any]]) -> web.Str
     return web.Response()
 
 
-async def silence(_request: web.Request, _answers: list[dict[str, Any]]) -> web.StreamResponse:
+async def no_answer(_request: web.Request, _answers: list[dict[str, Any]]) -> web.StreamResponse:
     """No answer within any patience a test has."""
     await asyncio.sleep(30)
     return web.Response()
@@ -97,12 +97,12 @@ async def silence(_request: web.Request, _answers: list[dict[str, Any]]) -> web.
 @asynccontextmanager
 async def stub_node(**methods: Any) -> AsyncIterator[StubNode]:
     node = StubNode(methods)
-    async with answering_by(node.handle) as node.url:
+    async with rpc_endpoint(node.handle) as node.url:
         yield node
 
 
 @asynccontextmanager
-async def answering_by(handle: Handler, *, listen: Handler | None = None) -> AsyncIterator[str]:
+async def rpc_endpoint(handle: Handler, *, listen: Handler | None = None) -> AsyncIterator[str]:
     """The URL of an endpoint whose every request this function answers; `listen` takes its WebSockets."""
     app = web.Application()
     app.router.add_post("/{key}", handle)
@@ -120,7 +120,7 @@ async def answering_by(handle: Handler, *, listen: Handler | None = None) -> Asy
 
 
 @asynccontextmanager
-async def speaking_gibberish() -> AsyncIterator[str]:
+async def non_http_server() -> AsyncIterator[str]:
     """Something on the port that is no HTTP server at all; its URL."""
 
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

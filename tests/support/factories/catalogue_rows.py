@@ -24,10 +24,10 @@ from paimon.infrastructure.database.models.derived import (
     TradeRow,
 )
 
-Wrong = tuple[type[Base], dict[str, Any], str]
+InvalidRow = tuple[type[Base], dict[str, Any], str]
 
 HASH: Final = Hash32(b"\x01" * 32)
-FACT: Final = {"block_number": 1, "log_index": 0, "tx_hash": HASH, "at": EPOCH}
+LOG_COLUMNS: Final = {"block_number": 1, "log_index": 0, "tx_hash": HASH, "at": EPOCH}
 
 VALID: Final[dict[type[Base], dict[str, Any]]] = {
     TrackedContractRow: {"address": address(1), "contract": "Vault", "origin": "settings", "since_block": 1},
@@ -40,19 +40,19 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "contracts": ["Vault"],
         "events": ["Paused"],
     },
-    DepositRow: FACT | {"sender": address(1), "receiver": address(1), "assets": 1, "shares": 1},
-    RoleChangeRow: FACT
+    DepositRow: LOG_COLUMNS | {"sender": address(1), "receiver": address(1), "assets": 1, "shares": 1},
+    RoleChangeRow: LOG_COLUMNS
     | {"contract": ContractName.VAULT, "role": HASH, "account": address(1), "sender": address(2), "granted": True},
     ProtocolAddressRow: {
         "contract": ContractName.ASSET_CONTROLLER,
-        "service": "fee_recipient",
+        "role": "fee_recipient",
         "address": address(1),
         "since_block": 1,
     },
-    LiquidityAlertRow: FACT | {"level": "LOW", "ratio_bps": 1, "threshold_bps": 2, "available": 1, "total": 1},
+    LiquidityAlertRow: LOG_COLUMNS | {"level": "LOW", "ratio_bps": 1, "threshold_bps": 2, "available": 1, "total": 1},
     AssetConfigRow: {"token": address(1), "tier": "L1", "allocation_bps": 1, "is_active": True, "added_block": 5},
     TierConfigRow: {"tier": "L1", "min_bps": 1, "target_bps": 2, "max_bps": 3, "since_block": 1},
-    TradeRow: FACT
+    TradeRow: LOG_COLUMNS
     | {
         "kind": "SALE",
         "via": "WATERFALL",
@@ -73,7 +73,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "status": "PENDING",
         "created_at": EPOCH,
     },
-    TokenTransferRow: FACT
+    TokenTransferRow: LOG_COLUMNS
     | {
         "token": address(1),
         "sender": address(2),
@@ -84,27 +84,27 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     },
     TokenFlowRow: {"token": address(1), "received": 1, "sent": 1},
     FeeAccountRow: {"kind": "MANAGEMENT", "accrued": 2, "released": 1, "paid": 1},
-    FeeEntryRow: FACT | {"kind": "REDEMPTION", "step": "ACCRUED", "amount": 1},
+    FeeEntryRow: LOG_COLUMNS | {"kind": "REDEMPTION", "step": "ACCRUED", "amount": 1},
 }
 
-STATES: Final[list[Wrong]] = [
-    (TrackedContractRow, {"origin": "vault_asset"}, "ck_followed_contracts_asset_is_a_token"),
-    (TrackedContractRow, {"origin": "event"}, "ck_followed_contracts_core_is_configured"),
-    (TrackedContractRow, {"contract": "OTCManager"}, "ck_followed_contracts_core_is_configured"),
-    (ChainTransactionRow, {"logs": 0}, "ck_transactions_says_something"),
+INVALID_STATES: Final[list[InvalidRow]] = [
+    (TrackedContractRow, {"origin": "vault_asset"}, "ck_tracked_contracts_vault_asset_is_erc20"),
+    (TrackedContractRow, {"origin": "event"}, "ck_tracked_contracts_core_from_settings"),
+    (TrackedContractRow, {"contract": "OTCManager"}, "ck_tracked_contracts_core_from_settings"),
+    (ChainTransactionRow, {"logs": 0}, "ck_transactions_has_logs"),
     (LiquidityAlertRow, {"level": "CRITICAL"}, "ck_liquidity_alerts_total_when_low"),
     (LiquidityAlertRow, {"total": None}, "ck_liquidity_alerts_total_when_low"),
-    (AssetConfigRow, {"allocation_bps": 10_001}, "ck_asset_configs_allocation_bps_part"),
+    (AssetConfigRow, {"allocation_bps": 10_001}, "ck_asset_configs_allocation_bps_range"),
     (AssetConfigRow, {"is_active": False}, "ck_asset_configs_removed_when_inactive"),
     (AssetConfigRow, {"removed_block": 6}, "ck_asset_configs_removed_when_inactive"),
     (AssetConfigRow, {"is_active": False, "removed_block": 4}, "ck_asset_configs_added_before_removed"),
-    (TierConfigRow, {"min_bps": 3}, "ck_tier_configs_in_order"),
-    (TierConfigRow, {"max_bps": 10_001}, "ck_tier_configs_in_order"),
-    (TierConfigRow, {"min_bps": -1}, "ck_tier_configs_in_order"),
-    (TradeRow, {"kind": "PURCHASE"}, "ck_trades_kind_of_via"),
-    (TradeRow, {"has_effect": False}, "ck_trades_effect_of_amounts"),
-    (TradeRow, {"usdt_amount": 0, "token_amount": 0}, "ck_trades_effect_of_amounts"),
-    (TradeRow, {"via": "REDEMPTION"}, "ck_trades_settlement_by_waterfall"),
+    (TierConfigRow, {"min_bps": 3}, "ck_tier_configs_bands_in_order"),
+    (TierConfigRow, {"max_bps": 10_001}, "ck_tier_configs_bands_in_order"),
+    (TierConfigRow, {"min_bps": -1}, "ck_tier_configs_bands_in_order"),
+    (TradeRow, {"kind": "PURCHASE"}, "ck_trades_kind_matches_via"),
+    (TradeRow, {"has_effect": False}, "ck_trades_has_effect_with_amounts"),
+    (TradeRow, {"usdt_amount": 0, "token_amount": 0}, "ck_trades_has_effect_with_amounts"),
+    (TradeRow, {"via": "REDEMPTION"}, "ck_trades_request_only_for_waterfall"),
     (OtcOrderRow, {"status": "CANCELLED"}, "ck_otc_orders_closed_when_terminal"),
     (OtcOrderRow, {"closed_at": EPOCH}, "ck_otc_orders_closed_when_terminal"),
     (OtcOrderRow, {"status": "PAID"}, "ck_otc_orders_paid_before_delivered"),
@@ -115,39 +115,39 @@ STATES: Final[list[Wrong]] = [
         {"status": "DELIVERED", "paid_at": EPOCH, "closed_at": EPOCH},
         "ck_otc_orders_tokens_when_delivered",
     ),
-    (TokenTransferRow, {"direction": "WITHIN"}, "ck_token_transfers_within_one_address"),
-    (TokenTransferRow, {"receiver": address(2)}, "ck_token_transfers_within_one_address"),
-    (TokenTransferRow, {"told_by": 1}, "ck_token_transfers_told_by_a_log"),
-    (TokenTransferRow, {"purpose": "NOTHING"}, "ck_token_transfers_nothing_is_zero"),
-    (TokenTransferRow, {"purpose": "DEPOSIT"}, "ck_token_transfers_told_by_a_log"),
-    (FeeAccountRow, {"released": 3}, "ck_fee_accounts_released_of_accrued"),
+    (TokenTransferRow, {"direction": "WITHIN"}, "ck_token_transfers_within_same_address"),
+    (TokenTransferRow, {"receiver": address(2)}, "ck_token_transfers_within_same_address"),
+    (TokenTransferRow, {"source_log_index": 1}, "ck_token_transfers_source_log_index_by_purpose"),
+    (TokenTransferRow, {"purpose": "NOTHING"}, "ck_token_transfers_zero_value_amount"),
+    (TokenTransferRow, {"purpose": "DEPOSIT"}, "ck_token_transfers_source_log_index_by_purpose"),
+    (FeeAccountRow, {"released": 3}, "ck_fee_accounts_released_within_accrued"),
     (FeeEntryRow, {"step": "PAID"}, "ck_fee_entries_recipient_when_paid"),
     (FeeEntryRow, {"recipient": address(1)}, "ck_fee_entries_recipient_when_paid"),
-    (FeeEntryRow, {"step": "RELEASED", "kind": "MANAGEMENT"}, "ck_fee_entries_only_redemption_is_released_apart"),
+    (FeeEntryRow, {"step": "RELEASED", "kind": "MANAGEMENT"}, "ck_fee_entries_released_only_for_redemption"),
     (FeeEntryRow, {"base": 1}, "ck_fee_entries_base_when_computed"),
     (FeeEntryRow, {"kind": "MANAGEMENT", "period_seconds": 1}, "ck_fee_entries_base_when_computed"),
-    (FeeEntryRow, {"high_water_mark": 1}, "ck_fee_entries_mark_of_performance"),
-    (FeeEntryRow, {"kind": "PERFORMANCE", "base": 1}, "ck_fee_entries_mark_of_performance"),
-    (FeeEntryRow, {"period_seconds": 1}, "ck_fee_entries_period_of_management"),
-    (FeeEntryRow, {"kind": "MANAGEMENT", "base": 1}, "ck_fee_entries_period_of_management"),
+    (FeeEntryRow, {"high_water_mark": 1}, "ck_fee_entries_high_water_mark_for_performance"),
+    (FeeEntryRow, {"kind": "PERFORMANCE", "base": 1}, "ck_fee_entries_high_water_mark_for_performance"),
+    (FeeEntryRow, {"period_seconds": 1}, "ck_fee_entries_period_for_management"),
+    (FeeEntryRow, {"kind": "MANAGEMENT", "base": 1}, "ck_fee_entries_period_for_management"),
 ]
 
 # The other columns, where a row of an unknown kind must not first be wrong in another way.
-_BESIDE: Final[dict[tuple[type[Base], str], dict[str, Any]]] = {
+_COMPANION_COLUMNS: Final[dict[tuple[type[Base], str], dict[str, Any]]] = {
     (TrackedContractRow, "contract"): {"origin": "event"},
     (TrackedContractRow, "origin"): {"contract": "ERC20"},
     (TradeRow, "via"): {"request_id": None},
-    (TokenTransferRow, "purpose"): {"told_by": 1},
+    (TokenTransferRow, "purpose"): {"source_log_index": 1},
     (LiquidityAlertRow, "level"): {"total": None},
     (FeeEntryRow, "kind"): {"base": 1},
 }
 
-VALUES: Final[list[Wrong]] = [
-    (table, {column: "no such value"} | _BESIDE.get((table, column), {}), f"ck_{table.__tablename__}_{column}_known")
+UNKNOWN_VALUES: Final[list[InvalidRow]] = [
+    (table, {column: "no such value"} | _COMPANION_COLUMNS.get((table, column), {}), f"ck_{table.__tablename__}_{column}_known")
     for table, columns in {
         TrackedContractRow: ("contract", "origin"),
         RoleChangeRow: ("contract",),
-        ProtocolAddressRow: ("contract", "service"),
+        ProtocolAddressRow: ("contract", "role"),
         LiquidityAlertRow: ("level",),
         AssetConfigRow: ("tier",),
         TierConfigRow: ("tier",),
@@ -160,7 +160,7 @@ VALUES: Final[list[Wrong]] = [
     for column in columns
 ]
 
-LENGTHS: Final[list[Wrong]] = [
+WRONG_LENGTHS: Final[list[InvalidRow]] = [
     (table, {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
     for table, columns in {
         TrackedContractRow: ("address",),
@@ -179,13 +179,13 @@ LENGTHS: Final[list[Wrong]] = [
     for column in columns
     for wrong in (0, 33)
 ]
-LENGTHS.append((FeeEntryRow, {"step": "PAID", "recipient": b"\x01"}, "ck_fee_entries_recipient_length"))
+WRONG_LENGTHS.append((FeeEntryRow, {"step": "PAID", "recipient": b"\x01"}, "ck_fee_entries_recipient_length"))
 
 _PERFORMANCE: Final = {"kind": "PERFORMANCE", "base": 1, "high_water_mark": 1}
 _MANAGEMENT: Final = {"kind": "MANAGEMENT", "base": 1, "period_seconds": 1}
 _DELIVERED: Final = {"status": "DELIVERED", "paid_at": EPOCH, "closed_at": EPOCH, "actual_tokens": 1}
 
-AMOUNTS: Final[list[Wrong]] = [
+WRONG_AMOUNTS: Final[list[InvalidRow]] = [
     (table, beside | {column: wrong}, f"ck_{table.__tablename__}_{column}_uint256")
     for table, columns, beside in (
         (DepositRow, ("assets", "shares"), {}),
@@ -203,16 +203,16 @@ AMOUNTS: Final[list[Wrong]] = [
     for column in columns
     for wrong in (-1, UINT256_MAX + 1)
 ]
-AMOUNTS.append((FeeAccountRow, {"released": -1}, "ck_fee_accounts_released_uint256"))
+WRONG_AMOUNTS.append((FeeAccountRow, {"released": -1}, "ck_fee_accounts_released_uint256"))
 
-TWICE: Final[list[Wrong]] = [
-    (TrackedContractRow, {"contract": "AssetController"}, "pk_followed_contracts"),
-    (TrackedContractRow, {"address": address(2)}, "uq_followed_contracts_core"),
+DUPLICATES: Final[list[InvalidRow]] = [
+    (TrackedContractRow, {"contract": "AssetController"}, "pk_tracked_contracts"),
+    (TrackedContractRow, {"address": address(2)}, "uq_tracked_contracts_core"),
     (ChainTransactionRow, {"tx_hash": Hash32(b"\x02" * 32)}, "pk_transactions"),
     (ChainTransactionRow, {"tx_index": 1}, "ix_transactions_tx_hash"),
     (DepositRow, {"assets": 2}, "pk_deposits"),
     (RoleChangeRow, {"granted": False}, "pk_role_changes"),
-    (ProtocolAddressRow, {"address": address(2)}, "pk_service_addresses"),
+    (ProtocolAddressRow, {"address": address(2)}, "pk_protocol_addresses"),
     (LiquidityAlertRow, {"ratio_bps": 2}, "pk_liquidity_alerts"),
     (AssetConfigRow, {"tier": "L2"}, "pk_asset_configs"),
     (TierConfigRow, {"since_block": 2}, "pk_tier_configs"),

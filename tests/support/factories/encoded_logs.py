@@ -10,11 +10,11 @@ from sqlalchemy import text
 from tests.support.factories.headers import bare_header
 from tests.support.factories.strategies import address, stamp
 
-from paimon.application.event_listener.fetch.block_range import ChainLog, Range
+from paimon.application.event_listener.fetch.block_range import BlockRange, ChainLog
 from paimon.application.event_listener.fetch.decode import DecodedLog, decode_log
-from paimon.application.event_listener.fetch.tracked_contracts import add_followed
+from paimon.application.event_listener.fetch.tracked_contracts import add_tracked_contracts
 from paimon.application.event_listener.record.record import record
-from paimon.domain.chain.tracked_contracts import Followed, FollowedContract, Origin
+from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
@@ -22,22 +22,22 @@ from paimon.infrastructure.blockchain.rpc import Rpc
 from paimon.infrastructure.database.sessions import Database
 
 FUND: Final = FundAddresses(address(0xFA), address(0xFB), address(0xFC))
-FOLLOWED: Final = Followed.of(
+TRACKED: Final = TrackedContracts.of(
     [
-        *(FollowedContract(where, name, Origin.SETTINGS, 1) for where, name in FUND.names().items()),
-        FollowedContract(address(0xA0), ContractName.TOKEN, Origin.VAULT_ASSET, 1),
+        *(TrackedContract(where, name, ContractOrigin.SETTINGS, 1) for where, name in FUND.names().items()),
+        TrackedContract(address(0xA0), ContractName.TOKEN, ContractOrigin.VAULT_ASSET, 1),
     ]
 )
-_WHERE: Final = {name: where for where, name in FOLLOWED.names().items()}
+_ADDRESS_OF: Final = {name: where for where, name in TRACKED.names().items()}
 _ABIS: Final[dict[ContractName, ContractAbi]] = {name: load_abi(name.value) for name in ContractName}
 
 Abis = Mapping[ContractName, ContractAbi]
 
-Emitted = tuple[ContractName, tuple[bytes, ...], bytes]
+EncodedLog = tuple[ContractName, tuple[bytes, ...], bytes]
 """A contract, the topics and the data of one log."""
 
 
-def emitted(contract: ContractName, event: str, *args: Any) -> Emitted:
+def encode_log(contract: ContractName, event: str, *args: Any) -> EncodedLog:
     """The log of an event with these arguments, in the ABI's order."""
     (entry,) = [each for each in _ABIS[contract].events_by_topic.values() if each.name == event]
     given = list(zip(entry.inputs, args, strict=True))
@@ -46,26 +46,26 @@ def emitted(contract: ContractName, event: str, *args: Any) -> Emitted:
     return contract, topics, encode([kind for kind, _ in unindexed], [value for _, value in unindexed])
 
 
-async def begin(database: Database) -> None:
+async def insert_cursor(database: Database) -> None:
     """Books that stand at block 0, under epoch 1."""
     async with database.write() as session:
         values = {"hash": stamp(0).hash, "timestamp": stamp(0).timestamp}
         await session.execute(text("INSERT INTO derived.cursor VALUES (1, 0, :hash, :timestamp, 1)"), values)
 
 
-async def begin_followed(database: Database) -> None:
+async def insert_cursor_and_tracked(database: Database) -> None:
     """The same with what is followed written down, as a replay needs it."""
-    await begin(database)
+    await insert_cursor(database)
     async with database.write() as session:
-        await add_followed(session, FOLLOWED.contracts.values())
+        await add_tracked_contracts(session, TRACKED.contracts.values())
 
 
-def never_asked() -> FundContracts:
+def offline_contracts() -> FundContracts:
     """The contracts whose logs these are; their node is never asked."""
     return FundContracts(Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1), FUND)
 
 
-def misunderstood(contract: ContractName, event: str) -> Abis:
+def abi_with_wrong_event(contract: ContractName, event: str) -> Abis:
     """Our ABIs with one argument of the event indexed that is not: none of its logs decodes."""
     entries = json.loads(files("paimon.infrastructure.blockchain").joinpath(f"abi/{contract.value}.json").read_text())
     (entry,) = (each for each in entries if each.get("name") == event)
@@ -73,14 +73,14 @@ def misunderstood(contract: ContractName, event: str) -> Abis:
     return _ABIS | {contract: ContractAbi(entries)}
 
 
-async def record_block(database: Database, number: int, *logs: Emitted, abis: Abis | None = None) -> list[DecodedLog]:
+async def record_block(database: Database, number: int, *logs: EncodedLog, abis: Abis | None = None) -> list[DecodedLog]:
     """The block after `number - 1` with these logs, recorded as the listener does it."""
     block = stamp(number)
     seen = [
-        ChainLog(block, index, Hash32(number.to_bytes(16) + index.to_bytes(16)), index, _WHERE[contract], topics, data)
+        ChainLog(block, index, Hash32(number.to_bytes(16) + index.to_bytes(16)), index, _ADDRESS_OF[contract], topics, data)
         for index, (contract, topics, data) in enumerate(logs)
     ]
-    decoded = [decode_log(each, FOLLOWED.names(), abis or _ABIS) for each in seen]
-    fetched = Range((bare_header(number),), tuple(seen))
-    await record(database, fetched, decoded, followed=FOLLOWED, epoch=1)
+    decoded = [decode_log(each, TRACKED.names(), abis or _ABIS) for each in seen]
+    fetched = BlockRange((bare_header(number),), tuple(seen))
+    await record(database, fetched, decoded, tracked=TRACKED, epoch=1)
     return decoded

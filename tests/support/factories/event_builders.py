@@ -12,7 +12,7 @@ from paimon.domain.kernel.units import RawAmount
 
 VAULT: Final = address(0xFA)
 USDT: Final = address(0xA0)
-GOODS: Final = address(0xA1)
+ASSET_TOKEN: Final = address(0xA1)
 OTC: Final = address(0xFD)
 RECIPIENT: Final = address(0xFE)
 MARKET: Final = address(0xFF)
@@ -23,22 +23,22 @@ def amount(number: int) -> RawAmount:
     return RawAmount(number)
 
 
-def came(token: Address, number: int, sender: Address = MARKET) -> TokenTransfer:
+def transfer_in(token: Address, number: int, sender: Address = MARKET) -> TokenTransfer:
     return TokenTransfer(token, sender, VAULT, amount(number))
 
 
-def went(token: Address, number: int, receiver: Address = MARKET) -> TokenTransfer:
+def transfer_out(token: Address, number: int, receiver: Address = MARKET) -> TokenTransfer:
     return TokenTransfer(token, VAULT, receiver, amount(number))
 
 
-def contract_of(event: FundEvent) -> ContractName:
+def emitter_of(event: FundEvent) -> ContractName:
     """The one contract that logs this event; the asset controller where several do."""
     emitters = type(event).emitters
     return emitters[0] if len(emitters) == 1 else ContractName.ASSET_CONTROLLER
 
 
-def told(*events: FundEvent, number: int = 1, also: Iterable[ContractName] = ()) -> ChainTransaction:
+def told(*events: FundEvent, number: int = 1, other_contracts: Iterable[ContractName] = ()) -> ChainTransaction:
     """One transaction with these events, in the block of this number."""
-    logged = tuple(LoggedEvent(event, contract_of(event), index) for index, event in enumerate(events))
-    spoke = frozenset({each.contract for each in logged} | set(also))
-    return ChainTransaction(stamp(number), Hash32(number.to_bytes(32)), logged, spoke)
+    logged = tuple(LoggedEvent(event, emitter_of(event), index) for index, event in enumerate(events))
+    emitting_contracts = frozenset({each.contract for each in logged} | set(other_contracts))
+    return ChainTransaction(stamp(number), Hash32(number.to_bytes(32)), logged, emitting_contracts)

@@ -37,7 +37,7 @@ VAULT_CONTRACT, MANAGER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class HistoryEvent:
     """One event with its contract and block."""
 
     event: FundEvent
@@ -53,19 +53,19 @@ class _Request:
 
 
 @dataclass(slots=True)
-class History:
+class EventHistory:
     """What has happened so far, and what that left behind."""
 
-    told: list[Told] = field(default_factory=list)
+    events: list[HistoryEvent] = field(default_factory=list)
     balances: dict[Address, int] = field(default_factory=dict)
     minted: int = 0
     burned: int = 0
     open: dict[int, _Request] = field(default_factory=dict)
     requests: int = 0
 
-    def tell(self, contract: ContractName, *events: FundEvent, in_new_block: bool) -> None:
-        number = self.told[-1].at.number if self.told else 1
-        self.told += [Told(event, contract, stamp(number + in_new_block)) for event in events]
+    def emit(self, contract: ContractName, *events: FundEvent, in_new_block: bool) -> None:
+        number = self.events[-1].at.number if self.events else 1
+        self.events += [HistoryEvent(event, contract, stamp(number + in_new_block)) for event in events]
 
     @property
     def holders_with_shares(self) -> list[Address]:
@@ -73,8 +73,8 @@ class History:
 
 
 @st.composite
-def histories(draw: st.DrawFn, *, steps_max: int = 25) -> History:
-    history = History()
+def histories(draw: st.DrawFn, *, steps_max: int = 25) -> EventHistory:
+    history = EventHistory()
     for _ in range(draw(st.integers(0, steps_max))):
         step = draw(st.sampled_from(_STEPS))
         step(history, draw)
@@ -85,24 +85,24 @@ def _amount(draw: st.DrawFn, most: int) -> RawAmount:
     return RawAmount(draw(st.integers(1, most)))
 
 
-def _mint(history: History, draw: st.DrawFn) -> None:
+def _mint(history: EventHistory, draw: st.DrawFn) -> None:
     holder, shares = draw(st.sampled_from(HOLDERS)), _amount(draw, 10**24)
     history.balances[holder] = history.balances.get(holder, 0) + shares
     history.minted += shares
-    history.tell(VAULT_CONTRACT, Transfer(ZERO_ADDRESS, holder, shares), in_new_block=draw(st.booleans()))
+    history.emit(VAULT_CONTRACT, Transfer(ZERO_ADDRESS, holder, shares), in_new_block=draw(st.booleans()))
 
 
-def _transfer(history: History, draw: st.DrawFn) -> None:
+def _transfer(history: EventHistory, draw: st.DrawFn) -> None:
     if not history.holders_with_shares:
         return
     sender, receiver = draw(st.sampled_from(history.holders_with_shares)), draw(st.sampled_from(HOLDERS))
     shares = _amount(draw, history.balances[sender])
     history.balances[sender] -= shares
     history.balances[receiver] = history.balances.get(receiver, 0) + shares
-    history.tell(VAULT_CONTRACT, Transfer(sender, receiver, shares), in_new_block=draw(st.booleans()))
+    history.emit(VAULT_CONTRACT, Transfer(sender, receiver, shares), in_new_block=draw(st.booleans()))
 
 
-def _request(history: History, draw: st.DrawFn) -> None:
+def _request(history: EventHistory, draw: st.DrawFn) -> None:
     if not history.holders_with_shares:
         return
     owner, awaits = draw(st.sampled_from(history.holders_with_shares)), draw(st.booleans())
@@ -111,12 +111,12 @@ def _request(history: History, draw: st.DrawFn) -> None:
     request_id = history.requests
     history.open[request_id] = _Request(owner, shares, awaits)
     history.balances[owner] -= shares
-    history.tell(VAULT_CONTRACT, SharesLocked(owner, shares), Transfer(owner, VAULT, shares), in_new_block=True)
+    history.emit(VAULT_CONTRACT, SharesLocked(owner, shares), Transfer(owner, VAULT, shares), in_new_block=True)
     event = RedemptionRequested(request_id, owner, owner, shares, shares, RawAmount(0), 0, awaits, 0 if awaits else 9, 0)
-    history.tell(MANAGER, event, in_new_block=False)
+    history.emit(MANAGER, event, in_new_block=False)
 
 
-def _pick(history: History, draw: st.DrawFn, wanted: Callable[[_Request], bool]) -> tuple[int, _Request] | None:
+def _pick(history: EventHistory, draw: st.DrawFn, wanted: Callable[[_Request], bool]) -> tuple[int, _Request] | None:
     ids = [request_id for request_id, request in history.open.items() if wanted(request)]
     if not ids:
         return None
@@ -124,45 +124,45 @@ def _pick(history: History, draw: st.DrawFn, wanted: Callable[[_Request], bool])
     return request_id, history.open[request_id]
 
 
-def _approve(history: History, draw: st.DrawFn) -> None:
+def _approve(history: EventHistory, draw: st.DrawFn) -> None:
     if picked := _pick(history, draw, lambda request: request.awaits_approval):
         picked[1].awaits_approval = False
-        history.tell(MANAGER, RedemptionApproved(picked[0], address(9), 99), in_new_block=True)
+        history.emit(MANAGER, RedemptionApproved(picked[0], address(9), 99), in_new_block=True)
 
 
-def _give_back(history: History, request_id: int, event: FundEvent) -> None:
+def _return_shares(history: EventHistory, request_id: int, event: FundEvent) -> None:
     request = history.open.pop(request_id)
     shares = RawAmount(request.shares)
     history.balances[request.owner] += shares
-    history.tell(
+    history.emit(
         VAULT_CONTRACT, SharesUnlocked(request.owner, shares), Transfer(VAULT, request.owner, shares), in_new_block=True
     )
-    history.tell(MANAGER, event, in_new_block=False)
+    history.emit(MANAGER, event, in_new_block=False)
 
 
-def _reject(history: History, draw: st.DrawFn) -> None:
+def _reject(history: EventHistory, draw: st.DrawFn) -> None:
     if picked := _pick(history, draw, lambda request: request.awaits_approval):
-        _give_back(history, picked[0], RedemptionRejected(picked[0], address(9), "no"))
+        _return_shares(history, picked[0], RedemptionRejected(picked[0], address(9), "no"))
 
 
-def _cancel(history: History, draw: st.DrawFn) -> None:
+def _cancel(history: EventHistory, draw: st.DrawFn) -> None:
     if picked := _pick(history, draw, lambda _request: True):
-        _give_back(history, picked[0], RedemptionCancelled(picked[0], picked[1].owner))
+        _return_shares(history, picked[0], RedemptionCancelled(picked[0], picked[1].owner))
 
 
-def _settle(history: History, draw: st.DrawFn) -> None:
+def _settle(history: EventHistory, draw: st.DrawFn) -> None:
     if picked := _pick(history, draw, lambda request: not request.awaits_approval):
         request_id, request = picked
         shares = RawAmount(history.open.pop(request_id).shares)
         history.burned += shares
-        history.tell(
+        history.emit(
             VAULT_CONTRACT, SharesBurned(request.owner, shares), Transfer(VAULT, ZERO_ADDRESS, shares), in_new_block=True
         )
         settled = RedemptionSettled(request_id, request.owner, request.owner, shares, RawAmount(0), shares, 0)
-        history.tell(MANAGER, settled, in_new_block=False)
+        history.emit(MANAGER, settled, in_new_block=False)
 
 
-def _switch(history: History, draw: st.DrawFn) -> None:
+def _switch(history: EventHistory, draw: st.DrawFn) -> None:
     role, account = draw(st.sampled_from(OnChainRole)).id, draw(st.sampled_from(HOLDERS))
     contract = draw(st.sampled_from(ContractName))
     event = draw(
@@ -175,11 +175,11 @@ def _switch(history: History, draw: st.DrawFn) -> None:
             ]
         )
     )
-    history.tell(contract, event, in_new_block=draw(st.booleans()))
+    history.emit(contract, event, in_new_block=draw(st.booleans()))
 
 
-def _emergency(history: History, draw: st.DrawFn) -> None:
-    history.tell(VAULT_CONTRACT, EmergencyModeChanged(draw(st.booleans())), in_new_block=True)
+def _emergency(history: EventHistory, draw: st.DrawFn) -> None:
+    history.emit(VAULT_CONTRACT, EmergencyModeChanged(draw(st.booleans())), in_new_block=True)
 
 
 _STEPS: Final = (_mint, _transfer, _request, _request, _approve, _reject, _cancel, _settle, _settle, _switch, _emergency)

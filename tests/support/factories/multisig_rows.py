@@ -11,7 +11,7 @@ from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow, SafeSignatureRow
 
-Wrong = tuple[type[Base], dict[str, Any], str]
+InvalidRow = tuple[type[Base], dict[str, Any], str]
 
 HASH: Final = Hash32(b"\x01" * 32)
 
@@ -43,51 +43,51 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "proposal": HASH,
         "owner": address(2),
         "signature": bytes(65),
-        "by_contract": False,
-        "sent_by": address(2),
+        "is_contract_signature": False,
+        "submitted_by": address(2),
     },
 }
-NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
+DEPENDENCIES: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     SafeProposalRow: (SafeRow,),
     SafeSignatureRow: (SafeRow, SafeProposalRow),
 }
 
-CLOSED: Final = {"outcome": "executed", "executed_tx": HASH, "closed_at": EPOCH}
-STATES: Final[list[Wrong]] = [
+CLOSED: Final = {"outcome": "executed", "executed_tx_hash": HASH, "closed_at": EPOCH}
+INVALID_STATES: Final[list[InvalidRow]] = [
     (SafeRow, {"next_nonce": -1, "nonce": -1}, "ck_safes_nonces_in_order"),
     (SafeRow, {"nonce": 2}, "ck_safes_nonces_in_order"),
-    (SafeRow, {"threshold": 0}, "ck_safes_threshold_can_be_reached"),
-    (SafeRow, {"threshold": 3}, "ck_safes_threshold_can_be_reached"),
-    (SafeRow, {"interrupted_by": "a node"}, "ck_safes_interrupted_by_something"),
-    (SafeProposalRow, {"nonce": -1}, "ck_safe_proposals_nonce_counts_up"),
+    (SafeRow, {"threshold": 0}, "ck_safes_threshold_within_owners"),
+    (SafeRow, {"threshold": 3}, "ck_safes_threshold_within_owners"),
+    (SafeRow, {"last_error": "a node"}, "ck_safes_last_error_dated"),
+    (SafeProposalRow, {"nonce": -1}, "ck_safe_proposals_nonce_not_negative"),
     (SafeProposalRow, {"operation": 2}, "ck_safe_proposals_operation_known"),
-    (SafeProposalRow, {"expires_at": EPOCH}, "ck_safe_proposals_expires_later"),
-    (SafeProposalRow, CLOSED | {"closed_at": None}, "ck_safe_proposals_closed_by_outcome"),
-    (SafeProposalRow, {"closed_at": EPOCH}, "ck_safe_proposals_closed_by_outcome"),
-    (SafeProposalRow, CLOSED | {"executed_tx": None}, "ck_safe_proposals_outcome_by_transaction"),
-    (SafeProposalRow, {"executed_tx": HASH}, "ck_safe_proposals_outcome_by_transaction"),
-    (SafeSignatureRow, {"signature": bytes(64)}, "ck_safe_signatures_of_a_key_or_a_contract"),
+    (SafeProposalRow, {"expires_at": EPOCH}, "ck_safe_proposals_expires_after_creation"),
+    (SafeProposalRow, CLOSED | {"closed_at": None}, "ck_safe_proposals_closed_at_with_outcome"),
+    (SafeProposalRow, {"closed_at": EPOCH}, "ck_safe_proposals_closed_at_with_outcome"),
+    (SafeProposalRow, CLOSED | {"executed_tx_hash": None}, "ck_safe_proposals_executed_tx_hash_with_outcome"),
+    (SafeProposalRow, {"executed_tx_hash": HASH}, "ck_safe_proposals_executed_tx_hash_with_outcome"),
+    (SafeSignatureRow, {"signature": bytes(64)}, "ck_safe_signatures_signature_length"),
 ]
-VALUES: Final[list[Wrong]] = [
+UNKNOWN_VALUES: Final[list[InvalidRow]] = [
     (SafeRow, {"name": "lukewarm"}, "ck_safes_name_known"),
     (SafeProposalRow, CLOSED | {"outcome": "forgotten"}, "ck_safe_proposals_outcome_known"),
 ]
-LENGTHS: Final[list[Wrong]] = [
+WRONG_LENGTHS: Final[list[InvalidRow]] = [
     (table, more | {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
     for table, more, columns in (
         (SafeRow, {}, ("address", "seen_hash")),
-        (SafeProposalRow, CLOSED, ("hash", "to_address", "proposed_by", "executed_tx")),
-        (SafeSignatureRow, {}, ("owner", "sent_by")),
+        (SafeProposalRow, CLOSED, ("hash", "to_address", "proposed_by", "executed_tx_hash")),
+        (SafeSignatureRow, {}, ("owner", "submitted_by")),
     )
     for column in columns
     for wrong in (0, 33)
 ]
-AMOUNTS: Final[list[Wrong]] = [
+WRONG_AMOUNTS: Final[list[InvalidRow]] = [
     (SafeProposalRow, {"value_wei": wrong}, "ck_safe_proposals_value_wei_uint256") for wrong in (-1, UINT256_MAX + 1)
 ]
-TWICE: Final[list[Wrong]] = [
+DUPLICATES: Final[list[InvalidRow]] = [
     (SafeRow, {"name": "cold"}, "pk_safes"),
     (SafeProposalRow, {"idempotency_key": "plan:2"}, "pk_safe_proposals"),
     (SafeProposalRow, {"hash": Hash32(b"\x02" * 32)}, "uq_safe_proposals_idempotency_key"),
-    (SafeSignatureRow, {"sent_by": address(3)}, "pk_safe_signatures"),
+    (SafeSignatureRow, {"submitted_by": address(3)}, "pk_safe_signatures"),
 ]

@@ -12,10 +12,18 @@ from typing import Any, Final
 from tests.support.factories.snapshots import NOON, position, snapshot, stamp, token
 
 from paimon.domain.asset.token_transfer import Purpose
-from paimon.domain.kernel.chain import Hash32, LogPlace
+from paimon.domain.kernel.chain import Hash32, LogPosition
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot, OrderInTransit
-from paimon.domain.vault.nav_inputs import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
+from paimon.domain.vault.nav_inputs import (
+    AssetTransfer,
+    DepositInput,
+    FeeInput,
+    FeeInputKind,
+    NavInputs,
+    RedemptionInput,
+    RedemptionTransition,
+)
 
 CASH: Final = token(0xA5)
 
@@ -26,10 +34,10 @@ class History:
 
     random: Random
     now: FundSnapshot
-    flows: list[Flow] = field(default_factory=list)
-    deposits: list[Deposited] = field(default_factory=list)
-    redemptions: list[Redeemed] = field(default_factory=list)
-    fees: list[FeeMoved] = field(default_factory=list)
+    asset_transfers: list[AssetTransfer] = field(default_factory=list)
+    deposits: list[DepositInput] = field(default_factory=list)
+    redemptions: list[RedemptionInput] = field(default_factory=list)
+    fees: list[FeeInput] = field(default_factory=list)
     requests: dict[int, tuple[int, int]] = field(default_factory=dict)
     numbers: int = 0
 
@@ -52,33 +60,33 @@ class History:
         for _ in range(times):
             self.random.choice(_STEPS)(self)
 
-    def cut(self) -> Happenings:
+    def take_inputs(self) -> NavInputs:
         """What happened since the last cut; the block moves on."""
-        happened = Happenings(tuple(self.flows), tuple(self.deposits), tuple(self.redemptions), tuple(self.fees))
-        self.flows, self.deposits, self.redemptions, self.fees = [], [], [], []
+        nav_inputs = NavInputs(tuple(self.asset_transfers), tuple(self.deposits), tuple(self.redemptions), tuple(self.fees))
+        self.asset_transfers, self.deposits, self.redemptions, self.fees = [], [], [], []
         self.now = replace(self.now, at=stamp(self.now.at.number + 1))
-        return happened
+        return nav_inputs
 
-    def place(self) -> LogPlace:
+    def place(self) -> LogPosition:
         self.numbers += 1
         number = self.now.at.number + 1
-        return LogPlace(number, self.numbers, Hash32(self.numbers.to_bytes(32, "big")), NOON + timedelta(seconds=number))
+        return LogPosition(number, self.numbers, Hash32(self.numbers.to_bytes(32, "big")), NOON + timedelta(seconds=number))
 
     def change(self, **fields: Any) -> None:
         self.now = replace(self.now, **fields)
 
     def pay(self, amount: int, purpose: Purpose, **more: Any) -> None:
         self.change(cash=RawAmount(self.now.cash + amount))
-        self.flows.append(Flow(self.place(), CASH, amount, purpose, **more))
+        self.asset_transfers.append(AssetTransfer(self.place(), CASH, amount, purpose, **more))
 
     def move(self, asset: AssetPosition, amount: int, purpose: Purpose, **more: Any) -> None:
         self.set(replace(asset, balance=RawAmount(asset.balance + amount)))
-        self.flows.append(Flow(self.place(), asset.token, amount, purpose, **more))
+        self.asset_transfers.append(AssetTransfer(self.place(), asset.token, amount, purpose, **more))
 
     def set(self, asset: AssetPosition) -> None:
         self.change(assets=tuple(asset if each.token == asset.token else each for each in self.now.assets))
 
-    def some(self, limit: int) -> int:
+    def random_amount(self, limit: int) -> int:
         return self.random.randrange(limit + 1)
 
     @property
@@ -93,43 +101,45 @@ def _reprice(history: History) -> None:
 
 
 def _deposit(history: History) -> None:
-    amount, shares = history.some(10**24), history.some(10**24)
+    amount, shares = history.random_amount(10**24), history.random_amount(10**24)
     history.pay(amount, Purpose.DEPOSIT)
     history.change(total_supply=RawAmount(history.now.total_supply + shares))
-    history.deposits.append(Deposited(history.place(), RawAmount(amount), RawAmount(shares)))
+    history.deposits.append(DepositInput(history.place(), RawAmount(amount), RawAmount(shares)))
 
 
 def _request(history: History) -> None:
-    shares = history.some(history.now.vault.effective_supply // 10)
+    shares = history.random_amount(history.now.vault.effective_supply // 10)
     gross = shares * history.now.nav_per_share // WAD
     history.requests[len(history.requests) + history.numbers] = (gross, shares)
     history.change(
         locked_shares=RawAmount(history.now.locked_shares + shares),
         redemption_liability=RawAmount(history.now.redemption_liability + gross),
     )
-    history.redemptions.append(Redeemed(history.place(), RequestStep.REQUESTED, RawAmount(gross), RawAmount(shares)))
+    history.redemptions.append(
+        RedemptionInput(history.place(), RedemptionTransition.REQUESTED, RawAmount(gross), RawAmount(shares))
+    )
 
 
-def _end(history: History, step: RequestStep) -> tuple[int, int] | None:
+def _end(history: History, step: RedemptionTransition) -> tuple[int, int] | None:
     if not history.requests:
         return None
     gross, shares = history.requests.pop(history.random.choice(list(history.requests)))
-    if step is RequestStep.SETTLED and gross > history.now.cash:
+    if step is RedemptionTransition.SETTLED and gross > history.now.cash:
         return None
     history.change(
         locked_shares=RawAmount(history.now.locked_shares - shares),
         redemption_liability=RawAmount(history.now.redemption_liability - gross),
     )
-    history.redemptions.append(Redeemed(history.place(), step, RawAmount(gross), RawAmount(shares)))
+    history.redemptions.append(RedemptionInput(history.place(), step, RawAmount(gross), RawAmount(shares)))
     return gross, shares
 
 
 def _cancel(history: History) -> None:
-    _end(history, RequestStep.RETURNED)
+    _end(history, RedemptionTransition.RETURNED)
 
 
 def _settle(history: History) -> None:
-    if (ended := _end(history, RequestStep.SETTLED)) is None:
+    if (ended := _end(history, RedemptionTransition.SETTLED)) is None:
         return
     gross, shares = ended
     fee = gross // 200
@@ -138,41 +148,41 @@ def _settle(history: History) -> None:
         total_supply=RawAmount(history.now.total_supply - shares),
         withdrawable_redemption_fees=RawAmount(history.now.withdrawable_redemption_fees + fee),
     )
-    history.fees.append(FeeMoved(history.place(), FeeMove.REDEMPTION_KEPT, RawAmount(fee)))
+    history.fees.append(FeeInput(history.place(), FeeInputKind.REDEMPTION_KEPT, RawAmount(fee)))
 
 
 def _withdraw_redemption_fees(history: History) -> None:
-    amount = history.some(min(history.now.withdrawable_redemption_fees, history.now.cash))
+    amount = history.random_amount(min(history.now.withdrawable_redemption_fees, history.now.cash))
     history.pay(-amount, Purpose.REDEMPTION_FEE_WITHDRAWAL)
     history.change(withdrawable_redemption_fees=RawAmount(history.now.withdrawable_redemption_fees - amount))
-    history.fees.append(FeeMoved(history.place(), FeeMove.REDEMPTION_RELEASED, RawAmount(amount)))
+    history.fees.append(FeeInput(history.place(), FeeInputKind.REDEMPTION_RELEASED, RawAmount(amount)))
 
 
 def _buy(history: History) -> None:
-    asset, amount = history.asset, history.some(history.now.cash // 10)
+    asset, amount = history.asset, history.random_amount(history.now.cash // 10)
     history.pay(-amount, Purpose.PURCHASE, asset=asset.token)
-    history.move(asset, history.some(10**12), Purpose.PURCHASE)
+    history.move(asset, history.random_amount(10**12), Purpose.PURCHASE)
 
 
 def _sell(history: History) -> None:
     asset = history.asset
-    history.move(asset, -history.some(asset.balance), Purpose.SALE)
-    history.pay(history.some(10**22), Purpose.SALE, asset=asset.token)
+    history.move(asset, -history.random_amount(asset.balance), Purpose.SALE)
+    history.pay(history.random_amount(10**22), Purpose.SALE, asset=asset.token)
 
 
 def _earn(history: History) -> None:
-    history.move(history.asset, history.some(10**10), Purpose.YIELD)
+    history.move(history.asset, history.random_amount(10**10), Purpose.YIELD)
 
 
 def _accrue(history: History) -> None:
-    amount, fees = history.some(10**20), history.now.fees
+    amount, fees = history.random_amount(10**20), history.now.fees
     if history.random.random() < 0.5:
         history.change(fees=replace(fees, accrued_management=RawAmount(fees.accrued_management + amount)))
-        move = FeeMove.MANAGEMENT_ACCRUED
+        move = FeeInputKind.MANAGEMENT_ACCRUED
     else:
         history.change(fees=replace(fees, accrued_performance=RawAmount(fees.accrued_performance + amount)))
-        move = FeeMove.PERFORMANCE_ACCRUED
-    history.fees.append(FeeMoved(history.place(), move, RawAmount(amount)))
+        move = FeeInputKind.PERFORMANCE_ACCRUED
+    history.fees.append(FeeInput(history.place(), move, RawAmount(amount)))
 
 
 def _collect(history: History) -> None:
@@ -184,7 +194,7 @@ def _collect(history: History) -> None:
 
 
 def _pay_order(history: History) -> None:
-    asset, amount = history.asset, history.some(history.now.cash // 10)
+    asset, amount = history.asset, history.random_amount(history.now.cash // 10)
     order_id = history.numbers + 1
     history.pay(-amount, Purpose.OTC_PAYMENT, asset=asset.token, order_id=order_id)
     order = OrderInTransit(order_id, asset.token, RawAmount(amount), RawAmount(10**9), token(0xCC))
@@ -196,16 +206,16 @@ def _deliver(history: History) -> None:
         order, *rest = history.now.in_transit
         asset = history.now.position(order.token)
         assert asset is not None
-        history.move(asset, history.some(10**12), Purpose.OTC_DELIVERY, order_id=order.order_id)
+        history.move(asset, history.random_amount(10**12), Purpose.OTC_DELIVERY, order_id=order.order_id)
         history.change(in_transit=tuple(rest))
 
 
 def _withdraw(history: History) -> None:
     if history.random.random() < 0.5:
-        history.pay(-history.some(history.now.cash // 20), Purpose.EMERGENCY_WITHDRAWAL)
+        history.pay(-history.random_amount(history.now.cash // 20), Purpose.EMERGENCY_WITHDRAWAL)
     else:
         asset = history.asset
-        history.move(asset, -history.some(asset.balance // 2), Purpose.EMERGENCY_WITHDRAWAL)
+        history.move(asset, -history.random_amount(asset.balance // 2), Purpose.EMERGENCY_WITHDRAWAL)
 
 
 def _list(history: History) -> None:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from tests.support.factories.multisig_rows import Wrong
+from tests.support.factories.multisig_rows import InvalidRow
 from tests.support.factories.strategies import EPOCH, address
 
 from paimon.domain.kernel.chain import ContractName, Hash32
@@ -27,27 +27,27 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "reason": "r",
         "wallet": PlanWallet.HOT,
         "amount": 1,
-        "passed_over": [],
+        "rejected_wallets": [],
     },
     PlanCallRow: {
         "plan_id": _PLAN,
-        "place": 0,
+        "call_index": 0,
         "contract": ContractName.ASSET_CONTROLLER,
         "function": "purchaseAsset",
-        "words": "w",
+        "description": "w",
         "to_address": address(2),
         "data": b"",
         "amount": 1,
         "intent_id": _INTENT,
     },
 }
-NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
+DEPENDENCIES: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     PlanRow: (SafeRow, SafeProposalRow),
     PlanCallRow: (WalletRow, IntentRow, SafeRow, SafeProposalRow, PlanRow),
 }
 
 SIGNED: Final = {
-    "asked_by": address(2),
+    "requested_by": address(2),
     "nonce": HASH,
     "typed_data": {},
     "signature": b"s",
@@ -55,38 +55,38 @@ SIGNED: Final = {
 }
 PROPOSED: Final = {"wallet": PlanWallet.WARM, "proposal": HASH}
 
-STATES: Final[list[Wrong]] = [
-    (PlanRow, {"wallet": "warm"}, "ck_plans_proposed_to_a_safe"),
-    (PlanRow, PROPOSED | {"wallet": "hot"}, "ck_plans_proposed_to_a_safe"),
-    *((PlanRow, {column: value}, "ck_plans_signed_whole") for column, value in SIGNED.items()),
-    (PlanCallRow, {"place": -1}, "ck_plan_calls_place_counts_up"),
+INVALID_STATES: Final[list[InvalidRow]] = [
+    (PlanRow, {"wallet": "warm"}, "ck_plans_proposal_unless_hot"),
+    (PlanRow, PROPOSED | {"wallet": "hot"}, "ck_plans_proposal_unless_hot"),
+    *((PlanRow, {column: value}, "ck_plans_signed_action_complete") for column, value in SIGNED.items()),
+    (PlanCallRow, {"call_index": -1}, "ck_plan_calls_position_not_negative"),
 ]
-VALUES: Final[list[Wrong]] = [
+UNKNOWN_VALUES: Final[list[InvalidRow]] = [
     (PlanRow, PROPOSED | {"wallet": "lukewarm"}, "ck_plans_wallet_known"),
     (PlanCallRow, {"contract": "none of ours"}, "ck_plan_calls_contract_known"),
 ]
-LENGTHS: Final[list[Wrong]] = [
+WRONG_LENGTHS: Final[list[InvalidRow]] = [
     (table, more | {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
     for table, more, columns in (
-        (PlanRow, SIGNED, ("payload_hash", "asked_by", "nonce")),
+        (PlanRow, SIGNED, ("payload_hash", "requested_by", "nonce")),
         (PlanRow, PROPOSED, ("proposal",)),
         (PlanCallRow, {}, ("to_address",)),
     )
     for column in columns
     for wrong in (0, 33)
 ]
-AMOUNTS: Final[list[Wrong]] = [
+WRONG_AMOUNTS: Final[list[InvalidRow]] = [
     (table, {"amount": wrong}, f"ck_{table.__tablename__}_amount_uint256")
     for table in (PlanRow, PlanCallRow)
     for wrong in (-1, UINT256_MAX + 1)
 ]
-TWICE: Final[list[Wrong]] = [
+DUPLICATES: Final[list[InvalidRow]] = [
     (PlanRow, {"idempotency_key": "q"}, "pk_plans"),
     (PlanRow, {"id": UUID(int=3)}, "uq_plans_idempotency_key"),
     (PlanCallRow, {"amount": 2}, "pk_plan_calls"),
-    (PlanCallRow, {"place": 1}, "uq_plan_calls_intent_id"),
+    (PlanCallRow, {"call_index": 1}, "uq_plan_calls_intent_id"),
 ]
-TWICE_MORE: Final[list[tuple[dict[str, Any], str]]] = [
+DUPLICATE_PAIRS: Final[list[tuple[dict[str, Any], str]]] = [
     (SIGNED, "uq_plans_nonce"),
     (PROPOSED, "uq_plans_proposal"),
 ]

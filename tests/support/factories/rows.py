@@ -13,26 +13,26 @@ from tests.support.factories import catalogue_rows, multisig_rows, plan_rows
 from tests.support.factories.strategies import EPOCH, address
 
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
-from paimon.domain.chain.range_proof import Lie, ProofLevel
+from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel
 from paimon.domain.kernel.chain import ContractName, Hash32
-from paimon.domain.redemption.request import Channel, RedemptionStatus
-from paimon.domain.risk.operator_decision import RemedyKind
-from paimon.domain.risk.risk_event import RiskKind, RiskState, Severity
+from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
+from paimon.domain.risk.operator_decision import OperatorDecisionKind
+from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, WalletName
-from paimon.domain.transaction.operator_action import DeedKind
+from paimon.domain.transaction.operator_action import ActionKind
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import (
     BlockRow,
     ContractFlagRow,
     CursorRow,
-    HoldingRow,
     LogStatus,
     ObservationRow,
     RangeProofRow,
     RawLogRow,
     RedemptionRequestRow,
     RoleHolderRow,
+    ShareBalanceRow,
 )
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
 from paimon.infrastructure.database.models.ops.event_listener import (
@@ -58,7 +58,7 @@ TICKET_ID: Final = "TKT-1"
 
 VALID: Final[dict[type[Base], dict[str, Any]]] = {
     CursorRow: {"id": 1, "number": 1, "hash": HASH, "timestamp": EPOCH, "epoch": 1},
-    BlockRow: {"number": 1, "hash": HASH, "parent_hash": HASH, "timestamp": EPOCH, "kept_before": 0},
+    BlockRow: {"number": 1, "hash": HASH, "parent_hash": HASH, "timestamp": EPOCH, "previous_kept_number": 0},
     RawLogRow: {
         "block_number": 1,
         "log_index": 0,
@@ -80,7 +80,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "data": {},
     },
     RangeProofRow: {"first_block": 1, "last_block": 2, "level": ProofLevel.CHAINED},
-    HoldingRow: {"holder": address(1), "shares": 1, "locked_shares": 1, "since": EPOCH},
+    ShareBalanceRow: {"holder": address(1), "shares": 1, "locked_shares": 1, "since": EPOCH},
     RedemptionRequestRow: {
         "request_id": 1,
         "owner": address(1),
@@ -88,7 +88,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "shares": 1,
         "gross_amount": 1,
         "estimated_fee": 0,
-        "channel": Channel.STANDARD,
+        "channel": RedemptionChannel.STANDARD,
         "requires_approval": False,
         "window_id": 0,
         "status": RedemptionStatus.PENDING,
@@ -111,7 +111,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "policy_version": 1,
         "required_approvals": 1,
         "status": TicketStatus.PENDING,
-        "raised_at": EPOCH,
+        "opened_at": EPOCH,
         "warn_at": EPOCH,
         "escalate_at": EPOCH + timedelta(hours=1),
         "deadline_at": EPOCH + timedelta(hours=2),
@@ -152,38 +152,38 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     },
     OperatorActionRow: {
         "nonce": HASH,
-        "kind": DeedKind.CANCEL,
+        "kind": ActionKind.CANCEL,
         "wallet": address(1),
         "intent_id": INTENT_ID,
-        "about": "settle-redemption:1",
+        "target": "settle-redemption:1",
         "reason": "",
-        "asked_by": address(2),
+        "requested_by": address(2),
         "typed_data": {},
         "signature": b"s",
         "expires_at": EPOCH,
     },
     OperatorDecisionRow: {
-        "kind": RemedyKind.SKIP_LOG,
+        "kind": OperatorDecisionKind.SKIP_LOG,
         "block_number": 1,
         "block_hash": HASH,
         "log_index": 0,
-        "about": "it does not decode",
+        "target": "it does not decode",
         "reason": "a test",
-        "asked_by": address(1),
+        "requested_by": address(1),
         "nonce": HASH,
         "typed_data": {},
         "signature": b"s",
         "expires_at": EPOCH,
     },
     OutboxMessageRow: {"kind": "fund", "aggregate_id": "fund", "payload": {}, "priority": OutboxPriority.NORMAL},
-    ReconciliationRow: {"block_number": 1, "block_hash": HASH, "figures_compared": 1, "differences": []},
+    ReconciliationRow: {"block_number": 1, "block_hash": HASH, "figures_compared": 1, "discrepancies": []},
     RiskEventRow: {
-        "kind": RiskKind.BOOK_DIFFERENCE,
+        "kind": RiskKind.RECONCILIATION_BREAK,
         "subject": "supply",
         "observed": "1",
         "expected": "2",
         "severity": Severity.CRITICAL,
-        "state": RiskState.OPEN,
+        "state": RiskStatus.OPEN,
         "owner_role": UserRole.ADMIN,
         "first_seen_at": EPOCH,
         "first_seen_block": 1,
@@ -197,7 +197,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "last_block_at": EPOCH,
         "logs": 1,
         "quarantined": 0,
-        "behind_blocks": 0,
+        "lag_blocks": 0,
         "fetch_us": 1,
         "record_us": 1,
     },
@@ -207,23 +207,23 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "blocks": 2,
         "logs": 1,
         "quarantined": 0,
-        "behind_blocks_max": 0,
+        "lag_blocks_max": 0,
         "fetch_us": 1,
         "record_us": 1,
         "record_us_max": 1,
     },
     EndpointFaultRow: {
         "endpoint": "node:8545",
-        "lie": Lie.OMITTED_LOG,
-        "times": 1,
+        "fault": InvalidResponseKind.OMITTED_LOG,
+        "occurrences": 1,
         "last_block": 1,
-        "last_words": "log 0 was left out",
+        "last_description": "log 0 was left out",
     },
     PendingLogRow: {
         "block_hash": HASH,
         "log_index": 0,
         "block_number": 1,
-        "block_at": EPOCH,
+        "block_timestamp": EPOCH,
         "tx_hash": HASH,
         "address": address(1),
         "contract": ContractName.VAULT,
@@ -234,14 +234,14 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     **plan_rows.VALID,
 }
 
-NEEDS: Final[dict[type[Base], tuple[type[Base], ...]]] = {
+DEPENDENCIES: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     RawLogRow: (BlockRow,),
     ApprovalRecordRow: (ApprovalTicketRow,),
     IntentRow: (WalletRow,),
     AttemptRow: (WalletRow, IntentRow),
     OperatorActionRow: (WalletRow, IntentRow),
-    **multisig_rows.NEEDS,
-    **plan_rows.NEEDS,
+    **multisig_rows.DEPENDENCIES,
+    **plan_rows.DEPENDENCIES,
 }
 """What a table's row refers to."""
 
@@ -253,7 +253,7 @@ def plain_sql(value: Any) -> Any:
     return Jsonb(value) if isinstance(value, dict) or value == [] else value
 
 
-async def put(session: WriteSession, table: type[Base], **changes: Any) -> None:
+async def insert_row(session: WriteSession, table: type[Base], **changes: Any) -> None:
     """A valid row with these columns changed."""
     row = VALID[table] | changes
     columns, values = ", ".join(row), ", ".join(f":{column}" for column in row)
@@ -261,18 +261,18 @@ async def put(session: WriteSession, table: type[Base], **changes: Any) -> None:
     await session.execute(statement, {column: plain_sql(value) for column, value in row.items()})
 
 
-async def put_what_it_needs(session: WriteSession, table: type[Base]) -> None:
-    for needed in NEEDS.get(table, ()):
-        await put(session, needed)
+async def insert_dependencies(session: WriteSession, table: type[Base]) -> None:
+    for needed in DEPENDENCIES.get(table, ()):
+        await insert_row(session, needed)
 
 
-class _Undone(Exception):
+class _RolledBack(Exception):
     """Rolls back what a test has put into the shared tables."""
 
 
 @asynccontextmanager
-async def undone(database: Database) -> AsyncIterator[WriteSession]:
-    with suppress(_Undone):
+async def rolled_back(database: Database) -> AsyncIterator[WriteSession]:
+    with suppress(_RolledBack):
         async with database.write() as session:
             yield session
-            raise _Undone
+            raise _RolledBack

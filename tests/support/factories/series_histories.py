@@ -27,31 +27,31 @@ Row = dict[str, Any]
 
 def kept_snapshots(until: datetime, *, days: int, seed: int) -> list[FundSnapshot]:
     """One to three a day at any time of it, oldest first, of a fund whose cash goes up and down."""
-    chance, cash = random.Random(seed), 10**7 * WAD
+    rng, cash = random.Random(seed), 10**7 * WAD
     first = datetime.combine(until.date() - timedelta(days=days), datetime.min.time(), UTC)
     times = sorted(
         {
-            first + timedelta(days=day, microseconds=chance.randrange(86_400_000_000))
+            first + timedelta(days=day, microseconds=rng.randrange(86_400_000_000))
             for day in range(days)
-            for _ in range(chance.randint(1, 3))
+            for _ in range(rng.randint(1, 3))
         }
     )
     taken = []
     for number, time in enumerate(times, start=1):
-        cash += chance.randint(-(10**4), 10**4) * WAD
+        cash += rng.randint(-(10**4), 10**4) * WAD
         at = BlockStamp(number, Hash32(number.to_bytes(32, "big")), time)
         plain = snapshot(at=at, cash=RawAmount(cash), assets=(position(1), position(2)))
-        told = replace(plain.contract, layer2=plain.tier_assets(Tier.L2))
-        taken.append(replace(plain, contract=told))
+        contract = replace(plain.contract, layer2=plain.tier_assets(Tier.L2))
+        taken.append(replace(plain, contract=contract))
     return taken
 
 
-async def put_snapshots(session: WriteSession, taken: Sequence[FundSnapshot]) -> None:
+async def insert_snapshots(session: WriteSession, taken: Sequence[FundSnapshot]) -> None:
     await upsert(session, DailySnapshotRow, [fund_row(each) for each in taken])
     await upsert(session, AssetHoldingSnapshotRow, [row for each in taken for row in asset_rows(each)])
 
 
-def evidence(taken: FundSnapshot) -> ObservationRow:
+def snapshot_observation(taken: FundSnapshot) -> ObservationRow:
     """What a kept snapshot's rows follow from."""
     return ObservationRow(
         kind="fund_snapshot",
@@ -63,10 +63,10 @@ def evidence(taken: FundSnapshot) -> ObservationRow:
     )
 
 
-def put_comparison(session: WriteSession, last: FundSnapshot) -> None:
+def insert_reconciliation(session: WriteSession, last: FundSnapshot) -> None:
     """A clean one of the books at this snapshot's block, and the snapshot's evidence."""
-    session.add(evidence(last))
-    session.add(ReconciliationRow(block_number=last.at.number, block_hash=last.at.hash, figures_compared=1, differences=[]))
+    session.add(snapshot_observation(last))
+    session.add(ReconciliationRow(block_number=last.at.number, block_hash=last.at.hash, figures_compared=1, discrepancies=[]))
 
 
 _BUCKET_OF: Final = {
@@ -83,12 +83,12 @@ def last_of_each(taken: Iterable[FundSnapshot], interval: Interval) -> list[Fund
 
 def batches(until: datetime, *, days: int, count: int, seed: int) -> list[Row]:
     """The listener's rows at random times, so that they come in no order."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     rows = []
     for number in range(count):
-        logs = chance.randint(0, 40)
-        blocks = chance.randint(1, 200)
-        time = until - timedelta(microseconds=chance.randrange(days * 86_400_000_000))
+        logs = rng.randint(0, 40)
+        blocks = rng.randint(1, 200)
+        time = until - timedelta(microseconds=rng.randrange(days * 86_400_000_000))
         rows.append(
             {
                 "time": time,
@@ -96,10 +96,10 @@ def batches(until: datetime, *, days: int, count: int, seed: int) -> list[Row]:
                 "last_block": number * 1_000 + blocks - 1,
                 "last_block_at": time - timedelta(seconds=2),
                 "logs": logs,
-                "quarantined": chance.randint(0, logs),
-                "behind_blocks": chance.randint(0, 500),
-                "fetch_us": chance.randint(0, 10**7),
-                "record_us": chance.randint(0, 10**6),
+                "quarantined": rng.randint(0, logs),
+                "lag_blocks": rng.randint(0, 500),
+                "fetch_us": rng.randint(0, 10**7),
+                "record_us": rng.randint(0, 10**6),
             }
         )
     return rows
@@ -113,18 +113,18 @@ def hours_of(rows: Iterable[Row]) -> dict[datetime, Row]:
         known = hours.setdefault(
             hour,
             dict.fromkeys(
-                ("batches", "blocks", "logs", "quarantined", "behind_blocks_max", "fetch_us", "record_us", "record_us_max"), 0
+                ("batches", "blocks", "logs", "quarantined", "lag_blocks_max", "fetch_us", "record_us", "record_us_max"), 0
             ),
         )
         known["batches"] += 1
         known["blocks"] += row["last_block"] - row["first_block"] + 1
         for name in ("logs", "quarantined", "fetch_us", "record_us"):
             known[name] += row[name]
-        known["behind_blocks_max"] = max(known["behind_blocks_max"], row["behind_blocks"])
+        known["lag_blocks_max"] = max(known["lag_blocks_max"], row["lag_blocks"])
         known["record_us_max"] = max(known["record_us_max"], row["record_us"])
     return hours
 
 
-async def put_batches(session: WriteSession, rows: Iterable[Row]) -> None:
+async def insert_batches(session: WriteSession, rows: Iterable[Row]) -> None:
     for row in rows:
         await add_batch(session, row)

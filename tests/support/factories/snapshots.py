@@ -15,11 +15,11 @@ from paimon.domain.vault.fund_snapshot import (
     ContractFigures,
     FeeFigures,
     FundSnapshot,
+    OperationalFlags,
     OrderInTransit,
     PurchaseMethod,
     PurchaseTerms,
-    RoleHeld,
-    Switches,
+    RoleAssignment,
     TierLimits,
 )
 
@@ -64,7 +64,7 @@ def snapshot(number: int = 1, **changes: Any) -> FundSnapshot:
         tier_limits=(LIMITS, LIMITS, LIMITS),
         buffer=BufferPool(RawAmount(cash), RawAmount(0), RawAmount(0), Bps(10_000), False),
         default_slippage=Bps(100),
-        switches=Switches(False, False, False, False),
+        switches=OperationalFlags(False, False, False, False),
         in_transit=(),
         contract=ContractFigures(RawAmount(cash), NavPerShare(WAD), *(RawAmount(0),) * 4),
     )
@@ -91,7 +91,9 @@ TERMS_ANY: Final = st.builds(
 FEES: Final = st.builds(FeeFigures, MONEY, MONEY, MONEY, MONEY, TIMES, MONEY, ADDRESSES)
 
 
-ROLES: Final = st.builds(RoleHeld, st.sampled_from(ContractName), st.binary(min_size=32, max_size=32).map(Hash32), ADDRESSES)
+ROLES: Final = st.builds(
+    RoleAssignment, st.sampled_from(ContractName), st.binary(min_size=32, max_size=32).map(Hash32), ADDRESSES
+)
 
 
 @st.composite
@@ -129,7 +131,7 @@ def snapshots(draw: st.DrawFn) -> FundSnapshot:
         tier_limits=(LIMITS, LIMITS, LIMITS),
         buffer=BufferPool(draw(MONEY), draw(MONEY), draw(MONEY), draw(st.integers(0, 10_000).map(Bps)), draw(st.booleans())),
         default_slippage=Bps(100),
-        switches=Switches(*(draw(st.booleans()) for _ in range(4))),
+        switches=OperationalFlags(*(draw(st.booleans()) for _ in range(4))),
         in_transit=tuple(
             OrderInTransit(number, token(number), draw(MONEY), draw(MONEY), draw(ADDRESSES))
             for number in range(1, draw(st.integers(0, 2)) + 1)

@@ -8,23 +8,23 @@ from typing import Any
 import aiohttp
 import orjson
 from aiohttp import web
-from tests.support.chain.stub_node import answering_by, said
+from tests.support.chain.stub_node import json_response, rpc_endpoint
 
-Lie = Callable[[list[Any], Any], Any]
+InvalidResponseKind = Callable[[list[Any], Any], Any]
 """Makes another result of the parameters and the true result."""
 
 
 @dataclass
-class LyingNode:
+class ByzantineNode:
     """`lies` by method."""
 
     url: str = ""
-    lies: dict[str, Lie] = field(default_factory=dict)
+    mutations: dict[str, InvalidResponseKind] = field(default_factory=dict)
 
 
 @asynccontextmanager
-async def lying_node(upstream: str) -> AsyncIterator[LyingNode]:
-    node = LyingNode()
+async def byzantine_node(upstream: str) -> AsyncIterator[ByzantineNode]:
+    node = ByzantineNode()
     async with aiohttp.ClientSession() as session:
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -32,13 +32,17 @@ async def lying_node(upstream: str) -> AsyncIterator[LyingNode]:
             calls = content if isinstance(content, list) else [content]
             async with session.post(upstream, json=calls) as response:
                 answers = {each["id"]: each for each in await response.json(content_type=None)}
-            told = [_told(node, call, answers[call["id"]]) for call in calls]
-            return said(told if isinstance(content, list) else told[0])
+            mutated = [_mutated_answer(node, call, answers[call["id"]]) for call in calls]
+            return json_response(mutated if isinstance(content, list) else mutated[0])
 
-        async with answering_by(handle) as node.url:
+        async with rpc_endpoint(handle) as node.url:
             yield node
 
 
-def _told(node: LyingNode, call: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    lie = node.lies.get(call["method"])
-    return answer if lie is None or "result" not in answer else answer | {"result": lie(call["params"], answer["result"])}
+def _mutated_answer(node: ByzantineNode, call: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    mutation = node.mutations.get(call["method"])
+    return (
+        answer
+        if mutation is None or "result" not in answer
+        else answer | {"result": mutation(call["params"], answer["result"])}
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
-from tests.support.faults.faulty_endpoint import ANYWHERE, Answers, Call, Fault, FaultyEndpoint, refusal
+from tests.support.faults.faulty_endpoint import COMMON_FAULTS, Answers, Call, Fault, FaultyEndpoint, error_answer
 
 from paimon.domain.kernel.chain import hex0x
 from paimon.infrastructure.blockchain.headers import header_hash
@@ -22,8 +22,8 @@ class ChainFault:
     """`concerns` is the method without which the fault has nothing to spoil."""
 
     weight: int
-    act: Fault
-    concerns: str | None = None
+    apply: Fault
+    method: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class RangeCap:
 
     blocks_max: int
     code: int
-    words: str
+    message: str
 
     def refuses(self, asked: Call) -> bool:
         return asked["method"] == "eth_getLogs" and _last(asked) - _first(asked) >= self.blocks_max
@@ -46,7 +46,7 @@ def _last(asked: Call) -> int:
     return int(asked["params"][0]["toBlock"], 16)
 
 
-_CAP_WORDS: Final = (
+_CAP_MESSAGES: Final = (
     (-32000, "exceed maximum block range: {}"),  # geth-bsc
     (-32602, "Log response size exceeded. You can make eth_getLogs requests with up to a {} block range"),  # Alchemy
     (-32614, "eth_getLogs is limited to a {} range"),  # QuickNode
@@ -63,13 +63,13 @@ _CAP_WORDS: Final = (
 
 async def _lagging(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers:
     """A node far behind. Of logs it silently gives those it has, or it says that the range goes beyond its head."""
-    behind, says_so = node.rng.randint(1, 60), node.rng.random() < 0.5
+    behind, reports_range = node.rng.randint(1, 60), node.rng.random() < 0.5
     seen = await node.head() - behind
     return [
-        refusal(asked, -32000, "block range extends beyond current head block")
-        if says_so and asked["method"] == "eth_getLogs" and _last(asked) > seen
+        error_answer(asked, -32000, "block range extends beyond current head block")
+        if reports_range and asked["method"] == "eth_getLogs" and _last(asked) > seen
         else _cut(asked, answer, seen)
-        for asked, answer in zip(calls, await node.ask(calls, behind=behind), strict=True)
+        for asked, answer in zip(calls, await node.query_node(calls, behind=behind), strict=True)
     ]
 
 
@@ -83,24 +83,24 @@ def _stale(method: str) -> Fault:
     """One kind of question goes to a node that lags behind the one that answers the others."""
 
     async def fault(node: FaultyEndpoint, request: web.Request, calls: list[Call]) -> Answers:
-        now, before = await node.ask(calls), await _lagging(node, request, calls)
+        now, before = await node.query_node(calls), await _lagging(node, request, calls)
         return [old if each["method"] == method else new for each, new, old in zip(calls, now, before, strict=True)]
 
     return fault
 
 
 async def _range_cap(node: Any, _request: web.Request, calls: list[Call]) -> Answers:
-    code, words = node.rng.choice(_CAP_WORDS)
+    code, message = node.rng.choice(_CAP_MESSAGES)
     blocks_max = node.rng.choice((1, 2, 5, 20))
-    node.cap = RangeCap(blocks_max, code, words.format(blocks_max))
-    node.met[-1] += f" of {blocks_max} ({node.cap.words})"
-    answers: Answers = await node.ask(calls)
+    node.cap = RangeCap(blocks_max, code, message.format(blocks_max))
+    node.faults_met[-1] += f" of {blocks_max} ({node.cap.message})"
+    answers: Answers = await node.query_node(calls)
     return answers
 
 
 async def _shuffled(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers | web.StreamResponse:
     """The answers of a batch may come in any order."""
-    answers = await node.ask(calls)
+    answers = await node.query_node(calls)
     if len(answers) == 1:
         return answers
     node.rng.shuffle(answers)
@@ -110,18 +110,18 @@ async def _shuffled(node: FaultyEndpoint, _request: web.Request, calls: list[Cal
 # -------------------------------------------------------------------------------------------------- one answer is not so
 
 
-Spoil = Callable[[random.Random, Any], Any]
+ResultMutation = Callable[[random.Random, Any], Any]
 
 
-def _spoiled(method: str, spoil: Spoil) -> Callable[[FaultyEndpoint, web.Request, list[Call]], Awaitable[Answers]]:
+def _mutated(method: str, mutate: ResultMutation) -> Callable[[FaultyEndpoint, web.Request, list[Call]], Awaitable[Answers]]:
     """One answer to this method, among those that say anything, is another than the node's."""
 
     async def fault(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers:
-        answers = await node.ask(calls)
+        answers = await node.query_node(calls)
         places = [place for place, asked in enumerate(calls) if asked["method"] == method and answers[place].get("result")]
         if places:
             place = node.rng.choice(places)
-            answers[place] = answers[place] | {"result": spoil(node.rng, answers[place]["result"])}
+            answers[place] = answers[place] | {"result": mutate(node.rng, answers[place]["result"])}
         return answers
 
     return fault
@@ -131,12 +131,12 @@ def _some_hash(rng: random.Random) -> str:
     return hex0x(rng.randbytes(32))
 
 
-def _one_log(change: Callable[[random.Random, dict[str, Any]], dict[str, Any]]) -> Spoil:
-    def spoil(rng: random.Random, logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _one_log(change: Callable[[random.Random, dict[str, Any]], dict[str, Any]]) -> ResultMutation:
+    def mutate(rng: random.Random, logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         place = rng.randrange(len(logs))
         return [change(rng, each) if at == place else each for at, each in enumerate(logs)]
 
-    return spoil
+    return mutate
 
 
 def _without_one(rng: random.Random, logs: list[Any]) -> list[Any]:
@@ -171,46 +171,46 @@ async def _another_fork(node: FaultyEndpoint, request: web.Request, calls: list[
     """One of several headers is that of a block of some other chain. Where a single block is asked for nothing contradicts it:
     that is no fault to be seen through, but a chain that changed, which is for people to judge."""
     if len({each["params"][0] for each in calls if each["method"] == _HEADER}) < 2:
-        return await node.ask(calls)
-    return await _spoiled(_HEADER, _following_another)(node, request, calls)
+        return await node.query_node(calls)
+    return await _mutated(_HEADER, _following_another)(node, request, calls)
 
 
 _LOGS, _HEADER, _RECEIPTS = "eth_getLogs", "eth_getBlockByNumber", "eth_getBlockReceipts"
 
-_FAILING: Final[Mapping[str, ChainFault]] = {
-    **{name: ChainFault(weight, act) for name, (weight, act) in ANYWHERE.items()},
+_FAILURES: Final[Mapping[str, ChainFault]] = {
+    **{name: ChainFault(weight, apply) for name, (weight, apply) in COMMON_FAULTS.items()},
     "lagging": ChainFault(6, _lagging),
     "stale headers": ChainFault(3, _stale(_HEADER), _HEADER),
     "shuffled": ChainFault(2, _shuffled),
     "range cap": ChainFault(2, _range_cap, _LOGS),
-    "no header": ChainFault(2, _spoiled(_HEADER, lambda _rng, _header: None), _HEADER),
-    "no logs at all": ChainFault(1, _spoiled(_LOGS, lambda _rng, _logs: None), _LOGS),
-    "no receipts": ChainFault(2, _spoiled(_RECEIPTS, lambda _rng, _receipts: None), _RECEIPTS),
+    "no header": ChainFault(2, _mutated(_HEADER, lambda _rng, _header: None), _HEADER),
+    "no logs at all": ChainFault(1, _mutated(_LOGS, lambda _rng, _logs: None), _LOGS),
+    "no receipts": ChainFault(2, _mutated(_RECEIPTS, lambda _rng, _receipts: None), _RECEIPTS),
 }
-_LYING: Final[Mapping[str, ChainFault]] = {
+_INVALID_RESPONSES: Final[Mapping[str, ChainFault]] = {
     "stale logs": ChainFault(3, _stale(_LOGS), _LOGS),
-    "wrong hash": ChainFault(4, _spoiled(_HEADER, lambda rng, it: it | {"hash": _some_hash(rng)}), _HEADER),
-    "wrong parent": ChainFault(4, _spoiled(_HEADER, lambda rng, it: it | {"parentHash": _some_hash(rng)}), _HEADER),
-    "header unreadable": ChainFault(3, _spoiled(_HEADER, _unreadable), _HEADER),
+    "wrong hash": ChainFault(4, _mutated(_HEADER, lambda rng, it: it | {"hash": _some_hash(rng)}), _HEADER),
+    "wrong parent": ChainFault(4, _mutated(_HEADER, lambda rng, it: it | {"parentHash": _some_hash(rng)}), _HEADER),
+    "header unreadable": ChainFault(3, _mutated(_HEADER, _unreadable), _HEADER),
     "header of another fork": ChainFault(4, _another_fork, _HEADER),
-    "log given twice": ChainFault(3, _spoiled(_LOGS, lambda rng, logs: [*logs, rng.choice(logs)]), _LOGS),
-    "logs in any order": ChainFault(3, _spoiled(_LOGS, lambda rng, logs: rng.sample(logs, len(logs))), _LOGS),
-    "log of another fork": ChainFault(4, _spoiled(_LOGS, _one_log(lambda rng, it: it | {"blockHash": _some_hash(rng)})), _LOGS),
-    "log taken back": ChainFault(2, _spoiled(_LOGS, _one_log(lambda _rng, it: it | {"removed": True})), _LOGS),
+    "log given twice": ChainFault(3, _mutated(_LOGS, lambda rng, logs: [*logs, rng.choice(logs)]), _LOGS),
+    "logs in any order": ChainFault(3, _mutated(_LOGS, lambda rng, logs: rng.sample(logs, len(logs))), _LOGS),
+    "log of another fork": ChainFault(4, _mutated(_LOGS, _one_log(lambda rng, it: it | {"blockHash": _some_hash(rng)})), _LOGS),
+    "log taken back": ChainFault(2, _mutated(_LOGS, _one_log(lambda _rng, it: it | {"removed": True})), _LOGS),
     "log of a stranger": ChainFault(
-        3, _spoiled(_LOGS, _one_log(lambda rng, it: it | {"address": hex0x(rng.randbytes(20))})), _LOGS
+        3, _mutated(_LOGS, _one_log(lambda rng, it: it | {"address": hex0x(rng.randbytes(20))})), _LOGS
     ),
-    "log unreadable": ChainFault(3, _spoiled(_LOGS, _one_log(_unreadable)), _LOGS),
-    "log left out": ChainFault(6, _spoiled(_LOGS, _without_one), _LOGS),
-    "logs empty": ChainFault(4, _spoiled(_LOGS, lambda _rng, _logs: []), _LOGS),
-    "receipt left out": ChainFault(3, _spoiled(_RECEIPTS, _without_one), _RECEIPTS),
-    "receipt without its logs": ChainFault(3, _spoiled(_RECEIPTS, _without_its_logs), _RECEIPTS),
+    "log unreadable": ChainFault(3, _mutated(_LOGS, _one_log(_unreadable)), _LOGS),
+    "log left out": ChainFault(6, _mutated(_LOGS, _without_one), _LOGS),
+    "logs empty": ChainFault(4, _mutated(_LOGS, lambda _rng, _logs: []), _LOGS),
+    "receipt left out": ChainFault(3, _mutated(_RECEIPTS, _without_one), _RECEIPTS),
+    "receipt without its logs": ChainFault(3, _mutated(_RECEIPTS, _without_its_logs), _RECEIPTS),
     "log says otherwise": ChainFault(
-        3, _spoiled(_LOGS, _one_log(lambda rng, it: it | {"data": _other_data(rng, it["data"])})), _LOGS
+        3, _mutated(_LOGS, _one_log(lambda rng, it: it | {"data": _other_data(rng, it["data"])})), _LOGS
     ),
 }
 
-_READ_WELL: Final = (
+_PLAUSIBLE: Final = (
     "shuffled",
     "stale logs",
     "log left out",
@@ -220,11 +220,11 @@ _READ_WELL: Final = (
     "header of another fork",
 )
 
-_EVERY: Final[Mapping[str, ChainFault]] = {**_FAILING, **_LYING}
-READING: Final[Mapping[str, Mapping[str, ChainFault]]] = {
-    "failing": _FAILING,
-    "lying": _EVERY,
-    "lying well": {name: _EVERY[name] for name in _READ_WELL},
+_ALL_FAULTS: Final[Mapping[str, ChainFault]] = {**_FAILURES, **_INVALID_RESPONSES}
+RPC_FAULTS: Final[Mapping[str, Mapping[str, ChainFault]]] = {
+    "failing": _FAILURES,
+    "lying": _ALL_FAULTS,
+    "lying well": {name: _ALL_FAULTS[name] for name in _PLAUSIBLE},
 }
 """By the kind of weather. Whoever lies fails as well, but for one whose every answer reads well: that one is asked first."""
 
@@ -233,17 +233,17 @@ READING: Final[Mapping[str, Mapping[str, ChainFault]]] = {
 
 
 @dataclass
-class Announcing:
+class NewHeadsSubscription:
     """One subscription as its client sees it."""
 
     client: web.WebSocketResponse
-    held_back: str | None = None
-    over: bool = False
+    delayed: str | None = None
+    closed: bool = False
 
-    async def pass_on(self, message: str) -> None:
+    async def forward(self, message: str) -> None:
         await self.client.send_str(message)
-        if self.held_back is not None:
-            late, self.held_back = self.held_back, None
+        if self.delayed is not None:
+            late, self.delayed = self.delayed, None
             await self.client.send_str(late)
 
     async def stall(self, _message: str) -> None:
@@ -251,25 +251,25 @@ class Announcing:
         await asyncio.Event().wait()
 
     async def close(self, _message: str) -> None:
-        self.over = True
+        self.closed = True
 
-    async def twice(self, message: str) -> None:
-        await self.pass_on(message)
-        await self.pass_on(message)
+    async def forward_twice(self, message: str) -> None:
+        await self.forward(message)
+        await self.forward(message)
 
-    async def hold_back(self, message: str) -> None:
+    async def delay(self, message: str) -> None:
         """It comes after the next one."""
-        self.held_back = message
+        self.delayed = message
 
-    async def babble(self, _message: str) -> None:
-        await self.pass_on("<html>502</html>")
+    async def send_garbage(self, _message: str) -> None:
+        await self.forward("<html>502</html>")
 
 
-RINGING: Final[Mapping[str, Callable[[Announcing, str], Awaitable[None]]]] = {
-    "bell stalls": Announcing.stall,
-    "bell closes": Announcing.close,
-    "bell rings twice": Announcing.twice,
-    "bell rings late": Announcing.hold_back,
-    "bell babbles": Announcing.babble,
+NEW_HEADS_FAULTS: Final[Mapping[str, Callable[[NewHeadsSubscription, str], Awaitable[None]]]] = {
+    "bell stalls": NewHeadsSubscription.stall,
+    "bell closes": NewHeadsSubscription.close,
+    "bell rings twice": NewHeadsSubscription.forward_twice,
+    "bell rings late": NewHeadsSubscription.delay,
+    "bell babbles": NewHeadsSubscription.send_garbage,
 }
 """What can happen to a block's announcement."""

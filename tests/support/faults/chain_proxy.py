@@ -18,17 +18,17 @@ from typing import Any
 
 import orjson
 from aiohttp import WSMsgType, web
-from tests.support.chain.stub_node import answering_by, reset
-from tests.support.faults.chain_faults import READING, RINGING, Announcing, RangeCap
+from tests.support.chain.stub_node import reset, rpc_endpoint
+from tests.support.faults.chain_faults import NEW_HEADS_FAULTS, RPC_FAULTS, NewHeadsSubscription, RangeCap
 from tests.support.faults.faulty_endpoint import (
     Answers,
     Call,
     Faults,
     FaultyEndpoint,
-    as_seen,
-    hide,
+    call_at_head,
+    error_answer,
+    hide_newer_blocks,
     node_session,
-    refusal,
 )
 
 EPOCH_SLOTS = 16
@@ -36,7 +36,7 @@ EPOCH_SLOTS = 16
 FINAL_DEPTH = 2 * EPOCH_SLOTS
 
 
-async def _nothing(_calls: list[Call]) -> None:
+async def _no_hook(_calls: list[Call]) -> None:
     """What is done before an answer unless a test says otherwise."""
 
 
@@ -44,58 +44,58 @@ async def _nothing(_calls: list[Call]) -> None:
 class ChainProxy(FaultyEndpoint):
     ws_upstream: str = ""
     cap: RangeCap | None = None
-    kind: str = "lying"
-    is_away: bool = False
-    before: Callable[[list[Call]], Awaitable[None]] = _nothing
-    bell_rng: random.Random = field(default_factory=random.Random)
+    profile: str = "lying"
+    is_down: bool = False
+    before_answer: Callable[[list[Call]], Awaitable[None]] = _no_hook
+    new_heads_rng: random.Random = field(default_factory=random.Random)
 
     @property
     def ws_url(self) -> str:
         return self.url.replace("http", "ws", 1)
 
-    def weather(self, seed: str, chance: float, kind: str = "lying") -> None:
-        super().weather(seed, chance)
-        self.bell_rng = random.Random(f"{seed}/bell")
-        self.cap, self.kind, self.is_away = None, kind, False
+    def set_fault_profile(self, seed: str, fault_chance: float, profile: str = "lying") -> None:
+        super().set_fault_profile(seed, fault_chance)
+        self.new_heads_rng = random.Random(f"{seed}/bell")
+        self.cap, self.profile, self.is_down = None, profile, False
 
-    def go_away(self) -> None:
+    def go_down(self) -> None:
         """Every connection is broken off, until there is other weather."""
-        self.is_away = True
+        self.is_down = True
 
     def faults_of(self, calls: list[Call]) -> Faults:
         asked = {each["method"] for each in calls}
         return {
-            name: (each.weight, each.act)
-            for name, each in READING[self.kind].items()
-            if each.concerns is None or each.concerns in asked
+            name: (each.weight, each.apply)
+            for name, each in RPC_FAULTS[self.profile].items()
+            if each.method is None or each.method in asked
         }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        if self.is_away:
+        if self.is_down:
             self.requests += 1
             return await reset(request, [])
         content = orjson.loads(await request.read())  # aiohttp keeps what was read for whoever reads it again
-        await self.before(content if isinstance(content, list) else [content])
+        await self.before_answer(content if isinstance(content, list) else [content])
         return await super().handle(request)
 
-    async def honestly(self, body: bytes) -> web.StreamResponse:
+    async def answer_correctly(self, body: bytes) -> web.StreamResponse:
         if self.cap is not None:
-            return await super().honestly(body)
+            return await super().answer_correctly(body)
         async with self.session.post(self.upstream, data=body, headers={"content-type": "application/json"}) as response:
             return web.Response(body=await response.read(), content_type="application/json")
 
-    async def ask(self, calls: list[Call], *, behind: int = 0) -> Answers:
+    async def query_node(self, calls: list[Call], *, behind: int = 0) -> Answers:
         if not behind:
             return self._capped(calls, await self.post(calls))
         seen = max(await self.head() - behind, 0)
-        answers = await self.post([as_seen(each, seen, max(seen - FINAL_DEPTH, 0)) for each in calls])
-        return self._capped(calls, [hide(each, answer, seen) for each, answer in zip(calls, answers, strict=True)])
+        answers = await self.post([call_at_head(each, seen, max(seen - FINAL_DEPTH, 0)) for each in calls])
+        return self._capped(calls, [hide_newer_blocks(each, answer, seen) for each, answer in zip(calls, answers, strict=True)])
 
     def _capped(self, calls: list[Call], answers: Answers) -> Answers:
         if self.cap is None:
             return answers
         return [
-            refusal(asked, self.cap.code, self.cap.words) if self.cap.refuses(asked) else answer
+            error_answer(asked, self.cap.code, self.cap.message) if self.cap.refuses(asked) else answer
             for asked, answer in zip(calls, answers, strict=True)
         ]
 
@@ -109,25 +109,25 @@ class ChainProxy(FaultyEndpoint):
             asked = await client.receive()
             if asked.type is WSMsgType.TEXT:
                 await node.send_str(asked.data)
-                announcing = asyncio.create_task(self._announce(node, client))
+                subscription = asyncio.create_task(self._forward_new_heads(node, client))
                 leaving = asyncio.create_task(client.receive())
-                await asyncio.wait((announcing, leaving), return_when=asyncio.FIRST_COMPLETED)
-                announcing.cancel()
+                await asyncio.wait((subscription, leaving), return_when=asyncio.FIRST_COMPLETED)
+                subscription.cancel()
                 leaving.cancel()
-                await asyncio.gather(announcing, leaving, return_exceptions=True)
+                await asyncio.gather(subscription, leaving, return_exceptions=True)
         await client.close()
         return client
 
-    async def _announce(self, node: Any, client: web.WebSocketResponse) -> None:
-        announcing = Announcing(client)
+    async def _forward_new_heads(self, node: Any, client: web.WebSocketResponse) -> None:
+        subscription = NewHeadsSubscription(client)
         async for message in node:
-            if self.bell_rng.random() >= self.chance:
-                await announcing.pass_on(message.data)
+            if self.new_heads_rng.random() >= self.fault_chance:
+                await subscription.forward(message.data)
                 continue
-            name = self.bell_rng.choice(list(RINGING))
-            self.met.append(name)
-            await RINGING[name](announcing, message.data)
-            if announcing.over:
+            name = self.new_heads_rng.choice(list(NEW_HEADS_FAULTS))
+            self.faults_met.append(name)
+            await NEW_HEADS_FAULTS[name](subscription, message.data)
+            if subscription.closed:
                 return
 
 
@@ -138,5 +138,5 @@ async def chain_proxies(http_url: str, ws_url: str, number: int) -> AsyncIterato
         session = await stack.enter_async_context(node_session())
         proxies = [ChainProxy(http_url, session, ws_upstream=ws_url) for _ in range(number)]
         for proxy in proxies:
-            proxy.url = await stack.enter_async_context(answering_by(proxy.handle, listen=proxy.listen))
+            proxy.url = await stack.enter_async_context(rpc_endpoint(proxy.handle, listen=proxy.listen))
         yield proxies

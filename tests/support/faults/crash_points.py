@@ -23,15 +23,15 @@ import paimon
 
 SOURCE: Final = Path(paimon.__file__).parent
 
-Wait = tuple[str, int, int]
+WaitPoint = tuple[str, int, int]
 """A place in the source that waits: file below the package, line and column."""
 
 
 @dataclass
-class Driven:
+class DrivenCoroutine:
     """Awaiting it runs `life`, and lets something happen at each of its waits."""
 
-    life: Coroutine[Any, Any, None]
+    coroutine: Coroutine[Any, Any, None]
     waits: int = field(default=0, init=False)
 
     def before_wait(self) -> None:
@@ -45,14 +45,14 @@ class Driven:
         error: BaseException | None = None
         while True:
             try:
-                waits_for = self.life.send(None) if error is None else self.life.throw(error)
+                awaited = self.coroutine.send(None) if error is None else self.coroutine.throw(error)
             except StopIteration:
                 return
             self.waits += 1
             self.before_wait()
             error = None
             try:
-                yield waits_for
+                yield awaited
             except BaseException as thrown:  # noqa: BLE001 — a timeout's cancellation, meant for the life
                 error = thrown
             try:
@@ -62,23 +62,23 @@ class Driven:
 
 
 @dataclass
-class Mortal(Driven):
-    """At its `dies_at`-th wait the process is killed; without a number, it notes where it waits."""
+class CrashingCoroutine(DrivenCoroutine):
+    """At its `crash_at`-th wait the process is killed; without a number, it notes where it waits."""
 
-    dies_at: int | None = None
-    points: list[tuple[Wait, ...]] = field(default_factory=list)
+    crash_at: int | None = None
+    points: list[tuple[WaitPoint, ...]] = field(default_factory=list)
 
     def before_wait(self) -> None:
-        if self.dies_at is None:
-            self.points.append(tuple(_stack(self.life)))
+        if self.crash_at is None:
+            self.points.append(tuple(_stack(self.coroutine)))
 
     def after_wait(self) -> Generator[Any, Any, None]:
-        if self.waits == self.dies_at:
+        if self.waits == self.crash_at:
             os.kill(os.getpid(), signal.SIGKILL)
         yield from ()
 
 
-def _stack(waiting: Any) -> Iterator[Wait]:
+def _stack(waiting: Any) -> Iterator[WaitPoint]:
     """The package's own places in the chain of those who wait for each other, outermost first."""
     while waiting is not None:
         kind = next((each for each in ("cr", "ag", "gi") if hasattr(waiting, f"{each}_frame")), None)
@@ -91,7 +91,7 @@ def _stack(waiting: Any) -> Iterator[Wait]:
         waiting = getattr(waiting, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
 
 
-def waits(folder: str) -> Iterator[Wait]:
+def waits(folder: str) -> Iterator[WaitPoint]:
     """Every `await` and `async with` in the files of a folder below the package, read from the source.
 
     Refuses a file that imports asyncio: a task started there would wait out of sight.

@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 from aiohttp import web
-from tests.support.chain.stub_node import replying, reset, said, silence
+from tests.support.chain.stub_node import json_response, no_answer, replying_with, reset
 
 Call = dict[str, Any]
 Answers = list[dict[str, Any]]
@@ -31,44 +31,44 @@ class FaultyEndpoint:
 
     upstream: str
     session: aiohttp.ClientSession
-    chance: float = 0.0
+    fault_chance: float = 0.0
     rng: random.Random = field(default_factory=random.Random)
-    met: list[str] = field(default_factory=list)
+    faults_met: list[str] = field(default_factory=list)
     requests: int = 0
     url: str = ""
 
-    def become(self, seed: str, chance: float) -> None:
+    def restart_profile(self, seed: str, fault_chance: float) -> None:
         """New weather, and no memory."""
-        self.weather(seed, chance)
-        self.met.clear()
+        self.set_fault_profile(seed, fault_chance)
+        self.faults_met.clear()
 
-    def weather(self, seed: str, chance: float) -> None:
+    def set_fault_profile(self, seed: str, fault_chance: float) -> None:
         """From now on, whatever was before."""
-        self.rng, self.chance = random.Random(seed), chance
+        self.rng, self.fault_chance = random.Random(seed), fault_chance
 
     def faults_of(self, calls: list[Call]) -> Faults:
         raise NotImplementedError
 
-    async def ask(self, calls: list[Call], *, behind: int = 0) -> Answers:
+    async def query_node(self, calls: list[Call], *, behind: int = 0) -> Answers:
         """The chain's answers as a node sees them that is `behind` by so many blocks."""
         raise NotImplementedError
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests += 1
         body = await request.read()
-        if self.rng.random() >= self.chance:
-            return await self.honestly(body)
+        if self.rng.random() >= self.fault_chance:
+            return await self.answer_correctly(body)
         content = orjson.loads(body)
         calls = content if isinstance(content, list) else [content]
         faults = self.faults_of(calls)
         name = self.rng.choices(list(faults), [weight for weight, _ in faults.values()])[0]
-        self.met.append(name)
+        self.faults_met.append(name)
         answer = await faults[name][1](self, request, calls)
-        return answer if isinstance(answer, web.StreamResponse) else said(_like(content, answer))
+        return answer if isinstance(answer, web.StreamResponse) else json_response(_like(content, answer))
 
-    async def honestly(self, body: bytes) -> web.StreamResponse:
+    async def answer_correctly(self, body: bytes) -> web.StreamResponse:
         content = orjson.loads(body)
-        return said(_like(content, await self.ask(content if isinstance(content, list) else [content])))
+        return json_response(_like(content, await self.query_node(content if isinstance(content, list) else [content])))
 
     async def post(self, calls: list[Call]) -> Answers:
         """What the node behind says to them."""
@@ -84,7 +84,7 @@ def call(method: str, *params: Any) -> Call:
     return {"jsonrpc": "2.0", "id": 0, "method": method, "params": list(params)}
 
 
-def refusal(asked: Call, code: int, message: str) -> dict[str, Any]:
+def error_answer(asked: Call, code: int, message: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": asked["id"], "error": {"code": code, "message": message}}
 
 
@@ -102,7 +102,7 @@ def _like(content: Any, answers: Answers) -> Any:
 # ------------------------------------------------------------------------------------- a node that lags behind its own chain
 
 
-def as_seen(asked: Call, seen: int, final: int) -> Call:
+def call_at_head(asked: Call, seen: int, final: int) -> Call:
     """The call with the tags of a node whose head is `seen`."""
     tags = {"latest": hex(seen), "finalized": hex(final)}
     params = [tags.get(each, each) if isinstance(each, str) else each for each in asked["params"]]
@@ -111,7 +111,7 @@ def as_seen(asked: Call, seen: int, final: int) -> Call:
     return asked | {"params": params}
 
 
-def hide(asked: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
+def hide_newer_blocks(asked: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
     """What is in a block the node does not have yet, it does not know; a transaction of such a block it holds as pending."""
     result = answer.get("result")
     if asked["method"] == "eth_blockNumber":
@@ -129,12 +129,12 @@ def hide(asked: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------- what can befall any exchange
 
 
-def disturbed(disturb: Callable[[FaultyEndpoint], Any], *, taken: bool) -> Fault:
+def failed_exchange(disturb: Callable[[FaultyEndpoint], Any], *, taken: bool) -> Fault:
     """The exchange fails, before the node heard of it or after it did all that was asked."""
 
     async def fault(node: FaultyEndpoint, request: web.Request, calls: list[Call]) -> web.StreamResponse:
         if taken:
-            await node.ask(calls)
+            await node.query_node(calls)
         answer: web.StreamResponse = await disturb(node)(request, [])
         return answer
 
@@ -142,24 +142,24 @@ def disturbed(disturb: Callable[[FaultyEndpoint], Any], *, taken: bool) -> Fault
 
 
 def overloaded(node: FaultyEndpoint) -> Any:
-    return replying(node.rng.choice((429, 500, 502, 503)))
+    return replying_with(node.rng.choice((429, 500, 502, 503)))
 
 
 async def _in_part(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers | web.StreamResponse:
-    answers = await node.ask(calls)
-    return said(answers[:-1])
+    answers = await node.query_node(calls)
+    return json_response(answers[:-1])
 
 
 async def _limited(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> web.StreamResponse:
-    return said({"jsonrpc": "2.0", "id": None, "error": {"code": -32005, "message": "limit exceeded"}})
+    return json_response({"jsonrpc": "2.0", "id": None, "error": {"code": -32005, "message": "limit exceeded"}})
 
 
-ANYWHERE: Final[Faults] = {
-    "lost before": (3, disturbed(lambda _node: reset, taken=False)),
-    "lost after": (3, disturbed(lambda _node: reset, taken=True)),
-    "silent": (1, disturbed(lambda _node: silence, taken=True)),
-    "overloaded": (3, disturbed(overloaded, taken=False)),
-    "garbled": (1, disturbed(lambda _node: replying(200, b"<html>"), taken=True)),
+COMMON_FAULTS: Final[Faults] = {
+    "lost before": (3, failed_exchange(lambda _node: reset, taken=False)),
+    "lost after": (3, failed_exchange(lambda _node: reset, taken=True)),
+    "silent": (1, failed_exchange(lambda _node: no_answer, taken=True)),
+    "overloaded": (3, failed_exchange(overloaded, taken=False)),
+    "garbled": (1, failed_exchange(lambda _node: replying_with(200, b"<html>"), taken=True)),
     "in part": (1, _in_part),
     "limited": (1, _limited),
 }

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import web
-from tests.support.chain.stub_node import answering_by, silence
+from tests.support.chain.stub_node import no_answer, rpc_endpoint
 from tests.support.faults.faulty_endpoint import (
-    ANYWHERE,
+    COMMON_FAULTS,
     Answers,
     Call,
     Fault,
     Faults,
     FaultyEndpoint,
-    as_seen,
-    disturbed,
-    hide,
+    call_at_head,
+    error_answer,
+    failed_exchange,
+    hide_newer_blocks,
     node_session,
     overloaded,
-    refusal,
 )
 
 FINAL_DEPTH: Final = 6
@@ -43,40 +43,40 @@ _TAKEN: Final = ("already known", "nonce too low", "replacement transaction unde
 
 
 @dataclass
-class Finality:
+class SharedFinality:
     """The highest block anybody was told is final: it never falls, and nothing at or below it is reorganised."""
 
-    floor: int = 0
+    final_max: int = 0
 
     def at(self, head: int) -> int:
-        self.floor = max(self.floor, head - FINAL_DEPTH)
-        return self.floor
+        self.final_max = max(self.final_max, head - FINAL_DEPTH)
+        return self.final_max
 
 
 @dataclass
 class FaultyNode(FaultyEndpoint):
-    finality: Finality = field(default_factory=Finality)
+    finality: SharedFinality = field(default_factory=SharedFinality)
     _receipts: dict[str, Any] = field(default_factory=dict)
 
-    def become(self, seed: str, chance: float) -> None:
-        super().become(seed, chance)
+    def restart_profile(self, seed: str, fault_chance: float) -> None:
+        super().restart_profile(seed, fault_chance)
         self._receipts.clear()
 
     def faults_of(self, calls: list[Call]) -> Faults:
-        return SENDING_FAULTS if calls[0]["method"] == "eth_sendRawTransaction" else FAULTS
+        return SENDING_FAULTS if calls[0]["method"] == "eth_sendRawTransaction" else QUERY_FAULTS
 
-    async def ask(self, calls: list[Call], *, behind: int = 0) -> Answers:
+    async def query_node(self, calls: list[Call], *, behind: int = 0) -> Answers:
         head = await self.head()
         seen = head - behind
-        final = self.finality.at(head) if not behind else min(self.finality.floor, seen - FINAL_DEPTH)
-        answers = await self.post([as_seen(each, seen, max(final, 0)) for each in calls])
-        answers = [hide(each, answer, seen) for each, answer in zip(calls, answers, strict=True)]
+        final = self.finality.at(head) if not behind else min(self.finality.final_max, seen - FINAL_DEPTH)
+        answers = await self.post([call_at_head(each, seen, max(final, 0)) for each in calls])
+        answers = [hide_newer_blocks(each, answer, seen) for each, answer in zip(calls, answers, strict=True)]
         for each, answer in zip(calls, answers, strict=True):
             if each["method"] == "eth_getTransactionReceipt" and answer.get("result"):
                 self._receipts[each["params"][0]] = answer["result"]
         return answers
 
-    def remembered(self, calls: list[Call], answers: Answers) -> Answers:
+    def answers_from_fork(self, calls: list[Call], answers: Answers) -> Answers:
         """The same, from a node that still follows a fork on which what was mined once is mined."""
         return [
             answer | {"result": self._receipts[each["params"][0]]}
@@ -89,24 +89,24 @@ class FaultyNode(FaultyEndpoint):
 @asynccontextmanager
 async def faulty_nodes(upstream: str, number: int) -> AsyncIterator[list[FaultyNode]]:
     """So many of them before one chain, agreeing on what is final and on nothing else."""
-    finality = Finality()
+    finality = SharedFinality()
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(node_session())
         nodes = [FaultyNode(upstream, session, finality=finality) for _ in range(number)]
         for node in nodes:
-            node.url = await stack.enter_async_context(answering_by(node.handle))
+            node.url = await stack.enter_async_context(rpc_endpoint(node.handle))
         yield nodes
 
 
 async def _lagging(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
-    return await node.ask(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
+    return await node.query_node(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
 
 
 def _stale(method: str) -> Fault:
     """One kind of question goes to a node that lags behind the one that answers the others."""
 
     async def fault(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
-        now, before = await node.ask(calls), await node.ask(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
+        now, before = await node.query_node(calls), await node.query_node(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
         stale = [each["method"] == method for each in calls]
         return [old if is_stale else new for new, old, is_stale in zip(now, before, stale, strict=True)]
 
@@ -114,24 +114,24 @@ def _stale(method: str) -> Fault:
 
 
 async def _other_fork(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
-    return node.remembered(calls, await node.ask(calls))
+    return node.answers_from_fork(calls, await node.query_node(calls))
 
 
-def _answered(words: tuple[str, ...], *, taken: bool) -> Fault:
+def _broadcast_answer(messages: tuple[str, ...], *, taken: bool) -> Fault:
     """A broadcast's answer out of the table, whatever became of the bytes."""
 
     async def fault(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
         if taken:
-            await node.ask(calls)
-        message = node.rng.choice(words)
-        node.met[-1] += f": {message}"
-        return [refusal(calls[0], -32000, message)]
+            await node.query_node(calls)
+        message = node.rng.choice(messages)
+        node.faults_met[-1] += f": {message}"
+        return [error_answer(calls[0], -32000, message)]
 
     return fault
 
 
-FAULTS: Final[Faults] = {
-    **ANYWHERE,
+QUERY_FAULTS: Final[Faults] = {
+    **COMMON_FAULTS,
     "lagging": (6, _lagging),
     "stale counts": (4, _stale("eth_getTransactionCount")),
     "stale receipts": (4, _stale("eth_getTransactionReceipt")),
@@ -140,13 +140,13 @@ FAULTS: Final[Faults] = {
 """What can happen to a question, and how often beside the others."""
 
 SENDING_FAULTS: Final[Faults] = {
-    "lost before": (2, ANYWHERE["lost before"][1]),
-    "lost after": (4, ANYWHERE["lost after"][1]),
-    "silent before": (1, disturbed(lambda _node: silence, taken=False)),
-    "silent after": (1, ANYWHERE["silent"][1]),
-    "overloaded": (1, ANYWHERE["overloaded"][1]),
-    "overloaded after": (1, disturbed(overloaded, taken=True)),
-    "not taken": (6, _answered(_NOT_TAKEN, taken=False)),
-    "taken": (4, _answered(_TAKEN, taken=True)),
+    "lost before": (2, COMMON_FAULTS["lost before"][1]),
+    "lost after": (4, COMMON_FAULTS["lost after"][1]),
+    "silent before": (1, failed_exchange(lambda _node: no_answer, taken=False)),
+    "silent after": (1, COMMON_FAULTS["silent"][1]),
+    "overloaded": (1, COMMON_FAULTS["overloaded"][1]),
+    "overloaded after": (1, failed_exchange(overloaded, taken=True)),
+    "not taken": (6, _broadcast_answer(_NOT_TAKEN, taken=False)),
+    "taken": (4, _broadcast_answer(_TAKEN, taken=True)),
 }
 """What can happen to a broadcast."""

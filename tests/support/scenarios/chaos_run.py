@@ -16,13 +16,13 @@ from eth_utils.crypto import keccak
 from sqlalchemy import exists, func, select
 from tests.support.chain.fund import TestFund
 from tests.support.faults.faulty_node import FINAL_DEPTH, FaultyNode
-from tests.support.scenarios.setup import signed
-from tests.support.scenarios.workflows import Story, Teller, open_wishes, wish
+from tests.support.scenarios.setup import signed_transaction
+from tests.support.scenarios.workflows import Runner, Scenario, has_open_actions, operator_action_row
 
 from paimon.application.transactions.queries import list_wallets_with_work
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address, Hash32, checksum
-from paimon.domain.transaction.operator_action import DeedKind, DeedState
+from paimon.domain.transaction.operator_action import ActionKind, ActionStatus
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon_devkit.stack.errors import DemoError
@@ -30,81 +30,81 @@ from paimon_devkit.stack.errors import DemoError
 ROUNDS: Final = (2, 5)
 NEVER: Final = 10**6
 _PRICE_WEI: Final = 10**9
-_RICH: Final = hex(10**20)
-_DEEDS: Final = (DeedKind.SPEED_UP, DeedKind.CANCEL, DeedKind.RETRY)
+_FULL_BALANCE: Final = hex(10**20)
+_ACTION_KINDS: Final = (ActionKind.SPEED_UP, ActionKind.CANCEL, ActionKind.RETRY)
 
 
 @dataclass
-class Storm:
+class ChaosRun:
     """`house` works on a sound node, `senders` each through the faulty node of its place."""
 
     fund: TestFund
-    house: House
-    senders: Sequence[House]
+    app_context: AppContext
+    senders: Sequence[AppContext]
     nodes: Sequence[FaultyNode]
     wallets: Sequence[Address]
-    others: Sequence[str]
+    external_transactions: Sequence[str]
     """What other people may do, signed beforehand; each is sent at most once."""
     seed: str = ""
-    happened: list[str] = field(default_factory=list)
-    elsewhere: set[Hash32] = field(default_factory=set)
-    wishes: list[tuple[DeedKind, float]] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    external_hashes: set[Hash32] = field(default_factory=set)
+    action_requests: list[tuple[ActionKind, float]] = field(default_factory=list)
 
-    async def rage(self, seed: str) -> None:
+    async def run(self, seed: str) -> None:
         """All of one storm, up to the calm."""
         self.seed, self.rng = seed, random.Random(seed)
-        self.happened, self.elsewhere, self.unsent, self.wishes = [], set(), list(self.others), []
+        self.events, self.external_hashes, self.unsent, self.action_requests = [], set(), list(self.external_transactions), []
         self.began = self._head()
-        self.nodes[0].finality.floor = self.began - FINAL_DEPTH
+        self.nodes[0].finality.final_max = self.began - FINAL_DEPTH
         chance = self.rng.choice((0.1, 0.25, 0.5))
         for place, node in enumerate(self.nodes):
-            node.become(f"{seed}/{place}", chance)
-        await asyncio.gather(*(self._teller(sender, self.wallets[0]).sweep() for sender in self.senders))
+            node.restart_profile(f"{seed}/{place}", chance)
+        await asyncio.gather(*(self._runner(sender, self.wallets[0]).sweep() for sender in self.senders))
         for _ in range(self.rng.randint(*ROUNDS)):
             for _ in range(self.rng.randint(1, 2)):
-                await self._something_happens()
-            asked, self.wishes = self.wishes, []
-            await asyncio.gather(*(self._work(sender) for sender in self.senders), self._ask(asked))
-        await self._calm()
+                await self._apply_random_event()
+            requested, self.action_requests = self.action_requests, []
+            await asyncio.gather(*(self._work(sender) for sender in self.senders), self._submit_actions(requested))
+        await self._recover()
 
-    def told(self) -> str:
-        weather = "; ".join(f"sender {place}: {', '.join(node.met)}" for place, node in enumerate(self.nodes))
-        return f"seed {self.seed}: {', '.join(self.happened)}; {weather}"
+    def describe(self) -> str:
+        weather = "; ".join(f"sender {place}: {', '.join(node.faults_met)}" for place, node in enumerate(self.nodes))
+        return f"seed {self.seed}: {', '.join(self.events)}; {weather}"
 
-    async def _work(self, sender: House) -> None:
-        impatience = {"stuck_seconds": self.rng.choice((0, NEVER, NEVER))}
+    async def _work(self, sender: AppContext) -> None:
+        options = {"stuck_seconds": self.rng.choice((0, NEVER, NEVER))}
         wallets = self.rng.sample(self.wallets, self.rng.randint(1, len(self.wallets)))
-        teller = self._teller(sender, wallets[0])
+        runner = self._runner(sender, wallets[0])
         if self.rng.random() < 0.5:
-            await teller.look_again()
+            await runner.make_due()
         for wallet in wallets:
-            await self._teller(sender, wallet).drive(**impatience)
+            await self._runner(sender, wallet).drive(**options)
 
-    def _teller(self, house: House, wallet: Address) -> Teller:
-        return Teller(house, Story(0, wallet))
+    def _runner(self, app_context: AppContext, wallet: Address) -> Runner:
+        return Runner(app_context, Scenario(0, wallet))
 
-    async def _calm(self) -> None:
+    async def _recover(self) -> None:
         """The weather clears, the house restarts, and works until nothing is open."""
         self._chain("anvil_setNextBlockBaseFeePerGas", hex(_PRICE_WEI))
         for wallet in self.wallets:
-            self._chain("anvil_setBalance", checksum(wallet), _RICH)
-        teller = self._teller(self.house, self.wallets[0])
-        await teller.sweep()
+            self._chain("anvil_setBalance", checksum(wallet), _FULL_BALANCE)
+        runner = self._runner(self.app_context, self.wallets[0])
+        await runner.sweep()
         for _ in range(12):
-            await teller.look_again()
+            await runner.make_due()
             for wallet in self.wallets:
-                await self._teller(self.house, wallet).drive(stuck_seconds=NEVER)
-            async with self.house.database.read() as session:
+                await self._runner(self.app_context, wallet).drive(stuck_seconds=NEVER)
+            async with self.app_context.database.read() as session:
                 is_idle = not await list_wallets_with_work(session)
-            if is_idle and not await open_wishes(self.house):
+            if is_idle and not await has_open_actions(self.app_context):
                 self._mine(1)  # what others sent last
                 return
             self._mine(3)
         raise AssertionError("the weather cleared, and something is still open")
 
-    async def _something_happens(self) -> None:
-        what = self.rng.choices(list(_HAPPENINGS), list(_HAPPENINGS.values()))[0]
-        self.happened.append(what.__name__.strip("_"))
+    async def _apply_random_event(self) -> None:
+        what = self.rng.choices(list(_EVENTS), list(_EVENTS.values()))[0]
+        self.events.append(what.__name__.strip("_"))
         if asyncio.iscoroutine(done := what(self)):
             await done
 
@@ -121,78 +121,80 @@ class Storm:
 
     # ------------------------------------------------------------------------------------------------- what happens
 
-    def _blocks(self) -> None:
+    def _mine_blocks(self) -> None:
         self._mine(self.rng.randint(1, 4))
 
-    async def _reorganisation(self) -> None:
+    async def _reorganize(self) -> None:
         """Some blocks are gone; of what was in them, some comes back, in another order, and some the pool has lost."""
         head = self._head()
-        deepest = min(head - self.nodes[0].finality.floor, head - self.began, FINAL_DEPTH - 1)
+        deepest = min(head - self.nodes[0].finality.final_max, head - self.began, FINAL_DEPTH - 1)
         if deepest < 1:
             return
-        async with self.house.database.read() as session:
+        async with self.app_context.database.read() as session:
             raws = list(await session.scalars(select(AttemptRow.raw).order_by(func.md5(AttemptRow.raw))))
         self._try("anvil_rollback", self.rng.randint(1, deepest))  # refused once anvil has forgotten the block's state
         for raw in self.rng.sample(raws, self.rng.randint(0, len(raws))):
             self._try("eth_sendRawTransaction", "0x" + raw.hex())
         self._mine(self.rng.randint(0, 3))
 
-    def _forgotten_pool(self) -> None:
+    def _drop_pool(self) -> None:
         self._chain("anvil_dropAllTransactions")
 
-    def _someone_acts(self) -> None:
+    def _send_external(self) -> None:
         """Another person settles, approves or takes back what one of ours is about."""
         if self.unsent:
             self._try("eth_sendRawTransaction", self.unsent.pop(self.rng.randrange(len(self.unsent))))
 
-    def _dear_block(self) -> None:
+    def _mine_expensive_block(self) -> None:
         self._chain("anvil_setNextBlockBaseFeePerGas", hex(_PRICE_WEI * self.rng.choice((2, 10, 60))))
         self._mine(1)
 
-    def _empty_purse(self) -> None:
+    def _drain_wallet(self) -> None:
         self._chain("anvil_setBalance", checksum(self.rng.choice(self.wallets)), hex(10**9))
 
-    def _full_purses(self) -> None:
+    def _refill_wallets(self) -> None:
         for wallet in self.wallets:
-            self._chain("anvil_setBalance", checksum(wallet), _RICH)
+            self._chain("anvil_setBalance", checksum(wallet), _FULL_BALANCE)
 
-    def _key_used_elsewhere(self) -> None:
+    def _use_key_externally(self) -> None:
         name = self.rng.choice(("keeper", "approver"))
-        raw = signed(self.fund, name, self.fund.people.address(name))
+        raw = signed_transaction(self.fund, name, self.fund.people.address(name))
         self._try("eth_sendRawTransaction", raw)
-        self.elsewhere.add(Hash32(keccak(hexstr=raw)))
+        self.external_hashes.add(Hash32(keccak(hexstr=raw)))
 
-    def _someone_asks(self) -> None:
+    def _request_operator_action(self) -> None:
         """The desk is told what to do with some intent, whatever has become of it, while the senders work."""
-        self.wishes.append((self.rng.choice(_DEEDS), self.rng.random()))
-        self.happened[-1] += f" to {self.wishes[-1][0]}"
+        self.action_requests.append((self.rng.choice(_ACTION_KINDS), self.rng.random()))
+        self.events[-1] += f" to {self.action_requests[-1][0]}"
 
-    async def _ask(self, wishes: Sequence[tuple[DeedKind, float]]) -> None:
+    async def _submit_actions(self, action_requests: Sequence[tuple[ActionKind, float]]) -> None:
         """Of one intent there is one wish at a time."""
-        asked = exists().where(OperatorActionRow.intent_id == IntentRow.id, OperatorActionRow.state == DeedState.ASKED)
-        query = select(IntentRow).where(~asked).order_by(IntentRow.idempotency_key)
-        for kind, drawn in wishes:
-            async with self.house.database.write() as session:
+        requested = exists().where(
+            OperatorActionRow.intent_id == IntentRow.id, OperatorActionRow.status == ActionStatus.REQUESTED
+        )
+        query = select(IntentRow).where(~requested).order_by(IntentRow.idempotency_key)
+        for kind, drawn in action_requests:
+            async with self.app_context.database.write() as session:
                 if intents := (await session.scalars(query)).all():
-                    about = intents[int(drawn * len(intents))]
-                    session.add(wish(kind, Address(about.wallet), about.id))
+                    target = intents[int(drawn * len(intents))]
+                    session.add(operator_action_row(kind, Address(target.wallet), target.id))
 
     def _try(self, method: str, *params: Any) -> None:
         """The chain may refuse what others ask of it; that is theirs to bear."""
         try:
             self._chain(method, *params)
         except DemoError as error:
-            self.happened[-1] += f" ({error})"
+            self.events[-1] += f" ({error})"
 
 
-_HAPPENINGS: Final[dict[Callable[[Storm], Any], int]] = {
-    Storm._blocks: 8,
-    Storm._reorganisation: 8,
-    Storm._forgotten_pool: 2,
-    Storm._someone_acts: 2,
-    Storm._dear_block: 2,
-    Storm._empty_purse: 1,
-    Storm._full_purses: 1,
-    Storm._key_used_elsewhere: 1,
-    Storm._someone_asks: 6,
+_EVENTS: Final[dict[Callable[[ChaosRun], Any], int]] = {
+    ChaosRun._mine_blocks: 8,
+    ChaosRun._reorganize: 8,
+    ChaosRun._drop_pool: 2,
+    ChaosRun._send_external: 2,
+    ChaosRun._mine_expensive_block: 2,
+    ChaosRun._drain_wallet: 1,
+    ChaosRun._refill_wallets: 1,
+    ChaosRun._use_key_externally: 1,
+    ChaosRun._request_operator_action: 6,
 }

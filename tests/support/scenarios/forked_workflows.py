@@ -22,74 +22,74 @@ from importlib import import_module
 from typing import Any
 
 from sqlalchemy.orm import configure_mappers
-from tests.support.faults.crash_points import Mortal, Wait
+from tests.support.faults.crash_points import CrashingCoroutine, WaitPoint
 from tests.support.paths import ROOT
-from tests.support.scenarios.workflows import LIVES, Story, Teller
+from tests.support.scenarios.workflows import WORKFLOWS, Runner, Scenario
 
-from paimon.composition import open_house
+from paimon.composition import open_app_context
 from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.settings import Settings
 
 
 @dataclass(frozen=True)
-class Order:
-    """A life to be lived, up to its `dies_at`-th wait if there is one."""
+class WorkflowOrder:
+    """A life to be lived, up to its `crash_at`-th wait if there is one."""
 
-    life: str
+    workflow: str
     settings: Settings
-    story: Story
-    dies_at: int | None = None
+    scenario: Scenario
+    crash_at: int | None = None
 
 
 @dataclass(frozen=True)
-class End:
+class WorkflowEnd:
     """Whether it was killed; if not, every point it waited at."""
 
     killed: bool
-    points: tuple[tuple[Wait, ...], ...]
+    points: tuple[tuple[WaitPoint, ...], ...]
 
 
-class Forker:
+class WorkflowForker:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    async def live(self, order: Order) -> End:
+    async def run(self, order: WorkflowOrder) -> WorkflowEnd:
         """Raises AssertionError, with the traceback, when the life failed by itself."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(base64.b64encode(pickle.dumps(order)) + b"\n")
         answer = json.loads(await self._process.stdout.readline())
-        assert answer["status"] in (0, -signal.SIGKILL), answer["said"]
-        return End(answer["status"] != 0, tuple(tuple((f, n, c) for f, n, c in stack) for stack in answer["points"]))
+        assert answer["status"] in (0, -signal.SIGKILL), answer["output"]
+        return WorkflowEnd(answer["status"] != 0, tuple(tuple((f, n, c) for f, n, c in stack) for stack in answer["points"]))
 
 
 @asynccontextmanager
-async def forking_lives() -> AsyncIterator[Forker]:
+async def workflow_forker() -> AsyncIterator[WorkflowForker]:
     root = ROOT
     command = (sys.executable, "-m", "tests.support.scenarios.forked_workflows")
     process = await asyncio.create_subprocess_exec(*command, cwd=root, stdin=PIPE, stdout=PIPE, limit=2**24)
     try:
-        yield Forker(process)
+        yield WorkflowForker(process)
     finally:
         assert process.stdin is not None
         process.stdin.close()
         await process.wait()
 
 
-def _serve() -> None:
+def _serve_forks() -> None:
     _warm_up()
     for line in sys.stdin:
-        order: Order = pickle.loads(base64.b64decode(line))
-        with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as points:
+        order: WorkflowOrder = pickle.loads(base64.b64decode(line))
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as points:
             if (pid := os.fork()) == 0:
-                _live(order, said, points)
+                _run_in_fork(order, output, points)
             _, status = os.waitpid(pid, 0)
-            said.seek(0)
+            output.seek(0)
             points.seek(0)
             answer = {
                 "status": os.waitstatus_to_exitcode(status),
-                "said": said.read(),
+                "output": output.read(),
                 "points": json.loads(points.read() or "[]"),
             }
         print(json.dumps(answer), flush=True)
@@ -104,12 +104,12 @@ def _warm_up() -> None:
     gc.freeze()
 
 
-def _live(order: Order, said: Any, points: Any) -> None:
+def _run_in_fork(order: WorkflowOrder, output: Any, points: Any) -> None:
     """The fork: it never returns."""
     try:
-        os.dup2(said.fileno(), 1)
-        os.dup2(said.fileno(), 2)
-        asyncio.run(_told(order, points))
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+        asyncio.run(_run_workflow(order, points))
     except BaseException:  # noqa: BLE001 — the parent is told, and nothing of the parent's may run here
         traceback.print_exc()
         sys.stderr.flush()
@@ -117,13 +117,13 @@ def _live(order: Order, said: Any, points: Any) -> None:
     os._exit(0)
 
 
-async def _told(order: Order, points: Any) -> None:
-    async with open_house(order.settings, process="mortal") as house:
-        mortal = Mortal(LIVES[order.life].live(Teller(house, order.story)), order.dies_at)
-        await mortal
-    json.dump(mortal.points, points)
+async def _run_workflow(order: WorkflowOrder, points: Any) -> None:
+    async with open_app_context(order.settings, process="crashing") as app_context:
+        crashing = CrashingCoroutine(WORKFLOWS[order.workflow].run(Runner(app_context, order.scenario)), order.crash_at)
+        await crashing
+    json.dump(crashing.points, points)
     points.flush()
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve_forks()

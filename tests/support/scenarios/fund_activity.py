@@ -7,25 +7,27 @@ from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
 
 from paimon.application.nav.snapshots import take_snapshot
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.units import Bps
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon_devkit.stack.accounts import ADMIN
 from paimon_devkit.stack.fund_deployment import FundAsset
 
-MATERIAL: Final = Bps(1)
+MATERIAL_THRESHOLD: Final = Bps(1)
 
 
-async def snapshot_now(house: House, fund: TestFund, *, keep: bool = True) -> FundSnapshot:
+async def snapshot_now(app_context: AppContext, fund: TestFund, *, keep: bool = True) -> FundSnapshot:
     """The fund as it is after everything done so far."""
-    await record_all(house, fund)
-    taken = await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=keep)
+    await record_all(app_context, fund)
+    taken = await take_snapshot(
+        app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=keep
+    )
     assert taken is not None
     return taken.snapshot
 
 
 @dataclass(frozen=True)
-class FundLife:
+class FundActivity:
     """Short names for what happens to the fund."""
 
     fund: TestFund
@@ -33,10 +35,10 @@ class FundLife:
     def asset(self, symbol: str) -> FundAsset:
         return next(each for each in self.fund.deployment.assets if each.symbol == symbol)
 
-    def act(self, name: str, contract: str, where: str, function: str, *args: Any) -> int:
+    def act(self, name: str, contract: str, address: str, function: str, *args: Any) -> int:
         """One transaction to any contract, mined; the block's number."""
         with self.fund.chain() as chain:
-            chain.call(self.fund.people.account(name), contract, chain.web3.to_checksum_address(where), function, *args)
+            chain.call(self.fund.people.account(name), contract, chain.web3.to_checksum_address(address), function, *args)
             self.fund.mine(1)
             (receipt,) = chain.confirm()
         return int(receipt["blockNumber"])
@@ -67,11 +69,11 @@ class FundLife:
         self.act(ADMIN, "PurchaseAdapter", adapter, "earn", usdt * WAD)
         return self.controller("hot", "compoundYield")
 
-    def order(self, symbol: str, usdt: int, tokens_raw: int) -> int:
+    def pay_otc_order(self, symbol: str, usdt: int, tokens_raw: int) -> int:
         """An OTC order that is paid; its id."""
         deployment = self.fund.deployment
-        order = (self.asset(symbol).address, usdt * WAD, tokens_raw, deployment.otc_counterparty, 30 * 86_400)
-        self.controller("hot", "createOTCOrder", *order)
+        pay_otc_order = (self.asset(symbol).address, usdt * WAD, tokens_raw, deployment.otc_counterparty, 30 * 86_400)
+        self.controller("hot", "createOTCOrder", *pay_otc_order)
         with self.fund.chain() as chain:
             order_id = int(chain.read("OTCManager", deployment.otc_manager, "orderCount"))
         self.controller("hot", "executeOTCPayment", order_id)

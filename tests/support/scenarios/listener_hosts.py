@@ -15,54 +15,54 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from tests.support.faults.chain_proxy import ChainProxy
-from tests.support.faults.crash_points import Driven
+from tests.support.faults.crash_points import DrivenCoroutine
 
 from paimon.application.event_listener.ingest.listener import Listener
-from paimon.composition import House, fund_contracts, open_rpc
-from paimon.infrastructure.database.leases import HeldLease, LeaseLost, try_take
+from paimon.composition import AppContext, fund_contracts, open_rpc
+from paimon.infrastructure.database.leases import HeldLease, LeaseLost, try_acquire
 from paimon.infrastructure.database.models.derived import CursorRow
 
 LEASE: Final = "listener"
-_FOR_EVER: Final = 86_400.0
-_PATIENCE_SECONDS: Final = 60.0
-_SET_FREE: Final = text("UPDATE owned.leases SET expires_at = now() - interval '1 second'")
+_LEASE_TTL_SECONDS: Final = 86_400.0
+_TIMEOUT_SECONDS: Final = 60.0
+_EXPIRE_LEASES: Final = text("UPDATE ops.leases SET expires_at = now() - interval '1 second'")
 
 
 @dataclass
-class Sleeper(Driven):
-    """Told to stop at its `stops_at`-th wait, as a signal would; asleep from its `sleeps_at`-th until woken. Whoever was told
+class InterruptibleListener(DrivenCoroutine):
+    """Told to stop at its `cancel_at`-th wait, as a signal would; asleep from its `suspend_at`-th until woken. Whoever was told
     to stop does not fall asleep any more: the test waits for its end."""
 
-    stops_at: int | None = None
-    sleeps_at: int | None = None
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    cancel_at: int | None = None
+    suspend_at: int | None = None
+    resumed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
-    _told: bool = False
+    _cancel_requested: bool = False
 
     def before_wait(self) -> None:
-        if self.waits == self.stops_at:
+        if self.waits == self.cancel_at:
             self.stop()
 
     def stop(self) -> None:
         """Once: a second signal would break off what the first one has to put in order. The task's own count of cancellations
         does not tell, a timeout of the listener's is among them."""
         assert self.task is not None
-        if not self._told:
-            self._told = True
+        if not self._cancel_requested:
+            self._cancel_requested = True
             self.task.cancel()
 
     def after_wait(self) -> Generator[Any, Any, None]:
-        if self.waits == self.sleeps_at and not self._told:
-            yield from self.woken.wait().__await__()
+        if self.waits == self.suspend_at and not self._cancel_requested:
+            yield from self.resumed.wait().__await__()
 
 
 ENDPOINTS_MAX: Final = 3
-ALL_LIVE: Final = 10_000
-"""`live_blocks` in which every block of an ordeal is near the head: nothing but receipts is taken as proof."""
+ALL_NEAR_HEAD: Final = 10_000
+"""`strict_proof_blocks` in which every block of an ordeal is near the head: nothing but receipts is taken as proof."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class HostConfig:
     """How a station is set up for one ordeal: its pool's endpoints, of which one may lie, and settings of the chain.
 
     Two that tell the same lie are believed, and that is known (docs/concepts/completeness.md). So it is one for the whole of an ordeal:
@@ -71,51 +71,51 @@ class Setting:
     """
 
     endpoints: int = 1
-    liar: int = 0
-    lies: str = "lying"
-    options: Mapping[str, Any] = field(default_factory=lambda: {"live_blocks": ALL_LIVE})
+    byzantine_endpoint: int = 0
+    byzantine_profile: str = "lying"
+    options: Mapping[str, Any] = field(default_factory=lambda: {"strict_proof_blocks": ALL_NEAR_HEAD})
 
-    def kind_of(self, endpoint: int) -> str:
+    def profile_of(self, endpoint: int) -> str:
         """Of its weather (`chainfaults.READING`)."""
-        return self.lies if endpoint == self.liar else "failing"
+        return self.byzantine_profile if endpoint == self.byzantine_endpoint else "failing"
 
 
-_IMPATIENT: Final = {"request_timeout_seconds": 0.25, "attempts_max": 1, "poll_seconds": 0.01}
+_SHORT_TIMEOUTS: Final = {"request_timeout_seconds": 0.25, "attempts_max": 1, "poll_seconds": 0.01}
 
 
 @dataclass
-class Station:
+class ListenerHost:
     """A place where a listener may run, on a house whose nodes are the first of `nodes`."""
 
     name: str
-    house: House
+    app_context: AppContext
     nodes: Sequence[ChainProxy]
     lease: HeldLease | None = None
     epochs: set[int] = field(default_factory=set)
     """Those under which a listener was started here."""
-    ends: list[str] = field(default_factory=list)
-    _life: Sleeper | None = None
+    end_reasons: list[str] = field(default_factory=list)
+    _running: InterruptibleListener | None = None
 
     @asynccontextmanager
-    async def set_up(self, setting: Setting) -> AsyncIterator[None]:
+    async def configured(self, host_config: HostConfig) -> AsyncIterator[None]:
         """A new pool, in calm weather, and no memory."""
         for each in self.nodes:
-            each.become(self.name, 0.0)
-        self.lease, self.ends = None, []
+            each.restart_profile(self.name, 0.0)
+        self.lease, self.end_reasons = None, []
         self.epochs.clear()
-        first, *more = (each.url for each in self.nodes[: setting.endpoints])
-        chain = self.house.settings.chain.model_copy(
+        first, *more = (each.url for each in self.nodes[: host_config.endpoints])
+        chain = self.app_context.settings.chain.model_copy(
             update={
                 "rpc_url": SecretStr(first),
-                "more_rpc_urls": SecretStr(" ".join(more)) if more else None,
+                "extra_rpc_urls": SecretStr(" ".join(more)) if more else None,
                 "ws_url": SecretStr(self.nodes[0].ws_url),
-                **_IMPATIENT,
-                **setting.options,
+                **_SHORT_TIMEOUTS,
+                **host_config.options,
             }
         )
-        settings = self.house.settings.model_copy(update={"chain": chain})
+        settings = self.app_context.settings.model_copy(update={"chain": chain})
         async with open_rpc(chain) as rpc:
-            self.house = replace(self.house, settings=settings, rpc=rpc, contracts=fund_contracts(rpc, settings))
+            self.app_context = replace(self.app_context, settings=settings, rpc=rpc, contracts=fund_contracts(rpc, settings))
             yield
 
     @property
@@ -123,26 +123,28 @@ class Station:
         return sum(each.requests for each in self.nodes)
 
     @property
-    def runs(self) -> bool:
-        return self._life is not None and self._life.task is not None and not self._life.task.done()
+    def is_running(self) -> bool:
+        return self._running is not None and self._running.task is not None and not self._running.task.done()
 
     async def take_lease(self) -> None:
         """As if its holder, whoever that is, had let it run out."""
-        async with self.house.database.write() as session:
-            await session.execute(_SET_FREE)
-        self.lease = await try_take(self.house.database, LEASE, self.name, ttl_seconds=_FOR_EVER)
+        async with self.app_context.database.write() as session:
+            await session.execute(_EXPIRE_LEASES)
+        self.lease = await try_acquire(self.app_context.database, LEASE, self.name, ttl_seconds=_LEASE_TTL_SECONDS)
 
-    async def start(self, *, batch_blocks: int, stops_at: int | None = None, sleeps_at: int | None = None) -> None:
+    async def start(self, *, batch_blocks: int, cancel_at: int | None = None, suspend_at: int | None = None) -> None:
         assert self.lease is not None
-        options = self.house.settings.chain.model_copy(update={"batch_blocks_max": batch_blocks})
-        house = self.house
-        listener = Listener(house.database, house.contracts, house.chain, options, house.settings.fund.start_block)
+        options = self.app_context.settings.chain.model_copy(update={"batch_blocks_max": batch_blocks})
+        app_context = self.app_context
+        listener = Listener(
+            app_context.database, app_context.contracts, app_context.chain, options, app_context.settings.fund.start_block
+        )
         self.epochs.add(self.lease.epoch)
-        self._life = life = Sleeper(listener.follow(self.lease), stops_at=stops_at, sleeps_at=sleeps_at)
-        life.task = asyncio.create_task(self._live(life))
+        self._running = running = InterruptibleListener(listener.follow(self.lease), cancel_at=cancel_at, suspend_at=suspend_at)
+        running.task = asyncio.create_task(self._run(running))
         await asyncio.sleep(0)  # it has begun: a task that is cancelled before never was
 
-    async def _live(self, life: Sleeper) -> None:
+    async def _run(self, running: InterruptibleListener) -> None:
         """Until it ends in one of the ways a listener may end; any other is raised where it is stopped. That the database ended
         its connection is one of them; that its rows were there already is not.
 
@@ -150,36 +152,36 @@ class Station:
         that a node says or does not say: it is waited for.
         """
         try:
-            await life
+            await running
         except asyncio.CancelledError:
-            self.ends.append(f"{self.name} stopped at wait {life.waits}")
+            self.end_reasons.append(f"{self.name} stopped at wait {running.waits}")
         except IntegrityError:
             raise
         except (LeaseLost, SQLAlchemyError) as end:
-            self.ends.append(f"{self.name} ended: {type(end).__name__}: {str(end).splitlines()[0]}")
+            self.end_reasons.append(f"{self.name} ended: {type(end).__name__}: {str(end).splitlines()[0]}")
 
-    async def stands_at(self) -> int:
+    async def recorded_block(self) -> int:
         """The last recorded block."""
-        async with self.house.database.read() as session:
+        async with self.app_context.database.read() as session:
             return (await session.execute(select(CursorRow.number))).scalar() or 0
 
-    async def reaches(self, block: int) -> None:
+    async def wait_until_recorded(self, block: int) -> None:
         """It runs until it has recorded this block."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while await self.stands_at() < block:
-                assert self.runs, f"the listener ended, and did not reach block {block}: {self.ends[-1:]}"
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            while await self.recorded_block() < block:
+                assert self.is_running, f"the listener ended, and did not reach block {block}: {self.end_reasons[-1:]}"
                 await asyncio.sleep(0.02)
 
-    def wake(self) -> None:
-        if self._life is not None:
-            self._life.woken.set()
+    def resume(self) -> None:
+        if self._running is not None:
+            self._running.resumed.set()
 
     async def stop(self) -> None:
         """Raises what ended the listener and should not have. One that fell asleep while it was ending goes on with that."""
-        if self._life is None or self._life.task is None:
+        if self._running is None or self._running.task is None:
             return
-        self.wake()
-        self._life.stop()
-        ending, self._life = self._life.task, None
+        self.resume()
+        self._running.stop()
+        ending, self._running = self._running.task, None
         await asyncio.wait([ending])  # not the task itself: whoever gives up waiting would end it, and not be told
         ending.result()

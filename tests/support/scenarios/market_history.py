@@ -11,30 +11,30 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.chain.fund import ARTIFACTS, TestFund
 from tests.support.chain.recording import record_all, record_final
-from tests.support.scenarios.fund_activity import MATERIAL
+from tests.support.scenarios.fund_activity import MATERIAL_THRESHOLD
 
-from paimon.application.nav.attribution import load_happenings
+from paimon.application.nav.attribution import load_nav_inputs
 from paimon.application.nav.snapshot_json import from_json
-from paimon.application.nav.snapshots import KEPT, take_snapshot
+from paimon.application.nav.snapshots import KEPT_KIND, take_snapshot
 from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
 from paimon.application.replay.replay import check
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import explain
-from paimon.domain.vault.nav_components import Explanation
+from paimon.domain.vault.nav_components import NavAttribution
 from paimon.infrastructure.database.models.derived import LogStatus, ObservationRow, RawLogRow
-from paimon_devkit.market.history import lay_history
+from paimon_devkit.market.history import generate_history
 from paimon_devkit.market.summary import Summary
 
-_BLOCKS_A_SNAPSHOT: Final = 3
+_BLOCKS_PER_SNAPSHOT: Final = 3
 """On average: some follow each other from block to block, others lie far apart."""
-_SNAPSHOTS_A_COMPARISON: Final = 20
+_SNAPSHOTS_PER_RECONCILIATION: Final = 20
 """Of the books with the chain, on the way: what cancels out until the end is seen too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class HistoryProof:
     """What came of one history. All but the counts must be empty."""
 
     summary: Summary
@@ -44,7 +44,7 @@ class Proof:
     comparisons: int
     differences: list[str]
     rows_differing: list[str]
-    tiers_in_doubt: list[int]
+    blocks_with_tier_mismatch: list[int]
     not_summing: list[str]
     unexplained: list[str]
     seconds: float
@@ -59,27 +59,31 @@ class Proof:
         )
 
 
-async def lay_and_follow(house: House, fund: TestFund, *, seed: int, actions: int) -> tuple[Summary, list[Reconciliation]]:
+async def generate_and_record(
+    app_context: AppContext, fund: TestFund, *, seed: int, actions: int
+) -> tuple[Summary, list[Reconciliation]]:
     """After each block the listener records what is final; now and then a snapshot is kept, and the books are compared:
     the same for one seed."""
     loop, rng = asyncio.get_running_loop(), Random(seed)
     compared: list[Reconciliation] = []
 
     async def follow(*, keep: bool, compare: bool) -> None:
-        await record_final(house)
+        await record_final(app_context)
         if keep:
-            await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
+            await take_snapshot(
+                app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=True
+            )
         if compare:
-            compared.append(await reconcile(house.database, house.contracts))
+            compared.append(await reconcile(app_context.database, app_context.contracts))
 
     def between_blocks(_done: float) -> None:
-        keep = rng.randrange(_BLOCKS_A_SNAPSHOT) == 0
-        compare = keep and rng.randrange(_SNAPSHOTS_A_COMPARISON) == 0
+        keep = rng.randrange(_BLOCKS_PER_SNAPSHOT) == 0
+        compare = keep and rng.randrange(_SNAPSHOTS_PER_RECONCILIATION) == 0
         asyncio.run_coroutine_threadsafe(follow(keep=keep, compare=compare), loop).result()
 
-    people = fund.people.fund_people()
+    people = fund.people.fund_accounts()
     summary = await asyncio.to_thread(
-        lay_history,
+        generate_history,
         fund.rpc_url,
         fund.deployment,
         people,
@@ -91,35 +95,37 @@ async def lay_and_follow(house: House, fund: TestFund, *, seed: int, actions: in
     return summary, compared
 
 
-async def prove(house: House, fund: TestFund, owner: AsyncEngine, *, seed: int, actions: int) -> Proof:
+async def prove_history(
+    app_context: AppContext, fund: TestFund, owner: AsyncEngine, *, seed: int, actions: int
+) -> HistoryProof:
     """Lay the history, follow it, and compare everything with everything."""
     began = time.monotonic()
-    await record_all(house, fund)
-    await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
-    summary, compared = await lay_and_follow(house, fund, seed=seed, actions=actions)
-    await record_all(house, fund)
-    await take_snapshot(house.database, house.contracts, house.redis, material=MATERIAL, keep=True)
-    compared.append(await reconcile(house.database, house.contracts))
-    rebuilt = (await check(owner, house.contracts)).comparison
-    async with house.database.read() as session:
+    await record_all(app_context, fund)
+    await take_snapshot(app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=True)
+    summary, compared = await generate_and_record(app_context, fund, seed=seed, actions=actions)
+    await record_all(app_context, fund)
+    await take_snapshot(app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=True)
+    compared.append(await reconcile(app_context.database, app_context.contracts))
+    rebuilt = (await check(owner, app_context.contracts)).comparison
+    async with app_context.database.read() as session:
         logs = await session.scalar(select(func.count()).select_from(RawLogRow))
         lost = select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
         quarantined = await session.scalar(lost)
-        kept = select(ObservationRow.data).where(ObservationRow.kind == KEPT).order_by(ObservationRow.block_number)
+        kept = select(ObservationRow.data).where(ObservationRow.kind == KEPT_KIND).order_by(ObservationRow.block_number)
         snapshots = [from_json(data) for data in await session.scalars(kept)]
         told = []
         for earlier, later in pairwise(snapshots):
-            happened = await load_happenings(session, after=earlier.at.number, until=later.at.number)
-            told.append(explain(earlier, later, happened))
-    return Proof(
+            nav_inputs = await load_nav_inputs(session, after=earlier.at.number, until=later.at.number)
+            told.append(explain(earlier, later, nav_inputs))
+    return HistoryProof(
         summary=summary,
         logs=int(logs or 0),
         quarantined=int(quarantined or 0),
         snapshots=len(snapshots),
         comparisons=len(compared),
-        differences=[f"block {each.at.number}, {found}" for each in compared for found in each.differences],
+        differences=[f"block {each.at.number}, {found}" for each in compared for found in each.discrepancies],
         rows_differing=[str(each) for each in rebuilt.examples],
-        tiers_in_doubt=[each.at.number for each in snapshots if not each.tiers_agree],
+        blocks_with_tier_mismatch=[each.at.number for each in snapshots if not each.tier_values_match],
         not_summing=[_between(each) for each in told if _sum(each) != _change(each.start, each.end)],
         unexplained=[f"{_between(each)}: {line}" for each in told for line in _shown(each)],
         seconds=time.monotonic() - began,
@@ -130,15 +136,15 @@ def _change(start: FundSnapshot, end: FundSnapshot) -> tuple[int, int]:
     return end.net_assets - start.net_assets, end.nav_per_share - start.nav_per_share
 
 
-def _sum(told: Explanation) -> tuple[int, int]:
+def _sum(told: NavAttribution) -> tuple[int, int]:
     return sum(each.amount for each in told.parts), sum(each.per_share for each in told.parts)
 
 
-def _between(told: Explanation) -> str:
+def _between(told: NavAttribution) -> str:
     return f"blocks {told.start.at.number} to {told.end.at.number}"
 
 
-def _shown(told: Explanation) -> list[str]:
+def _shown(told: NavAttribution) -> list[str]:
     return [
         f"{each.label.kind} {checksum(each.label.token) if each.label.token else ''} {each.amount} {each.per_share}"
         for each in told.unexplained

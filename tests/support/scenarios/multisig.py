@@ -8,20 +8,20 @@ from typing import Final
 
 from sqlalchemy import text, update
 from tests.support.chain.fund import TestFund
-from tests.support.chain.safes import SafeYard, by_key, by_safe, owner, wallet
+from tests.support.chain.safes import SafeFactory, owner, signature_by_key, signature_by_safe, wallet
 from tests.support.signing import make_policy
 
-from paimon.application.transactions.multisig.context import SafeDesk
+from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.propose import ProposeCalls, propose
-from paimon.application.transactions.multisig.queries import ProposalFile, get_proposal_file
+from paimon.application.transactions.multisig.queries import ProposalDetail, get_proposal_detail
 from paimon.application.transactions.multisig.sign import SignProposal, sign_proposal
 from paimon.application.transactions.multisig.store import get_proposal, signatures_of, transaction_of
-from paimon.application.transactions.multisig.sync import observe_safes
+from paimon.application.transactions.multisig.sync import sync_safes
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, hex0x, parse_address
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, SafeTransaction
 from paimon.domain.user.roles import User, UserRole
-from paimon.gateway.signer.policy import MOVING_BY_SAFE, SafeTable, SignableFunction, load_policy
+from paimon.gateway.signer.policy import SAFE_MONEY_FUNCTIONS, SafeTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
@@ -42,28 +42,28 @@ INNER_KEYS: Final = {"pair": (7, 8), "single": (9,)}
 class FundSafes:
     """Warm: two of three keys. Cold: three of five, which are three keys and two Safes."""
 
-    yard: SafeYard
+    safe_factory: SafeFactory
     warm: Address
     cold: Address
     inner: dict[str, Address]
 
     @classmethod
     def deploy(cls, fund: TestFund) -> "FundSafes":
-        yard = SafeYard.open(fund)
-        inner = {name: yard.safe(_wallets(keys), len(keys)) for name, keys in INNER_KEYS.items()}
-        cold = yard.safe([*_wallets(COLD_KEYS), *inner.values()], 3)
-        found = cls(yard, yard.safe(_wallets(WARM_KEYS), 2), cold, inner)
-        fund.wait_final()
+        safe_factory = SafeFactory.open(fund)
+        inner = {name: safe_factory.safe(_wallets(keys), len(keys)) for name, keys in INNER_KEYS.items()}
+        cold = safe_factory.safe([*_wallets(COLD_KEYS), *inner.values()], 3)
+        found = cls(safe_factory, safe_factory.safe(_wallets(WARM_KEYS), 2), cold, inner)
+        fund.wait_until_final()
         return found
 
-    def desk(self, database: Database, rpc: Rpc) -> SafeDesk:
-        return SafeDesk(
+    def context(self, database: Database, rpc: Rpc) -> SafeContext:
+        return SafeContext(
             database=database,
-            contracts=FundContracts(rpc, self.yard.fund.addresses),
+            contracts=FundContracts(rpc, self.safe_factory.fund.addresses),
             chain=chain_adapter(CHAIN_ID),
             chain_id=CHAIN_ID,
             safes={SafeName.WARM: self.warm, SafeName.COLD: self.cold},
-            multi_send=self.yard.multi_send,
+            multi_send=self.safe_factory.multi_send,
             proposal_ttl=timedelta(days=7),
         )
 
@@ -77,97 +77,101 @@ def safe_policy(fund: TestFund, safes: FundSafes, folder: Path) -> Path:
     path = make_policy(fund, folder, names=("keeper", "approver", "hot"))
     policy = load_policy(path)
     executes = policy.keys[0].model_copy(update={"functions": frozenset({SignableFunction.SETTLE, SignableFunction.EXECUTE})})
-    warm = SafeTable(name="warm", address=safes.warm, functions=MOVING_BY_SAFE, plan_limit=PLAN_LIMIT, day_limit=DAY_LIMIT)
+    warm = SafeTable(
+        name="warm", address=safes.warm, functions=SAFE_MONEY_FUNCTIONS, plan_limit=PLAN_LIMIT, day_limit=DAY_LIMIT
+    )
     changes = {
         "keys": (executes, *policy.keys[1:]),
         "safes": (warm, SafeTable(name="cold", address=safes.cold)),
-        "contracts": policy.contracts.model_copy(update={"multi_send": safes.yard.multi_send}),
+        "contracts": policy.contracts.model_copy(update={"multi_send": safes.safe_factory.multi_send}),
     }
     write_policy(path, policy.model_copy(update=changes))
     return path
 
 
 @dataclass(frozen=True)
-class Multisig:
+class SafeHarness:
     """The use cases, with short names."""
 
     safes: FundSafes
-    desk: SafeDesk
+    context: SafeContext
     vera: User
 
     @property
     def fund(self) -> TestFund:
-        return self.safes.yard.fund
+        return self.safes.safe_factory.fund
 
     async def propose(self, key: str, *calls: Call, safe: SafeName = SafeName.WARM, at_nonce: int | None = None) -> Hash32:
-        return await propose(ProposeCalls(key, safe, calls or (self.allocate(1),), "for a test", at_nonce=at_nonce), self.desk)
+        return await propose(
+            ProposeCalls(key, safe, calls or (self.allocate(1),), "for a test", at_nonce=at_nonce), self.context
+        )
 
     def allocate(self, amount: int) -> Call:
         """A call of the fund's."""
         controller = ContractName.ASSET_CONTROLLER
-        contracts = self.desk.contracts
+        contracts = self.context.contracts
         return Call(contracts.address(controller), contracts.abis[controller].encode_call("allocateToLayer", 1, amount))
 
-    def impossible(self) -> Call:
+    def reverting_call(self) -> Call:
         """A call that the policy allows and the contract refuses: there is no such asset."""
         controller = ContractName.ASSET_CONTROLLER
-        data = self.desk.contracts.abis[controller].encode_call("purchaseAsset", "0x" + "66" * 20, 1)
-        return Call(self.desk.contracts.address(controller), data)
+        data = self.context.contracts.abis[controller].encode_call("purchaseAsset", "0x" + "66" * 20, 1)
+        return Call(self.context.contracts.address(controller), data)
 
-    def harmless(self) -> Call:
+    def no_op_call(self) -> Call:
         """A call that anyone may make and that changes nothing."""
-        return Call(self.fund.addresses.vault, self.desk.contracts.abis[ContractName.VAULT].encode_call("asset"))
+        return Call(self.fund.addresses.vault, self.context.contracts.abis[ContractName.VAULT].encode_call("asset"))
 
     async def row(self, hash_: Hash32) -> SafeProposalRow:
-        async with self.desk.database.read() as session:
+        async with self.context.database.read() as session:
             return await get_proposal(session, hash_)
 
     async def transaction(self, hash_: Hash32) -> SafeTransaction:
         return transaction_of(await self.row(hash_))
 
-    async def file(self, hash_: Hash32) -> ProposalFile:
-        async with self.desk.database.read() as session:
-            return await get_proposal_file(session, hash_, self.desk)
+    async def details(self, hash_: Hash32) -> ProposalDetail:
+        async with self.context.database.read() as session:
+            return await get_proposal_detail(session, hash_, self.context)
 
     async def consent(self, hash_: Hash32, signer: int | str) -> OwnerSignature:
         """A key's by its number, or an inner Safe's by its name."""
         row = await self.row(hash_)
-        transaction, scope = transaction_of(row), self.desk.scope(Address(row.safe))
+        transaction, scope = transaction_of(row), self.context.scope(Address(row.safe))
         if isinstance(signer, int):
-            return by_key(owner(signer), transaction, scope)
-        return by_safe(self.safes.inner[signer], [owner(each) for each in INNER_KEYS[signer]], transaction, scope)
+            return signature_by_key(owner(signer), transaction, scope)
+        return signature_by_safe(self.safes.inner[signer], [owner(each) for each in INNER_KEYS[signer]], transaction, scope)
 
-    async def hand_in(self, hash_: Hash32, consent: OwnerSignature, *, user: User | None = None) -> None:
+    async def submit(self, hash_: Hash32, consent: OwnerSignature, *, user: User | None = None) -> None:
         command = SignProposal(hash_, user or self.vera, consent.owner, hex0x(consent.signature))
-        await sign_proposal(command, self.desk)
+        await sign_proposal(command, self.context)
 
     async def sign(self, hash_: Hash32, *signers: int | str) -> None:
         for each in signers:
-            await self.hand_in(hash_, await self.consent(hash_, each))
+            await self.submit(hash_, await self.consent(hash_, each))
 
-    async def execute_outside(self, hash_: Hash32) -> bool:
+    async def execute_externally(self, hash_: Hash32) -> bool:
         """Somebody else sends the signatures collected here; whether the chain took it. Then the house looks again."""
         row = await self.row(hash_)
-        scope = self.desk.scope(Address(row.safe))
-        receipt = self.safes.yard.execute(scope, transaction_of(row), signatures_of(row))
-        await self.look()
+        scope = self.context.scope(Address(row.safe))
+        receipt = self.safes.safe_factory.execute(scope, transaction_of(row), signatures_of(row))
+        await self.sync()
         return int(receipt["status"], 16) == 1
 
-    async def look(self) -> None:
-        self.fund.wait_final()
-        await observe_safes(self.desk)
+    async def sync(self) -> None:
+        self.fund.wait_until_final()
+        await sync_safes(self.context)
 
     async def expire(self, hash_: Hash32) -> None:
         """Let its time be over."""
         past = {"created_at": text("now() - interval '2 hours'"), "expires_at": text("now() - interval '1 hour'")}
-        async with self.desk.database.write() as session:
+        async with self.context.database.write() as session:
             await session.execute(update(SafeProposalRow).where(SafeProposalRow.hash == hash_).values(**past))
 
-    def with_safes(self, **safes: Address) -> "Multisig":
+    def with_safes(self, **safes: Address) -> "SafeHarness":
         """The same where the settings name these."""
-        return replace(self, desk=replace(self.desk, safes={SafeName(name): address for name, address in safes.items()}))
+        return replace(self, context=replace(self.context, safes={SafeName(name): address for name, address in safes.items()}))
 
 
-def multisig(safes: FundSafes, desk: SafeDesk) -> Multisig:
-    vera = User(parse_address(safes.yard.fund.people.address("vera")), UserRole.ADMIN, "vera")
-    return Multisig(safes, desk, vera)
+def multisig(safes: FundSafes, context: SafeContext) -> SafeHarness:
+    vera = User(parse_address(safes.safe_factory.fund.people.address("vera")), UserRole.ADMIN, "vera")
+    return SafeHarness(safes, context, vera)

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import text, update
 from tests.support.chain.fund import DAY, TestFund
-from tests.support.signing import decision_about, sign_vote
+from tests.support.signing import decision_for, sign_vote
 
-from paimon.application.transactions.driver.context import Desk
+from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.driver.driver import drive
 from paimon.application.transactions.intents import (
     approve_call,
@@ -18,12 +18,12 @@ from paimon.application.transactions.intents import (
     settle_call,
 )
 from paimon.application.transactions.queries import (
-    intents_for_request,
+    list_intents_for,
     list_open_intents,
 )
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import Address, checksum, parse_address
-from paimon.domain.redemption.request import Channel, OnChainStatus
+from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
@@ -39,7 +39,7 @@ SMALL = 10_000
 
 
 @dataclass(frozen=True)
-class Office:
+class SendingHarness:
     """Everything a driver needs, on this test's own services."""
 
     fund: TestFund
@@ -57,38 +57,40 @@ class Office:
     def approver(self) -> Address:
         return self.options.approver
 
-    def with_options(self, **changes: Any) -> "Office":
+    def with_options(self, **changes: Any) -> "SendingHarness":
         options = self.options.model_copy(update=changes)
         return replace(self, options=options)
 
-    def with_rpc(self, rpc: Rpc) -> "Office":
+    def with_rpc(self, rpc: Rpc) -> "SendingHarness":
         return replace(self, contracts=FundContracts(rpc, self.fund.addresses))
 
-    def desk(self) -> Desk:
-        return Desk(self.database, self.contracts, chain_adapter(31337), self.signer, self.options, 31337, self.private)
-
-    async def drive(self, wallet: Address) -> None:
-        desk = self.desk()
-        await drive(
-            wallet,
-            database=desk.database,
-            contracts=desk.contracts,
-            chain=desk.chain,
-            signer=desk.signer,
-            options=desk.options,
-            chain_id=desk.chain_id,
-            private=desk.private,
+    def context(self) -> SendingContext:
+        return SendingContext(
+            self.database, self.contracts, chain_adapter(31337), self.signer, self.options, 31337, self.private
         )
 
-    async def check_now(self) -> None:
+    async def drive(self, wallet: Address) -> None:
+        context = self.context()
+        await drive(
+            wallet,
+            database=context.database,
+            contracts=context.contracts,
+            chain=context.chain,
+            signer=context.signer,
+            options=context.options,
+            chain_id=context.chain_id,
+            private=context.private,
+        )
+
+    async def make_due(self) -> None:
         """Let waiting intents be looked at again without waiting."""
         async with self.database.write() as session:
             await session.execute(update(IntentRow).values(next_check_at=text("now()")))
 
-    async def finish(self, wallet: Address, *, drives_max: int = 8) -> None:
+    async def drive_until_idle(self, wallet: Address, *, drives_max: int = 8) -> None:
         """Drive and mine until nothing is open."""
         for _ in range(drives_max):
-            await self.check_now()
+            await self.make_due()
             await self.drive(wallet)
             if not await self.open(wallet):
                 return
@@ -102,14 +104,14 @@ class Office:
     async def intent(self, request_id: int) -> IntentRow:
         """The one intent about this request."""
         async with self.database.read() as session:
-            (intent,) = await intents_for_request(session, request_id)
+            (intent,) = await list_intents_for(session, request_id)
             return intent
 
     async def wallet(self, address: Address) -> WalletRow:
         async with self.database.read() as session:
             return await session.get_one(WalletRow, address)
 
-    async def queue_settlement(self, request_id: int, channel: Channel = Channel.STANDARD) -> IntentRow:
+    async def queue_settlement(self, request_id: int, channel: RedemptionChannel = RedemptionChannel.STANDARD) -> IntentRow:
         async with self.database.write() as session:
             return await queue_intent(
                 session,
@@ -120,7 +122,7 @@ class Office:
                 request_id=request_id,
             )
 
-    async def queue_ruling(self, request_id: int, verdict: Verdict, reason: str = "") -> IntentRow:
+    async def queue_decision(self, request_id: int, verdict: Verdict, reason: str = "") -> IntentRow:
         """A ticket decided by Vera, and the intent it leads to."""
         kind, call = IntentKind.APPROVE_REDEMPTION, approve_call(self.contracts, request_id)
         if verdict is Verdict.REJECT:
@@ -138,7 +140,7 @@ class Office:
             )
 
     async def store_vote(self, session: Any, request_id: int, verdict: Verdict, reason: str) -> None:
-        decision = decision_about(self.fund, request_id, verdict, reason)
+        decision = decision_for(self.fund, request_id, verdict, reason)
         vote = sign_vote(self.fund, "vera", decision)
         now = datetime.now(UTC)
         session.add(
@@ -152,7 +154,7 @@ class Office:
                 policy_version=1,
                 required_approvals=1,
                 status=TicketStatus.APPROVED if verdict is Verdict.APPROVE else TicketStatus.REJECTED,
-                raised_at=now,
+                opened_at=now,
                 warn_at=now + timedelta(hours=1),
                 escalate_at=now + timedelta(hours=2),
                 deadline_at=now + timedelta(hours=3),
@@ -180,27 +182,27 @@ class Office:
     def nonce_on_chain(self, wallet: Address) -> int:
         return int(self.fund.node.rpc.call("eth_getTransactionCount", checksum(wallet), "latest"), 16)
 
-    def due(self, name: str = "ines", shares: int = SMALL) -> int:
+    def due_request(self, name: str = "ines", shares: int = SMALL) -> int:
         """A request that is due for settlement on the final chain."""
         request_id = self.fund.request(name, shares)
         self.fund.warp(7 * DAY + 1)
         return request_id
 
-    def awaiting(self, name: str = "ines") -> int:
+    def request_awaiting_approval(self, name: str = "ines") -> int:
         request_id = self.fund.request(name, LARGE)
-        self.fund.wait_final()
+        self.fund.wait_until_final()
         return request_id
 
 
-async def assert_sent_once(office: Office, wallet: Address, request_id: int, before: int) -> IntentRow:
+async def assert_sent_once(harness: SendingHarness, wallet: Address, request_id: int, before: int) -> IntentRow:
     """One final intent, one attempt that counts, one nonce used, and the counter says so."""
-    intent = await office.intent(request_id)
+    intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.FINAL
     assert intent.closed_at is not None
     assert [each.status for each in intent.attempts].count(AttemptStatus.FINAL) == 1
-    assert office.nonce_on_chain(wallet) == before + 1
-    assert (await office.wallet(wallet)).next_nonce == before + 1
-    assert (await office.wallet(wallet)).trouble is None
+    assert harness.nonce_on_chain(wallet) == before + 1
+    assert (await harness.wallet(wallet)).next_nonce == before + 1
+    assert (await harness.wallet(wallet)).fault is None
     return intent
 
 

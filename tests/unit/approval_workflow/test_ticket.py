@@ -17,7 +17,7 @@ from paimon.domain.approval.ticket import (
     Verdict,
     Vote,
     VoterNotAllowed,
-    adopt_chain,
+    adopt_chain_outcome,
     decide,
 )
 from paimon.domain.kernel.chain import Address
@@ -42,7 +42,7 @@ def ticket(required: int = 1) -> Ticket:
         gross_amount=RawAmount(1),
         policy_version=1,
         required_approvals=required,
-        raised_at=RAISED,
+        opened_at=RAISED,
         warn_at=RAISED + timedelta(hours=1),
         escalate_at=RAISED + timedelta(hours=2),
         deadline_at=RAISED + timedelta(hours=3),
@@ -72,16 +72,16 @@ def test_a_ticket_is_decided_by_enough_distinct_people_or_one_rejection(
 @given(st.sampled_from(RedemptionStatus), st.sampled_from([None, *Verdict]))
 def test_the_chain_closes_a_ticket_and_wins_over_its_votes(status: RedemptionStatus, verdict: Verdict | None) -> None:
     voted = ticket() if verdict is None else decide(ticket(), Vote(Address(bytes(20)), verdict, "", RAISED))
-    closed = adopt_chain(voted, status, now=RAISED)
+    closed = adopt_chain_outcome(voted, status, now=RAISED)
     if status is RedemptionStatus.PENDING_APPROVAL:
         assert closed == voted
         return
     assert closed.closed_at is not None
-    assert adopt_chain(closed, status, now=RAISED + timedelta(days=1)) == closed
+    assert adopt_chain_outcome(closed, status, now=RAISED + timedelta(days=1)) == closed
     if status is RedemptionStatus.CANCELLED:
-        assert not closed.decided_outside
+        assert not closed.decided_externally
     else:
-        assert closed.decided_outside == (closed.status is not voted.status)
+        assert closed.decided_externally == (closed.status is not voted.status)
 
 
 def test_a_late_ticket_stays_open() -> None:

@@ -8,21 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paimon.domain.approval.ticket import Verdict
-from paimon.domain.approval.vote import Decision, decision_from, typed_data
+from paimon.domain.approval.vote import RedemptionDecision, parse_redemption_decision, typed_data
 from paimon.domain.kernel.chain import Address, Hash32
-from paimon.domain.kernel.eip712 import VoteNotAcceptable, VoteScope, require_acceptable
+from paimon.domain.kernel.eip712 import InvalidExpiry, SigningScope, require_valid_expiry
 from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 from paimon.infrastructure.keys.signatures import recover_typed
 
 pytestmark = pytest.mark.unit
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
-SCOPE = VoteScope(31337, Address(bytes(range(20))))
+SCOPE = SigningScope(31337, Address(bytes(range(20))))
 addresses = st.binary(min_size=20, max_size=20).map(Address)
 amounts = st.integers(0, UINT256_MAX)
 
 decisions = st.builds(
-    Decision,
+    RedemptionDecision,
     ticket_id=st.text(max_size=20),
     request_id=amounts,
     owner=addresses,
@@ -37,18 +37,18 @@ decisions = st.builds(
 
 
 @given(decisions)
-def test_the_signed_message_reads_back_as_the_decision(decision: Decision) -> None:
-    assert decision_from(typed_data(decision, SCOPE)["message"]) == decision
+def test_the_signed_message_reads_back_as_the_decision(decision: RedemptionDecision) -> None:
+    assert parse_redemption_decision(typed_data(decision, SCOPE)["message"]) == decision
 
 
 @settings(max_examples=10, deadline=None)
 @given(decisions)
-def test_its_signer_is_recovered_and_another_scope_is_another_signer(decision: Decision) -> None:
+def test_its_signer_is_recovered_and_another_scope_is_another_signer(decision: RedemptionDecision) -> None:
     voter = Account.create()
     document = typed_data(decision, SCOPE)
     signature = bytes(voter.sign_typed_data(full_message=document).signature)
     assert recover_typed(document, signature) == bytes.fromhex(voter.address[2:])
-    elsewhere = typed_data(decision, VoteScope(56, SCOPE.redemption_manager))
+    elsewhere = typed_data(decision, SigningScope(56, SCOPE.redemption_manager))
     assert recover_typed(elsewhere, signature) != bytes.fromhex(voter.address[2:])
 
 
@@ -56,7 +56,7 @@ def test_its_signer_is_recovered_and_another_scope_is_another_signer(decision: D
 def test_a_vote_is_accepted_only_while_its_expiry_is_near_and_ahead(seconds: int, ttl: int) -> None:
     expires_at = NOW + timedelta(seconds=seconds)
     if 0 < seconds <= ttl:
-        require_acceptable(expires_at, now=NOW, ttl_seconds_max=ttl)
+        require_valid_expiry(expires_at, now=NOW, ttl_seconds_max=ttl)
     else:
-        with pytest.raises(VoteNotAcceptable):
-            require_acceptable(expires_at, now=NOW, ttl_seconds_max=ttl)
+        with pytest.raises(InvalidExpiry):
+            require_valid_expiry(expires_at, now=NOW, ttl_seconds_max=ttl)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.factories.event_builders import (
-    GOODS,
+    ASSET_TOKEN,
     MARKET,
     OTC,
     RECIPIENT,
@@ -12,9 +12,9 @@ from tests.support.factories.event_builders import (
     USDT,
     VAULT,
     amount,
-    came,
     told,
-    went,
+    transfer_in,
+    transfer_out,
 )
 from tests.support.factories.strategies import AMOUNTS, address, stamp
 
@@ -42,7 +42,7 @@ from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import ContractName
 from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 from paimon.domain.projection import Projection
-from paimon.domain.vault.fees import FeeKind, FeeStep
+from paimon.domain.vault.fees import FeeEntryType, FeeKind
 
 pytestmark = pytest.mark.unit
 
@@ -60,48 +60,51 @@ def purposes(*transactions: ChainTransaction, books: Projection | None = None) -
     books = books or begun()
     for each in transactions:
         assert not books.fold(each, TREASURY) or any(isinstance(log.event, RedemptionSettled) for log in each.events)
-    return [each.purpose for each in books.facts.movements]
+    return [each.purpose for each in books.facts.transfers]
 
 
 TOLD: list[tuple[list[FundEvent], list[Purpose]]] = [
-    ([came(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4))], [Purpose.DEPOSIT]),
+    ([transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4))], [Purpose.DEPOSIT]),
     (
-        [went(USDT, 4, INES), RedemptionSettled(1, INES, INES, amount(5), amount(1), amount(4), 0)],
+        [transfer_out(USDT, 4, INES), RedemptionSettled(1, INES, INES, amount(5), amount(1), amount(4), 0)],
         [Purpose.REDEMPTION_PAYOUT],
     ),
     (
-        [went(USDT, 5), came(GOODS, 7), PurchaseRouted(GOODS, 1, 1, amount(5), amount(7))],
+        [transfer_out(USDT, 5), transfer_in(ASSET_TOKEN, 7), PurchaseRouted(ASSET_TOKEN, 1, 1, amount(5), amount(7))],
         [Purpose.PURCHASE, Purpose.PURCHASE],
     ),
-    ([went(GOODS, 7), came(USDT, 5), AssetRedeemed(GOODS, 1, amount(7), amount(5))], [Purpose.SALE, Purpose.SALE]),
     (
-        [OrderCreated(OTC, 1, GOODS, amount(5), amount(9), MARKET), went(USDT, 5), OrderPaid(OTC, 1, amount(5))],
+        [transfer_out(ASSET_TOKEN, 7), transfer_in(USDT, 5), AssetRedeemed(ASSET_TOKEN, 1, amount(7), amount(5))],
+        [Purpose.SALE, Purpose.SALE],
+    ),
+    (
+        [OrderCreated(OTC, 1, ASSET_TOKEN, amount(5), amount(9), MARKET), transfer_out(USDT, 5), OrderPaid(OTC, 1, amount(5))],
         [Purpose.OTC_PAYMENT],
     ),
     (
         [
             RedemptionFeeReduced(amount(0)),
-            went(USDT, 3, RECIPIENT),
+            transfer_out(USDT, 3, RECIPIENT),
             RedemptionFeesWithdrawn(RECIPIENT, amount(3)),
         ],
         [Purpose.REDEMPTION_FEE_WITHDRAWAL],
     ),
-    ([came(GOODS, 2), YieldCompounded(GOODS, amount(9), amount(2))], [Purpose.YIELD]),
+    ([transfer_in(ASSET_TOKEN, 2), YieldCompounded(ASSET_TOKEN, amount(9), amount(2))], [Purpose.YIELD]),
     # Said before it is done, as another deployment might.
-    ([DepositProcessed(INES, INES, amount(5), amount(4)), came(USDT, 5, INES)], [Purpose.DEPOSIT]),
+    ([DepositProcessed(INES, INES, amount(5), amount(4)), transfer_in(USDT, 5, INES)], [Purpose.DEPOSIT]),
     # A token that keeps a fee of its own transfers.
     (
-        [went(USDT, 5), came(GOODS, 6), PurchaseRouted(GOODS, 1, 1, amount(5), amount(7))],
+        [transfer_out(USDT, 5), transfer_in(ASSET_TOKEN, 6), PurchaseRouted(ASSET_TOKEN, 1, 1, amount(5), amount(7))],
         [Purpose.PURCHASE, Purpose.PURCHASE],
     ),
     # Two of a kind: each log has its own.
     (
         [
-            came(USDT, 5, INES),
+            transfer_in(USDT, 5, INES),
             DepositProcessed(INES, INES, amount(5), amount(4)),
-            came(USDT, 5, INES),
+            transfer_in(USDT, 5, INES),
             DepositProcessed(INES, INES, amount(5), amount(4)),
-            came(USDT, 5, INES),
+            transfer_in(USDT, 5, INES),
         ],
         [Purpose.DEPOSIT, Purpose.DEPOSIT, Purpose.UNEXPLAINED],
     ),
@@ -115,13 +118,13 @@ def test_a_log_of_the_same_transaction_tells_what_a_movement_was_for(events: lis
 
 def test_the_same_movement_in_another_transaction_is_told_by_nothing() -> None:
     deposit = DepositProcessed(INES, INES, amount(5), amount(4))
-    assert purposes(told(came(USDT, 5, INES)), told(deposit, number=2)) == [Purpose.UNEXPLAINED]
+    assert purposes(told(transfer_in(USDT, 5, INES)), told(deposit, number=2)) == [Purpose.UNEXPLAINED]
 
 
 def test_a_delivery_is_known_by_its_orders_token() -> None:
-    created = OrderCreated(OTC, 1, GOODS, amount(5), amount(9), MARKET)
-    paid = (went(USDT, 5), OrderPaid(OTC, 1, amount(5)))
-    delivered = (came(GOODS, 8), OrderDelivered(OTC, 1, amount(8)))
+    created = OrderCreated(OTC, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)
+    paid = (transfer_out(USDT, 5), OrderPaid(OTC, 1, amount(5)))
+    delivered = (transfer_in(ASSET_TOKEN, 8), OrderDelivered(OTC, 1, amount(8)))
     assert purposes(told(created, *paid), told(*delivered, number=2)) == [Purpose.OTC_PAYMENT, Purpose.OTC_DELIVERY]
 
 
@@ -133,20 +136,22 @@ ACCRUED = (
 
 def test_a_collection_is_a_payment_of_exactly_what_is_owed_to_the_fee_recipient() -> None:
     books = begun()
-    assert purposes(told(*ACCRUED), told(went(USDT, 42, RECIPIENT), number=2), books=books) == [Purpose.FEE_COLLECTION]
+    assert purposes(told(*ACCRUED), told(transfer_out(USDT, 42, RECIPIENT), number=2), books=books) == [Purpose.FEE_COLLECTION]
     for kind, paid in ((FeeKind.MANAGEMENT, 30), (FeeKind.PERFORMANCE, 12)):
         account = books.fees[kind]
         assert (account.accrued, account.released, account.paid, account.owed) == (paid, paid, paid, 0)
-    steps = [(each.kind, each.step, each.amount) for each in books.facts.fee_entries if each.step is FeeStep.PAID]
-    assert steps == [(FeeKind.MANAGEMENT, FeeStep.PAID, 30), (FeeKind.PERFORMANCE, FeeStep.PAID, 12)]
+    steps = [(each.kind, each.step, each.amount) for each in books.facts.fee_entries if each.step is FeeEntryType.PAID]
+    assert steps == [(FeeKind.MANAGEMENT, FeeEntryType.PAID, 30), (FeeKind.PERFORMANCE, FeeEntryType.PAID, 12)]
 
 
 def test_accruals_count_where_they_stand_among_the_logs_of_the_collection() -> None:
-    assert purposes(told(*ACCRUED, went(USDT, 42, RECIPIENT), ACCRUED[1])) == [Purpose.FEE_COLLECTION]
-    assert purposes(told(ACCRUED[0], went(USDT, 42, RECIPIENT), ACCRUED[1])) == [Purpose.UNEXPLAINED]
+    assert purposes(told(*ACCRUED, transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [Purpose.FEE_COLLECTION]
+    assert purposes(told(ACCRUED[0], transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [Purpose.UNEXPLAINED]
 
 
-@pytest.mark.parametrize("wrong", [went(USDT, 41, RECIPIENT), went(USDT, 42, MARKET), went(GOODS, 42, RECIPIENT)])
+@pytest.mark.parametrize(
+    "wrong", [transfer_out(USDT, 41, RECIPIENT), transfer_out(USDT, 42, MARKET), transfer_out(ASSET_TOKEN, 42, RECIPIENT)]
+)
 def test_any_other_payment_is_no_collection(wrong: TokenTransfer) -> None:
     books = begun()
     assert purposes(told(*ACCRUED), told(wrong, number=2), books=books) == [Purpose.EMERGENCY_WITHDRAWAL]
@@ -158,38 +163,40 @@ def test_a_redemption_or_a_withdrawal_paid_to_the_fee_recipient_is_no_collection
     withdrawn = RedemptionFeesWithdrawn(RECIPIENT, amount(42))
     found = purposes(
         told(*ACCRUED),
-        told(went(USDT, 42, RECIPIENT), settled, number=2),
-        told(went(USDT, 42, RECIPIENT), withdrawn, number=3),
+        told(transfer_out(USDT, 42, RECIPIENT), settled, number=2),
+        told(transfer_out(USDT, 42, RECIPIENT), withdrawn, number=3),
     )
     assert found == [Purpose.REDEMPTION_PAYOUT, Purpose.REDEMPTION_FEE_WITHDRAWAL]
 
 
 def test_what_leaves_without_a_word_of_those_who_move_money_was_taken_out_in_an_emergency() -> None:
-    assert purposes(told(went(GOODS, 5))) == [Purpose.EMERGENCY_WITHDRAWAL]
-    assert purposes(told(went(GOODS, 5), Paused(INES), also=[ContractName.VAULT])) == [Purpose.UNEXPLAINED]
-    assert purposes(told(went(GOODS, 5), also=[ContractName.VAULT])) == [Purpose.EMERGENCY_WITHDRAWAL]
-    assert purposes(told(went(GOODS, 5), also=[ContractName.OTC_MANAGER])) == [Purpose.UNEXPLAINED]
+    assert purposes(told(transfer_out(ASSET_TOKEN, 5))) == [Purpose.EMERGENCY_WITHDRAWAL]
+    assert purposes(told(transfer_out(ASSET_TOKEN, 5), Paused(INES), other_contracts=[ContractName.VAULT])) == [
+        Purpose.UNEXPLAINED
+    ]
+    assert purposes(told(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.VAULT])) == [Purpose.EMERGENCY_WITHDRAWAL]
+    assert purposes(told(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.OTC_MANAGER])) == [Purpose.UNEXPLAINED]
 
 
 def test_a_transfer_of_nothing_is_nothing_whoever_it_names() -> None:
-    assert purposes(told(went(USDT, 0), came(USDT, 0))) == [Purpose.NOTHING, Purpose.NOTHING]
+    assert purposes(told(transfer_out(USDT, 0), transfer_in(USDT, 0))) == [Purpose.ZERO_VALUE, Purpose.ZERO_VALUE]
 
 
 def test_the_vault_paying_itself_changes_nothing() -> None:
     books = begun()
     assert purposes(told(TokenTransfer(USDT, VAULT, VAULT, amount(5))), books=books) == [Purpose.EMERGENCY_WITHDRAWAL]
-    assert books.flows[USDT] == TokenFlow(USDT)
-    assert books.facts.movements[0].direction is Direction.WITHIN
+    assert books.token_flows[USDT] == TokenFlow(USDT)
+    assert books.facts.transfers[0].direction is Direction.INTERNAL
 
 
 @given(st.lists(st.tuples(st.booleans(), AMOUNTS), max_size=8))
 def test_a_flow_is_the_sum_of_its_movements_or_the_movement_is_refused(moves: list[tuple[bool, RawAmount]]) -> None:
     books = begun()
     for number, (inward, value) in enumerate(moves):
-        books.fold(told(came(USDT, value) if inward else went(USDT, value), number=number + 1), TREASURY)
-    flow = books.flows.get(USDT, TokenFlow(USDT))
+        books.fold(told(transfer_in(USDT, value) if inward else transfer_out(USDT, value), number=number + 1), TREASURY)
+    flow = books.token_flows.get(USDT, TokenFlow(USDT))
     for direction, total in ((Direction.IN, flow.received), (Direction.OUT, flow.sent)):
-        assert total == sum(each.amount for each in books.facts.movements if each.direction is direction) <= UINT256_MAX
+        assert total == sum(each.amount for each in books.facts.transfers if each.direction is direction) <= UINT256_MAX
 
 
 def test_a_total_beyond_what_a_chain_counts_is_refused() -> None:
@@ -199,8 +206,11 @@ def test_a_total_beyond_what_a_chain_counts_is_refused() -> None:
 
 def test_facts_are_known_by_the_place_of_their_log() -> None:
     books = begun()
-    purposes(told(Paused(INES), came(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4)), number=9), books=books)
-    (movement,), (deposit,) = books.facts.movements, books.facts.deposits
-    assert (movement.place.log_index, movement.told_by, deposit.place.log_index) == (1, 2, 2)
+    purposes(
+        told(Paused(INES), transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4)), number=9),
+        books=books,
+    )
+    (movement,), (deposit,) = books.facts.transfers, books.facts.deposits
+    assert (movement.place.log_index, movement.source_log_index, deposit.place.log_index) == (1, 2, 2)
     assert movement.place.at == stamp(9).timestamp
     assert movement.place.block_number == 9

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from paimon.domain.events import EVENT_TYPES, typed_event
 from paimon.domain.kernel.chain import Address, ContractName
-from paimon.infrastructure.blockchain.abi import ContractAbi, Entry, Parameter, UndecodableLog, UnknownCall, load_abi, plain
+from paimon.infrastructure.blockchain.abi import AbiEntry, ContractAbi, Parameter, UndecodableLog, UnknownCall, load_abi, plain
 
 pytestmark = pytest.mark.unit
 
@@ -69,12 +69,12 @@ def bare(value: Any) -> Any:
     return [bare(each) for each in value] if isinstance(value, list) else value
 
 
-def abi_and(entry: tuple[str, Entry]) -> tuple[ContractAbi, Entry]:
+def abi_and(entry: tuple[str, AbiEntry]) -> tuple[ContractAbi, AbiEntry]:
     return load_abi(entry[0]), entry[1]
 
 
 @given(st.sampled_from(FUNCTIONS), st.data())
-def test_a_call_survives_the_way_to_bytes_and_back(function: tuple[str, Entry], data: st.DataObject) -> None:
+def test_a_call_survives_the_way_to_bytes_and_back(function: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(function)
     values = draw_values(data, entry.inputs)
     name, args = abi.decode_call(abi.encode_call(entry.signature, *values))
@@ -83,7 +83,7 @@ def test_a_call_survives_the_way_to_bytes_and_back(function: tuple[str, Entry], 
 
 
 @given(st.sampled_from(FUNCTIONS), st.data())
-def test_a_result_is_decoded_to_what_the_contract_returned(function: tuple[str, Entry], data: st.DataObject) -> None:
+def test_a_result_is_decoded_to_what_the_contract_returned(function: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(function)
     values = draw_values(data, entry.outputs)
     result = abi.decode_result(entry.signature, encode([each.type for each in entry.outputs], values))
@@ -92,7 +92,7 @@ def test_a_result_is_decoded_to_what_the_contract_returned(function: tuple[str, 
 
 @given(st.sampled_from(FUNCTIONS), st.binary(min_size=1, max_size=64), st.data())
 def test_bytes_after_the_arguments_of_a_call_are_refused(
-    function: tuple[str, Entry], trailing: bytes, data: st.DataObject
+    function: tuple[str, AbiEntry], trailing: bytes, data: st.DataObject
 ) -> None:
     abi, entry = abi_and(function)
     call = abi.encode_call(entry.signature, *draw_values(data, entry.inputs))
@@ -101,7 +101,7 @@ def test_bytes_after_the_arguments_of_a_call_are_refused(
 
 
 @given(st.sampled_from(FUNCTIONS), st.binary(max_size=200))
-def test_any_bytes_are_a_call_that_encodes_back_to_them_or_are_refused(function: tuple[str, Entry], tail: bytes) -> None:
+def test_any_bytes_are_a_call_that_encodes_back_to_them_or_are_refused(function: tuple[str, AbiEntry], tail: bytes) -> None:
     abi, entry = abi_and(function)
     data = entry.selector + tail
     try:
@@ -117,7 +117,7 @@ def test_a_selector_of_no_function_is_refused() -> None:
         load_abi("Vault").decode_call(bytes.fromhex("deadbeef"))
 
 
-def log_of(entry: Entry, data: st.DataObject) -> tuple[list[bytes], bytes, dict[str, Any]]:
+def log_of(entry: AbiEntry, data: st.DataObject) -> tuple[list[bytes], bytes, dict[str, Any]]:
     """Topics, data and arguments of one random log. (No shipped event indexes anything longer than a word.)"""
     indexed = [each for each in entry.inputs if each.indexed]
     unindexed = [each for each in entry.inputs if not each.indexed]
@@ -129,7 +129,7 @@ def log_of(entry: Entry, data: st.DataObject) -> tuple[list[bytes], bytes, dict[
 
 
 @given(st.sampled_from(EVENTS), st.data())
-def test_a_log_is_decoded_to_the_arguments_it_was_emitted_with(event: tuple[str, Entry], data: st.DataObject) -> None:
+def test_a_log_is_decoded_to_the_arguments_it_was_emitted_with(event: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(event)
     topics, payload, args = log_of(entry, data)
     assert abi.decode_log(topics, payload) == (entry.name, args)
@@ -137,7 +137,9 @@ def test_a_log_is_decoded_to_the_arguments_it_was_emitted_with(event: tuple[str,
 
 
 @given(st.sampled_from(EVENTS), st.integers(0, 4), st.data())
-def test_a_log_with_another_number_of_topics_is_not_decoded(event: tuple[str, Entry], extra: int, data: st.DataObject) -> None:
+def test_a_log_with_another_number_of_topics_is_not_decoded(
+    event: tuple[str, AbiEntry], extra: int, data: st.DataObject
+) -> None:
     abi, entry = abi_and(event)
     topics, payload, _ = log_of(entry, data)
     wrong = [entry.topic, *[bytes(32)] * extra]
@@ -148,7 +150,7 @@ def test_a_log_with_another_number_of_topics_is_not_decoded(event: tuple[str, En
 
 @given(st.sampled_from(EVENTS), st.lists(st.binary(min_size=32, max_size=32), max_size=3), st.binary(max_size=200))
 def test_any_log_of_a_known_event_decodes_or_is_undecodable(
-    event: tuple[str, Entry], topics: list[bytes], payload: bytes
+    event: tuple[str, AbiEntry], topics: list[bytes], payload: bytes
 ) -> None:
     abi, entry = abi_and(event)
     try:
@@ -165,7 +167,7 @@ def test_a_topic_of_no_event_and_a_log_without_topics_are_none_of_this_contract(
 
 
 @given(st.sampled_from(ERRORS), st.data())
-def test_each_error_is_explained_by_its_name_and_arguments(error: tuple[str, Entry], data: st.DataObject) -> None:
+def test_each_error_is_explained_by_its_name_and_arguments(error: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(error)
     values = draw_values(data, entry.inputs)
     revert = entry.selector + encode([each.type for each in entry.inputs], values)

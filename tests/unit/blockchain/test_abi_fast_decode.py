@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, load_abi
-from paimon.infrastructure.blockchain.abi_fast_decoder import word_plan
+from paimon.infrastructure.blockchain.abi_fast_decoder import word_layout
 
 pytestmark = pytest.mark.unit
 
@@ -29,12 +29,12 @@ def decoded(abi: ContractAbi, topics: Sequence[bytes], data: bytes) -> Any:
 
 
 def decoded_the_long_way(abi: ContractAbi, topics: Sequence[bytes], data: bytes) -> Any:
-    plans = abi._plans
-    abi._plans = dict.fromkeys(plans)
+    plans = abi._layouts
+    abi._layouts = dict.fromkeys(plans)
     try:
         return decoded(abi, topics, data)
     finally:
-        abi._plans = plans
+        abi._layouts = plans
 
 
 @given(
@@ -66,9 +66,9 @@ def test_the_events_that_come_most_take_the_short_cut() -> None:
     vault = load_abi(ContractName.VAULT.value)
     for name in ("Transfer", "SharesLocked", "Deposit"):
         (topic,) = (topic for topic, event in vault.events_by_topic.items() if event.name == name)
-        assert vault._plans[topic] is not None
+        assert vault._layouts[topic] is not None
 
 
 def test_arguments_of_more_than_a_word_are_left_to_the_general_decoder() -> None:
-    assert word_plan([("requestId", "uint256", True), ("reason", "string", False)]) is None
-    assert word_plan([("amounts", "uint256[]", False)]) is None
+    assert word_layout([("requestId", "uint256", True), ("reason", "string", False)]) is None
+    assert word_layout([("amounts", "uint256[]", False)]) is None

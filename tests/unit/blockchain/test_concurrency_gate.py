@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.infrastructure.blockchain.dynamic_semaphore import Gate
+from paimon.infrastructure.blockchain.dynamic_semaphore import DynamicSemaphore
 
 pytestmark = pytest.mark.unit
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 def test_never_more_than_the_limit_and_nobody_is_forgotten(seed: int, limit: int, visitors: int) -> None:
     async def scenario() -> None:
         rng = random.Random(seed)
-        gate = Gate(lambda: limit)
+        gate = DynamicSemaphore(lambda: limit)
         inside = 0
         served: list[int] = []
 
@@ -33,17 +33,17 @@ def test_never_more_than_the_limit_and_nobody_is_forgotten(seed: int, limit: int
             served.append(number)
 
         tasks = [asyncio.create_task(visit(number)) for number in range(visitors)]
-        given_up = set()
+        is_aborting = set()
         for _ in range(visitors):
             await asyncio.sleep(0)
             if rng.random() < 0.3:
                 task = rng.choice(tasks)
                 if not task.done():
                     task.cancel()
-                    given_up.add(tasks.index(task))
+                    is_aborting.add(tasks.index(task))
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert gate.busy == inside == 0
-        assert set(range(visitors)) - given_up <= set(served)
+        assert gate.active_requests == inside == 0
+        assert set(range(visitors)) - is_aborting <= set(served)
 
     asyncio.run(scenario())
 
@@ -51,7 +51,7 @@ def test_never_more_than_the_limit_and_nobody_is_forgotten(seed: int, limit: int
 def test_who_waits_is_let_in_in_order_and_more_once_the_limit_grows() -> None:
     async def scenario() -> None:
         limit, order = 1, []
-        gate, leave = Gate(lambda: limit), asyncio.Event()
+        gate, leave = DynamicSemaphore(lambda: limit), asyncio.Event()
 
         async def visit(number: int) -> None:
             async with gate:

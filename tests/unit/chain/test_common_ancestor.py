@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain.common_ancestor import AncestorOutOfReach, Fork, Probe, search
+from paimon.domain.chain.common_ancestor import AncestorNotFound, AncestorProbe, Fork, search
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ def run(recorded: Sequence[int], *, changed_from: int) -> tuple[Fork, int]:
         probes += 1
         place = bisect_right(recorded, wanted)
         try:
-            wanted = asking.send(Probe(recorded[place - 1], recorded[place - 1] < changed_from) if place else None)
+            wanted = asking.send(AncestorProbe(recorded[place - 1], recorded[place - 1] < changed_from) if place else None)
         except StopIteration as found:
             return found.value, probes
 
@@ -33,7 +33,7 @@ def test_it_finds_the_newest_on_the_chain_and_the_oldest_that_is_not(recorded: l
     on_chain = [each for each in recorded if each < changed_from]
     gone = [each for each in recorded if each >= changed_from]
     if not on_chain:
-        with pytest.raises(AncestorOutOfReach, match=f"oldest recorded block, {recorded[0]}, is not on the chain"):
+        with pytest.raises(AncestorNotFound, match=f"oldest recorded block, {recorded[0]}, is not on the chain"):
             run(recorded, changed_from=changed_from)
         return
     fork, _ = run(recorded, changed_from=changed_from)
@@ -49,5 +49,5 @@ def test_a_shallow_change_takes_few_probes_however_long_the_history(length: int,
 
 
 def test_without_a_recorded_block_there_is_nothing_to_find() -> None:
-    with pytest.raises(AncestorOutOfReach, match="no block is recorded"):
+    with pytest.raises(AncestorNotFound, match="no block is recorded"):
         run([], changed_from=1)

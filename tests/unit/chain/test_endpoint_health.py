@@ -7,21 +7,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from paimon.domain.chain.endpoint_health import (
     CONCURRENCY_MAX,
-    FAILURES_MAX,
-    RANGE_MAX,
-    Breaker,
-    BreakerState,
-    Concurrency,
+    CONSECUTIVE_FAILURES_MAX,
+    RANGE_BLOCKS_MAX,
+    BreakerStatus,
+    CircuitBreaker,
+    ConcurrencyLimit,
     EndpointHealth,
     RangeSize,
-    narrower,
+    narrower_range,
 )
-from paimon.domain.chain.rpc_error_rules import Diagnosis, NodeFault
+from paimon.domain.chain.rpc_error_rules import Diagnosis, RpcErrorKind
 
 pytestmark = pytest.mark.unit
 
 UNIT = st.floats(0, 1)
-SPLITTING = st.sampled_from([NodeFault.RANGE_CAP, NodeFault.TOO_MANY_RESULTS, NodeFault.LOGS_TIMEOUT])
+SPLITTING = st.sampled_from([RpcErrorKind.RANGE_CAP, RpcErrorKind.TOO_MANY_RESULTS, RpcErrorKind.LOGS_TIMEOUT])
 DIAGNOSES = st.builds(Diagnosis, SPLITTING, st.none() | st.integers(1, 20_000))
 
 
@@ -30,10 +30,10 @@ class BreakerLife(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.breaker, self.now, self.failures, self.rested = Breaker(), 0.0, 0, 0
+        self.breaker, self.now, self.failures, self.rested = CircuitBreaker(), 0.0, 0, 0
 
     @rule(seconds=st.floats(0, 200))
-    def time_passes(self, seconds: float) -> None:
+    def durations_not_negative(self, seconds: float) -> None:
         self.now += seconds
 
     @rule(jitter=UNIT)
@@ -41,41 +41,41 @@ class BreakerLife(RuleBasedStateMachine):
         before = self.breaker
         self.breaker = before.failed(self.now, jitter=jitter)
         self.failures += 1
-        if before.state is BreakerState.OPEN:
+        if before.state is BreakerStatus.OPEN:
             assert self.breaker.until == before.until, "asked while it rests, it is not made to rest longer"
-        elif before.state is BreakerState.HALF_OPEN or self.failures >= FAILURES_MAX:
+        elif before.state is BreakerStatus.HALF_OPEN or self.failures >= CONSECUTIVE_FAILURES_MAX:
             self.rested += 1
             assert self.breaker.until - self.now + 1e-6 >= 0.5
             assert self.breaker.until - self.now <= min(2.0 ** (self.rested - 1), 60) * 1.5 + 1e-6
 
     @rule()
     def answers(self) -> None:
-        self.breaker, self.failures, self.rested = self.breaker.succeeded(), 0, 0
+        self.breaker, self.failures, self.rested = self.breaker.after_success(), 0, 0
 
-    @precondition(lambda self: self.breaker.is_due(self.now))
+    @precondition(lambda self: self.breaker.is_probe_due(self.now))
     @rule()
     def is_tried(self) -> None:
         self.breaker = self.breaker.tried()
-        assert not self.breaker.is_due(self.now), "one question tries it, not all"
+        assert not self.breaker.is_probe_due(self.now), "one question tries it, not all"
 
     @invariant()
     def is_closed_until_it_failed_often_enough(self) -> None:
-        assert (self.breaker.state is BreakerState.CLOSED) == (self.failures < FAILURES_MAX)
+        assert (self.breaker.state is BreakerStatus.CLOSED) == (self.failures < CONSECUTIVE_FAILURES_MAX)
 
     @invariant()
     def always_comes_back(self) -> None:
-        if self.breaker.state is BreakerState.OPEN:
-            assert self.breaker.is_due(self.now + 91)
+        if self.breaker.state is BreakerStatus.OPEN:
+            assert self.breaker.is_probe_due(self.now + 91)
 
 
 TestBreakerLife = BreakerLife.TestCase
 
 
 def test_an_endpoint_may_be_away_for_weeks() -> None:
-    breaker, now = Breaker(), 0.0
+    breaker, now = CircuitBreaker(), 0.0
     for _ in range(5_000):
         breaker = breaker.failed(now, jitter=0.5)
-        if breaker.state is BreakerState.OPEN:
+        if breaker.state is BreakerStatus.OPEN:
             assert breaker.until - now <= 60
             now = breaker.until
             breaker = breaker.tried()
@@ -85,33 +85,33 @@ def test_an_endpoint_may_be_away_for_weeks() -> None:
 def test_concurrency_stays_in_its_bounds_grows_by_one_a_round_and_halves_once_per_overload(
     events: list[tuple[bool, float, int]],
 ) -> None:
-    concurrency, now = Concurrency(), 0.0
-    for is_overload, seconds, busy in events:
+    concurrency, now = ConcurrencyLimit(), 0.0
+    for is_overload, seconds, active_requests in events:
         now += seconds
         before = concurrency
-        concurrency = before.overloaded(now) if is_overload else before.answered(busy)
+        concurrency = before.overloaded(now) if is_overload else before.answered(active_requests)
         assert 1 <= concurrency.limit <= CONCURRENCY_MAX
         if not is_overload:
             assert before.limit <= concurrency.limit <= before.limit + 1
         elif concurrency != before:
             assert concurrency.limit == max(before.limit / 2, 1)
-            assert before.cut_at is None or now - before.cut_at >= 1
+            assert before.reduced_at is None or now - before.reduced_at >= 1
 
 
 def test_one_overload_that_many_requests_meet_halves_once() -> None:
-    concurrency = Concurrency(limit=32)
+    concurrency = ConcurrencyLimit(limit=32)
     for _ in range(20):
         concurrency = concurrency.overloaded(100.0)
     assert concurrency.limit == 16
 
 
 def test_a_limit_that_nobody_came_near_does_not_grow() -> None:
-    assert Concurrency(limit=8).answered(busy=1).limit == 8
+    assert ConcurrencyLimit(limit=8).answered(active_requests=1).limit == 8
 
 
 @given(st.integers(2, 100_000), DIAGNOSES)
 def test_what_is_asked_for_next_is_always_narrower_so_splitting_ends(asked: int, diagnosis: Diagnosis) -> None:
-    assert 1 <= narrower(asked, diagnosis) < asked
+    assert 1 <= narrower_range(asked, diagnosis) < asked
 
 
 @given(st.integers(1, 20_000), st.lists(st.integers(1, 12_000), min_size=1, max_size=80))
@@ -122,25 +122,25 @@ def test_a_cap_is_found_and_never_asked_above_again(cap: int, wanted: list[int])
         asked = min(blocks, size.blocks)
         if asked > cap:
             refused_at.append(asked)
-            size = size.refused(asked, Diagnosis(NodeFault.RANGE_CAP))
+            size = size.refused(asked, Diagnosis(RpcErrorKind.RANGE_CAP))
         else:
             size = size.answered(asked)
-        assert 1 <= size.blocks <= size.ceiling <= RANGE_MAX
+        assert 1 <= size.blocks <= size.blocks_max <= RANGE_BLOCKS_MAX
     assert refused_at == sorted(set(refused_at), reverse=True)
 
 
 @given(st.integers(2, 10_000), st.integers(1, 9_999))
 def test_a_named_cap_is_taken_at_its_word(asked: int, cap: int) -> None:
-    size = RangeSize(blocks=asked).refused(asked, Diagnosis(NodeFault.RANGE_CAP, cap))
-    assert size.blocks == size.ceiling == (cap if cap < asked else asked // 2)
+    size = RangeSize(blocks=asked).refused(asked, Diagnosis(RpcErrorKind.RANGE_CAP, cap))
+    assert size.blocks == size.blocks_max == (cap if cap < asked else asked // 2)
 
 
 def test_after_too_many_results_the_size_grows_back() -> None:
-    size = RangeSize(blocks=2_000).refused(2_000, Diagnosis(NodeFault.TOO_MANY_RESULTS))
+    size = RangeSize(blocks=2_000).refused(2_000, Diagnosis(RpcErrorKind.TOO_MANY_RESULTS))
     assert size.blocks == 1_000
     for _ in range(20):
         size = size.answered(size.blocks)
-    assert size.blocks == RANGE_MAX
+    assert size.blocks == RANGE_BLOCKS_MAX
 
 
 def test_a_range_smaller_than_the_size_proves_nothing_of_it() -> None:
@@ -151,7 +151,7 @@ def test_a_range_smaller_than_the_size_proves_nothing_of_it() -> None:
 def test_latency_and_error_rate_stay_between_what_was_seen(seconds: list[float], jitters: list[float]) -> None:
     health = EndpointHealth()
     for each in seconds:
-        health = health.answered(each, 0.0, busy=1)
+        health = health.answered(each, 0.0, active_requests=1)
     assert health.latency_seconds is not None
     assert min(seconds) - 1e-9 <= health.latency_seconds <= max(seconds) + 1e-9
     for jitter in jitters:
@@ -163,14 +163,14 @@ def test_latency_and_error_rate_stay_between_what_was_seen(seconds: list[float],
 @given(st.none() | st.integers(0, 1_000), st.integers(0, 1_000))
 def test_what_an_endpoint_shows_and_lacks_bounds_its_head(head: int | None, number: int) -> None:
     health = EndpointHealth(head=head)
-    assert health.has_block(number).has_reached(number)
-    assert not health.lacks_block(number).has_reached(number)
-    assert health.has_block(number).has_reached(head or 0)
-    assert health.at_head(number).head == number
+    assert health.with_known_block(number).has_reached(number)
+    assert not health.with_missing_block(number).has_reached(number)
+    assert health.with_known_block(number).has_reached(head or 0)
+    assert health.with_head(number).head == number
 
 
 def test_the_quicker_the_less_busy_and_the_more_reliable_is_cheaper() -> None:
-    quick, slow = (EndpointHealth().answered(seconds, 0.0, busy=1) for seconds in (0.02, 0.2))
+    quick, slow = (EndpointHealth().answered(seconds, 0.0, active_requests=1) for seconds in (0.02, 0.2))
     assert quick.cost(0) < slow.cost(0)
     assert quick.cost(0) < quick.cost(8)
     assert quick.cost(0) < quick.failed(0.0, jitter=0.0, overloaded=False).cost(0)

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.factories.strategies import EPOCH, stamp
 
-from paimon.domain.chain.finality import CHAIN_RULES, FinalityRule, FinalityTag, looser
+from paimon.domain.chain.finality import CHAIN_RULES, FinalityRule, FinalityTag, weaker_rule_reason
 from paimon.domain.kernel.chain import BlockStamp
-from paimon.domain.risk.finality_lag import Lag, LagWatch, lag_finding
+from paimon.domain.risk.finality_lag import FinalityLag, FindingWatch, finality_lag_finding
 from paimon.domain.risk.risk_event import Severity
 
 pytestmark = pytest.mark.unit
 
 BSC, LOCAL = CHAIN_RULES[56], CHAIN_RULES[31337]
-MOST = Lag(200, 120)
+MOST = FinalityLag(200, 120)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ MOST = Lag(200, 120)
 def test_a_rule_that_could_be_earlier_than_the_chains_own_is_looser(
     wanted: FinalityRule, own: FinalityRule, why: str | None
 ) -> None:
-    said = looser(wanted, own)
+    said = weaker_rule_reason(wanted, own)
     assert said is None if why is None else said is not None and why in said
 
 
@@ -75,7 +75,9 @@ def test_what_is_not_called_looser_is_never_earlier_than_the_chains_own(
         FinalityTag.SAFE: head - safe if has_tags else None,
         FinalityTag.FINALIZED: head - finalized if has_tags else None,
     }
-    if (wanted.tag is None and wanted.depth is None and wanted.turn_length is None) or looser(wanted, own) is not None:
+    if (wanted.tag is None and wanted.depth is None and wanted.turn_length is None) or weaker_rule_reason(
+        wanted, own
+    ) is not None:
         return
     theirs, ours = final_by(wanted, head, tags), final_by(own, head, tags)
     assert theirs is None or (ours is not None and theirs <= ours)
@@ -86,33 +88,33 @@ def at(number: int, seconds: float) -> BlockStamp:
 
 
 def test_a_lag_is_told_beyond_either_figure_and_is_critical_five_times_beyond() -> None:
-    within = Lag.between(at(100, 0), at(300, 120))
-    assert within == Lag(200, 120)
-    assert lag_finding(within, MOST) is None
+    within = FinalityLag.between(at(100, 0), at(300, 120))
+    assert within == FinalityLag(200, 120)
+    assert finality_lag_finding(within, MOST) is None
     for lag, severity in (
-        (Lag(201, 0), Severity.WARNING),
-        (Lag(0, 121), Severity.WARNING),
-        (Lag(1_000, 600), Severity.WARNING),
-        (Lag(1_001, 0), Severity.CRITICAL),
-        (Lag(0, 601), Severity.CRITICAL),
+        (FinalityLag(201, 0), Severity.WARNING),
+        (FinalityLag(0, 121), Severity.WARNING),
+        (FinalityLag(1_000, 600), Severity.WARNING),
+        (FinalityLag(1_001, 0), Severity.CRITICAL),
+        (FinalityLag(0, 601), Severity.CRITICAL),
     ):
-        found = lag_finding(lag, MOST)
+        found = finality_lag_finding(lag, MOST)
         assert found is not None
         assert found.severity is severity
         assert found.expected == "at most 200 blocks, 120 s"
 
 
 def test_a_final_block_ahead_of_the_head_asked_before_it_is_no_lag() -> None:
-    assert Lag.between(at(101, 1), at(100, 0)) == Lag(0, 0)
+    assert FinalityLag.between(at(101, 1), at(100, 0)) == FinalityLag(0, 0)
 
 
 @given(st.lists(st.tuples(st.floats(0, 60), st.booleans()), min_size=1, max_size=30), st.floats(1, 100))
 def test_it_lasts_exactly_when_every_look_since_so_long_found_it(looks: list[tuple[float, bool]], lasting: float) -> None:
-    beyond = lag_finding(Lag(1_000, 0), MOST)
-    watch, clock, run_began = LagWatch(), 0.0, None
+    beyond = finality_lag_finding(FinalityLag(1_000, 0), MOST)
+    watch, clock, run_began = FindingWatch(), 0.0, None
     for pause, is_beyond in looks:
         clock += pause
         watch = watch.after(beyond if is_beyond else None, at_seconds=clock)
         run_began = (clock if run_began is None else run_began) if is_beyond else None
         expected = run_began is not None and clock - run_began >= lasting
-        assert watch.lasts(at_seconds=clock, lasting_seconds=lasting) is expected
+        assert watch.has_lasted(at_seconds=clock, grace_seconds=lasting) is expected

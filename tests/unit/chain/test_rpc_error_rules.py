@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain.rpc_error_rules import GET_LOGS, TABLE, Diagnosis, NodeFault, Remedy, diagnose, row_of
+from paimon.domain.chain.rpc_error_rules import (
+    ERROR_RULES,
+    GET_LOGS,
+    Diagnosis,
+    RetryAction,
+    RpcErrorKind,
+    diagnose,
+    match_rule,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -21,7 +29,7 @@ class Seen(NamedTuple):
     method: str
     code: int
     message: str
-    fault: NodeFault
+    kind: RpcErrorKind
     source: str
     blocks: int | None = None
 
@@ -29,39 +37,58 @@ class Seen(NamedTuple):
 SEEN = (
     # geth, and with it BSC's node
     Seen(
-        "geth", CALL, 3, "execution reverted: rate limit exceeded", NodeFault.CALLER, "ethereum/go-ethereum rpc errors, code 3"
+        "geth",
+        CALL,
+        3,
+        "execution reverted: rate limit exceeded",
+        RpcErrorKind.CALLER_ERROR,
+        "ethereum/go-ethereum rpc errors, code 3",
     ),
-    Seen("geth", CALL, -32000, "execution reverted", NodeFault.CALLER, "erpc/erpc architecture/evm/error_normalizer.go"),
-    Seen("parity", CALL, -32015, "VM execution error.", NodeFault.CALLER, "erpc/erpc architecture/evm/error_normalizer.go"),
     Seen(
-        "geth", CALL, -32000, "gas required exceeds allowance (50000000)", NodeFault.CALLER, "anvil and geth, in our own tests"
+        "geth", CALL, -32000, "execution reverted", RpcErrorKind.CALLER_ERROR, "erpc/erpc architecture/evm/error_normalizer.go"
+    ),
+    Seen(
+        "parity",
+        CALL,
+        -32015,
+        "VM execution error.",
+        RpcErrorKind.CALLER_ERROR,
+        "erpc/erpc architecture/evm/error_normalizer.go",
+    ),
+    Seen(
+        "geth",
+        CALL,
+        -32000,
+        "gas required exceeds allowance (50000000)",
+        RpcErrorKind.CALLER_ERROR,
+        "anvil and geth, in our own tests",
     ),
     Seen(
         "geth",
         "eth_getBlockByNumber",
         -32000,
         "finalized block not found",
-        NodeFault.CALLER,
+        RpcErrorKind.CALLER_ERROR,
         "bnb-chain/bsc eth/api_backend.go",
     ),
-    Seen("geth-bsc", CALL, -32000, "header not found", NodeFault.LAGGING, "bnb-chain/bsc#1054"),
-    Seen("geth", CALL, -32000, "header for hash not found", NodeFault.LAGGING, "bnb-chain/bsc eth/api_backend.go"),
-    Seen("geth", GET_LOGS, -32000, "unknown block", NodeFault.LAGGING, "bnb-chain/bsc eth/filters/filter.go"),
+    Seen("geth-bsc", CALL, -32000, "header not found", RpcErrorKind.LAGGING, "bnb-chain/bsc#1054"),
+    Seen("geth", CALL, -32000, "header for hash not found", RpcErrorKind.LAGGING, "bnb-chain/bsc eth/api_backend.go"),
+    Seen("geth", GET_LOGS, -32000, "unknown block", RpcErrorKind.LAGGING, "bnb-chain/bsc eth/filters/filter.go"),
     Seen(
         "geth",
         GET_LOGS,
         -32602,
         "block range extends beyond current head block",
-        NodeFault.LAGGING,
+        RpcErrorKind.LAGGING,
         "ethereum/execution-apis tests/eth_getLogs/filter-error-future-block-range.io",
     ),
-    Seen("geth, reth", GET_LOGS, -32602, "invalid block range params", NodeFault.LAGGING, "paradigmxyz/reth#26891"),
+    Seen("geth, reth", GET_LOGS, -32602, "invalid block range params", RpcErrorKind.LAGGING, "paradigmxyz/reth#26891"),
     Seen(
         "geth-bsc",
         CALL,
         -32000,
         "missing trie node dd8f963b36947dc129b720bf69ff248b610931dfe51ce863507014b84e940b11 (path )",
-        NodeFault.STATE_PRUNED,
+        RpcErrorKind.STATE_PRUNED,
         "bnb-chain/bsc#78",
     ),
     Seen(
@@ -69,7 +96,7 @@ SEEN = (
         "debug_traceBlockByNumber",
         -32000,
         "required historical state unavailable (reexec=128)",
-        NodeFault.STATE_PRUNED,
+        RpcErrorKind.STATE_PRUNED,
         "bnb-chain/bsc#1880",
     ),
     Seen(
@@ -77,7 +104,7 @@ SEEN = (
         CALL,
         -32000,
         "state 0xdd8f963b36947dc129b720bf69ff248b610931dfe51ce863507014b84e940b11 is not available",
-        NodeFault.STATE_PRUNED,
+        RpcErrorKind.STATE_PRUNED,
         "ethereum/go-ethereum triedb/pathdb/reader.go",
     ),
     Seen(
@@ -85,18 +112,18 @@ SEEN = (
         CALL,
         -32002,
         "No state available for block 0x3f9e020290502d1d41f4b5519e7d456f0935dea980ec310935206cac8239117e",
-        NodeFault.STATE_PRUNED,
+        RpcErrorKind.STATE_PRUNED,
         "yearn/yearn-exporter yearn/utils.py",
     ),
-    Seen("geth", GET_LOGS, -32002, "request timed out", NodeFault.LOGS_TIMEOUT, "ethereum/go-ethereum#27688"),
-    Seen("geth", CALL, -32002, "request timed out", NodeFault.TIMEOUT, "ethereum/go-ethereum#27688"),
-    Seen("geth", CALL, -32600, "batch too large", NodeFault.BATCH_CAP, "base/node#234"),
+    Seen("geth", GET_LOGS, -32002, "request timed out", RpcErrorKind.LOGS_TIMEOUT, "ethereum/go-ethereum#27688"),
+    Seen("geth", CALL, -32002, "request timed out", RpcErrorKind.TIMEOUT, "ethereum/go-ethereum#27688"),
+    Seen("geth", CALL, -32600, "batch too large", RpcErrorKind.BATCH_CAP, "base/node#234"),
     Seen(
         "geth",
         "eth_getFinalizedHeader",
         -32601,
         "the method eth_getFinalizedHeader does not exist/is not available",
-        NodeFault.RESTRICTED,
+        RpcErrorKind.RESTRICTED,
         "chainstack/dev-portal#628 (code), geth rpc/errors.go (words)",
     ),
     Seen(
@@ -104,20 +131,22 @@ SEEN = (
         GET_LOGS,
         -32000,
         "exceed maximum block range: 5000",
-        NodeFault.RANGE_CAP,
+        RpcErrorKind.RANGE_CAP,
         "bnb-chain/bsc eth/filters/filter.go",
         5_000,
     ),
     # the public dataseeds and NodeReal
-    Seen("dataseed", GET_LOGS, -32005, "limit exceeded", NodeFault.RESTRICTED, "bnb-chain/bsc#1215"),
-    Seen("dataseed", CALL, -32005, "limit exceeded", NodeFault.RATE_LIMIT, "bnb-chain/docs-site#621"),
-    Seen("nodereal", GET_LOGS, -32000, "exceed maximum block range: 50000", NodeFault.RANGE_CAP, "latticexyz/mud#2078", 50_000),
+    Seen("dataseed", GET_LOGS, -32005, "limit exceeded", RpcErrorKind.RESTRICTED, "bnb-chain/bsc#1215"),
+    Seen("dataseed", CALL, -32005, "limit exceeded", RpcErrorKind.RATE_LIMIT, "bnb-chain/docs-site#621"),
+    Seen(
+        "nodereal", GET_LOGS, -32000, "exceed maximum block range: 50000", RpcErrorKind.RANGE_CAP, "latticexyz/mud#2078", 50_000
+    ),
     Seen(
         "nodereal",
         CALL,
         -32005,
         "You have reached the maximum API usage limit of public. If you need higher throughput, please check out …",
-        NodeFault.RESTRICTED,
+        RpcErrorKind.RESTRICTED,
         "bnb-chain/bnb-chain.github.io#38",
     ),
     # Erigon
@@ -126,7 +155,7 @@ SEEN = (
         GET_LOGS,
         -32000,
         "query block range exceeds server limit, narrow your filter: 1000",
-        NodeFault.RANGE_CAP,
+        RpcErrorKind.RANGE_CAP,
         "erigontech/erigon#20784",
         1_000,
     ),
@@ -135,40 +164,51 @@ SEEN = (
         GET_LOGS,
         -32000,
         "query returns too many logs, narrow your filter: 20000",
-        NodeFault.TOO_MANY_RESULTS,
+        RpcErrorKind.TOO_MANY_RESULTS,
         "trezor/blockbook#1692",
     ),
-    Seen("besu", CALL, -32000, "Block not found", NodeFault.LAGGING, "erigontech/erigon#12850"),
+    Seen("besu", CALL, -32000, "Block not found", RpcErrorKind.LAGGING, "erigontech/erigon#12850"),
     Seen(
         "erigon",
         CALL,
         -32000,
         "old data not available due to pruning: requested block 1",
-        NodeFault.STATE_PRUNED,
+        RpcErrorKind.STATE_PRUNED,
         "erigontech/erigon HistoryReaderV3 (PrunedError)",
     ),
     # reth and anvil
     Seen(
-        "reth", GET_LOGS, -32602, "query exceeds max block range 100000", NodeFault.RANGE_CAP, "paradigmxyz/reth#8558", 100_000
+        "reth",
+        GET_LOGS,
+        -32602,
+        "query exceeds max block range 100000",
+        RpcErrorKind.RANGE_CAP,
+        "paradigmxyz/reth#8558",
+        100_000,
     ),
     Seen(
         "reth",
         GET_LOGS,
         -32602,
         "query exceeds max results 20000, retry with the range 23879634-23879696",
-        NodeFault.TOO_MANY_RESULTS,
+        RpcErrorKind.TOO_MANY_RESULTS,
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
         63,
     ),
     Seen(
-        "reth", "eth_getBalance", -32603, "state at block #12369623 is pruned", NodeFault.STATE_PRUNED, "paradigmxyz/reth#21122"
+        "reth",
+        "eth_getBalance",
+        -32603,
+        "state at block #12369623 is pruned",
+        RpcErrorKind.STATE_PRUNED,
+        "paradigmxyz/reth#21122",
     ),
     Seen(
         "anvil",
         CALL,
         -32602,
         "BlockOutOfRangeError: block height is 94079 but requested was 94080",
-        NodeFault.LAGGING,
+        RpcErrorKind.LAGGING,
         "blockscout/blockscout#11460",
     ),
     # Alchemy
@@ -178,7 +218,7 @@ SEEN = (
         -32600,
         "You can make eth_getLogs requests with up to a 500 block range. Based on your parameters, this block range should"
         " work: [0x123c9b2, 0x123cba5]",
-        NodeFault.RANGE_CAP,
+        RpcErrorKind.RANGE_CAP,
         "BobTheBuidler/dank_mids#772",
         500,
     ),
@@ -189,7 +229,7 @@ SEEN = (
         "Log response size exceeded. You can make eth_getLogs requests with up to a 2K block range and no limit on the response"
         " size, or you can request any block range with a cap of 10K logs in the response. Based on your parameters and the"
         " response size limit, this block range should work: [0x0, 0x87fe9]",
-        NodeFault.TOO_MANY_RESULTS,
+        RpcErrorKind.TOO_MANY_RESULTS,
         "ethereum/go-ethereum#25343",
         0x87FEA,
     ),
@@ -199,7 +239,7 @@ SEEN = (
         -32000,
         "Query timeout exceeded. Consider reducing your block range. Based on your parameters and the response size limit, this"
         " block range should work: [0x42b950f, 0x435784f]",
-        NodeFault.LOGS_TIMEOUT,
+        RpcErrorKind.LOGS_TIMEOUT,
         "nimiq/wallet#275",
         648_001,
     ),
@@ -209,7 +249,7 @@ SEEN = (
         429,
         "Your app has exceeded its compute units per second capacity. If you have retries enabled, you can safely ignore this"
         " message. If not, check out https://docs.alchemy.com/reference/throughput",
-        NodeFault.RATE_LIMIT,
+        RpcErrorKind.RATE_LIMIT,
         "gitcoinco/grants-stack-indexer#156",
     ),
     Seen(
@@ -217,7 +257,7 @@ SEEN = (
         CALL,
         -32000,
         "Your app has exceeded its compute units per second capacity.",
-        NodeFault.RATE_LIMIT,
+        RpcErrorKind.RATE_LIMIT,
         "LimeChain/hashport-validator#473",
     ),
     Seen(
@@ -225,7 +265,7 @@ SEEN = (
         CALL,
         -32000,
         "Monthly capacity limit exceeded. Visit https://dashboard.alchemyapi.io/settings/billing to upgrade",
-        NodeFault.RESTRICTED,
+        RpcErrorKind.RESTRICTED,
         "a16z/zkdocs#9",
     ),
     # QuickNode
@@ -234,7 +274,7 @@ SEEN = (
         GET_LOGS,
         -32614,
         "eth_getLogs is limited to a 10,000 range",
-        NodeFault.RANGE_CAP,
+        RpcErrorKind.RANGE_CAP,
         "eternalsafe/wallet#57",
         10_000,
     ),
@@ -243,7 +283,7 @@ SEEN = (
         GET_LOGS,
         -32602,
         "eth_getLogs is limited to 1024 block range",
-        NodeFault.RANGE_CAP,
+        RpcErrorKind.RANGE_CAP,
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
         1_024,
     ),
@@ -252,20 +292,20 @@ SEEN = (
         CALL,
         -32007,
         "50/second request limit reached - reduce calls per second or upgrade your account at quicknode.com",
-        NodeFault.RATE_LIMIT,
+        RpcErrorKind.RATE_LIMIT,
         "foundry-rs/foundry#4894",
     ),
-    Seen("quicknode", CALL, -32012, "credits limited to 6000/sec", NodeFault.RATE_LIMIT, "latticexyz/mud#1522"),
-    Seen("quicknode", "debug_traceCall", -32612, "", NodeFault.RESTRICTED, "erpc/erpc thirdparty/quicknode.go"),
-    Seen("quicknode", "debug_traceCall", -32613, "", NodeFault.RESTRICTED, "erpc/erpc thirdparty/quicknode.go"),
+    Seen("quicknode", CALL, -32012, "credits limited to 6000/sec", RpcErrorKind.RATE_LIMIT, "latticexyz/mud#1522"),
+    Seen("quicknode", "debug_traceCall", -32612, "", RpcErrorKind.RESTRICTED, "erpc/erpc thirdparty/quicknode.go"),
+    Seen("quicknode", "debug_traceCall", -32613, "", RpcErrorKind.RESTRICTED, "erpc/erpc thirdparty/quicknode.go"),
     # Ankr
-    Seen("ankr", GET_LOGS, -32600, "block range is too wide", NodeFault.RANGE_CAP, "ponder-sh/ponder getLogsRetryHelper.ts"),
+    Seen("ankr", GET_LOGS, -32600, "block range is too wide", RpcErrorKind.RANGE_CAP, "ponder-sh/ponder getLogsRetryHelper.ts"),
     Seen(
         "ankr",
         GET_LOGS,
         -32602,
         "maximum [from, to] blocks distance: 10000",
-        NodeFault.RANGE_CAP,
+        RpcErrorKind.RANGE_CAP,
         "ponder-sh/ponder#1940",
         10_000,
     ),
@@ -274,7 +314,7 @@ SEEN = (
         CALL,
         -32000,
         "Unauthorized: You must authenticate your request with an API key. Create an account on …",
-        NodeFault.RESTRICTED,
+        RpcErrorKind.RESTRICTED,
         "BitteProtocol/near-ca#173",
     ),
     # Chainstack
@@ -283,7 +323,7 @@ SEEN = (
         GET_LOGS,
         -32602,
         "Block range limit exceeded. See more details at https://docs.chainstack.com/docs/limits#evm-range-limits.",
-        NodeFault.RANGE_CAP,
+        RpcErrorKind.RANGE_CAP,
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
     ),
     Seen(
@@ -291,7 +331,7 @@ SEEN = (
         GET_LOGS,
         -32000,
         "logs matched by query exceeds limit of 10000",
-        NodeFault.TOO_MANY_RESULTS,
+        RpcErrorKind.TOO_MANY_RESULTS,
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
     ),
     Seen(
@@ -299,17 +339,19 @@ SEEN = (
         CALL,
         -32005,
         "You've exceeded the RPS limit available on the current plan.",
-        NodeFault.RATE_LIMIT,
+        RpcErrorKind.RATE_LIMIT,
         "BobTheBuidler/dank_mids (_CHAINSTACK_429_ERR_MSG)",
     ),
     # Infura and others that speak alike
-    Seen("infura", GET_LOGS, -32602, "range 1000000 exceeds limit of 10000", NodeFault.RANGE_CAP, "INFURA/infura#237", 10_000),
+    Seen(
+        "infura", GET_LOGS, -32602, "range 1000000 exceeds limit of 10000", RpcErrorKind.RANGE_CAP, "INFURA/infura#237", 10_000
+    ),
     Seen(
         "infura",
         GET_LOGS,
         -32005,
         "query returned more than 10000 results. Try with this block range [0x1, 0x64].",
-        NodeFault.TOO_MANY_RESULTS,
+        RpcErrorKind.TOO_MANY_RESULTS,
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
         100,
     ),
@@ -318,50 +360,62 @@ SEEN = (
         CALL,
         -32005,
         "daily request count exceeded, request rate limited",
-        NodeFault.RATE_LIMIT,
+        RpcErrorKind.RATE_LIMIT,
         "alloy-rs/alloy crates/json-rpc/src/response/error.rs",
     ),
-    Seen("tenderly", CALL, -32005, "rate limit exceeded", NodeFault.RATE_LIMIT, "fluencelabs/dev-rewards#20"),
+    Seen("tenderly", CALL, -32005, "rate limit exceeded", RpcErrorKind.RATE_LIMIT, "fluencelabs/dev-rewards#20"),
     Seen(
         "1rpc",
         GET_LOGS,
         -32000,
         "response size should not greater than 10000000 bytes",
-        NodeFault.TOO_MANY_RESULTS,
+        RpcErrorKind.TOO_MANY_RESULTS,
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
     ),
-    Seen("nethermind-like", CALL, -32600, "Exceeded maximum batch size 100", NodeFault.BATCH_CAP, "AcalaNetwork/bodhi.js#383"),
     Seen(
-        "any", CALL, -32000, "method is not whitelisted", NodeFault.RESTRICTED, "erpc/erpc architecture/evm/error_normalizer.go"
+        "nethermind-like", CALL, -32600, "Exceeded maximum batch size 100", RpcErrorKind.BATCH_CAP, "AcalaNetwork/bodhi.js#383"
+    ),
+    Seen(
+        "any",
+        CALL,
+        -32000,
+        "method is not whitelisted",
+        RpcErrorKind.RESTRICTED,
+        "erpc/erpc architecture/evm/error_normalizer.go",
     ),
     # ours
     Seen(
-        "any", CALL, -32602, "invalid argument 0: hex string has length 38, want 40", NodeFault.CALLER, "geth, bad parameters"
+        "any",
+        CALL,
+        -32602,
+        "invalid argument 0: hex string has length 38, want 40",
+        RpcErrorKind.CALLER_ERROR,
+        "geth, bad parameters",
     ),
-    Seen("any", CALL, -32000, "words nobody has seen before", NodeFault.CALLER, "what no row knows"),
-    Seen("any", GET_LOGS, -32000, "words nobody has seen before", NodeFault.TOO_MANY_RESULTS, "what no row knows"),
-    Seen("geth", SEND, -32000, "account limit exceeded", NodeFault.CALLER, "domain/node_answer.py"),
-    Seen("geth", SEND, -32000, "nonce too low: next nonce 5, tx nonce 4", NodeFault.CALLER, "domain/node_answer.py"),
+    Seen("any", CALL, -32000, "words nobody has seen before", RpcErrorKind.CALLER_ERROR, "what no row knows"),
+    Seen("any", GET_LOGS, -32000, "words nobody has seen before", RpcErrorKind.TOO_MANY_RESULTS, "what no row knows"),
+    Seen("geth", SEND, -32000, "account limit exceeded", RpcErrorKind.CALLER_ERROR, "domain/node_answer.py"),
+    Seen("geth", SEND, -32000, "nonce too low: next nonce 5, tx nonce 4", RpcErrorKind.CALLER_ERROR, "domain/node_answer.py"),
 )
 
 
 @pytest.mark.parametrize("seen", SEEN, ids=lambda seen: f"{seen.who}: {seen.message[:40]}")
 def test_what_a_provider_says_is_told_apart(seen: Seen) -> None:
-    assert diagnose(seen.method, seen.code, seen.message) == Diagnosis(seen.fault, seen.blocks)
+    assert diagnose(seen.method, seen.code, seen.message) == Diagnosis(seen.kind, seen.blocks)
 
 
 def test_every_row_of_the_table_was_seen_somewhere() -> None:
     """A row that no example comes to has no source, or can never match."""
-    assert set(TABLE) == {row_of(seen.method, seen.code, seen.message) for seen in SEEN} - {None}
+    assert set(ERROR_RULES) == {match_rule(seen.method, seen.code, seen.message) for seen in SEEN} - {None}
 
 
 @given(st.sampled_from([GET_LOGS, CALL]), st.integers(-40_000, 500), st.text(max_size=80))
 def test_any_error_has_a_remedy_and_never_a_range_of_nothing(method: str, code: int, message: str) -> None:
     found = diagnose(method, code, message)
-    assert found.blocks is None or (found.blocks >= 1 and found.remedy is Remedy.SPLIT_RANGE)
+    assert found.blocks is None or (found.blocks >= 1 and found.retry_action is RetryAction.SPLIT_RANGE)
 
 
 @given(st.sampled_from(SEEN))
 def test_a_revert_is_the_callers_whatever_the_contract_says(seen: Seen) -> None:
-    assert diagnose(CALL, 3, f"execution reverted: {seen.message}").remedy is Remedy.GIVE_UP
-    assert diagnose(CALL, -32000, f"execution reverted: {seen.message}").remedy is Remedy.GIVE_UP
+    assert diagnose(CALL, 3, f"execution reverted: {seen.message}").retry_action is RetryAction.FAIL
+    assert diagnose(CALL, -32000, f"execution reverted: {seen.message}").retry_action is RetryAction.FAIL

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from tests.support.assertions.alert_rules import RULES, asked_by, rules
+from tests.support.assertions.alert_rules import RULES, requested_by, rules
 from tests.support.paths import DOCS
 
 pytestmark = pytest.mark.unit
@@ -27,7 +27,7 @@ def test_every_alert_says_how_bad_it_is_and_what_it_is_about() -> None:
 def test_figures_of_the_house_are_never_added_up_over_processes() -> None:
     """Each process tells the same ones."""
     for each in rules():
-        for found in asked_by(each["expr"]):
+        for found in requested_by(each["expr"]):
             counted = found.metric.endswith("_total")
             assert counted or "sum(" not in each["expr"], each["alert"]
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from paimon.infrastructure.keys.keystore import load_key
-from paimon_devkit.stack.accounts import People
+from paimon_devkit.stack.accounts import Accounts
 from paimon_devkit.stack.demo_command import app
 
 pytestmark = pytest.mark.unit
@@ -20,7 +20,7 @@ def said(data: Path, *arguments: str, code: int = 0) -> str:
 
 
 def test_a_persons_key_is_written_once_encrypted_and_for_nobody_else(tmp_path: Path) -> None:
-    people = People.load_or_create(tmp_path / "people")
+    people = Accounts.load_or_create(tmp_path / "people")
     keystore, password = tmp_path / "vera.json", tmp_path / "vera.json.password"
     told = said(tmp_path, "vera", str(keystore))
     assert f"for this demo only: --keystore {keystore} --password-file {password}" in told

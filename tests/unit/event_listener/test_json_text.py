@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.application.event_listener.record.json_text import stored_text
+from paimon.application.event_listener.record.json_text import json_text
 from paimon.infrastructure.blockchain.abi import plain
 
 pytestmark = pytest.mark.unit
@@ -21,16 +21,16 @@ OTHERS: Final = st.one_of(st.none(), st.text(), st.lists(WORDS), st.dictionaries
 
 @given(st.dictionaries(NAMES, WORDS, min_size=1))
 def test_the_text_says_what_the_values_are(values: dict[str, Any]) -> None:
-    text = stored_text(values)
+    text = json_text(values)
     assert text is not None
     assert orjson.loads(text) == plain(values)
 
 
 @given(st.dictionaries(NAMES, WORDS), NAMES, OTHERS)
 def test_of_other_values_there_is_no_text(values: dict[str, Any], name: str, other: object) -> None:
-    assert stored_text(values | {name: other}) is None
+    assert json_text(values | {name: other}) is None
 
 
 def test_of_nothing_there_is_no_text() -> None:
-    assert stored_text(None) is None
-    assert stored_text({}) is None
+    assert json_text(None) is None
+    assert json_text({}) is None

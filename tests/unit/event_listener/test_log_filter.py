@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.factories.encoded_logs import FOLLOWED, FUND
+from tests.support.factories.encoded_logs import FUND, TRACKED
 from tests.support.factories.strategies import address
 
-from paimon.application.event_listener.fetch.log_filter import Wanted, log_queries
-from paimon.domain.chain.tracked_contracts import FollowedContract, Origin
+from paimon.application.event_listener.fetch.log_filter import LogFilter, log_queries
+from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract
 from paimon.domain.kernel.chain import Address, ContractName
 from paimon.infrastructure.blockchain.bloom import bloom_of
 from paimon.infrastructure.blockchain.keccak import keccak256
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.unit
 
 FIRST, LAST, SINCE = 10, 20, 15
 LATER = [
-    FollowedContract(address(0xB0), ContractName.TOKEN, Origin.EVENT, SINCE),
-    FollowedContract(address(0xB1), ContractName.OTC_MANAGER, Origin.EVENT, SINCE),
-    FollowedContract(address(0xB2), ContractName.TOKEN, Origin.EVENT, LAST + 5),
+    TrackedContract(address(0xB0), ContractName.TOKEN, ContractOrigin.EVENT, SINCE),
+    TrackedContract(address(0xB1), ContractName.OTC_MANAGER, ContractOrigin.EVENT, SINCE),
+    TrackedContract(address(0xB2), ContractName.TOKEN, ContractOrigin.EVENT, LAST + 5),
 ]
-THEN = FOLLOWED.with_more(LATER)
+THEN = TRACKED.with_added(LATER)
 
 EMITTERS = st.sampled_from([*THEN.contracts, address(0xDEAD)])
 TOPICS = st.lists(
@@ -36,19 +36,19 @@ TOPICS = st.lists(
 
 @given(st.integers(FIRST, LAST), EMITTERS, TOPICS)
 def test_what_is_asked_for_is_what_is_taken_from_receipts(number: int, emitter: Address, topics: tuple[bytes, ...]) -> None:
-    asked = any(each.first <= number <= each.last and each.admits(emitter, topics) for each in log_queries(THEN, FIRST, LAST))
-    assert asked == Wanted.of(THEN).admits(number, emitter, topics)
+    asked = any(each.first <= number <= each.last and each.matches(emitter, topics) for each in log_queries(THEN, FIRST, LAST))
+    assert asked == LogFilter.of(THEN).matches(number, emitter, topics)
 
 
 @given(st.integers(FIRST, LAST), st.lists(st.tuples(EMITTERS, TOPICS), min_size=1, max_size=5))
 def test_no_block_with_a_wanted_log_is_excluded(number: int, logs: list[tuple[Address, tuple[bytes, ...]]]) -> None:
-    wanted = Wanted.of(THEN)
+    log_filter = LogFilter.of(THEN)
     bloom = 0
     for emitter, topics in logs:
         bloom |= bloom_of(emitter, *topics)
-    if any(wanted.admits(number, emitter, topics) for emitter, topics in logs):
-        assert wanted.may_be_in(number, bloom)
+    if any(log_filter.matches(number, emitter, topics) for emitter, topics in logs):
+        assert log_filter.may_match_bloom(number, bloom)
 
 
 def test_a_block_without_logs_is_always_excluded() -> None:
-    assert not Wanted.of(THEN).may_be_in(LAST, 0)
+    assert not LogFilter.of(THEN).may_match_bloom(LAST, 0)

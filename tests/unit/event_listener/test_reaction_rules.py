@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.factories.strategies import address, stamp
 
-from paimon.application.common.topics import BOOKS, FUND, RECONCILE, REDEMPTION
+from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION, WHOLE_FUND
 from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.application.event_listener.fetch.decode import DecodedLog
-from paimon.application.event_listener.record.reactions import Reaction, due_reactions
+from paimon.application.event_listener.record.reactions import DueMessage, due_messages
 from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.database.models.derived import LogStatus
@@ -63,7 +63,7 @@ def test_the_table_of_priorities_names_events_that_exist() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_each_event_is_as_urgent_as_the_table_says(name: str) -> None:
-    (reaction,) = due_reactions([said(name)])
+    (reaction,) = due_messages([said(name)])
     assert (reaction.kind, reaction.priority) == (FUND, urgency(name))
 
 
@@ -79,20 +79,20 @@ LOGS = st.lists(
 )
 
 
-def by_aggregate(reactions: Iterable[Reaction]) -> dict[tuple[str, str], Reaction]:
+def by_aggregate(reactions: Iterable[DueMessage]) -> dict[tuple[str, str], DueMessage]:
     return {(each.kind, each.aggregate_id): each for each in reactions}
 
 
 @given(LOGS)
 def test_each_aggregate_is_reacted_to_once_at_the_priority_of_its_most_urgent_event(logs: list[DecodedLog]) -> None:
-    reactions = due_reactions(logs)
+    reactions = due_messages(logs)
     found = by_aggregate(reactions)
     assert len(found) == len(reactions)
     counted = [each for each in logs if each.name and each.status is LogStatus.APPLIED]
     about = {(REDEMPTION, str(each.request_id)) for each in counted if each.request_id is not None}
     odd = [each.log.block.number for each in logs if each.status is LogStatus.QUARANTINED]
-    assert set(found) == about | ({(FUND, "fund")} if counted else set()) | ({(RECONCILE, BOOKS)} if odd else set())
-    compared = found.pop((RECONCILE, BOOKS), None)
+    assert set(found) == about | ({(FUND, "fund")} if counted else set()) | ({(RECONCILE, WHOLE_FUND)} if odd else set())
+    compared = found.pop((RECONCILE, WHOLE_FUND), None)
     assert compared is None or compared.payload == {"block": max(odd)}
     for (kind, aggregate), reaction in found.items():
         names = [each.name for each in counted if kind == FUND or str(each.request_id) == aggregate]
@@ -104,4 +104,4 @@ def test_each_aggregate_is_reacted_to_once_at_the_priority_of_its_most_urgent_ev
 def test_what_is_quarantined_only_has_the_books_compared_and_what_is_unknown_moves_nobody() -> None:
     quarantined = said("RedemptionSettled", request_id=1, block=7, status=LogStatus.QUARANTINED)
     unknown = said(None, block=9, status=LogStatus.UNKNOWN)
-    assert due_reactions([quarantined, unknown]) == [Reaction(RECONCILE, BOOKS, OutboxPriority.HIGH, {"block": 7})]
+    assert due_messages([quarantined, unknown]) == [DueMessage(RECONCILE, WHOLE_FUND, OutboxPriority.HIGH, {"block": 7})]

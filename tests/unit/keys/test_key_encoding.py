@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.signing import FeeKind, Fees, UnsignedTransaction
+from paimon.domain.transaction.signing import GasFees, GasFeeType, UnsignedTransaction
 from paimon.infrastructure.keys.encoding import sign_transaction
-from paimon.infrastructure.keys.key import CURVE_ORDER, KeyUnavailable, signature_by
+from paimon.infrastructure.keys.key import CURVE_ORDER, KeyUnavailable, canonical_signature
 from paimon.infrastructure.keys.local_key import LocalKey
 
 pytestmark = pytest.mark.unit
@@ -33,8 +33,8 @@ def transactions(draw: st.DrawFn) -> UnsignedTransaction:
         chain_id=draw(st.integers(1, 2**32)),
         nonce=draw(st.integers(0, 2**32)),
         gas_limit=draw(st.integers(21_000, 2**32)),
-        fee_kind=draw(st.sampled_from(FeeKind)),
-        fees=Fees(cap, draw(st.integers(0, cap))),
+        gas_fee_type=draw(st.sampled_from(GasFeeType)),
+        fees=GasFees(cap, draw(st.integers(0, cap))),
         call=call,
     )
 
@@ -48,7 +48,7 @@ def as_eth_account_wants_it(unsigned: UnsignedTransaction) -> dict[str, Any]:
         "value": int(unsigned.call.value_wei),
         "data": hex0x(unsigned.call.data),
     }
-    if unsigned.fee_kind is FeeKind.LEGACY:
+    if unsigned.gas_fee_type is GasFeeType.LEGACY:
         return fields | {"gasPrice": unsigned.fees.max_fee_wei}
     tip = unsigned.fees.priority_fee_wei
     return fields | {"type": 2, "maxFeePerGas": unsigned.fees.max_fee_wei, "maxPriorityFeePerGas": tip}
@@ -67,7 +67,7 @@ async def test_either_half_of_s_makes_the_one_signature_the_chain_takes(secret: 
     signature = await key.sign_digest(digest)
     assert 0 < signature.s <= CURVE_ORDER // 2
     for s in (signature.s, CURVE_ORDER - signature.s):
-        assert signature_by(key.address, digest, signature.r, s) == signature
+        assert canonical_signature(key.address, digest, signature.r, s) == signature
 
 
 @given(SECRETS, SECRETS, DIGESTS, DIGESTS)
@@ -76,15 +76,15 @@ async def test_a_signature_of_another_key_or_digest_is_none(one: bytes, other: b
         return
     signature = await LocalKey(one).sign_digest(digest)
     with pytest.raises(KeyUnavailable):
-        signature_by(LocalKey(other).address, digest, signature.r, signature.s)
+        canonical_signature(LocalKey(other).address, digest, signature.r, signature.s)
     with pytest.raises(KeyUnavailable):
-        signature_by(LocalKey(one).address, another, signature.r, signature.s)
+        canonical_signature(LocalKey(one).address, another, signature.r, signature.s)
 
 
 @pytest.mark.parametrize(("r", "s"), [(0, 1), (1, 0), (CURVE_ORDER, 1), (1, CURVE_ORDER)])
 def test_numbers_off_the_curve_are_no_signature(r: int, s: int) -> None:
     with pytest.raises(KeyUnavailable):
-        signature_by(Address(bytes(20)), Hash32(bytes(32)), r, s)
+        canonical_signature(Address(bytes(20)), Hash32(bytes(32)), r, s)
 
 
 def test_a_key_in_memory_does_not_show_its_secret() -> None:

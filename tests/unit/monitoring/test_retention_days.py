@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.operations.retention import kept_from
+from paimon.domain.operations.retention import retention_start
 
 pytestmark = pytest.mark.unit
 
@@ -17,6 +17,6 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.
 def test_a_series_begins_at_a_utc_midnight_and_has_its_days_and_what_today_has_so_far(
     now: datetime, days: int, hours: int
 ) -> None:
-    begins = kept_from(now.astimezone(timezone(timedelta(hours=hours))), days=days)
+    begins = retention_start(now.astimezone(timezone(timedelta(hours=hours))), days=days)
     assert (begins.hour, begins.minute, begins.second, begins.microsecond, begins.tzinfo) == (0, 0, 0, 0, UTC)
     assert timedelta(days=days) <= now - begins < timedelta(days=days + 1)

@@ -9,16 +9,16 @@ from tests.support.factories.strategies import ADDRESSES, EPOCH
 
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.transaction.safe_proposal import (
-    Execution,
-    MissingExecutions,
-    Outcome,
+    IncompleteExecutions,
+    ProposalOutcome,
     ProposalStatus,
-    SafeView,
-    Tally,
-    by_nonce,
-    outcome_of,
-    status_of,
-    tally,
+    SafeExecutionEvent,
+    SafeInfo,
+    SignatureTally,
+    executions_by_nonce,
+    proposal_outcome,
+    proposal_status,
+    tally_signatures,
 )
 
 pytestmark = pytest.mark.unit
@@ -28,8 +28,8 @@ OWNERS = st.lists(ADDRESSES, min_size=1, max_size=5, unique=True)
 OURS, REJECTION, OTHER, TX = (Hash32(bytes([number]) * 32) for number in range(4))
 
 
-def counted(reached: bool) -> Tally:
-    return Tally((Address(bytes(20)),) if reached else (), (), (), 1)
+def counted(reached: bool) -> SignatureTally:
+    return SignatureTally((Address(bytes(20)),) if reached else (), (), (), 1)
 
 
 @given(OWNERS, st.sets(ADDRESSES, max_size=5), st.data())
@@ -37,17 +37,17 @@ def test_only_present_owners_count_and_each_is_told_of_once(
     owners: list[Address], strangers: set[Address], data: st.DataObject
 ) -> None:
     signed = data.draw(st.sets(st.sampled_from(owners))) | strangers
-    found = tally(signed, SafeView(tuple(owners), 2, 0))
-    assert set(found.counting) == signed & set(owners)
-    assert set(found.void) == signed - set(owners)
-    assert sorted((*found.counting, *found.missing)) == sorted(owners)
+    found = tally_signatures(signed, SafeInfo(tuple(owners), 2, 0))
+    assert set(found.valid_signers) == signed & set(owners)
+    assert set(found.former_owners) == signed - set(owners)
+    assert sorted((*found.valid_signers, *found.missing_signers)) == sorted(owners)
     assert found.is_reached == (len(signed & set(owners)) >= 2)
 
 
 @pytest.mark.parametrize("reached", [True, False])
-@pytest.mark.parametrize("outcome", Outcome)
-def test_what_the_chain_did_is_the_last_word(outcome: Outcome, reached: bool) -> None:
-    found = status_of(outcome, counted(reached), is_executing=True, expires_at=EPOCH, now=LATER)
+@pytest.mark.parametrize("outcome", ProposalOutcome)
+def test_what_the_chain_did_is_the_last_word(outcome: ProposalOutcome, reached: bool) -> None:
+    found = proposal_status(outcome, counted(reached), is_executing=True, expires_at=EPOCH, now=LATER)
     assert found is ProposalStatus(outcome)
 
 
@@ -64,39 +64,39 @@ def test_what_the_chain_did_is_the_last_word(outcome: Outcome, reached: bool) ->
 )
 def test_an_open_proposal(reached: bool, is_executing: bool, expired: bool, status: ProposalStatus) -> None:
     now = LATER if expired else LATER - timedelta(microseconds=1)
-    assert status_of(None, counted(reached), is_executing=is_executing, expires_at=LATER, now=now) is status
+    assert proposal_status(None, counted(reached), is_executing=is_executing, expires_at=LATER, now=now) is status
 
 
 @pytest.mark.parametrize(
     ("executed", "succeeded", "outcome"),
     [
-        (OURS, True, Outcome.EXECUTED),
-        (OURS, False, Outcome.FAILED),
-        (REJECTION, True, Outcome.REJECTED),
-        (OTHER, True, Outcome.SUPERSEDED),
-        (OTHER, False, Outcome.SUPERSEDED),
+        (OURS, True, ProposalOutcome.EXECUTED),
+        (OURS, False, ProposalOutcome.FAILED),
+        (REJECTION, True, ProposalOutcome.REJECTED),
+        (OTHER, True, ProposalOutcome.SUPERSEDED),
+        (OTHER, False, ProposalOutcome.SUPERSEDED),
     ],
 )
-def test_a_proposal_ends_by_what_used_its_nonce(executed: Hash32, succeeded: bool, outcome: Outcome) -> None:
-    assert outcome_of(OURS, Execution(executed, succeeded, TX), rejection=REJECTION) is outcome
+def test_a_proposal_ends_by_what_used_its_nonce(executed: Hash32, succeeded: bool, outcome: ProposalOutcome) -> None:
+    assert proposal_outcome(OURS, SafeExecutionEvent(executed, succeeded, TX), rejection=REJECTION) is outcome
 
 
 def test_the_rejection_itself_is_executed() -> None:
-    assert outcome_of(REJECTION, Execution(REJECTION, True, TX), rejection=REJECTION) is Outcome.EXECUTED
+    assert proposal_outcome(REJECTION, SafeExecutionEvent(REJECTION, True, TX), rejection=REJECTION) is ProposalOutcome.EXECUTED
 
 
 @given(st.integers(0, 100), st.lists(st.binary(min_size=32, max_size=32).map(Hash32), max_size=5))
 def test_executions_take_the_nonces_in_turn(before: int, hashes: list[Hash32]) -> None:
-    executions = [Execution(each, True, TX) for each in hashes]
-    found = by_nonce(executions, before=before, now=before + len(hashes))
+    executions = [SafeExecutionEvent(each, True, TX) for each in hashes]
+    found = executions_by_nonce(executions, before=before, now=before + len(hashes))
     assert [found[nonce].hash for nonce in range(before, before + len(hashes))] == hashes
 
 
 @given(st.integers(0, 5), st.integers(0, 5))
 def test_logs_that_do_not_explain_the_nonce_decide_nothing(logged: int, advanced: int) -> None:
-    executions = [Execution(OURS, True, TX)] * logged
+    executions = [SafeExecutionEvent(OURS, True, TX)] * logged
     if logged == advanced:
-        assert len(by_nonce(executions, before=7, now=7 + advanced)) == logged
+        assert len(executions_by_nonce(executions, before=7, now=7 + advanced)) == logged
         return
-    with pytest.raises(MissingExecutions):
-        by_nonce(executions, before=7, now=7 + advanced)
+    with pytest.raises(IncompleteExecutions):
+        executions_by_nonce(executions, before=7, now=7 + advanced)

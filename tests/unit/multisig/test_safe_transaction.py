@@ -20,12 +20,12 @@ from paimon.domain.kernel.chain import ZERO_ADDRESS, Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import (
-    ForeignDelegatecall,
-    UnreadableBatch,
-    calls_of,
+    MalformedBatch,
+    UntrustedDelegatecall,
+    build_safe_transaction,
     decode_batch,
     encode_batch,
-    transaction_of,
+    read_safe_calls,
 )
 from paimon.domain.transaction.safe_transaction import (
     MalformedOwnerSignature,
@@ -98,7 +98,7 @@ def test_packed_signatures_read_back_owner_by_owner(keys: set[int], contracts: d
     kinds: dict[bytes, Any] = {bytes(HexBytes(each.owner)): each for each in read}
     for each in signed:
         found = kinds[each.owner]
-        if each.by_contract:
+        if each.is_contract_signature:
             assert isinstance(found, SafeSignatureContract)
             assert bytes(found.contract_signature) == each.signature
         else:
@@ -145,7 +145,7 @@ def test_a_batch_with_a_byte_changed_is_other_calls_or_none(calls: list[Call], d
     batch[place] ^= data.draw(st.integers(1, 255))
     try:
         read = decode_batch(bytes(batch))
-    except UnreadableBatch:
+    except MalformedBatch:
         return
     assert read != tuple(calls)
     assert encode_batch(read) == batch, "bytes that are read are explained to the last"
@@ -153,33 +153,33 @@ def test_a_batch_with_a_byte_changed_is_other_calls_or_none(calls: list[Call], d
 
 @pytest.mark.parametrize("spoilt", [b"", b"\x8d\x80\xff\x0a", encode_batch([]) + bytes(32), encode_batch([])[:-1]])
 def test_what_is_no_batch_is_refused(spoilt: bytes) -> None:
-    with pytest.raises(UnreadableBatch):
+    with pytest.raises(MalformedBatch):
         decode_batch(spoilt)
 
 
 def test_a_delegatecall_inside_a_batch_is_refused() -> None:
     batch = bytearray(encode_batch([Call(MULTI_SEND, b"")]))
     batch[68] = 1
-    with pytest.raises(UnreadableBatch, match="no plain call"):
+    with pytest.raises(MalformedBatch, match="no plain call"):
         decode_batch(bytes(batch))
 
 
 @given(st.lists(CALLS, min_size=1, max_size=4), UINT256)
 def test_a_plan_is_its_calls_whether_one_or_several(calls: list[Call], nonce: int) -> None:
-    transaction = transaction_of(calls, nonce, multi_send=MULTI_SEND)
-    assert calls_of(transaction.call, transaction.operation, multi_send=MULTI_SEND) == tuple(calls)
+    transaction = build_safe_transaction(calls, nonce, multi_send=MULTI_SEND)
+    assert read_safe_calls(transaction.call, transaction.operation, multi_send=MULTI_SEND) == tuple(calls)
     assert (transaction.operation is Operation.CALL) == (len(calls) == 1)
 
 
 @given(CALLS.filter(lambda call: call.to != MULTI_SEND))
 def test_no_foreign_code_runs_as_the_safe(call: Call) -> None:
-    with pytest.raises(ForeignDelegatecall):
-        calls_of(call, Operation.DELEGATECALL, multi_send=MULTI_SEND)
+    with pytest.raises(UntrustedDelegatecall):
+        read_safe_calls(call, Operation.DELEGATECALL, multi_send=MULTI_SEND)
     with_value = Call(MULTI_SEND, encode_batch([call]), RawAmount(1))
-    with pytest.raises(ForeignDelegatecall):
-        calls_of(with_value, Operation.DELEGATECALL, multi_send=MULTI_SEND)
+    with pytest.raises(UntrustedDelegatecall):
+        read_safe_calls(with_value, Operation.DELEGATECALL, multi_send=MULTI_SEND)
 
 
 def test_a_transaction_without_calls_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        transaction_of([], 0, multi_send=MULTI_SEND)
+        build_safe_transaction([], 0, multi_send=MULTI_SEND)

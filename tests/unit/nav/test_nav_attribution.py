@@ -11,28 +11,43 @@ from tests.support.factories.nav_histories import CASH, History
 from tests.support.factories.snapshots import NOON, position, snapshot, snapshots, token
 
 from paimon.domain.asset.token_transfer import Purpose
-from paimon.domain.kernel.chain import Hash32, LogPlace
+from paimon.domain.kernel.chain import Hash32, LogPosition
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.vault.fund_snapshot import FundSnapshot, OrderInTransit
 from paimon.domain.vault.nav_attribution import explain
-from paimon.domain.vault.nav_components import DoesNotAddUp, Explanation, Group, Label, Part, chain
-from paimon.domain.vault.nav_inputs import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
+from paimon.domain.vault.nav_components import (
+    AttributionGroup,
+    AttributionMismatch,
+    ComponentKey,
+    NavAttribution,
+    NavComponent,
+    chain,
+)
+from paimon.domain.vault.nav_inputs import (
+    AssetTransfer,
+    DepositInput,
+    FeeInput,
+    FeeInputKind,
+    NavInputs,
+    RedemptionInput,
+    RedemptionTransition,
+)
 
 pytestmark = pytest.mark.unit
 
-PLACE = LogPlace(2, 0, Hash32(bytes(32)), NOON)
+PLACE = LogPosition(2, 0, Hash32(bytes(32)), NOON)
 SEEDS = st.integers(0, 2**32)
 MILLION = RawAmount(10**6 * WAD)
 
 
-def amounts(told: Explanation) -> dict[Group, int]:
-    return {group: told.total(group) for group in Group if told.of(group)}
+def amounts(told: NavAttribution) -> dict[AttributionGroup, int]:
+    return {group: told.total(group) for group in AttributionGroup if told.of(group)}
 
 
 # ------------------------------------------------------------------------------------------------- what always holds
 
 FLOWS = st.builds(
-    Flow,
+    AssetTransfer,
     st.just(PLACE),
     st.sampled_from([CASH, *map(token, range(1, 6))]),
     st.integers(-(10**27), 10**27),
@@ -42,53 +57,62 @@ FLOWS = st.builds(
 )
 MONEY = st.integers(0, 10**27).map(RawAmount)
 HAPPENINGS = st.builds(
-    Happenings,
+    NavInputs,
     st.lists(FLOWS, max_size=6).map(tuple),
-    st.lists(st.builds(Deposited, st.just(PLACE), MONEY, MONEY), max_size=3).map(tuple),
-    st.lists(st.builds(Redeemed, st.just(PLACE), st.sampled_from(RequestStep), MONEY, MONEY), max_size=4).map(tuple),
-    st.lists(st.builds(FeeMoved, st.just(PLACE), st.sampled_from(FeeMove), MONEY), max_size=4).map(tuple),
+    st.lists(st.builds(DepositInput, st.just(PLACE), MONEY, MONEY), max_size=3).map(tuple),
+    st.lists(st.builds(RedemptionInput, st.just(PLACE), st.sampled_from(RedemptionTransition), MONEY, MONEY), max_size=4).map(
+        tuple
+    ),
+    st.lists(st.builds(FeeInput, st.just(PLACE), st.sampled_from(FeeInputKind), MONEY), max_size=4).map(tuple),
 )
 
 
 @given(snapshots(), snapshots(), HAPPENINGS)
-def test_the_parts_add_up_whatever_is_told(start: FundSnapshot, end: FundSnapshot, happened: Happenings) -> None:
+def test_the_parts_add_up_whatever_is_told(start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
     """Even between two funds that have nothing to do with each other, with flows that fit neither."""
-    told = explain(start, replace(end, asset=start.asset), happened)
+    told = explain(start, replace(end, asset=start.asset), nav_inputs)
     assert sum(each.amount for each in told.parts) == end.net_assets - start.net_assets
     assert sum(each.per_share for each in told.parts) == end.nav_per_share - start.nav_per_share
-    assert abs(told.total(Group.ROUNDING)) <= told.divisions
+    assert abs(told.total(AttributionGroup.ROUNDING)) <= told.division_count
 
 
 @given(SEEDS, st.integers(0, 40))
-def test_nothing_is_unexplained_when_everything_is_told(seed: int, steps: int) -> None:
+def test_nothing_is_unexplained_when_everything_is_told(seed: int, interval_count: int) -> None:
     history = History.of(seed)
     start = history.now
-    history.act(steps)
-    happened = history.cut()
-    told = explain(start, history.now, happened)
+    history.act(interval_count)
+    nav_inputs = history.take_inputs()
+    told = explain(start, history.now, nav_inputs)
     assert told.unexplained == ()
-    assert told.total(Group.REDEMPTIONS) == sum(
-        {RequestStep.REQUESTED: -1, RequestStep.RETURNED: 1, RequestStep.SETTLED: 0}[each.step] * each.gross_amount
-        for each in happened.redemptions
+    assert told.total(AttributionGroup.REDEMPTIONS) == sum(
+        {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[each.step]
+        * each.gross_amount
+        for each in nav_inputs.redemptions
     )
-    assert told.total(Group.DEPOSITS) == sum(each.assets for each in happened.deposits)
-    assert told.total(Group.OTC_IN_TRANSIT) == start.in_transit_total - history.now.in_transit_total
+    assert told.total(AttributionGroup.DEPOSITS) == sum(each.assets for each in nav_inputs.deposits)
+    assert told.total(AttributionGroup.OTC_IN_TRANSIT) == start.in_transit_total - history.now.in_transit_total
 
 
 @given(SEEDS, st.integers(1, 20), st.data())
-def test_whatever_is_kept_from_us_is_unexplained_and_nowhere_else(seed: int, steps: int, data: st.DataObject) -> None:
+def test_whatever_is_kept_from_us_is_unexplained_and_nowhere_else(seed: int, interval_count: int, data: st.DataObject) -> None:
     """A Transfer nobody tells of is missed by its exact worth, in the token it was made in."""
     history = History.of(seed)
     start = history.now
-    history.act(steps)
-    happened = history.cut()
-    cash = [each for each in happened.flows if each.token == CASH and each.purpose is Purpose.DEPOSIT and each.amount]
+    history.act(interval_count)
+    nav_inputs = history.take_inputs()
+    cash = [
+        each for each in nav_inputs.asset_transfers if each.token == CASH and each.purpose is Purpose.DEPOSIT and each.amount
+    ]
     if not cash:
         return
     hidden = data.draw(st.sampled_from(cash))
-    told = explain(start, history.now, replace(happened, flows=tuple(each for each in happened.flows if each is not hidden)))
+    told = explain(
+        start,
+        history.now,
+        replace(nav_inputs, asset_transfers=tuple(each for each in nav_inputs.asset_transfers if each is not hidden)),
+    )
     assert [(each.label, each.amount) for each in told.unexplained] == [
-        (Label(Group.UNEXPLAINED, "no transfer", CASH), hidden.amount)
+        (ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", CASH), hidden.amount)
     ]
 
 
@@ -99,37 +123,47 @@ def test_two_intervals_explained_are_the_whole_explained(seed: int, lengths: lis
     for length in lengths:
         start = history.now
         history.act(length)
-        happened = history.cut()
-        everything.append(happened)
-        told.append(explain(start, history.now, happened))
+        nav_inputs = history.take_inputs()
+        everything.append(nav_inputs)
+        told.append(explain(start, history.now, nav_inputs))
     joined = chain(told)
     whole = explain(first, history.now, _together(everything))
     assert (joined.change, joined.change_per_share) == (whole.change, whole.change_per_share)
-    assert joined.steps == len(lengths)
-    for exact in (Group.DEPOSITS, Group.REDEMPTIONS, Group.FEES, Group.OTC_IN_TRANSIT, Group.UNEXPLAINED):
+    assert joined.interval_count == len(lengths)
+    for exact in (
+        AttributionGroup.DEPOSITS,
+        AttributionGroup.REDEMPTIONS,
+        AttributionGroup.FEES,
+        AttributionGroup.OTC_IN_TRANSIT,
+        AttributionGroup.UNEXPLAINED,
+    ):
         assert joined.total(exact) == whole.total(exact)
     assert chain([chain(told[:1]), chain(told[1:])]) == joined
 
 
-def _together(happenings: list[Happenings]) -> Happenings:
+def _together(happenings: list[NavInputs]) -> NavInputs:
     def all_of(name: str) -> tuple[Any, ...]:
-        return tuple(each for happened in happenings for each in getattr(happened, name))
+        return tuple(each for nav_inputs in happenings for each in getattr(nav_inputs, name))
 
-    return Happenings(all_of("flows"), all_of("deposits"), all_of("redemptions"), all_of("fees"))
+    return NavInputs(all_of("asset_transfers"), all_of("deposits"), all_of("redemptions"), all_of("fees"))
 
 
 def test_what_does_not_follow_is_not_joined() -> None:
-    one, other = (explain(snapshot(each), snapshot(each + 1), Happenings()) for each in (1, 5))
+    one, other = (explain(snapshot(each), snapshot(each + 1), NavInputs()) for each in (1, 5))
     with pytest.raises(ValueError, match="does not go on"):
         chain([one, other])
 
 
 def test_parts_that_do_not_add_up_make_no_explanation() -> None:
-    with pytest.raises(DoesNotAddUp):
-        Explanation(snapshot(1), snapshot(2), (Part(Label(Group.PRICE, "price"), amount=1),), divisions=1)
+    with pytest.raises(AttributionMismatch):
+        NavAttribution(
+            snapshot(1), snapshot(2), (NavComponent(ComponentKey(AttributionGroup.PRICE, "price"), amount=1),), division_count=1
+        )
     end = snapshot(2, cash=RawAmount(snapshot().cash + 1))
-    with pytest.raises(DoesNotAddUp, match="0 divisions"):
-        Explanation(snapshot(1), end, (Part(Label(Group.ROUNDING, "division"), amount=1),), divisions=0)
+    with pytest.raises(AttributionMismatch, match="0 divisions"):
+        NavAttribution(
+            snapshot(1), end, (NavComponent(ComponentKey(AttributionGroup.ROUNDING, "division"), amount=1),), division_count=0
+        )
 
 
 # ----------------------------------------------------------------------------------------------------- one by one
@@ -138,9 +172,9 @@ def test_parts_that_do_not_add_up_make_no_explanation() -> None:
 def test_a_price_moves_what_was_held() -> None:
     start = snapshot(1, assets=(position(1),))
     end = snapshot(2, assets=(position(1, price=RawAmount(110 * WAD // 100)),))
-    told = explain(start, end, Happenings())
+    told = explain(start, end, NavInputs())
     (part,) = told.parts
-    assert (part.label, part.amount) == (Label(Group.PRICE, "price", token(1)), 50_000 * WAD)
+    assert (part.label, part.amount) == (ComponentKey(AttributionGroup.PRICE, "price", token(1)), 50_000 * WAD)
     assert part.per_share == 5 * 10**15  # 50 000 for 10 million shares
 
 
@@ -148,33 +182,35 @@ def test_a_purchase_costs_what_its_tokens_are_worth_less_than_the_money() -> Non
     start = snapshot(1, assets=(position(1),))
     bought = 950_000 * 10**6
     end = snapshot(2, cash=RawAmount(start.cash - MILLION), assets=(position(1, balance=RawAmount(10**12 + bought)),))
-    flows = (
-        Flow(PLACE, CASH, -MILLION, Purpose.PURCHASE, asset=token(1)),
-        Flow(replace(PLACE, log_index=1), token(1), bought, Purpose.PURCHASE),
+    asset_transfers = (
+        AssetTransfer(PLACE, CASH, -MILLION, Purpose.PURCHASE, asset=token(1)),
+        AssetTransfer(replace(PLACE, log_index=1), token(1), bought, Purpose.PURCHASE),
     )
-    told = explain(start, end, Happenings(flows))
+    told = explain(start, end, NavInputs(asset_transfers))
     (part,) = told.parts
-    assert (part.label.group, part.amount) == (Group.TRADING, 950_000 * WAD * 105 // 100 - MILLION)
-    assert len(part.places) == 2
+    assert (part.label.group, part.amount) == (AttributionGroup.TRADING, 950_000 * WAD * 105 // 100 - MILLION)
+    assert len(part.log_positions) == 2
 
 
 def test_money_of_an_order_is_in_transit_until_its_tokens_come() -> None:
     start = snapshot(1, assets=(position(1, balance=RawAmount(0)),))
     order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
     paid = replace(snapshot(2, cash=RawAmount(start.cash - MILLION)), assets=start.assets, in_transit=(order,))
-    first = explain(start, paid, Happenings((Flow(PLACE, CASH, -MILLION, Purpose.OTC_PAYMENT, asset=token(1), order_id=7),)))
-    assert amounts(first) == {Group.OTC_IN_TRANSIT: -MILLION}
+    first = explain(
+        start, paid, NavInputs((AssetTransfer(PLACE, CASH, -MILLION, Purpose.OTC_PAYMENT, asset=token(1), order_id=7),))
+    )
+    assert amounts(first) == {AttributionGroup.OTC_IN_TRANSIT: -MILLION}
     here = replace(paid, at=snapshot(3).at, in_transit=(), assets=(position(1),))
-    second = explain(paid, here, Happenings((Flow(PLACE, token(1), 10**12, Purpose.OTC_DELIVERY, order_id=7),)))
-    assert amounts(second) == {Group.OTC_IN_TRANSIT: MILLION, Group.TRADING: 50_000 * WAD}
-    assert amounts(chain([first, second]))[Group.OTC_IN_TRANSIT] == 0
+    second = explain(paid, here, NavInputs((AssetTransfer(PLACE, token(1), 10**12, Purpose.OTC_DELIVERY, order_id=7),)))
+    assert amounts(second) == {AttributionGroup.OTC_IN_TRANSIT: MILLION, AttributionGroup.TRADING: 50_000 * WAD}
+    assert amounts(chain([first, second]))[AttributionGroup.OTC_IN_TRANSIT] == 0
 
 
 def test_an_order_that_ends_without_tokens_is_a_loss_and_its_refund_is_asked_about() -> None:
     order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
     start = snapshot(1, in_transit=(order,), assets=(position(1, balance=RawAmount(0)),))
-    told = explain(start, replace(start, in_transit=()), Happenings())
-    assert amounts(told) == {Group.OTC_IN_TRANSIT: MILLION, Group.TRADING: -MILLION}
+    told = explain(start, replace(start, in_transit=()), NavInputs())
+    assert amounts(told) == {AttributionGroup.OTC_IN_TRANSIT: MILLION, AttributionGroup.TRADING: -MILLION}
 
 
 def test_a_deposit_at_less_than_nav_dilutes_and_the_step_says_by_how_much() -> None:
@@ -192,17 +228,21 @@ def test_a_deposit_at_less_than_nav_dilutes_and_the_step_says_by_how_much() -> N
     told = explain(
         start,
         end,
-        Happenings((Flow(PLACE, CASH, 5 * MILLION, Purpose.DEPOSIT),), (Deposited(PLACE, RawAmount(5 * MILLION), shares),)),
+        NavInputs(
+            (AssetTransfer(PLACE, CASH, 5 * MILLION, Purpose.DEPOSIT),), (DepositInput(PLACE, RawAmount(5 * MILLION), shares),)
+        ),
     )
     (part,) = told.parts
-    assert part.label.group is Group.DEPOSITS
+    assert part.label.group is AttributionGroup.DEPOSITS
     assert part.per_share == end.nav_per_share - start.nav_per_share < -(5 * 10**16)
 
 
 def test_a_request_at_nav_changes_net_assets_and_not_nav() -> None:
     start = snapshot(1)
     end = snapshot(2, locked_shares=MILLION, redemption_liability=MILLION)
-    told = explain(start, end, Happenings(redemptions=(Redeemed(PLACE, RequestStep.REQUESTED, MILLION, MILLION),)))
+    told = explain(
+        start, end, NavInputs(redemptions=(RedemptionInput(PLACE, RedemptionTransition.REQUESTED, MILLION, MILLION),))
+    )
     (part,) = told.parts
     assert (part.amount, part.per_share) == (-MILLION, 0)
 
@@ -210,42 +250,49 @@ def test_a_request_at_nav_changes_net_assets_and_not_nav() -> None:
 def test_one_collection_is_told_apart_by_what_was_accrued() -> None:
     start = snapshot(1, fees=replace(snapshot().fees, accrued_management=RawAmount(30), accrued_performance=RawAmount(5)))
     end = snapshot(2, cash=RawAmount(start.cash - 100), fees=snapshot().fees)
-    flow = Flow(PLACE, CASH, -100, Purpose.FEE_COLLECTION)
+    flow = AssetTransfer(PLACE, CASH, -100, Purpose.FEE_COLLECTION)
     accrued = (
-        FeeMoved(PLACE, FeeMove.MANAGEMENT_ACCRUED, RawAmount(20)),
-        FeeMoved(PLACE, FeeMove.PERFORMANCE_ACCRUED, RawAmount(45)),
+        FeeInput(PLACE, FeeInputKind.MANAGEMENT_ACCRUED, RawAmount(20)),
+        FeeInput(PLACE, FeeInputKind.PERFORMANCE_ACCRUED, RawAmount(45)),
     )
-    told = explain(start, end, Happenings((flow,), fees=accrued))
-    assert {each.label.kind: each.amount for each in told.of(Group.FEES)} == {"management": -50, "performance": -50}
-    unclear = explain(start, end, Happenings((flow,)))
-    assert {each.label.kind: each.amount for each in unclear.of(Group.FEES)} == {"management and performance": -100}
+    told = explain(start, end, NavInputs((flow,), fees=accrued))
+    assert {each.label.kind: each.amount for each in told.of(AttributionGroup.FEES)} == {"management": -50, "performance": -50}
+    unclear = explain(start, end, NavInputs((flow,)))
+    assert {each.label.kind: each.amount for each in unclear.of(AttributionGroup.FEES)} == {"management and performance": -100}
 
 
 def test_accruing_a_fee_changes_nothing() -> None:
     """Deployed behaviour 4: a purchase of L3 can accrue a fee at once; NAV feels it when it is collected."""
     start = snapshot(1)
     end = snapshot(2, fees=replace(start.fees, accrued_performance=MILLION))
-    told = explain(start, end, Happenings(fees=(FeeMoved(PLACE, FeeMove.PERFORMANCE_ACCRUED, MILLION),)))
+    told = explain(start, end, NavInputs(fees=(FeeInput(PLACE, FeeInputKind.PERFORMANCE_ACCRUED, MILLION),)))
     assert told.parts == ()
 
 
 def test_an_asset_brings_and_takes_its_value_with_its_place_on_the_list() -> None:
     listed, off = snapshot(1, assets=(position(1),)), snapshot(2, assets=(position(1, active=False),))
-    assert amounts(explain(listed, off, Happenings())) == {Group.LISTING: -1_050_000 * WAD}
-    assert amounts(explain(off, listed, Happenings())) == {Group.LISTING: 1_050_000 * WAD}
-    assert amounts(explain(snapshot(0), listed, Happenings())) == {Group.LISTING: 1_050_000 * WAD}
+    assert amounts(explain(listed, off, NavInputs())) == {AttributionGroup.ASSET_LISTING: -1_050_000 * WAD}
+    assert amounts(explain(off, listed, NavInputs())) == {AttributionGroup.ASSET_LISTING: 1_050_000 * WAD}
+    assert amounts(explain(snapshot(0), listed, NavInputs())) == {AttributionGroup.ASSET_LISTING: 1_050_000 * WAD}
     dearer = snapshot(2, assets=(position(1, active=False, price=RawAmount(2 * WAD)),))
-    assert amounts(explain(listed, dearer, Happenings())) == {Group.PRICE: 950_000 * WAD, Group.LISTING: -2 * MILLION}
+    assert amounts(explain(listed, dearer, NavInputs())) == {
+        AttributionGroup.PRICE: 950_000 * WAD,
+        AttributionGroup.ASSET_LISTING: -2 * MILLION,
+    }
 
 
 def test_shares_nobody_tells_of_are_unexplained() -> None:
     end = snapshot(2, total_supply=RawAmount(2 * snapshot().total_supply))
-    told = explain(snapshot(1), end, Happenings())
+    told = explain(snapshot(1), end, NavInputs())
     assert [(each.label.kind, each.amount, each.per_share) for each in told.unexplained] == [("shares", 0, -WAD // 2)]
 
 
 def test_a_fund_that_owes_more_than_it_has_shows_the_shortfall_apart() -> None:
     liability = RawAmount(snapshot().cash + MILLION)
     end = snapshot(2, redemption_liability=liability)
-    told = explain(snapshot(1), end, Happenings(redemptions=(Redeemed(PLACE, RequestStep.REQUESTED, liability, RawAmount(0)),)))
-    assert amounts(told) == {Group.REDEMPTIONS: -liability, Group.SHORTFALL: MILLION}
+    told = explain(
+        snapshot(1),
+        end,
+        NavInputs(redemptions=(RedemptionInput(PLACE, RedemptionTransition.REQUESTED, liability, RawAmount(0)),)),
+    )
+    assert amounts(told) == {AttributionGroup.REDEMPTIONS: -liability, AttributionGroup.SHORTFALL: MILLION}

@@ -7,66 +7,68 @@ from tests.support.factories.snapshots import position, snapshot, token
 
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
-from paimon.domain.risk.discrepancy import Difference
-from paimon.domain.risk.nav_publication import Worth, material, reason, value_of
+from paimon.domain.risk.discrepancy import Discrepancy
+from paimon.domain.risk.nav_publication import ValuationBasis, discrepancy_value, material_discrepancies, reason
 
 pytestmark = pytest.mark.unit
 
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-WORTH = Worth(net_assets=RawAmount(10_000_000 * WAD), nav_per_share=NavPerShare(2 * WAD), tokens={ADDRESS: (5 * WAD, 6)})
+WORTH = ValuationBasis(
+    net_assets=RawAmount(10_000_000 * WAD), nav_per_share=NavPerShare(2 * WAD), tokens={ADDRESS: (5 * WAD, 6)}
+)
 ONE_BP = Bps(1)
 
 
-def differs(subject: str, by: int) -> Difference:
-    return Difference(subject, str(10**30 + by), str(10**30))
+def differs(subject: str, by: int) -> Discrepancy:
+    return Discrepancy(subject, str(10**30 + by), str(10**30))
 
 
 @pytest.mark.parametrize("subject", ["redemption liability", "request 7 grossAmount", "accrued management fees"])
 def test_an_amount_is_material_from_one_basis_point_of_net_assets_on(subject: str) -> None:
-    assert material([differs(subject, 1_000 * WAD - 1)], WORTH, threshold=ONE_BP) == []
-    assert len(material([differs(subject, 1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
-    assert len(material([differs(subject, -1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
+    assert material_discrepancies([differs(subject, 1_000 * WAD - 1)], WORTH, threshold=ONE_BP) == []
+    assert len(material_discrepancies([differs(subject, 1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
+    assert len(material_discrepancies([differs(subject, -1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
 
 
 @pytest.mark.parametrize("subject", ["supply", "locked shares", f"shares of {ADDRESS}", "request 7 shares"])
 def test_shares_count_at_nav(subject: str) -> None:
-    assert material([differs(subject, 499 * WAD)], WORTH, threshold=ONE_BP) == []
-    assert len(material([differs(subject, 500 * WAD)], WORTH, threshold=ONE_BP)) == 1
+    assert material_discrepancies([differs(subject, 499 * WAD)], WORTH, threshold=ONE_BP) == []
+    assert len(material_discrepancies([differs(subject, 500 * WAD)], WORTH, threshold=ONE_BP)) == 1
 
 
 def test_a_token_counts_at_its_price_and_one_without_is_material() -> None:
-    assert material([differs(f"vault's balance of {ADDRESS}", 199 * 10**6)], WORTH, threshold=ONE_BP) == []
-    assert len(material([differs(f"vault's balance of {ADDRESS}", 200 * 10**6)], WORTH, threshold=ONE_BP)) == 1
+    assert material_discrepancies([differs(f"vault's balance of {ADDRESS}", 199 * 10**6)], WORTH, threshold=ONE_BP) == []
+    assert len(material_discrepancies([differs(f"vault's balance of {ADDRESS}", 200 * 10**6)], WORTH, threshold=ONE_BP)) == 1
     unpriced = differs("vault's balance of 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC", 1)
-    assert material([unpriced], WORTH, threshold=ONE_BP) == [unpriced]
+    assert material_discrepancies([unpriced], WORTH, threshold=ONE_BP) == [unpriced]
 
 
 def test_prices_are_those_of_the_snapshot_and_the_vaults_asset_counts_as_it_is() -> None:
     taken = snapshot(assets=(position(1), position(2, price=None, balance=RawAmount(0))))
-    worth = Worth.of(taken)
+    worth = ValuationBasis.of(taken)
     assert (worth.net_assets, worth.nav_per_share) == (taken.net_assets, taken.nav_per_share)
     assert worth.tokens == {checksum(token(1)): (105 * WAD // 100, 6), checksum(taken.asset): (1, 0)}
 
 
 def test_small_amounts_add_up() -> None:
     halves = [differs("redemption liability", 500 * WAD), differs("supply", 250 * WAD)]
-    assert material(halves[:1], WORTH, threshold=ONE_BP) == []
-    assert material(halves, WORTH, threshold=ONE_BP) == halves
+    assert material_discrepancies(halves[:1], WORTH, threshold=ONE_BP) == []
+    assert material_discrepancies(halves, WORTH, threshold=ONE_BP) == halves
 
 
 @pytest.mark.parametrize(
     "difference",
     [
-        Difference("request 7 status", "APPROVED", "SETTLED"),
-        Difference("Vault paused", "False", "True"),
-        Difference("request count", "7", "8"),
-        Difference(f"shares of {ADDRESS}", "(absent)", "1"),
-        Difference("request 7 settlementTime", "1", "2"),
-        Difference("something nobody has named yet", "1", "2"),
+        Discrepancy("request 7 status", "APPROVED", "SETTLED"),
+        Discrepancy("Vault paused", "False", "True"),
+        Discrepancy("request count", "7", "8"),
+        Discrepancy(f"shares of {ADDRESS}", "(absent)", "1"),
+        Discrepancy("request 7 settlementTime", "1", "2"),
+        Discrepancy("something nobody has named yet", "1", "2"),
     ],
 )
-def test_a_status_or_anything_we_cannot_value_is_material(difference: Difference) -> None:
-    assert material([difference], WORTH, threshold=Bps(10_000)) == [difference]
+def test_a_status_or_anything_we_cannot_value_is_material(difference: Discrepancy) -> None:
+    assert material_discrepancies([difference], WORTH, threshold=Bps(10_000)) == [difference]
 
 
 def test_the_reason_names_the_first_with_both_numbers() -> None:
@@ -76,5 +78,5 @@ def test_the_reason_names_the_first_with_both_numbers() -> None:
 
 @given(st.integers(0, 10**40), st.integers(0, 10**40))
 def test_what_a_difference_is_worth_does_not_depend_on_the_side(book: int, chain: int) -> None:
-    there, back = (Difference("supply", str(a), str(b)) for a, b in ((book, chain), (chain, book)))
-    assert value_of(there, WORTH) == value_of(back, WORTH) == 2 * abs(book - chain)
+    there, back = (Discrepancy("supply", str(a), str(b)) for a, b in ((book, chain), (chain, book)))
+    assert discrepancy_value(there, WORTH) == discrepancy_value(back, WORTH) == 2 * abs(book - chain)

@@ -10,16 +10,16 @@ from paimon.domain.kernel.chain import ContractName
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.transaction.spending_limit import SpendingLimit
 from paimon.domain.transaction.wallet_selection import (
-    MAY,
-    Candidate,
-    Choice,
-    MoneyFunction,
-    Obstacle,
+    ALLOWED_FUNCTIONS,
     PlannedCall,
     PlanWallet,
-    Reason,
+    RebalancerFunction,
+    RejectionKind,
+    WalletCandidate,
+    WalletChoice,
+    WalletRejectionReason,
     choose,
-    grouped,
+    format_whole_units,
 )
 
 pytestmark = pytest.mark.unit
@@ -31,7 +31,7 @@ LIMITS = {
 }
 amounts = st.one_of(st.integers(0, 60), st.integers(0, 10**30)).map(RawAmount)
 functions = st.one_of(
-    st.sampled_from([(CONTROLLER, each.value) for each in MoneyFunction]),
+    st.sampled_from([(CONTROLLER, each.value) for each in RebalancerFunction]),
     st.sampled_from([(CONTROLLER, "collectFees"), (ContractName.VAULT, "pause"), (ContractName.VAULT, "purchaseAsset")]),
 )
 calls = st.lists(
@@ -39,42 +39,42 @@ calls = st.lists(
 )
 
 
-def candidate(wallet: PlanWallet) -> st.SearchStrategy[Candidate]:
+def candidate(wallet: PlanWallet) -> st.SearchStrategy[WalletCandidate]:
     limit = st.none() if wallet is PlanWallet.COLD else st.builds(SpendingLimit, amounts, amounts)
-    return st.builds(Candidate, st.just(wallet), st.booleans(), limit, amounts)
+    return st.builds(WalletCandidate, st.just(wallet), st.booleans(), limit, amounts)
 
 
 candidates = st.tuples(*(candidate(each) for each in PlanWallet))
 
 
-def usual(moved: int = 0, *, wallets: frozenset[PlanWallet] = frozenset(PlanWallet)) -> list[Candidate]:
+def usual(moved: int = 0, *, wallets: frozenset[PlanWallet] = frozenset(PlanWallet)) -> list[WalletCandidate]:
     """The three wallets with the default limits, each having moved so many whole units today."""
-    return [Candidate(each, each in wallets, LIMITS.get(each), RawAmount(moved * WAD)) for each in PlanWallet]
+    return [WalletCandidate(each, each in wallets, LIMITS.get(each), RawAmount(moved * WAD)) for each in PlanWallet]
 
 
 def buy(usdt: int) -> PlannedCall:
-    return PlannedCall(CONTROLLER, MoneyFunction.PURCHASE, RawAmount(usdt * WAD))
+    return PlannedCall(CONTROLLER, RebalancerFunction.PURCHASE, RawAmount(usdt * WAD))
 
 
-def told(choice: Choice) -> list[str]:
-    return [each.words(18) for each in choice.passed_over]
+def told(choice: WalletChoice) -> list[str]:
+    return [each.describe(18) for each in choice.rejected_wallets]
 
 
-def may_do(candidate: Candidate, planned: list[PlannedCall], before: int) -> bool:
+def may_do(candidate: WalletCandidate, planned: list[PlannedCall], before: int) -> bool:
     """The rule once more, as a sentence."""
-    amount, allowed, limit = sum(each.amount for each in planned), MAY[candidate.wallet], candidate.limit
+    amount, allowed, limit = sum(each.amount for each in planned), ALLOWED_FUNCTIONS[candidate.wallet], candidate.limit
     return (
-        candidate.is_there
+        candidate.is_configured
         and (allowed is None or all(each.contract is CONTROLLER and each.function in allowed for each in planned))
-        and (limit is None or (before + amount < limit.per_plan and candidate.moved_today + amount <= limit.per_day))
+        and (limit is None or (before + amount < limit.per_plan and candidate.moved_in_24_hours + amount <= limit.per_day))
     )
 
 
 @given(calls, candidates, amounts)
 def test_the_chosen_wallet_is_the_smallest_that_may(
-    planned: list[PlannedCall], wallets: tuple[Candidate, ...], before: RawAmount
+    planned: list[PlannedCall], wallets: tuple[WalletCandidate, ...], before: RawAmount
 ) -> None:
-    choice = choose(planned, wallets, plan_before=before)
+    choice = choose(planned, wallets, earlier_plan_amount=before)
     able = [each.wallet for each in wallets if may_do(each, planned, before)]
     assert choice.wallet is (able[0] if able else None)
     assert choice.plan_amount == before + choice.amount == before + sum(each.amount for each in planned)
@@ -82,56 +82,58 @@ def test_the_chosen_wallet_is_the_smallest_that_may(
 
 @given(calls, candidates, amounts)
 def test_every_wallet_passed_over_has_all_its_reasons_and_only_true_ones(
-    planned: list[PlannedCall], wallets: tuple[Candidate, ...], before: RawAmount
+    planned: list[PlannedCall], wallets: tuple[WalletCandidate, ...], before: RawAmount
 ) -> None:
-    choice = choose(planned, wallets, plan_before=before)
+    choice = choose(planned, wallets, earlier_plan_amount=before)
     smaller = list(PlanWallet)[: list(PlanWallet).index(choice.wallet)] if choice.wallet else list(PlanWallet)
-    assert [each.wallet for each in choice.passed_over] == smaller
-    for passed, wallet in zip(choice.passed_over, wallets, strict=False):
-        found = {each.obstacle: each for each in passed.reasons}
+    assert [each.wallet for each in choice.rejected_wallets] == smaller
+    for passed, wallet in zip(choice.rejected_wallets, wallets, strict=False):
+        found = {each.kind: each for each in passed.reasons}
         assert len(found) == len(passed.reasons) > 0
-        allowed, limit, amount = MAY[wallet.wallet], wallet.limit, choice.amount
-        assert (Obstacle.ABSENT in found) == (not wallet.is_there)
+        allowed, limit, amount = ALLOWED_FUNCTIONS[wallet.wallet], wallet.limit, choice.amount
+        assert (RejectionKind.NOT_CONFIGURED in found) == (not wallet.is_configured)
         forbidden = allowed is not None and not all(
             each.contract is CONTROLLER and each.function in allowed for each in planned
         )
-        assert (Obstacle.FUNCTION in found) == forbidden
-        assert (Obstacle.PLAN in found) == (limit is not None and before + amount >= limit.per_plan)
-        assert (Obstacle.DAY in found) == (limit is not None and wallet.moved_today + amount > limit.per_day)
+        assert (RejectionKind.FUNCTION in found) == forbidden
+        assert (RejectionKind.PLAN in found) == (limit is not None and before + amount >= limit.per_plan)
+        assert (RejectionKind.DAY in found) == (limit is not None and wallet.moved_in_24_hours + amount > limit.per_day)
         for reason in passed.reasons:
-            if reason.obstacle in (Obstacle.PLAN, Obstacle.DAY):
-                assert reason.would_be >= reason.allowed
-            assert reason.words(18)
+            if reason.kind in (RejectionKind.PLAN, RejectionKind.DAY):
+                assert reason.resulting_amount >= reason.allowed
+            assert reason.describe(18)
 
 
 @given(calls, candidates, amounts, amounts, st.data())
 def test_more_money_never_needs_a_smaller_wallet(
-    planned: list[PlannedCall], wallets: tuple[Candidate, ...], before: RawAmount, more: RawAmount, data: st.DataObject
+    planned: list[PlannedCall], wallets: tuple[WalletCandidate, ...], before: RawAmount, more: RawAmount, data: st.DataObject
 ) -> None:
-    def size(choice: Choice) -> int:
+    def size(choice: WalletChoice) -> int:
         return list(PlanWallet).index(choice.wallet) if choice.wallet else len(PlanWallet)
 
     place = data.draw(st.integers(0, len(planned) - 1))
     dearer = [*planned]
     dearer[place] = replace(planned[place], amount=RawAmount(planned[place].amount + more))
-    least = size(choose(planned, wallets, plan_before=before))
-    assert size(choose(dearer, wallets, plan_before=before)) >= least
-    assert size(choose(planned, wallets, plan_before=RawAmount(before + more))) >= least
-    busier = [replace(each, moved_today=RawAmount(each.moved_today + more)) for each in wallets]
-    assert size(choose(planned, busier, plan_before=before)) >= least
+    least = size(choose(planned, wallets, earlier_plan_amount=before))
+    assert size(choose(dearer, wallets, earlier_plan_amount=before)) >= least
+    assert size(choose(planned, wallets, earlier_plan_amount=RawAmount(before + more))) >= least
+    busier = [replace(each, moved_in_24_hours=RawAmount(each.moved_in_24_hours + more)) for each in wallets]
+    assert size(choose(planned, busier, earlier_plan_amount=before)) >= least
 
 
 @given(st.lists(amounts, min_size=1, max_size=4), candidates)
-def test_splitting_a_plan_does_not_make_its_wallet_smaller(pieces: list[RawAmount], wallets: tuple[Candidate, ...]) -> None:
+def test_splitting_a_plan_does_not_make_its_wallet_smaller(
+    pieces: list[RawAmount], wallets: tuple[WalletCandidate, ...]
+) -> None:
     """The last piece of a plan needs a wallet by whose plan's limit the whole plan passes."""
-    *earlier, last = [PlannedCall(CONTROLLER, MoneyFunction.PURCHASE, each) for each in pieces]
-    choice = choose([last], wallets, plan_before=RawAmount(sum(each.amount for each in earlier)))
+    *earlier, last = [PlannedCall(CONTROLLER, RebalancerFunction.PURCHASE, each) for each in pieces]
+    choice = choose([last], wallets, earlier_plan_amount=RawAmount(sum(each.amount for each in earlier)))
     if choice.wallet is not None and (limit := wallets[list(PlanWallet).index(choice.wallet)].limit) is not None:
         assert sum(pieces) < limit.per_plan
 
 
 @pytest.mark.parametrize(
-    ("usdt", "moved", "wallet", "words"),
+    ("usdt", "moved", "wallet", "describe"),
     [
         (9_999, 0, PlanWallet.HOT, []),
         (10_000, 0, PlanWallet.WARM, ["hot: the plan moves 10 000, its plans stay below 10 000"]),
@@ -148,26 +150,26 @@ def test_splitting_a_plan_does_not_make_its_wallet_smaller(pieces: list[RawAmoun
         ),
     ],
 )
-def test_the_domains_table(usdt: int, moved: int, wallet: PlanWallet, words: list[str]) -> None:
-    choice = choose([buy(usdt)], usual(moved), plan_before=RawAmount(0))
-    assert (choice.wallet, told(choice)) == (wallet, words)
+def test_the_domains_table(usdt: int, moved: int, wallet: PlanWallet, describe: list[str]) -> None:
+    choice = choose([buy(usdt)], usual(moved), earlier_plan_amount=RawAmount(0))
+    assert (choice.wallet, told(choice)) == (wallet, describe)
 
 
 def test_what_only_administrators_do_is_for_the_cold_wallet() -> None:
     pause = PlannedCall(ContractName.VAULT, "pause", RawAmount(0))
-    choice = choose([buy(1), pause, pause], usual(), plan_before=RawAmount(0))
+    choice = choose([buy(1), pause, pause], usual(), earlier_plan_amount=RawAmount(0))
     assert choice.wallet is PlanWallet.COLD
     assert told(choice) == ["hot: may not call Vault.pause", "warm: may not call Vault.pause"]
 
 
 def test_the_waterfall_and_otc_orders_are_for_the_warm_wallet() -> None:
-    for function in sorted(frozenset(MoneyFunction) - (MAY[PlanWallet.HOT] or frozenset())):
-        choice = choose([PlannedCall(CONTROLLER, function, RawAmount(1))], usual(), plan_before=RawAmount(0))
+    for function in sorted(frozenset(RebalancerFunction) - (ALLOWED_FUNCTIONS[PlanWallet.HOT] or frozenset())):
+        choice = choose([PlannedCall(CONTROLLER, function, RawAmount(1))], usual(), earlier_plan_amount=RawAmount(0))
         assert (choice.wallet, told(choice)) == (PlanWallet.WARM, [f"hot: may not call AssetController.{function}"])
 
 
 def test_where_there_is_no_wallet_nobody_does_it() -> None:
-    choice = choose([buy(10_000)], usual(wallets=frozenset({PlanWallet.HOT})), plan_before=RawAmount(0))
+    choice = choose([buy(10_000)], usual(wallets=frozenset({PlanWallet.HOT})), earlier_plan_amount=RawAmount(0))
     assert choice.wallet is None
     assert told(choice)[1:] == ["warm: there is none here", "cold: there is none here"]
 
@@ -175,11 +177,13 @@ def test_where_there_is_no_wallet_nobody_does_it() -> None:
 @given(st.integers(0, 10**40), st.integers(0, 24))
 @example(1_234_500_000_000_000_000_000, 18)
 def test_amounts_are_shown_exactly(amount: int, decimals: int) -> None:
-    whole, _, part = grouped(amount, decimals).replace(" ", "").partition(".")
+    whole, _, part = format_whole_units(amount, decimals).replace(" ", "").partition(".")
     assert int(whole) * 10**decimals + int(part.ljust(decimals, "0") or "0") == amount
     assert not part.endswith("0")
 
 
 def test_a_reason_reads_as_an_operator_says_it() -> None:
-    reason = Reason(Obstacle.DAY, would_be=RawAmount(620_000 * WAD + WAD // 2), allowed=RawAmount(500_000 * WAD))
-    assert reason.words(18) == "620 000.5 of 500 000 allowed a day"
+    reason = WalletRejectionReason(
+        RejectionKind.DAY, resulting_amount=RawAmount(620_000 * WAD + WAD // 2), allowed=RawAmount(500_000 * WAD)
+    )
+    assert reason.describe(18) == "620 000.5 of 500 000 allowed a day"

@@ -7,17 +7,17 @@ from dataclasses import fields
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.factories.event_builders import GOODS, MARKET, TREASURY, amount, told
+from tests.support.factories.event_builders import ASSET_TOKEN, MARKET, TREASURY, amount, told
 from tests.support.factories.strategies import address, stamp
-from tests.support.factories.synthetic_catalogue import ADDRESSES, ASSET, FOLLOWED, OTC, TOKENS, Catalogue, Spoken
+from tests.support.factories.synthetic_catalogue import ADDRESSES, ASSET, OTC, TOKENS, TRACKED, Catalogue, EmittedLog
 
 from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.application.event_listener.fetch.decode import decode_log
-from paimon.domain.asset.asset import Asset, follow_asset, tier_band
-from paimon.domain.asset.otc_order import OrderStatus, OtcOrder, follow_order
+from paimon.domain.asset.asset import Asset, apply_asset_event, tier_band_from_event
+from paimon.domain.asset.otc_order import OrderStatus, OtcOrder, apply_order_event
 from paimon.domain.asset.tier import Tier
 from paimon.domain.asset.token_transfer import Direction, Purpose
-from paimon.domain.chain.tracked_contracts import Followed, FollowedContract, Origin
+from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.events import (
     AssetAdapterUpdated,
     AssetAdded,
@@ -36,7 +36,7 @@ from paimon.domain.events import (
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.domain.kernel.treasury import Treasury
-from paimon.domain.projection import Facts, Projection, touched
+from paimon.domain.projection import Facts, Projection, required_rows
 from paimon.infrastructure.blockchain.abi import load_abi
 
 pytestmark = pytest.mark.unit
@@ -45,11 +45,11 @@ SYNTHETIC = Treasury(ADDRESSES.vault, ASSET)
 ABIS = {name: load_abi(name.value) for name in ContractName}
 
 
-def decoded(spoken: Sequence[Spoken], number: int) -> ChainTransaction:
-    names, tx_hash = FOLLOWED.names(), Hash32(number.to_bytes(32))
+def decoded(emitted_log: Sequence[EmittedLog], number: int) -> ChainTransaction:
+    names, tx_hash = TRACKED.names(), Hash32(number.to_bytes(32))
     logs = [
         decode_log(ChainLog(stamp(number), index, tx_hash, 0, where, topics, data), names, ABIS)
-        for index, (where, topics, data) in enumerate(spoken)
+        for index, (where, topics, data) in enumerate(emitted_log)
     ]
     assert [each.reason for each in logs if each.reason] == []
     events = tuple(LoggedEvent(each.event, each.contract, each.log.log_index) for each in logs if each.event)
@@ -59,12 +59,12 @@ def decoded(spoken: Sequence[Spoken], number: int) -> ChainTransaction:
 def history(seed: int, length: int) -> list[ChainTransaction]:
     """A deployment, then transactions of every kind in turn."""
     catalogue = Catalogue(random.Random(seed))
-    spoken = [*catalogue.beginning(), *(catalogue.next() for _ in range(length))]
-    return [decoded(each, number) for number, each in enumerate(spoken, start=1)]
+    emitted_log = [*catalogue.deployment_logs(), *(catalogue.next() for _ in range(length))]
+    return [decoded(each, number) for number, each in enumerate(emitted_log, start=1)]
 
 
 HISTORIES = st.builds(history, st.integers(0, 2**32), st.integers(0, 60))
-STATES = ("assets", "orders", "flows")
+STATE_TABLES = ("assets", "orders", "token_flows")
 
 
 def fold(transactions: Iterable[ChainTransaction], books: Projection) -> None:
@@ -74,16 +74,16 @@ def fold(transactions: Iterable[ChainTransaction], books: Projection) -> None:
 
 def fold_loading_only_what_is_touched(transactions: list[ChainTransaction], books: Projection) -> None:
     """As the listener does: a batch sees only the rows that `touched` names, and what it changed is written back."""
-    needed = touched(logged.event for each in transactions for logged in each.events)
+    needed = required_rows(logged.event for each in transactions for logged in each.events)
     part = Projection(
         assets={key: value for key, value in books.assets.items() if key in needed.assets},
         orders={key: value for key, value in books.orders.items() if key in needed.orders},
-        flows={key: value for key, value in books.flows.items() if key in needed.tokens},
+        token_flows={key: value for key, value in books.token_flows.items() if key in needed.tokens},
         fees=dict(books.fees) if needed.fees else {},
-        services=dict(books.services) if needed.fees else {},
+        protocol_addresses=dict(books.protocol_addresses) if needed.fees else {},
     )
     fold(transactions, part)
-    for name in (*STATES, "bands", "services", "fees", "roles", "flags"):
+    for name in (*STATE_TABLES, "bands", "protocol_addresses", "fees", "roles", "flags"):
         getattr(books, name).update(getattr(part, name))
     for field in fields(Facts):
         getattr(books.facts, field.name).extend(getattr(part.facts, field.name))
@@ -106,39 +106,39 @@ def test_every_transfer_is_there_once_and_all_sums_agree(told: list[ChainTransac
     books = Projection()
     fold(told, books)
     transfers = [each for transaction in told for each in transaction.events if each.contract is ContractName.TOKEN]
-    assert len(books.facts.movements) == len(transfers)
-    for token, flow in books.flows.items():
-        moved = [each for each in books.facts.movements if each.token == token]
+    assert len(books.facts.transfers) == len(transfers)
+    for token, flow in books.token_flows.items():
+        moved = [each for each in books.facts.transfers if each.token == token]
         assert flow.received == sum(each.amount for each in moved if each.direction is Direction.IN)
         assert flow.sent == sum(each.amount for each in moved if each.direction is Direction.OUT)
-    deposits = sum(each.amount for each in books.facts.movements if each.purpose is Purpose.DEPOSIT)
+    deposits = sum(each.amount for each in books.facts.transfers if each.purpose is Purpose.DEPOSIT)
     assert deposits == sum(each.assets for each in books.facts.deposits)
     for trade in (each for each in books.facts.trades if each.has_effect):
-        told_by = [each for each in books.facts.movements if each.told_by == trade.place.log_index]
-        amounts = sorted(each.amount for each in told_by if each.place.tx_hash == trade.place.tx_hash)
+        source_log_index = [each for each in books.facts.transfers if each.source_log_index == trade.place.log_index]
+        amounts = sorted(each.amount for each in source_log_index if each.place.tx_hash == trade.place.tx_hash)
         assert amounts == sorted([trade.usdt_amount, trade.token_amount])
     for kind, account in books.fees.items():
         for step, total in (("ACCRUED", account.accrued), ("PAID", account.paid)):
             assert total == sum(each.amount for each in books.facts.fee_entries if (each.kind, each.step) == (kind, step))
 
 
-ADDED = AssetAdded(GOODS, 2, 1_000)
+ADDED = AssetAdded(ASSET_TOKEN, 2, 1_000)
 
 
 def after(*events: AssetAdded | AssetRemoved | AssetAllocationUpdated | AssetAdapterUpdated) -> Asset:
     asset: Asset | None = None
     for number, event in enumerate(events, start=1):
-        asset = follow_asset(asset, event, at=stamp(number))
+        asset = apply_asset_event(asset, event, at=stamp(number))
     assert asset is not None
     return asset
 
 
 def test_an_assets_life() -> None:
-    changed = after(ADDED, AssetAllocationUpdated(GOODS, 2_000), AssetAdapterUpdated(GOODS, MARKET))
+    changed = after(ADDED, AssetAllocationUpdated(ASSET_TOKEN, 2_000), AssetAdapterUpdated(ASSET_TOKEN, MARKET))
     assert (changed.tier, changed.allocation_bps, changed.adapter, changed.is_active) == (Tier.L3, 2_000, MARKET, True)
-    removed = after(ADDED, AssetRemoved(GOODS))
+    removed = after(ADDED, AssetRemoved(ASSET_TOKEN))
     assert (removed.is_active, removed.added_block, removed.removed_block) == (False, 1, 2)
-    again = after(ADDED, AssetAdapterUpdated(GOODS, MARKET), AssetRemoved(GOODS), ADDED)
+    again = after(ADDED, AssetAdapterUpdated(ASSET_TOKEN, MARKET), AssetRemoved(ASSET_TOKEN), ADDED)
     assert (again.is_active, again.added_block, again.removed_block, again.adapter) == (True, 4, None, None)
 
 
@@ -146,13 +146,13 @@ def test_an_assets_life() -> None:
     "events",
     [
         [ADDED, ADDED],
-        [AssetRemoved(GOODS)],
-        [AssetAllocationUpdated(GOODS, 1)],
-        [AssetAdapterUpdated(GOODS, MARKET)],
-        [ADDED, AssetRemoved(GOODS), AssetRemoved(GOODS)],
-        [AssetAdded(GOODS, 3, 1)],
-        [AssetAdded(GOODS, 0, 10_001)],
-        [ADDED, AssetAllocationUpdated(GOODS, 10_001)],
+        [AssetRemoved(ASSET_TOKEN)],
+        [AssetAllocationUpdated(ASSET_TOKEN, 1)],
+        [AssetAdapterUpdated(ASSET_TOKEN, MARKET)],
+        [ADDED, AssetRemoved(ASSET_TOKEN), AssetRemoved(ASSET_TOKEN)],
+        [AssetAdded(ASSET_TOKEN, 3, 1)],
+        [AssetAdded(ASSET_TOKEN, 0, 10_001)],
+        [ADDED, AssetAllocationUpdated(ASSET_TOKEN, 10_001)],
     ],
 )
 def test_what_cannot_become_of_an_asset(events: list[AssetAdded | AssetRemoved]) -> None:
@@ -164,20 +164,20 @@ def test_what_cannot_become_of_an_asset(events: list[AssetAdded | AssetRemoved])
 def test_a_band_is_in_order_or_refused(target: int, least: int, most: int, tier: int) -> None:
     event = LayerConfigUpdated(tier, target, least, most)
     if least <= target <= most <= 10_000 and tier < 3:
-        band = tier_band(event, at=stamp(5))
+        band = tier_band_from_event(event, at=stamp(5))
         assert (band.target_bps, band.min_bps, band.max_bps, band.since_block) == (target, least, most, 5)
         return
     with pytest.raises(InapplicableEvent):
-        tier_band(event, at=stamp(5))
+        tier_band_from_event(event, at=stamp(5))
 
 
 STEPS: dict[str, OrderEvent] = {
-    "created": OrderCreated(OTC, 1, GOODS, amount(5), amount(9), MARKET),
+    "created": OrderCreated(OTC, 1, ASSET_TOKEN, amount(5), amount(9), MARKET),
     "paid": OrderPaid(OTC, 1, amount(5)),
     "delivered": OrderDelivered(OTC, 1, amount(8)),
     "cancelled": OrderCancelled(OTC, 1),
 }
-LIVES = {
+WORKFLOWS = {
     ("created",): OrderStatus.PENDING,
     ("created", "paid"): OrderStatus.PAID,
     ("created", "paid", "delivered"): OrderStatus.DELIVERED,
@@ -191,36 +191,36 @@ def test_an_otc_order_goes_one_of_its_ways_or_the_step_is_refused(steps: list[st
     order: OtcOrder | None = None
     taken: tuple[str, ...] = ()
     for number, step in enumerate(steps, start=1):
-        if (*taken, step) not in LIVES:
+        if (*taken, step) not in WORKFLOWS:
             with pytest.raises(InapplicableEvent):
-                follow_order(order, STEPS[step], at=stamp(number))
+                apply_order_event(order, STEPS[step], at=stamp(number))
             continue
-        order, taken = follow_order(order, STEPS[step], at=stamp(number)), (*taken, step)
-        assert order.status is LIVES[taken]
+        order, taken = apply_order_event(order, STEPS[step], at=stamp(number)), (*taken, step)
+        assert order.status is WORKFLOWS[taken]
         assert (order.closed_at is not None) == (order.status in (OrderStatus.DELIVERED, OrderStatus.CANCELLED))
 
 
 def test_orders_of_two_managers_have_numbers_of_their_own() -> None:
     books = Projection()
     for manager in (OTC, address(0xEE)):
-        books.fold(told(OrderCreated(manager, 1, GOODS, amount(5), amount(9), MARKET)), TREASURY)
+        books.fold(told(OrderCreated(manager, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)), TREASURY)
     assert set(books.orders) == {(OTC, 1), (address(0xEE), 1)}
 
 
 def announcements() -> Iterator[tuple[AssetAdded | OTCManagerUpdated, int]]:
     yield AssetAdded(TOKENS[1], 1, 0), 7
-    yield AssetAdded(GOODS, 1, 0), 8
-    yield AssetAdded(GOODS, 1, 0), 9
+    yield AssetAdded(ASSET_TOKEN, 1, 0), 8
+    yield AssetAdded(ASSET_TOKEN, 1, 0), 9
     yield OTCManagerUpdated(address(0)), 9
     yield OTCManagerUpdated(address(0xEE)), 9
 
 
 def test_only_what_is_not_followed_yet_is_announced_and_from_its_first_block() -> None:
-    followed = Followed.of(each for each in FOLLOWED.contracts.values() if each.address != GOODS)
-    found = followed.announced(announcements())
+    tracked = TrackedContracts.of(each for each in TRACKED.contracts.values() if each.address != ASSET_TOKEN)
+    found = tracked.discovered(announcements())
     assert found == [
-        FollowedContract(GOODS, ContractName.TOKEN, Origin.EVENT, 8),
-        FollowedContract(address(0xEE), ContractName.OTC_MANAGER, Origin.EVENT, 9),
+        TrackedContract(ASSET_TOKEN, ContractName.TOKEN, ContractOrigin.EVENT, 8),
+        TrackedContract(address(0xEE), ContractName.OTC_MANAGER, ContractOrigin.EVENT, 9),
     ]
-    assert followed.with_more(found).announced(announcements()) == []
-    assert followed.with_more(found).treasury == Treasury(ADDRESSES.vault, ASSET)
+    assert tracked.with_added(found).discovered(announcements()) == []
+    assert tracked.with_added(found).treasury == Treasury(ADDRESSES.vault, ASSET)

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.factories.event_histories import HOLDERS, VAULT, History, Told, histories
+from tests.support.factories.event_histories import HOLDERS, VAULT, EventHistory, HistoryEvent, histories
 from tests.support.factories.strategies import address, stamp
 
 from paimon.domain.events import (
@@ -22,63 +22,63 @@ from paimon.domain.events import (
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.projection import Flag, Projection, touched
+from paimon.domain.projection import Flag, Projection, required_rows
 from paimon.domain.redemption.request import RedemptionStatus
 
 pytestmark = pytest.mark.unit
 
 
-def fold(told: list[Told], books: Projection) -> None:
-    for each in told:
+def fold(events: list[HistoryEvent], books: Projection) -> None:
+    for each in events:
         books.apply(each.event, contract=each.contract, at=each.at)
 
 
-def fold_loading_only_what_is_touched(told: list[Told], books: Projection) -> None:
+def fold_loading_only_what_is_touched(events: list[HistoryEvent], books: Projection) -> None:
     """As the listener does: a batch sees only the rows that `touched` names, and what it changed is written back."""
-    needed = touched(each.event for each in told)
+    needed = required_rows(each.event for each in events)
     part = Projection(
         redemptions={key: value for key, value in books.redemptions.items() if key in needed.requests},
         holdings={key: value for key, value in books.holdings.items() if key in needed.holders},
     )
-    fold(told, part)
+    fold(events, part)
     books.redemptions |= part.redemptions
     books.holdings |= part.holdings
     books.roles |= part.roles
     books.flags |= part.flags
-    books.updated_block |= part.updated_block
-    books.moved |= part.moved
+    books.updated_blocks |= part.updated_blocks
+    books.changed_holders |= part.changed_holders
 
 
 @given(histories(), st.data())
-def test_how_events_were_cut_into_batches_cannot_matter(history: History, data: st.DataObject) -> None:
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(history.told)), max_size=6)))
+def test_how_events_were_cut_into_batches_cannot_matter(history: EventHistory, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(history.events)), max_size=6)))
     at_once, in_batches = Projection(), Projection()
-    fold(history.told, at_once)
-    for start, end in zip([0, *cuts], [*cuts, len(history.told)], strict=True):
-        fold_loading_only_what_is_touched(history.told[start:end], in_batches)
+    fold(history.events, at_once)
+    for start, end in zip([0, *cuts], [*cuts, len(history.events)], strict=True):
+        fold_loading_only_what_is_touched(history.events[start:end], in_batches)
     assert in_batches == at_once
 
 
 @given(histories())
-def test_the_sum_of_shares_is_what_was_minted_less_what_was_burned(history: History) -> None:
+def test_the_sum_of_shares_is_what_was_minted_less_what_was_burned(history: EventHistory) -> None:
     books = Projection()
-    fold(history.told, books)
+    fold(history.events, books)
     assert sum(each.shares for each in books.holdings.values()) == history.minted - history.burned
     for holder, shares in history.balances.items():
         assert books.holdings[holder].shares == shares
 
 
 @given(histories())
-def test_the_vault_holds_exactly_the_shares_that_open_requests_locked(history: History) -> None:
+def test_the_vault_holds_exactly_the_shares_that_open_requests_locked(history: EventHistory) -> None:
     books = Projection()
-    fold(history.told, books)
+    fold(history.events, books)
     locked = sum(each.shares for each in books.redemptions.values() if each.is_open)
     assert locked == sum(each.locked_shares for each in books.holdings.values())
     assert locked == sum(each.shares for each in books.holdings.values() if each.holder == VAULT)
     assert set(history.open) == {each.request_id for each in books.redemptions.values() if each.is_open}
 
 
-def impossible_after(history: History) -> list[FundEvent]:
+def impossible_after(history: EventHistory) -> list[FundEvent]:
     """Events that no contract could emit at the end of this history."""
     unknown, amount = history.requests + 1, RawAmount(1)
     everything = RawAmount(history.minted + 1)
@@ -99,9 +99,9 @@ def impossible_after(history: History) -> list[FundEvent]:
 
 
 @given(histories(steps_max=12), st.data())
-def test_an_event_that_cannot_follow_leaves_the_books_as_they_were(history: History, data: st.DataObject) -> None:
+def test_an_event_that_cannot_follow_leaves_the_books_as_they_were(history: EventHistory, data: st.DataObject) -> None:
     books = Projection()
-    fold(history.told, books)
+    fold(history.events, books)
     before = deepcopy(books)
     event = data.draw(st.sampled_from(impossible_after(history)))
     with pytest.raises(InapplicableEvent):
@@ -111,18 +111,18 @@ def test_an_event_that_cannot_follow_leaves_the_books_as_they_were(history: Hist
 
 def test_a_sender_who_is_the_receiver_keeps_what_they_have_and_no_more() -> None:
     books = Projection()
-    fold([Told(Transfer(ZERO_ADDRESS, HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(1))], books)
-    fold([Told(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(2))], books)
+    fold([HistoryEvent(Transfer(ZERO_ADDRESS, HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(1))], books)
+    fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(2))], books)
     assert books.holdings[HOLDERS[0]].shares == 5
     with pytest.raises(InapplicableEvent):
-        fold([Told(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(6)), ContractName.VAULT, stamp(3))], books)
+        fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(6)), ContractName.VAULT, stamp(3))], books)
 
 
 def test_a_request_and_a_flag_are_dated_by_their_own_event_not_by_the_batch() -> None:
     books = Projection()
     request = RedemptionRequested(1, address(1), address(1), RawAmount(1), RawAmount(1), RawAmount(0), 0, False, 1, 0)
-    fold([Told(request, ContractName.REDEMPTION_MANAGER, stamp(4))], books)
-    fold([Told(Paused(address(1)), ContractName.VAULT, stamp(6))], books)
-    assert books.updated_block == {1: 4}
+    fold([HistoryEvent(request, ContractName.REDEMPTION_MANAGER, stamp(4))], books)
+    fold([HistoryEvent(Paused(address(1)), ContractName.VAULT, stamp(6))], books)
+    assert books.updated_blocks == {1: 4}
     assert books.flags[ContractName.VAULT, Flag.PAUSED].since_block == 6
     assert books.redemptions[1].status is RedemptionStatus.PENDING

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.risk.discrepancy import compare
+from paimon.domain.risk.discrepancy import find_discrepancies
 
 pytestmark = pytest.mark.unit
 
@@ -13,13 +13,13 @@ FIGURES = st.dictionaries(st.text(max_size=5), st.one_of(st.integers(), st.boole
 
 @given(FIGURES)
 def test_a_side_never_differs_from_itself(side: dict[str, object]) -> None:
-    assert compare(side, dict(side)) == []
+    assert find_discrepancies(side, dict(side)) == []
 
 
 @given(FIGURES, FIGURES)
 def test_both_sides_see_the_same_differences(book: dict[str, object], chain: dict[str, object]) -> None:
-    there = compare(book, chain)
-    back = compare(chain, book)
+    there = find_discrepancies(book, chain)
+    back = find_discrepancies(chain, book)
     assert [(each.subject, each.book, each.chain) for each in there] == [(each.subject, each.chain, each.book) for each in back]
     assert [each.subject for each in there] == sorted({each.subject for each in there})
 
@@ -27,7 +27,7 @@ def test_both_sides_see_the_same_differences(book: dict[str, object], chain: dic
 @given(FIGURES.filter(bool), st.data())
 def test_each_single_change_is_found_and_named_with_both_figures(side: dict[str, object], data: st.DataObject) -> None:
     subject = data.draw(st.sampled_from(sorted(side)))
-    (found,) = compare(side, side | {subject: "another figure"})
+    (found,) = find_discrepancies(side, side | {subject: "another figure"})
     assert (found.subject, found.book, found.chain) == (subject, str(side[subject]), "another figure")
 
 
@@ -35,6 +35,6 @@ def test_each_single_change_is_found_and_named_with_both_figures(side: dict[str,
 def test_a_subject_that_one_side_lacks_is_a_difference(side: dict[str, object], data: st.DataObject) -> None:
     subject = data.draw(st.sampled_from(sorted(side)))
     rest = {key: value for key, value in side.items() if key != subject}
-    (found,) = compare(side, rest)
+    (found,) = find_discrepancies(side, rest)
     assert (found.subject, found.chain) == (subject, "(absent)")
     assert str(found) == f"{subject}: books {side[subject]}, chain (absent)"

@@ -19,7 +19,15 @@ from paimon.domain.events import (
 )
 from paimon.domain.events.errors import InapplicableEvent, at_chain_time
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.redemption.request import Channel, OnChainStatus, Redemption, RedemptionStatus, follow, is_due, requested
+from paimon.domain.redemption.request import (
+    OnChainStatus,
+    Redemption,
+    RedemptionChannel,
+    RedemptionStatus,
+    apply_redemption_event,
+    is_due,
+    redemption_from_event,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -73,10 +81,10 @@ class OneRequest(RuleBasedStateMachine):
             expected = LIFE.get((str(self.state), type(event)))
         if expected is None:
             with pytest.raises(InapplicableEvent, match="request 7"):
-                follow(self.request, event, at=stamp(self.block))
+                apply_redemption_event(self.request, event, at=stamp(self.block))
             return
         before = self.request
-        self.request, self.state = follow(self.request, event, at=stamp(self.block)), expected
+        self.request, self.state = apply_redemption_event(self.request, event, at=stamp(self.block)), expected
         self._the_event_is_believed(before, event)
 
     def _the_event_is_believed(self, before: Redemption | None, event: RedemptionEvent) -> None:
@@ -120,12 +128,23 @@ TestOneRequest = OneRequest.TestCase
 TestOneRequest.settings = settings(max_examples=60, stateful_step_count=8)  # a life has four steps at most
 
 
-def a_request(status: RedemptionStatus, *, channel: Channel = Channel.STANDARD, settles_in: int | None = 100) -> Redemption:
+def a_request(
+    status: RedemptionStatus, *, channel: RedemptionChannel = RedemptionChannel.STANDARD, settles_in: int | None = 100
+) -> Redemption:
     event = RedemptionRequested(
-        7, address(1), address(2), RawAmount(5), RawAmount(5), RawAmount(0), list(Channel).index(channel), False, 0, 20264
+        7,
+        address(1),
+        address(2),
+        RawAmount(5),
+        RawAmount(5),
+        RawAmount(0),
+        list(RedemptionChannel).index(channel),
+        False,
+        0,
+        20264,
     )
     settlement_at = None if settles_in is None else EPOCH + timedelta(seconds=settles_in)
-    return replace(requested(event, at=stamp(0)), status=status, settlement_at=settlement_at)
+    return replace(redemption_from_event(event, at=stamp(0)), status=status, settlement_at=settlement_at)
 
 
 PENDING, APPROVED_STATUS = RedemptionStatus.PENDING, RedemptionStatus.APPROVED
@@ -143,12 +162,12 @@ PENDING, APPROVED_STATUS = RedemptionStatus.PENDING, RedemptionStatus.APPROVED
         (a_request(RedemptionStatus.CANCELLED), 10**9, None, False),
         (a_request(RedemptionStatus.REJECTED), 10**9, None, False),
         # A scheduled request goes by the scheduler's date alone, whatever its event estimated.
-        (a_request(PENDING, channel=Channel.SCHEDULED), 10**9, None, False),
-        (a_request(PENDING, channel=Channel.SCHEDULED), 100, 101, False),
-        (a_request(PENDING, channel=Channel.SCHEDULED), 50, 50, True),
+        (a_request(PENDING, channel=RedemptionChannel.SCHEDULED), 10**9, None, False),
+        (a_request(PENDING, channel=RedemptionChannel.SCHEDULED), 100, 101, False),
+        (a_request(PENDING, channel=RedemptionChannel.SCHEDULED), 50, 50, True),
         # and no other one does.
         (a_request(PENDING), 99, 1, False),
-        (a_request(PENDING, channel=Channel.EMERGENCY), 100, 10**9, True),
+        (a_request(PENDING, channel=RedemptionChannel.EMERGENCY), 100, 10**9, True),
     ],
 )
 def test_what_may_be_settled_at_a_chain_time(
@@ -161,11 +180,15 @@ def test_what_may_be_settled_at_a_chain_time(
 @given(st.integers(3, 255))
 def test_a_channel_the_interface_does_not_know_is_no_state_of_ours(number: int) -> None:
     with pytest.raises(InapplicableEvent, match=f"channel {number}"):
-        Channel.from_chain(number)
+        RedemptionChannel.from_chain(number)
 
 
 def test_channels_are_numbered_as_on_chain() -> None:
-    assert [Channel.from_chain(number) for number in range(3)] == [Channel.STANDARD, Channel.EMERGENCY, Channel.SCHEDULED]
+    assert [RedemptionChannel.from_chain(number) for number in range(3)] == [
+        RedemptionChannel.STANDARD,
+        RedemptionChannel.EMERGENCY,
+        RedemptionChannel.SCHEDULED,
+    ]
 
 
 @given(UINT256)

@@ -24,7 +24,7 @@ events = st.builds(
     args=st.just({}),
     tx_hash=st.just(bytes(32)),
     block_number=st.integers(0, 10),
-    block_time=seconds,
+    block_at=seconds,
     recorded_at=seconds,
 )
 
@@ -44,7 +44,7 @@ def ticket() -> Ticket:
         gross_amount=RawAmount(1),
         policy_version=1,
         required_approvals=1,
-        raised_at=after(1),
+        opened_at=after(1),
         warn_at=after(10),
         escalate_at=after(20),
         deadline_at=after(30),
@@ -77,7 +77,7 @@ def test_nothing_is_lost_and_the_order_is_that_of_knowing(found: list[ChainEvent
 
 def test_a_vote_stands_before_the_call_it_queued_in_the_same_moment() -> None:
     assert [entry.kind for entry in timeline([], ticket(), [intent()])] == [
-        "ticket.raised",
+        "ticket.opened",
         "vote.reject",
         "intent.queued",
         "attempt.signed",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.factories.strategies import ADDRESSES, AMOUNTS, INSTANTS
 
-from paimon.domain.risk.discrepancy import row_differences
+from paimon.domain.risk.discrepancy import compare_rows
 
 pytestmark = pytest.mark.unit
 
@@ -17,22 +17,22 @@ ROWS = st.fixed_dictionaries({"holder": ADDRESSES}, optional=dict.fromkeys(("sha
 
 @given(ROWS)
 def test_equal_rows_do_not_differ(row: dict[str, Any]) -> None:
-    assert row_differences("holdings", ["holder"], row, dict(row)) == []
+    assert compare_rows("holdings", ["holder"], row, dict(row)) == []
 
 
 @given(ROWS, st.data())
 def test_every_changed_column_is_named_and_no_other(row: dict[str, Any], data: st.DataObject) -> None:
     changed = data.draw(st.sets(st.sampled_from([name for name in row if name != "holder"] or ["holder"])))
     rebuilt = {name: object() if name in changed else value for name, value in row.items()}
-    found = row_differences("holdings", ["holder"], row, rebuilt)
+    found = compare_rows("holdings", ["holder"], row, rebuilt)
     assert {each.column for each in found} == changed
     assert len({each.key for each in found}) <= 1
 
 
 @given(ROWS)
 def test_a_row_of_one_side_only_is_one_difference(row: dict[str, Any]) -> None:
-    (gone,) = row_differences("holdings", ["holder"], None, row)
-    (extra,) = row_differences("holdings", ["holder"], row, None)
+    (gone,) = compare_rows("holdings", ["holder"], None, row)
+    (extra,) = compare_rows("holdings", ["holder"], row, None)
     assert (gone.column, gone.live) == (extra.column, extra.rebuilt) == ("row", "(absent)")
     assert gone.rebuilt == extra.live
     assert gone.key == extra.key
@@ -40,5 +40,5 @@ def test_a_row_of_one_side_only_is_one_difference(row: dict[str, Any]) -> None:
 
 def test_a_difference_reads_like_a_sentence_an_operator_can_act_on() -> None:
     live, rebuilt = {"holder": bytes(19) + b"\x01", "shares": 5}, {"holder": bytes(19) + b"\x01", "shares": 6}
-    (found,) = row_differences("holdings", ["holder"], live, rebuilt)
+    (found,) = compare_rows("holdings", ["holder"], live, rebuilt)
     assert str(found) == "holdings holder=0x0000000000000000000000000000000000000001, shares: live 5, rebuilt 6"

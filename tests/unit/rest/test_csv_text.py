@@ -14,7 +14,7 @@ from paimon.gateway.rest.csv_text import cell, cells, columns_of, csv_text, head
 from paimon.gateway.rest.list_responses import prefers_csv
 from paimon.gateway.rest.schema import ApiModel, BigInt
 from paimon.gateway.rest.views.approvals import TicketView
-from paimon.gateway.rest.views.nav import PartRowView, SignedInt
+from paimon.gateway.rest.views.nav import NavComponentRowView, SignedInt
 from paimon.gateway.rest.views.redemptions import AwaitingApprovalView
 
 pytestmark = pytest.mark.unit
@@ -105,7 +105,7 @@ def test_nested_views_become_columns_also_where_they_may_be_null() -> None:
     assert names[0] == "redemption.requestId"
     assert "ticket.sla.stage" in names
     assert [heading(each) for each in columns_of(TicketView)][:3] == ["id", "type", "requestId"]
-    assert [heading(each) for each in columns_of(PartRowView)] == [
+    assert [heading(each) for each in columns_of(NavComponentRowView)] == [
         "fromBlock",
         "toBlock",
         "group",

@@ -125,7 +125,7 @@ def test_every_list_is_promised_as_a_file_too_and_nothing_else_is(document: dict
         "/multisig/proposals",
         "/holders",
         "/transactions",
-        "/fund/events/unfinal",
+        "/fund/events/pending",
         "/fund/assets",
         "/fund/fees",
         "/fund/liquidity/layers",

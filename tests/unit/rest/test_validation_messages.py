@@ -43,7 +43,7 @@ async def told(ticket_id: TicketId, reason: Annotated[str, StringConstraints(pat
 async def refusals(method: str, path: str, **more: Any) -> dict[str, str]:
     app = FastAPI()
     app.include_router(router)
-    errors.install(app)
+    errors.install_error_handlers(app)
     async with AsyncClient(transport=ASGITransport(app), base_url="http://localhost") as client:
         answer = await client.request(method, path, **more)
     assert answer.status_code == 400

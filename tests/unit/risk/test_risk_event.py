@@ -8,56 +8,58 @@ from hypothesis import strategies as st
 from tests.support.factories.strategies import EPOCH, address
 
 from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
-from paimon.domain.redemption.request import Channel, OnChainStatus
-from paimon.domain.risk.discrepancy import Difference, named_or_number
-from paimon.domain.risk.nav_publication import Worth
+from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
+from paimon.domain.risk.discrepancy import Discrepancy, enum_name_or_number
+from paimon.domain.risk.nav_publication import ValuationBasis
 from paimon.domain.risk.risk_event import (
-    SETTLED_BY_LOOK,
+    RESOLVED_BY_CHECK,
+    CheckStamp,
     Finding,
-    Look,
-    NotAnOwner,
-    Owner,
+    InvalidOwner,
     RiskEvent,
     RiskEventClosed,
     RiskKind,
-    RiskState,
+    RiskOwner,
+    RiskStatus,
     Severity,
-    StillThere,
+    StillDetected,
     acknowledge,
     assign,
-    findings,
-    gone,
-    opened,
+    clear_event,
+    discrepancy_findings,
+    format_owner,
+    open_event,
     parse_owner,
     resolve,
-    seen_again,
-    shown_owner,
+    update_event,
 )
 from paimon.domain.user.roles import User, UserRole
 
 pytestmark = pytest.mark.unit
 
 OTTO = User(address(7), UserRole.OPERATOR, "otto")
-STEPS = st.lists(st.sampled_from(["worse", "better", "gone", "taken", "given", "resolved"]), max_size=12)
+STEPS = st.lists(st.sampled_from(["worse", "better", "clear_event", "taken", "given", "resolved"]), max_size=12)
 
 
-def found(severity: Severity = Severity.WARNING, kind: RiskKind = RiskKind.BOOK_DIFFERENCE, observed: str = "1") -> Finding:
+def found(
+    severity: Severity = Severity.WARNING, kind: RiskKind = RiskKind.RECONCILIATION_BREAK, observed: str = "1"
+) -> Finding:
     return Finding(kind, "supply", observed, "2", severity)
 
 
-def look(block: int) -> Look:
-    return Look(EPOCH + timedelta(minutes=block), block)
+def look(block: int) -> CheckStamp:
+    return CheckStamp(EPOCH + timedelta(minutes=block), block)
 
 
 def step(event: RiskEvent, name: str, block: int) -> RiskEvent:
     now = look(block).at
     match name:
         case "worse":
-            return seen_again(event, found(Severity.CRITICAL, observed=str(block)), look(block))
+            return update_event(event, found(Severity.CRITICAL, observed=str(block)), look(block))
         case "better":
-            return seen_again(event, found(Severity.WARNING, observed=str(block)), look(block))
-        case "gone":
-            return gone(event, look(block))
+            return update_event(event, found(Severity.WARNING, observed=str(block)), look(block))
+        case "clear_event":
+            return clear_event(event, look(block))
         case "taken":
             return acknowledge(event, OTTO, now=now)
         case "given":
@@ -68,30 +70,30 @@ def step(event: RiskEvent, name: str, block: int) -> RiskEvent:
 
 @given(STEPS, st.sampled_from(RiskKind), st.sampled_from(Severity))
 def test_whatever_happens_an_event_is_somebodys_and_ends_once(steps: list[str], kind: RiskKind, severity: Severity) -> None:
-    event = opened(1, found(severity, kind), look(1))
+    event = open_event(1, found(severity, kind), look(1))
     for block, name in enumerate(steps, start=2):
         before = event
-        if before.state is RiskState.RESOLVED:
+        if before.state is RiskStatus.RESOLVED:
             with pytest.raises(RiskEventClosed):
                 acknowledge(before, OTTO, now=EPOCH)
             return
         try:
             event = step(event, name, block)
-        except StillThere:
+        except StillDetected:
             assert name == "resolved"
-            assert before.found.kind in SETTLED_BY_LOOK
+            assert before.found.kind in RESOLVED_BY_CHECK
         assert event.first_seen == look(1)
         assert event.last_seen.block >= before.last_seen.block
-        assert (event.state is RiskState.RESOLVED) == (event.ended_at is not None)
-        assert event.state is not RiskState.ACKNOWLEDGED or event.acknowledged is not None
+        assert (event.state is RiskStatus.RESOLVED) == (event.ended_at is not None)
+        assert event.state is not RiskStatus.ACKNOWLEDGED or event.acknowledged is not None
         assert isinstance(event.owner, UserRole) or event.owner == OTTO.address
 
 
 def test_found_again_it_has_the_newest_figures_and_keeps_who_has_it() -> None:
-    taken = acknowledge(opened(1, found(), look(1)), OTTO, now=look(2).at, note="looking")
-    again = seen_again(taken, found(observed="5"), look(3))
+    taken = acknowledge(open_event(1, found(), look(1)), OTTO, now=look(2).at, note="looking")
+    again = update_event(taken, found(observed="5"), look(3))
     assert (again.found.observed, again.last_seen, again.first_seen) == ("5", look(3), look(1))
-    assert (again.state, again.owner, again.note) == (RiskState.ACKNOWLEDGED, OTTO.address, "looking")
+    assert (again.state, again.owner, again.note) == (RiskStatus.ACKNOWLEDGED, OTTO.address, "looking")
 
 
 @pytest.mark.parametrize(
@@ -102,40 +104,40 @@ def test_found_again_it_has_the_newest_figures_and_keeps_who_has_it() -> None:
         (address(9), address(9)),
     ],
 )
-def test_found_worse_it_is_open_again_and_a_role_hands_it_up(owner: Owner, then: Owner) -> None:
-    taken = acknowledge(opened(1, found(), look(1)), OTTO, now=EPOCH, owner=owner)
-    worse = seen_again(taken, found(Severity.CRITICAL), look(2))
-    assert (worse.state, worse.owner) == (RiskState.OPEN, then)
-    assert seen_again(acknowledge(worse, OTTO, now=EPOCH), found(Severity.WARNING), look(3)).state is RiskState.ACKNOWLEDGED
+def test_found_worse_it_is_open_again_and_a_role_hands_it_up(owner: RiskOwner, then: RiskOwner) -> None:
+    taken = acknowledge(open_event(1, found(), look(1)), OTTO, now=EPOCH, owner=owner)
+    worse = update_event(taken, found(Severity.CRITICAL), look(2))
+    assert (worse.state, worse.owner) == (RiskStatus.OPEN, then)
+    assert update_event(acknowledge(worse, OTTO, now=EPOCH), found(Severity.WARNING), look(3)).state is RiskStatus.ACKNOWLEDGED
 
 
 def test_a_difference_that_is_there_cannot_be_resolved_by_hand_but_a_fact_can() -> None:
-    with pytest.raises(StillThere, match=r"supply: 1, not 2: found by the comparison at block 4.*paimon replay"):
-        resolve(opened(1, found(), look(4)), OTTO, now=EPOCH)
-    fact = resolve(opened(1, found(kind=RiskKind.NAV_UNEXPLAINED), look(4)), OTTO, now=look(9).at, note="a gift")
-    assert (fact.state, fact.resolved is not None, fact.note) == (RiskState.RESOLVED, True, "a gift")
+    with pytest.raises(StillDetected, match=r"supply: 1, not 2: found by the comparison at block 4.*paimon replay"):
+        resolve(open_event(1, found(), look(4)), OTTO, now=EPOCH)
+    fact = resolve(open_event(1, found(kind=RiskKind.NAV_UNEXPLAINED), look(4)), OTTO, now=look(9).at, note="a gift")
+    assert (fact.state, fact.resolved is not None, fact.note) == (RiskStatus.RESOLVED, True, "a gift")
     assert fact.age(look(99).at) == timedelta(minutes=5)
 
 
 def test_a_difference_is_critical_when_it_is_material_and_without_a_measure_always() -> None:
-    worth = Worth(RawAmount(10_000 * WAD), NavPerShare(WAD))
-    status, small = Difference("request 7 status", "APPROVED", "SETTLED"), Difference("supply", "1", "2")
-    by_subject = {each.subject: each.severity for each in findings([status, small], worth, threshold=Bps(1))}
+    worth = ValuationBasis(RawAmount(10_000 * WAD), NavPerShare(WAD))
+    status, small = Discrepancy("request 7 status", "APPROVED", "SETTLED"), Discrepancy("supply", "1", "2")
+    by_subject = {each.subject: each.severity for each in discrepancy_findings([status, small], worth, threshold=Bps(1))}
     assert by_subject == {"request 7 status": Severity.CRITICAL, "supply": Severity.WARNING}
-    assert [each.severity for each in findings([small], None, threshold=Bps(1))] == [Severity.CRITICAL]
+    assert [each.severity for each in discrepancy_findings([small], None, threshold=Bps(1))] == [Severity.CRITICAL]
 
 
 def test_an_owner_is_a_role_or_an_address() -> None:
     assert parse_owner("admin") is UserRole.ADMIN
     assert (
-        shown_owner(parse_owner("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")) == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+        format_owner(parse_owner("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")) == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
     )
-    with pytest.raises(NotAnOwner, match="viewer, operator, admin, super_admin"):
+    with pytest.raises(InvalidOwner, match="viewer, operator, admin, super_admin"):
         parse_owner("nobody")
 
 
 @given(st.integers(0, 255))
 def test_a_number_of_a_later_version_is_named_as_a_number(number: int) -> None:
-    for names in (tuple(OnChainStatus), tuple(Channel)):
-        shown = named_or_number(names, number)
+    for names in (tuple(OnChainStatus), tuple(RedemptionChannel)):
+        shown = enum_name_or_number(names, number)
         assert shown == (names[number].name if number < len(names) else f"{number} (unknown here)")

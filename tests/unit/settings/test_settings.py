@@ -155,7 +155,7 @@ def test_settings_do_not_change_once_read(environment: pytest.MonkeyPatch) -> No
 def test_further_endpoints_are_read_with_what_they_are_for(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAIMON_CHAIN__RPC_USES", "read")
     environment.setenv(
-        "PAIMON_CHAIN__MORE_RPC_URLS", f" https://a.example/{SECRET}  read,archive=https://b.example/?key={SECRET}= "
+        "PAIMON_CHAIN__EXTRA_RPC_URLS", f" https://a.example/{SECRET}  read,archive=https://b.example/?key={SECRET}= "
     )
     endpoints = load_settings().chain.endpoints
     assert [(each.host, sorted(each.uses)) for each in endpoints] == [
@@ -171,13 +171,13 @@ def test_further_endpoints_are_read_with_what_they_are_for(environment: pytest.M
     ("name", "value", "words"),
     [
         (
-            "MORE_RPC_URLS",
+            "EXTRA_RPC_URLS",
             f"https://a.example/{SECRET} wss://b.example/{SECRET}",
             "entry 2 must be a URL that starts with https://",
         ),
-        ("MORE_RPC_URLS", f"send=https://a.example/{SECRET}", "entry 1 must be"),
+        ("EXTRA_RPC_URLS", f"send=https://a.example/{SECRET}", "entry 1 must be"),
         ("RPC_USES", "read,send", "should match pattern"),
-        ("MORE_RPC_URLS", f"http://me@node.example/other-{SECRET}", "name node.example twice"),
+        ("EXTRA_RPC_URLS", f"http://me@node.example/other-{SECRET}", "name node.example twice"),
         ("RPC_USES", "read", "no endpoint is for write"),
     ],
 )
@@ -200,7 +200,7 @@ def test_a_chains_finality_is_set_by_its_id(environment: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"ACCEPT_LOOSER": "true"}, "a rule needs a TAG, a DEPTH or a TURN_LENGTH"),
+        ({"ALLOW_WEAKER_RULE": "true"}, "a rule needs a TAG, a DEPTH or a TURN_LENGTH"),
         ({"TAG": "safe", "TURN_LENGTH": "16"}, "does not go with another"),
         ({"TAG": "latest"}, "'finalized' or 'safe'"),
         ({"DEPTH": "0"}, "greater than or equal to 1"),

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from paimon.domain.approval.ticket import Verdict
-from paimon.domain.approval.vote import Decision
+from paimon.domain.approval.vote import RedemptionDecision
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import OnChainStatus
-from paimon.gateway.signer.check_request import Refusal, Refused, Ruling
+from paimon.gateway.signer.check_request import DecisionCall, RefusalCode, RequestRefused
 from paimon.gateway.signer.policy import ApprovalsTable
-from paimon.gateway.signer.votes import CastVote, ChainFacts, require_carried
+from paimon.gateway.signer.votes import CastVote, ChainFacts, require_enough_votes
 
 pytestmark = pytest.mark.unit
 
@@ -25,28 +25,30 @@ def facts(channel: int) -> ChainFacts:
 
 def vote(verdict: Verdict, reason: str = "") -> CastVote:
     expires_at = datetime(2026, 1, 1, tzinfo=UTC)
-    decision = Decision("TKT-R000007", 7, OWNER, RECEIVER, RawAmount(5), verdict, reason, 1, Hash32(bytes(32)), expires_at)
+    decision = RedemptionDecision(
+        "TKT-R000007", 7, OWNER, RECEIVER, RawAmount(5), verdict, reason, 1, Hash32(bytes(32)), expires_at
+    )
     return CastVote(VOTER, decision)
 
 
 @pytest.mark.parametrize("channel", [SCHEDULED, UNHEARD_OF])
 def test_a_channel_without_approvals_is_never_approved(channel: int) -> None:
-    with pytest.raises(Refused) as refused:
-        require_carried(Ruling(7, Verdict.APPROVE, ""), [vote(Verdict.APPROVE)], facts(channel), ApprovalsTable())
-    assert refused.value.code is Refusal.NOT_AWAITING_APPROVAL
+    with pytest.raises(RequestRefused) as refused:
+        require_enough_votes(DecisionCall(7, Verdict.APPROVE, ""), [vote(Verdict.APPROVE)], facts(channel), ApprovalsTable())
+    assert refused.value.code is RefusalCode.NOT_AWAITING_APPROVAL
 
 
 @pytest.mark.parametrize(("channel", "policy"), [(STANDARD, {"STANDARD": 2}), (EMERGENCY, {"EMERGENCY": 2})])
 def test_each_channel_has_its_own_count(channel: int, policy: dict[str, int]) -> None:
-    ruling, votes = Ruling(7, Verdict.APPROVE, ""), [vote(Verdict.APPROVE)]
-    require_carried(ruling, votes, facts(channel), ApprovalsTable())
-    with pytest.raises(Refused) as refused:
-        require_carried(ruling, votes, facts(channel), ApprovalsTable(**policy))
-    assert refused.value.code is Refusal.TOO_FEW_VOTES
+    decision_call, votes = DecisionCall(7, Verdict.APPROVE, ""), [vote(Verdict.APPROVE)]
+    require_enough_votes(decision_call, votes, facts(channel), ApprovalsTable())
+    with pytest.raises(RequestRefused) as refused:
+        require_enough_votes(decision_call, votes, facts(channel), ApprovalsTable(**policy))
+    assert refused.value.code is RefusalCode.TOO_FEW_VOTES
 
 
 def test_a_single_rejection_is_enough_whatever_an_approval_needs() -> None:
-    ruling = Ruling(7, Verdict.REJECT, "no")
-    require_carried(ruling, [vote(Verdict.REJECT, "no")], facts(STANDARD), ApprovalsTable(STANDARD=3))
-    with pytest.raises(Refused):
-        require_carried(ruling, [], facts(STANDARD), ApprovalsTable(STANDARD=3))
+    decision_call = DecisionCall(7, Verdict.REJECT, "no")
+    require_enough_votes(decision_call, [vote(Verdict.REJECT, "no")], facts(STANDARD), ApprovalsTable(STANDARD=3))
+    with pytest.raises(RequestRefused):
+        require_enough_votes(decision_call, [], facts(STANDARD), ApprovalsTable(STANDARD=3))

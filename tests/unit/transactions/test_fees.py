@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.domain.kernel.units import Bps
-from paimon.domain.transaction.signing import Fees, bumped, market_fees, replacement_fees, with_margin
+from paimon.domain.transaction.signing import GasFees, add_gas_margin, bump_fee, market_fees, replacement_fees
 
 pytestmark = pytest.mark.unit
 
@@ -14,14 +14,14 @@ BUMPS = st.integers(0, 5_000).map(Bps)
 
 
 @st.composite
-def fees(draw: st.DrawFn) -> Fees:
+def fees(draw: st.DrawFn) -> GasFees:
     highest = draw(WEI)
-    return Fees(highest, draw(st.integers(0, highest)))
+    return GasFees(highest, draw(st.integers(0, highest)))
 
 
 @given(WEI, BUMPS)
 def test_a_bump_is_at_least_ten_percent_and_never_nothing(fee: int, bump: Bps) -> None:
-    raised = bumped(fee, bump)
+    raised = bump_fee(fee, bump)
     assert raised > fee
     assert raised * 10 >= fee * 11
     assert raised <= fee * (10_000 + max(bump, 1_000)) // 10_000 + 1
@@ -29,11 +29,11 @@ def test_a_bump_is_at_least_ten_percent_and_never_nothing(fee: int, bump: Bps) -
 
 @given(previous=fees(), market=st.none() | fees(), bump=BUMPS, cap=WEI)
 def test_a_replacement_is_taken_by_a_node_and_stays_under_the_cap(
-    previous: Fees, market: Fees | None, bump: Bps, cap: int
+    previous: GasFees, market: GasFees | None, bump: Bps, cap: int
 ) -> None:
     offered = replacement_fees(previous, market, bump, max_fee_wei=cap)
     if offered is None:
-        assert bumped(previous.max_fee_wei, Bps(1_000)) > cap
+        assert bump_fee(previous.max_fee_wei, Bps(1_000)) > cap
     else:
         assert offered.max_fee_wei * 10 >= previous.max_fee_wei * 11
         assert offered.priority_fee_wei * 10 >= previous.priority_fee_wei * 11
@@ -53,9 +53,9 @@ def test_the_market_price_is_offered_within_the_cap_or_not_at_all(base: int, tip
 
 @given(st.integers(21_000, 10**8), st.integers(0, 10_000).map(Bps))
 def test_the_gas_margin_only_adds(gas: int, margin: Bps) -> None:
-    assert gas <= with_margin(gas, margin) <= gas * 2
+    assert gas <= add_gas_margin(gas, margin) <= gas * 2
 
 
 def test_a_priority_above_the_maximum_is_no_fee() -> None:
     with pytest.raises(ValueError, match="priority"):
-        Fees(1, 2)
+        GasFees(1, 2)

@@ -9,14 +9,14 @@ from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import OnChainStatus
 from paimon.domain.transaction.lifecycle import (
-    ATTEMPT_MOVES,
-    INTENT_MOVES,
+    ATTEMPT_TRANSITIONS,
+    INTENT_TRANSITIONS,
     OPEN_ATTEMPTS,
     OPEN_INTENTS,
     AttemptStatus,
     Call,
-    Effect,
-    IllegalMove,
+    EffectStatus,
+    IllegalTransition,
     IntentKind,
     IntentStatus,
     advance_attempt,
@@ -34,65 +34,65 @@ ADDRESSES = st.binary(min_size=20, max_size=20).map(Address)
 @given(st.sampled_from(IntentStatus), st.sampled_from(IntentStatus))
 def test_an_intent_takes_only_the_steps_of_its_table(status: IntentStatus, to: IntentStatus) -> None:
     stays = to is status and status in OPEN_INTENTS
-    if stays or to in INTENT_MOVES.get(status, ()):
+    if stays or to in INTENT_TRANSITIONS.get(status, ()):
         assert advance_intent(status, to) is to
     else:
-        with pytest.raises(IllegalMove, match="cannot become"):
+        with pytest.raises(IllegalTransition, match="cannot become"):
             advance_intent(status, to)
 
 
 @given(st.sampled_from(AttemptStatus), st.sampled_from(AttemptStatus))
 def test_an_attempt_takes_only_the_steps_of_its_table(status: AttemptStatus, to: AttemptStatus) -> None:
-    stays = to is status and status in ATTEMPT_MOVES
-    if stays or to in ATTEMPT_MOVES.get(status, ()):
+    stays = to is status and status in ATTEMPT_TRANSITIONS
+    if stays or to in ATTEMPT_TRANSITIONS.get(status, ()):
         assert advance_attempt(status, to) is to
     else:
-        with pytest.raises(IllegalMove, match="cannot become"):
+        with pytest.raises(IllegalTransition, match="cannot become"):
             advance_attempt(status, to)
 
 
 def test_the_open_intents_are_exactly_those_with_a_next_step() -> None:
-    assert frozenset(INTENT_MOVES) == OPEN_INTENTS
+    assert frozenset(INTENT_TRANSITIONS) == OPEN_INTENTS
 
 
 def test_only_a_sent_intent_can_be_final_or_reverted() -> None:
     for status in IntentStatus:
         if status is not IntentStatus.SENDING:
-            assert not {IntentStatus.FINAL, IntentStatus.REVERTED} & INTENT_MOVES.get(status, frozenset())
+            assert not {IntentStatus.FINAL, IntentStatus.REVERTED} & INTENT_TRANSITIONS.get(status, frozenset())
 
 
 @pytest.mark.parametrize(
     ("kind", "status", "effect"),
     [
-        (IntentKind.APPROVE_REDEMPTION, OnChainStatus.PENDING_APPROVAL, Effect.DUE),
-        (IntentKind.APPROVE_REDEMPTION, OnChainStatus.APPROVED, Effect.DONE),
-        (IntentKind.APPROVE_REDEMPTION, OnChainStatus.SETTLED, Effect.DONE),
-        (IntentKind.APPROVE_REDEMPTION, OnChainStatus.CANCELLED, Effect.MOOT),
-        (IntentKind.REJECT_REDEMPTION, OnChainStatus.PENDING_APPROVAL, Effect.DUE),
-        (IntentKind.REJECT_REDEMPTION, OnChainStatus.CANCELLED, Effect.DONE),
-        (IntentKind.REJECT_REDEMPTION, OnChainStatus.APPROVED, Effect.MOOT),
-        (IntentKind.SETTLE_REDEMPTION, OnChainStatus.PENDING, Effect.DUE),
-        (IntentKind.SETTLE_REDEMPTION, OnChainStatus.APPROVED, Effect.DUE),
-        (IntentKind.SETTLE_REDEMPTION, OnChainStatus.SETTLED, Effect.DONE),
-        (IntentKind.SETTLE_REDEMPTION, OnChainStatus.CANCELLED, Effect.MOOT),
+        (IntentKind.APPROVE_REDEMPTION, OnChainStatus.PENDING_APPROVAL, EffectStatus.DUE),
+        (IntentKind.APPROVE_REDEMPTION, OnChainStatus.APPROVED, EffectStatus.DONE),
+        (IntentKind.APPROVE_REDEMPTION, OnChainStatus.SETTLED, EffectStatus.DONE),
+        (IntentKind.APPROVE_REDEMPTION, OnChainStatus.CANCELLED, EffectStatus.IMPOSSIBLE),
+        (IntentKind.REJECT_REDEMPTION, OnChainStatus.PENDING_APPROVAL, EffectStatus.DUE),
+        (IntentKind.REJECT_REDEMPTION, OnChainStatus.CANCELLED, EffectStatus.DONE),
+        (IntentKind.REJECT_REDEMPTION, OnChainStatus.APPROVED, EffectStatus.IMPOSSIBLE),
+        (IntentKind.SETTLE_REDEMPTION, OnChainStatus.PENDING, EffectStatus.DUE),
+        (IntentKind.SETTLE_REDEMPTION, OnChainStatus.APPROVED, EffectStatus.DUE),
+        (IntentKind.SETTLE_REDEMPTION, OnChainStatus.SETTLED, EffectStatus.DONE),
+        (IntentKind.SETTLE_REDEMPTION, OnChainStatus.CANCELLED, EffectStatus.IMPOSSIBLE),
     ],
 )
-def test_the_request_tells_whether_the_effect_is_due(kind: IntentKind, status: OnChainStatus, effect: Effect) -> None:
+def test_the_request_tells_whether_the_effect_is_due(kind: IntentKind, status: OnChainStatus, effect: EffectStatus) -> None:
     assert effect_of(kind, status) is effect
 
 
 @pytest.mark.parametrize(
     ("effect", "ours_succeeded", "status"),
     [
-        (Effect.DONE, True, IntentStatus.FINAL),
-        (Effect.DONE, False, IntentStatus.SATISFIED_ELSEWHERE),
-        (Effect.MOOT, False, IntentStatus.CANCELLED),
-        (Effect.DUE, False, None),
-        (Effect.DUE, True, IntentStatus.FAILED),
-        (Effect.MOOT, True, IntentStatus.FAILED),
+        (EffectStatus.DONE, True, IntentStatus.FINAL),
+        (EffectStatus.DONE, False, IntentStatus.SATISFIED_EXTERNALLY),
+        (EffectStatus.IMPOSSIBLE, False, IntentStatus.CANCELLED),
+        (EffectStatus.DUE, False, None),
+        (EffectStatus.DUE, True, IntentStatus.FAILED),
+        (EffectStatus.IMPOSSIBLE, True, IntentStatus.FAILED),
     ],
 )
-def test_an_intent_ends_by_its_effect(effect: Effect, ours_succeeded: bool, status: IntentStatus | None) -> None:
+def test_an_intent_ends_by_its_effect(effect: EffectStatus, ours_succeeded: bool, status: IntentStatus | None) -> None:
     assert ending(effect, ours_succeeded=ours_succeeded) is status
 
 
@@ -153,8 +153,8 @@ class OneNonce(RuleBasedStateMachine):
         self.attempts[at] = advance_attempt(AttemptStatus.MINED, AttemptStatus.BROADCAST)
 
     @precondition(lambda self: self._has(AttemptStatus.MINED))
-    @rule(effect=st.sampled_from(Effect), succeeded=st.booleans())
-    def the_block_is_final(self, effect: Effect, succeeded: bool) -> None:
+    @rule(effect=st.sampled_from(EffectStatus), succeeded=st.booleans())
+    def the_block_is_final(self, effect: EffectStatus, succeeded: bool) -> None:
         at = self.attempts.index(AttemptStatus.MINED)
         self.attempts[at] = advance_attempt(AttemptStatus.MINED, AttemptStatus.FINAL)
         for other, status in enumerate(self.attempts):
@@ -164,8 +164,8 @@ class OneNonce(RuleBasedStateMachine):
         self.ended = list(self.attempts)
 
     @precondition(lambda self: self.ended is None and not self._has(AttemptStatus.MINED))
-    @rule(effect=st.sampled_from(Effect))
-    def the_nonce_is_used_elsewhere(self, effect: Effect) -> None:
+    @rule(effect=st.sampled_from(EffectStatus))
+    def the_nonce_is_used_elsewhere(self, effect: EffectStatus) -> None:
         self.attempts = [advance_attempt(each, AttemptStatus.DROPPED) for each in self.attempts]
         self.intent = advance_intent(self.intent, ending(effect, ours_succeeded=False) or IntentStatus.QUEUED)
         self.ended = list(self.attempts)
@@ -174,7 +174,7 @@ class OneNonce(RuleBasedStateMachine):
     @rule(to=st.sampled_from([AttemptStatus.SIGNED, AttemptStatus.BROADCAST, AttemptStatus.FINAL]))
     def nothing_moves_any_more(self, to: AttemptStatus) -> None:
         for status in self.attempts:
-            with pytest.raises(IllegalMove):
+            with pytest.raises(IllegalTransition):
                 advance_attempt(status, to)
 
     @invariant()

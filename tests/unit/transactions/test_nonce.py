@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.domain.transaction.nonce import (
+    NonceCounts,
     NonceOutcome,
-    NonceView,
     UseNonce,
     WaitForNonce,
     choose_nonce,
@@ -20,63 +20,63 @@ COUNTS = st.integers(0, 30)
 
 
 @st.composite
-def views(draw: st.DrawFn) -> NonceView:
+def views(draw: st.DrawFn) -> NonceCounts:
     counter, latest = draw(COUNTS), draw(COUNTS)
-    oldest_open = draw(st.none() | st.integers(0, counter - 1)) if counter else None
-    return NonceView(counter, oldest_open, draw(st.integers(0, latest)), latest)
+    lowest_open = draw(st.none() | st.integers(0, counter - 1)) if counter else None
+    return NonceCounts(counter, lowest_open, draw(st.integers(0, latest)), latest)
 
 
 @given(views())
-def test_a_nonce_is_never_below_the_counter_nor_below_what_the_chain_has_used(view: NonceView) -> None:
+def test_a_nonce_is_never_below_the_counter_nor_below_what_the_chain_has_used(view: NonceCounts) -> None:
     chosen = choose_nonce(view)
     if isinstance(chosen, UseNonce):
         assert chosen.nonce >= view.counter
-        assert chosen.nonce >= view.used_at_final
-        assert chosen.nonce >= view.used_at_latest
+        assert chosen.nonce >= view.final_nonce
+        assert chosen.nonce >= view.latest_nonce
 
 
 @given(views())
-def test_every_nonce_below_the_chosen_one_is_explained(view: NonceView) -> None:
+def test_every_nonce_below_the_chosen_one_is_explained(view: NonceCounts) -> None:
     """Used on the final chain, held by an attempt of ours, or waited for: never an empty slot."""
     chosen = choose_nonce(view)
     if isinstance(chosen, UseNonce):
-        held_from = view.counter if view.oldest_open is None else view.oldest_open
+        held_from = view.counter if view.lowest_open is None else view.lowest_open
         for nonce in range(chosen.nonce):
-            assert nonce < view.used_at_final or nonce < view.used_at_latest or held_from <= nonce < view.counter
+            assert nonce < view.final_nonce or nonce < view.latest_nonce or held_from <= nonce < view.counter
 
 
 @given(views())
-def test_a_foreign_transaction_moves_the_counter_only_when_it_is_final(view: NonceView) -> None:
+def test_a_foreign_transaction_moves_the_counter_only_when_it_is_final(view: NonceCounts) -> None:
     chosen = choose_nonce(view)
     if isinstance(chosen, UseNonce):
-        assert len(chosen.foreign) == max(0, view.used_at_final - view.counter)
-    elif view.used_at_latest > view.counter:
-        assert view.used_at_final < view.used_at_latest
+        assert len(chosen.foreign) == max(0, view.final_nonce - view.counter)
+    elif view.latest_nonce > view.counter:
+        assert view.final_nonce < view.latest_nonce
 
 
 def test_in_the_ordinary_case_the_counter_is_used() -> None:
-    assert choose_nonce(NonceView(7, None, 7, 7)) == UseNonce(7, range(7, 7))
-    assert choose_nonce(NonceView(7, 5, 4, 5)) == UseNonce(7, range(7, 7))
+    assert choose_nonce(NonceCounts(7, None, 7, 7)) == UseNonce(7, range(7, 7))
+    assert choose_nonce(NonceCounts(7, 5, 4, 5)) == UseNonce(7, range(7, 7))
 
 
 def test_a_node_that_counts_less_than_was_final_is_not_believed() -> None:
-    waits = choose_nonce(NonceView(7, None, 5, 6))
+    waits = choose_nonce(NonceCounts(7, None, 5, 6))
     assert isinstance(waits, WaitForNonce)
     assert "lags behind" in waits.reason
 
 
-@given(nonce=COUNTS, mined_at=st.none() | COUNTS, final_number=COUNTS, used=COUNTS)
+@given(nonce=COUNTS, mined_block=st.none() | COUNTS, final_number=COUNTS, used=COUNTS)
 def test_a_nonce_is_given_up_only_with_all_answers_in_hand(
-    nonce: int, mined_at: int | None, final_number: int, used: int
+    nonce: int, mined_block: int | None, final_number: int, used: int
 ) -> None:
-    outcome = nonce_outcome(nonce, mined_at=mined_at, final_number=final_number, used_at_final=used)
-    assert (outcome is NonceOutcome.USED_ELSEWHERE) == (mined_at is None and used > nonce)
-    assert (outcome is NonceOutcome.FINAL) == (mined_at is not None and mined_at <= final_number)
-    assert (outcome is NonceOutcome.PENDING) == (mined_at is None and used <= nonce)
+    outcome = nonce_outcome(nonce, mined_block=mined_block, final_number=final_number, final_nonce=used)
+    assert (outcome is NonceOutcome.USED_EXTERNALLY) == (mined_block is None and used > nonce)
+    assert (outcome is NonceOutcome.FINAL) == (mined_block is not None and mined_block <= final_number)
+    assert (outcome is NonceOutcome.PENDING) == (mined_block is None and used <= nonce)
 
 
 @given(COUNTS, COUNTS, st.sets(COUNTS))
-def test_a_gap_is_what_was_given_out_is_not_used_and_nobody_holds(used: int, counter: int, held: set[int]) -> None:
-    missing = missing_nonces(used_at_latest=used, counter=counter, held=held)
-    assert not held & set(missing)
-    assert set(missing) | (held & set(range(used, counter))) == set(range(used, counter))
+def test_a_gap_is_what_was_given_out_is_not_used_and_nobody_holds(used: int, counter: int, attempted: set[int]) -> None:
+    missing = missing_nonces(latest_nonce=used, counter=counter, attempted=attempted)
+    assert not attempted & set(missing)
+    assert set(missing) | (attempted & set(range(used, counter))) == set(range(used, counter))

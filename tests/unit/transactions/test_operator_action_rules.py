@@ -6,23 +6,23 @@ from hypothesis import strategies as st
 from tests.support.factories.strategies import EPOCH, address
 
 from paimon.domain.kernel.chain import Hash32
-from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
 from paimon.domain.transaction.operator_action import (
-    INTENT_DEEDS,
-    RETRIABLE,
-    DeedKind,
-    Standing,
-    Subject,
-    deed_document,
-    why_not,
+    INTENT_ACTIONS,
+    RETRIABLE_STATUSES,
+    ActionKind,
+    ActionPreconditions,
+    ActionTarget,
+    action_document,
+    rejection_reason,
 )
 
 pytestmark = pytest.mark.unit
 
 NONCES = st.none() | st.integers(0, 3)
 STANDINGS = st.builds(
-    Standing,
+    ActionPreconditions,
     st.sampled_from(IntentStatus),
     st.booleans(),
     NONCES,
@@ -33,37 +33,39 @@ STANDINGS = st.builds(
 )
 
 
-@given(st.sampled_from(INTENT_DEEDS), STANDINGS)
-def test_nothing_is_done_to_what_has_its_effect_and_nothing_is_tried_twice_at_once(kind: DeedKind, now: Standing) -> None:
-    if why_not(kind, now) is not None:
+@given(st.sampled_from(INTENT_ACTIONS), STANDINGS)
+def test_nothing_is_done_to_what_has_its_effect_and_nothing_is_tried_twice_at_once(
+    kind: ActionKind, now: ActionPreconditions
+) -> None:
+    if rejection_reason(kind, now) is not None:
         return
-    if kind is DeedKind.RETRY:
-        assert now.status in RETRIABLE
-        assert not now.has_later_try
-        assert not now.has_limits, "its limits are weighed anew only when the plan is handed in again"
+    if kind is ActionKind.RETRY:
+        assert now.status in RETRIABLE_STATUSES
+        assert not now.has_later_retry
+        assert not now.has_spending_limits, "its limits are weighed anew only when the plan is handed in again"
     else:
         assert now.status in OPEN_INTENTS
-        assert now.mined_at is None
-    if kind is DeedKind.SPEED_UP:
+        assert now.mined_block is None
+    if kind is ActionKind.SPEED_UP:
         assert now.status is IntentStatus.SENDING
-        assert now.nonce == now.lowest
+        assert now.nonce == now.lowest_open_nonce
 
 
 @given(STANDINGS)
-def test_what_is_open_and_not_mined_can_be_cancelled_once(now: Standing) -> None:
-    possible = now.status in OPEN_INTENTS and now.mined_at is None and not now.given_up
-    assert (why_not(DeedKind.CANCEL, now) is None) is possible
+def test_what_is_open_and_not_mined_can_be_cancelled_once(now: ActionPreconditions) -> None:
+    possible = now.status in OPEN_INTENTS and now.mined_block is None and not now.is_aborting
+    assert (rejection_reason(ActionKind.CANCEL, now) is None) is possible
 
 
 def test_an_open_status_has_no_effect_and_a_retriable_one_neither() -> None:
-    assert not RETRIABLE & (OPEN_INTENTS | {IntentStatus.FINAL, IntentStatus.SATISFIED_ELSEWHERE})
+    assert not RETRIABLE_STATUSES & (OPEN_INTENTS | {IntentStatus.FINAL, IntentStatus.SATISFIED_EXTERNALLY})
 
 
 def test_two_deeds_are_never_signed_by_one_document() -> None:
-    def document(kind: DeedKind, subject: Subject, nonce: int) -> str:
-        scope = VoteScope(31337, address(9))
-        return str(deed_document(kind, subject, "", nonce=Hash32(bytes([nonce]) * 32), expires_at=EPOCH, scope=scope))
+    def document(kind: ActionKind, target: ActionTarget, nonce: int) -> str:
+        scope = SigningScope(31337, address(9))
+        return str(action_document(kind, target, "", nonce=Hash32(bytes([nonce]) * 32), expires_at=EPOCH, scope=scope))
 
-    subjects = [Subject(address(1), None, "a"), Subject(address(2), None, "a"), Subject(address(1), None, "b")]
-    every = [document(kind, subject, nonce) for kind in DeedKind for subject in subjects for nonce in (1, 2)]
+    subjects = [ActionTarget(address(1), None, "a"), ActionTarget(address(2), None, "a"), ActionTarget(address(1), None, "b")]
+    every = [document(kind, target, nonce) for kind in ActionKind for target in subjects for nonce in (1, 2)]
     assert len(set(every)) == len(every)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.transaction.spending_limit import ROLLING_DAY, LimitExceeded, Spend, SpendingLimit, require_within
+from paimon.domain.transaction.spending_limit import ROLLING_DAY, LimitExceeded, Spend, SpendingLimit, require_within_limit
 
 pytestmark = pytest.mark.unit
 
@@ -33,7 +33,7 @@ def spend(
 
 def allowed(signed: list[Spend], wanted: Spend, limit: SpendingLimit = LIMIT) -> bool:
     try:
-        require_within(limit, signed, wanted)
+        require_within_limit(limit, signed, wanted)
     except LimitExceeded:
         return False
     return True

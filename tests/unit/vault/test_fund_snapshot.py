@@ -12,7 +12,7 @@ from tests.support.factories.snapshots import NOON, position, snapshot, snapshot
 from paimon.application.nav.snapshot_json import UnknownVersion, from_json, to_json
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import WAD, Bps, RawAmount
-from paimon.domain.vault.fund_snapshot import FundSnapshot, worth, worth_keeping
+from paimon.domain.vault.fund_snapshot import FundSnapshot, should_keep_snapshot, token_value
 
 pytestmark = pytest.mark.unit
 
@@ -37,7 +37,7 @@ def test_a_snapshot_of_a_later_version_is_not_guessed_at() -> None:
 
 @given(st.integers(0, 10**40), st.integers(0, 10**24), st.integers(0, 30))
 def test_a_balance_is_worth_less_than_one_unit_under_its_exact_value(balance: int, price: int, decimals: int) -> None:
-    assert 0 <= balance * price - worth(balance, price, decimals) * 10**decimals < 10**decimals
+    assert 0 <= balance * price - token_value(balance, price, decimals) * 10**decimals < 10**decimals
 
 
 def test_an_asset_off_the_list_counts_for_nothing() -> None:
@@ -54,13 +54,13 @@ def test_the_oldest_price_is_that_of_an_asset_that_counts() -> None:
 
 def test_a_minutes_read_is_kept_when_it_is_the_hours_first_or_when_something_moved() -> None:
     kept = snapshot(1)
-    assert worth_keeping(None, kept, material=ONE_BP)
-    assert not worth_keeping(kept, snapshot(2), material=ONE_BP)
-    assert worth_keeping(kept, snapshot(2, at=stamp(2, seconds=3_600)), material=ONE_BP)
-    assert worth_keeping(kept, snapshot(2, locked_shares=RawAmount(1)), material=ONE_BP)
+    assert should_keep_snapshot(None, kept, material=ONE_BP)
+    assert not should_keep_snapshot(kept, snapshot(2), material=ONE_BP)
+    assert should_keep_snapshot(kept, snapshot(2, at=stamp(2, seconds=3_600)), material=ONE_BP)
+    assert should_keep_snapshot(kept, snapshot(2, locked_shares=RawAmount(1)), material=ONE_BP)
     small, large = RawAmount(kept.cash + 999 * WAD), RawAmount(kept.cash - 1_000 * WAD)
-    assert not worth_keeping(kept, snapshot(2, cash=small), material=ONE_BP)
-    assert worth_keeping(kept, snapshot(2, cash=large), material=ONE_BP)
+    assert not should_keep_snapshot(kept, snapshot(2, cash=small), material=ONE_BP)
+    assert should_keep_snapshot(kept, snapshot(2, cash=large), material=ONE_BP)
 
 
 def test_a_cache_that_happens_to_be_right_is_not_stale() -> None:
@@ -71,5 +71,5 @@ def test_a_cache_that_happens_to_be_right_is_not_stale() -> None:
 
 def test_a_tier_the_contract_values_otherwise_is_noticed() -> None:
     taken = snapshot(assets=(position(1),))
-    assert not taken.tiers_agree
-    assert replace(taken, contract=replace(taken.contract, layer2=RawAmount(1_050_000 * WAD))).tiers_agree
+    assert not taken.tier_values_match
+    assert replace(taken, contract=replace(taken.contract, layer2=RawAmount(1_050_000 * WAD))).tier_values_match

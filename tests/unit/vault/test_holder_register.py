@@ -21,32 +21,32 @@ def holder(shares: RawAmount, locked: RawAmount) -> RegisteredHolder:
 
 
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=20))
-def test_the_parts_make_the_whole_but_for_rounding(held: list[tuple[RawAmount, RawAmount]]) -> None:
-    everyone = [holder(shares, locked) for shares, locked in held]
-    supply = RawAmount(sum(each.held for each in everyone))
+def test_the_parts_make_the_whole_but_for_rounding(total_shares: list[tuple[RawAmount, RawAmount]]) -> None:
+    everyone = [holder(shares, locked) for shares, locked in total_shares]
+    supply = RawAmount(sum(each.total_shares for each in everyone))
     if supply == 0:
         return
-    parts = sum(each.share_of(supply) for each in everyone)
+    parts = sum(each.fraction_of(supply) for each in everyone)
     assert WAD - len(everyone) < parts <= WAD
 
 
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=20), st.integers(0, 10**27))
 def test_all_that_is_in_wallets_is_worth_the_net_assets_but_for_rounding(
-    held: list[tuple[RawAmount, RawAmount]], net_assets: int
+    total_shares: list[tuple[RawAmount, RawAmount]], net_assets: int
 ) -> None:
-    everyone = [holder(shares, locked) for shares, locked in held]
+    everyone = [holder(shares, locked) for shares, locked in total_shares]
     effective = sum(each.shares for each in everyone)
     if effective == 0:
         return
     nav = NavPerShare(divide(net_assets * WAD, effective, rounding=Rounding.DOWN))
-    worth = sum(each.worth(nav) for each in everyone)
-    assert net_assets - effective // WAD - 1 - len(everyone) <= worth <= net_assets
+    value_at = sum(each.value_at(nav) for each in everyone)
+    assert net_assets - effective // WAD - 1 - len(everyone) <= value_at <= net_assets
 
 
 @given(SHARES, SHARES)
 def test_locked_shares_count_against_those_that_are_left(shares: RawAmount, locked: RawAmount) -> None:
     """Deployed behaviour 9."""
-    redeemable = holder(shares, locked).redeemable
-    assert 0 <= redeemable <= shares
-    assert redeemable + locked >= shares
-    assert (redeemable == 0) == (shares <= locked)
+    redeemable_shares = holder(shares, locked).redeemable_shares
+    assert 0 <= redeemable_shares <= shares
+    assert redeemable_shares + locked >= shares
+    assert (redeemable_shares == 0) == (shares <= locked)

@@ -9,7 +9,7 @@ from paimon.domain.events import EmergencyModeChanged, SharesBurned, SharesLocke
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.vault.share_balance import Holding, Movement, movements
+from paimon.domain.vault.share_balance import Holding, ShareChange, share_changes
 
 pytestmark = pytest.mark.unit
 
@@ -18,7 +18,7 @@ PARTIES = st.one_of(st.just(ZERO_ADDRESS), ADDRESSES)
 
 @given(PARTIES, PARTIES, AMOUNTS)
 def test_a_transfer_changes_supply_only_by_mint_and_burn(sender: Address, receiver: Address, value: RawAmount) -> None:
-    moved = sum(step.shares for step in movements(Transfer(sender, receiver, value)))
+    moved = sum(step.shares for step in share_changes(Transfer(sender, receiver, value)))
     minted = value if sender == ZERO_ADDRESS else 0
     burned = value if receiver == ZERO_ADDRESS else 0
     assert moved == minted - burned
@@ -26,31 +26,31 @@ def test_a_transfer_changes_supply_only_by_mint_and_burn(sender: Address, receiv
 
 @given(PARTIES, PARTIES, AMOUNTS)
 def test_nobody_holds_at_the_zero_address(sender: Address, receiver: Address, value: RawAmount) -> None:
-    assert all(step.holder != ZERO_ADDRESS for step in movements(Transfer(sender, receiver, value)))
+    assert all(step.holder != ZERO_ADDRESS for step in share_changes(Transfer(sender, receiver, value)))
 
 
 @given(ADDRESSES, AMOUNTS)
 def test_what_is_locked_leaves_by_unlocking_or_burning(owner: Address, shares: RawAmount) -> None:
     locked = Holding(owner)
-    for step in movements(SharesLocked(owner, shares)):
-        locked = locked.after(step)
+    for step in share_changes(SharesLocked(owner, shares)):
+        locked = locked.applying(step)
     assert locked == Holding(owner, RawAmount(0), shares)
     for ending in (SharesUnlocked(owner, shares), SharesBurned(owner, shares)):
-        (step,) = movements(ending)
-        assert locked.after(step) == Holding(owner)
+        (step,) = share_changes(ending)
+        assert locked.applying(step) == Holding(owner)
 
 
 def test_an_event_that_moves_no_shares_moves_nobody() -> None:
-    assert list(movements(EmergencyModeChanged(True))) == []
+    assert list(share_changes(EmergencyModeChanged(True))) == []
 
 
 @given(AMOUNTS, AMOUNTS)
 def test_shares_that_were_never_there_cannot_leave(held: RawAmount, leaving: RawAmount) -> None:
     holding = Holding(address(1), shares=held, locked_shares=held)
     if leaving <= held:
-        assert holding.after(Movement(address(1), shares=-leaving)).shares == held - leaving
+        assert holding.applying(ShareChange(address(1), shares=-leaving)).shares == held - leaving
         return
     with pytest.raises(InapplicableEvent, match=f"{leaving} shares leave {checksum(address(1))}.* recorded with {held}"):
-        holding.after(Movement(address(1), shares=-leaving))
+        holding.applying(ShareChange(address(1), shares=-leaving))
     with pytest.raises(InapplicableEvent, match=f"{leaving} locked shares leave"):
-        holding.after(Movement(address(1), locked_shares=-leaving))
+        holding.applying(ShareChange(address(1), locked_shares=-leaving))

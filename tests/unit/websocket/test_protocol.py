@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.gateway.websocket.hub import Client, Hub
-from paimon.gateway.websocket.protocol import Auth, BadMessage, LiveChannel, Ping, Subscribe, Unsubscribe, parse
+from paimon.gateway.websocket.protocol import Auth, InvalidMessage, LiveChannel, Ping, Subscribe, Unsubscribe, parse
 
 pytestmark = pytest.mark.unit
 
@@ -36,13 +36,13 @@ def test_every_message_of_the_protocol_is_understood() -> None:
     ],
 )
 def test_anything_else_is_refused_with_words(text: str) -> None:
-    with pytest.raises(BadMessage, match=r"message is|no channel"):
+    with pytest.raises(InvalidMessage, match=r"message is|no channel"):
         parse(text)
 
 
 @given(st.text())
 def test_no_text_makes_the_parser_fail_otherwise(text: str) -> None:
-    with suppress(BadMessage):
+    with suppress(InvalidMessage):
         parse(text)
 
 
@@ -51,9 +51,9 @@ async def test_a_message_reaches_subscribers_only_and_in_order() -> None:
     listening.channels = frozenset({LiveChannel.APPROVAL_NEW})
     hub.join(listening)
     hub.join(other)
-    hub.tell(LiveChannel.APPROVAL_NEW, "first")
-    hub.tell(LiveChannel.REDEMPTION_NEW, "not for anyone")
-    hub.tell_all("second")
+    hub.publish(LiveChannel.APPROVAL_NEW, "first")
+    hub.publish(LiveChannel.REDEMPTION_NEW, "not for anyone")
+    hub.broadcast("second")
     assert [await listening.next(), await listening.next()] == ["first", "second"]
     assert await other.next() == "second"
 
@@ -64,7 +64,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_costs_the_others_nothi
         client.channels = frozenset(LiveChannel)
         hub.join(client)
     for number in range(5):
-        hub.tell(LiveChannel.APPROVAL_NEW, str(number))
+        hub.publish(LiveChannel.APPROVAL_NEW, str(number))
     assert slow.dropped.is_set()
     assert not quick.dropped.is_set()
     assert [await quick.next() for _ in range(5)] == ["0", "1", "2", "3", "4"]

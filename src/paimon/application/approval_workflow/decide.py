@@ -22,11 +22,11 @@ from paimon.application.approval_workflow.store import (
     save_outcome,
 )
 from paimon.application.common.signed_action import NonceUsed, SignerMismatch
-from paimon.application.identity.users import require
+from paimon.application.identity.users import require_permission
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict, Vote, VoterNotAllowed, decide
-from paimon.domain.approval.vote import decision_on, typed_data
+from paimon.domain.approval.vote import redemption_decision_on, typed_data
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, checksum
-from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
+from paimon.domain.kernel.eip712 import SigningScope, require_valid_expiry
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.clock import database_now
@@ -57,14 +57,14 @@ async def decide_ticket(
     *,
     database: Database,
     contracts: FundContracts,
-    scope: VoteScope,
+    scope: SigningScope,
     approver: Address,
     vote_ttl_seconds_max: int,
 ) -> Ticket:
     """The ticket with this vote. A ticket that it decides has its intent queued in the same transaction.
 
     Raises:
-        TicketNotFound, MalformedSignature, VoteNotAcceptable, NonceUsed, SignerMismatch, NotPermitted, VoterNotAllowed,
+        TicketNotFound, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted, VoterNotAllowed,
         TicketClosed, AlreadyVoted.
     """
     async with database.write() as session:
@@ -74,16 +74,18 @@ async def decide_ticket(
             raise TicketNotFound(f"there is no ticket {command.ticket_id}")
         signature = parse_signature(command.signature)
         now = await database_now(session)
-        require_acceptable(command.expires_at, now=now, ttl_seconds_max=vote_ttl_seconds_max)
+        require_valid_expiry(command.expires_at, now=now, ttl_seconds_max=vote_ttl_seconds_max)
         if await nonce_is_used(session, command.nonce):
             raise NonceUsed(NonceUsed.__doc__)
-        decision = decision_on(ticket, command.verdict, command.reason, nonce=command.nonce, expires_at=command.expires_at)
+        decision = redemption_decision_on(
+            ticket, command.verdict, command.reason, nonce=command.nonce, expires_at=command.expires_at
+        )
         document = typed_data(decision, scope)
         if recover_typed(document, signature) != command.user.address:
             raise SignerMismatch(
                 f"the signature is not {checksum(command.user.address)}'s over this ticket, verdict, reason, nonce and expiry"
             )
-        require(command.user, Permission.DECIDE_APPROVAL)
+        require_permission(command.user, Permission.DECIDE_APPROVAL)
         await _require_on_chain_role(session, command.user.address)
 
         vote = Vote(command.user.address, command.verdict, command.reason, decided_at=now)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.approval_workflow.store import get_ticket, to_domain, with_records
-from paimon.application.transactions.queries import intents_for_request
+from paimon.application.transactions.queries import list_intents_for
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
@@ -29,12 +29,12 @@ async def list_tickets(
     kind: TicketType | None = None,
 ) -> Page[Ticket]:
     """Tickets, latest first."""
-    wanted: list[ColumnElement[bool]] = []
+    clauses: list[ColumnElement[bool]] = []
     if status is not None:
-        wanted.append(ApprovalTicketRow.status == status)
+        clauses.append(ApprovalTicketRow.status == status)
     if kind is not None:
-        wanted.append(ApprovalTicketRow.type == kind)
-    query = select(ApprovalTicketRow).where(*wanted).order_by(ApprovalTicketRow.raised_at.desc(), ApprovalTicketRow.id.desc())
+        clauses.append(ApprovalTicketRow.type == kind)
+    query = select(ApprovalTicketRow).where(*clauses).order_by(ApprovalTicketRow.opened_at.desc(), ApprovalTicketRow.id.desc())
     return await fetch_page(session, with_records(query), page, to_domain)
 
 
@@ -53,7 +53,7 @@ class SlaFigures:
     waiting: int
     decided_on_time: int
     decided_late: int
-    decided_outside: int
+    decided_externally: int
     cancelled: int
     decision_seconds_mean: float | None
 
@@ -73,7 +73,7 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
     cancelled = ApprovalTicketRow.status == TicketStatus.CANCELLED
     decided = ApprovalTicketRow.decided_at.is_not(None) & ~cancelled
     on_time = ApprovalTicketRow.decided_at <= ApprovalTicketRow.deadline_at
-    seconds = func.extract("epoch", ApprovalTicketRow.decided_at - ApprovalTicketRow.raised_at)
+    seconds = func.extract("epoch", ApprovalTicketRow.decided_at - ApprovalTicketRow.opened_at)
     query = (
         select(
             ApprovalTicketRow.type,
@@ -81,7 +81,7 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
             func.count().filter(ApprovalTicketRow.decided_at.is_(None)).label("waiting"),
             func.count().filter(decided & on_time).label("decided_on_time"),
             func.count().filter(decided & ~on_time).label("decided_late"),
-            func.count().filter(ApprovalTicketRow.decided_outside).label("decided_outside"),
+            func.count().filter(ApprovalTicketRow.decided_externally).label("decided_externally"),
             func.count().filter(cancelled).label("cancelled"),
             func.avg(seconds).filter(decided).label("mean"),
         )
@@ -95,7 +95,7 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
             waiting=row.waiting,
             decided_on_time=row.decided_on_time,
             decided_late=row.decided_late,
-            decided_outside=row.decided_outside,
+            decided_externally=row.decided_externally,
             cancelled=row.cancelled,
             decision_seconds_mean=None if row.mean is None else float(row.mean),
         )
@@ -113,7 +113,7 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
 
 
 @dataclass(frozen=True, slots=True)
-class TicketFile:
+class TicketDetail:
     """One ticket with everything kept about it, as of `read_at`."""
 
     ticket: Ticket
@@ -122,13 +122,13 @@ class TicketFile:
     read_at: datetime
 
 
-async def get_file(session: AsyncSession, ticket_id: str) -> TicketFile:
+async def get_ticket_detail(session: AsyncSession, ticket_id: str) -> TicketDetail:
     """Raises TicketNotFound."""
     ticket = await get_ticket(session, ticket_id)
     votes = select(ApprovalRecordRow).where(ApprovalRecordRow.ticket_id == ticket_id).order_by(ApprovalRecordRow.decided_at)
-    return TicketFile(
+    return TicketDetail(
         ticket=ticket,
         records=[*await session.scalars(votes)],
-        intents=[each for each in await intents_for_request(session, ticket.request_id) if each.ticket_id == ticket_id],
+        intents=[each for each in await list_intents_for(session, ticket.request_id) if each.ticket_id == ticket_id],
         read_at=await database_now(session),
     )

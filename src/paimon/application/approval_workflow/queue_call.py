@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from paimon.application.approval_workflow.store import to_domain, with_records
 from paimon.application.transactions.intents import approve_call, queue_intent, reject_call
-from paimon.application.transactions.retries import TriesExhausted, key_of_next_try
+from paimon.application.transactions.retries import RetriesExhausted, next_retry_key
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.lifecycle import IntentKind
@@ -20,7 +20,7 @@ async def queue_call(session: WriteSession, ticket: Ticket, *, contracts: FundCo
     """Queue what a decided ticket leads to; nothing new while an earlier try is under way or has succeeded.
 
     Raises:
-        TriesExhausted.
+        RetriesExhausted.
     """
     if ticket.status is TicketStatus.APPROVED:
         kind, call = IntentKind.APPROVE_REDEMPTION, approve_call(contracts, ticket.request_id)
@@ -29,7 +29,7 @@ async def queue_call(session: WriteSession, ticket: Ticket, *, contracts: FundCo
         kind, call = IntentKind.REJECT_REDEMPTION, reject_call(contracts, ticket.request_id, reason)
     await queue_intent(
         session,
-        key=await key_of_next_try(session, kind, ticket.request_id),
+        key=await next_retry_key(session, kind, ticket.request_id),
         kind=kind,
         wallet=approver,
         call=call,
@@ -38,7 +38,7 @@ async def queue_call(session: WriteSession, ticket: Ticket, *, contracts: FundCo
     )
 
 
-async def carry_out_decided(database: Database, contracts: FundContracts, *, approver: Address) -> None:
+async def queue_decided_calls(database: Database, contracts: FundContracts, *, approver: Address) -> None:
     """See to it that every ticket decided here, and not yet closed by the chain, has a try under way."""
     query = with_records(select(ApprovalTicketRow)).where(
         ApprovalTicketRow.status.in_((TicketStatus.APPROVED, TicketStatus.REJECTED)), ApprovalTicketRow.closed_at.is_(None)
@@ -49,5 +49,5 @@ async def carry_out_decided(database: Database, contracts: FundContracts, *, app
         try:
             async with database.write() as session:
                 await queue_call(session, ticket, contracts=contracts, approver=approver)
-        except TriesExhausted as error:
+        except RetriesExhausted as error:
             log.error("approval.exhausted", ticket_id=ticket.id, reason=str(error))

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 _STAGES: Final = tuple(SlaStage)
 
 
-async def sweep(session: WriteSession, *, now: datetime) -> list[Ticket]:
+async def sweep_deadlines(session: WriteSession, *, now: datetime) -> list[Ticket]:
     """The tickets that became later than was announced so far."""
     query = (
         with_records(select(ApprovalTicketRow))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from paimon.domain.approval.ticket import Ticket, Vote
-from paimon.domain.approval.vote import Decision
+from paimon.domain.approval.vote import RedemptionDecision
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.errors import NotFound
@@ -32,7 +32,7 @@ def to_domain(row: ApprovalTicketRow) -> Ticket:
         gross_amount=RawAmount(row.gross_amount),
         policy_version=row.policy_version,
         required_approvals=row.required_approvals,
-        raised_at=row.raised_at,
+        opened_at=row.opened_at,
         warn_at=row.warn_at,
         escalate_at=row.escalate_at,
         deadline_at=row.deadline_at,
@@ -40,7 +40,7 @@ def to_domain(row: ApprovalTicketRow) -> Ticket:
         votes=tuple(Vote(Address(each.voter), each.verdict, each.reason, each.decided_at) for each in row.records),
         decided_at=row.decided_at,
         closed_at=row.closed_at,
-        decided_outside=row.decided_outside,
+        decided_externally=row.decided_externally,
     )
 
 
@@ -95,7 +95,7 @@ async def insert_ticket(session: WriteSession, ticket: Ticket) -> bool:
         "policy_version": ticket.policy_version,
         "required_approvals": ticket.required_approvals,
         "status": ticket.status,
-        "raised_at": ticket.raised_at,
+        "opened_at": ticket.opened_at,
         "warn_at": ticket.warn_at,
         "escalate_at": ticket.escalate_at,
         "deadline_at": ticket.deadline_at,
@@ -116,14 +116,14 @@ async def save_outcome(session: WriteSession, ticket: Ticket) -> None:
             status=ticket.status,
             decided_at=ticket.decided_at,
             closed_at=ticket.closed_at,
-            decided_outside=ticket.decided_outside,
+            decided_externally=ticket.decided_externally,
         )
         .execution_options(synchronize_session=False)
     )
 
 
 async def insert_record(
-    session: WriteSession, decision: Decision, vote: Vote, *, document: dict[str, Any], signature: bytes
+    session: WriteSession, decision: RedemptionDecision, vote: Vote, *, document: dict[str, Any], signature: bytes
 ) -> bool:
     """Keep an accepted vote with what was signed; False when its nonce was used before, by whatever ticket."""
     statement = (

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import CursorRow
-from paimon.infrastructure.database.row_query import LookUp
+from paimon.infrastructure.database.row_query import RowQuery
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 
@@ -21,5 +21,5 @@ def _position(row: CursorRow) -> BlockStamp:
     return BlockStamp(row.number, Hash32(row.hash), row.timestamp)
 
 
-CHAIN_POSITION: Final = LookUp(select(table_of(CursorRow)), _position)
+CHAIN_POSITION: Final = RowQuery(select(table_of(CursorRow)), _position)
 """The same where nothing else is asked with it."""

@@ -3,6 +3,6 @@
 from paimon.domain.kernel.chain import BlockStamp, hex0x
 
 
-def shown(block: BlockStamp) -> dict[str, str | int]:
+def block_fields(block: BlockStamp) -> dict[str, str | int]:
     """Log fields that name a block."""
     return {"block": block.number, "block_hash": hex0x(block.hash)}

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from sqlalchemy import text
 
-from paimon.application.common.log_fields import shown
+from paimon.application.common.log_fields import block_fields
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -21,10 +21,10 @@ _BLOCK: Final = text("SELECT 1 FROM derived.blocks WHERE hash = :hash FOR KEY SH
 _CURSOR: Final = text("SELECT 1 FROM derived.cursor WHERE hash = :hash FOR KEY SHARE")
 
 
-async def hold_recorded(session: WriteSession, at: BlockStamp) -> bool:
+async def lock_recorded_block(session: WriteSession, at: BlockStamp) -> bool:
     """Whether the block is recorded still; if so, it stays until this transaction ends."""
     for query in (_BLOCK, _CURSOR):
         if (await session.execute(query, {"hash": at.hash})).scalar() is not None:
             return True
-    log.warning("observation.dropped", reason="its block was given up meanwhile", **shown(at))
+    log.warning("observation.dropped", reason="its block was given up meanwhile", **block_fields(at))
     return False

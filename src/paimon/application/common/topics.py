@@ -5,4 +5,4 @@ from typing import Final
 REDEMPTION: Final = "redemption"
 FUND: Final = "fund"
 RECONCILE: Final = "reconcile"
-BOOKS: Final = "books"
+WHOLE_FUND: Final = "books"

@@ -19,7 +19,7 @@ from paimon.application.identity.tokens import (
     encode_token,
     new_token,
 )
-from paimon.application.identity.users import USER_NOW, NotPermitted, find_user
+from paimon.application.identity.users import USER_WITH_CLOCK, NotPermitted, find_user
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
 from paimon.domain.user.siwe import SignInMessage, differing_fields, parse, render
@@ -54,7 +54,7 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignInResult:
     """A user who came in, with the token that says so."""
 
     user: User
@@ -71,7 +71,7 @@ class Caller:
     seconds_left: float
 
 
-async def give_challenge(address: Address, *, database: Database, auth: AuthSettings, chain_id: int) -> Challenge:
+async def create_challenge(address: Address, *, database: Database, auth: AuthSettings, chain_id: int) -> Challenge:
     """A fresh message for this wallet to sign."""
     async with database.write() as session:
         now = (await database_now(session)).replace(microsecond=0)
@@ -91,7 +91,7 @@ async def give_challenge(address: Address, *, database: Database, auth: AuthSett
     return Challenge(text, message.nonce, message.expires_at)
 
 
-async def verify_challenge(text: str, signature: str, *, database: Database, auth: AuthSettings, chain_id: int) -> SignedIn:
+async def verify_challenge(text: str, signature: str, *, database: Database, auth: AuthSettings, chain_id: int) -> SignInResult:
     """Who signed this message, with an access token.
 
     Raises:
@@ -115,17 +115,17 @@ async def verify_challenge(text: str, signature: str, *, database: Database, aut
         now = await database_now(session)
         if message.expires_at <= now:
             raise ChallengeExpired(ChallengeExpired.__doc__)
-        await _spend(session, message.nonce, text, now=now)
+        await _consume_challenge(session, message.nonce, text, now=now)
         user = await find_user(session, signer)
     # Outside the transaction: a challenge is spent even when its signer may not come in.
     if user is None:
         raise NotPermitted(f"{checksum(signer)} is nobody's wallet here; an administrator must add it first")
     token = new_token(signer, now=now, ttl_seconds=auth.access_token_ttl_seconds)
     log.info("user.signed_in", address=checksum(signer), role=user.role)
-    return SignedIn(user, encode_token(token, auth.token_secret), token.expires_at)
+    return SignInResult(user, encode_token(token, auth.token_secret), token.expires_at)
 
 
-async def _spend(session: WriteSession, nonce: str, text: str, *, now: datetime) -> None:
+async def _consume_challenge(session: WriteSession, nonce: str, text: str, *, now: datetime) -> None:
     """Use the challenge up; of two at once, the second finds it used."""
     spent = (
         update(SignInChallengeRow)
@@ -145,7 +145,7 @@ async def authenticate(text: str, *, database: Database, auth: AuthSettings) -> 
         TokenInvalid, TokenExpired.
     """
     token = decode_token(text, auth.token_secret)
-    found = await database.find(USER_NOW, address=token.address)
+    found = await database.find(USER_WITH_CLOCK, address=token.address)
     assert found is not None  # noqa: S101 — the clock is there without the user
     user, now = found
     token.require_unexpired(now)

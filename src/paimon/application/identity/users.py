@@ -8,11 +8,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.domain.user.roles import LEAST_ROLE, Permission, User, UserRole
+from paimon.domain.user.roles import REQUIRED_ROLE, Permission, User, UserRole
 from paimon.errors import Forbidden
 from paimon.infrastructure.database.clock import as_utc
 from paimon.infrastructure.database.models.ops.user import UserRow
-from paimon.infrastructure.database.row_query import LookUp
+from paimon.infrastructure.database.row_query import RowQuery
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -22,10 +22,10 @@ class NotPermitted(Forbidden):
     """The user's role does not reach for what was asked."""
 
 
-def require(user: User, permission: Permission) -> None:
+def require_permission(user: User, permission: Permission) -> None:
     """Raises NotPermitted, naming the role that would do."""
     if not user.may(permission):
-        raise NotPermitted(f"this needs the role {LEAST_ROLE[permission]} or above; {checksum(user.address)} is {user.role}")
+        raise NotPermitted(f"this needs the role {REQUIRED_ROLE[permission]} or above; {checksum(user.address)} is {user.role}")
 
 
 async def find_user(session: AsyncSession, address: Address) -> User | None:
@@ -33,11 +33,11 @@ async def find_user(session: AsyncSession, address: Address) -> User | None:
     return User(Address(row.address), row.role, row.name) if row else None
 
 
-_NOTHING: Final = select(literal(1)).subquery()
+_ONE_ROW: Final = select(literal(1)).subquery()
 
-USER_NOW: Final = LookUp(
+USER_WITH_CLOCK: Final = RowQuery(
     select(func.now().label("now"), UserRow.address, UserRow.role, UserRow.name).select_from(
-        _NOTHING.outerjoin(UserRow, UserRow.address == bindparam("address"))
+        _ONE_ROW.outerjoin(UserRow, UserRow.address == bindparam("address"))
     ),
     lambda row: (None if row.role is None else User(Address(row.address), row.role, row.name), as_utc(row.now)),
 )

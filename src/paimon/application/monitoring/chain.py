@@ -9,7 +9,7 @@ from paimon.infrastructure.blockchain.rpc import Rpc
 
 
 @dataclass(frozen=True, slots=True)
-class ChainLook:
+class ChainHeads:
     head: BlockStamp
     final: BlockStamp
 
@@ -23,7 +23,7 @@ class ChainLook:
         return max((self.head.timestamp - self.final.timestamp).total_seconds(), 0.0)
 
 
-async def look_at_chain(rpc: Rpc, chain: ChainAdapter) -> ChainLook:
+async def read_chain_heads(rpc: Rpc, chain: ChainAdapter) -> ChainHeads:
     """Raises RpcUnavailable, RpcError."""
     head, final = await asyncio.gather(get_block(rpc, "latest"), chain.final_block(rpc))
-    return ChainLook(head, final)
+    return ChainHeads(head, final)

@@ -3,30 +3,30 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from paimon.application.event_listener.fetch.range_proofs import CaughtLies, ProofStanding
-from paimon.domain.chain.range_proof import LASTING, RangeProof
-from paimon.domain.operations.health import Condition, Part
-from paimon.infrastructure.blockchain.rpc import EndpointState
+from paimon.application.event_listener.fetch.range_proofs import EndpointFaultCount, ProofSummary
+from paimon.domain.chain.range_proof import PROOF_LEVEL_REQUIRED, RangeProof
+from paimon.domain.operations.health import ComponentHealth, HealthStatus
+from paimon.infrastructure.blockchain.rpc import EndpointReport
 
 _RECENT_SECONDS: Final = 86_400.0
 """A lie is told for good; it makes the part degraded for a day."""
 
 
-def endpoints_part(endpoints: Sequence[EndpointState], lies: Sequence[CaughtLies]) -> Part:
+def endpoints_health(endpoints: Sequence[EndpointReport], faults: Sequence[EndpointFaultCount]) -> ComponentHealth:
     """Each endpoint as the listener finds it. A name is host and port: no key is in it."""
-    well = [each for each in endpoints if each.is_well]
-    liars = sorted({each.endpoint for each in lies if each.seconds_ago < _RECENT_SECONDS})
-    details = {"endpoints": [_endpoint(each) for each in endpoints], "lies": [_lie(each) for each in lies]}
-    summary = f"{len(well)} of {len(endpoints)} answer" if endpoints else "no listener tells of its endpoints"
-    if liars:
-        summary += f"; caught at untrue answers within a day: {', '.join(liars)}"
-    if endpoints and not well:
-        return Part("endpoints", Condition.DOWN, summary, details)
-    is_ok = endpoints and len(well) == len(endpoints) and not liars
-    return Part("endpoints", Condition.OK if is_ok else Condition.DEGRADED, summary, details)
+    healthy = [each for each in endpoints if each.is_healthy]
+    faulty_endpoints = sorted({each.endpoint for each in faults if each.seconds_ago < _RECENT_SECONDS})
+    details = {"endpoints": [_endpoint(each) for each in endpoints], "faults": [_endpoint_fault(each) for each in faults]}
+    summary = f"{len(healthy)} of {len(endpoints)} answer" if endpoints else "no listener tells of its endpoints"
+    if faulty_endpoints:
+        summary += f"; caught at untrue answers within a day: {', '.join(faulty_endpoints)}"
+    if endpoints and not healthy:
+        return ComponentHealth("endpoints", HealthStatus.DOWN, summary, details)
+    is_ok = endpoints and len(healthy) == len(endpoints) and not faulty_endpoints
+    return ComponentHealth("endpoints", HealthStatus.OK if is_ok else HealthStatus.DEGRADED, summary, details)
 
 
-def _endpoint(state: EndpointState) -> dict[str, Any]:
+def _endpoint(state: EndpointReport) -> dict[str, Any]:
     return {
         "name": state.name,
         "uses": [each.value for each in state.uses],
@@ -38,17 +38,17 @@ def _endpoint(state: EndpointState) -> dict[str, Any]:
     }
 
 
-def _lie(caught: CaughtLies) -> dict[str, Any]:
+def _endpoint_fault(fault: EndpointFaultCount) -> dict[str, Any]:
     return {
-        "endpoint": caught.endpoint,
-        "lie": caught.lie.value,
-        "times": caught.times,
-        "lastBlock": caught.last_block,
-        "lastAt": caught.last_at,
+        "endpoint": fault.endpoint,
+        "lie": fault.lie.value,
+        "occurrences": fault.occurrences,
+        "lastBlock": fault.last_block,
+        "lastSeenAt": fault.last_seen_at,
     }
 
 
-def proof_part(standing: ProofStanding) -> Part:
+def proof_health(standing: ProofSummary) -> ComponentHealth:
     """At which level which blocks are proven, and which are not."""
     details: dict[str, Any] = {
         "newest": _range(standing.newest),
@@ -58,17 +58,22 @@ def proof_part(standing: ProofStanding) -> Part:
             for level, span in standing.levels.items()
         },
         "unproven": None,
-        "comparedBlock": standing.compared_block,
+        "reconciledBlock": standing.reconciled_block,
     }
     if (unproven := standing.unproven) is not None:
         details["unproven"] = {"fromBlock": unproven.first, "toBlock": unproven.last, "blocks": unproven.blocks}
     if standing.newest is None or standing.weakest is None:
-        words = "no block is proven yet" if unproven is None else "no block is proven"
+        summary = "no block is proven yet" if unproven is None else "no block is proven"
     else:
-        words = f"newest {standing.newest.level}, weakest {standing.weakest.level}"
+        summary = f"newest {standing.newest.level}, weakest {standing.weakest.level}"
     if not standing.is_weak:
-        return Part("proof", Condition.OK, words, details)
-    return Part("proof", Condition.DEGRADED, f"{words}: some blocks are below {LASTING}; see `paimon audit-chain`", details)
+        return ComponentHealth("proof", HealthStatus.OK, summary, details)
+    return ComponentHealth(
+        "proof",
+        HealthStatus.DEGRADED,
+        f"{summary}: some blocks are below {PROOF_LEVEL_REQUIRED}; see `paimon audit-chain`",
+        details,
+    )
 
 
 def _range(proof: RangeProof | None) -> dict[str, Any] | None:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from paimon.application.event_listener.fetch.range_proofs import ProofStanding
-from paimon.application.monitoring.chain import ChainLook
-from paimon.application.monitoring.figures import Figures
-from paimon.infrastructure.blockchain.rpc import EndpointState
+from paimon.application.event_listener.fetch.range_proofs import ProofSummary
+from paimon.application.monitoring.chain import ChainHeads
+from paimon.application.monitoring.figures import SystemFigures
+from paimon.infrastructure.blockchain.rpc import EndpointReport
 from paimon.settings import LowBalanceSettings
 
 Sample = tuple[tuple[str, ...], float]
@@ -25,28 +25,32 @@ def _gauge(name: str, help_text: str, labels: Sequence[str], samples: Iterable[S
     return family
 
 
-def _one(name: str, help_text: str, value: float) -> Metric:
+def _single_gauge(name: str, help_text: str, value: float) -> Metric:
     return _gauge(name, help_text, (), [((), value)])
 
 
 def up_families(*, database: bool, node: bool) -> list[Metric]:
     """Whether what the rest is read from answered; without it the rest is absent, not zero."""
     return [
-        _one("database_up", "1 if the database answered this scrape in time.", database),
-        _one("node_up", "1 if the chain's node answered this scrape in time.", node),
+        _single_gauge("database_up", "1 if the database answered this scrape in time.", database),
+        _single_gauge("node_up", "1 if the chain's node answered this scrape in time.", node),
     ]
 
 
-def chain_families(look: ChainLook) -> list[Metric]:
+def chain_families(chain_heads: ChainHeads) -> list[Metric]:
     return [
-        _one("chain_head_block", "Number of the chain's latest block.", look.head.number),
-        _one("chain_final_block", "Number of the chain's final block.", look.final.number),
-        _one("chain_finality_lag_blocks", "Blocks between the final one and the head.", look.finality_lag_blocks),
-        _one("chain_finality_lag_seconds", "Chain time between the final block and the head.", look.finality_lag_seconds),
+        _single_gauge("chain_head_block", "Number of the chain's latest block.", chain_heads.head.number),
+        _single_gauge("chain_final_block", "Number of the chain's final block.", chain_heads.final.number),
+        _single_gauge(
+            "chain_finality_lag_blocks", "Blocks between the final one and the head.", chain_heads.finality_lag_blocks
+        ),
+        _single_gauge(
+            "chain_finality_lag_seconds", "Chain time between the final block and the head.", chain_heads.finality_lag_seconds
+        ),
     ]
 
 
-def figures_families(figures: Figures, low_balance_wei: LowBalanceSettings) -> list[Metric]:
+def figures_families(figures: SystemFigures, low_balance_wei: LowBalanceSettings) -> list[Metric]:
     wallets = figures.wallets
     seen = [each for each in wallets if each.balance_wei is not None and each.seen_seconds_ago is not None]
     return [
@@ -75,9 +79,9 @@ def figures_families(figures: Figures, low_balance_wei: LowBalanceSettings) -> l
             ("priority",),
             [((each.priority.value,), each.age_seconds) for each in figures.outbox],
         ),
-        _one("outbox_dead", "Reactions that were given up and wait for a person.", figures.dead),
-        _one("quarantined_logs", "Logs that could not be read or applied and wait for a person.", figures.quarantined),
-        _one("skipped_logs", "Logs that are left out by a person's decision.", figures.skipped),
+        _single_gauge("outbox_dead_lettered", "Reactions that were given up and wait for a person.", figures.dead_lettered),
+        _single_gauge("quarantined_logs", "Logs that could not be read or applied and wait for a person.", figures.quarantined),
+        _single_gauge("skipped_logs", "Logs that are left out by a person's decision.", figures.skipped),
         _gauge(
             "risk_events_unresolved",
             "Risk events that are not resolved.",
@@ -91,10 +95,10 @@ def figures_families(figures: Figures, low_balance_wei: LowBalanceSettings) -> l
             [((status.value,), count) for status, count in figures.intents.items()],
         ),
         _gauge(
-            "wallet_trouble",
+            "wallet_fault",
             "1 while a sending key is in trouble that only a person clears.",
             ("wallet",),
-            [((each.name,), each.in_trouble) for each in wallets],
+            [((each.name,), each.has_fault) for each in wallets],
         ),
         _gauge(
             "wallet_balance_wei",
@@ -106,7 +110,7 @@ def figures_families(figures: Figures, low_balance_wei: LowBalanceSettings) -> l
             "wallet_low_balance_wei",
             "The least it should have.",
             ("wallet",),
-            [((each.name,), low_balance_wei.of(each.name)) for each in wallets],
+            [((each.name,), low_balance_wei.for_wallet(each.name)) for each in wallets],
         ),
         _gauge(
             "wallet_seen_age_seconds",
@@ -114,37 +118,47 @@ def figures_families(figures: Figures, low_balance_wei: LowBalanceSettings) -> l
             ("wallet",),
             [((each.name,), each.seen_seconds_ago or 0) for each in seen],
         ),
-        _one("tickets_overdue", "Approval tickets that are past their deadline and undecided.", figures.tickets_overdue),
+        _single_gauge(
+            "tickets_overdue", "Approval tickets that are past their deadline and undecided.", figures.tickets_overdue
+        ),
     ]
 
 
-def _recorded_families(figures: Figures) -> list[Metric]:
+def _recorded_families(figures: SystemFigures) -> list[Metric]:
     found = []
     if (recorded := figures.recorded) is not None:
-        found.append(_one("listener_processed_block", "Number of the last block in the books.", recorded.number))
-    if (last := figures.comparison) is not None:
+        found.append(_single_gauge("listener_processed_block", "Number of the last block in the books.", recorded.number))
+    if (last := figures.reconciliation) is not None:
         found.append(
-            _one("book_differences", "Figures that differed when books and chain were last compared.", last.differences)
+            _single_gauge(
+                "reconciliation_breaks", "Figures that differed when books and chain were last compared.", last.discrepancies
+            )
         )
-        found.append(_one("book_comparison_age_seconds", "How long ago books and chain were last compared.", last.seconds_ago))
+        found.append(
+            _single_gauge("reconciliation_age_seconds", "How long ago books and chain were last compared.", last.seconds_ago)
+        )
     return found
 
 
-def lag_families(figures: Figures, look: ChainLook) -> list[Metric]:
+def lag_families(figures: SystemFigures, chain_heads: ChainHeads) -> list[Metric]:
     """Chain time against chain time; nothing before the first recorded block."""
     if (recorded := figures.recorded) is None:
         return []
-    seconds = max((look.final.timestamp - recorded.timestamp).total_seconds(), 0.0)
+    seconds = max((chain_heads.final.timestamp - recorded.timestamp).total_seconds(), 0.0)
     return [
-        _one("listener_lag_blocks", "Final blocks that are not in the books yet.", max(look.final.number - recorded.number, 0)),
-        _one("listener_lag_seconds", "Chain time between the last block in the books and the final one.", seconds),
+        _single_gauge(
+            "listener_lag_blocks",
+            "Final blocks that are not in the books yet.",
+            max(chain_heads.final.number - recorded.number, 0),
+        ),
+        _single_gauge("listener_lag_seconds", "Chain time between the last block in the books and the final one.", seconds),
     ]
 
 
-def endpoint_families(endpoints: Sequence[EndpointState]) -> list[Metric]:
+def endpoint_families(endpoints: Sequence[EndpointReport]) -> list[Metric]:
     """How this process finds each endpoint of its pool."""
     label = ("endpoint",)
-    up = [((each.name,), each.is_well) for each in endpoints]
+    up = [((each.name,), each.is_healthy) for each in endpoints]
     heads = [((each.name,), each.head) for each in endpoints if each.head is not None]
     errors = [((each.name,), each.error_rate) for each in endpoints]
     latencies = [((each.name,), each.latency_seconds) for each in endpoints if each.latency_seconds is not None]
@@ -156,21 +170,23 @@ def endpoint_families(endpoints: Sequence[EndpointState]) -> list[Metric]:
     ]
 
 
-def proof_families(standing: ProofStanding) -> list[Metric]:
+def proof_families(standing: ProofSummary) -> list[Metric]:
     """How strongly it is proven that no log is missing: 0 nothing, 1 chained, 2 agreed by two, 3 by receipts."""
     ranges = {"newest": standing.newest, "weakest": standing.weakest}
     levels = [((name,), each.level.rank) for name, each in ranges.items() if each is not None]
-    lies = CounterMetricFamily("paimon_endpoint_lies", "Untrue answers an endpoint was caught at.", labels=("endpoint", "lie"))
-    for each in standing.lies:
-        lies.add_metric((each.endpoint, each.lie.value), each.times)
-    ages = [((each.endpoint, each.lie.value), each.seconds_ago) for each in standing.lies]
+    lies = CounterMetricFamily(
+        "paimon_endpoint_faults", "Untrue answers an endpoint was caught at.", labels=("endpoint", "lie")
+    )
+    for each in standing.faults:
+        lies.add_metric((each.endpoint, each.lie.value), each.occurrences)
+    ages = [((each.endpoint, each.lie.value), each.seconds_ago) for each in standing.faults]
     return [
         _gauge(
             "proof_level", "0 none, 1 chained, 2 agreed, 3 receipts; of the newest and the weakest range.", ("range",), levels
         ),
-        _one(
+        _single_gauge(
             "unproven_blocks", "Blocks recorded before proofs were kept.", standing.unproven.blocks if standing.unproven else 0
         ),
         lies,
-        _gauge("endpoint_lie_age_seconds", "How long ago it was last caught at one.", ("endpoint", "lie"), ages),
+        _gauge("endpoint_fault_age_seconds", "How long ago it was last caught at one.", ("endpoint", "lie"), ages),
     ]

@@ -19,7 +19,7 @@ from paimon.infrastructure.database.sessions import Database
 
 
 @dataclass(frozen=True, slots=True)
-class BlockMark:
+class LastRecordedBlock:
     """The last recorded block; `recorded_at` by the database's clock, None for the one before the first."""
 
     number: int
@@ -28,7 +28,7 @@ class BlockMark:
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseMark:
+class LeaseFigures:
     """Who holds a lease, or held it last."""
 
     name: str
@@ -47,40 +47,40 @@ class QueueDepth:
 
 
 @dataclass(frozen=True, slots=True)
-class WalletMark:
+class WalletFigures:
     """A sending key as its driver last saw it."""
 
     name: str
-    in_trouble: bool
+    has_fault: bool
     balance_wei: int | None
     seen_seconds_ago: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class LastReconciliation:
     """The last comparison of the books with the chain."""
 
     block: int
-    differences: int
+    discrepancies: int
     seconds_ago: float
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class SystemFigures:
     """One moment of the house."""
 
     now: datetime
-    recorded: BlockMark | None
-    leases: Mapping[str, LeaseMark]
+    recorded: LastRecordedBlock | None
+    leases: Mapping[str, LeaseFigures]
     outbox: tuple[QueueDepth, ...]
-    dead: int
+    dead_lettered: int
     quarantined: int
     skipped: int
     risk: Mapping[Severity, int]
     intents: Mapping[IntentStatus, int]
-    wallets: tuple[WalletMark, ...]
+    wallets: tuple[WalletFigures, ...]
     tickets_overdue: int
-    comparison: Comparison | None
+    reconciliation: LastReconciliation | None
 
     @property
     def depth(self) -> int:
@@ -99,69 +99,69 @@ def _rows(query: str) -> str:
 _FIGURES: Final = text(f"""
     SELECT now() AS now,
            cursor.number, cursor.timestamp, block.recorded_at,
-           {_rows("SELECT name, owner, epoch, expires_at > now() AS held FROM owned.leases")} AS leases,
+           {_rows("SELECT name, owner, epoch, expires_at > now() AS held FROM ops.leases")} AS leases,
            {
     _rows('''SELECT priority, count(*) AS depth,
                             coalesce(extract(epoch FROM now() - min(available_at)), 0) AS age_seconds
-                       FROM owned.outbox WHERE done_at IS NULL AND dead_at IS NULL GROUP BY priority''')
+                       FROM ops.outbox WHERE done_at IS NULL AND dead_lettered_at IS NULL GROUP BY priority''')
 } AS outbox,
-           (SELECT count(*) FROM owned.outbox WHERE dead_at IS NOT NULL) AS dead,
+           (SELECT count(*) FROM ops.outbox WHERE dead_lettered_at IS NOT NULL) AS dead_lettered,
            {
     _rows('''SELECT status, count(*) AS logs FROM derived.raw_logs
                       WHERE status IN ('quarantined', 'skipped') GROUP BY status''')
-} AS set_aside,
-           {_rows("SELECT severity, count(*) AS events FROM owned.risk_events WHERE state <> 'RESOLVED' GROUP BY severity")}
+} AS unapplied,
+           {_rows("SELECT severity, count(*) AS events FROM ops.risk_events WHERE state <> 'RESOLVED' GROUP BY severity")}
                AS risk,
-           {_rows("SELECT status, count(*) AS intents FROM owned.transaction_intents WHERE closed_at IS NULL GROUP BY status")}
+           {_rows("SELECT status, count(*) AS intents FROM ops.transaction_intents WHERE closed_at IS NULL GROUP BY status")}
                AS intents,
            {
-    _rows('''SELECT name, trouble IS NOT NULL AS in_trouble, balance_wei::text AS balance_wei,
+    _rows('''SELECT name, fault IS NOT NULL AS has_fault, balance_wei::text AS balance_wei,
                             extract(epoch FROM now() - seen_at) AS seen_seconds_ago
-                       FROM owned.wallets ORDER BY name''')
+                       FROM ops.wallets ORDER BY name''')
 } AS wallets,
-           (SELECT count(*) FROM owned.approval_tickets WHERE closed_at IS NULL AND decided_at IS NULL AND deadline_at < now())
+           (SELECT count(*) FROM ops.approval_tickets WHERE closed_at IS NULL AND decided_at IS NULL AND deadline_at < now())
                AS tickets_overdue,
            {
-    _rows('''SELECT block_number AS block, jsonb_array_length(differences) AS differences,
+    _rows('''SELECT block_number AS block, jsonb_array_length(discrepancies) AS discrepancies,
                             extract(epoch FROM now() - checked_at) AS seconds_ago
-                       FROM owned.book_checks WHERE NOT orphaned ORDER BY id DESC LIMIT 1''')
-} AS comparison
+                       FROM ops.reconciliations WHERE NOT orphaned ORDER BY id DESC LIMIT 1''')
+} AS reconciliation
       FROM (VALUES (1)) AS one
       LEFT JOIN derived.cursor AS cursor ON true
       LEFT JOIN derived.blocks AS block ON block.number = cursor.number
 """)  # noqa: S608 — put together from the constants above
 
 
-async def read_figures(database: Database, *, timeout_seconds: float) -> Figures:
+async def read_figures(database: Database, *, timeout_seconds: float) -> SystemFigures:
     """Raises SQLAlchemyError, also when the server ended the query for its time."""
     async with database.read() as session:
-        await limit_time(session, timeout_seconds)
-        return await figures_in(session)
+        await set_statement_timeout(session, timeout_seconds)
+        return await query_figures(session)
 
 
-async def limit_time(session: AsyncSession, timeout_seconds: float) -> None:
+async def set_statement_timeout(session: AsyncSession, timeout_seconds: float) -> None:
     """Have the server end any statement of this transaction that takes longer."""
     await session.execute(text(f"SET LOCAL statement_timeout = {round(timeout_seconds * 1_000)}"))
 
 
-async def figures_in(session: AsyncSession) -> Figures:
+async def query_figures(session: AsyncSession) -> SystemFigures:
     """The same in the caller's snapshot."""
     row = (await session.execute(_FIGURES)).one()
     depths = {each["priority"]: each for each in row.outbox}
-    set_aside = {each["status"]: each["logs"] for each in row.set_aside}
-    return Figures(
+    unapplied = {each["status"]: each["logs"] for each in row.unapplied}
+    return SystemFigures(
         now=row.now,
-        recorded=None if row.number is None else BlockMark(row.number, row.timestamp, row.recorded_at),
-        leases={each["name"]: LeaseMark(**each) for each in row.leases},
+        recorded=None if row.number is None else LastRecordedBlock(row.number, row.timestamp, row.recorded_at),
+        leases={each["name"]: LeaseFigures(**each) for each in row.leases},
         outbox=tuple(_depth(priority, depths.get(priority)) for priority in OutboxPriority),
-        dead=row.dead,
-        quarantined=set_aside.get("quarantined", 0),
-        skipped=set_aside.get("skipped", 0),
+        dead_lettered=row.dead_lettered,
+        quarantined=unapplied.get("quarantined", 0),
+        skipped=unapplied.get("skipped", 0),
         risk=dict.fromkeys(Severity, 0) | {Severity(each["severity"]): each["events"] for each in row.risk},
         intents=dict.fromkeys(OPEN_INTENTS, 0) | {IntentStatus(each["status"]): each["intents"] for each in row.intents},
         wallets=tuple(_wallet(each) for each in row.wallets),
         tickets_overdue=row.tickets_overdue,
-        comparison=Comparison(**row.comparison[0]) if row.comparison else None,
+        reconciliation=LastReconciliation(**row.reconciliation[0]) if row.reconciliation else None,
     )
 
 
@@ -171,6 +171,8 @@ def _depth(priority: OutboxPriority, found: Mapping[str, Any] | None) -> QueueDe
     return QueueDepth(priority, found["depth"], max(float(found["age_seconds"]), 0.0))
 
 
-def _wallet(found: Mapping[str, Any]) -> WalletMark:
+def _wallet(found: Mapping[str, Any]) -> WalletFigures:
     balance = found["balance_wei"]
-    return WalletMark(found["name"], found["in_trouble"], None if balance is None else int(balance), found["seen_seconds_ago"])
+    return WalletFigures(
+        found["name"], found["has_fault"], None if balance is None else int(balance), found["seen_seconds_ago"]
+    )

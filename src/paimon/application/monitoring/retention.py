@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
-from paimon.domain.operations.retention import kept_from
+from paimon.domain.operations.retention import retention_start
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.sessions import Database
@@ -26,19 +26,19 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class RetentionResult:
     """What one run did to one series; not `complete` when its transactions were used up before its rows were gone."""
 
     series: str
-    kept_from: datetime
+    retention_start: datetime
     rows: int
     complete: bool
 
 
-_REMOVE: Final = text("SELECT owned.remove_expired(:series, :before, :rows_max)")
+_REMOVE: Final = text("SELECT ops.remove_expired(:series, :before, :rows_max)")
 
 
-def days_kept(options: RetentionSettings) -> dict[str, int]:
+def retention_days(options: RetentionSettings) -> dict[str, int]:
     """Every series that retention is about."""
     return {
         "daily_snapshots": options.daily_snapshots_days,
@@ -47,37 +47,43 @@ def days_kept(options: RetentionSettings) -> dict[str, int]:
     }
 
 
-async def apply_retention(database: Database, options: RetentionSettings) -> list[Removed]:
+async def apply_retention(database: Database, options: RetentionSettings) -> list[RetentionResult]:
     """Remove what is due by the database's clock; running it again finds nothing to do."""
     async with database.read() as session:
         now = await database_now(session)
     done = []
-    for series, days in days_kept(options).items():
-        removed = await _remove(database, series, before=kept_from(now, days=days), options=options)
-        await _note(database, removed, ran_at=now)
+    for series, days in retention_days(options).items():
+        removed = await _remove(database, series, before=retention_start(now, days=days), options=options)
+        await _record_run(database, removed, ran_at=now)
         done.append(removed)
-        tell = log.info if removed.complete else log.warning
-        tell("retention.applied", series=series, kept_from=str(removed.kept_from), rows=removed.rows, complete=removed.complete)
+        log_level = log.info if removed.complete else log.warning
+        log_level(
+            "retention.applied",
+            series=series,
+            retention_start=str(removed.retention_start),
+            rows=removed.rows,
+            complete=removed.complete,
+        )
     return done
 
 
-async def _remove(database: Database, series: str, *, before: datetime, options: RetentionSettings) -> Removed:
+async def _remove(database: Database, series: str, *, before: datetime, options: RetentionSettings) -> RetentionResult:
     values: dict[str, Any] = {"series": series, "before": before, "rows_max": options.batch_rows_max}
     rows = 0
     for _ in range(options.batches_max):
         async with database.write() as session:
             removed = (await session.execute(_REMOVE, values)).scalar_one()
         if removed == 0:
-            return Removed(series, before, rows, complete=True)
+            return RetentionResult(series, before, rows, complete=True)
         rows += removed
-    return Removed(series, before, rows, complete=False)
+    return RetentionResult(series, before, rows, complete=False)
 
 
-async def _note(database: Database, removed: Removed, *, ran_at: datetime) -> None:
+async def _record_run(database: Database, removed: RetentionResult, *, ran_at: datetime) -> None:
     statement = insert(RetentionRunRow).values(
         series=removed.series,
         ran_at=ran_at,
-        kept_from=removed.kept_from,
+        retention_start=removed.retention_start,
         rows_removed=removed.rows,
         complete=removed.complete,
     )
@@ -88,7 +94,7 @@ async def _note(database: Database, removed: Removed, *, ran_at: datetime) -> No
                 index_elements=["series"],
                 set_={
                     "ran_at": new.ran_at,
-                    "kept_from": new.kept_from,
+                    "retention_start": new.retention_start,
                     "rows_removed": RetentionRunRow.rows_removed + new.rows_removed,
                     "complete": new.complete,
                 },

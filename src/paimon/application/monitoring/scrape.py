@@ -13,8 +13,8 @@ import structlog
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
-from paimon.application.event_listener.fetch.range_proofs import ProofStanding, proof_standing
-from paimon.application.monitoring.chain import look_at_chain
+from paimon.application.event_listener.fetch.range_proofs import ProofSummary, read_proof_summary
+from paimon.application.monitoring.chain import read_chain_heads
 from paimon.application.monitoring.families import (
     chain_families,
     endpoint_families,
@@ -23,7 +23,7 @@ from paimon.application.monitoring.families import (
     proof_families,
     up_families,
 )
-from paimon.application.monitoring.figures import Figures, figures_in, limit_time
+from paimon.application.monitoring.figures import SystemFigures, query_figures, set_statement_timeout
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 from paimon.infrastructure.database.sessions import Database
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
-_REMEMBERED_SECONDS: Final = 1.0
+_CACHE_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -45,39 +45,39 @@ class Scraper:
     chain: ChainAdapter
     low_balance_wei: LowBalanceSettings
     timeout_seconds: float
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _latest: tuple[float, list[Metric]] | None = None
 
     async def collect(self) -> list[Metric]:
-        async with self._turn:
-            if self._latest is None or time.monotonic() - self._latest[0] >= _REMEMBERED_SECONDS:
+        async with self._lock:
+            if self._latest is None or time.monotonic() - self._latest[0] >= _CACHE_SECONDS:
                 self._latest = time.monotonic(), await self._collect()
             return self._latest[1]
 
     async def _collect(self) -> list[Metric]:
-        figures, look = await asyncio.gather(
+        figures, chain_heads = await asyncio.gather(
             self._answer("database", self._read()),
-            self._answer("node", look_at_chain(self.rpc, self.chain)),
+            self._answer("node", read_chain_heads(self.rpc, self.chain)),
         )
-        found = up_families(database=figures is not None, node=look is not None)
+        found = up_families(database=figures is not None, node=chain_heads is not None)
         found += endpoint_families(self.rpc.endpoints())
-        if look is not None:
-            found += chain_families(look)
+        if chain_heads is not None:
+            found += chain_families(chain_heads)
         if figures is not None:
             found += figures_families(figures[0], self.low_balance_wei) + proof_families(figures[1])
-        if figures is not None and look is not None:
-            found += lag_families(figures[0], look)
+        if figures is not None and chain_heads is not None:
+            found += lag_families(figures[0], chain_heads)
         return found
 
-    async def _read(self) -> tuple[Figures, ProofStanding]:
+    async def _read(self) -> tuple[SystemFigures, ProofSummary]:
         async with self.database.read() as session:
-            await limit_time(session, self.timeout_seconds)
-            return await figures_in(session), await proof_standing(session)
+            await set_statement_timeout(session, self.timeout_seconds)
+            return await query_figures(session), await read_proof_summary(session)
 
-    async def _answer(self, part: str, question: Awaitable[Answer]) -> Answer | None:
+    async def _answer(self, source: str, question: Awaitable[Answer]) -> Answer | None:
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 return await question
         except (SQLAlchemyError, RpcUnavailable, RpcError, OSError, TimeoutError) as error:
-            log.warning("metrics.part_down", part=part, reason=f"{type(error).__name__}: {error}"[:300])
+            log.warning("metrics.source_unavailable", source=source, reason=f"{type(error).__name__}: {error}"[:300])
             return None

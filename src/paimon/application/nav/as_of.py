@@ -14,7 +14,13 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.common.chain_position import chain_position
-from paimon.application.nav.overview import SnapshotNotFound, kept_at, newest_point, newest_snapshot, present
+from paimon.application.nav.overview import (
+    SnapshotNotFound,
+    find_kept_snapshot,
+    find_newest_nav_point,
+    find_newest_snapshot,
+    overview_document,
+)
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.errors import InvalidRequest, Unavailable
@@ -22,7 +28,7 @@ from paimon.infrastructure.database.models.derived import BlockRow
 from paimon.infrastructure.database.sessions import Database, ReadSession
 
 
-class NothingYet(Unavailable):
+class NothingRecordedYet(Unavailable):
     """The books have not begun, or the fund was never read: the listener and a worker must be running."""
 
 
@@ -39,31 +45,31 @@ class RecordedRange:
     """The first recorded block, and the last."""
 
     first: int
-    here: BlockStamp
+    cursor: BlockStamp
 
 
 _FIRST = text("SELECT min(number) FROM derived.blocks")
 
 
-async def recorded_range(session: ReadSession) -> RecordedRange | None:
+async def read_recorded_range(session: ReadSession) -> RecordedRange | None:
     """None before the listener's first batch."""
-    here = await chain_position(session)
+    cursor = await chain_position(session)
     first = (await session.execute(_FIRST)).scalar()
-    return None if here is None or first is None else RecordedRange(first, here)
+    return None if cursor is None or first is None else RecordedRange(first, cursor)
 
 
-async def recorded_block(session: ReadSession, block: int | None) -> BlockStamp:
+async def get_recorded_block(session: ReadSession, block: int | None) -> BlockStamp:
     """The block asked for, or the last recorded one.
 
     Raises:
-        NothingYet, BlockNotRecorded.
+        NothingRecordedYet, BlockNotRecorded.
     """
-    if (recorded := await recorded_range(session)) is None:
-        raise NothingYet("No block of the fund has been recorded yet; the listener must be running. Try again shortly.")
+    if (recorded := await read_recorded_range(session)) is None:
+        raise NothingRecordedYet("No block of the fund has been recorded yet; the listener must be running. Try again shortly.")
     if block is None:
-        return recorded.here
-    if not recorded.first <= block <= recorded.here.number:
-        raise BlockNotRecorded(f"block {block} is not recorded; blocks {recorded.first} to {recorded.here.number} are")
+        return recorded.cursor
+    if not recorded.first <= block <= recorded.cursor.number:
+        raise BlockNotRecorded(f"block {block} is not recorded; blocks {recorded.first} to {recorded.cursor.number} are")
     row = (
         await session.scalars(select(BlockRow).where(BlockRow.number <= block).order_by(BlockRow.number.desc()).limit(1))
     ).one()
@@ -74,14 +80,16 @@ async def snapshot_as_of(session: ReadSession, block: int | None) -> FundSnapsho
     """The newest snapshot, or the newest kept one at or before a recorded block.
 
     Raises:
-        NothingYet, BlockNotRecorded, SnapshotNotFound.
+        NothingRecordedYet, BlockNotRecorded, SnapshotNotFound.
     """
     if block is None:
-        if (newest := await newest_snapshot(session)) is None:
-            raise NothingYet("The fund's first snapshot has not been taken yet; a worker must be running. Try again shortly.")
+        if (newest := await find_newest_snapshot(session)) is None:
+            raise NothingRecordedYet(
+                "The fund's first snapshot has not been taken yet; a worker must be running. Try again shortly."
+            )
         return newest
-    await recorded_block(session, block)
-    if (kept := await kept_at(session, block)) is None:
+    await get_recorded_block(session, block)
+    if (kept := await find_kept_snapshot(session, block)) is None:
         raise SnapshotNotFound(f"there is no snapshot of the fund at or before block {block}{await _first_kept(session)}")
     return kept
 
@@ -98,9 +106,9 @@ async def read_overview_at(database: Database, block: int) -> bytes:
     """The encoded overview of the newest kept snapshot at or before the block, with the official NAV of that time.
 
     Raises:
-        NothingYet, BlockNotRecorded, SnapshotNotFound.
+        NothingRecordedYet, BlockNotRecorded, SnapshotNotFound.
     """
     async with database.read() as session:
         snapshot = await snapshot_as_of(session, block)
-        point = await newest_point(session, until=block)
-    return orjson.dumps(present(snapshot, point))
+        point = await find_newest_nav_point(session, until=block)
+    return orjson.dumps(overview_document(snapshot, point))

@@ -12,20 +12,28 @@ from typing import Any, Final
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.common.topics import BOOKS, RECONCILE
+from paimon.application.common.topics import RECONCILE, WHOLE_FUND
 from paimon.application.nav.overview import SnapshotNotFound
-from paimon.application.nav.ranges import KEPT, NothingBetween, Point, ends_of
+from paimon.application.nav.ranges import KEPT_SNAPSHOTS, EmptyRange, RangeEnd, resolve_range
 from paimon.application.nav.snapshot_json import from_json
-from paimon.application.risk_control.record_findings import keep_facts
+from paimon.application.risk_control.record_findings import record_facts
 from paimon.domain.asset.token_transfer import Purpose
-from paimon.domain.kernel.chain import Address, Hash32, LogPlace
+from paimon.domain.kernel.chain import Address, Hash32, LogPosition
 from paimon.domain.kernel.units import Bps, RawAmount
-from paimon.domain.risk.nav_publication import MATERIAL
-from paimon.domain.risk.risk_event import unexplained_findings
+from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD
+from paimon.domain.risk.risk_event import unexplained_nav_findings
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import explain
-from paimon.domain.vault.nav_components import Explanation, chain
-from paimon.domain.vault.nav_inputs import Deposited, FeeMove, FeeMoved, Flow, Happenings, Redeemed, RequestStep
+from paimon.domain.vault.nav_components import NavAttribution, chain
+from paimon.domain.vault.nav_inputs import (
+    AssetTransfer,
+    DepositInput,
+    FeeInput,
+    FeeInputKind,
+    NavInputs,
+    RedemptionInput,
+    RedemptionTransition,
+)
 from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
@@ -34,45 +42,49 @@ from paimon.infrastructure.queue import outbox
 _CHUNK: Final = 100
 
 
-async def explain_range(database: Database, start: Point, end: Point, *, steps_max: int) -> Explanation:
+async def attribute_range(database: Database, start: RangeEnd, end: RangeEnd, *, steps_max: int) -> NavAttribution:
     """The change between two snapshots, through at most `steps_max` of those between them, evenly chosen.
 
     Raises:
-        BlockNotRecorded, SnapshotNotFound, NothingBetween.
+        BlockNotRecorded, SnapshotNotFound, EmptyRange.
     """
     async with database.read() as session:
-        ends = await ends_of(session, start, end)
+        ends = await resolve_range(session, start, end)
         blocks = await _blocks_between(session, ends.first, ends.last, steps_max=steps_max)
-        happened = _Recorded(await load_happenings(session, after=ends.first, until=ends.last))
-        told: Explanation | None = None
+        nav_inputs = _InputReader(await load_nav_inputs(session, after=ends.first, until=ends.last))
+        told: NavAttribution | None = None
         earlier: FundSnapshot | None = None
         async for snapshot in _snapshots(session, blocks):
             if earlier is not None:
-                step = explain(earlier, snapshot, happened.until(snapshot.at.number))
+                step = explain(earlier, snapshot, nav_inputs.until(snapshot.at.number))
                 told = step if told is None else chain((told, step))
             earlier = snapshot
     if told is None:
         raise SnapshotNotFound(f"the snapshots from block {ends.first} to {ends.last} are gone")
-    return replace(told, since_first=ends.since_first)
+    return replace(told, from_first_snapshot=ends.from_first_snapshot)
 
 
-async def report_unexplained(database: Database, snapshot: FundSnapshot, *, material: Bps = MATERIAL) -> Explanation | None:
+async def report_unexplained(
+    database: Database, snapshot: FundSnapshot, *, material: Bps = MATERIAL_THRESHOLD
+) -> NavAttribution | None:
     """Explain a snapshot that was just kept from the one before it; what nobody tells of becomes a risk event, and has the
     books compared."""
-    before = Point(block=snapshot.at.number - 1)
+    before = RangeEnd(block=snapshot.at.number - 1)
     try:
-        told = await explain_range(database, before, Point(block=snapshot.at.number), steps_max=2)
-    except (SnapshotNotFound, NothingBetween):
+        told = await attribute_range(database, before, RangeEnd(block=snapshot.at.number), steps_max=2)
+    except (SnapshotNotFound, EmptyRange):
         return None
     if told.unexplained:
         async with database.write() as session:
-            if await keep_facts(session, unexplained_findings(told, threshold=material), block=snapshot.at.number):
-                await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": snapshot.at.number})
+            if await record_facts(session, unexplained_nav_findings(told, threshold=material), block=snapshot.at.number):
+                await outbox.add(
+                    session, RECONCILE, WHOLE_FUND, priority=OutboxPriority.HIGH, payload={"block": snapshot.at.number}
+                )
     return told
 
 
 async def _blocks_between(session: AsyncSession, first: int, last: int, *, steps_max: int) -> list[int]:
-    query = select(ObservationRow.block_number).where(*KEPT, ObservationRow.block_number.between(first, last))
+    query = select(ObservationRow.block_number).where(*KEPT_SNAPSHOTS, ObservationRow.block_number.between(first, last))
     blocks = list(await session.scalars(query.order_by(ObservationRow.block_number)))
     every = -(-(len(blocks) - 1) // steps_max)
     return [*blocks[:-1:every], blocks[-1]]
@@ -83,25 +95,25 @@ async def _snapshots(session: AsyncSession, blocks: Sequence[int]) -> AsyncItera
         chunk = blocks[start : start + _CHUNK]
         query = (
             select(ObservationRow.data)
-            .where(*KEPT, ObservationRow.block_number.in_(chunk))
+            .where(*KEPT_SNAPSHOTS, ObservationRow.block_number.in_(chunk))
             .order_by(ObservationRow.block_number)
         )
         for data in await session.scalars(query):
             yield from_json(data)
 
 
-class _Recorded:
+class _InputReader:
     """Happenings in the order of their blocks, cut into intervals that follow each other."""
 
-    def __init__(self, everything: Happenings) -> None:
-        self._everything = everything
-        self._reached = dict.fromkeys(("flows", "deposits", "redemptions", "fees"), 0)
+    def __init__(self, inputs: NavInputs) -> None:
+        self._inputs = inputs
+        self._reached = dict.fromkeys(("asset_transfers", "deposits", "redemptions", "fees"), 0)
 
-    def until(self, block: int) -> Happenings:
-        return Happenings(**{name: self._take(name, block) for name in self._reached})
+    def until(self, block: int) -> NavInputs:
+        return NavInputs(**{name: self._take(name, block) for name in self._reached})
 
     def _take(self, name: str, until: int) -> tuple[Any, ...]:
-        items, start = getattr(self._everything, name), self._reached[name]
+        items, start = getattr(self._inputs, name), self._reached[name]
         end = start
         while end < len(items) and items[end].place.block_number <= until:
             end += 1
@@ -114,10 +126,10 @@ _FLOWS = text("""
            moved.purpose, coalesce(traded.token, ordered.token) AS asset, ordered.order_id
       FROM derived.token_transfers AS moved
       LEFT JOIN derived.trades AS traded
-             ON traded.block_number = moved.block_number AND traded.log_index = moved.told_by
+             ON traded.block_number = moved.block_number AND traded.log_index = moved.source_log_index
             AND moved.purpose IN ('PURCHASE', 'SALE')
       LEFT JOIN derived.raw_logs AS told
-             ON told.block_number = moved.block_number AND told.log_index = moved.told_by
+             ON told.block_number = moved.block_number AND told.log_index = moved.source_log_index
             AND moved.purpose IN ('OTC_PAYMENT', 'OTC_DELIVERY')
       LEFT JOIN derived.otc_orders AS ordered
              ON ordered.manager = told.address AND ordered.order_id = CAST(told.args ->> 'orderId' AS numeric)
@@ -147,38 +159,38 @@ _FEES = text("""
 """)
 
 _STEPS: Final = {
-    "RedemptionRequested": RequestStep.REQUESTED,
-    "RedemptionCancelled": RequestStep.RETURNED,
-    "RedemptionRejected": RequestStep.RETURNED,
-    "RedemptionSettled": RequestStep.SETTLED,
+    "RedemptionRequested": RedemptionTransition.REQUESTED,
+    "RedemptionCancelled": RedemptionTransition.RETURNED,
+    "RedemptionRejected": RedemptionTransition.RETURNED,
+    "RedemptionSettled": RedemptionTransition.SETTLED,
 }
 _FEE_MOVES: Final = {
-    ("MANAGEMENT", "ACCRUED"): FeeMove.MANAGEMENT_ACCRUED,
-    ("PERFORMANCE", "ACCRUED"): FeeMove.PERFORMANCE_ACCRUED,
-    ("REDEMPTION", "ACCRUED"): FeeMove.REDEMPTION_KEPT,
-    ("REDEMPTION", "RELEASED"): FeeMove.REDEMPTION_RELEASED,
+    ("MANAGEMENT", "ACCRUED"): FeeInputKind.MANAGEMENT_ACCRUED,
+    ("PERFORMANCE", "ACCRUED"): FeeInputKind.PERFORMANCE_ACCRUED,
+    ("REDEMPTION", "ACCRUED"): FeeInputKind.REDEMPTION_KEPT,
+    ("REDEMPTION", "RELEASED"): FeeInputKind.REDEMPTION_RELEASED,
 }
 
 
-async def load_happenings(session: AsyncSession, *, after: int, until: int) -> Happenings:
+async def load_nav_inputs(session: AsyncSession, *, after: int, until: int) -> NavInputs:
     """Everything recorded in the blocks after `after`, up to `until`, oldest first."""
     values = {"after": after, "until": until}
-    flows = await session.execute(_FLOWS, values)
+    asset_transfers = await session.execute(_FLOWS, values)
     deposits = await session.execute(_DEPOSITS, values)
     redemptions = await session.execute(_REDEMPTIONS, {**values, "events": list(_STEPS)})
     fees = await session.execute(_FEES, values)
-    return Happenings(
-        flows=tuple(_flow(row) for row in flows),
-        deposits=tuple(Deposited(_place(row), _raw(row.assets), _raw(row.shares)) for row in deposits),
+    return NavInputs(
+        asset_transfers=tuple(_flow(row) for row in asset_transfers),
+        deposits=tuple(DepositInput(_place(row), _raw(row.assets), _raw(row.shares)) for row in deposits),
         redemptions=tuple(
-            Redeemed(_place(row), _STEPS[row.event], _raw(row.gross_amount), _raw(row.shares)) for row in redemptions
+            RedemptionInput(_place(row), _STEPS[row.event], _raw(row.gross_amount), _raw(row.shares)) for row in redemptions
         ),
-        fees=tuple(FeeMoved(_place(row), _FEE_MOVES[row.kind, row.step], _raw(row.amount)) for row in fees),
+        fees=tuple(FeeInput(_place(row), _FEE_MOVES[row.kind, row.step], _raw(row.amount)) for row in fees),
     )
 
 
-def _flow(row: Row[Any]) -> Flow:
-    return Flow(
+def _flow(row: Row[Any]) -> AssetTransfer:
+    return AssetTransfer(
         place=_place(row),
         token=Address(bytes(row.token)),
         amount=int(row.amount) if row.direction == "IN" else -int(row.amount),
@@ -188,8 +200,8 @@ def _flow(row: Row[Any]) -> Flow:
     )
 
 
-def _place(row: Row[Any]) -> LogPlace:
-    return LogPlace(row.block_number, row.log_index, Hash32(bytes(row.tx_hash)), row.at.astimezone(UTC))
+def _place(row: Row[Any]) -> LogPosition:
+    return LogPosition(row.block_number, row.log_index, Hash32(bytes(row.tx_hash)), row.at.astimezone(UTC))
 
 
 def _raw(amount: Any) -> RawAmount:

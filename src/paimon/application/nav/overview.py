@@ -37,7 +37,7 @@ _CACHE_KEY: Final = "paimon:overview"
 _CACHE_SECONDS: Final = 60
 
 
-async def show(database: Database, redis: Redis, *, previous: FundSnapshot | None) -> None:
+async def publish_overview(database: Database, redis: Redis, *, previous: FundSnapshot | None) -> None:
     """Write the newest overview through to the cache and tell who watches; NAV is told when it is not `previous`'s.
 
     Best effort: the observation is committed, and what Redis does not take is read from the database.
@@ -76,7 +76,7 @@ async def read_overview(redis: Redis, database: Database) -> bytes | None:
         return None if data is None else orjson.dumps(data)
 
 
-async def kept_at(session: AsyncSession, block: int) -> FundSnapshot | None:
+async def find_kept_snapshot(session: AsyncSession, block: int) -> FundSnapshot | None:
     """The newest snapshot of the history at or before a block."""
     kept = (
         select(ObservationRow.data)
@@ -88,7 +88,7 @@ async def kept_at(session: AsyncSession, block: int) -> FundSnapshot | None:
     return None if data is None else from_json(data)
 
 
-async def newest_point(session: AsyncSession, *, until: int | None = None) -> NavPointRow | None:
+async def find_newest_nav_point(session: AsyncSession, *, until: int | None = None) -> NavPointRow | None:
     """The last NAV that was decided, of all or up to a block."""
     query = (
         select(NavPointRow).where(NavPointRow.status != NavStatus.ORPHANED).order_by(NavPointRow.block_number.desc()).limit(1)
@@ -107,7 +107,7 @@ _NEWEST = text("""
 """)
 
 
-async def newest_snapshot(session: AsyncSession) -> FundSnapshot | None:
+async def find_newest_snapshot(session: AsyncSession) -> FundSnapshot | None:
     """The last read of the fund, kept or not."""
     data: dict[str, Any] | None = (await session.execute(_NEWEST)).scalar()
     return None if data is None else from_json(data)
@@ -115,12 +115,12 @@ async def newest_snapshot(session: AsyncSession) -> FundSnapshot | None:
 
 async def _latest(database: Database) -> dict[str, Any] | None:
     async with database.read() as session:
-        snapshot = await newest_snapshot(session)
-        point = await newest_point(session)
-    return None if snapshot is None else present(snapshot, point)
+        snapshot = await find_newest_snapshot(session)
+        point = await find_newest_nav_point(session)
+    return None if snapshot is None else overview_document(snapshot, point)
 
 
-def present(snapshot: FundSnapshot, point: NavPointRow | None) -> dict[str, Any]:
+def overview_document(snapshot: FundSnapshot, point: NavPointRow | None) -> dict[str, Any]:
     """The overview as integrators see it: raw amounts as decimal strings, ratios of gross assets as decimals.
 
     `totalAssets` and `sharePrice` are ours, from fresh parts; the contract's own, possibly cached, stand beside them.

@@ -22,9 +22,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import select, text
 
 from paimon.application.common.formatting import display, iso_z
-from paimon.application.nav.overview import newest_snapshot, show
-from paimon.application.risk_control.store import list_critical_differences
-from paimon.domain.risk.discrepancy import Difference
+from paimon.application.nav.overview import find_newest_snapshot, publish_overview
+from paimon.application.risk_control.store import list_critical_breaks
+from paimon.domain.risk.discrepancy import Discrepancy
 from paimon.domain.risk.nav_publication import reason
 from paimon.errors import InvalidRequest
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
@@ -54,7 +54,7 @@ class TooManyPoints(InvalidRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class PublicationResult:
     """What one run did: points published (released ones among them), points withheld, and why."""
 
     published: int
@@ -62,29 +62,29 @@ class Decided:
     reason: str | None
 
 
-async def publish_nav(database: Database, redis: Redis) -> Decided:
+async def publish_nav(database: Database, redis: Redis) -> PublicationResult:
     """Decide every snapshot up to the last comparison's block; nothing to do before the first of either."""
     async with database.write() as session:
-        decided = await _decide(session)
+        decided = await _decide_points(session)
     if decided.reason is not None:
         log.error("nav.withheld", points=decided.withheld, reason=decided.reason)
     if decided.published:
         log.info("nav.published", points=decided.published)
     if decided.published or decided.withheld:
-        await show_anew(database, redis)
+        await republish_nav(database, redis)
     return decided
 
 
-async def show_anew(database: Database, redis: Redis) -> None:
+async def republish_nav(database: Database, redis: Redis) -> None:
     """Points changed: what is cached of them is of yesterday."""
     try:
         await redis.incr(_GENERATION)
     except RedisError as error:  # the points stand; the cached histories run out by themselves
         log.warning("nav.cache_unreachable", reason=type(error).__name__)
-    await show(database, redis, previous=None)
+    await publish_overview(database, redis, previous=None)
 
 
-async def _decide(session: WriteSession) -> Decided:
+async def _decide_points(session: WriteSession) -> PublicationResult:
     newest = (
         select(ReconciliationRow)
         .where(~ReconciliationRow.orphaned)
@@ -92,19 +92,19 @@ async def _decide(session: WriteSession) -> Decided:
     )
     check = (await session.scalars(newest.limit(1))).one_or_none()
     if check is None:
-        return Decided(0, 0, None)
-    critical = [each.found for each in await list_critical_differences(session)]
-    why = reason([Difference(each.subject, each.observed, each.expected) for each in critical]) if critical else None
+        return PublicationResult(0, 0, None)
+    critical = [each.found for each in await list_critical_breaks(session)]
+    why = reason([Discrepancy(each.subject, each.observed, each.expected) for each in critical]) if critical else None
     values = {"block": check.block_number, "check": check.id, "reason": why}
     added = (await session.execute(_ADD, values)).scalars().all()
     released = (await session.execute(_RELEASE, values)).scalars().all() if why is None else []
     published = len(released) + sum(each == "PUBLISHED" for each in added)
-    return Decided(published, sum(each == "WITHHELD" for each in added), why)
+    return PublicationResult(published, sum(each == "WITHHELD" for each in added), why)
 
 
 _ADD = text("""
-    INSERT INTO owned.nav_points (block_number, block_hash, time, net_assets, effective_supply, nav_per_share,
-                                  status, withheld_reason, book_check_id, published_at)
+    INSERT INTO ops.nav_points (block_number, block_hash, time, net_assets, effective_supply, nav_per_share,
+                                  status, withheld_reason, reconciliation_id, published_at)
     SELECT taken.block_number, taken.block_hash, taken.time, taken.net_assets,
            taken.total_supply - taken.locked_shares, taken.nav_per_share,
            CASE WHEN why.reason IS NULL THEN 'PUBLISHED' ELSE 'WITHHELD' END, why.reason, :check,
@@ -113,15 +113,15 @@ _ADD = text("""
      CROSS JOIN LATERAL (SELECT CASE WHEN taken.tiers_agree THEN CAST(:reason AS text)
                                      ELSE 'our valuation of a tier is not the contract''s at this block' END AS reason) AS why
      WHERE taken.block_number <= :block
-       AND NOT EXISTS (SELECT 1 FROM owned.nav_points AS decided WHERE decided.block_number = taken.block_number
+       AND NOT EXISTS (SELECT 1 FROM ops.nav_points AS decided WHERE decided.block_number = taken.block_number
                          AND decided.block_hash = taken.block_hash)
         ON CONFLICT DO NOTHING
     RETURNING status
 """)
 
 _RELEASE = text("""
-    UPDATE owned.nav_points AS point
-       SET status = 'PUBLISHED', published_at = now(), decided_at = now(), book_check_id = :check
+    UPDATE ops.nav_points AS point
+       SET status = 'PUBLISHED', published_at = now(), decided_at = now(), reconciliation_id = :check
       FROM derived.daily_snapshots AS taken
      WHERE point.status = 'WITHHELD' AND point.block_number <= :block
        AND taken.block_number = point.block_number AND taken.time = point.time AND taken.tiers_agree
@@ -152,7 +152,7 @@ _HISTORY = text("""
     SELECT shown.*, taken.contract_share_price, taken.contract_total_assets
       FROM (SELECT DISTINCT ON (bucket) date_trunc(:unit, time, 'UTC') AS bucket, time, block_number,
                    net_assets, effective_supply, nav_per_share
-              FROM owned.nav_points
+              FROM ops.nav_points
              WHERE status = 'PUBLISHED' AND time >= :start AND time < :end
              ORDER BY bucket, block_number DESC
              LIMIT :limit) AS shown
@@ -165,10 +165,10 @@ _HISTORY = text("""
 _WITHHELD = text("""
     SELECT count(*) AS points, min(time) AS since,
            (array_agg(withheld_reason ORDER BY block_number DESC))[1] AS reason
-      FROM owned.nav_points WHERE status = 'WITHHELD'
+      FROM ops.nav_points WHERE status = 'WITHHELD'
 """)
 
-_NEWEST_TIME = text("SELECT max(time) FROM owned.nav_points WHERE status = 'PUBLISHED'")
+_NEWEST_TIME = text("SELECT max(time) FROM ops.nav_points WHERE status = 'PUBLISHED'")
 
 
 async def read_history(database: Database, redis: Redis, query: HistoryQuery, *, points_max: int) -> bytes:
@@ -205,7 +205,7 @@ async def _history(session: ReadSession, query: HistoryQuery, *, points_max: int
             " longer interval"
         )
     withheld = (await session.execute(_WITHHELD)).one()
-    newest = await newest_snapshot(session)
+    newest = await find_newest_snapshot(session)
     asset_decimals = newest.asset_decimals if newest else 18  # points follow from snapshots: without one there are none
     return {
         "interval": query.interval.value,

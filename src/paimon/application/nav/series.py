@@ -28,7 +28,7 @@ def fund_row(snapshot: FundSnapshot) -> dict[str, Any]:
         "in_transit": snapshot.in_transit_total,
         "contract_total_assets": snapshot.contract.total_assets,
         "contract_share_price": snapshot.contract.share_price,
-        "tiers_agree": snapshot.tiers_agree,
+        "tier_values_match": snapshot.tier_values_match,
     }
 
 

@@ -16,11 +16,11 @@ from paimon.domain.vault.fund_snapshot import (
     ContractFigures,
     FeeFigures,
     FundSnapshot,
+    OperationalFlags,
     OrderInTransit,
     PurchaseMethod,
     PurchaseTerms,
-    RoleHeld,
-    Switches,
+    RoleAssignment,
     TierLimits,
 )
 
@@ -166,7 +166,7 @@ def from_json(data: dict[str, Any]) -> FundSnapshot:
             needs_rebalance=buffer["needsRebalance"],
         ),
         default_slippage=Bps(int(data["defaultSlippageBps"])),
-        switches=Switches(
+        switches=OperationalFlags(
             vault_paused=switches["vaultPaused"],
             manager_paused=switches["managerPaused"],
             controller_paused=switches["controllerPaused"],
@@ -182,7 +182,9 @@ def from_json(data: dict[str, Any]) -> FundSnapshot:
             layer3=_raw(contract["layer3"]),
         ),
         roles=tuple(
-            RoleHeld(ContractName(each["contract"]), Hash32(bytes.fromhex(each["role"][2:])), parse_address(each["account"]))
+            RoleAssignment(
+                ContractName(each["contract"]), Hash32(bytes.fromhex(each["role"][2:])), parse_address(each["account"])
+            )
             for each in data.get("roles", ())  # the first ones were taken without
         ),
     )

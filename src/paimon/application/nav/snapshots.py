@@ -24,15 +24,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.common.chain_position import chain_position
-from paimon.application.common.recorded_block import hold_recorded
-from paimon.application.common.topics import BOOKS, RECONCILE
+from paimon.application.common.recorded_block import lock_recorded_block
+from paimon.application.common.topics import RECONCILE, WHOLE_FUND
 from paimon.application.nav.attribution import report_unexplained
-from paimon.application.nav.overview import newest_snapshot, show
+from paimon.application.nav.overview import find_newest_snapshot, publish_overview
 from paimon.application.nav.series import asset_rows, fund_row
 from paimon.application.nav.snapshot_json import from_json, to_json
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import Bps
-from paimon.domain.vault.fund_snapshot import FundSnapshot, RoleHeld, worth_keeping
+from paimon.domain.vault.fund_snapshot import FundSnapshot, RoleAssignment, should_keep_snapshot
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import LogStatus, ObservationRow, RawLogRow, RoleChangeRow
@@ -43,14 +43,14 @@ from paimon.infrastructure.queue import outbox
 
 log = structlog.get_logger(__name__)
 
-KEPT: Final = "fund_snapshot"
-LATEST: Final = "fund_latest"
-SUBJECT: Final = "fund"
+KEPT_KIND: Final = "fund_snapshot"
+LATEST_KIND: Final = "fund_latest"
+FUND_SUBJECT: Final = "fund"
 _PAUSE_KEY: Final = "paimon:snapshot:pause"
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SnapshotResult:
     """A snapshot that was read, and whether it is kept as history."""
 
     snapshot: FundSnapshot
@@ -59,7 +59,7 @@ class Taken:
 
 async def take_snapshot(
     database: Database, contracts: FundContracts, redis: Redis, *, material: Bps, keep: bool = False
-) -> Taken | None:
+) -> SnapshotResult | None:
     """Read the fund at the last recorded final block, store and show it; None before the listener's first batch, and where a
     recovery gave the block up while it was read.
 
@@ -68,29 +68,29 @@ async def take_snapshot(
     """
     async with database.read() as session:
         at = await chain_position(session)
-        kept_before = await newest_kept(session)
-        shown_before = await newest_snapshot(session)
-        due = keep or await is_due(session)
-        roles = await _roles_ever_given(session)
+        previous_kept_number = await find_newest_kept_snapshot(session)
+        previous_snapshot = await find_newest_snapshot(session)
+        due = keep or await is_snapshot_due(session)
+        roles = await _list_granted_roles(session)
     if at is None:
         return None
-    snapshot = await read_snapshot(contracts, at=at, asked_roles=roles)
-    kept = due or kept_before == snapshot or worth_keeping(kept_before, snapshot, material=material)
+    snapshot = await read_snapshot(contracts, at=at, requested_roles=roles)
+    kept = due or previous_kept_number == snapshot or should_keep_snapshot(previous_kept_number, snapshot, material=material)
     async with database.write() as session:
-        if not await hold_recorded(session, at):
+        if not await lock_recorded_block(session, at):
             return None
         await _store(session, snapshot, kept=kept)
-        if kept and not snapshot.tiers_agree:
-            await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": at.number})
-    await show(database, redis, previous=shown_before)
+        if kept and not snapshot.tier_values_match:
+            await outbox.add(session, RECONCILE, WHOLE_FUND, priority=OutboxPriority.HIGH, payload={"block": at.number})
+    await publish_overview(database, redis, previous=previous_snapshot)
     if kept:
         await report_unexplained(database, snapshot, material=material)
-    if not snapshot.tiers_agree:
+    if not snapshot.tier_values_match:
         log.error("fund.tier_values_differ", block=at.number, ours=[str(each.value) for each in snapshot.assets])
     if snapshot.stale_cache:
         log.info("fund.contract_cache_stale", block=at.number, cached=str(snapshot.contract.asset_value))
     log.info("fund.snapshot_taken", block=at.number, net_assets=str(snapshot.net_assets), kept=kept)
-    return Taken(snapshot, kept)
+    return SnapshotResult(snapshot, kept)
 
 
 async def snapshot_after_events(
@@ -98,19 +98,19 @@ async def snapshot_after_events(
 ) -> None:
     """Take one if events were recorded since the last, unless one was taken a moment ago: then `defer` brings it later."""
     async with database.read() as session:
-        due = await is_due(session)
-    if due and await _pause_is_over(redis, pause_seconds):
+        due = await is_snapshot_due(session)
+    if due and await _begin_pause(redis, pause_seconds):
         await take_snapshot(database, contracts, redis, material=material)
 
 
 async def defer_if_due(session: WriteSession, kind: str, *, pause_seconds: float) -> None:
     """Where events still wait for their snapshot, leave one reaction for the end of the pause, however many ask for it."""
-    if not await is_due(session):
+    if not await is_snapshot_due(session):
         return
     waiting = exists().where(
         OutboxMessageRow.kind == kind,
         OutboxMessageRow.done_at.is_(None),
-        OutboxMessageRow.dead_at.is_(None),
+        OutboxMessageRow.dead_lettered_at.is_(None),
         OutboxMessageRow.available_at > func.now(),
         OutboxMessageRow.attempts == 0,
     )
@@ -119,7 +119,7 @@ async def defer_if_due(session: WriteSession, kind: str, *, pause_seconds: float
     session.add(
         OutboxMessageRow(
             kind=kind,
-            aggregate_id=SUBJECT,
+            aggregate_id=FUND_SUBJECT,
             payload={},
             priority=OutboxPriority.NORMAL,
             available_at=func.now() + timedelta(seconds=pause_seconds),
@@ -127,9 +127,11 @@ async def defer_if_due(session: WriteSession, kind: str, *, pause_seconds: float
     )
 
 
-async def is_due(session: AsyncSession) -> bool:
+async def is_snapshot_due(session: AsyncSession) -> bool:
     """Whether something was recorded of the fund after the newest kept snapshot, or none was ever kept."""
-    newest = select(func.max(ObservationRow.block_number)).where(ObservationRow.kind == KEPT, ObservationRow.subject == SUBJECT)
+    newest = select(func.max(ObservationRow.block_number)).where(
+        ObservationRow.kind == KEPT_KIND, ObservationRow.subject == FUND_SUBJECT
+    )
     block = (await session.execute(newest)).scalar()
     if block is None:
         return True
@@ -137,11 +139,11 @@ async def is_due(session: AsyncSession) -> bool:
     return bool((await session.execute(select(recorded))).scalar())
 
 
-async def newest_kept(session: AsyncSession) -> FundSnapshot | None:
+async def find_newest_kept_snapshot(session: AsyncSession) -> FundSnapshot | None:
     """The last snapshot that is part of the history."""
     query = (
         select(ObservationRow.data)
-        .where(ObservationRow.kind == KEPT, ObservationRow.subject == SUBJECT)
+        .where(ObservationRow.kind == KEPT_KIND, ObservationRow.subject == FUND_SUBJECT)
         .order_by(ObservationRow.block_number.desc())
         .limit(1)
     )
@@ -149,12 +151,12 @@ async def newest_kept(session: AsyncSession) -> FundSnapshot | None:
     return None if data is None else from_json(data)
 
 
-async def _roles_ever_given(session: AsyncSession) -> list[RoleHeld]:
+async def _list_granted_roles(session: AsyncSession) -> list[RoleAssignment]:
     given = select(RoleChangeRow.contract, RoleChangeRow.role, RoleChangeRow.account).distinct()
-    return sorted(RoleHeld(row.contract, Hash32(row.role), Address(row.account)) for row in await session.execute(given))
+    return sorted(RoleAssignment(row.contract, Hash32(row.role), Address(row.account)) for row in await session.execute(given))
 
 
-async def _pause_is_over(redis: Redis, pause_seconds: float) -> bool:
+async def _begin_pause(redis: Redis, pause_seconds: float) -> bool:
     """Also begins the next pause. Without Redis there is no pause: too many snapshots are better than none."""
     try:
         return bool(await redis.set(_PAUSE_KEY, 1, nx=True, px=max(int(pause_seconds * 1000), 1)))
@@ -166,8 +168,8 @@ async def _pause_is_over(redis: Redis, pause_seconds: float) -> bool:
 async def _store(session: WriteSession, snapshot: FundSnapshot, *, kept: bool) -> None:
     at = snapshot.at
     stored = insert(ObservationRow).values(
-        kind=KEPT if kept else LATEST,
-        subject=SUBJECT,
+        kind=KEPT_KIND if kept else LATEST_KIND,
+        subject=FUND_SUBJECT,
         block_number=at.number,
         block_hash=at.hash,
         block_timestamp=at.timestamp,
@@ -175,7 +177,7 @@ async def _store(session: WriteSession, snapshot: FundSnapshot, *, kept: bool) -
     )
     await session.execute(
         delete(ObservationRow).where(
-            ObservationRow.kind == LATEST, ObservationRow.subject == SUBJECT, ObservationRow.block_number < at.number
+            ObservationRow.kind == LATEST_KIND, ObservationRow.subject == FUND_SUBJECT, ObservationRow.block_number < at.number
         )
     )
     await session.execute(stored.on_conflict_do_nothing())

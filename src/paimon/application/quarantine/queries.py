@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.quarantine.store import LogNotFound, Place, Reaction, ReactionNotFound, Target
+from paimon.application.quarantine.store import LogNotFound, LogPosition, OutboxMessageNotFound, OutboxMessageRef, Target
 from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, parse_address
 from paimon.infrastructure.blockchain.abi import ContractAbi, plain
 from paimon.infrastructure.database.models.derived import BlockRow, LogStatus, RawLogRow
@@ -18,39 +18,39 @@ from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisio
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 
-class ReactionState(StrEnum):
+class OutboxStatus(StrEnum):
     """How a reaction stands: due now, not before a later time, given up, or done."""
 
     DUE = "due"
-    LATER = "later"
-    DEAD = "dead"
+    SCHEDULED = "later"
+    DEAD_LETTERED = "dead"
     DONE = "done"
 
 
-_OPEN: Final = OutboxMessageRow.done_at.is_(None) & OutboxMessageRow.dead_at.is_(None)
-_IN_STATE: Final[Mapping[ReactionState, ColumnElement[bool]]] = {
-    ReactionState.DUE: _OPEN & (OutboxMessageRow.available_at <= func.now()),
-    ReactionState.LATER: _OPEN & (OutboxMessageRow.available_at > func.now()),
-    ReactionState.DEAD: OutboxMessageRow.dead_at.is_not(None),
-    ReactionState.DONE: OutboxMessageRow.done_at.is_not(None),
+_OPEN: Final = OutboxMessageRow.done_at.is_(None) & OutboxMessageRow.dead_lettered_at.is_(None)
+_WITH_STATUS: Final[Mapping[OutboxStatus, ColumnElement[bool]]] = {
+    OutboxStatus.DUE: _OPEN & (OutboxMessageRow.available_at <= func.now()),
+    OutboxStatus.SCHEDULED: _OPEN & (OutboxMessageRow.available_at > func.now()),
+    OutboxStatus.DEAD_LETTERED: OutboxMessageRow.dead_lettered_at.is_not(None),
+    OutboxStatus.DONE: OutboxMessageRow.done_at.is_not(None),
 }
 
 
-def state_of(message: OutboxMessageRow, now: datetime) -> ReactionState:
+def status_of(message: OutboxMessageRow, now: datetime) -> OutboxStatus:
     if message.done_at is not None:
-        return ReactionState.DONE
-    if message.dead_at is not None:
-        return ReactionState.DEAD
-    return ReactionState.DUE if message.available_at <= now else ReactionState.LATER
+        return OutboxStatus.DONE
+    if message.dead_lettered_at is not None:
+        return OutboxStatus.DEAD_LETTERED
+    return OutboxStatus.DUE if message.available_at <= now else OutboxStatus.SCHEDULED
 
 
-async def list_reactions(
-    session: AsyncSession, page: PageRequest, *, state: ReactionState | None = None, priority: OutboxPriority | None = None
+async def list_outbox_messages(
+    session: AsyncSession, page: PageRequest, *, state: OutboxStatus | None = None, priority: OutboxPriority | None = None
 ) -> Page[OutboxMessageRow]:
     """Rows of the outbox, latest first."""
     query = select(OutboxMessageRow).order_by(OutboxMessageRow.id.desc())
     if state is not None:
-        query = query.where(_IN_STATE[state])
+        query = query.where(_WITH_STATUS[state])
     if priority is not None:
         query = query.where(OutboxMessageRow.priority == priority)
 
@@ -60,16 +60,16 @@ async def list_reactions(
     return await fetch_page(session, query, page, whole)
 
 
-async def get_reaction(session: AsyncSession, outbox_id: int) -> OutboxMessageRow:
-    """Raises ReactionNotFound."""
+async def get_outbox_message(session: AsyncSession, outbox_id: int) -> OutboxMessageRow:
+    """Raises OutboxMessageNotFound."""
     message = await session.get(OutboxMessageRow, outbox_id)
     if message is None:
-        raise ReactionNotFound(f"the outbox has no row {outbox_id}")
+        raise OutboxMessageNotFound(f"the outbox has no row {outbox_id}")
     return message
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class UnappliedLog:
     """A log that is in quarantine or left out, and what it is about, as far as its bytes tell."""
 
     log: RawLogRow
@@ -77,19 +77,19 @@ class SetAside:
     addresses: tuple[Address, ...]
 
 
-SET_ASIDE: Final = (LogStatus.QUARANTINED, LogStatus.SKIPPED)
+UNAPPLIED_STATUSES: Final = (LogStatus.QUARANTINED, LogStatus.SKIPPED)
 
 
-async def list_set_aside(
+async def list_unapplied_logs(
     session: AsyncSession,
     page: PageRequest,
     abis: Mapping[ContractName, ContractAbi],
     *,
     status: LogStatus | None = None,
     request_id: int | None = None,
-) -> Page[SetAside]:
+) -> Page[UnappliedLog]:
     """Quarantined and left-out logs, latest first."""
-    query = select(RawLogRow).where(RawLogRow.status.in_(SET_ASIDE if status is None else (status,)))
+    query = select(RawLogRow).where(RawLogRow.status.in_(UNAPPLIED_STATUSES if status is None else (status,)))
     if request_id is not None:
         query = query.where(RawLogRow.request_id == request_id)
 
@@ -98,16 +98,18 @@ async def list_set_aside(
 
     found = await fetch_page(session, query.order_by(RawLogRow.block_number.desc(), RawLogRow.log_index.desc()), page, whole)
     times = await _times(session, {each.block_number for each in found.items})
-    return found.mapped(lambda each: SetAside(each, times[each.block_number], addresses_in(each, abis[each.contract])))
+    return found.mapped(lambda each: UnappliedLog(each, times[each.block_number], addresses_in(each, abis[each.contract])))
 
 
-async def get_set_aside(session: AsyncSession, place: Place, abis: Mapping[ContractName, ContractAbi]) -> SetAside:
+async def get_unapplied_log(
+    session: AsyncSession, place: LogPosition, abis: Mapping[ContractName, ContractAbi]
+) -> UnappliedLog:
     """One log, wherever it stands by now. Raises LogNotFound."""
     row = await session.get(RawLogRow, place)
     if row is None:
         raise LogNotFound(f"no log {place.log_index} of block {place.block_number} is recorded")
     times = await _times(session, {row.block_number})
-    return SetAside(row, times[row.block_number], addresses_in(row, abis[row.contract]))
+    return UnappliedLog(row, times[row.block_number], addresses_in(row, abis[row.contract]))
 
 
 async def _times(session: AsyncSession, blocks: Iterable[int]) -> dict[int, datetime]:
@@ -117,9 +119,9 @@ async def _times(session: AsyncSession, blocks: Iterable[int]) -> dict[int, date
 
 def addresses_in(row: RawLogRow, abi: ContractAbi) -> tuple[Address, ...]:
     """Holders, tokens and others that the log names: what is shown of them may be behind the chain."""
-    told: Mapping[str, Any] = row.args if row.args is not None else plain(abi.told_by_topics(row.topics))
+    values: Mapping[str, Any] = row.args if row.args is not None else plain(abi.decode_topics(row.topics))
     found: dict[Address, None] = {}
-    for value in told.values():
+    for value in values.values():
         if isinstance(value, str) and len(value) == 42:
             try:
                 found[parse_address(value)] = None
@@ -128,21 +130,21 @@ def addresses_in(row: RawLogRow, abi: ContractAbi) -> tuple[Address, ...]:
     return tuple(found)
 
 
-async def requests_in_doubt(session: AsyncSession, request_ids: Iterable[int]) -> set[int]:
+async def find_requests_with_quarantined_logs(session: AsyncSession, request_ids: Iterable[int]) -> set[int]:
     """Those of these requests that a quarantined log tells of."""
-    wanted = [*request_ids]
-    if not wanted:
+    condition = [*request_ids]
+    if not condition:
         return set()
-    query = select(RawLogRow.request_id).where(RawLogRow.request_id.in_(wanted), RawLogRow.status == LogStatus.QUARANTINED)
+    query = select(RawLogRow.request_id).where(RawLogRow.request_id.in_(condition), RawLogRow.status == LogStatus.QUARANTINED)
     return {int(each) for each in await session.scalars(query) if each is not None}
 
 
-async def remedies_for(session: AsyncSession, target: Target) -> Sequence[OperatorDecisionRow]:
+async def list_decisions_for(session: AsyncSession, target: Target) -> Sequence[OperatorDecisionRow]:
     """What people decided about it, oldest first. Of a log recorded anew in another block's place, that log's only."""
-    if isinstance(target, Reaction):
-        wanted = OperatorDecisionRow.outbox_id == target.id
+    if isinstance(target, OutboxMessageRef):
+        condition = OperatorDecisionRow.outbox_id == target.id
     else:
         at_place = (RawLogRow.block_number == target.block_number) & (RawLogRow.log_index == target.log_index)
         block_hash = select(RawLogRow.block_hash).where(at_place).scalar_subquery()
-        wanted = (OperatorDecisionRow.block_hash == block_hash) & (OperatorDecisionRow.log_index == target.log_index)
-    return (await session.scalars(select(OperatorDecisionRow).where(wanted).order_by(OperatorDecisionRow.id))).all()
+        condition = (OperatorDecisionRow.block_hash == block_hash) & (OperatorDecisionRow.log_index == target.log_index)
+    return (await session.scalars(select(OperatorDecisionRow).where(condition).order_by(OperatorDecisionRow.id))).all()

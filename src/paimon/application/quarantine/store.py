@@ -7,24 +7,24 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.risk.operator_decision import (
+    DecisionSubject,
     LogKey,
-    RemedyKind,
-    RemedyState,
-    Subject,
-    log_subject,
-    reaction_subject,
-    why_not_log,
-    why_not_reaction,
+    OperatorDecisionKind,
+    OperatorDecisionStatus,
+    log_decision_rejection,
+    message_replay_rejection,
+    message_subject,
+    quarantined_log_subject,
 )
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 
-WAITS = "another decision about this log waits to be carried out; see what becomes of it first"
+DECISION_PENDING = "another decision about this log waits to be carried out; see what becomes of it first"
 
 
-class ReactionNotFound(NotFound):
+class OutboxMessageNotFound(NotFound):
     """No row of the outbox has this id."""
 
 
@@ -32,57 +32,59 @@ class LogNotFound(NotFound):
     """No recorded log is at this place."""
 
 
-class Reaction(NamedTuple):
+class OutboxMessageRef(NamedTuple):
     """A row of the outbox, by its id."""
 
     id: int
 
 
-class Place(NamedTuple):
+class LogPosition(NamedTuple):
     """A recorded log, by its place in the chain."""
 
     block_number: int
     log_index: int
 
 
-Target = Reaction | Place
+Target = OutboxMessageRef | LogPosition
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EvaluatedTarget:
     """What a remedy would be for, with the columns that name it, and why it makes no sense now, if it does not."""
 
-    subject: Subject
+    subject: DecisionSubject
     columns: dict[str, object]
-    why_not: str | None
+    rejection_reason: str | None
 
 
-async def judge(session: AsyncSession, kind: RemedyKind, target: Target, *, lock: bool = False) -> Judged:
+async def evaluate(session: AsyncSession, kind: OperatorDecisionKind, target: Target, *, lock: bool = False) -> EvaluatedTarget:
     """Whoever locks is alone with the reaction, or with the log, until the transaction ends.
 
     Raises:
-        ReactionNotFound, LogNotFound.
+        OutboxMessageNotFound, LogNotFound.
     """
-    if isinstance(target, Reaction):
+    if isinstance(target, OutboxMessageRef):
         message = await session.get(OutboxMessageRow, target.id, populate_existing=True, with_for_update=lock or None)
         if message is None:
-            raise ReactionNotFound(f"the outbox has no row {target.id}")
-        subject = reaction_subject(message.id, message.kind, message.aggregate_id, message.last_error)
-        why_not = why_not_reaction(dead=message.dead_at is not None, done=message.done_at is not None)
-        return Judged(subject, {"outbox_id": message.id}, why_not)
+            raise OutboxMessageNotFound(f"the outbox has no row {target.id}")
+        subject = message_subject(message.id, message.kind, message.aggregate_id, message.last_error)
+        rejection_reason = message_replay_rejection(
+            is_dead_lettered=message.dead_lettered_at is not None, done=message.done_at is not None
+        )
+        return EvaluatedTarget(subject, {"outbox_id": message.id}, rejection_reason)
     row = await session.get(RawLogRow, target, populate_existing=True, with_for_update=lock or None)
     if row is None:
         raise LogNotFound(f"no log {target.log_index} of block {target.block_number} is recorded")
     key = LogKey(row.block_hash, row.log_index)
-    why_not = why_not_log(kind, quarantined=row.status is LogStatus.QUARANTINED, skipped=row.status is LogStatus.SKIPPED) or (
-        WAITS if await _waits(session, key) else None
-    )
+    rejection_reason = log_decision_rejection(
+        kind, quarantined=row.status is LogStatus.QUARANTINED, skipped=row.status is LogStatus.SKIPPED
+    ) or (DECISION_PENDING if await _is_decision_pending(session, key) else None)
     columns = {"block_number": row.block_number, "block_hash": row.block_hash, "log_index": row.log_index}
-    return Judged(log_subject(key, row.block_number, row.reason), columns, why_not)
+    return EvaluatedTarget(quarantined_log_subject(key, row.block_number, row.reason), columns, rejection_reason)
 
 
-async def _waits(session: AsyncSession, key: LogKey) -> bool:
-    asked = OperatorDecisionRow.state == RemedyState.ASKED
+async def _is_decision_pending(session: AsyncSession, key: LogKey) -> bool:
+    asked = OperatorDecisionRow.state == OperatorDecisionStatus.REQUESTED
     query = select(OperatorDecisionRow.id).where(
         OperatorDecisionRow.block_hash == key.block_hash, OperatorDecisionRow.log_index == key.log_index, asked
     )

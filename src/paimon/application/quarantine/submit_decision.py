@@ -13,11 +13,17 @@ import structlog
 from sqlalchemy import select, update
 
 from paimon.application.common.signed_action import NonceUsed, SignerMismatch
-from paimon.application.identity.users import require
-from paimon.application.quarantine.store import Judged, Target, judge
+from paimon.application.identity.users import require_permission
+from paimon.application.quarantine.store import EvaluatedTarget, Target, evaluate
 from paimon.domain.kernel.chain import Hash32, checksum
-from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
-from paimon.domain.risk.operator_decision import RemedyKind, RemedyNotPossible, RemedyState, Subject, remedy_document
+from paimon.domain.kernel.eip712 import SigningScope, require_valid_expiry
+from paimon.domain.risk.operator_decision import (
+    DecisionNotPossible,
+    DecisionSubject,
+    OperatorDecisionKind,
+    OperatorDecisionStatus,
+    decision_document,
+)
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
@@ -28,95 +34,97 @@ from paimon.infrastructure.queue import outbox
 
 log = structlog.get_logger(__name__)
 
-CARRY_OUT_VERDICTS: Final = "carry_out_verdicts"
+APPLY_QUARANTINE_DECISIONS: Final = "apply_quarantine_decisions"
 """The reaction to decisions about logs: rebuild the books with them."""
 
-NEEDS: Final[dict[RemedyKind, Permission]] = {
-    RemedyKind.REPLAY_REACTION: Permission.REPLAY_REACTIONS,
-    RemedyKind.RELEASE_LOG: Permission.HANDLE_QUARANTINE,
-    RemedyKind.SKIP_LOG: Permission.HANDLE_QUARANTINE,
+REQUIRED_PERMISSIONS: Final[dict[OperatorDecisionKind, Permission]] = {
+    OperatorDecisionKind.REPLAY_MESSAGE: Permission.REPLAY_MESSAGES,
+    OperatorDecisionKind.RELEASE_LOG: Permission.HANDLE_QUARANTINE,
+    OperatorDecisionKind.SKIP_LOG: Permission.HANDLE_QUARANTINE,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class SignedWords:
+class SignedFields:
     """The free parts of the typed data somebody signed, and where it counts."""
 
     nonce: Hash32
     expires_at: datetime
     signature: str
-    scope: VoteScope
+    scope: SigningScope
     ttl_seconds_max: int
 
 
 @dataclass(frozen=True, slots=True)
-class AskRemedy:
-    kind: RemedyKind
+class SubmitDecision:
+    kind: OperatorDecisionKind
     target: Target
     user: User
     reason: str
-    signed: SignedWords | None = None
+    signed: SignedFields | None = None
 
 
-async def ask_remedy(command: AskRemedy, *, database: Database) -> OperatorDecisionRow:
+async def submit_decision(command: SubmitDecision, *, database: Database) -> OperatorDecisionRow:
     """The remedy as it was written down.
 
     Raises:
-        ReactionNotFound, LogNotFound, MalformedSignature, VoteNotAcceptable, NonceUsed, SignerMismatch, NotPermitted,
-        RemedyNotPossible.
+        OutboxMessageNotFound, LogNotFound, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted,
+        DecisionNotPossible.
     """
     async with database.write() as session:
-        judged = await judge(session, command.kind, command.target, lock=True)
-        signed = {} if command.signed is None else await _signed(session, command, judged.subject, command.signed)
-        require(command.user, NEEDS[command.kind])
-        if judged.why_not is not None:
-            raise RemedyNotPossible(judged.why_not)
-        remedy = OperatorDecisionRow(
+        evaluated = await evaluate(session, command.kind, command.target, lock=True)
+        signed = {} if command.signed is None else await _signed(session, command, evaluated.subject, command.signed)
+        require_permission(command.user, REQUIRED_PERMISSIONS[command.kind])
+        if evaluated.rejection_reason is not None:
+            raise DecisionNotPossible(evaluated.rejection_reason)
+        decision = OperatorDecisionRow(
             kind=command.kind,
-            about=judged.subject.about,
+            problem=evaluated.subject.problem,
             reason=command.reason,
-            asked_by=command.user.address,
-            **judged.columns,
+            requested_by=command.user.address,
+            **evaluated.columns,
             **signed,
         )
-        await _begin(session, remedy, judged)
-        session.add(remedy)
+        await _begin(session, decision, evaluated)
+        session.add(decision)
         await session.flush()
-        await session.refresh(remedy)
+        await session.refresh(decision)
     log.info(
-        "remedy.asked",
-        remedy=remedy.id,
-        kind=remedy.kind,
-        subject=judged.subject.name,
-        by=checksum(remedy.asked_by),
+        "operator_decision.requested",
+        decision=decision.id,
+        kind=decision.kind,
+        subject=evaluated.subject.name,
+        by=checksum(decision.requested_by),
         signed=command.signed is not None,
-        reason=remedy.reason,
+        reason=decision.reason,
     )
-    return remedy
+    return decision
 
 
-async def _signed(session: WriteSession, command: AskRemedy, subject: Subject, words: SignedWords) -> dict[str, Any]:
-    signature = parse_signature(words.signature)
-    require_acceptable(words.expires_at, now=await database_now(session), ttl_seconds_max=words.ttl_seconds_max)
-    used = select(OperatorDecisionRow.id).where(OperatorDecisionRow.nonce == words.nonce)
+async def _signed(
+    session: WriteSession, command: SubmitDecision, subject: DecisionSubject, fields: SignedFields
+) -> dict[str, Any]:
+    signature = parse_signature(fields.signature)
+    require_valid_expiry(fields.expires_at, now=await database_now(session), ttl_seconds_max=fields.ttl_seconds_max)
+    used = select(OperatorDecisionRow.id).where(OperatorDecisionRow.nonce == fields.nonce)
     if (await session.execute(used)).first() is not None:
         raise NonceUsed("this nonce was used before; a signature counts once")
-    document = remedy_document(
-        command.kind, subject, command.reason, nonce=words.nonce, expires_at=words.expires_at, scope=words.scope
+    document = decision_document(
+        command.kind, subject, command.reason, nonce=fields.nonce, expires_at=fields.expires_at, scope=fields.scope
     )
     if recover_typed(document, signature) != command.user.address:
         raise SignerMismatch(
             f"the signature is not {checksum(command.user.address)}'s over this remedy, subject, reason, nonce and expiry"
         )
-    return {"nonce": words.nonce, "expires_at": words.expires_at, "typed_data": document, "signature": signature}
+    return {"nonce": fields.nonce, "expires_at": fields.expires_at, "typed_data": document, "signature": signature}
 
 
-async def _begin(session: WriteSession, remedy: OperatorDecisionRow, judged: Judged) -> None:
-    if remedy.outbox_id is None:
-        await outbox.add(session, CARRY_OUT_VERDICTS, judged.subject.name, priority=OutboxPriority.REPORTS)
+async def _begin(session: WriteSession, decision: OperatorDecisionRow, evaluated: EvaluatedTarget) -> None:
+    if decision.outbox_id is None:
+        await outbox.add(session, APPLY_QUARANTINE_DECISIONS, evaluated.subject.name, priority=OutboxPriority.REPORTS)
         return
     now = await database_now(session)
-    again = {"dead_at": None, "attempts": 0, "enqueued_at": None, "available_at": now}
-    await session.execute(update(OutboxMessageRow).where(OutboxMessageRow.id == remedy.outbox_id).values(again))
-    await outbox.ring(session)
-    remedy.state, remedy.outcome, remedy.ended_at = RemedyState.DONE, "due again", now
+    again = {"dead_lettered_at": None, "attempts": 0, "enqueued_at": None, "available_at": now}
+    await session.execute(update(OutboxMessageRow).where(OutboxMessageRow.id == decision.outbox_id).values(again))
+    await outbox.notify(session)
+    decision.state, decision.outcome, decision.ended_at = OperatorDecisionStatus.DONE, "due again", now

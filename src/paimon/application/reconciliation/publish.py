@@ -11,14 +11,14 @@ from paimon.infrastructure.database.models.ops.reconciliation import Reconciliat
 from paimon.infrastructure.database.sessions import Database
 
 
-async def compare_and_publish(database: Database, contracts: FundContracts, redis: Redis, *, material: Bps) -> Reconciliation:
+async def reconcile_and_publish(database: Database, contracts: FundContracts, redis: Redis, *, material: Bps) -> Reconciliation:
     """Raises NothingRecorded, CallReverted, RpcUnavailable, RpcError."""
     result = await reconcile(database, contracts, material=material)
     await publish_nav(database, redis)
     return result
 
 
-async def compare_if_due(database: Database, contracts: FundContracts, redis: Redis, *, since: int, material: Bps) -> None:
+async def reconcile_if_due(database: Database, contracts: FundContracts, redis: Redis, *, since: int, material: Bps) -> None:
     """The same, unless a comparison at or after that block has been made already: one does for a burst of oddities.
 
     Raises:
@@ -29,4 +29,4 @@ async def compare_if_due(database: Database, contracts: FundContracts, redis: Re
             await session.execute(select(func.max(ReconciliationRow.block_number)).where(~ReconciliationRow.orphaned))
         ).scalar()
     if newest is None or newest < since:
-        await compare_and_publish(database, contracts, redis, material=material)
+        await reconcile_and_publish(database, contracts, redis, material=material)

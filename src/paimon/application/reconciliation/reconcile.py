@@ -16,28 +16,28 @@ import structlog
 from sqlalchemy import select, text
 
 from paimon.application.common.chain_position import chain_position
-from paimon.application.common.recorded_block import hold_recorded
-from paimon.application.nav.overview import kept_at
+from paimon.application.common.recorded_block import lock_recorded_block
+from paimon.application.nav.overview import find_kept_snapshot
 from paimon.application.reconciliation.catalogue_figures import (
-    CatalogueBooks,
-    catalogue_book_figures,
-    catalogue_chain_figures,
+    RecordedCatalogue,
     load_catalogue,
+    read_chain_catalogue_figures,
+    recorded_catalogue_figures,
 )
-from paimon.application.risk_control.record_findings import keep_differences
+from paimon.application.risk_control.record_findings import record_differences
 from paimon.application.vault.tokens import observe_tokens
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, checksum
 from paimon.domain.kernel.units import Bps, RawAmount
 from paimon.domain.projection import Flag, RoleKey
-from paimon.domain.redemption.request import Channel, OnChainStatus, Redemption
-from paimon.domain.risk.discrepancy import Difference, compare, named_or_number
-from paimon.domain.risk.nav_publication import MATERIAL, Worth
-from paimon.domain.risk.risk_event import RiskEvent, findings
+from paimon.domain.redemption.request import OnChainStatus, Redemption, RedemptionChannel
+from paimon.domain.risk.discrepancy import Discrepancy, enum_name_or_number, find_discrepancies
+from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD, ValuationBasis
+from paimon.domain.risk.risk_event import RiskEvent, discrepancy_findings
 from paimon.domain.vault.share_balance import Holding
-from paimon.infrastructure.blockchain.contracts import FundContracts, NoAnswer, Read
+from paimon.infrastructure.blockchain.contracts import ContractRead, FailedRead, FundContracts
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import ContractFlagRow, RedemptionRequestRow, RoleHolderRow
-from paimon.infrastructure.database.models.derived import HoldingRow as HoldingRow
+from paimon.infrastructure.database.models.derived import ShareBalanceRow as ShareBalanceRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.infrastructure.database.sessions import Database, ReadSession
@@ -57,7 +57,7 @@ class NothingRecorded(Exception):
 
 
 @dataclass(slots=True)
-class Books:
+class RecordedState:
     """The derived tables at the cursor's block. `roles_seen` are all that ever appeared, held or not."""
 
     at: BlockStamp
@@ -67,7 +67,7 @@ class Books:
     roles_seen: set[RoleKey] = field(default_factory=set)
     flags: dict[tuple[ContractName, Flag], bool] = field(default_factory=dict)
     locked_navs: dict[int, int] = field(default_factory=dict)
-    catalogue: CatalogueBooks = field(default_factory=CatalogueBooks)
+    catalogue: RecordedCatalogue = field(default_factory=RecordedCatalogue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,12 @@ class Reconciliation:
 
     at: BlockStamp
     figures_compared: int
-    differences: tuple[Difference, ...]
+    discrepancies: tuple[Discrepancy, ...]
     events: tuple[RiskEvent, ...]
     compared_at: datetime
 
 
-async def reconcile(database: Database, contracts: FundContracts, *, material: Bps = MATERIAL) -> Reconciliation:
+async def reconcile(database: Database, contracts: FundContracts, *, material: Bps = MATERIAL_THRESHOLD) -> Reconciliation:
     """Compare, and keep the result: each difference as a risk event, those that are gone as resolved.
 
     Raises:
@@ -89,51 +89,51 @@ async def reconcile(database: Database, contracts: FundContracts, *, material: B
     """
     await observe_tokens(database, contracts)
     async with database.read() as session:
-        books = await _load_books(session)
-    book = book_figures(books) | catalogue_book_figures(books.catalogue)
-    chain = await _chain_figures(contracts, books)
-    chain |= await catalogue_chain_figures(contracts, books.catalogue, at=books.at)
-    differences = tuple(compare(book, chain))
-    figures_compared = len(book.keys() | chain.keys())
+        state = await _load_recorded_state(session)
+    recorded = recorded_figures(state) | recorded_catalogue_figures(state.catalogue)
+    chain = await _chain_figures(contracts, state)
+    chain |= await read_chain_catalogue_figures(contracts, state.catalogue, at=state.at)
+    discrepancies = tuple(find_discrepancies(recorded, chain))
+    figures_compared = len(recorded.keys() | chain.keys())
     async with database.write() as session:
-        if not await hold_recorded(session, books.at):
-            raise NothingRecorded(f"block {books.at} was given up by a recovery while it was compared; compare again")
-        snapshot = await kept_at(session, books.at.number)
-        worth = None if snapshot is None else Worth.of(snapshot)
-        found = findings(differences, worth, threshold=material)
-        events = await keep_differences(session, found, block=books.at.number)
+        if not await lock_recorded_block(session, state.at):
+            raise NothingRecorded(f"block {state.at} was given up by a recovery while it was compared; compare again")
+        snapshot = await find_kept_snapshot(session, state.at.number)
+        valuation = None if snapshot is None else ValuationBasis.of(snapshot)
+        found = discrepancy_findings(discrepancies, valuation, threshold=material)
+        events = await record_differences(session, found, block=state.at.number)
         session.add(
             ReconciliationRow(
-                block_number=books.at.number,
-                block_hash=books.at.hash,
+                block_number=state.at.number,
+                block_hash=state.at.hash,
                 figures_compared=figures_compared,
-                differences=[{"subject": each.subject, "book": each.book, "chain": each.chain} for each in differences],
+                discrepancies=[{"subject": each.subject, "recorded": each.book, "chain": each.chain} for each in discrepancies],
             )
         )
         compared_at = await database_now(session)
-    log.info("books.reconciled", figures=figures_compared, differences=len(differences), block=books.at.number)
-    return Reconciliation(books.at, figures_compared, differences, tuple(events), compared_at)
+    log.info("reconciliation.completed", figures=figures_compared, discrepancies=len(discrepancies), block=state.at.number)
+    return Reconciliation(state.at, figures_compared, discrepancies, tuple(events), compared_at)
 
 
-async def _load_books(session: ReadSession) -> Books:
+async def _load_recorded_state(session: ReadSession) -> RecordedState:
     at = await chain_position(session)
     if at is None:
         raise NothingRecorded("the listener has recorded nothing yet; there is nothing to compare")
-    books = Books(at)
-    for row in await session.scalars(select(HoldingRow)):
-        books.holdings.append(Holding(Address(row.holder), RawAmount(row.shares), RawAmount(row.locked_shares)))
+    state = RecordedState(at)
+    for row in await session.scalars(select(ShareBalanceRow)):
+        state.holdings.append(Holding(Address(row.holder), RawAmount(row.shares), RawAmount(row.locked_shares)))
     for request in await session.scalars(select(RedemptionRequestRow).order_by(RedemptionRequestRow.request_id)):
-        books.redemptions.append(to_domain(request))
+        state.redemptions.append(to_domain(request))
     for role in await session.scalars(select(RoleHolderRow)):
-        books.roles_held.add((role.contract, role.role, Address(role.account)))
+        state.roles_held.add((role.contract, role.role, Address(role.account)))
     for flag in await session.scalars(select(ContractFlagRow)):
-        books.flags[flag.contract, Flag(flag.flag)] = flag.enabled
+        state.flags[flag.contract, Flag(flag.flag)] = flag.enabled
     for contract, role_id, account in await session.execute(_ROLES_SEEN):
-        books.roles_seen.add((ContractName(contract), Hash32(role_id), Address(account)))
+        state.roles_seen.add((ContractName(contract), Hash32(role_id), Address(account)))
     for subject, nav in await session.execute(_LOCKED_NAVS):
-        books.locked_navs[int(subject)] = int(nav)
-    books.catalogue = await load_catalogue(session)
-    return books
+        state.locked_navs[int(subject)] = int(nav)
+    state.catalogue = await load_catalogue(session)
+    return state
 
 
 _ROLES_SEEN = text("SELECT DISTINCT contract, role, account FROM derived.role_changes")
@@ -144,24 +144,24 @@ _LOCKED_NAVS = text("""
 """)
 
 
-def book_figures(books: Books) -> dict[str, Hashable]:
+def recorded_figures(state: RecordedState) -> dict[str, Hashable]:
     """Every figure the books hold, by subject."""
     figures: dict[str, Hashable] = {
-        "supply": sum(each.shares for each in books.holdings),
-        "locked shares": sum(each.locked_shares for each in books.holdings),
-        "redemption liability": sum(each.gross_amount for each in books.redemptions if each.is_open),
-        "request count": len(books.redemptions),
+        "supply": sum(each.shares for each in state.holdings),
+        "locked shares": sum(each.locked_shares for each in state.holdings),
+        "redemption liability": sum(each.gross_amount for each in state.redemptions if each.is_open),
+        "request count": len(state.redemptions),
     }
-    for holding in books.holdings:
+    for holding in state.holdings:
         figures[f"shares of {checksum(holding.holder)}"] = int(holding.shares)
         figures[f"locked shares of {checksum(holding.holder)}"] = int(holding.locked_shares)
-    for redemption in books.redemptions:
-        for name, value in _request_figures(redemption, books.locked_navs.get(redemption.request_id)).items():
+    for redemption in state.redemptions:
+        for name, value in _request_figures(redemption, state.locked_navs.get(redemption.request_id)).items():
             figures[f"request {redemption.request_id} {name}"] = value
-    for contract, role, account in books.roles_seen:
-        figures[_role_subject(contract, role, account)] = (contract, role, account) in books.roles_held
+    for contract, role, account in state.roles_seen:
+        figures[_role_subject(contract, role, account)] = (contract, role, account) in state.roles_held
     for contract, flag, _ in _FLAGS:
-        figures[f"{contract} {flag}"] = books.flags.get((contract, flag), False)
+        figures[f"{contract} {flag}"] = state.flags.get((contract, flag), False)
     return figures
 
 
@@ -186,17 +186,17 @@ def _request_figures(redemption: Redemption, locked_nav: int | None) -> dict[str
     return figures if locked_nav is None else figures | {"lockedNav": locked_nav}
 
 
-async def _chain_figures(contracts: FundContracts, books: Books) -> dict[str, Hashable]:
-    """The same subjects as `book_figures`, read at the books' block; requests the books do not know included."""
+async def _chain_figures(contracts: FundContracts, state: RecordedState) -> dict[str, Hashable]:
+    """The same subjects as `recorded_figures`, read at the books' block; requests the books do not know included."""
     vault, manager = ContractName.VAULT, ContractName.REDEMPTION_MANAGER
     supply, locked, liability, count = await contracts.read(
         [
-            Read(vault, "totalSupply"),
-            Read(vault, "totalLockedShares"),
-            Read(vault, "totalRedemptionLiability"),
-            Read(manager, "getRequestCount"),
+            ContractRead(vault, "totalSupply"),
+            ContractRead(vault, "totalLockedShares"),
+            ContractRead(vault, "totalRedemptionLiability"),
+            ContractRead(manager, "getRequestCount"),
         ],
-        at=books.at,
+        at=state.at,
     )
     figures: dict[str, Hashable] = {
         "supply": supply,
@@ -204,20 +204,20 @@ async def _chain_figures(contracts: FundContracts, books: Books) -> dict[str, Ha
         "redemption liability": liability,
         "request count": count,
     }
-    questions: list[tuple[str, Read]] = []
-    for holding in books.holdings:
-        questions.append((f"shares of {checksum(holding.holder)}", Read(vault, "balanceOf", (holding.holder,))))
-        questions.append((f"locked shares of {checksum(holding.holder)}", Read(vault, "lockedSharesOf", (holding.holder,))))
-    for contract, role, account in books.roles_seen:
-        questions.append((_role_subject(contract, role, account), Read(contract, "hasRole", (role, account))))
+    reads: list[tuple[str, ContractRead]] = []
+    for holding in state.holdings:
+        reads.append((f"shares of {checksum(holding.holder)}", ContractRead(vault, "balanceOf", (holding.holder,))))
+        reads.append((f"locked shares of {checksum(holding.holder)}", ContractRead(vault, "lockedSharesOf", (holding.holder,))))
+    for contract, role, account in state.roles_seen:
+        reads.append((_role_subject(contract, role, account), ContractRead(contract, "hasRole", (role, account))))
     for contract, flag, function in _FLAGS:
-        questions.append((f"{contract} {flag}", Read(contract, function)))
-    answers = await contracts.read([read for _, read in questions], at=books.at)
-    figures.update(zip((subject for subject, _ in questions), answers, strict=True))
+        reads.append((f"{contract} {flag}", ContractRead(contract, function)))
+    answers = await contracts.read([read for _, read in reads], at=state.at)
+    figures.update(zip((subject for subject, _ in reads), answers, strict=True))
     ids = range(1, count + 1)
-    requests = await contracts.try_read([Read(manager, "getRedemptionRequest", (each,)) for each in ids], at=books.at)
-    for request in (each for each in requests if not isinstance(each, NoAnswer)):  # without an answer: absent on chain
-        figures.update(chain_request_figures(request, with_nav=request["requestId"] in books.locked_navs))
+    requests = await contracts.try_read([ContractRead(manager, "getRedemptionRequest", (each,)) for each in ids], at=state.at)
+    for request in (each for each in requests if not isinstance(each, FailedRead)):  # without an answer: absent on chain
+        figures.update(chain_request_figures(request, with_nav=request["requestId"] in state.locked_navs))
     return figures
 
 
@@ -229,6 +229,6 @@ def chain_request_figures(request: Mapping[str, Any], *, with_nav: bool) -> dict
         **{prefix + name: request[name] for name in names},
         prefix + "owner": checksum(request["owner"]),
         prefix + "receiver": checksum(request["receiver"]),
-        prefix + "status": named_or_number(tuple(OnChainStatus), request["status"]),
-        prefix + "channel": named_or_number(tuple(Channel), request["channel"]),
+        prefix + "status": enum_name_or_number(tuple(OnChainStatus), request["status"]),
+        prefix + "channel": enum_name_or_number(tuple(RedemptionChannel), request["channel"]),
     }

@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.approval_workflow.queries import tickets_of_requests
 from paimon.application.approval_workflow.store import find_ticket_of_request
-from paimon.application.quarantine.queries import requests_in_doubt
+from paimon.application.quarantine.queries import find_requests_with_quarantined_logs
 from paimon.application.redemptions.reactions import LOCKED_NAV
 from paimon.application.redemptions.store import find_redemption
 from paimon.application.redemptions.timeline import ChainEvent, TimelineEntry, timeline
-from paimon.application.transactions.queries import intents_for_request
+from paimon.application.transactions.queries import list_intents_for
 from paimon.domain.approval.ticket import Ticket
 from paimon.domain.kernel.chain import Address
-from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
+from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.derived import BlockRow, ObservationRow, RawLogRow, RedemptionRequestRow
@@ -33,45 +33,45 @@ class RedemptionFilter:
     """What a list is narrowed to. Days are UTC days of the request, both ends included."""
 
     status: RedemptionStatus | None = None
-    channel: Channel | None = None
+    channel: RedemptionChannel | None = None
     owner: Address | None = None
     first_day: date | None = None
     last_day: date | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         request = RedemptionRequestRow
-        wanted: list[ColumnElement[bool]] = []
+        filters: list[ColumnElement[bool]] = []
         if self.status is not None:
-            wanted.append(request.status == self.status)
+            filters.append(request.status == self.status)
         if self.channel is not None:
-            wanted.append(request.channel == self.channel)
+            filters.append(request.channel == self.channel)
         if self.owner is not None:
-            wanted.append(request.owner == self.owner)
+            filters.append(request.owner == self.owner)
         if self.first_day is not None:
-            wanted.append(request.requested_at >= datetime.combine(self.first_day, time.min, UTC))
+            filters.append(request.requested_at >= datetime.combine(self.first_day, time.min, UTC))
         if self.last_day is not None:
-            wanted.append(request.requested_at <= datetime.combine(self.last_day, time.max, UTC))
-        return wanted
+            filters.append(request.requested_at <= datetime.combine(self.last_day, time.max, UTC))
+        return filters
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class RedemptionListItem:
     """A request, and whether a quarantined log tells of it: then it may stand otherwise on chain than it does here."""
 
     redemption: Redemption
     quarantined: bool
 
 
-async def list_redemptions(session: AsyncSession, page: PageRequest, wanted: RedemptionFilter) -> Page[Listed]:
+async def list_redemptions(session: AsyncSession, page: PageRequest, filters: RedemptionFilter) -> Page[RedemptionListItem]:
     """Requests, latest first."""
-    query = select(RedemptionRequestRow).where(*wanted.conditions()).order_by(RedemptionRequestRow.request_id.desc())
+    query = select(RedemptionRequestRow).where(*filters.conditions()).order_by(RedemptionRequestRow.request_id.desc())
     found = await fetch_page(session, query, page, to_domain)
-    doubtful = await requests_in_doubt(session, (each.request_id for each in found.items))
-    return found.mapped(lambda each: Listed(each, each.request_id in doubtful))
+    quarantined_requests = await find_requests_with_quarantined_logs(session, (each.request_id for each in found.items))
+    return found.mapped(lambda each: RedemptionListItem(each, each.request_id in quarantined_requests))
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitingApproval(Listed):
+class AwaitingApproval(RedemptionListItem):
     """A request under approval with its ticket; None for the moment between the event and its reaction."""
 
     ticket: Ticket | None
@@ -86,12 +86,14 @@ async def list_awaiting_approval(session: AsyncSession, page: PageRequest) -> Pa
     )
     found = await fetch_page(session, query, page, to_domain)
     tickets = await tickets_of_requests(session, (each.request_id for each in found.items))
-    doubtful = await requests_in_doubt(session, (each.request_id for each in found.items))
-    return found.mapped(lambda each: AwaitingApproval(each, each.request_id in doubtful, tickets.get(each.request_id)))
+    quarantined_requests = await find_requests_with_quarantined_logs(session, (each.request_id for each in found.items))
+    return found.mapped(
+        lambda each: AwaitingApproval(each, each.request_id in quarantined_requests, tickets.get(each.request_id))
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class RedemptionDetail(Listed):
+class RedemptionDetail(RedemptionListItem):
     """A request with everything that belongs to it."""
 
     locked_nav: int | None
@@ -108,12 +110,12 @@ class RedemptionDetail(Listed):
 async def get_detail(session: AsyncSession, request_id: int) -> RedemptionDetail:
     """Raises RedemptionNotFound."""
     redemption = await find_redemption(session, request_id)
-    quarantined = bool(await requests_in_doubt(session, [request_id]))
+    quarantined = bool(await find_requests_with_quarantined_logs(session, [request_id]))
     if redemption is None:
         hint = ", but a log in quarantine tells of it: see /system/quarantine" if quarantined else ""
         raise RedemptionNotFound(f"there is no redemption request {request_id}{hint}")
     ticket = await find_ticket_of_request(session, request_id)
-    intents = [*await intents_for_request(session, request_id)]
+    intents = [*await list_intents_for(session, request_id)]
     return RedemptionDetail(
         redemption=redemption,
         quarantined=quarantined,

@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 
-from paimon.application.approval_workflow.open_ticket import adopt_chain, raise_if_needed
+from paimon.application.approval_workflow.open_ticket import adopt_chain_outcome, open_ticket_if_needed
 from paimon.application.common.chain_position import chain_position
 from paimon.application.common.live import LiveMessage
-from paimon.application.common.recorded_block import hold_recorded
+from paimon.application.common.recorded_block import lock_recorded_block
 from paimon.application.redemptions.store import find_redemption
 from paimon.domain.approval.ticket import ApprovalPolicy, Ticket
 from paimon.domain.kernel.chain import checksum
@@ -42,14 +42,14 @@ async def react(
         # Its event was quarantined: there is nothing to act on, and the quarantine is what an operator sees.
         log.warning("redemption.unknown", redemption_id=request_id)
         return []
-    told = [LiveMessage(channel, _present(redemption)) for event, channel in _CHANNELS.items() if event in events]
-    if (raised := await raise_if_needed(session, redemption, policy, now=now)) is not None:
-        told.append(LiveMessage("approval:new", _present_ticket(raised)))
-    if (closed := await adopt_chain(session, redemption, now=now)) is not None:
-        told.append(LiveMessage("approval:resolved", _present_ticket(closed)))
+    messages = [LiveMessage(channel, _present(redemption)) for event, channel in _CHANNELS.items() if event in events]
+    if (raised := await open_ticket_if_needed(session, redemption, policy, now=now)) is not None:
+        messages.append(LiveMessage("approval:new", _present_ticket(raised)))
+    if (closed := await adopt_chain_outcome(session, redemption, now=now)) is not None:
+        messages.append(LiveMessage("approval:resolved", _present_ticket(closed)))
     if not await _nav_is_known(session, request_id):
         await outbox.add(session, OBSERVE_LOCKED_NAV, str(request_id), priority=OutboxPriority.NORMAL)
-    return told
+    return messages
 
 
 _CHANNELS: Final = {"RedemptionRequested": "redemption:new", "RedemptionSettled": "redemption:settled"}
@@ -69,7 +69,7 @@ async def observe_locked_nav(database: Database, contracts: FundContracts, reque
         return
     request = await contracts.redemption_request(request_id, at=at)
     async with database.write() as session:
-        if not await hold_recorded(session, at):
+        if not await lock_recorded_block(session, at):
             return
         await session.execute(
             insert(ObservationRow)
@@ -108,5 +108,5 @@ def _present_ticket(ticket: Ticket) -> dict[str, Any]:
         "grossAmount": str(ticket.gross_amount),
         "status": ticket.status.value,
         "deadlineAt": ticket.deadline_at.isoformat().replace("+00:00", "Z"),
-        "decidedOutside": ticket.decided_outside,
+        "decidedExternally": ticket.decided_externally,
     }

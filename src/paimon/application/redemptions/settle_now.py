@@ -20,11 +20,13 @@ class NothingRecorded(Unavailable):
     """The listener has not recorded a block yet, so the chain's time is not known here."""
 
 
-async def settle_one(request_id: int, *, by: User, database: Database, contracts: FundContracts, keeper: Address) -> IntentRow:
+async def settle_request_now(
+    request_id: int, *, by: User, database: Database, contracts: FundContracts, keeper: Address
+) -> IntentRow:
     """The intent that settles this request.
 
     Raises:
-        RedemptionNotFound, NothingRecorded, NotSettleable, NotDue, TriesExhausted, RpcUnavailable.
+        RedemptionNotFound, NothingRecorded, NotSettleable, NotDue, RetriesExhausted, RpcUnavailable.
     """
     redemption = await database.find(REDEMPTION, request_id=request_id)
     if redemption is None:

@@ -10,10 +10,10 @@ import structlog
 from paimon.application.common.chain_position import chain_position
 from paimon.application.redemptions.store import list_by_status
 from paimon.application.transactions.intents import queue_intent, settle_call
-from paimon.application.transactions.retries import TriesExhausted, key_of_next_try
+from paimon.application.transactions.retries import RetriesExhausted, next_retry_key
 from paimon.domain.events.errors import InapplicableEvent, at_chain_time
 from paimon.domain.kernel.chain import Address, BlockStamp
-from paimon.domain.redemption.request import SETTLEABLE_STATUSES, Channel, Redemption, is_due
+from paimon.domain.redemption.request import SETTLEABLE_STATUSES, Redemption, RedemptionChannel, is_due
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.errors import Conflict
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
@@ -43,17 +43,17 @@ async def request_settlement(
     """The intent that settles this request: the open one, or a new one.
 
     Raises:
-        NotSettleable, NotDue, TriesExhausted.
+        NotSettleable, NotDue, RetriesExhausted.
     """
     if redemption.status not in SETTLEABLE_STATUSES:
         raise NotSettleable(f"request {redemption.request_id} is {redemption.status}; only PENDING or APPROVED ones settle")
     if not is_due(redemption, chain_time=chain_time, window_date=window_date):
-        due_at = window_date if redemption.channel is Channel.SCHEDULED else redemption.settlement_at
+        due_at = window_date if redemption.channel is RedemptionChannel.SCHEDULED else redemption.settlement_at
         due = f"settles from {due_at:%Y-%m-%d %H:%M:%S} UTC on" if due_at else "has no settlement date yet"
         raise NotDue(f"request {redemption.request_id} {due}; the chain's time is {chain_time:%Y-%m-%d %H:%M:%S} UTC")
     return await queue_intent(
         session,
-        key=await key_of_next_try(session, IntentKind.SETTLE_REDEMPTION, redemption.request_id),
+        key=await next_retry_key(session, IntentKind.SETTLE_REDEMPTION, redemption.request_id),
         kind=IntentKind.SETTLE_REDEMPTION,
         wallet=keeper,
         call=settle_call(contracts, redemption.request_id, redemption.channel),
@@ -67,13 +67,13 @@ async def window_date(contracts: FundContracts, redemption: Redemption, *, at: B
     None too for a window that the scheduler does not know or gives no calendar date: such a request is not due, and may not
     keep the others from being settled.
     """
-    if redemption.channel is not Channel.SCHEDULED:
+    if redemption.channel is not RedemptionChannel.SCHEDULED:
         return None
     try:
         return at_chain_time(await contracts.window_settlement_time(redemption.window_id, at=at))
     except (CallReverted, InapplicableEvent) as error:
-        about = {"request_id": redemption.request_id, "window_id": redemption.window_id}
-        log.error("settlement.window_unreadable", reason=str(error), **about)
+        fields = {"request_id": redemption.request_id, "window_id": redemption.window_id}
+        log.error("settlement.window_unreadable", reason=str(error), **fields)
         return None
 
 
@@ -94,7 +94,7 @@ async def settle_due(database: Database, contracts: FundContracts, *, keeper: Ad
                 await request_settlement(
                     session, redemption, chain_time=here.timestamp, window_date=date, contracts=contracts, keeper=keeper
                 )
-        except TriesExhausted as error:
+        except RetriesExhausted as error:
             log.error("settlement.exhausted", redemption_id=redemption.request_id, reason=str(error))
             continue
         queued.append(redemption.request_id)

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.domain.redemption.request import Redemption, RedemptionStatus
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import RedemptionRequestRow
-from paimon.infrastructure.database.row_query import LookUp
+from paimon.infrastructure.database.row_query import RowQuery
 from paimon.infrastructure.database.rows.redemption import to_domain
 
-REDEMPTION: Final = LookUp(
+REDEMPTION: Final = RowQuery(
     select(table_of(RedemptionRequestRow)).where(RedemptionRequestRow.request_id == bindparam("request_id")), to_domain
 )
 """One request, where nothing else is asked with it."""

@@ -15,10 +15,10 @@ from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 
 
-class Source(StrEnum):
+class TimelineSource(StrEnum):
     CHAIN = "chain"
-    PEOPLE = "people"
-    HOUSE = "house"
+    USERS = "people"
+    SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class TimelineEntry:
 
     at: datetime
     known_at: datetime
-    source: Source
+    source: TimelineSource
     kind: str
     title: str
     details: dict[str, Any] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class ChainEvent:
     args: dict[str, Any]
     tx_hash: bytes
     block_number: int
-    block_time: datetime
+    block_at: datetime
     recorded_at: datetime
 
 
@@ -67,9 +67,9 @@ def timeline(events: Iterable[ChainEvent], ticket: Ticket | None, intents: Itera
 def _of_chain(events: Iterable[ChainEvent]) -> Iterator[TimelineEntry]:
     for each in events:
         yield TimelineEntry(
-            at=each.block_time,
+            at=each.block_at,
             known_at=each.recorded_at,
-            source=Source.CHAIN,
+            source=TimelineSource.CHAIN,
             kind=each.event,
             title=_EVENT_TITLES.get(each.event, each.event),
             details={"txHash": hex0x(each.tx_hash), "blockNumber": each.block_number, "args": each.args},
@@ -78,10 +78,10 @@ def _of_chain(events: Iterable[ChainEvent]) -> Iterator[TimelineEntry]:
 
 def _of_ticket(ticket: Ticket) -> Iterator[TimelineEntry]:
     yield TimelineEntry(
-        at=ticket.raised_at,
-        known_at=ticket.raised_at,
-        source=Source.HOUSE,
-        kind="ticket.raised",
+        at=ticket.opened_at,
+        known_at=ticket.opened_at,
+        source=TimelineSource.SYSTEM,
+        kind="ticket.opened",
         title=f"Ticket {ticket.id} raised: needs {ticket.required_approvals} approval(s)",
         details={"ticketId": ticket.id, "type": ticket.type},
     )
@@ -89,57 +89,57 @@ def _of_ticket(ticket: Ticket) -> Iterator[TimelineEntry]:
         yield TimelineEntry(
             at=vote.decided_at,
             known_at=vote.decided_at,
-            source=Source.PEOPLE,
+            source=TimelineSource.USERS,
             kind=f"vote.{vote.verdict.lower()}",
             title="Voted to approve" if vote.verdict is Verdict.APPROVE else "Voted to reject",
             details={"ticketId": ticket.id, "voter": checksum(vote.voter), "reason": vote.reason},
         )
     if ticket.closed_at is not None:
-        outside = ", decided outside this house" if ticket.decided_outside else ""
+        externally = ", decided outside this house" if ticket.decided_externally else ""
         cancelled = ticket.status is TicketStatus.CANCELLED
         outcome = "its request was cancelled" if cancelled else ticket.status.lower()
         yield TimelineEntry(
             at=ticket.closed_at,
             known_at=ticket.closed_at,
-            source=Source.HOUSE,
+            source=TimelineSource.SYSTEM,
             kind="ticket.closed",
-            title=f"Ticket {ticket.id} closed: {outcome}{outside}",
-            details={"ticketId": ticket.id, "status": ticket.status, "decidedOutside": ticket.decided_outside},
+            title=f"Ticket {ticket.id} closed: {outcome}{externally}",
+            details={"ticketId": ticket.id, "status": ticket.status, "decidedExternally": ticket.decided_externally},
         )
 
 
 def _of_intent(intent: IntentRow) -> Iterator[TimelineEntry]:
-    about = {"intentId": str(intent.id), "intentKind": intent.kind.value}
-    words = intent.kind.replace("_", " ")
+    intent_fields = {"intentId": str(intent.id), "intentKind": intent.kind.value}
+    label = intent.kind.replace("_", " ")
     yield TimelineEntry(
         at=intent.created_at,
         known_at=intent.created_at,
-        source=Source.HOUSE,
+        source=TimelineSource.SYSTEM,
         kind="intent.queued",
-        title=f"Queued: {words}",
-        details=about,
+        title=f"Queued: {label}",
+        details=intent_fields,
     )
     for attempt in intent.attempts:
-        yield _of_attempt(attempt, about)
+        yield _of_attempt(attempt, intent_fields)
     if intent.closed_at is not None:
         yield TimelineEntry(
             at=intent.closed_at,
             known_at=intent.closed_at,
-            source=Source.HOUSE,
+            source=TimelineSource.SYSTEM,
             kind=f"intent.{intent.status}",
-            title=f"{words.capitalize()}: {intent.status.replace('_', ' ')}",
-            details=about | {"reason": intent.reason},
+            title=f"{label.capitalize()}: {intent.status.replace('_', ' ')}",
+            details=intent_fields | {"reason": intent.reason},
         )
 
 
-def _of_attempt(attempt: AttemptRow, about: dict[str, str]) -> TimelineEntry:
+def _of_attempt(attempt: AttemptRow, intent_fields: dict[str, str]) -> TimelineEntry:
     return TimelineEntry(
         at=attempt.created_at,
         known_at=attempt.created_at,
-        source=Source.HOUSE,
+        source=TimelineSource.SYSTEM,
         kind="attempt.signed",
         title=f"Transaction signed with nonce {attempt.nonce}, now {attempt.status}",
-        details=about
+        details=intent_fields
         | {
             "txHash": hex0x(attempt.hash),
             "nonce": attempt.nonce,

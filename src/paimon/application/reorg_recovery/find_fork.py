@@ -7,9 +7,9 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.reorg_recovery.node_quorum import Witnesses
+from paimon.application.reorg_recovery.node_quorum import NodeQuorum
 from paimon.domain.chain import common_ancestor as ancestor
-from paimon.domain.chain.common_ancestor import AncestorOutOfReach, Probe
+from paimon.domain.chain.common_ancestor import AncestorNotFound, AncestorProbe
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.errors import StartupError
 
@@ -19,29 +19,29 @@ class NoAncestor(StartupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedBlock:
     """The oldest recorded block that is not on the chain, and the hash that the nodes have in its place."""
 
     recorded: BlockStamp
-    now: Hash32
+    hash_now: Hash32
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
+class RecordedFork:
     """Recorded up to `cursor`; on the chain up to `ancestor`. `changed` is None when that is all of it."""
 
     cursor: BlockStamp
     ancestor: BlockStamp
-    changed: Changed | None
+    changed: ChangedBlock | None
 
 
-ROWS_OF_BLOCKS: Final[Mapping[str, str]] = {
+BLOCK_COLUMNS: Final[Mapping[str, str]] = {
     "derived.raw_logs": "block_number",
     "derived.blocks": "number",
     "derived.observations": "block_number",
     "derived.daily_snapshots": "block_number",
     "derived.asset_holdings_snapshots": "block_number",
-    "derived.followed_contracts": "since_block",
+    "derived.tracked_contracts": "since_block",
     "derived.range_proofs": "first_block",
 }
 """Every input but the cursor, and the column that says of which block a row is; children before the blocks they hold on to."""
@@ -51,7 +51,7 @@ _AT_OR_BELOW: Final = text("""
 """)
 
 
-async def find_break(session: AsyncSession, witnesses: Witnesses) -> Break:
+async def find_fork(session: AsyncSession, node_quorum: NodeQuorum) -> RecordedFork:
     """Compare what is recorded with two nodes.
 
     Raises:
@@ -59,38 +59,38 @@ async def find_break(session: AsyncSession, witnesses: Witnesses) -> Break:
     """
     seen: dict[int, BlockStamp] = {}
 
-    async def probe(number: int) -> Probe | None:
+    async def probe(number: int) -> AncestorProbe | None:
         block = await _at_or_below(session, number)
         if block is None:
             return None
         seen[block.number] = block
-        return Probe(block.number, await witnesses.hash_at(block.number) == block.hash)
+        return AncestorProbe(block.number, await node_quorum.block_hash_at(block.number) == block.hash)
 
     newest = await _at_or_below(session, 2**63 - 1)
     if newest is None:
         raise NoAncestor("the listener has recorded no block yet; there is nothing to recover")
-    asking = ancestor.search(newest.number)
-    wanted = next(asking)
+    ancestor_search = ancestor.search(newest.number)
+    height = next(ancestor_search)
     try:
         while True:
-            wanted = asking.send(await probe(wanted))
+            height = ancestor_search.send(await probe(height))
     except StopIteration as found:
         fork: ancestor.Fork = found.value
-    except AncestorOutOfReach as error:
+    except AncestorNotFound as error:
         raise NoAncestor(
             f"{error}: either these are nodes of another chain, or it changed from before what is recorded here."
             " Record anew into an empty database (docs/operations/runbook.md)"
         ) from error
     if fork.changed is None:
-        return Break(newest, seen[fork.ancestor], None)
+        return RecordedFork(newest, seen[fork.ancestor], None)
     recorded = seen[fork.changed]
-    return Break(newest, seen[fork.ancestor], Changed(recorded, await witnesses.require_final(recorded)))
+    return RecordedFork(newest, seen[fork.ancestor], ChangedBlock(recorded, await node_quorum.require_final(recorded)))
 
 
 async def count_rows(session: AsyncSession, *, above: int) -> dict[str, int]:
     """How many rows of each input are of blocks above this one."""
     counts = {}
-    for table, column in ROWS_OF_BLOCKS.items():
+    for table, column in BLOCK_COLUMNS.items():
         query = text(f"SELECT count(*) FROM {table} WHERE {column} > :above")  # noqa: S608 — names of this file
         counts[table] = int((await session.execute(query, {"above": above})).scalar_one())
     return counts

@@ -10,7 +10,7 @@ from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp,
 from paimon.infrastructure.blockchain.rpc import Rpc
 
 
-class OneWitness(StartupError):
+class QuorumTooSmall(StartupError):
     """Only one node is there to ask."""
 
 
@@ -23,17 +23,17 @@ class NodeBehind(StartupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Witnesses:
+class NodeQuorum:
     """At least two nodes of the right chain."""
 
     nodes: Sequence[Rpc]
     chain: ChainAdapter
 
     @classmethod
-    async def called(cls, nodes: Sequence[Rpc], chain: ChainAdapter, *, chain_id: int) -> Self:
-        """Raises OneWitness, ChainMismatch, RpcUnavailable, RpcError."""
+    async def connect(cls, nodes: Sequence[Rpc], chain: ChainAdapter, *, chain_id: int) -> Self:
+        """Raises QuorumTooSmall, ChainMismatch, RpcUnavailable, RpcError."""
         if len({each.endpoint for each in nodes}) < 2:
-            raise OneWitness(
+            raise QuorumTooSmall(
                 "recorded blocks are given up only on the word of two nodes, and there is one"
                 f" ({nodes[0].endpoint}): name another one's URL with --endpoint"
             )
@@ -41,17 +41,17 @@ class Witnesses:
             await require_chain(each, chain_id)
         return cls(nodes, chain)
 
-    async def hash_at(self, number: int) -> Hash32 | None:
+    async def block_hash_at(self, number: int) -> Hash32 | None:
         """The block's hash by all of them; None while one does not have it.
 
         Raises:
             NodesDisagree, RpcUnavailable, RpcError.
         """
-        found = {each.endpoint: await _hash(each, number) for each in self.nodes}
+        found = {each.endpoint: await _read_hash(each, number) for each in self.nodes}
         hashes = {each for each in found.values() if each is not None}
         if len(hashes) > 1:
-            said = ", ".join(f"{hex0x(block) if block else 'nothing'} on {endpoint}" for endpoint, block in found.items())
-            raise NodesDisagree(f"block {number} is {said}: nothing is given up while nodes disagree")
+            answers = ", ".join(f"{hex0x(block) if block else 'nothing'} on {endpoint}" for endpoint, block in found.items())
+            raise NodesDisagree(f"block {number} is {answers}: nothing is given up while nodes disagree")
         return None if None in found.values() else next(iter(hashes))
 
     async def require_final(self, block: BlockStamp) -> Hash32:
@@ -66,12 +66,12 @@ class Witnesses:
                     f"block {block.number} is not final on {each.endpoint}, only {final.number}: wait for it, or ask"
                     " another node; until then nothing stands in the recorded block's place"
                 )
-        found = await self.hash_at(block.number)
+        found = await self.block_hash_at(block.number)
         if found is None or found == block.hash:
             raise NodeBehind(f"the nodes changed their mind about block {block.number} while they were asked; ask again")
         return found
 
 
-async def _hash(node: Rpc, number: int) -> Hash32 | None:
+async def _read_hash(node: Rpc, number: int) -> Hash32 | None:
     header = await node.call("eth_getBlockByNumber", [hex(number), False])
     return None if header is None else block_stamp(header).hash

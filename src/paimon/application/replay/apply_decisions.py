@@ -4,20 +4,20 @@ It runs over a session of its own, outside the pool: the shadow lives in that se
 role may do all of it, unless its right to temporary tables was taken away (then the message has the grant to give).
 """
 
-from paimon.application.replay.quarantine_decisions import load_verdicts
+from paimon.application.replay.quarantine_decisions import load_quarantine_decisions
 from paimon.application.replay.replay import replay
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.sessions import Database, create_engine
 
 
-async def carry_out_verdicts(database: Database, contracts: FundContracts) -> None:
+async def apply_quarantine_decisions(database: Database, contracts: FundContracts) -> None:
     """Nothing, where nothing waits: another replay has taken it up.
 
     Raises:
-        NothingRecorded, ForeignLogs, NoTemporaryTables, BooksBusy.
+        NothingRecorded, ForeignLogs, NoTemporaryTables, CursorLocked.
     """
     async with database.read() as session:
-        waiting = (await load_verdicts(session, with_asked=True)).asked
+        waiting = (await load_quarantine_decisions(session, include_requested=True)).requested_ids
     if not waiting:
         return
     url = database.engine.url.render_as_string(hide_password=False)

@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.common.topics import BOOKS, RECONCILE
-from paimon.application.event_listener.record.reactions import Happening, reactions_to
-from paimon.domain.risk.operator_decision import LogKey, RemedyKind, RemedyState, left_out
+from paimon.application.common.topics import RECONCILE, WHOLE_FUND
+from paimon.application.event_listener.record.reactions import AppliedEvent, messages_for
+from paimon.domain.risk.operator_decision import LogKey, OperatorDecisionKind, OperatorDecisionStatus, skipped_logs
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -25,73 +25,82 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class QuarantineDecisions:
     """Logs left out by what is carried out, the same with what waits too, and what waits, by id."""
 
-    settled: frozenset[LogKey] = frozenset()
+    applied: frozenset[LogKey] = frozenset()
     skipped: frozenset[LogKey] = frozenset()
-    asked: tuple[int, ...] = ()
+    requested_ids: tuple[int, ...] = ()
 
 
-async def load_verdicts(session: AsyncSession, *, with_asked: bool) -> Verdicts:
+async def load_quarantine_decisions(session: AsyncSession, *, include_requested: bool) -> QuarantineDecisions:
     """Every decision about a log, in the order they were asked."""
-    remedy = OperatorDecisionRow
-    query = select(remedy.id, remedy.kind, remedy.block_hash, remedy.log_index, remedy.state)
-    rows = (await session.execute(query.where(remedy.block_hash.is_not(None)).order_by(remedy.id))).all()
+    decision = OperatorDecisionRow
+    query = select(decision.id, decision.kind, decision.block_hash, decision.log_index, decision.state)
+    rows = (await session.execute(query.where(decision.block_hash.is_not(None)).order_by(decision.id))).all()
 
-    def verdicts(*states: RemedyState) -> Iterable[tuple[LogKey, RemedyKind]]:
+    def verdicts(*states: OperatorDecisionStatus) -> Iterable[tuple[LogKey, OperatorDecisionKind]]:
         return ((LogKey(row.block_hash, row.log_index), row.kind) for row in rows if row.state in states)
 
-    settled = left_out(verdicts(RemedyState.DONE))
-    if not with_asked:
-        return Verdicts(settled, settled)
-    asked = tuple(row.id for row in rows if row.state is RemedyState.ASKED)
-    return Verdicts(settled, left_out(verdicts(*RemedyState)), asked)
+    applied = skipped_logs(verdicts(OperatorDecisionStatus.DONE))
+    if not include_requested:
+        return QuarantineDecisions(applied, applied)
+    requested_ids = tuple(row.id for row in rows if row.state is OperatorDecisionStatus.REQUESTED)
+    return QuarantineDecisions(applied, skipped_logs(verdicts(*OperatorDecisionStatus)), requested_ids)
 
 
-_HEALED: Final = text("""
+_NEWLY_APPLIED: Final = text("""
     SELECT anew.event, anew.request_id, anew.block_number
-      FROM pg_temp.logs_read_anew AS anew JOIN derived.raw_logs AS live USING (block_number, log_index)
+      FROM pg_temp.redecoded_logs AS anew JOIN derived.raw_logs AS live USING (block_number, log_index)
      WHERE live.status IN ('quarantined', 'skipped') AND anew.status = 'applied'
      ORDER BY block_number, log_index
 """)
 
 
-async def healed_logs(session: WriteSession) -> list[Happening]:
+async def find_newly_applied(session: WriteSession) -> list[AppliedEvent]:
     """Logs that the swap will apply for the first time: what they make due was never due before."""
     return [
-        Happening(row.event, None if row.request_id is None else int(row.request_id), row.block_number)
-        for row in await session.execute(_HEALED)
+        AppliedEvent(row.event, None if row.request_id is None else int(row.request_id), row.block_number)
+        for row in await session.execute(_NEWLY_APPLIED)
     ]
 
 
-async def add_reactions(session: WriteSession, healed: Sequence[Happening], carried_out: int, *, at: int) -> None:
+async def add_due_messages(
+    session: WriteSession, newly_applied: Sequence[AppliedEvent], decisions_applied: int, *, at: int
+) -> None:
     """What follows from logs applied at last, and a comparison that shows what the decisions made of the books."""
-    for reaction in reactions_to(healed):
-        await outbox.add(session, reaction.kind, reaction.aggregate_id, priority=reaction.priority, payload=reaction.payload)
-    if healed or carried_out:
-        await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": at})
+    for message in messages_for(newly_applied):
+        await outbox.add(session, message.kind, message.aggregate_id, priority=message.priority, payload=message.payload)
+    if newly_applied or decisions_applied:
+        await outbox.add(session, RECONCILE, WHOLE_FUND, priority=OutboxPriority.HIGH, payload={"block": at})
 
 
 _CLOSE: Final = text("""
-    UPDATE owned.remedies AS remedy
+    UPDATE ops.operator_decisions AS remedy
        SET state = 'done', ended_at = now(),
            outcome = CASE WHEN log.status IS NULL THEN 'the log is not recorded any more'
                           WHEN log.status = 'applied' THEN 'read and applied'
                           WHEN log.status = 'unknown' THEN 'read: no event of our ABIs has its topic'
                           WHEN log.status = 'skipped' THEN 'left out'
                           ELSE 'still in quarantine: ' || log.reason END
-      FROM owned.remedies AS same
+      FROM ops.operator_decisions AS same
       LEFT JOIN derived.raw_logs AS log
         ON log.block_number = same.block_number AND log.block_hash = same.block_hash AND log.log_index = same.log_index
-     WHERE same.id = remedy.id AND remedy.id = ANY(:asked) AND remedy.state = 'asked'
+     WHERE same.id = remedy.id AND remedy.id = ANY(:requested_ids) AND remedy.state = 'requested_ids'
     RETURNING remedy.id, remedy.kind, remedy.block_number, remedy.log_index, remedy.outcome
 """)
 
 
-async def close_asked(session: WriteSession, asked: Sequence[int]) -> int:
+async def close_requested(session: WriteSession, requested_ids: Sequence[int]) -> int:
     """Say of each decision that still waits what became of its log; how many. `session` has swapped the books in."""
-    rows = (await session.execute(_CLOSE, {"asked": [*asked]})).all()
+    rows = (await session.execute(_CLOSE, {"requested_ids": [*requested_ids]})).all()
     for row in rows:
-        log.info("remedy.done", remedy=row.id, kind=row.kind, block=row.block_number, log=row.log_index, outcome=row.outcome)
+        log.info(
+            "operator_decision.applied",
+            decision=row.id,
+            kind=row.kind,
+            block=row.block_number,
+            log=row.log_index,
+            outcome=row.outcome,
+        )
     return len(rows)

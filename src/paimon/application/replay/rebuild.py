@@ -15,13 +15,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.fetch.decode import DecodedLog
-from paimon.application.event_listener.fetch.tracked_contracts import announced, load_followed
+from paimon.application.event_listener.fetch.tracked_contracts import discovered, load_tracked_contracts
 from paimon.application.event_listener.record.project import project
-from paimon.application.event_listener.record.record import reading_values
+from paimon.application.event_listener.record.record import decoded_values
 from paimon.application.reconciliation.reconcile import NothingRecorded
-from paimon.application.replay.recorded_logs import BEFORE_ALL, Position, RecordedLog, count_logs, decode_again, read_page
-from paimon.application.replay.shadow_tables import READ_ANEW, Shadow
-from paimon.domain.chain.tracked_contracts import Followed
+from paimon.application.replay.recorded_logs import (
+    BEFORE_FIRST_LOG,
+    LogPosition,
+    RecordedLog,
+    count_logs,
+    read_page,
+    redecode_logs,
+)
+from paimon.application.replay.shadow_tables import REDECODED_LOGS, Shadow
+from paimon.domain.chain.tracked_contracts import TrackedContracts
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.risk.operator_decision import LogKey
 from paimon.infrastructure.blockchain.contracts import FundContracts
@@ -33,11 +40,11 @@ log = structlog.get_logger(__name__)
 
 PAGE_LOGS: Final = 10_000
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Told how many logs are folded, and of how many."""
 
 
-def in_silence(_done: int, _total: int) -> None:
+def ignore_progress(_done: int, _total: int) -> None:
     """Progress nobody watches."""
 
 
@@ -47,20 +54,20 @@ class Rebuild:
 
     shadow: Shadow
     contracts: FundContracts
-    progress: Progress = in_silence
+    progress: ProgressCallback = ignore_progress
     skipped: Set[LogKey] = frozenset()
     page_logs: int = PAGE_LOGS
-    position: Position = BEFORE_ALL
+    position: LogPosition = BEFORE_FIRST_LOG
     logs: int = 0
 
     async def catch_up(self, *, until: int | None = None) -> None:
         """Fold what is recorded, or recorded up to a block, until less than a page is left, behind a listener that goes on."""
-        async with self.shadow.beside() as session:
-            total = await count_logs(session, last=await _last(session, until))
-        ahead = asyncio.create_task(self._read_beside(self.position, until))
+        async with self.shadow.live_transaction() as session:
+            total = await count_logs(session, last=await _last_block(session, until))
+        ahead = asyncio.create_task(self._read_page_live(self.position, until))
         try:
             while page := await ahead:
-                ahead = asyncio.create_task(self._read_beside(page[-1].position, until))
+                ahead = asyncio.create_task(self._read_page_live(page[-1].position, until))
                 async with self.shadow.transaction() as session:
                     await self._fold(session, page)
                 self.progress(self.logs, max(total, self.logs))
@@ -70,9 +77,9 @@ class Rebuild:
             ahead.cancel()
             await asyncio.gather(ahead, return_exceptions=True)
 
-    async def _read_beside(self, after: Position, until: int | None) -> list[RecordedLog]:
-        async with self.shadow.beside() as session:
-            return await read_page(session, after, last=await _last(session, until), logs=self.page_logs)
+    async def _read_page_live(self, after: LogPosition, until: int | None) -> list[RecordedLog]:
+        async with self.shadow.live_transaction() as session:
+            return await read_page(session, after, last=await _last_block(session, until), logs=self.page_logs)
 
     async def fold_to(self, session: WriteSession, last: int) -> None:
         """Fold the logs up to block `last` in the caller's transaction."""
@@ -82,37 +89,37 @@ class Rebuild:
                 return
 
     async def _fold(self, session: WriteSession, page: Sequence[RecordedLog]) -> None:
-        followed = await load_followed(session)
-        logs = decode_again(page, self.contracts, followed, self.skipped)
-        await project(session, logs, followed.treasury)
-        _tell_unfollowed(followed, page, logs)
-        await _note_read_anew(session, page, logs)
+        tracked = await load_tracked_contracts(session)
+        logs = redecode_logs(page, self.contracts, tracked, self.skipped)
+        await project(session, logs, tracked.treasury)
+        _log_untracked_contracts(tracked, page, logs)
+        await _store_redecoded_logs(session, page, logs)
         self.position, self.logs = page[-1].position, self.logs + len(page)
 
 
-def _tell_unfollowed(followed: Followed, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
+def _log_untracked_contracts(tracked: TrackedContracts, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
     """A log that could not be read may have announced a contract: its logs were then never asked for, nor are they here."""
-    healed = [
+    newly_applied = [
         decoded
         for recorded, decoded in zip(page, logs, strict=True)
         if recorded.status != LogStatus.APPLIED and decoded.status is LogStatus.APPLIED
     ]
-    for each in announced(followed, healed):
-        log.error("contract.never_followed", address=checksum(each.address), since_block=each.since_block)
+    for each in discovered(tracked, newly_applied):
+        log.error("contract.never_tracked", address=checksum(each.address), since_block=each.since_block)
 
 
-async def _note_read_anew(session: WriteSession, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
-    anew = [
-        (*recorded.position, *reading_values(decoded))
+async def _store_redecoded_logs(session: WriteSession, page: Sequence[RecordedLog], logs: Sequence[DecodedLog]) -> None:
+    redecoded = [
+        (*recorded.position, *decoded_values(decoded))
         for recorded, decoded in zip(page, logs, strict=True)
-        if not recorded.reads_as(decoded)
+        if not recorded.matches_decoding(decoded)
     ]
-    if not anew:
+    if not redecoded:
         return
-    columns = ", ".join(column.name for column in READ_ANEW.columns)
+    columns = ", ".join(column.name for column in REDECODED_LOGS.columns)
     connection = await driver_connection(session)
-    async with connection.cursor() as cursor, cursor.copy(f"COPY {READ_ANEW.fullname} ({columns}) FROM STDIN") as copy:
-        for row in anew:
+    async with connection.cursor() as cursor, cursor.copy(f"COPY {REDECODED_LOGS.fullname} ({columns}) FROM STDIN") as copy:
+        for row in redecoded:
             await copy.write_row(row)
 
 
@@ -120,7 +127,7 @@ _CURSOR: Final = text("SELECT number FROM derived.cursor")
 _HOLD_CURSOR: Final = text("SELECT number FROM derived.cursor FOR UPDATE")
 
 
-async def position_of_books(session: AsyncSession, *, hold: bool = False) -> int:
+async def read_cursor_block(session: AsyncSession, *, hold: bool = False) -> int:
     """The last recorded block; with `hold`, no other is recorded before this transaction ends.
 
     Raises:
@@ -132,5 +139,5 @@ async def position_of_books(session: AsyncSession, *, hold: bool = False) -> int
     return int(number)
 
 
-async def _last(session: AsyncSession, until: int | None) -> int:
-    return await position_of_books(session) if until is None else until
+async def _last_block(session: AsyncSession, until: int | None) -> int:
+    return await read_cursor_block(session) if until is None else until

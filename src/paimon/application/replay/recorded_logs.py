@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.application.event_listener.fetch.decode import DecodedLog, decode_log
-from paimon.application.event_listener.record.json_text import stored_text
-from paimon.domain.chain.tracked_contracts import Followed, Origin
+from paimon.application.event_listener.record.json_text import json_text
+from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContracts
 from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum
 from paimon.domain.risk.operator_decision import LogKey
 from paimon.errors import StartupError
@@ -28,14 +28,14 @@ class ForeignLogs(StartupError):
     """The books hold logs of a contract that the settings do not name: they are of another fund, or a setting is missing."""
 
 
-class Position(NamedTuple):
+class LogPosition(NamedTuple):
     """A log's place in the chain."""
 
     block_number: int
     log_index: int
 
 
-BEFORE_ALL: Final = Position(-1, -1)
+BEFORE_FIRST_LOG: Final = LogPosition(-1, -1)
 
 
 class RecordedLog(NamedTuple):
@@ -50,10 +50,10 @@ class RecordedLog(NamedTuple):
     reason: str | None
 
     @property
-    def position(self) -> Position:
-        return Position(self.log.block.number, self.log.log_index)
+    def position(self) -> LogPosition:
+        return LogPosition(self.log.block.number, self.log.log_index)
 
-    def reads_as(self, decoded: DecodedLog) -> bool:
+    def matches_decoding(self, decoded: DecodedLog) -> bool:
         """Whether it was taken to mean the same: whether its reading now is what was recorded."""
         return (
             self.event == decoded.name
@@ -62,7 +62,7 @@ class RecordedLog(NamedTuple):
             and self.reason == decoded.reason
             and self.request_id == decoded.request_id
             and (
-                self.args == stored_text(decoded.values)
+                self.args == json_text(decoded.values)
                 or (None if self.args is None else orjson.loads(self.args)) == decoded.args
             )
         )
@@ -96,7 +96,7 @@ async def count_logs(session: AsyncSession, *, last: int) -> int:
     return int((await session.execute(_COUNT, {"last": last})).scalar_one())
 
 
-async def read_page(session: AsyncSession, after: Position, *, last: int, logs: int) -> list[RecordedLog]:
+async def read_page(session: AsyncSession, after: LogPosition, *, last: int, logs: int) -> list[RecordedLog]:
     """At least this many of the next logs behind `after`, up to block `last`, or all there are; empty at the end.
 
     The last block is there as a whole, since a transaction is folded as a whole.
@@ -115,25 +115,25 @@ async def read_page(session: AsyncSession, after: Position, *, last: int, logs: 
 def _recorded(rows: Sequence[TupleRow]) -> list[RecordedLog]:
     found: list[RecordedLog] = []
     block: BlockStamp | None = None
-    for timestamp, number, block_hash, log_index, tx_hash, tx_index, address, topics, data, *reading in rows:
+    for timestamp, number, block_hash, log_index, tx_hash, tx_index, address, topics, data, *decoded_fields in rows:
         if block is None or block.number != number:
             block = BlockStamp(number, Hash32(block_hash), timestamp)
-        found.append(RecordedLog(ChainLog(block, log_index, tx_hash, tx_index, address, tuple(topics), data), *reading))
+        found.append(RecordedLog(ChainLog(block, log_index, tx_hash, tx_index, address, tuple(topics), data), *decoded_fields))
     return found
 
 
-def decode_again(
-    recorded: Sequence[RecordedLog], contracts: FundContracts, followed: Followed, skipped: Set[LogKey] = frozenset()
+def redecode_logs(
+    recorded: Sequence[RecordedLog], contracts: FundContracts, tracked: TrackedContracts, skipped: Set[LogKey] = frozenset()
 ) -> list[DecodedLog]:
     """What the logs mean by the ABIs of today; those that people decided to leave out mean nothing.
 
     Raises:
         ForeignLogs: one is of a contract that neither the settings name nor an event brought in.
     """
-    names = {each.address: each.contract for each in followed.contracts.values() if each.origin is not Origin.SETTINGS}
+    names = {each.address: each.contract for each in tracked.contracts.values() if each.origin is not ContractOrigin.SETTINGS}
     names |= contracts.addresses.names()
-    if strangers := {each.log.address for each in recorded} - names.keys():
-        first = next(each.log for each in recorded if each.log.address in strangers)
+    if unknown_addresses := {each.log.address for each in recorded} - names.keys():
+        first = next(each.log for each in recorded if each.log.address in unknown_addresses)
         raise ForeignLogs(
             f"block {first.block} has a recorded log of {checksum(first.address)}, which is none of the"
             " contracts in PAIMON_FUND__…: the settings are of another fund than the books"

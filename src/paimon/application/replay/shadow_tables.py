@@ -18,7 +18,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from paimon.application.event_listener.fetch.decode import Reading
-from paimon.application.replay.recorded_logs import Position
+from paimon.application.replay.recorded_logs import LogPosition
 from paimon.errors import StartupError
 from paimon.infrastructure.database.models.base import Base, metadata, table_of
 from paimon.infrastructure.database.models.derived import PROJECTIONS, RawLogRow
@@ -45,7 +45,7 @@ _DROP_INDEXES: Final = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class TablePair:
     """One projection's table twice, as it is named on a shadow's connection."""
 
     live: Table
@@ -62,15 +62,17 @@ def live_table(model: type[Base]) -> Table:
 
 
 _PROJECTED: Final = {table_of(model): model for model in PROJECTIONS}
-PAIRS: Final = tuple(Pair(live_table(_PROJECTED[table]), table) for table in metadata.sorted_tables if table in _PROJECTED)
+TABLE_PAIRS: Final = tuple(
+    TablePair(live_table(_PROJECTED[table]), table) for table in metadata.sorted_tables if table in _PROJECTED
+)
 """Every projection, parents before children."""
 
 LIVE_LOGS: Final = live_table(RawLogRow)
 
-READ_ANEW: Final = Table(
-    "logs_read_anew",
+REDECODED_LOGS: Final = Table(
+    "redecoded_logs",
     MetaData(schema=_SHADOW),
-    *(Column(name, LIVE_LOGS.c[name].type, primary_key=True) for name in Position._fields),
+    *(Column(name, LIVE_LOGS.c[name].type, primary_key=True) for name in LogPosition._fields),
     *(Column(name, LIVE_LOGS.c[name].type) for name in Reading._fields),
 )
 """The readings of those logs that mean something else now than when they were recorded: as a rule none."""
@@ -89,7 +91,7 @@ class Shadow:
             yield WriteSession(session)
 
     @asynccontextmanager
-    async def beside(self) -> AsyncIterator[ReadSession]:
+    async def live_transaction(self) -> AsyncIterator[ReadSession]:
         """One transaction over another connection, which knows only the tables as they are."""
         async with AsyncSession(self.connection.engine) as session, session.begin():
             yield ReadSession(session)
@@ -111,10 +113,10 @@ async def open_shadow(engine: AsyncEngine) -> AsyncIterator[Shadow]:
         try:
             async with connection.begin():
                 await connection.execute(_SORT_IN_MEMORY)
-                for pair in PAIRS:
+                for pair in TABLE_PAIRS:
                     like = f"CREATE TEMPORARY TABLE {pair.name} (LIKE derived.{pair.name} INCLUDING ALL)"
                     await connection.execute(text(like))
-                await connection.run_sync(READ_ANEW.create)
+                await connection.run_sync(REDECODED_LOGS.create)
                 for statement in (await connection.execute(_DROP_INDEXES)).scalars().all():
                     await connection.execute(text(statement))
         except ProgrammingError as error:

@@ -32,14 +32,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.event_listener.fetch.decode import Reading
-from paimon.application.replay.recorded_logs import Position
-from paimon.application.replay.shadow_tables import LIVE_LOGS, PAIRS, READ_ANEW, Pair
-from paimon.domain.risk.discrepancy import Row, RowDifference, row_differences
+from paimon.application.replay.recorded_logs import LogPosition
+from paimon.application.replay.shadow_tables import LIVE_LOGS, REDECODED_LOGS, TABLE_PAIRS, TablePair
+from paimon.domain.risk.discrepancy import Row, RowDifference, compare_rows
 from paimon.infrastructure.database.sessions import WriteSession
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ReplayComparison:
     """How many rows differ, and the first differences of each table."""
 
     rows_differing: int
@@ -52,28 +52,28 @@ class Comparison:
         return replace(self, rows_differing=self.rows_differing + rows, examples=(*self.examples, *shown))
 
 
-async def compare_with_live(session: WriteSession, *, examples_max: int) -> Comparison:
+async def compare_with_live(session: WriteSession, *, examples_max: int) -> ReplayComparison:
     """Every projection and every log's reading: live beside rebuilt, row by row."""
     rows_differing = 0
     examples: list[RowDifference] = []
-    for name, keys, columns, sides in _COMPARED:
+    for name, keys, columns, sides in _COMPARED_TABLES:
         total, rows = await _differing(session, columns, sides, rows_max=examples_max)
         rows_differing += total
-        examples += [found for live, rebuilt in rows for found in row_differences(name, keys, live, rebuilt)][:examples_max]
-    return Comparison(rows_differing, tuple(examples))
+        examples += [found for live, rebuilt in rows for found in compare_rows(name, keys, live, rebuilt)][:examples_max]
+    return ReplayComparison(rows_differing, tuple(examples))
 
 
-async def swap_in(session: WriteSession) -> dict[str, int]:
+async def apply_shadow(session: WriteSession) -> dict[str, int]:
     """Make the live tables equal to the shadow; how many rows of which table had to change.
 
     The caller holds the cursor's row, so that nobody else writes these tables.
     """
     changed: dict[str, int] = {}
-    for pair in reversed(PAIRS):  # children before the parents they hold on to
-        changed[pair.name] = await _run(session, _gone(pair))
-    for pair in PAIRS:
-        changed[pair.name] += await _run(session, _new_or_other(pair))
-    changed[LIVE_LOGS.name] = await _run(session, _LOGS_READ_ANEW)
+    for pair in reversed(TABLE_PAIRS):  # children before the parents they hold on to
+        changed[pair.name] = await _run(session, _delete_missing(pair))
+    for pair in TABLE_PAIRS:
+        changed[pair.name] += await _run(session, _upsert_changed(pair))
+    changed[LIVE_LOGS.name] = await _run(session, _UPDATE_REDECODED_LOGS)
     return {name: rows for name, rows in changed.items() if rows}
 
 
@@ -95,25 +95,25 @@ def _columns(table: Table) -> list[str]:
     return [column.name for column in table.columns if column.computed is None]
 
 
-def _gone(pair: Pair) -> Delete:
+def _delete_missing(pair: TablePair) -> Delete:
     rebuilt = pair.rebuilt.alias("rebuilt")
     return delete(pair.live).where(~exists().where(_same_key(rebuilt, pair.live, _keys(pair.live))))
 
 
-def _new_or_other(pair: Pair) -> Insert:
+def _upsert_changed(pair: TablePair) -> Insert:
     names, keys = _columns(pair.live), _keys(pair.live)
-    wanted = select(*(pair.rebuilt.c[name] for name in names)).except_(select(*(pair.live.c[name] for name in names)))
-    statement = insert(pair.live).from_select(names, wanted)
+    changed_rows = select(*(pair.rebuilt.c[name] for name in names)).except_(select(*(pair.live.c[name] for name in names)))
+    statement = insert(pair.live).from_select(names, changed_rows)
     values = {name: statement.excluded[name] for name in names if name not in keys}
     if not values:
         return statement.on_conflict_do_nothing(index_elements=keys)
     return statement.on_conflict_do_update(index_elements=keys, set_=values)
 
 
-_LOGS_READ_ANEW: Final = (
+_UPDATE_REDECODED_LOGS: Final = (
     update(LIVE_LOGS)
-    .values({name: READ_ANEW.c[name] for name in Reading._fields})
-    .where(_same_key(READ_ANEW, LIVE_LOGS, Position._fields))
+    .values({name: REDECODED_LOGS.c[name] for name in Reading._fields})
+    .where(_same_key(REDECODED_LOGS, LIVE_LOGS, LogPosition._fields))
 )
 
 
@@ -122,16 +122,16 @@ def _sides(live: Table, rebuilt: Table, keys: Sequence[str], *, full: bool) -> J
     return join(one, other, _same_key(one, other, keys), full=full)
 
 
-_COMPARED: Final = (
+_COMPARED_TABLES: Final = (
     *(
         (pair.name, _keys(pair.live), _columns(pair.live), _sides(pair.live, pair.rebuilt, _keys(pair.live), full=True))
-        for pair in PAIRS
+        for pair in TABLE_PAIRS
     ),
     (
         LIVE_LOGS.name,
-        list(Position._fields),
-        [*Position._fields, *Reading._fields],
-        _sides(LIVE_LOGS, READ_ANEW, Position._fields, full=False),  # holds only what differs
+        list(LogPosition._fields),
+        [*LogPosition._fields, *Reading._fields],
+        _sides(LIVE_LOGS, REDECODED_LOGS, LogPosition._fields, full=False),  # holds only what differs
     ),
 )
 

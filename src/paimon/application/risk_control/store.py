@@ -8,7 +8,17 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.kernel.chain import Address
-from paimon.domain.risk.risk_event import Deed, Finding, Look, Owner, RiskEvent, RiskKind, RiskState, Severity, opened
+from paimon.domain.risk.risk_event import (
+    ActorStamp,
+    CheckStamp,
+    Finding,
+    RiskEvent,
+    RiskKind,
+    RiskOwner,
+    RiskStatus,
+    Severity,
+    open_event,
+)
 from paimon.domain.user.roles import UserRole
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
@@ -25,16 +35,18 @@ def to_domain(row: RiskEventRow) -> RiskEvent:
         found=Finding(row.kind, row.subject, row.observed, row.expected, row.severity),
         state=row.state,
         owner=_owner(row.owner_role, row.owner_address),
-        first_seen=Look(row.first_seen_at, row.first_seen_block),
-        last_seen=Look(row.last_seen_at, row.last_seen_block),
-        acknowledged=_deed(row.acknowledged_by, row.acknowledged_at),
-        cleared=None if row.resolved_at is None or row.resolved_block is None else Look(row.resolved_at, row.resolved_block),
-        resolved=_deed(row.resolved_by, row.resolved_at),
+        first_seen=CheckStamp(row.first_seen_at, row.first_seen_block),
+        last_seen=CheckStamp(row.last_seen_at, row.last_seen_block),
+        acknowledged=_actor_stamp(row.acknowledged_by, row.acknowledged_at),
+        cleared=None
+        if row.resolved_at is None or row.resolved_block is None
+        else CheckStamp(row.resolved_at, row.resolved_block),
+        resolved=_actor_stamp(row.resolved_by, row.resolved_at),
         note=row.note,
     )
 
 
-def _owner(role: UserRole | None, address: bytes | None) -> Owner:
+def _owner(role: UserRole | None, address: bytes | None) -> RiskOwner:
     if role is not None:
         return role
     if address is None:
@@ -42,8 +54,8 @@ def _owner(role: UserRole | None, address: bytes | None) -> Owner:
     return Address(address)
 
 
-def _deed(by: bytes | None, at: datetime | None) -> Deed | None:
-    return None if by is None or at is None else Deed(Address(by), at)
+def _actor_stamp(by: bytes | None, at: datetime | None) -> ActorStamp | None:
+    return None if by is None or at is None else ActorStamp(Address(by), at)
 
 
 def _values(event: RiskEvent) -> dict[str, Any]:
@@ -71,9 +83,9 @@ def _values(event: RiskEvent) -> dict[str, Any]:
     }
 
 
-async def insert_opened(session: WriteSession, found: Sequence[Finding], look: Look) -> list[RiskEvent]:
+async def insert_opened(session: WriteSession, found: Sequence[Finding], stamp: CheckStamp) -> list[RiskEvent]:
     """New events of these findings, none of whose subjects has an unresolved one."""
-    rows = [RiskEventRow(**_values(opened(0, each, look))) for each in found]
+    rows = [RiskEventRow(**_values(open_event(0, each, stamp))) for each in found]
     session.add_all(rows)
     await session.flush()
     return [to_domain(row) for row in rows]
@@ -103,16 +115,16 @@ async def lock_event(session: WriteSession, event_id: int) -> RiskEvent:
 
 async def lock_unresolved(session: WriteSession, kind: RiskKind) -> dict[str, RiskEvent]:
     """Every unresolved event of a kind, by subject."""
-    query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.state != RiskState.RESOLVED)
+    query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.state != RiskStatus.RESOLVED)
     rows = await session.scalars(query.with_for_update().execution_options(populate_existing=True))
     return {row.subject: to_domain(row) for row in rows}
 
 
-async def list_critical_differences(session: AsyncSession) -> list[RiskEvent]:
+async def list_critical_breaks(session: AsyncSession) -> list[RiskEvent]:
     """The unresolved differences of the books for which NAV is withheld, acknowledged or not."""
     query = select(RiskEventRow).where(
-        RiskEventRow.kind == RiskKind.BOOK_DIFFERENCE,
-        RiskEventRow.state != RiskState.RESOLVED,
+        RiskEventRow.kind == RiskKind.RECONCILIATION_BREAK,
+        RiskEventRow.state != RiskStatus.RESOLVED,
         RiskEventRow.severity == Severity.CRITICAL,
     )
     return [to_domain(row) for row in await session.scalars(query.order_by(RiskEventRow.subject))]

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.common.idempotency import PayloadConflict
 from paimon.domain.kernel.chain import Address, ContractName, checksum, hex0x
-from paimon.domain.redemption.request import Channel
-from paimon.domain.transaction.lifecycle import WALLET_OF, Call, IntentKind, WalletName, payload_hash
+from paimon.domain.redemption.request import RedemptionChannel
+from paimon.domain.transaction.lifecycle import WALLET_BY_INTENT_KIND, Call, IntentKind, WalletName, payload_hash
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
@@ -43,7 +43,7 @@ async def queue_intent(
     Raises:
         PayloadConflict: the key is taken by another payload.
     """
-    await register_wallet(session, wallet, WALLET_OF[kind])
+    await register_wallet(session, wallet, WALLET_BY_INTENT_KIND[kind])
     digest = payload_hash(kind, wallet, call)
     # A concurrent insert of the same key makes this one wait for its commit, and the read below then sees that row.
     inserted = await session.execute(
@@ -95,8 +95,8 @@ def reject_call(contracts: FundContracts, request_id: int, reason: str) -> Call:
     return _manager_call(contracts, "rejectRedemption", request_id, reason)
 
 
-def settle_call(contracts: FundContracts, request_id: int, channel: Channel) -> Call:
-    function = "settleScheduledRedemption" if channel is Channel.SCHEDULED else "settleRedemption"
+def settle_call(contracts: FundContracts, request_id: int, channel: RedemptionChannel) -> Call:
+    function = "settleScheduledRedemption" if channel is RedemptionChannel.SCHEDULED else "settleRedemption"
     return _manager_call(contracts, function, request_id)
 
 

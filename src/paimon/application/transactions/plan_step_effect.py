@@ -8,44 +8,44 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, hex0x
-from paimon.domain.transaction.lifecycle import AttemptStatus, Effect, IntentStatus
-from paimon.domain.transaction.wallet_selection import MoneyFunction
+from paimon.domain.transaction.lifecycle import AttemptStatus, EffectStatus, IntentStatus
+from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.money_calls import read_buffer
 from paimon.infrastructure.blockchain.rpc import RpcError
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 
 _CONTROLLER: Final = ContractName.ASSET_CONTROLLER
-_LOGGED: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]]] = {
-    MoneyFunction.ALLOCATE: ("PurchaseRouted", lambda told: told["tokensReceived"] > 0),
-    MoneyFunction.PURCHASE: ("AssetPurchased", lambda told: told["tokensReceived"] > 0),
-    MoneyFunction.REDEEM: ("AssetRedeemed", lambda told: told["usdtReceived"] > 0),
-    MoneyFunction.REBALANCE_BUFFER: ("BufferPoolRebalanced", lambda told: told["newBuffer"] > told["oldBuffer"]),
+_EFFECT_EVENTS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]]] = {
+    RebalancerFunction.ALLOCATE: ("PurchaseRouted", lambda told: told["tokensReceived"] > 0),
+    RebalancerFunction.PURCHASE: ("AssetPurchased", lambda told: told["tokensReceived"] > 0),
+    RebalancerFunction.REDEEM: ("AssetRedeemed", lambda told: told["usdtReceived"] > 0),
+    RebalancerFunction.REBALANCE_BUFFER: ("BufferPoolRebalanced", lambda told: told["newBuffer"] > told["oldBuffer"]),
 }
 """What each function of the hot key logs, and when that is an effect."""
 
 
-async def effect_of_step(contracts: FundContracts, intent: IntentRow, *, at: BlockStamp) -> tuple[Effect, str]:
+async def read_plan_step_effect(contracts: FundContracts, intent: IntentRow, *, at: BlockStamp) -> tuple[EffectStatus, str]:
     """The effect at this block, and in words what was found. An intent in flight must have been loaded with its attempts.
 
     Raises:
         RpcUnavailable, RpcError.
     """
     function, _arguments = contracts.abis[_CONTROLLER].decode_call(intent.data)
-    if (ours := _succeeded(intent)) is not None:
-        told = await _logged(contracts, ours)
-        event, is_effect = _LOGGED[function]
+    if (ours := _successful_attempt(intent)) is not None:
+        told = await _read_controller_events(contracts, ours)
+        event, is_effect = _EFFECT_EVENTS[function]
         if any(name == event and is_effect(arguments) for name, arguments in told):
-            return Effect.DONE, f"{function} was carried out in transaction {hex0x(ours.hash)}"
-        return Effect.DUE, f"{function} succeeded in transaction {hex0x(ours.hash)} and did nothing"
-    if function == MoneyFunction.REBALANCE_BUFFER:
+            return EffectStatus.DONE, f"{function} was carried out in transaction {hex0x(ours.hash)}"
+        return EffectStatus.DUE, f"{function} succeeded in transaction {hex0x(ours.hash)} and did nothing"
+    if function == RebalancerFunction.REBALANCE_BUFFER:
         total, target = await read_buffer(contracts, at=at)
         if total >= target:
-            return Effect.DONE, f"the buffer is at its target in block {at.number}"
-    return Effect.DUE, f"{function} was not carried out"
+            return EffectStatus.DONE, f"the buffer is at its target in block {at.number}"
+    return EffectStatus.DUE, f"{function} was not carried out"
 
 
-def _succeeded(intent: IntentRow) -> AttemptRow | None:
+def _successful_attempt(intent: IntentRow) -> AttemptRow | None:
     """Our own transaction that made the call, once it is final. One that has none in flight has made it in none."""
     if intent.status is not IntentStatus.SENDING:
         return None
@@ -54,7 +54,7 @@ def _succeeded(intent: IntentRow) -> AttemptRow | None:
     )
 
 
-async def _logged(contracts: FundContracts, attempt: AttemptRow) -> list[tuple[str, dict[str, Any]]]:
+async def _read_controller_events(contracts: FundContracts, attempt: AttemptRow) -> list[tuple[str, dict[str, Any]]]:
     receipt = await contracts.rpc.call("eth_getTransactionReceipt", [hex0x(attempt.hash)])
     if receipt is None:
         raise RpcError("eth_getTransactionReceipt", 0, f"the node shows no receipt of {hex0x(attempt.hash)}, which is final")

@@ -16,41 +16,41 @@ from paimon.infrastructure.database.models.ops.transaction import AttemptRow, In
 
 
 @dataclass(frozen=True, slots=True)
-class ChainSight:
+class WalletChainState:
     """What the wallet's driver last saw on chain."""
 
     at: datetime
     block: int
-    used_at_latest: int
-    used_at_final: int
+    latest_nonce: int
+    final_nonce: int
     balance_wei: int
 
 
 @dataclass(frozen=True, slots=True)
-class Interruption:
+class LastError:
     """What keeps a wallet's drives from their end, or the house from a Safe, and since when."""
 
-    since: datetime
-    by: str
+    at: datetime
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
-class WalletView:
+class WalletSummary:
     """A sending key as people see it. `trouble` stays until a person has dealt with it."""
 
     address: Address
     name: WalletName
     next_nonce: int
     open_intents: int
-    trouble: str | None
-    interrupted: Interruption | None
-    seen: ChainSight | None
-    in_flight: tuple[int, ...]
-    missing: tuple[int, ...]
+    fault: str | None
+    last_error: LastError | None
+    account_state: WalletChainState | None
+    in_flight_nonces: tuple[int, ...]
+    missing_nonces: tuple[int, ...]
     """Nonces given out, not used and without an attempt; none, ever, unless something is badly wrong."""
 
 
-async def intents_for_request(session: AsyncSession, request_id: int) -> Sequence[IntentRow]:
+async def list_intents_for(session: AsyncSession, request_id: int) -> Sequence[IntentRow]:
     """Everything that was set out to be done about a redemption, with every attempt, oldest first."""
     query = (
         select(IntentRow)
@@ -72,7 +72,7 @@ async def list_open_intents(session: AsyncSession, wallet: Address) -> Sequence[
     return (await session.scalars(query)).all()
 
 
-async def list_wallets(session: AsyncSession) -> Sequence[WalletView]:
+async def list_wallets(session: AsyncSession) -> Sequence[WalletSummary]:
     """Every sending key that was ever used here."""
     query = (
         select(WalletRow, func.count(IntentRow.id))
@@ -83,39 +83,41 @@ async def list_wallets(session: AsyncSession) -> Sequence[WalletView]:
     return [await _view(session, wallet, count) for wallet, count in (await session.execute(query)).all()]
 
 
-async def _view(session: AsyncSession, wallet: WalletRow, open_intents: int) -> WalletView:
-    seen = _sight(wallet)
-    unused = seen.used_at_latest if seen else wallet.next_nonce
+async def _view(session: AsyncSession, wallet: WalletRow, open_intents: int) -> WalletSummary:
+    account_state = _recorded_account_state(wallet)
+    unused = account_state.latest_nonce if account_state else wallet.next_nonce
     query = select(AttemptRow.nonce, AttemptRow.status, IntentRow.status).join(IntentRow, IntentRow.id == AttemptRow.intent_id)
     above = AttemptRow.nonce >= unused
-    in_flight = IntentRow.status == IntentStatus.SENDING
-    found = (await session.execute(query.where(AttemptRow.wallet == wallet.address, above | in_flight))).all()
-    flying = {nonce for nonce, attempt, intent in found if intent is IntentStatus.SENDING and attempt in OPEN_ATTEMPTS}
-    held = {nonce for nonce, attempt, _ in found if attempt is not AttemptStatus.DROPPED}
-    return WalletView(
+    is_sending = IntentRow.status == IntentStatus.SENDING
+    found = (await session.execute(query.where(AttemptRow.wallet == wallet.address, above | is_sending))).all()
+    in_flight_nonces = {
+        nonce for nonce, attempt, intent in found if intent is IntentStatus.SENDING and attempt in OPEN_ATTEMPTS
+    }
+    attempted = {nonce for nonce, attempt, _ in found if attempt is not AttemptStatus.DROPPED}
+    return WalletSummary(
         address=Address(wallet.address),
         name=wallet.name,
         next_nonce=wallet.next_nonce,
         open_intents=open_intents,
-        trouble=wallet.trouble,
-        interrupted=interruption_of(wallet),
-        seen=seen,
-        in_flight=tuple(sorted(flying)),
-        missing=missing_nonces(used_at_latest=unused, counter=wallet.next_nonce, held=held),
+        fault=wallet.fault,
+        last_error=last_error_of(wallet),
+        account_state=account_state,
+        in_flight_nonces=tuple(sorted(in_flight_nonces)),
+        missing_nonces=missing_nonces(latest_nonce=unused, counter=wallet.next_nonce, attempted=attempted),
     )
 
 
-def interruption_of(row: WalletRow | SafeRow) -> Interruption | None:
-    if row.interrupted_since is None or row.interrupted_by is None:
+def last_error_of(row: WalletRow | SafeRow) -> LastError | None:
+    if row.failing_since is None or row.last_error is None:
         return None
-    return Interruption(row.interrupted_since, row.interrupted_by)
+    return LastError(row.failing_since, row.last_error)
 
 
-def _sight(wallet: WalletRow) -> ChainSight | None:
-    seen = (wallet.seen_block, wallet.used_at_latest, wallet.used_at_final, wallet.balance_wei)
-    if wallet.seen_at is None or None in seen:
+def _recorded_account_state(wallet: WalletRow) -> WalletChainState | None:
+    account_state = (wallet.seen_block, wallet.latest_nonce, wallet.final_nonce, wallet.balance_wei)
+    if wallet.seen_at is None or None in account_state:
         return None
-    return ChainSight(wallet.seen_at, *(each for each in seen if each is not None))
+    return WalletChainState(wallet.seen_at, *(each for each in account_state if each is not None))
 
 
 async def list_wallets_with_work(session: AsyncSession) -> Sequence[Address]:

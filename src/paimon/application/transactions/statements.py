@@ -24,7 +24,7 @@ _NOT_SENT: Final = (IntentStatus.QUEUED, IntentStatus.SIMULATED)
 
 
 @dataclass(frozen=True, slots=True)
-class InFlight:
+class InFlightTotals:
     """What a wallet has signed for and what is not spent: how many nonces, the lowest, whether a node has not confirmed one,
     and the most they may still cost, of each nonce its dearest attempt."""
 
@@ -36,7 +36,7 @@ class InFlight:
 
 def _due() -> Select[Any]:
     of = _ATTEMPTS.c
-    flying = (
+    in_flight = (
         select(
             of.nonce,
             (func.max(of.gas_limit * of.max_fee_wei) + _INTENTS.c.value_wei).label("cost"),
@@ -53,11 +53,11 @@ def _due() -> Select[Any]:
     summed = (
         select(
             func.count().label("count"),
-            func.min(flying.c.nonce).label("lowest"),
-            func.coalesce(func.bool_or(flying.c.signed), False).label("signed"),
-            func.coalesce(func.sum(flying.c.cost), 0).label("cost"),
+            func.min(in_flight.c.nonce).label("lowest"),
+            func.coalesce(func.bool_or(in_flight.c.signed), False).label("signed"),
+            func.coalesce(func.sum(in_flight.c.cost), 0).label("cost"),
         )
-        .where(~flying.c.spent)
+        .where(~in_flight.c.spent)
         .subquery()
     )
     return (
@@ -77,26 +77,28 @@ def _due() -> Select[Any]:
 _DUE: Final = _due()
 
 
-async def next_due(session: WriteSession, wallet: Address, now: datetime) -> tuple[IntentRow, InFlight] | None:
+async def next_due(session: WriteSession, wallet: Address, now: datetime) -> tuple[IntentRow, InFlightTotals] | None:
     """The oldest intent that waits to be sent and whose next check has come, and what is in flight beside it."""
     row = (await session.execute(_DUE, {"wallet": wallet, "now": now})).one_or_none()
     if row is None:
         return None
     intent, count, lowest, signed, cost = row
-    return intent, InFlight(count, lowest, signed, int(cost))
+    return intent, InFlightTotals(count, lowest, signed, int(cost))
 
 
-_NEW: Final = (
+_ATTEMPT_COLUMNS: Final = (
     "hash", "intent_id", "wallet", "nonce", "gas_limit", "max_fee_wei", "priority_fee_wei", "raw", "cancels", "channel",
     "signed_at_block", "status",
 )  # fmt: skip
 _STORE: Final = (
     insert(_ATTEMPTS)
-    .values({each: bindparam(f"new_{each}") for each in _NEW})  # SQLAlchemy wants no parameter of a column's own name
+    .values(
+        {each: bindparam(f"new_{each}") for each in _ATTEMPT_COLUMNS}
+    )  # SQLAlchemy wants no parameter of a column's own name
     .add_cte(
         update(_INTENTS)
         .where(_INTENTS.c.id == bindparam("new_intent_id"))
-        .values(status=IntentStatus.SENDING, reason=None, untold_since=None)
+        .values(status=IntentStatus.SENDING, reason=None, unknown_since=None)
         .returning(_INTENTS.c.id)
         .cte("sent"),
         update(_WALLETS)
@@ -110,13 +112,13 @@ _STORE: Final = (
 
 async def store_signed(session: WriteSession, attempt: AttemptRow) -> None:
     """Attempt, nonce counter and intent together: from the commit on there is something to send, and the nonce is given out."""
-    await session.execute(_STORE, {f"new_{each}": getattr(attempt, each) for each in _NEW})
+    await session.execute(_STORE, {f"new_{each}": getattr(attempt, each) for each in _ATTEMPT_COLUMNS})
 
 
 _ACKNOWLEDGED: Final = (
     update(_ATTEMPTS)
     .where(_ATTEMPTS.c.hash == bindparam("acknowledged_hash"), _ATTEMPTS.c.status == AttemptStatus.SIGNED)
-    .values(status=AttemptStatus.BROADCAST, broadcast_at=func.now(), answer=bindparam("said"))
+    .values(status=AttemptStatus.BROADCAST, broadcast_at=func.now(), answer=bindparam("message"))
     .returning(_ATTEMPTS.c.intent_id)
     .cte("acknowledged")
 )
@@ -125,12 +127,12 @@ _ACKNOWLEDGE: Final = (
     .where(
         _INTENTS.c.id.in_(select(_ACKNOWLEDGED.c.intent_id)),
         _INTENTS.c.status == IntentStatus.SENDING,
-        _INTENTS.c.reason.is_distinct_from(_INTENTS.c.giving_up_because),
+        _INTENTS.c.reason.is_distinct_from(_INTENTS.c.abort_reason),
     )
-    .values(reason=_INTENTS.c.giving_up_because)
+    .values(reason=_INTENTS.c.abort_reason)
 )
 
 
-async def acknowledge(session: WriteSession, attempt: Hash32, words: str) -> None:
+async def acknowledge(session: WriteSession, attempt: Hash32, message: str) -> None:
     """A node holds the bytes: it is `broadcast`, and what kept it from that is no reason any more."""
-    await session.execute(_ACKNOWLEDGE, {"acknowledged_hash": attempt, "said": words})
+    await session.execute(_ACKNOWLEDGE, {"acknowledged_hash": attempt, "message": message})

@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased, selectinload
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
-from paimon.domain.transaction.operator_action import DeedState, Standing
+from paimon.domain.transaction.operator_action import ActionPreconditions, ActionStatus
 from paimon.domain.transaction.signing import SignedVote
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
@@ -57,15 +57,15 @@ async def list_sending(session: WriteSession, wallet: Address) -> list[IntentRow
 
 async def list_in_flight(session: WriteSession, wallet: Address) -> list[IntentRow]:
     """Those whose nonce is not spent; the others only wait to be concluded."""
-    return [each for each in await list_sending(session, wallet) if not is_spent(each)]
+    return [each for each in await list_sending(session, wallet) if not is_nonce_spent(each)]
 
 
-async def list_asked(session: WriteSession, wallet: Address) -> list[OperatorActionRow]:
+async def list_requested_actions(session: WriteSession, wallet: Address) -> list[OperatorActionRow]:
     """What people want done and no driver has come to yet, oldest first."""
     query = (
         select(OperatorActionRow)
-        .where(OperatorActionRow.wallet == wallet, OperatorActionRow.state == DeedState.ASKED)
-        .order_by(OperatorActionRow.asked_at, OperatorActionRow.nonce)
+        .where(OperatorActionRow.wallet == wallet, OperatorActionRow.status == ActionStatus.REQUESTED)
+        .order_by(OperatorActionRow.requested_at, OperatorActionRow.nonce)
     )
     return list(await session.scalars(query))
 
@@ -75,19 +75,19 @@ async def list_expired(session: WriteSession, wallet: Address, now: datetime) ->
     query = select(IntentRow).where(
         IntentRow.wallet == wallet,
         IntentRow.closed_at.is_(None),
-        IntentRow.giving_up.is_(None),
+        IntentRow.aborting_as.is_(None),
         IntentRow.expires_at <= now,
     )
     return list(await session.scalars(query.order_by(IntentRow.created_at)))
 
 
-async def get_intent_of(session: AsyncSession, intent_id: UUID) -> IntentRow:
+async def reload_intent(session: AsyncSession, intent_id: UUID) -> IntentRow:
     """The intent with its attempts, as it is now."""
     query = select(IntentRow).where(IntentRow.id == intent_id).options(selectinload(IntentRow.attempts))
     return (await session.scalars(query.execution_options(populate_existing=True))).one()
 
 
-async def standing_of(session: AsyncSession, intent: IntentRow) -> Standing:
+async def read_intent_facts(session: AsyncSession, intent: IntentRow) -> ActionPreconditions:
     """How the intent stands; it must have been loaded with its attempts."""
     later = exists().where(
         IntentRow.kind == intent.kind,
@@ -96,7 +96,7 @@ async def standing_of(session: AsyncSession, intent: IntentRow) -> Standing:
     )
     mined = aliased(AttemptRow)
     used = mined.status.in_((AttemptStatus.MINED, AttemptStatus.FINAL))
-    lowest = (
+    lowest_open_nonce = (
         select(func.min(AttemptRow.nonce))
         .join(IntentRow, IntentRow.id == AttemptRow.intent_id)
         .where(
@@ -106,16 +106,16 @@ async def standing_of(session: AsyncSession, intent: IntentRow) -> Standing:
             ~exists().where(mined.wallet == AttemptRow.wallet, mined.nonce == AttemptRow.nonce, used),
         )
     )
-    has_later_try, lowest_nonce = (await session.execute(select(later, lowest.scalar_subquery()))).one()
-    attempts = call_attempts(intent) if intent.status is IntentStatus.SENDING else []
-    return Standing(
+    has_later_retry, lowest_nonce = (await session.execute(select(later, lowest_open_nonce.scalar_subquery()))).one()
+    attempts = current_attempts(intent) if intent.status is IntentStatus.SENDING else []
+    return ActionPreconditions(
         status=intent.status,
-        given_up=intent.giving_up is not None,
+        is_aborting=intent.aborting_as is not None,
         nonce=attempts[0].nonce if attempts else None,
-        mined_at=next((each.block_number for each in attempts if each.block_number is not None), None),
-        lowest=lowest_nonce,
-        has_later_try=bool(has_later_try),
-        has_limits=intent.kind is IntentKind.PLAN_STEP,
+        mined_block=next((each.block_number for each in attempts if each.block_number is not None), None),
+        lowest_open_nonce=lowest_nonce,
+        has_later_retry=bool(has_later_retry),
+        has_spending_limits=intent.kind is IntentKind.PLAN_STEP,
     )
 
 
@@ -136,7 +136,7 @@ async def list_votes(session: WriteSession, intent: IntentRow) -> tuple[SignedVo
     return tuple(SignedVote(each.typed_data, each.signature) for each in await session.scalars(query))
 
 
-async def find_plan(session: WriteSession, intent: IntentRow) -> str | None:
+async def find_plan_name(session: WriteSession, intent: IntentRow) -> str | None:
     """The name of the plan this is a call of, or a Safe's batch for: all of one name count together."""
     if intent.kind is IntentKind.EXECUTE_SAFE:
         this = PlanRow.proposal == intent.request_id.to_bytes(32, "big")
@@ -146,15 +146,15 @@ async def find_plan(session: WriteSession, intent: IntentRow) -> str | None:
     return (await session.scalars(query)).one_or_none()
 
 
-def call_attempts(intent: IntentRow) -> list[AttemptRow]:
+def current_attempts(intent: IntentRow) -> list[AttemptRow]:
     """The attempts at the intent's nonce in flight, oldest first. Earlier nonces ended without the effect."""
     nonce = max(each.nonce for each in intent.attempts)
     return [each for each in intent.attempts if each.nonce == nonce]
 
 
-def is_spent(intent: IntentRow) -> bool:
+def is_nonce_spent(intent: IntentRow) -> bool:
     """Whether its nonce is used up for good: by an attempt that is final, or by somebody else, which drops them all."""
-    return any(each.status in (AttemptStatus.FINAL, AttemptStatus.DROPPED) for each in call_attempts(intent))
+    return any(each.status in (AttemptStatus.FINAL, AttemptStatus.DROPPED) for each in current_attempts(intent))
 
 
 def unacknowledged(in_flight: Sequence[IntentRow]) -> AttemptRow | None:

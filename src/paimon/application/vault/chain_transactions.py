@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.nav.as_of import recorded_block
+from paimon.application.nav.as_of import get_recorded_block
 from paimon.domain.asset.token_transfer import Purpose
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32
 from paimon.infrastructure.database.models.derived import ChainTransactionRow, LogStatus
@@ -30,20 +30,20 @@ class TransactionFilter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         row = ChainTransactionRow
-        wanted: list[ColumnElement[bool]] = []
+        filters: list[ColumnElement[bool]] = []
         if self.contract is not None:
-            wanted.append(row.contracts.contains([self.contract.value]))
+            filters.append(row.contracts.contains([self.contract.value]))
         if self.event is not None:
-            wanted.append(row.events.contains([self.event]))
+            filters.append(row.events.contains([self.event]))
         if self.first_day is not None:
-            wanted.append(row.at >= datetime.combine(self.first_day, time.min, UTC))
+            filters.append(row.at >= datetime.combine(self.first_day, time.min, UTC))
         if self.last_day is not None:
-            wanted.append(row.at <= datetime.combine(self.last_day, time.max, UTC))
-        return wanted
+            filters.append(row.at <= datetime.combine(self.last_day, time.max, UTC))
+        return filters
 
 
 @dataclass(frozen=True, slots=True)
-class ToldLog:
+class TransactionLog:
     """One log with what it was taken to mean; `purpose` of a movement of the vault's tokens."""
 
     log_index: int
@@ -57,11 +57,11 @@ class ToldLog:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainTransactionFile:
+class ChainTransactionDetail:
     """A transaction with its first logs."""
 
     row: ChainTransactionRow
-    logs: list[ToldLog]
+    logs: list[TransactionLog]
 
 
 _LOGS: Final = text("""
@@ -77,30 +77,30 @@ _LOGS: Final = text("""
 
 
 async def list_transactions(
-    session: ReadSession, page: PageRequest, wanted: TransactionFilter, *, block: int | None
-) -> tuple[BlockStamp, Page[ChainTransactionFile]]:
+    session: ReadSession, page: PageRequest, filters: TransactionFilter, *, block: int | None
+) -> tuple[BlockStamp, Page[ChainTransactionDetail]]:
     """Transactions up to the block, latest first.
 
     Raises:
-        NothingYet, BlockNotRecorded.
+        NothingRecordedYet, BlockNotRecorded.
     """
-    at = await recorded_block(session, block)
+    at = await get_recorded_block(session, block)
     row = ChainTransactionRow
     query = (
         select(row)
-        .where(row.block_number <= at.number, *wanted.conditions())
+        .where(row.block_number <= at.number, *filters.conditions())
         .order_by(row.block_number.desc(), row.tx_index.desc())
     )
     found: Page[ChainTransactionRow] = await fetch_page(session, query, page, lambda each: each)
     logs = await _logs(session, (each.tx_hash for each in found.items))
-    return at, found.mapped(lambda each: ChainTransactionFile(each, logs[each.tx_hash]))
+    return at, found.mapped(lambda each: ChainTransactionDetail(each, logs[each.tx_hash]))
 
 
-async def _logs(session: AsyncSession, hashes: Iterable[Hash32]) -> dict[bytes, list[ToldLog]]:
-    told: dict[bytes, list[ToldLog]] = {each: [] for each in hashes}
-    for row in await session.execute(_LOGS, {"hashes": list(told), "most": LOGS_MAX}):
-        told[bytes(row.tx_hash)].append(
-            ToldLog(
+async def _logs(session: AsyncSession, hashes: Iterable[Hash32]) -> dict[bytes, list[TransactionLog]]:
+    log: dict[bytes, list[TransactionLog]] = {each: [] for each in hashes}
+    for row in await session.execute(_LOGS, {"hashes": list(log), "most": LOGS_MAX}):
+        log[bytes(row.tx_hash)].append(
+            TransactionLog(
                 row.log_index,
                 ContractName(row.contract),
                 Address(bytes(row.address)),
@@ -111,4 +111,4 @@ async def _logs(session: AsyncSession, hashes: Iterable[Hash32]) -> dict[bytes, 
                 row.reason,
             )
         )
-    return told
+    return log

@@ -9,10 +9,10 @@ from paimon.application.vault.tokens import load_tokens
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.vault.fees import FeeKind, FeeStep
+from paimon.domain.vault.fees import FeeEntryType, FeeKind
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
 from paimon.infrastructure.database.models.derived import FeeEntryRow
-from paimon.infrastructure.database.paging import Page, PageRequest, page_of
+from paimon.infrastructure.database.paging import Page, PageRequest, paginate
 from paimon.infrastructure.database.sessions import ReadSession
 
 
@@ -31,13 +31,13 @@ async def list_assets(
     """Every asset the controller ever knew, by tier.
 
     Raises:
-        NothingYet, BlockNotRecorded, SnapshotNotFound.
+        NothingRecordedYet, BlockNotRecorded, SnapshotNotFound.
     """
     snapshot = await snapshot_as_of(session, block)
-    wanted = [each for each in snapshot.assets if tier in (None, each.tier) and active in (None, each.active)]
-    wanted.sort(key=lambda each: each.tier)  # stable: within a tier, the controller's order
+    matching = [each for each in snapshot.assets if tier in (None, each.tier) and active in (None, each.active)]
+    matching.sort(key=lambda each: each.tier)  # stable: within a tier, the controller's order
     symbols = {token: terms.symbol for token, terms in (await load_tokens(session)).items()}
-    return AssetList(snapshot, symbols, page_of(wanted, page))
+    return AssetList(snapshot, symbols, paginate(matching, page))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ async def read_fees(session: ReadSession, *, block: int | None) -> tuple[FundSna
     """The fees at a snapshot's block.
 
     Raises:
-        NothingYet, BlockNotRecorded, SnapshotNotFound.
+        NothingRecordedYet, BlockNotRecorded, SnapshotNotFound.
     """
     snapshot = await snapshot_as_of(session, block)
     entry, fees = FeeEntryRow, snapshot.fees
     sums = select(entry.kind, entry.step, func.sum(entry.amount)).where(entry.block_number <= snapshot.at.number)
     totals = {(kind, step): int(total) for kind, step, total in await session.execute(sums.group_by(entry.kind, entry.step))}
     kept = snapshot.withdrawable_redemption_fees
-    told = {
+    owed_and_pending = {
         FeeKind.MANAGEMENT: (fees.accrued_management, fees.pending_management),
         FeeKind.PERFORMANCE: (fees.accrued_performance, fees.pending_performance),
         FeeKind.REDEMPTION: (kept, kept),
@@ -70,10 +70,10 @@ async def read_fees(session: ReadSession, *, block: int | None) -> tuple[FundSna
     return snapshot, [
         FeeTotals(
             kind,
-            RawAmount(totals.get((kind, FeeStep.ACCRUED), 0)),
-            RawAmount(totals.get((kind, FeeStep.PAID), 0)),
+            RawAmount(totals.get((kind, FeeEntryType.ACCRUED), 0)),
+            RawAmount(totals.get((kind, FeeEntryType.PAID), 0)),
             owed,
             pending,
         )
-        for kind, (owed, pending) in told.items()
+        for kind, (owed, pending) in owed_and_pending.items()
     ]

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from paimon.application.nav.as_of import recorded_block
-from paimon.application.nav.overview import kept_at, newest_snapshot
+from paimon.application.nav.as_of import get_recorded_block
+from paimon.application.nav.overview import find_kept_snapshot, find_newest_snapshot
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.vault.fund_snapshot import FundSnapshot
@@ -21,12 +21,12 @@ from paimon.infrastructure.database.sessions import ReadSession
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
-    """Holders at `at`, largest first. `valued_by` is the last snapshot until then; None before the first."""
+class HolderList:
+    """Holders at `at`, largest first. `valuation_snapshot` is the last snapshot until then; None before the first."""
 
     at: BlockStamp
     supply: RawAmount
-    valued_by: FundSnapshot | None
+    valuation_snapshot: FundSnapshot | None
     page: Page[RegisteredHolder]
 
 
@@ -68,7 +68,7 @@ _HOLDERS: Final = text("""
                     THEN GREATEST(held.shares - (SELECT sum(locked_shares) FROM held), 0) ELSE held.shares END AS shares
           FROM held
           LEFT JOIN claims ON claims.owner = held.holder
-          LEFT JOIN derived.followed_contracts AS vault ON vault.contract = 'Vault'
+          LEFT JOIN derived.tracked_contracts AS vault ON vault.contract = 'Vault'
     ), positions AS MATERIALIZED (
         SELECT * FROM registered WHERE shares > 0 OR locked_shares > 0
     )
@@ -85,13 +85,13 @@ _OFFSET_MAX: Final = 2**62
 """PostgreSQL's offsets have 64 bits; a page may be asked for that lies beyond."""
 
 
-async def list_holders(session: ReadSession, page: PageRequest, *, block: int | None, holder: Address | None) -> Register:
+async def list_holders(session: ReadSession, page: PageRequest, *, block: int | None, holder: Address | None) -> HolderList:
     """Everyone with shares at the block, or the one asked for.
 
     Raises:
-        NothingYet, BlockNotRecorded.
+        NothingRecordedYet, BlockNotRecorded.
     """
-    at = await recorded_block(session, block)
+    at = await get_recorded_block(session, block)
     values: dict[str, Any] = {"block": at.number, "holder": holder, "nobody": ZERO_ADDRESS}
     window = {"limit": page.size, "offset": min(page.offset, _OFFSET_MAX)}
     rows = (await session.execute(_HOLDERS, values | window)).all()
@@ -106,5 +106,5 @@ async def list_holders(session: ReadSession, page: PageRequest, *, block: int | 
         for row in rows
         if row.holder is not None  # past the end there are the totals alone
     ]
-    snapshot = await (newest_snapshot(session) if block is None else kept_at(session, at.number))
-    return Register(at, RawAmount(int(rows[0].supply)), snapshot, Page(found, rows[0].total, page))
+    snapshot = await (find_newest_snapshot(session) if block is None else find_kept_snapshot(session, at.number))
+    return HolderList(at, RawAmount(int(rows[0].supply)), snapshot, Page(found, rows[0].total, page))

@@ -14,14 +14,14 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.common.chain_position import chain_position
-from paimon.application.common.recorded_block import hold_recorded
+from paimon.application.common.recorded_block import lock_recorded_block
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x, parse_address
 from paimon.infrastructure.blockchain.abi import load_abi
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.rpc import RpcError
 from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.sessions import Database, ReadSession
-from paimon.infrastructure.text import storable
+from paimon.infrastructure.text import strip_nul
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ TOKEN: Final = "token"  # noqa: S105 — a kind of observation
 
 
 @dataclass(frozen=True, slots=True)
-class TokenTerms:
+class TokenMetadata:
     """A token as it describes itself. `balance_before` is the vault's from before the token was followed."""
 
     token: Address
@@ -47,7 +47,7 @@ class _Unobserved:
 
 _UNOBSERVED: Final = text("""
     SELECT followed.address, block.parent_hash, COALESCE(flow.received, 0) - COALESCE(flow.sent, 0)
-      FROM derived.followed_contracts AS followed
+      FROM derived.tracked_contracts AS followed
       JOIN derived.blocks AS block ON block.number = followed.since_block
       LEFT JOIN derived.token_flows AS flow ON flow.token = followed.address
      WHERE followed.contract = 'ERC20'
@@ -71,7 +71,7 @@ async def observe_tokens(database: Database, contracts: FundContracts) -> int:
         return 0
     found = [await _read(contracts, each, at=at) for each in waiting]
     async with database.write() as session:
-        if not await hold_recorded(session, at):
+        if not await lock_recorded_block(session, at):
             return 0
         await session.execute(insert(ObservationRow).values([_values(each, at) for each in found]).on_conflict_do_nothing())
     for each in found:
@@ -79,7 +79,7 @@ async def observe_tokens(database: Database, contracts: FundContracts) -> int:
     return len(found)
 
 
-def _values(terms: TokenTerms, at: BlockStamp) -> dict[str, Any]:
+def _values(terms: TokenMetadata, at: BlockStamp) -> dict[str, Any]:
     return {
         "kind": TOKEN,
         "subject": checksum(terms.token),
@@ -95,30 +95,30 @@ def _values(terms: TokenTerms, at: BlockStamp) -> dict[str, Any]:
     }
 
 
-async def _read(contracts: FundContracts, wanted: _Unobserved, *, at: BlockStamp) -> TokenTerms:
+async def _read(contracts: FundContracts, unobserved: _Unobserved, *, at: BlockStamp) -> TokenMetadata:
     abi, vault = load_abi("ERC20"), contracts.addresses.vault
-    questions = (
+    calls = (
         ("symbol", (), at.hash),
         ("decimals", (), at.hash),
         ("balanceOf", (vault,), at.hash),
-        ("balanceOf", (vault,), wanted.before),
+        ("balanceOf", (vault,), unobserved.before),
     )
     requests = [
         (
             "eth_call",
-            [{"to": checksum(wanted.token), "data": hex0x(abi.encode_call(name, *args))}, {"blockHash": hex0x(block)}],
+            [{"to": checksum(unobserved.token), "data": hex0x(abi.encode_call(name, *args))}, {"blockHash": hex0x(block)}],
         )
-        for name, args, block in questions
+        for name, args, block in calls
     ]
     answers = await contracts.rpc.state_at(at.number).try_batch(requests)
-    symbol, decimals, now, before = (_decoded(name, answer) for (name, *_), answer in zip(questions, answers, strict=True))
+    symbol, decimals, now, before = (_decoded(name, answer) for (name, *_), answer in zip(calls, answers, strict=True))
     if now is None or decimals is None:
-        raise RpcError("eth_call", 0, f"token {checksum(wanted.token)} does not tell its decimals and the vault's balance")
-    return TokenTerms(
-        token=wanted.token,
-        symbol=storable(symbol) if isinstance(symbol, str) and symbol else checksum(wanted.token),
+        raise RpcError("eth_call", 0, f"token {checksum(unobserved.token)} does not tell its decimals and the vault's balance")
+    return TokenMetadata(
+        token=unobserved.token,
+        symbol=strip_nul(symbol) if isinstance(symbol, str) and symbol else checksum(unobserved.token),
         decimals=decimals,
-        balance_before=max(now - wanted.net_received, 0) if before is None else before,
+        balance_before=max(now - unobserved.net_received, 0) if before is None else before,
     )
 
 
@@ -134,7 +134,7 @@ def _decoded(function: str, answer: Any) -> Any:
         return None  # symbols of old tokens are bytes32
 
 
-async def load_tokens(session: ReadSession) -> dict[Address, TokenTerms]:
+async def load_tokens(session: ReadSession) -> dict[Address, TokenMetadata]:
     """Every observed token."""
     rows = await session.execute(
         select(ObservationRow.subject, ObservationRow.data)
@@ -142,6 +142,6 @@ async def load_tokens(session: ReadSession) -> dict[Address, TokenTerms]:
         .order_by(ObservationRow.block_number)
     )
     return {
-        (token := parse_address(subject)): TokenTerms(token, data["symbol"], data["decimals"], int(data["balanceBefore"]))
+        (token := parse_address(subject)): TokenMetadata(token, data["symbol"], data["decimals"], int(data["balanceBefore"]))
         for subject, data in rows
     }

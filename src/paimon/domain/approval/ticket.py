@@ -5,7 +5,7 @@
                        └──► CANCELLED                 the owner took the request back on chain
 
 Votes decide a ticket; only the chain *closes* it (`closed_at`), when the request shows the outcome. What the chain shows
-wins: a request decided by someone else is adopted as `decided_outside`. A deadline never rejects a redemption: an
+wins: a request decided by someone else is adopted as `decided_externally`. A deadline never rejects a redemption: an
 overdue ticket stays open and alarms.
 """
 
@@ -16,7 +16,7 @@ from typing import Final
 
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.redemption.request import Channel, Redemption, RedemptionStatus
+from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.errors import Conflict, Forbidden
 
 
@@ -111,7 +111,7 @@ class Ticket:
     gross_amount: RawAmount
     policy_version: int
     required_approvals: int
-    raised_at: datetime
+    opened_at: datetime
     warn_at: datetime
     escalate_at: datetime
     deadline_at: datetime
@@ -119,7 +119,7 @@ class Ticket:
     votes: tuple[Vote, ...] = ()
     decided_at: datetime | None = None
     closed_at: datetime | None = None
-    decided_outside: bool = False
+    decided_externally: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -143,15 +143,15 @@ def ticket_id(request_id: int) -> str:
 def ticket_type(redemption: Redemption) -> TicketType:
     """Raises ValueError for a scheduled request, which never needs an approval."""
     match redemption.channel:
-        case Channel.EMERGENCY:
+        case RedemptionChannel.EMERGENCY:
             return TicketType.EMERGENCY_REDEMPTION
-        case Channel.STANDARD:
+        case RedemptionChannel.STANDARD:
             return TicketType.STANDARD_REDEMPTION
-        case Channel.SCHEDULED:
+        case RedemptionChannel.SCHEDULED:
             raise ValueError(f"request {redemption.request_id} is scheduled; the chain asks no approval for those")
 
 
-def raise_ticket(redemption: Redemption, policy: ApprovalPolicy, *, now: datetime) -> Ticket:
+def open_ticket(redemption: Redemption, policy: ApprovalPolicy, *, now: datetime) -> Ticket:
     """The ticket a request awaiting approval opens."""
     kind = ticket_type(redemption)
     rule = policy.rule(kind)
@@ -164,7 +164,7 @@ def raise_ticket(redemption: Redemption, policy: ApprovalPolicy, *, now: datetim
         gross_amount=redemption.gross_amount,
         policy_version=policy.version,
         required_approvals=rule.required_approvals,
-        raised_at=now,
+        opened_at=now,
         warn_at=now + timedelta(seconds=rule.warn_seconds),
         escalate_at=now + timedelta(seconds=rule.escalate_seconds),
         deadline_at=now + timedelta(seconds=rule.deadline_seconds),
@@ -197,7 +197,7 @@ def decide(ticket: Ticket, vote: Vote) -> Ticket:
     return replace(ticket, votes=votes, status=status, decided_at=decided_at)
 
 
-def adopt_chain(ticket: Ticket, status: RedemptionStatus, *, now: datetime) -> Ticket:
+def adopt_chain_outcome(ticket: Ticket, status: RedemptionStatus, *, now: datetime) -> Ticket:
     """Close the ticket by what its request shows on chain; a request that still awaits approval changes nothing.
 
     Where the chain's outcome is not the one voted here, someone called the contract directly, and the chain wins.
@@ -213,5 +213,5 @@ def adopt_chain(ticket: Ticket, status: RedemptionStatus, *, now: datetime) -> T
         status=outcome,
         decided_at=ticket.decided_at or now,
         closed_at=now,
-        decided_outside=outcome is not ticket.status and outcome is not TicketStatus.CANCELLED,
+        decided_externally=outcome is not ticket.status and outcome is not TicketStatus.CANCELLED,
     )

@@ -6,15 +6,15 @@ from typing import Any, Final
 
 from paimon.domain.approval.ticket import Ticket, Verdict
 from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x, parse_address
-from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, VoteScope
+from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, SigningScope
 from paimon.domain.kernel.units import RawAmount
 
-PRIMARY_TYPE: Final = "RedemptionDecision"
+REDEMPTION_DECISION_TYPE: Final = "RedemptionDecision"
 
 
 _TYPES: Final[dict[str, list[dict[str, str]]]] = {
     "EIP712Domain": DOMAIN_FIELDS,
-    PRIMARY_TYPE: [
+    REDEMPTION_DECISION_TYPE: [
         {"name": "ticketId", "type": "string"},
         {"name": "requestId", "type": "uint256"},
         {"name": "owner", "type": "address"},
@@ -30,7 +30,7 @@ _TYPES: Final[dict[str, list[dict[str, str]]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RedemptionDecision:
     """The signed words: a verdict on one ticket's request as the ticket snapshot shows it."""
 
     ticket_id: str
@@ -45,9 +45,11 @@ class Decision:
     expires_at: datetime
 
 
-def decision_on(ticket: Ticket, verdict: Verdict, reason: str, *, nonce: Hash32, expires_at: datetime) -> Decision:
+def redemption_decision_on(
+    ticket: Ticket, verdict: Verdict, reason: str, *, nonce: Hash32, expires_at: datetime
+) -> RedemptionDecision:
     """The decision someone would sign about this ticket."""
-    return Decision(
+    return RedemptionDecision(
         ticket_id=ticket.id,
         request_id=ticket.request_id,
         owner=ticket.owner,
@@ -61,11 +63,11 @@ def decision_on(ticket: Ticket, verdict: Verdict, reason: str, *, nonce: Hash32,
     )
 
 
-def typed_data(decision: Decision, scope: VoteScope) -> dict[str, Any]:
+def typed_data(decision: RedemptionDecision, scope: SigningScope) -> dict[str, Any]:
     """The EIP-712 document a wallet shows and signs, in the JSON form of `eth_signTypedData_v4`."""
     return {
         "types": _TYPES,
-        "primaryType": PRIMARY_TYPE,
+        "primaryType": REDEMPTION_DECISION_TYPE,
         "domain": {
             "name": "Paimon Prime Fund",
             "version": "1",
@@ -87,9 +89,9 @@ def typed_data(decision: Decision, scope: VoteScope) -> dict[str, Any]:
     }
 
 
-def decision_from(message: dict[str, Any]) -> Decision:
+def parse_redemption_decision(message: dict[str, Any]) -> RedemptionDecision:
     """The decision in a typed message. Raises KeyError or ValueError when a field is missing or malformed."""
-    return Decision(
+    return RedemptionDecision(
         ticket_id=str(message["ticketId"]),
         request_id=int(message["requestId"]),
         owner=parse_address(message["owner"]),

@@ -25,13 +25,13 @@ def find_tier(number: int) -> Tier | None:
     return dict(enumerate(Tier)).get(number)
 
 
-def _tier(number: int) -> Tier:
+def _require_tier(number: int) -> Tier:
     if (tier := find_tier(number)) is None:
         raise InapplicableEvent(f"tier {number} is none of 0 L1, 1 L2, 2 L3")
     return tier
 
 
-def _bps(value: int, what: str) -> Bps:
+def _require_bps(value: int, what: str) -> Bps:
     if value > BPS_ONE:
         raise InapplicableEvent(f"{what} of {value} bps is more than the whole")
     return Bps(value)
@@ -50,7 +50,7 @@ class Asset:
     removed_block: int | None = None
 
 
-def follow_asset(asset: Asset | None, event: AssetEvent, *, at: BlockStamp) -> Asset:
+def apply_asset_event(asset: Asset | None, event: AssetEvent, *, at: BlockStamp) -> Asset:
     """The asset after one more of its events.
 
     Raises:
@@ -59,8 +59,8 @@ def follow_asset(asset: Asset | None, event: AssetEvent, *, at: BlockStamp) -> A
     if isinstance(event, AssetAdded):
         if asset is not None and asset.is_active:
             raise InapplicableEvent(f"asset {checksum(event.token)} was added twice")
-        allocation = _bps(event.allocation, "an allocation")
-        return Asset(event.token, _tier(event.tier), allocation, True, None, at.number)
+        allocation = _require_bps(event.allocation, "an allocation")
+        return Asset(event.token, _require_tier(event.tier), allocation, True, None, at.number)
     if asset is None:
         raise InapplicableEvent(f"{type(event).__name__} for asset {checksum(event.token)}, which was never added")
     match event:
@@ -69,7 +69,7 @@ def follow_asset(asset: Asset | None, event: AssetEvent, *, at: BlockStamp) -> A
                 raise InapplicableEvent(f"asset {checksum(event.token)} was removed twice")
             return replace(asset, is_active=False, removed_block=at.number)
         case AssetAllocationUpdated(new_allocation=allocation_raw):
-            return replace(asset, allocation_bps=_bps(allocation_raw, "an allocation"))
+            return replace(asset, allocation_bps=_require_bps(allocation_raw, "an allocation"))
         case AssetAdapterUpdated(new_adapter=adapter):
             return replace(asset, adapter=adapter)
 
@@ -85,9 +85,9 @@ class TierBand:
     since_block: int
 
 
-def tier_band(event: LayerConfigUpdated, *, at: BlockStamp) -> TierBand:
+def tier_band_from_event(event: LayerConfigUpdated, *, at: BlockStamp) -> TierBand:
     """Raises InapplicableEvent unless min ≤ target ≤ max ≤ 100 %."""
     if not event.min_ratio <= event.target_ratio <= event.max_ratio:
         raise InapplicableEvent(f"a target of {event.target_ratio} bps lies outside {event.min_ratio} to {event.max_ratio}")
-    _bps(event.max_ratio, "a tier's upper end")
-    return TierBand(_tier(event.tier), Bps(event.target_ratio), Bps(event.min_ratio), Bps(event.max_ratio), at.number)
+    _require_bps(event.max_ratio, "a tier's upper end")
+    return TierBand(_require_tier(event.tier), Bps(event.target_ratio), Bps(event.min_ratio), Bps(event.max_ratio), at.number)

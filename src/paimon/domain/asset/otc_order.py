@@ -45,7 +45,7 @@ class OtcOrder:
     actual_tokens: RawAmount | None = None
 
 
-def follow_order(order: OtcOrder | None, event: OrderEvent, *, at: BlockStamp) -> OtcOrder:
+def apply_order_event(order: OtcOrder | None, event: OrderEvent, *, at: BlockStamp) -> OtcOrder:
     """The order after one more of its events.
 
     Raises:
@@ -65,7 +65,7 @@ def follow_order(order: OtcOrder | None, event: OrderEvent, *, at: BlockStamp) -
             created_at=at.timestamp,
         )
 
-    def must_be(*allowed: OrderStatus) -> None:
+    def require_status(*allowed: OrderStatus) -> None:
         if order.status not in allowed:
             raise InapplicableEvent(
                 f"{type(event).__name__} for OTC order {event.order_id} in state {order.status};"
@@ -76,11 +76,11 @@ def follow_order(order: OtcOrder | None, event: OrderEvent, *, at: BlockStamp) -
         case OrderCreated():
             raise InapplicableEvent(f"OTC order {event.order_id} was created twice")
         case OrderPaid():
-            must_be(OrderStatus.PENDING)
+            require_status(OrderStatus.PENDING)
             return replace(order, status=OrderStatus.PAID, paid_at=at.timestamp)
         case OrderDelivered():
-            must_be(OrderStatus.PAID)
+            require_status(OrderStatus.PAID)
             return replace(order, status=OrderStatus.DELIVERED, actual_tokens=event.actual_tokens, closed_at=at.timestamp)
         case OrderCancelled():
-            must_be(OrderStatus.PENDING, OrderStatus.PAID)
+            require_status(OrderStatus.PENDING, OrderStatus.PAID)
             return replace(order, status=OrderStatus.CANCELLED, closed_at=at.timestamp)

@@ -14,7 +14,7 @@ from paimon.domain.events import (
 from paimon.domain.kernel.chain import Address
 
 
-class Service(StrEnum):
+class ProtocolAddressKind(StrEnum):
     ASSET_CONTROLLER = "asset_controller"
     ASSET_SCHEDULER = "asset_scheduler"
     FEE_RECIPIENT = "fee_recipient"
@@ -23,19 +23,19 @@ class Service(StrEnum):
     SWAP_HELPER = "swap_helper"
 
 
-def appointment(event: FundEvent) -> tuple[Service, Address] | None:
+def protocol_address_change(event: FundEvent) -> tuple[ProtocolAddressKind, Address] | None:
     """Who takes which part from this event on; None for an event that appoints nobody."""
     match event:
         case AssetControllerUpdated(new_controller=address):
-            return Service.ASSET_CONTROLLER, address
+            return ProtocolAddressKind.ASSET_CONTROLLER, address
         case AssetSchedulerUpdated(new_scheduler=address):
-            return Service.ASSET_SCHEDULER, address
+            return ProtocolAddressKind.ASSET_SCHEDULER, address
         case FeeRecipientUpdated(new_recipient=address):
-            return Service.FEE_RECIPIENT, address
+            return ProtocolAddressKind.FEE_RECIPIENT, address
         case OracleAdapterUpdated(new_adapter=address):
-            return Service.ORACLE_ADAPTER, address
+            return ProtocolAddressKind.ORACLE_ADAPTER, address
         case OTCManagerUpdated(new_manager=address):
-            return Service.OTC_MANAGER, address
+            return ProtocolAddressKind.OTC_MANAGER, address
         case SwapHelperUpdated(new_helper=address):
-            return Service.SWAP_HELPER, address
+            return ProtocolAddressKind.SWAP_HELPER, address
     return None

@@ -42,7 +42,7 @@ from paimon.domain.events import (
     YieldCompounded,
 )
 from paimon.domain.events.errors import InapplicableEvent
-from paimon.domain.kernel.chain import Address, ContractName, LogPlace
+from paimon.domain.kernel.chain import Address, ContractName, LogPosition
 from paimon.domain.kernel.treasury import Treasury
 from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 
@@ -58,7 +58,7 @@ class Purpose(StrEnum):
     REDEMPTION_FEE_WITHDRAWAL = "REDEMPTION_FEE_WITHDRAWAL"
     YIELD = "YIELD"
     EMERGENCY_WITHDRAWAL = "EMERGENCY_WITHDRAWAL"
-    NOTHING = "NOTHING"
+    ZERO_VALUE = "ZERO_VALUE"
     UNEXPLAINED = "UNEXPLAINED"
 
 
@@ -67,27 +67,27 @@ class Direction(StrEnum):
 
     IN = "IN"
     OUT = "OUT"
-    WITHIN = "WITHIN"
+    INTERNAL = "INTERNAL"
 
 
 def direction_of(transfer: TokenTransfer, vault: Address) -> Direction:
     if transfer.from_ == transfer.to:
-        return Direction.WITHIN
+        return Direction.INTERNAL
     return Direction.OUT if transfer.from_ == vault else Direction.IN
 
 
 @dataclass(frozen=True, slots=True)
-class TokenMovement:
-    """One Transfer. `told_by` is the index of the log of the same block that tells what it was for."""
+class ClassifiedTransfer:
+    """One Transfer. `source_log_index` is the index of the log of the same block that tells what it was for."""
 
-    place: LogPlace
+    place: LogPosition
     token: Address
     sender: Address
     receiver: Address
     direction: Direction
     amount: RawAmount
     purpose: Purpose
-    told_by: int | None
+    source_log_index: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class TokenFlow:
                 flow = TokenFlow(self.token, RawAmount(self.received + amount), self.sent)
             case Direction.OUT:
                 flow = TokenFlow(self.token, self.received, RawAmount(self.sent + amount))
-            case Direction.WITHIN:
+            case Direction.INTERNAL:
                 flow = self
         if max(flow.received, flow.sent) > UINT256_MAX:
             raise InapplicableEvent(f"{amount} more of the token cannot be counted by the chain")
@@ -113,14 +113,14 @@ class TokenFlow:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Attribution:
     """Why a movement was made, and which log says so."""
 
     purpose: Purpose
     log_index: int
 
 
-class _Moved(NamedTuple):
+class _ObservedTransfer(NamedTuple):
     """A movement as its own log tells it."""
 
     log_index: int
@@ -129,67 +129,74 @@ class _Moved(NamedTuple):
     amount: RawAmount
 
 
-class _Leg(NamedTuple):
+class _ExpectedTransfer(NamedTuple):
     """A movement that a log says was made."""
 
-    told: Told
+    told: Attribution
     token: Address
     direction: Direction
     amount: RawAmount
 
 
-def explain(
+def attribute_transfers(
     transaction: ChainTransaction,
     trades: Iterable[Trade],
     *,
     treasury: Treasury,
     order_tokens: Mapping[OrderKey, Address],
-) -> dict[int, Told]:
+) -> dict[int, Attribution]:
     """What the transaction's own logs tell of its movements, by the index of the Transfer's log."""
     moved = [
-        _Moved(each.log_index, each.event.emitter, direction_of(each.event, treasury.vault), each.event.value)
+        _ObservedTransfer(each.log_index, each.event.emitter, direction_of(each.event, treasury.vault), each.event.value)
         for each in transaction.events
         if isinstance(each.event, TokenTransfer)
     ]
     if not moved:
         return {}
-    legs = [*_legs_of_trades(trades, treasury.asset), *_legs_of_events(transaction.events, treasury.asset, order_tokens)]
-    told: dict[int, Told] = {}
+    unmatched = [
+        *_expected_by_trades(trades, treasury.asset),
+        *_expected_by_events(transaction.events, treasury.asset, order_tokens),
+    ]
+    told: dict[int, Attribution] = {}
     for exactly in (True, False):
-        legs = [leg for leg in legs if not _claim(leg, moved, told, exactly=exactly)]
+        unmatched = [expected for expected in unmatched if not _match(expected, moved, told, exactly=exactly)]
     return told
 
 
-def _claim(leg: _Leg, moved: Sequence[_Moved], told: dict[int, Told], *, exactly: bool) -> bool:
+def _match(
+    expected: _ExpectedTransfer, moved: Sequence[_ObservedTransfer], told: dict[int, Attribution], *, exactly: bool
+) -> bool:
     """Give the leg its movement; False when there is none."""
-    fitting = [
+    candidates = [
         each.log_index
         for each in moved
-        if each.token == leg.token
-        and each.direction is leg.direction
-        and (each.amount == leg.amount if exactly else leg.amount > 0)
+        if each.token == expected.token
+        and each.direction is expected.direction
+        and (each.amount == expected.amount if exactly else expected.amount > 0)
         and each.log_index not in told
     ]
-    if not fitting:
+    if not candidates:
         return False
-    teller = leg.told.log_index
-    nearest = min(fitting, key=lambda log_index: (log_index > teller, abs(teller - log_index)))
-    told[nearest] = leg.told
+    source_index = expected.told.log_index
+    nearest = min(candidates, key=lambda log_index: (log_index > source_index, abs(source_index - log_index)))
+    told[nearest] = expected.told
     return True
 
 
-def _legs_of_trades(trades: Iterable[Trade], asset: Address) -> Iterator[_Leg]:
+def _expected_by_trades(trades: Iterable[Trade], asset: Address) -> Iterator[_ExpectedTransfer]:
     for trade in trades:
         if not trade.has_effect:
             continue
         is_purchase = trade.kind is TradeKind.PURCHASE
-        told = Told(Purpose.PURCHASE if is_purchase else Purpose.SALE, trade.place.log_index)
-        money, goods = (Direction.OUT, Direction.IN) if is_purchase else (Direction.IN, Direction.OUT)
-        yield _Leg(told, asset, money, trade.usdt_amount)
-        yield _Leg(told, trade.token, goods, trade.token_amount)
+        told = Attribution(Purpose.PURCHASE if is_purchase else Purpose.SALE, trade.place.log_index)
+        money, token_direction = (Direction.OUT, Direction.IN) if is_purchase else (Direction.IN, Direction.OUT)
+        yield _ExpectedTransfer(told, asset, money, trade.usdt_amount)
+        yield _ExpectedTransfer(told, trade.token, token_direction, trade.token_amount)
 
 
-def _legs_of_events(events: Iterable[LoggedEvent], asset: Address, order_tokens: Mapping[OrderKey, Address]) -> Iterator[_Leg]:
+def _expected_by_events(
+    events: Iterable[LoggedEvent], asset: Address, order_tokens: Mapping[OrderKey, Address]
+) -> Iterator[_ExpectedTransfer]:
     for logged in events:
         match logged.event:
             case DepositProcessed(assets=amount):
@@ -208,23 +215,23 @@ def _legs_of_events(events: Iterable[LoggedEvent], asset: Address, order_tokens:
                 purpose, direction = Purpose.YIELD, Direction.IN
             case _:
                 continue
-        yield _Leg(Told(purpose, logged.log_index), token, direction, amount)
+        yield _ExpectedTransfer(Attribution(purpose, logged.log_index), token, direction, amount)
 
 
-_MOVERS: Final = frozenset({ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER, ContractName.OTC_MANAGER})
+_PAYING_CONTRACTS: Final = frozenset({ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER, ContractName.OTC_MANAGER})
 """Contracts that move the vault's money and log it when they do."""
 
 
-def purpose_untold(transfer: TokenTransfer, transaction: ChainTransaction, *, vault: Address) -> Purpose:
+def unattributed_purpose(transfer: TokenTransfer, transaction: ChainTransaction, *, vault: Address) -> Purpose:
     """What a movement was for that no log tells of, and that is no collection of fees."""
     if transfer.value == 0:
-        return Purpose.NOTHING
-    if direction_of(transfer, vault) is not Direction.IN and not transaction.spoke & _MOVERS:
+        return Purpose.ZERO_VALUE
+    if direction_of(transfer, vault) is not Direction.IN and not transaction.emitting_contracts & _PAYING_CONTRACTS:
         return Purpose.EMERGENCY_WITHDRAWAL
     return Purpose.UNEXPLAINED
 
 
-def is_collection(transfer: TokenTransfer, *, treasury: Treasury, recipient: Address | None, owed: int) -> bool:
+def is_fee_collection(transfer: TokenTransfer, *, treasury: Treasury, recipient: Address | None, owed: int) -> bool:
     """Whether an unexplained movement collects management and performance fees.
 
     Source: AssetController.collectFees accrues both, then pays all that is owed in one Transfer to the fee recipient.

@@ -31,7 +31,7 @@ from paimon.domain.events import (
     TokenTransfer,
     WaterfallLiquidation,
 )
-from paimon.domain.kernel.chain import Address, LogPlace
+from paimon.domain.kernel.chain import Address, LogPosition
 from paimon.domain.kernel.units import RawAmount
 
 
@@ -40,7 +40,7 @@ class TradeKind(StrEnum):
     SALE = "SALE"
 
 
-class TradeVia(StrEnum):
+class TradeTrigger(StrEnum):
     """What the trade was made by."""
 
     ALLOCATION = "ALLOCATION"
@@ -50,10 +50,10 @@ class TradeVia(StrEnum):
     BUFFER_REFILL = "BUFFER_REFILL"
 
 
-_TELLERS: Final = frozenset({PurchaseRouted, AssetPurchased, AssetRedeemed, WaterfallLiquidation})
+_TRADE_EVENTS: Final = frozenset({PurchaseRouted, AssetPurchased, AssetRedeemed, WaterfallLiquidation})
 
 
-class Route(StrEnum):
+class PurchaseRoute(StrEnum):
     """Where a purchase was made: the asset's own adapter or the swap helper. The value order is the contract's."""
 
     OTC = "OTC"
@@ -61,7 +61,7 @@ class Route(StrEnum):
     AUTO = "AUTO"  # what an asset may be set to; a purchase is logged with the route that was taken
 
 
-_ROUTES: Final = dict(enumerate(Route))
+_ROUTES: Final = dict(enumerate(PurchaseRoute))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,18 @@ class Trade:
     succeeded.
     """
 
-    place: LogPlace
+    place: LogPosition
     kind: TradeKind
-    via: TradeVia
+    via: TradeTrigger
     token: Address
     tier: Tier | None
-    route: Route | None
+    route: PurchaseRoute | None
     usdt_amount: RawAmount
     token_amount: RawAmount
     has_effect: bool
     request_id: int | None
 
-    def has_figures_of(self, other: "Trade") -> bool:
+    def has_same_amounts(self, other: "Trade") -> bool:
         return (self.kind, self.token, self.usdt_amount, self.token_amount) == (
             other.kind,
             other.token,
@@ -92,13 +92,15 @@ class Trade:
         )
 
 
-def trades(transaction: ChainTransaction, *, vault: Address) -> list[Trade]:
+def extract_trades(transaction: ChainTransaction, *, vault: Address) -> list[Trade]:
     """The transaction's trades, each in the place of the first log that told of it."""
-    tellers = [(position, logged) for position, logged in enumerate(transaction.events) if type(logged.event) in _TELLERS]
-    if not tellers:
+    trade_logs = [
+        (position, logged) for position, logged in enumerate(transaction.events) if type(logged.event) in _TRADE_EVENTS
+    ]
+    if not trade_logs:
         return []
 
-    def times_sold(trade: Trade) -> int:
+    def token_exit_count(trade: Trade) -> int:
         return sum(
             isinstance(each.event, TokenTransfer)
             and (each.event.emitter, each.event.value, each.event.from_) == (trade.token, trade.token_amount, vault)
@@ -106,67 +108,70 @@ def trades(transaction: ChainTransaction, *, vault: Address) -> list[Trade]:
         )
 
     found: list[Trade] = []
-    for position, logged in tellers:
+    for position, logged in trade_logs:
         if (trade := _trade(logged, transaction, transaction.events[position + 1 :])) is None:
             continue
-        twin = next((index for index in reversed(range(len(found))) if _is_twin(found[index], trade, found, times_sold)), None)
-        if twin is None:
+        duplicate = next(
+            (index for index in reversed(range(len(found))) if _is_duplicate(found[index], trade, found, token_exit_count)),
+            None,
+        )
+        if duplicate is None:
             found.append(trade)
         else:
-            found[twin] = _merged(found[twin], trade)
+            found[duplicate] = _merge(found[duplicate], trade)
     return found
 
 
 def _trade(logged: LoggedEvent, transaction: ChainTransaction, later: Iterable[LoggedEvent]) -> Trade | None:
     block = transaction.block
-    place = LogPlace(block.number, logged.log_index, transaction.tx_hash, block.timestamp)
+    place = LogPosition(block.number, logged.log_index, transaction.tx_hash, block.timestamp)
     match logged.event:
         case PurchaseRouted(token=token, tier=tier, method=method, usdt_amount=usdt, tokens_received=tokens):
-            kind, via, route, request = TradeKind.PURCHASE, TradeVia.ALLOCATION, _ROUTES.get(method), None
+            kind, via, route, request = TradeKind.PURCHASE, TradeTrigger.ALLOCATION, _ROUTES.get(method), None
         case AssetPurchased(token=token, tier=tier, usdt_amount=usdt, tokens_received=tokens):
-            kind, via, route, request = TradeKind.PURCHASE, TradeVia.PURCHASE, None, None
+            kind, via, route, request = TradeKind.PURCHASE, TradeTrigger.PURCHASE, None, None
         case AssetRedeemed(token=token, tier=tier, token_amount=tokens, usdt_received=usdt):
-            kind, via, route, request = TradeKind.SALE, TradeVia.REDEMPTION, None, None
+            kind, via, route, request = TradeKind.SALE, TradeTrigger.REDEMPTION, None, None
         case WaterfallLiquidation(token=token, tier=tier, amount_liquidated=tokens, usdt_received=usdt):
             kind, route = TradeKind.SALE, None
-            via, request = _purpose_of_waterfall(later)
+            via, request = _waterfall_trigger(later)
         case _:
             return None
     has_effect = bool(usdt or tokens)
     return Trade(place, kind, via, token, find_tier(tier), route, usdt, tokens, has_effect, request)
 
 
-def _purpose_of_waterfall(later: Iterable[LoggedEvent]) -> tuple[TradeVia, int | None]:
+def _waterfall_trigger(later: Iterable[LoggedEvent]) -> tuple[TradeTrigger, int | None]:
     """A waterfall is over before what it was for is logged, and each settlement of a batch has its own."""
     for each in later:
         match each.event:
             case RedemptionSettled(request_id=request_id):
-                return TradeVia.WATERFALL, request_id
+                return TradeTrigger.WATERFALL, request_id
             case BufferPoolRebalanced():
-                return TradeVia.BUFFER_REFILL, None
-    return TradeVia.WATERFALL, None
+                return TradeTrigger.BUFFER_REFILL, None
+    return TradeTrigger.WATERFALL, None
 
 
-_TWINS: Final = (
-    frozenset({TradeVia.ALLOCATION, TradeVia.PURCHASE}),
-    frozenset({TradeVia.REDEMPTION, TradeVia.WATERFALL}),
-    frozenset({TradeVia.REDEMPTION, TradeVia.BUFFER_REFILL}),
+_DUPLICATE_PAIRS: Final = (
+    frozenset({TradeTrigger.ALLOCATION, TradeTrigger.PURCHASE}),
+    frozenset({TradeTrigger.REDEMPTION, TradeTrigger.WATERFALL}),
+    frozenset({TradeTrigger.REDEMPTION, TradeTrigger.BUFFER_REFILL}),
 )
 
 
-def _is_twin(earlier: Trade, trade: Trade, found: Iterable[Trade], times_sold: Callable[[Trade], int]) -> bool:
+def _is_duplicate(earlier: Trade, trade: Trade, found: Iterable[Trade], token_exit_count: Callable[[Trade], int]) -> bool:
     """Whether `trade` is another log of `earlier`."""
-    if not earlier.has_figures_of(trade) or frozenset({earlier.via, trade.via}) not in _TWINS:
+    if not earlier.has_same_amounts(trade) or frozenset({earlier.via, trade.via}) not in _DUPLICATE_PAIRS:
         return False
     if trade.kind is TradeKind.PURCHASE:
-        return earlier.via is TradeVia.ALLOCATION and trade.has_effect
-    counted = sum(each.has_figures_of(trade) for each in found)
-    return counted >= times_sold(trade)
+        return earlier.via is TradeTrigger.ALLOCATION and trade.has_effect
+    counted = sum(each.has_same_amounts(trade) for each in found)
+    return counted >= token_exit_count(trade)
 
 
-def _merged(earlier: Trade, later: Trade) -> Trade:
+def _merge(earlier: Trade, later: Trade) -> Trade:
     """Of two logs of one trade: the route from where it is told, the settlement from the waterfall."""
-    via = later.via if later.via is not TradeVia.REDEMPTION else earlier.via
+    via = later.via if later.via is not TradeTrigger.REDEMPTION else earlier.via
     return replace(
         earlier,
         via=via,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class AncestorProbe:
     """The newest recorded block at or below the number asked for, and whether it is on the chain."""
 
     number: int
@@ -26,26 +26,26 @@ class Fork:
     changed: int | None
 
 
-class AncestorOutOfReach(Exception):
+class AncestorNotFound(Exception):
     """None of the recorded blocks is on the chain, down to the oldest whose header is kept."""
 
 
-def search(newest: int) -> Generator[int, Probe | None, Fork]:
+def search(newest: int) -> Generator[int, AncestorProbe | None, Fork]:
     """Asks for numbers, takes probes (None: no block is recorded there or below), and returns the fork.
 
     Raises:
-        AncestorOutOfReach.
+        AncestorNotFound.
     """
     probe = yield newest
     if probe is None:
-        raise AncestorOutOfReach("no block is recorded")
+        raise AncestorNotFound("no block is recorded")
     if probe.on_chain:
         return Fork(probe.number, None)
     changed, step = probe.number, 1
     while True:
         probe = yield changed - step
         if probe is None and step == 1:
-            raise AncestorOutOfReach(f"the oldest recorded block, {changed}, is not on the chain")
+            raise AncestorNotFound(f"the oldest recorded block, {changed}, is not on the chain")
         if probe is None:
             step //= 2
         elif probe.on_chain:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from paimon.domain.chain.rpc_error_rules import Diagnosis, NodeFault
+from paimon.domain.chain.rpc_error_rules import Diagnosis, RpcErrorKind
 
 
-class Use(StrEnum):
+class EndpointUse(StrEnum):
     """What an endpoint may be asked."""
 
     READ = "read"
@@ -25,76 +25,76 @@ class Use(StrEnum):
     """State of blocks that a full node has forgotten; it is preferred for those."""
 
 
-FAILURES_MAX: Final = 3
-_REST_SECONDS: Final = 1.0
-_REST_SECONDS_MAX: Final = 60.0
+CONSECUTIVE_FAILURES_MAX: Final = 3
+_OPEN_SECONDS: Final = 1.0
+_OPEN_SECONDS_MAX: Final = 60.0
 _DOUBLINGS_MAX: Final = 10
 """An endpoint may be away for weeks; no power of two has to be."""
 
 
-class BreakerState(StrEnum):
+class BreakerStatus(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
+class CircuitBreaker:
     """Rests an endpoint that fails several times in a row, twice as long each time it fails again."""
 
-    state: BreakerState = BreakerState.CLOSED
+    state: BreakerStatus = BreakerStatus.CLOSED
     failures: int = 0
     """In a row."""
-    rests: int = 0
+    open_count: int = 0
     """Since it was last well."""
     until: float = 0.0
 
-    def failed(self, now: float, *, jitter: float) -> "Breaker":
+    def failed(self, now: float, *, jitter: float) -> "CircuitBreaker":
         """`jitter` from 0 to 1 spreads the return of many processes over half a rest to one and a half."""
         failures = self.failures + 1
-        if self.state is BreakerState.OPEN or (self.state is BreakerState.CLOSED and failures < FAILURES_MAX):
+        if self.state is BreakerStatus.OPEN or (self.state is BreakerStatus.CLOSED and failures < CONSECUTIVE_FAILURES_MAX):
             return replace(self, failures=failures)
-        rest = min(_REST_SECONDS * 2 ** min(self.rests, _DOUBLINGS_MAX), _REST_SECONDS_MAX) * (0.5 + jitter)
-        return Breaker(BreakerState.OPEN, failures, self.rests + 1, now + rest)
+        rest = min(_OPEN_SECONDS * 2 ** min(self.open_count, _DOUBLINGS_MAX), _OPEN_SECONDS_MAX) * (0.5 + jitter)
+        return CircuitBreaker(BreakerStatus.OPEN, failures, self.open_count + 1, now + rest)
 
-    def succeeded(self) -> "Breaker":
+    def after_success(self) -> "CircuitBreaker":
         """Whoever answered is well, whatever let it be asked."""
-        return Breaker()
+        return CircuitBreaker()
 
-    def is_due(self, now: float) -> bool:
+    def is_probe_due(self, now: float) -> bool:
         """Whether its rest is over and nobody tries it yet."""
-        return self.state is BreakerState.OPEN and now >= self.until
+        return self.state is BreakerStatus.OPEN and now >= self.until
 
-    def tried(self) -> "Breaker":
+    def tried(self) -> "CircuitBreaker":
         """One question may find out."""
-        return replace(self, state=BreakerState.HALF_OPEN)
+        return replace(self, state=BreakerStatus.HALF_OPEN)
 
 
 CONCURRENCY_MAX: Final = 64
-_CUT_APART_SECONDS: Final = 1.0
+_REDUCTION_INTERVAL_SECONDS: Final = 1.0
 """One overload answers all requests under way alike: it is one reason to slow down."""
 
 
 @dataclass(frozen=True, slots=True)
-class Concurrency:
+class ConcurrencyLimit:
     """Additive increase, multiplicative decrease."""
 
     limit: float = 8.0
-    cut_at: float | None = None
+    reduced_at: float | None = None
 
-    def answered(self, busy: int) -> "Concurrency":
+    def answered(self, active_requests: int) -> "ConcurrencyLimit":
         """`busy` requests were under way: a limit that nobody came near has not been shown to be too low."""
-        if busy * 2 < int(self.limit):
+        if active_requests * 2 < int(self.limit):
             return self
         return replace(self, limit=min(self.limit + 1 / self.limit, float(CONCURRENCY_MAX)))
 
-    def overloaded(self, now: float) -> "Concurrency":
-        if self.cut_at is not None and now - self.cut_at < _CUT_APART_SECONDS:
+    def overloaded(self, now: float) -> "ConcurrencyLimit":
+        if self.reduced_at is not None and now - self.reduced_at < _REDUCTION_INTERVAL_SECONDS:
             return self
-        return Concurrency(max(self.limit / 2, 1.0), now)
+        return ConcurrencyLimit(max(self.limit / 2, 1.0), now)
 
 
-RANGE_MAX: Final = 10_000
+RANGE_BLOCKS_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +102,21 @@ class RangeSize:
     """How many blocks to ask the logs of at once."""
 
     blocks: int = 2_000
-    ceiling: int = RANGE_MAX
+    blocks_max: int = RANGE_BLOCKS_MAX
 
     def answered(self, asked: int) -> "RangeSize":
         """A quarter more, once as much as this was answered."""
         if asked < self.blocks:
             return self
-        return replace(self, blocks=min(self.blocks + max(self.blocks // 4, 1), self.ceiling))
+        return replace(self, blocks=min(self.blocks + max(self.blocks // 4, 1), self.blocks_max))
 
     def refused(self, asked: int, diagnosis: Diagnosis) -> "RangeSize":
         """A cap is the provider's rule and stays; too many results were too many in these blocks only."""
-        blocks = narrower(asked, diagnosis)
-        return RangeSize(blocks, blocks if diagnosis.fault is NodeFault.RANGE_CAP else self.ceiling)
+        blocks = narrower_range(asked, diagnosis)
+        return RangeSize(blocks, blocks if diagnosis.kind is RpcErrorKind.RANGE_CAP else self.blocks_max)
 
 
-def narrower(asked: int, diagnosis: Diagnosis) -> int:
+def narrower_range(asked: int, diagnosis: Diagnosis) -> int:
     """How many blocks to ask for instead: what the node itself names, if that is fewer, else half."""
     named = diagnosis.blocks
     return named if named is not None and named < asked else max(asked // 2, 1)
@@ -133,20 +133,20 @@ class EndpointHealth:
     head: int | None = None
     latency_seconds: float | None = None
     error_rate: float = 0.0
-    heard_at: float | None = None
-    breaker: Breaker = Breaker()
-    concurrency: Concurrency = Concurrency()
+    last_response_at: float | None = None
+    breaker: CircuitBreaker = CircuitBreaker()
+    concurrency: ConcurrencyLimit = ConcurrencyLimit()
     range_size: RangeSize = RangeSize()
 
-    def answered(self, seconds: float, now: float, *, busy: int) -> "EndpointHealth":
+    def answered(self, seconds: float, now: float, *, active_requests: int) -> "EndpointHealth":
         before = self.latency_seconds
         return replace(
             self,
             latency_seconds=seconds if before is None else before + _LATENCY_WEIGHT * (seconds - before),
             error_rate=self.error_rate * (1 - _ERROR_WEIGHT),
-            heard_at=now,
-            breaker=self.breaker.succeeded(),
-            concurrency=self.concurrency.answered(busy),
+            last_response_at=now,
+            breaker=self.breaker.after_success(),
+            concurrency=self.concurrency.answered(active_requests),
         )
 
     def failed(self, now: float, *, jitter: float, overloaded: bool) -> "EndpointHealth":
@@ -158,15 +158,15 @@ class EndpointHealth:
             concurrency=self.concurrency.overloaded(now) if overloaded else self.concurrency,
         )
 
-    def has_block(self, number: int) -> "EndpointHealth":
+    def with_known_block(self, number: int) -> "EndpointHealth":
         """It showed this block, so it has come at least so far."""
         return self if self.head is not None and self.head >= number else replace(self, head=number)
 
-    def lacks_block(self, number: int) -> "EndpointHealth":
+    def with_missing_block(self, number: int) -> "EndpointHealth":
         """It does not know this block: whatever it said before, ask it for its head before believing it again."""
         return replace(self, head=number - 1) if self.head is not None and self.head >= number else self
 
-    def at_head(self, number: int) -> "EndpointHealth":
+    def with_head(self, number: int) -> "EndpointHealth":
         """It named its head itself, which may go back: behind one URL there are often several nodes."""
         return replace(self, head=number)
 
@@ -174,19 +174,19 @@ class EndpointHealth:
         return self.head is not None and self.head >= number
 
     @property
-    def is_resting(self) -> bool:
-        return self.breaker.state is not BreakerState.CLOSED
+    def is_circuit_open(self) -> bool:
+        return self.breaker.state is not BreakerStatus.CLOSED
 
-    def is_due(self, now: float, *, after_seconds: float) -> bool:
+    def is_probe_due(self, now: float, *, after_seconds: float) -> bool:
         """Whether to look at it: its rest is over, or nothing was heard of it for so long."""
-        if self.is_resting:
-            return self.breaker.is_due(now)
-        return self.heard_at is None or now - self.heard_at >= after_seconds
+        if self.is_circuit_open:
+            return self.breaker.is_probe_due(now)
+        return self.last_response_at is None or now - self.last_response_at >= after_seconds
 
     def tried(self) -> "EndpointHealth":
-        return replace(self, breaker=self.breaker.tried()) if self.is_resting else self
+        return replace(self, breaker=self.breaker.tried()) if self.is_circuit_open else self
 
-    def cost(self, busy: int) -> float:
+    def cost(self, active_requests: int) -> float:
         """Seconds one more request would take here, errors counted as the second they cost; unknown is worth a try."""
-        waiting = 1 + busy / self.concurrency.limit
+        waiting = 1 + active_requests / self.concurrency.limit
         return (self.latency_seconds or 0.0) * waiting + self.error_rate

@@ -43,7 +43,7 @@ CHAIN_RULES: Final[Mapping[int, FinalityRule]] = {
 """Each chain's own. Source: BEP-126 (fast finality), BEP-341 (turns), turn length since the Maxwell upgrade."""
 
 
-def looser(wanted: FinalityRule, own: FinalityRule) -> str | None:
+def weaker_rule_reason(wanted: FinalityRule, own: FinalityRule) -> str | None:
     """Why `wanted` may call a block final before the chain's own rule does; None when it cannot.
 
     Of a tag that is the chain's own nothing is lost by waiting for a depth too, or by waiting for the tag where turns

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from paimon.domain.kernel.chain import Hash32
 
 
-class SeenLog(NamedTuple):
+class PendingLogKey(NamedTuple):
     """One log of one block."""
 
     block_number: int
@@ -20,26 +20,26 @@ class SeenLog(NamedTuple):
     log_index: int
 
 
-class Fate(StrEnum):
+class PendingLogStatus(StrEnum):
     """What is told of a log that is not final; whoever hears `final` or `withdrawn` hears no more of it."""
 
-    SEEN = "seen"
-    FINAL = "final"  # its block is recorded: the books have it
-    WITHDRAWN = "withdrawn"  # another block stands in its block's place
+    PENDING = "seen"
+    FINALIZED = "final"  # its block is recorded: the books have it
+    ORPHANED = "withdrawn"  # another block stands in its block's place
 
 
-def fates(
-    known: Iterable[SeenLog], head: Mapping[int, Hash32], *, recorded_until: int, recorded: AbstractSet[Hash32]
-) -> dict[SeenLog, Fate]:
+def resolve_pending(
+    known: Iterable[PendingLogKey], head: Mapping[int, Hash32], *, recorded_block: int, recorded: AbstractSet[Hash32]
+) -> dict[PendingLogKey, PendingLogStatus]:
     """Which of the known leave the list, and how.
 
     `head` are the blocks above the final one as a node has them now, by number; `recorded` are the hashes, of the known
     logs' blocks, that are in the books. Blocks of which neither tells anything leave their logs as they are.
     """
-    ended: dict[SeenLog, Fate] = {}
+    ended: dict[PendingLogKey, PendingLogStatus] = {}
     for log in known:
-        if log.block_number <= recorded_until:
-            ended[log] = Fate.FINAL if log.block_hash in recorded else Fate.WITHDRAWN
+        if log.block_number <= recorded_block:
+            ended[log] = PendingLogStatus.FINALIZED if log.block_hash in recorded else PendingLogStatus.ORPHANED
         elif head.get(log.block_number, log.block_hash) != log.block_hash:
-            ended[log] = Fate.WITHDRAWN
+            ended[log] = PendingLogStatus.ORPHANED
     return ended

@@ -23,23 +23,23 @@ class ProofLevel(StrEnum):
         return _RANKS[self]
 
     @property
-    def words(self) -> str:
-        return _WORDS[self]
+    def description(self) -> str:
+        return _DESCRIPTIONS[self]
 
 
 _RANKS: Final = {level: rank for rank, level in enumerate(ProofLevel)}
-_WORDS: Final = {
+_DESCRIPTIONS: Final = {
     ProofLevel.NONE: "nothing was proven",
     ProofLevel.CHAINED: "ranges chained, every log within its block's hashed bloom; one left out would not be seen",
     ProofLevel.AGREED: "the same, and two endpoints gave the same logs",
     ProofLevel.RECEIPTS: "every log there is, by each header's bloom and receipts root",
 }
 
-LASTING: Final = ProofLevel.AGREED
+PROOF_LEVEL_REQUIRED: Final = ProofLevel.AGREED
 """What recorded blocks should have in the end: below it a log that one endpoint left out is seen by nobody."""
 
 
-class Lie(StrEnum):
+class InvalidResponseKind(StrEnum):
     """What an endpoint's answer was, held against what the header commits to."""
 
     WRONG_HEADER = "wrong_header"  # does not hash to the block's hash
@@ -67,10 +67,10 @@ def raised(proofs: Sequence[RangeProof], proven: RangeProof) -> list[RangeProof]
 
     What is given overlaps nowhere. Blocks that no proof tells of stay so, but for those of `proven`.
     """
-    return [*_merged(sorted([*_outside(proofs, proven), *_inside(proofs, proven)], key=lambda each: each.first))]
+    return [*_merge_adjacent(sorted([*_unaffected(proofs, proven), *_upgraded(proofs, proven)], key=lambda each: each.first))]
 
 
-def _outside(proofs: Sequence[RangeProof], proven: RangeProof) -> Iterator[RangeProof]:
+def _unaffected(proofs: Sequence[RangeProof], proven: RangeProof) -> Iterator[RangeProof]:
     for each in proofs:
         if each.first < proven.first:
             yield replace(each, last=min(each.last, proven.first - 1))
@@ -78,7 +78,7 @@ def _outside(proofs: Sequence[RangeProof], proven: RangeProof) -> Iterator[Range
             yield replace(each, first=max(each.first, proven.last + 1))
 
 
-def _inside(proofs: Sequence[RangeProof], proven: RangeProof) -> Iterator[RangeProof]:
+def _upgraded(proofs: Sequence[RangeProof], proven: RangeProof) -> Iterator[RangeProof]:
     """What was proven better before stays; the rest is as `proven` says."""
     after = proven.first
     for each in sorted(proofs, key=lambda each: each.first):
@@ -93,7 +93,7 @@ def _inside(proofs: Sequence[RangeProof], proven: RangeProof) -> Iterator[RangeP
         yield replace(proven, first=after)
 
 
-def _merged(proofs: Iterable[RangeProof]) -> Iterator[RangeProof]:
+def _merge_adjacent(proofs: Iterable[RangeProof]) -> Iterator[RangeProof]:
     before: RangeProof | None = None
     for each in proofs:
         if before is not None and (before.last + 1, before.level) == (each.first, each.level):

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 GET_LOGS: Final = "eth_getLogs"
 
 
-class NodeFault(StrEnum):
-    CALLER = "caller"
+class RpcErrorKind(StrEnum):
+    CALLER_ERROR = "caller"
     """A revert, bad parameters: every node would say the same."""
     RANGE_CAP = "range_cap"
     TOO_MANY_RESULTS = "too_many_results"
@@ -30,80 +30,98 @@ class NodeFault(StrEnum):
     """The method is not there, or not in this plan."""
 
 
-class Remedy(StrEnum):
+class RetryAction(StrEnum):
     SPLIT_RANGE = "split_range"
     SPLIT_BATCH = "split_batch"
-    ASK_ANOTHER = "ask_another"
+    TRY_ANOTHER_ENDPOINT = "ask_another"
     """At once; where there is no other, the answer stands, and the caller's next round is the wait."""
     SLOW_DOWN = "slow_down"
     """Fewer at a time, another meanwhile, the same one again after a pause."""
-    GIVE_UP = "give_up"
+    FAIL = "give_up"
 
 
-REMEDIES: Final[dict[NodeFault, Remedy]] = {
-    NodeFault.CALLER: Remedy.GIVE_UP,
-    NodeFault.RANGE_CAP: Remedy.SPLIT_RANGE,
-    NodeFault.TOO_MANY_RESULTS: Remedy.SPLIT_RANGE,
-    NodeFault.LOGS_TIMEOUT: Remedy.SPLIT_RANGE,
-    NodeFault.BATCH_CAP: Remedy.SPLIT_BATCH,
-    NodeFault.LAGGING: Remedy.ASK_ANOTHER,
-    NodeFault.STATE_PRUNED: Remedy.ASK_ANOTHER,
-    NodeFault.RATE_LIMIT: Remedy.SLOW_DOWN,
-    NodeFault.TIMEOUT: Remedy.SLOW_DOWN,
-    NodeFault.RESTRICTED: Remedy.ASK_ANOTHER,
+RETRY_ACTIONS: Final[dict[RpcErrorKind, RetryAction]] = {
+    RpcErrorKind.CALLER_ERROR: RetryAction.FAIL,
+    RpcErrorKind.RANGE_CAP: RetryAction.SPLIT_RANGE,
+    RpcErrorKind.TOO_MANY_RESULTS: RetryAction.SPLIT_RANGE,
+    RpcErrorKind.LOGS_TIMEOUT: RetryAction.SPLIT_RANGE,
+    RpcErrorKind.BATCH_CAP: RetryAction.SPLIT_BATCH,
+    RpcErrorKind.LAGGING: RetryAction.TRY_ANOTHER_ENDPOINT,
+    RpcErrorKind.STATE_PRUNED: RetryAction.TRY_ANOTHER_ENDPOINT,
+    RpcErrorKind.RATE_LIMIT: RetryAction.SLOW_DOWN,
+    RpcErrorKind.TIMEOUT: RetryAction.SLOW_DOWN,
+    RpcErrorKind.RESTRICTED: RetryAction.TRY_ANOTHER_ENDPOINT,
 }
 
 
-class Row(NamedTuple):
+class ErrorRule(NamedTuple):
     """A message that matches `words`, from this code and method where they are given, is this fault."""
 
-    fault: NodeFault
+    kind: RpcErrorKind
     words: str
     code: int | None = None
     method: str | None = None
 
 
-TABLE: Final[tuple[Row, ...]] = (
+ERROR_RULES: Final[tuple[ErrorRule, ...]] = (
     # the call itself; first, because a contract may revert with any words
-    Row(NodeFault.CALLER, "", code=3),
-    Row(NodeFault.CALLER, r"revert|vm execution error|vm exception|invalid opcode|out of gas"),
+    ErrorRule(RpcErrorKind.CALLER_ERROR, "", code=3),
+    ErrorRule(RpcErrorKind.CALLER_ERROR, r"revert|vm execution error|vm exception|invalid opcode|out of gas"),
     # a tag this node does not serve, not a block it has yet to see
-    Row(NodeFault.CALLER, r"(safe|finalized|pending) block not found"),
+    ErrorRule(RpcErrorKind.CALLER_ERROR, r"(safe|finalized|pending) block not found"),
     # a batch of more requests than are taken
-    Row(NodeFault.BATCH_CAP, r"batch too large|batch of more than|maximum batch size|requests in batch exceeds|batch size"),
+    ErrorRule(
+        RpcErrorKind.BATCH_CAP, r"batch too large|batch of more than|maximum batch size|requests in batch exceeds|batch size"
+    ),
     # eth_getLogs: first what found too much, for such a message may name a range as well
-    Row(NodeFault.TOO_MANY_RESULTS, r"response size exceeded|response size should not|response too large", method=GET_LOGS),
-    Row(NodeFault.TOO_MANY_RESULTS, r"returned more than \d+ results|exceeds max results|too many logs", method=GET_LOGS),
-    Row(NodeFault.TOO_MANY_RESULTS, r"logs matched by query exceeds", method=GET_LOGS),
-    Row(NodeFault.LOGS_TIMEOUT, r"timed? ?out|deadline exceeded", method=GET_LOGS),
-    Row(NodeFault.RANGE_CAP, r"", code=-32614),
-    Row(NodeFault.RANGE_CAP, r"block range (is )?(too|larger|bigger|limit|exceeds)|maximum block range", method=GET_LOGS),
-    Row(NodeFault.RANGE_CAP, r"max block range|up to an? [\d,.]+k? block range", method=GET_LOGS),
-    Row(NodeFault.RANGE_CAP, r"limited to (a )?[\d,.]+k? |limit the query to at most|max is [\d,.]+k? blocks", method=GET_LOGS),
-    Row(NodeFault.RANGE_CAP, r"range \d+ (exceeds|is bigger than)|blocks distance|requested too many blocks", method=GET_LOGS),
+    ErrorRule(
+        RpcErrorKind.TOO_MANY_RESULTS, r"response size exceeded|response size should not|response too large", method=GET_LOGS
+    ),
+    ErrorRule(
+        RpcErrorKind.TOO_MANY_RESULTS, r"returned more than \d+ results|exceeds max results|too many logs", method=GET_LOGS
+    ),
+    ErrorRule(RpcErrorKind.TOO_MANY_RESULTS, r"logs matched by query exceeds", method=GET_LOGS),
+    ErrorRule(RpcErrorKind.LOGS_TIMEOUT, r"timed? ?out|deadline exceeded", method=GET_LOGS),
+    ErrorRule(RpcErrorKind.RANGE_CAP, r"", code=-32614),
+    ErrorRule(
+        RpcErrorKind.RANGE_CAP, r"block range (is )?(too|larger|bigger|limit|exceeds)|maximum block range", method=GET_LOGS
+    ),
+    ErrorRule(RpcErrorKind.RANGE_CAP, r"max block range|up to an? [\d,.]+k? block range", method=GET_LOGS),
+    ErrorRule(
+        RpcErrorKind.RANGE_CAP,
+        r"limited to (a )?[\d,.]+k? |limit the query to at most|max is [\d,.]+k? blocks",
+        method=GET_LOGS,
+    ),
+    ErrorRule(
+        RpcErrorKind.RANGE_CAP, r"range \d+ (exceeds|is bigger than)|blocks distance|requested too many blocks", method=GET_LOGS
+    ),
     # the public dataseeds switched eth_getLogs off, in the words of a rate limit
-    Row(NodeFault.RESTRICTED, r"^limit exceeded$", code=-32005, method=GET_LOGS),
+    ErrorRule(RpcErrorKind.RESTRICTED, r"^limit exceeded$", code=-32005, method=GET_LOGS),
     # the rate, and the budget of a month
-    Row(NodeFault.RESTRICTED, r"monthly capacity limit|authenticate your request|api usage limit"),
-    Row(NodeFault.RATE_LIMIT, "", code=429),
-    Row(NodeFault.RATE_LIMIT, r"compute units per second|request limit reached|credits limited|rps limit"),
-    Row(NodeFault.RATE_LIMIT, r"rate.?limit|too many requests|^limit exceeded|request count exceeded"),
+    ErrorRule(RpcErrorKind.RESTRICTED, r"monthly capacity limit|authenticate your request|api usage limit"),
+    ErrorRule(RpcErrorKind.RATE_LIMIT, "", code=429),
+    ErrorRule(RpcErrorKind.RATE_LIMIT, r"compute units per second|request limit reached|credits limited|rps limit"),
+    ErrorRule(RpcErrorKind.RATE_LIMIT, r"rate.?limit|too many requests|^limit exceeded|request count exceeded"),
     # state that only an archive node has
-    Row(NodeFault.STATE_PRUNED, r"missing trie node|historical state|due to pruning|is pruned|pruned history"),
-    Row(NodeFault.STATE_PRUNED, r"no state available|state .*(is )?not available|world state unavailable"),
+    ErrorRule(RpcErrorKind.STATE_PRUNED, r"missing trie node|historical state|due to pruning|is pruned|pruned history"),
+    ErrorRule(RpcErrorKind.STATE_PRUNED, r"no state available|state .*(is )?not available|world state unavailable"),
     # blocks this node has not seen yet, or that are of a fork it does not follow
-    Row(NodeFault.LAGGING, r"header not found|header for hash not found|block not found|unknown block|could not find block"),
-    Row(NodeFault.LAGGING, r"beyond current head|invalid block range|blockoutofrange"),
+    ErrorRule(
+        RpcErrorKind.LAGGING, r"header not found|header for hash not found|block not found|unknown block|could not find block"
+    ),
+    ErrorRule(RpcErrorKind.LAGGING, r"beyond current head|invalid block range|blockoutofrange"),
     # methods
-    Row(NodeFault.RESTRICTED, "", code=-32601),
-    Row(NodeFault.RESTRICTED, "", code=-32612),
-    Row(NodeFault.RESTRICTED, "", code=-32613),
-    Row(NodeFault.RESTRICTED, r"not whitelisted|current plan|unsupported method|method .*(not|un)[- ]?(supported|available)"),
-    Row(NodeFault.TIMEOUT, r"timed? ?out|deadline exceeded|execution aborted"),
-    Row(NodeFault.TOO_MANY_RESULTS, "", method=GET_LOGS),
+    ErrorRule(RpcErrorKind.RESTRICTED, "", code=-32601),
+    ErrorRule(RpcErrorKind.RESTRICTED, "", code=-32612),
+    ErrorRule(RpcErrorKind.RESTRICTED, "", code=-32613),
+    ErrorRule(
+        RpcErrorKind.RESTRICTED, r"not whitelisted|current plan|unsupported method|method .*(not|un)[- ]?(supported|available)"
+    ),
+    ErrorRule(RpcErrorKind.TIMEOUT, r"timed? ?out|deadline exceeded|execution aborted"),
+    ErrorRule(RpcErrorKind.TOO_MANY_RESULTS, "", method=GET_LOGS),
 )
 
-_PATTERNS: Final = tuple(re.compile(row.words) for row in TABLE)
+_PATTERNS: Final = tuple(re.compile(row.words) for row in ERROR_RULES)
 
 _BETWEEN: Final = re.compile(r"\[0x([0-9a-f]+), ?0x([0-9a-f]+)\]")
 _BETWEEN_DECIMAL: Final = re.compile(r"with the range (\d+)-(\d+)")
@@ -115,40 +133,40 @@ _AT_MOST: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    fault: NodeFault
+    kind: RpcErrorKind
     blocks: int | None = None
     """How many blocks the node says it would take, where it does."""
 
     @property
-    def remedy(self) -> Remedy:
-        return REMEDIES[self.fault]
+    def retry_action(self) -> RetryAction:
+        return RETRY_ACTIONS[self.kind]
 
 
 def diagnose(method: str, code: int, message: str) -> Diagnosis:
     """The meaning of a JSON-RPC error to this method."""
-    row = row_of(method, code, message)
+    row = match_rule(method, code, message)
     if row is None:
-        return Diagnosis(NodeFault.CALLER)
-    splits = REMEDIES[row.fault] is Remedy.SPLIT_RANGE
-    return Diagnosis(row.fault, _blocks_named(row.fault, message.lower()) if splits else None)
+        return Diagnosis(RpcErrorKind.CALLER_ERROR)
+    splits = RETRY_ACTIONS[row.kind] is RetryAction.SPLIT_RANGE
+    return Diagnosis(row.kind, _blocks_named(row.kind, message.lower()) if splits else None)
 
 
-def row_of(method: str, code: int, message: str) -> Row | None:
+def match_rule(method: str, code: int, message: str) -> ErrorRule | None:
     """The table's first row that says this; None where no row does."""
     words = message.lower()
-    for row, pattern in zip(TABLE, _PATTERNS, strict=True):
+    for row, pattern in zip(ERROR_RULES, _PATTERNS, strict=True):
         if row.code in (None, code) and row.method in (None, method) and pattern.search(words):
             return row
     return None
 
 
-def _blocks_named(fault: NodeFault, words: str) -> int | None:
+def _blocks_named(kind: RpcErrorKind, words: str) -> int | None:
     """Both ends of a range are asked for, so a range from 5 to 5 is one block."""
     if found := _BETWEEN.search(words):
         return max(int(found[2], 16) - int(found[1], 16) + 1, 1)
     if found := _BETWEEN_DECIMAL.search(words):
         return max(int(found[2]) - int(found[1]) + 1, 1)
-    if fault is NodeFault.RANGE_CAP and (found := _AT_MOST.search(words)):
+    if kind is RpcErrorKind.RANGE_CAP and (found := _AT_MOST.search(words)):
         digits = found[1].rstrip(",.").replace(",", "").replace(".", "")
         return max(int(digits) * (1_000 if found[2] else 1), 1)
     return None

@@ -14,7 +14,7 @@ from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, ContractName
 from paimon.domain.kernel.treasury import Treasury
 
 
-class Origin(StrEnum):
+class ContractOrigin(StrEnum):
     """How the house came to know of a contract."""
 
     SETTINGS = "settings"
@@ -23,23 +23,23 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FollowedContract:
+class TrackedContract:
     """One contract, followed from the whole of block `since_block` on."""
 
     address: Address
     contract: ContractName
-    origin: Origin
+    origin: ContractOrigin
     since_block: int
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class TrackedContracts:
     """Everything that is followed, by address."""
 
-    contracts: Mapping[Address, FollowedContract]
+    contracts: Mapping[Address, TrackedContract]
 
     @classmethod
-    def of(cls, contracts: Iterable[FollowedContract]) -> "Followed":
+    def of(cls, contracts: Iterable[TrackedContract]) -> "TrackedContracts":
         return cls({each.address: each for each in contracts})
 
     def names(self) -> dict[Address, ContractName]:
@@ -52,16 +52,16 @@ class Followed:
     @property
     def treasury(self) -> Treasury:
         vault = next(each.address for each in self.contracts.values() if each.contract is ContractName.VAULT)
-        asset = next(each.address for each in self.contracts.values() if each.origin is Origin.VAULT_ASSET)
+        asset = next(each.address for each in self.contracts.values() if each.origin is ContractOrigin.VAULT_ASSET)
         return Treasury(vault, asset)
 
-    def with_more(self, more: Iterable[FollowedContract]) -> "Followed":
+    def with_added(self, more: Iterable[TrackedContract]) -> "TrackedContracts":
         """Whoever is followed already stays as it is."""
-        return Followed({each.address: each for each in more} | dict(self.contracts))
+        return TrackedContracts({each.address: each for each in more} | dict(self.contracts))
 
-    def announced(self, events: Iterable[tuple[FundEvent, int]]) -> list[FollowedContract]:
+    def discovered(self, events: Iterable[tuple[FundEvent, int]]) -> list[TrackedContract]:
         """Contracts that these events, each with its block, bring in and that are not followed yet."""
-        found: dict[Address, FollowedContract] = {}
+        found: dict[Address, TrackedContract] = {}
         for event, block in events:
             match event:
                 case AssetAdded(token=address):
@@ -71,5 +71,5 @@ class Followed:
                 case _:
                     continue
             if address not in self.contracts:
-                found.setdefault(address, FollowedContract(address, contract, Origin.EVENT, block))
+                found.setdefault(address, TrackedContract(address, contract, ContractOrigin.EVENT, block))
         return list(found.values())

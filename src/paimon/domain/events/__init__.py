@@ -63,7 +63,7 @@ from paimon.domain.events.redemptions import (
 from paimon.domain.events.shares import DepositProcessed, SharesBurned, SharesLocked, SharesUnlocked, Transfer
 from paimon.domain.kernel.chain import Address, ContractName
 
-_PROJECTED: tuple[type[FundEvent], ...] = (
+_PROJECTED_EVENTS: tuple[type[FundEvent], ...] = (
     Transfer,
     SharesLocked,
     SharesUnlocked,
@@ -111,23 +111,25 @@ _PROJECTED: tuple[type[FundEvent], ...] = (
 )
 
 EVENT_TYPES: dict[tuple[ContractName, str], type[FundEvent]] = {
-    (contract, event.abi_name or event.__name__): event for event in _PROJECTED for contract in event.emitters
+    (contract, event.abi_name or event.__name__): event for event in _PROJECTED_EVENTS for contract in event.emitters
 }
 
 
 @cache
-def _maker(contract: ContractName, name: str, arguments: tuple[str, ...]) -> Callable[[Sequence[Any]], FundEvent] | None:
+def _event_factory(
+    contract: ContractName, name: str, arguments: tuple[str, ...]
+) -> Callable[[Sequence[Any]], FundEvent] | None:
     """How the typed event is made of the values of these arguments, in their order, and then the emitter.
 
     Found once per kind of event, for it is asked of every log.
     """
     if (event := EVENT_TYPES.get((contract, name))) is None:
         return None
-    given = {field: place for place, field in enumerate([*map(_field_name, arguments), "emitter"])}
-    places = [given[field.name] for field in fields(event)]
-    if places == [*range(len(arguments))]:
+    index_by_field = {field: index for index, field in enumerate([*map(_field_name, arguments), "emitter"])}
+    argument_indexes = [index_by_field[field.name] for field in fields(event)]
+    if argument_indexes == [*range(len(arguments))]:
         return lambda values: event(*values[:-1])
-    return lambda values: event(*[values[place] for place in places])
+    return lambda values: event(*[values[index] for index in argument_indexes])
 
 
 def _field_name(abi_name: str) -> str:
@@ -144,7 +146,7 @@ def typed_event(contract: ContractName, name: str, args: Mapping[str, Any], *, e
     Raises:
         KeyError: an argument the projection needs is missing: the deployed ABI is not the one we know.
     """
-    make = _maker(contract, name, tuple(args))
+    make = _event_factory(contract, name, tuple(args))
     return None if make is None else make((*args.values(), emitter))
 
 

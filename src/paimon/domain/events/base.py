@@ -23,7 +23,7 @@ REDEMPTION_MANAGER: Final = (ContractName.REDEMPTION_MANAGER,)
 ASSET_CONTROLLER: Final = (ContractName.ASSET_CONTROLLER,)
 OTC_MANAGER: Final = (ContractName.OTC_MANAGER,)
 TOKEN: Final = (ContractName.TOKEN,)
-CORE: Final = (ContractName.VAULT, ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER)
+CORE_CONTRACTS: Final = (ContractName.VAULT, ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER)
 """The three contracts that are followed from their first block on, so that their roles and pauses are known in full."""
 
 
@@ -41,4 +41,4 @@ class ChainTransaction(NamedTuple):
     block: BlockStamp
     tx_hash: Hash32
     events: tuple[LoggedEvent, ...]
-    spoke: frozenset[ContractName]
+    emitting_contracts: frozenset[ContractName]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from paimon.domain.events.base import ASSET_CONTROLLER, CORE, REDEMPTION_MANAGER, VAULT, FundEvent
+from paimon.domain.events.base import ASSET_CONTROLLER, CORE_CONTRACTS, REDEMPTION_MANAGER, VAULT, FundEvent
 from paimon.domain.kernel.chain import Address, ContractName, Hash32
 
 
@@ -14,7 +14,7 @@ class EmergencyModeChanged(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class RoleGranted(FundEvent):
-    emitters = CORE
+    emitters = CORE_CONTRACTS
     role: Hash32
     account: Address
     sender: Address
@@ -22,7 +22,7 @@ class RoleGranted(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class RoleRevoked(FundEvent):
-    emitters = CORE
+    emitters = CORE_CONTRACTS
     role: Hash32
     account: Address
     sender: Address
@@ -30,13 +30,13 @@ class RoleRevoked(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class Paused(FundEvent):
-    emitters = CORE
+    emitters = CORE_CONTRACTS
     account: Address
 
 
 @dataclass(frozen=True, slots=True)
 class Unpaused(FundEvent):
-    emitters = CORE
+    emitters = CORE_CONTRACTS
     account: Address
 
 

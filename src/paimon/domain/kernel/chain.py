@@ -74,7 +74,7 @@ class ContractName(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class LogPlace:
+class LogPosition:
     """Where and when something was logged: what a recorded fact is known by."""
 
     block_number: int

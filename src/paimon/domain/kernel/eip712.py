@@ -16,27 +16,27 @@ DOMAIN_FIELDS: Final = [
 """What every document of this house says of where it counts."""
 
 
-class VoteNotAcceptable(InvalidRequest):
+class InvalidExpiry(InvalidRequest):
     """The vote's expiry has passed, or lies further ahead than a vote may."""
 
     field = "expiresAt"
 
 
 @dataclass(frozen=True, slots=True)
-class VoteScope:
+class SigningScope:
     """Where a vote counts: this chain, this RedemptionManager."""
 
     chain_id: int
     redemption_manager: Address
 
 
-def require_acceptable(expires_at: datetime, *, now: datetime, ttl_seconds_max: int) -> None:
+def require_valid_expiry(expires_at: datetime, *, now: datetime, ttl_seconds_max: int) -> None:
     """A vote's expiry binds its acceptance: it must lie ahead, and not so far that a signature could be kept for later.
 
     Raises:
-        VoteNotAcceptable
+        InvalidExpiry
     """
     if expires_at <= now:
-        raise VoteNotAcceptable(f"the vote expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}; fetch the ticket again and sign anew")
+        raise InvalidExpiry(f"the vote expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}; fetch the ticket again and sign anew")
     if expires_at > now + timedelta(seconds=ttl_seconds_max):
-        raise VoteNotAcceptable(f"a vote may be signed at most {ttl_seconds_max} seconds ahead of its expiry")
+        raise InvalidExpiry(f"a vote may be signed at most {ttl_seconds_max} seconds ahead of its expiry")

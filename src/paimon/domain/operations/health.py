@@ -6,42 +6,42 @@ from enum import StrEnum
 from typing import Any, Final
 
 
-class Condition(StrEnum):
+class HealthStatus(StrEnum):
     OK = "ok"
     DEGRADED = "degraded"
     DOWN = "down"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ComponentHealth:
     """One part's condition, in a sentence and in figures."""
 
     name: str
-    condition: Condition
+    status: HealthStatus
     summary: str
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-_INDISPENSABLE: Final = frozenset({"database"})
+_REQUIRED_COMPONENTS: Final = frozenset({"database"})
 """Without these nothing can be read or decided; without any other part something still can."""
 
 
-def by_limits(value: float, *, warning: float, critical: float) -> Condition:
+def status_by_limits(value: float, *, warning: float, critical: float) -> HealthStatus:
     """Ok up to and including `warning`, degraded up to and including `critical`, down above."""
     if value > critical:
-        return Condition.DOWN
-    return Condition.DEGRADED if value > warning else Condition.OK
+        return HealthStatus.DOWN
+    return HealthStatus.DEGRADED if value > warning else HealthStatus.OK
 
 
-def worst(*conditions: Condition) -> Condition:
+def worst_status(*statuses: HealthStatus) -> HealthStatus:
     """The worst of these; ok of none."""
-    ranks = tuple(Condition)
-    return max(conditions, key=ranks.index, default=Condition.OK)
+    ranks = tuple(HealthStatus)
+    return max(statuses, key=ranks.index, default=HealthStatus.OK)
 
 
-def overall(parts: Iterable[Part]) -> Condition:
+def overall_status(components: Iterable[ComponentHealth]) -> HealthStatus:
     """Down when an indispensable part is; degraded when any part is not ok."""
-    found = {part.name: part.condition for part in parts}
-    if any(found.get(name) is Condition.DOWN for name in _INDISPENSABLE):
-        return Condition.DOWN
-    return Condition.OK if all(each is Condition.OK for each in found.values()) else Condition.DEGRADED
+    found = {part.name: part.status for part in components}
+    if any(found.get(name) is HealthStatus.DOWN for name in _REQUIRED_COMPONENTS):
+        return HealthStatus.DOWN
+    return HealthStatus.OK if all(each is HealthStatus.OK for each in found.values()) else HealthStatus.DEGRADED

@@ -6,22 +6,22 @@ and *facts*, each of which one transaction tells for good (`facts`).
 """
 
 from paimon.domain.projection.facts import AlertLevel, Deposit, Facts, LiquidityAlert, RoleChange
-from paimon.domain.projection.required_rows import Touched, touched
-from paimon.domain.projection.state import Appointment, Flag, FlagKey, FlagState, Projection, RoleKey, ServiceKey
+from paimon.domain.projection.required_rows import RequiredRows, required_rows
+from paimon.domain.projection.state import Flag, FlagKey, FlagStatus, Projection, ProtocolAddress, ProtocolAddressKey, RoleKey
 
 __all__ = [
     "AlertLevel",
-    "Appointment",
     "Deposit",
     "Facts",
     "Flag",
     "FlagKey",
-    "FlagState",
+    "FlagStatus",
     "LiquidityAlert",
     "Projection",
+    "ProtocolAddress",
+    "ProtocolAddressKey",
+    "RequiredRows",
     "RoleChange",
     "RoleKey",
-    "ServiceKey",
-    "Touched",
-    "touched",
+    "required_rows",
 ]

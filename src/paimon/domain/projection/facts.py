@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from paimon.domain.asset.token_transfer import TokenMovement
+from paimon.domain.asset.token_transfer import ClassifiedTransfer
 from paimon.domain.asset.trade import Trade
 from paimon.domain.events import (
     CriticalLiquidityAlert,
@@ -13,7 +13,7 @@ from paimon.domain.events import (
     RoleGranted,
     RoleRevoked,
 )
-from paimon.domain.kernel.chain import Address, ContractName, Hash32, LogPlace
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, LogPosition
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.vault.fees import FeeEntry
 
@@ -22,7 +22,7 @@ from paimon.domain.vault.fees import FeeEntry
 class Deposit:
     """Money in, shares out. Shares are minted at net assets ÷ whole supply (deployed behaviour 1), not at NAV."""
 
-    place: LogPlace
+    place: LogPosition
     sender: Address
     receiver: Address
     assets: RawAmount
@@ -33,7 +33,7 @@ class Deposit:
 class RoleChange:
     """Somebody was given a role, or lost it, by `sender`."""
 
-    place: LogPlace
+    place: LogPosition
     contract: ContractName
     role: Hash32
     account: Address
@@ -50,7 +50,7 @@ class AlertLevel(StrEnum):
 class LiquidityAlert:
     """The contract's own alarm. `available` and `total` in the vault's asset; the critical one does not tell `total`."""
 
-    place: LogPlace
+    place: LogPosition
     level: AlertLevel
     ratio_bps: int
     threshold_bps: int
@@ -64,12 +64,12 @@ class Facts:
 
     deposits: list[Deposit] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
-    movements: list[TokenMovement] = field(default_factory=list)
+    transfers: list[ClassifiedTransfer] = field(default_factory=list)
     fee_entries: list[FeeEntry] = field(default_factory=list)
     role_changes: list[RoleChange] = field(default_factory=list)
     alerts: list[LiquidityAlert] = field(default_factory=list)
 
-    def note(self, event: FundEvent, contract: ContractName, place: LogPlace) -> None:
+    def record_event(self, event: FundEvent, contract: ContractName, place: LogPosition) -> None:
         """Keep what one event tells by itself; nothing for an event that is no such fact."""
         match event:
             case DepositProcessed(sender=sender, receiver=receiver, assets=assets, shares=shares):

@@ -19,7 +19,7 @@ from paimon.domain.events import (
     TokenTransfer,
 )
 from paimon.domain.kernel.chain import Address
-from paimon.domain.vault.share_balance import ShareEvent, movements
+from paimon.domain.vault.share_balance import ShareEvent, share_changes
 
 FEE_EVENTS: Final = (
     ManagementFeeCollected,
@@ -32,7 +32,7 @@ FEE_EVENTS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class RequiredRows:
     """Keys of the rows; `fees` says whether the few rows about fees and their recipient are needed."""
 
     requests: frozenset[int] = frozenset()
@@ -43,19 +43,19 @@ class Touched:
     fees: bool = False
 
 
-def touched(events: Iterable[FundEvent]) -> Touched:
-    told: dict[type[FundEvent], list[Any]] = defaultdict(list)
+def required_rows(events: Iterable[FundEvent]) -> RequiredRows:
+    by_type: dict[type[FundEvent], list[Any]] = defaultdict(list)
     for event in events:
-        told[type(event)].append(event)
+        by_type[type(event)].append(event)
 
-    def those(*kinds: type[FundEvent]) -> Iterator[Any]:
-        return (event for kind in kinds for event in told.get(kind, ()))
+    def events_of(*kinds: type[FundEvent]) -> Iterator[Any]:
+        return (event for kind in kinds for event in by_type.get(kind, ()))
 
-    return Touched(
-        requests=frozenset(event.request_id for event in those(*get_args(RedemptionEvent))),
-        holders=frozenset(step.holder for event in those(*get_args(ShareEvent)) for step in movements(event)),
-        assets=frozenset(event.token for event in those(*get_args(AssetEvent))),
-        orders=frozenset((event.emitter, event.order_id) for event in those(*get_args(OrderEvent))),
-        tokens=frozenset(event.emitter for event in those(TokenTransfer)),
-        fees=any(those(*FEE_EVENTS)),
+    return RequiredRows(
+        requests=frozenset(event.request_id for event in events_of(*get_args(RedemptionEvent))),
+        holders=frozenset(step.holder for event in events_of(*get_args(ShareEvent)) for step in share_changes(event)),
+        assets=frozenset(event.token for event in events_of(*get_args(AssetEvent))),
+        orders=frozenset((event.emitter, event.order_id) for event in events_of(*get_args(OrderEvent))),
+        tokens=frozenset(event.emitter for event in events_of(TokenTransfer)),
+        fees=any(events_of(*FEE_EVENTS)),
     )

@@ -26,7 +26,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.units import RawAmount
 
 
-class Channel(StrEnum):
+class RedemptionChannel(StrEnum):
     """How a redemption leaves the fund; the value order is the contract's."""
 
     STANDARD = "STANDARD"
@@ -34,7 +34,7 @@ class Channel(StrEnum):
     SCHEDULED = "SCHEDULED"
 
     @classmethod
-    def from_chain(cls, number: int) -> "Channel":
+    def from_chain(cls, number: int) -> "RedemptionChannel":
         """Raises InapplicableEvent on a number the interface does not know."""
         channels = tuple(cls)
         if number not in range(len(channels)):
@@ -75,7 +75,7 @@ class Redemption:
     shares: RawAmount
     gross_amount: RawAmount
     estimated_fee: RawAmount
-    channel: Channel
+    channel: RedemptionChannel
     requires_approval: bool
     window_id: int
     status: RedemptionStatus
@@ -98,7 +98,7 @@ class Redemption:
         return OnChainStatus[self.status.value]
 
 
-def requested(event: RedemptionRequested, *, at: BlockStamp) -> Redemption:
+def redemption_from_event(event: RedemptionRequested, *, at: BlockStamp) -> Redemption:
     """The request its first event opens. For one under approval the settlement time is unset until the approval sets it."""
     return Redemption(
         request_id=event.request_id,
@@ -107,7 +107,7 @@ def requested(event: RedemptionRequested, *, at: BlockStamp) -> Redemption:
         shares=event.shares,
         gross_amount=event.locked_amount,
         estimated_fee=event.estimated_fee,
-        channel=Channel.from_chain(event.channel),
+        channel=RedemptionChannel.from_chain(event.channel),
         requires_approval=event.requires_approval,
         window_id=event.window_id,
         status=RedemptionStatus.PENDING_APPROVAL if event.requires_approval else RedemptionStatus.PENDING,
@@ -116,7 +116,7 @@ def requested(event: RedemptionRequested, *, at: BlockStamp) -> Redemption:
     )
 
 
-def follow(redemption: Redemption | None, event: RedemptionEvent, *, at: BlockStamp) -> Redemption:
+def apply_redemption_event(redemption: Redemption | None, event: RedemptionEvent, *, at: BlockStamp) -> Redemption:
     """The request after one more of its events.
 
     Raises:
@@ -124,10 +124,10 @@ def follow(redemption: Redemption | None, event: RedemptionEvent, *, at: BlockSt
     """
     if redemption is None:
         if isinstance(event, RedemptionRequested):
-            return requested(event, at=at)
+            return redemption_from_event(event, at=at)
         raise InapplicableEvent(f"{type(event).__name__} for request {event.request_id}, which was never recorded")
 
-    def must_be(*allowed: RedemptionStatus) -> None:
+    def require_status(*allowed: RedemptionStatus) -> None:
         if redemption.status not in allowed:
             raise InapplicableEvent(
                 f"{type(event).__name__} for request {event.request_id} in state {redemption.status};"
@@ -138,14 +138,14 @@ def follow(redemption: Redemption | None, event: RedemptionEvent, *, at: BlockSt
         case RedemptionRequested():
             raise InapplicableEvent(f"request {event.request_id} was requested twice")
         case RedemptionApproved():
-            must_be(RedemptionStatus.PENDING_APPROVAL)
+            require_status(RedemptionStatus.PENDING_APPROVAL)
             return replace(
                 redemption,
                 status=RedemptionStatus.APPROVED,
                 settlement_at=at_chain_time(event.settlement_time),
             )
         case RedemptionRejected():
-            must_be(RedemptionStatus.PENDING_APPROVAL)
+            require_status(RedemptionStatus.PENDING_APPROVAL)
             return replace(
                 redemption,
                 status=RedemptionStatus.REJECTED,
@@ -153,10 +153,10 @@ def follow(redemption: Redemption | None, event: RedemptionEvent, *, at: BlockSt
                 closed_at=at.timestamp,
             )
         case RedemptionCancelled():
-            must_be(*OPEN_STATUSES)
+            require_status(*OPEN_STATUSES)
             return replace(redemption, status=RedemptionStatus.CANCELLED, closed_at=at.timestamp)
         case RedemptionSettled():
-            must_be(*SETTLEABLE_STATUSES)
+            require_status(*SETTLEABLE_STATUSES)
             return replace(
                 redemption,
                 status=RedemptionStatus.SETTLED,
@@ -174,5 +174,5 @@ def is_due(redemption: Redemption, *, chain_time: datetime, window_date: datetim
     """
     if redemption.status not in SETTLEABLE_STATUSES:
         return False
-    due_at = window_date if redemption.channel is Channel.SCHEDULED else redemption.settlement_at
+    due_at = window_date if redemption.channel is RedemptionChannel.SCHEDULED else redemption.settlement_at
     return due_at is not None and due_at <= chain_time

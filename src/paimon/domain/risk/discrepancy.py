@@ -13,7 +13,7 @@ from paimon.domain.kernel.chain import checksum, hex0x
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Discrepancy:
     """One figure on which the books and the chain disagree, with both values as text."""
 
     subject: str
@@ -24,20 +24,20 @@ class Difference:
         return f"{self.subject}: books {self.book}, chain {self.chain}"
 
 
-def compare(book: Mapping[str, Hashable], chain: Mapping[str, Hashable]) -> list[Difference]:
+def find_discrepancies(book: Mapping[str, Hashable], chain: Mapping[str, Hashable]) -> list[Discrepancy]:
     """All subjects on which the two disagree, in subject order; a subject only one side knows is a difference too."""
 
-    def shown(side: Mapping[str, Any], subject: str) -> str:
+    def format_side(side: Mapping[str, Any], subject: str) -> str:
         return str(side[subject]) if subject in side else "(absent)"
 
     return [
-        Difference(subject, shown(book, subject), shown(chain, subject))
+        Discrepancy(subject, format_side(book, subject), format_side(chain, subject))
         for subject in sorted(book.keys() | chain.keys())
         if subject not in book or subject not in chain or book[subject] != chain[subject]
     ]
 
 
-def named_or_number(names: Sequence[Enum], number: int) -> str:
+def enum_name_or_number(names: Sequence[Enum], number: int) -> str:
     """What a number on chain stands for. One that our interface does not know is shown as it is: it must differ from
     whatever the books have, not end the comparison."""
     return names[number].name if number in range(len(names)) else f"{number} (unknown here)"
@@ -63,26 +63,26 @@ class RowDifference:
 Row = Mapping[str, Any]
 
 
-def row_differences(table: str, keys: Sequence[str], live: Row | None, rebuilt: Row | None) -> list[RowDifference]:
+def compare_rows(table: str, keys: Sequence[str], live: Row | None, rebuilt: Row | None) -> list[RowDifference]:
     """What differs between a live row and its rebuilt one; None where that side has no such row."""
     known = live or rebuilt or {}
-    key = " ".join(f"{name}={_shown(known[name])}" for name in keys)
+    key = " ".join(f"{name}={_format_value(known[name])}" for name in keys)
     if live is None or rebuilt is None:
-        return [RowDifference(table, key, "row", _whole(live, keys), _whole(rebuilt, keys))]
+        return [RowDifference(table, key, "row", _describe_row(live, keys), _describe_row(rebuilt, keys))]
     return [
-        RowDifference(table, key, column, _shown(live[column]), _shown(rebuilt[column]))
+        RowDifference(table, key, column, _format_value(live[column]), _format_value(rebuilt[column]))
         for column in live
         if live[column] != rebuilt[column]
     ]
 
 
-def _whole(row: Row | None, keys: Sequence[str]) -> str:
+def _describe_row(row: Row | None, keys: Sequence[str]) -> str:
     if row is None:
         return "(absent)"
-    return "(" + ", ".join(f"{name}={_shown(value)}" for name, value in row.items() if name not in keys) + ")"
+    return "(" + ", ".join(f"{name}={_format_value(value)}" for name, value in row.items() if name not in keys) + ")"
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     match value:
         case None:
             return "null"

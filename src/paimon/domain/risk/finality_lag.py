@@ -8,48 +8,48 @@ from paimon.domain.risk.risk_event import Finding, RiskKind, Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Lag:
+class FinalityLag:
     """How far the final block lies behind the newest: in blocks and in chain time."""
 
     blocks: int
     seconds: float
 
     @classmethod
-    def between(cls, final: BlockStamp, head: BlockStamp) -> "Lag":
+    def between(cls, final: BlockStamp, head: BlockStamp) -> "FinalityLag":
         return cls(max(head.number - final.number, 0), max((head.timestamp - final.timestamp).total_seconds(), 0))
 
-    def exceeds(self, most: "Lag", *, times: int = 1) -> bool:
+    def exceeds(self, most: "FinalityLag", *, times: int = 1) -> bool:
         return self.blocks > most.blocks * times or self.seconds > most.seconds * times
 
     def __str__(self) -> str:
         return f"{self.blocks} blocks, {self.seconds:g} s"
 
 
-FINALITY: Final = "finality"
+FINALITY_SUBJECT: Final = "finality"
 """The subject of the alarm: there is one chain."""
 
 _CRITICAL_MULTIPLE: Final = 5
 
 
-def lag_finding(lag: Lag, most: Lag) -> Finding | None:
+def finality_lag_finding(lag: FinalityLag, most: FinalityLag) -> Finding | None:
     """A lag beyond either figure; critical when five times beyond."""
     if not lag.exceeds(most):
         return None
     severity = Severity.CRITICAL if lag.exceeds(most, times=_CRITICAL_MULTIPLE) else Severity.WARNING
-    return Finding(RiskKind.FINALITY_LAG, FINALITY, f"{lag} behind the head", f"at most {most}", severity)
+    return Finding(RiskKind.FINALITY_LAG, FINALITY_SUBJECT, f"{lag} behind the head", f"at most {most}", severity)
 
 
 @dataclass(frozen=True, slots=True)
-class LagWatch:
+class FindingWatch:
     """Since when the lag is beyond its limits, by the watcher's own steady clock; None while it is within."""
 
     since_seconds: float | None = None
 
-    def after(self, found: Finding | None, *, at_seconds: float) -> "LagWatch":
+    def after(self, found: Finding | None, *, at_seconds: float) -> "FindingWatch":
         if found is None:
-            return LagWatch()
-        return self if self.since_seconds is not None else LagWatch(at_seconds)
+            return FindingWatch()
+        return self if self.since_seconds is not None else FindingWatch(at_seconds)
 
-    def lasts(self, *, at_seconds: float, lasting_seconds: float) -> bool:
+    def has_lasted(self, *, at_seconds: float, grace_seconds: float) -> bool:
         """Whether it has been beyond for so long that somebody should know."""
-        return self.since_seconds is not None and at_seconds - self.since_seconds >= lasting_seconds
+        return self.since_seconds is not None and at_seconds - self.since_seconds >= grace_seconds

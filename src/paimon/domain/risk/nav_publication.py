@@ -12,18 +12,25 @@ from typing import Final, Self
 
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, NavPerShare, RawAmount, Rounding, divide
-from paimon.domain.risk.discrepancy import Difference
+from paimon.domain.risk.discrepancy import Discrepancy
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 
-MATERIAL: Final = Bps(1)
+MATERIAL_THRESHOLD: Final = Bps(1)
 """Of net assets: what a difference amounts to from here on withholds NAV, unless the settings say otherwise."""
 
-_AMOUNTS: Final = ("redemption liability", "grossAmount", "management fees", "performance fees", "redemption fees", "fees ever")
-_SHARES: Final = ("supply", "shares")
+_AMOUNT_SUBJECTS: Final = (
+    "redemption liability",
+    "grossAmount",
+    "management fees",
+    "performance fees",
+    "redemption fees",
+    "fees ever",
+)
+_SHARE_SUBJECTS: Final = ("supply", "shares")
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class ValuationBasis:
     """What differences are measured by: the fund's figures at the comparison's block."""
 
     net_assets: RawAmount
@@ -37,30 +44,30 @@ class Worth:
         return cls(snapshot.net_assets, snapshot.nav_per_share, priced | {checksum(snapshot.asset): (1, 0)})
 
 
-def value_of(difference: Difference, worth: Worth) -> RawAmount | None:
+def discrepancy_value(difference: Discrepancy, worth: ValuationBasis) -> RawAmount | None:
     """What the difference amounts to in the vault's asset, rounded up; None for one of a status, or of unknown worth."""
     if not (difference.book.isdecimal() and difference.chain.isdecimal()):
         return None
-    gap = abs(int(difference.book) - int(difference.chain))
+    difference_raw = abs(int(difference.book) - int(difference.chain))
     subject, _, address = difference.subject.partition(" of 0x")
     if subject == "vault's balance" and (priced := worth.tokens.get("0x" + address)) is not None:
-        return RawAmount(divide(gap * priced[0], 10 ** priced[1], rounding=Rounding.UP))
-    if subject.endswith(_AMOUNTS):
-        return RawAmount(gap)
-    if subject.endswith(_SHARES):
-        return RawAmount(divide(gap * worth.nav_per_share, WAD, rounding=Rounding.UP))
+        return RawAmount(divide(difference_raw * priced[0], 10 ** priced[1], rounding=Rounding.UP))
+    if subject.endswith(_AMOUNT_SUBJECTS):
+        return RawAmount(difference_raw)
+    if subject.endswith(_SHARE_SUBJECTS):
+        return RawAmount(divide(difference_raw * worth.nav_per_share, WAD, rounding=Rounding.UP))
     return None
 
 
-def material(differences: Iterable[Difference], worth: Worth, *, threshold: Bps) -> list[Difference]:
+def material_discrepancies(differences: Iterable[Discrepancy], worth: ValuationBasis, *, threshold: Bps) -> list[Discrepancy]:
     """Those for which publishing is refused. Small amounts are added up: many small ones are not a small difference."""
-    valued = [(each, value_of(each, worth)) for each in differences]
+    valued = [(each, discrepancy_value(each, worth)) for each in differences]
     total = sum(value for _, value in valued if value is not None)
-    amounts_count = total > 0 and total * BPS_ONE >= worth.net_assets * threshold
-    return [each for each, value in valued if value is None or (amounts_count and value > 0)]
+    amounts_are_material = total > 0 and total * BPS_ONE >= worth.net_assets * threshold
+    return [each for each, value in valued if value is None or (amounts_are_material and value > 0)]
 
 
-def reason(differences: list[Difference]) -> str:
+def reason(differences: list[Discrepancy]) -> str:
     """Why a point is withheld, in a line: the first difference with both numbers, and how many more there are."""
     more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
     return f"material difference: {differences[0]}{more}"

@@ -1,6 +1,6 @@
 """What people decide about something this house could not do by itself: a reaction it gave up, a log it could not apply.
 
-    replay_reaction   the reaction is due again; done with its asking
+    replay_message   the reaction is due again; done with its asking
     release_log       asked ──► done   the books are rebuilt, and the log is read and applied as the code does it today
     skip_log          asked ──► done   the books are rebuilt without it, now and by every later replay
 
@@ -15,17 +15,17 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
-from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, VoteScope
+from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, SigningScope
 from paimon.errors import Conflict
 
-PRIMARY_TYPE: Final = "Remedy"
+DECISION_TYPE: Final = "OperatorDecision"
 
 _TYPES: Final[dict[str, list[dict[str, str]]]] = {
     "EIP712Domain": DOMAIN_FIELDS,
-    PRIMARY_TYPE: [
+    DECISION_TYPE: [
         {"name": "action", "type": "string"},
         {"name": "subject", "type": "string"},
-        {"name": "about", "type": "string"},
+        {"name": "problem", "type": "string"},
         {"name": "reason", "type": "string"},
         {"name": "nonce", "type": "bytes32"},
         {"name": "expiresAt", "type": "uint256"},
@@ -33,21 +33,21 @@ _TYPES: Final[dict[str, list[dict[str, str]]]] = {
 }
 
 
-class RemedyKind(StrEnum):
-    REPLAY_REACTION = "replay_reaction"
+class OperatorDecisionKind(StrEnum):
+    REPLAY_MESSAGE = "replay_message"
     RELEASE_LOG = "release_log"
     SKIP_LOG = "skip_log"
 
 
-LOG_REMEDIES: Final = (RemedyKind.RELEASE_LOG, RemedyKind.SKIP_LOG)
+LOG_DECISIONS: Final = (OperatorDecisionKind.RELEASE_LOG, OperatorDecisionKind.SKIP_LOG)
 
 
-class RemedyState(StrEnum):
-    ASKED = "asked"
+class OperatorDecisionStatus(StrEnum):
+    REQUESTED = "asked"
     DONE = "done"
 
 
-class RemedyNotPossible(Conflict):
+class DecisionNotPossible(Conflict):
     """What is asked makes no sense in the present state."""
 
 
@@ -59,48 +59,58 @@ class LogKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class DecisionSubject:
     """What a remedy is for, by name, and what is wrong with it, in its own words."""
 
     name: str
-    about: str
+    problem: str
 
 
-def reaction_subject(outbox_id: int, kind: str, aggregate_id: str, last_error: str | None) -> Subject:
-    return Subject(f"reaction {outbox_id}", f"{kind} {aggregate_id}: {last_error or 'no failure'}")
+def message_subject(outbox_id: int, kind: str, aggregate_id: str, last_error: str | None) -> DecisionSubject:
+    return DecisionSubject(f"reaction {outbox_id}", f"{kind} {aggregate_id}: {last_error or 'no failure'}")
 
 
-def log_subject(key: LogKey, block_number: int, reason: str | None) -> Subject:
+def quarantined_log_subject(key: LogKey, block_number: int, reason: str | None) -> DecisionSubject:
     name = f"log {key.log_index} of block {block_number} ({hex0x(key.block_hash)})"
-    return Subject(name, reason or "left out by an earlier decision")
+    return DecisionSubject(name, reason or "left out by an earlier decision")
 
 
-def left_out(verdicts: Iterable[tuple[LogKey, RemedyKind]]) -> frozenset[LogKey]:
+def skipped_logs(decisions: Iterable[tuple[LogKey, OperatorDecisionKind]]) -> frozenset[LogKey]:
     """The logs whose last verdict, in the order they were given, is to skip them."""
-    last = dict(verdicts)
-    return frozenset(key for key, kind in last.items() if kind is RemedyKind.SKIP_LOG)
+    last = dict(decisions)
+    return frozenset(key for key, kind in last.items() if kind is OperatorDecisionKind.SKIP_LOG)
 
 
-def why_not_log(kind: RemedyKind, *, quarantined: bool, skipped: bool) -> str | None:
+def log_decision_rejection(kind: OperatorDecisionKind, *, quarantined: bool, skipped: bool) -> str | None:
     """Why this remedy makes no sense for a log that stands so; None when it does."""
     if skipped:
-        return None if kind is RemedyKind.RELEASE_LOG else "the log is left out already"
+        return None if kind is OperatorDecisionKind.RELEASE_LOG else "the log is left out already"
     return None if quarantined else "the log is not in quarantine: it was read, and what follows from it is in the books"
 
 
-def why_not_reaction(*, dead: bool, done: bool) -> str | None:
+def message_replay_rejection(*, is_dead_lettered: bool, done: bool) -> str | None:
     if done:
         return "the reaction is done"
-    return None if dead else "the reaction is due and will be tried by itself; only one that was given up can be replayed"
+    return (
+        None
+        if is_dead_lettered
+        else "the reaction is due and will be tried by itself; only one that was given up can be replayed"
+    )
 
 
-def remedy_document(
-    kind: RemedyKind, subject: Subject, reason: str, *, nonce: Hash32, expires_at: datetime, scope: VoteScope
+def decision_document(
+    kind: OperatorDecisionKind,
+    subject: DecisionSubject,
+    reason: str,
+    *,
+    nonce: Hash32,
+    expires_at: datetime,
+    scope: SigningScope,
 ) -> dict[str, Any]:
     """The EIP-712 document a wallet shows and signs, in the JSON form of `eth_signTypedData_v4`."""
     return {
         "types": _TYPES,
-        "primaryType": PRIMARY_TYPE,
+        "primaryType": DECISION_TYPE,
         "domain": {
             "name": "Paimon Prime Fund",
             "version": "1",
@@ -110,7 +120,7 @@ def remedy_document(
         "message": {
             "action": kind.value,
             "subject": subject.name,
-            "about": subject.about,
+            "problem": subject.problem,
             "reason": reason,
             "nonce": hex0x(nonce),
             "expiresAt": str(int(expires_at.timestamp())),

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class NodeAnswer(StrEnum):
+class BroadcastResult(StrEnum):
     ACCEPTED = "accepted"
     ALREADY_KNOWN = "already_known"
     NONCE_TOO_LOW = "nonce_too_low"
@@ -22,65 +22,65 @@ class NodeAnswer(StrEnum):
     @property
     def is_acknowledged(self) -> bool:
         """The node holds exactly these bytes."""
-        return self in (NodeAnswer.ACCEPTED, NodeAnswer.ALREADY_KNOWN)
+        return self in (BroadcastResult.ACCEPTED, BroadcastResult.ALREADY_KNOWN)
 
     @property
-    def needs_a_person(self) -> bool:
+    def needs_operator(self) -> bool:
         """Sending the same bytes again will not help by itself."""
-        return self in (NodeAnswer.INSUFFICIENT_FUNDS, NodeAnswer.REFUSED)
+        return self in (BroadcastResult.INSUFFICIENT_FUNDS, BroadcastResult.REFUSED)
 
 
 _RATE_LIMITED: Final = -32005
 
-_TABLE: Final[tuple[tuple[str, NodeAnswer], ...]] = (
+_RULES: Final[tuple[tuple[str, BroadcastResult], ...]] = (
     # the very bytes are there
-    ("already known", NodeAnswer.ALREADY_KNOWN),
-    ("known transaction", NodeAnswer.ALREADY_KNOWN),
-    ("already imported", NodeAnswer.ALREADY_KNOWN),
-    ("existing tx with same hash", NodeAnswer.ALREADY_KNOWN),
-    ("already exists", NodeAnswer.ALREADY_KNOWN),
+    ("already known", BroadcastResult.ALREADY_KNOWN),
+    ("known transaction", BroadcastResult.ALREADY_KNOWN),
+    ("already imported", BroadcastResult.ALREADY_KNOWN),
+    ("existing tx with same hash", BroadcastResult.ALREADY_KNOWN),
+    ("already exists", BroadcastResult.ALREADY_KNOWN),
     # the nonce
-    ("nonce too low", NodeAnswer.NONCE_TOO_LOW),
-    ("nonce is too low", NodeAnswer.NONCE_TOO_LOW),
-    ("old nonce", NodeAnswer.NONCE_TOO_LOW),
-    ("nonce too high", NodeAnswer.NONCE_TOO_HIGH),
-    ("nonce gap", NodeAnswer.NONCE_TOO_HIGH),
-    ("future transaction tries to replace pending", NodeAnswer.NONCE_TOO_HIGH),
+    ("nonce too low", BroadcastResult.NONCE_TOO_LOW),
+    ("nonce is too low", BroadcastResult.NONCE_TOO_LOW),
+    ("old nonce", BroadcastResult.NONCE_TOO_LOW),
+    ("nonce too high", BroadcastResult.NONCE_TOO_HIGH),
+    ("nonce gap", BroadcastResult.NONCE_TOO_HIGH),
+    ("future transaction tries to replace pending", BroadcastResult.NONCE_TOO_HIGH),
     # the price; a replacement that is too cheap says so in the same words
-    ("underpriced", NodeAnswer.UNDERPRICED),
-    ("could not replace existing tx", NodeAnswer.UNDERPRICED),
-    ("fee too low", NodeAnswer.UNDERPRICED),
-    ("less than block base fee", NodeAnswer.UNDERPRICED),
-    ("below the minimum", NodeAnswer.UNDERPRICED),
-    ("gas price too low", NodeAnswer.UNDERPRICED),
+    ("underpriced", BroadcastResult.UNDERPRICED),
+    ("could not replace existing tx", BroadcastResult.UNDERPRICED),
+    ("fee too low", BroadcastResult.UNDERPRICED),
+    ("less than block base fee", BroadcastResult.UNDERPRICED),
+    ("below the minimum", BroadcastResult.UNDERPRICED),
+    ("gas price too low", BroadcastResult.UNDERPRICED),
     # the money
-    ("insufficient funds", NodeAnswer.INSUFFICIENT_FUNDS),
-    ("insufficient balance", NodeAnswer.INSUFFICIENT_FUNDS),
+    ("insufficient funds", BroadcastResult.INSUFFICIENT_FUNDS),
+    ("insufficient balance", BroadcastResult.INSUFFICIENT_FUNDS),
     # room
-    ("txpool is full", NodeAnswer.POOL_FULL),
-    ("sub-pool is full", NodeAnswer.POOL_FULL),
-    ("account limit exceeded", NodeAnswer.POOL_FULL),
-    ("in-flight transaction limit", NodeAnswer.POOL_FULL),
+    ("txpool is full", BroadcastResult.POOL_FULL),
+    ("sub-pool is full", BroadcastResult.POOL_FULL),
+    ("account limit exceeded", BroadcastResult.POOL_FULL),
+    ("in-flight transaction limit", BroadcastResult.POOL_FULL),
     # never these bytes
-    ("intrinsic gas too low", NodeAnswer.REFUSED),
-    ("exceeds block gas limit", NodeAnswer.REFUSED),
-    ("gas limit too high", NodeAnswer.REFUSED),
-    ("invalid sender", NodeAnswer.REFUSED),
-    ("invalid signature", NodeAnswer.REFUSED),
-    ("invalid chain id", NodeAnswer.REFUSED),
-    ("transaction type not supported", NodeAnswer.REFUSED),
-    ("higher than max fee per gas", NodeAnswer.REFUSED),
-    ("exceeds the configured cap", NodeAnswer.REFUSED),
-    ("oversized data", NodeAnswer.REFUSED),
+    ("intrinsic gas too low", BroadcastResult.REFUSED),
+    ("exceeds block gas limit", BroadcastResult.REFUSED),
+    ("gas limit too high", BroadcastResult.REFUSED),
+    ("invalid sender", BroadcastResult.REFUSED),
+    ("invalid signature", BroadcastResult.REFUSED),
+    ("invalid chain id", BroadcastResult.REFUSED),
+    ("transaction type not supported", BroadcastResult.REFUSED),
+    ("higher than max fee per gas", BroadcastResult.REFUSED),
+    ("exceeds the configured cap", BroadcastResult.REFUSED),
+    ("oversized data", BroadcastResult.REFUSED),
 )
 
 
-def classify_answer(code: int, message: str) -> NodeAnswer:
+def classify_broadcast_error(code: int, message: str) -> BroadcastResult:
     """The meaning of a JSON-RPC error to `eth_sendRawTransaction`."""
     if code == _RATE_LIMITED:
-        return NodeAnswer.UNKNOWN
-    words = message.lower()
-    for part, answer in _TABLE:
-        if part in words:
-            return answer
-    return NodeAnswer.UNKNOWN
+        return BroadcastResult.UNKNOWN
+    text = message.lower()
+    for pattern, result in _RULES:
+        if pattern in text:
+            return result
+    return BroadcastResult.UNKNOWN

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.lifecycle import IntentKind
-from paimon.domain.transaction.plan import step_of
+from paimon.domain.transaction.plan import decode_plan_call_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +14,14 @@ class IntentSubject:
 
     request_id: int | None = None
     plan_id: UUID | None = None
-    plan_place: int | None = None
+    plan_call_index: int | None = None
     safe_tx_hash: Hash32 | None = None
 
 
 def subject_of(kind: IntentKind, number: int) -> IntentSubject:
     if kind is IntentKind.PLAN_STEP:
-        plan_id, place = step_of(number)
-        return IntentSubject(plan_id=plan_id, plan_place=place)
+        plan_id, place = decode_plan_call_id(number)
+        return IntentSubject(plan_id=plan_id, plan_call_index=place)
     if kind is IntentKind.EXECUTE_SAFE:
         return IntentSubject(safe_tx_hash=Hash32(number.to_bytes(32)))
     return IntentSubject(request_id=number)

@@ -3,7 +3,7 @@
     intent   queued ⇄ simulated ──► sending ──► final · reverted · failed · expired
                ▲                      │
                └──────────────────────┘ its nonce is used up without the effect, and the call may pass later
-             every open state ──► satisfied_elsewhere · cancelled · expired;  before sending also ──► failed
+             every open state ──► SATISFIED_EXTERNALLY · cancelled · expired;  before sending also ──► failed
 
     attempt  signed ──► broadcast ──► mined ──► final
                            ▲            │ reorganised
@@ -46,7 +46,7 @@ class IntentKind(StrEnum):
     """One call of a plan by the hot key; its `request_id` is the call's number (`plan.step_number`)."""
 
 
-WALLET_OF: Final[Mapping[IntentKind, WalletName]] = {
+WALLET_BY_INTENT_KIND: Final[Mapping[IntentKind, WalletName]] = {
     IntentKind.APPROVE_REDEMPTION: WalletName.APPROVER,
     IntentKind.REJECT_REDEMPTION: WalletName.APPROVER,
     IntentKind.SETTLE_REDEMPTION: WalletName.KEEPER,
@@ -64,10 +64,10 @@ class IntentStatus(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
-    SATISFIED_ELSEWHERE = "satisfied_elsewhere"
+    SATISFIED_EXTERNALLY = "SATISFIED_EXTERNALLY"
 
 
-class TxChannel(StrEnum):
+class BroadcastChannel(StrEnum):
     """How a transaction reaches a block builder: seen by everyone in the pool, or by a private endpoint's builders only."""
 
     PUBLIC = "public"
@@ -83,25 +83,25 @@ class AttemptStatus(StrEnum):
     DROPPED = "dropped"
 
 
-GIVEN_UP: Final = frozenset({IntentStatus.CANCELLED, IntentStatus.EXPIRED})
+ABORTED_STATUSES: Final = frozenset({IntentStatus.CANCELLED, IntentStatus.EXPIRED})
 """Ends that a person's word or a deadline wants for an intent whose effect could still come."""
 
 OPEN_INTENTS: Final = frozenset({IntentStatus.QUEUED, IntentStatus.SIMULATED, IntentStatus.SENDING})
 OPEN_ATTEMPTS: Final = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST, AttemptStatus.MINED})
 
-_BEFORE_SENDING_ENDS: Final = frozenset(
-    {IntentStatus.SATISFIED_ELSEWHERE, IntentStatus.CANCELLED, IntentStatus.EXPIRED, IntentStatus.FAILED}
+_ENDS_BEFORE_SENDING: Final = frozenset(
+    {IntentStatus.SATISFIED_EXTERNALLY, IntentStatus.CANCELLED, IntentStatus.EXPIRED, IntentStatus.FAILED}
 )
 
-INTENT_MOVES: Final[Mapping[IntentStatus, frozenset[IntentStatus]]] = {
-    IntentStatus.QUEUED: frozenset({IntentStatus.SIMULATED}) | _BEFORE_SENDING_ENDS,
-    IntentStatus.SIMULATED: frozenset({IntentStatus.QUEUED, IntentStatus.SENDING}) | _BEFORE_SENDING_ENDS,
+INTENT_TRANSITIONS: Final[Mapping[IntentStatus, frozenset[IntentStatus]]] = {
+    IntentStatus.QUEUED: frozenset({IntentStatus.SIMULATED}) | _ENDS_BEFORE_SENDING,
+    IntentStatus.SIMULATED: frozenset({IntentStatus.QUEUED, IntentStatus.SENDING}) | _ENDS_BEFORE_SENDING,
     IntentStatus.SENDING: frozenset(
         {
             IntentStatus.FINAL,
             IntentStatus.REVERTED,
             IntentStatus.FAILED,
-            IntentStatus.SATISFIED_ELSEWHERE,
+            IntentStatus.SATISFIED_EXTERNALLY,
             IntentStatus.CANCELLED,
             IntentStatus.EXPIRED,
             IntentStatus.QUEUED,
@@ -110,7 +110,7 @@ INTENT_MOVES: Final[Mapping[IntentStatus, frozenset[IntentStatus]]] = {
 }
 """What an open intent may become; a status without a row is terminal."""
 
-ATTEMPT_MOVES: Final[Mapping[AttemptStatus, frozenset[AttemptStatus]]] = {
+ATTEMPT_TRANSITIONS: Final[Mapping[AttemptStatus, frozenset[AttemptStatus]]] = {
     AttemptStatus.SIGNED: frozenset(
         {AttemptStatus.BROADCAST, AttemptStatus.MINED, AttemptStatus.REPLACED, AttemptStatus.DROPPED}
     ),
@@ -121,7 +121,7 @@ ATTEMPT_MOVES: Final[Mapping[AttemptStatus, frozenset[AttemptStatus]]] = {
 """What an attempt may become; a status without a row is terminal."""
 
 
-class IllegalMove(Exception):
+class IllegalTransition(Exception):
     """A step that the life of an intent or an attempt does not have: a defect of ours, never input."""
 
 
@@ -129,12 +129,12 @@ def advance_intent(status: IntentStatus, to: IntentStatus) -> IntentStatus:
     """The next status. Staying in an open status is no step and always allowed.
 
     Raises:
-        IllegalMove: no such step.
+        IllegalTransition: no such step.
     """
     if to is status and status in OPEN_INTENTS:
         return status
-    if to not in INTENT_MOVES.get(status, ()):
-        raise IllegalMove(f"an intent that is {status} cannot become {to}")
+    if to not in INTENT_TRANSITIONS.get(status, ()):
+        raise IllegalTransition(f"an intent that is {status} cannot become {to}")
     return to
 
 
@@ -142,12 +142,12 @@ def advance_attempt(status: AttemptStatus, to: AttemptStatus) -> AttemptStatus:
     """The next status. Staying in a status that can still change is no step and always allowed.
 
     Raises:
-        IllegalMove: no such step.
+        IllegalTransition: no such step.
     """
-    if to is status and status in ATTEMPT_MOVES:
+    if to is status and status in ATTEMPT_TRANSITIONS:
         return status
-    if to not in ATTEMPT_MOVES.get(status, ()):
-        raise IllegalMove(f"an attempt that is {status} cannot become {to}")
+    if to not in ATTEMPT_TRANSITIONS.get(status, ()):
+        raise IllegalTransition(f"an attempt that is {status} cannot become {to}")
     return to
 
 
@@ -166,55 +166,55 @@ def payload_hash(kind: IntentKind, wallet: Address, call: Call) -> Hash32:
     return Hash32(keccak(b"".join(parts)))
 
 
-class Effect(StrEnum):
+class EffectStatus(StrEnum):
     """How what an intent is for stands on chain."""
 
     DUE = "due"
     DONE = "done"
-    MOOT = "moot"  # can no longer happen
+    IMPOSSIBLE = "moot"  # can no longer happen
 
 
-_EFFECTS: Final[Mapping[IntentKind, Mapping[OnChainStatus, Effect]]] = {
+_EFFECTS: Final[Mapping[IntentKind, Mapping[OnChainStatus, EffectStatus]]] = {
     IntentKind.APPROVE_REDEMPTION: {
-        OnChainStatus.APPROVED: Effect.DONE,
-        OnChainStatus.SETTLED: Effect.DONE,
-        OnChainStatus.CANCELLED: Effect.MOOT,
+        OnChainStatus.APPROVED: EffectStatus.DONE,
+        OnChainStatus.SETTLED: EffectStatus.DONE,
+        OnChainStatus.CANCELLED: EffectStatus.IMPOSSIBLE,
     },
     IntentKind.REJECT_REDEMPTION: {
         # A rejection and the owner's own cancellation end in one state on chain: the shares are free, nothing is paid.
         # Which of the two it was is for the projection of events to tell; to a reject intent both are what it wants.
-        OnChainStatus.CANCELLED: Effect.DONE,
-        OnChainStatus.APPROVED: Effect.MOOT,
-        OnChainStatus.SETTLED: Effect.MOOT,
+        OnChainStatus.CANCELLED: EffectStatus.DONE,
+        OnChainStatus.APPROVED: EffectStatus.IMPOSSIBLE,
+        OnChainStatus.SETTLED: EffectStatus.IMPOSSIBLE,
     },
     IntentKind.SETTLE_REDEMPTION: {
-        OnChainStatus.SETTLED: Effect.DONE,
-        OnChainStatus.CANCELLED: Effect.MOOT,
+        OnChainStatus.SETTLED: EffectStatus.DONE,
+        OnChainStatus.CANCELLED: EffectStatus.IMPOSSIBLE,
     },
 }
 
 
-def effect_of(kind: IntentKind, status: OnChainStatus) -> Effect:
+def effect_of(kind: IntentKind, status: OnChainStatus) -> EffectStatus:
     """Whether a request in this on-chain state still waits for the intent's effect."""
-    return _EFFECTS[kind].get(status, Effect.DUE)
+    return _EFFECTS[kind].get(status, EffectStatus.DUE)
 
 
-def ending(effect: Effect, *, ours_succeeded: bool) -> IntentStatus | None:
+def ending(effect: EffectStatus, *, ours_succeeded: bool) -> IntentStatus | None:
     """How an intent ends by its effect once it has nothing in flight, or None while the effect is still due.
 
     `ours_succeeded`: a transaction of ours that carries the call is final and succeeded.
     """
     match effect:
-        case Effect.DONE:
-            return IntentStatus.FINAL if ours_succeeded else IntentStatus.SATISFIED_ELSEWHERE
-        case Effect.MOOT if not ours_succeeded:
+        case EffectStatus.DONE:
+            return IntentStatus.FINAL if ours_succeeded else IntentStatus.SATISFIED_EXTERNALLY
+        case EffectStatus.IMPOSSIBLE if not ours_succeeded:
             return IntentStatus.CANCELLED
         case _ if ours_succeeded:
             return IntentStatus.FAILED  # success without effect
     return None
 
 
-NOT_YET_ERRORS: Final = frozenset({"InsufficientLiquidity", "SettlementTimeNotReached"})
+TEMPORARY_REVERT_ERRORS: Final = frozenset({"InsufficientLiquidity", "SettlementTimeNotReached"})
 """Reverts that time or money cures: a mined attempt that met one goes back to the queue instead of ending `reverted`."""
 
 UNFUNDED_ERROR: Final = "InsufficientLiquidity"

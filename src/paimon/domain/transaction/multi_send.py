@@ -17,14 +17,14 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_transaction import Operation, SafeTransaction, word
 
 _SELECTOR: Final = bytes(keccak(text="multiSend(bytes)")[:4])
-_HEAD: Final = 1 + 20 + 32 + 32
+_HEADER_BYTES: Final = 1 + 20 + 32 + 32
 
 
-class UnreadableBatch(ValueError):
+class MalformedBatch(ValueError):
     """Call data that is no batch of plain calls, whole and with nothing left over."""
 
 
-class ForeignDelegatecall(ValueError):
+class UntrustedDelegatecall(ValueError):
     """The Safe would run someone else's code in its own name."""
 
 
@@ -38,24 +38,24 @@ def decode_batch(data: bytes) -> tuple[Call, ...]:
     """The calls in it.
 
     Raises:
-        UnreadableBatch: also for bytes that would not be written so, for they could be read in two ways.
+        MalformedBatch: also for bytes that would not be written so, for they could be read in two ways.
     """
     if data[:4] != _SELECTOR:
-        raise UnreadableBatch("a batch is a call of multiSend(bytes)")
+        raise MalformedBatch("a batch is a call of multiSend(bytes)")
     packed = data[68 : 68 + int.from_bytes(data[36:68])]
     calls: list[Call] = []
     while packed:
-        if len(packed) < _HEAD or packed[0] != Operation.CALL:
-            raise UnreadableBatch(f"call {len(calls) + 1} of the batch is cut short, or no plain call")
-        end = _HEAD + int.from_bytes(packed[53:_HEAD])
-        calls.append(Call(Address(packed[1:21]), packed[_HEAD:end], RawAmount(int.from_bytes(packed[21:53]))))
+        if len(packed) < _HEADER_BYTES or packed[0] != Operation.CALL:
+            raise MalformedBatch(f"call {len(calls) + 1} of the batch is cut short, or no plain call")
+        end = _HEADER_BYTES + int.from_bytes(packed[53:_HEADER_BYTES])
+        calls.append(Call(Address(packed[1:21]), packed[_HEADER_BYTES:end], RawAmount(int.from_bytes(packed[21:53]))))
         packed = packed[end:]
     if encode_batch(calls) != data:
-        raise UnreadableBatch("the batch carries bytes that its calls do not explain")
+        raise MalformedBatch("the batch carries bytes that its calls do not explain")
     return tuple(calls)
 
 
-def transaction_of(calls: Sequence[Call], nonce: int, *, multi_send: Address) -> SafeTransaction:
+def build_safe_transaction(calls: Sequence[Call], nonce: int, *, multi_send: Address) -> SafeTransaction:
     """One call as it is, several through MultiSend. Raises ValueError for none."""
     if not calls:
         raise ValueError("a Safe transaction makes at least one call")
@@ -64,17 +64,17 @@ def transaction_of(calls: Sequence[Call], nonce: int, *, multi_send: Address) ->
     return SafeTransaction(Call(multi_send, encode_batch(calls)), Operation.DELEGATECALL, nonce)
 
 
-def calls_of(call: Call, operation: Operation, *, multi_send: Address) -> tuple[Call, ...]:
+def read_safe_calls(call: Call, operation: Operation, *, multi_send: Address) -> tuple[Call, ...]:
     """What the Safe would really call.
 
     Raises:
-        ForeignDelegatecall: a delegatecall to anything but the trusted MultiSend, or with value.
-        UnreadableBatch.
+        UntrustedDelegatecall: a delegatecall to anything but the trusted MultiSend, or with value.
+        MalformedBatch.
     """
     if operation is Operation.CALL:
         return (call,)
     if call.to != multi_send or call.value_wei:
-        raise ForeignDelegatecall(
+        raise UntrustedDelegatecall(
             f"a delegatecall to {checksum(call.to)} would run foreign code as the Safe; only {checksum(multi_send)} may"
         )
     return decode_batch(call.data)

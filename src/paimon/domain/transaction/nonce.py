@@ -11,13 +11,13 @@ from enum import Enum, auto
 
 
 @dataclass(frozen=True, slots=True)
-class NonceView:
-    """What the database and the node say about one wallet. `oldest_open` is the lowest nonce in flight, if any."""
+class NonceCounts:
+    """What the database and the node say about one wallet. `lowest_open` is the lowest nonce in flight, if any."""
 
     counter: int
-    oldest_open: int | None
-    used_at_final: int
-    used_at_latest: int
+    lowest_open: int | None
+    final_nonce: int
+    latest_nonce: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +35,23 @@ class WaitForNonce:
     reason: str
 
 
-def choose_nonce(view: NonceView) -> UseNonce | WaitForNonce:
+def choose_nonce(view: NonceCounts) -> UseNonce | WaitForNonce:
     """The next nonce: the counter, or the node's count where that is ahead and final.
 
     1. The node has mined more than we ever signed, not final yet: wait for the final word on the foreign transaction.
     2. The node has mined less than what we have seen final: it lags, or it is another chain; wait.
     3. Otherwise the greater of the two, and what lies between them was foreign.
     """
-    known = max(view.counter, view.used_at_final)
-    if view.used_at_latest > known:
-        return WaitForNonce(f"nonce {view.used_at_latest - 1} was used by a transaction that is not ours and is not final yet")
-    expected = view.counter if view.oldest_open is None else view.oldest_open
-    if view.used_at_latest < expected:
+    expected_count = max(view.counter, view.final_nonce)
+    if view.latest_nonce > expected_count:
+        return WaitForNonce(f"nonce {view.latest_nonce - 1} was used by a transaction that is not ours and is not final yet")
+    expected = view.counter if view.lowest_open is None else view.lowest_open
+    if view.latest_nonce < expected:
         return WaitForNonce(
-            f"the node counts {view.used_at_latest} transactions of this wallet, {expected} were seen final:"
+            f"the node counts {view.latest_nonce} transactions of this wallet, {expected} were seen final:"
             " it lags behind, or it is not the chain these were sent on"
         )
-    return UseNonce(known, range(view.counter, known))
+    return UseNonce(expected_count, range(view.counter, expected_count))
 
 
 class NonceOutcome(Enum):
@@ -60,19 +60,19 @@ class NonceOutcome(Enum):
     PENDING = auto()
     MINED = auto()
     FINAL = auto()
-    USED_ELSEWHERE = auto()
+    USED_EXTERNALLY = auto()
 
 
-def nonce_outcome(nonce: int, *, mined_at: int | None, final_number: int, used_at_final: int) -> NonceOutcome:
-    """`mined_at` is the block of the receipt of whichever of our attempts at this nonce has one.
+def nonce_outcome(nonce: int, *, mined_block: int | None, final_number: int, final_nonce: int) -> NonceOutcome:
+    """`mined_block` is the block of the receipt of whichever of our attempts at this nonce has one.
 
     Used elsewhere only when the final chain is past the nonce and no hash of ours has a receipt: all answers in hand.
     """
-    if mined_at is not None:
-        return NonceOutcome.FINAL if mined_at <= final_number else NonceOutcome.MINED
-    return NonceOutcome.USED_ELSEWHERE if used_at_final > nonce else NonceOutcome.PENDING
+    if mined_block is not None:
+        return NonceOutcome.FINAL if mined_block <= final_number else NonceOutcome.MINED
+    return NonceOutcome.USED_EXTERNALLY if final_nonce > nonce else NonceOutcome.PENDING
 
 
-def missing_nonces(*, used_at_latest: int, counter: int, held: Container[int]) -> tuple[int, ...]:
+def missing_nonces(*, latest_nonce: int, counter: int, attempted: Container[int]) -> tuple[int, ...]:
     """Nonces that were given out, are not used on chain, and have no attempt: gaps that would hold up everything above."""
-    return tuple(each for each in range(used_at_latest, counter) if each not in held)
+    return tuple(each for each in range(latest_nonce, counter) if each not in attempted)

@@ -4,10 +4,10 @@ Everything of one name is one plan, however many pieces it is handed in in. What
 calls, the wallet, and what they count for; if another wallet would be needed by then, or the calls have come to count for
 something else, it is not carried out.
 
-    in_hand ──► done          every call had its effect
-       │  └───► partly_done   some had, and nothing is under way any more
+    IN_PROGRESS ──► done          every call had its effect
+       │  └───► PARTIALLY_DONE   some had, and nothing is under way any more
        │  └───► failed · expired · cancelled · rejected   none had
-    awaiting_owners ──► in_hand · expired · rejected · done (executed by somebody else)
+    awaiting_owners ──► IN_PROGRESS · expired · rejected · done (executed by somebody else)
 
 The state is read off what carries the plan out, the hot key's intents or a Safe's proposal: it is stored nowhere.
 """
@@ -22,7 +22,7 @@ from uuid import UUID
 from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
-from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, VoteScope
+from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, SigningScope
 from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, Call, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus
@@ -31,19 +31,19 @@ from paimon.domain.transaction.wallet_selection import PlanWallet
 CALLS_MAX: Final = 20
 """Of one piece; a batch of more outgrows the gas of one transaction."""
 
-DRIFT_MAX: Final = Bps(100)
+DRIFT_MAX_BPS: Final = Bps(100)
 """How far the calls may have come to count from what was signed. Source: docs/concepts/fund.md, "Wallets and their limits"."""
 
-PRIMARY_TYPE: Final = "PlanOrder"
+PLAN_ORDER_TYPE: Final = "PlanExecution"
 
 _TYPES: Final[dict[str, list[dict[str, str]]]] = {
     "EIP712Domain": DOMAIN_FIELDS,
     "PlanCall": [
         {"name": "to", "type": "address"},
         {"name": "data", "type": "bytes"},
-        {"name": "words", "type": "string"},
+        {"name": "description", "type": "string"},
     ],
-    PRIMARY_TYPE: [
+    PLAN_ORDER_TYPE: [
         {"name": "action", "type": "string"},
         {"name": "key", "type": "string"},
         {"name": "plan", "type": "string"},
@@ -57,11 +57,11 @@ _TYPES: Final[dict[str, list[dict[str, str]]]] = {
 }
 
 
-class PlanState(StrEnum):
+class PlanStatus(StrEnum):
     AWAITING_OWNERS = "awaiting_owners"
-    IN_HAND = "in_hand"
+    IN_PROGRESS = "IN_PROGRESS"
     DONE = "done"
-    PARTLY_DONE = "partly_done"
+    PARTIALLY_DONE = "PARTIALLY_DONE"
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
@@ -69,51 +69,51 @@ class PlanState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """One call, and what it does in words."""
 
     call: Call
-    words: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
-class PlanOrder:
+class PlanExecution:
     """One piece of a plan as somebody wants it carried out: `key` says what for, once."""
 
     key: str
     plan: str
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     wallet: PlanWallet
     amount: RawAmount
     reason: str
 
 
-def payload_hash(plan: str, calls: Iterable[Call]) -> Hash32:
+def plan_payload_hash(plan: str, calls: Iterable[Call]) -> Hash32:
     """What a key stands for. Each part is hashed first, so that no two payloads run together."""
     parts = [keccak(text=plan)]
     parts += [keccak(each.to + each.value_wei.to_bytes(32, "big") + each.data) for each in calls]
     return Hash32(keccak(b"".join(parts)))
 
 
-def step_number(plan_id: UUID, place: int) -> int:
+def encode_plan_call_id(plan_id: UUID, call_index: int) -> int:
     """What an intent that carries out this call is about: every plan's every call has a number of its own."""
-    return plan_id.int << 8 | place
+    return plan_id.int << 8 | call_index
 
 
-def step_of(number: int) -> tuple[UUID, int]:
+def decode_plan_call_id(number: int) -> tuple[UUID, int]:
     """The plan and the place that a call's number stands for."""
     return UUID(int=number >> 8), number & 0xFF
 
 
-def has_drifted(signed: RawAmount, now: RawAmount) -> bool:
-    return abs(now - signed) * BPS_ONE > signed * DRIFT_MAX
+def has_amount_drifted(signed: RawAmount, now: RawAmount) -> bool:
+    return abs(now - signed) * BPS_ONE > signed * DRIFT_MAX_BPS
 
 
-def plan_document(order: PlanOrder, *, nonce: Hash32, expires_at: datetime, scope: VoteScope) -> dict[str, Any]:
+def plan_document(order: PlanExecution, *, nonce: Hash32, expires_at: datetime, scope: SigningScope) -> dict[str, Any]:
     """The EIP-712 document a wallet shows and signs, in the JSON form of `eth_signTypedData_v4`."""
     return {
         "types": _TYPES,
-        "primaryType": PRIMARY_TYPE,
+        "primaryType": PLAN_ORDER_TYPE,
         "domain": {
             "name": "Paimon Prime Fund",
             "version": "1",
@@ -121,13 +121,14 @@ def plan_document(order: PlanOrder, *, nonce: Hash32, expires_at: datetime, scop
             "verifyingContract": checksum(scope.redemption_manager),
         },
         "message": {
-            "action": "carry_out_plan",
+            "action": "execute_plan",
             "key": order.key,
             "plan": order.plan,
             "wallet": order.wallet.value,
             "amount": str(order.amount),
             "calls": [
-                {"to": checksum(each.call.to), "data": hex0x(each.call.data), "words": each.words} for each in order.steps
+                {"to": checksum(each.call.to), "data": hex0x(each.call.data), "description": each.description}
+                for each in order.steps
             ],
             "reason": order.reason,
             "nonce": hex0x(nonce),
@@ -136,35 +137,35 @@ def plan_document(order: PlanOrder, *, nonce: Hash32, expires_at: datetime, scop
     }
 
 
-_HAD_EFFECT: Final = frozenset({IntentStatus.FINAL, IntentStatus.SATISFIED_ELSEWHERE})
-_ENDS: Final = {IntentStatus.EXPIRED: PlanState.EXPIRED, IntentStatus.CANCELLED: PlanState.CANCELLED}
+_HAD_EFFECT: Final = frozenset({IntentStatus.FINAL, IntentStatus.SATISFIED_EXTERNALLY})
+_STATUS_OF_FAILED_INTENT: Final = {IntentStatus.EXPIRED: PlanStatus.EXPIRED, IntentStatus.CANCELLED: PlanStatus.CANCELLED}
 
 
-def state_of_intents(statuses: Sequence[IntentStatus]) -> PlanState:
+def status_of_intents(statuses: Sequence[IntentStatus]) -> PlanStatus:
     """How a plan of the hot key stands."""
     if any(each in OPEN_INTENTS for each in statuses):
-        return PlanState.IN_HAND
+        return PlanStatus.IN_PROGRESS
     had_effect = [each in _HAD_EFFECT for each in statuses]
     if all(had_effect):
-        return PlanState.DONE
+        return PlanStatus.DONE
     if any(had_effect):
-        return PlanState.PARTLY_DONE
-    ends = {_ENDS.get(each, PlanState.FAILED) for each in statuses}
-    return ends.pop() if len(ends) == 1 else PlanState.FAILED
+        return PlanStatus.PARTIALLY_DONE
+    statuses_without_effect = {_STATUS_OF_FAILED_INTENT.get(each, PlanStatus.FAILED) for each in statuses}
+    return statuses_without_effect.pop() if len(statuses_without_effect) == 1 else PlanStatus.FAILED
 
 
-_STATE_OF: Final = {
-    ProposalStatus.COLLECTING: PlanState.AWAITING_OWNERS,
-    ProposalStatus.READY: PlanState.IN_HAND,
-    ProposalStatus.EXECUTING: PlanState.IN_HAND,
-    ProposalStatus.EXPIRED: PlanState.EXPIRED,
-    ProposalStatus.EXECUTED: PlanState.DONE,
-    ProposalStatus.FAILED: PlanState.FAILED,
-    ProposalStatus.REJECTED: PlanState.REJECTED,
-    ProposalStatus.SUPERSEDED: PlanState.REJECTED,
+_STATUS_OF_PROPOSAL: Final = {
+    ProposalStatus.COLLECTING: PlanStatus.AWAITING_OWNERS,
+    ProposalStatus.READY: PlanStatus.IN_PROGRESS,
+    ProposalStatus.EXECUTING: PlanStatus.IN_PROGRESS,
+    ProposalStatus.EXPIRED: PlanStatus.EXPIRED,
+    ProposalStatus.EXECUTED: PlanStatus.DONE,
+    ProposalStatus.FAILED: PlanStatus.FAILED,
+    ProposalStatus.REJECTED: PlanStatus.REJECTED,
+    ProposalStatus.SUPERSEDED: PlanStatus.REJECTED,
 }
 
 
-def state_of_proposal(status: ProposalStatus) -> PlanState:
+def status_of_proposal(status: ProposalStatus) -> PlanStatus:
     """How a Safe's plan stands."""
-    return _STATE_OF[status]
+    return _STATUS_OF_PROPOSAL[status]

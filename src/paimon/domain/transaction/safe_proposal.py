@@ -19,7 +19,7 @@ from paimon.domain.kernel.chain import Address, Hash32
 from paimon.errors import Conflict, Forbidden, Unavailable
 
 
-class Outcome(StrEnum):
+class ProposalOutcome(StrEnum):
     """What became of a proposal, by what was executed at its nonce."""
 
     EXECUTED = "executed"
@@ -54,7 +54,7 @@ class AlreadySigned(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class SafeView:
+class SafeInfo:
     """A Safe as it was at one block."""
 
     owners: tuple[Address, ...]
@@ -63,31 +63,31 @@ class SafeView:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class SignatureTally:
     """Whose consent counts now, whose is missing, and whose was given by somebody who is no owner any more."""
 
-    counting: tuple[Address, ...]
-    missing: tuple[Address, ...]
-    void: tuple[Address, ...]
+    valid_signers: tuple[Address, ...]
+    missing_signers: tuple[Address, ...]
+    former_owners: tuple[Address, ...]
     threshold: int
 
     @property
     def is_reached(self) -> bool:
-        return len(self.counting) >= self.threshold
+        return len(self.valid_signers) >= self.threshold
 
 
-def tally(signers: Iterable[Address], safe: SafeView) -> Tally:
+def tally_signatures(signers: Iterable[Address], safe: SafeInfo) -> SignatureTally:
     given = frozenset(signers)
-    return Tally(
-        counting=tuple(each for each in safe.owners if each in given),
-        missing=tuple(each for each in safe.owners if each not in given),
-        void=tuple(sorted(given - frozenset(safe.owners))),
+    return SignatureTally(
+        valid_signers=tuple(each for each in safe.owners if each in given),
+        missing_signers=tuple(each for each in safe.owners if each not in given),
+        former_owners=tuple(sorted(given - frozenset(safe.owners))),
         threshold=safe.threshold,
     )
 
 
-def status_of(
-    outcome: Outcome | None, counted: Tally, *, is_executing: bool, expires_at: datetime, now: datetime
+def proposal_status(
+    outcome: ProposalOutcome | None, counted: SignatureTally, *, is_executing: bool, expires_at: datetime, now: datetime
 ) -> ProposalStatus:
     """What the proposal is now. `is_executing`: a transaction of ours that executes it is on its way."""
     if outcome is not None:
@@ -100,7 +100,7 @@ def status_of(
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class SafeExecutionEvent:
     """What a Safe executed at one nonce, by its own event."""
 
     hash: Hash32
@@ -108,24 +108,24 @@ class Execution:
     tx_hash: Hash32
 
 
-class MissingExecutions(Unavailable):
+class IncompleteExecutions(Unavailable):
     """The node's logs do not explain the Safe's nonce: they are not complete yet, and nothing may be concluded."""
 
 
-def by_nonce(executions: Iterable[Execution], *, before: int, now: int) -> dict[int, Execution]:
+def executions_by_nonce(executions: Iterable[SafeExecutionEvent], *, before: int, now: int) -> dict[int, SafeExecutionEvent]:
     """Executions in the order of the chain, each with the nonce it used: a Safe uses one for each, and only so.
 
     Raises:
-        MissingExecutions.
+        IncompleteExecutions.
     """
     found = tuple(executions)
     if len(found) != now - before:
-        raise MissingExecutions(f"the Safe's nonce went from {before} to {now}, and {len(found)} executions are logged")
+        raise IncompleteExecutions(f"the Safe's nonce went from {before} to {now}, and {len(found)} executions are logged")
     return {before + place: each for place, each in enumerate(found)}
 
 
-def outcome_of(proposed: Hash32, executed: Execution, *, rejection: Hash32) -> Outcome:
+def proposal_outcome(proposed: Hash32, executed: SafeExecutionEvent, *, rejection: Hash32) -> ProposalOutcome:
     """What a proposal became when `executed` used its nonce; `rejection` is the hash of the rejection there."""
     if executed.hash == proposed:
-        return Outcome.EXECUTED if executed.succeeded else Outcome.FAILED
-    return Outcome.REJECTED if executed.hash == rejection else Outcome.SUPERSEDED
+        return ProposalOutcome.EXECUTED if executed.succeeded else ProposalOutcome.FAILED
+    return ProposalOutcome.REJECTED if executed.hash == rejection else ProposalOutcome.SUPERSEDED

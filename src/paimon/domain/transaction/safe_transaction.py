@@ -61,7 +61,7 @@ class SafeTransaction:
     nonce: int
 
 
-def rejection_at(nonce: int, safe: Address) -> SafeTransaction:
+def rejection_transaction(nonce: int, safe: Address) -> SafeTransaction:
     """The self-call that kills every other transaction at this nonce."""
     return SafeTransaction(Call(safe, b""), Operation.CALL, nonce)
 
@@ -154,7 +154,7 @@ class OwnerSignature:
 
     owner: Address
     signature: bytes
-    by_contract: bool
+    is_contract_signature: bool
 
 
 class MalformedOwnerSignature(ValueError):
@@ -174,15 +174,15 @@ def pack_signatures(signatures: Iterable[OwnerSignature]) -> bytes:
         raise MalformedOwnerSignature("an owner counts once")
     head, tail = b"", b""
     for each in ordered:
-        if each.by_contract:
+        if each.is_contract_signature:
             head += word(each.owner) + word(OWNER_SIGNATURE_BYTES * len(ordered) + len(tail)) + b"\0"
             tail += word(len(each.signature)) + each.signature
         else:
-            head += _of_key(each.signature)
+            head += _normalized_key_signature(each.signature)
     return head + tail
 
 
-def _of_key(signature: bytes) -> bytes:
+def _normalized_key_signature(signature: bytes) -> bytes:
     """With 27 or 28 at its end. (To a Safe 0 and 1 there mean a contract and an approval on chain.)"""
     if len(signature) != OWNER_SIGNATURE_BYTES or signature[-1] not in (0, 1, 27, 28):
         raise MalformedOwnerSignature(f"a key's signature is {OWNER_SIGNATURE_BYTES} bytes, the last of them 27 or 28")

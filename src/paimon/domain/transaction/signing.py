@@ -8,20 +8,20 @@ from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import BPS_ONE, Bps, Rounding, divide
 from paimon.domain.transaction.lifecycle import Call
 
-LEAST_BUMP_BPS: Final = Bps(1_000)
+FEE_BUMP_BPS_MIN: Final = Bps(1_000)
 """Nodes take a replacement only when it pays at least 10 % more. Source: geth's txpool `PriceBump`."""
 
-SELF_SEND_GAS: Final = 21_000
+PLAIN_TRANSFER_GAS: Final = 21_000
 """What a transaction without data costs."""
 
 
-class FeeKind(StrEnum):
+class GasFeeType(StrEnum):
     EIP1559 = "eip1559"
     LEGACY = "legacy"
 
 
 @dataclass(frozen=True, slots=True)
-class Fees:
+class GasFees:
     """The most paid per gas, and the part of it that is the validator's. A legacy price is both."""
 
     max_fee_wei: int
@@ -32,36 +32,36 @@ class Fees:
             raise ValueError(f"fees want 0 ≤ priority ≤ max, got {self.priority_fee_wei} and {self.max_fee_wei}")
 
 
-def market_fees(base_fee_wei: int, tip_wei: int, *, max_fee_wei: int) -> Fees | None:
+def market_fees(base_fee_wei: int, tip_wei: int, *, max_fee_wei: int) -> GasFees | None:
     """What to offer: room for the base fee to double, within the cap. None when the present price is above the cap."""
     if base_fee_wei + tip_wei > max_fee_wei:
         return None
-    return Fees(min(2 * base_fee_wei + tip_wei, max_fee_wei), tip_wei)
+    return GasFees(min(2 * base_fee_wei + tip_wei, max_fee_wei), tip_wei)
 
 
-def bumped(fee_wei: int, bump_bps: Bps) -> int:
+def bump_fee(fee_wei: int, bump_bps: Bps) -> int:
     """The fee raised by at least 10 %, rounded up, and never left the same."""
-    rate = max(bump_bps, LEAST_BUMP_BPS)
+    rate = max(bump_bps, FEE_BUMP_BPS_MIN)
     return max(divide(fee_wei * (BPS_ONE + rate), BPS_ONE, rounding=Rounding.UP), fee_wei + 1)
 
 
-def replacement_fees(previous: Fees, market: Fees | None, bump_bps: Bps, *, max_fee_wei: int) -> Fees | None:
+def replacement_fees(previous: GasFees, market: GasFees | None, bump_bps: Bps, *, max_fee_wei: int) -> GasFees | None:
     """What a replacement at the same nonce offers: both fields raised, at least the market's, within the cap.
 
     None when the cap leaves no room for the 10 % a node asks for: then the earlier attempt must do.
     """
-    least = Fees(bumped(previous.max_fee_wei, LEAST_BUMP_BPS), bumped(previous.priority_fee_wei, LEAST_BUMP_BPS))
+    least = GasFees(bump_fee(previous.max_fee_wei, FEE_BUMP_BPS_MIN), bump_fee(previous.priority_fee_wei, FEE_BUMP_BPS_MIN))
     if least.max_fee_wei > max_fee_wei:
         return None
-    wanted = Fees(bumped(previous.max_fee_wei, bump_bps), bumped(previous.priority_fee_wei, bump_bps))
+    wanted = GasFees(bump_fee(previous.max_fee_wei, bump_bps), bump_fee(previous.priority_fee_wei, bump_bps))
     market = market or wanted
-    return Fees(
+    return GasFees(
         min(max(wanted.max_fee_wei, market.max_fee_wei), max_fee_wei),
         min(max(wanted.priority_fee_wei, market.priority_fee_wei), max_fee_wei),
     )
 
 
-def with_margin(gas: int, margin_bps: Bps) -> int:
+def add_gas_margin(gas: int, margin_bps: Bps) -> int:
     """A gas limit above the node's estimate: the state may have moved by the time it runs."""
     return divide(gas * (BPS_ONE + margin_bps), BPS_ONE, rounding=Rounding.UP)
 
@@ -73,12 +73,12 @@ class UnsignedTransaction:
     chain_id: int
     nonce: int
     gas_limit: int
-    fee_kind: FeeKind
-    fees: Fees
+    gas_fee_type: GasFeeType
+    fees: GasFees
     call: Call
 
     @property
-    def worst_cost_wei(self) -> int:
+    def cost_wei_max(self) -> int:
         return self.gas_limit * self.fees.max_fee_wei + self.call.value_wei
 
 

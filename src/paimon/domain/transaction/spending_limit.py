@@ -40,7 +40,7 @@ class LimitExceeded(Exception):
     """The wallet may not move that much more; the message has every number."""
 
 
-def require_within(limit: SpendingLimit, signed: Iterable[Spend], wanted: Spend) -> None:
+def require_within_limit(limit: SpendingLimit, signed: Iterable[Spend], wanted: Spend) -> None:
     """Whether `wanted` may be signed after all of `signed`, as of `wanted.signed_at`.
 
     Raises:
@@ -60,7 +60,7 @@ def require_within(limit: SpendingLimit, signed: Iterable[Spend], wanted: Spend)
 
 
 def _sum_by_nonce(signed: Iterable[Spend], wanted: Spend) -> RawAmount:
-    dearest: dict[int, int] = {}
+    largest_by_nonce: dict[int, int] = {}
     for each in (*signed, wanted):
-        dearest[each.nonce] = max(each.amount, dearest.get(each.nonce, 0))
-    return RawAmount(sum(dearest.values()))
+        largest_by_nonce[each.nonce] = max(each.amount, largest_by_nonce.get(each.nonce, 0))
+    return RawAmount(sum(largest_by_nonce.values()))

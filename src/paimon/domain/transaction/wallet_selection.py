@@ -23,7 +23,7 @@ class PlanWallet(StrEnum):
     COLD = "cold"
 
 
-class MoneyFunction(StrEnum):
+class RebalancerFunction(StrEnum):
     """Functions of the AssetController that move the fund's money between its tiers, or order that it be moved."""
 
     ALLOCATE = "allocateToLayer"
@@ -36,12 +36,12 @@ class MoneyFunction(StrEnum):
     CONFIRM_OTC = "confirmOTCDelivery"
 
 
-_KEYS_MAY: Final = frozenset(
-    {MoneyFunction.ALLOCATE, MoneyFunction.PURCHASE, MoneyFunction.REDEEM, MoneyFunction.REBALANCE_BUFFER}
+_HOT_WALLET_FUNCTIONS: Final = frozenset(
+    {RebalancerFunction.ALLOCATE, RebalancerFunction.PURCHASE, RebalancerFunction.REDEEM, RebalancerFunction.REBALANCE_BUFFER}
 )
-MAY: Final[Mapping[PlanWallet, frozenset[MoneyFunction] | None]] = {
-    PlanWallet.HOT: _KEYS_MAY,
-    PlanWallet.WARM: frozenset(MoneyFunction),
+ALLOWED_FUNCTIONS: Final[Mapping[PlanWallet, frozenset[RebalancerFunction] | None]] = {
+    PlanWallet.HOT: _HOT_WALLET_FUNCTIONS,
+    PlanWallet.WARM: frozenset(RebalancerFunction),
     PlanWallet.COLD: None,
 }
 """What each may call of the AssetController; None is anything of the fund's three contracts."""
@@ -56,106 +56,115 @@ class PlannedCall:
     amount: RawAmount
 
     @property
-    def moves_money(self) -> bool:
+    def is_rebalancer_call(self) -> bool:
         """Whether it is one of the functions that REBALANCER_ROLE is for; all else is an administrator's."""
-        return self.contract is ContractName.ASSET_CONTROLLER and self.function in frozenset(MoneyFunction)
+        return self.contract is ContractName.ASSET_CONTROLLER and self.function in frozenset(RebalancerFunction)
 
     def __str__(self) -> str:
         return f"{self.contract}.{self.function}"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A wallet as it stands: `moved_today` is final within 24 hours, or in flight. Without a limit it may move anything."""
+class WalletCandidate:
+    """A wallet as it stands: `moved_in_24_hours` is final within 24 hours, or in flight. Without a limit it may move anything."""
 
     wallet: PlanWallet
-    is_there: bool
+    is_configured: bool
     limit: SpendingLimit | None
-    moved_today: RawAmount
+    moved_in_24_hours: RawAmount
 
 
-class Obstacle(StrEnum):
-    ABSENT = "absent"
+class RejectionKind(StrEnum):
+    NOT_CONFIGURED = "absent"
     FUNCTION = "function"
     PLAN = "plan"
     DAY = "day"
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class WalletRejectionReason:
     """Why a wallet does not do it: the calls it may not make, or what it would come to and what is allowed."""
 
-    obstacle: Obstacle
+    kind: RejectionKind
     calls: tuple[str, ...] = ()
-    would_be: RawAmount = RawAmount(0)
+    resulting_amount: RawAmount = RawAmount(0)
     allowed: RawAmount = RawAmount(0)
 
-    def words(self, decimals: int) -> str:
+    def describe(self, decimals: int) -> str:
         """For people; amounts in whole units of an asset that has so many decimals."""
-        would_be, allowed = grouped(self.would_be, decimals), grouped(self.allowed, decimals)
-        match self.obstacle:
-            case Obstacle.ABSENT:
+        resulting_amount, allowed = (
+            format_whole_units(self.resulting_amount, decimals),
+            format_whole_units(self.allowed, decimals),
+        )
+        match self.kind:
+            case RejectionKind.NOT_CONFIGURED:
                 return "there is none here"
-            case Obstacle.FUNCTION:
+            case RejectionKind.FUNCTION:
                 return f"may not call {', '.join(self.calls)}"
-            case Obstacle.PLAN:
-                return f"the plan moves {would_be}, its plans stay below {allowed}"
-            case Obstacle.DAY:
-                return f"{would_be} of {allowed} allowed a day"
+            case RejectionKind.PLAN:
+                return f"the plan moves {resulting_amount}, its plans stay below {allowed}"
+            case RejectionKind.DAY:
+                return f"{resulting_amount} of {allowed} allowed a day"
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOver:
+class RejectedWallet:
     wallet: PlanWallet
-    reasons: tuple[Reason, ...]
+    reasons: tuple[WalletRejectionReason, ...]
 
-    def words(self, decimals: int) -> str:
-        return f"{self.wallet}: {'; '.join(each.words(decimals) for each in self.reasons)}"
+    def describe(self, decimals: int) -> str:
+        return f"{self.wallet}: {'; '.join(each.describe(decimals) for each in self.reasons)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class WalletChoice:
     """The wallet, or None when none may; `amount` of these calls, `plan_amount` with the plan's earlier pieces."""
 
     wallet: PlanWallet | None
     amount: RawAmount
     plan_amount: RawAmount
-    passed_over: tuple[PassedOver, ...]
+    rejected_wallets: tuple[RejectedWallet, ...]
 
 
-def choose(calls: Sequence[PlannedCall], candidates: Sequence[Candidate], *, plan_before: RawAmount) -> Choice:
+def choose(
+    calls: Sequence[PlannedCall], candidates: Sequence[WalletCandidate], *, earlier_plan_amount: RawAmount
+) -> WalletChoice:
     """The first of the candidates, given smallest first, that nothing speaks against.
 
-    `plan_before` is what earlier pieces of the same plan have moved, or still may.
+    `earlier_plan_amount` is what earlier pieces of the same plan have moved, or still may.
     """
     amount = RawAmount(sum(each.amount for each in calls))
-    plan_amount = RawAmount(plan_before + amount)
-    passed_over: list[PassedOver] = []
+    plan_amount = RawAmount(earlier_plan_amount + amount)
+    rejected_wallets: list[RejectedWallet] = []
     for candidate in candidates:
-        reasons = tuple(_against(candidate, calls, amount, plan_amount))
+        reasons = tuple(_rejection_reasons(candidate, calls, amount, plan_amount))
         if not reasons:
-            return Choice(candidate.wallet, amount, plan_amount, tuple(passed_over))
-        passed_over.append(PassedOver(candidate.wallet, reasons))
-    return Choice(None, amount, plan_amount, tuple(passed_over))
+            return WalletChoice(candidate.wallet, amount, plan_amount, tuple(rejected_wallets))
+        rejected_wallets.append(RejectedWallet(candidate.wallet, reasons))
+    return WalletChoice(None, amount, plan_amount, tuple(rejected_wallets))
 
 
-def _against(candidate: Candidate, calls: Sequence[PlannedCall], amount: RawAmount, plan_amount: RawAmount) -> list[Reason]:
-    reasons: list[Reason] = []
-    if not candidate.is_there:
-        reasons.append(Reason(Obstacle.ABSENT))
-    allowed = MAY[candidate.wallet]
-    forbidden = [] if allowed is None else [str(each) for each in calls if not (each.moves_money and each.function in allowed)]
+def _rejection_reasons(
+    candidate: WalletCandidate, calls: Sequence[PlannedCall], amount: RawAmount, plan_amount: RawAmount
+) -> list[WalletRejectionReason]:
+    reasons: list[WalletRejectionReason] = []
+    if not candidate.is_configured:
+        reasons.append(WalletRejectionReason(RejectionKind.NOT_CONFIGURED))
+    allowed = ALLOWED_FUNCTIONS[candidate.wallet]
+    forbidden = (
+        [] if allowed is None else [str(each) for each in calls if not (each.is_rebalancer_call and each.function in allowed)]
+    )
     if forbidden:
-        reasons.append(Reason(Obstacle.FUNCTION, calls=tuple(dict.fromkeys(forbidden))))
+        reasons.append(WalletRejectionReason(RejectionKind.FUNCTION, calls=tuple(dict.fromkeys(forbidden))))
     if (limit := candidate.limit) is not None:
         if plan_amount >= limit.per_plan:
-            reasons.append(Reason(Obstacle.PLAN, would_be=plan_amount, allowed=limit.per_plan))
-        if (day := RawAmount(candidate.moved_today + amount)) > limit.per_day:
-            reasons.append(Reason(Obstacle.DAY, would_be=day, allowed=limit.per_day))
+            reasons.append(WalletRejectionReason(RejectionKind.PLAN, resulting_amount=plan_amount, allowed=limit.per_plan))
+        if (day := RawAmount(candidate.moved_in_24_hours + amount)) > limit.per_day:
+            reasons.append(WalletRejectionReason(RejectionKind.DAY, resulting_amount=day, allowed=limit.per_day))
     return reasons
 
 
-def grouped(amount: int, decimals: int) -> str:
+def format_whole_units(amount: int, decimals: int) -> str:
     """`620 000` or `1 234.5`: whole units in groups of three, for people."""
     whole, part = divmod(amount, 10**decimals)
     digits = f"{part:0{decimals}d}".rstrip("0") if part else ""

@@ -24,23 +24,23 @@ class Permission(StrEnum):
     READ = "read"
     SETTLE = "settle"
     HANDLE_RISK = "handle_risk"
-    REPLAY_REACTIONS = "replay_reactions"
+    REPLAY_MESSAGES = "replay_outbox"
     DECIDE_APPROVAL = "decide_approval"
     HANDLE_TRANSACTIONS = "handle_transactions"
-    CARRY_OUT_PLAN = "carry_out_plan"
+    EXECUTE_PLAN = "execute_plan"
     ADMINISTER_FUND = "administer_fund"
     HANDLE_QUARANTINE = "handle_quarantine"
     MANAGE_USERS = "manage_users"
 
 
-LEAST_ROLE: Final[dict[Permission, UserRole]] = {
+REQUIRED_ROLE: Final[dict[Permission, UserRole]] = {
     Permission.READ: UserRole.VIEWER,
     Permission.SETTLE: UserRole.OPERATOR,
     Permission.HANDLE_RISK: UserRole.OPERATOR,
-    Permission.REPLAY_REACTIONS: UserRole.OPERATOR,
+    Permission.REPLAY_MESSAGES: UserRole.OPERATOR,
     Permission.DECIDE_APPROVAL: UserRole.ADMIN,
     Permission.HANDLE_TRANSACTIONS: UserRole.ADMIN,
-    Permission.CARRY_OUT_PLAN: UserRole.OPERATOR,
+    Permission.EXECUTE_PLAN: UserRole.OPERATOR,
     Permission.ADMINISTER_FUND: UserRole.ADMIN,
     Permission.HANDLE_QUARANTINE: UserRole.ADMIN,
     Permission.MANAGE_USERS: UserRole.SUPER_ADMIN,
@@ -56,4 +56,4 @@ class User:
     name: str
 
     def may(self, permission: Permission) -> bool:
-        return self.role.includes(LEAST_ROLE[permission])
+        return self.role.includes(REQUIRED_ROLE[permission])

@@ -17,7 +17,7 @@ from paimon.domain.events import (
     RedemptionFeesWithdrawn,
 )
 from paimon.domain.events.errors import InapplicableEvent
-from paimon.domain.kernel.chain import Address, LogPlace
+from paimon.domain.kernel.chain import Address, LogPosition
 from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 
 
@@ -27,7 +27,7 @@ class FeeKind(StrEnum):
     REDEMPTION = "REDEMPTION"
 
 
-class FeeStep(StrEnum):
+class FeeEntryType(StrEnum):
     """ACCRUED raises what is owed, RELEASED lowers it, PAID is money that left the vault.
 
     A collection of management and performance fees releases and pays at once and is kept as PAID; redemption fees are
@@ -52,14 +52,14 @@ class FeeAccount:
     def owed(self) -> RawAmount:
         return RawAmount(self.accrued - self.released)
 
-    def after(self, step: FeeStep, amount: RawAmount) -> "FeeAccount":
+    def after(self, step: FeeEntryType, amount: RawAmount) -> "FeeAccount":
         """Raises InapplicableEvent when more would be released than is owed, or a total leaves what the chain can count."""
         match step:
-            case FeeStep.ACCRUED:
+            case FeeEntryType.ACCRUED:
                 changed = FeeAccount(self.kind, RawAmount(self.accrued + amount), self.released, self.paid)
-            case FeeStep.RELEASED:
+            case FeeEntryType.RELEASED:
                 changed = FeeAccount(self.kind, self.accrued, RawAmount(self.released + amount), self.paid)
-            case FeeStep.PAID:
+            case FeeEntryType.PAID:
                 changed = FeeAccount(self.kind, self.accrued, self.released, RawAmount(self.paid + amount))
         if changed.owed < 0:
             raise InapplicableEvent(f"{amount} of {self.kind} fees are released where {self.owed} are owed")
@@ -69,7 +69,7 @@ class FeeAccount:
 
     def collected(self) -> "FeeAccount":
         """After a collection, which pays all that is owed."""
-        return self.after(FeeStep.RELEASED, self.owed).after(FeeStep.PAID, self.owed)
+        return self.after(FeeEntryType.RELEASED, self.owed).after(FeeEntryType.PAID, self.owed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ class FeeEntry:
     is the mark a performance accrual left; an admin may move it without an event.
     """
 
-    place: LogPlace
+    place: LogPosition
     kind: FeeKind
-    step: FeeStep
+    step: FeeEntryType
     amount: RawAmount
     base: RawAmount | None = None
     period_seconds: int | None = None
@@ -90,17 +90,17 @@ class FeeEntry:
     recipient: Address | None = None
 
 
-def fee_entry(event: FundEvent, place: LogPlace) -> FeeEntry | None:
+def fee_entry(event: FundEvent, place: LogPosition) -> FeeEntry | None:
     """The entry an event makes; None for one that tells of no fee."""
     match event:
         case ManagementFeeCollected(fee_amount=amount, total_assets=base, period=period):
-            return FeeEntry(place, FeeKind.MANAGEMENT, FeeStep.ACCRUED, amount, base=base, period_seconds=period)
+            return FeeEntry(place, FeeKind.MANAGEMENT, FeeEntryType.ACCRUED, amount, base=base, period_seconds=period)
         case PerformanceFeeCollected(fee_amount=amount, profit=profit, new_high_water_mark=mark):
-            return FeeEntry(place, FeeKind.PERFORMANCE, FeeStep.ACCRUED, amount, base=profit, high_water_mark=mark)
+            return FeeEntry(place, FeeKind.PERFORMANCE, FeeEntryType.ACCRUED, amount, base=profit, high_water_mark=mark)
         case RedemptionFeeAdded(fee=amount):
-            return FeeEntry(place, FeeKind.REDEMPTION, FeeStep.ACCRUED, amount)
+            return FeeEntry(place, FeeKind.REDEMPTION, FeeEntryType.ACCRUED, amount)
         case RedemptionFeeReduced(fee=amount):
-            return FeeEntry(place, FeeKind.REDEMPTION, FeeStep.RELEASED, amount)
+            return FeeEntry(place, FeeKind.REDEMPTION, FeeEntryType.RELEASED, amount)
         case RedemptionFeesWithdrawn(recipient=recipient, amount=amount):
-            return FeeEntry(place, FeeKind.REDEMPTION, FeeStep.PAID, amount, recipient=recipient)
+            return FeeEntry(place, FeeKind.REDEMPTION, FeeEntryType.PAID, amount, recipient=recipient)
     return None

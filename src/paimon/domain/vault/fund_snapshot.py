@@ -61,10 +61,10 @@ class AssetPosition:
     @property
     def value(self) -> RawAmount:
         """What it adds to gross assets."""
-        return worth(self.balance, self.price or 0, self.decimals) if self.active else RawAmount(0)
+        return token_value(self.balance, self.price or 0, self.decimals) if self.active else RawAmount(0)
 
 
-def worth(balance: int, price: int, decimals: int) -> RawAmount:
+def token_value(balance: int, price: int, decimals: int) -> RawAmount:
     """Tokens at a price, rounded down. Source: AssetController._valueOf."""
     return RawAmount(divide(balance * price, 10**decimals, rounding=Rounding.DOWN))
 
@@ -90,7 +90,7 @@ class TierLimits:
     minimum: Bps
     maximum: Bps
 
-    def hold(self, ratio: Bps) -> bool:
+    def contains(self, ratio: Bps) -> bool:
         """Whether the ratio lies in the band, its ends included."""
         return self.minimum <= ratio <= self.maximum
 
@@ -118,7 +118,7 @@ class OrderInTransit:
 
 
 @dataclass(frozen=True, slots=True)
-class Switches:
+class OperationalFlags:
     """On-off states of the contracts."""
 
     vault_paused: bool
@@ -128,7 +128,7 @@ class Switches:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class RoleHeld:
+class RoleAssignment:
     """A role an account holds on a contract."""
 
     contract: ContractName
@@ -169,10 +169,10 @@ class FundSnapshot:
     tier_limits: tuple[TierLimits, TierLimits, TierLimits]
     buffer: BufferPool
     default_slippage: Bps
-    switches: Switches
+    switches: OperationalFlags
     in_transit: tuple[OrderInTransit, ...]
     contract: ContractFigures
-    roles: tuple[RoleHeld, ...] = ()
+    roles: tuple[RoleAssignment, ...] = ()
 
     def tier_assets(self, tier: Tier) -> RawAmount:
         """A tier's assets beside cash."""
@@ -212,10 +212,10 @@ class FundSnapshot:
         return self.contract.asset_value != self.contract.layer1_yield + self.contract.layer2 + self.contract.layer3
 
     @property
-    def tiers_agree(self) -> bool:
+    def tier_values_match(self) -> bool:
         """Whether our valuation of every tier is the contract's own fresh one; if not, NAV needs a person's look."""
-        told = (self.contract.layer1_yield, self.contract.layer2, self.contract.layer3)
-        return told == tuple(self.tier_assets(tier) for tier in Tier)
+        contract_values = (self.contract.layer1_yield, self.contract.layer2, self.contract.layer3)
+        return contract_values == tuple(self.tier_assets(tier) for tier in Tier)
 
     @property
     def in_transit_total(self) -> RawAmount:
@@ -232,7 +232,7 @@ class FundSnapshot:
         return next((each for each in self.assets if each.token == token), None)
 
 
-def worth_keeping(kept: FundSnapshot | None, now: FundSnapshot, *, material: Bps) -> bool:
+def should_keep_snapshot(kept: FundSnapshot | None, now: FundSnapshot, *, material: Bps) -> bool:
     """Whether a snapshot taken by the clock is kept as history: the first of its hour, or net assets or shares have moved.
 
     Snapshots are read each minute for the overview; most of them say what the one before said.

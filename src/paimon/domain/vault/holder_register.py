@@ -25,21 +25,21 @@ class RegisteredHolder:
     since: datetime
 
     @property
-    def held(self) -> RawAmount:
+    def total_shares(self) -> RawAmount:
         return RawAmount(self.shares + self.locked_shares)
 
     @property
-    def redeemable(self) -> RawAmount:
+    def redeemable_shares(self) -> RawAmount:
         """What a new request may still ask for: locked shares have left the wallet and count against it all the same.
 
         Source: RedemptionManager takes `lockedSharesOf` off `balanceOf`.
         """
         return RawAmount(max(self.shares - self.locked_shares, 0))
 
-    def share_of(self, supply: RawAmount) -> int:
+    def fraction_of(self, supply: RawAmount) -> int:
         """The part of all shares that is this holder's, scaled by 1e18, rounded down."""
-        return divide(self.held * WAD, supply, rounding=Rounding.DOWN)
+        return divide(self.total_shares * WAD, supply, rounding=Rounding.DOWN)
 
-    def worth(self, nav: NavPerShare) -> RawAmount:
+    def value_at(self, nav: NavPerShare) -> RawAmount:
         """The shares in the wallet at this NAV, rounded down; locked ones are in `claim`."""
         return RawAmount(divide(self.shares * nav, WAD, rounding=Rounding.DOWN))

@@ -6,11 +6,11 @@ from enum import StrEnum
 from functools import reduce
 from typing import Final
 
-from paimon.domain.kernel.chain import Address, LogPlace
+from paimon.domain.kernel.chain import Address, LogPosition
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 
 
-class Group(StrEnum):
+class AttributionGroup(StrEnum):
     """The lines of the waterfall."""
 
     PRICE = "price"
@@ -21,59 +21,61 @@ class Group(StrEnum):
     DEPOSITS = "deposits"
     REDEMPTIONS = "redemptions"
     EMERGENCY_WITHDRAWALS = "emergency_withdrawals"
-    LISTING = "listing"
+    ASSET_LISTING = "listing"
     SHORTFALL = "shortfall"  # what is owed beyond all assets: net assets are never shown below zero
     UNEXPLAINED = "unexplained"
     ROUNDING = "rounding"
 
 
-CAPITAL: Final = frozenset({Group.DEPOSITS, Group.REDEMPTIONS})
+CAPITAL_FLOW_GROUPS: Final = frozenset({AttributionGroup.DEPOSITS, AttributionGroup.REDEMPTIONS})
 """Money that comes with shares, or goes with them. The rest is performance, and belongs to the shares that were there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class ComponentKey:
     """Which part: its line, what kind of it, and of which token, where it is of one."""
 
-    group: Group
+    group: AttributionGroup
     kind: str
     token: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class NavComponent:
     """One part of the change, in units of the vault's asset and in NAV per share (1e18), with the logs that tell of it."""
 
-    label: Label
+    label: ComponentKey
     amount: int = 0
     per_share: int = 0
-    places: tuple[LogPlace, ...] = ()
+    log_positions: tuple[LogPosition, ...] = ()
 
 
-class DoesNotAddUp(AssertionError):
+class AttributionMismatch(AssertionError):
     """The parts are not the whole: a defect of ours."""
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class NavAttribution:
     """The change from one snapshot to a later one. Its parts add up exactly, or it cannot be made."""
 
     start: FundSnapshot
     end: FundSnapshot
-    parts: tuple[Part, ...]
-    divisions: int
-    steps: int = 1
-    since_first: bool = False
+    parts: tuple[NavComponent, ...]
+    division_count: int
+    interval_count: int = 1
+    from_first_snapshot: bool = False
     """The fund's first day was asked for, and the range begins with its first snapshot."""
 
     def __post_init__(self) -> None:
         amount, per_share = sum(each.amount for each in self.parts), sum(each.per_share for each in self.parts)
         if (amount, per_share) != (self.change, self.change_per_share):
-            raise DoesNotAddUp(
+            raise AttributionMismatch(
                 f"parts of {amount} and {per_share} a share do not explain {self.change} and {self.change_per_share}"
             )
-        if abs(self.total(Group.ROUNDING)) > self.divisions:
-            raise DoesNotAddUp(f"{self.divisions} divisions cannot leave a rounding of {self.total(Group.ROUNDING)}")
+        if abs(self.total(AttributionGroup.ROUNDING)) > self.division_count:
+            raise AttributionMismatch(
+                f"{self.division_count} divisions cannot leave a rounding of {self.total(AttributionGroup.ROUNDING)}"
+            )
 
     @property
     def change(self) -> int:
@@ -83,39 +85,48 @@ class Explanation:
     def change_per_share(self) -> int:
         return self.end.nav_per_share - self.start.nav_per_share
 
-    def of(self, group: Group) -> tuple[Part, ...]:
+    def of(self, group: AttributionGroup) -> tuple[NavComponent, ...]:
         return tuple(each for each in self.parts if each.label.group is group)
 
-    def total(self, group: Group) -> int:
+    def total(self, group: AttributionGroup) -> int:
         return sum(each.amount for each in self.of(group))
 
-    def total_per_share(self, group: Group) -> int:
+    def total_per_share(self, group: AttributionGroup) -> int:
         return sum(each.per_share for each in self.of(group))
 
     @property
-    def unexplained(self) -> tuple[Part, ...]:
+    def unexplained(self) -> tuple[NavComponent, ...]:
         """Parts that want a person; empty when every Transfer and every step is known."""
-        return tuple(each for each in self.of(Group.UNEXPLAINED) if each.amount or each.per_share)
+        return tuple(each for each in self.of(AttributionGroup.UNEXPLAINED) if each.amount or each.per_share)
 
 
-def chain(explanations: Iterable[Explanation]) -> Explanation:
+def chain(explanations: Iterable[NavAttribution]) -> NavAttribution:
     """Consecutive explanations as one: part by part the sum, so that explain(a, c) is explain(a, b) and explain(b, c)."""
-    return reduce(_joined, explanations)
+    return reduce(_combine, explanations)
 
 
-def _joined(first: Explanation, second: Explanation) -> Explanation:
+def _combine(first: NavAttribution, second: NavAttribution) -> NavAttribution:
     if first.end != second.start:
         raise ValueError(f"an explanation up to {first.end.at} does not go on with one from {second.start.at}")
     parts = {each.label: each for each in first.parts}
     for part in second.parts:
-        before = parts.get(part.label, Part(part.label))
-        parts[part.label] = Part(
-            part.label, before.amount + part.amount, before.per_share + part.per_share, before.places + part.places
+        before = parts.get(part.label, NavComponent(part.label))
+        parts[part.label] = NavComponent(
+            part.label,
+            before.amount + part.amount,
+            before.per_share + part.per_share,
+            before.log_positions + part.log_positions,
         )
-    ordered = tuple(parts[label] for label in sorted(parts, key=order_of))
-    return Explanation(first.start, second.end, ordered, first.divisions + second.divisions, first.steps + second.steps)
+    ordered = tuple(parts[label] for label in sorted(parts, key=component_order))
+    return NavAttribution(
+        first.start,
+        second.end,
+        ordered,
+        first.division_count + second.division_count,
+        first.interval_count + second.interval_count,
+    )
 
 
-def order_of(label: Label) -> tuple[int, str, bytes]:
+def component_order(label: ComponentKey) -> tuple[int, str, bytes]:
     """Parts stand in the order of their lines, then of their kinds and tokens."""
-    return tuple(Group).index(label.group), label.kind, label.token or b""
+    return tuple(AttributionGroup).index(label.group), label.kind, label.token or b""

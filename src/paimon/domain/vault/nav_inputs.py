@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from paimon.domain.asset.token_transfer import Purpose
-from paimon.domain.kernel.chain import Address, LogPlace
+from paimon.domain.kernel.chain import Address, LogPosition
 from paimon.domain.kernel.units import RawAmount
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class AssetTransfer:
     """A token Transfer from or to the vault; `amount` is positive into it.
 
     `asset` is what a movement of cash was for: the token that was bought or sold. `order_id` is its OTC order.
     """
 
-    place: LogPlace
+    place: LogPosition
     token: Address
     amount: int
     purpose: Purpose
@@ -27,31 +27,31 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
-class Deposited:
+class DepositInput:
     """Shares minted for a deposit, at the price the contract made."""
 
-    place: LogPlace
+    place: LogPosition
     assets: RawAmount
     shares: RawAmount
 
 
-class RequestStep(StrEnum):
+class RedemptionTransition(StrEnum):
     REQUESTED = "requested"  # its amount becomes a liability, its shares stop sharing
     RETURNED = "returned"  # cancelled or rejected: both undone, at the amount of the request
     SETTLED = "settled"  # the liability is paid, less the fee that is kept
 
 
 @dataclass(frozen=True, slots=True)
-class Redeemed:
+class RedemptionInput:
     """One step of a redemption request."""
 
-    place: LogPlace
-    step: RequestStep
+    place: LogPosition
+    step: RedemptionTransition
     gross_amount: RawAmount
     shares: RawAmount
 
 
-class FeeMove(StrEnum):
+class FeeInputKind(StrEnum):
     MANAGEMENT_ACCRUED = "management_accrued"
     PERFORMANCE_ACCRUED = "performance_accrued"
     REDEMPTION_KEPT = "redemption_kept"
@@ -59,19 +59,19 @@ class FeeMove(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FeeMoved:
+class FeeInput:
     """A step of the fees that is no movement of money."""
 
-    place: LogPlace
-    move: FeeMove
+    place: LogPosition
+    move: FeeInputKind
     amount: RawAmount
 
 
 @dataclass(frozen=True, slots=True)
-class Happenings:
+class NavInputs:
     """Everything between two blocks, the first excluded and the last included."""
 
-    flows: tuple[Flow, ...] = ()
-    deposits: tuple[Deposited, ...] = ()
-    redemptions: tuple[Redeemed, ...] = ()
-    fees: tuple[FeeMoved, ...] = field(default=())
+    asset_transfers: tuple[AssetTransfer, ...] = ()
+    deposits: tuple[DepositInput, ...] = ()
+    redemptions: tuple[RedemptionInput, ...] = ()
+    fees: tuple[FeeInput, ...] = field(default=())

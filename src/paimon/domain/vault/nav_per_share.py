@@ -14,29 +14,37 @@ from dataclasses import replace
 
 from paimon.domain.kernel.units import WAD
 from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.domain.vault.nav_components import CAPITAL, Group, Label, Part, order_of
-from paimon.domain.vault.nav_inputs import Happenings, RequestStep
+from paimon.domain.vault.nav_components import (
+    CAPITAL_FLOW_GROUPS,
+    AttributionGroup,
+    ComponentKey,
+    NavComponent,
+    component_order,
+)
+from paimon.domain.vault.nav_inputs import NavInputs, RedemptionTransition
 
 
-def split_per_share(parts: Iterable[Part], start: FundSnapshot, end: FundSnapshot, happened: Happenings) -> tuple[Part, ...]:
+def attribute_per_share(
+    parts: Iterable[NavComponent], start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs
+) -> tuple[NavComponent, ...]:
     """The parts with their effect on NAV per share, in their order; those the steps add among them."""
     split = {each.label: each for each in parts}
-    walk = _Walk(start.net_assets, start.vault.effective_supply)
-    _performance(split, walk)
-    minted = sum(each.shares for each in happened.deposits)
-    _capital(split, walk, Label(Group.DEPOSITS, "deposit"), minted)
-    for step in RequestStep:
-        of_step = sum(each.shares for each in happened.redemptions if each.step is step)
-        sign = {RequestStep.REQUESTED: -1, RequestStep.RETURNED: 1, RequestStep.SETTLED: 0}[step]
-        _capital(split, walk, Label(Group.REDEMPTIONS, step), sign * of_step)
-    untold = end.vault.effective_supply - walk.supply
-    if untold:
-        label = Label(Group.UNEXPLAINED, "shares")
-        split[label] = replace(split.get(label, Part(label)), per_share=walk.take(0, untold))
-    return tuple(sorted(split.values(), key=lambda part: order_of(part.label)))
+    running = _RunningNav(start.net_assets, start.vault.effective_supply)
+    _attribute_performance(split, running)
+    minted = sum(each.shares for each in nav_inputs.deposits)
+    _attribute_capital_flow(split, running, ComponentKey(AttributionGroup.DEPOSITS, "deposit"), minted)
+    for step in RedemptionTransition:
+        of_step = sum(each.shares for each in nav_inputs.redemptions if each.step is step)
+        sign = {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[step]
+        _attribute_capital_flow(split, running, ComponentKey(AttributionGroup.REDEMPTIONS, step), sign * of_step)
+    unexplained = end.vault.effective_supply - running.supply
+    if unexplained:
+        label = ComponentKey(AttributionGroup.UNEXPLAINED, "shares")
+        split[label] = replace(split.get(label, NavComponent(label)), per_share=running.take(0, unexplained))
+    return tuple(sorted(split.values(), key=lambda part: component_order(part.label)))
 
 
-class _Walk:
+class _RunningNav:
     """Net assets and shares on the way from one snapshot to the other."""
 
     def __init__(self, net_assets: int, supply: int) -> None:
@@ -56,20 +64,22 @@ class _Walk:
         return self.nav - before
 
 
-def _performance(split: dict[Label, Part], walk: _Walk) -> None:
-    gained = [each for each in split.values() if each.label.group not in CAPITAL]
-    supply = walk.supply
-    moved = walk.take(sum(each.amount for each in gained), 0)
-    for part in gained:
-        if part.label.group is not Group.ROUNDING and supply > 0:
+def _attribute_performance(split: dict[ComponentKey, NavComponent], running: _RunningNav) -> None:
+    performance_components = [each for each in split.values() if each.label.group not in CAPITAL_FLOW_GROUPS]
+    supply = running.supply
+    moved = running.take(sum(each.amount for each in performance_components), 0)
+    for part in performance_components:
+        if part.label.group is not AttributionGroup.ROUNDING and supply > 0:
             split[part.label] = replace(part, per_share=part.amount * WAD // supply)
             moved -= split[part.label].per_share
     if moved:
-        label = Label(Group.ROUNDING, "division")
-        split[label] = replace(split.get(label, Part(label)), per_share=moved)
+        label = ComponentKey(AttributionGroup.ROUNDING, "division")
+        split[label] = replace(split.get(label, NavComponent(label)), per_share=moved)
 
 
-def _capital(split: dict[Label, Part], walk: _Walk, label: Label, shares: int) -> None:
-    part = split.get(label, Part(label))
+def _attribute_capital_flow(
+    split: dict[ComponentKey, NavComponent], running: _RunningNav, label: ComponentKey, shares: int
+) -> None:
+    part = split.get(label, NavComponent(label))
     if part.amount or shares:
-        split[label] = replace(part, per_share=walk.take(part.amount, shares))
+        split[label] = replace(part, per_share=running.take(part.amount, shares))

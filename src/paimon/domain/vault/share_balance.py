@@ -14,7 +14,7 @@ from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum
 from paimon.domain.kernel.units import RawAmount
 
 
-class Movement(NamedTuple):
+class ShareChange(NamedTuple):
     """A signed change of one holder's position, in raw shares."""
 
     holder: Address
@@ -25,16 +25,16 @@ class Movement(NamedTuple):
 ShareEvent = Transfer | SharesLocked | SharesUnlocked | SharesBurned
 
 
-def movements(event: FundEvent) -> list[Movement]:
+def share_changes(event: FundEvent) -> list[ShareChange]:
     """What one event changes. Mint and burn move supply, which is the sum over all holders."""
     match event:
         case Transfer(from_=sender, to=receiver, value=value):
-            steps = [Movement(sender, shares=-value), Movement(receiver, shares=value)]
+            steps = [ShareChange(sender, shares=-value), ShareChange(receiver, shares=value)]
             return [each for each in steps if each.holder != ZERO_ADDRESS]
         case SharesLocked(owner=owner, shares=shares):
-            return [Movement(owner, locked_shares=shares)]
+            return [ShareChange(owner, locked_shares=shares)]
         case SharesUnlocked(owner=owner, shares=shares) | SharesBurned(owner=owner, shares=shares):
-            return [Movement(owner, locked_shares=-shares)]
+            return [ShareChange(owner, locked_shares=-shares)]
     return []
 
 
@@ -47,15 +47,15 @@ class Holding:
     locked_shares: RawAmount = RawAmount(0)
     since: datetime | None = None  # when the first shares came; leaving and coming back does not change it
 
-    def after(self, movement: Movement) -> "Holding":
+    def applying(self, change: ShareChange) -> "Holding":
         """Raises InapplicableEvent when shares would leave that were never there."""
-        shares = self.shares + movement.shares
-        locked = self.locked_shares + movement.locked_shares
+        shares = self.shares + change.shares
+        locked = self.locked_shares + change.locked_shares
         if shares < 0 or locked < 0:
             what, have, leaving = (
-                ("shares", self.shares, -movement.shares)
+                ("shares", self.shares, -change.shares)
                 if shares < 0
-                else ("locked shares", self.locked_shares, -movement.locked_shares)
+                else ("locked shares", self.locked_shares, -change.locked_shares)
             )
             raise InapplicableEvent(f"{leaving} {what} leave {checksum(self.holder)}, which is recorded with {have}")
         return Holding(self.holder, RawAmount(shares), RawAmount(locked), self.since)

@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 import uvicorn
 
-from paimon.gateway.cli.process import explained, refuse, settings_for
+from paimon.gateway.cli.process import exit_on_error, exit_with_message, settings_for
 from paimon.gateway.cli.resources import check_ready
 from paimon.gateway.rest.app import create_app
 
@@ -20,9 +20,9 @@ app = typer.Typer()
 @app.command()
 def api(context: typer.Context) -> None:
     """Serve REST, WebSocket and the API documentation."""
-    with explained():
+    with exit_on_error():
         settings = settings_for(context, "api")
-        listening = _listen(settings.api.host, settings.api.port)
+        listening = _open_socket(settings.api.host, settings.api.port)
         asyncio.run(check_ready(settings, process="api"))
         config = uvicorn.Config(
             create_app(settings),
@@ -33,24 +33,24 @@ def api(context: typer.Context) -> None:
         )
         server = uvicorn.Server(config)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _end)
+            signal.signal(number, _exit_cleanly)
         server.run(sockets=[listening])
     if not server.started:
         # The lifespan has logged why; uvicorn itself would end with success.
         raise typer.Exit(2)
 
 
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+def _exit_cleanly(_number: int, _frame: FrameType | None) -> NoReturn:
     """uvicorn takes these signals over while it serves, ends in good order, and raises them once more for whoever had them."""
     sys.exit(0)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _open_socket(host: str, port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        refuse(f"cannot listen on {host}:{port}: {error.strerror}; free it or set PAIMON_API__PORT to another port")
+        exit_with_message(f"cannot listen on {host}:{port}: {error.strerror}; free it or set PAIMON_API__PORT to another port")
     return listening

@@ -9,14 +9,14 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.progress import Progress as ProgressBar
 
-from paimon.application.event_listener.fetch.block_range import InconsistentAnswer
-from paimon.application.replay.chain_audit import Audited, Progress, audit_chain
-from paimon.composition import open_endpoint, open_rpc
-from paimon.gateway.cli.process import explained, refuse
+from paimon.application.event_listener.fetch.block_range import InconsistentResponse
+from paimon.application.replay.chain_audit import AuditResult, ProgressCallback, audit_chain
+from paimon.composition import open_rpc, open_single_endpoint_rpc
+from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
-from paimon.gateway.cli.text import counted
+from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.blockchain.finality import require_chain
 from paimon.infrastructure.blockchain.receipts import ReceiptsNotServed
 from paimon.infrastructure.database import version
@@ -37,55 +37,57 @@ Endpoint = Annotated[
 
 
 @app.command("audit-chain")
-def audit_now(context: typer.Context, first: First, last: Last, endpoint: Endpoint = None) -> None:
+def audit_chain_command(context: typer.Context, first: First, last: Last, endpoint: Endpoint = None) -> None:
     """Hold recorded blocks against the chain once more; exit with 1 when a log is missing, too many or different.
 
     Beside a listener that goes on. Nothing in the books is changed; what differs is recorded anew from the chain.
     """
     if first > last:
-        refuse(f"the range is reversed: block {first} lies after block {last}; give the earlier one first")
-    with explained(node_of=_named(endpoint)):
-        audited = asyncio.run(_audit(load_settings(context.obj), first, last, endpoint))
-    for each in audited.differences:
+        exit_with_message(f"the range is reversed: block {first} lies after block {last}; give the earlier one first")
+    with exit_on_error(node_setting=_url_setting(endpoint)):
+        result = asyncio.run(_audit(load_settings(context.obj), first, last, endpoint))
+    for each in result.discrepancies:
         print(each)
-    print(f"{counted(audited.blocks, 'block')} audited, the receipts of {audited.receipts_of} of them read")
-    print(f"differences: {len(audited.differences)}")
-    if audited.differences:
+    print(f"{pluralize(result.blocks, 'block')} audited, the receipts of {result.blocks_with_receipts} of them read")
+    print(f"differences: {len(result.discrepancies)}")
+    if result.discrepancies:
         raise typer.Exit(1)
 
 
-async def _audit(settings: Settings, first: int, last: int, endpoint: str | None) -> Audited:
+async def _audit(settings: Settings, first: int, last: int, endpoint: str | None) -> AuditResult:
     chain = settings.chain
-    rpc = open_rpc(chain) if endpoint is None else open_endpoint(_url(endpoint), chain)
+    rpc = open_rpc(chain) if endpoint is None else open_single_endpoint_rpc(_url(endpoint), chain)
     async with opened_database(settings, process="audit-chain") as database, rpc:
         await version.require_current(database.engine)
-        await require_chain(rpc, chain.chain_id, urls_of=_named(endpoint))
+        await require_chain(rpc, chain.chain_id, urls_setting=_url_setting(endpoint))
         try:
-            with _progress() as progress:
+            with _progress_bar() as progress:
                 return await audit_chain(database, rpc, first, last, progress=progress)
-        except (InconsistentAnswer, ReceiptsNotServed) as error:
-            refuse(f"the audit ended before it was through, with nothing changed but the blocks proven so far: {error}")
+        except (InconsistentResponse, ReceiptsNotServed) as error:
+            exit_with_message(
+                f"the audit ended before it was through, with nothing changed but the blocks proven so far: {error}"
+            )
 
 
-def _named(endpoint: str | None) -> str:
+def _url_setting(endpoint: str | None) -> str:
     """Where the URL of the node came from."""
     return "PAIMON_CHAIN__RPC_URL" if endpoint is None else "--endpoint"
 
 
 def _url(endpoint: str) -> SecretStr:
     if not endpoint.startswith(("https://", "http://")):
-        refuse("--endpoint must be a URL that starts with https:// or http://")
+        exit_with_message("--endpoint must be a URL that starts with https:// or http://")
     return SecretStr(endpoint)
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress_bar() -> Iterator[ProgressCallback]:
     """A bar with the time left, on stderr, so that the answer alone is on stdout."""
     columns = (TextColumn("auditing blocks"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    with ProgressBar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("audit", total=None)
 
-        def told(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        yield told
+        yield report

@@ -6,27 +6,29 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from paimon.application.event_listener.ingest.catch_up import Along, LogLines, Tell
+from paimon.application.event_listener.ingest.catch_up import CatchUpCallback, CatchUpProgress, ProgressLogger
 
 
 @contextmanager
-def shown_catching_up(console: Console) -> Iterator[Tell]:
+def catch_up_progress(console: Console) -> Iterator[CatchUpCallback]:
     """The bar is there only while the listener is behind."""
     if not console.is_terminal:
-        yield LogLines()
+        yield ProgressLogger()
         return
-    words = TextColumn("{task.fields[left]} blocks left, {task.fields[rate]} events/s")
-    bar = Progress(TextColumn("catching up"), BarColumn(), TaskProgressColumn(), words, TimeRemainingColumn(), console=console)
+    text_column = TextColumn("{task.fields[left]} blocks left, {task.fields[rate]} events/s")
+    bar = Progress(
+        TextColumn("catching up"), BarColumn(), TaskProgressColumn(), text_column, TimeRemainingColumn(), console=console
+    )
     task = bar.add_task("blocks", total=None, left="", rate="")
 
-    def tell(along: Along) -> None:
-        left, rate = f"{along.blocks_left:,}", f"{along.logs_per_second:,.0f}"
-        bar.update(task, completed=along.block, total=along.last, left=left, rate=rate)
+    def report_progress(progress: CatchUpProgress) -> None:
+        left, rate = f"{progress.blocks_left:,}", f"{progress.logs_per_second:,.0f}"
+        bar.update(task, completed=progress.block, total=progress.last, left=left, rate=rate)
         bar.start()
-        if along.blocks_left == 0:
+        if progress.blocks_left == 0:
             bar.stop()
 
     try:
-        yield tell
+        yield report_progress
     finally:
         bar.stop()

@@ -4,8 +4,8 @@ import asyncio
 
 import typer
 
-from paimon.gateway.cli.migrations import migrated
-from paimon.gateway.cli.process import explained
+from paimon.gateway.cli.migrations import run_migrations
+from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_database
 from paimon.infrastructure.database import version
 from paimon.settings import load_settings
@@ -16,15 +16,15 @@ app = typer.Typer(help="The database: migrations.", no_args_is_help=True)
 @app.command()
 def upgrade(context: typer.Context) -> None:
     """Apply pending migrations as the owner of the tables, and give the application's role its rights."""
-    with explained():
-        reached = migrated(load_settings(context.obj))
+    with exit_on_error():
+        reached = run_migrations(load_settings(context.obj))
         print(f"the database is at migration {reached}")
 
 
 @app.command()
 def check(context: typer.Context) -> None:
     """Exit with 2 unless the database is at this version's migrations."""
-    with explained():
+    with exit_on_error():
         settings = load_settings(context.obj)
 
         async def compare() -> None:

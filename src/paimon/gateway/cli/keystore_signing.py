@@ -15,19 +15,19 @@ import typer
 from paimon.application.common.idempotency import PayloadConflict
 from paimon.application.common.signed_action import NonceUsed, SignerMismatch
 from paimon.application.identity.users import NotPermitted, find_user
-from paimon.application.transactions.multisig.context import NoSuchSafe
+from paimon.application.transactions.multisig.context import SafeNotConfigured
 from paimon.application.transactions.multisig.propose import HashMismatch, ProposalConflict
 from paimon.application.transactions.operator.queries import IntentNotFound, WalletNotFound
-from paimon.application.transactions.plans.calls import BadPlan
+from paimon.application.transactions.plans.calls import InvalidPlan
 from paimon.application.transactions.plans.queries import PlanNotFound
-from paimon.application.transactions.plans.submit import NoWalletMay, PlanDrifted, PlanNotPossible
-from paimon.composition import House
+from paimon.application.transactions.plans.submit import NoWalletEligible, PlanDrifted, PlanNotPossible
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum, hex0x
-from paimon.domain.kernel.eip712 import VoteNotAcceptable
-from paimon.domain.transaction.operator_action import DeedNotPossible
-from paimon.domain.transaction.safe_proposal import MissingExecutions
+from paimon.domain.kernel.eip712 import InvalidExpiry
+from paimon.domain.transaction.operator_action import ActionNotPossible
+from paimon.domain.transaction.safe_proposal import IncompleteExecutions
 from paimon.domain.user.roles import User
-from paimon.gateway.cli.process import explained, refuse
+from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.infrastructure.keys.keystore import KeystoreError, load_key
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.keys.signatures import typed_digest
@@ -36,15 +36,15 @@ KeystoreOption = Annotated[Path, typer.Option(help="Your own key, encrypted (Web
 PasswordOption = Annotated[Path, typer.Option(help="The file with its password, mode 0600.")]
 ReasonOption = Annotated[str, typer.Option(help="Why, for whoever reads of it later.")]
 
-_TOLD = (
-    BadPlan,
-    DeedNotPossible,
+_USE_CASE_ERRORS = (
+    InvalidPlan,
+    ActionNotPossible,
     HashMismatch,
     IntentNotFound,
     KeystoreError,
-    MissingExecutions,
-    NoSuchSafe,
-    NoWalletMay,
+    IncompleteExecutions,
+    SafeNotConfigured,
+    NoWalletEligible,
     NonceUsed,
     NotPermitted,
     PayloadConflict,
@@ -53,24 +53,24 @@ _TOLD = (
     PlanNotPossible,
     ProposalConflict,
     SignerMismatch,
-    VoteNotAcceptable,
+    InvalidExpiry,
     WalletNotFound,
 )
 """What a use case answers, in words for whoever asked."""
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def exit_on_use_case_error() -> Iterator[None]:
     """Turn what is wrong into its sentence and exit code 2."""
-    with explained():
+    with exit_on_error():
         try:
             yield
-        except _TOLD as error:
-            refuse(str(error))
+        except _USE_CASE_ERRORS as error:
+            exit_with_message(str(error))
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class KeystoreSigner:
     """Who signs, and with what."""
 
     user: User
@@ -82,11 +82,11 @@ class Person:
         return hex0x(signature.message_bytes)
 
 
-async def person_of(house: House, keystore: Path, password_file: Path) -> Person:
+async def load_signer(house: AppContext, keystore: Path, password_file: Path) -> KeystoreSigner:
     """Raises KeystoreError, NotPermitted."""
     key = load_key(keystore, password_file)
     async with house.database.read() as session:
         user = await find_user(session, key.address)
     if user is None:
         raise NotPermitted(f"nobody may sign in here with {checksum(key.address)}: `paimon users add` adds a wallet")
-    return Person(user, key)
+    return KeystoreSigner(user, key)

@@ -4,13 +4,13 @@ import typer
 from rich.console import Console
 
 from paimon.application.event_listener.ingest.halt import LISTENER
-from paimon.application.event_listener.ingest.head_monitor import HeadWatch, watched
+from paimon.application.event_listener.ingest.head_monitor import HeadMonitor, with_head_monitor
 from paimon.application.event_listener.ingest.listener import Listener
-from paimon.composition import open_house, require_ready
-from paimon.gateway.cli.catch_up_progress import shown_catching_up
-from paimon.gateway.cli.process import explained, rare_collections, run_until_signalled, settings_for
-from paimon.infrastructure.database.leadership import lead
-from paimon.infrastructure.observability.exposition import exposing
+from paimon.composition import open_app_context, require_ready
+from paimon.gateway.cli.catch_up_progress import catch_up_progress
+from paimon.gateway.cli.process import exit_on_error, infrequent_gc, run_until_signalled, settings_for
+from paimon.infrastructure.database.leadership import run_as_leader
+from paimon.infrastructure.observability.exposition import serve_metrics
 from paimon.settings import Settings
 
 app = typer.Typer()
@@ -19,23 +19,23 @@ app = typer.Typer()
 @app.command()
 def listener(context: typer.Context) -> None:
     """Follow the chain. Any number may run: one works, the others stand by."""
-    with explained(), rare_collections(50_000):
-        run_until_signalled(_follow(settings_for(context, "listener")))
+    with exit_on_error(), infrequent_gc(50_000):
+        run_until_signalled(_run_listener(settings_for(context, "listener")))
 
 
-async def _follow(settings: Settings) -> None:
-    with shown_catching_up(Console(stderr=True)) as tell:
-        async with open_house(settings, process="listener") as house:
+async def _run_listener(settings: Settings) -> None:
+    with catch_up_progress(Console(stderr=True)) as report_progress:
+        async with open_app_context(settings, process="listener") as house:
             await require_ready(house)
-            following = Listener(
+            chain_listener = Listener(
                 database=house.database,
                 contracts=house.contracts,
                 chain=house.chain,
                 options=settings.chain,
                 start_block=settings.fund.start_block,
-                tell=tell,
+                report_progress=report_progress,
             )
-            watch = HeadWatch(
+            monitor = HeadMonitor(
                 database=house.database,
                 contracts=house.contracts,
                 chain=house.chain,
@@ -43,11 +43,13 @@ async def _follow(settings: Settings) -> None:
                 options=settings.chain,
                 limits=settings.health,
             )
-            async with exposing("listener", settings.metrics.host, settings.metrics.listener_port, house.new_scraper().collect):
-                await lead(
+            async with serve_metrics(
+                "listener", settings.metrics.host, settings.metrics.listener_port, house.new_metrics_scraper().collect
+            ):
+                await run_as_leader(
                     house.database,
                     LISTENER,
-                    watched(following.follow, watch),
+                    with_head_monitor(chain_listener.follow, monitor),
                     ttl_seconds=settings.lease.ttl_seconds,
                     renew_seconds=settings.lease.renew_seconds,
                 )

@@ -8,26 +8,26 @@ from paimon.infrastructure.database import migrate
 from paimon.settings import Settings
 
 
-class MigrationRefused(StartupError):
+class MigrationError(StartupError):
     """The migrations cannot run; the message says what to set or to grant."""
 
 
-def migrated(settings: Settings) -> str:
+def run_migrations(settings: Settings) -> str:
     """Apply pending migrations as the owner of the tables and give the application's role its rights; the revision reached.
 
     Raises:
-        MigrationRefused, UnsupportedServer.
+        MigrationError, UnsupportedServer.
     """
     options = settings.database
     if options.owner_url is None:
-        raise MigrationRefused("PAIMON_DATABASE__OWNER_URL is not set: migrations run as the owner of the tables")
+        raise MigrationError("PAIMON_DATABASE__OWNER_URL is not set: migrations run as the owner of the tables")
     app_role = make_url(options.url.get_secret_value()).username
     try:
         return migrate.upgrade(options.owner_url.get_secret_value(), app_role=app_role, retention=settings.retention)
     except OperationalError as error:
-        raise MigrationRefused(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {_first_line(error)}") from error
+        raise MigrationError(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {_first_line(error)}") from error
     except ProgrammingError as error:
-        raise MigrationRefused(
+        raise MigrationError(
             f"PostgreSQL refuses the migrations as PAIMON_DATABASE__OWNER_URL's role: {_first_line(error)}"
         ) from error
 

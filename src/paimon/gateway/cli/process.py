@@ -30,33 +30,33 @@ def settings_for(context: typer.Context, process: str) -> Settings:
 
 
 @contextmanager
-def explained(*, node_of: str = "PAIMON_CHAIN__RPC_URL") -> Iterator[None]:
+def exit_on_error(*, node_setting: str = "PAIMON_CHAIN__RPC_URL") -> Iterator[None]:
     """Turn a refusal into its message on stderr and exit code 2.
 
     A server that goes away between the checks at the start and the work gives the same: one sentence, no traceback. A node's
-    failure names `node_of`, where its URL came from.
+    failure names `node_setting`, where its URL came from.
     """
     try:
         yield
     except StartupError as refusal:
-        refuse(str(refusal))
+        exit_with_message(str(refusal))
     except (RpcUnavailable, RpcError) as error:
-        refuse(f"{error} ({node_of})")
+        exit_with_message(f"{error} ({node_setting})")
 
 
 @contextmanager
-def rare_collections(objects: int = 1_000_000) -> Iterator[None]:
+def infrequent_gc(objects: int = 1_000_000) -> Iterator[None]:
     """Look for cycles among every so many new objects. Pages and batches of logs are some hundred thousand and hardly a cycle:
     to look every 700, as Python does, takes a fifth to a third of the time."""
-    usual = gc.get_threshold()
+    previous = gc.get_threshold()
     gc.set_threshold(objects)
     try:
         yield
     finally:
-        gc.set_threshold(*usual)
+        gc.set_threshold(*previous)
 
 
-def refuse(message: str) -> NoReturn:
+def exit_with_message(message: str) -> NoReturn:
     """End the command with a message for the person who gave it."""
     typer.secho(f"paimon: {message}", fg="red", err=True)
     sys.stderr.flush()

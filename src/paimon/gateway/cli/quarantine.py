@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.quarantine.queries import SetAside, get_set_aside, list_set_aside, remedies_for
-from paimon.application.quarantine.store import LogNotFound, Place
-from paimon.composition import open_house
+from paimon.application.quarantine.queries import UnappliedLog, get_unapplied_log, list_decisions_for, list_unapplied_logs
+from paimon.application.quarantine.store import LogNotFound, LogPosition
+from paimon.composition import open_app_context
 from paimon.domain.kernel.chain import checksum, hex0x
-from paimon.domain.risk.operator_decision import RemedyKind
-from paimon.gateway.cli.operator_decisions import SHOWN_MAX, By, Reason, decide, remedy_line
-from paimon.gateway.cli.process import explained, refuse
-from paimon.gateway.cli.text import counted
+from paimon.domain.risk.operator_decision import OperatorDecisionKind
+from paimon.gateway.cli.operator_decisions import SHOWN_MAX, DecidedBy, Reason, decision_line, record_decision
+from paimon.gateway.cli.process import exit_on_error, exit_with_message
+from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.database import version
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.paging import PageRequest
@@ -24,74 +24,74 @@ app = typer.Typer(help="Logs that could not be read or applied: list them, relea
 Block = Annotated[int, typer.Argument(metavar="BLOCK")]
 Index = Annotated[int, typer.Argument(metavar="INDEX")]
 
-_WHEN = "The next free worker carries it out; `paimon replay` does so at once."
+_APPLIED_WHEN = "The next free worker carries it out; `paimon replay` does so at once."
 
 
 @app.callback(invoke_without_command=True)
 def quarantine(context: typer.Context) -> None:
     """Logs that could not be read or applied, and those that were left out."""
     if context.invoked_subcommand is None:
-        with explained():
+        with exit_on_error():
             print("\n".join(asyncio.run(_list(load_settings(context.obj)))))
 
 
 @app.command("show")
 def show(context: typer.Context, block: Block, index: Index) -> None:
     """One log with its bytes, and what was decided about it."""
-    with explained():
-        print("\n".join(asyncio.run(_show(load_settings(context.obj), Place(block, index)))))
+    with exit_on_error():
+        print("\n".join(asyncio.run(_show(load_settings(context.obj), LogPosition(block, index)))))
 
 
 @app.command("release")
-def release(context: typer.Context, block: Block, index: Index, by: By, reason: Reason) -> None:
+def release(context: typer.Context, block: Block, index: Index, by: DecidedBy, reason: Reason) -> None:
     """Have a log read and applied again, after the ABI or the code was mended."""
-    _decide(context, RemedyKind.RELEASE_LOG, Place(block, index), by, reason)
+    _decide(context, OperatorDecisionKind.RELEASE_LOG, LogPosition(block, index), by, reason)
 
 
 @app.command("skip")
-def skip(context: typer.Context, block: Block, index: Index, by: By, reason: Reason) -> None:
+def skip(context: typer.Context, block: Block, index: Index, by: DecidedBy, reason: Reason) -> None:
     """Leave a log out, now and in every replay, until it is released."""
-    _decide(context, RemedyKind.SKIP_LOG, Place(block, index), by, reason)
+    _decide(context, OperatorDecisionKind.SKIP_LOG, LogPosition(block, index), by, reason)
 
 
-def _decide(context: typer.Context, kind: RemedyKind, place: Place, by: str, reason: str) -> None:
-    with explained():
-        asyncio.run(decide(load_settings(context.obj), kind, place, by=by, reason=reason))
-    print(f"written down: {kind} {place.block_number} {place.log_index}. {_WHEN}")
+def _decide(context: typer.Context, kind: OperatorDecisionKind, place: LogPosition, by: str, reason: str) -> None:
+    with exit_on_error():
+        asyncio.run(record_decision(load_settings(context.obj), kind, place, by=by, reason=reason))
+    print(f"written down: {kind} {place.block_number} {place.log_index}. {_APPLIED_WHEN}")
 
 
 async def _list(settings: Settings) -> list[str]:
-    async with open_house(settings, process="quarantine") as house:
+    async with open_app_context(settings, process="quarantine") as house:
         await version.require_current(house.database.engine)
         async with house.database.read() as session:
-            found = await list_set_aside(session, PageRequest(1, SHOWN_MAX), house.contracts.abis)
-    title = f"{counted(found.total, 'log')} set aside" + (f", the newest {SHOWN_MAX}:" if found.total > SHOWN_MAX else "")
+            found = await list_unapplied_logs(session, PageRequest(1, SHOWN_MAX), house.contracts.abis)
+    title = f"{pluralize(found.total, 'log')} set aside" + (f", the newest {SHOWN_MAX}:" if found.total > SHOWN_MAX else "")
     return [title, *(line for each in found.items for line in _lines(each))]
 
 
-async def _show(settings: Settings, place: Place) -> list[str]:
-    async with open_house(settings, process="quarantine") as house:
+async def _show(settings: Settings, place: LogPosition) -> list[str]:
+    async with open_app_context(settings, process="quarantine") as house:
         await version.require_current(house.database.engine)
         async with house.database.read() as session:
             try:
-                found = await get_set_aside(session, place, house.contracts.abis)
+                found = await get_unapplied_log(session, place, house.contracts.abis)
             except LogNotFound as error:
-                refuse(str(error))
-            decided = await remedies_for(session, place)
+                exit_with_message(str(error))
+            decided = await list_decisions_for(session, place)
     log = found.log
     return [
         *_lines(found),
         f"    of {checksum(log.address)} in transaction {hex0x(log.tx_hash)}",
         *(f"    topic {hex0x(each)}" for each in log.topics),
         f"    data {hex0x(log.data)}",
-        *(remedy_line(each) for each in decided),
+        *(decision_line(each) for each in decided),
     ]
 
 
-def _lines(found: SetAside) -> Iterator[str]:
+def _lines(found: UnappliedLog) -> Iterator[str]:
     log = found.log
-    about = [*([f"request {log.request_id}"] if log.request_id is not None else []), *map(checksum, found.addresses)]
+    problem = [*([f"request {log.request_id}"] if log.request_id is not None else []), *map(checksum, found.addresses)]
     name = f"{log.block_number} {log.log_index} {log.status} {log.contract} {log.event or 'undecodable'}"
-    yield f"{name}, about {', '.join(about) or 'nobody it names'}"
+    yield f"{name}, about {', '.join(problem) or 'nobody it names'}"
     if (why := "left out" if log.status is LogStatus.SKIPPED else log.reason) is not None:
         yield f"    {why}"

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.reconciliation.publish import compare_and_publish
+from paimon.application.reconciliation.publish import reconcile_and_publish
 from paimon.application.reconciliation.reconcile import NothingRecorded, Reconciliation
 from paimon.application.risk_control.store import RiskEventNotFound
 from paimon.application.risk_control.triage import assign_event
-from paimon.composition import open_house, require_ready
-from paimon.domain.risk.risk_event import NotAnOwner, RiskEvent, RiskEventClosed, parse_owner, shown_owner
-from paimon.gateway.cli.process import explained, refuse
+from paimon.composition import open_app_context, require_ready
+from paimon.domain.risk.risk_event import InvalidOwner, RiskEvent, RiskEventClosed, format_owner, parse_owner
+from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
-from paimon.gateway.cli.text import counted
+from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.infrastructure.database import version
 from paimon.settings import Settings, load_settings
@@ -28,28 +28,28 @@ Assign = Annotated[
 
 
 @app.command("reconcile")
-def reconcile_now(context: typer.Context, assign: Assign = None) -> None:
+def reconcile_command(context: typer.Context, assign: Assign = None) -> None:
     """Compare the books with the chain at the last recorded block; exit with 1 when a figure differs."""
-    with explained():
+    with exit_on_error():
         settings = load_settings(context.obj)
         if assign is not None:
             event = asyncio.run(_assign(settings, *assign))
-            print(f"{event.id} is now {shown_owner(event.owner)}'s: {event}")
+            print(f"{event.id} is now {format_owner(event.owner)}'s: {event}")
             return
-        result = asyncio.run(_compare(settings))
+        result = asyncio.run(_reconcile(settings))
     for event in result.events:
         print(_line(event, result.compared_at))
-    print(f"{counted(result.figures_compared, 'figure')} compared at block {result.at}")
-    print(f"differences: {len(result.differences)}")
-    if result.differences:
+    print(f"{pluralize(result.figures_compared, 'figure')} compared at block {result.at}")
+    print(f"differences: {len(result.discrepancies)}")
+    if result.discrepancies:
         raise typer.Exit(1)
 
 
 def _line(event: RiskEvent, now: datetime) -> str:
     """`12 CRITICAL open for 3 h 5 min, admin: supply: books 5, chain 7`"""
-    found = event.found
-    standing = f"{event.id} {found.severity} {event.state.lower()} for {_span(event.age(now))}, {shown_owner(event.owner)}"
-    return f"{standing}: {found.subject}: books {found.observed}, chain {found.expected}"
+    finding = event.found
+    prefix = f"{event.id} {finding.severity} {event.state.lower()} for {_span(event.age(now))}, {format_owner(event.owner)}"
+    return f"{prefix}: {finding.subject}: books {finding.observed}, chain {finding.expected}"
 
 
 def _span(age: timedelta) -> str:
@@ -65,16 +65,18 @@ async def _assign(settings: Settings, event_id: int, owner: str) -> RiskEvent:
         await version.require_current(database.engine)
         try:
             return await assign_event(database, event_id, parse_owner(owner))
-        except (RiskEventNotFound, RiskEventClosed, NotAnOwner) as error:
-            refuse(str(error))
+        except (RiskEventNotFound, RiskEventClosed, InvalidOwner) as error:
+            exit_with_message(str(error))
 
 
-async def _compare(settings: Settings) -> Reconciliation:
-    async with open_house(settings, process="reconcile") as house:
+async def _reconcile(settings: Settings) -> Reconciliation:
+    async with open_app_context(settings, process="reconcile") as house:
         await require_ready(house)
         try:
-            return await compare_and_publish(house.database, house.contracts, house.redis, material=settings.nav.material_bps)
+            return await reconcile_and_publish(
+                house.database, house.contracts, house.redis, material=settings.nav.material_threshold_bps
+            )
         except NothingRecorded as error:
-            refuse(str(error))
+            exit_with_message(str(error))
         except CallReverted as error:
-            refuse(f"the fund cannot be read at the last recorded block: {error}")
+            exit_with_message(f"the fund cannot be read at the last recorded block: {error}")

@@ -12,12 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.application.reconciliation.reconcile import NothingRecorded
-from paimon.application.replay.rebuild import Progress as Told
-from paimon.application.replay.replay import Checked, Replayed, check, replay
-from paimon.composition import open_house
-from paimon.gateway.cli.process import explained, rare_collections, refuse
+from paimon.application.replay.rebuild import ProgressCallback as ProgressCallback
+from paimon.application.replay.replay import ReplayCheck, ReplayResult, check, replay
+from paimon.composition import open_app_context
+from paimon.gateway.cli.process import exit_on_error, exit_with_message, infrequent_gc
 from paimon.gateway.cli.resources import opened_owner
-from paimon.gateway.cli.text import counted
+from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.settings import Settings, load_settings
 
@@ -28,27 +28,27 @@ Examples = Annotated[int, typer.Option(min=1, help="With --check: differences sh
 
 
 @app.command("replay")
-def replay_now(context: typer.Context, only_check: OnlyCheck = False, examples: Examples = 20) -> None:
+def replay_command(context: typer.Context, only_check: OnlyCheck = False, examples: Examples = 20) -> None:
     """Rebuild every derived table from the recorded logs, beside a listener that goes on, and swap in what differs."""
     began = time.monotonic()
-    with explained(), rare_collections():
+    with exit_on_error(), infrequent_gc():
         done = asyncio.run(_run(load_settings(context.obj), only_check=only_check, examples=examples))
-    print(f"{counted(done.logs, 'log')} folded up to block {done.at} in {time.monotonic() - began:.1f} s")
-    if isinstance(done, Replayed):
-        _tell_changes(done)
+    print(f"{pluralize(done.logs, 'log')} folded up to block {done.at} in {time.monotonic() - began:.1f} s")
+    if isinstance(done, ReplayResult):
+        _print_changes(done)
     else:
-        _tell_differences(done)
+        _print_differences(done)
 
 
-def _tell_changes(done: Replayed) -> None:
+def _print_changes(done: ReplayResult) -> None:
     for table, rows in done.rows_changed.items():
-        print(f"{table}: {counted(rows, 'row')} put right")
+        print(f"{table}: {pluralize(rows, 'row')} put right")
     if not done.rows_changed:
         print("every row was right already")
-    print(f"the listener was held for {done.listener_held_seconds:.2f} s")
+    print(f"the listener was held for {done.listener_paused_seconds:.2f} s")
 
 
-def _tell_differences(done: Checked) -> None:
+def _print_differences(done: ReplayCheck) -> None:
     for each in done.comparison.examples:
         print(each)
     print(f"rows that differ: {done.comparison.rows_differing}")
@@ -56,15 +56,17 @@ def _tell_differences(done: Checked) -> None:
         raise typer.Exit(1)
 
 
-async def _run(settings: Settings, *, only_check: bool, examples: int) -> Checked | Replayed:
-    async with opened_owner(settings, process="replay") as engine, open_house(settings, process="replay") as house:
+async def _run(settings: Settings, *, only_check: bool, examples: int) -> ReplayCheck | ReplayResult:
+    async with opened_owner(settings, process="replay") as engine, open_app_context(settings, process="replay") as house:
         try:
             return await _rebuild(engine, house.contracts, only_check=only_check, examples=examples)
         except NothingRecorded as error:
-            refuse(str(error))
+            exit_with_message(str(error))
 
 
-async def _rebuild(engine: AsyncEngine, contracts: FundContracts, *, only_check: bool, examples: int) -> Checked | Replayed:
+async def _rebuild(
+    engine: AsyncEngine, contracts: FundContracts, *, only_check: bool, examples: int
+) -> ReplayCheck | ReplayResult:
     with shown_progress() as progress:
         if only_check:
             return await check(engine, contracts, progress=progress, examples_max=examples)
@@ -72,13 +74,13 @@ async def _rebuild(engine: AsyncEngine, contracts: FundContracts, *, only_check:
 
 
 @contextmanager
-def shown_progress() -> Iterator[Told]:
+def shown_progress() -> Iterator[ProgressCallback]:
     """A bar with the time left, on stderr, so that the answer alone is on stdout."""
     columns = (TextColumn("folding logs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("replay", total=None)
 
-        def told(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        yield told
+        yield report

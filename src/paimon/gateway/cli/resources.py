@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, contextmanager
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from paimon.composition import DatabaseUnreachable, House, open_database, open_house, require_ready
-from paimon.gateway.cli.process import refuse
+from paimon.composition import AppContext, DatabaseUnreachable, open_app_context, open_database, require_ready
+from paimon.gateway.cli.process import exit_with_message
 from paimon.infrastructure.database import version
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.settings import Settings
@@ -15,7 +15,7 @@ from paimon.settings import Settings
 
 async def check_ready(settings: Settings, *, process: str) -> None:
     """`require_ready` on a house of its own, for processes whose server opens theirs later, out of reach of a message."""
-    async with open_house(settings, process=process) as house:
+    async with open_app_context(settings, process=process) as house:
         await require_ready(house)
 
 
@@ -24,7 +24,7 @@ async def opened_database(settings: Settings, *, process: str) -> AsyncIterator[
     """The database as the application's role, for one command. Raises DatabaseUnreachable from inside the block."""
     database = open_database(settings, process=process)
     try:
-        with _reached():
+        with _explain_unreachable():
             yield database
     finally:
         await database.close()
@@ -35,7 +35,7 @@ async def opened_owner(settings: Settings, *, process: str) -> AsyncIterator[Asy
     """The owner of the tables, over one session of its own, for a command that rewrites them."""
     options = settings.database
     if options.owner_url is None:
-        refuse(
+        exit_with_message(
             f"PAIMON_DATABASE__OWNER_URL is not set: `paimon {process}` rewrites tables, as their owner and over a session of"
             " its own"
         )
@@ -49,22 +49,22 @@ async def opened_owner(settings: Settings, *, process: str) -> AsyncIterator[Asy
         await version.require_current(engine)
         yield engine
     except OperationalError as error:
-        refuse(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {str(error).splitlines()[0]}")
+        exit_with_message(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {str(error).splitlines()[0]}")
     finally:
         await engine.dispose()
 
 
 @asynccontextmanager
-async def opened_house(settings: Settings, *, process: str) -> AsyncIterator[House]:
+async def opened_app_context(settings: Settings, *, process: str) -> AsyncIterator[AppContext]:
     """The house, for one command that also asks the chain. Raises DatabaseUnreachable, and DatabaseBehind at once."""
-    async with open_house(settings, process=process) as house:
-        with _reached():
+    async with open_app_context(settings, process=process) as house:
+        with _explain_unreachable():
             await version.require_current(house.database.engine)
             yield house
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
+def _explain_unreachable() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from paimon.gateway.cli.process import explained
+from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.signer.process import run_signer
 from paimon.infrastructure.observability.logging import configure_logging
 
@@ -22,5 +22,5 @@ def signer(
 ) -> None:
     """Hold the keys, and sign only what the policy and the votes allow."""
     configure_logging(process="signer")
-    with explained():
+    with exit_on_error():
         asyncio.run(run_signer(policy, new_ledger=new_ledger))

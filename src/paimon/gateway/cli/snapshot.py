@@ -5,12 +5,12 @@ import asyncio
 import typer
 
 from paimon.application.common.formatting import display
-from paimon.application.nav.snapshots import Taken, take_snapshot
-from paimon.composition import open_house, require_ready
+from paimon.application.nav.snapshots import SnapshotResult, take_snapshot
+from paimon.composition import open_app_context, require_ready
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.gateway.cli.process import explained, refuse
+from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.infrastructure.blockchain.contracts import CallReverted
 from paimon.settings import Settings, load_settings
 
@@ -18,25 +18,25 @@ app = typer.Typer()
 
 
 @app.command("snapshot")
-def snapshot_now(context: typer.Context) -> None:
+def snapshot_command(context: typer.Context) -> None:
     """Read the whole fund at the last recorded block and keep it as part of the history."""
-    with explained():
-        taken = asyncio.run(_take(load_settings(context.obj)))
+    with exit_on_error():
+        taken = asyncio.run(_take_snapshot(load_settings(context.obj)))
     for name, value in _lines(taken.snapshot).items():
         print(f"{name:<26} {value}")
 
 
-async def _take(settings: Settings) -> Taken:
-    async with open_house(settings, process="snapshot") as house:
+async def _take_snapshot(settings: Settings) -> SnapshotResult:
+    async with open_app_context(settings, process="snapshot") as house:
         await require_ready(house)
         try:
             taken = await take_snapshot(
-                house.database, house.contracts, house.redis, material=settings.nav.material_bps, keep=True
+                house.database, house.contracts, house.redis, material=settings.nav.material_threshold_bps, keep=True
             )
         except CallReverted as error:
-            refuse(f"the fund cannot be valued at the last recorded block: {error}")
+            exit_with_message(f"the fund cannot be valued at the last recorded block: {error}")
     if taken is None:
-        refuse("the listener has recorded nothing yet, so there is no block to read the fund at")
+        exit_with_message("the listener has recorded nothing yet, so there is no block to read the fund at")
     return taken
 
 

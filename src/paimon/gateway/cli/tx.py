@@ -10,14 +10,14 @@ import typer
 
 from paimon.application.common.formatting import display
 from paimon.application.transactions.operator.queries import IntentFilter, IntentNotFound, get_intent, list_intents
-from paimon.application.transactions.queries import WalletView, list_wallets
+from paimon.application.transactions.queries import WalletSummary, list_wallets
 from paimon.domain.kernel.chain import checksum, hex0x
-from paimon.domain.transaction.lifecycle import TxChannel
-from paimon.gateway.cli import tx_actions as desk_deeds
+from paimon.domain.transaction.lifecycle import BroadcastChannel
+from paimon.gateway.cli import tx_actions as operator_actions
 from paimon.gateway.cli import tx_plans as desk_plans
-from paimon.gateway.cli.process import explained, refuse
+from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
-from paimon.gateway.cli.tx_lists import SHOWN_MAX, All, Ended, Wanted
+from paimon.gateway.cli.tx_lists import SHOWN_MAX, All, Ended, LogFilter
 from paimon.infrastructure.database import version
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
@@ -25,70 +25,70 @@ from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import LowBalanceSettings, Settings, load_settings
 
 app = typer.Typer(help="Transactions: what is in hand, and each one's history.")
-app.add_typer(desk_deeds.app)
+app.add_typer(operator_actions.app)
 app.add_typer(desk_plans.app, name="plan")
 
 _COIN_DECIMALS: Final = 18
 
 
 @app.callback(invoke_without_command=True)
-def desk(context: typer.Context, every: All = False, ended: Ended = False) -> None:
+def tx(context: typer.Context, include_ended: All = False, ended: Ended = False) -> None:
     """Transactions: the sending keys and every open intent; or those that have ended, or all."""
     if context.invoked_subcommand is not None:
         return
-    with explained():
-        lines = asyncio.run(_overview(load_settings(context.obj), Wanted.of(every=every, ended=ended)))
+    with exit_on_error():
+        lines = asyncio.run(_list_intents(load_settings(context.obj), LogFilter.of(include_ended=include_ended, ended=ended)))
     print("\n".join(lines))
 
 
 @app.command("show")
 def show(context: typer.Context, intent_id: Annotated[UUID, typer.Argument(metavar="ID")]) -> None:
     """One intent with every transaction that tried it."""
-    with explained():
-        lines = asyncio.run(_one(load_settings(context.obj), intent_id))
+    with exit_on_error():
+        lines = asyncio.run(_show_intent(load_settings(context.obj), intent_id))
     print("\n".join(lines))
 
 
-async def _overview(settings: Settings, wanted: Wanted) -> list[str]:
-    async with opened_database(settings, process="desk") as database:
+async def _list_intents(settings: Settings, list_filter: LogFilter) -> list[str]:
+    async with opened_database(settings, process="tx") as database:
         await version.require_current(database.engine)
         async with database.read() as session:
             now = await database_now(session)
             wallets = await list_wallets(session)
-            intents = await list_intents(session, PageRequest(1, SHOWN_MAX), IntentFilter(is_open=wanted.is_open))
+            intents = await list_intents(session, PageRequest(1, SHOWN_MAX), IntentFilter(is_open=list_filter.is_open))
     return [
         *(
             f"{each.name} {checksum(each.address)}\n    {wallet_line(each, settings.sending.low_balance_wei, now)}"
             for each in wallets
         ),
-        wanted.title(intents.total),
-        *(line for each in intents.items for line in _intent(each, now)),
+        list_filter.title(intents.total),
+        *(line for each in intents.items for line in _intent_lines(each, now)),
     ]
 
 
-def wallet_line(wallet: WalletView, low_balance_wei: LowBalanceSettings, now: datetime) -> str:
+def wallet_line(wallet: WalletSummary, low_balance_wei: LowBalanceSettings, now: datetime) -> str:
     """`next nonce 7 (6 used, 5 final), in flight 6, gas 1.25, seen 4 s ago`, then what is wrong, in capitals."""
     parts = [f"next nonce {wallet.next_nonce}"]
-    wrong = []
-    if (seen := wallet.seen) is not None:
-        parts[0] += f" ({seen.used_at_latest} used, {seen.used_at_final} final)"
-        if wallet.in_flight:
-            parts.append(f"in flight {', '.join(map(str, wallet.in_flight))}")
-        parts.append(f"gas {display(seen.balance_wei, _COIN_DECIMALS)}, seen {_span(now - seen.at)} ago")
-        if seen.balance_wei < (least := low_balance_wei.of(wallet.name)):
-            wrong.append(f"LOW GAS: should have {display(least, _COIN_DECIMALS)}")
+    warnings = []
+    if (account_state := wallet.account_state) is not None:
+        parts[0] += f" ({account_state.latest_nonce} used, {account_state.final_nonce} final)"
+        if wallet.in_flight_nonces:
+            parts.append(f"in flight {', '.join(map(str, wallet.in_flight_nonces))}")
+        parts.append(f"gas {display(account_state.balance_wei, _COIN_DECIMALS)}, seen {_span(now - account_state.at)} ago")
+        if account_state.balance_wei < (least := low_balance_wei.for_wallet(wallet.name)):
+            warnings.append(f"LOW GAS: should have {display(least, _COIN_DECIMALS)}")
     else:
         parts.append("never seen on chain")
-    if wallet.missing:
-        wrong.append(f"GAP: no transaction for nonce {', '.join(map(str, wallet.missing))}")
-    if wallet.interrupted:
-        wrong.append(f"INTERRUPTED for {_span(now - wallet.interrupted.since)}: {wallet.interrupted.by}")
-    if wallet.trouble:
-        wrong.append(f"TROUBLE: {wallet.trouble}")
-    return ", ".join([*parts, *wrong])
+    if wallet.missing_nonces:
+        warnings.append(f"GAP: no transaction for nonce {', '.join(map(str, wallet.missing_nonces))}")
+    if wallet.last_error:
+        warnings.append(f"FAILING for {_span(now - wallet.last_error.at)}: {wallet.last_error.message}")
+    if wallet.fault:
+        warnings.append(f"TROUBLE: {wallet.fault}")
+    return ", ".join([*parts, *warnings])
 
 
-def _intent(intent: IntentRow, now: datetime) -> Iterator[str]:
+def _intent_lines(intent: IntentRow, now: datetime) -> Iterator[str]:
     newest = intent.attempts[-1:] if intent.attempts else []
     at = "".join(f", nonce {each.nonce}, {len(intent.attempts)} sent, the last {each.status}" for each in newest)
     yield f"{intent.id} {intent.idempotency_key}: {intent.status} for {_span(now - intent.created_at)}{at}"
@@ -96,35 +96,35 @@ def _intent(intent: IntentRow, now: datetime) -> Iterator[str]:
         yield f"    {intent.reason}"
 
 
-async def _one(settings: Settings, intent_id: UUID) -> Sequence[str]:
-    async with opened_database(settings, process="desk") as database:
+async def _show_intent(settings: Settings, intent_id: UUID) -> Sequence[str]:
+    async with opened_database(settings, process="tx") as database:
         await version.require_current(database.engine)
         async with database.read() as session:
             try:
                 intent = await get_intent(session, intent_id)
             except IntentNotFound as error:
-                refuse(str(error))
+                exit_with_message(str(error))
             now = await database_now(session)
-    return [*_intent(intent, now), *_ends(intent), *(_attempt(each) for each in intent.attempts)]
+    return [*_intent_lines(intent, now), *_end_line(intent), *(_attempt_line(each) for each in intent.attempts)]
 
 
-def _ends(intent: IntentRow) -> Iterator[str]:
+def _end_line(intent: IntentRow) -> Iterator[str]:
     if intent.closed_at is not None:
         yield f"    ended {intent.closed_at:%Y-%m-%d %H:%M:%S} UTC"
     elif not intent.attempts:
         yield f"    next check {intent.next_check_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _attempt(attempt: AttemptRow) -> str:
-    what = "self-send" if attempt.cancels else "call"
+def _attempt_line(attempt: AttemptRow) -> str:
+    kind = "self-send" if attempt.cancels else "call"
     ended = "succeeded" if attempt.succeeded else "REVERTED"
     mined = f", block {attempt.block_number}, {ended}" if attempt.block_number else ""
     sent = f"sent {attempt.broadcast_at:%H:%M:%S}" if attempt.broadcast_at else "not acknowledged"
     fees = f"max {attempt.max_fee_wei} tip {attempt.priority_fee_wei} wei"
-    said = f", node: {attempt.answer}" if attempt.answer else ""
-    what += " (private)" if attempt.channel is TxChannel.PRIVATE else ""
+    node_answer = f", node: {attempt.answer}" if attempt.answer else ""
+    kind += " (private)" if attempt.channel is BroadcastChannel.PRIVATE else ""
     return (
-        f"  {attempt.created_at:%Y-%m-%d %H:%M:%S} nonce {attempt.nonce} {what} {attempt.status}{mined}, {fees}, {sent}{said}"
+        f"  {attempt.created_at:%Y-%m-%d %H:%M:%S} nonce {attempt.nonce} {kind} {attempt.status}{mined}, {fees}, {sent}{node_answer}"
         f"\n    {hex0x(attempt.hash)}"
     )
 

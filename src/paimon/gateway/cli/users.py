@@ -9,7 +9,7 @@ from sqlalchemy import select
 from paimon.application.identity.users import seed_user
 from paimon.domain.kernel.chain import InvalidAddress, checksum, parse_address
 from paimon.domain.user.roles import UserRole
-from paimon.gateway.cli.process import explained, refuse
+from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
 from paimon.infrastructure.database import version
 from paimon.infrastructure.database.models.ops.user import UserRow
@@ -29,8 +29,8 @@ def add(
     try:
         wallet = parse_address(address)
     except InvalidAddress as error:
-        refuse(str(error))
-    with explained():
+        exit_with_message(str(error))
+    with exit_on_error():
         settings = load_settings(context.obj)
 
         async def seed() -> None:
@@ -46,7 +46,7 @@ def add(
 @app.command("list")
 def list_users(context: typer.Context) -> None:
     """Everyone who may sign in."""
-    with explained():
+    with exit_on_error():
         settings = load_settings(context.obj)
 
         async def read() -> list[UserRow]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from paimon.gateway.cli.process import explained, refuse, settings_for
+from paimon.gateway.cli.process import exit_on_error, exit_with_message, settings_for
 from paimon.gateway.cli.resources import check_ready
 from paimon.gateway.tasks.app import create_worker
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
@@ -21,8 +21,8 @@ def worker(
     """Do what is due: relay the outbox, react to events, drive the wallets."""
     unknown = set(queues.split(",")) - set(OutboxPriority)
     if unknown:
-        refuse(f"no queue is called {', '.join(sorted(unknown))}; there are {', '.join(OutboxPriority)}")
-    with explained():
+        exit_with_message(f"no queue is called {', '.join(sorted(unknown))}; there are {', '.join(OutboxPriority)}")
+    with exit_on_error():
         settings = settings_for(context, "worker")
         asyncio.run(check_ready(settings, process="worker"))
         create_worker(settings).worker_main([

@@ -9,11 +9,11 @@ from typing import Final
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
 
-from paimon.composition import House, open_house, require_ready
+from paimon.composition import AppContext, open_app_context, require_ready
 from paimon.gateway.rest import errors
-from paimon.gateway.rest.openapi import describe
-from paimon.gateway.rest.query_params import refuse_unknown_queries
-from paimon.gateway.rest.request_middleware import RequestFrame
+from paimon.gateway.rest.openapi import openapi_document
+from paimon.gateway.rest.query_params import reject_unknown_query_params
+from paimon.gateway.rest.request_middleware import RequestMiddleware
 from paimon.gateway.rest.routes import approvals, auth, fund, multisig, nav, plans, redemptions, risk, system
 from paimon.gateway.rest.routes import holders as register
 from paimon.gateway.rest.routes import operator_decisions as remedies
@@ -21,7 +21,7 @@ from paimon.gateway.rest.routes import transactions as desk
 from paimon.gateway.websocket import endpoint
 from paimon.gateway.websocket.feed import Feed
 from paimon.gateway.websocket.hub import Hub
-from paimon.infrastructure.observability.exposition import exposing
+from paimon.infrastructure.observability.exposition import serve_metrics
 from paimon.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -41,15 +41,17 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_house(settings, process="api") as house:
-            await _require_ready(house)
+        async with open_app_context(settings, process="api") as context:
+            await _require_ready(context)
             hub = Hub()
-            app.state.house, app.state.hub = house, hub
-            app.state.health_desk = system.HealthDesk(house)
-            feed = asyncio.create_task(Feed(house.redis, hub).run())
-            feed.add_done_callback(_report_end)
+            app.state.context, app.state.hub = context, hub
+            app.state.health_reporter = system.HealthReporter(context)
+            feed = asyncio.create_task(Feed(context.redis, hub).run())
+            feed.add_done_callback(_log_feed_end)
             try:
-                async with exposing("api", settings.metrics.host, settings.metrics.api_port, house.new_scraper().collect):
+                async with serve_metrics(
+                    "api", settings.metrics.host, settings.metrics.api_port, context.new_metrics_scraper().collect
+                ):
                     yield
             finally:
                 feed.cancel()
@@ -65,28 +67,28 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    api = APIRouter(prefix=BASE, dependencies=[Depends(refuse_unknown_queries)])
+    api = APIRouter(prefix=BASE, dependencies=[Depends(reject_unknown_query_params)])
     for group in (auth, fund, nav, register, redemptions, approvals, plans, desk, multisig, risk, remedies, system):
         api.include_router(group.router)
     api.include_router(system.probes)
     app.include_router(api)
     app.include_router(endpoint.router, prefix=BASE)
     app.include_router(system.probes, include_in_schema=False)  # where a load balancer looks
-    errors.install(app)
-    app.add_middleware(RequestFrame, body_bytes_max=settings.api.body_bytes_max)
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    errors.install_error_handlers(app)
+    app.add_middleware(RequestMiddleware, body_bytes_max=settings.api.body_bytes_max)
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 
 
-async def _require_ready(house: House) -> None:
+async def _require_ready(context: AppContext) -> None:
     try:
-        await require_ready(house)
+        await require_ready(context)
     except Exception as error:
         log.critical("api.refused_to_start", reason=str(error))  # the server itself would show a traceback only
         raise
 
 
-def _report_end(feed: asyncio.Task[None]) -> None:
+def _log_feed_end(feed: asyncio.Task[None]) -> None:
     """The feed runs until it is cancelled; anything else leaves clients without messages, and an operator must know."""
     if not feed.cancelled():
         log.critical("live.feed_ended", exc_info=feed.exception())

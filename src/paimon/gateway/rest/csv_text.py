@@ -53,7 +53,7 @@ def _at(value: Any, path: Path) -> Any:
 
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-_LED: Final = ("'", "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 — spreadsheets take these too
+_FORMULA_PREFIXES: Final = ("'", "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 — spreadsheets take these too
 
 
 def cell(value: Any) -> str:
@@ -69,7 +69,7 @@ def cell(value: Any) -> str:
             return "true" if value else "false"
         case list() | dict():
             return orjson.dumps(value).decode()
-        case str() if value.startswith(_LED) and not _NUMBER.fullmatch(value):
+        case str() if value.startswith(_FORMULA_PREFIXES) and not _NUMBER.fullmatch(value):
             return f"'{value}"
         case _:
             return str(value)

@@ -11,8 +11,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
 from paimon.application.identity.sign_in import Caller, authenticate
-from paimon.application.identity.users import require
-from paimon.composition import House
+from paimon.application.identity.users import require_permission
+from paimon.composition import AppContext
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.user.roles import Permission, User
 from paimon.gateway.rest.errors import AuthRequired, InvalidInput
@@ -22,48 +22,50 @@ from paimon.infrastructure.database.paging import PageRequest
 _bearer = HTTPBearer(auto_error=False, description="the access token of POST /auth/verify", bearerFormat="JWT")
 
 
-def get_house(connection: HTTPConnection) -> House:
-    house: House = connection.app.state.house
-    return house
+def get_context(connection: HTTPConnection) -> AppContext:
+    context: AppContext = connection.app.state.context
+    return context
 
 
-HouseDep = Annotated[House, Depends(get_house)]
+ContextDep = Annotated[AppContext, Depends(get_context)]
 
 
-async def get_caller(house: HouseDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+async def get_caller(
+    context: ContextDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
     """Whoever the access token names, with the role they have now."""
     if credentials is None:
         raise AuthRequired
-    return await authenticate(credentials.credentials, database=house.database, auth=house.settings.auth)
+    return await authenticate(credentials.credentials, database=context.database, auth=context.settings.auth)
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
-def _permitted(permission: Permission) -> Callable[[Caller], Awaitable[User]]:
+def _requires(permission: Permission) -> Callable[[Caller], Awaitable[User]]:
     async def check(caller: CallerDep) -> User:
-        require(caller.user, permission)
+        require_permission(caller.user, permission)
         return caller.user
 
     return check
 
 
-SignedInUser = Annotated[User, Depends(_permitted(Permission.READ))]
+SignedInUser = Annotated[User, Depends(_requires(Permission.READ))]
 """Any user: may read, and is judged further by the use case."""
 
-Settler = Annotated[User, Depends(_permitted(Permission.SETTLE))]
+SettlingUser = Annotated[User, Depends(_requires(Permission.SETTLE))]
 
-RiskHandler = Annotated[User, Depends(_permitted(Permission.HANDLE_RISK))]
+RiskHandler = Annotated[User, Depends(_requires(Permission.HANDLE_RISK))]
 
 
 async def get_page(
-    house: HouseDep,
+    context: ContextDep,
     page: Annotated[int, Query(ge=1, description="counted from 1; past the end the list is empty")] = 1,
     page_size: Annotated[
         int | None, Query(ge=1, alias="pageSize", description="20 unless given; 100 at most, by default")
     ] = None,
 ) -> PageRequest:
-    options = house.settings.api
+    options = context.settings.api
     size = options.page_size_default if page_size is None else page_size
     if size > options.page_size_max:
         raise InvalidInput("pageSize", f"a page holds at most {options.page_size_max} items, {size} were asked for")

@@ -40,7 +40,7 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
-    STATE_NOT_KEPT = "STATE_NOT_KEPT"
+    STATE_PRUNED = "STATE_PRUNED"
 
 
 class Envelope(ApiModel, Generic[Data]):
@@ -98,7 +98,7 @@ class Listing(ApiModel, Generic[Data]):
         return cls(items=page.items, pagination=Pagination.of(page), **more)
 
 
-class StampView(ApiModel):
+class BlockStampView(ApiModel):
     """A block."""
 
     number: int
@@ -113,14 +113,14 @@ class StampView(ApiModel):
 class Dated(ApiModel):
     """An answer that is true at one block: the one asked for, or the snapshot's before it."""
 
-    as_of: StampView
+    as_of: BlockStampView
 
 
 class DatedListing(Listing[Data], Dated, Generic[Data]):
     """One page of a list, true at one block."""
 
 
-def splice(data: bytes) -> Response:
+def wrap_encoded(data: bytes) -> Response:
     """A success around data that is encoded already; decoding and encoding it again would be the whole cost of the answer."""
     head = orjson.dumps({"timestamp": iso_z(_now()), "requestId": current_request_id.get()})
     return Response(b'{"success":true,"data":' + data + b"," + head[1:], media_type="application/json")

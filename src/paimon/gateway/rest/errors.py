@@ -24,8 +24,8 @@ from paimon.errors import (
     Unavailable,
 )
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
-from paimon.gateway.rest.validation_messages import words_of
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable, StateNotKept
+from paimon.gateway.rest.validation_messages import describe_problem
+from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable, StatePruned
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class InvalidInput(InvalidRequest):
         self.field = field
 
 
-class TooManyFiles(Unavailable):
+class TooManyCsvExports(Unavailable):
     """As many files are being written as this process writes at one time."""
 
 
@@ -51,7 +51,7 @@ class NotCancellable(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ErrorRule:
     """How one kind of exception is answered. Without `message` its own text is shown, which is written for the caller."""
 
     status: int
@@ -59,27 +59,27 @@ class Rule:
     message: str | None = None
 
 
-_DATABASE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, "the database does not answer; try again shortly")
-_REDIS_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, "Redis does not answer; try again shortly")
-_NODE_DOWN: Final = Rule(503, ErrorCode.SERVICE_UNAVAILABLE, "the chain's node does not answer; try again shortly")
+_DATABASE_DOWN: Final = ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "the database does not answer; try again shortly")
+_REDIS_DOWN: Final = ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "Redis does not answer; try again shortly")
+_NODE_DOWN: Final = ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "the chain's node does not answer; try again shortly")
 
-TABLE: Final[Mapping[type[Exception], Rule]] = {
-    InvalidRequest: Rule(400, ErrorCode.VALIDATION_ERROR),
-    AuthRequired: Rule(401, ErrorCode.AUTH_REQUIRED),
-    AuthenticationExpired: Rule(401, ErrorCode.AUTH_EXPIRED),
-    Unauthenticated: Rule(401, ErrorCode.AUTH_INVALID),
-    Forbidden: Rule(403, ErrorCode.FORBIDDEN),
-    NotFound: Rule(404, ErrorCode.NOT_FOUND),
-    Conflict: Rule(409, ErrorCode.CONFLICT),
-    Unavailable: Rule(503, ErrorCode.SERVICE_UNAVAILABLE),
+ERROR_RULES: Final[Mapping[type[Exception], ErrorRule]] = {
+    InvalidRequest: ErrorRule(400, ErrorCode.VALIDATION_ERROR),
+    AuthRequired: ErrorRule(401, ErrorCode.AUTH_REQUIRED),
+    AuthenticationExpired: ErrorRule(401, ErrorCode.AUTH_EXPIRED),
+    Unauthenticated: ErrorRule(401, ErrorCode.AUTH_INVALID),
+    Forbidden: ErrorRule(403, ErrorCode.FORBIDDEN),
+    NotFound: ErrorRule(404, ErrorCode.NOT_FOUND),
+    Conflict: ErrorRule(409, ErrorCode.CONFLICT),
+    Unavailable: ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE),
     OperationalError: _DATABASE_DOWN,
     InterfaceError: _DATABASE_DOWN,
     PoolTimeout: _DATABASE_DOWN,
     RedisConnectionError: _REDIS_DOWN,
     RedisTimeoutError: _REDIS_DOWN,
     RpcUnavailable: _NODE_DOWN,
-    StateNotKept: Rule(503, ErrorCode.STATE_NOT_KEPT, StateNotKept.__doc__),
-    RpcError: Rule(503, ErrorCode.SERVICE_UNAVAILABLE, "the chain's node could not answer; try again shortly"),
+    StatePruned: ErrorRule(503, ErrorCode.STATE_PRUNED, StatePruned.__doc__),
+    RpcError: ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "the chain's node could not answer; try again shortly"),
 }
 """Each base class and its answer; an exception is answered by the nearest class it descends from."""
 
@@ -93,7 +93,7 @@ _HTTP_CODES: Final[Mapping[int, ErrorCode]] = {
 _EXTRA_HEADERS: Final[Mapping[int, Mapping[str, str]]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}
 
 
-def failure(
+def error_response(
     status: int,
     code: ErrorCode,
     message: str,
@@ -110,9 +110,9 @@ def failure(
     )
 
 
-def rule_for(error: Exception) -> Rule | None:
+def rule_for(error: Exception) -> ErrorRule | None:
     """The table's rule for this exception or the nearest class it descends from."""
-    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
+    return next((ERROR_RULES[kind] for kind in type(error).__mro__ if kind in ERROR_RULES), None)
 
 
 async def _on_known(request: Request, error: Exception) -> Response:
@@ -124,7 +124,7 @@ async def _on_known(request: Request, error: Exception) -> Response:
     message = rule.message or str(error)
     field, code = (error.field, error.code) if isinstance(error, PaimonError) else (None, None)
     details = [ErrorDetail(field=field, code=code, message=message)] if field else None
-    return failure(rule.status, rule.code, message, details=details)
+    return error_response(rule.status, rule.code, message, details=details)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -136,7 +136,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not allowed here",
         413: "the request's body is too large",
     }
-    return failure(error.status_code, code, messages.get(error.status_code, str(error.detail)), headers=error.headers)
+    return error_response(error.status_code, code, messages.get(error.status_code, str(error.detail)), headers=error.headers)
 
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:
@@ -145,10 +145,10 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
     if isinstance(error.body, bytes):
         # FastAPI leaves a body of another media type as bytes, and then finds fault with the bytes.
         message = "the body must be JSON, sent with Content-Type: application/json"
-        return failure(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, message)
-    details = [ErrorDetail(field=_field(problem["loc"]), message=words_of(problem)) for problem in error.errors()]
+        return error_response(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, message)
+    details = [ErrorDetail(field=_field(problem["loc"]), message=describe_problem(problem)) for problem in error.errors()]
     named = ", ".join(dict.fromkeys(each.field for each in details))
-    return failure(400, ErrorCode.VALIDATION_ERROR, f"the request is not valid: {named}", details=details)
+    return error_response(400, ErrorCode.VALIDATION_ERROR, f"the request is not valid: {named}", details=details)
 
 
 def _field(location: Sequence[int | str]) -> str:
@@ -159,9 +159,9 @@ def _field(location: Sequence[int | str]) -> str:
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def install(app: FastAPI) -> None:
+def install_error_handlers(app: FastAPI) -> None:
     handlers: dict[type[Exception], Handler] = {
-        **dict.fromkeys(TABLE, _on_known),
+        **dict.fromkeys(ERROR_RULES, _on_known),
         HTTPException: _on_http,
         RequestValidationError: _on_invalid,
     }

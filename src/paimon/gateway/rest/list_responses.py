@@ -23,12 +23,12 @@ from fastapi import Depends, Header, Query, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
 from paimon.gateway.rest.csv_text import Path, cells, columns_of, csv_text, heading
 from paimon.gateway.rest.dependencies import PageDep
 from paimon.gateway.rest.envelope import Dated, Envelope, Listing
-from paimon.gateway.rest.errors import InvalidInput, TooManyFiles
+from paimon.gateway.rest.errors import InvalidInput, TooManyCsvExports
 from paimon.gateway.rest.schema import ApiModel
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
@@ -43,21 +43,22 @@ _CHUNK_ROWS: Final = 250
 """Rows made in one go: some 16 ms, in which the process answers nobody else."""
 
 
-class Form(StrEnum):
+class ResponseFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
 
 
-async def get_form(
-    form: Annotated[
-        Form | None, Query(alias="format", description="csv: all rows of the filter as a file; the same as Accept: text/csv")
+async def get_response_format(
+    response_format: Annotated[
+        ResponseFormat | None,
+        Query(alias="format", description="csv: all rows of the filter as a file; the same as Accept: text/csv"),
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
-) -> Form:
-    return form or (Form.CSV if prefers_csv(accept) else Form.JSON)
+) -> ResponseFormat:
+    return response_format or (ResponseFormat.CSV if prefers_csv(accept) else ResponseFormat.JSON)
 
 
-FormDep = Annotated[Form, Depends(get_form)]
+ResponseFormatDep = Annotated[ResponseFormat, Depends(get_response_format)]
 
 
 def prefers_csv(accept: str) -> bool:
@@ -71,22 +72,22 @@ def prefers_csv(accept: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ListRequest:
     """Which page, and in which form; a CSV has all pages."""
 
     page: PageRequest
-    form: Form
+    response_format: ResponseFormat
 
 
-async def get_asked(page: PageDep, form: FormDep) -> Asked:
-    return Asked(page, form)
+async def get_list_request(page: PageDep, response_format: ResponseFormatDep) -> ListRequest:
+    return ListRequest(page, response_format)
 
 
-AskedDep = Annotated[Asked, Depends(get_asked)]
+ListRequestDep = Annotated[ListRequest, Depends(get_list_request)]
 
 
 @dataclass(frozen=True, slots=True)
-class Table(Generic[Data]):
+class CsvTable(Generic[Data]):
     """A list as a file: its name, its rows' view, the envelope of its JSON answer, and where in it the rows are."""
 
     name: str
@@ -111,45 +112,50 @@ class Table(Generic[Data]):
         return csv_text([[heading(each) for each in self.columns], *self.lines(data)])
 
 
-def listing(name: str, row: type[ApiModel], envelope: type[Envelope[ListData]]) -> Table[ListData]:
+def paged_table(name: str, row: type[ApiModel], envelope: type[Envelope[ListData]]) -> CsvTable[ListData]:
     """The table of a list with pages."""
-    return Table(name, row, envelope, lambda data: data.items)
+    return CsvTable(name, row, envelope, lambda data: data.items)
 
 
-async def answer_list(
-    house: House, asked: Asked, table: Table[ListData], read: Callable[[ReadSession, PageRequest], Awaitable[ListData]]
+async def list_response(
+    context: AppContext,
+    list_request: ListRequest,
+    table: CsvTable[ListData],
+    read: Callable[[ReadSession, PageRequest], Awaitable[ListData]],
 ) -> Envelope[ListData] | Response:
     """One page as JSON, or all of them as CSV."""
-    if asked.form is Form.JSON:
-        async with house.database.read() as session:
-            return table.envelope(data=await read(session, asked.page))
-    return await _file(house, table, _pages(house, read))
+    if list_request.response_format is ResponseFormat.JSON:
+        async with context.database.read() as session:
+            return table.envelope(data=await read(session, list_request.page))
+    return await _csv_response(context, table, _pages(context, read))
 
 
-async def answer_whole(house: House, form: Form, table: Table[Data], data: Data) -> Envelope[Data] | Response:
+async def unpaged_response(
+    context: AppContext, response_format: ResponseFormat, table: CsvTable[Data], data: Data
+) -> Envelope[Data] | Response:
     """An answer without pages, which is short."""
-    if form is Form.JSON:
+    if response_format is ResponseFormat.JSON:
         return table.envelope(data=data)
 
     async def once() -> AsyncGenerator[Data, None]:
         yield data
 
-    return await _file(house, table, once())
+    return await _csv_response(context, table, once())
 
 
 async def _pages(
-    house: House, read: Callable[[ReadSession, PageRequest], Awaitable[ListData]]
+    context: AppContext, read: Callable[[ReadSession, PageRequest], Awaitable[ListData]]
 ) -> AsyncGenerator[ListData, None]:
     """Every page, as of one moment."""
-    most = house.settings.api.csv_rows_max
-    async with _one_file_more(house.settings.api.csv_files_max), house.database.read() as session:
+    rows_max = context.settings.api.csv_rows_max
+    async with _counted_export(context.settings.api.csv_files_max), context.database.read() as session:
         page = PageRequest(1, _CHUNK_ROWS)
         while True:
             found = await read(session, page)
-            if found.pagination.total > most:
+            if found.pagination.total > rows_max:
                 raise InvalidInput(
                     "format",
-                    f"a file holds at most {most} rows, and this one would have {found.pagination.total}; narrow the filter",
+                    f"a file holds at most {rows_max} rows, and this one would have {found.pagination.total}; narrow the filter",
                 )
             yield found
             if page.number >= found.pagination.total_pages:
@@ -157,41 +163,41 @@ async def _pages(
             page = PageRequest(page.number + 1, page.size, total=found.pagination.total)
 
 
-_written: int = 0
+_exports_running: int = 0
 """Files this process is writing now."""
 
 
 @asynccontextmanager
-async def _one_file_more(files_max: int) -> AsyncGenerator[None, None]:
+async def _counted_export(files_max: int) -> AsyncGenerator[None, None]:
     """Each holds a session of the database for as long as its reader takes, and the pool is everyone's.
 
     Raises:
-        TooManyFiles.
+        TooManyCsvExports.
     """
-    global _written
-    if _written >= files_max:
-        raise TooManyFiles(f"{_written} files are being written, as many as at one time; try again shortly")
-    _written += 1
+    global _exports_running
+    if _exports_running >= files_max:
+        raise TooManyCsvExports(f"{_exports_running} files are being written, as many as at one time; try again shortly")
+    _exports_running += 1
     try:
         yield
     finally:
-        _written -= 1
+        _exports_running -= 1
 
 
-async def _file(house: House, table: Table[Data], answers: AsyncGenerator[Data, None]) -> Response:
+async def _csv_response(context: AppContext, table: CsvTable[Data], answers: AsyncGenerator[Data, None]) -> Response:
     first = await anext(answers)
-    fund = checksum(house.settings.fund.vault)[:10]
+    fund = checksum(context.settings.fund.vault)[:10]
     dated = f"-block-{first.as_of.number}" if isinstance(first, Dated) else ""
     name = f"paimon-{fund}-{table.name}-{datetime.now(UTC):%Y-%m-%d}{dated}.csv"
 
-    return _File(table, first, answers, name, seconds_max=house.settings.api.csv_seconds_max)
+    return _CsvResponse(table, first, answers, name, seconds_max=context.settings.api.csv_seconds_max)
 
 
-class _File(StreamingResponse, Generic[Data]):
+class _CsvResponse(StreamingResponse, Generic[Data]):
     """Streams the first answer and those after it, and lets go of what they are read from however the stream ends."""
 
     def __init__(
-        self, table: Table[Data], first: Data, rest: AsyncGenerator[Data, None], name: str, *, seconds_max: float
+        self, table: CsvTable[Data], first: Data, rest: AsyncGenerator[Data, None], name: str, *, seconds_max: float
     ) -> None:
         async def body() -> AsyncGenerator[bytes, None]:
             yield table.text(first).encode()
@@ -209,5 +215,5 @@ class _File(StreamingResponse, Generic[Data]):
             async with aclosing(self._rest), asyncio.timeout(self._seconds_max):
                 await super().__call__(scope, receive, send)
         except TimeoutError:
-            log.warning("csv.reader_too_slow", file=self._name, seconds_max=self._seconds_max)
+            log.warning("csv.export_timed_out", file=self._name, seconds_max=self._seconds_max)
             raise

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
-from paimon.gateway.rest.list_responses import MEDIA_TYPE, Table
+from paimon.gateway.rest.list_responses import MEDIA_TYPE, CsvTable
 
 _FAILURES: Final[dict[int, ErrorBody]] = {
     400: ErrorBody(
@@ -34,7 +34,7 @@ _FAILURES: Final[dict[int, ErrorBody]] = {
     ),
     503: ErrorBody(code=ErrorCode.SERVICE_UNAVAILABLE, message="the database does not answer; try again shortly"),
 }
-_WORDS: Final = {
+_FAILURE_DESCRIPTIONS: Final = {
     400: "A value of the request is wrong; `details` names each",
     401: "No access token, one that is not valid, or one that has expired",
     403: "The signed-in wallet may not do this",
@@ -44,15 +44,15 @@ _WORDS: Final = {
     415: "The body is not JSON",
     503: "The database, Redis or the node does not answer",
 }
-_WHEN: Final = "2026-11-22T12:00:00Z"
+_EXAMPLE_TIME: Final = "2026-11-22T12:00:00Z"
 _REQUEST_ID: Final = "3f0c2f4e9a7b4d0f8f5d1c2b3a495867"
 
 
-_RECORDED: Final = "recorded"
+_EXAMPLE_KEY: Final = "recorded"
 """Stands for an example by its name until the document is made: FastAPI would leave out every null inside it."""
 
 
-_TABLES: Final[dict[str, Table[Any]]] = {}
+_TABLES: Final[dict[str, CsvTable[Any]]] = {}
 """Lists by the name of their example."""
 
 
@@ -65,32 +65,32 @@ def examples() -> dict[str, Any]:
 
 def answers(example: str, *failures: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """What an endpoint answers: its recorded success, and the failures it can give; of a query that it does not have, 400."""
-    told: dict[int | str, dict[str, Any]] = {
-        status: {"content": {"application/json": {"example": {_RECORDED: example}}}},
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"content": {"application/json": {"example": {_EXAMPLE_KEY: example}}}},
     }
     for failure in sorted({400, *failures}):
-        body = ErrorEnvelope.model_validate({"error": _FAILURES[failure], "timestamp": _WHEN, "requestId": _REQUEST_ID})
+        body = ErrorEnvelope.model_validate({"error": _FAILURES[failure], "timestamp": _EXAMPLE_TIME, "requestId": _REQUEST_ID})
         content = body.model_dump(mode="json", by_alias=True, exclude_none=True)
-        told[failure] = {
+        responses[failure] = {
             "model": ErrorEnvelope,
-            "description": _WORDS[failure],
+            "description": _FAILURE_DESCRIPTIONS[failure],
             "content": {"application/json": {"example": content}},
         }
-    return told
+    return responses
 
 
-def file_too(table: Table[Any], told: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+def with_csv(table: CsvTable[Any], responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
     """The same for a list, which is also given as CSV."""
-    content = told[200]["content"]
+    content = responses[200]["content"]
     recorded = content["application/json"]["example"]
-    _TABLES[recorded[_RECORDED]] = table
+    _TABLES[recorded[_EXAMPLE_KEY]] = table
     content[MEDIA_TYPE] = {"schema": {"type": "string", "description": "all rows of the filter, RFC 4180"}, "example": recorded}
-    return told
+    return responses
 
 
-def _put_recorded(content: dict[str, Any]) -> None:
+def _insert_examples(content: dict[str, Any]) -> None:
     """The recorded answer in place of its name; of a list also as the file it would be."""
-    if (name := content["application/json"]["example"].get(_RECORDED)) is None:
+    if (name := content["application/json"]["example"].get(_EXAMPLE_KEY)) is None:
         return
     content["application/json"]["example"] = examples()[name]
     if (file := content.get(MEDIA_TYPE)) is not None:
@@ -98,7 +98,7 @@ def _put_recorded(content: dict[str, Any]) -> None:
         file["example"] = table.text(table.envelope.model_validate(examples()[name]).data)
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def openapi_document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, made once. A request that is not valid is answered by 400 here, so 422 is taken out."""
     if app.openapi_schema is not None:
         return app.openapi_schema
@@ -107,7 +107,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"].pop("422", None)
             for answer in operation["responses"].values():
-                _put_recorded(answer["content"])
+                _insert_examples(answer["content"])
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
     app.openapi_schema = document

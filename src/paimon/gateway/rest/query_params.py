@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 _NAME_CHARACTERS_MAX: Final = 50
 
 
-async def refuse_unknown_queries(request: Request) -> None:
+async def reject_unknown_query_params(request: Request) -> None:
     """Raises RequestValidationError, which names each parameter and those there are."""
     if not request.query_params:
         return

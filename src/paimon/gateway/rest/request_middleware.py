@@ -14,18 +14,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paimon.gateway.rest.envelope import ErrorCode, current_request_id
-from paimon.gateway.rest.errors import failure
+from paimon.gateway.rest.errors import error_response
 from paimon.infrastructure.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
 log = structlog.get_logger(__name__)
 
 HEADER: Final = "X-Request-ID"
-_SANE: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+_VALID_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
 
 def request_id_from(offered: str | None) -> str:
     """The caller's own id where it is sane enough for a log line, else a new one."""
-    return offered if offered is not None and _SANE.fullmatch(offered) else uuid4().hex
+    return offered if offered is not None and _VALID_REQUEST_ID.fullmatch(offered) else uuid4().hex
 
 
 _STATUS: Final = "paimon.status"
@@ -40,7 +40,7 @@ def _count(scope: Scope, seconds: float) -> None:
     HTTP_SECONDS.labels(method, route).observe(seconds)
 
 
-class RequestFrame:
+class RequestMiddleware:
     """Outermost of our own middleware."""
 
     def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
@@ -57,17 +57,17 @@ class RequestFrame:
         began = time.monotonic()
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
-                await self._framed(scope, receive, send, headers, request_id)
+                await self._handle(scope, receive, send, headers, request_id)
         finally:
             current_request_id.reset(token)
             _count(scope, time.monotonic() - began)
 
-    async def _framed(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
         started = False
         received = 0
         scope[_STATUS] = 499  # unless an answer begins: whoever asked went away
 
-        async def counted() -> Message:
+        async def receive_limited() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
@@ -75,7 +75,7 @@ class RequestFrame:
                 raise HTTPException(413)
             return message
 
-        async def marked(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -84,22 +84,24 @@ class RequestFrame:
             await send(message)
 
         if self._declares_too_much(headers):
-            refusal = failure(
+            refusal = error_response(
                 413,
                 ErrorCode.PAYLOAD_TOO_LARGE,
                 f"the request's body is larger than {self._body_bytes_max} bytes",
                 headers={"Connection": "close"},
             )
-            await refusal(scope, receive, marked)
+            await refusal(scope, receive, send_with_id)
             return
         try:
-            await self._app(scope, counted, marked)
+            await self._app(scope, receive_limited, send_with_id)
         except Exception as error:
             if started:
                 raise
             log.error("request.failed", method=scope["method"], path=scope["path"], exc_info=error)
-            answer = failure(500, ErrorCode.INTERNAL_ERROR, "something went wrong here; the request id finds it in the log")
-            await answer(scope, receive, marked)
+            answer = error_response(
+                500, ErrorCode.INTERNAL_ERROR, "something went wrong here; the request id finds it in the log"
+            )
+            await answer(scope, receive, send_with_id)
 
     def _declares_too_much(self, headers: Headers) -> bool:
         declared = headers.get("content-length", "")

@@ -43,17 +43,17 @@ def _uint256(value: int) -> int:
     return value
 
 
-def _text(pattern: str | None = None, **more: Any) -> WithJsonSchema:
+def _string_schema(pattern: str | None = None, **more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string"} | ({"pattern": pattern} if pattern else {}) | more)
 
 
-def _shown(render: Callable[[Any], str]) -> PlainSerializer:
+def _serialized(render: Callable[[Any], str]) -> PlainSerializer:
     return PlainSerializer(render, return_type=str)
 
 
-BigInt = Annotated[int, AfterValidator(_uint256), _shown(str), _text("^[0-9]+$")]
+BigInt = Annotated[int, AfterValidator(_uint256), _serialized(str), _string_schema("^[0-9]+$")]
 """A uint256 as a decimal string: JSON numbers lose digits above 2⁵³."""
 
-AddressText = Annotated[Address, BeforeValidator(_address), _shown(checksum), _text("^0x[0-9a-fA-F]{40}$")]
-HashText = Annotated[Hash32, BeforeValidator(_hash), _shown(hex0x), _text("^0x[0-9a-fA-F]{64}$")]
-Time = Annotated[datetime, _shown(iso_z), _text(format="date-time")]
+AddressText = Annotated[Address, BeforeValidator(_address), _serialized(checksum), _string_schema("^0x[0-9a-fA-F]{40}$")]
+HashText = Annotated[Hash32, BeforeValidator(_hash), _serialized(hex0x), _string_schema("^0x[0-9a-fA-F]{64}$")]
+Time = Annotated[datetime, _serialized(iso_z), _string_schema(format="date-time")]

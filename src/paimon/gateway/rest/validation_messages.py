@@ -15,18 +15,18 @@ _PATTERNS: Final[Mapping[str, str]] = {
     TICKET_ID: "must be a ticket's id: TKT- followed by letters, digits and hyphens, at most 90",
     EVENT_NAME: "must be an event's name: letters, digits, _ and $, no digit first, at most 100",
 }
-_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
+_ENUM_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
 """A member of an enum as Python shows it."""
 
 
-def words_of(problem: Mapping[str, Any]) -> str:
+def describe_problem(problem: Mapping[str, Any]) -> str:
     """Of one problem as pydantic and FastAPI tell it."""
-    told, context = str(problem["msg"]), problem.get("ctx") or {}
+    message, context = str(problem["msg"]), problem.get("ctx") or {}
     match problem["type"]:
         case "string_pattern_mismatch":
-            return _PATTERNS.get(context["pattern"], told)
+            return _PATTERNS.get(context["pattern"], message)
         case "json_invalid":
             return f"the body is not JSON: {context['error']}, at character {problem['loc'][-1]}"
         case "enum" | "literal_error":
-            return "must be " + _MEMBER.sub(r"\1", context["expected"])
-    return told.removeprefix("Value error, ")
+            return "must be " + _ENUM_MEMBER.sub(r"\1", context["expected"])
+    return message.removeprefix("Value error, ")

@@ -20,16 +20,16 @@ from typing import Final
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import ContractName, checksum
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.multi_send import ForeignDelegatecall, UnreadableBatch, calls_of
+from paimon.domain.transaction.multi_send import MalformedBatch, UntrustedDelegatecall, read_safe_calls
 from paimon.domain.transaction.signing import SignRequest, UnsignedTransaction
-from paimon.domain.transaction.wallet_selection import MoneyFunction
-from paimon.gateway.signer.policy import MOVING, KeyTable, SafeTable, SignableFunction, SignerPolicy
+from paimon.domain.transaction.wallet_selection import RebalancerFunction
+from paimon.gateway.signer.policy import MONEY_FUNCTIONS, KeyTable, SafeTable, SignableFunction, SignerPolicy
 from paimon.infrastructure.blockchain.abi import ContractAbi, UnknownCall, plain
 from paimon.infrastructure.blockchain.money_calls import MoneyCall
-from paimon.infrastructure.blockchain.safe import read_execution
+from paimon.infrastructure.blockchain.safe import parse_execution
 
 
-class Refusal(StrEnum):
+class RefusalCode(StrEnum):
     """Stable codes of what the signer will not do."""
 
     MALFORMED_REQUEST = "MALFORMED_REQUEST"
@@ -43,28 +43,28 @@ class Refusal(StrEnum):
     TOO_MANY_VOTES = "TOO_MANY_VOTES"
     TOO_FEW_VOTES = "TOO_FEW_VOTES"
     MALFORMED_VOTE = "MALFORMED_VOTE"
-    FOREIGN_DOMAIN = "FOREIGN_DOMAIN"
-    OTHER_REQUEST = "OTHER_REQUEST"
-    OTHER_VERDICT = "OTHER_VERDICT"
-    OTHER_REASON = "OTHER_REASON"
-    OTHER_PARTIES = "OTHER_PARTIES"
-    OTHER_AMOUNT = "OTHER_AMOUNT"
+    DOMAIN_MISMATCH = "DOMAIN_MISMATCH"
+    REQUEST_MISMATCH = "REQUEST_MISMATCH"
+    VERDICT_MISMATCH = "VERDICT_MISMATCH"
+    REASON_MISMATCH = "REASON_MISMATCH"
+    PARTIES_MISMATCH = "PARTIES_MISMATCH"
+    AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
     UNKNOWN_REQUEST = "UNKNOWN_REQUEST"
     NOT_AWAITING_APPROVAL = "NOT_AWAITING_APPROVAL"
-    REPEATED_VOTER = "REPEATED_VOTER"
+    DUPLICATE_VOTER = "DUPLICATE_VOTER"
     VOTER_IS_PARTY = "VOTER_IS_PARTY"
     VOTER_LACKS_ROLE = "VOTER_LACKS_ROLE"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     PAYS_EXECUTOR = "PAYS_EXECUTOR"
-    FOREIGN_DELEGATECALL = "FOREIGN_DELEGATECALL"
-    CANNOT_CHECK = "CANNOT_CHECK"
+    DELEGATECALL_NOT_ALLOWED = "DELEGATECALL_NOT_ALLOWED"
+    CHECK_UNAVAILABLE = "CHECK_UNAVAILABLE"
     KEY_UNAVAILABLE = "KEY_UNAVAILABLE"
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The signer will not sign this."""
 
-    def __init__(self, code: Refusal, reason: str) -> None:
+    def __init__(self, code: RefusalCode, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
@@ -83,7 +83,7 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class DecisionCall:
     """An approval or a rejection; `reason` is empty for an approval, whose call carries none."""
 
     request_id: int
@@ -92,7 +92,7 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
-class Movement(MoneyCall):
+class FundMovement(MoneyCall):
     """Money of the fund moved between cash and assets, of its own; it never leaves the vault but for an asset."""
 
     def __str__(self) -> str:
@@ -104,24 +104,26 @@ class SafeExecution:
     """A Safe's transaction. `movements` are what a Safe with limits would move; one without has none counted."""
 
     safe: SafeTable
-    movements: tuple[Movement, ...]
+    movements: tuple[FundMovement, ...]
 
     def __str__(self) -> str:
         moved = f", moving {', '.join(map(str, self.movements))}" if self.movements else ""
         return f"execTransaction of the {self.safe.name} Safe{moved}"
 
 
-Permitted = SelfSend | Settlement | Ruling | Movement | SafeExecution
+PermittedCall = SelfSend | Settlement | DecisionCall | FundMovement | SafeExecution
 
 _SETTLEMENTS: Final = frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED})
-_CALLED: Final = {
+_FUNCTIONS_OF: Final = {
     ContractName.REDEMPTION_MANAGER: _SETTLEMENTS | {SignableFunction.APPROVE, SignableFunction.REJECT},
-    ContractName.ASSET_CONTROLLER: MOVING,
+    ContractName.ASSET_CONTROLLER: MONEY_FUNCTIONS,
 }
 """Which functions are whose: a name that another contract has too is not the same call."""
 
 
-def examine(request: SignRequest, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]) -> tuple[KeyTable, Permitted]:
+def check_request(
+    request: SignRequest, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]
+) -> tuple[KeyTable, PermittedCall]:
     """The key and what the transaction would do, if the policy lets this key do that.
 
     Raises:
@@ -129,90 +131,100 @@ def examine(request: SignRequest, policy: SignerPolicy, abis: Mapping[ContractNa
     """
     key = policy.key(request.wallet)
     if key is None:
-        raise Refused(Refusal.UNKNOWN_KEY, f"there is no key {checksum(request.wallet)} here")
-    _within_limits(request.transaction, policy)
-    return key, _permitted(request, key, policy, abis)
+        raise RequestRefused(RefusalCode.UNKNOWN_KEY, f"there is no key {checksum(request.wallet)} here")
+    _require_within_caps(request.transaction, policy)
+    return key, _classify_call(request, key, policy, abis)
 
 
-def _within_limits(transaction: UnsignedTransaction, policy: SignerPolicy) -> None:
+def _require_within_caps(transaction: UnsignedTransaction, policy: SignerPolicy) -> None:
     if transaction.chain_id != policy.chain_id:
-        raise Refused(Refusal.WRONG_CHAIN, f"asked for chain {transaction.chain_id}, the policy is for {policy.chain_id}")
+        raise RequestRefused(
+            RefusalCode.WRONG_CHAIN, f"asked for chain {transaction.chain_id}, the policy is for {policy.chain_id}"
+        )
     if transaction.gas_limit > policy.caps.gas_limit_max:
-        raise Refused(
-            Refusal.CAP_EXCEEDED, f"gas limit {transaction.gas_limit} is above the cap of {policy.caps.gas_limit_max}"
+        raise RequestRefused(
+            RefusalCode.CAP_EXCEEDED, f"gas limit {transaction.gas_limit} is above the cap of {policy.caps.gas_limit_max}"
         )
     if transaction.fees.max_fee_wei > policy.caps.fee_wei_max:
-        raise Refused(
-            Refusal.CAP_EXCEEDED,
+        raise RequestRefused(
+            RefusalCode.CAP_EXCEEDED,
             f"{transaction.fees.max_fee_wei} wei per gas are above the cap of {policy.caps.fee_wei_max}",
         )
     if transaction.call.value_wei != 0:
-        raise Refused(Refusal.VALUE_NOT_ZERO, f"no key here sends value, asked for {transaction.call.value_wei} wei")
+        raise RequestRefused(RefusalCode.VALUE_NOT_ZERO, f"no key here sends value, asked for {transaction.call.value_wei} wei")
 
 
-def _permitted(
+def _classify_call(
     request: SignRequest, key: KeyTable, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]
-) -> Permitted:
+) -> PermittedCall:
     call = request.transaction.call
     if call.to == request.wallet and not call.data:
         return SelfSend()
     if (safe := policy.safe(call.to)) is not None:
-        return _execution(call, key, safe, policy, abis)
+        return _check_safe_execution(call, key, safe, policy, abis)
     contract = policy.contracts.addresses().names().get(call.to)
-    if contract not in _CALLED:
-        raise Refused(
-            Refusal.WRONG_CONTRACT, f"{checksum(call.to)} is not the policy's RedemptionManager nor its AssetController"
+    if contract not in _FUNCTIONS_OF:
+        raise RequestRefused(
+            RefusalCode.WRONG_CONTRACT, f"{checksum(call.to)} is not the policy's RedemptionManager nor its AssetController"
         )
     try:
         name, arguments = abis[contract].decode_call(call.data)
     except UnknownCall as error:
-        raise Refused(Refusal.UNKNOWN_CALL, str(error)) from error
-    if name not in key.functions or name not in _CALLED[contract]:
-        allowed = ", ".join(sorted(key.functions & _CALLED[contract]))
-        raise Refused(
-            Refusal.FUNCTION_NOT_ALLOWED, f"key {key.name} may call {allowed or 'nothing'} of the {contract}, not {name}"
+        raise RequestRefused(RefusalCode.UNKNOWN_CALL, str(error)) from error
+    if name not in key.functions or name not in _FUNCTIONS_OF[contract]:
+        allowed = ", ".join(sorted(key.functions & _FUNCTIONS_OF[contract]))
+        raise RequestRefused(
+            RefusalCode.FUNCTION_NOT_ALLOWED, f"key {key.name} may call {allowed or 'nothing'} of the {contract}, not {name}"
         )
-    if name in MOVING:
-        return Movement(MoneyFunction(name), arguments)
+    if name in MONEY_FUNCTIONS:
+        return FundMovement(RebalancerFunction(name), arguments)
     request_id = int(arguments["requestId"])
     if name in _SETTLEMENTS:
         return Settlement(request_id)
     if name == SignableFunction.REJECT:
-        return Ruling(request_id, Verdict.REJECT, str(arguments["reason"]))
-    return Ruling(request_id, Verdict.APPROVE, "")
+        return DecisionCall(request_id, Verdict.REJECT, str(arguments["reason"]))
+    return DecisionCall(request_id, Verdict.APPROVE, "")
 
 
-def _execution(
+def _check_safe_execution(
     call: Call, key: KeyTable, safe: SafeTable, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]
 ) -> SafeExecution:
     if SignableFunction.EXECUTE not in key.functions:
-        raise Refused(Refusal.FUNCTION_NOT_ALLOWED, f"key {key.name} executes nothing of the {safe.name} Safe")
+        raise RequestRefused(RefusalCode.FUNCTION_NOT_ALLOWED, f"key {key.name} executes nothing of the {safe.name} Safe")
     try:
-        asked = read_execution(call.data)
-        inner = calls_of(asked.call, asked.operation, multi_send=policy.contracts.multi_send)
-    except (UnknownCall, UnreadableBatch) as error:
-        raise Refused(Refusal.UNKNOWN_CALL, str(error)) from error
-    except ForeignDelegatecall as error:
-        raise Refused(Refusal.FOREIGN_DELEGATECALL, str(error)) from error
-    if asked.payments:
-        raise Refused(Refusal.PAYS_EXECUTOR, f"{', '.join(asked.payments)} must be 0 in what this house executes")
-    movements = [_inner(each, safe, policy, abis) for each in inner if each != Call(safe.address, b"")]  # its own rejection
+        execution = parse_execution(call.data)
+        inner = read_safe_calls(execution.call, execution.operation, multi_send=policy.contracts.multi_send)
+    except (UnknownCall, MalformedBatch) as error:
+        raise RequestRefused(RefusalCode.UNKNOWN_CALL, str(error)) from error
+    except UntrustedDelegatecall as error:
+        raise RequestRefused(RefusalCode.DELEGATECALL_NOT_ALLOWED, str(error)) from error
+    if execution.payments:
+        raise RequestRefused(
+            RefusalCode.PAYS_EXECUTOR, f"{', '.join(execution.payments)} must be 0 in what this house executes"
+        )
+    movements = [
+        _check_inner_call(each, safe, policy, abis) for each in inner if each != Call(safe.address, b"")
+    ]  # its own rejection
     return SafeExecution(safe, tuple(each for each in movements if each is not None))
 
 
-def _inner(call: Call, safe: SafeTable, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]) -> Movement | None:
+def _check_inner_call(
+    call: Call, safe: SafeTable, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]
+) -> FundMovement | None:
     """What the inner call moves, of a Safe with limits."""
     contract = policy.contracts.addresses().names().get(call.to)
     if contract is None:
-        raise Refused(Refusal.WRONG_CONTRACT, f"the {safe.name} Safe would call {checksum(call.to)}, none of the fund's three")
+        raise RequestRefused(
+            RefusalCode.WRONG_CONTRACT, f"the {safe.name} Safe would call {checksum(call.to)}, none of the fund's three"
+        )
     if call.value_wei:
-        raise Refused(Refusal.VALUE_NOT_ZERO, f"the {safe.name} Safe would send {call.value_wei} wei")
+        raise RequestRefused(RefusalCode.VALUE_NOT_ZERO, f"the {safe.name} Safe would send {call.value_wei} wei")
     try:
         name, arguments = abis[contract].decode_call(call.data)
     except UnknownCall as error:
-        raise Refused(Refusal.UNKNOWN_CALL, str(error)) from error
+        raise RequestRefused(RefusalCode.UNKNOWN_CALL, str(error)) from error
     if safe.functions is None:
         return None
     if contract is not ContractName.ASSET_CONTROLLER or name not in safe.functions:
-        raise Refused(Refusal.FUNCTION_NOT_ALLOWED, f"the {safe.name} Safe may not call {name} of the {contract}")
-    return Movement(MoneyFunction(name), arguments)
+        raise RequestRefused(RefusalCode.FUNCTION_NOT_ALLOWED, f"the {safe.name} Safe may not call {name} of the {contract}")
+    return FundMovement(RebalancerFunction(name), arguments)

@@ -24,9 +24,9 @@ async def open_keys(policy: SignerPolicy) -> dict[Address, Key]:
     for table in policy.keys:
         key = await _open(table, client)
         if key.address != table.address:
-            home = f"KMS key {table.kms_key}" if table.kms_key else f"keystore {table.keystore}"
+            source = f"KMS key {table.kms_key}" if table.kms_key else f"keystore {table.keystore}"
             raise PolicyError(
-                f"key {table.name}: the policy states {checksum(table.address)}, {home} holds {checksum(key.address)}"
+                f"key {table.name}: the policy states {checksum(table.address)}, {source} holds {checksum(key.address)}"
             )
         keys[key.address] = key
     return keys

@@ -91,16 +91,16 @@ class Ledger:
             (signed.hash, wallet, spend.nonce, str(spend.amount), spend.plan, _text(spend.signed_at)),
         )
 
-    def that_count_beside(self, wallet: Address, wanted: Spend) -> list[Spend]:
+    def list_counted(self, wallet: Address, spend: Spend) -> list[Spend]:
         """What the wallet may still move, has moved in the 24 hours before, or has moved ever for the same plan."""
         rows = self._connection.execute(
             "SELECT nonce, amount, plan, signed_at, decided FROM spends"
             " WHERE wallet = ? AND (decided = 0 OR signed_at > ? OR plan = ?)",
-            (wallet, _text(wanted.signed_at - ROLLING_DAY), wanted.plan),
+            (wallet, _text(spend.signed_at - ROLLING_DAY), spend.plan),
         )
         return [_spend(*row) for row in rows]
 
-    def undecided(self, wallet: Address) -> list[SignedSpend]:
+    def list_undecided(self, wallet: Address) -> list[SignedSpend]:
         """Those whose nonce was not seen final yet."""
         rows = self._connection.execute(
             "SELECT hash, nonce, amount, plan, signed_at, 0 FROM spends WHERE wallet = ? AND decided = 0 ORDER BY nonce",
@@ -108,7 +108,7 @@ class Ledger:
         )
         return [SignedSpend(Hash32(hash_), _spend(*row)) for hash_, *row in rows]
 
-    def decide(self, decided: dict[Hash32, bool]) -> None:
+    def mark_decided(self, decided: dict[Hash32, bool]) -> None:
         """Each of these nonces is final; what did not move its amount counts for nothing from now on."""
         with _transaction(self._connection):
             for hash_, moved in decided.items():

@@ -69,7 +69,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.redemption.request import Channel
+from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.transaction.safe_transaction import MULTI_SEND
 from paimon.domain.transaction.spending_limit import SpendingLimit
 from paimon.infrastructure.blockchain.contracts import FundAddresses
@@ -99,7 +99,7 @@ class SignableFunction(StrEnum):
     EXECUTE = "execTransaction"
 
 
-MOVING: Final = frozenset(
+MONEY_FUNCTIONS: Final = frozenset(
     {
         SignableFunction.ALLOCATE,
         SignableFunction.PURCHASE,
@@ -109,7 +109,7 @@ MOVING: Final = frozenset(
 )
 """Functions that decide over the fund's money: a key that has one has limits."""
 
-MOVING_BY_SAFE: Final = MOVING | {
+SAFE_MONEY_FUNCTIONS: Final = MONEY_FUNCTIONS | {
     SignableFunction.WATERFALL,
     SignableFunction.CREATE_OTC,
     SignableFunction.PAY_OTC,
@@ -142,9 +142,9 @@ class ApprovalsTable(_Table):
     STANDARD: int = Field(1, ge=1)
     EMERGENCY: int = Field(1, ge=1)
 
-    def required(self, channel: Channel) -> int | None:
+    def required(self, channel: RedemptionChannel) -> int | None:
         """None for a channel that never needs an approval, so that none is given."""
-        return {Channel.STANDARD: self.STANDARD, Channel.EMERGENCY: self.EMERGENCY}.get(channel)
+        return {RedemptionChannel.STANDARD: self.STANDARD, RedemptionChannel.EMERGENCY: self.EMERGENCY}.get(channel)
 
 
 class KmsTable(_Table):
@@ -164,14 +164,14 @@ class KeyTable(_Table):
 
     @model_validator(mode="after")
     def _has_functions_of_keys(self) -> Self:
-        if for_safes := self.functions & (MOVING_BY_SAFE - MOVING):
+        if for_safes := self.functions & (SAFE_MONEY_FUNCTIONS - MONEY_FUNCTIONS):
             raise ValueError(f"key {self.name} may not call {', '.join(sorted(for_safes))}: only a Safe may")
-        if SignableFunction.EXECUTE in self.functions and self.moves_money:
+        if SignableFunction.EXECUTE in self.functions and self.is_rebalancer_call:
             raise ValueError(f"key {self.name} executes for Safes and moves money itself: that takes two keys")
         return self
 
     @model_validator(mode="after")
-    def _has_one_home(self) -> Self:
+    def _has_one_key_source(self) -> Self:
         in_file, in_kms = (self.keystore is not None, self.password_file is not None), self.kms_key is not None
         if in_file != (not in_kms, not in_kms):
             raise ValueError(f"key {self.name} wants either keystore and password_file, or kms_key")
@@ -180,14 +180,14 @@ class KeyTable(_Table):
     @model_validator(mode="after")
     def _has_limits_where_it_moves_money(self) -> Self:
         has_limits = (self.plan_limit is not None, self.day_limit is not None)
-        if has_limits != (self.moves_money, self.moves_money):
-            wanted = "wants plan_limit and day_limit" if self.moves_money else "moves no money and has no limits"
+        if has_limits != (self.is_rebalancer_call, self.is_rebalancer_call):
+            wanted = "wants plan_limit and day_limit" if self.is_rebalancer_call else "moves no money and has no limits"
             raise ValueError(f"key {self.name} {wanted}")
         return self
 
     @property
-    def moves_money(self) -> bool:
-        return bool(self.functions & MOVING)
+    def is_rebalancer_call(self) -> bool:
+        return bool(self.functions & MONEY_FUNCTIONS)
 
     def limit(self, decimals: int) -> SpendingLimit | None:
         """In units of the vault's asset, which has so many decimals."""
@@ -206,8 +206,8 @@ class SafeTable(_Table):
         limited = self.functions is not None
         if (self.plan_limit is not None, self.day_limit is not None) != (limited, limited):
             raise ValueError(f"Safe {self.name} wants functions, plan_limit and day_limit together, or none of them")
-        if self.functions is not None and not self.functions <= MOVING_BY_SAFE:
-            raise ValueError(f"Safe {self.name} may have {', '.join(sorted(MOVING_BY_SAFE))}, and no others")
+        if self.functions is not None and not self.functions <= SAFE_MONEY_FUNCTIONS:
+            raise ValueError(f"Safe {self.name} may have {', '.join(sorted(SAFE_MONEY_FUNCTIONS))}, and no others")
         return self
 
     def limit(self, decimals: int) -> SpendingLimit | None:
@@ -262,7 +262,7 @@ class SignerPolicy(_Table):
 
     @property
     def has_limits(self) -> bool:
-        return any(each.moves_money for each in self.keys) or any(each.functions is not None for each in self.safes)
+        return any(each.is_rebalancer_call for each in self.keys) or any(each.functions is not None for each in self.safes)
 
     def safe(self, address: Address) -> SafeTable | None:
         return next((each for each in self.safes if each.address == address), None)

@@ -15,14 +15,14 @@ from paimon.gateway.signer.key_ring import open_keys
 from paimon.gateway.signer.ledger import Ledger, LedgerError
 from paimon.gateway.signer.policy import KeyTable, PolicyError, SafeTable, SignerPolicy, load_policy
 from paimon.gateway.signer.server import SocketInUse, serving
-from paimon.gateway.signer.service import SigningDesk
+from paimon.gateway.signer.service import SigningService
 from paimon.infrastructure.blockchain.contracts import ContractsMissing, FundContracts
-from paimon.infrastructure.blockchain.finality import LooserFinality, UnknownChain, chain_adapter
+from paimon.infrastructure.blockchain.finality import UnknownChain, WeakerFinality, chain_adapter
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
-from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
+from paimon.infrastructure.blockchain.safe import SafeContract, UnexpectedSafe
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError
-from paimon.infrastructure.observability.exposition import exposing
+from paimon.infrastructure.observability.exposition import serve_metrics
 
 METRICS_HOST = "127.0.0.1"
 """The signer's numbers are for its own machine: whatever collects them runs there."""
@@ -30,7 +30,7 @@ METRICS_HOST = "127.0.0.1"
 log = structlog.get_logger(__name__)
 
 
-class SignerStartRefused(StartupError):
+class SignerStartupError(StartupError):
     """The signer does not start; the message says what is not as the policy says, and what to do."""
 
 
@@ -38,7 +38,7 @@ async def run_signer(policy_path: Path, *, new_ledger: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, then take the socket away.
 
     Raises:
-        SignerStartRefused.
+        SignerStartupError.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -50,17 +50,17 @@ async def run_signer(policy_path: Path, *, new_ledger: bool = False) -> None:
 
 
 @asynccontextmanager
-async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> AsyncIterator[SigningDesk]:
+async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> AsyncIterator[SigningService]:
     """A signer that serves as long as the block lasts.
 
     Raises:
-        SignerStartRefused.
+        SignerStartupError.
     """
     try:
         policy = load_policy(policy_path)
         keys = await open_keys(policy)
     except (PolicyError, KeystoreError, KeyUnavailable) as error:
-        raise SignerStartRefused(str(error)) from error
+        raise SignerStartupError(str(error)) from error
     rpc = Rpc(
         policy.rpc_url.get_secret_value(),
         timeout_seconds=policy.rpc_timeout_seconds,
@@ -68,35 +68,35 @@ async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> Asyn
     )
     try:
         async with rpc:
-            with _opened_ledger(policy, new=new_ledger) as ledger:
-                desk = await _open_desk(policy, keys, rpc, ledger)
-                async with serving(desk), exposing("signer", METRICS_HOST, policy.metrics_port):
+            with _open_ledger(policy, new=new_ledger) as ledger:
+                service = await _open_service(policy, keys, rpc, ledger)
+                async with serving(service), serve_metrics("signer", METRICS_HOST, policy.metrics_port):
                     log.info("signer.started", socket=str(policy.socket), keys=[each.name for each in policy.keys])
-                    yield desk
+                    yield service
     except (SocketInUse, LedgerError) as error:
-        raise SignerStartRefused(str(error)) from error
+        raise SignerStartupError(str(error)) from error
 
 
-def _opened_ledger(policy: SignerPolicy, *, new: bool) -> AbstractContextManager[Ledger | None]:
+def _open_ledger(policy: SignerPolicy, *, new: bool) -> AbstractContextManager[Ledger | None]:
     if not policy.has_limits:
         return nullcontext()
     return Ledger.open(policy.ledger, new=new)
 
 
-async def _open_desk(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: Rpc, ledger: Ledger | None) -> SigningDesk:
+async def _open_service(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: Rpc, ledger: Ledger | None) -> SigningService:
     contracts = FundContracts(rpc, policy.contracts.addresses())
     try:
         chain = chain_adapter(policy.chain_id, policy.finality_rules)
         served = int(await rpc.call("eth_chainId", []), 16)
         if served != policy.chain_id:
-            raise SignerStartRefused(f"node {rpc.endpoint} serves chain {served}, the signer's policy is for {policy.chain_id}")
+            raise SignerStartupError(f"node {rpc.endpoint} serves chain {served}, the signer's policy is for {policy.chain_id}")
         final = await chain.final_block(rpc)
         await contracts.require_deployed(at=final)
         decimals = await contracts.asset_decimals(at=final)
         for each in policy.safes:
             await SafeContract(rpc, SafeScope(policy.chain_id, each.address)).view(at=final)
-    except (UnknownChain, LooserFinality, ContractsMissing, NotOurSafe, RpcUnavailable, RpcError) as error:
-        raise SignerStartRefused(str(error)) from error
+    except (UnknownChain, WeakerFinality, ContractsMissing, UnexpectedSafe, RpcUnavailable, RpcError) as error:
+        raise SignerStartupError(str(error)) from error
     limited: tuple[KeyTable | SafeTable, ...] = (*policy.keys, *policy.safes)
     limits = {each.address: limit for each in limited if (limit := each.limit(decimals)) is not None}
-    return SigningDesk(policy, keys, contracts, chain, limits=limits, ledger=ledger)
+    return SigningService(policy, keys, contracts, chain, limits=limits, ledger=ledger)

@@ -17,14 +17,14 @@ from typing import Final
 from aiohttp import web
 
 from paimon.domain.kernel.chain import checksum
-from paimon.gateway.signer.check_request import Refusal, Refused
-from paimon.gateway.signer.service import SigningDesk
+from paimon.gateway.signer.check_request import RefusalCode, RequestRefused
+from paimon.gateway.signer.service import SigningService
 from paimon.infrastructure.keys.wire import MalformedMessage, request_from_json, signed_to_json
 from paimon.infrastructure.observability.metrics import SIGNER_REQUESTS
 
 _BODY_BYTES_MAX: Final = 256 * 1024
-_DESK: Final = web.AppKey("desk", SigningDesk)
-_STATUS: Final = {Refusal.MALFORMED_REQUEST: 400, Refusal.CANNOT_CHECK: 503, Refusal.KEY_UNAVAILABLE: 503}
+_SERVICE: Final = web.AppKey("service", SigningService)
+_STATUS: Final = {RefusalCode.MALFORMED_REQUEST: 400, RefusalCode.CHECK_UNAVAILABLE: 503, RefusalCode.KEY_UNAVAILABLE: 503}
 _BACKLOG: Final = 64
 
 
@@ -32,9 +32,9 @@ class SocketInUse(Exception):
     """The socket's path is taken, by a live signer or by something that is no socket."""
 
 
-def build_app(desk: SigningDesk) -> web.Application:
+def build_app(service: SigningService) -> web.Application:
     app = web.Application(client_max_size=_BODY_BYTES_MAX)
-    app[_DESK] = desk
+    app[_SERVICE] = service
     app.add_routes([web.post("/sign", _sign), web.get("/health", _health)])
     return app
 
@@ -42,11 +42,11 @@ def build_app(desk: SigningDesk) -> web.Application:
 async def _sign(request: web.Request) -> web.Response:
     try:
         try:
-            wanted = request_from_json(await request.json())
+            sign_request = request_from_json(await request.json())
         except (MalformedMessage, JSONDecodeError, UnicodeDecodeError) as error:
-            raise Refused(Refusal.MALFORMED_REQUEST, str(error)) from error
-        signed = await request.app[_DESK].sign(wanted)
-    except Refused as refused:
+            raise RequestRefused(RefusalCode.MALFORMED_REQUEST, str(error)) from error
+        signed = await request.app[_SERVICE].sign(sign_request)
+    except RequestRefused as refused:
         SIGNER_REQUESTS.labels(refused.code.value).inc()
         return web.json_response({"code": refused.code, "reason": refused.reason}, status=_STATUS.get(refused.code, 403))
     SIGNER_REQUESTS.labels("signed").inc()
@@ -54,21 +54,21 @@ async def _sign(request: web.Request) -> web.Response:
 
 
 async def _health(request: web.Request) -> web.Response:
-    policy = request.app[_DESK].policy
+    policy = request.app[_SERVICE].policy
     keys = [{"name": key.name, "address": checksum(key.address), "functions": sorted(key.functions)} for key in policy.keys]
     return web.json_response({"chainId": policy.chain_id, "keys": keys})
 
 
 @asynccontextmanager
-async def serving(desk: SigningDesk) -> AsyncIterator[None]:
+async def serving(service: SigningService) -> AsyncIterator[None]:
     """Answer on the policy's socket until the block ends; the socket is gone afterwards.
 
     Raises:
         SocketInUse.
     """
-    path = desk.policy.socket
+    path = service.policy.socket
     listener = claim_socket(path)
-    runner = web.AppRunner(build_app(desk), access_log=None)
+    runner = web.AppRunner(build_app(service), access_log=None)
     try:
         await runner.setup()
         await web.SockSite(runner, listener).start()

@@ -10,13 +10,13 @@ from paimon.gateway.signer.ledger import Ledger
 from paimon.infrastructure.blockchain.rpc import Request, Rpc
 
 
-async def settle_ledger(ledger: Ledger, wallet: Address, rpc: Rpc, *, final: BlockStamp) -> None:
+async def update_ledger(ledger: Ledger, wallet: Address, rpc: Rpc, *, final: BlockStamp) -> None:
     """Tell the ledger which of the wallet's signed transactions did move money, of all nonces that are final.
 
     Raises:
         RpcUnavailable, RpcError: nothing was changed.
     """
-    waiting = ledger.undecided(wallet)
+    waiting = ledger.list_undecided(wallet)
     if not waiting:
         return
     count: Request = ("eth_getTransactionCount", [checksum(wallet), hex(final.number)])
@@ -24,7 +24,7 @@ async def settle_ledger(ledger: Ledger, wallet: Address, rpc: Rpc, *, final: Blo
     # One batch, so that one node answers from one state: a nonce past final without a receipt is then someone else's.
     used, *answers = await rpc.batch([count, *receipts])
     nonces_final = int(used, 16)
-    ledger.decide(
+    ledger.mark_decided(
         {
             each.hash: answer is not None and int(answer["status"], 16) == 1
             for each, answer in zip(waiting, answers, strict=True)

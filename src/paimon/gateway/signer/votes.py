@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from paimon.domain.approval.ticket import Verdict
-from paimon.domain.approval.vote import Decision, decision_from, typed_data
+from paimon.domain.approval.vote import RedemptionDecision, parse_redemption_decision, typed_data
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.domain.kernel.eip712 import VoteScope
-from paimon.domain.redemption.request import Channel, OnChainStatus
+from paimon.domain.kernel.eip712 import SigningScope
+from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
 from paimon.domain.transaction.signing import SignedVote
-from paimon.gateway.signer.check_request import Refusal, Refused, Ruling
+from paimon.gateway.signer.check_request import DecisionCall, RefusalCode, RequestRefused
 from paimon.gateway.signer.policy import ApprovalsTable
 from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
 
@@ -30,7 +30,7 @@ class CastVote:
     """A decision and who signed it."""
 
     voter: Address
-    decision: Decision
+    decision: RedemptionDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,82 +56,91 @@ class ChainFacts:
         )
 
 
-def read_votes(votes: Sequence[SignedVote], scope: VoteScope) -> list[CastVote]:
+def read_votes(votes: Sequence[SignedVote], scope: SigningScope) -> list[CastVote]:
     """The votes with their recovered voters.
 
     Raises:
         Refused: more votes than any ticket has, or one that is not a decision for this chain and contract.
     """
     if len(votes) > VOTES_MAX:
-        raise Refused(Refusal.TOO_MANY_VOTES, f"{len(votes)} votes; at most {VOTES_MAX} are looked at")
+        raise RequestRefused(RefusalCode.TOO_MANY_VOTES, f"{len(votes)} votes; at most {VOTES_MAX} are looked at")
     return [_read_vote(vote, scope) for vote in votes]
 
 
-def _read_vote(vote: SignedVote, scope: VoteScope) -> CastVote:
+def _read_vote(vote: SignedVote, scope: SigningScope) -> CastVote:
     try:
-        decision = decision_from(vote.document["message"])
+        decision = parse_redemption_decision(vote.document["message"])
         expected = typed_data(decision, scope)
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
-        raise Refused(Refusal.MALFORMED_VOTE, f"a vote's message is no redemption decision: {error!r}") from error
+        raise RequestRefused(RefusalCode.MALFORMED_VOTE, f"a vote's message is no redemption decision: {error!r}") from error
     if vote.document.get("domain") != expected["domain"]:
-        raise Refused(
-            Refusal.FOREIGN_DOMAIN,
+        raise RequestRefused(
+            RefusalCode.DOMAIN_MISMATCH,
             f"a vote is not for chain {scope.chain_id} and contract {checksum(scope.redemption_manager)}",
         )
     if vote.document != expected:
-        raise Refused(Refusal.MALFORMED_VOTE, "a vote's document differs from the one its own words make")
+        raise RequestRefused(RefusalCode.MALFORMED_VOTE, "a vote's document differs from the one its own words make")
     try:
         return CastVote(recover_typed(expected, vote.signature), decision)
     except MalformedSignature as error:
-        raise Refused(Refusal.MALFORMED_VOTE, str(error)) from error
+        raise RequestRefused(RefusalCode.MALFORMED_VOTE, str(error)) from error
 
 
-def require_carried(ruling: Ruling, votes: Sequence[CastVote], facts: ChainFacts, approvals: ApprovalsTable) -> None:
+def require_enough_votes(
+    decision_call: DecisionCall, votes: Sequence[CastVote], facts: ChainFacts, approvals: ApprovalsTable
+) -> None:
     """Raises Refused unless these votes make this ruling lawful on what the chain shows."""
     if facts.status != OnChainStatus.PENDING_APPROVAL:
-        raise Refused(
-            Refusal.NOT_AWAITING_APPROVAL, f"request {ruling.request_id} is in state {facts.status} on chain, it awaits nobody"
+        raise RequestRefused(
+            RefusalCode.NOT_AWAITING_APPROVAL,
+            f"request {decision_call.request_id} is in state {facts.status} on chain, it awaits nobody",
         )
     for vote in votes:
-        _require_about(ruling, vote, facts)
+        _require_matching_vote(decision_call, vote, facts)
     voters = [vote.voter for vote in votes]
     if len(set(voters)) != len(voters):
-        raise Refused(Refusal.REPEATED_VOTER, "one person's vote is there twice")
-    required = _required(ruling, facts, approvals)
+        raise RequestRefused(RefusalCode.DUPLICATE_VOTER, "one person's vote is there twice")
+    required = _votes_required(decision_call, facts, approvals)
     if len(voters) < required:
-        raise Refused(
-            Refusal.TOO_FEW_VOTES, f"request {ruling.request_id} needs {required} votes to {ruling.verdict}, got {len(voters)}"
+        raise RequestRefused(
+            RefusalCode.TOO_FEW_VOTES,
+            f"request {decision_call.request_id} needs {required} votes to {decision_call.verdict}, got {len(voters)}",
         )
 
 
-def _require_about(ruling: Ruling, vote: CastVote, facts: ChainFacts) -> None:
+def _require_matching_vote(decision_call: DecisionCall, vote: CastVote, facts: ChainFacts) -> None:
     decision, voter = vote.decision, checksum(vote.voter)
-    if decision.request_id != ruling.request_id:
-        raise Refused(
-            Refusal.OTHER_REQUEST, f"{voter} decided on request {decision.request_id}, the call is about {ruling.request_id}"
+    if decision.request_id != decision_call.request_id:
+        raise RequestRefused(
+            RefusalCode.REQUEST_MISMATCH,
+            f"{voter} decided on request {decision.request_id}, the call is about {decision_call.request_id}",
         )
-    if decision.verdict is not ruling.verdict:
-        raise Refused(Refusal.OTHER_VERDICT, f"{voter} voted {decision.verdict}, the call would {ruling.verdict}")
-    if ruling.verdict is Verdict.REJECT and decision.reason != ruling.reason:
-        raise Refused(Refusal.OTHER_REASON, f"the call's reason is not the one {voter} signed")
+    if decision.verdict is not decision_call.verdict:
+        raise RequestRefused(
+            RefusalCode.VERDICT_MISMATCH, f"{voter} voted {decision.verdict}, the call would {decision_call.verdict}"
+        )
+    if decision_call.verdict is Verdict.REJECT and decision.reason != decision_call.reason:
+        raise RequestRefused(RefusalCode.REASON_MISMATCH, f"the call's reason is not the one {voter} signed")
     if (decision.owner, decision.receiver) != (facts.owner, facts.receiver):
-        raise Refused(Refusal.OTHER_PARTIES, f"{voter} decided on another owner or receiver than the chain shows")
+        raise RequestRefused(RefusalCode.PARTIES_MISMATCH, f"{voter} decided on another owner or receiver than the chain shows")
     if decision.gross_amount != facts.gross_amount:
-        raise Refused(Refusal.OTHER_AMOUNT, f"{voter} decided on {decision.gross_amount}, the chain shows {facts.gross_amount}")
+        raise RequestRefused(
+            RefusalCode.AMOUNT_MISMATCH, f"{voter} decided on {decision.gross_amount}, the chain shows {facts.gross_amount}"
+        )
     if vote.voter in (facts.owner, facts.receiver):
-        raise Refused(Refusal.VOTER_IS_PARTY, f"{voter} is the request's owner or receiver and never decides on it")
+        raise RequestRefused(RefusalCode.VOTER_IS_PARTY, f"{voter} is the request's owner or receiver and never decides on it")
     if vote.voter not in facts.role_holders:
-        raise Refused(Refusal.VOTER_LACKS_ROLE, f"{voter} does not hold VIP_APPROVER_ROLE at the final block")
+        raise RequestRefused(RefusalCode.VOTER_LACKS_ROLE, f"{voter} does not hold VIP_APPROVER_ROLE at the final block")
 
 
-def _required(ruling: Ruling, facts: ChainFacts, approvals: ApprovalsTable) -> int:
+def _votes_required(decision_call: DecisionCall, facts: ChainFacts, approvals: ApprovalsTable) -> int:
     """A single rejection ends a ticket; an approval needs its channel's count."""
-    if ruling.verdict is Verdict.REJECT:
+    if decision_call.verdict is Verdict.REJECT:
         return 1
     try:
-        required = approvals.required(Channel.from_chain(facts.channel))
+        required = approvals.required(RedemptionChannel.from_chain(facts.channel))
     except InapplicableEvent as error:
-        raise Refused(Refusal.NOT_AWAITING_APPROVAL, str(error)) from error
+        raise RequestRefused(RefusalCode.NOT_AWAITING_APPROVAL, str(error)) from error
     if required is None:
-        raise Refused(Refusal.NOT_AWAITING_APPROVAL, f"channel {facts.channel} has no approvals in the policy")
+        raise RequestRefused(RefusalCode.NOT_AWAITING_APPROVAL, f"channel {facts.channel} has no approvals in the policy")
     return required

@@ -11,17 +11,17 @@ import structlog
 from celery import Celery, signals
 from celery.exceptions import OperationalError
 
-from paimon.application.approval_workflow.queue_call import carry_out_decided
-from paimon.application.approval_workflow.sla import sweep
+from paimon.application.approval_workflow.queue_call import queue_decided_calls
+from paimon.application.approval_workflow.sla import sweep_deadlines
 from paimon.application.common.live import LiveMessage
 from paimon.application.monitoring.retention import apply_retention
 from paimon.application.nav.snapshots import take_snapshot
-from paimon.application.reconciliation.publish import compare_and_publish
+from paimon.application.reconciliation.publish import reconcile_and_publish
 from paimon.application.reconciliation.reconcile import NothingRecorded
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.transactions.multisig.execute import execute_ready
-from paimon.application.transactions.multisig.sync import observe_safes
-from paimon.composition import House
+from paimon.application.transactions.multisig.sync import sync_safes
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
 from paimon.gateway.tasks.runtime import WorkerRuntime
@@ -67,7 +67,7 @@ def create_worker(settings: Settings) -> Celery:
     runtime = WorkerRuntime(settings)
 
     def start(**_: object) -> None:
-        runtime.start(lambda house: _relay(app, house))
+        runtime.start(lambda context: _relay(app, context))
 
     def stop(**_: object) -> None:
         runtime.stop()
@@ -83,21 +83,21 @@ def _synchronous(runtime: WorkerRuntime, work: Callable[..., Coroutine[Any, Any,
     """A Celery task around a coroutine function: an `async def` task would be marked done without ever running."""
 
     def task(*args: Any) -> None:
-        runtime.run(work(runtime.house, *args))
+        runtime.run(work(runtime.context, *args))
 
     return task
 
 
-async def _relay(app: Celery, house: House) -> None:
+async def _relay(app: Celery, context: AppContext) -> None:
     async def publish(message_id: int, priority: OutboxPriority) -> None:
         try:
             await asyncio.to_thread(app.send_task, HANDLE, args=(message_id,), queue=priority.value)
         except OperationalError as error:
             raise PublishFailed(f"the broker did not take message {message_id}: {error}") from error
 
-    queue = house.settings.queue
+    queue = context.settings.queue
     await relay_forever(
-        house.database,
+        context.database,
         publish,
         batch=queue.relay_batch,
         republish_seconds=queue.republish_seconds,
@@ -105,73 +105,77 @@ async def _relay(app: Celery, house: House) -> None:
     )
 
 
-async def _handle(house: House, message_id: int) -> None:
-    queue = house.settings.queue
-    told: list[LiveMessage] = await handle(
-        house.database,
-        handlers(house),
+async def _handle(context: AppContext, message_id: int) -> None:
+    queue = context.settings.queue
+    notifications: list[LiveMessage] = await handle(
+        context.database,
+        handlers(context),
         message_id,
         attempts_max=queue.handler_attempts_max,
         backoff_seconds_max=queue.backoff_seconds_max,
     )
-    for message in told:
-        await live.publish(house.redis, message.channel, message.data)
+    for message in notifications:
+        await live.publish(context.redis, message.channel, message.data)
 
 
-async def _drive_wallets(house: House) -> None:
-    for wallet in house.settings.sending.sending_keys():
-        await drive_wallet(house, checksum(wallet))
+async def _drive_wallets(context: AppContext) -> None:
+    for wallet in context.settings.sending.sending_keys():
+        await drive_wallet(context, checksum(wallet))
 
 
-async def _observe_safes(house: House) -> None:
-    await observe_safes(house.safes)
-    await execute_ready(house.safes, keeper=house.settings.sending.keeper)
+async def _sync_safes(context: AppContext) -> None:
+    await sync_safes(context.safes)
+    await execute_ready(context.safes, keeper=context.settings.sending.keeper)
 
 
-async def _settle_due(house: House) -> None:
+async def _settle_due(context: AppContext) -> None:
     try:
-        await settle_due(house.database, house.contracts, keeper=house.settings.sending.keeper)
+        await settle_due(context.database, context.contracts, keeper=context.settings.sending.keeper)
     except (RpcUnavailable, RpcError) as error:
-        log.warning("settlement.waits_for_node", reason=str(error))
+        log.warning("settlement.node_unavailable", reason=str(error))
 
 
-async def _carry_out_decided(house: House) -> None:
-    await carry_out_decided(house.database, house.contracts, approver=house.settings.sending.approver)
+async def _queue_decided_calls(context: AppContext) -> None:
+    await queue_decided_calls(context.database, context.contracts, approver=context.settings.sending.approver)
 
 
-async def _sweep_sla(house: House) -> None:
-    async with house.database.write() as session:
-        await sweep(session, now=await database_now(session))
+async def _sweep_sla(context: AppContext) -> None:
+    async with context.database.write() as session:
+        await sweep_deadlines(session, now=await database_now(session))
 
 
-async def _take_snapshot(house: House) -> None:
+async def _take_snapshot(context: AppContext) -> None:
     try:
-        await take_snapshot(house.database, house.contracts, house.redis, material=house.settings.nav.material_bps)
+        await take_snapshot(
+            context.database, context.contracts, context.redis, material=context.settings.nav.material_threshold_bps
+        )
     except (RpcUnavailable, RpcError) as error:
-        log.warning("snapshot.waits_for_node", reason=str(error))
+        log.warning("snapshot.node_unavailable", reason=str(error))
     except CallReverted as error:
-        log.error("snapshot.fund_cannot_be_valued", reason=str(error))
+        log.error("snapshot.valuation_failed", reason=str(error))
 
 
-async def _reconcile(house: House) -> None:
+async def _reconcile(context: AppContext) -> None:
     try:
-        await compare_and_publish(house.database, house.contracts, house.redis, material=house.settings.nav.material_bps)
+        await reconcile_and_publish(
+            context.database, context.contracts, context.redis, material=context.settings.nav.material_threshold_bps
+        )
     except (NothingRecorded, RpcUnavailable, RpcError) as error:
-        log.warning("reconcile.not_possible", reason=str(error))
+        log.warning("reconciliation.delayed", reason=str(error))
     except CallReverted as error:
-        log.error("reconcile.fund_cannot_be_read", reason=str(error))
+        log.error("reconciliation.failed", reason=str(error))
 
 
-async def _apply_retention(house: House) -> None:
-    await apply_retention(house.database, house.settings.retention)
+async def _apply_retention(context: AppContext) -> None:
+    await apply_retention(context.database, context.settings.retention)
 
 
 TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     HANDLE: _handle,
     "paimon.drive_wallets": _drive_wallets,
-    "paimon.observe_safes": _observe_safes,
+    "paimon.sync_safes": _sync_safes,
     "paimon.settle_due": _settle_due,
-    "paimon.carry_out_decided": _carry_out_decided,
+    "paimon.queue_decided_calls": _queue_decided_calls,
     "paimon.sweep_sla": _sweep_sla,
     "paimon.take_snapshot": _take_snapshot,
     "paimon.reconcile": _reconcile,

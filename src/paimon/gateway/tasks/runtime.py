@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 import uvloop
 from billiard.process import current_process
 
-from paimon.composition import House, open_house
-from paimon.infrastructure.observability.exposition import exposing
+from paimon.composition import AppContext, open_app_context
+from paimon.infrastructure.observability.exposition import serve_metrics
 from paimon.settings import Settings
 
 T = TypeVar("T")
 
 
-def _place_in_pool() -> int:
+def _pool_index() -> int:
     """Which of the worker's processes this is, from 0; one that replaces a dead one has its place."""
     return int(getattr(current_process(), "index", 0))
 
@@ -33,29 +33,31 @@ class WorkerRuntime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stack = AsyncExitStack()
-        self._house: House | None = None
+        self._context: AppContext | None = None
         self._background: set[asyncio.Task[None]] = set()
 
-    def start(self, *background: Callable[[House], Coroutine[Any, Any, None]]) -> None:
+    def start(self, *background: Callable[[AppContext], Coroutine[Any, Any, None]]) -> None:
         """Build the house, then start what runs beside the tasks for as long as the process lives."""
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="paimon-loop", daemon=True)
         self._thread.start()
         self.run(self._open(background))
 
-    async def _open(self, background: tuple[Callable[[House], Coroutine[Any, Any, None]], ...]) -> None:
-        self._house = await self._stack.enter_async_context(open_house(self._settings, process="worker"))
+    async def _open(self, background: tuple[Callable[[AppContext], Coroutine[Any, Any, None]], ...]) -> None:
+        self._context = await self._stack.enter_async_context(open_app_context(self._settings, process="worker"))
         metrics = self._settings.metrics
-        port = None if metrics.worker_port is None else metrics.worker_port + _place_in_pool()
-        await self._stack.enter_async_context(exposing("worker", metrics.host, port, self._house.new_scraper().collect))
+        port = None if metrics.worker_port is None else metrics.worker_port + _pool_index()
+        await self._stack.enter_async_context(
+            serve_metrics("worker", metrics.host, port, self._context.new_metrics_scraper().collect)
+        )
         for start in background:
-            self._background.add(asyncio.create_task(start(self._house)))
+            self._background.add(asyncio.create_task(start(self._context)))
 
     @property
-    def house(self) -> House:
-        if self._house is None:
+    def context(self) -> AppContext:
+        if self._context is None:
             raise RuntimeError("the worker's runtime is not started")
-        return self._house
+        return self._context
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for it."""

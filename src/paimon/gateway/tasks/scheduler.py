@@ -10,7 +10,7 @@ from celery.exceptions import OperationalError
 
 from paimon.application.scheduler.jobs import Job, jobs
 from paimon.gateway.tasks.app import create_celery
-from paimon.infrastructure.database.leadership import lead
+from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.database.leases import HeldLease
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.observability.metrics import JOBS_ENQUEUED
@@ -24,16 +24,16 @@ LEASE = "scheduler"
 async def run_scheduler(settings: Settings, database: Database) -> None:
     """Enqueue each job at its interval while holding the lease; stand by otherwise."""
     app = create_celery(settings)
-    await lead(
+    await run_as_leader(
         database,
         LEASE,
-        partial(_enqueue_by_the_clock, app, settings),
+        partial(_enqueue_jobs, app, settings),
         ttl_seconds=settings.lease.ttl_seconds,
         renew_seconds=settings.lease.renew_seconds,
     )
 
 
-async def _enqueue_by_the_clock(app: Celery, settings: Settings, lease: HeldLease) -> None:
+async def _enqueue_jobs(app: Celery, settings: Settings, lease: HeldLease) -> None:
     scheduler = AsyncIOScheduler(timezone="UTC")
     for job in jobs(settings.schedule):
         scheduler.add_job(

@@ -13,12 +13,12 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from paimon.application.identity.sign_in import Caller, authenticate
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.gateway.rest.envelope import ErrorCode
 from paimon.gateway.rest.errors import rule_for
 from paimon.gateway.websocket import protocol
 from paimon.gateway.websocket.hub import Client, Hub
-from paimon.gateway.websocket.protocol import Auth, BadMessage, CloseCode, Ping, Subscribe, Unsubscribe
+from paimon.gateway.websocket.protocol import Auth, CloseCode, InvalidMessage, Ping, Subscribe, Unsubscribe
 
 log = structlog.get_logger(__name__)
 
@@ -27,36 +27,36 @@ _CLOSE_SECONDS_MAX: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ConnectionEnd:
     """Why the connection ends, and what is said last; without a code the client has gone by itself."""
 
     reason: str
     code: CloseCode | None = None
-    last_words: str | None = None
+    last_description: str | None = None
 
 
 class Connection:
     """Runs in the task of its request."""
 
-    def __init__(self, websocket: WebSocket, house: House, hub: Hub) -> None:
+    def __init__(self, websocket: WebSocket, context: AppContext, hub: Hub) -> None:
         self._websocket = websocket
-        self._house = house
+        self._context = context
         self._hub = hub
-        self._client = Client(house.settings.api.ws_queue_max)
+        self._client = Client(context.settings.api.ws_queue_max)
         self._authenticated = False
-        self._clock = asyncio.timeout(house.settings.api.ws_auth_timeout_seconds)
+        self._clock = asyncio.timeout(context.settings.api.ws_auth_timeout_seconds)
 
     async def serve(self) -> None:
         await self._websocket.accept()
         try:
-            end = await self._until_end()
+            end = await self._run_until_closed()
         finally:
             self._hub.leave(self._client)
-        log.info("live.client_left", reason=end.reason)
+        log.info("live.client_disconnected", reason=end.reason)
         if end.code is not None:
             await self._close(end.code, end)
 
-    async def _until_end(self) -> End:
+    async def _run_until_closed(self) -> ConnectionEnd:
         reading = asyncio.create_task(self._read())
         sending = asyncio.create_task(self._send())
         dropped = asyncio.create_task(self._client.dropped.wait())
@@ -65,84 +65,84 @@ class Connection:
             async with self._clock:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if dropped in done:
-                return End("reads too slowly", CloseCode.TRY_AGAIN_LATER)
+                return ConnectionEnd("reads too slowly", CloseCode.TRY_AGAIN_LATER)
             return reading.result() if reading in done else sending.result()
         except TimeoutError:
-            return self._out_of_time()
+            return self._timed_out()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _out_of_time(self) -> End:
+    def _timed_out(self) -> ConnectionEnd:
         code = ErrorCode.AUTH_EXPIRED if self._authenticated else ErrorCode.AUTH_REQUIRED
-        words = "the access token has expired" if self._authenticated else "no access token came in time"
-        return End(words, CloseCode.UNAUTHORISED, protocol.error(code, words))
+        reason = "the access token has expired" if self._authenticated else "no access token came in time"
+        return ConnectionEnd(reason, CloseCode.UNAUTHORISED, protocol.error(code, reason))
 
-    async def _send(self) -> End:
+    async def _send(self) -> ConnectionEnd:
         try:
             while True:
                 await self._websocket.send_text(await self._client.next())
         except WebSocketDisconnect:
-            return End("gone")
+            return ConnectionEnd("gone")
 
-    async def _read(self) -> End:
+    async def _read(self) -> ConnectionEnd:
         while True:
             frame = await self._websocket.receive()
             if frame["type"] == "websocket.disconnect":
-                return End("gone")
+                return ConnectionEnd("gone")
             text = frame.get("text")
             if len(text if text is not None else frame.get("bytes") or b"") > protocol.FRAME_CHARS_MAX:
-                return End(f"a frame longer than {protocol.FRAME_CHARS_MAX}", CloseCode.TOO_BIG)
+                return ConnectionEnd(f"a frame longer than {protocol.FRAME_CHARS_MAX}", CloseCode.TOO_BIG)
             try:
                 if text is None:
-                    raise BadMessage("messages are text frames of JSON")
-                end = await self._act_on(protocol.parse(text))
-            except BadMessage as error:
-                self._client.offer(protocol.error(ErrorCode.VALIDATION_ERROR, str(error)))
+                    raise InvalidMessage("messages are text frames of JSON")
+                end = await self._handle_message(protocol.parse(text))
+            except InvalidMessage as error:
+                self._client.enqueue(protocol.error(ErrorCode.VALIDATION_ERROR, str(error)))
                 continue
             if end is not None:
                 return end
 
-    async def _act_on(self, message: protocol.ClientMessage) -> End | None:
+    async def _handle_message(self, message: protocol.ClientMessage) -> ConnectionEnd | None:
         client = self._client
         match message:
             case Auth(token):
                 return await self._authenticate(token)
             case Ping():
-                client.offer(protocol.PONG)
+                client.enqueue(protocol.PONG)
             case Subscribe() | Unsubscribe() if not self._authenticated:
-                client.offer(protocol.error(ErrorCode.AUTH_REQUIRED, 'first send {"type":"auth","token":…}'))
+                client.enqueue(protocol.error(ErrorCode.AUTH_REQUIRED, 'first send {"type":"auth","token":…}'))
             case Subscribe(channels):
                 client.channels |= channels
-                client.offer(protocol.subscribed(client.channels))
+                client.enqueue(protocol.subscribed(client.channels))
             case Unsubscribe(channels):
                 client.channels -= channels
-                client.offer(protocol.subscribed(client.channels))
+                client.enqueue(protocol.subscribed(client.channels))
         return None
 
-    async def _authenticate(self, token: str) -> End | None:
+    async def _authenticate(self, token: str) -> ConnectionEnd | None:
         """A token at any time: the first lets the client in, a later one lets it stay longer."""
         try:
-            caller: Caller = await authenticate(token, database=self._house.database, auth=self._house.settings.auth)
+            caller: Caller = await authenticate(token, database=self._context.database, auth=self._context.settings.auth)
         except Exception as error:
             rule = rule_for(error)
             if rule is None:
                 raise
             close_code = CloseCode.UNAUTHORISED if rule.status < 500 else CloseCode.TRY_AGAIN_LATER
-            return End(f"not let in: {rule.code}", close_code, protocol.error(rule.code, rule.message or str(error)))
+            return ConnectionEnd(f"not let in: {rule.code}", close_code, protocol.error(rule.code, rule.message or str(error)))
         self._clock.reschedule(asyncio.get_running_loop().time() + caller.seconds_left)
         self._authenticated = True
-        self._client.offer(protocol.authenticated(caller.user, caller.token.expires_at))
+        self._client.enqueue(protocol.authenticated(caller.user, caller.token.expires_at))
         self._hub.join(self._client)
         return None
 
-    async def _close(self, code: CloseCode, end: End) -> None:
+    async def _close(self, code: CloseCode, end: ConnectionEnd) -> None:
         try:
             async with asyncio.timeout(_CLOSE_SECONDS_MAX):
-                if end.last_words is not None:
-                    await self._websocket.send_text(end.last_words)
+                if end.last_description is not None:
+                    await self._websocket.send_text(end.last_description)
                 await self._websocket.close(code, end.reason)
         except (TimeoutError, WebSocketDisconnect) as error:
             # It does not read, or has just gone: the server ends the transport when this request returns.
-            log.debug("live.close_unheard", code=code, reason=type(error).__name__)
+            log.debug("live.close_failed", code=code, reason=type(error).__name__)

@@ -11,4 +11,4 @@ router = APIRouter()
 async def live(websocket: WebSocket) -> None:
     """Live messages; see the protocol module for what is said."""
     state = websocket.app.state
-    await Connection(websocket, state.house, state.hub).serve()
+    await Connection(websocket, state.context, state.hub).serve()

@@ -28,19 +28,19 @@ class Feed:
     def __init__(self, redis: Redis, hub: Hub) -> None:
         self._redis = redis
         self._hub = hub
-        self._stood_before = False
+        self._was_subscribed = False
         self._failures = 0
-        self.standing = asyncio.Event()
+        self.subscribed = asyncio.Event()
 
     async def run(self) -> None:
         while True:
             try:
                 async for channel, data in messages(self._redis, on_subscribed=self._subscribed):
-                    self._pass_on(channel, data)
+                    self._forward(channel, data)
                 reason = "the subscription ended"
             except (RedisError, OSError) as error:
                 reason = f"{type(error).__name__}: {error}"
-            self.standing.clear()
+            self.subscribed.clear()
             self._failures += 1
             pause = random.uniform(0, min(_PAUSE_SECONDS_MAX, _PAUSE_SECONDS * 2**self._failures))  # noqa: S311 — jitter
             log.warning("live.subscription_lost", reason=reason, failures=self._failures, pause_seconds=round(pause, 2))
@@ -48,16 +48,16 @@ class Feed:
 
     def _subscribed(self) -> None:
         self._failures = 0
-        self.standing.set()
-        if self._stood_before:
+        self.subscribed.set()
+        if self._was_subscribed:
             log.info("live.subscription_renewed", clients=self._hub.client_count)
-            self._hub.tell_all(RESYNC)
-        self._stood_before = True
+            self._hub.broadcast(RESYNC)
+        self._was_subscribed = True
 
-    def _pass_on(self, channel: str, data: dict[str, object]) -> None:
+    def _forward(self, channel: str, data: dict[str, object]) -> None:
         try:
             known = LiveChannel(channel)
         except ValueError:
             log.warning("live.channel_unknown", channel=channel)
             return
-        self._hub.tell(known, message(known, data, at=datetime.now(UTC)))
+        self._hub.publish(known, message(known, data, at=datetime.now(UTC)))

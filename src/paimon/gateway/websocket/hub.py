@@ -21,7 +21,7 @@ class Client:
         self.dropped = asyncio.Event()
         self._queue: asyncio.Queue[str] = asyncio.Queue(queue_max)
 
-    def offer(self, text: str) -> None:
+    def enqueue(self, text: str) -> None:
         """Queue the text, or mark the client as dropped when it has no room."""
         try:
             self._queue.put_nowait(text)
@@ -48,12 +48,12 @@ class Hub:
     def client_count(self) -> int:
         return len(self._clients)
 
-    def tell(self, channel: LiveChannel, text: str) -> None:
+    def publish(self, channel: LiveChannel, text: str) -> None:
         """To everyone subscribed to the channel."""
         for client in self._clients:
             if channel in client.channels:
-                client.offer(text)
+                client.enqueue(text)
 
-    def tell_all(self, text: str) -> None:
+    def broadcast(self, text: str) -> None:
         for client in self._clients:
-            client.offer(text)
+            client.enqueue(text)

@@ -24,7 +24,7 @@ FRAME_CHARS_MAX: Final = 4_096
 class LiveChannel(StrEnum):
     FUND_OVERVIEW = "fund:overview"
     FUND_NAV = "fund:nav"
-    FUND_UNFINAL = "fund:unfinal"
+    FUND_PENDING_LOGS = "fund:pending-logs"
     REDEMPTION_NEW = "redemption:new"
     REDEMPTION_SETTLED = "redemption:settled"
     APPROVAL_NEW = "approval:new"
@@ -40,7 +40,7 @@ class CloseCode(IntEnum):
     UNAUTHORISED = 4401  # no valid token in time, or the token has expired
 
 
-class BadMessage(Exception):
+class InvalidMessage(Exception):
     """The client's message is not one of the protocol; the text says what would be."""
 
 
@@ -68,13 +68,13 @@ ClientMessage = Auth | Subscribe | Unsubscribe | Ping
 
 
 def parse(text: str) -> ClientMessage:
-    """Raises BadMessage."""
+    """Raises InvalidMessage."""
     try:
         content = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise BadMessage("a message is a JSON object") from None
+        raise InvalidMessage("a message is a JSON object") from None
     if not isinstance(content, dict):
-        raise BadMessage("a message is a JSON object")
+        raise InvalidMessage("a message is a JSON object")
     match content:
         case {"type": "auth", "token": str(token)}:
             return Auth(token)
@@ -84,7 +84,7 @@ def parse(text: str) -> ClientMessage:
             return Unsubscribe(_channels(names))
         case {"type": "ping"}:
             return Ping()
-    raise BadMessage(
+    raise InvalidMessage(
         'a message is {"type":"auth","token"}, {"type":"subscribe"|"unsubscribe","channels":[…]} or {"type":"ping"}'
     )
 
@@ -93,7 +93,7 @@ def _channels(names: list[Any]) -> frozenset[LiveChannel]:
     known = [channel.value for channel in LiveChannel]  # a list: a name may be any JSON value, hashable or not
     for name in names:
         if name not in known:
-            raise BadMessage(f"there is no channel {str(name)[:60]!r}; there are {', '.join(LiveChannel)}")
+            raise InvalidMessage(f"there is no channel {str(name)[:60]!r}; there are {', '.join(LiveChannel)}")
     return frozenset(LiveChannel(name) for name in names)
 
 

@@ -16,8 +16,8 @@ from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.abi_fast_decoder import word_plan
-from paimon.infrastructure.text import storable
+from paimon.infrastructure.blockchain.abi_fast_decoder import word_layout
+from paimon.infrastructure.text import strip_nul
 
 
 class UndecodableLog(Exception):
@@ -49,7 +49,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AbiEntry:
     """A function, event or error."""
 
     name: str
@@ -85,8 +85,8 @@ class ContractAbi:
         self.functions_by_selector = {each.selector: each for each in entries["function"]}
         self.events_by_topic = {each.topic: each for each in entries["event"]}
         self.errors_by_selector = {each.selector: each for each in entries["error"]}
-        self._plans = {
-            topic: word_plan([(each.name, each.type, each.indexed) for each in event.inputs])
+        self._layouts = {
+            topic: word_layout([(each.name, each.type, each.indexed) for each in event.inputs])
             for topic, event in self.events_by_topic.items()
         }
 
@@ -130,7 +130,7 @@ class ContractAbi:
         entry = self.events_by_topic.get(topics[0]) if topics else None
         if entry is None:
             return None
-        if (plan := self._plans[topics[0]]) and (values := plan.read(topics, data)) is not None:
+        if (layout := self._layouts[topics[0]]) and (values := layout.read(topics, data)) is not None:
             return entry.name, values
         indexed = [each for each in entry.inputs if each.indexed]
         plain = [each for each in entry.inputs if not each.indexed]
@@ -144,21 +144,21 @@ class ContractAbi:
         values = dict(zip((each.name for each in indexed), from_topics, strict=True)) | _named(plain, from_data)
         return entry.name, {each.name: values[each.name] for each in entry.inputs}
 
-    def told_by_topics(self, topics: Sequence[bytes]) -> dict[str, Any]:
+    def decode_topics(self, topics: Sequence[bytes]) -> dict[str, Any]:
         """The indexed arguments as far as each topic alone tells them, of a log that does not decode. Never raises."""
         entry = self.events_by_topic.get(topics[0]) if topics else None
-        told: dict[str, Any] = {}
+        decoded: dict[str, Any] = {}
         for each, topic in zip((each for each in entry.inputs if each.indexed) if entry else (), topics[1:], strict=False):
             with suppress(DecodingError, OverflowError):
-                told[each.name] = _from_topic(each, topic)
-        return told
+                decoded[each.name] = _from_topic(each, topic)
+        return decoded
 
     def explain_revert(self, data: bytes | None) -> str:
         """A revert in words: the contract's own error with its arguments, or the reason string. Never raises."""
         if not data:
             return "reverted without a reason"
         try:
-            return storable(self._explain(data[:4], data[4:]))
+            return strip_nul(self._explain(data[:4], data[4:]))
         except (DecodingError, OverflowError, UnicodeDecodeError):
             return f"reverted with data that does not fit its error {hex0x(data[:4])}"
 
@@ -184,12 +184,12 @@ _PANIC = bytes(keccak(text="Panic(uint256)")[:4])
 _DYNAMIC = ("string", "bytes")
 
 
-def _entry(item: Mapping[str, Any]) -> Entry:
+def _entry(item: Mapping[str, Any]) -> AbiEntry:
     def parameters(key: str) -> tuple[Parameter, ...]:
         return tuple(Parameter.from_json(each) for each in item.get(key, ()))
 
     is_read = item.get("stateMutability") in ("view", "pure")
-    return Entry(item["name"], parameters("inputs"), parameters("outputs"), is_read)
+    return AbiEntry(item["name"], parameters("inputs"), parameters("outputs"), is_read)
 
 
 def _from_topic(parameter: Parameter, topic: bytes) -> Any:
@@ -217,38 +217,38 @@ def _native(parameter: Parameter, value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """A decoded value as stored JSON carries it: integers as decimal strings, addresses checksummed, bytes as hex."""
-    return _PLAIN_FORMS[type(value)](value)
+    return _JSON_CONVERTERS[type(value)](value)
 
 
-class _Forms(dict[type, Callable[[Any], Any]]):
+class _Converters(dict[type, Callable[[Any], Any]]):
     """Looked up by type rather than matched: this runs for every argument of every log."""
 
     def __missing__(self, kind: type) -> Callable[[Any], Any]:
         raise TypeError(f"no plain form for {kind.__name__}")
 
 
-def _plain_bytes(value: bytes) -> str:
+def _json_bytes(value: bytes) -> str:
     return checksum(value) if len(value) == 20 else hex0x(value)
 
 
-def _plain_dict(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _PLAIN_FORMS[type(each)](each) for name, each in values.items()}
+def _json_dict(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _JSON_CONVERTERS[type(each)](each) for name, each in values.items()}
 
 
-def _plain_list(values: Sequence[Any]) -> list[Any]:
-    return [_PLAIN_FORMS[type(each)](each) for each in values]
+def _json_list(values: Sequence[Any]) -> list[Any]:
+    return [_JSON_CONVERTERS[type(each)](each) for each in values]
 
 
-_PLAIN_FORMS: Final = _Forms(
+_JSON_CONVERTERS: Final = _Converters(
     {
         type(None): lambda value: value,
         bool: bool,
-        str: storable,
+        str: strip_nul,
         int: str,
-        bytes: _plain_bytes,
-        dict: _plain_dict,
-        list: _plain_list,
-        tuple: _plain_list,
+        bytes: _json_bytes,
+        dict: _json_dict,
+        list: _json_list,
+        tuple: _json_list,
     }
 )
 

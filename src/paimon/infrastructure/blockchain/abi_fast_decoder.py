@@ -18,21 +18,21 @@ WORD: Final = 32
 WordReader = Callable[[bytes], Any]
 
 
-class UnusualWord(Exception):
+class InvalidWord(Exception):
     """Bits where the type has none; the general decoder says what is wrong with it."""
 
 
 @lru_cache(maxsize=65_536)
 def _address(word: bytes) -> bytes:
     if any(word[:12]):
-        raise UnusualWord
+        raise InvalidWord
     return word[12:]
 
 
 @lru_cache(maxsize=2)
 def _bool(word: bytes) -> bool:
     if int.from_bytes(word) > 1:
-        raise UnusualWord
+        raise InvalidWord
     return word[31] == 1
 
 
@@ -40,7 +40,7 @@ def _uint(bits: int) -> WordReader:
     def read(word: bytes) -> int:
         value = int.from_bytes(word)
         if value >> bits:
-            raise UnusualWord
+            raise InvalidWord
         return value
 
     return read
@@ -56,7 +56,7 @@ _READERS: Final[dict[str, WordReader]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class WordPlan:
+class WordLayout:
     """How to read a log whose arguments, in topics and in data, are a word each."""
 
     topic_sizes: list[int]
@@ -76,22 +76,22 @@ class WordPlan:
         words = self.words.unpack_from(b"".join(topics) + data)
         try:
             values = {name: read(word) for (name, read), word in zip(self.readers, words, strict=True)}
-        except UnusualWord:
+        except InvalidWord:
             return None
         return values if self.names is None else {name: values[name] for name in self.names}
 
 
-def word_plan(arguments: Sequence[tuple[str, str, bool]]) -> WordPlan | None:
+def word_layout(arguments: Sequence[tuple[str, str, bool]]) -> WordLayout | None:
     """The plan for an event's arguments (name, type, indexed); None when one of them is more than a plain word."""
     names = {name for name, _, _ in arguments}
     if "" in names or len(names) < len(arguments) or any(kind not in _READERS for _, kind, _ in arguments):
         return None
-    placed = [each for each in arguments if each[2]] + [each for each in arguments if not each[2]]
+    ordered = [each for each in arguments if each[2]] + [each for each in arguments if not each[2]]
     topics = sum(indexed for _, _, indexed in arguments)
-    return WordPlan(
+    return WordLayout(
         topic_sizes=[WORD] * (1 + topics),
-        data_size_min=WORD * (len(placed) - topics),
-        words=Struct(f"{WORD}x" + f"{WORD}s" * len(placed)),
-        readers=tuple((name, _READERS[kind]) for name, kind, _ in placed),
-        names=None if placed == list(arguments) else tuple(name for name, _, _ in arguments),
+        data_size_min=WORD * (len(ordered) - topics),
+        words=Struct(f"{WORD}x" + f"{WORD}s" * len(ordered)),
+        readers=tuple((name, _READERS[kind]) for name, kind, _ in ordered),
+        names=None if ordered == list(arguments) else tuple(name for name, _, _ in arguments),
     )

@@ -44,7 +44,7 @@ class FundAddresses:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ContractRead:
     """One function of one contract with its arguments. An OTC manager or a token is named by its address too."""
 
     contract: ContractName
@@ -54,7 +54,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class NoAnswer:
+class FailedRead:
     """What stands for a read that reverted, or was answered by something that is not this contract."""
 
     reason: str
@@ -73,13 +73,13 @@ class FundContracts:
         self.abis: dict[ContractName, ContractAbi] = {name: load_abi(name.value) for name in ContractName}
         if otc_abi is not None:
             self.abis[ContractName.OTC_MANAGER] = otc_abi
-        self._where = {name: address for address, name in addresses.names().items()}
+        self._addresses = {name: address for address, name in addresses.names().items()}
         self._asset_decimals: int | None = None
 
     def address(self, contract: ContractName) -> Address:
-        return self._where[contract]
+        return self._addresses[contract]
 
-    async def read(self, reads: Sequence[Read], *, at: BlockStamp) -> list[Any]:
+    async def read(self, reads: Sequence[ContractRead], *, at: BlockStamp) -> list[Any]:
         """Results in order, all at one block, addressed by its hash so that a reorganisation cannot mix two chains.
 
         Raises:
@@ -88,7 +88,7 @@ class FundContracts:
         results: list[Any] = []
         for start in range(0, len(reads), BATCH_MAX):
             chunk = reads[start : start + BATCH_MAX]
-            requests = [self.request_of(each, at) for each in chunk]
+            requests = [self.build_request(each, at) for each in chunk]
             try:
                 answers = await self.rpc.state_at(at.number).batch(requests)
             except RpcError as error:
@@ -97,8 +97,8 @@ class FundContracts:
                 results.append(self.abis[read.contract].decode_result(read.function, bytes.fromhex(answer[2:])))
         return results
 
-    async def try_read(self, reads: Sequence[Read], *, at: BlockStamp) -> list[Any]:
-        """As `read`, but what has no answer is a `NoAnswer` in its place: for addresses that only the books name.
+    async def try_read(self, reads: Sequence[ContractRead], *, at: BlockStamp) -> list[Any]:
+        """As `read`, but what has no answer is a `FailedRead` in its place: for addresses that only the books name.
 
         Raises:
             RpcUnavailable, RpcError: the node's failures, which say nothing of the contracts.
@@ -106,38 +106,40 @@ class FundContracts:
         results: list[Any] = []
         for start in range(0, len(reads), BATCH_MAX):
             chunk = reads[start : start + BATCH_MAX]
-            answers = await self.rpc.state_at(at.number).try_batch([self.request_of(each, at) for each in chunk])
-            results += [self.outcome_of(read, answer) for read, answer in zip(chunk, answers, strict=True)]
+            answers = await self.rpc.state_at(at.number).try_batch([self.build_request(each, at) for each in chunk])
+            results += [self.decode_answer(read, answer) for read, answer in zip(chunk, answers, strict=True)]
         return results
 
-    def outcome_of(self, read: Read, answer: Any) -> Any:
-        """What `try_batch` answered to `request_of` this read: its result, or a `NoAnswer`. Raises RpcError as `try_read`."""
+    def decode_answer(self, read: ContractRead, answer: Any) -> Any:
+        """What `try_batch` answered to `build_request` this read: its result, or a `FailedRead`. Raises RpcError as `try_read`."""
         abi = self.abis[read.contract]
         if isinstance(answer, RpcError):
             if not answer.is_revert:
                 raise answer
-            return NoAnswer(f"{read.function} reverted: {abi.explain_revert(answer.revert_data)}")
+            return FailedRead(f"{read.function} reverted: {abi.explain_revert(answer.revert_data)}")
         try:
             return abi.decode_result(read.function, bytes.fromhex(answer[2:]))
         except (DecodingError, OverflowError, UnicodeDecodeError):
-            return NoAnswer(
+            return FailedRead(
                 f"{read.function} of no such contract" if answer == "0x" else f"{read.function} answered {answer[:66]}"
             )
 
-    def request_of(self, read: Read, at: BlockStamp) -> Request:
+    def build_request(self, read: ContractRead, at: BlockStamp) -> Request:
         """The read as one request, to be asked together with others."""
         data = self.abis[read.contract].encode_call(read.function, *read.args)
-        where = self._where[read.contract] if read.address is None else read.address
-        call = {"to": checksum(where), "data": hex0x(data)}
+        address = self._addresses[read.contract] if read.address is None else read.address
+        call = {"to": checksum(address), "data": hex0x(data)}
         return ("eth_call", [call, {"blockHash": hex0x(at.hash)}])
 
     async def redemption_request(self, request_id: int, *, at: BlockStamp) -> dict[str, Any]:
         """The `getRedemptionRequest` tuple by field name. Raises CallReverted for an id that does not exist."""
-        (found,) = await self.read([Read(ContractName.REDEMPTION_MANAGER, "getRedemptionRequest", (request_id,))], at=at)
+        (found,) = await self.read(
+            [ContractRead(ContractName.REDEMPTION_MANAGER, "getRedemptionRequest", (request_id,))], at=at
+        )
         return dict(found)
 
     async def has_role(self, contract: ContractName, role: Hash32, account: Address, *, at: BlockStamp) -> bool:
-        (held,) = await self.read([Read(contract, "hasRole", (role, account))], at=at)
+        (held,) = await self.read([ContractRead(contract, "hasRole", (role, account))], at=at)
         return bool(held)
 
     async def window_settlement_time(self, window_id: int, *, at: BlockStamp) -> int:
@@ -146,23 +148,23 @@ class FundContracts:
         Raises:
             CallReverted: the scheduler does not know the window.
         """
-        (scheduler,) = await self.read([Read(ContractName.REDEMPTION_MANAGER, "assetScheduler")], at=at)
+        (scheduler,) = await self.read([ContractRead(ContractName.REDEMPTION_MANAGER, "assetScheduler")], at=at)
         if scheduler == ZERO_ADDRESS:
             return 0
-        return int(await self._read_of("AssetScheduler", scheduler, "getWindowSettlementTime", window_id, at=at))
+        return int(await self._read_external("AssetScheduler", scheduler, "getWindowSettlementTime", window_id, at=at))
 
     async def price(self, oracle: Address, token: Address, *, at: BlockStamp) -> int:
         """What the oracle adapter says a whole token is worth, scaled by 1e18. Raises CallReverted for one it does not know."""
-        return int(await self._read_of("OracleAdapter", oracle, "getPrice", token, at=at))
+        return int(await self._read_external("OracleAdapter", oracle, "getPrice", token, at=at))
 
     async def asset_decimals(self, *, at: BlockStamp) -> int:
         """Decimals of the vault's asset, from the token itself."""
         if self._asset_decimals is None:
-            (asset,) = await self.read([Read(ContractName.VAULT, "asset")], at=at)
-            self._asset_decimals = int(await self._read_of("ERC20", asset, "decimals", at=at))
+            (asset,) = await self.read([ContractRead(ContractName.VAULT, "asset")], at=at)
+            self._asset_decimals = int(await self._read_external("ERC20", asset, "decimals", at=at))
         return self._asset_decimals
 
-    async def _read_of(self, kind: str, address: Address, function: str, *args: Any, at: BlockStamp) -> Any:
+    async def _read_external(self, kind: str, address: Address, function: str, *args: Any, at: BlockStamp) -> Any:
         """A read of a contract that is not one of the fund's three."""
         abi = load_abi(kind)
         call = {"to": checksum(address), "data": hex0x(abi.encode_call(function, *args))}
@@ -176,7 +178,7 @@ class FundContracts:
         """Raises ContractsMissing unless the three addresses hold contracts that name each other."""
         empty = [
             f"{name} {checksum(address)}"
-            for name, address in self._where.items()
+            for name, address in self._addresses.items()
             if await self.rpc.state_at(at.number).call("eth_getCode", [checksum(address), hex(at.number)]) in ("0x", None)
         ]
         if empty:
@@ -186,7 +188,12 @@ class FundContracts:
         manager, controller = ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER
         try:
             found = await self.read(
-                [Read(manager, "vault"), Read(controller, "vault"), Read(ContractName.VAULT, "assetController")], at=at
+                [
+                    ContractRead(manager, "vault"),
+                    ContractRead(controller, "vault"),
+                    ContractRead(ContractName.VAULT, "assetController"),
+                ],
+                at=at,
             )
         except (CallReverted, RpcError, ValueError) as error:
             raise ContractsMissing(f"the contracts at the PAIMON_FUND__… addresses are not this fund's: {error}") from error

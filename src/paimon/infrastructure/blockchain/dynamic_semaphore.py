@@ -6,38 +6,38 @@ from collections.abc import Callable
 from types import TracebackType
 
 
-class Gate:
+class DynamicSemaphore:
     """Use as an async context manager around what is to be limited."""
 
     def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self.busy = 0
+        self.active_requests = 0
 
     async def __aenter__(self) -> None:
-        if not self._waiting and self.busy < self._limit():
-            self.busy += 1
+        if not self._waiting and self.active_requests < self._limit():
+            self.active_requests += 1
             return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-            if not turn.cancelled():  # let in and cancelled at the same moment
-                self._leave()
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+            if not waiter.cancelled():  # let in and cancelled at the same moment
+                self._release()
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        self._release()
 
-    def _leave(self) -> None:
-        self.busy -= 1
-        while self._waiting and self.busy < self._limit():
-            turn = self._waiting.popleft()
-            if not turn.done():  # cancelled, and its task has not come to know
-                self.busy += 1
-                turn.set_result(None)
+    def _release(self) -> None:
+        self.active_requests -= 1
+        while self._waiting and self.active_requests < self._limit():
+            waiter = self._waiting.popleft()
+            if not waiter.done():  # cancelled, and its task has not come to know
+                self.active_requests += 1
+                waiter.set_result(None)

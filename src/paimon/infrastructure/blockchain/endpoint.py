@@ -16,9 +16,9 @@ import aiohttp
 import orjson
 import structlog
 
-from paimon.domain.chain.endpoint_health import EndpointHealth, Use
-from paimon.domain.chain.rpc_error_rules import GET_LOGS, Diagnosis, NodeFault, Remedy, diagnose
-from paimon.infrastructure.blockchain.dynamic_semaphore import Gate
+from paimon.domain.chain.endpoint_health import EndpointHealth, EndpointUse
+from paimon.domain.chain.rpc_error_rules import GET_LOGS, Diagnosis, RetryAction, RpcErrorKind, diagnose
+from paimon.infrastructure.blockchain.dynamic_semaphore import DynamicSemaphore
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ _REFUSAL_SECONDS: Final = 600.0
 """How long a method that was refused is not asked for here while somebody else may have it."""
 _SECRET_LENGTH_MIN: Final = 8
 
-EVERY_USE: Final = frozenset(Use)
+ALL_USES: Final = frozenset(EndpointUse)
 
 
 def endpoint_name(url: str) -> str:
@@ -42,7 +42,7 @@ def endpoint_name(url: str) -> str:
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
-class Unusable(Exception):
+class EndpointFailure(Exception):
     """The endpoint gave nothing that answers what was asked; asking again, or another, may help. Shows no URL."""
 
     def __init__(self, reason: str, *, overloaded: bool = False) -> None:
@@ -50,12 +50,12 @@ class Unusable(Exception):
         self.overloaded = overloaded
 
 
-class Exchange(NamedTuple):
+class ExchangeResult(NamedTuple):
     """The answers in request order, and what the first fault among them asks for; no remedy where nothing can be done."""
 
     answers: list[Answer]
-    fault: NodeFault = NodeFault.CALLER
-    remedy: Remedy = Remedy.GIVE_UP
+    kind: RpcErrorKind = RpcErrorKind.CALLER_ERROR
+    retry_action: RetryAction = RetryAction.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class NodeUrl:
     """Where an endpoint is and what it may be asked. The URL is a secret: it carries the provider's key."""
 
     url: str
-    uses: frozenset[Use] = EVERY_USE
+    uses: frozenset[EndpointUse] = ALL_USES
 
     def __repr__(self) -> str:
         return f"NodeUrl({endpoint_name(self.url)}, {', '.join(sorted(self.uses))})"
@@ -82,19 +82,19 @@ class Endpoint:
         self._url = node.url
         self._secrets = tuple(_secrets(node.url))
         self._ids = count(1)
-        self._gate = Gate(lambda: int(self.health.concurrency.limit))
+        self._semaphore = DynamicSemaphore(lambda: int(self.health.concurrency.limit))
         self._batch_max = _BATCH_MAX
         self._refused_at: dict[str, float] = {}
 
     @property
-    def busy(self) -> int:
-        return self._gate.busy
+    def active_requests(self) -> int:
+        return self._semaphore.active_requests
 
-    def refuses(self, methods: frozenset[str], now: float) -> bool:
+    def is_refusing(self, methods: frozenset[str], now: float) -> bool:
         """Whether it lately refused one of these methods."""
         return any(now - self._refused_at.get(method, -_REFUSAL_SECONDS) < _REFUSAL_SECONDS for method in methods)
 
-    async def exchange(self, requests: Sequence[Request]) -> Exchange:
+    async def exchange(self, requests: Sequence[Request]) -> ExchangeResult:
         """All answers, from this endpoint alone. A batch larger than it takes is sent in pieces.
 
         Raises:
@@ -102,17 +102,19 @@ class Endpoint:
         """
         answers: list[Answer] = []
         while len(answers) < len(requests):
-            piece = requests[len(answers) : len(answers) + self._batch_max]
-            async with self._gate:
-                found = await self._timed(piece)
-            if found.remedy is Remedy.SPLIT_BATCH and len(piece) > 1:
-                self._batch_max = len(piece) // 2
-                log.info("rpc.batch_cut", endpoint=self.name, requests_max=self._batch_max)
+            chunk = requests[len(answers) : len(answers) + self._batch_max]
+            async with self._semaphore:
+                found = await self._exchange_timed(chunk)
+            if found.retry_action is RetryAction.SPLIT_BATCH and len(chunk) > 1:
+                self._batch_max = len(chunk) // 2
+                log.info("rpc.batch_size_reduced", endpoint=self.name, requests_max=self._batch_max)
                 continue
-            if found.remedy is not Remedy.GIVE_UP:
-                return Exchange([*answers, *found.answers, *_unasked(requests, answers, found)], found.fault, found.remedy)
+            if found.retry_action is not RetryAction.FAIL:
+                return ExchangeResult(
+                    [*answers, *found.answers, *_unsent_answers(requests, answers, found)], found.kind, found.retry_action
+                )
             answers += found.answers
-        return Exchange(answers)
+        return ExchangeResult(answers)
 
     async def look(self, *, with_chain: bool) -> None:
         """Ask how far it has come, and which chain it serves.
@@ -123,63 +125,67 @@ class Endpoint:
         requests: list[Request] = [("eth_blockNumber", []), *([("eth_chainId", [])] if with_chain else [])]
         answers = (await self.exchange(requests)).answers
         try:
-            self.health = self.health.at_head(int(answers[0]["result"], 16))
+            self.health = self.health.with_head(int(answers[0]["result"], 16))
             if with_chain:
                 self.chain_id = int(answers[1]["result"], 16)
         except (KeyError, TypeError, ValueError):
-            raise Unusable(
+            raise EndpointFailure(
                 f"it does not say its head or chain: {answers[0].get('error') or answers[-1].get('error')}"
             ) from None
 
-    async def _timed(self, requests: Sequence[Request]) -> Exchange:
+    async def _exchange_timed(self, requests: Sequence[Request]) -> ExchangeResult:
         began = monotonic()
         try:
             answers = await self._post(requests)
-        except Unusable as error:
-            self._has_failed(requests, overloaded=error.overloaded)
+        except EndpointFailure as error:
+            self._record_failure(requests, overloaded=error.overloaded)
             raise
         except (aiohttp.ClientError, TimeoutError) as error:
-            self._has_failed(requests, overloaded=isinstance(error, TimeoutError))
+            self._record_failure(requests, overloaded=isinstance(error, TimeoutError))
             # Not `from error`: the cause may show the URL, and with it the provider's key.
-            raise Unusable(_words(error)) from None
-        return self._learnt(requests, answers, monotonic() - began)
+            raise EndpointFailure(_describe_error(error)) from None
+        return self._update_health(requests, answers, monotonic() - began)
 
-    def _has_failed(self, requests: Sequence[Request], *, overloaded: bool) -> None:
+    def _record_failure(self, requests: Sequence[Request], *, overloaded: bool) -> None:
         before = self.health.breaker.state
         self.health = self.health.failed(monotonic(), jitter=random.random(), overloaded=overloaded)  # noqa: S311 — jitter
-        if overloaded and (asked := _blocks_asked(requests)) > 1:
-            self._range_was_too_much(asked, Diagnosis(NodeFault.LOGS_TIMEOUT))
+        if overloaded and (requested := _blocks_requested(requests)) > 1:
+            self._reduce_range(requested, Diagnosis(RpcErrorKind.LOGS_TIMEOUT))
         if self.health.breaker.state is not before:
             log.warning(
-                "rpc.endpoint_rests", endpoint=self.name, rest_seconds=round(self.health.breaker.until - monotonic(), 1)
+                "rpc.endpoint_suspended",
+                endpoint=self.name,
+                suspended_seconds=round(self.health.breaker.until - monotonic(), 1),
             )
 
-    def _learnt(self, requests: Sequence[Request], answers: list[Answer], seconds: float) -> Exchange:
+    def _update_health(self, requests: Sequence[Request], answers: list[Answer], seconds: float) -> ExchangeResult:
         """What these answers teach, and what they ask for."""
         method, diagnosis = _first_fault(requests, answers)
-        remedy, asked, now = diagnosis.remedy, _blocks_asked(requests), monotonic()
-        if remedy is Remedy.SLOW_DOWN:
-            self._has_failed([], overloaded=True)
-            return Exchange(answers, diagnosis.fault, remedy)
-        if self.health.is_resting:
-            log.info("rpc.endpoint_is_back", endpoint=self.name)
-        self.health = self.health.answered(seconds, now, busy=self.busy)
-        for number in _blocks_shown(requests, answers):
-            self.health = self.health.has_block(number)
-        if remedy is Remedy.SPLIT_RANGE:
-            if asked <= 1:  # nothing left to split: somebody with a wider cap may answer
-                return Exchange(answers, diagnosis.fault, Remedy.ASK_ANOTHER)
-            self._range_was_too_much(asked, diagnosis)
-        elif asked and remedy is Remedy.GIVE_UP:
-            self.health = replace(self.health, range_size=self.health.range_size.answered(asked))
-        if diagnosis.fault is NodeFault.RESTRICTED:
+        retry_action, requested, now = diagnosis.retry_action, _blocks_requested(requests), monotonic()
+        if retry_action is RetryAction.SLOW_DOWN:
+            self._record_failure([], overloaded=True)
+            return ExchangeResult(answers, diagnosis.kind, retry_action)
+        if self.health.is_circuit_open:
+            log.info("rpc.endpoint_recovered", endpoint=self.name)
+        self.health = self.health.answered(seconds, now, active_requests=self.active_requests)
+        for number in _blocks_returned(requests, answers):
+            self.health = self.health.with_known_block(number)
+        if retry_action is RetryAction.SPLIT_RANGE:
+            if requested <= 1:  # nothing left to split: somebody with a wider cap may answer
+                return ExchangeResult(answers, diagnosis.kind, RetryAction.TRY_ANOTHER_ENDPOINT)
+            self._reduce_range(requested, diagnosis)
+        elif requested and retry_action is RetryAction.FAIL:
+            self.health = replace(self.health, range_size=self.health.range_size.answered(requested))
+        if diagnosis.kind is RpcErrorKind.RESTRICTED:
             self._refused_at[method] = now
-        return Exchange(answers, diagnosis.fault, remedy)
+        return ExchangeResult(answers, diagnosis.kind, retry_action)
 
-    def _range_was_too_much(self, asked: int, diagnosis: Diagnosis) -> None:
-        size = self.health.range_size.refused(asked, diagnosis)
+    def _reduce_range(self, requested: int, diagnosis: Diagnosis) -> None:
+        size = self.health.range_size.refused(requested, diagnosis)
         self.health = replace(self.health, range_size=size)
-        log.info("rpc.range_cut", endpoint=self.name, asked=asked, blocks=size.blocks, reason=diagnosis.fault.value)
+        log.info(
+            "rpc.range_size_reduced", endpoint=self.name, requested=requested, blocks=size.blocks, reason=diagnosis.kind.value
+        )
 
     async def _post(self, requests: Sequence[Request]) -> list[Answer]:
         if self.session is None:
@@ -190,37 +196,37 @@ class Endpoint:
         async with self.session.post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
             content = await response.read()
         if response.status in _RETRYABLE_HTTP:
-            raise Unusable(f"HTTP {response.status}", overloaded=response.status in _OVERLOADED_HTTP)
+            raise EndpointFailure(f"HTTP {response.status}", overloaded=response.status in _OVERLOADED_HTTP)
         try:
             answer = orjson.loads(content)
         except orjson.JSONDecodeError:
-            raise Unusable(f"HTTP {response.status} with a body that is no JSON") from None
+            raise EndpointFailure(f"HTTP {response.status} with a body that is no JSON") from None
         answers = answer if isinstance(answer, list) else [answer]
         if not all(isinstance(each, dict) for each in answers):
-            raise Unusable(f"HTTP {response.status} with a body that is no JSON-RPC")
+            raise EndpointFailure(f"HTTP {response.status} with a body that is no JSON-RPC")
         answers = [self._without_secrets(each) for each in answers]
         if len(answers) == 1 and (answers[0].get("error") or (isinstance(answer, dict) and len(bodies) == 1)):
             return answers * len(bodies)  # one error may stand for the whole batch
         by_id = {each["id"]: each for each in answers if isinstance(each.get("id"), int)}
         if any(body["id"] not in by_id for body in bodies):
-            raise Unusable("the batch was answered in part")
+            raise EndpointFailure("the batch was answered in part")
         return [by_id[body["id"]] for body in bodies]
 
     def _without_secrets(self, answer: Answer) -> Answer:
         """An error may repeat the URL it came to; no message of ours does."""
         if not answer.get("error"):
             return answer
-        words = orjson.dumps(answer)
+        text = orjson.dumps(answer)
         for secret in self._secrets:
-            words = words.replace(secret, b"...")
-        cleaned: Answer = orjson.loads(words)
+            text = text.replace(secret, b"...")
+        cleaned: Answer = orjson.loads(text)
         return cleaned
 
 
-def _unasked(requests: Sequence[Request], answers: list[Answer], found: Exchange) -> list[Answer]:
+def _unsent_answers(requests: Sequence[Request], answers: list[Answer], found: ExchangeResult) -> list[Answer]:
     """Pieces of a batch after one that has a fault are not asked: the fault stands in their places."""
-    fault = next(each for each in found.answers if each.get("error"))
-    return [fault] * (len(requests) - len(answers) - len(found.answers))
+    kind = next(each for each in found.answers if each.get("error"))
+    return [kind] * (len(requests) - len(answers) - len(found.answers))
 
 
 def _first_fault(requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[str, Diagnosis]:
@@ -228,9 +234,9 @@ def _first_fault(requests: Sequence[Request], answers: Sequence[Answer]) -> tupl
     for (method, _), answer in zip(requests, answers, strict=True):
         if error := answer.get("error"):
             found = diagnose(method, *_code_and_message(error))
-            if found.fault is not NodeFault.CALLER:
+            if found.kind is not RpcErrorKind.CALLER_ERROR:
                 return method, found
-    return "", Diagnosis(NodeFault.CALLER)
+    return "", Diagnosis(RpcErrorKind.CALLER_ERROR)
 
 
 def _code_and_message(error: Any) -> tuple[int, str]:
@@ -240,7 +246,7 @@ def _code_and_message(error: Any) -> tuple[int, str]:
     return code if isinstance(code, int) else 0, str(error.get("message") or "")
 
 
-def _blocks_asked(requests: Sequence[Request]) -> int:
+def _blocks_requested(requests: Sequence[Request]) -> int:
     """The widest range of blocks whose logs are asked for; 0 where none is."""
     return max((_span(params[0]) for method, params in requests if method == GET_LOGS), default=0)
 
@@ -252,7 +258,7 @@ def _span(query: Mapping[str, Any]) -> int:
         return 0
 
 
-def _blocks_shown(requests: Sequence[Request], answers: Sequence[Answer]) -> Iterator[int]:
+def _blocks_returned(requests: Sequence[Request], answers: Sequence[Answer]) -> Iterator[int]:
     """Numbers of blocks that these answers prove to be there."""
     for (method, _), answer in zip(requests, answers, strict=True):
         result = answer.get("result")
@@ -272,7 +278,7 @@ def _secrets(url: str) -> Iterator[bytes]:
             yield part.encode()
 
 
-def _words(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """What went wrong, without the URL that many of aiohttp's messages show."""
     if isinstance(error, OSError) and error.strerror:
         return f"{type(error).__name__}: {error.strerror}"

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from paimon.domain.chain.finality import CHAIN_RULES, MAJORITY_OF_VALIDATORS, FinalityRule, FinalityTag, looser
+from paimon.domain.chain.finality import CHAIN_RULES, MAJORITY_OF_VALIDATORS, FinalityRule, FinalityTag, weaker_rule_reason
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
@@ -25,7 +25,7 @@ class UnknownChain(StartupError):
     """No finality rule is known for this chain id."""
 
 
-class LooserFinality(StartupError):
+class WeakerFinality(StartupError):
     """A configured rule could call a block final before the chain's own rule does."""
 
 
@@ -56,7 +56,7 @@ async def get_block(rpc: Rpc, tag: str) -> BlockStamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
+class TagFinality:
     """The node's own tag."""
 
     tag: FinalityTag = FinalityTag.FINALIZED
@@ -66,7 +66,7 @@ class Tagged:
 
 
 @dataclass(frozen=True, slots=True)
-class Deep:
+class DepthFinality:
     """So many blocks below the head, whatever the node calls final."""
 
     depth: int
@@ -101,11 +101,11 @@ class BscFinality:
                 continue
             if header is not None and (final := block_stamp(header)).number > 0:
                 return final
-        return await Deep(MAJORITY_OF_VALIDATORS * self.turn_length).final_block(rpc)
+        return await DepthFinality(MAJORITY_OF_VALIDATORS * self.turn_length).final_block(rpc)
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class CombinedFinality:
     """A block that is final by both: the lower of the two."""
 
     one: ChainAdapter
@@ -115,16 +115,16 @@ class Later:
         return min(await self.one.final_block(rpc), await self.other.final_block(rpc))
 
 
-def adapter_of(rule: FinalityRule) -> ChainAdapter:
+def build_adapter(rule: FinalityRule) -> ChainAdapter:
     """How a node is asked by this rule."""
     adapters: list[ChainAdapter] = []
     if rule.turn_length is not None:
         adapters.append(BscFinality(rule.turn_length))
     elif rule.tag is not None:
-        adapters.append(Tagged(rule.tag))
+        adapters.append(TagFinality(rule.tag))
     if rule.depth is not None:
-        adapters.append(Deep(rule.depth))
-    return reduce(Later, adapters)
+        adapters.append(DepthFinality(rule.depth))
+    return reduce(CombinedFinality, adapters)
 
 
 def chain_adapter(chain_id: int, rules: Mapping[int, FinalitySettings] | None = None) -> ChainAdapter:
@@ -132,11 +132,11 @@ def chain_adapter(chain_id: int, rules: Mapping[int, FinalitySettings] | None = 
 
     Raises:
         UnknownChain: rather than guess.
-        LooserFinality: the other one could call a block final too early, and nobody said that this is meant.
+        WeakerFinality: the other one could call a block final too early, and nobody said that this is meant.
     """
     own = CHAIN_RULES.get(chain_id)
-    wanted = (rules or {}).get(chain_id)
-    if wanted is None:
+    configured = (rules or {}).get(chain_id)
+    if configured is None:
         if own is None:
             known = ", ".join(map(str, CHAIN_RULES))
             raise UnknownChain(
@@ -144,26 +144,26 @@ def chain_adapter(chain_id: int, rules: Mapping[int, FinalitySettings] | None = 
                 f" Of another one say the rule: PAIMON_CHAIN__FINALITY__{chain_id}__TAG=finalized, or …__DEPTH=64 (the signer's"
                 ' policy: finality = {tag = "finalized"})'
             )
-        return adapter_of(own)
-    if own is not None and (why := looser(wanted.rule, own)) is not None:
-        if not wanted.accept_looser:
-            raise LooserFinality(
-                f"PAIMON_CHAIN__FINALITY__{chain_id} could call a block final too early: {why}."
+        return build_adapter(own)
+    if own is not None and (reason := weaker_rule_reason(configured.rule, own)) is not None:
+        if not configured.allow_weaker_rule:
+            raise WeakerFinality(
+                f"PAIMON_CHAIN__FINALITY__{chain_id} could call a block final too early: {reason}."
                 f" If that is meant, say PAIMON_CHAIN__FINALITY__{chain_id}__ACCEPT_LOOSER=true"
             )
-        log.warning("finality.looser_rule", chain_id=chain_id, reason=why)
-    return adapter_of(wanted.rule)
+        log.warning("finality.looser_rule", chain_id=chain_id, reason=reason)
+    return build_adapter(configured.rule)
 
 
-_URLS: Final = "PAIMON_CHAIN__RPC_URL and PAIMON_CHAIN__MORE_RPC_URLS"
+_URLS: Final = "PAIMON_CHAIN__RPC_URL and PAIMON_CHAIN__EXTRA_RPC_URLS"
 
 
-async def require_chain(rpc: Rpc, chain_id: int, *, urls_of: str = _URLS) -> None:
+async def require_chain(rpc: Rpc, chain_id: int, *, urls_setting: str = _URLS) -> None:
     """Raises ChainMismatch, naming both ids and where the URLs came from, when an endpoint serves another chain. One that is
     merely down may come later."""
     for endpoint, served in (await rpc.chain_ids()).items():
         if served != chain_id:
             raise ChainMismatch(
                 f"node {endpoint} serves chain {served}, but PAIMON_CHAIN__CHAIN_ID is {chain_id}:"
-                f" point {urls_of} at the right chain"
+                f" point {urls_setting} at the right chain"
             )

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from paimon.domain.kernel.chain import Hash32
 from paimon.infrastructure.blockchain.keccak import keccak256
-from paimon.infrastructure.blockchain.merkle import encode
+from paimon.infrastructure.blockchain.merkle import rlp_encode
 
-_FIRST: Final = (
+_BASE_FIELDS: Final = (
     "parentHash",
     "sha3Uncles",
     "miner",
@@ -28,7 +28,7 @@ _FIRST: Final = (
     "mixHash",
     "nonce",
 )
-_BY_FORKS: Final = (
+_FORK_FIELDS: Final = (
     "baseFeePerGas",  # London
     "withdrawalsRoot",  # Shanghai
     "blobGasUsed",  # Cancun
@@ -57,14 +57,14 @@ def header_hash(header: Mapping[str, Any]) -> Hash32:
     Raises:
         KeyError, TypeError, ValueError: a field that every header has is missing, or one is no hex.
     """
-    fields = [_field(name, header[name]) for name in _FIRST]
-    for name in _BY_FORKS:
+    fields = [_field(name, header[name]) for name in _BASE_FIELDS]
+    for name in _FORK_FIELDS:
         value = header.get(name)
         fields.append(b"" if value is None else _field(name, value))
     present = len(fields)
-    while header.get(_BY_FORKS[present - len(_FIRST) - 1]) is None and present > len(_FIRST):
+    while header.get(_FORK_FIELDS[present - len(_BASE_FIELDS) - 1]) is None and present > len(_BASE_FIELDS):
         present -= 1
-    return Hash32(keccak256(encode(fields[:present])))
+    return Hash32(keccak256(rlp_encode(fields[:present])))
 
 
 def _field(name: str, value: str) -> bytes:

@@ -3,31 +3,33 @@
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from paimon.domain.chain.endpoint_health import narrower
-from paimon.domain.chain.rpc_error_rules import Remedy, diagnose
+from paimon.domain.chain.endpoint_health import narrower_range
+from paimon.domain.chain.rpc_error_rules import RetryAction, diagnose
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
 
-Found = TypeVar("Found")
+Fetched = TypeVar("Fetched")
 
 
-async def in_pieces(rpc: Rpc, first: int, last: int, ask: Callable[[int, int], Awaitable[Iterable[Found]]]) -> list[Found]:
+async def fetch_in_ranges(
+    rpc: Rpc, first: int, last: int, fetch: Callable[[int, int], Awaitable[Iterable[Fetched]]]
+) -> list[Fetched]:
     """What `ask` finds in blocks `first` to `last`, in order. What is refused as too wide is asked again, narrower.
 
     Raises:
         RpcError: a single block is too much, or the error is another.
     """
-    found: list[Found] = []
-    at_most = last - first + 1
+    found: list[Fetched] = []
+    blocks_max = last - first + 1
     while first <= last:
-        end = min(last, first + min(at_most, rpc.range_blocks()) - 1)
+        end = min(last, first + min(blocks_max, rpc.range_blocks()) - 1)
         try:
-            found += await ask(first, end)
+            found += await fetch(first, end)
         except RpcError as error:
             diagnosis = diagnose(error.method, error.code, error.message)
-            if diagnosis.remedy is not Remedy.SPLIT_RANGE or end == first:
+            if diagnosis.retry_action is not RetryAction.SPLIT_RANGE or end == first:
                 raise
             # Whoever refused has learnt it; but another may come first next time, and be refused in its turn.
-            at_most = narrower(end - first + 1, diagnosis)
+            blocks_max = narrower_range(end - first + 1, diagnosis)
             continue
-        first, at_most = end + 1, last - end
+        first, blocks_max = end + 1, last - end
     return found

@@ -15,11 +15,11 @@ from paimon.infrastructure.blockchain.keccak import keccak256
 Item: TypeAlias = "bytes | Sequence[Item]"
 
 
-def encode(item: Item) -> bytes:
+def rlp_encode(item: Item) -> bytes:
     """An item's recursive length prefix encoding."""
     if isinstance(item, bytes):
         return item if len(item) == 1 and item[0] < 0x80 else _prefixed(0x80, item)
-    return _prefixed(0xC0, b"".join(map(encode, item)))
+    return _prefixed(0xC0, b"".join(map(rlp_encode, item)))
 
 
 def quantity(number: int) -> bytes:
@@ -39,15 +39,15 @@ def _prefixed(offset: int, payload: bytes) -> bytes:
     return _HEADS[offset + _SHORT + len(length)] + length + payload
 
 
-EMPTY_ROOT: Final = keccak256(encode(b""))
+EMPTY_ROOT: Final = keccak256(rlp_encode(b""))
 
 
 def ordered_root(values: Sequence[bytes]) -> bytes:
     """The root of the trie that has each value under the RLP of its place in the list."""
     if not values:
         return EMPTY_ROOT
-    leaves = sorted((_nibbles(encode(quantity(place))), value) for place, value in enumerate(values))
-    return keccak256(encode(_node(leaves, 0)))
+    leaves = sorted((_nibbles(rlp_encode(quantity(place))), value) for place, value in enumerate(values))
+    return keccak256(rlp_encode(_node(leaves, 0)))
 
 
 _Leaf = tuple[bytes, bytes]
@@ -77,7 +77,7 @@ def _node(leaves: Sequence[_Leaf], depth: int) -> Sequence[Item]:
 
 def _reference(node: Sequence[Item]) -> Item:
     """How a node is named in the one above: by its hash, or by itself where that is shorter."""
-    encoded = encode(node)
+    encoded = rlp_encode(node)
     return node if len(encoded) < 32 else keccak256(encoded)
 
 

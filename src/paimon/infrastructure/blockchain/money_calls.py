@@ -19,24 +19,24 @@ from typing import Any, Final
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checksum
 from paimon.domain.kernel.units import RawAmount, Rounding, divide
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.wallet_selection import MoneyFunction
+from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.infrastructure.blockchain.abi import ContractAbi
-from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts, Read
+from paimon.infrastructure.blockchain.contracts import CallReverted, ContractRead, FundContracts
 
 _CONTROLLER: Final = ContractName.ASSET_CONTROLLER
 
-AMOUNT_OF: Final[Mapping[MoneyFunction, str]] = {
-    MoneyFunction.ALLOCATE: "amount",
-    MoneyFunction.PURCHASE: "usdtAmount",
-    MoneyFunction.REDEEM: "tokenAmount",
-    MoneyFunction.WATERFALL: "amountNeeded",
-    MoneyFunction.CREATE_OTC: "usdtAmount",
-    MoneyFunction.CONFIRM_OTC: "actualTokens",
+AMOUNT_ARGUMENT: Final[Mapping[RebalancerFunction, str]] = {
+    RebalancerFunction.ALLOCATE: "amount",
+    RebalancerFunction.PURCHASE: "usdtAmount",
+    RebalancerFunction.REDEEM: "tokenAmount",
+    RebalancerFunction.WATERFALL: "amountNeeded",
+    RebalancerFunction.CREATE_OTC: "usdtAmount",
+    RebalancerFunction.CONFIRM_OTC: "actualTokens",
 }
 """The argument that says how much; of none it would be for nothing."""
 
-_SAYS_HOW_MUCH: Final = frozenset(
-    {MoneyFunction.ALLOCATE, MoneyFunction.PURCHASE, MoneyFunction.REDEEM, MoneyFunction.WATERFALL}
+_RETURNS_AMOUNT: Final = frozenset(
+    {RebalancerFunction.ALLOCATE, RebalancerFunction.PURCHASE, RebalancerFunction.REDEEM, RebalancerFunction.WATERFALL}
 )
 """Functions that return what they did, and succeed having done nothing."""
 
@@ -45,11 +45,11 @@ _SAYS_HOW_MUCH: Final = frozenset(
 class MoneyCall:
     """One of them with its arguments by name."""
 
-    function: MoneyFunction
+    function: RebalancerFunction
     arguments: Mapping[str, Any]
 
 
-async def amounts_of(calls: Sequence[MoneyCall], contracts: FundContracts, *, at: BlockStamp) -> list[RawAmount]:
+async def read_amounts(calls: Sequence[MoneyCall], contracts: FundContracts, *, at: BlockStamp) -> list[RawAmount]:
     """What each counts for, when they are made in this order.
 
     Raises:
@@ -58,36 +58,38 @@ async def amounts_of(calls: Sequence[MoneyCall], contracts: FundContracts, *, at
     """
     amounts: list[RawAmount] = []
     for each in calls:
-        amount = await _amount_of(each, contracts, at=at)
+        amount = await _read_amount(each, contracts, at=at)
         # What is bought before it is cash that the buffer lacks then.
-        before = sum(amounts) if each.function is MoneyFunction.REBALANCE_BUFFER else 0
+        before = sum(amounts) if each.function is RebalancerFunction.REBALANCE_BUFFER else 0
         amounts.append(RawAmount(amount + before))
     return amounts
 
 
-async def _amount_of(call: MoneyCall, contracts: FundContracts, *, at: BlockStamp) -> int:
+async def _read_amount(call: MoneyCall, contracts: FundContracts, *, at: BlockStamp) -> int:
     arguments = call.arguments
     match call.function:
-        case MoneyFunction.REDEEM:
-            return await _worth(Address(arguments["token"]), arguments["tokenAmount"], contracts, at=at)
-        case MoneyFunction.REBALANCE_BUFFER:
+        case RebalancerFunction.REDEEM:
+            return await _token_value(Address(arguments["token"]), arguments["tokenAmount"], contracts, at=at)
+        case RebalancerFunction.REBALANCE_BUFFER:
             total, target = await read_buffer(contracts, at=at)
             return abs(total - target)
-        case MoneyFunction.PAY_OTC:
-            return await _owed(arguments["orderId"], contracts, at=at)
-        case MoneyFunction.CREATE_OTC | MoneyFunction.CONFIRM_OTC:
+        case RebalancerFunction.PAY_OTC:
+            return await _otc_order_amount(arguments["orderId"], contracts, at=at)
+        case RebalancerFunction.CREATE_OTC | RebalancerFunction.CONFIRM_OTC:
             return 0
-    return int(arguments[AMOUNT_OF[call.function]])
+    return int(arguments[AMOUNT_ARGUMENT[call.function]])
 
 
 async def read_buffer(contracts: FundContracts, *, at: BlockStamp) -> tuple[int, int]:
     """What the buffer has, and its target."""
-    (pool,) = await contracts.read([Read(_CONTROLLER, "getBufferPoolInfo")], at=at)
+    (pool,) = await contracts.read([ContractRead(_CONTROLLER, "getBufferPoolInfo")], at=at)
     return int(pool["total"]), int(pool["target"])
 
 
-async def _worth(token: Address, amount: int, contracts: FundContracts, *, at: BlockStamp) -> int:
-    oracle, configs = await contracts.read([Read(_CONTROLLER, "oracleAdapter"), Read(_CONTROLLER, "getAssetConfigs")], at=at)
+async def _token_value(token: Address, amount: int, contracts: FundContracts, *, at: BlockStamp) -> int:
+    oracle, configs = await contracts.read(
+        [ContractRead(_CONTROLLER, "oracleAdapter"), ContractRead(_CONTROLLER, "getAssetConfigs")], at=at
+    )
     decimals = next((each["decimals"] for each in configs if Address(each["token"]) == token), None)
     if decimals is None:
         raise CallReverted(f"{checksum(token)} is not an asset of the fund", None)
@@ -95,17 +97,19 @@ async def _worth(token: Address, amount: int, contracts: FundContracts, *, at: B
     return divide(amount * price, 10**decimals, rounding=Rounding.UP)
 
 
-async def _owed(order_id: int, contracts: FundContracts, *, at: BlockStamp) -> int:
-    (manager,) = await contracts.read([Read(_CONTROLLER, "otcManager")], at=at)
-    (order,) = await contracts.read([Read(ContractName.OTC_MANAGER, "getOrder", (order_id,), address=Address(manager))], at=at)
+async def _otc_order_amount(order_id: int, contracts: FundContracts, *, at: BlockStamp) -> int:
+    (manager,) = await contracts.read([ContractRead(_CONTROLLER, "otcManager")], at=at)
+    (order,) = await contracts.read(
+        [ContractRead(ContractName.OTC_MANAGER, "getOrder", (order_id,), address=Address(manager))], at=at
+    )
     if not order["usdtAmount"]:  # in a deployment that answers for orders it does not have
         raise CallReverted(f"there is no OTC order {order_id}", None)
     return int(order["usdtAmount"])
 
 
-def moves_nothing(call: Call, result: bytes, abi: ContractAbi) -> bool:
+def has_no_effect(call: Call, result: bytes, abi: ContractAbi) -> bool:
     """Whether a call that passed by its result would do nothing: a success without effect is none."""
     entry = abi.functions_by_selector.get(call.data[:4])
-    if entry is None or entry.name not in {each.value for each in _SAYS_HOW_MUCH}:
+    if entry is None or entry.name not in {each.value for each in _RETURNS_AMOUNT}:
         return False
     return int.from_bytes(result) == 0

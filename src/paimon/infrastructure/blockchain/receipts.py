@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from paimon.domain.kernel.chain import Address, Hash32
-from paimon.infrastructure.blockchain.merkle import encode, ordered_root, quantity
+from paimon.infrastructure.blockchain.merkle import ordered_root, quantity, rlp_encode
 from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
 
-Receipt = Mapping[str, Any]
+ReceiptJson = Mapping[str, Any]
 """As `eth_getBlockReceipts` and `eth_getTransactionReceipt` show it."""
 
 
@@ -32,12 +32,12 @@ class ReceiptLog(NamedTuple):
     data: bytes
 
 
-def receipts_root(receipts: Sequence[Receipt]) -> Hash32:
+def receipts_root(receipts: Sequence[ReceiptJson]) -> Hash32:
     """What the header of a block with these receipts, in their order, has as `receiptsRoot`. Raises as `read_receipts`."""
     return read_receipts(receipts)[0]
 
 
-def read_receipts(receipts: Sequence[Receipt]) -> tuple[Hash32, list[ReceiptLog]]:
+def read_receipts(receipts: Sequence[ReceiptJson]) -> tuple[Hash32, list[ReceiptLog]]:
     """The root of these receipts, in their order, and every log in them, oldest first.
 
     Raises:
@@ -58,10 +58,10 @@ _Content = tuple[Address, tuple[bytes, ...], bytes]
 """What of a log is under the root: address, topics and data."""
 
 
-def _encoded(receipt: Receipt, logs: Sequence[_Content]) -> bytes:
+def _encoded(receipt: ReceiptJson, logs: Sequence[_Content]) -> bytes:
     """The receipt as its transaction's type has it: bare for the first kind, behind the type's number for all later ones."""
     status = receipt.get("status")
-    content = encode([
+    content = rlp_encode([
         _bytes(receipt["root"]) if status is None else quantity(int(status, 16)),  # Ethereum's before Byzantium have no status
         quantity(int(receipt["cumulativeGasUsed"], 16)),
         _bytes(receipt["logsBloom"]),
@@ -79,10 +79,10 @@ def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-_TRANSACTIONS_A_REQUEST: Final = 100
+_RECEIPTS_PER_REQUEST: Final = 100
 
 
-async def read_block_receipts(rpc: Rpc, blocks: Sequence[tuple[int, Sequence[str]]]) -> list[Sequence[Receipt] | None]:
+async def read_block_receipts(rpc: Rpc, blocks: Sequence[tuple[int, Sequence[str]]]) -> list[Sequence[ReceiptJson] | None]:
     """The receipts of each block, given by its number and the hashes of its transactions; None where the node has none yet.
 
     By block where the node can; else by transaction, which is slower and says the same.
@@ -103,18 +103,18 @@ async def read_block_receipts(rpc: Rpc, blocks: Sequence[tuple[int, Sequence[str
         raise ReceiptsNotServed(f"{rpc.endpoint} serves no receipts of block {blocks[0][0]}: {error}") from error
 
 
-async def _by_transaction(rpc: Rpc, transactions: Sequence[str]) -> list[Receipt] | None:
-    found: list[Receipt | None] = []
-    for start in range(0, len(transactions), _TRANSACTIONS_A_REQUEST):
-        chunk = transactions[start : start + _TRANSACTIONS_A_REQUEST]
+async def _by_transaction(rpc: Rpc, transactions: Sequence[str]) -> list[ReceiptJson] | None:
+    found: list[ReceiptJson | None] = []
+    for start in range(0, len(transactions), _RECEIPTS_PER_REQUEST):
+        chunk = transactions[start : start + _RECEIPTS_PER_REQUEST]
         found += await rpc.batch([("eth_getTransactionReceipt", [each]) for each in chunk])
-    there = [each for each in found if each is not None]
-    return there if len(there) == len(found) else None
+    present = [each for each in found if each is not None]
+    return present if len(present) == len(found) else None
 
 
 _NEVER_SERVED_CODES: Final = frozenset({-32601, -32004, 4444})
 """No such method; not supported; history pruned (EIP-4444)."""
-_NEVER_SERVED_WORDS: Final = (
+_NEVER_SERVED_PHRASES: Final = (
     "does not exist",
     "not available",
     "not supported",
@@ -127,4 +127,4 @@ _NEVER_SERVED_WORDS: Final = (
 
 
 def _never_served(error: RpcError) -> bool:
-    return error.code in _NEVER_SERVED_CODES or any(words in error.message.lower() for words in _NEVER_SERVED_WORDS)
+    return error.code in _NEVER_SERVED_CODES or any(phrase in error.message.lower() for phrase in _NEVER_SERVED_PHRASES)

@@ -6,9 +6,9 @@ after a pause with full jitter, within the same bounded tries. What a node's err
 (domain/node_fault.py): an error that is the caller's own stands, and is asked of nobody else.
 
 A node that has thrown a block's state away says so, or says that it knows no such block, though its head is far beyond: neither
-is a lag. An archive is asked then, and where there is none the answer is `StateNotKept`, which says what to configure.
+is a lag. An archive is asked then, and where there is none the answer is `StatePruned`, which says what to configure.
 
-A view (`at_height`, `state_at`, `named`, `another_than`, `preferred`) is the same pool asked under one more condition.
+A view (`at_height`, `state_at`, `named`, `excluding`, `preferred`) is the same pool asked under one more condition.
 With a single endpoint nothing is polled and nothing is rested: there is nobody to ask instead.
 """
 
@@ -24,32 +24,38 @@ from typing import Any, Final, Self
 import aiohttp
 import structlog
 
-from paimon.domain.chain.rpc_error_rules import GET_LOGS, NodeFault, Remedy
-from paimon.infrastructure.blockchain.endpoint import Answer, Endpoint, NodeUrl, Request, Unusable
+from paimon.domain.chain.rpc_error_rules import GET_LOGS, RetryAction, RpcErrorKind
+from paimon.infrastructure.blockchain.endpoint import Answer, Endpoint, EndpointFailure, NodeUrl, Request
 from paimon.infrastructure.blockchain.endpoint_selection import (
-    ANY,
-    EndpointState,
-    Need,
-    in_order,
+    ANY_ENDPOINT,
+    EndpointReport,
+    EndpointRequirement,
+    eligible_endpoints,
     is_ready,
-    may_be_asked,
-    state_of,
+    rank_endpoints,
+    report_of,
 )
-from paimon.infrastructure.blockchain.interpret_answers import lacks_a_block, meaning, outcome_for, result_for
-from paimon.infrastructure.blockchain.rpc_errors import BlockNotReached, RpcError, RpcUnavailable, StateNotKept, unavailable
+from paimon.infrastructure.blockchain.interpret_answers import interpret_fault, is_missing_block, result_for, result_or_error
+from paimon.infrastructure.blockchain.rpc_errors import (
+    BlockNotReached,
+    RpcError,
+    RpcUnavailable,
+    StatePruned,
+    unavailable_error,
+)
 
-__all__ = ["BlockNotReached", "EndpointState", "NodeUrl", "Request", "Rpc", "RpcError", "RpcUnavailable", "StateNotKept"]
+__all__ = ["BlockNotReached", "EndpointReport", "NodeUrl", "Request", "Rpc", "RpcError", "RpcUnavailable", "StatePruned"]
 
 log = structlog.get_logger(__name__)
 
 _BACKOFF_SECONDS = 0.2
 _BACKOFF_SECONDS_MAX = 5.0
-_LOOK_SECONDS = 5.0
+_PROBE_AFTER_SECONDS = 5.0
 """An endpoint of which nothing was heard for so long is asked for its head."""
-_TEND_SECONDS = 1.0
+_MAINTENANCE_SECONDS = 1.0
 
-_LOGS: Final = frozenset({GET_LOGS})
-_LOOK: Final = frozenset({"eth_blockNumber"})
+_LOG_METHODS: Final = frozenset({GET_LOGS})
+_PROBE_METHODS: Final = frozenset({"eth_blockNumber"})
 
 
 class Rpc:
@@ -61,57 +67,57 @@ class Rpc:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._attempts_max = attempts_max
         self._chain_id = chain_id
-        self._need = ANY
+        self._requirement = ANY_ENDPOINT
         self._session: aiohttp.ClientSession | None = None
-        self._tending: asyncio.Task[None] | None = None
+        self._maintenance: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=self._timeout)
         for endpoint in self._endpoints:
             endpoint.session = self._session
         if len(self._endpoints) > 1:
-            self._tending = asyncio.create_task(self._tend())
+            self._maintenance = asyncio.create_task(self._maintain())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._tending is not None:
-            self._tending.cancel()
-            await asyncio.wait([self._tending])
+        if self._maintenance is not None:
+            self._maintenance.cancel()
+            await asyncio.wait([self._maintenance])
         if self._session is not None:
             await self._session.close()
-        if self._tending is not None and not self._tending.cancelled():
-            self._tending.result()  # it ends by nothing else but an error of ours
+        if self._maintenance is not None and not self._maintenance.cancelled():
+            self._maintenance.result()  # it ends by nothing else but an error of ours
 
     @property
     def endpoint(self) -> str:
         """The names (host and port) of whom this view may ask."""
-        return ", ".join(each.name for each in self._endpoints if self._need.admits(each))
+        return ", ".join(each.name for each in self._endpoints if self._requirement.admits(each))
 
-    def endpoints(self) -> list[EndpointState]:
+    def endpoints(self) -> list[EndpointReport]:
         """How each endpoint of the pool stands."""
-        return [state_of(each, self._chain_id) for each in self._endpoints]
+        return [report_of(each, self._chain_id) for each in self._endpoints]
 
     def at_height(self, number: int) -> Self:
         """Asks only endpoints that are known to have block `number`."""
-        return self._view(replace(self._need, height=number))
+        return self._view(replace(self._requirement, height=number))
 
     def state_at(self, number: int) -> Self:
         """As `at_height`, for reads of the state of that block: an old one is asked of an archive first."""
-        return self._view(replace(self._need, height=number, state=True))
+        return self._view(replace(self._requirement, height=number, state=True))
 
     def named(self, name: str) -> Self:
         """Asks this endpoint only. Raises KeyError when the pool has none of this name."""
         if all(each.name != name for each in self._endpoints):
             raise KeyError(f"no endpoint {name}; there are: {', '.join(each.name for each in self._endpoints)}")
-        return self._view(replace(self._need, only=frozenset({name})))
+        return self._view(replace(self._requirement, only=frozenset({name})))
 
-    def another_than(self, name: str) -> Self | None:
+    def excluding(self, name: str) -> Self | None:
         """Asks only others than this endpoint, for a second opinion; None where there is no other to read from."""
-        readers = may_be_asked(self._endpoints, ANY, frozenset(), self._chain_id)
+        readers = eligible_endpoints(self._endpoints, ANY_ENDPOINT, frozenset(), self._chain_id)
         others = frozenset(each.name for each in readers) - {name}
-        return self._view(replace(self._need, only=others)) if others else None
+        return self._view(replace(self._requirement, only=others)) if others else None
 
     async def preferred(self) -> Self:
         """Asks only the endpoint that comes first now, so that several questions are answered by one and its name is known.
@@ -120,15 +126,15 @@ class Rpc:
             RpcUnavailable: none answers, or none has come to the height needed.
         """
         reasons: dict[str, str] = {}
-        first = await self._next(_LOOK, frozenset(), reasons)
+        first = await self._next_endpoint(_PROBE_METHODS, frozenset(), reasons)
         if first is None:
-            raise unavailable("eth_blockNumber", reasons, tries=1)
+            raise unavailable_error("eth_blockNumber", reasons, attempts=1)
         return self.named(first.name)
 
     def range_blocks(self) -> int:
         """Of how many blocks to ask the logs at once, as the endpoint that comes first now has taught."""
-        fit = may_be_asked(self._endpoints, self._need, frozenset(), self._chain_id) or self._endpoints
-        return in_order(fit, self._need, _LOGS, monotonic())[0].health.range_size.blocks
+        eligible = eligible_endpoints(self._endpoints, self._requirement, frozenset(), self._chain_id) or self._endpoints
+        return rank_endpoints(eligible, self._requirement, _LOG_METHODS, monotonic())[0].health.range_size.blocks
 
     async def chain_ids(self) -> dict[str, int]:
         """Which chain each endpoint serves, of those that answer now.
@@ -138,22 +144,22 @@ class Rpc:
         """
         reasons: dict[str, str] = {}
         for attempt in range(1, self._attempts_max + 1):
-            heard = await asyncio.gather(*(self._look(each, reasons, with_chain=True) for each in self._endpoints))
-            if any(heard):
+            answered = await asyncio.gather(*(self._probe(each, reasons, with_chain=True) for each in self._endpoints))
+            if any(answered):
                 return {each.name: each.chain_id for each in self._endpoints if each.chain_id is not None}
             if attempt < self._attempts_max:
                 await asyncio.sleep(_pause_seconds(attempt))
-        raise unavailable("eth_chainId", reasons, tries=self._attempts_max)
+        raise unavailable_error("eth_chainId", reasons, attempts=self._attempts_max)
 
     async def call(self, method: str, params: list[Any], *, attempts_max: int | None = None) -> Any:
         """The result of one request.
 
         Raises:
             RpcUnavailable: no usable answer within the bounded tries.
-            RpcError: the node answered with an error (StateNotKept: nobody has the state it is about).
+            RpcError: the node answered with an error (StatePruned: nobody has the state it is about).
         """
         (answer,) = await self._exchange([(method, params)], attempts_max=attempts_max)
-        return result_for(self._need, self._endpoints, method, answer)
+        return result_for(self._requirement, self._endpoints, method, answer)
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
         """The results in request order, from one endpoint. The first error answer raises."""
@@ -161,7 +167,7 @@ class Rpc:
             return []
         answers = await self._exchange(requests)
         return [
-            result_for(self._need, self._endpoints, method, answer)
+            result_for(self._requirement, self._endpoints, method, answer)
             for (method, _), answer in zip(requests, answers, strict=True)
         ]
 
@@ -171,33 +177,33 @@ class Rpc:
             return []
         answers = await self._exchange(requests)
         return [
-            outcome_for(self._need, self._endpoints, method, answer)
+            result_or_error(self._requirement, self._endpoints, method, answer)
             for (method, _), answer in zip(requests, answers, strict=True)
         ]
 
-    def _view(self, need: Need) -> Self:
+    def _view(self, requirement: EndpointRequirement) -> Self:
         view = copy.copy(self)
-        view._need = need
+        view._requirement = requirement
         return view
 
     async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[Answer]:
         """One endpoint after the other; once nobody is left, all of them again after a pause."""
         attempts_max = attempts_max or self._attempts_max
         methods = frozenset(method for method, _ in requests)
-        asked: frozenset[Endpoint] = frozenset()
+        tried: frozenset[Endpoint] = frozenset()
         reasons: dict[str, str] = {}
-        standing: list[Answer] | None = None  # a node's error, until somebody has a better answer
+        fallback_answers: list[Answer] | None = None  # a node's error, until somebody has a better answer
         failed = False  # whether somebody of this round may do better later
         last: Endpoint | None = None
         for attempt in range(1, attempts_max + 1):
-            settled = None if failed else standing
-            endpoint = await self._next(methods, asked, reasons, well_only=settled is not None)
-            if endpoint is None and settled is not None:
-                return settled
-            if endpoint is None and asked:  # the round is over
+            settled_answers = None if failed else fallback_answers
+            endpoint = await self._next_endpoint(methods, tried, reasons, healthy_only=settled_answers is not None)
+            if endpoint is None and settled_answers is not None:
+                return settled_answers
+            if endpoint is None and tried:  # the round is over
                 await asyncio.sleep(_pause_seconds(attempt))
-                asked, failed = frozenset(), False
-                endpoint = await self._next(methods, asked, reasons)
+                tried, failed = frozenset(), False
+                endpoint = await self._next_endpoint(methods, tried, reasons)
             if endpoint is None:
                 if attempt < attempts_max:
                     await asyncio.sleep(_pause_seconds(attempt))
@@ -207,25 +213,29 @@ class Rpc:
                 log.warning(
                     "rpc.retried", endpoint=last.name, method=requests[0][0], attempt=attempt - 1, reason=reason, then=then
                 )
-            asked, last = asked | {endpoint}, endpoint
+            tried, last = tried | {endpoint}, endpoint
             try:
-                answers, fault, remedy = await endpoint.exchange(requests)
-            except Unusable as error:
+                answers, kind, retry_action = await endpoint.exchange(requests)
+            except EndpointFailure as error:
                 failed, reasons[endpoint.name] = True, str(error)
             else:
-                if lacks_a_block(self._need, requests, answers):
-                    fault, remedy = NodeFault.LAGGING, Remedy.ASK_ANOTHER
-                if remedy in (Remedy.GIVE_UP, Remedy.SPLIT_RANGE):
+                if is_missing_block(self._requirement, requests, answers):
+                    kind, retry_action = RpcErrorKind.LAGGING, RetryAction.TRY_ANOTHER_ENDPOINT
+                if retry_action in (RetryAction.FAIL, RetryAction.SPLIT_RANGE):
                     return answers
-                if (fault := meaning(fault, endpoint, self._need)) is NodeFault.LAGGING:
-                    endpoint.health = endpoint.health.lacks_block(self._need.height)
-                standing, failed, reasons[endpoint.name] = answers, failed or remedy is Remedy.SLOW_DOWN, fault.value
-        if standing is not None:
-            return standing
-        raise unavailable(requests[0][0], reasons, tries=attempts_max)
+                if (kind := interpret_fault(kind, endpoint, self._requirement)) is RpcErrorKind.LAGGING:
+                    endpoint.health = endpoint.health.with_missing_block(self._requirement.height)
+                fallback_answers, failed, reasons[endpoint.name] = (
+                    answers,
+                    failed or retry_action is RetryAction.SLOW_DOWN,
+                    kind.value,
+                )
+        if fallback_answers is not None:
+            return fallback_answers
+        raise unavailable_error(requests[0][0], reasons, attempts=attempts_max)
 
-    async def _next(
-        self, methods: frozenset[str], asked: frozenset[Endpoint], reasons: dict[str, str], *, well_only: bool = False
+    async def _next_endpoint(
+        self, methods: frozenset[str], tried: frozenset[Endpoint], reasons: dict[str, str], *, healthy_only: bool = False
     ) -> Endpoint | None:
         """The best of those not asked yet that is known to be able to answer; those of which it is not known are looked at.
 
@@ -233,61 +243,65 @@ class Rpc:
             RpcUnavailable: of all that may be asked some answer, and none of these can help (BlockNotReached: of all of them).
         """
         now = monotonic()
-        fit = [each for each in may_be_asked(self._endpoints, self._need, methods, self._chain_id) if each not in asked]
-        if well_only:
-            fit = [each for each in fit if not (each.health.is_resting or each.refuses(methods, now))]
-        heard = 0
-        if fit and not self._ready_of(fit):
-            heard = await self._look_until_ready(fit, reasons)
-        if ready := self._ready_of(fit):
-            return in_order(ready, self._need, methods, now)[0]
-        if not asked and (heard or not fit):
-            whom = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or f"{self.endpoint} may not be asked"
-            at = f" at block {self._need.height}" if self._need.height else ""
-            of_our_chain = may_be_asked(fit, self._need, methods, self._chain_id)
-            kind = BlockNotReached if fit and heard == len(of_our_chain) == len(fit) else RpcUnavailable
-            raise kind(f"no node can answer {min(methods)}{at}: {whom}")
+        eligible = [
+            each
+            for each in eligible_endpoints(self._endpoints, self._requirement, methods, self._chain_id)
+            if each not in tried
+        ]
+        if healthy_only:
+            eligible = [each for each in eligible if not (each.health.is_circuit_open or each.is_refusing(methods, now))]
+        answered = 0
+        if eligible and not self._ready(eligible):
+            answered = await self._probe_until_ready(eligible, reasons)
+        if ready := self._ready(eligible):
+            return rank_endpoints(ready, self._requirement, methods, now)[0]
+        if not tried and (answered or not eligible):
+            details = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or f"{self.endpoint} may not be asked"
+            at = f" at block {self._requirement.height}" if self._requirement.height else ""
+            of_our_chain = eligible_endpoints(eligible, self._requirement, methods, self._chain_id)
+            kind = BlockNotReached if eligible and answered == len(of_our_chain) == len(eligible) else RpcUnavailable
+            raise kind(f"no node can answer {min(methods)}{at}: {details}")
         return None
 
-    def _ready_of(self, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
-        return [each for each in endpoints if is_ready(each, self._need, self._chain_id)]
+    def _ready(self, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+        return [each for each in endpoints if is_ready(each, self._requirement, self._chain_id)]
 
-    async def _look_until_ready(self, endpoints: Sequence[Endpoint], reasons: dict[str, str]) -> int:
+    async def _probe_until_ready(self, endpoints: Sequence[Endpoint], reasons: dict[str, str]) -> int:
         """Look at all of them together until one is ready; how many answered. Nobody waits for one that is away."""
-        looking = {asyncio.create_task(self._look(each, reasons)) for each in endpoints}
-        heard = 0
+        probing = {asyncio.create_task(self._probe(each, reasons)) for each in endpoints}
+        answered = 0
         try:
-            while looking and not self._ready_of(endpoints):
-                done, looking = await asyncio.wait(looking, return_when=asyncio.FIRST_COMPLETED)
-                heard += sum(each.result() for each in done)
+            while probing and not self._ready(endpoints):
+                done, probing = await asyncio.wait(probing, return_when=asyncio.FIRST_COMPLETED)
+                answered += sum(each.result() for each in done)
         finally:
-            for each in looking:
+            for each in probing:
                 each.cancel()
-        return heard
+        return answered
 
-    async def _look(self, endpoint: Endpoint, reasons: dict[str, str], *, with_chain: bool = False) -> bool:
+    async def _probe(self, endpoint: Endpoint, reasons: dict[str, str], *, with_chain: bool = False) -> bool:
         """Whether it answered; why it cannot be asked, if so, goes to `reasons`."""
         try:
             await endpoint.look(with_chain=with_chain or (self._chain_id is not None and endpoint.chain_id is None))
-        except Unusable as error:
+        except EndpointFailure as error:
             reasons[endpoint.name] = str(error)
             return False
         if self._chain_id is not None and endpoint.chain_id != self._chain_id:
             reasons[endpoint.name] = f"serves chain {endpoint.chain_id}, not {self._chain_id}"
             log.error("rpc.wrong_chain", endpoint=endpoint.name, served=endpoint.chain_id, wanted=self._chain_id)
-        elif not endpoint.health.has_reached(self._need.height):
+        elif not endpoint.health.has_reached(self._requirement.height):
             reasons[endpoint.name] = f"at block {endpoint.health.head}"
         return True
 
-    async def _tend(self) -> None:
+    async def _maintain(self) -> None:
         """Keep heads fresh, and find out without a caller waiting whether one that rests is back."""
         while True:
-            await asyncio.sleep(_TEND_SECONDS)
+            await asyncio.sleep(_MAINTENANCE_SECONDS)
             now = monotonic()
-            due = [each for each in self._endpoints if each.health.is_due(now, after_seconds=_LOOK_SECONDS)]
+            due = [each for each in self._endpoints if each.health.is_probe_due(now, after_seconds=_PROBE_AFTER_SECONDS)]
             for each in due:
                 each.health = each.health.tried()
-            await asyncio.gather(*(self._look(each, {}) for each in due))
+            await asyncio.gather(*(self._probe(each, {}) for each in due))
 
 
 def _pause_seconds(attempt: int) -> float:

@@ -37,24 +37,24 @@ class RpcError(Exception):
         return self.code == 3 or "revert" in self.message.lower()
 
 
-class StateNotKept(RpcError):
+class StatePruned(RpcError):
     """No RPC endpoint keeps the state of that block: an operator has to configure one with the use archive."""
 
     def __init__(self, error: RpcError, height: int) -> None:
         super().__init__(error.method, error.code, error.message, error.data)
         self.args = (
             f"no endpoint keeps the state of block {height} (it says: {error.message}):"
-            " add one that does, with the use archive (PAIMON_CHAIN__MORE_RPC_URLS=read,archive=https://…)",
+            " add one that does, with the use archive (PAIMON_CHAIN__EXTRA_RPC_URLS=read,archive=https://…)",
         )
 
 
-def unavailable(method: str, reasons: dict[str, str], *, tries: int) -> RpcUnavailable:
+def unavailable_error(method: str, reasons: dict[str, str], *, attempts: int) -> RpcUnavailable:
     """Names each node that was asked, by its host."""
     if len(reasons) == 1:
         ((name, reason),) = reasons.items()
-        return RpcUnavailable(f"node {name} gave no usable answer to {method} after {tries} tries: {reason}")
-    whom = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-    return RpcUnavailable(f"no node gave a usable answer to {method} after {tries} tries: {whom}")
+        return RpcUnavailable(f"node {name} gave no usable answer to {method} after {attempts} tries: {reason}")
+    details = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return RpcUnavailable(f"no node gave a usable answer to {method} after {attempts} tries: {details}")
 
 
 def result(method: str, answer: Answer) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.safe_proposal import Execution, SafeView
+from paimon.domain.transaction.safe_proposal import SafeExecutionEvent, SafeInfo
 from paimon.domain.transaction.safe_transaction import (
     SAFE_VERSION,
     Operation,
@@ -22,11 +22,11 @@ from paimon.domain.transaction.safe_transaction import (
 )
 from paimon.errors import StartupError, Unavailable
 from paimon.infrastructure.blockchain.abi import UnknownCall, load_abi
-from paimon.infrastructure.blockchain.log_ranges import in_pieces
+from paimon.infrastructure.blockchain.log_ranges import fetch_in_ranges
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 
 _ABI: Final = load_abi("Safe")
-_OUTCOMES: Final = {
+_OUTCOME_TOPICS: Final = {
     name: next(topic for topic, event in _ABI.events_by_topic.items() if event.name == name)
     for name in ("ExecutionSuccess", "ExecutionFailure")
 }
@@ -40,14 +40,25 @@ _ERRORS: Final = {
 """What a Safe says when it refuses. Source: Safe 1.4.1, docs/error_codes.md."""
 
 
-class NotOurSafe(Unavailable, StartupError):
+class UnexpectedSafe(Unavailable, StartupError):
     """The address holds no Safe of the version this house knows."""
 
 
-def execution_call(safe: Address, transaction: SafeTransaction, signatures: bytes) -> Call:
+def build_execution_call(safe: Address, transaction: SafeTransaction, signatures: bytes) -> Call:
     """`execTransaction`, for anyone to send: the signatures are what permits it."""
-    call, nobody = transaction.call, checksum(ZERO_ADDRESS)
-    arguments = (checksum(call.to), call.value_wei, call.data, transaction.operation.value, 0, 0, 0, nobody, nobody, signatures)
+    call, no_address = transaction.call, checksum(ZERO_ADDRESS)
+    arguments = (
+        checksum(call.to),
+        call.value_wei,
+        call.data,
+        transaction.operation.value,
+        0,
+        0,
+        0,
+        no_address,
+        no_address,
+        signatures,
+    )
     return Call(safe, _ABI.encode_call("execTransaction", *arguments))
 
 
@@ -64,7 +75,7 @@ class ExecutionCall:
 _PAYMENTS: Final = ("safeTxGas", "baseGas", "gasPrice", "gasToken", "refundReceiver")
 
 
-def read_execution(data: bytes) -> ExecutionCall:
+def parse_execution(data: bytes) -> ExecutionCall:
     """Raises UnknownCall: it is no `execTransaction`, or one that no Safe would run."""
     function, arguments = _ABI.decode_call(data)
     if function != "execTransaction":
@@ -93,79 +104,81 @@ class SafeContract:
         call = {"to": checksum(self.address), "data": hex0x(_ABI.encode_call(function, *args))}
         return ("eth_call", [call, {"blockHash": hex0x(at.hash)}])
 
-    async def view(self, *, at: BlockStamp) -> SafeView:
+    async def view(self, *, at: BlockStamp) -> SafeInfo:
         """Owners, threshold and nonce at this block.
 
         Raises:
-            NotOurSafe, RpcUnavailable, RpcError.
+            UnexpectedSafe, RpcUnavailable, RpcError.
         """
         functions = ("VERSION", "getOwners", "getThreshold", "nonce")
         answers = await self._rpc.state_at(at.number).try_batch([self._request(at, each) for each in functions])
         if (failed := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
             if not failed.is_revert:
                 raise failed
-            raise NotOurSafe(f"{checksum(self.address)} is no Safe at block {at}")
+            raise UnexpectedSafe(f"{checksum(self.address)} is no Safe at block {at}")
         if "0x" in answers:
-            raise NotOurSafe(f"there is no contract at {checksum(self.address)} at block {at}")
+            raise UnexpectedSafe(f"there is no contract at {checksum(self.address)} at block {at}")
         version, owners, threshold, nonce = (
             _ABI.decode_result(function, bytes.fromhex(answer[2:])) for function, answer in zip(functions, answers, strict=True)
         )
         if version != SAFE_VERSION:
-            raise NotOurSafe(f"the Safe {checksum(self.address)} is version {version}; this house knows {SAFE_VERSION}")
-        return SafeView(tuple(Address(each) for each in owners), int(threshold), int(nonce))
+            raise UnexpectedSafe(f"the Safe {checksum(self.address)} is version {version}; this house knows {SAFE_VERSION}")
+        return SafeInfo(tuple(Address(each) for each in owners), int(threshold), int(nonce))
 
     async def transaction_hash(self, transaction: SafeTransaction, *, at: BlockStamp) -> Hash32:
         """What the Safe itself computes."""
-        call, nobody = transaction.call, checksum(ZERO_ADDRESS)
+        call, no_address = transaction.call, checksum(ZERO_ADDRESS)
         fields = (checksum(call.to), call.value_wei, call.data, transaction.operation.value)
-        method, params = self._request(at, "getTransactionHash", *fields, 0, 0, 0, nobody, nobody, transaction.nonce)
+        method, params = self._request(at, "getTransactionHash", *fields, 0, 0, 0, no_address, no_address, transaction.nonce)
         return Hash32(bytes.fromhex((await self._rpc.state_at(at.number).call(method, params))[2:]))
 
-    async def refusal_of(self, transaction: SafeTransaction, signature: OwnerSignature, *, at: BlockStamp) -> str | None:
+    async def signature_rejection_reason(
+        self, transaction: SafeTransaction, signature: OwnerSignature, *, at: BlockStamp
+    ) -> str | None:
         """Why this one signature would not count, in words, or None when it would."""
-        card = hash_card(transaction, self.scope)
+        hashes = hash_card(transaction, self.scope)
         packed = pack_signatures([signature])
-        method, params = self._request(at, "checkNSignatures", card.transaction, card.preimage, packed, 1)
+        method, params = self._request(at, "checkNSignatures", hashes.transaction, hashes.preimage, packed, 1)
         try:
             await self._rpc.state_at(at.number).call(method, params)
         except RpcError as error:
             if not error.is_revert:
                 raise
-            return in_words(error.revert_data)
+            return describe_revert(error.revert_data)
         return None
 
     async def has_code(self, account: Address, *, at: BlockStamp) -> bool:
         rpc = self._rpc.state_at(at.number)
         return await rpc.call("eth_getCode", [checksum(account), hex(at.number)]) not in ("0x", None)
 
-    async def executions(self, first: int, last: int) -> list[Execution]:
+    async def executions(self, first: int, last: int) -> list[SafeExecutionEvent]:
         """What the Safe executed in these blocks, in order."""
-        wanted = {
+        log_filter = {
             "address": checksum(self.address),
-            "topics": [[hex0x(each) for each in _OUTCOMES.values()]],
+            "topics": [[hex0x(each) for each in _OUTCOME_TOPICS.values()]],
         }
         rpc = self._rpc.at_height(last)
 
-        async def piece(first: int, last: int) -> list[dict[str, Any]]:
+        async def fetch(first: int, last: int) -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = await rpc.call(
-                "eth_getLogs", [wanted | {"fromBlock": hex(first), "toBlock": hex(last)}]
+                "eth_getLogs", [log_filter | {"fromBlock": hex(first), "toBlock": hex(last)}]
             )
             return found
 
-        logs = await in_pieces(rpc, first, last, piece)
+        logs = await fetch_in_ranges(rpc, first, last, fetch)
         logs.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
         return [
-            Execution(
+            SafeExecutionEvent(
                 hash=Hash32(bytes.fromhex(log["topics"][1][2:])),
-                succeeded=bytes.fromhex(log["topics"][0][2:]) == _OUTCOMES["ExecutionSuccess"],
+                succeeded=bytes.fromhex(log["topics"][0][2:]) == _OUTCOME_TOPICS["ExecutionSuccess"],
                 tx_hash=Hash32(bytes.fromhex(log["transactionHash"][2:])),
             )
             for log in logs
         ]
 
 
-def in_words(data: bytes | None) -> str:
+def describe_revert(data: bytes | None) -> str:
     """A revert that is no custom error: a Safe's code with what it means, anything else as it says."""
-    told = _ABI.explain_revert(data)
-    code = told.removeprefix("reverted: ")
-    return f"{code}: {_ERRORS[code]}" if code in _ERRORS else told
+    explanation = _ABI.explain_revert(data)
+    code = explanation.removeprefix("reverted: ")
+    return f"{code}: {_ERRORS[code]}" if code in _ERRORS else explanation

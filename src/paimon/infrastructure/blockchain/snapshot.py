@@ -18,44 +18,44 @@ from paimon.domain.vault.fund_snapshot import (
     ContractFigures,
     FeeFigures,
     FundSnapshot,
+    OperationalFlags,
     OrderInTransit,
     PurchaseMethod,
     PurchaseTerms,
-    RoleHeld,
-    Switches,
+    RoleAssignment,
     TierLimits,
 )
 from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
-from paimon.infrastructure.blockchain.contracts import BATCH_MAX, FundContracts, Read
+from paimon.infrastructure.blockchain.contracts import BATCH_MAX, ContractRead, FundContracts
 from paimon.infrastructure.blockchain.rpc import RpcError
 
 _VAULT, _MANAGER, _CONTROLLER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER
 
 _FUND_READS: Final = {
-    "asset": Read(_VAULT, "asset"),
-    "breakdown": Read(_VAULT, "getLiquidityBreakdown"),
-    "supply": Read(_VAULT, "totalSupply"),
-    "locked": Read(_VAULT, "totalLockedShares"),
-    "liability": Read(_VAULT, "totalRedemptionLiability"),
-    "redemption_fees": Read(_VAULT, "withdrawableRedemptionFees"),
-    "redemption_fees_ever": Read(_VAULT, "totalAccumulatedRedemptionFees"),
-    "total_assets": Read(_VAULT, "totalAssets"),
-    "share_price": Read(_VAULT, "sharePrice"),
-    "emergency_mode": Read(_VAULT, "emergencyMode"),
-    "vault_paused": Read(_VAULT, "paused"),
-    "manager_paused": Read(_MANAGER, "paused"),
-    "controller_paused": Read(_CONTROLLER, "paused"),
-    "configs": Read(_CONTROLLER, "getAssetConfigs"),
-    "limits": Read(_CONTROLLER, "getLayerConfigs"),
-    "buffer": Read(_CONTROLLER, "getBufferPoolInfo"),
-    "asset_value": Read(_CONTROLLER, "calculateAssetValue"),
-    "pending": Read(_CONTROLLER, "getPendingFees"),
-    "accrued_management": Read(_CONTROLLER, "accumulatedManagementFees"),
-    "accrued_performance": Read(_CONTROLLER, "accumulatedPerformanceFees"),
-    "recipient": Read(_CONTROLLER, "feeRecipient"),
-    "slippage": Read(_CONTROLLER, "defaultSwapSlippage"),
-    "oracle": Read(_CONTROLLER, "oracleAdapter"),
-    "otc": Read(_CONTROLLER, "otcManager"),
+    "asset": ContractRead(_VAULT, "asset"),
+    "breakdown": ContractRead(_VAULT, "getLiquidityBreakdown"),
+    "supply": ContractRead(_VAULT, "totalSupply"),
+    "locked": ContractRead(_VAULT, "totalLockedShares"),
+    "liability": ContractRead(_VAULT, "totalRedemptionLiability"),
+    "redemption_fees": ContractRead(_VAULT, "withdrawableRedemptionFees"),
+    "redemption_fees_ever": ContractRead(_VAULT, "totalAccumulatedRedemptionFees"),
+    "total_assets": ContractRead(_VAULT, "totalAssets"),
+    "share_price": ContractRead(_VAULT, "sharePrice"),
+    "emergency_mode": ContractRead(_VAULT, "emergencyMode"),
+    "vault_paused": ContractRead(_VAULT, "paused"),
+    "manager_paused": ContractRead(_MANAGER, "paused"),
+    "controller_paused": ContractRead(_CONTROLLER, "paused"),
+    "configs": ContractRead(_CONTROLLER, "getAssetConfigs"),
+    "limits": ContractRead(_CONTROLLER, "getLayerConfigs"),
+    "buffer": ContractRead(_CONTROLLER, "getBufferPoolInfo"),
+    "asset_value": ContractRead(_CONTROLLER, "calculateAssetValue"),
+    "pending": ContractRead(_CONTROLLER, "getPendingFees"),
+    "accrued_management": ContractRead(_CONTROLLER, "accumulatedManagementFees"),
+    "accrued_performance": ContractRead(_CONTROLLER, "accumulatedPerformanceFees"),
+    "recipient": ContractRead(_CONTROLLER, "feeRecipient"),
+    "slippage": ContractRead(_CONTROLLER, "defaultSwapSlippage"),
+    "oracle": ContractRead(_CONTROLLER, "oracleAdapter"),
+    "otc": ContractRead(_CONTROLLER, "otcManager"),
 }
 
 _ORDER_PAID: Final = 1
@@ -71,14 +71,16 @@ class _Call:
     args: tuple[Any, ...] = ()
 
 
-async def read_snapshot(contracts: FundContracts, *, at: BlockStamp, asked_roles: Sequence[RoleHeld] = ()) -> FundSnapshot:
+async def read_snapshot(
+    contracts: FundContracts, *, at: BlockStamp, requested_roles: Sequence[RoleAssignment] = ()
+) -> FundSnapshot:
     """Read the fund at `at`; of the roles asked for, those that are held there.
 
     Raises:
         CallReverted: the contracts cannot value themselves, as before an oracle is set, or an asset's price is missing.
         RpcUnavailable, RpcError.
     """
-    role_reads = [Read(each.contract, "hasRole", (each.role, each.account)) for each in asked_roles]
+    role_reads = [ContractRead(each.contract, "hasRole", (each.role, each.account)) for each in requested_roles]
     answers = await contracts.read([*_FUND_READS.values(), *role_reads], at=at)
     fund: dict[str, Any] = dict(zip(_FUND_READS, answers, strict=False))
     held = answers[len(_FUND_READS) :]
@@ -102,7 +104,9 @@ async def read_snapshot(contracts: FundContracts, *, at: BlockStamp, asked_roles
         tier_limits=(limits[0], limits[1], limits[2]),
         buffer=BufferPool(RawAmount(buffer[0]), RawAmount(buffer[1]), RawAmount(buffer[3]), Bps(buffer[4]), bool(buffer[5])),
         default_slippage=Bps(fund["slippage"]),
-        switches=Switches(fund["vault_paused"], fund["manager_paused"], fund["controller_paused"], fund["emergency_mode"]),
+        switches=OperationalFlags(
+            fund["vault_paused"], fund["manager_paused"], fund["controller_paused"], fund["emergency_mode"]
+        ),
         in_transit=tuple(orders),
         contract=ContractFigures(
             total_assets=RawAmount(fund["total_assets"]),
@@ -112,7 +116,7 @@ async def read_snapshot(contracts: FundContracts, *, at: BlockStamp, asked_roles
             layer2=RawAmount(layer2),
             layer3=RawAmount(layer3),
         ),
-        roles=tuple(each for each, is_held in zip(asked_roles, held, strict=True) if is_held),
+        roles=tuple(each for each, is_held in zip(requested_roles, held, strict=True) if is_held),
     )
 
 
@@ -137,9 +141,9 @@ async def _read_assets(
     oracle, otc = Address(fund["oracle"]), Address(fund["otc"])
     balances = [_Call(token, erc20, "balanceOf", (contracts.addresses.vault,)) for token in tokens]
     prices = [_Call(oracle, oracle_abi, "getPrice", (token,)) for token in tokens]
-    timed = [_Call(oracle, oracle_abi, "getPriceWithTimestamp", (token,)) for token in tokens]
+    timed_prices = [_Call(oracle, oracle_abi, "getPriceWithTimestamp", (token,)) for token in tokens]
     pending = [_Call(otc, otc_abi, "getPendingOrders", (token,)) for token in tokens] if otc != ZERO_ADDRESS else []
-    answers = await _try_calls(contracts, [*balances, *prices, *timed, *pending], at=at)
+    answers = await _try_calls(contracts, [*balances, *prices, *timed_prices, *pending], at=at)
     count = len(tokens)
     positions: list[AssetPosition] = []
     for index, config in enumerate(fund["configs"]):
@@ -153,7 +157,7 @@ async def _read_assets(
 
 def _position(config: dict[str, Any], *, balance: int, price: Any, quote: Any) -> AssetPosition:
     """An adapter may tell no times, and may have no price for what the vault does not hold."""
-    told = None if isinstance(quote, RpcError) else list(quote.values())
+    quote_values = None if isinstance(quote, RpcError) else list(quote.values())
     return AssetPosition(
         token=Address(config["token"]),
         tier=Tier.from_chain(config["tier"]),
@@ -170,7 +174,7 @@ def _position(config: dict[str, Any], *, balance: int, price: Any, quote: Any) -
         ),
         balance=RawAmount(balance),
         price=None if isinstance(price, RpcError) else RawAmount(price),
-        priced_at=_time(told[1]) if told else None,
+        priced_at=_time(quote_values[1]) if quote_values else None,
     )
 
 

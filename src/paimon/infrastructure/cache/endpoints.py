@@ -10,25 +10,27 @@ from typing import Any, Final
 import orjson
 from redis.asyncio import Redis
 
-from paimon.domain.chain.endpoint_health import BreakerState, Use
-from paimon.infrastructure.blockchain.rpc import EndpointState
+from paimon.domain.chain.endpoint_health import BreakerStatus, EndpointUse
+from paimon.infrastructure.blockchain.rpc import EndpointReport
 
 _KEY: Final = "paimon:endpoints"
-KEPT_SECONDS: Final = 30
+ENDPOINT_STATE_TTL_SECONDS: Final = 30
 
 
-async def leave(redis: Redis, endpoints: list[EndpointState]) -> None:
+async def store_endpoint_states(redis: Redis, endpoints: list[EndpointReport]) -> None:
     """In the place of what was left before."""
-    await redis.set(_KEY, orjson.dumps(endpoints), ex=KEPT_SECONDS)
+    await redis.set(_KEY, orjson.dumps(endpoints), ex=ENDPOINT_STATE_TTL_SECONDS)
 
 
-async def found(redis: Redis) -> list[EndpointState]:
-    """None of them where no listener has said anything for KEPT_SECONDS."""
-    left = await redis.get(_KEY)
-    return [] if left is None else [_state(each) for each in orjson.loads(left)]
+async def load_endpoint_states(redis: Redis) -> list[EndpointReport]:
+    """None of them where no listener has said anything for ENDPOINT_STATE_TTL_SECONDS."""
+    stored = await redis.get(_KEY)
+    return [] if stored is None else [_state(each) for each in orjson.loads(stored)]
 
 
-def _state(left: dict[str, Any]) -> EndpointState:
+def _state(stored: dict[str, Any]) -> EndpointReport:
     """Another version's fields are its own matter, as long as ours are there."""
-    values = {each.name: left[each.name] for each in fields(EndpointState)}
-    return EndpointState(**values | {"uses": tuple(map(Use, left["uses"])), "breaker": BreakerState(left["breaker"])})
+    values = {each.name: stored[each.name] for each in fields(EndpointReport)}
+    return EndpointReport(
+        **values | {"uses": tuple(map(EndpointUse, stored["uses"])), "breaker": BreakerStatus(stored["breaker"])}
+    )

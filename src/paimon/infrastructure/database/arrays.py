@@ -14,46 +14,46 @@ from sqlalchemy import ARRAY, ColumnElement, Text, bindparam, cast, func, litera
 from sqlalchemy.sql.type_api import TypeEngine
 
 
-def array_text(values: Iterable[object]) -> str:
+def array_literal(values: Iterable[object]) -> str:
     """The array of these values, to be cast to one of their column's type.
 
     Raises:
         TypeError: a value is of a type that no column here has.
     """
-    return "{" + ",".join([_FORMS[type(value)](value) for value in values]) + "}"
+    return "{" + ",".join([_ENCODERS[type(value)](value) for value in values]) + "}"
 
 
 @lru_cache(maxsize=4_096)
-def text_array(*texts: str) -> str:
+def cached_array_literal(*texts: str) -> str:
     """The same, kept, for short lists that come again and again."""
-    return array_text(texts)
+    return array_literal(texts)
 
 
-def given_array(name: str, of: TypeEngine[Any]) -> ColumnElement[Any]:
-    """The parameter `name`, an `array_text`, as an array of this type."""
+def array_parameter(name: str, of: TypeEngine[Any]) -> ColumnElement[Any]:
+    """The parameter `name`, an `array_literal`, as an array of this type."""
     return cast(bindparam(name, type_=Text), ARRAY(of))
 
 
-def one_of(column: ColumnElement[Any], values: Iterable[object]) -> ColumnElement[bool]:
+def in_values(column: ColumnElement[Any], values: Iterable[object]) -> ColumnElement[bool]:
     """`column IN (values)` as one parameter, however many there are.
 
     Unnested, which is done once; as `= ANY(…)` the text would be made an array again for every row.
     """
-    return column.in_(select(func.unnest(cast(literal(array_text(values), Text), ARRAY(column.type)))))
+    return column.in_(select(func.unnest(cast(literal(array_literal(values), Text), ARRAY(column.type)))))
 
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-class _Forms(dict[type, Callable[[Any], str]]):
+class _Encoders(dict[type, Callable[[Any], str]]):
     def __missing__(self, kind: type) -> Callable[[Any], str]:
         if not issubclass(kind, StrEnum):
             raise TypeError(f"no array is made of {kind.__name__}")
         return _quoted
 
 
-_FORMS: Final = _Forms(
+_ENCODERS: Final = _Encoders(
     {
         type(None): lambda _: "NULL",
         bool: str,

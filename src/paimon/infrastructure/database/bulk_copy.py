@@ -29,12 +29,12 @@ async def driver_connection(session: AsyncSession) -> AsyncConnection[TupleRow]:
 
 async def copy_rows(session: AsyncSession, model: type[Base], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Add the rows, each with a value for every named column."""
-    async with copied_meanwhile(session, model, columns, rows):
+    async with copying_rows(session, model, columns, rows):
         pass
 
 
 @asynccontextmanager
-async def copied_meanwhile(
+async def copying_rows(
     session: AsyncSession, model: type[Base], columns: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> AsyncIterator[None]:
     """Send the rows, and wait for them at the end of the block: PostgreSQL stores them while it goes on. The session has
@@ -64,25 +64,25 @@ def copy_text(rows: Sequence[Sequence[object]]) -> str:
     Raises:
         TypeError: a value is of a type that no column here has.
     """
-    return "".join(["\t".join([_FORMS[type(value)](value) for value in row]) + "\n" for row in rows])
+    return "".join(["\t".join([_ENCODERS[type(value)](value) for value in row]) + "\n" for row in rows])
 
 
-_MARKS: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def _escaped(text: str) -> str:
     # What is printable has none of the other marks, and looking each character up takes a hundred times as long.
-    return text.replace("\\", "\\\\") if text.isprintable() else text.translate(_MARKS)
+    return text.replace("\\", "\\\\") if text.isprintable() else text.translate(_ESCAPES)
 
 
-class _Forms(dict[type, Callable[[Any], str]]):
+class _Encoders(dict[type, Callable[[Any], str]]):
     def __missing__(self, kind: type) -> Callable[[Any], str]:
         if not issubclass(kind, StrEnum):
             raise TypeError(f"no column takes {kind.__name__}")
         return _escaped
 
 
-_FORMS: Final = _Forms(
+_ENCODERS: Final = _Encoders(
     {
         type(None): lambda _: "\\N",
         bool: str,

@@ -6,15 +6,15 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.infrastructure.database.row_query import LookUp
+from paimon.infrastructure.database.row_query import RowQuery
 
-CLOCK: Final = LookUp(select(func.now().label("now")), lambda row: as_utc(row.now))
+DATABASE_NOW: Final = RowQuery(select(func.now().label("now")), lambda row: as_utc(row.now))
 """The same where it is all that is asked."""
 
 
-def as_utc(moment: datetime) -> datetime:
+def as_utc(instant: datetime) -> datetime:
     """The driver gives an instant in the session's own time zone."""
-    return moment.astimezone(UTC)
+    return instant.astimezone(UTC)
 
 
 async def database_now(session: AsyncSession) -> datetime:

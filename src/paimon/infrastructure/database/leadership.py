@@ -10,18 +10,18 @@ from uuid import uuid4
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from paimon.infrastructure.database.leases import HeldLease, LeaseLost, release, renew, try_take
+from paimon.infrastructure.database.leases import HeldLease, LeaseLost, release, renew, try_acquire
 from paimon.infrastructure.database.sessions import Database
 
 log = structlog.get_logger(__name__)
 
 
-def owner_name() -> str:
+def lease_owner_name() -> str:
     """A name for this process that no other has, and that tells an operator where it runs."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
 
 
-async def lead(
+async def run_as_leader(
     database: Database,
     name: str,
     work: Callable[[HeldLease], Awaitable[None]],
@@ -32,13 +32,13 @@ async def lead(
     """Hold the lease `name` and run `work` under it; after a loss, stand by again. Ends only by cancellation or by
     `work` raising something else than a lost lease or an unreachable database.
     """
-    owner = owner_name()
+    owner = lease_owner_name()
     standby_logged = False
     while True:
         try:
-            lease = await try_take(database, name, owner, ttl_seconds=ttl_seconds)
+            lease = await try_acquire(database, name, owner, ttl_seconds=ttl_seconds)
         except SQLAlchemyError as error:
-            log.error("lease.unreachable", lease=name, reason=_brief(error))
+            log.error("lease.unreachable", lease=name, reason=_first_line(error))
             lease = None
         if lease is None:
             if not standby_logged:
@@ -47,19 +47,19 @@ async def lead(
             await asyncio.sleep(random.uniform(0.5, 1.0) * min(renew_seconds, 1.0))  # noqa: S311 — jitter
             continue
         standby_logged = False
-        log.info("lease.taken", lease=name, owner=owner, epoch=lease.epoch)
+        log.info("lease.acquired", lease=name, owner=owner, epoch=lease.epoch)
         try:
-            await _work_while_held(database, lease, work, ttl_seconds=ttl_seconds, renew_seconds=renew_seconds)
+            await _run_while_held(database, lease, work, ttl_seconds=ttl_seconds, renew_seconds=renew_seconds)
         except LeaseLost as lost:
             log.warning("lease.lost", lease=name, owner=owner, reason=str(lost))
         except SQLAlchemyError as failed:
-            log.error("lease.work_interrupted", lease=name, owner=owner, reason=_brief(failed))
+            log.error("lease.work_failed", lease=name, owner=owner, reason=_first_line(failed))
         finally:
-            await _give_back(database, lease)
+            await _release(database, lease)
         await asyncio.sleep(renew_seconds)  # what failed at once may do so again; and others may be luckier
 
 
-async def _work_while_held(
+async def _run_while_held(
     database: Database,
     lease: HeldLease,
     work: Callable[[HeldLease], Awaitable[None]],
@@ -67,7 +67,7 @@ async def _work_while_held(
     ttl_seconds: float,
     renew_seconds: float,
 ) -> None:
-    async def keep() -> None:
+    async def renew_until_lost() -> None:
         while True:
             await asyncio.sleep(renew_seconds)
             try:
@@ -77,13 +77,13 @@ async def _work_while_held(
                 raise LeaseLost(f"lease {lease.name!r} (epoch {lease.epoch}) could not be renewed in time") from None
 
     # Not a TaskGroup: told to stop at the very moment one of the two fails, a group raises the failure and forgets the rest.
-    keeping, working = asyncio.create_task(keep()), asyncio.create_task(_run(work, lease))
+    renewal, work_task = asyncio.create_task(renew_until_lost()), asyncio.create_task(_run(work, lease))
     try:
-        ended, _ = await asyncio.wait((keeping, working), return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait((renewal, work_task), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        keeping.cancel()
-        working.cancel()
-        await asyncio.gather(keeping, working, return_exceptions=True)
+        renewal.cancel()
+        work_task.cancel()
+        await asyncio.gather(renewal, work_task, return_exceptions=True)
     for each in ended:
         each.result()
 
@@ -93,13 +93,13 @@ async def _run(work: Callable[[HeldLease], Awaitable[None]], lease: HeldLease) -
     raise LeaseLost("the work ended by itself")
 
 
-async def _give_back(database: Database, lease: HeldLease) -> None:
+async def _release(database: Database, lease: HeldLease) -> None:
     try:
         await release(database, lease)
     except SQLAlchemyError as error:
-        log.warning("lease.not_released", lease=lease.name, reason=_brief(error))
+        log.warning("lease.not_released", lease=lease.name, reason=_first_line(error))
 
 
-def _brief(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     """The first line: drivers append the statement and its values."""
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

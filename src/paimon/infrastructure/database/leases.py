@@ -4,7 +4,7 @@ Whoever takes a lease over raises its epoch. A holder that paused and woke up to
 write it makes is conditional on that: it writes nothing.
 
 A holder may pause in the middle of a transaction, and keep the locks its successor needs. So each transaction that takes
-such locks says with them that the server may end it after a few idle seconds (GIVEN_UP_WHEN_IDLE).
+such locks says with them that the server may end it after a few idle seconds (IDLE_TIMEOUT_SQL).
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class HeldLease:
     epoch: int
 
 
-GIVEN_UP_WHEN_IDLE: Final = "set_config('idle_in_transaction_session_timeout', '5s', true)"
+IDLE_TIMEOUT_SQL: Final = "set_config('idle_in_transaction_session_timeout', '5s', true)"
 """Among the columns of a statement: its transaction is ended by the server when nothing comes for so long. Shorter than a
 lease lives, longer than any holder computes between two statements. Local, so that it stays behind no pooled connection."""
 
@@ -36,13 +36,13 @@ _TAKE = text(f"""
     ON CONFLICT (name) DO UPDATE
        SET owner = excluded.owner, epoch = held.epoch + 1, expires_at = excluded.expires_at
      WHERE held.expires_at < now()
-    RETURNING epoch, {GIVEN_UP_WHEN_IDLE}
+    RETURNING epoch, {IDLE_TIMEOUT_SQL}
 """)  # noqa: S608 — both parts are constants
 
 _RENEW = text(f"""
     UPDATE owned.leases SET expires_at = now() + make_interval(secs => :ttl)
      WHERE name = :name AND owner = :owner AND epoch = :epoch AND expires_at >= now()
-    RETURNING epoch, {GIVEN_UP_WHEN_IDLE}
+    RETURNING epoch, {IDLE_TIMEOUT_SQL}
 """)  # noqa: S608 — both parts are constants
 
 _SEIZE = text("""
@@ -53,10 +53,10 @@ _SEIZE = text("""
 
 _RELEASE = text("UPDATE owned.leases SET expires_at = now() WHERE name = :name AND owner = :owner AND epoch = :epoch")
 
-_FENCE = text(f"SELECT 1, {GIVEN_UP_WHEN_IDLE} FROM owned.leases WHERE name = :name AND epoch = :epoch FOR SHARE")  # noqa: S608
+_FENCE = text(f"SELECT 1, {IDLE_TIMEOUT_SQL} FROM owned.leases WHERE name = :name AND epoch = :epoch FOR SHARE")  # noqa: S608
 
 
-async def try_take(database: Database, name: str, owner: str, *, ttl_seconds: float) -> HeldLease | None:
+async def try_acquire(database: Database, name: str, owner: str, *, ttl_seconds: float) -> HeldLease | None:
     """The lease when it was free or expired, else None."""
     async with database.write() as session:
         epoch = (await session.execute(_TAKE, {"name": name, "owner": owner, "ttl": ttl_seconds})).scalar()
@@ -71,7 +71,7 @@ async def renew(database: Database, lease: HeldLease, *, ttl_seconds: float) -> 
             raise LeaseLost(f"lease {lease.name!r} (epoch {lease.epoch}) is no longer ours")
 
 
-async def seize(session: WriteSession, name: str, owner: str) -> int:
+async def force_acquire(session: WriteSession, name: str, owner: str) -> int:
     """Take the lease whoever holds it, for this transaction alone; the epoch that bars every holder before.
 
     Whoever held it, and whoever waits for it, may take it again as soon as this commits.

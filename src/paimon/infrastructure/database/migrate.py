@@ -75,7 +75,7 @@ def drift(owner_url: str) -> list[str]:
         with engine.connect() as connection:
             options = {
                 "include_schemas": True,
-                "include_name": _our_schemas,
+                "include_name": _include_name,
                 "compare_type": True,
                 "version_table_schema": "public",
             }
@@ -84,6 +84,6 @@ def drift(owner_url: str) -> list[str]:
         engine.dispose()
 
 
-_our_schemas: Callable[[str | None, str, object], bool] = lambda name, kind, _parents: (  # noqa: E731 — Alembic's hook
+_include_name: Callable[[str | None, str, object], bool] = lambda name, kind, _parents: (  # noqa: E731 — Alembic's hook
     kind != "schema" or name in ("derived", "owned")
 )

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")
-Shown = TypeVar("Shown")
+View = TypeVar("View")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Page(Generic[Item]):
     total: int
     request: PageRequest
 
-    def mapped(self, show: Callable[[Item], Shown]) -> "Page[Shown]":
+    def mapped(self, convert: Callable[[Item], View]) -> "Page[View]":
         """The same page with every item as `show` makes it."""
-        return Page([show(each) for each in self.items], self.total, self.request)
+        return Page([convert(each) for each in self.items], self.total, self.request)
 
 
-def page_of(items: Sequence[Item], request: PageRequest) -> Page[Item]:
+def paginate(items: Sequence[Item], request: PageRequest) -> Page[Item]:
     """The page of a list that is short and in memory already."""
     return Page(list(items[request.offset : request.offset + request.size]), len(items), request)
 

@@ -20,81 +20,81 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
-Found = TypeVar("Found", covariant=True)
+Result = TypeVar("Result", covariant=True)
 
 _DIALECT: Final = make_url("postgresql+psycopg_async://").get_dialect()()
-_Reader = Callable[[Any], Any] | None
+_Decoder = Callable[[Any], Any] | None
 
 
-class NotALookUp(TypeError):
+class InvalidRowQuery(TypeError):
     """The statement is more than one plain SELECT of values given by name."""
 
 
-class LookUp(Generic[Found]):
+class RowQuery(Generic[Result]):
     """`query`, whose `bindparam`s are given by name each time; `convert` makes of a row, with its columns as attributes,
     what was looked for.
 
     Raises:
-        NotALookUp: for anything that is no SELECT, locks rows, or takes a list of values.
+        InvalidRowQuery: for anything that is no SELECT, locks rows, or takes a list of values.
     """
 
-    def __init__(self, query: Select[*tuple[Any, ...]], convert: Callable[[Any], Found]) -> None:
+    def __init__(self, query: Select[*tuple[Any, ...]], convert: Callable[[Any], Result]) -> None:
         if not isinstance(query, Select) or query._for_update_arg is not None:
-            raise NotALookUp(f"{NotALookUp.__doc__} Take Database.read() or .write()")
+            raise InvalidRowQuery(f"{InvalidRowQuery.__doc__} Take Database.read() or .write()")
         compiled = query.compile(dialect=_DIALECT)
         self.statement = str(compiled)
         if "POSTCOMPILE" in self.statement:
-            raise NotALookUp(f"{NotALookUp.__doc__} For a list take `one_of`, in a session")
+            raise InvalidRowQuery(f"{InvalidRowQuery.__doc__} For a list take `in_values`, in a session")
         self._types = [column.type.dialect_impl(_DIALECT) for column in query.selected_columns]
         self._row = namedtuple("_row", query.selected_columns.keys())  # type: ignore[misc]
         self._convert = convert
         self._literals = {name: each.value for name, each in compiled.binds.items() if not each.required}
-        self._asked = compiled.binds.keys() - self._literals.keys()
+        self._required = compiled.binds.keys() - self._literals.keys()
         senders = {name: each.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name, each in compiled.binds.items()}
-        self._senders = {name: sender for name, sender in senders.items() if sender is not None}
-        self._readers: Sequence[_Reader] | None = None
+        self._encoders = {name: sender for name, sender in senders.items() if sender is not None}
+        self._decoders: Sequence[_Decoder] | None = None
 
-    def sent(self, values: Mapping[str, object]) -> dict[str, Any]:
+    def parameters(self, values: Mapping[str, object]) -> dict[str, Any]:
         """The statement's parameters as the driver takes them.
 
         Raises:
-            NotALookUp: others are given than the statement has.
+            InvalidRowQuery: others are given than the statement has.
         """
-        if values.keys() != self._asked:
-            raise NotALookUp(f"the look-up takes {sorted(self._asked)}, not {sorted(values)}")
-        sent: dict[str, Any] = {**self._literals, **values}
-        for name, sender in self._senders.items():
-            sent[name] = sender(sent[name])
-        return sent
+        if values.keys() != self._required:
+            raise InvalidRowQuery(f"the look-up takes {sorted(self._required)}, not {sorted(values)}")
+        parameters: dict[str, Any] = {**self._literals, **values}
+        for name, sender in self._encoders.items():
+            parameters[name] = sender(parameters[name])
+        return parameters
 
-    def found(self, cursor: psycopg.AsyncCursor[TupleRow], row: TupleRow) -> Found:
+    def to_result(self, cursor: psycopg.AsyncCursor[TupleRow], row: TupleRow) -> Result:
         """The driver's row as what was looked for."""
-        if self._readers is None:  # how a value is read may depend on what the server says it is: known with the first
+        if self._decoders is None:  # how a value is read may depend on what the server says it is: known with the first
             assert cursor.description is not None  # noqa: S101 — there is a row
             described = zip(self._types, cursor.description, strict=True)
-            self._readers = [kind.result_processor(_DIALECT, column.type_code) for kind, column in described]
-        values = [value if read is None else read(value) for read, value in zip(self._readers, row, strict=True)]
+            self._decoders = [kind.result_processor(_DIALECT, column.type_code) for kind, column in described]
+        values = [value if read is None else read(value) for read, value in zip(self._decoders, row, strict=True)]
         return self._convert(self._row(*values))
 
 
-async def find(engine: AsyncEngine, look_up: LookUp[Found], values: Mapping[str, object]) -> Found | None:
+async def find(engine: AsyncEngine, query: RowQuery[Result], values: Mapping[str, object]) -> Result | None:
     """What is there, or None.
 
     Raises:
         SQLAlchemyError: as a session does.
     """
-    sent = look_up.sent(values)
+    parameters = query.parameters(values)
     try:
-        async with _borrowed(engine) as connection:
-            cursor = await connection.execute(look_up.statement, sent)
+        async with _autocommit_connection(engine) as connection:
+            cursor = await connection.execute(query.statement, parameters)
             row = await cursor.fetchone()
     except psycopg.Error as error:
-        raise DBAPIError.instance(look_up.statement, sent, error, psycopg.Error, dialect=_DIALECT) from error
-    return None if row is None else look_up.found(cursor, row)
+        raise DBAPIError.instance(query.statement, parameters, error, psycopg.Error, dialect=_DIALECT) from error
+    return None if row is None else query.to_result(cursor, row)
 
 
 @asynccontextmanager
-async def _borrowed(engine: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
+async def _autocommit_connection(engine: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
     """A connection of the pool that begins no transaction by itself. One on which something failed is not given back:
     the next may not meet an answer that was for us, or a session without its BEGIN.
     """

@@ -3,7 +3,7 @@
 A write session is one transaction: it commits when its block ends well and rolls back when it does not. A read session
 is a read-only snapshot (REPEATABLE READ), so that several queries of one answer agree with each other. Where one row is
 the whole answer, `find` gets it without a session, at a third of the cost (see `look_ups`); where one statement is the whole
-transaction, `write_one` spares the two round trips of beginning and ending it.
+transaction, `write_single` spares the two round trips of beginning and ending it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from paimon.infrastructure.database.row_query import Found, LookUp, find
+from paimon.infrastructure.database.row_query import Result, RowQuery, find
 
 ReadSession = NewType("ReadSession", AsyncSession)
 WriteSession = NewType("WriteSession", AsyncSession)
@@ -43,14 +43,14 @@ def create_engine(url: str, *, pool_size: int, connect_timeout_seconds: int, app
             "keepalives_count": 3,
         },
     )
-    _ask_when_in_doubt(engine)
+    _ping_before_reuse(engine)
     return engine
 
 
 IDLE_SECONDS_MAX: Final = 1.0
 
 
-def _ask_when_in_doubt(engine: AsyncEngine) -> None:
+def _ping_before_reuse(engine: AsyncEngine) -> None:
     """A connection is asked whether its server still answers before it is given out, and replaced if not, in two cases.
 
     Its socket has something to read, though nothing was asked: as a rule that the server has gone. Or it lay idle, so
@@ -62,15 +62,15 @@ def _ask_when_in_doubt(engine: AsyncEngine) -> None:
     pool, dialect = engine.sync_engine.pool, engine.dialect
 
     @event.listens_for(pool, "checkin")
-    def _given_back(connection: Any, record: Any) -> None:
+    def _on_checkin(connection: Any, record: Any) -> None:
         record.info["idle_since"] = time.monotonic()
-        if connection is not None and not _is_at_rest(connection.driver_connection):
+        if connection is not None and not _is_idle(connection.driver_connection):
             record.invalidate()
 
     @event.listens_for(pool, "checkout")
-    def _given_out(connection: Any, record: Any, _: Any) -> None:
+    def _on_checkout(connection: Any, record: Any, _: Any) -> None:
         idle_seconds = time.monotonic() - record.info.get("idle_since", time.monotonic())
-        if idle_seconds < IDLE_SECONDS_MAX and not _has_word(connection.driver_connection):
+        if idle_seconds < IDLE_SECONDS_MAX and not _has_pending_input(connection.driver_connection):
             return
         try:
             dialect.do_ping(connection)
@@ -80,12 +80,12 @@ def _ask_when_in_doubt(engine: AsyncEngine) -> None:
             raise
 
 
-def _is_at_rest(connection: AsyncConnection[TupleRow]) -> bool:
+def _is_idle(connection: AsyncConnection[TupleRow]) -> bool:
     at_rest = connection.pgconn.transaction_status == TransactionStatus.IDLE
     return at_rest and connection.pgconn.pipeline_status == PipelineStatus.OFF
 
 
-def _has_word(connection: AsyncConnection[TupleRow]) -> bool:
+def _has_pending_input(connection: AsyncConnection[TupleRow]) -> bool:
     if connection.closed:
         return True
     socket = select.poll()
@@ -93,18 +93,18 @@ def _has_word(connection: AsyncConnection[TupleRow]) -> bool:
     return bool(socket.poll(0))
 
 
-class NotOneStatement(Exception):
+class SecondStatement(Exception):
     """A session for one statement was asked for more."""
 
 
-class _OneStatement(Session):
+class _SingleStatementSession(Session):
     """No transaction is there to hold two together."""
 
 
-@event.listens_for(_OneStatement, "do_orm_execute")
-def _require_one_statement(asked: ORMExecuteState) -> None:
-    if asked.session.info.setdefault("asked", asked) is not asked:
-        raise NotOneStatement(f"{NotOneStatement.__doc__} Take Database.write()")
+@event.listens_for(_SingleStatementSession, "do_orm_execute")
+def _refuse_second_statement(statement: ORMExecuteState) -> None:
+    if statement.session.info.setdefault("statement", statement) is not statement:
+        raise SecondStatement(f"{SecondStatement.__doc__} Take Database.write()")
 
 
 class Database:
@@ -117,8 +117,8 @@ class Database:
         # Said with BEGIN itself, so that a snapshot costs no round trip of its own.
         snapshots = self.read_engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._reads = async_sessionmaker(snapshots, expire_on_commit=False, autoflush=False)
-        alone = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._single_writes = async_sessionmaker(alone, sync_session_class=_OneStatement, autoflush=False)
+        autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._single_writes = async_sessionmaker(autocommit, sync_session_class=_SingleStatementSession, autoflush=False)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
@@ -126,11 +126,11 @@ class Database:
             yield WriteSession(session)
 
     @asynccontextmanager
-    async def write_one(self) -> AsyncIterator[WriteSession]:
+    async def write_single(self) -> AsyncIterator[WriteSession]:
         """For one statement that is the whole transaction: it is committed when it was executed, in one round trip, not three.
 
         Raises:
-            NotOneStatement: on a second one.
+            SecondStatement: on a second one.
         """
         async with _cancellable(), self._single_writes() as session:
             yield WriteSession(session)
@@ -140,10 +140,10 @@ class Database:
         async with _cancellable(), self._reads() as session, session.begin():
             yield ReadSession(session)
 
-    async def find(self, look_up: LookUp[Found], **values: object) -> Found | None:
+    async def find(self, query: RowQuery[Result], **values: object) -> Result | None:
         """The one row of a look-up; None where there is none."""
         async with _cancellable():
-            return await find(self.read_engine, look_up, values)
+            return await find(self.read_engine, query, values)
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -10,7 +10,7 @@ from sqlalchemy import Insert, Table, column, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.infrastructure.database.arrays import array_text, given_array
+from paimon.infrastructure.database.arrays import array_literal, array_parameter
 from paimon.infrastructure.database.models.base import Base, table_of
 
 Rows = Sequence[Mapping[str, object]]
@@ -21,13 +21,13 @@ async def upsert(session: AsyncSession, model: type[Base], rows: Rows) -> None:
     if rows:
         names = tuple(rows[0])
         await session.execute(
-            _statement(table_of(model), names), {name: array_text([row[name] for row in rows]) for name in names}
+            _statement(table_of(model), names), {name: array_literal([row[name] for row in rows]) for name in names}
         )
 
 
 @cache
 def _statement(table: Table, names: tuple[str, ...]) -> Insert:
-    arrays = [given_array(name, table.c[name].type) for name in names]
+    arrays = [array_parameter(name, table.c[name].type) for name in names]
     columns = [column(name, table.c[name].type) for name in names]
     given = func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
     statement = insert(table).from_select(list(names), select(*(given.c[name] for name in names)))

@@ -58,7 +58,7 @@ class SignerClient:
     async def _exchange(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         for attempt in range(1, _ATTEMPTS_MAX + 1):
             try:
-                return await self._ask(method, path, body)
+                return await self._request(method, path, body)
             except aiohttp.ClientConnectionError as error:
                 reason = str(error) or type(error).__name__
             except (TimeoutError, aiohttp.ClientError, ValueError) as error:
@@ -68,7 +68,7 @@ class SignerClient:
                 await asyncio.sleep(_PAUSE_SECONDS * 2 ** (attempt - 1))
         raise SignerUnavailable(f"the signer at {self._socket} does not answer after {_ATTEMPTS_MAX} tries: {reason}")
 
-    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         connector = aiohttp.UnixConnector(path=str(self._socket))
         async with (
             aiohttp.ClientSession(connector=connector, timeout=self._timeout) as session,

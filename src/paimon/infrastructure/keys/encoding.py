@@ -12,7 +12,7 @@ import rlp
 from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import Hash32
-from paimon.domain.transaction.signing import FeeKind, SignedTransaction, UnsignedTransaction
+from paimon.domain.transaction.signing import GasFeeType, SignedTransaction, UnsignedTransaction
 from paimon.infrastructure.keys.key import Key, Signature
 
 _TYPE_1559: Final = b"\x02"
@@ -28,13 +28,13 @@ async def sign_transaction(key: Key, unsigned: UnsignedTransaction) -> SignedTra
 
 def signing_hash(unsigned: UnsignedTransaction) -> Hash32:
     """What the key signs."""
-    if unsigned.fee_kind is FeeKind.LEGACY:
+    if unsigned.gas_fee_type is GasFeeType.LEGACY:
         return Hash32(bytes(keccak(rlp.encode([*_legacy_fields(unsigned), unsigned.chain_id, 0, 0]))))
     return Hash32(bytes(keccak(_TYPE_1559 + rlp.encode(_fields_1559(unsigned)))))
 
 
 def _encoded(unsigned: UnsignedTransaction, signature: Signature) -> bytes:
-    if unsigned.fee_kind is FeeKind.LEGACY:
+    if unsigned.gas_fee_type is GasFeeType.LEGACY:
         v = 35 + 2 * unsigned.chain_id + signature.recovery
         return bytes(rlp.encode([*_legacy_fields(unsigned), v, signature.r, signature.s]))
     return bytes(_TYPE_1559 + rlp.encode([*_fields_1559(unsigned), signature.recovery, signature.r, signature.s]))

@@ -43,7 +43,7 @@ class Key(Protocol):
         ...
 
 
-def signature_by(address: Address, digest: Hash32, r: int, s: int) -> Signature:
+def canonical_signature(address: Address, digest: Hash32, r: int, s: int) -> Signature:
     """The one signature over `digest` by `address` that these numbers make.
 
     s and n − s sign alike; EIP-2 allows only the lower. Of the two recovery ids one must lead to the address: an answer

@@ -1,7 +1,7 @@
 """A secp256k1 key that never leaves AWS KMS. Two rights on that one key are enough: kms:Sign and kms:GetPublicKey.
 
 The address follows from the public key, read once at the start. KMS answers with DER and takes either half of the curve
-for s; `signature_by` makes it what the chain accepts, and finds an answer that belongs to another key.
+for s; `canonical_signature` makes it what the chain accepts, and finds an answer that belongs to another key.
 
 Credentials come from AWS's own chain (environment, instance role), never from our files.
 """
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from eth_keys.datatypes import PublicKey
 
 from paimon.domain.kernel.chain import Address, Hash32
-from paimon.infrastructure.keys.key import KeyUnavailable, Signature, signature_by
+from paimon.infrastructure.keys.key import KeyUnavailable, Signature, canonical_signature
 
 _SIGNING_ALGORITHM: Final = "ECDSA_SHA_256"  # names the curve's hash; with MessageType DIGEST nothing is hashed
 _CONNECT_SECONDS: Final = 2
@@ -53,7 +53,7 @@ class KmsKey:
         Raises:
             KeyUnavailable: KMS does not answer or refuses, or the key is not one for signing on this curve.
         """
-        answer = await _ask(client.get_public_key, key_id, KeyId=key_id)
+        answer = await _call_kms(client.get_public_key, key_id, KeyId=key_id)
         try:
             public = load_der_public_key(answer["PublicKey"])
         except (ValueError, UnsupportedAlgorithm) as error:
@@ -66,7 +66,7 @@ class KmsKey:
 
     async def sign_digest(self, digest: Hash32) -> Signature:
         """Raises KeyUnavailable."""
-        answer = await _ask(
+        answer = await _call_kms(
             self._client.sign,
             self._key_id,
             KeyId=self._key_id,
@@ -78,10 +78,10 @@ class KmsKey:
             r, s = decode_dss_signature(answer["Signature"])
         except ValueError as error:
             raise KeyUnavailable(f"KMS key {self._key_id} answered with no signature: {error}") from error
-        return signature_by(self.address, digest, r, s)
+        return canonical_signature(self.address, digest, r, s)
 
 
-async def _ask(operation: Any, key_id: str, **arguments: Any) -> dict[str, Any]:
+async def _call_kms(operation: Any, key_id: str, **arguments: Any) -> dict[str, Any]:
     """boto3 waits where it is called, so it is called in a thread."""
     try:
         return dict(await asyncio.to_thread(operation, **arguments))

@@ -5,7 +5,14 @@ from typing import Any
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x, parse_address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.signing import FeeKind, Fees, SignedTransaction, SignedVote, SignRequest, UnsignedTransaction
+from paimon.domain.transaction.signing import (
+    GasFees,
+    GasFeeType,
+    SignedTransaction,
+    SignedVote,
+    SignRequest,
+    UnsignedTransaction,
+)
 
 
 class MalformedMessage(ValueError):
@@ -19,7 +26,7 @@ def request_to_json(request: SignRequest) -> dict[str, Any]:
         "chainId": str(transaction.chain_id),
         "nonce": str(transaction.nonce),
         "gasLimit": str(transaction.gas_limit),
-        "feeKind": transaction.fee_kind.value,
+        "feeKind": transaction.gas_fee_type.value,
         "maxFeeWei": str(transaction.fees.max_fee_wei),
         "priorityFeeWei": str(transaction.fees.priority_fee_wei),
         "to": checksum(transaction.call.to),
@@ -39,8 +46,8 @@ def request_from_json(body: Any) -> SignRequest:
                 chain_id=_number(body, "chainId"),
                 nonce=_number(body, "nonce"),
                 gas_limit=_number(body, "gasLimit"),
-                fee_kind=FeeKind(_text(body, "feeKind")),
-                fees=Fees(_number(body, "maxFeeWei"), _number(body, "priorityFeeWei")),
+                gas_fee_type=GasFeeType(_text(body, "feeKind")),
+                fees=GasFees(_number(body, "maxFeeWei"), _number(body, "priorityFeeWei")),
                 call=Call(parse_address(_text(body, "to")), _bytes(body, "data"), RawAmount(_number(body, "valueWei"))),
             ),
             votes=tuple(_vote(each) for each in _field(body, "votes", list)),

@@ -12,18 +12,18 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 
-from paimon.infrastructure.observability.metrics import name_process
+from paimon.infrastructure.observability.metrics import set_build_info
 
 log = structlog.get_logger(__name__)
 
 PATH = "/metrics"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-Collect = Callable[[], Awaitable[Iterable[Metric]]]
+CollectMetrics = Callable[[], Awaitable[Iterable[Metric]]]
 """What is known beside what this process counts; never raises."""
 
 
-class _Collected:
+class _StaticCollector:
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
 
@@ -31,23 +31,25 @@ class _Collected:
         return self._families
 
 
-async def exposition(collect: Collect | None = None) -> bytes:
+async def exposition(collect: CollectMetrics | None = None) -> bytes:
     """What this process counted, and what was collected just now."""
     own = generate_latest(REGISTRY)
     if collect is None:
         return own
     found = CollectorRegistry(auto_describe=False)
-    found.register(_Collected(await collect()))
+    found.register(_StaticCollector(await collect()))
     return own + generate_latest(found)
 
 
 @asynccontextmanager
-async def exposing(process: str, host: str, port: int | None, collect: Collect | None = None) -> AsyncIterator[None]:
+async def serve_metrics(
+    process: str, host: str, port: int | None, collect: CollectMetrics | None = None
+) -> AsyncIterator[None]:
     """Answer `GET /metrics` on this port until the block ends; nothing where no port is given."""
     if port is None:
         yield
         return
-    name_process(process)
+    set_build_info(process)
 
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=await exposition(collect), headers={"Content-Type": CONTENT_TYPE})

@@ -20,9 +20,11 @@ HTTP_SECONDS: Final = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
-REACTIONS: Final = Counter("paimon_reactions", "Reactions handled; done, failed (tried again) or dead.", ("kind", "outcome"))
-REACTION_SECONDS: Final = Histogram(
-    "paimon_reaction_duration_seconds",
+OUTBOX_HANDLED: Final = Counter(
+    "paimon_outbox_handled", "Reactions handled; done, failed (tried again) or dead.", ("kind", "outcome")
+)
+OUTBOX_HANDLER_SECONDS: Final = Histogram(
+    "paimon_outbox_handler_duration_seconds",
     "Time one try of a reaction took.",
     ("kind",),
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60),
@@ -38,8 +40,8 @@ LISTENER_SECONDS: Final = Histogram(
     ("step",),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-DOORBELL_CONNECTED: Final = Gauge(
-    "paimon_doorbell_connected", "1 while the subscription to new heads is up; absent where nobody listens.", ("endpoint",)
+NEW_HEADS_CONNECTED: Final = Gauge(
+    "paimon_new_heads_connected", "1 while the subscription to new heads is up; absent where nobody listens.", ("endpoint",)
 )
 
 JOBS_ENQUEUED: Final = Counter("paimon_jobs_enqueued", "Jobs by the clock: sent, or refused.", ("task", "outcome"))
@@ -49,6 +51,6 @@ SIGNER_REQUESTS: Final = Counter("paimon_signer_requests", "Answers of the signe
 _BUILD_INFO: Final = Gauge("paimon_build_info", "1, with the version and what this process is.", ("version", "process"))
 
 
-def name_process(process: str) -> None:
+def set_build_info(process: str) -> None:
     """Say what this process is."""
     _BUILD_INFO.labels(version("paimon"), process).set(1)

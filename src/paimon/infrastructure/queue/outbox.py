@@ -13,7 +13,7 @@ from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.sessions import WriteSession
 
-CHANNEL = "paimon_outbox"
+NOTIFY_CHANNEL = "paimon_outbox"
 """PostgreSQL NOTIFY channel; a doorbell only, the sweep finds what it misses."""
 
 
@@ -24,7 +24,7 @@ async def add(
     *,
     priority: OutboxPriority,
     payload: dict[str, Any] | None = None,
-    request_trace: str | None = None,
+    correlation_id: str | None = None,
 ) -> None:
     """Write one due reaction; it becomes visible, and the relay is woken, with the caller's commit.
 
@@ -35,15 +35,15 @@ async def add(
         "aggregate_id": aggregate_id,
         "payload": payload or {},
         "priority": priority,
-        "request_trace": request_trace or structlog.contextvars.get_contextvars().get("request_id"),
+        "correlation_id": correlation_id or structlog.contextvars.get_contextvars().get("request_id"),
     }
     await session.execute(_ADD, row)
 
 
-_ADD: Final = insert(table_of(OutboxMessageRow)).returning(func.pg_notify(CHANNEL, ""))
+_ADD: Final = insert(table_of(OutboxMessageRow)).returning(func.pg_notify(NOTIFY_CHANNEL, ""))
 """The row and the bell in one round trip; of the table, for rows of the model take the ORM twice the time."""
 
 
-async def ring(session: WriteSession) -> None:
+async def notify(session: WriteSession) -> None:
     """Wake the relays with the caller's commit, for a row that is due again."""
-    await session.execute(select(func.pg_notify(CHANNEL, "")))
+    await session.execute(select(func.pg_notify(NOTIFY_CHANNEL, "")))

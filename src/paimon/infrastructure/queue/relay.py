@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
-from paimon.infrastructure.queue.outbox import CHANNEL
+from paimon.infrastructure.queue.outbox import NOTIFY_CHANNEL
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class PublishFailed(Exception):
 
 _CLAIM = text("""
     SELECT id, priority FROM owned.outbox
-     WHERE done_at IS NULL AND dead_at IS NULL AND available_at <= now()
+     WHERE done_at IS NULL AND dead_lettered_at IS NULL AND available_at <= now()
        AND (enqueued_at IS NULL OR enqueued_at < now() - make_interval(secs => :republish))
      ORDER BY array_position(ARRAY['critical','high','chain','normal','reports'], priority), id
      LIMIT :batch
@@ -53,34 +53,34 @@ async def relay_forever(
     database: Database, publish: Publish, *, batch: int, republish_seconds: int, poll_seconds: float
 ) -> None:
     """Relay until cancelled. A database or broker that is away is waited for, visibly."""
-    bell = asyncio.Event()
-    listening = asyncio.create_task(_listen(database, bell))
+    wakeup = asyncio.Event()
+    listening = asyncio.create_task(_listen(database, wakeup))
     try:
         while True:
-            bell.clear()
+            wakeup.clear()
             try:
                 if await relay_once(database, publish, batch=batch, republish_seconds=republish_seconds) == batch:
                     continue
             except (SQLAlchemyError, PublishFailed) as error:
-                log.warning("relay.waits", reason=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+                log.warning("relay.delayed", reason=f"{type(error).__name__}: {str(error).splitlines()[0]}")
             try:
                 async with asyncio.timeout(poll_seconds):
-                    await bell.wait()
+                    await wakeup.wait()
             except TimeoutError:
                 continue
     finally:
         listening.cancel()
 
 
-async def _listen(database: Database, bell: asyncio.Event) -> None:
+async def _listen(database: Database, wakeup: asyncio.Event) -> None:
     """Ring on NOTIFY, over a connection of its own: a pooled one may change hands between transactions."""
     dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-                await connection.execute(f"LISTEN {CHANNEL}")
+                await connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
                 async for _ in connection.notifies():
-                    bell.set()
+                    wakeup.set()
         except psycopg.Error as error:
-            log.warning("relay.doorbell_lost", reason=type(error).__name__)
+            log.warning("relay.notify_lost", reason=type(error).__name__)
             await asyncio.sleep(2)

@@ -98,9 +98,9 @@ def _create_extension(connection: Connection) -> None:
             connection.execute(text("CREATE EXTENSION timescaledb"))
     except DBAPIError as error:  # plain tables do as well; but somebody installed it for a reason
         log.warning(
-            "timeseries.extension_not_created",
+            "timeseries.extension_missing",
             reason=str(error).splitlines()[0],
-            remedy="CREATE EXTENSION timescaledb as a superuser, then `paimon db upgrade` again",
+            hint="CREATE EXTENSION timescaledb as a superuser, then `paimon db upgrade` again",
         )
 
 

@@ -9,33 +9,33 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from paimon.application.event_listener.fetch.log_filter import LogQuery
-from paimon.domain.chain.range_proof import Lie
+from paimon.domain.chain.range_proof import InvalidResponseKind
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.blockchain.headers import header_hash
-from paimon.infrastructure.blockchain.log_ranges import in_pieces
+from paimon.infrastructure.blockchain.log_ranges import fetch_in_ranges
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
 
 
-class InconsistentAnswer(Exception):
+class InconsistentResponse(Exception):
     """The node's answers do not fit together, as when it switched forks between two requests; ask again."""
 
 
-class UntrueAnswer(InconsistentAnswer):
+class InvalidResponse(InconsistentResponse):
     """An answer that the chain itself contradicts. Never recorded; counted, and asked again."""
 
-    def __init__(self, endpoint: str, lie: Lie, block: BlockStamp, words: str) -> None:
-        super().__init__(f"{endpoint}, block {block}: {words}")
-        self.caught = Caught(endpoint, lie, block.number, words)
+    def __init__(self, endpoint: str, lie: InvalidResponseKind, block: BlockStamp, description: str) -> None:
+        super().__init__(f"{endpoint}, block {block}: {description}")
+        self.fault = EndpointFault(endpoint, lie, block.number, description)
 
 
-class Caught(NamedTuple):
+class EndpointFault(NamedTuple):
     """What an endpoint was caught at."""
 
     endpoint: str
-    lie: Lie
+    lie: InvalidResponseKind
     block_number: int
-    words: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Link(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class BlockRange:
     """Consecutive blocks, oldest first, with all logs of the followed contracts in chain order.
 
     Of blocks near the head every header is there; of a stretch of the past those of its first and its last block and of blocks
@@ -96,17 +96,17 @@ class Range:
     def _link(self) -> Link:
         return self.opening or Link(self.headers[0].stamp.number, self.headers[0].parent_hash)
 
-    def with_logs(self, more: Iterable[ChainLog]) -> "Range":
+    def with_logs(self, more: Iterable[ChainLog]) -> "BlockRange":
         """The same blocks with more logs in them; their headers must be there."""
-        return Range(self.headers, _in_chain_order((*self.logs, *more)), self.opening)
+        return BlockRange(self.headers, _in_chain_order((*self.logs, *more)), self.opening)
 
-    def before(self, number: int) -> "Range":
+    def before(self, number: int) -> "BlockRange":
         """The leading blocks before this one, as far as their headers are there; at least one block."""
         count = sum(header.stamp.number < number for header in self.headers) or 1
         last = self.headers[count - 1].stamp.number
-        return Range(self.headers[:count], tuple(log for log in self.logs if log.block.number <= last), self.opening)
+        return BlockRange(self.headers[:count], tuple(log for log in self.logs if log.block.number <= last), self.opening)
 
-    def pieces(self, logs_max: int) -> Iterator["Range"]:
+    def pieces(self, logs_max: int) -> Iterator["BlockRange"]:
         """The range in parts that hold no more logs than this, each of one block at least, however many that holds."""
         left = self
         while len(left.logs) > logs_max:
@@ -114,7 +114,7 @@ class Range:
             yield piece
             if not (headers := left.headers[len(piece.headers) :]):
                 return
-            left = Range(headers, left.logs[len(piece.logs) :], Link(piece.last.number + 1, piece.last.hash))
+            left = BlockRange(headers, left.logs[len(piece.logs) :], Link(piece.last.number + 1, piece.last.hash))
         yield left
 
 
@@ -122,15 +122,15 @@ def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-async def fetch_range(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuery]) -> Range:
+async def fetch_range(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuery]) -> BlockRange:
     """Blocks `first` to `last`, and what `queries` find in them.
 
     Raises:
-        UntrueAnswer: a header is not what its hash says.
-        InconsistentAnswer: headers do not chain or are not those asked for, or a log is not of these blocks or not asked for.
+        InvalidResponse: a header is not what its hash says.
+        InconsistentResponse: headers do not chain or are not those asked for, or a log is not of these blocks or not asked for.
         RpcUnavailable, RpcError.
     """
-    return await fetch_more(rpc, Range(await fetch_headers(rpc, range(first, last + 1)), ()), queries)
+    return await fetch_additional_logs(rpc, BlockRange(await fetch_headers(rpc, range(first, last + 1)), ()), queries)
 
 
 async def fetch_headers(rpc: Rpc, numbers: Sequence[int]) -> tuple[Header, ...]:
@@ -140,11 +140,11 @@ async def fetch_headers(rpc: Rpc, numbers: Sequence[int]) -> tuple[Header, ...]:
     return _headers(rpc, numbers, await rpc.at_height(numbers[-1]).batch([_by_number(number) for number in numbers]))
 
 
-async def fetch_more(rpc: Rpc, fetched: Range, queries: Sequence[LogQuery]) -> Range:
+async def fetch_additional_logs(rpc: Rpc, fetched: BlockRange, queries: Sequence[LogQuery]) -> BlockRange:
     """The range with what these queries find in its blocks, whose headers must all be there.
 
     Raises:
-        InconsistentAnswer: a log is not of these blocks, was not asked for, or is given twice.
+        InconsistentResponse: a log is not of these blocks, was not asked for, or is given twice.
         RpcUnavailable, RpcError.
     """
     if not queries:
@@ -153,60 +153,60 @@ async def fetch_more(rpc: Rpc, fetched: Range, queries: Sequence[LogQuery]) -> R
     hashes = {header.stamp.number: header.stamp.hash for header in fetched.headers}
 
     async def piece(first: int, last: int) -> list[ChainLog]:
-        asked = [query.within(first, last) for query in queries if query.first <= last and query.last >= first]
+        requested = [query.within(first, last) for query in queries if query.first <= last and query.last >= first]
         # The last block's header is asked for with its logs: a node that lags leaves out, without a word, the logs of blocks
         # it has yet to see, and one on another fork gives that fork's. Source: unindexedLogs in BSC's eth/filters/filter.go.
-        header, *answers = await rpc.at_height(last).batch([_by_number(last), *(each.request for each in asked)])
+        header, *answers = await rpc.at_height(last).batch([_by_number(last), *(each.request for each in requested)])
         if header is None or header.get("hash") != hex0x(hashes[last]):
-            raise InconsistentAnswer(
+            raise InconsistentResponse(
                 f"the node that was asked for the logs of {first} to {last} has another block {last}, or none"
             )
-        return [log for query, raw_logs in zip(asked, answers, strict=True) for log in _logs(query, raw_logs, stamps)]
+        return [log for query, raw_logs in zip(requested, answers, strict=True) for log in _logs(query, raw_logs, stamps)]
 
     first, last = min(query.first for query in queries), max(query.last for query in queries)
-    return fetched.with_logs(await in_pieces(rpc.at_height(last), first, last, piece))
+    return fetched.with_logs(await fetch_in_ranges(rpc.at_height(last), first, last, piece))
 
 
-async def fetch_stretch(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuery]) -> Range:
+async def fetch_segment(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuery]) -> BlockRange:
     """What these queries find in blocks `first` to `last`, all of them long final. No header is asked for but the first's,
     the last's and those of blocks with logs.
 
     Raises:
-        UntrueAnswer, InconsistentAnswer: as `fetch_range`; only headers of neighbours are held against each other.
+        InvalidResponse, InconsistentResponse: as `fetch_range`; only headers of neighbours are held against each other.
         RpcUnavailable, RpcError.
     """
 
-    async def piece(begin: int, end: int) -> list[Range]:
-        asked = [query.within(begin, end) for query in queries if query.first <= end and query.last >= begin]
+    async def piece(begin: int, end: int) -> list[BlockRange]:
+        requested = [query.within(begin, end) for query in queries if query.first <= end and query.last >= begin]
         ends = [begin, end]
         opening, closing, *answers = await rpc.at_height(end).batch(
-            [*(_by_number(number) for number in ends), *(each.request for each in asked)]
+            [*(_by_number(number) for number in ends), *(each.request for each in requested)]
         )
         try:
             between = {int(raw["blockNumber"], 16) for raw_logs in answers for raw in raw_logs}.difference(ends)
         except (KeyError, TypeError, ValueError) as error:
-            raise InconsistentAnswer(f"the node's logs of {begin} to {end} do not read: {error!r}") from error
+            raise InconsistentResponse(f"the node's logs of {begin} to {end} do not read: {error!r}") from error
         if between and not begin < min(between) <= max(between) < end:
-            raise InconsistentAnswer(f"a log lies in none of blocks {begin} to {end}")
+            raise InconsistentResponse(f"a log lies in none of blocks {begin} to {end}")
         known = {begin: opening, end: closing}
         known |= zip(between, await rpc.at_height(end).batch([_by_number(number) for number in between]), strict=True)
         numbers = sorted(known)
         headers = _headers(rpc, numbers, [known[number] for number in numbers])
         stamps = _by_hash(headers)
-        logs = [log for query, raw_logs in zip(asked, answers, strict=True) for log in _logs(query, raw_logs, stamps)]
-        return [Range(headers, _in_chain_order(logs))]
+        logs = [log for query, raw_logs in zip(requested, answers, strict=True) for log in _logs(query, raw_logs, stamps)]
+        return [BlockRange(headers, _in_chain_order(logs))]
 
-    pieces = await in_pieces(rpc.at_height(last), first, last, piece)
+    pieces = await fetch_in_ranges(rpc.at_height(last), first, last, piece)
     headers = tuple(header for each in pieces for header in each.headers)
     _require_chained(headers)
-    return Range(headers, tuple(log for each in pieces for log in each.logs))
+    return BlockRange(headers, tuple(log for each in pieces for log in each.logs))
 
 
 async def fetch_header(rpc: Rpc, number: int) -> Header | None:
     """The block by number, hashed anew; None when the chain is shorter.
 
     Raises:
-        UntrueAnswer, InconsistentAnswer, RpcUnavailable, RpcError.
+        InvalidResponse, InconsistentResponse, RpcUnavailable, RpcError.
     """
     node = await rpc.at_height(number).preferred()
     method, params = _by_number(number)
@@ -219,13 +219,13 @@ def _by_number(number: int) -> Request:
 
 
 def _headers(rpc: Rpc, numbers: Sequence[int], raw_headers: Sequence[Any]) -> tuple[Header, ...]:
-    asked = f"blocks {numbers[0]} to {numbers[-1]}"
+    requested = f"blocks {numbers[0]} to {numbers[-1]}"
     if any(header is None for header in raw_headers):
-        raise InconsistentAnswer(f"the node does not have all of {asked} yet")
+        raise InconsistentResponse(f"the node does not have all of {requested} yet")
     try:
         headers = tuple(_header(rpc, each, number) for each, number in zip(raw_headers, numbers, strict=True))
     except (KeyError, TypeError, ValueError, AttributeError, RpcError) as error:
-        raise InconsistentAnswer(f"the node's headers of {asked} do not read: {error!r}") from error
+        raise InconsistentResponse(f"the node's headers of {requested} do not read: {error!r}") from error
     _require_chained(headers)
     return headers
 
@@ -239,12 +239,12 @@ def _logs(query: LogQuery, raw_logs: Any, stamps: dict[str, BlockStamp]) -> list
     try:
         logs = [_log(each, stamps) for each in raw_logs]
     except (KeyError, TypeError, ValueError) as error:
-        raise InconsistentAnswer(f"the node's logs of {query.first} to {query.last} do not read: {error!r}") from error
-    _require_asked_for(logs, query)
-    return logs if len(query.topics) < 3 else [each for each in logs if not _within_one_address(each)]
+        raise InconsistentResponse(f"the node's logs of {query.first} to {query.last} do not read: {error!r}") from error
+    _require_requested(logs, query)
+    return logs if len(query.topics) < 3 else [each for each in logs if not _is_self_transfer(each)]
 
 
-def _within_one_address(transfer: ChainLog) -> bool:
+def _is_self_transfer(transfer: ChainLog) -> bool:
     """A transfer of the vault to itself answers both queries; the one for transfers from it has it already."""
     return transfer.topics[1] == transfer.topics[2]
 
@@ -252,11 +252,11 @@ def _within_one_address(transfer: ChainLog) -> bool:
 def _header(rpc: Rpc, raw: dict[str, Any], number: int) -> Header:
     stamp = block_stamp(raw)
     if stamp.number != number:
-        raise InconsistentAnswer(f"asked for block {number}, the node gave {stamp}")
+        raise InconsistentResponse(f"asked for block {number}, the node gave {stamp}")
     if (found := header_hash(raw)) != stamp.hash:
-        raise UntrueAnswer(
+        raise InvalidResponse(
             rpc.endpoint,
-            Lie.WRONG_HEADER,
+            InvalidResponseKind.WRONG_HEADER,
             stamp,
             f"the header hashes to {hex0x(found)[:10]}: it was changed, or a fork gave headers a field that this version lacks",
         )
@@ -272,20 +272,20 @@ def _header(rpc: Rpc, raw: dict[str, Any], number: int) -> Header:
 def _log(raw: dict[str, Any], stamps: dict[str, BlockStamp]) -> ChainLog:
     block = stamps.get(raw["blockHash"])
     if block is None or raw.get("removed"):
-        raise InconsistentAnswer(f"a log lies in block {raw['blockHash'][:10]}, which is none of the range's headers")
+        raise InconsistentResponse(f"a log lies in block {raw['blockHash'][:10]}, which is none of the range's headers")
     return ChainLog(
         block,
         int(raw["logIndex"], 16),
-        Hash32(_often(raw["transactionHash"])),
+        Hash32(_cached_bytes(raw["transactionHash"])),
         int(raw["transactionIndex"], 16),
-        Address(_often(raw["address"])),
-        tuple(map(_often, raw["topics"])),
+        Address(_cached_bytes(raw["address"])),
+        tuple(map(_cached_bytes, raw["topics"])),
         _bytes(raw["data"]),
     )
 
 
 @lru_cache(maxsize=16_384)
-def _often(text: str) -> bytes:
+def _cached_bytes(text: str) -> bytes:
     """What is in one log is in the next one too: contracts, transactions, events, holders."""
     return bytes.fromhex(text[2:])
 
@@ -293,18 +293,18 @@ def _often(text: str) -> bytes:
 def _require_chained(headers: Iterable[Header]) -> None:
     for earlier, later in pairwise(headers):
         if later.stamp.number == earlier.stamp.number + 1 and later.parent_hash != earlier.stamp.hash:
-            raise InconsistentAnswer(f"block {later.stamp} does not follow {earlier.stamp}")
+            raise InconsistentResponse(f"block {later.stamp} does not follow {earlier.stamp}")
 
 
-def _require_asked_for(logs: Sequence[ChainLog], query: LogQuery) -> None:
+def _require_requested(logs: Sequence[ChainLog], query: LogQuery) -> None:
     for log in logs:
-        if not query.admits(log.address, log.topics):
-            raise InconsistentAnswer(f"a log of {checksum(log.address)} in block {log.block}, which was not asked for")
+        if not query.matches(log.address, log.topics):
+            raise InconsistentResponse(f"a log of {checksum(log.address)} in block {log.block}, which was not asked for")
 
 
 def _in_chain_order(logs: Iterable[ChainLog]) -> tuple[ChainLog, ...]:
     ordered = sorted(logs, key=lambda log: (log.block.number, log.log_index))
     for earlier, later in pairwise(ordered):
         if (earlier.block, earlier.log_index) == (later.block, later.log_index):
-            raise InconsistentAnswer(f"log {later.log_index} of block {later.block} was given twice")
+            raise InconsistentResponse(f"log {later.log_index} of block {later.block} was given twice")
     return tuple(ordered)

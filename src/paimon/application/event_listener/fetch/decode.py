@@ -9,7 +9,7 @@ from paimon.domain.events import FundEvent, typed_event
 from paimon.domain.kernel.chain import Address, ContractName
 from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, plain
 from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.text import storable
+from paimon.infrastructure.text import strip_nul
 
 
 class Reading(NamedTuple):
@@ -45,8 +45,8 @@ class DecodedLog:
     @property
     def request_id(self) -> int | None:
         """The redemption request this log tells of, so that its timeline finds it, and a broken log is seen beside it."""
-        told = (self.values or self.hints or {}).get("requestId")
-        return None if told is None else int(told)
+        value = (self.values or self.hints or {}).get("requestId")
+        return None if value is None else int(value)
 
     def quarantine(self, reason: str) -> None:
         """Keep the log and its reason; nothing is projected from it."""
@@ -66,13 +66,13 @@ def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mappi
             return DecodedLog(log, contract, LogStatus.UNKNOWN)
         name, values = found
         if str in map(type, values.values()):
-            values = {key: storable(value) if isinstance(value, str) else value for key, value in values.items()}
+            values = {key: strip_nul(value) if isinstance(value, str) else value for key, value in values.items()}
         event = typed_event(contract, name, values, emitter=log.address)
         return DecodedLog(log, contract, LogStatus.APPLIED, name, values, event)
     except UndecodableLog as error:
         reason = str(error)
     except KeyError as error:
         reason = f"the event lacks its argument {error}"
-    decoded = DecodedLog(log, contract, LogStatus.QUARANTINED, hints=plain(abis[contract].told_by_topics(log.topics)))
+    decoded = DecodedLog(log, contract, LogStatus.QUARANTINED, hints=plain(abis[contract].decode_topics(log.topics)))
     decoded.quarantine(reason)
     return decoded

@@ -9,8 +9,8 @@ from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.event_listener.fetch.block_range import Caught
-from paimon.domain.chain.range_proof import LASTING, Lie, ProofLevel, RangeProof, raised
+from paimon.application.event_listener.fetch.block_range import EndpointFault
+from paimon.domain.chain.range_proof import PROOF_LEVEL_REQUIRED, InvalidResponseKind, ProofLevel, RangeProof, raised
 from paimon.infrastructure.database.models.derived import CursorRow, RangeProofRow
 from paimon.infrastructure.database.models.ops.event_listener import EndpointFaultRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -29,7 +29,7 @@ async def add_proof(session: WriteSession, proven: RangeProof) -> None:
         await session.execute(insert(RangeProofRow), [_row(proven)])
 
 
-async def raise_proof(session: WriteSession, proven: RangeProof) -> None:
+async def strengthen_proof(session: WriteSession, proven: RangeProof) -> None:
     """A proof made later, of blocks anywhere; nothing becomes weaker by it. Waits for the listener's transaction, as a
     second listener would."""
     await session.execute(select(CursorRow.id).with_for_update())
@@ -48,29 +48,29 @@ def _row(proven: RangeProof) -> dict[str, object]:
     return {"first_block": proven.first, "last_block": proven.last, "level": proven.level}
 
 
-async def count_lies(session: WriteSession, caught: Iterable[Caught]) -> None:
-    for each in caught:
-        values = {"last_block": each.block_number, "last_words": each.words}
-        statement = upsert(EndpointFaultRow).values(endpoint=each.endpoint, lie=each.lie, times=1, **values)
-        counted = {"times": EndpointFaultRow.times + 1, "last_at": func.now(), **values}
+async def record_endpoint_faults(session: WriteSession, faults: Iterable[EndpointFault]) -> None:
+    for each in faults:
+        values = {"last_block": each.block_number, "last_description": each.description}
+        statement = upsert(EndpointFaultRow).values(endpoint=each.endpoint, lie=each.lie, occurrences=1, **values)
+        counted = {"occurrences": EndpointFaultRow.occurrences + 1, "last_seen_at": func.now(), **values}
         await session.execute(statement.on_conflict_do_update(index_elements=["endpoint", "lie"], set_=counted))
 
 
 @dataclass(frozen=True, slots=True)
-class CaughtLies:
+class EndpointFaultCount:
     """How often an endpoint was caught at one kind of untrue answer."""
 
     endpoint: str
-    lie: Lie
-    times: int
+    lie: InvalidResponseKind
+    occurrences: int
     last_block: int
-    last_at: datetime
+    last_seen_at: datetime
     seconds_ago: float
     """The last one, by the database's clock."""
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class BlockSpan:
     """So many recorded blocks, all of them from `first` to `last`; others may lie between."""
 
     first: int
@@ -79,25 +79,25 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class ProofStanding:
+class ProofSummary:
     """How what is recorded is proven: the newest range, the weakest (the newest of those), how many blocks at each level,
     and who was caught lying.
 
-    `unproven` were recorded before proofs were kept. `compared_block` is the last at which the books were found equal
+    `unproven` were recorded before proofs were kept. `reconciled_block` is the last at which the books were found equal
     to the contracts: whatever is missing before it left no trace in any figure.
     """
 
     newest: RangeProof | None
     weakest: RangeProof | None
-    levels: Mapping[ProofLevel, Span]
-    unproven: Span | None
-    compared_block: int | None
-    lies: tuple[CaughtLies, ...]
+    levels: Mapping[ProofLevel, BlockSpan]
+    unproven: BlockSpan | None
+    reconciled_block: int | None
+    faults: tuple[EndpointFaultCount, ...]
 
     @property
     def is_weak(self) -> bool:
         """Whether a log that is missing from the books would not have been seen."""
-        return self.unproven is not None or (self.weakest is not None and self.weakest.level.rank < LASTING.rank)
+        return self.unproven is not None or (self.weakest is not None and self.weakest.level.rank < PROOF_LEVEL_REQUIRED.rank)
 
 
 _RANKED: Final = ", ".join(f"'{level.value}'" for level in ProofLevel)
@@ -120,24 +120,33 @@ _UNPROVEN: Final = text("""
                     UNION ALL SELECT number + 1, number + 1 FROM derived.cursor) AS ranges) AS gaps
      WHERE first <= last
 """)
-_COMPARED: Final = text("SELECT now(), (SELECT max(block_number) FROM owned.book_checks WHERE differences = '[]')")
+_LAST_CLEAN_RECONCILIATION: Final = text(
+    "SELECT now(), (SELECT max(block_number) FROM ops.reconciliations WHERE differences = '[]')"
+)
 
 
-async def proof_standing(session: AsyncSession) -> ProofStanding:
+async def read_proof_summary(session: AsyncSession) -> ProofSummary:
     """For status, health and metrics."""
     found = [RangeProof(first, last, ProofLevel(level)) for first, last, level in await session.execute(_RANGES)]
-    levels = {ProofLevel(level): Span(*span) for level, *span in await session.execute(_LEVELS)}
+    levels = {ProofLevel(level): BlockSpan(*span) for level, *span in await session.execute(_LEVELS)}
     unproven = (await session.execute(_UNPROVEN)).one()
-    now, compared_block = (await session.execute(_COMPARED)).one()
-    lies = await session.scalars(select(EndpointFaultRow).order_by(EndpointFaultRow.last_at.desc()))
-    return ProofStanding(
+    now, reconciled_block = (await session.execute(_LAST_CLEAN_RECONCILIATION)).one()
+    faults = await session.scalars(select(EndpointFaultRow).order_by(EndpointFaultRow.last_seen_at.desc()))
+    return ProofSummary(
         newest=found[0] if found else None,
         weakest=found[1] if found else None,
         levels={level: levels[level] for level in ProofLevel if level in levels},
-        unproven=None if unproven[0] is None else Span(*unproven),
-        compared_block=compared_block,
-        lies=tuple(
-            CaughtLies(each.endpoint, each.lie, each.times, each.last_block, each.last_at, (now - each.last_at).total_seconds())
-            for each in lies
+        unproven=None if unproven[0] is None else BlockSpan(*unproven),
+        reconciled_block=reconciled_block,
+        faults=tuple(
+            EndpointFaultCount(
+                each.endpoint,
+                each.lie,
+                each.occurrences,
+                each.last_block,
+                each.last_seen_at,
+                (now - each.last_seen_at).total_seconds(),
+            )
+            for each in faults
         ),
     )

@@ -17,22 +17,22 @@ from typing import Final
 import structlog
 
 from paimon.application.event_listener.fetch.block_range import (
-    Caught,
+    BlockRange,
     ChainLog,
+    EndpointFault,
     Header,
-    InconsistentAnswer,
-    Range,
-    UntrueAnswer,
+    InconsistentResponse,
+    InvalidResponse,
     fetch_headers,
-    fetch_stretch,
+    fetch_segment,
 )
-from paimon.application.event_listener.fetch.log_filter import Wanted, log_queries
-from paimon.domain.chain.range_proof import Lie, ProofLevel
-from paimon.domain.chain.tracked_contracts import Followed
+from paimon.application.event_listener.fetch.log_filter import LogFilter, log_queries
+from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel
+from paimon.domain.chain.tracked_contracts import TrackedContracts
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.infrastructure.blockchain.bloom import bloom_of, excludes
 from paimon.infrastructure.blockchain.receipts import (
-    Receipt,
+    ReceiptJson,
     ReceiptsNotServed,
     read_block_receipts,
     read_receipts,
@@ -41,221 +41,242 @@ from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
 
 log = structlog.get_logger(__name__)
 
-_BLOCKS_A_REQUEST: Final = 5
+_BLOCKS_PER_REQUEST: Final = 5
 """A full block's receipts are hundreds of kilobytes."""
 _HEADERS_AT_ONCE: Final = 100
 """With the hashes of its transactions a full block's header is ten kilobytes and more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """How the range is proven, and the range with the logs that are so. `receipts_of` counts the blocks that were asked for."""
+class ProofResult:
+    """How the range is proven, and the range with the logs that are so. `receipt_block_count` counts the blocks that were asked for."""
 
     level: ProofLevel
-    fetched: Range
-    receipts_of: int = 0
-    caught: tuple[Caught, ...] = ()
+    fetched: BlockRange
+    receipt_block_count: int = 0
+    faults: tuple[EndpointFault, ...] = ()
 
 
-Prove = Callable[[Rpc, Range, Followed], Awaitable[Proof]]
+Prover = Callable[[Rpc, BlockRange, TrackedContracts], Awaitable[ProofResult]]
 
 
-async def prove(rpc: Rpc, fetched: Range, followed: Followed) -> Proof:
+async def prove(rpc: Rpc, fetched: BlockRange, tracked: TrackedContracts) -> ProofResult:
     """Prove a range whose headers are all there by receipts, and where nobody serves those, as a stretch.
 
     `followed` is what is followed at the range's end. Another endpoint of the pool is asked where `rpc`, one endpoint of it,
     does not have receipts, or has wrong ones.
 
     Raises:
-        UntrueAnswer: receipts are wrong and nobody has right ones.
-        InconsistentAnswer: the node does not have the receipts yet, or two endpoints differ and receipts cannot settle it.
+        InvalidResponse: receipts are wrong and nobody has right ones.
+        InconsistentResponse: the node does not have the receipts yet, or two endpoints differ and receipts cannot settle it.
         RpcUnavailable, RpcError.
     """
-    hiding = hiding_blocks(fetched.headers, wanted := Wanted.of(followed))
+    candidates = candidate_blocks(fetched.headers, log_filter := LogFilter.of(tracked))
     try:
-        proven, caught = await proven_logs(rpc, hiding, wanted)
-    except ReceiptsNotServed as refusal:
-        log.warning("proof.receipts_not_served", reason=str(refusal), block=fetched.last.number)
-        return await prove_stretch(rpc, fetched, followed)
-    lies = differing(rpc.endpoint, fetched.logs, proven)
-    return Proof(ProofLevel.RECEIPTS, Range(fetched.headers, tuple(proven)), len(hiding), (*caught, *lies))
+        proven, faults = await proven_logs(rpc, candidates, log_filter)
+    except ReceiptsNotServed as not_served:
+        log.warning("proof.receipts_not_served", reason=str(not_served), block=fetched.last.number)
+        return await prove_segment(rpc, fetched, tracked)
+    new_faults = find_log_faults(rpc.endpoint, fetched.logs, proven)
+    return ProofResult(ProofLevel.RECEIPTS, BlockRange(fetched.headers, tuple(proven)), len(candidates), (*faults, *new_faults))
 
 
-async def prove_stretch(rpc: Rpc, fetched: Range, followed: Followed) -> Proof:
+async def prove_segment(rpc: Rpc, fetched: BlockRange, tracked: TrackedContracts) -> ProofResult:
     """Prove a stretch of the past, whose headers are not all there: another endpoint must give the same logs, and receipts
     settle where it does not or has no answer. Where the pool has no other, its logs must be within the blooms of their blocks.
 
     Raises as `prove`.
     """
-    fetched, caught = _within_blooms(rpc, fetched)
-    second = rpc.another_than(rpc.endpoint)
+    fetched, faults = _within_blooms(rpc, fetched)
+    second = rpc.excluding(rpc.endpoint)
     if second is None:
-        return Proof(ProofLevel.CHAINED, fetched, caught=caught)
-    return await _by_agreement(rpc, second, fetched, followed, caught)
+        return ProofResult(ProofLevel.CHAINED, fetched, faults=faults)
+    return await _by_agreement(rpc, second, fetched, tracked, faults)
 
 
-def hiding_blocks(headers: Iterable[Header], wanted: Wanted) -> list[Header]:
+def candidate_blocks(headers: Iterable[Header], log_filter: LogFilter) -> list[Header]:
     """The blocks that may have wanted logs, as far as their blooms tell."""
-    return [each for each in headers if wanted.may_be_in(each.stamp.number, each.logs_bloom)]
+    return [each for each in headers if log_filter.may_match_bloom(each.stamp.number, each.logs_bloom)]
 
 
-async def proven_logs(rpc: Rpc, blocks: Sequence[Header], wanted: Wanted) -> tuple[list[ChainLog], list[Caught]]:
+async def proven_logs(rpc: Rpc, blocks: Sequence[Header], log_filter: LogFilter) -> tuple[list[ChainLog], list[EndpointFault]]:
     """The wanted logs of these blocks by their receipts, from the first endpoint that has right ones; who had wrong ones.
 
     Raises:
         ReceiptsNotServed: nobody serves receipts.
-        UntrueAnswer: nobody has right ones.
-        InconsistentAnswer, RpcUnavailable, RpcError.
+        InvalidResponse: nobody has right ones.
+        InconsistentResponse, RpcUnavailable, RpcError.
     """
-    untrue: list[UntrueAnswer] = []
-    refusal: Exception | None = None
-    for endpoint in (rpc, rpc.another_than(rpc.endpoint)):
+    invalid_responses: list[InvalidResponse] = []
+    not_served: Exception | None = None
+    for endpoint in (rpc, rpc.excluding(rpc.endpoint)):
         if endpoint is None:
             continue
         try:
             node = await endpoint.preferred()
-            return await _checked_logs(node, blocks, wanted), [each.caught for each in untrue]
-        except UntrueAnswer as lie:
-            untrue.append(lie)
+            return await _fetch_checked_logs(node, blocks, log_filter), [each.fault for each in invalid_responses]
+        except InvalidResponse as lie:
+            invalid_responses.append(lie)
         except ReceiptsNotServed as error:
-            refusal = refusal or error
+            not_served = not_served or error
         except (RpcUnavailable, RpcError):
             if endpoint is rpc:
                 raise
-    raise next(iter(untrue), refusal) or InconsistentAnswer(f"no endpoint has receipts of block {blocks[0].stamp}")
+    raise next(iter(invalid_responses), not_served) or InconsistentResponse(
+        f"no endpoint has receipts of block {blocks[0].stamp}"
+    )
 
 
-async def _checked_logs(rpc: Rpc, blocks: Sequence[Header], wanted: Wanted) -> list[ChainLog]:
+async def _fetch_checked_logs(rpc: Rpc, blocks: Sequence[Header], log_filter: LogFilter) -> list[ChainLog]:
     """A few blocks at a time: of all the receipts only the wanted logs are kept."""
     found: list[ChainLog] = []
-    for start in range(0, len(blocks), _BLOCKS_A_REQUEST):
-        chunk = blocks[start : start + _BLOCKS_A_REQUEST]
+    for start in range(0, len(blocks), _BLOCKS_PER_REQUEST):
+        chunk = blocks[start : start + _BLOCKS_PER_REQUEST]
         answers = await read_block_receipts(rpc, [(each.stamp.number, each.transactions) for each in chunk])
         for header, receipts in zip(chunk, answers, strict=True):
             if receipts is None:
-                raise InconsistentAnswer(f"{rpc.endpoint} does not have the receipts of block {header.stamp} yet")
-            found += _logs_of(rpc, header, receipts, wanted)
+                raise InconsistentResponse(f"{rpc.endpoint} does not have the receipts of block {header.stamp} yet")
+            found += _logs_of(rpc, header, receipts, log_filter)
     return found
 
 
-def _logs_of(rpc: Rpc, header: Header, receipts: Sequence[Receipt], wanted: Wanted) -> list[ChainLog]:
+def _logs_of(rpc: Rpc, header: Header, receipts: Sequence[ReceiptJson], log_filter: LogFilter) -> list[ChainLog]:
     """The block's wanted logs, once its receipts have the header's root."""
     block = header.stamp
     try:
         root, logs = read_receipts(receipts)
         if root != header.receipts_root:
-            raise UntrueAnswer(
-                rpc.endpoint, Lie.WRONG_RECEIPTS, block, f"its {len(receipts)} receipts have the root {hex0x(root)[:10]}"
+            raise InvalidResponse(
+                rpc.endpoint,
+                InvalidResponseKind.WRONG_RECEIPTS,
+                block,
+                f"its {len(receipts)} receipts have the root {hex0x(root)[:10]}",
             )
         if [each["transactionHash"] for each in receipts] != [*header.transactions]:
-            raise UntrueAnswer(rpc.endpoint, Lie.WRONG_RECEIPTS, block, "its receipts are not of the block's transactions")
+            raise InvalidResponse(
+                rpc.endpoint, InvalidResponseKind.WRONG_RECEIPTS, block, "its receipts are not of the block's transactions"
+            )
         return [
             ChainLog(block, each.log_index, each.tx_hash, each.tx_index, each.address, each.topics, each.data)
             for each in logs
-            if wanted.admits(block.number, each.address, each.topics)
+            if log_filter.matches(block.number, each.address, each.topics)
         ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UntrueAnswer(rpc.endpoint, Lie.WRONG_RECEIPTS, block, f"its receipts do not read: {error!r}") from error
+        raise InvalidResponse(
+            rpc.endpoint, InvalidResponseKind.WRONG_RECEIPTS, block, f"its receipts do not read: {error!r}"
+        ) from error
 
 
-def _within_blooms(rpc: Rpc, fetched: Range) -> tuple[Range, tuple[Caught, ...]]:
+def _within_blooms(rpc: Rpc, fetched: BlockRange) -> tuple[BlockRange, tuple[EndpointFault, ...]]:
     """Without the logs that their own block's bloom excludes: those were never emitted there."""
     blooms = {each.stamp.number: each.logs_bloom for each in fetched.headers}
     forged = [each for each in fetched.logs if excludes(blooms[each.block.number], bloom_of(each.address, *each.topics[:1]))]
     if not forged:
         return fetched, ()
     kept = tuple(each for each in fetched.logs if each not in forged)
-    return Range(fetched.headers, kept), tuple(_caught(rpc.endpoint, Lie.FORGED_LOG, each) for each in forged)
+    return BlockRange(fetched.headers, kept), tuple(
+        _fault(rpc.endpoint, InvalidResponseKind.FORGED_LOG, each) for each in forged
+    )
 
 
-async def _by_agreement(rpc: Rpc, second: Rpc, fetched: Range, followed: Followed, caught: tuple[Caught, ...]) -> Proof:
+async def _by_agreement(
+    rpc: Rpc, second: Rpc, fetched: BlockRange, tracked: TrackedContracts, faults: tuple[EndpointFault, ...]
+) -> ProofResult:
     """What two endpoints say alike; of blocks in which they differ, what the receipts say."""
     first, last = fetched.first, fetched.last.number
     try:
         other = await second.at_height(last).preferred()
-        others = await fetch_stretch(other, first, last, log_queries(followed, first, last))
-    except (RpcUnavailable, RpcError, InconsistentAnswer) as error:
-        log.warning("proof.no_second_opinion", reason=str(error), block=last)
-        lie = (error.caught,) if isinstance(error, UntrueAnswer) else ()
-        return await _by_receipts(rpc, fetched, followed, (*caught, *lie))
+        others = await fetch_segment(other, first, last, log_queries(tracked, first, last))
+    except (RpcUnavailable, RpcError, InconsistentResponse) as error:
+        log.warning("proof.second_endpoint_failed", reason=str(error), block=last)
+        lie = (error.fault,) if isinstance(error, InvalidResponse) else ()
+        return await _by_receipts(rpc, fetched, tracked, (*faults, *lie))
     numbers = {each.block.number for each in set(others.logs) ^ set(fetched.logs)}
     known, theirs = await _headers_with(rpc, fetched, numbers), await _headers_with(other, others, numbers)
     for number in sorted({last, *numbers}):
         # Nothing chains such a header to those before it: one endpoint alone could make it up, and receipts to go with it.
         if known[number].stamp != theirs[number].stamp:
-            raise InconsistentAnswer(
+            raise InconsistentResponse(
                 f"{rpc.endpoint} has block {known[number].stamp}, {other.endpoint} has {theirs[number].stamp}"
             )
     if not numbers:
-        return Proof(ProofLevel.AGREED, fetched, caught=caught)
+        return ProofResult(ProofLevel.AGREED, fetched, faults=faults)
     disputed = [known[number] for number in sorted(numbers)]
     try:
-        proven, lies = await proven_logs(rpc, disputed, Wanted.of(followed))
-    except ReceiptsNotServed as refusal:
-        raise InconsistentAnswer(
+        proven, new_faults = await proven_logs(rpc, disputed, LogFilter.of(tracked))
+    except ReceiptsNotServed as not_served:
+        raise InconsistentResponse(
             f"{rpc.endpoint} and {other.endpoint} differ in {len(disputed)} blocks from {disputed[0].stamp} on, and neither"
-            f" serves receipts to settle it: {refusal}"
-        ) from refusal
+            f" serves receipts to settle it: {not_served}"
+        ) from not_served
     for endpoint, given in ((rpc.endpoint, fetched.logs), (other.endpoint, others.logs)):
-        lies += differing(endpoint, [each for each in given if each.block.number in numbers], proven)
+        new_faults += find_log_faults(endpoint, [each for each in given if each.block.number in numbers], proven)
     undisputed = tuple(each for each in fetched.logs if each.block.number not in numbers)
-    settled = Range(tuple(known[number] for number in sorted(known)), undisputed)
-    return Proof(ProofLevel.AGREED, settled.with_logs(proven), len(disputed), (*caught, *lies))
+    settled = BlockRange(tuple(known[number] for number in sorted(known)), undisputed)
+    return ProofResult(ProofLevel.AGREED, settled.with_logs(proven), len(disputed), (*faults, *new_faults))
 
 
-async def _headers_with(rpc: Rpc, fetched: Range, numbers: Set[int]) -> dict[int, Header]:
+async def _headers_with(rpc: Rpc, fetched: BlockRange, numbers: Set[int]) -> dict[int, Header]:
     """The range's headers by number, those of these blocks among them."""
     known = {each.stamp.number: each for each in fetched.headers}
     return known | {each.stamp.number: each for each in await fetch_headers(rpc, sorted(numbers - known.keys()))}
 
 
-async def _by_receipts(rpc: Rpc, fetched: Range, followed: Followed, caught: tuple[Caught, ...]) -> Proof:
+async def _by_receipts(
+    rpc: Rpc, fetched: BlockRange, tracked: TrackedContracts, faults: tuple[EndpointFault, ...]
+) -> ProofResult:
     """What the receipts say of a stretch, for which every header is asked for after all; nothing more than the stretch's own
     where nobody serves them.
     """
-    wanted, last = Wanted.of(followed), fetched.last.number
+    log_filter, last = LogFilter.of(tracked), fetched.last.number
     headers: list[Header] = []
     proven: list[ChainLog] = []
-    lies: list[Caught] = []
-    receipts_of = 0
+    new_faults: list[EndpointFault] = []
+    receipt_block_count = 0
     for begin in range(fetched.first, last + 1, _HEADERS_AT_ONCE):
         page = await fetch_headers(rpc, range(begin, min(begin + _HEADERS_AT_ONCE, last + 1)))
         if headers and page[0].parent_hash != headers[-1].stamp.hash:
-            raise InconsistentAnswer(f"block {page[0].stamp} does not follow {headers[-1].stamp}")
-        hiding = hiding_blocks(page, wanted)
+            raise InconsistentResponse(f"block {page[0].stamp} does not follow {headers[-1].stamp}")
+        candidates = candidate_blocks(page, log_filter)
         try:
-            logs, untrue = await proven_logs(rpc, hiding, wanted)
-        except ReceiptsNotServed as refusal:
-            log.warning("proof.receipts_not_served", reason=str(refusal), block=last)
-            return Proof(ProofLevel.CHAINED, fetched, caught=caught)
+            logs, invalid_responses = await proven_logs(rpc, candidates, log_filter)
+        except ReceiptsNotServed as not_served:
+            log.warning("proof.receipts_not_served", reason=str(not_served), block=last)
+            return ProofResult(ProofLevel.CHAINED, fetched, faults=faults)
         headers += [replace(each, transactions=()) for each in page]
-        proven, lies, receipts_of = proven + logs, lies + untrue, receipts_of + len(hiding)
-    lies += differing(rpc.endpoint, fetched.logs, proven)
-    return Proof(ProofLevel.RECEIPTS, Range(tuple(headers), tuple(proven)), receipts_of, (*caught, *lies))
+        proven, new_faults, receipt_block_count = (
+            proven + logs,
+            new_faults + invalid_responses,
+            receipt_block_count + len(candidates),
+        )
+    new_faults += find_log_faults(rpc.endpoint, fetched.logs, proven)
+    return ProofResult(
+        ProofLevel.RECEIPTS, BlockRange(tuple(headers), tuple(proven)), receipt_block_count, (*faults, *new_faults)
+    )
 
 
-def differing(endpoint: str, given: Iterable[ChainLog], proven: Iterable[ChainLog]) -> list[Caught]:
+def find_log_faults(endpoint: str, given: Iterable[ChainLog], proven: Iterable[ChainLog]) -> list[EndpointFault]:
     """Every log in which what was given is not what is proven."""
-    told = {(each.block.number, each.log_index): each for each in given}
+    given_logs = {(each.block.number, each.log_index): each for each in given}
     true = {(each.block.number, each.log_index): each for each in proven}
-    found: list[Caught] = []
-    for place in sorted(told.keys() | true.keys()):
-        if place not in told:
-            found.append(_caught(endpoint, Lie.OMITTED_LOG, true[place]))
+    found: list[EndpointFault] = []
+    for place in sorted(given_logs.keys() | true.keys()):
+        if place not in given_logs:
+            found.append(_fault(endpoint, InvalidResponseKind.OMITTED_LOG, true[place]))
         elif place not in true:
-            found.append(_caught(endpoint, Lie.FORGED_LOG, told[place]))
-        elif told[place] != true[place]:
-            found.append(_caught(endpoint, Lie.CHANGED_LOG, told[place]))
+            found.append(_fault(endpoint, InvalidResponseKind.FORGED_LOG, given_logs[place]))
+        elif given_logs[place] != true[place]:
+            found.append(_fault(endpoint, InvalidResponseKind.CHANGED_LOG, given_logs[place]))
     return found
 
 
-_WORDS: Final = {
-    Lie.OMITTED_LOG: "was left out",
-    Lie.FORGED_LOG: "is not in the block",
-    Lie.CHANGED_LOG: "is otherwise in the block",
+_DESCRIPTIONS: Final = {
+    InvalidResponseKind.OMITTED_LOG: "was left out",
+    InvalidResponseKind.FORGED_LOG: "is not in the block",
+    InvalidResponseKind.CHANGED_LOG: "is otherwise in the block",
 }
 
 
-def _caught(endpoint: str, lie: Lie, log: ChainLog) -> Caught:
-    words = f"log {log.log_index} of {checksum(log.address)} {_WORDS[lie]}"
-    return Caught(endpoint, lie, log.block.number, words)
+def _fault(endpoint: str, lie: InvalidResponseKind, log: ChainLog) -> EndpointFault:
+    description = f"log {log.log_index} of {checksum(log.address)} {_DESCRIPTIONS[lie]}"
+    return EndpointFault(endpoint, lie, log.block.number, description)

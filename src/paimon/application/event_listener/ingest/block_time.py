@@ -23,7 +23,7 @@ _SPAN: Final = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class BlockTime:
     """The mean over the last so many blocks."""
 
     block_seconds: float
@@ -33,7 +33,7 @@ class Pace:
         return f"{self.block_seconds:.2f} s a block (mean of the last {self.blocks})"
 
 
-async def measured_pace(session: AsyncSession) -> Pace | None:
+async def measure_block_time(session: AsyncSession) -> BlockTime | None:
     """None before two blocks are recorded."""
     row = (await session.execute(_SPAN, {"span": _SPAN_BLOCKS})).one_or_none()
-    return Pace(row.seconds / row.blocks, row.blocks) if row is not None and row.blocks else None
+    return BlockTime(row.seconds / row.blocks, row.blocks) if row is not None and row.blocks else None

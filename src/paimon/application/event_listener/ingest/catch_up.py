@@ -14,34 +14,34 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from paimon.application.event_listener.fetch.block_range import Range
+from paimon.application.event_listener.fetch.block_range import BlockRange
 from paimon.application.event_listener.fetch.decode import DecodedLog
-from paimon.application.event_listener.fetch.tracked_contracts import fetch_followed_stretch, prove_followed
-from paimon.application.event_listener.fetch.verify import Proof, prove_stretch
-from paimon.domain.chain.range_size import next_step
-from paimon.domain.chain.tracked_contracts import Followed
+from paimon.application.event_listener.fetch.tracked_contracts import fetch_tracked_segment, prove_tracked
+from paimon.application.event_listener.fetch.verify import ProofResult, prove_segment
+from paimon.domain.chain.range_size import next_range_size
+from paimon.domain.chain.tracked_contracts import TrackedContracts
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.settings import ChainSettings
 
 log = structlog.get_logger(__name__)
 
-FIRST_STEP: Final = 16
+FIRST_RANGE_SIZE: Final = 16
 """Blocks of the first stretch, before anything is known. A fund's first blocks announce contracts, and what was fetched ahead
 without them is fetched again."""
 
 
-class Stretch(NamedTuple):
+class Segment(NamedTuple):
     """Blocks that were fetched and proven, with what their logs mean."""
 
-    proof: Proof
+    proof: ProofResult
     logs: list[DecodedLog]
     seconds: float
 
     @property
-    def fetched(self) -> Range:
+    def fetched(self) -> BlockRange:
         return self.proof.fetched
 
-    def pieces(self, logs_max: int) -> Iterator[tuple[Range, list[DecodedLog]]]:
+    def pieces(self, logs_max: int) -> Iterator[tuple[BlockRange, list[DecodedLog]]]:
         """As much as one transaction may hold, in order."""
         taken = 0
         for piece in self.fetched.pieces(logs_max):
@@ -55,18 +55,18 @@ class CatchUp:
     """Blocks `first` to `last`, in stretches. `followed` is what is known at the first of them."""
 
     contracts: FundContracts
-    followed: Followed
+    tracked: TrackedContracts
     first: int
     last: int
     options: ChainSettings
-    _step: int = FIRST_STEP
-    _running: deque[asyncio.Task[Stretch]] = field(default_factory=deque)
+    _range_size: int = FIRST_RANGE_SIZE
+    _running: deque[asyncio.Task[Segment]] = field(default_factory=deque)
 
-    async def stretches(self) -> AsyncGenerator[Stretch, None]:
+    async def segments(self) -> AsyncGenerator[Segment, None]:
         """In order. Close it (`contextlib.aclosing`), so that what is still being fetched is given up at once.
 
         Raises:
-            InconsistentAnswer, RpcUnavailable, RpcError.
+            InconsistentResponse, RpcUnavailable, RpcError.
         """
         try:
             while self._fill():
@@ -78,27 +78,27 @@ class CatchUp:
 
     def _fill(self) -> bool:
         """Have as many stretches under way as may be; whether there are any."""
-        while len(self._running) < self.options.catch_up_at_once and self.first <= self.last:
-            until = min(self.first + self._step - 1, self.last)
+        while len(self._running) < self.options.catch_up_concurrency and self.first <= self.last:
+            until = min(self.first + self._range_size - 1, self.last)
             self._running.append(asyncio.create_task(self._fetch(self.first, until)))
             self.first = until + 1
         return bool(self._running)
 
-    async def _fetch(self, first: int, last: int) -> Stretch:
+    async def _fetch(self, first: int, last: int) -> Segment:
         began = monotonic()
         rpc = await self.contracts.rpc.at_height(last).preferred()
-        fetched, logs = await fetch_followed_stretch(rpc, self.contracts, self.followed, first, last)
-        proof, logs = await prove_followed(prove_stretch, rpc, self.contracts, self.followed, fetched, logs)
-        self._step = next_step(
+        fetched, logs = await fetch_tracked_segment(rpc, self.contracts, self.tracked, first, last)
+        proof, logs = await prove_tracked(prove_segment, rpc, self.contracts, self.tracked, fetched, logs)
+        self._range_size = next_range_size(
             last - first + 1,
             len(logs),
-            wanted=self.options.batch_logs_max,
+            items_target=self.options.batch_logs_max,
             blocks_max=self.options.catch_up_blocks_max,
         )
-        return Stretch(proof, logs, monotonic() - began)
+        return Segment(proof, logs, monotonic() - began)
 
 
-class Along(NamedTuple):
+class CatchUpProgress(NamedTuple):
     """How far a catch-up has come, and what it did on the way."""
 
     start: int
@@ -128,44 +128,44 @@ class Along(NamedTuple):
         return self.blocks_left / self.blocks_per_second
 
 
-Tell = Callable[[Along], None]
+CatchUpCallback = Callable[[CatchUpProgress], None]
 
 
 @dataclass
-class LogLines:
+class ProgressLogger:
     """Told now and then in the log, and when it is over: a catch-up of years takes its time."""
 
-    apart_seconds: float = 10.0
-    _told: float = field(default_factory=monotonic)
+    interval_seconds: float = 10.0
+    _last_logged_at: float = field(default_factory=monotonic)
 
-    def __call__(self, along: Along) -> None:
+    def __call__(self, along: CatchUpProgress) -> None:
         now = monotonic()
-        if now - self._told < self.apart_seconds and along.blocks_left:
+        if now - self._last_logged_at < self.interval_seconds and along.blocks_left:
             return
-        self._told = now
+        self._last_logged_at = now
         log.info(
             "listener.catching_up",
             block=along.block,
             until=along.last,
             blocks_left=along.blocks_left,
             percent=round(along.percent, 1),
-            blocks_s=round(along.blocks_per_second),
-            events_s=round(along.logs_per_second),
+            blocks_per_second=round(along.blocks_per_second),
+            logs_per_second=round(along.logs_per_second),
             eta_seconds=round(along.eta_seconds),
         )
 
 
 @dataclass
-class Progress:
+class CatchUpTracker:
     """Of the blocks behind `start` up to `last`."""
 
     start: int
     last: int
-    tell: Tell
+    report_progress: CatchUpCallback
     _logs: int = 0
     _began: float = field(default_factory=monotonic)
 
-    def reached(self, block: int, *, logs: int) -> None:
+    def advance_to(self, block: int, *, logs: int) -> None:
         """`logs` came with the blocks since the last time."""
         self._logs += logs
-        self.tell(Along(self.start, block, self.last, self._logs, max(monotonic() - self._began, 0.001)))
+        self.report_progress(CatchUpProgress(self.start, block, self.last, self._logs, max(monotonic() - self._began, 0.001)))

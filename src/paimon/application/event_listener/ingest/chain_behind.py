@@ -13,14 +13,14 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.risk_control.queries import list_unresolved
-from paimon.application.risk_control.record_findings import keep_look
+from paimon.application.risk_control.record_findings import record_check_result
 from paimon.domain.kernel.chain import BlockStamp
-from paimon.domain.risk.finality_lag import LagWatch
+from paimon.domain.risk.finality_lag import FindingWatch
 from paimon.domain.risk.risk_event import Finding, RiskEvent, RiskKind, Severity
 from paimon.infrastructure.database.leases import HeldLease, fence
 from paimon.infrastructure.database.sessions import Database
 
-CHAIN: Final = "chain of all nodes"
+CHAIN_SUBJECT: Final = "chain of all nodes"
 """The subject: there is one."""
 
 
@@ -33,43 +33,45 @@ class ChainBehindCursor(Exception):
             " If the local chain was started afresh, start the demo with --fresh; otherwise check PAIMON_CHAIN__RPC_URL"
         )
         self.block = cursor.number
-        self.finding = Finding(RiskKind.CHAIN_BEHIND, CHAIN, "shorter than the books", f"block {cursor}", Severity.CRITICAL)
+        self.finding = Finding(
+            RiskKind.CHAIN_BEHIND, CHAIN_SUBJECT, "shorter than the books", f"block {cursor}", Severity.CRITICAL
+        )
 
 
-async def find_behind(session: AsyncSession) -> RiskEvent | None:
+async def find_chain_behind(session: AsyncSession) -> RiskEvent | None:
     """The event there is now."""
     return next(iter(await list_unresolved(session, RiskKind.CHAIN_BEHIND)), None)
 
 
 @dataclass(slots=True)
-class BehindWatch:
+class ChainBehindMonitor:
     """What the listener finds of it at each turn, and when that becomes an event. One per process."""
 
-    lasting_seconds: float = 60.0
+    grace_seconds: float = 60.0
     """Beyond what a node takes to be started anew."""
-    _lag: LagWatch = field(default_factory=LagWatch)
-    _told: bool = True
+    _lag: FindingWatch = field(default_factory=FindingWatch)
+    _is_reported: bool = True
 
     def begin(self) -> None:
         """With a new lease: an event may be left open by whoever held the one before."""
-        self._lag, self._told = LagWatch(), True
+        self._lag, self._is_reported = FindingWatch(), True
 
-    async def is_behind(self, database: Database, behind: ChainBehindCursor, lease: HeldLease) -> None:
+    async def report_behind(self, database: Database, behind: ChainBehindCursor, lease: HeldLease) -> None:
         """Raises LeaseLost."""
         now = monotonic()
         self._lag = self._lag.after(behind.finding, at_seconds=now)
-        if self._lag.lasts(at_seconds=now, lasting_seconds=self.lasting_seconds):
-            await self._tell(database, behind.finding, lease, block=behind.block)
+        if self._lag.has_lasted(at_seconds=now, grace_seconds=self.grace_seconds):
+            await self._record_finding(database, behind.finding, lease, block=behind.block)
 
-    async def is_there(self, database: Database, cursor: BlockStamp, lease: HeldLease) -> None:
+    async def report_caught_up(self, database: Database, cursor: BlockStamp, lease: HeldLease) -> None:
         """Raises LeaseLost."""
-        self._lag = LagWatch()
-        if self._told:
-            await self._tell(database, None, lease, block=cursor.number)
+        self._lag = FindingWatch()
+        if self._is_reported:
+            await self._record_finding(database, None, lease, block=cursor.number)
 
-    async def _tell(self, database: Database, found: Finding | None, lease: HeldLease, *, block: int) -> None:
+    async def _record_finding(self, database: Database, found: Finding | None, lease: HeldLease, *, block: int) -> None:
         async with database.write() as session:
-            if found is not None or await find_behind(session) is not None:
+            if found is not None or await find_chain_behind(session) is not None:
                 await fence(session, lease)
-                await keep_look(session, RiskKind.CHAIN_BEHIND, CHAIN, found, block=block)
-        self._told = found is not None
+                await record_check_result(session, RiskKind.CHAIN_BEHIND, CHAIN_SUBJECT, found, block=block)
+        self._is_reported = found is not None

@@ -5,8 +5,8 @@ from typing import Final
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from paimon.application.event_listener.fetch.block_range import Header, InconsistentAnswer, fetch_header
-from paimon.application.event_listener.fetch.tracked_contracts import add_followed, first_followed
+from paimon.application.event_listener.fetch.block_range import Header, InconsistentResponse, fetch_header
+from paimon.application.event_listener.fetch.tracked_contracts import add_tracked_contracts, read_initial_contracts
 from paimon.application.event_listener.ingest.chain_behind import ChainBehindCursor
 from paimon.application.event_listener.ingest.halt import FinalBlockChanged
 from paimon.domain.kernel.chain import BlockStamp
@@ -34,17 +34,17 @@ async def take_cursor(
 
     Raises:
         LeaseLost: a later holder has it.
-        UntrueAnswer, InconsistentAnswer, RpcUnavailable, RpcError: there is none yet, and the node is no help.
+        InvalidResponse, InconsistentResponse, RpcUnavailable, RpcError: there is none yet, and the node is no help.
     """
     async with database.read() as session:
         known = (await session.execute(select(CursorRow))).scalar_one_or_none()
     if known is None:
         before = await fetch_header(contracts.rpc, start_block - 1)
         if before is None:
-            raise InconsistentAnswer(f"the node has no block {start_block - 1} yet")
-        first = await first_followed(contracts, at=await chain.final_block(contracts.rpc), start_block=start_block)
+            raise InconsistentResponse(f"the node has no block {start_block - 1} yet")
+        first = await read_initial_contracts(contracts, at=await chain.final_block(contracts.rpc), start_block=start_block)
         async with database.write() as session:
-            await add_followed(session, first)
+            await add_tracked_contracts(session, first)
             stamp = before.stamp
             values = {"number": stamp.number, "hash": stamp.hash, "timestamp": stamp.timestamp}
             await session.execute(insert(CursorRow).values(id=1, epoch=lease.epoch, **values).on_conflict_do_nothing())
@@ -59,12 +59,12 @@ async def take_cursor(
 
 async def require_same_chain(rpc: Rpc, cursor: BlockStamp) -> None:
     """Raises ChainBehindCursor or FinalBlockChanged unless the chain has the cursor's block."""
-    found = (await fetch_cursor(rpc, cursor)).stamp
+    found = (await fetch_cursor_header(rpc, cursor)).stamp
     if found.hash != cursor.hash:
         raise FinalBlockChanged(cursor, found.hash)
 
 
-async def fetch_cursor(rpc: Rpc, cursor: BlockStamp) -> Header:
+async def fetch_cursor_header(rpc: Rpc, cursor: BlockStamp) -> Header:
     """The chain's block at the cursor's height. Raises ChainBehindCursor where there is none."""
     try:
         header = await fetch_header(rpc, cursor.number)

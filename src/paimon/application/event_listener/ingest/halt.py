@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.risk_control.queries import list_unresolved
-from paimon.application.risk_control.record_findings import keep_look
+from paimon.application.risk_control.record_findings import record_check_result
 from paimon.domain.kernel.chain import BlockStamp, Hash32, hex0x
 from paimon.domain.risk.risk_event import Finding, RiskEvent, RiskKind, Severity
 from paimon.errors import StartupError
@@ -56,23 +56,23 @@ async def halt(database: Database, changed: FinalBlockChanged, lease: HeldLease)
     """Write the halt down, as the holder of this lease. Raises LeaseLost."""
     async with database.write() as session:
         await fence(session, lease)
-        await keep_look(session, RiskKind.FINAL_BLOCK_CHANGED, RECORDED_CHAIN, changed.finding, block=changed.block)
+        await record_check_result(session, RiskKind.FINAL_BLOCK_CHANGED, RECORDED_CHAIN, changed.finding, block=changed.block)
 
 
 async def stand_by(database: Database, *, pause_seconds: float) -> None:
     """Until there is no halt; at once when there is none."""
-    said = False
+    is_logged = False
     while True:
         async with database.write() as session:  # the primary: a replica may not have heard yet
             found = await find_halt(session)
         if found is None:
             return
-        if not said:
+        if not is_logged:
             log.critical("listener.halted", event_id=found.id, recorded=found.found.observed, found=found.found.expected)
-            said = True
+            is_logged = True
         await asyncio.sleep(pause_seconds)
 
 
 async def end_halt(session: WriteSession, *, block: int) -> None:
     """The recovery has seen to it, at this block."""
-    await keep_look(session, RiskKind.FINAL_BLOCK_CHANGED, RECORDED_CHAIN, None, block=block)
+    await record_check_result(session, RiskKind.FINAL_BLOCK_CHANGED, RECORDED_CHAIN, None, block=block)

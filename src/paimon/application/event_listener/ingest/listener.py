@@ -16,29 +16,29 @@ from typing import Any, Final
 
 import structlog
 
-from paimon.application.common.log_fields import shown
-from paimon.application.common.topics import BOOKS, RECONCILE
-from paimon.application.event_listener.fetch.block_range import Caught, InconsistentAnswer, Range, UntrueAnswer
+from paimon.application.common.log_fields import block_fields
+from paimon.application.common.topics import RECONCILE, WHOLE_FUND
+from paimon.application.event_listener.fetch.block_range import BlockRange, EndpointFault, InconsistentResponse, InvalidResponse
 from paimon.application.event_listener.fetch.decode import DecodedLog
-from paimon.application.event_listener.fetch.log_filter import Wanted
-from paimon.application.event_listener.fetch.range_proofs import count_lies
+from paimon.application.event_listener.fetch.log_filter import LogFilter
+from paimon.application.event_listener.fetch.range_proofs import record_endpoint_faults
 from paimon.application.event_listener.fetch.tracked_contracts import (
-    fetch_followed,
-    load_followed,
-    prove_followed,
+    fetch_tracked,
+    load_tracked_contracts,
+    prove_tracked,
     require_same_fund,
 )
-from paimon.application.event_listener.fetch.verify import hiding_blocks, prove
-from paimon.application.event_listener.ingest.catch_up import CatchUp, LogLines, Progress, Stretch, Tell
-from paimon.application.event_listener.ingest.chain_behind import BehindWatch, ChainBehindCursor
-from paimon.application.event_listener.ingest.cursor import fetch_cursor, require_same_chain, take_cursor
+from paimon.application.event_listener.fetch.verify import candidate_blocks, prove
+from paimon.application.event_listener.ingest.catch_up import CatchUp, CatchUpCallback, CatchUpTracker, ProgressLogger, Segment
+from paimon.application.event_listener.ingest.chain_behind import ChainBehindCursor, ChainBehindMonitor
+from paimon.application.event_listener.ingest.cursor import fetch_cursor_header, require_same_chain, take_cursor
 from paimon.application.event_listener.ingest.halt import FinalBlockChanged, halt, stand_by
-from paimon.application.event_listener.ingest.new_heads import Doorbell
-from paimon.application.event_listener.record.batch_log import Fetching
+from paimon.application.event_listener.ingest.new_heads import NewHeadsSubscription
+from paimon.application.event_listener.record.batch_log import FetchStats
 from paimon.application.event_listener.record.record import CursorMoved, record
 from paimon.domain.chain.range_proof import ProofLevel
-from paimon.domain.chain.range_size import next_step
-from paimon.domain.chain.tracked_contracts import Followed, FollowedContract
+from paimon.domain.chain.range_size import next_range_size
+from paimon.domain.chain.tracked_contracts import TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import BlockStamp, checksum, hex0x
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
@@ -53,7 +53,7 @@ from paimon.settings import ChainSettings
 
 log = structlog.get_logger(__name__)
 
-_WAITED_FOR: Final = (RpcUnavailable, RpcError, InconsistentAnswer, ChainBehindCursor)
+_RETRYABLE_ERRORS: Final = (RpcUnavailable, RpcError, InconsistentResponse, ChainBehindCursor)
 
 
 @dataclass(slots=True)
@@ -65,14 +65,14 @@ class Listener:
     chain: ChainAdapter
     options: ChainSettings
     start_block: int
-    behind: BehindWatch = field(default_factory=BehindWatch)
-    tell: Tell = field(default_factory=LogLines)
+    behind: ChainBehindMonitor = field(default_factory=ChainBehindMonitor)
+    report_progress: CatchUpCallback = field(default_factory=ProgressLogger)
     """Of how far it is, while it catches up."""
-    _step: int = field(init=False)
+    _range_size: int = field(init=False)
     """Blocks to ask for at once, of those that are followed live."""
 
     def __post_init__(self) -> None:
-        self._step = self.options.batch_blocks_max
+        self._range_size = self.options.batch_blocks_max
 
     async def follow(self, lease: HeldLease) -> None:
         """Follow the chain until cancelled or the lease is lost; stand by as long as there is a halt."""
@@ -85,175 +85,184 @@ class Listener:
                 await halt(self.database, changed, lease)
 
     async def _follow(self, lease: HeldLease) -> None:
-        doorbell = Doorbell(
+        new_heads = NewHeadsSubscription(
             self.options.ws_url.get_secret_value() if self.options.ws_url else None,
             poll_seconds=self.options.poll_seconds,
         )
         self.behind.begin()
-        cursor, followed = await self._start(lease)
-        log.info("listener.started", epoch=lease.epoch, **shown(cursor))
-        ringing = asyncio.create_task(doorbell.listen())
-        rested_at = cursor.number
+        cursor, tracked = await self._start(lease)
+        log.info("listener.started", epoch=lease.epoch, **block_fields(cursor))
+        subscription = asyncio.create_task(new_heads.listen())
+        idle_since_block = cursor.number
         try:
             while True:
-                advanced = await self._advance(cursor, followed, lease)
+                advanced = await self._advance(cursor, tracked, lease)
                 if advanced is None:
-                    if cursor.number - rested_at > self.options.live_blocks:
-                        await self._have_books_compared(cursor)
-                    rested_at = cursor.number
-                    await doorbell.wait()
+                    if cursor.number - idle_since_block > self.options.strict_proof_blocks:
+                        await self._queue_reconciliation(cursor)
+                    idle_since_block = cursor.number
+                    await new_heads.wait()
                 else:
-                    cursor, followed = advanced
+                    cursor, tracked = advanced
         finally:
-            ringing.cancel()
+            subscription.cancel()
 
-    async def _start(self, lease: HeldLease) -> tuple[BlockStamp, Followed]:
+    async def _start(self, lease: HeldLease) -> tuple[BlockStamp, TrackedContracts]:
         """Where to go on and what to follow, once the node answers: one that is away is waited for, like later on."""
         while True:
             try:
                 cursor = await take_cursor(self.database, self.contracts, self.chain, lease, start_block=self.start_block)
                 await require_same_chain(self.contracts.rpc, cursor)
-                await self.behind.is_there(self.database, cursor, lease)
+                await self.behind.report_caught_up(self.database, cursor, lease)
                 async with self.database.read() as session:
-                    followed = await load_followed(session)
-                require_same_fund(followed, self.contracts.addresses)
-            except _WAITED_FOR as error:
-                log.warning("listener.waits_for_node", reason=str(error))
+                    tracked = await load_tracked_contracts(session)
+                require_same_fund(tracked, self.contracts.addresses)
+            except _RETRYABLE_ERRORS as error:
+                log.warning("listener.node_unavailable", reason=str(error))
                 if isinstance(error, ChainBehindCursor):
-                    await self.behind.is_behind(self.database, error, lease)
+                    await self.behind.report_behind(self.database, error, lease)
                 await asyncio.sleep(self.options.poll_seconds)
             else:
-                return cursor, followed
+                return cursor, tracked
 
-    async def _advance(self, cursor: BlockStamp, followed: Followed, lease: HeldLease) -> tuple[BlockStamp, Followed] | None:
+    async def _advance(
+        self, cursor: BlockStamp, tracked: TrackedContracts, lease: HeldLease
+    ) -> tuple[BlockStamp, TrackedContracts] | None:
         """Record the next final blocks; None when caught up or when the node gives nothing usable now."""
         try:
             final = await self.chain.final_block(self.contracts.rpc)
             if final.number < cursor.number:
-                await fetch_cursor(self.contracts.rpc, cursor)  # a node that only lags in calling it final is no matter
+                await fetch_cursor_header(self.contracts.rpc, cursor)  # a node that only lags in calling it final is no matter
             elif final.number == cursor.number and final.hash != cursor.hash:
                 await require_same_chain(self.contracts.rpc, cursor)
-            await self.behind.is_there(self.database, cursor, lease)
+            await self.behind.report_caught_up(self.database, cursor, lease)
             if final.number <= cursor.number:
                 return None
-            if final.number - cursor.number > self.options.live_blocks:
-                return await self._catch_up(cursor, followed, final, lease)
-            stretch = await self._proven(cursor, followed, final)
-        except _WAITED_FOR as error:
+            if final.number - cursor.number > self.options.strict_proof_blocks:
+                return await self._catch_up(cursor, tracked, final, lease)
+            segment = await self._fetch_and_prove(cursor, tracked, final)
+        except _RETRYABLE_ERRORS as error:
             await self._report_failure(error, cursor, lease)
             return None
-        return await self._record(stretch, followed, final, lease)
+        return await self._record(segment, tracked, final, lease)
 
     async def _catch_up(
-        self, cursor: BlockStamp, followed: Followed, final: BlockStamp, lease: HeldLease
-    ) -> tuple[BlockStamp, Followed] | None:
+        self, cursor: BlockStamp, tracked: TrackedContracts, final: BlockStamp, lease: HeldLease
+    ) -> tuple[BlockStamp, TrackedContracts] | None:
         """Record stretches until what is left is followed live, a contract comes in that those fetched ahead know nothing of,
         or the node fails; None when nothing was recorded.
         """
-        last, began_at = final.number - self.options.live_blocks, cursor
-        ahead = CatchUp(self.contracts, followed, cursor.number + 1, last, self.options)
-        progress = Progress(cursor.number, last, self.tell)
+        last, started_from = final.number - self.options.strict_proof_blocks, cursor
+        ahead = CatchUp(self.contracts, tracked, cursor.number + 1, last, self.options)
+        progress = CatchUpTracker(cursor.number, last, self.report_progress)
         try:
-            async with aclosing(ahead.stretches()) as stretches:
-                async for stretch in stretches:
-                    await self._require_continues(cursor, stretch.fetched)
-                    cursor, now_followed = await self._record(stretch, followed, final, lease)
-                    progress.reached(cursor.number, logs=len(stretch.logs))
-                    if now_followed != followed:
-                        return cursor, now_followed
-        except _WAITED_FOR as error:
+            async with aclosing(ahead.segments()) as segments:
+                async for segment in segments:
+                    await self._require_continuity(cursor, segment.fetched)
+                    cursor, tracked_now = await self._record(segment, tracked, final, lease)
+                    progress.advance_to(cursor.number, logs=len(segment.logs))
+                    if tracked_now != tracked:
+                        return cursor, tracked_now
+        except _RETRYABLE_ERRORS as error:
             await self._report_failure(error, cursor, lease)
-        return None if cursor == began_at else (cursor, followed)
+        return None if cursor == started_from else (cursor, tracked)
 
-    async def _proven(self, cursor: BlockStamp, followed: Followed, final: BlockStamp) -> Stretch:
+    async def _fetch_and_prove(self, cursor: BlockStamp, tracked: TrackedContracts, final: BlockStamp) -> Segment:
         """The blocks behind the cursor, with every header, cut to what one transaction may hold and its proof may cost.
 
         Raises:
-            FinalBlockChanged, ChainBehindCursor, UntrueAnswer, InconsistentAnswer, RpcUnavailable, RpcError.
+            FinalBlockChanged, ChainBehindCursor, InvalidResponse, InconsistentResponse, RpcUnavailable, RpcError.
         """
         began, options = monotonic(), self.options
-        last = min(final.number, cursor.number + self._step)
+        last = min(final.number, cursor.number + self._range_size)
         rpc = await self.contracts.rpc.at_height(last).preferred()
-        fetched, logs = await fetch_followed(rpc, self.contracts, followed, cursor.number + 1, last)
-        await self._require_continues(cursor, fetched)
-        hiding = hiding_blocks(fetched.headers, Wanted.of(followed))
+        fetched, logs = await fetch_tracked(rpc, self.contracts, tracked, cursor.number + 1, last)
+        await self._require_continuity(cursor, fetched)
+        candidates = candidate_blocks(fetched.headers, LogFilter.of(tracked))
         # What is asked for and then cut off is asked for again: in dense blocks, over and over.
-        limits = ((len(logs), options.batch_logs_max), (len(hiding), options.receipts_blocks_max))
-        self._step = min(
-            next_step(len(fetched.headers), found, wanted=most, blocks_max=options.batch_blocks_max) for found, most in limits
+        limits = ((len(logs), options.batch_logs_max), (len(candidates), options.receipts_blocks_max))
+        self._range_size = min(
+            next_range_size(len(fetched.headers), found, items_target=most, blocks_max=options.batch_blocks_max)
+            for found, most in limits
         )
         fetched = next(fetched.pieces(options.batch_logs_max))
-        if len(hiding) > options.receipts_blocks_max:
-            fetched = fetched.before(hiding[options.receipts_blocks_max].stamp.number)
-        proof, logs = await prove_followed(prove, rpc, self.contracts, followed, fetched, logs[: len(fetched.logs)])
-        return Stretch(proof, logs, monotonic() - began)
+        if len(candidates) > options.receipts_blocks_max:
+            fetched = fetched.before(candidates[options.receipts_blocks_max].stamp.number)
+        proof, logs = await prove_tracked(prove, rpc, self.contracts, tracked, fetched, logs[: len(fetched.logs)])
+        return Segment(proof, logs, monotonic() - began)
 
-    async def _require_continues(self, cursor: BlockStamp, fetched: Range) -> None:
-        """Raises InconsistentAnswer when the node gave another chain's blocks, FinalBlockChanged when it has left ours."""
+    async def _require_continuity(self, cursor: BlockStamp, fetched: BlockRange) -> None:
+        """Raises InconsistentResponse when the node gave another chain's blocks, FinalBlockChanged when it has left ours."""
         if fetched.parent_hash != cursor.hash:
             await require_same_chain(self.contracts.rpc, cursor)
-            raise InconsistentAnswer(f"block {fetched.first} does not follow {cursor}")
+            raise InconsistentResponse(f"block {fetched.first} does not follow {cursor}")
 
     async def _report_failure(self, error: Exception, cursor: BlockStamp, lease: HeldLease) -> None:
-        log.warning("listener.waits_for_node", reason=str(error), **shown(cursor))
-        if isinstance(error, UntrueAnswer):
-            await self._report_lies([error.caught])
+        log.warning("listener.node_unavailable", reason=str(error), **block_fields(cursor))
+        if isinstance(error, InvalidResponse):
+            await self._report_endpoint_faults([error.fault])
         if isinstance(error, ChainBehindCursor):
-            await self.behind.is_behind(self.database, error, lease)
+            await self.behind.report_behind(self.database, error, lease)
 
-    async def _report_lies(self, caught: Sequence[Caught]) -> None:
-        if not caught:
+    async def _report_endpoint_faults(self, faults: Sequence[EndpointFault]) -> None:
+        if not faults:
             return
-        for each in caught:
-            log.error("endpoint.lied", endpoint=each.endpoint, lie=each.lie.value, block=each.block_number, reason=each.words)
+        for each in faults:
+            log.error(
+                "endpoint.invalid_response",
+                endpoint=each.endpoint,
+                lie=each.lie.value,
+                block=each.block_number,
+                reason=each.description,
+            )
         async with self.database.write() as session:
-            await count_lies(session, caught)
+            await record_endpoint_faults(session, faults)
 
-    async def _have_books_compared(self, cursor: BlockStamp) -> None:
+    async def _queue_reconciliation(self, cursor: BlockStamp) -> None:
         """After a long way whose older ranges may be weakly proven: what is missing from them shows in the state here."""
         async with self.database.write() as session:
-            await outbox.add(session, RECONCILE, BOOKS, priority=OutboxPriority.HIGH, payload={"block": cursor.number})
+            await outbox.add(session, RECONCILE, WHOLE_FUND, priority=OutboxPriority.HIGH, payload={"block": cursor.number})
 
     async def _record(
-        self, stretch: Stretch, followed: Followed, final: BlockStamp, lease: HeldLease
-    ) -> tuple[BlockStamp, Followed]:
+        self, segment: Segment, tracked: TrackedContracts, final: BlockStamp, lease: HeldLease
+    ) -> tuple[BlockStamp, TrackedContracts]:
         """Commit the stretch, in as many transactions as its logs need; where the books stand after it."""
-        await self._report_lies(stretch.proof.caught)
-        headers = len(stretch.fetched.headers)
-        for fetched, logs in stretch.pieces(self.options.batch_logs_max):
+        await self._report_endpoint_faults(segment.proof.faults)
+        headers = len(segment.fetched.headers)
+        for fetched, logs in segment.pieces(self.options.batch_logs_max):
             behind = final.number - fetched.last.number
-            fetching = Fetching(stretch.seconds * len(fetched.headers) / headers, behind)
-            new = await self._record_one(fetched, logs, stretch.proof.level, fetching, followed, lease)
-            followed = followed.with_more(new)
-        return stretch.fetched.last, followed
+            fetch_stats = FetchStats(segment.seconds * len(fetched.headers) / headers, behind)
+            new = await self._record_one(fetched, logs, segment.proof.level, fetch_stats, tracked, lease)
+            tracked = tracked.with_added(new)
+        return segment.fetched.last, tracked
 
     async def _record_one(
         self,
-        fetched: Range,
+        fetched: BlockRange,
         logs: list[DecodedLog],
         level: ProofLevel,
-        fetching: Fetching,
-        followed: Followed,
+        fetch_stats: FetchStats,
+        tracked: TrackedContracts,
         lease: HeldLease,
-    ) -> list[FollowedContract]:
+    ) -> list[TrackedContract]:
         began = monotonic()
         try:
             new = await record(
-                self.database, fetched, logs, followed=followed, epoch=lease.epoch, level=level, fetching=fetching
+                self.database, fetched, logs, tracked=tracked, epoch=lease.epoch, level=level, fetch_stats=fetch_stats
             )
         except CursorMoved as error:
             # Someone else writes. Whoever is right, it is not this holder any more: stand by, and start from the cursor.
             raise LeaseLost(str(error)) from error
         LISTENER_BLOCKS.inc(fetched.last.number - fetched.first + 1)
-        LISTENER_SECONDS.labels("fetch").observe(fetching.seconds)
+        LISTENER_SECONDS.labels("fetch").observe(fetch_stats.seconds)
         LISTENER_SECONDS.labels("record").observe(monotonic() - began)
         for status, count in Counter([each.status for each in logs]).items():
             LISTENER_LOGS.labels(status.value).inc(count)
-        _report(logs, each=fetching.behind_blocks <= self.options.live_blocks)
+        _report(logs, each=fetch_stats.lag_blocks <= self.options.strict_proof_blocks)
         for each in new:
-            log.info("contract.followed", contract=each.contract.value, address=checksum(each.address), block=each.since_block)
+            log.info("contract.tracked", contract=each.contract.value, address=checksum(each.address), block=each.since_block)
         blocks = fetched.last.number - fetched.first + 1
-        log.debug("listener.recorded", blocks=blocks, logs=len(logs), proof=level.value, **shown(fetched.last))
+        log.debug("listener.recorded", blocks=blocks, logs=len(logs), proof=level.value, **block_fields(fetched.last))
         return new
 
 
@@ -261,11 +270,11 @@ def _report(logs: Sequence[DecodedLog], *, each: bool) -> None:
     """What a person should know of: every log that is news, and whatever was quarantined."""
     for decoded in logs:
         if decoded.status is LogStatus.QUARANTINED:
-            log.error("log.quarantined", reason=decoded.reason, log_index=decoded.log.log_index, **_named(decoded))
+            log.error("log.quarantined", reason=decoded.reason, log_index=decoded.log.log_index, **_log_fields(decoded))
         elif each and decoded.status is LogStatus.APPLIED:
             tx = hex0x(decoded.log.tx_hash)
-            log.info("log.recorded", redemption_id=decoded.request_id, tx=tx, **_named(decoded))
+            log.info("log.recorded", redemption_id=decoded.request_id, tx=tx, **_log_fields(decoded))
 
 
-def _named(decoded: DecodedLog) -> dict[str, Any]:
-    return {"contract": decoded.contract.value, "log_event": decoded.name, **shown(decoded.log.block)}
+def _log_fields(decoded: DecodedLog) -> dict[str, Any]:
+    return {"contract": decoded.contract.value, "log_event": decoded.name, **block_fields(decoded.log.block)}

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from paimon.infrastructure.blockchain.endpoint import endpoint_name
-from paimon.infrastructure.observability.metrics import DOORBELL_CONNECTED
+from paimon.infrastructure.observability.metrics import NEW_HEADS_CONNECTED
 
 log = structlog.get_logger(__name__)
 
@@ -18,23 +18,23 @@ _STALL_SECONDS: Final = 10.0
 _RECONNECT_SECONDS_MAX: Final = 30.0
 
 
-class Doorbell:
+class NewHeadsSubscription:
     """Rings when a new head is announced; `wait` never waits longer than the poll."""
 
     def __init__(self, url: str | None, *, poll_seconds: float) -> None:
         self._url = url
         self._poll_seconds = poll_seconds
-        self._rung = asyncio.Event()
+        self._new_head = asyncio.Event()
 
     async def wait(self) -> None:
         """Until the next head or the next poll, whichever comes first."""
         try:
             async with asyncio.timeout(self._poll_seconds):
-                await self._rung.wait()
+                await self._new_head.wait()
         except TimeoutError:
             return
         finally:
-            self._rung.clear()
+            self._new_head.clear()
 
     async def listen(self) -> None:
         """Keep the subscription up for ever, with jittered reconnects; ends at once where no WebSocket is configured."""
@@ -43,10 +43,10 @@ class Doorbell:
         try:
             await self._listen(self._url)
         finally:
-            DOORBELL_CONNECTED.remove(endpoint_name(self._url))  # whoever does not listen says nothing about it
+            NEW_HEADS_CONNECTED.remove(endpoint_name(self._url))  # whoever does not listen says nothing about it
 
     async def _listen(self, url: str) -> None:
-        connected = DOORBELL_CONNECTED.labels(endpoint_name(url))
+        connected = NEW_HEADS_CONNECTED.labels(endpoint_name(url))
         failures = 0
         while True:
             try:
@@ -59,13 +59,13 @@ class Doorbell:
                     while True:
                         async with asyncio.timeout(_STALL_SECONDS):
                             await socket.recv()
-                        self._rung.set()
+                        self._new_head.set()
             except (OSError, WebSocketException, TimeoutError) as error:
                 connected.set(0)
                 failures += 1
                 pause = random.uniform(0, min(_RECONNECT_SECONDS_MAX, 0.5 * 2 ** min(failures, 6)))  # noqa: S311 — jitter
                 log.warning(
-                    "doorbell.lost",
+                    "new_heads.disconnected",
                     endpoint=endpoint_name(url),
                     reason=f"{type(error).__name__}: {error}".replace(url, endpoint_name(url)),
                     retry_seconds=round(pause, 1),

@@ -17,11 +17,11 @@ from paimon.infrastructure.database.sessions import WriteSession
 
 
 @dataclass(frozen=True, slots=True)
-class Fetching:
+class FetchStats:
     """How a range was got: in what time, and how many final blocks were still to come after it."""
 
     seconds: float = 0.0
-    behind_blocks: int = 0
+    lag_blocks: int = 0
 
 
 def microseconds(seconds: float) -> int:
@@ -30,15 +30,15 @@ def microseconds(seconds: float) -> int:
 
 _ADD: Final = text("""
     WITH added AS (
-        INSERT INTO owned.event_processing_logs
-               (time, first_block, last_block, last_block_at, logs, quarantined, behind_blocks, fetch_us, record_us)
+        INSERT INTO ops.event_processing_logs
+               (time, first_block, last_block, last_block_at, logs, quarantined, lag_blocks, fetch_us, record_us)
         VALUES (coalesce(CAST(:time AS timestamptz), now()), :first_block, :last_block, :last_block_at,
-                :logs, :quarantined, :behind_blocks, :fetch_us, :record_us)
+                :logs, :quarantined, :lag_blocks, :fetch_us, :record_us)
             ON CONFLICT DO NOTHING
         RETURNING *)
-    INSERT INTO owned.event_processing_hourly AS known
-           (hour, batches, blocks, logs, quarantined, behind_blocks_max, fetch_us, record_us, record_us_max)
-    SELECT date_trunc('hour', time, 'UTC'), 1, last_block - first_block + 1, logs, quarantined, behind_blocks,
+    INSERT INTO ops.event_processing_hourly AS known
+           (hour, batches, blocks, logs, quarantined, lag_blocks_max, fetch_us, record_us, record_us_max)
+    SELECT date_trunc('hour', time, 'UTC'), 1, last_block - first_block + 1, logs, quarantined, lag_blocks,
            fetch_us, record_us, record_us
       FROM added
         ON CONFLICT (hour) DO UPDATE
@@ -46,7 +46,7 @@ _ADD: Final = text("""
            blocks = known.blocks + excluded.blocks,
            logs = known.logs + excluded.logs,
            quarantined = known.quarantined + excluded.quarantined,
-           behind_blocks_max = greatest(known.behind_blocks_max, excluded.behind_blocks_max),
+           lag_blocks_max = greatest(known.lag_blocks_max, excluded.lag_blocks_max),
            fetch_us = known.fetch_us + excluded.fetch_us,
            record_us = known.record_us + excluded.record_us,
            record_us_max = greatest(known.record_us_max, excluded.record_us_max)
@@ -59,25 +59,25 @@ async def add_batch(session: WriteSession, batch: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Processed:
+class ProcessingStats:
     """The listener's work over some time."""
 
     batches: int
     blocks: int
     logs: int
-    behind_blocks_max: int
+    lag_blocks_max: int
     record_ms_mean: float
 
 
-_LATELY: Final = text("""
+_RECENT: Final = text("""
     SELECT count(*) AS batches, coalesce(sum(last_block - first_block + 1), 0) AS blocks, coalesce(sum(logs), 0) AS logs,
-           coalesce(max(behind_blocks), 0) AS behind_blocks_max, coalesce(avg(record_us), 0) AS record_us
-      FROM owned.event_processing_logs
+           coalesce(max(lag_blocks), 0) AS lag_blocks_max, coalesce(avg(record_us), 0) AS record_us
+      FROM ops.event_processing_logs
      WHERE time > now() - CAST(:span AS interval)
 """)
 
 
-async def processed_lately(session: AsyncSession, span: timedelta) -> Processed:
+async def read_recent_processing(session: AsyncSession, span: timedelta) -> ProcessingStats:
     """What was recorded in the last `span` by the database's clock."""
-    row = (await session.execute(_LATELY, {"span": span})).one()
-    return Processed(row.batches, int(row.blocks), int(row.logs), row.behind_blocks_max, float(row.record_us) / 1000)
+    row = (await session.execute(_RECENT, {"span": span})).one()
+    return ProcessingStats(row.batches, int(row.blocks), int(row.logs), row.lag_blocks_max, float(row.record_us) / 1000)

@@ -11,12 +11,12 @@ from sqlalchemy import text
 
 from paimon.infrastructure.database.sessions import WriteSession
 
-SPAN: Final = 1_000
+PRUNING_SPAN_BLOCKS: Final = 1_000
 """Blocks."""
-RECENT: Final = 100 * SPAN
+RECENT_BLOCKS: Final = 100 * PRUNING_SPAN_BLOCKS
 """Blocks whose headers all stay, where they were recorded one by one: at 0.45 s half a day."""
 
-_THIN_OUT: Final = text("""
+_PRUNE_HEADERS: Final = text("""
     WITH quiet AS (
         SELECT number FROM derived.blocks AS block
          WHERE number > :begin AND number < :end AND number > (SELECT min(number) FROM derived.blocks)
@@ -24,17 +24,17 @@ _THIN_OUT: Final = text("""
            AND NOT EXISTS (SELECT FROM derived.observations AS seen WHERE seen.block_number = block.number)),
     forgotten AS (DELETE FROM derived.blocks USING quiet WHERE blocks.number = quiet.number)
     UPDATE derived.blocks AS block
-       SET kept_before = kept.before
+       SET previous_kept_number = kept.before
       FROM (SELECT number, lag(number) OVER (ORDER BY number) AS before
               FROM derived.blocks
              WHERE number >= coalesce((SELECT max(number) FROM derived.blocks WHERE number <= :begin), 0)
                AND number <= (SELECT min(number) FROM derived.blocks WHERE number >= :end)
                AND number NOT IN (SELECT number FROM quiet)) AS kept
-     WHERE block.number = kept.number AND block.kept_before <> kept.before
+     WHERE block.number = kept.number AND block.previous_kept_number <> kept.before
 """)
 
 
-async def thin_out(session: WriteSession, first: int, last: int) -> None:
+async def prune_headers(session: WriteSession, first: int, last: int) -> None:
     """Forget what the recording of blocks `first` to `last` has made old."""
-    for end in range(-(-first // SPAN) * SPAN, last + 1, SPAN):
-        await session.execute(_THIN_OUT, {"begin": end - RECENT - SPAN, "end": end - RECENT})
+    for end in range(-(-first // PRUNING_SPAN_BLOCKS) * PRUNING_SPAN_BLOCKS, last + 1, PRUNING_SPAN_BLOCKS):
+        await session.execute(_PRUNE_HEADERS, {"begin": end - RECENT_BLOCKS - PRUNING_SPAN_BLOCKS, "end": end - RECENT_BLOCKS})

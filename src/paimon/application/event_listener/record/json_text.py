@@ -14,7 +14,7 @@ from paimon.infrastructure.blockchain.abi import plain
 _Pick = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
-def stored_text(values: Mapping[str, Any] | None) -> str | None:
+def json_text(values: Mapping[str, Any] | None) -> str | None:
     """The text of the values' plain form; None for nothing, and for values that are more than a number, bytes or a flag."""
     if not values:
         return None

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.fetch.decode import DecodedLog
-from paimon.domain.chain.pending_logs import Fate, SeenLog, fates
+from paimon.domain.chain.pending_logs import PendingLogKey, PendingLogStatus, resolve_pending
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
 from paimon.infrastructure.database.leases import HeldLease, fence
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
@@ -23,22 +23,22 @@ from paimon.infrastructure.database.sessions import Database, WriteSession
 
 log = structlog.get_logger(__name__)
 
-UNFINAL: Final = "fund:unfinal"
+PENDING_LOGS: Final = "fund:pending-logs"
 """The live channel."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PendingLogUpdate:
     """One log that came, or left, and how."""
 
-    fate: Fate
+    status: PendingLogStatus
     row: PendingLogRow
 
     @property
     def message(self) -> dict[str, Any]:
         row = self.row
         return {
-            "state": self.fate.value,
+            "status": self.status.value,
             "blockNumber": row.block_number,
             "blockHash": hex0x(row.block_hash),
             "txHash": hex0x(row.tx_hash),
@@ -54,9 +54,9 @@ _RECORDED_UNTIL: Final = text("SELECT number FROM derived.cursor")
 _RECORDED: Final = text("SELECT hash FROM derived.blocks WHERE hash = ANY(:hashes)")
 
 
-async def keep_unfinal(
+async def update_pending_logs(
     database: Database, head: Mapping[int, Hash32], logs: Sequence[DecodedLog], *, lease: HeldLease, rows_max: int
-) -> list[Told]:
+) -> list[PendingLogUpdate]:
     """Bring the list up to date with the blocks above the final one and their logs; what came and left.
 
     Raises:
@@ -64,29 +64,37 @@ async def keep_unfinal(
     """
     async with database.write() as session:
         await fence(session, lease)
-        recorded_until = (await session.execute(_RECORDED_UNTIL)).scalar()
-        if recorded_until is None:
+        recorded_block = (await session.execute(_RECORDED_UNTIL)).scalar()
+        if recorded_block is None:
             return []
-        known = {SeenLog(row.block_number, row.block_hash, row.log_index): row for row in await session.scalars(_all())}
+        known = {
+            PendingLogKey(row.block_number, row.block_hash, row.log_index): row
+            for row in await session.scalars(_select_pending_logs())
+        }
         recorded = await session.execute(_RECORDED, {"hashes": list({each.block_hash for each in known})})
-        ended = fates(known, head, recorded_until=recorded_until, recorded={Hash32(bytes(each)) for each in recorded.scalars()})
-        for some in ended:
-            session.expunge(known[some])
+        ended = resolve_pending(
+            known, head, recorded_block=recorded_block, recorded={Hash32(bytes(each)) for each in recorded.scalars()}
+        )
+        for key in ended:
+            session.expunge(known[key])
         await _remove(session, ended)
-        fresh = [each for each in map(_row, logs) if _place(each) not in known and each.block_number > recorded_until]
+        fresh = [each for each in map(_row, logs) if _key_of(each) not in known and each.block_number > recorded_block]
         room = max(rows_max - len(known) + len(ended), 0)
         if len(fresh) > room:
-            log.warning("unfinal.list_full", rows=rows_max, left_out=len(fresh) - room)
-        came = await _add(session, fresh[:room])
-    return [*(Told(fate, known[each]) for each, fate in ended.items()), *(Told(Fate.SEEN, each) for each in came)]
+            log.warning("pending_logs.limit_reached", rows=rows_max, left_out=len(fresh) - room)
+        added = await _add(session, fresh[:room])
+    return [
+        *(PendingLogUpdate(status, known[each]) for each, status in ended.items()),
+        *(PendingLogUpdate(PendingLogStatus.PENDING, each) for each in added),
+    ]
 
 
-def _all() -> Any:
+def _select_pending_logs() -> Any:
     return select(PendingLogRow).order_by(PendingLogRow.block_number, PendingLogRow.log_index)
 
 
-def _place(row: PendingLogRow) -> SeenLog:
-    return SeenLog(row.block_number, row.block_hash, row.log_index)
+def _key_of(row: PendingLogRow) -> PendingLogKey:
+    return PendingLogKey(row.block_number, row.block_hash, row.log_index)
 
 
 def _row(decoded: DecodedLog) -> PendingLogRow:
@@ -95,7 +103,7 @@ def _row(decoded: DecodedLog) -> PendingLogRow:
         block_hash=seen.block.hash,
         log_index=seen.log_index,
         block_number=seen.block.number,
-        block_at=seen.block.timestamp,
+        block_timestamp=seen.block.timestamp,
         tx_hash=seen.tx_hash,
         address=seen.address,
         contract=decoded.contract,
@@ -104,13 +112,23 @@ def _row(decoded: DecodedLog) -> PendingLogRow:
     )
 
 
-async def _remove(session: WriteSession, ended: Mapping[SeenLog, Fate]) -> None:
+async def _remove(session: WriteSession, ended: Mapping[PendingLogKey, PendingLogStatus]) -> None:
     if ended:
         key = tuple_(PendingLogRow.block_hash, PendingLogRow.log_index)
         await session.execute(delete(PendingLogRow).where(key.in_([(each.block_hash, each.log_index) for each in ended])))
 
 
-_COLUMNS: Final = ("block_hash", "log_index", "block_number", "block_at", "tx_hash", "address", "contract", "event", "args")
+_COLUMNS: Final = (
+    "block_hash",
+    "log_index",
+    "block_number",
+    "block_timestamp",
+    "tx_hash",
+    "address",
+    "contract",
+    "event",
+    "args",
+)
 
 
 async def _add(session: WriteSession, rows: Sequence[PendingLogRow]) -> Sequence[PendingLogRow]:
@@ -120,7 +138,7 @@ async def _add(session: WriteSession, rows: Sequence[PendingLogRow]) -> Sequence
     return rows
 
 
-async def list_unfinal(session: AsyncSession, page: PageRequest) -> Page[PendingLogRow]:
+async def list_pending_logs(session: AsyncSession, page: PageRequest) -> Page[PendingLogRow]:
     """The newest first."""
     query = select(PendingLogRow).order_by(PendingLogRow.block_number.desc(), PendingLogRow.log_index.desc())
     return await fetch_page(session, query, page, lambda each: each)

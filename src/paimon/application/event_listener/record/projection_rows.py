@@ -44,15 +44,15 @@ class StateTable:
     """A table of states, one row a key; `part` is where the projection has them."""
 
     model: type[Base]
-    part: Callable[[Projection], Mapping[Any, Any]]
+    values_of: Callable[[Projection], Mapping[Any, Any]]
 
 
-STATES: Final = (
+STATE_TABLES: Final = (
     StateTable(AssetConfigRow, lambda projection: projection.assets),
     StateTable(TierConfigRow, lambda projection: projection.bands),
     StateTable(OtcOrderRow, lambda projection: projection.orders),
     StateTable(FeeAccountRow, lambda projection: projection.fees),
-    StateTable(TokenFlowRow, lambda projection: projection.flows),
+    StateTable(TokenFlowRow, lambda projection: projection.token_flows),
 )
 
 
@@ -61,13 +61,13 @@ class FactTable:
     """A table of facts, one row each for good."""
 
     model: type[Base]
-    part: Callable[[Facts], Iterable[Any]]
+    values_of: Callable[[Facts], Iterable[Any]]
 
 
-FACTS: Final = (
+FACT_TABLES: Final = (
     FactTable(DepositRow, lambda facts: facts.deposits),
     FactTable(TradeRow, lambda facts: facts.trades),
-    FactTable(TokenTransferRow, lambda facts: facts.movements),
+    FactTable(TokenTransferRow, lambda facts: facts.transfers),
     FactTable(FeeEntryRow, lambda facts: facts.fee_entries),
     FactTable(RoleChangeRow, lambda facts: facts.role_changes),
     FactTable(LiquidityAlertRow, lambda facts: facts.alerts),

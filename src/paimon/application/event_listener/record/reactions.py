@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from paimon.application.common.topics import BOOKS, FUND, RECONCILE, REDEMPTION
+from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION, WHOLE_FUND
 from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
@@ -40,7 +40,7 @@ _URGENCY: Final = (OutboxPriority.CRITICAL, OutboxPriority.HIGH, OutboxPriority.
 
 
 @dataclass(frozen=True, slots=True)
-class Reaction:
+class DueMessage:
     """A due reaction: which aggregate to look at, and what made it due."""
 
     kind: str
@@ -49,7 +49,7 @@ class Reaction:
     payload: dict[str, Any]
 
 
-class Happening(NamedTuple):
+class AppliedEvent(NamedTuple):
     """An applied log, as far as reactions go."""
 
     event: str
@@ -57,33 +57,33 @@ class Happening(NamedTuple):
     block: int
 
 
-def due_reactions(logs: Iterable[DecodedLog]) -> list[Reaction]:
+def due_messages(logs: Iterable[DecodedLog]) -> list[DueMessage]:
     """What applied logs make due, and a comparison of the books when something could not be read."""
-    happenings: list[Happening] = []
+    applied_events: list[AppliedEvent] = []
     quarantined_block = 0
     for decoded in logs:
         block = decoded.log.block.number
         if decoded.status is LogStatus.QUARANTINED:
             quarantined_block = max(quarantined_block, block)
         elif decoded.status is LogStatus.APPLIED and decoded.name is not None:
-            happenings.append(Happening(decoded.name, decoded.request_id, block))
-    reactions = reactions_to(happenings)
+            applied_events.append(AppliedEvent(decoded.name, decoded.request_id, block))
+    messages = messages_for(applied_events)
     if quarantined_block:
-        reactions.append(Reaction(RECONCILE, BOOKS, OutboxPriority.HIGH, {"block": quarantined_block}))
-    return reactions
+        messages.append(DueMessage(RECONCILE, WHOLE_FUND, OutboxPriority.HIGH, {"block": quarantined_block}))
+    return messages
 
 
-def reactions_to(happenings: Iterable[Happening]) -> list[Reaction]:
+def messages_for(applied_events: Iterable[AppliedEvent]) -> list[DueMessage]:
     """One reaction per touched request, and one for the fund when anything at all happened to it."""
     events: dict[tuple[str, str], list[str]] = {}
     block = 0
-    for each in happenings:
+    for each in applied_events:
         block = max(block, each.block)
         events.setdefault((FUND, "fund"), []).append(each.event)
         if each.request_id is not None:
             events.setdefault((REDEMPTION, str(each.request_id)), []).append(each.event)
     return [
-        Reaction(kind, aggregate_id, _most_urgent(names), {"events": list(dict.fromkeys(names)), "block": block})
+        DueMessage(kind, aggregate_id, _most_urgent(names), {"events": list(dict.fromkeys(names)), "block": block})
         for (kind, aggregate_id), names in events.items()
     ]
 

@@ -12,19 +12,19 @@ from typing import Final
 import orjson
 from sqlalchemy import text
 
-from paimon.application.event_listener.fetch.block_range import Range
+from paimon.application.event_listener.fetch.block_range import BlockRange
 from paimon.application.event_listener.fetch.decode import DecodedLog, Reading
 from paimon.application.event_listener.fetch.range_proofs import add_proof
-from paimon.application.event_listener.fetch.tracked_contracts import add_followed, announced
-from paimon.application.event_listener.record.batch_log import Fetching, add_batch, microseconds
-from paimon.application.event_listener.record.header_pruning import thin_out
-from paimon.application.event_listener.record.json_text import stored_text
+from paimon.application.event_listener.fetch.tracked_contracts import add_tracked_contracts, discovered
+from paimon.application.event_listener.record.batch_log import FetchStats, add_batch, microseconds
+from paimon.application.event_listener.record.header_pruning import prune_headers
+from paimon.application.event_listener.record.json_text import json_text
 from paimon.application.event_listener.record.project import project
-from paimon.application.event_listener.record.reactions import due_reactions
+from paimon.application.event_listener.record.reactions import due_messages
 from paimon.domain.chain.range_proof import ProofLevel, RangeProof
-from paimon.domain.chain.tracked_contracts import Followed, FollowedContract
+from paimon.domain.chain.tracked_contracts import TrackedContract, TrackedContracts
 from paimon.infrastructure.blockchain.abi import plain
-from paimon.infrastructure.database.arrays import array_text
+from paimon.infrastructure.database.arrays import array_literal
 from paimon.infrastructure.database.bulk_copy import copy_rows
 from paimon.infrastructure.database.models.derived import BlockRow, LogStatus, RawLogRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
@@ -42,19 +42,19 @@ _ADVANCE = text("""
 """)
 
 
-_EFFORTLESS: Final = Fetching()
+_NO_FETCH_STATS: Final = FetchStats()
 
 
 async def record(
     database: Database,
-    fetched: Range,
+    fetched: BlockRange,
     logs: Sequence[DecodedLog],
     *,
-    followed: Followed,
+    tracked: TrackedContracts,
     epoch: int,
     level: ProofLevel = ProofLevel.NONE,
-    fetching: Fetching = _EFFORTLESS,
-) -> list[FollowedContract]:
+    fetch_stats: FetchStats = _NO_FETCH_STATS,
+) -> list[TrackedContract]:
     """Commit one range with how it is proven, or nothing; the contracts that it brought in, followed from now on.
 
     Raises:
@@ -64,19 +64,21 @@ async def record(
     async with database.write() as session:
         await _advance_cursor(session, fetched, epoch=epoch)
         if logs:
-            await project(session, logs, followed.treasury)
+            await project(session, logs, tracked.treasury)
         await _copy_blocks(session, fetched)
         await _copy_logs(session, logs)
         await add_proof(session, RangeProof(fetched.first, fetched.last.number, level))
-        await thin_out(session, fetched.first, fetched.last.number)
-        new = announced(followed, logs)
-        await add_followed(session, new)
-        await _add_reactions(session, logs)
-        await add_batch(session, _batch(fetched, logs, fetching, record_seconds=monotonic() - began))
+        await prune_headers(session, fetched.first, fetched.last.number)
+        new = discovered(tracked, logs)
+        await add_tracked_contracts(session, new)
+        await _add_due_messages(session, logs)
+        await add_batch(session, _batch(fetched, logs, fetch_stats, record_seconds=monotonic() - began))
     return new
 
 
-def _batch(fetched: Range, logs: Sequence[DecodedLog], fetching: Fetching, *, record_seconds: float) -> dict[str, object]:
+def _batch(
+    fetched: BlockRange, logs: Sequence[DecodedLog], fetch_stats: FetchStats, *, record_seconds: float
+) -> dict[str, object]:
     return {
         "time": None,
         "first_block": fetched.first,
@@ -84,13 +86,13 @@ def _batch(fetched: Range, logs: Sequence[DecodedLog], fetching: Fetching, *, re
         "last_block_at": fetched.last.timestamp,
         "logs": len(logs),
         "quarantined": sum(log.status is LogStatus.QUARANTINED for log in logs),
-        "behind_blocks": fetching.behind_blocks,
-        "fetch_us": microseconds(fetching.seconds),
+        "lag_blocks": fetch_stats.lag_blocks,
+        "fetch_us": microseconds(fetch_stats.seconds),
         "record_us": microseconds(record_seconds),
     }
 
 
-async def _advance_cursor(session: WriteSession, fetched: Range, *, epoch: int) -> None:
+async def _advance_cursor(session: WriteSession, fetched: BlockRange, *, epoch: int) -> None:
     last = fetched.last
     values = {"number": last.number, "hash": last.hash, "timestamp": last.timestamp}
     moved = await session.execute(_ADVANCE, {**values, "parent_hash": fetched.parent_hash, "epoch": epoch})
@@ -98,10 +100,10 @@ async def _advance_cursor(session: WriteSession, fetched: Range, *, epoch: int) 
         raise CursorMoved(f"block {fetched.first} does not continue the recorded chain under epoch {epoch}")
 
 
-_BLOCK: Final = ("number", "hash", "parent_hash", "timestamp", "kept_before")
+_BLOCK: Final = ("number", "hash", "parent_hash", "timestamp", "previous_kept_number")
 
 
-async def _copy_blocks(session: WriteSession, fetched: Range) -> None:
+async def _copy_blocks(session: WriteSession, fetched: BlockRange) -> None:
     rows: list[tuple[object, ...]] = []
     before = fetched.first - 1
     for header in fetched.headers:
@@ -120,17 +122,17 @@ async def _copy_logs(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
 
 def _log_values(decoded: DecodedLog) -> tuple[object, ...]:
     (block, log_index, tx_hash, tx_index, address, topics, data) = decoded.log
-    place = (block.number, log_index, block.hash, tx_hash, tx_index, address, array_text(topics), data)
-    return place + reading_values(decoded)
+    place = (block.number, log_index, block.hash, tx_hash, tx_index, address, array_literal(topics), data)
+    return place + decoded_values(decoded)
 
 
-def reading_values(decoded: DecodedLog) -> tuple[object, ...]:
+def decoded_values(decoded: DecodedLog) -> tuple[object, ...]:
     """The columns of its reading, in their order, as COPY takes them; the arguments as the text of their JSON."""
     values = decoded.values
-    args = None if values is None else stored_text(values) or orjson.dumps(plain(values)).decode()
+    args = None if values is None else json_text(values) or orjson.dumps(plain(values)).decode()
     return (decoded.contract.value, decoded.name, args, decoded.request_id, decoded.status.value, decoded.reason)
 
 
-async def _add_reactions(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
-    for reaction in due_reactions(logs):
-        await outbox.add(session, reaction.kind, reaction.aggregate_id, priority=reaction.priority, payload=reaction.payload)
+async def _add_due_messages(session: WriteSession, logs: Sequence[DecodedLog]) -> None:
+    for message in due_messages(logs):
+        await outbox.add(session, message.kind, message.aggregate_id, priority=message.priority, payload=message.payload)

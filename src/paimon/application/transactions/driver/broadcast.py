@@ -12,77 +12,79 @@ import structlog
 from sqlalchemy import update
 
 from paimon.application.transactions.driver import node_queries as node
-from paimon.application.transactions.driver.context import Desk
+from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.statements import acknowledge
 from paimon.application.transactions.store import find_unacknowledged, lock_attempt
 from paimon.domain.kernel.chain import Address, hex0x
-from paimon.domain.transaction.broadcast_result import NodeAnswer
-from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus, TxChannel
+from paimon.domain.transaction.broadcast_result import BroadcastResult
+from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentStatus
 from paimon.infrastructure.blockchain.rpc import RpcUnavailable
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
-from paimon.infrastructure.text import storable
+from paimon.infrastructure.text import strip_nul
 
 log = structlog.get_logger(__name__)
 
 
-async def send_unacknowledged(desk: Desk, wallet: Address) -> bool:
+async def send_unacknowledged(context: SendingContext, wallet: Address) -> bool:
     """Send the attempt no node has confirmed yet, if there is one; whether its endpoint answered.
 
     Raises:
         RpcUnavailable: no answer of the node; the attempt stays as it is, and the next drive sends the same bytes again.
     """
-    async with desk.database.write_one() as session:
+    async with context.database.write_single() as session:
         attempt = await find_unacknowledged(session, wallet)
-    return attempt is None or await send(desk, attempt)
+    return attempt is None or await send(context, attempt)
 
 
-async def send(desk: Desk, attempt: AttemptRow) -> bool:
+async def send(context: SendingContext, attempt: AttemptRow) -> bool:
     """Send the bytes of this row, which is committed; whether the endpoint of its channel answered.
 
     Raises:
         RpcUnavailable: as above.
     """
     try:
-        answer, words = await node.broadcast(desk.endpoint(attempt.channel), attempt.raw)
+        answer, message = await node.broadcast(context.endpoint(attempt.channel), attempt.raw)
     except RpcUnavailable as error:
-        if attempt.channel is TxChannel.PUBLIC or desk.private is None:
+        if attempt.channel is BroadcastChannel.PUBLIC or context.private is None:
             raise
-        await _record_silence(desk, attempt, str(error))
+        await _record_no_answer(context, attempt, str(error))
         return False
-    await _record(desk, attempt, answer, storable(words))
+    await _record(context, attempt, answer, strip_nul(message))
     return True
 
 
-async def _record(desk: Desk, sent: AttemptRow, answer: NodeAnswer, words: str) -> None:
+async def _record(context: SendingContext, sent: AttemptRow, answer: BroadcastResult, message: str) -> None:
     if answer.is_acknowledged:
-        async with desk.database.write_one() as session:
-            await acknowledge(session, sent.hash, words)
+        async with context.database.write_single() as session:
+            await acknowledge(session, sent.hash, message)
     else:
-        async with desk.database.write() as session:
+        async with context.database.write() as session:
             attempt = await lock_attempt(session, sent.hash)
-            attempt.answer = words
-            if answer.needs_a_person:
-                await _show(session, attempt, f"the node refuses the transaction: {words}")
-    write = log.info if answer.is_acknowledged else log.error if answer.needs_a_person else log.warning
-    write("transaction.broadcast", hash=hex0x(sent.hash), nonce=sent.nonce, answer=answer, words=words)
+            attempt.answer = message
+            if answer.needs_operator:
+                await _set_reason(session, attempt, f"the node refuses the transaction: {message}")
+    write = log.info if answer.is_acknowledged else log.error if answer.needs_operator else log.warning
+    write("transaction.broadcast", hash=hex0x(sent.hash), nonce=sent.nonce, answer=answer, message=message)
 
 
-async def _record_silence(desk: Desk, sent: AttemptRow, words: str) -> None:
+async def _record_no_answer(context: SendingContext, sent: AttemptRow, message: str) -> None:
     """Shown until the endpoint answers, or the bytes go public."""
-    options = desk.options
-    then = (
-        f"goes public {options.private_blocks} final blocks after it was signed" if options.public_fallback else "waits for it"
+    options = context.options
+    fallback = (
+        f"goes public {options.private_wait_blocks} final blocks after it was signed"
+        if options.public_fallback
+        else "waits for it"
     )
-    async with desk.database.write() as session:
+    async with context.database.write() as session:
         attempt = await lock_attempt(session, sent.hash)
         if attempt.status is AttemptStatus.SIGNED:
-            attempt.answer = words
-            await _show(session, attempt, f"the private endpoint does not answer; the transaction {then}")
-    log.error("transaction.private_endpoint_down", hash=hex0x(sent.hash), nonce=sent.nonce, words=words)
+            attempt.answer = message
+            await _set_reason(session, attempt, f"the private endpoint does not answer; the transaction {fallback}")
+    log.error("transaction.private_endpoint_unavailable", hash=hex0x(sent.hash), nonce=sent.nonce, message=message)
 
 
-async def _show(session: WriteSession, attempt: AttemptRow, reason: str) -> None:
+async def _set_reason(session: WriteSession, attempt: AttemptRow, reason: str) -> None:
     """Say on the intent in flight what its transaction waits for."""
     await session.execute(
         update(IntentRow)
@@ -91,8 +93,8 @@ async def _show(session: WriteSession, attempt: AttemptRow, reason: str) -> None
     )
 
 
-async def send_again(desk: Desk, attempts: list[AttemptRow]) -> None:
+async def resend(context: SendingContext, attempts: list[AttemptRow]) -> None:
     """Give a node that forgot them (a restart, a reorganisation, a full pool) the same bytes once more."""
     for attempt in attempts:
-        answer, words = await node.broadcast(desk.endpoint(attempt.channel), attempt.raw)
-        log.warning("transaction.sent_again", hash=hex0x(attempt.hash), nonce=attempt.nonce, answer=answer, words=words)
+        answer, message = await node.broadcast(context.endpoint(attempt.channel), attempt.raw)
+        log.warning("transaction.resent", hash=hex0x(attempt.hash), nonce=attempt.nonce, answer=answer, message=message)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from paimon.domain.kernel.chain import BlockStamp
-from paimon.domain.transaction.lifecycle import TxChannel
+from paimon.domain.transaction.lifecycle import BroadcastChannel
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc import Rpc
@@ -13,7 +13,7 @@ from paimon.settings import SendingSettings
 
 
 @dataclass(slots=True)
-class Desk:
+class SendingContext:
     database: Database
     contracts: FundContracts
     chain: ChainAdapter
@@ -28,13 +28,13 @@ class Desk:
         return self.contracts.rpc
 
     @property
-    def channel(self) -> TxChannel:
+    def channel(self) -> BroadcastChannel:
         """What is signed now goes this way."""
-        return TxChannel.PUBLIC if self.private is None else TxChannel.PRIVATE
+        return BroadcastChannel.PUBLIC if self.private is None else BroadcastChannel.PRIVATE
 
-    def endpoint(self, channel: TxChannel) -> Rpc:
+    def endpoint(self, channel: BroadcastChannel) -> Rpc:
         """Where bytes of this channel are handed in; a private endpoint that is configured no more leaves the public one."""
-        return self.private if channel is TxChannel.PRIVATE and self.private is not None else self.rpc
+        return self.private if channel is BroadcastChannel.PRIVATE and self.private is not None else self.rpc
 
     async def final_block(self) -> BlockStamp:
         """The final block of this drive, asked for once: what is final stays so, and all of a drive is decided on one."""

@@ -30,14 +30,14 @@ from typing import Final
 import structlog
 
 from paimon.application.transactions.driver.broadcast import send, send_unacknowledged
-from paimon.application.transactions.driver.context import Desk
-from paimon.application.transactions.driver.driver_errors import note_interruption
+from paimon.application.transactions.driver.context import SendingContext
+from paimon.application.transactions.driver.driver_errors import update_drive_error
 from paimon.application.transactions.driver.follow import follow
-from paimon.application.transactions.driver.operator_actions import carry_out_deeds
-from paimon.application.transactions.driver.prepare import Step, prepare_next
-from paimon.application.transactions.driver.private_fallback import go_public
-from paimon.application.transactions.driver.replace import replace_stuck, wants_replacing
-from paimon.application.transactions.driver.wallet_status import is_look_due, look_at_wallet
+from paimon.application.transactions.driver.operator_actions import apply_actions
+from paimon.application.transactions.driver.prepare import PrepareOutcome, prepare_next
+from paimon.application.transactions.driver.private_fallback import fall_back_to_public
+from paimon.application.transactions.driver.replace import needs_replacement, replace_stuck
+from paimon.application.transactions.driver.wallet_status import is_refresh_due, refresh_wallet_status
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.infrastructure.blockchain.contracts import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
@@ -68,40 +68,40 @@ async def drive(
 
     What the node does not tell of one intent is that intent's reason. What it fails at as a whole is shown on the wallet.
     """
-    desk = Desk(database, contracts, chain, signer, options, chain_id, private)
+    context = SendingContext(database, contracts, chain, signer, options, chain_id, private)
     try:
-        was_interrupted = await _drive(desk, wallet)
+        had_error = await _drive(context, wallet)
     except (RpcUnavailable, RpcError) as error:
-        log.warning("wallet.drive_interrupted", wallet=checksum(wallet), reason=str(error))
-        await note_interruption(desk, wallet, str(error))
+        log.warning("wallet.drive_failed", wallet=checksum(wallet), reason=str(error))
+        await update_drive_error(context, wallet, str(error))
         return
-    if was_interrupted:
-        await note_interruption(desk, wallet, None)
+    if had_error:
+        await update_drive_error(context, wallet, None)
 
 
-async def _drive(desk: Desk, wallet: Address) -> bool:
+async def _drive(context: SendingContext, wallet: Address) -> bool:
     """Whether the drives before this one, which gets to its end, did not."""
-    options = desk.options
-    attended = await carry_out_deeds(desk, wallet)
-    if attended is None or is_look_due(attended.row, attended.now, options.look_seconds):
-        await look_at_wallet(desk, wallet)
-    await go_public(desk, wallet)
-    goes_out = await send_unacknowledged(desk, wallet)
-    flying = await follow(desk, wallet)
-    if goes_out and flying is not None:
-        is_hurried = attended is not None and attended.is_hurried
-        if is_hurried or wants_replacing(flying.intents, flying.now, options.stuck_seconds):
-            dearer = await replace_stuck(desk, wallet, flying.final)
-            goes_out = dearer is None or await send(desk, dearer)
-    if goes_out:
-        await _send_due(desk, wallet)
-    return attended is not None and attended.row.interrupted_since is not None
+    options = context.options
+    drive_start = await apply_actions(context, wallet)
+    if drive_start is None or is_refresh_due(drive_start.row, drive_start.now, options.wallet_refresh_seconds):
+        await refresh_wallet_status(context, wallet)
+    await fall_back_to_public(context, wallet)
+    can_send = await send_unacknowledged(context, wallet)
+    in_flight = await follow(context, wallet)
+    if can_send and in_flight is not None:
+        is_speed_up_requested = drive_start is not None and drive_start.is_speed_up_requested
+        if is_speed_up_requested or needs_replacement(in_flight.intents, in_flight.now, options.stuck_seconds):
+            replacement = await replace_stuck(context, wallet, in_flight.final)
+            can_send = replacement is None or await send(context, replacement)
+    if can_send:
+        await _send_due(context, wallet)
+    return drive_start is not None and drive_start.row.failing_since is not None
 
 
-async def _send_due(desk: Desk, wallet: Address) -> None:
+async def _send_due(context: SendingContext, wallet: Address) -> None:
     for _ in range(_INTENTS_MAX):
-        prepared = await prepare_next(desk, wallet)
-        if prepared is Step.STOP:
+        prepared = await prepare_next(context, wallet)
+        if prepared is PrepareOutcome.STOP:
             return
-        if isinstance(prepared, AttemptRow) and not await send(desk, prepared):
+        if isinstance(prepared, AttemptRow) and not await send(context, prepared):
             return

@@ -5,23 +5,23 @@ One intent's trouble is its own reason and interrupts nothing; what is written h
 
 import structlog
 
-from paimon.application.transactions.driver.context import Desk
+from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.store import lock_wallet
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.infrastructure.text import storable
+from paimon.infrastructure.text import strip_nul
 
 log = structlog.get_logger(__name__)
 
 
-async def note_interruption(desk: Desk, wallet: Address, why: str | None) -> None:
+async def update_drive_error(context: SendingContext, wallet: Address, reason: str | None) -> None:
     """What interrupted the drive that has just ended; None, it got to its end. Another driver at work has its own word."""
-    async with desk.database.write() as session:
-        held = await lock_wallet(session, wallet)
-        if held is None:
+    async with context.database.write() as session:
+        locked = await lock_wallet(session, wallet)
+        if locked is None:
             return
-        row, now = held
-        if why is not None:
-            row.interrupted_since, row.interrupted_by = row.interrupted_since or now, storable(why)
-        elif row.interrupted_since is not None:
-            log.info("wallet.drive_goes_on", wallet=checksum(wallet), since=row.interrupted_since)
-            row.interrupted_since = row.interrupted_by = None
+        row, now = locked
+        if reason is not None:
+            row.failing_since, row.last_error = row.failing_since or now, strip_nul(reason)
+        elif row.failing_since is not None:
+            log.info("wallet.drive_recovered", wallet=checksum(wallet), since=row.failing_since)
+            row.failing_since = row.last_error = None

@@ -18,14 +18,19 @@ from datetime import datetime
 
 import structlog
 
-from paimon.application.transactions.driver.broadcast import send_again
-from paimon.application.transactions.driver.context import Desk
-from paimon.application.transactions.driver.finalize import conclude
-from paimon.application.transactions.driver.intent_status import can_tell, cannot_tell
-from paimon.application.transactions.driver.node_queries import Receipt, Sighting, canonical_blocks, sight
-from paimon.application.transactions.store import call_attempts, is_spent, list_sending, lock_wallet
+from paimon.application.transactions.driver.broadcast import resend
+from paimon.application.transactions.driver.context import SendingContext
+from paimon.application.transactions.driver.finalize import finalize_intents
+from paimon.application.transactions.driver.intent_status import mark_status_known, mark_status_unknown
+from paimon.application.transactions.driver.node_queries import (
+    AttemptReceipt,
+    NonceReceipts,
+    canonical_blocks,
+    read_nonce_receipts,
+)
+from paimon.application.transactions.store import current_attempts, is_nonce_spent, list_sending, lock_wallet
 from paimon.domain.kernel.chain import Address, BlockStamp, hex0x
-from paimon.domain.transaction.lifecycle import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, TxChannel, advance_attempt
+from paimon.domain.transaction.lifecycle import OPEN_ATTEMPTS, AttemptStatus, BroadcastChannel, IntentStatus, advance_attempt
 from paimon.domain.transaction.nonce import NonceOutcome, nonce_outcome
 from paimon.infrastructure.blockchain.rpc import RpcError
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
@@ -35,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Flying:
+class InFlightIntents:
     """What is still in flight, as it was at this final block."""
 
     intents: list[IntentRow]
@@ -43,68 +48,77 @@ class Flying:
     now: datetime
 
 
-async def follow(desk: Desk, wallet: Address) -> Flying | None:
+async def follow(context: SendingContext, wallet: Address) -> InFlightIntents | None:
     """Bring what is in flight up to what the chain shows, unless another driver has the wallet. What still is; None: nothing.
 
     Raises:
         RpcUnavailable, RpcError: nothing was changed.
     """
-    async with desk.database.write() as session:
-        held = await lock_wallet(session, wallet)
-        intents = await list_sending(session, wallet) if held is not None else []
-        if held is None or not intents:
+    async with context.database.write() as session:
+        locked = await lock_wallet(session, wallet)
+        intents = await list_sending(session, wallet) if locked is not None else []
+        if locked is None or not intents:
             return None
-        row, now = held
-        final = await desk.final_block()
-        watched = [each for each in intents if each.next_check_at <= now and not is_spent(each)]
-        forgotten = await _watch(desk, session, row, watched, final, now)
-        spent = [each for each in intents if each.next_check_at <= now and is_spent(each)]
-        await conclude(desk, spent, final, now)
-    await send_again(desk, forgotten)
-    flying = [each for each in intents if each.status is IntentStatus.SENDING and not is_spent(each)]
-    return Flying(flying, final, now) if flying else None
+        row, now = locked
+        final = await context.final_block()
+        tracked = [each for each in intents if each.next_check_at <= now and not is_nonce_spent(each)]
+        to_resend = await _update_nonces(context, session, row, tracked, final, now)
+        spent = [each for each in intents if each.next_check_at <= now and is_nonce_spent(each)]
+        await finalize_intents(context, spent, final, now)
+    await resend(context, to_resend)
+    in_flight = [each for each in intents if each.status is IntentStatus.SENDING and not is_nonce_spent(each)]
+    return InFlightIntents(in_flight, final, now) if in_flight else None
 
 
-async def _watch(
-    desk: Desk, session: WriteSession, row: WalletRow, intents: Sequence[IntentRow], final: BlockStamp, now: datetime
+async def _update_nonces(
+    context: SendingContext,
+    session: WriteSession,
+    row: WalletRow,
+    intents: Sequence[IntentRow],
+    final: BlockStamp,
+    now: datetime,
 ) -> list[AttemptRow]:
     """Write down what the node shows of each nonce; the attempts whose bytes it has forgotten."""
-    forgotten: list[AttemptRow] = []
-    final_ones: list[tuple[IntentRow, Receipt]] = []
-    hashes = [[each.hash for each in call_attempts(intent)] for intent in intents]
-    for intent, seen in zip(intents, await sight(desk.rpc, Address(row.address), hashes, final=final), strict=True):
-        if isinstance(seen, RpcError):
-            cannot_tell(intent, str(seen), now=now, wait_seconds=desk.options.recheck_seconds)
+    to_resend: list[AttemptRow] = []
+    finals: list[tuple[IntentRow, AttemptReceipt]] = []
+    hashes = [[each.hash for each in current_attempts(intent)] for intent in intents]
+    for intent, receipts in zip(
+        intents, await read_nonce_receipts(context.rpc, Address(row.address), hashes, final=final), strict=True
+    ):
+        if isinstance(receipts, RpcError):
+            mark_status_unknown(intent, str(receipts), now=now, wait_seconds=context.options.recheck_seconds)
             continue
-        can_tell(intent)
-        attempts = call_attempts(intent)
-        if seen.receipt is not None:
-            await _record_mined(session, attempts, seen.receipt)
-        match _outcome(attempts, seen, final):
-            case NonceOutcome.USED_ELSEWHERE:
-                _drop(row, attempts)
+        mark_status_known(intent)
+        attempts = current_attempts(intent)
+        if receipts.receipt is not None:
+            await _record_mined(session, attempts, receipts.receipt)
+        match _outcome(attempts, receipts, final):
+            case NonceOutcome.USED_EXTERNALLY:
+                _mark_dropped(row, attempts)
             case NonceOutcome.PENDING:
-                forgotten += _unknown_to_node(attempts, seen)
-            case NonceOutcome.FINAL if seen.receipt is not None:
-                final_ones.append((intent, seen.receipt))
-    blocks = await canonical_blocks(desk.rpc, [receipt.block_number for _, receipt in final_ones])
-    for intent, receipt in final_ones:
+                to_resend += _unknown_to_node(attempts, receipts)
+            case NonceOutcome.FINAL if receipts.receipt is not None:
+                finals.append((intent, receipts.receipt))
+    blocks = await canonical_blocks(context.rpc, [receipt.block_number for _, receipt in finals])
+    for intent, receipt in finals:
         block = blocks[receipt.block_number]
         if isinstance(block, RpcError):
-            cannot_tell(intent, str(block), now=now, wait_seconds=desk.options.recheck_seconds)
+            mark_status_unknown(intent, str(block), now=now, wait_seconds=context.options.recheck_seconds)
         elif block.hash == receipt.block_hash:
-            _finish(call_attempts(intent))
-    return forgotten
+            _mark_final(current_attempts(intent))
+    return to_resend
 
 
-def _outcome(attempts: Sequence[AttemptRow], seen: Sighting, final: BlockStamp) -> NonceOutcome:
-    mined_at = None if seen.receipt is None else seen.receipt.block_number
-    if seen.receipt is None:
-        _unmine(attempts)
-    return nonce_outcome(attempts[0].nonce, mined_at=mined_at, final_number=final.number, used_at_final=seen.used_at_final)
+def _outcome(attempts: Sequence[AttemptRow], receipts: NonceReceipts, final: BlockStamp) -> NonceOutcome:
+    mined_block = None if receipts.receipt is None else receipts.receipt.block_number
+    if receipts.receipt is None:
+        _mark_reorganised(attempts)
+    return nonce_outcome(
+        attempts[0].nonce, mined_block=mined_block, final_number=final.number, final_nonce=receipts.final_nonce
+    )
 
 
-def _unmine(attempts: Sequence[AttemptRow]) -> bool:
+def _mark_reorganised(attempts: Sequence[AttemptRow]) -> bool:
     """Whether one of them had been mined."""
     reorganised = [each for each in attempts if each.status is AttemptStatus.MINED]
     for attempt in reorganised:
@@ -114,15 +128,15 @@ def _unmine(attempts: Sequence[AttemptRow]) -> bool:
     return bool(reorganised)
 
 
-def _unknown_to_node(attempts: Sequence[AttemptRow], seen: Sighting) -> list[AttemptRow]:
+def _unknown_to_node(attempts: Sequence[AttemptRow], receipts: NonceReceipts) -> list[AttemptRow]:
     newest = attempts[-1]
-    forgotten = newest.status is AttemptStatus.BROADCAST and not seen.knows_newest
-    return [newest] if forgotten and newest.channel is TxChannel.PUBLIC else []  # a private one this node never knew
+    to_resend = newest.status is AttemptStatus.BROADCAST and not receipts.knows_newest
+    return [newest] if to_resend and newest.channel is BroadcastChannel.PUBLIC else []  # a private one this node never knew
 
 
-async def _record_mined(session: WriteSession, attempts: Sequence[AttemptRow], receipt: Receipt) -> None:
+async def _record_mined(session: WriteSession, attempts: Sequence[AttemptRow], receipt: AttemptReceipt) -> None:
     mined = next(each for each in attempts if each.hash == receipt.hash)
-    if _unmine([each for each in attempts if each is not mined]):
+    if _mark_reorganised([each for each in attempts if each is not mined]):
         await session.flush()  # the database allows one mined attempt a nonce: the one before it must be gone first
     if mined.block_hash != receipt.block_hash:
         log.info("transaction.mined", hash=hex0x(mined.hash), nonce=mined.nonce, block=receipt.block_number)
@@ -133,7 +147,7 @@ async def _record_mined(session: WriteSession, attempts: Sequence[AttemptRow], r
     mined.gas_used = receipt.gas_used
 
 
-def _finish(attempts: Sequence[AttemptRow]) -> None:
+def _mark_final(attempts: Sequence[AttemptRow]) -> None:
     for attempt in attempts:
         if attempt.status is AttemptStatus.MINED:
             attempt.status = advance_attempt(attempt.status, AttemptStatus.FINAL)
@@ -141,8 +155,8 @@ def _finish(attempts: Sequence[AttemptRow]) -> None:
             attempt.status = advance_attempt(attempt.status, AttemptStatus.REPLACED)
 
 
-def _drop(row: WalletRow, attempts: Sequence[AttemptRow]) -> None:
+def _mark_dropped(row: WalletRow, attempts: Sequence[AttemptRow]) -> None:
     for attempt in attempts:
         attempt.status = advance_attempt(attempt.status, AttemptStatus.DROPPED)
-    row.trouble = f"nonce {attempts[0].nonce} was used by a transaction that is not ours: someone else has this key"
-    log.error("wallet.used_elsewhere", wallet=row.name, used=f"nonce {attempts[0].nonce}")
+    row.fault = f"nonce {attempts[0].nonce} was used by a transaction that is not ours: someone else has this key"
+    log.error("wallet.used_externally", wallet=row.name, used=f"nonce {attempts[0].nonce}")

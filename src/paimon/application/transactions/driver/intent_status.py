@@ -9,12 +9,12 @@ from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call, IntentStatus, advance_intent
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
-from paimon.infrastructure.text import storable
+from paimon.infrastructure.text import strip_nul
 
 log = structlog.get_logger(__name__)
 
-_DEFECTS: Final = frozenset({IntentStatus.FAILED, IntentStatus.REVERTED})
-_UNTOLD: Final = "the node does not tell how it stands: "
+_FAILURES: Final = frozenset({IntentStatus.FAILED, IntentStatus.REVERTED})
+_UNKNOWN_PREFIX: Final = "the node does not tell how it stands: "
 
 
 def call_of(intent: IntentRow) -> Call:
@@ -23,55 +23,55 @@ def call_of(intent: IntentRow) -> Call:
 
 def tell(intent: IntentRow, reason: str) -> None:
     """Show why nothing moves; the log hears of it only when the reason is a new one."""
-    reason = storable(reason)
+    reason = strip_nul(reason)
     if intent.reason != reason:
         intent.reason = reason
-        log.warning("intent.waits", intent_id=str(intent.id), key=intent.idempotency_key, reason=reason)
+        log.warning("intent.blocked", intent_id=str(intent.id), key=intent.idempotency_key, reason=reason)
 
 
-def cannot_tell(intent: IntentRow, why: str, *, now: datetime, wait_seconds: int) -> None:
+def mark_status_unknown(intent: IntentRow, reason: str, *, now: datetime, wait_seconds: int) -> None:
     """The node answers, and does not tell how this one stands: asked again at its next check, and none other waits for it."""
     intent.next_check_at = now + timedelta(seconds=wait_seconds)
-    intent.untold_since = intent.untold_since or now
-    tell(intent, f"{_UNTOLD}{why}")
+    intent.unknown_since = intent.unknown_since or now
+    tell(intent, f"{_UNKNOWN_PREFIX}{reason}")
 
 
-def can_tell(intent: IntentRow) -> None:
+def mark_status_known(intent: IntentRow) -> None:
     """The node told after all."""
-    intent.untold_since = None
-    if intent.reason is not None and intent.reason.startswith(_UNTOLD):
-        intent.reason = intent.giving_up_because
+    intent.unknown_since = None
+    if intent.reason is not None and intent.reason.startswith(_UNKNOWN_PREFIX):
+        intent.reason = intent.abort_reason
 
 
 def requeue(intent: IntentRow, reason: str, *, now: datetime, wait_seconds: int) -> None:
     """Back in the queue, or still there, until the next check."""
     intent.status = advance_intent(intent.status, IntentStatus.QUEUED)
     intent.next_check_at = now + timedelta(seconds=wait_seconds)
-    intent.untold_since = None
+    intent.unknown_since = None
     tell(intent, reason)
 
 
-def requeue_untold(intent: IntentRow, why: str, *, now: datetime, wait_seconds: int) -> None:
+def requeue_status_unknown(intent: IntentRow, reason: str, *, now: datetime, wait_seconds: int) -> None:
     """The same, because the node does not tell whether it is to be sent."""
-    since = intent.untold_since or now
-    requeue(intent, f"the node does not tell whether it is still due: {why}", now=now, wait_seconds=wait_seconds)
-    intent.untold_since = since
+    since = intent.unknown_since or now
+    requeue(intent, f"the node does not tell whether it is still due: {reason}", now=now, wait_seconds=wait_seconds)
+    intent.unknown_since = since
 
 
-def give_up(intent: IntentRow, end: IntentStatus, because: str, *, now: datetime) -> None:
+def abort_intent(intent: IntentRow, end_status: IntentStatus, reason: str, *, now: datetime) -> None:
     """It shall not happen any more. In flight it cannot simply end: its nonce must be used up first, by whatever is mined."""
-    intent.giving_up, intent.giving_up_because = end, because
+    intent.aborting_as, intent.abort_reason = end_status, reason
     if intent.status is IntentStatus.SENDING:
-        tell(intent, because)
+        tell(intent, reason)
     else:
-        close(intent, end, because, now=now)
+        close(intent, end_status, reason, now=now)
 
 
 def close(intent: IntentRow, status: IntentStatus, reason: str | None, *, now: datetime) -> None:
     """The end of an intent. `reason` is None when there is nothing to explain."""
     intent.status = advance_intent(intent.status, status)
     intent.reason = reason
-    intent.unfunded, intent.untold_since = False, None
+    intent.unfunded, intent.unknown_since = False, None
     intent.closed_at = now
-    write = log.error if status in _DEFECTS else log.info
+    write = log.error if status in _FAILURES else log.info
     write("intent.closed", intent_id=str(intent.id), key=intent.idempotency_key, status=status, reason=reason)

@@ -6,14 +6,14 @@ from itertools import islice
 from typing import Any, Final
 
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, checksum, hex0x
-from paimon.domain.transaction.broadcast_result import NodeAnswer, classify_answer
+from paimon.domain.transaction.broadcast_result import BroadcastResult, classify_broadcast_error
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.signing import FeeKind, Fees, market_fees
+from paimon.domain.transaction.signing import GasFees, GasFeeType, market_fees
 from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
 from paimon.infrastructure.blockchain.finality import block_stamp
-from paimon.infrastructure.blockchain.money_calls import moves_nothing
+from paimon.infrastructure.blockchain.money_calls import has_no_effect
 from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
-from paimon.infrastructure.blockchain.safe import in_words
+from paimon.infrastructure.blockchain.safe import describe_revert
 
 _NONCES_MAX: Final = 8
 """Looked up in one request: with eight attempts each, 73 questions. Providers refuse far larger ones."""
@@ -24,7 +24,7 @@ def explain_revert(contracts: FundContracts, data: bytes | None) -> CallReverted
     for abi in contracts.abis.values():
         if (name := abi.error_name(data)) is not None:
             return CallReverted(abi.explain_revert(data), name)
-    return CallReverted(in_words(data), None)
+    return CallReverted(describe_revert(data), None)
 
 
 def _call_object(wallet: Address, call: Call) -> dict[str, str]:
@@ -32,26 +32,26 @@ def _call_object(wallet: Address, call: Call) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class CallQuote:
     """What the node says about a call that would pass now, and about the wallet that would send it."""
 
     gas_estimate: int
-    fees: Fees | None
+    fees: GasFees | None
     balance_wei: int
-    used_at_latest: int
-    used_at_final: int
+    latest_nonce: int
+    final_nonce: int
 
 
-def _fee_requests(kind: FeeKind) -> list[Request]:
-    if kind is FeeKind.LEGACY:
+def _fee_requests(kind: GasFeeType) -> list[Request]:
+    if kind is GasFeeType.LEGACY:
         return [("eth_gasPrice", [])]
     return [("eth_maxPriorityFeePerGas", []), ("eth_getBlockByNumber", ["latest", False])]
 
 
-def _fees(kind: FeeKind, answers: Sequence[Any], cap_wei: int) -> Fees | None:
-    if kind is FeeKind.LEGACY:
+def _fees(kind: GasFeeType, answers: Sequence[Any], cap_wei: int) -> GasFees | None:
+    if kind is GasFeeType.LEGACY:
         price = int(answers[0], 16)
-        return Fees(price, price) if price <= cap_wei else None
+        return GasFees(price, price) if price <= cap_wei else None
     base_fee = int(answers[1].get("baseFeePerGas", "0x0"), 16)
     return market_fees(base_fee, int(answers[0], 16), max_fee_wei=cap_wei)
 
@@ -63,19 +63,21 @@ def _count_requests(wallet: Address, final: BlockStamp) -> list[Request]:
     ]
 
 
-def quote_requests(wallet: Address, call: Call, *, final: BlockStamp, fee_kind: FeeKind) -> list[Request]:
+def quote_requests(wallet: Address, call: Call, *, final: BlockStamp, gas_fee_type: GasFeeType) -> list[Request]:
     """Simulate and price the call at the latest block: to be asked in one request, so that one node answers from one state."""
-    what = _call_object(wallet, call)
+    call_object = _call_object(wallet, call)
     return [
-        ("eth_call", [what, "latest"]),
-        ("eth_estimateGas", [what]),
+        ("eth_call", [call_object, "latest"]),
+        ("eth_estimateGas", [call_object]),
         ("eth_getBalance", [checksum(wallet), "latest"]),
         *_count_requests(wallet, final),
-        *_fee_requests(fee_kind),
+        *_fee_requests(gas_fee_type),
     ]
 
 
-def read_quote(contracts: FundContracts, call: Call, answers: Sequence[Any], *, fee_kind: FeeKind, cap_wei: int) -> Quote:
+def read_quote(
+    contracts: FundContracts, call: Call, answers: Sequence[Any], *, gas_fee_type: GasFeeType, cap_wei: int
+) -> CallQuote:
     """What the node answered to them, error answers in their places. `fees` is None when the price is above the cap.
 
     Raises:
@@ -87,56 +89,56 @@ def read_quote(contracts: FundContracts, call: Call, answers: Sequence[Any], *, 
             raise error
         # The node's own words where it is no revert ("gas required exceeds allowance"): about this call, so this intent waits.
         raise explain_revert(contracts, error.revert_data) if error.is_revert else CallReverted(error.message, None)
-    result, gas, balance, latest, settled, *price = answers
-    if moves_nothing(call, bytes.fromhex(result[2:]), contracts.abis[ContractName.ASSET_CONTROLLER]):
+    result, gas, balance, latest, final_count, *price = answers
+    if has_no_effect(call, bytes.fromhex(result[2:]), contracts.abis[ContractName.ASSET_CONTROLLER]):
         raise CallReverted("it would succeed and do nothing", None)
-    return Quote(
+    return CallQuote(
         gas_estimate=int(gas, 16),
-        fees=_fees(fee_kind, price, cap_wei),
+        fees=_fees(gas_fee_type, price, cap_wei),
         balance_wei=int(balance, 16),
-        used_at_latest=int(latest, 16),
-        used_at_final=int(settled, 16),
+        latest_nonce=int(latest, 16),
+        final_nonce=int(final_count, 16),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class FundsQuote:
     """What a replacement must know: the market, the wallet's money, and whether the nonce is the next to be mined."""
 
-    fees: Fees | None
+    fees: GasFees | None
     balance_wei: int
-    used_at_latest: int
+    latest_nonce: int
 
 
-async def read_purse(rpc: Rpc, wallet: Address, *, fee_kind: FeeKind, cap_wei: int) -> Purse:
+async def read_funds_quote(rpc: Rpc, wallet: Address, *, gas_fee_type: GasFeeType, cap_wei: int) -> FundsQuote:
     balance, latest, *price = await rpc.batch(
         [
             ("eth_getBalance", [checksum(wallet), "latest"]),
             ("eth_getTransactionCount", [checksum(wallet), "latest"]),
-            *_fee_requests(fee_kind),
+            *_fee_requests(gas_fee_type),
         ]
     )
-    return Purse(_fees(fee_kind, price, cap_wei), int(balance, 16), int(latest, 16))
+    return FundsQuote(_fees(gas_fee_type, price, cap_wei), int(balance, 16), int(latest, 16))
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class AccountState:
     """How far the wallet's nonces are used, and what it has."""
 
-    used_at_latest: int
-    used_at_final: int
+    latest_nonce: int
+    final_nonce: int
     balance_wei: int
 
 
-async def read_counts(rpc: Rpc, wallet: Address, *, final: BlockStamp) -> Counts:
-    balance, latest, settled = await rpc.batch(
+async def read_account_state(rpc: Rpc, wallet: Address, *, final: BlockStamp) -> AccountState:
+    balance, latest, final_count = await rpc.batch(
         [("eth_getBalance", [checksum(wallet), "latest"]), *_count_requests(wallet, final)]
     )
-    return Counts(int(latest, 16), int(settled, 16), int(balance, 16))
+    return AccountState(int(latest, 16), int(final_count, 16), int(balance, 16))
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class AttemptReceipt:
     """Where and how a transaction was mined."""
 
     hash: Hash32
@@ -147,31 +149,31 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class NonceReceipts:
     """All answers about one nonce from one node: the receipt of whichever hash was mined, and whether it knows the last."""
 
-    receipt: Receipt | None
-    used_at_final: int
+    receipt: AttemptReceipt | None
+    final_nonce: int
     knows_newest: bool
 
 
-async def sight(
+async def read_nonce_receipts(
     rpc: Rpc, wallet: Address, nonces: Sequence[Sequence[Hash32]], *, final: BlockStamp
-) -> list[Sighting | RpcError]:
+) -> list[NonceReceipts | RpcError]:
     """Look up every hash of each nonce, oldest first; an error about one nonce stands in its place.
 
     One request holds all of a nonce and the count: answers of different nodes must not be mixed there.
     """
-    seen: list[Sighting | RpcError] = []
+    receipts: list[NonceReceipts | RpcError] = []
     for start in range(0, len(nonces), _NONCES_MAX):
-        some = nonces[start : start + _NONCES_MAX]
-        questions = [request for hashes in some for request in _hash_requests(hashes)]
-        used_at_final, *answers = await rpc.try_batch([_count_requests(wallet, final)[1], *questions])
-        if isinstance(used_at_final, RpcError):
-            raise used_at_final
+        chunk = nonces[start : start + _NONCES_MAX]
+        requests = [request for hashes in chunk for request in _hash_requests(hashes)]
+        final_nonce, *answers = await rpc.try_batch([_count_requests(wallet, final)[1], *requests])
+        if isinstance(final_nonce, RpcError):
+            raise final_nonce
         rest = iter(answers)
-        seen += [_sighting(list(islice(rest, len(hashes) + 1)), int(used_at_final, 16)) for hashes in some]
-    return seen
+        receipts += [_nonce_receipts(list(islice(rest, len(hashes) + 1)), int(final_nonce, 16)) for hashes in chunk]
+    return receipts
 
 
 def _hash_requests(hashes: Sequence[Hash32]) -> list[Request]:
@@ -179,16 +181,16 @@ def _hash_requests(hashes: Sequence[Hash32]) -> list[Request]:
     return [*receipts, ("eth_getTransactionByHash", [hex0x(hashes[-1])])]
 
 
-def _sighting(answers: Sequence[Any], used_at_final: int) -> Sighting | RpcError:
+def _nonce_receipts(answers: Sequence[Any], final_nonce: int) -> NonceReceipts | RpcError:
     if (error := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
         return error
     *found, newest = answers
     receipt = next((_receipt(each) for each in found if each is not None), None)
-    return Sighting(receipt, used_at_final, newest is not None)
+    return NonceReceipts(receipt, final_nonce, newest is not None)
 
 
-def _receipt(answer: dict[str, Any]) -> Receipt:
-    return Receipt(
+def _receipt(answer: dict[str, Any]) -> AttemptReceipt:
+    return AttemptReceipt(
         hash=Hash32(bytes.fromhex(answer["transactionHash"][2:])),
         block_number=int(answer["blockNumber"], 16),
         block_hash=Hash32(bytes.fromhex(answer["blockHash"][2:])),
@@ -225,7 +227,7 @@ async def explain_failure(
     return CallReverted("reverted where it was mined, though the same call passes at the end of that block", None)
 
 
-async def broadcast(rpc: Rpc, raw: bytes) -> tuple[NodeAnswer, str]:
+async def broadcast(rpc: Rpc, raw: bytes) -> tuple[BroadcastResult, str]:
     """Hand the bytes to the node; the meaning of its answer, and its words.
 
     Raises:
@@ -234,5 +236,5 @@ async def broadcast(rpc: Rpc, raw: bytes) -> tuple[NodeAnswer, str]:
     try:
         await rpc.call("eth_sendRawTransaction", [hex0x(raw)])
     except RpcError as error:
-        return classify_answer(error.code, error.message), error.message
-    return NodeAnswer.ACCEPTED, "accepted"
+        return classify_broadcast_error(error.code, error.message), error.message
+    return BroadcastResult.ACCEPTED, "accepted"

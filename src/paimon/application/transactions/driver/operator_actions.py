@@ -15,20 +15,20 @@ from datetime import datetime
 
 import structlog
 
-from paimon.application.transactions.driver.context import Desk
-from paimon.application.transactions.driver.intent_status import call_of, give_up
+from paimon.application.transactions.driver.context import SendingContext
+from paimon.application.transactions.driver.intent_status import abort_intent, call_of
 from paimon.application.transactions.intents import queue_intent
-from paimon.application.transactions.retries import key_of_try_by_hand
+from paimon.application.transactions.retries import manual_retry_key
 from paimon.application.transactions.store import (
-    get_intent_of,
-    list_asked,
     list_expired,
+    list_requested_actions,
     lock_wallet,
-    standing_of,
+    read_intent_facts,
+    reload_intent,
 )
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.lifecycle import IntentStatus
-from paimon.domain.transaction.operator_action import DeedKind, DeedState, why_not
+from paimon.domain.transaction.operator_action import ActionKind, ActionStatus, rejection_reason
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -37,68 +37,77 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Attended:
-    """The wallet as a drive finds it when it begins; `is_hurried`: a person wants something sped up."""
+class DriveStart:
+    """The wallet as a drive finds it when it begins; `is_speed_up_requested`: a person wants something sped up."""
 
     row: WalletRow
     now: datetime
-    is_hurried: bool
+    is_speed_up_requested: bool
 
 
-async def carry_out_deeds(desk: Desk, wallet: Address) -> Attended | None:
+async def apply_actions(context: SendingContext, wallet: Address) -> DriveStart | None:
     """Do what was asked of this wallet, and give up what has expired. Does nothing while another driver has the wallet, or
     before anything was queued for it."""
-    async with desk.database.write() as session:
-        held = await lock_wallet(session, wallet)
-        if held is None:
+    async with context.database.write() as session:
+        locked = await lock_wallet(session, wallet)
+        if locked is None:
             return None
-        row, now = held
-        asked = await list_asked(session, wallet)
-        for deed in asked:
-            await _carry_out(session, row, deed, now)
+        row, now = locked
+        requested_actions = await list_requested_actions(session, wallet)
+        for action in requested_actions:
+            await _apply_action(session, row, action, now)
         for intent in await list_expired(session, wallet, now):
-            give_up(intent, IntentStatus.EXPIRED, f"expired at {intent.expires_at:%Y-%m-%d %H:%M:%S} UTC", now=now)
-    return Attended(row, now, any(each.kind is DeedKind.SPEED_UP for each in asked))
+            abort_intent(intent, IntentStatus.EXPIRED, f"expired at {intent.expires_at:%Y-%m-%d %H:%M:%S} UTC", now=now)
+    return DriveStart(row, now, any(each.kind is ActionKind.SPEED_UP for each in requested_actions))
 
 
-async def _carry_out(session: WriteSession, row: WalletRow, deed: OperatorActionRow, now: datetime) -> None:
-    if deed.intent_id is None:
-        _clear_trouble(row, deed, now)
+async def _apply_action(session: WriteSession, row: WalletRow, action: OperatorActionRow, now: datetime) -> None:
+    if action.intent_id is None:
+        _apply_clear_fault(row, action, now)
         return
-    intent = await get_intent_of(session, deed.intent_id)
-    if (reason := why_not(deed.kind, await standing_of(session, intent))) is not None:
-        end_deed(deed, DeedState.MOOT, reason, now=now)
-    elif deed.kind is DeedKind.CANCEL:
+    intent = await reload_intent(session, action.intent_id)
+    if (reason := rejection_reason(action.kind, await read_intent_facts(session, intent))) is not None:
+        end_action(action, ActionStatus.OBSOLETE, reason, now=now)
+    elif action.kind is ActionKind.CANCEL:
         in_flight = intent.status is IntentStatus.SENDING
-        give_up(intent, IntentStatus.CANCELLED, f"cancelled by {checksum(Address(deed.asked_by))}: {deed.reason}", now=now)
+        abort_intent(
+            intent, IntentStatus.CANCELLED, f"cancelled by {checksum(Address(action.requested_by))}: {action.reason}", now=now
+        )
         done = "given up: a self-send takes its nonce, unless the call is mined first" if in_flight else "ended before sending"
-        end_deed(deed, DeedState.DONE, done, now=now)
-    elif deed.kind is DeedKind.RETRY:
-        await _retry(session, intent, deed, now)
+        end_action(action, ActionStatus.DONE, done, now=now)
+    elif action.kind is ActionKind.RETRY:
+        await _apply_retry(session, intent, action, now)
 
 
-async def _retry(session: WriteSession, intent: IntentRow, deed: OperatorActionRow, now: datetime) -> None:
-    again = await queue_intent(
+async def _apply_retry(session: WriteSession, intent: IntentRow, action: OperatorActionRow, now: datetime) -> None:
+    retry = await queue_intent(
         session,
-        key=await key_of_try_by_hand(session, intent.kind, intent.request_id),
+        key=await manual_retry_key(session, intent.kind, intent.request_id),
         kind=intent.kind,
         wallet=Address(intent.wallet),
         call=call_of(intent),
         request_id=intent.request_id,
         ticket_id=intent.ticket_id,
     )
-    end_deed(deed, DeedState.DONE, f"queued as {again.idempotency_key}", now=now)
+    end_action(action, ActionStatus.DONE, f"queued as {retry.idempotency_key}", now=now)
 
 
-def _clear_trouble(row: WalletRow, deed: OperatorActionRow, now: datetime) -> None:
-    if row.trouble != deed.about:
-        end_deed(deed, DeedState.MOOT, f"the wallet's trouble is another one by now: {row.trouble or 'none'}", now=now)
+def _apply_clear_fault(row: WalletRow, action: OperatorActionRow, now: datetime) -> None:
+    if row.fault != action.target:
+        end_action(action, ActionStatus.OBSOLETE, f"the wallet's trouble is another one by now: {row.fault or 'none'}", now=now)
         return
-    row.trouble = None
-    end_deed(deed, DeedState.DONE, "cleared", now=now)
+    row.fault = None
+    end_action(action, ActionStatus.DONE, "cleared", now=now)
 
 
-def end_deed(deed: OperatorActionRow, state: DeedState, outcome: str, *, now: datetime) -> None:
+def end_action(action: OperatorActionRow, status: ActionStatus, outcome: str, *, now: datetime) -> None:
     """The end of a wish, logged once."""
-    deed.state, deed.outcome, deed.ended_at = state, outcome, now
-    log.info("deed.ended", kind=deed.kind, about=deed.about, by=checksum(Address(deed.asked_by)), state=state, outcome=outcome)
+    action.status, action.outcome, action.ended_at = status, outcome, now
+    log.info(
+        "operator_action.ended",
+        kind=action.kind,
+        target=action.target,
+        by=checksum(Address(action.requested_by)),
+        status=status,
+        outcome=outcome,
+    )

@@ -8,34 +8,34 @@ they are unacknowledged, or because that node does not know them.
 import structlog
 from sqlalchemy import update
 
-from paimon.application.transactions.driver.context import Desk
+from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.store import lock_wallet
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.domain.transaction.lifecycle import AttemptStatus, TxChannel
+from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow
 
 log = structlog.get_logger(__name__)
 
 
-async def go_public(desk: Desk, wallet: Address) -> None:
+async def fall_back_to_public(context: SendingContext, wallet: Address) -> None:
     """Let go what the private endpoint has had for long enough. Does nothing while another driver has the wallet."""
-    if desk.private is None or not desk.options.public_fallback:
+    if context.private is None or not context.options.public_fallback:
         return
-    async with desk.database.write() as session:
+    async with context.database.write() as session:
         if await lock_wallet(session, wallet) is None:
             return
-        final = await desk.final_block()
+        final = await context.final_block()
         changed = await session.scalars(
             update(AttemptRow)
             .where(
                 AttemptRow.wallet == wallet,
-                AttemptRow.channel == TxChannel.PRIVATE,
+                AttemptRow.channel == BroadcastChannel.PRIVATE,
                 AttemptRow.status.in_((AttemptStatus.SIGNED, AttemptStatus.BROADCAST)),
-                AttemptRow.signed_at_block <= final.number - desk.options.private_blocks,
+                AttemptRow.signed_at_block <= final.number - context.options.private_wait_blocks,
             )
-            .values(channel=TxChannel.PUBLIC)
+            .values(channel=BroadcastChannel.PUBLIC)
             .returning(AttemptRow.nonce)
         )
         nonces = sorted(changed)
     if nonces:
-        log.warning("transaction.went_public", wallet=checksum(wallet), nonces=nonces, block=final.number)
+        log.warning("transaction.fell_back_to_public", wallet=checksum(wallet), nonces=nonces, block=final.number)

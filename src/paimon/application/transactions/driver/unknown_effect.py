@@ -8,25 +8,31 @@ from datetime import datetime
 from sqlalchemy import select
 
 from paimon.application.risk_control.queries import list_unresolved
-from paimon.application.risk_control.record_findings import keep_look
+from paimon.application.risk_control.record_findings import record_check_result
 from paimon.domain.kernel.chain import Address
-from paimon.domain.risk.risk_event import UNTOLD_AFTER, Finding, RiskKind, effect_untold, untold_subject
+from paimon.domain.risk.risk_event import (
+    EFFECT_UNKNOWN_AFTER,
+    Finding,
+    RiskKind,
+    effect_unknown_finding,
+    effect_unknown_subject,
+)
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
-async def keep_untold(session: WriteSession, wallet: Address, *, now: datetime, block: int) -> None:
+async def record_unknown_effects(session: WriteSession, wallet: Address, *, now: datetime, block: int) -> None:
     """Open and end the events of this wallet's intents. The caller holds the wallet's lock."""
     query = select(IntentRow).where(
         IntentRow.wallet == wallet,
         IntentRow.closed_at.is_(None),
-        IntentRow.untold_since <= now - UNTOLD_AFTER,
+        IntentRow.unknown_since <= now - EFFECT_UNKNOWN_AFTER,
     )
     found: dict[str, Finding] = {}
     for intent in await session.scalars(query):
-        finding = effect_untold(intent.idempotency_key, wallet, intent.reason or "")
+        finding = effect_unknown_finding(intent.idempotency_key, wallet, intent.reason or "")
         found[finding.subject] = finding
-    open_before = [each.found.subject for each in await list_unresolved(session, RiskKind.EFFECT_UNTOLD)]
-    ours = [each for each in open_before if each.endswith(untold_subject("", wallet))]
+    open_before = [each.found.subject for each in await list_unresolved(session, RiskKind.EFFECT_UNKNOWN)]
+    ours = [each for each in open_before if each.endswith(effect_unknown_subject("", wallet))]
     for subject in dict.fromkeys([*ours, *found]):
-        await keep_look(session, RiskKind.EFFECT_UNTOLD, subject, found.get(subject), block=block)
+        await record_check_result(session, RiskKind.EFFECT_UNKNOWN, subject, found.get(subject), block=block)

@@ -13,12 +13,12 @@ from paimon.infrastructure.blockchain.safe import SafeContract
 from paimon.infrastructure.database.sessions import Database
 
 
-class NoSuchSafe(Conflict):
+class SafeNotConfigured(Conflict):
     """The settings name no such Safe."""
 
 
 @dataclass(frozen=True, slots=True)
-class SafeDesk:
+class SafeContext:
     database: Database
     contracts: FundContracts
     chain: ChainAdapter
@@ -28,16 +28,18 @@ class SafeDesk:
     proposal_ttl: timedelta
 
     def address(self, name: SafeName) -> Address:
-        """Raises NoSuchSafe."""
+        """Raises SafeNotConfigured."""
         if name not in self.safes:
-            raise NoSuchSafe(f"there is no {name} Safe here: set PAIMON_SENDING__{name.upper()} to its address")
+            raise SafeNotConfigured(f"there is no {name} Safe here: set PAIMON_SENDING__{name.upper()} to its address")
         return self.safes[name]
 
     def name(self, safe: Address) -> SafeName:
-        """Raises NoSuchSafe: proposals of a Safe that the settings name no longer are kept, and left alone."""
+        """Raises SafeNotConfigured: proposals of a Safe that the settings name no longer are kept, and left alone."""
         found = next((name for name, address in self.safes.items() if address == safe), None)
         if found is None:
-            raise NoSuchSafe(f"{checksum(safe)} is none of the settings' Safes (PAIMON_SENDING__WARM, PAIMON_SENDING__COLD)")
+            raise SafeNotConfigured(
+                f"{checksum(safe)} is none of the settings' Safes (PAIMON_SENDING__WARM, PAIMON_SENDING__COLD)"
+            )
         return found
 
     def scope(self, safe: Address) -> SafeScope:

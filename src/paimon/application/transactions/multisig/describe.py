@@ -6,37 +6,37 @@ from typing import Any
 
 from paimon.domain.kernel.chain import Address, ContractName, checksum, hex0x
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.multi_send import ForeignDelegatecall, UnreadableBatch, calls_of
+from paimon.domain.transaction.multi_send import MalformedBatch, UntrustedDelegatecall, read_safe_calls
 from paimon.domain.transaction.safe_transaction import SafeTransaction
 from paimon.infrastructure.blockchain.abi import UnknownCall, load_abi, plain
 from paimon.infrastructure.blockchain.contracts import FundContracts
 
 
 @dataclass(frozen=True, slots=True)
-class CallInWords:
+class DescribedCall:
     """One inner call. `contract` and `function` are None where this house does not know them."""
 
     call: Call
     contract: ContractName | None
     function: str | None
     arguments: Mapping[str, Any]
-    words: str
+    description: str
 
 
-def describe(
+def describe_transaction(
     transaction: SafeTransaction, safe: Address, contracts: FundContracts, *, multi_send: Address
-) -> list[CallInWords]:
+) -> list[DescribedCall]:
     """Every call the Safe would make, in order. What cannot be read is said to be so, never left out."""
     try:
-        calls = calls_of(transaction.call, transaction.operation, multi_send=multi_send)
-    except (ForeignDelegatecall, UnreadableBatch) as error:
-        return [CallInWords(transaction.call, None, None, {}, f"DO NOT SIGN: {error}")]
-    return [_describe(each, safe, transaction.nonce, contracts) for each in calls]
+        calls = read_safe_calls(transaction.call, transaction.operation, multi_send=multi_send)
+    except (UntrustedDelegatecall, MalformedBatch) as error:
+        return [DescribedCall(transaction.call, None, None, {}, f"DO NOT SIGN: {error}")]
+    return [_describe_call(each, safe, transaction.nonce, contracts) for each in calls]
 
 
-def _describe(call: Call, safe: Address, nonce: int, contracts: FundContracts) -> CallInWords:
+def _describe_call(call: Call, safe: Address, nonce: int, contracts: FundContracts) -> DescribedCall:
     if call == Call(safe, b""):
-        return CallInWords(
+        return DescribedCall(
             call, None, None, {}, f"nothing, but uses up nonce {nonce}: rejects whatever else was proposed for it"
         )
     value = f" with {call.value_wei} wei" if call.value_wei else ""
@@ -44,15 +44,15 @@ def _describe(call: Call, safe: Address, nonce: int, contracts: FundContracts) -
     abi = load_abi("Safe") if call.to == safe else None if contract is None else contracts.abis[contract]
     where = "the Safe itself" if call.to == safe else contract or f"unknown contract {checksum(call.to)}"
     if abi is None:
-        return CallInWords(call, None, None, {}, f"{where}: {len(call.data)} bytes {hex0x(call.data[:4])}…{value}")
+        return DescribedCall(call, None, None, {}, f"{where}: {len(call.data)} bytes {hex0x(call.data[:4])}…{value}")
     try:
         function, arguments = abi.decode_call(call.data)
     except UnknownCall as error:
-        return CallInWords(call, contract, None, {}, f"{where}: {error}{value}")
+        return DescribedCall(call, contract, None, {}, f"{where}: {error}{value}")
     told = plain(arguments)
-    return CallInWords(call, contract, function, told, f"{spoken(where, function, told)}{value}")
+    return DescribedCall(call, contract, function, told, f"{describe_call(where, function, told)}{value}")
 
 
-def spoken(where: str, function: str, told: Mapping[str, Any]) -> str:
+def describe_call(where: str, function: str, told: Mapping[str, Any]) -> str:
     """`AssetController.allocateToLayer(tier=1, amount=5)`"""
     return f"{where}.{function}({', '.join(f'{name}={each}' for name, each in told.items())})"

@@ -10,14 +10,14 @@ from typing import Final
 import structlog
 from sqlalchemy import select
 
-from paimon.application.transactions.multisig.context import SafeDesk
+from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.store import get_proposal, lock_safe, transaction_of
-from paimon.application.transactions.multisig.sync import observe
+from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.multi_send import transaction_of as transaction_for
+from paimon.domain.transaction.multi_send import build_safe_transaction as combine_calls
 from paimon.domain.transaction.safe_proposal import ProposalClosed
-from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, hash_card, rejection_at
+from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, hash_card, rejection_transaction
 from paimon.errors import Conflict, Unavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
@@ -50,66 +50,71 @@ class ProposeCalls:
     """Compete for the nonce of an open proposal, rather than take the next."""
 
 
-async def propose(command: ProposeCalls, desk: SafeDesk) -> Hash32:
+async def propose(command: ProposeCalls, context: SafeContext) -> Hash32:
     """The hash its owners sign.
 
     Raises:
-        NoSuchSafe, ProposalConflict, HashMismatch, NotOurSafe, MissingExecutions, RpcUnavailable, RpcError.
+        SafeNotConfigured, ProposalConflict, HashMismatch, UnexpectedSafe, IncompleteExecutions, RpcUnavailable, RpcError.
     """
-    final = await observe(desk, desk.address(command.safe))
-    async with desk.database.write() as session:
-        return await propose_within(session, command, desk, at=final)
+    final = await sync_safe(context, context.address(command.safe))
+    async with context.database.write() as session:
+        return await propose_in_session(session, command, context, at=final)
 
 
-async def propose_within(session: WriteSession, command: ProposeCalls, desk: SafeDesk, *, at: BlockStamp) -> Hash32:
+async def propose_in_session(session: WriteSession, command: ProposeCalls, context: SafeContext, *, at: BlockStamp) -> Hash32:
     """The same in the caller's transaction, for what must be written together; the Safe was observed at `at`."""
-    address = desk.address(command.safe)
+    address = context.address(command.safe)
     safe = await lock_safe(session, address)
-    if (known := await _with_key(session, command.key)) is not None:
-        wanted = transaction_for(command.calls, known.nonce, multi_send=desk.multi_send)
-        if known.safe != address or transaction_of(known) != wanted:
+    if (existing := await _find_by_key(session, command.key)) is not None:
+        expected = combine_calls(command.calls, existing.nonce, multi_send=context.multi_send)
+        if existing.safe != address or transaction_of(existing) != expected:
             raise ProposalConflict(f"proposal {command.key!r} exists with other calls: one key stands for one plan")
-        return known.hash
+        return existing.hash
     nonce = safe.next_nonce if command.at_nonce is None else command.at_nonce
     if not safe.nonce <= nonce <= safe.next_nonce:
         raise ProposalConflict(f"nonce {nonce} is used, or beyond the next one: {safe.nonce} to {safe.next_nonce} are open")
-    transaction = transaction_for(command.calls, nonce, multi_send=desk.multi_send)
-    return await _insert(session, desk, safe, transaction, command, at)
+    transaction = combine_calls(command.calls, nonce, multi_send=context.multi_send)
+    return await _insert_proposal(session, context, safe, transaction, command, at)
 
 
-async def propose_rejection(hash_: Hash32, desk: SafeDesk, *, proposed_by: Address) -> Hash32:
+async def propose_rejection(hash_: Hash32, context: SafeContext, *, proposed_by: Address) -> Hash32:
     """The hash of the rejection that competes with this proposal; there is one for each nonce.
 
     Raises:
-        ProposalNotFound, ProposalClosed, NoSuchSafe, HashMismatch, NotOurSafe, MissingExecutions, RpcUnavailable, RpcError.
+        ProposalNotFound, ProposalClosed, SafeNotConfigured, HashMismatch, UnexpectedSafe, IncompleteExecutions, RpcUnavailable, RpcError.
     """
-    async with desk.database.read() as session:
+    async with context.database.read() as session:
         address = Address((await get_proposal(session, hash_)).safe)
-    desk.name(address)
-    final = await observe(desk, address)
-    async with desk.database.write() as session:
+    context.name(address)
+    final = await sync_safe(context, address)
+    async with context.database.write() as session:
         safe = await lock_safe(session, address)
         proposal = await get_proposal(session, hash_)
         if proposal.outcome is not None:
             raise ProposalClosed(f"nonce {proposal.nonce} is used: the proposal is {proposal.outcome}")
         key = f"reject:{checksum(address)}:{proposal.nonce}"
-        if (known := await _with_key(session, key)) is not None:
-            known.expires_at = max(known.expires_at, await database_now(session) + desk.proposal_ttl)
-            return known.hash
-        transaction = rejection_at(proposal.nonce, address)
+        if (existing := await _find_by_key(session, key)) is not None:
+            existing.expires_at = max(existing.expires_at, await database_now(session) + context.proposal_ttl)
+            return existing.hash
+        transaction = rejection_transaction(proposal.nonce, address)
         reason = f"rejects {hex0x(hash_)}: {proposal.reason}"[:REASON_MAX]
         command = ProposeCalls(key, safe.name, (transaction.call,), reason, proposed_by)
-        return await _insert(session, desk, safe, transaction, command, final)
+        return await _insert_proposal(session, context, safe, transaction, command, final)
 
 
-async def _with_key(session: WriteSession, key: str) -> SafeProposalRow | None:
+async def _find_by_key(session: WriteSession, key: str) -> SafeProposalRow | None:
     return (await session.scalars(select(SafeProposalRow).where(SafeProposalRow.idempotency_key == key))).one_or_none()
 
 
-async def _insert(
-    session: WriteSession, desk: SafeDesk, safe: SafeRow, transaction: SafeTransaction, command: ProposeCalls, at: BlockStamp
+async def _insert_proposal(
+    session: WriteSession,
+    context: SafeContext,
+    safe: SafeRow,
+    transaction: SafeTransaction,
+    command: ProposeCalls,
+    at: BlockStamp,
 ) -> Hash32:
-    contract = desk.contract(Address(safe.address))
+    contract = context.contract(Address(safe.address))
     hash_ = hash_card(transaction, contract.scope).transaction
     if (theirs := await contract.transaction_hash(transaction, at=at)) != hash_:
         raise HashMismatch(f"the Safe {checksum(safe.address)} computes {hex0x(theirs)}, this house {hex0x(hash_)}")
@@ -128,9 +133,9 @@ async def _insert(
             idempotency_key=command.key,
             reason=command.reason,
             proposed_by=command.proposed_by,
-            expires_at=now + desk.proposal_ttl,
+            expires_at=now + context.proposal_ttl,
         )
     )
     safe.next_nonce = max(safe.next_nonce, transaction.nonce + 1)
-    log.info("proposal.made", safe=safe.name, hash=hex0x(hash_), nonce=transaction.nonce, key=command.key)
+    log.info("proposal.created", safe=safe.name, hash=hex0x(hash_), nonce=transaction.nonce, key=command.key)
     return hash_

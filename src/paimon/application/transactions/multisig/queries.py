@@ -8,21 +8,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.transactions.multisig.context import SafeDesk
-from paimon.application.transactions.multisig.describe import CallInWords, describe
-from paimon.application.transactions.multisig.execute import number_of
+from paimon.application.transactions.multisig.context import SafeContext
+from paimon.application.transactions.multisig.describe import DescribedCall, describe_transaction
+from paimon.application.transactions.multisig.execute import proposal_number
 from paimon.application.transactions.multisig.store import (
-    competitors,
     get_proposal,
+    list_competing,
     tally_of,
     transaction_of,
     view_of,
     with_signatures,
 )
-from paimon.application.transactions.queries import Interruption, intents_for_request, interruption_of
+from paimon.application.transactions.queries import LastError, last_error_of, list_intents_for
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.transaction.lifecycle import IntentKind
-from paimon.domain.transaction.safe_proposal import ProposalStatus, SafeView, Tally, status_of
+from paimon.domain.transaction.safe_proposal import ProposalStatus, SafeInfo, SignatureTally, proposal_status
 from paimon.domain.transaction.safe_transaction import HashCard, SafeName, hash_card, typed_data
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
@@ -31,91 +31,93 @@ from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 
 @dataclass(frozen=True, slots=True)
-class ProposalState:
+class ProposalSummary:
     """A proposal as it stands: by its Safe's present owners, the clock, and what the chain did at its nonce."""
 
     row: SafeProposalRow
     safe_name: SafeName
     safe_nonce: int
     status: ProposalStatus
-    tally: Tally
-    interrupted: Interruption | None
+    tally_signatures: SignatureTally
+    last_error: LastError | None
     competing: list[Hash32]
-    calls: list[CallInWords]
+    calls: list[DescribedCall]
 
 
 @dataclass(frozen=True, slots=True)
-class ProposalFile:
+class ProposalDetail:
     """The same with all that an owner compares before signing; `document` is None when there is nothing to sign any more."""
 
-    state: ProposalState
-    card: HashCard
+    summary: ProposalSummary
+    hashes: HashCard
     document: dict[str, Any] | None
     intents: Sequence[IntentRow]
 
     @property
-    def executed_outside(self) -> bool:
+    def executed_externally(self) -> bool:
         """Its nonce was used by a transaction that is none of ours."""
         ours = {attempt.hash for intent in self.intents for attempt in intent.attempts}
-        return self.state.row.executed_tx is not None and self.state.row.executed_tx not in ours
+        return self.summary.row.executed_tx_hash is not None and self.summary.row.executed_tx_hash not in ours
 
 
-async def list_safes(session: AsyncSession, desk: SafeDesk) -> Sequence[SafeRow]:
+async def list_safes(session: AsyncSession, context: SafeContext) -> Sequence[SafeRow]:
     """The settings' Safes that were observed."""
-    query = select(SafeRow).where(SafeRow.address.in_(desk.safes.values())).order_by(SafeRow.name.desc())
+    query = select(SafeRow).where(SafeRow.address.in_(context.safes.values())).order_by(SafeRow.name.desc())
     return (await session.scalars(query)).all()
 
 
 async def list_proposals(
-    session: AsyncSession, page: PageRequest, desk: SafeDesk, *, safe: SafeName | None = None, is_open: bool | None = None
-) -> Page[ProposalState]:
+    session: AsyncSession, page: PageRequest, context: SafeContext, *, safe: SafeName | None = None, is_open: bool | None = None
+) -> Page[ProposalSummary]:
     """Proposals by nonce, latest first, so that those that compete for one stand together."""
-    wanted: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if safe is not None:
-        wanted.append(SafeRow.name == safe)
+        conditions.append(SafeRow.name == safe)
     if is_open is not None:
-        wanted.append(SafeProposalRow.outcome.is_(None) if is_open else SafeProposalRow.outcome.is_not(None))
+        conditions.append(SafeProposalRow.outcome.is_(None) if is_open else SafeProposalRow.outcome.is_not(None))
     query = (
         select(SafeProposalRow)
         .join(SafeRow, SafeRow.address == SafeProposalRow.safe)
-        .where(*wanted)
+        .where(*conditions)
         .order_by(SafeRow.name.desc(), SafeProposalRow.nonce.desc(), SafeProposalRow.created_at.desc(), SafeProposalRow.hash)
     )
     found: Page[SafeProposalRow] = await fetch_page(session, with_signatures(query), page, lambda row: row)
-    return Page(await states_of(session, found.items, desk), found.total, found.request)
+    return Page(await list_summaries(session, found.items, context), found.total, found.request)
 
 
-async def get_proposal_file(session: AsyncSession, hash_: Hash32, desk: SafeDesk) -> ProposalFile:
+async def get_proposal_detail(session: AsyncSession, hash_: Hash32, context: SafeContext) -> ProposalDetail:
     """Raises ProposalNotFound."""
     row = await get_proposal(session, hash_)
-    (state,) = await states_of(session, [row], desk)
-    transaction, scope = transaction_of(row), desk.scope(Address(row.safe))
-    takes_signatures = row.outcome is None and state.status is not ProposalStatus.EXPIRED
-    return ProposalFile(
-        state=state,
-        card=hash_card(transaction, scope),
+    (summary,) = await list_summaries(session, [row], context)
+    transaction, scope = transaction_of(row), context.scope(Address(row.safe))
+    takes_signatures = row.outcome is None and summary.status is not ProposalStatus.EXPIRED
+    return ProposalDetail(
+        summary=summary,
+        hashes=hash_card(transaction, scope),
         document=typed_data(transaction, scope) if takes_signatures else None,
-        intents=await intents_for_request(session, number_of(hash_)),
+        intents=await list_intents_for(session, proposal_number(hash_)),
     )
 
 
-async def states_of(session: AsyncSession, rows: Sequence[SafeProposalRow], desk: SafeDesk) -> list[ProposalState]:
+async def list_summaries(session: AsyncSession, rows: Sequence[SafeProposalRow], context: SafeContext) -> list[ProposalSummary]:
     """How these proposals, loaded with their signatures, stand."""
     now = await database_now(session)
     safes = {
         each.address: each for each in await session.scalars(select(SafeRow).where(SafeRow.address.in_({r.safe for r in rows})))
     }
-    rivals = await competitors(session, rows)
-    executing = await _executing(session, rows)
+    competing_hashes = await list_competing(session, rows)
+    executing = await _list_executing(session, rows)
     return [
-        _state(each, safes[each.safe], rivals[each.safe, each.nonce], desk, now, is_executing=each.hash in executing)
+        _summarize(
+            each, safes[each.safe], competing_hashes[each.safe, each.nonce], context, now, is_executing=each.hash in executing
+        )
         for each in rows
     ]
 
 
-async def _executing(session: AsyncSession, rows: Sequence[SafeProposalRow]) -> frozenset[Hash32]:
+async def _list_executing(session: AsyncSession, rows: Sequence[SafeProposalRow]) -> frozenset[Hash32]:
     """Those of them that a transaction of ours is to execute."""
-    numbers = {number_of(each.hash): each.hash for each in rows}
+    numbers = {proposal_number(each.hash): each.hash for each in rows}
     query = select(IntentRow.request_id).where(
         IntentRow.kind == IntentKind.EXECUTE_SAFE,
         IntentRow.closed_at.is_(None),
@@ -124,18 +126,24 @@ async def _executing(session: AsyncSession, rows: Sequence[SafeProposalRow]) -> 
     return frozenset(numbers[each] for each in await session.scalars(query))
 
 
-def _state(
-    row: SafeProposalRow, safe: SafeRow, rivals: Sequence[Hash32], desk: SafeDesk, now: datetime, *, is_executing: bool
-) -> ProposalState:
-    view: SafeView = view_of(safe)
+def _summarize(
+    row: SafeProposalRow,
+    safe: SafeRow,
+    competing_hashes: Sequence[Hash32],
+    context: SafeContext,
+    now: datetime,
+    *,
+    is_executing: bool,
+) -> ProposalSummary:
+    view: SafeInfo = view_of(safe)
     counted = tally_of(row, view)
-    return ProposalState(
+    return ProposalSummary(
         row=row,
         safe_name=safe.name,
         safe_nonce=view.nonce,
-        status=status_of(row.outcome, counted, is_executing=is_executing, expires_at=row.expires_at, now=now),
-        tally=counted,
-        interrupted=interruption_of(safe),
-        competing=[each for each in rivals if each != row.hash],
-        calls=describe(transaction_of(row), Address(row.safe), desk.contracts, multi_send=desk.multi_send),
+        status=proposal_status(row.outcome, counted, is_executing=is_executing, expires_at=row.expires_at, now=now),
+        tally_signatures=counted,
+        last_error=last_error_of(safe),
+        competing=[each for each in competing_hashes if each != row.hash],
+        calls=describe_transaction(transaction_of(row), Address(row.safe), context.contracts, multi_send=context.multi_send),
     )

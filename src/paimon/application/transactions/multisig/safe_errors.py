@@ -12,30 +12,28 @@ from sqlalchemy import func, update
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.infrastructure.database.models.ops.multisig import SafeRow
 from paimon.infrastructure.database.sessions import Database
-from paimon.infrastructure.text import storable
+from paimon.infrastructure.text import strip_nul
 
 log = structlog.get_logger(__name__)
 
 
-class Stage(StrEnum):
-    LOOK = "looking at it"
+class SafeTask(StrEnum):
+    SYNC = "looking at it"
     EXECUTION = "executing what is ready"
 
 
-async def note_interruption(database: Database, safe: Address, stage: Stage, why: str) -> None:
+async def record_safe_error(database: Database, safe: Address, task: SafeTask, reason: str) -> None:
     """This stage did not come through. A Safe that was never seen has no row to show it on."""
-    words = storable(f"{stage}: {why}")
-    since = func.coalesce(SafeRow.interrupted_since, func.now())
+    text = strip_nul(f"{task}: {reason}")
+    since = func.coalesce(SafeRow.failing_since, func.now())
     async with database.write() as session:
-        await session.execute(
-            update(SafeRow).where(SafeRow.address == safe).values(interrupted_since=since, interrupted_by=words)
-        )
+        await session.execute(update(SafeRow).where(SafeRow.address == safe).values(failing_since=since, last_error=text))
 
 
-async def end_interruption(database: Database, safe: Address, stage: Stage) -> None:
+async def clear_safe_error(database: Database, safe: Address, task: SafeTask) -> None:
     """This stage came through."""
-    ended = update(SafeRow).where(SafeRow.address == safe, SafeRow.interrupted_by.startswith(f"{stage}: "))
+    ended = update(SafeRow).where(SafeRow.address == safe, SafeRow.last_error.startswith(f"{task}: "))
     async with database.write() as session:
-        found = await session.execute(ended.values(interrupted_since=None, interrupted_by=None).returning(SafeRow.name))
+        found = await session.execute(ended.values(failing_since=None, last_error=None).returning(SafeRow.name))
         if found.scalar() is not None:
-            log.info("safe.goes_on", safe=checksum(safe), stage=stage.value)
+            log.info("safe.recovered", safe=checksum(safe), task=task.value)

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import structlog
 
-from paimon.application.identity.users import require
-from paimon.application.transactions.multisig.context import SafeDesk
+from paimon.application.identity.users import require_permission
+from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.store import (
     get_proposal,
     lock_safe,
@@ -21,7 +21,7 @@ from paimon.application.transactions.multisig.store import (
     transaction_of,
     view_of,
 )
-from paimon.application.transactions.multisig.sync import observe
+from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.transaction.safe_proposal import AlreadySigned, NotASafeOwner, ProposalClosed
 from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, OwnerSignature, typed_data
@@ -38,7 +38,7 @@ SIGNATURE_BYTES_MAX: Final = 4_096
 """Of a contract's signature: a Safe that owns a Safe needs 65 for each of its own owners."""
 
 
-class SignatureRefused(Forbidden):
+class SignatureRejected(Forbidden):
     """The Safe would not count this signature."""
 
     field = "signature"
@@ -54,20 +54,20 @@ class SignProposal:
     signature: str
 
 
-async def sign_proposal(command: SignProposal, desk: SafeDesk) -> None:
+async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
     """Keep the signature.
 
     Raises:
-        ProposalNotFound, MalformedSignature, NotPermitted, ProposalClosed, NotASafeOwner, AlreadySigned, SignatureRefused,
-        NoSuchSafe, NotOurSafe, MissingExecutions, RpcUnavailable, RpcError.
+        ProposalNotFound, MalformedSignature, NotPermitted, ProposalClosed, NotASafeOwner, AlreadySigned, SignatureRejected,
+        SafeNotConfigured, UnexpectedSafe, IncompleteExecutions, RpcUnavailable, RpcError.
     """
-    async with desk.database.read() as session:
+    async with context.database.read() as session:
         address = Address((await get_proposal(session, command.proposal)).safe)
-    desk.name(address)
+    context.name(address)
     signature = _parse(command.signature)
-    require(command.user, Permission.DECIDE_APPROVAL)
-    final = await observe(desk, address)
-    async with desk.database.write() as session:
+    require_permission(command.user, Permission.DECIDE_APPROVAL)
+    final = await sync_safe(context, address)
+    async with context.database.write() as session:
         safe = view_of(await lock_safe(session, address))
         proposal = await get_proposal(session, command.proposal)
         now = await database_now(session)
@@ -77,18 +77,20 @@ async def sign_proposal(command: SignProposal, desk: SafeDesk) -> None:
             raise ProposalClosed(f"the proposal expired at {proposal.expires_at:%Y-%m-%dT%H:%M:%SZ}; propose it again")
         if command.owner not in safe.owners:
             raise NotASafeOwner(f"{checksum(command.owner)} does not own the Safe {checksum(address)} at block {final.number}")
-        contract = desk.contract(address)
+        contract = context.contract(address)
         await _require_unsigned(proposal, command.owner, contract, final)
-        consent = await _consent(proposal, command.owner, signature, contract, final)
-        if (refusal := await contract.refusal_of(transaction_of(proposal), consent, at=final)) is not None:
-            raise SignatureRefused(f"the Safe does not count this signature as {checksum(command.owner)}'s: {refusal}")
+        owner_signature = await _build_signature(proposal, command.owner, signature, contract, final)
+        if (
+            rejection := await contract.signature_rejection_reason(transaction_of(proposal), owner_signature, at=final)
+        ) is not None:
+            raise SignatureRejected(f"the Safe does not count this signature as {checksum(command.owner)}'s: {rejection}")
         await session.merge(
             SafeSignatureRow(
                 proposal=proposal.hash,
-                owner=consent.owner,
-                signature=consent.signature,
-                by_contract=consent.by_contract,
-                sent_by=command.user.address,
+                owner=owner_signature.owner,
+                signature=owner_signature.signature,
+                is_contract_signature=owner_signature.is_contract_signature,
+                submitted_by=command.user.address,
                 signed_at=now,
             )
         )
@@ -99,7 +101,7 @@ async def sign_proposal(command: SignProposal, desk: SafeDesk) -> None:
         "proposal.signed",
         hash=hex0x(command.proposal),
         owner=checksum(command.owner),
-        counting=len(counted.counting),
+        counting=len(counted.valid_signers),
         threshold=counted.threshold,
     )
 
@@ -117,19 +119,19 @@ def _parse(text: str) -> bytes:
 async def _require_unsigned(proposal: SafeProposalRow, owner: Address, contract: SafeContract, at: BlockStamp) -> None:
     """An owner signs once. What a contract no longer stands by counts for nothing, and may be given anew."""
     earlier = next((each for each in signatures_of(proposal) if each.owner == owner), None)
-    if earlier is not None and await contract.refusal_of(transaction_of(proposal), earlier, at=at) is None:
+    if earlier is not None and await contract.signature_rejection_reason(transaction_of(proposal), earlier, at=at) is None:
         raise AlreadySigned(f"{checksum(owner)} has signed this proposal; an owner signs once")
 
 
-async def _consent(
+async def _build_signature(
     proposal: SafeProposalRow, owner: Address, signature: bytes, contract: SafeContract, at: BlockStamp
 ) -> OwnerSignature:
     document = typed_data(transaction_of(proposal), contract.scope)
     if _recovers_to(owner, document, signature):
-        return OwnerSignature(owner, signature, by_contract=False)
+        return OwnerSignature(owner, signature, is_contract_signature=False)
     if await contract.has_code(owner, at=at):
-        return OwnerSignature(owner, signature, by_contract=True)
-    raise SignatureRefused(f"the signature is not {checksum(owner)}'s over this proposal's hash {hex0x(proposal.hash)}")
+        return OwnerSignature(owner, signature, is_contract_signature=True)
+    raise SignatureRejected(f"the signature is not {checksum(owner)}'s over this proposal's hash {hex0x(proposal.hash)}")
 
 
 def _recovers_to(owner: Address, document: dict[str, Any], signature: bytes) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import selectinload
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.safe_proposal import SafeView, Tally, tally
+from paimon.domain.transaction.safe_proposal import SafeInfo, SignatureTally, tally_signatures
 from paimon.domain.transaction.safe_transaction import Operation, OwnerSignature, SafeTransaction
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
@@ -24,8 +24,8 @@ class ProposalNotFound(NotFound):
     """No proposal has this hash."""
 
 
-def view_of(row: SafeRow) -> SafeView:
-    return SafeView(tuple(Address(each) for each in row.owners), row.threshold, row.nonce)
+def view_of(row: SafeRow) -> SafeInfo:
+    return SafeInfo(tuple(Address(each) for each in row.owners), row.threshold, row.nonce)
 
 
 def transaction_of(row: SafeProposalRow) -> SafeTransaction:
@@ -34,11 +34,11 @@ def transaction_of(row: SafeProposalRow) -> SafeTransaction:
 
 
 def signatures_of(row: SafeProposalRow) -> list[OwnerSignature]:
-    return [OwnerSignature(Address(each.owner), each.signature, each.by_contract) for each in row.signatures]
+    return [OwnerSignature(Address(each.owner), each.signature, each.is_contract_signature) for each in row.signatures]
 
 
-def tally_of(row: SafeProposalRow, safe: SafeView) -> Tally:
-    return tally((Address(each.owner) for each in row.signatures), safe)
+def tally_of(row: SafeProposalRow, safe: SafeInfo) -> SignatureTally:
+    return tally_signatures((Address(each.owner) for each in row.signatures), safe)
 
 
 def with_signatures(query: Select[SafeProposalRow]) -> Select[SafeProposalRow]:
@@ -69,7 +69,7 @@ async def list_open(session: AsyncSession, safe: Address) -> list[SafeProposalRo
     return list(await session.scalars(query.order_by(SafeProposalRow.nonce, SafeProposalRow.created_at)))
 
 
-async def competitors(session: AsyncSession, proposals: Iterable[SafeProposalRow]) -> dict[tuple[bytes, int], list[Hash32]]:
+async def list_competing(session: AsyncSession, proposals: Iterable[SafeProposalRow]) -> dict[tuple[bytes, int], list[Hash32]]:
     """The hashes proposed at each of these proposals' nonces, oldest first."""
     rows = list(proposals)
     query = (

@@ -12,14 +12,20 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from paimon.application.transactions.multisig.context import SafeDesk
-from paimon.application.transactions.multisig.safe_errors import Stage, end_interruption, note_interruption
+from paimon.application.transactions.multisig.context import SafeContext
+from paimon.application.transactions.multisig.safe_errors import SafeTask, clear_safe_error, record_safe_error
 from paimon.application.transactions.multisig.store import list_open, lock_safe, view_of
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum, hex0x
-from paimon.domain.transaction.safe_proposal import Execution, MissingExecutions, SafeView, by_nonce, outcome_of
-from paimon.domain.transaction.safe_transaction import hash_card, rejection_at
+from paimon.domain.transaction.safe_proposal import (
+    IncompleteExecutions,
+    SafeExecutionEvent,
+    SafeInfo,
+    executions_by_nonce,
+    proposal_outcome,
+)
+from paimon.domain.transaction.safe_transaction import hash_card, rejection_transaction
 from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
-from paimon.infrastructure.blockchain.safe import NotOurSafe, SafeContract
+from paimon.infrastructure.blockchain.safe import SafeContract, UnexpectedSafe
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -30,46 +36,46 @@ BLOCKS_MAX: Final = 2_000
 """Of one request for a Safe's executions; providers refuse far longer ranges."""
 
 
-async def observe_safes(desk: SafeDesk) -> None:
+async def sync_safes(context: SafeContext) -> None:
     """Look at every Safe of the settings. What is wrong with one, or with the node, is told and shown; the others go on."""
-    for name, address in desk.safes.items():
+    for name, address in context.safes.items():
         try:
-            await observe(desk, address)
-        except NotOurSafe as error:
-            log.error("safe.unknown", safe=name, reason=str(error))
-            await note_interruption(desk.database, address, Stage.LOOK, str(error))
-        except (MissingExecutions, RpcUnavailable, RpcError) as error:
-            log.warning("safe.waits_for_node", safe=name, reason=str(error))
-            await note_interruption(desk.database, address, Stage.LOOK, str(error))
+            await sync_safe(context, address)
+        except UnexpectedSafe as error:
+            log.error("safe.unsupported", safe=name, reason=str(error))
+            await record_safe_error(context.database, address, SafeTask.SYNC, str(error))
+        except (IncompleteExecutions, RpcUnavailable, RpcError) as error:
+            log.warning("safe.node_unavailable", safe=name, reason=str(error))
+            await record_safe_error(context.database, address, SafeTask.SYNC, str(error))
         else:
-            await end_interruption(desk.database, address, Stage.LOOK)
+            await clear_safe_error(context.database, address, SafeTask.SYNC)
 
 
-async def observe(desk: SafeDesk, address: Address) -> BlockStamp:
+async def sync_safe(context: SafeContext, address: Address) -> BlockStamp:
     """Bring the Safe's row and its proposals up to the present final block, which is returned.
 
     Raises:
-        NotOurSafe, MissingExecutions, RpcUnavailable, RpcError: nothing was changed.
+        UnexpectedSafe, IncompleteExecutions, RpcUnavailable, RpcError: nothing was changed.
     """
-    contract, final = desk.contract(address), await desk.final_block()
+    contract, final = context.contract(address), await context.final_block()
     view = await contract.view(at=final)
-    async with desk.database.write() as session:
+    async with context.database.write() as session:
         row = (await session.scalars(select(SafeRow).where(SafeRow.address == address))).one_or_none()
         if row is None:
-            await _first_seen(session, desk, address, view, final)
+            await _insert_safe(session, context, address, view, final)
             return final
-    executed = await _executed(contract, view_of(row), row.seen_block, view, final)
-    async with desk.database.write() as session:
+    executed = await _read_executions(contract, view_of(row), row.seen_block, view, final)
+    async with context.database.write() as session:
         locked = await lock_safe(session, address)
         if locked.seen_block == row.seen_block and final.number > row.seen_block:
-            await _record(session, desk, locked, view, final, executed)
+            await _record_state(session, context, locked, view, final, executed)
     return final
 
 
-async def _first_seen(session: WriteSession, desk: SafeDesk, address: Address, view: SafeView, at: BlockStamp) -> None:
+async def _insert_safe(session: WriteSession, context: SafeContext, address: Address, view: SafeInfo, at: BlockStamp) -> None:
     statement = insert(SafeRow).values(
         address=address,
-        name=desk.name(address),
+        name=context.name(address),
         owners=list(view.owners),
         threshold=view.threshold,
         nonce=view.nonce,
@@ -78,23 +84,28 @@ async def _first_seen(session: WriteSession, desk: SafeDesk, address: Address, v
         seen_hash=at.hash,
     )
     await session.execute(statement.on_conflict_do_nothing(index_elements=[SafeRow.address]))
-    log.info("safe.first_seen", safe=checksum(address), name=desk.name(address), nonce=view.nonce)
+    log.info("safe.added", safe=checksum(address), name=context.name(address), nonce=view.nonce)
 
 
-async def _executed(
-    contract: SafeContract, before: SafeView, seen_block: int, now: SafeView, final: BlockStamp
-) -> dict[int, Execution]:
+async def _read_executions(
+    contract: SafeContract, before: SafeInfo, seen_block: int, now: SafeInfo, final: BlockStamp
+) -> dict[int, SafeExecutionEvent]:
     """What used each nonce since the Safe was last seen; the logs are read only when its nonce has moved."""
     if now.nonce <= before.nonce:
         return {}
-    found: list[Execution] = []
+    found: list[SafeExecutionEvent] = []
     for first in range(seen_block + 1, final.number + 1, BLOCKS_MAX):
         found += await contract.executions(first, min(first + BLOCKS_MAX - 1, final.number))
-    return by_nonce(found, before=before.nonce, now=now.nonce)
+    return executions_by_nonce(found, before=before.nonce, now=now.nonce)
 
 
-async def _record(
-    session: WriteSession, desk: SafeDesk, row: SafeRow, view: SafeView, at: BlockStamp, executed: dict[int, Execution]
+async def _record_state(
+    session: WriteSession,
+    context: SafeContext,
+    row: SafeRow,
+    view: SafeInfo,
+    at: BlockStamp,
+    executed: dict[int, SafeExecutionEvent],
 ) -> None:
     now, safe = await database_now(session), Address(row.address)
     if set(row.owners) != set(view.owners) or row.threshold != view.threshold:
@@ -104,9 +115,9 @@ async def _record(
         execution = executed.get(proposal.nonce)
         if execution is None:
             continue
-        rejection = hash_card(rejection_at(proposal.nonce, safe), desk.scope(safe)).transaction
-        proposal.outcome = outcome_of(proposal.hash, execution, rejection=rejection)
-        proposal.executed_tx = execution.tx_hash
+        rejection = hash_card(rejection_transaction(proposal.nonce, safe), context.scope(safe)).transaction
+        proposal.outcome = proposal_outcome(proposal.hash, execution, rejection=rejection)
+        proposal.executed_tx_hash = execution.tx_hash
         proposal.closed_at = now
         log.info(
             "proposal.closed",

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from paimon.application.transactions.queries import WalletView, list_wallets
+from paimon.application.transactions.queries import WalletSummary, list_wallets
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.errors import NotFound
@@ -53,10 +53,10 @@ async def list_intents(session: AsyncSession, page: PageRequest, wanted: IntentF
         .order_by(IntentRow.created_at.desc(), IntentRow.id.desc())
     )
 
-    def whole(intent: IntentRow) -> IntentRow:
+    def unchanged(intent: IntentRow) -> IntentRow:
         return intent
 
-    return await fetch_page(session, query, page, whole)
+    return await fetch_page(session, query, page, unchanged)
 
 
 async def get_intent(session: AsyncSession, intent_id: UUID) -> IntentRow:
@@ -68,7 +68,7 @@ async def get_intent(session: AsyncSession, intent_id: UUID) -> IntentRow:
     return intent
 
 
-async def get_wallet(session: AsyncSession, address: Address) -> WalletView:
+async def get_wallet(session: AsyncSession, address: Address) -> WalletSummary:
     """Raises WalletNotFound."""
     found = next((each for each in await list_wallets(session) if each.address == address), None)
     if found is None:
@@ -76,14 +76,14 @@ async def get_wallet(session: AsyncSession, address: Address) -> WalletView:
     return found
 
 
-async def deeds_about(session: AsyncSession, target: UUID | Address) -> Sequence[OperatorActionRow]:
+async def list_actions(session: AsyncSession, target_id: UUID | Address) -> Sequence[OperatorActionRow]:
     """What people told the desk about an intent, or about a wallet's trouble, oldest first."""
-    if isinstance(target, UUID):
-        wanted = OperatorActionRow.intent_id == target
+    if isinstance(target_id, UUID):
+        wanted = OperatorActionRow.intent_id == target_id
     else:
-        wanted = (OperatorActionRow.wallet == target) & OperatorActionRow.intent_id.is_(None)
+        wanted = (OperatorActionRow.wallet == target_id) & OperatorActionRow.intent_id.is_(None)
     return (
         await session.scalars(
-            select(OperatorActionRow).where(wanted).order_by(OperatorActionRow.asked_at, OperatorActionRow.nonce)
+            select(OperatorActionRow).where(wanted).order_by(OperatorActionRow.requested_at, OperatorActionRow.nonce)
         )
     ).all()

@@ -16,13 +16,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.common.signed_action import NonceUsed, SignerMismatch
-from paimon.application.identity.users import require
+from paimon.application.identity.users import require_permission
 from paimon.application.transactions.intents import DRIVE_WALLET
 from paimon.application.transactions.operator.queries import get_intent, get_wallet
-from paimon.application.transactions.store import standing_of
+from paimon.application.transactions.store import read_intent_facts
 from paimon.domain.kernel.chain import Address, Hash32, checksum
-from paimon.domain.kernel.eip712 import VoteScope, require_acceptable
-from paimon.domain.transaction.operator_action import DeedKind, DeedNotPossible, Subject, deed_document, why_not
+from paimon.domain.kernel.eip712 import SigningScope, require_valid_expiry
+from paimon.domain.transaction.operator_action import (
+    ActionKind,
+    ActionNotPossible,
+    ActionTarget,
+    action_document,
+    rejection_reason,
+)
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
@@ -35,11 +41,11 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class AskDeed:
+class SubmitAction:
     """What the signed-in user sent: the deed, what it is about, and the free parts of the typed data they signed."""
 
-    kind: DeedKind
-    target: UUID | Address
+    kind: ActionKind
+    target_id: UUID | Address
     user: User
     reason: str
     nonce: Hash32
@@ -47,47 +53,57 @@ class AskDeed:
     signature: str
 
 
-async def ask_deed(command: AskDeed, *, database: Database, scope: VoteScope, ttl_seconds_max: int) -> OperatorActionRow:
+async def submit_action(
+    command: SubmitAction, *, database: Database, scope: SigningScope, ttl_seconds_max: int
+) -> OperatorActionRow:
     """The wish as it was written down.
 
     Raises:
-        IntentNotFound, WalletNotFound, MalformedSignature, VoteNotAcceptable, NonceUsed, SignerMismatch, NotPermitted,
-        DeedNotPossible.
+        IntentNotFound, WalletNotFound, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted,
+        ActionNotPossible.
     """
     async with database.write() as session:
-        subject, reason = await judge(session, command.kind, command.target)
+        target, reason = await evaluate_action(session, command.kind, command.target_id)
         signature = parse_signature(command.signature)
-        require_acceptable(command.expires_at, now=await database_now(session), ttl_seconds_max=ttl_seconds_max)
+        require_valid_expiry(command.expires_at, now=await database_now(session), ttl_seconds_max=ttl_seconds_max)
         if await session.get(OperatorActionRow, command.nonce) is not None:
             raise NonceUsed("this nonce was used before; a signature counts once")
-        document = deed_document(
-            command.kind, subject, command.reason, nonce=command.nonce, expires_at=command.expires_at, scope=scope
+        document = action_document(
+            command.kind, target, command.reason, nonce=command.nonce, expires_at=command.expires_at, scope=scope
         )
         if recover_typed(document, signature) != command.user.address:
             raise SignerMismatch(
                 f"the signature is not {checksum(command.user.address)}'s over this deed, subject, reason, nonce and expiry"
             )
-        require(command.user, Permission.HANDLE_TRANSACTIONS)
+        require_permission(command.user, Permission.HANDLE_TRANSACTIONS)
         if reason is not None:
-            raise DeedNotPossible(reason)
-        deed = await _insert(session, command, subject, document=document, signature=signature)
-        await outbox.add(session, DRIVE_WALLET, checksum(subject.wallet), priority=OutboxPriority.CHAIN)
-    log.info("deed.asked", kind=deed.kind, about=deed.about, by=checksum(command.user.address), reason=deed.reason)
-    return deed
+            raise ActionNotPossible(reason)
+        action = await _insert_action(session, command, target, document=document, signature=signature)
+        await outbox.add(session, DRIVE_WALLET, checksum(target.wallet), priority=OutboxPriority.CHAIN)
+    log.info(
+        "operator_action.requested",
+        kind=action.kind,
+        target=action.target,
+        by=checksum(command.user.address),
+        reason=action.reason,
+    )
+    return action
 
 
-async def judge(session: AsyncSession, kind: DeedKind, target: UUID | Address) -> tuple[Subject, str | None]:
+async def evaluate_action(
+    session: AsyncSession, kind: ActionKind, target_id: UUID | Address
+) -> tuple[ActionTarget, str | None]:
     """What the deed would be done to, and why it makes no sense now, if it does not. Raises IntentNotFound, WalletNotFound."""
-    if isinstance(target, UUID):
-        intent = await get_intent(session, target)
-        subject = Subject(Address(intent.wallet), intent.id, intent.idempotency_key)
-        return subject, why_not(kind, await standing_of(session, intent))
-    wallet = await get_wallet(session, target)
-    return Subject(target, None, wallet.trouble or ""), None if wallet.trouble else "the wallet is in no trouble"
+    if isinstance(target_id, UUID):
+        intent = await get_intent(session, target_id)
+        target = ActionTarget(Address(intent.wallet), intent.id, intent.idempotency_key)
+        return target, rejection_reason(kind, await read_intent_facts(session, intent))
+    wallet = await get_wallet(session, target_id)
+    return ActionTarget(target_id, None, wallet.fault or ""), None if wallet.fault else "the wallet is in no trouble"
 
 
-async def _insert(
-    session: WriteSession, command: AskDeed, subject: Subject, *, document: dict[str, object], signature: bytes
+async def _insert_action(
+    session: WriteSession, command: SubmitAction, target: ActionTarget, *, document: dict[str, object], signature: bytes
 ) -> OperatorActionRow:
     # Whoever asks the same at the same moment waits here for the other's commit, and then finds a wish or a nonce in the way.
     inserted = await session.execute(
@@ -95,11 +111,11 @@ async def _insert(
         .values(
             nonce=command.nonce,
             kind=command.kind,
-            wallet=subject.wallet,
-            intent_id=subject.intent_id,
-            about=subject.about,
+            wallet=target.wallet,
+            intent_id=target.intent_id,
+            target=target.target,
             reason=command.reason,
-            asked_by=command.user.address,
+            requested_by=command.user.address,
             typed_data=document,
             signature=signature,
             expires_at=command.expires_at,
@@ -108,5 +124,5 @@ async def _insert(
         .returning(OperatorActionRow.nonce)
     )
     if inserted.scalar_one_or_none() is None:
-        raise DeedNotPossible("another wish about the same waits to be carried out; see what becomes of it first")
+        raise ActionNotPossible("another wish about the same waits to be carried out; see what becomes of it first")
     return (await session.scalars(select(OperatorActionRow).where(OperatorActionRow.nonce == command.nonce))).one()

@@ -10,42 +10,42 @@ from typing import Any, Final
 
 from eth_abi.exceptions import EncodingError
 
-from paimon.application.transactions.multisig.describe import spoken
+from paimon.application.transactions.multisig.describe import describe_call
 from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, checksum, parse_address
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.plan import CALLS_MAX, Step
-from paimon.domain.transaction.wallet_selection import MoneyFunction
+from paimon.domain.transaction.plan import CALLS_MAX, PlanStep
+from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.errors import InvalidRequest
-from paimon.infrastructure.blockchain.abi import Entry, Parameter, plain
+from paimon.infrastructure.blockchain.abi import AbiEntry, Parameter, plain
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.money_calls import AMOUNT_OF, MoneyCall
+from paimon.infrastructure.blockchain.money_calls import AMOUNT_ARGUMENT, MoneyCall
 
 
-class BadPlanCode(StrEnum):
+class PlanErrorCode(StrEnum):
     """Stable codes of what is wrong with a plan."""
 
-    WRONG_TEXT = "WRONG_TEXT"
+    INVALID_TEXT = "INVALID_TEXT"
     NO_CALLS = "NO_CALLS"
     TOO_MANY_CALLS = "TOO_MANY_CALLS"
-    WRONG_ADDRESS = "WRONG_ADDRESS"
-    NOT_OUR_CONTRACT = "NOT_OUR_CONTRACT"
+    INVALID_ADDRESS = "INVALID_ADDRESS"
+    UNKNOWN_CONTRACT = "UNKNOWN_CONTRACT"
     UNKNOWN_FUNCTION = "UNKNOWN_FUNCTION"
-    WRONG_ARGUMENTS = "WRONG_ARGUMENTS"
+    INVALID_ARGUMENTS = "INVALID_ARGUMENTS"
     ZERO_AMOUNT = "ZERO_AMOUNT"
-    CANNOT_BE_VALUED = "CANNOT_BE_VALUED"
+    VALUATION_FAILED = "VALUATION_FAILED"
 
 
-class BadPlan(InvalidRequest, ValueError):
+class InvalidPlan(InvalidRequest, ValueError):
     """A plan cannot be made as asked for; `field` is the place in the request."""
 
-    def __init__(self, code: BadPlanCode, field: str, message: str) -> None:
+    def __init__(self, code: PlanErrorCode, field: str, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.field = field
 
 
 @dataclass(frozen=True, slots=True)
-class AskedCall:
+class RequestedCall:
     """As a person writes it: a contract's name or address, a function, and its arguments by name."""
 
     contract: str
@@ -57,136 +57,142 @@ TEXT_MAX: Final = {"key": 100, "plan": 100, "reason": 500}
 
 
 @dataclass(frozen=True, slots=True)
-class WantedPlan:
+class PlanRequest:
     """One piece of a plan as somebody wants it. `key` says what for, once; all of one name, `plan`, count together."""
 
     key: str
     plan: str
-    calls: tuple[AskedCall, ...]
+    calls: tuple[RequestedCall, ...]
     reason: str
 
     def __post_init__(self) -> None:
-        """Raises BadPlan for a text that is empty or too long."""
-        for field, most in TEXT_MAX.items():
+        """Raises InvalidPlan for a text that is empty or too long."""
+        for field, length_max in TEXT_MAX.items():
             given = getattr(self, field)
-            if not (given.strip() == given and 1 <= len(given) <= most and given.isprintable()):
-                raise BadPlan(
-                    BadPlanCode.WRONG_TEXT, field, f"{field} is 1 to {most} printable characters, with no space at its ends"
+            if not (given.strip() == given and 1 <= len(given) <= length_max and given.isprintable()):
+                raise InvalidPlan(
+                    PlanErrorCode.INVALID_TEXT,
+                    field,
+                    f"{field} is 1 to {length_max} printable characters, with no space at its ends",
                 )
 
 
 @dataclass(frozen=True, slots=True)
-class ReadCall:
+class ParsedCall:
     """The same, understood. `money` is set for what moves the fund's money."""
 
     contract: ContractName
     function: str
-    step: Step
+    step: PlanStep
     money: MoneyCall | None
 
 
-def read_calls(asked: Sequence[AskedCall], contracts: FundContracts) -> list[ReadCall]:
-    """Raises BadPlan for the first that cannot be made."""
-    if not asked:
-        raise BadPlan(BadPlanCode.NO_CALLS, "calls", "a plan makes at least one call")
-    if len(asked) > CALLS_MAX:
-        raise BadPlan(
-            BadPlanCode.TOO_MANY_CALLS,
+def parse_calls(requested: Sequence[RequestedCall], contracts: FundContracts) -> list[ParsedCall]:
+    """Raises InvalidPlan for the first that cannot be made."""
+    if not requested:
+        raise InvalidPlan(PlanErrorCode.NO_CALLS, "calls", "a plan makes at least one call")
+    if len(requested) > CALLS_MAX:
+        raise InvalidPlan(
+            PlanErrorCode.TOO_MANY_CALLS,
             "calls",
-            f"a plan comes in pieces of at most {CALLS_MAX} calls, these are {len(asked)}; all of one name count together",
+            f"a plan comes in pieces of at most {CALLS_MAX} calls, these are {len(requested)}; all of one name count together",
         )
-    return [_read(each, contracts, f"calls.{place}") for place, each in enumerate(asked)]
+    return [_parse_call(each, contracts, f"calls.{index}") for index, each in enumerate(requested)]
 
 
-def _read(asked: AskedCall, contracts: FundContracts, field: str) -> ReadCall:
-    name, address = _contract(asked.contract, contracts, f"{field}.contract")
+def _parse_call(requested: RequestedCall, contracts: FundContracts, field: str) -> ParsedCall:
+    name, address = _contract(requested.contract, contracts, f"{field}.contract")
     abi = contracts.abis[name]
-    entry = abi.functions.get(asked.function)
+    entry = abi.functions.get(requested.function)
     if entry is None or entry.is_read:
-        raise BadPlan(
-            BadPlanCode.UNKNOWN_FUNCTION,
+        raise InvalidPlan(
+            PlanErrorCode.UNKNOWN_FUNCTION,
             f"{field}.function",
-            f"the {name} has no function {asked.function[:60]!r} that changes anything",
+            f"the {name} has no function {requested.function[:60]!r} that changes anything",
         )
-    values = _arguments(entry, asked.arguments, f"{field}.arguments")
+    values = _arguments(entry, requested.arguments, f"{field}.arguments")
     try:
         data = abi.encode_call(entry.signature, *values.values())
     except (EncodingError, OverflowError) as error:
-        raise BadPlan(BadPlanCode.WRONG_ARGUMENTS, f"{field}.arguments", f"{entry.signature}: {error}") from error
-    step = Step(Call(address, data), spoken(name, entry.name, plain(values)))
-    return ReadCall(name, entry.name, step, _money(name, entry, values, f"{field}.arguments"))
+        raise InvalidPlan(PlanErrorCode.INVALID_ARGUMENTS, f"{field}.arguments", f"{entry.signature}: {error}") from error
+    step = PlanStep(Call(address, data), describe_call(name, entry.name, plain(values)))
+    return ParsedCall(name, entry.name, step, _parse_money_call(name, entry, values, f"{field}.arguments"))
 
 
-def _contract(asked: str, contracts: FundContracts, field: str) -> tuple[ContractName, Address]:
+def _contract(requested: str, contracts: FundContracts, field: str) -> tuple[ContractName, Address]:
     names = contracts.addresses.names()
-    address = next((where for where, name in names.items() if name == asked), None)
+    address = next((where for where, name in names.items() if name == requested), None)
     if address is None:
-        if not asked.startswith("0x"):
-            raise BadPlan(
-                BadPlanCode.NOT_OUR_CONTRACT, field, f"{asked[:60]!r} is none of {', '.join(names.values())}, nor an address"
+        if not requested.startswith("0x"):
+            raise InvalidPlan(
+                PlanErrorCode.UNKNOWN_CONTRACT,
+                field,
+                f"{requested[:60]!r} is none of {', '.join(names.values())}, nor an address",
             )
         try:
-            address = parse_address(asked)
+            address = parse_address(requested)
         except InvalidAddress as error:
-            raise BadPlan(BadPlanCode.WRONG_ADDRESS, field, str(error)) from error
+            raise InvalidPlan(PlanErrorCode.INVALID_ADDRESS, field, str(error)) from error
     if address not in names:
-        told = ", ".join(f"{name} {checksum(where)}" for where, name in names.items())
-        raise BadPlan(BadPlanCode.NOT_OUR_CONTRACT, field, f"{checksum(address)} is none of the fund's contracts: {told}")
+        known_contracts = ", ".join(f"{name} {checksum(where)}" for where, name in names.items())
+        raise InvalidPlan(
+            PlanErrorCode.UNKNOWN_CONTRACT, field, f"{checksum(address)} is none of the fund's contracts: {known_contracts}"
+        )
     return names[address], address
 
 
-def _arguments(entry: Entry, asked: Mapping[str, Any], field: str) -> dict[str, Any]:
-    wanted = [each.name for each in entry.inputs]
-    if set(wanted) != set(asked):
+def _arguments(entry: AbiEntry, requested: Mapping[str, Any], field: str) -> dict[str, Any]:
+    expected = [each.name for each in entry.inputs]
+    if set(expected) != set(requested):
         takes = ", ".join(f"{each.type} {each.name}" for each in entry.inputs)
-        given = ", ".join(sorted(asked))[:200]
-        raise BadPlan(
-            BadPlanCode.WRONG_ARGUMENTS, field, f"{entry.name} takes {takes or 'no arguments'}; given: {given or 'none'}"
+        given = ", ".join(sorted(requested))[:200]
+        raise InvalidPlan(
+            PlanErrorCode.INVALID_ARGUMENTS, field, f"{entry.name} takes {takes or 'no arguments'}; given: {given or 'none'}"
         )
-    return {each.name: _value(each, asked[each.name], f"{field}.{each.name}") for each in entry.inputs}
+    return {each.name: _value(each, requested[each.name], f"{field}.{each.name}") for each in entry.inputs}
 
 
-def _value(parameter: Parameter, asked: Any, field: str) -> Any:
-    wrong = BadPlan(
-        BadPlanCode.WRONG_ARGUMENTS,
+def _value(parameter: Parameter, requested: Any, field: str) -> Any:
+    wrong = InvalidPlan(
+        PlanErrorCode.INVALID_ARGUMENTS,
         field,
-        f"{str(asked)[:80]!r} is no {parameter.type}: {_WANTED.get(parameter.type, _NUMBER)}",
+        f"{str(requested)[:80]!r} is no {parameter.type}: {_EXPECTED.get(parameter.type, _NUMBER)}",
     )
     match parameter.type:
         case "address":
             try:
-                return parse_address(str(asked))
+                return parse_address(str(requested))
             except InvalidAddress as error:
-                raise BadPlan(BadPlanCode.WRONG_ADDRESS, field, str(error)) from error
-        case "bool" if isinstance(asked, bool):
-            return asked
-        case "string" if isinstance(asked, str):
-            return asked
-        case "bytes32" if isinstance(asked, str):
-            return _bytes32(asked, wrong)
+                raise InvalidPlan(PlanErrorCode.INVALID_ADDRESS, field, str(error)) from error
+        case "bool" if isinstance(requested, bool):
+            return requested
+        case "string" if isinstance(requested, str):
+            return requested
+        case "bytes32" if isinstance(requested, str):
+            return _bytes32(requested, wrong)
         case kind if kind.startswith("uint") and not kind.endswith("]"):
-            return _number(asked, int(kind.removeprefix("uint")), wrong)
+            return _number(requested, int(kind.removeprefix("uint")), wrong)
     raise wrong
 
 
 _NUMBER: Final = "a whole number within its range is wanted, as a decimal string"
-_WANTED: Final = {
+_EXPECTED: Final = {
     "bool": "true or false is wanted",
     "string": "text is wanted",
     "bytes32": "0x and 64 hexadecimal digits are wanted",
 }
 
 
-def _number(asked: Any, bits: int, wrong: BadPlan) -> int:
-    text = str(asked)
-    if isinstance(asked, bool) or not (text.isascii() and text.isdigit() and len(text) <= 78) or int(text) >= 2**bits:
+def _number(requested: Any, bits: int, wrong: InvalidPlan) -> int:
+    text = str(requested)
+    if isinstance(requested, bool) or not (text.isascii() and text.isdigit() and len(text) <= 78) or int(text) >= 2**bits:
         raise wrong
     return int(text)
 
 
-def _bytes32(asked: str, wrong: BadPlan) -> bytes:
+def _bytes32(requested: str, wrong: InvalidPlan) -> bytes:
     try:
-        value = bytes.fromhex(asked.removeprefix("0x"))
+        value = bytes.fromhex(requested.removeprefix("0x"))
     except ValueError:
         raise wrong from None
     if len(value) != 32:
@@ -194,11 +200,11 @@ def _bytes32(asked: str, wrong: BadPlan) -> bytes:
     return value
 
 
-def _money(contract: ContractName, entry: Entry, values: Mapping[str, Any], field: str) -> MoneyCall | None:
-    if contract is not ContractName.ASSET_CONTROLLER or entry.name not in {each.value for each in MoneyFunction}:
+def _parse_money_call(contract: ContractName, entry: AbiEntry, values: Mapping[str, Any], field: str) -> MoneyCall | None:
+    if contract is not ContractName.ASSET_CONTROLLER or entry.name not in {each.value for each in RebalancerFunction}:
         return None
-    function = MoneyFunction(entry.name)
-    amount = AMOUNT_OF.get(function)
+    function = RebalancerFunction(entry.name)
+    amount = AMOUNT_ARGUMENT.get(function)
     if amount is not None and values[amount] == 0:
-        raise BadPlan(BadPlanCode.ZERO_AMOUNT, f"{field}.{amount}", f"{entry.name} of 0 would do nothing")
+        raise InvalidPlan(PlanErrorCode.ZERO_AMOUNT, f"{field}.{amount}", f"{entry.name} of 0 would do nothing")
     return MoneyCall(function, values)

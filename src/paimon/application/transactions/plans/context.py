@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from paimon.application.transactions.multisig.context import SafeDesk
+from paimon.application.transactions.multisig.context import SafeContext
 from paimon.domain.kernel.chain import Address, BlockStamp
-from paimon.domain.kernel.eip712 import VoteScope
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.blockchain.contracts import FundContracts
@@ -15,13 +15,13 @@ from paimon.settings import WalletLimitSettings
 
 
 @dataclass(frozen=True, slots=True)
-class PlanDesk:
-    safes: SafeDesk
+class PlanContext:
+    safes: SafeContext
     hot: Address | None
     limits: Mapping[PlanWallet, WalletLimitSettings]
     """Of the wallets that have any."""
-    hot_ttl: timedelta
-    scope: VoteScope
+    hot_plan_ttl: timedelta
+    scope: SigningScope
     signature_ttl_seconds_max: int
 
     @property

@@ -8,9 +8,9 @@ from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 
-async def find_known(session: ReadSession | WriteSession, key: str, digest: Hash32) -> PlanRow | None:
+async def find_existing_plan(session: ReadSession | WriteSession, key: str, digest: Hash32) -> PlanRow | None:
     """The plan that has the key already. Raises PayloadConflict for one of other calls."""
-    known = (await session.scalars(select(PlanRow).where(PlanRow.idempotency_key == key))).one_or_none()
-    if known is not None and known.payload_hash != digest:
+    existing = (await session.scalars(select(PlanRow).where(PlanRow.idempotency_key == key))).one_or_none()
+    if existing is not None and existing.payload_hash != digest:
         raise PayloadConflict(f"plan {key!r} exists with other calls or another name: one key stands for one plan")
-    return known
+    return existing

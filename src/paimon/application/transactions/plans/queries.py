@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from paimon.application.transactions.multisig.context import SafeDesk
-from paimon.application.transactions.multisig.queries import states_of
+from paimon.application.transactions.multisig.context import SafeContext
+from paimon.application.transactions.multisig.queries import list_summaries
 from paimon.application.transactions.multisig.store import with_signatures
-from paimon.application.transactions.plans.select_wallet import list_executing
+from paimon.application.transactions.plans.select_wallet import list_executing_proposals
 from paimon.domain.kernel.chain import Hash32
-from paimon.domain.transaction.plan import PlanState, state_of_intents, state_of_proposal
+from paimon.domain.transaction.plan import PlanStatus, status_of_intents, status_of_proposal
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.errors import NotFound
 from paimon.infrastructure.database.clock import database_now
@@ -37,49 +37,49 @@ class PlanFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanFile:
+class PlanDetail:
     """A plan with its calls and their intents, as it stands."""
 
     row: PlanRow
-    state: PlanState
+    status: PlanStatus
 
 
-async def list_plans(session: AsyncSession, page: PageRequest, desk: SafeDesk, wanted: PlanFilter) -> Page[PlanFile]:
+async def list_plans(session: AsyncSession, page: PageRequest, context: SafeContext, filters: PlanFilter) -> Page[PlanDetail]:
     """Plans, latest first."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.wallet is not None:
-        conditions.append(PlanRow.wallet == wanted.wallet)
-    if wanted.plan is not None:
-        conditions.append(PlanRow.name == wanted.plan)
-    if wanted.is_open is not None:
+    if filters.wallet is not None:
+        conditions.append(PlanRow.wallet == filters.wallet)
+    if filters.plan is not None:
+        conditions.append(PlanRow.name == filters.plan)
+    if filters.is_open is not None:
         is_open = await _is_open(session)
-        conditions.append(is_open if wanted.is_open else ~is_open)
-    query = _whole().where(*conditions).order_by(PlanRow.created_at.desc(), PlanRow.id.desc())
+        conditions.append(is_open if filters.is_open else ~is_open)
+    query = _plan_query().where(*conditions).order_by(PlanRow.created_at.desc(), PlanRow.id.desc())
 
     def row(plan: PlanRow) -> PlanRow:
         return plan
 
     found = await fetch_page(session, query, page, row)
-    return Page(await _files(session, found.items, desk), found.total, found.request)
+    return Page(await _with_status(session, found.items, context), found.total, found.request)
 
 
-async def get_plan(session: AsyncSession, plan_id: UUID, desk: SafeDesk) -> PlanFile:
+async def get_plan(session: AsyncSession, plan_id: UUID, context: SafeContext) -> PlanDetail:
     """Raises PlanNotFound."""
-    row = (await session.scalars(_whole().where(PlanRow.id == plan_id))).one_or_none()
+    row = (await session.scalars(_plan_query().where(PlanRow.id == plan_id))).one_or_none()
     if row is None:
         raise PlanNotFound(f"there is no plan {plan_id}")
-    (file,) = await _files(session, [row], desk)
-    return file
+    (details,) = await _with_status(session, [row], context)
+    return details
 
 
-def _whole() -> Select[PlanRow]:
+def _plan_query() -> Select[PlanRow]:
     intents = selectinload(PlanRow.calls).selectinload(PlanCallRow.intent).selectinload(IntentRow.attempts)
     return select(PlanRow).options(intents)
 
 
 async def _is_open(session: AsyncSession) -> ColumnElement[bool]:
     """The same as the state says, for the database to select by."""
-    now, executing = await database_now(session), await list_executing(session)
+    now, executing = await database_now(session), await list_executing_proposals(session)
     of_key = exists().where(
         PlanCallRow.plan_id == PlanRow.id, PlanCallRow.intent_id == IntentRow.id, IntentRow.closed_at.is_(None)
     )
@@ -88,14 +88,16 @@ async def _is_open(session: AsyncSession) -> ColumnElement[bool]:
     return or_(of_key, of_safe)
 
 
-async def _files(session: AsyncSession, rows: Sequence[PlanRow], desk: SafeDesk) -> list[PlanFile]:
+async def _with_status(session: AsyncSession, rows: Sequence[PlanRow], context: SafeContext) -> list[PlanDetail]:
     hashes = [each.proposal for each in rows if each.proposal is not None]
     proposals = list(await session.scalars(with_signatures(select(SafeProposalRow).where(SafeProposalRow.hash.in_(hashes)))))
-    states = {Hash32(each.row.hash): state_of_proposal(each.status) for each in await states_of(session, proposals, desk)}
-    return [PlanFile(each, _state(each, states)) for each in rows]
+    statuses = {
+        Hash32(each.row.hash): status_of_proposal(each.status) for each in await list_summaries(session, proposals, context)
+    }
+    return [PlanDetail(each, _status_of(each, statuses)) for each in rows]
 
 
-def _state(row: PlanRow, proposals: dict[Hash32, PlanState]) -> PlanState:
+def _status_of(row: PlanRow, proposals: dict[Hash32, PlanStatus]) -> PlanStatus:
     if row.proposal is not None:
         return proposals[Hash32(row.proposal)]
-    return state_of_intents([each.intent.status for each in row.calls if each.intent is not None])
+    return status_of_intents([each.intent.status for each in row.calls if each.intent is not None])

@@ -12,16 +12,16 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.transactions.plans.calls import BadPlan, BadPlanCode, ReadCall
-from paimon.application.transactions.plans.context import PlanDesk
+from paimon.application.transactions.plans.calls import InvalidPlan, ParsedCall, PlanErrorCode
+from paimon.application.transactions.plans.context import PlanContext
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
-from paimon.domain.transaction.safe_proposal import Outcome
+from paimon.domain.transaction.safe_proposal import ProposalOutcome
 from paimon.domain.transaction.spending_limit import ROLLING_DAY
-from paimon.domain.transaction.wallet_selection import Candidate, Choice, PlannedCall, PlanWallet, choose
+from paimon.domain.transaction.wallet_selection import PlannedCall, PlanWallet, WalletCandidate, WalletChoice, choose
 from paimon.infrastructure.blockchain.contracts import CallReverted
-from paimon.infrastructure.blockchain.money_calls import amounts_of
+from paimon.infrastructure.blockchain.money_calls import read_amounts
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
@@ -29,39 +29,39 @@ from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 _LOCK: Final = 0x5061696D_706C616E  # "Paimplan"
-_MOVED: Final = (IntentStatus.FINAL, IntentStatus.FAILED)
+_COUNTED_STATUSES: Final = (IntentStatus.FINAL, IntentStatus.FAILED)
 """Ends of an intent whose transaction succeeded, with its effect or without: the signer counts both."""
 
 
 @dataclass(frozen=True, slots=True)
-class Valued:
+class ValuedCalls:
     """Calls with what each counts for at this block."""
 
-    calls: tuple[ReadCall, ...]
+    calls: tuple[ParsedCall, ...]
     planned: tuple[PlannedCall, ...]
     decimals: int
     at: BlockStamp
 
 
-async def value_calls(calls: list[ReadCall], desk: PlanDesk) -> Valued:
-    """Raises BadPlan: what a call moves cannot be told. RpcUnavailable, RpcError."""
-    at = await desk.final_block()
-    places = [place for place, each in enumerate(calls) if each.money is not None]
+async def value_calls(calls: list[ParsedCall], context: PlanContext) -> ValuedCalls:
+    """Raises InvalidPlan: what a call moves cannot be told. RpcUnavailable, RpcError."""
+    at = await context.final_block()
+    places = [position for position, each in enumerate(calls) if each.money is not None]
     amounts = dict.fromkeys(range(len(calls)), RawAmount(0))
     try:
-        found = await amounts_of([each.money for each in calls if each.money is not None], desk.contracts, at=at)
+        found = await read_amounts([each.money for each in calls if each.money is not None], context.contracts, at=at)
     except CallReverted as error:
-        raise BadPlan(BadPlanCode.CANNOT_BE_VALUED, "calls", f"what the plan moves cannot be told: {error}") from error
+        raise InvalidPlan(PlanErrorCode.VALUATION_FAILED, "calls", f"what the plan moves cannot be told: {error}") from error
     amounts.update(zip(places, found, strict=True))
-    return Valued(
+    return ValuedCalls(
         calls=tuple(calls),
-        planned=tuple(PlannedCall(each.contract, each.function, amounts[place]) for place, each in enumerate(calls)),
-        decimals=await desk.contracts.asset_decimals(at=at),
+        planned=tuple(PlannedCall(each.contract, each.function, amounts[position]) for position, each in enumerate(calls)),
+        decimals=await context.contracts.asset_decimals(at=at),
         at=at,
     )
 
 
-async def hold_limits(session: WriteSession) -> None:
+async def lock_limits(session: WriteSession) -> None:
     """From here to the end of the transaction nobody else hands in a plan: what is read of the limits stays so.
 
     A lock of the transaction, not of the session: it goes with a commit, a rollback and a lost connection alike, also behind
@@ -70,33 +70,37 @@ async def hold_limits(session: WriteSession) -> None:
     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
-async def weigh(session: AsyncSession, desk: PlanDesk, plan: str, valued: Valued) -> Choice:
+async def select_wallet(session: AsyncSession, context: PlanContext, plan: str, valued: ValuedCalls) -> WalletChoice:
     """The smallest wallet that may do it, as the limits stand in this transaction."""
     now = await database_now(session)
     candidates = [
-        Candidate(
+        WalletCandidate(
             wallet=each,
-            is_there=desk.address(each) is not None,
-            limit=desk.limits[each].in_units(valued.decimals) if each in desk.limits else None,
-            moved_today=await _sum(session, PlanRow.wallet == each, now=now, since=now - ROLLING_DAY),
+            is_configured=context.address(each) is not None,
+            limit=context.limits[each].to_spending_limit(valued.decimals) if each in context.limits else None,
+            moved_in_24_hours=await _sum_moved(session, PlanRow.wallet == each, now=now, since=now - ROLLING_DAY),
         )
         for each in PlanWallet
     ]
-    return choose(valued.planned, candidates, plan_before=await _sum(session, PlanRow.name == plan, now=now, since=None))
+    return choose(
+        valued.planned, candidates, earlier_plan_amount=await _sum_moved(session, PlanRow.name == plan, now=now, since=None)
+    )
 
 
-async def _sum(session: AsyncSession, which: ColumnElement[bool], *, now: datetime, since: datetime | None) -> RawAmount:
+async def _sum_moved(session: AsyncSession, which: ColumnElement[bool], *, now: datetime, since: datetime | None) -> RawAmount:
     """What these plans have moved since then (ever, without), or still may."""
     intent, proposal = IntentRow, SafeProposalRow
-    sent = and_(intent.status.in_(_MOVED), intent.closed_at > since) if since else intent.status.in_(_MOVED)
+    sent = (
+        and_(intent.status.in_(_COUNTED_STATUSES), intent.closed_at > since) if since else intent.status.in_(_COUNTED_STATUSES)
+    )
     of_key = (
         select(func.coalesce(func.sum(PlanCallRow.amount), 0))
         .join(PlanRow, PlanRow.id == PlanCallRow.plan_id)
         .join(intent, intent.id == PlanCallRow.intent_id)
         .where(which, or_(intent.closed_at.is_(None), sent))
     )
-    is_executing = proposal.hash.in_(await list_executing(session))
-    executed = proposal.outcome == Outcome.EXECUTED
+    is_executing = proposal.hash.in_(await list_executing_proposals(session))
+    executed = proposal.outcome == ProposalOutcome.EXECUTED
     of_safe = (
         select(func.coalesce(func.sum(PlanRow.amount), 0))
         .join(proposal, proposal.hash == PlanRow.proposal)
@@ -108,11 +112,13 @@ async def _sum(session: AsyncSession, which: ColumnElement[bool], *, now: dateti
             ),
         )
     )
-    by_key, by_safe = (await session.execute(select(of_key.scalar_subquery(), of_safe.scalar_subquery()))).one()
-    return RawAmount(int(by_key) + int(by_safe))
+    signature_by_key, signature_by_safe = (
+        await session.execute(select(of_key.scalar_subquery(), of_safe.scalar_subquery()))
+    ).one()
+    return RawAmount(int(signature_by_key) + int(signature_by_safe))
 
 
-async def list_executing(session: AsyncSession) -> list[bytes]:
+async def list_executing_proposals(session: AsyncSession) -> list[bytes]:
     """Hashes of the proposals that a transaction of ours is to execute."""
     kind = IntentRow.kind == IntentKind.EXECUTE_SAFE
     found = await session.scalars(select(IntentRow.request_id).where(kind, IntentRow.closed_at.is_(None)))

@@ -8,33 +8,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paimon.application.transactions.driver.node_queries import explain_revert
-from paimon.application.transactions.plans.select_wallet import Valued
+from paimon.application.transactions.plans.select_wallet import ValuedCalls
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checksum, hex0x
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.wallet_selection import MoneyFunction
+from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.money_calls import moves_nothing, read_buffer
+from paimon.infrastructure.blockchain.money_calls import has_no_effect, read_buffer
 from paimon.infrastructure.blockchain.rpc import Request, RpcError
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class SimulationResult:
     """How one call would end; `words` is the contract's own reason, or what is wrong with its success."""
 
     passes: bool
-    words: str
+    description: str
 
 
-async def simulate(valued: Valued, wallet: Address, contracts: FundContracts) -> list[Simulated]:
+async def simulate(valued: ValuedCalls, wallet: Address, contracts: FundContracts) -> list[SimulationResult]:
     """Raises RpcUnavailable, RpcError."""
     answers = await contracts.rpc.try_batch([_request(each.step.call, wallet, valued.at) for each in valued.calls])
     found = [_outcome(each.step.call, answer, contracts) for each, answer in zip(valued.calls, answers, strict=True)]
-    if any(each.function == MoneyFunction.REBALANCE_BUFFER for each in valued.calls):
+    if any(each.function == RebalancerFunction.REBALANCE_BUFFER for each in valued.calls):
         total, target = await read_buffer(contracts, at=valued.at)
         if total >= target:
             found = [
-                Simulated(False, "the buffer is at its target: it would do nothing")
-                if call.function == MoneyFunction.REBALANCE_BUFFER and each.passes
+                SimulationResult(False, "the buffer is at its target: it would do nothing")
+                if call.function == RebalancerFunction.REBALANCE_BUFFER and each.passes
                 else each
                 for call, each in zip(valued.calls, found, strict=True)
             ]
@@ -42,20 +42,20 @@ async def simulate(valued: Valued, wallet: Address, contracts: FundContracts) ->
 
 
 def _request(call: Call, wallet: Address, at: BlockStamp) -> Request:
-    what = {"from": checksum(wallet), "to": checksum(call.to), "data": hex0x(call.data)}
-    return ("eth_call", [what, {"blockHash": hex0x(at.hash)}])
+    call_object = {"from": checksum(wallet), "to": checksum(call.to), "data": hex0x(call.data)}
+    return ("eth_call", [call_object, {"blockHash": hex0x(at.hash)}])
 
 
-def _outcome(call: Call, answer: str | RpcError, contracts: FundContracts) -> Simulated:
+def _outcome(call: Call, answer: str | RpcError, contracts: FundContracts) -> SimulationResult:
     if isinstance(answer, RpcError):
         if not answer.is_revert:
             raise answer
-        return Simulated(False, str(explain_revert(contracts, answer.revert_data)))
-    if moves_nothing(call, bytes.fromhex(answer[2:]), contracts.abis[ContractName.ASSET_CONTROLLER]):
-        return Simulated(False, "it would succeed and do nothing")
-    return Simulated(True, "passes")
+        return SimulationResult(False, str(explain_revert(contracts, answer.revert_data)))
+    if has_no_effect(call, bytes.fromhex(answer[2:]), contracts.abis[ContractName.ASSET_CONTROLLER]):
+        return SimulationResult(False, "it would succeed and do nothing")
+    return SimulationResult(True, "passes")
 
 
-def first_failure(found: Sequence[Simulated]) -> str | None:
+def first_failure(found: Sequence[SimulationResult]) -> str | None:
     """Why the first call would not do, if so: nothing comes before it that could change that."""
-    return None if found[0].passes else found[0].words
+    return None if found[0].passes else found[0].description

@@ -18,22 +18,28 @@ import structlog
 from sqlalchemy import select
 
 from paimon.application.common.signed_action import NonceUsed, SignerMismatch
-from paimon.application.identity.users import require
+from paimon.application.identity.users import require_permission
 from paimon.application.transactions.intents import queue_intent
-from paimon.application.transactions.multisig.propose import ProposeCalls, propose_within
-from paimon.application.transactions.multisig.sync import observe
-from paimon.application.transactions.plans.calls import WantedPlan, read_calls
-from paimon.application.transactions.plans.context import PlanDesk
-from paimon.application.transactions.plans.idempotency import find_known
-from paimon.application.transactions.plans.select_wallet import Valued, hold_limits, value_calls, weigh
+from paimon.application.transactions.multisig.propose import ProposeCalls, propose_in_session
+from paimon.application.transactions.multisig.sync import sync_safe
+from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
+from paimon.application.transactions.plans.context import PlanContext
+from paimon.application.transactions.plans.idempotency import find_existing_plan
+from paimon.application.transactions.plans.select_wallet import ValuedCalls, lock_limits, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import first_failure, simulate
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum
-from paimon.domain.kernel.eip712 import require_acceptable
+from paimon.domain.kernel.eip712 import require_valid_expiry
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call, IntentKind
-from paimon.domain.transaction.plan import PlanOrder, has_drifted, payload_hash, plan_document, step_number
+from paimon.domain.transaction.plan import (
+    PlanExecution,
+    encode_plan_call_id,
+    has_amount_drifted,
+    plan_document,
+    plan_payload_hash,
+)
 from paimon.domain.transaction.safe_transaction import SafeName
-from paimon.domain.transaction.wallet_selection import Choice, PlanWallet, grouped
+from paimon.domain.transaction.wallet_selection import PlanWallet, WalletChoice, format_whole_units
 from paimon.domain.user.roles import Permission, User
 from paimon.errors import Conflict
 from paimon.infrastructure.database.clock import database_now
@@ -44,7 +50,7 @@ from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 log = structlog.get_logger(__name__)
 
 
-class NoWalletMay(Conflict):
+class NoWalletEligible(Conflict):
     """No wallet of the fund may carry this out; the message has every wallet's reasons."""
 
 
@@ -57,7 +63,7 @@ class PlanNotPossible(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class PlanSignature:
     """Who wants it, and their signature over the document of the dry run: wallet and amount are what it said."""
 
     user: User
@@ -69,94 +75,96 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Signed:
+class _VerifiedAuthorization:
     """A consent that was found good, as it is kept."""
 
-    consent: Consent
+    authorization: PlanSignature
     document: dict[str, Any]
     signature: bytes
 
 
-async def submit_plan(wanted: WantedPlan, consent: Consent | None, desk: PlanDesk) -> PlanRow:
+async def submit_plan(request: PlanRequest, authorization: PlanSignature | None, context: PlanContext) -> PlanRow:
     """The plan as it was written down, or the one of the same key that is there. Without a consent it is this house's own.
 
     Raises:
-        BadPlan, MalformedSignature, VoteNotAcceptable, SignerMismatch, NotPermitted, PayloadConflict, NonceUsed,
-        NoWalletMay, PlanDrifted, PlanNotPossible, NotOurSafe, HashMismatch, MissingExecutions, RpcUnavailable, RpcError.
+        InvalidPlan, MalformedSignature, InvalidExpiry, SignerMismatch, NotPermitted, PayloadConflict, NonceUsed,
+        NoWalletEligible, PlanDrifted, PlanNotPossible, UnexpectedSafe, HashMismatch, IncompleteExecutions, RpcUnavailable, RpcError.
     """
-    calls = read_calls(wanted.calls, desk.contracts)
-    digest = payload_hash(wanted.plan, [each.step.call for each in calls])
-    valued = await value_calls(calls, desk)
-    signed = None if consent is None else await _verify(wanted, consent, valued, desk)
-    async with desk.database.write() as session:  # the primary: a replica may not have it yet
-        if (known := await find_known(session, wanted.key, digest)) is not None:
-            return known
-    expected = consent.wallet if consent is not None else await _expected(wanted, valued, desk)
-    seen = await _look(desk, expected, valued)
-    async with desk.database.write() as session:
-        await hold_limits(session)
-        if (known := await find_known(session, wanted.key, digest)) is not None:
-            return known
+    calls = parse_calls(request.calls, context.contracts)
+    digest = plan_payload_hash(request.plan, [each.step.call for each in calls])
+    valued = await value_calls(calls, context)
+    signed = None if authorization is None else await _verify(request, authorization, valued, context)
+    async with context.database.write() as session:  # the primary: a replica may not have it yet
+        if (existing := await find_existing_plan(session, request.key, digest)) is not None:
+            return existing
+    expected = authorization.wallet if authorization is not None else await _select_expected_wallet(request, valued, context)
+    observed = await _check_wallet(context, expected, valued)
+    async with context.database.write() as session:
+        await lock_limits(session)
+        if (existing := await find_existing_plan(session, request.key, digest)) is not None:
+            return existing
         if signed is not None:
-            await _require_unused(session, signed.consent.nonce)
-        choice = await weigh(session, desk, wanted.plan, valued)
-        _require_as_expected(choice, expected, consent, valued.decimals)
+            await _require_unused(session, signed.authorization.nonce)
+        choice = await select_wallet(session, context, request.plan, valued)
+        _require_unchanged(choice, expected, authorization, valued.decimals)
         plan = PlanRow(
             id=uuid4(),
-            idempotency_key=wanted.key,
-            payload_hash=digest,
-            name=wanted.plan,
-            reason=wanted.reason,
+            idempotency_key=request.key,
+            plan_payload_hash=digest,
+            name=request.plan,
+            reason=request.reason,
             wallet=expected,
             amount=choice.amount,
-            passed_over=[each.words(valued.decimals) for each in choice.passed_over],
-            **_kept(signed),
+            rejected_wallets=[each.describe(valued.decimals) for each in choice.rejected_wallets],
+            **_authorization_columns(signed),
         )
-        await _set_out(session, desk, plan, valued, seen)
+        await _write_plan(session, context, plan, valued, observed)
     log.info(
-        "plan.handed_in",
+        "plan.submitted",
         plan_id=str(plan.id),
         key=plan.idempotency_key,
         plan=plan.name,
         wallet=plan.wallet,
         amount=str(plan.amount),
-        by=None if consent is None else checksum(consent.user.address),
+        by=None if authorization is None else checksum(authorization.user.address),
     )
     return plan
 
 
-async def _verify(wanted: WantedPlan, consent: Consent, valued: Valued, desk: PlanDesk) -> _Signed:
-    signature = parse_signature(consent.signature)
-    async with desk.database.read() as session:
+async def _verify(
+    request: PlanRequest, authorization: PlanSignature, valued: ValuedCalls, context: PlanContext
+) -> _VerifiedAuthorization:
+    signature = parse_signature(authorization.signature)
+    async with context.database.read() as session:
         now = await database_now(session)
-    require_acceptable(consent.expires_at, now=now, ttl_seconds_max=desk.signature_ttl_seconds_max)
+    require_valid_expiry(authorization.expires_at, now=now, ttl_seconds_max=context.signature_ttl_seconds_max)
     steps = tuple(each.step for each in valued.calls)
-    order = PlanOrder(wanted.key, wanted.plan, steps, consent.wallet, consent.amount, wanted.reason)
-    document = plan_document(order, nonce=consent.nonce, expires_at=consent.expires_at, scope=desk.scope)
-    if recover_typed(document, signature) != consent.user.address:
+    order = PlanExecution(request.key, request.plan, steps, authorization.wallet, authorization.amount, request.reason)
+    document = plan_document(order, nonce=authorization.nonce, expires_at=authorization.expires_at, scope=context.scope)
+    if recover_typed(document, signature) != authorization.user.address:
         raise SignerMismatch(
-            f"the signature is not {checksum(consent.user.address)}'s over this plan: key, name, calls, wallet, amount, reason,"
+            f"the signature is not {checksum(authorization.user.address)}'s over this plan: key, name, calls, wallet, amount, reason,"
             " nonce and expiry as the dry run's document has them"
         )
-    require(consent.user, Permission.CARRY_OUT_PLAN)
-    if any(not each.moves_money for each in valued.planned):
-        require(consent.user, Permission.ADMINISTER_FUND)
-    return _Signed(consent, document, signature)
+    require_permission(authorization.user, Permission.EXECUTE_PLAN)
+    if any(not each.is_rebalancer_call for each in valued.planned):
+        require_permission(authorization.user, Permission.ADMINISTER_FUND)
+    return _VerifiedAuthorization(authorization, document, signature)
 
 
-async def _expected(wanted: WantedPlan, valued: Valued, desk: PlanDesk) -> PlanWallet:
-    async with desk.database.read() as session:
-        return _chosen(await weigh(session, desk, wanted.plan, valued), valued.decimals)
+async def _select_expected_wallet(request: PlanRequest, valued: ValuedCalls, context: PlanContext) -> PlanWallet:
+    async with context.database.read() as session:
+        return _require_wallet(await select_wallet(session, context, request.plan, valued), valued.decimals)
 
 
-async def _look(desk: PlanDesk, wallet: PlanWallet, valued: Valued) -> BlockStamp:
+async def _check_wallet(context: PlanContext, wallet: PlanWallet, valued: ValuedCalls) -> BlockStamp:
     """What of the chain the wallet's way needs, read before the lock; a key's first call must pass."""
     if wallet is not PlanWallet.HOT:
-        return await observe(desk.safes, desk.safes.address(SafeName(wallet)))
-    if desk.hot is not None:
-        failure = first_failure(await simulate(valued, desk.hot, desk.contracts))
+        return await sync_safe(context.safes, context.safes.address(SafeName(wallet)))
+    if context.hot is not None:
+        failure = first_failure(await simulate(valued, context.hot, context.contracts))
         if failure is not None:
-            raise PlanNotPossible(f"{valued.calls[0].step.words} would not do: {failure}")
+            raise PlanNotPossible(f"{valued.calls[0].step.description} would not do: {failure}")
     return valued.at
 
 
@@ -165,38 +173,42 @@ async def _require_unused(session: WriteSession, nonce: Hash32) -> None:
         raise NonceUsed("this nonce was used before; a signature counts once")
 
 
-def _chosen(choice: Choice, decimals: int) -> PlanWallet:
+def _require_wallet(choice: WalletChoice, decimals: int) -> PlanWallet:
     if choice.wallet is None:
-        raise NoWalletMay("no wallet may carry this out: " + "; ".join(each.words(decimals) for each in choice.passed_over))
+        raise NoWalletEligible(
+            "no wallet may carry this out: " + "; ".join(each.describe(decimals) for each in choice.rejected_wallets)
+        )
     return choice.wallet
 
 
-def _require_as_expected(choice: Choice, expected: PlanWallet, consent: Consent | None, decimals: int) -> None:
-    wallet = _chosen(choice, decimals)
+def _require_unchanged(choice: WalletChoice, expected: PlanWallet, authorization: PlanSignature | None, decimals: int) -> None:
+    wallet = _require_wallet(choice, decimals)
     if wallet is not expected:
-        why = "; ".join(each.words(decimals) for each in choice.passed_over) or "the smaller one has room again"
+        why = "; ".join(each.describe(decimals) for each in choice.rejected_wallets) or "the smaller one has room again"
         raise PlanDrifted(
             f"by now the {wallet} wallet would carry this out, not {expected} ({why}): see the dry run, and sign anew"
         )
-    if consent is not None and has_drifted(consent.amount, choice.amount):
-        now, then = grouped(choice.amount, decimals), grouped(consent.amount, decimals)
+    if authorization is not None and has_amount_drifted(authorization.amount, choice.amount):
+        now, then = format_whole_units(choice.amount, decimals), format_whole_units(authorization.amount, decimals)
         raise PlanDrifted(f"the plan counts for {now} by now, {then} were signed: see the dry run, and sign anew")
 
 
-def _kept(signed: _Signed | None) -> dict[str, Any]:
+def _authorization_columns(signed: _VerifiedAuthorization | None) -> dict[str, Any]:
     if signed is None:
         return {}
-    consent = signed.consent
+    authorization = signed.authorization
     return {
-        "asked_by": consent.user.address,
-        "nonce": consent.nonce,
+        "requested_by": authorization.user.address,
+        "nonce": authorization.nonce,
         "typed_data": signed.document,
         "signature": signed.signature,
-        "signature_expires_at": consent.expires_at,
+        "signature_expires_at": authorization.expires_at,
     }
 
 
-async def _set_out(session: WriteSession, desk: PlanDesk, plan: PlanRow, valued: Valued, seen: BlockStamp) -> None:
+async def _write_plan(
+    session: WriteSession, context: PlanContext, plan: PlanRow, valued: ValuedCalls, observed: BlockStamp
+) -> None:
     """The plan's row with what carries it out."""
     if plan.wallet is not PlanWallet.HOT:
         calls = tuple(each.step.call for each in valued.calls)
@@ -205,38 +217,38 @@ async def _set_out(session: WriteSession, desk: PlanDesk, plan: PlanRow, valued:
             safe=SafeName(plan.wallet),
             calls=calls,
             reason=f"{plan.name}: {plan.reason}",
-            proposed_by=None if plan.asked_by is None else Address(plan.asked_by),
+            proposed_by=None if plan.requested_by is None else Address(plan.requested_by),
         )
-        plan.proposal = await propose_within(session, command, desk.safes, at=seen)
+        plan.proposal = await propose_in_session(session, command, context.safes, at=observed)
     session.add(plan)
     await session.flush()
-    for place, (call, planned) in enumerate(zip(valued.calls, valued.planned, strict=True)):
+    for position, (call, planned) in enumerate(zip(valued.calls, valued.planned, strict=True)):
         row = PlanCallRow(
             plan_id=plan.id,
-            place=place,
+            position=position,
             contract=call.contract,
             function=call.function,
-            words=call.step.words,
+            description=call.step.description,
             to_address=call.step.call.to,
             data=call.step.call.data,
             amount=planned.amount,
         )
         if plan.wallet is PlanWallet.HOT:
-            row.intent_id = await _queue(session, desk, plan, place, call.step.call)
+            row.intent_id = await _queue_call(session, context, plan, position, call.step.call)
         session.add(row)
 
 
-async def _queue(session: WriteSession, desk: PlanDesk, plan: PlanRow, place: int, call: Call) -> UUID:
-    assert desk.hot is not None  # noqa: S101 — a wallet that is not there is never chosen
+async def _queue_call(session: WriteSession, context: PlanContext, plan: PlanRow, position: int, call: Call) -> UUID:
+    assert context.hot is not None  # noqa: S101 — a wallet that is not there is never chosen
     now = await database_now(session)
     intent = await queue_intent(
         session,
-        key=f"plan:{plan.idempotency_key}:{place}",
+        key=f"plan:{plan.idempotency_key}:{position}",
         kind=IntentKind.PLAN_STEP,
-        wallet=desk.hot,
+        wallet=context.hot,
         call=call,
-        request_id=step_number(plan.id, place),
-        expires_at=now + desk.hot_ttl,
+        request_id=encode_plan_call_id(plan.id, position),
+        expires_at=now + context.hot_plan_ttl,
     )
-    intent.created_at = now + timedelta(microseconds=place)  # sent in this order, if nothing has to wait
+    intent.created_at = now + timedelta(microseconds=position)  # sent in this order, if nothing has to wait
     return intent.id

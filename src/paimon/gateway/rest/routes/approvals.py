@@ -6,17 +6,17 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
-from paimon.application.approval_workflow.queries import TicketFile, get_file, list_tickets, sla_report
+from paimon.application.approval_workflow.queries import TicketDetail, get_ticket_detail, list_tickets, sla_report
 from paimon.application.approval_workflow.store import get_ticket
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
-from paimon.domain.approval.vote import decision_on, typed_data
+from paimon.domain.approval.vote import redemption_decision_on, typed_data
 from paimon.domain.kernel.chain import Hash32
-from paimon.gateway.rest.dependencies import HouseDep, SignedInUser, TicketId
+from paimon.gateway.rest.dependencies import ContextDep, SignedInUser, TicketId
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import NotCancellable
-from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
-from paimon.gateway.rest.openapi import answers, file_too
+from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
+from paimon.gateway.rest.openapi import answers, with_csv
 from paimon.gateway.rest.routes.ticket_decisions import decide
 from paimon.gateway.rest.views.approvals import (
     DecisionBody,
@@ -31,7 +31,7 @@ from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 
-_TICKETS: Final = listing("approvals", TicketView, Envelope[Listing[TicketView]])
+_TICKETS: Final = paged_table("approvals", TicketView, Envelope[Listing[TicketView]])
 _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
@@ -39,12 +39,12 @@ _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
     "",
     summary="Tickets, latest first",
     response_model=_TICKETS.envelope,
-    responses=file_too(_TICKETS, answers("tickets", 400, 401, 503)),
+    responses=with_csv(_TICKETS, answers("tickets", 400, 401, 503)),
 )
 async def index(
-    house: HouseDep,
+    context: ContextDep,
     _user: SignedInUser,
-    asked: AskedDep,
+    list_request: ListRequestDep,
     status: Annotated[TicketStatus | None, Query()] = None,
     kind: Annotated[TicketType | None, Query(alias="type")] = None,
 ) -> Any:
@@ -53,12 +53,12 @@ async def index(
         found = await list_tickets(session, page, status=status, kind=kind)
         return Listing[TicketView].page(found.mapped(lambda each: TicketView.of(each, now)))
 
-    return await answer_list(house, asked, _TICKETS, read)
+    return await list_response(context, list_request, _TICKETS, read)
 
 
 @router.get("/sla-report", summary="Promised times against what happened", responses=answers("sla_report", 401, 503))
-async def report(house: HouseDep, _user: SignedInUser) -> Envelope[SlaReportView]:
-    async with house.database.read() as session:
+async def report(context: ContextDep, _user: SignedInUser) -> Envelope[SlaReportView]:
+    async with context.database.read() as session:
         found = await sla_report(session, now=await database_now(session))
     return Envelope[SlaReportView](data=SlaReportView.of(found))
 
@@ -68,36 +68,42 @@ async def report(house: HouseDep, _user: SignedInUser) -> Envelope[SlaReportView
     summary="One ticket with its votes, the calls it led to, and what to sign",
     responses=answers("ticket", 400, 401, 404, 503),
 )
-async def detail(ticket_id: TicketId, house: HouseDep, _user: SignedInUser) -> Envelope[TicketDetailView]:
+async def detail(ticket_id: TicketId, context: ContextDep, _user: SignedInUser) -> Envelope[TicketDetailView]:
     """`signing` holds the EIP-712 documents of both verdicts with a fresh nonce and expiry, while the ticket is open.
     Replace `message.reason` by your own before signing, and send the same reason with the signature."""
-    async with house.database.read() as session:
-        file = await get_file(session, ticket_id)
-    return Envelope[TicketDetailView](data=TicketDetailView.of_file(file, _signing(file, house)))
+    async with context.database.read() as session:
+        detail = await get_ticket_detail(session, ticket_id)
+    return Envelope[TicketDetailView](data=TicketDetailView.of_detail(detail, _signing(detail, context)))
 
 
-def _signing(file: TicketFile, house: House) -> SigningView | None:
-    if not file.ticket.is_open:
+def _signing(detail: TicketDetail, context: AppContext) -> SigningView | None:
+    if not detail.ticket.is_open:
         return None
-    expires_at = file.read_at + timedelta(seconds=house.settings.approval.vote_ttl_seconds_max)
+    expires_at = detail.read_at + timedelta(seconds=context.settings.approval.vote_ttl_seconds_max)
     nonce = Hash32(secrets.token_bytes(32))
 
     def document(verdict: Verdict) -> dict[str, object]:
-        return typed_data(decision_on(file.ticket, verdict, "", nonce=nonce, expires_at=expires_at), house.vote_scope)
+        return typed_data(
+            redemption_decision_on(detail.ticket, verdict, "", nonce=nonce, expires_at=expires_at), context.signing_scope
+        )
 
     return SigningView(approve=document(Verdict.APPROVE), reject=document(Verdict.REJECT))
 
 
 @router.post("/{ticketId}/approve", summary="Vote to approve", responses=answers("decided", *_DECISION_ERRORS))
-async def approve(ticket_id: TicketId, body: DecisionBody, house: HouseDep, user: SignedInUser) -> Envelope[TicketDetailView]:
+async def approve(
+    ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[TicketDetailView]:
     """Needs the role admin here and VIP_APPROVER_ROLE on chain; never the request's owner or receiver."""
-    return Envelope[TicketDetailView](data=await decide(house, user, ticket_id, Verdict.APPROVE, body))
+    return Envelope[TicketDetailView](data=await decide(context, user, ticket_id, Verdict.APPROVE, body))
 
 
 @router.post("/{ticketId}/reject", summary="Vote to reject", responses=answers("decided", *_DECISION_ERRORS))
-async def reject(ticket_id: TicketId, body: DecisionBody, house: HouseDep, user: SignedInUser) -> Envelope[TicketDetailView]:
+async def reject(
+    ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[TicketDetailView]:
     """A single rejection ends the ticket. The reason is written to the chain."""
-    return Envelope[TicketDetailView](data=await decide(house, user, ticket_id, Verdict.REJECT, body))
+    return Envelope[TicketDetailView](data=await decide(context, user, ticket_id, Verdict.REJECT, body))
 
 
 @router.post(
@@ -106,8 +112,8 @@ async def reject(ticket_id: TicketId, body: DecisionBody, house: HouseDep, user:
     response_model=Envelope[TicketDetailView],
     responses=answers("ticket", 400, 401, 404, 409, 503),
 )
-async def cancel(ticket_id: TicketId, house: HouseDep, _user: SignedInUser) -> None:
+async def cancel(ticket_id: TicketId, context: ContextDep, _user: SignedInUser) -> None:
     """A redemption's ticket closes only by what the chain shows, so this answers 409."""
-    async with house.database.read() as session:
+    async with context.database.read() as session:
         await get_ticket(session, ticket_id)
     raise NotCancellable

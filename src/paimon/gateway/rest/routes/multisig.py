@@ -4,18 +4,18 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 
-from paimon.application.identity.users import require
+from paimon.application.identity.users import require_permission
 from paimon.application.transactions.multisig.propose import propose_rejection
-from paimon.application.transactions.multisig.queries import get_proposal_file, list_proposals, list_safes
+from paimon.application.transactions.multisig.queries import get_proposal_detail, list_proposals, list_safes
 from paimon.application.transactions.multisig.sign import SignProposal, sign_proposal
-from paimon.composition import House
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.user.roles import Permission
-from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
+from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
-from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
-from paimon.gateway.rest.openapi import answers, file_too
+from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
+from paimon.gateway.rest.openapi import answers, with_csv
 from paimon.gateway.rest.schema import HashText
 from paimon.gateway.rest.views.multisig import ProposalDetailView, ProposalView, SafeView, SignatureBody
 from paimon.infrastructure.database.paging import PageRequest
@@ -25,14 +25,14 @@ router = APIRouter(prefix="/multisig", tags=["multisig"])
 
 SafeTxHash = Annotated[HashText, Path(alias="safeTxHash", description="the hash its owners sign")]
 
-_PROPOSALS: Final = listing("proposals", ProposalView, Envelope[Listing[ProposalView]])
+_PROPOSALS: Final = paged_table("proposals", ProposalView, Envelope[Listing[ProposalView]])
 _SIGNING_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
 @router.get("/safes", summary="The fund's Safes, as last seen", responses=answers("safes", 401, 503))
-async def safes(house: HouseDep, _user: SignedInUser) -> Envelope[list[SafeView]]:
-    async with house.database.read() as session:
-        found = await list_safes(session, house.safes)
+async def safes(context: ContextDep, _user: SignedInUser) -> Envelope[list[SafeView]]:
+    async with context.database.read() as session:
+        found = await list_safes(session, context.safes)
     return Envelope[list[SafeView]](data=[SafeView.of(each) for each in found])
 
 
@@ -40,20 +40,20 @@ async def safes(house: HouseDep, _user: SignedInUser) -> Envelope[list[SafeView]
     "/proposals",
     summary="Proposals by nonce, latest first",
     response_model=_PROPOSALS.envelope,
-    responses=file_too(_PROPOSALS, answers("proposals", 400, 401, 503)),
+    responses=with_csv(_PROPOSALS, answers("proposals", 400, 401, 503)),
 )
 async def index(
-    house: HouseDep,
+    context: ContextDep,
     _user: SignedInUser,
-    asked: AskedDep,
+    list_request: ListRequestDep,
     safe: Annotated[SafeName | None, Query()] = None,
     is_open: Annotated[bool | None, Query(alias="open", description="whether the chain has yet to end it")] = None,
 ) -> Any:
     async def read(session: ReadSession, page: PageRequest) -> Listing[ProposalView]:
-        found = await list_proposals(session, page, house.safes, safe=safe, is_open=is_open)
+        found = await list_proposals(session, page, context.safes, safe=safe, is_open=is_open)
         return Listing[ProposalView].page(found.mapped(ProposalView.of))
 
-    return await answer_list(house, asked, _PROPOSALS, read)
+    return await list_response(context, list_request, _PROPOSALS, read)
 
 
 @router.get(
@@ -61,11 +61,11 @@ async def index(
     summary="One proposal: what it does, what to sign, who has and who has not",
     responses=answers("proposal", 400, 401, 404, 503),
 )
-async def detail(hash_: SafeTxHash, house: HouseDep, _user: SignedInUser) -> Envelope[ProposalDetailView]:
+async def detail(hash_: SafeTxHash, context: ContextDep, _user: SignedInUser) -> Envelope[ProposalDetailView]:
     """Compare `hashCard` with the wallet's own screen before signing `signing`."""
-    async with house.database.read() as session:
-        file = await get_proposal_file(session, hash_, house.safes)
-    return Envelope[ProposalDetailView](data=ProposalDetailView.of_file(file))
+    async with context.database.read() as session:
+        detail = await get_proposal_detail(session, hash_, context.safes)
+    return Envelope[ProposalDetailView](data=ProposalDetailView.of_detail(detail))
 
 
 @router.post(
@@ -73,10 +73,10 @@ async def detail(hash_: SafeTxHash, house: HouseDep, _user: SignedInUser) -> Env
     summary="Hand in an owner's signature",
     responses=answers("proposal", *_SIGNING_ERRORS),
 )
-async def sign(hash_: SafeTxHash, body: SignatureBody, house: HouseDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
+async def sign(hash_: SafeTxHash, body: SignatureBody, context: ContextDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
     """Needs the role admin here, and an owner of the Safe at a final block. The signature itself is the vote."""
-    await sign_proposal(SignProposal(hash_, user, body.owner, body.signature), house.safes)
-    return Envelope[ProposalDetailView](data=await _now(house, hash_))
+    await sign_proposal(SignProposal(hash_, user, body.owner, body.signature), context.safes)
+    return Envelope[ProposalDetailView](data=await _now(context, hash_))
 
 
 @router.post(
@@ -84,15 +84,15 @@ async def sign(hash_: SafeTxHash, body: SignatureBody, house: HouseDep, user: Si
     summary="Propose to use up its nonce",
     responses=answers("rejection", 400, 401, 403, 404, 409, 503),
 )
-async def reject(hash_: SafeTxHash, house: HouseDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
+async def reject(hash_: SafeTxHash, context: ContextDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
     """The rejection at the same nonce, which owners sign like any proposal: signatures over the rejected one stay valid
     until its nonce is used. Asked for again, it is the one that is there, with its time renewed."""
-    require(user, Permission.DECIDE_APPROVAL)
+    require_permission(user, Permission.DECIDE_APPROVAL)
     return Envelope[ProposalDetailView](
-        data=await _now(house, await propose_rejection(hash_, house.safes, proposed_by=user.address))
+        data=await _now(context, await propose_rejection(hash_, context.safes, proposed_by=user.address))
     )
 
 
-async def _now(house: House, hash_: Hash32) -> ProposalDetailView:
-    async with house.database.write() as session:  # the primary: a replica may not have it yet
-        return ProposalDetailView.of_file(await get_proposal_file(session, hash_, house.safes))
+async def _now(context: AppContext, hash_: Hash32) -> ProposalDetailView:
+    async with context.database.write() as session:  # the primary: a replica may not have it yet
+        return ProposalDetailView.of_detail(await get_proposal_detail(session, hash_, context.safes))

@@ -5,32 +5,34 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
-from paimon.application.nav.attribution import explain_range
+from paimon.application.nav.attribution import attribute_range
 from paimon.application.nav.publication import HistoryQuery, Interval, read_history
-from paimon.application.nav.ranges import Point
-from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
-from paimon.gateway.rest.envelope import Envelope, splice
+from paimon.application.nav.ranges import RangeEnd
+from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
+from paimon.gateway.rest.envelope import Envelope, wrap_encoded
 from paimon.gateway.rest.errors import InvalidInput
-from paimon.gateway.rest.list_responses import Form, FormDep, Table, answer_whole
-from paimon.gateway.rest.openapi import answers, file_too
-from paimon.gateway.rest.views.nav import ExplanationView, NavHistoryView, NavPointView, PartRowView
+from paimon.gateway.rest.list_responses import CsvTable, ResponseFormat, ResponseFormatDep, unpaged_response
+from paimon.gateway.rest.openapi import answers, with_csv
+from paimon.gateway.rest.views.nav import NavAttributionView, NavComponentRowView, NavHistoryView, NavPointView
 
 router = APIRouter(prefix="/fund/nav", tags=["fund"])
 
-_HISTORY: Final = Table("nav-history", NavPointView, Envelope[NavHistoryView], lambda data: data.points)
-_EXPLANATION: Final = Table("nav-explain", PartRowView, Envelope[ExplanationView], lambda data: data.part_rows)
+_HISTORY: Final = CsvTable("nav-history", NavPointView, Envelope[NavHistoryView], lambda data: data.points)
+_ATTRIBUTION: Final = CsvTable(
+    "nav-explain", NavComponentRowView, Envelope[NavAttributionView], lambda data: data.component_rows
+)
 
 
 @router.get(
     "/history",
     summary="Official NAV by the hour, day or week, oldest first",
     response_model=_HISTORY.envelope,
-    responses=file_too(_HISTORY, answers("nav_history", 400, 401, 503)),
+    responses=with_csv(_HISTORY, answers("nav_history", 400, 401, 503)),
 )
 async def history(
-    house: HouseDep,
+    context: ContextDep,
     _user: SignedInUser,
-    form: FormDep,
+    response_format: ResponseFormatDep,
     start_date: Annotated[
         date | None, Query(alias="startDate", description="UTC day, included; 30 days before the end unless given")
     ] = None,
@@ -41,22 +43,22 @@ async def history(
     if start_date is not None and end_date is not None and start_date > end_date:
         raise InvalidInput("endDate", "endDate lies before startDate")
     query = HistoryQuery(start_date, end_date, interval)
-    encoded = await read_history(house.database, house.redis, query, points_max=house.settings.nav.history_points_max)
-    if form is Form.JSON:
-        return splice(encoded)
-    return await answer_whole(house, form, _HISTORY, NavHistoryView.model_validate_json(encoded))
+    encoded = await read_history(context.database, context.redis, query, points_max=context.settings.nav.history_points_max)
+    if response_format is ResponseFormat.JSON:
+        return wrap_encoded(encoded)
+    return await unpaged_response(context, response_format, _HISTORY, NavHistoryView.model_validate_json(encoded))
 
 
 @router.get(
     "/explain",
     summary="Why NAV moved between two snapshots, to the last unit",
-    response_model=_EXPLANATION.envelope,
-    responses=file_too(_EXPLANATION, answers("nav_explain", 400, 401, 404, 503)),
+    response_model=_ATTRIBUTION.envelope,
+    responses=with_csv(_ATTRIBUTION, answers("nav_explain", 400, 401, 404, 503)),
 )
 async def explain(
-    house: HouseDep,
+    context: ContextDep,
     _user: SignedInUser,
-    form: FormDep,
+    response_format: ResponseFormatDep,
     start_block: Annotated[int | None, Query(alias="from", ge=0, lt=2**63, description="block; or give startDate")] = None,
     end_block: Annotated[int | None, Query(alias="to", ge=0, lt=2**63, description="block; the newest unless given")] = None,
     start_date: Annotated[date | None, Query(alias="startDate", description="from the beginning of this UTC day")] = None,
@@ -70,7 +72,7 @@ async def explain(
         raise InvalidInput("from", "from and startDate are both given; give one of them")
     if end_block is not None and end_date is not None:
         raise InvalidInput("to", "to and endDate are both given; give one of them, or neither for the newest snapshot")
-    start = Point(start_block, datetime.combine(start_date, time.min, UTC) if start_date else None)
-    end = Point(end_block, datetime.combine(end_date, time.max, UTC) if end_date else None)
-    told = await explain_range(house.database, start, end, steps_max=house.settings.nav.explain_steps_max)
-    return await answer_whole(house, form, _EXPLANATION, ExplanationView.of(told))
+    start = RangeEnd(start_block, datetime.combine(start_date, time.min, UTC) if start_date else None)
+    end = RangeEnd(end_block, datetime.combine(end_date, time.max, UTC) if end_date else None)
+    attribution = await attribute_range(context.database, start, end, steps_max=context.settings.nav.attribution_intervals_max)
+    return await unpaged_response(context, response_format, _ATTRIBUTION, NavAttributionView.of(attribution))

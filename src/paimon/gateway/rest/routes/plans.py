@@ -9,17 +9,17 @@ from paimon.application.transactions.plans.preview import preview_plan
 from paimon.application.transactions.plans.queries import PlanFilter, get_plan, list_plans
 from paimon.application.transactions.plans.submit import submit_plan
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
+from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
-from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
-from paimon.gateway.rest.openapi import answers, file_too
-from paimon.gateway.rest.views.plans import PlanBody, PlanFileView, PlanView, PreviewView, SignedPlanBody
+from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
+from paimon.gateway.rest.openapi import answers, with_csv
+from paimon.gateway.rest.views.plans import PlanBody, PlanDetailView, PlanView, PreviewView, SignedPlanBody
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/desk/plans", tags=["desk"])
 
-_PLANS: Final = listing("plans", PlanView, Envelope[Listing[PlanView]])
+_PLANS: Final = paged_table("plans", PlanView, Envelope[Listing[PlanView]])
 
 PlanId = Annotated[UUID, Path(alias="planId")]
 
@@ -28,12 +28,12 @@ PlanId = Annotated[UUID, Path(alias="planId")]
     "",
     summary="Plans, latest first",
     response_model=_PLANS.envelope,
-    responses=file_too(_PLANS, answers("plans", 400, 401, 503)),
+    responses=with_csv(_PLANS, answers("plans", 400, 401, 503)),
 )
 async def index(
-    house: HouseDep,
+    context: ContextDep,
     _user: SignedInUser,
-    asked: AskedDep,
+    list_request: ListRequestDep,
     wallet: Annotated[PlanWallet | None, Query()] = None,
     plan: Annotated[str | None, Query(description="the plan's name: its pieces")] = None,
     is_open: Annotated[bool | None, Query(alias="open", description="true: not ended yet; false: ended")] = None,
@@ -41,16 +41,16 @@ async def index(
     wanted = PlanFilter(wallet, plan, is_open)
 
     async def read(session: ReadSession, page: PageRequest) -> Listing[PlanView]:
-        found = await list_plans(session, page, house.safes, wanted)
+        found = await list_plans(session, page, context.safes, wanted)
         return Listing[PlanView].page(found.mapped(PlanView.of))
 
-    return await answer_list(house, asked, _PLANS, read)
+    return await list_response(context, list_request, _PLANS, read)
 
 
 @router.get("/{planId}", summary="One plan with what was signed", responses=answers("plan", 400, 401, 404, 503))
-async def detail(plan_id: PlanId, house: HouseDep, _user: SignedInUser) -> Envelope[PlanFileView]:
-    async with house.database.read() as session:
-        return Envelope[PlanFileView](data=PlanFileView.of_file(await get_plan(session, plan_id, house.safes)))
+async def detail(plan_id: PlanId, context: ContextDep, _user: SignedInUser) -> Envelope[PlanDetailView]:
+    async with context.database.read() as session:
+        return Envelope[PlanDetailView](data=PlanDetailView.of_detail(await get_plan(session, plan_id, context.safes)))
 
 
 @router.post(
@@ -58,17 +58,17 @@ async def detail(plan_id: PlanId, house: HouseDep, _user: SignedInUser) -> Envel
     summary="What would this need? Nothing is written",
     responses=answers("plan_preview", 400, 401, 409, 413, 415, 503),
 )
-async def preview(body: PlanBody, house: HouseDep, _user: SignedInUser) -> Envelope[PreviewView]:
+async def preview(body: PlanBody, context: ContextDep, _user: SignedInUser) -> Envelope[PreviewView]:
     """The wallet, why no smaller one, and how each call would end. `signing` is what to sign to have it carried out so."""
-    return Envelope[PreviewView](data=PreviewView.of(await preview_plan(body.wanted(), house.plans)))
+    return Envelope[PreviewView](data=PreviewView.of(await preview_plan(body.wanted(), context.plan_context)))
 
 
 @router.post(
     "", status_code=202, summary="Hand it in", responses=answers("plan", 400, 401, 403, 409, 413, 415, 503, status=202)
 )
-async def submit(body: SignedPlanBody, house: HouseDep, user: SignedInUser) -> Envelope[PlanFileView]:
+async def submit(body: SignedPlanBody, context: ContextDep, user: SignedInUser) -> Envelope[PlanDetailView]:
     """The hot wallet's is sent at once; a Safe's is proposed to its owners. Should another wallet be needed by now, or the
     calls count for something else, nothing happens: preview it again."""
-    plan = await submit_plan(body.wanted(), body.consent(user), house.plans)
-    async with house.database.write() as session:  # the primary: a replica may not have it yet
-        return Envelope[PlanFileView](data=PlanFileView.of_file(await get_plan(session, plan.id, house.safes)))
+    plan = await submit_plan(body.wanted(), body.consent(user), context.plan_context)
+    async with context.database.write() as session:  # the primary: a replica may not have it yet
+        return Envelope[PlanDetailView](data=PlanDetailView.of_detail(await get_plan(session, plan.id, context.safes)))

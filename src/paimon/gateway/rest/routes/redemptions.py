@@ -11,14 +11,14 @@ from paimon.application.redemptions.queries import (
     list_awaiting_approval,
     list_redemptions,
 )
-from paimon.application.redemptions.settle_now import settle_one
+from paimon.application.redemptions.settle_now import settle_request_now
 from paimon.domain.approval.ticket import Verdict, ticket_id
-from paimon.domain.redemption.request import Channel, RedemptionStatus
-from paimon.gateway.rest.dependencies import HouseDep, RequestId, Settler, SignedInUser
+from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
+from paimon.gateway.rest.dependencies import ContextDep, RequestId, SettlingUser, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput
-from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
-from paimon.gateway.rest.openapi import answers, file_too
+from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
+from paimon.gateway.rest.openapi import answers, with_csv
 from paimon.gateway.rest.routes.ticket_decisions import decide
 from paimon.gateway.rest.schema import AddressText
 from paimon.gateway.rest.views.approvals import DecisionBody, TicketDetailView
@@ -30,8 +30,8 @@ from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/redemptions", tags=["redemptions"])
 
-_REDEMPTIONS: Final = listing("redemptions", RedemptionView, Envelope[Listing[RedemptionView]])
-_PENDING_APPROVALS: Final = listing("pending-approvals", AwaitingApprovalView, Envelope[Listing[AwaitingApprovalView]])
+_REDEMPTIONS: Final = paged_table("redemptions", RedemptionView, Envelope[Listing[RedemptionView]])
+_PENDING_APPROVALS: Final = paged_table("pending-approvals", AwaitingApprovalView, Envelope[Listing[AwaitingApprovalView]])
 _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
@@ -39,14 +39,14 @@ _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
     "",
     summary="Requests, latest first",
     response_model=_REDEMPTIONS.envelope,
-    responses=file_too(_REDEMPTIONS, answers("redemptions", 400, 401, 503)),
+    responses=with_csv(_REDEMPTIONS, answers("redemptions", 400, 401, 503)),
 )
 async def index(
-    house: HouseDep,
+    context: ContextDep,
     _user: SignedInUser,
-    asked: AskedDep,
+    list_request: ListRequestDep,
     status: Annotated[RedemptionStatus | None, Query()] = None,
-    channel: Annotated[Channel | None, Query()] = None,
+    channel: Annotated[RedemptionChannel | None, Query()] = None,
     owner: Annotated[AddressText | None, Query()] = None,
     start_date: Annotated[date | None, Query(alias="startDate", description="UTC day of the request, included")] = None,
     end_date: Annotated[date | None, Query(alias="endDate", description="UTC day of the request, included")] = None,
@@ -59,42 +59,46 @@ async def index(
         found = await list_redemptions(session, page, wanted)
         return Listing[RedemptionView].page(found.mapped(RedemptionView.of))
 
-    return await answer_list(house, asked, _REDEMPTIONS, read)
+    return await list_response(context, list_request, _REDEMPTIONS, read)
 
 
 @router.get(
     "/pending-approvals",
     summary="Requests that await an approval, oldest first, with their tickets",
     response_model=_PENDING_APPROVALS.envelope,
-    responses=file_too(_PENDING_APPROVALS, answers("pending_approvals", 400, 401, 503)),
+    responses=with_csv(_PENDING_APPROVALS, answers("pending_approvals", 400, 401, 503)),
 )
-async def pending_approvals(house: HouseDep, _user: SignedInUser, asked: AskedDep) -> Any:
+async def pending_approvals(context: ContextDep, _user: SignedInUser, list_request: ListRequestDep) -> Any:
     async def read(session: ReadSession, page: PageRequest) -> Listing[AwaitingApprovalView]:
         now = await database_now(session)
         found = await list_awaiting_approval(session, page)
         return Listing[AwaitingApprovalView].page(found.mapped(lambda each: AwaitingApprovalView.of(each, now)))
 
-    return await answer_list(house, asked, _PENDING_APPROVALS, read)
+    return await list_response(context, list_request, _PENDING_APPROVALS, read)
 
 
 @router.get("/{requestId}", summary="One request with its story", responses=answers("redemption", 400, 401, 404, 503))
-async def detail(request_id: RequestId, house: HouseDep, _user: SignedInUser) -> Envelope[RedemptionDetailView]:
-    async with house.database.read() as session:
+async def detail(request_id: RequestId, context: ContextDep, _user: SignedInUser) -> Envelope[RedemptionDetailView]:
+    async with context.database.read() as session:
         found = await get_detail(session, request_id)
         now = await database_now(session)
     return Envelope[RedemptionDetailView](data=RedemptionDetailView.of_detail(found, now))
 
 
 @router.post("/{requestId}/approve", summary="Vote to approve", responses=answers("decided", *_DECISION_ERRORS))
-async def approve(request_id: RequestId, body: DecisionBody, house: HouseDep, user: SignedInUser) -> Envelope[TicketDetailView]:
+async def approve(
+    request_id: RequestId, body: DecisionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[TicketDetailView]:
     """The same as on its ticket: one ticket a request."""
-    return Envelope[TicketDetailView](data=await decide(house, user, ticket_id(request_id), Verdict.APPROVE, body))
+    return Envelope[TicketDetailView](data=await decide(context, user, ticket_id(request_id), Verdict.APPROVE, body))
 
 
 @router.post("/{requestId}/reject", summary="Vote to reject", responses=answers("decided", *_DECISION_ERRORS))
-async def reject(request_id: RequestId, body: DecisionBody, house: HouseDep, user: SignedInUser) -> Envelope[TicketDetailView]:
+async def reject(
+    request_id: RequestId, body: DecisionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[TicketDetailView]:
     """The same as on its ticket: a single rejection ends it."""
-    return Envelope[TicketDetailView](data=await decide(house, user, ticket_id(request_id), Verdict.REJECT, body))
+    return Envelope[TicketDetailView](data=await decide(context, user, ticket_id(request_id), Verdict.REJECT, body))
 
 
 @router.post(
@@ -103,13 +107,13 @@ async def reject(request_id: RequestId, body: DecisionBody, house: HouseDep, use
     summary="Settle a due request now",
     responses=answers("settle", 400, 401, 403, 404, 409, 503, status=202),
 )
-async def settle(request_id: RequestId, house: HouseDep, user: Settler) -> Envelope[IntentSummary]:
+async def settle(request_id: RequestId, context: ContextDep, user: SettlingUser) -> Envelope[IntentSummary]:
     """Queues the settlement; whether it is due is judged by the chain's time. Asked again, it names the same intent."""
-    intent = await settle_one(
+    intent = await settle_request_now(
         request_id,
         by=user,
-        database=house.database,
-        contracts=house.contracts,
-        keeper=house.settings.sending.keeper,
+        database=context.database,
+        contracts=context.contracts,
+        keeper=context.settings.sending.keeper,
     )
     return Envelope[IntentSummary](data=IntentSummary.of(intent))

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Query
 
 from paimon.application.risk_control.queries import RiskFilter, list_events
 from paimon.application.risk_control.triage import acknowledge_event, resolve_event
-from paimon.composition import House
-from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskState, Severity, parse_owner
-from paimon.gateway.rest.dependencies import HouseDep, RiskEventId, RiskHandler, SignedInUser
+from paimon.composition import AppContext
+from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskStatus, Severity, parse_owner
+from paimon.gateway.rest.dependencies import ContextDep, RiskEventId, RiskHandler, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
-from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
-from paimon.gateway.rest.openapi import answers, file_too
+from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
+from paimon.gateway.rest.openapi import answers, with_csv
 from paimon.gateway.rest.views.risk import AcknowledgeBody, ResolveBody, RiskEventView
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
@@ -19,21 +19,21 @@ from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/risk/events", tags=["risk"])
 
-_EVENTS: Final = listing("risk-events", RiskEventView, Envelope[Listing[RiskEventView]])
-_DEED_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 503)
+_EVENTS: Final = paged_table("risk-events", RiskEventView, Envelope[Listing[RiskEventView]])
+_ACTION_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
 @router.get(
     "",
     summary="Risk events, latest first",
     response_model=_EVENTS.envelope,
-    responses=file_too(_EVENTS, answers("risk_events", 400, 401, 503)),
+    responses=with_csv(_EVENTS, answers("risk_events", 400, 401, 503)),
 )
 async def index(
-    house: HouseDep,
+    context: ContextDep,
     _user: SignedInUser,
-    asked: AskedDep,
-    state: Annotated[RiskState | None, Query()] = None,
+    list_request: ListRequestDep,
+    state: Annotated[RiskStatus | None, Query()] = None,
     severity: Annotated[Severity | None, Query()] = None,
     kind: Annotated[RiskKind | None, Query()] = None,
 ) -> Any:
@@ -42,29 +42,31 @@ async def index(
         found = await list_events(session, page, RiskFilter(state, severity, kind))
         return Listing[RiskEventView].page(found.mapped(lambda each: RiskEventView.of(each, now)))
 
-    return await answer_list(house, asked, _EVENTS, read)
+    return await list_response(context, list_request, _EVENTS, read)
 
 
 @router.post(
-    "/{eventId}/acknowledge", summary="Take an event up, or give it to somebody", responses=answers("risk_event", *_DEED_ERRORS)
+    "/{eventId}/acknowledge",
+    summary="Take an event up, or give it to somebody",
+    responses=answers("risk_event", *_ACTION_ERRORS),
 )
 async def acknowledge(
-    event_id: RiskEventId, body: AcknowledgeBody, house: HouseDep, user: RiskHandler
+    event_id: RiskEventId, body: AcknowledgeBody, context: ContextDep, user: RiskHandler
 ) -> Envelope[RiskEventView]:
     """Acknowledged again, it changes its owner. What is acknowledged is still there: a material difference goes on
     withholding NAV."""
     owner = None if body.owner is None else parse_owner(body.owner)
-    event = await acknowledge_event(house.database, event_id, by=user, owner=owner, note=body.note)
-    return Envelope[RiskEventView](data=await _view(house, event))
+    event = await acknowledge_event(context.database, event_id, by=user, owner=owner, note=body.note)
+    return Envelope[RiskEventView](data=await _view(context, event))
 
 
-@router.post("/{eventId}/resolve", summary="Declare an event settled", responses=answers("risk_event", *_DEED_ERRORS))
-async def resolve(event_id: RiskEventId, body: ResolveBody, house: HouseDep, user: RiskHandler) -> Envelope[RiskEventView]:
+@router.post("/{eventId}/resolve", summary="Declare an event settled", responses=answers("risk_event", *_ACTION_ERRORS))
+async def resolve(event_id: RiskEventId, body: ResolveBody, context: ContextDep, user: RiskHandler) -> Envelope[RiskEventView]:
     """409 for a difference of the books: the first comparison that does not find it any more resolves it by itself."""
-    event = await resolve_event(house.database, event_id, by=user, note=body.note)
-    return Envelope[RiskEventView](data=await _view(house, event))
+    event = await resolve_event(context.database, event_id, by=user, note=body.note)
+    return Envelope[RiskEventView](data=await _view(context, event))
 
 
-async def _view(house: House, event: RiskEvent) -> RiskEventView:
-    async with house.database.read() as session:
+async def _view(context: AppContext, event: RiskEvent) -> RiskEventView:
+    async with context.database.read() as session:
         return RiskEventView.of(event, await database_now(session))

@@ -8,31 +8,38 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from paimon.application.transactions.operator.queries import IntentFilter, deeds_about, get_intent, get_wallet, list_intents
-from paimon.application.transactions.operator.submit_action import AskDeed, ask_deed, judge
-from paimon.application.transactions.queries import WalletView, list_wallets
-from paimon.composition import House
+from paimon.application.transactions.operator.queries import IntentFilter, get_intent, get_wallet, list_actions, list_intents
+from paimon.application.transactions.operator.submit_action import SubmitAction, evaluate_action, submit_action
+from paimon.application.transactions.queries import WalletSummary, list_wallets
+from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
-from paimon.domain.transaction.operator_action import INTENT_DEEDS, DeedKind, deed_document
+from paimon.domain.transaction.operator_action import INTENT_ACTIONS, ActionKind, action_document
 from paimon.domain.user.roles import User
-from paimon.gateway.rest.dependencies import HouseDep, SignedInUser
+from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
-from paimon.gateway.rest.list_responses import AskedDep, answer_list, listing
-from paimon.gateway.rest.openapi import answers, file_too
+from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
+from paimon.gateway.rest.openapi import answers, with_csv
 from paimon.gateway.rest.schema import AddressText
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.gateway.rest.views.wallets import DeedBody, DeedView, IntentFileView, SendingWalletView, Signing, WalletFileView
+from paimon.gateway.rest.views.wallets import (
+    IntentDetailView,
+    OperatorActionBody,
+    OperatorActionView,
+    SendingWalletView,
+    Signing,
+    WalletDetailView,
+)
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.paging import PageRequest, page_of
+from paimon.infrastructure.database.paging import PageRequest, paginate
 from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/desk", tags=["desk"])
 
-_INTENTS: Final = listing("intents", IntentView, Envelope[Listing[IntentView]])
-_WALLETS: Final = listing("wallets", SendingWalletView, Envelope[Listing[SendingWalletView]])
+_INTENTS: Final = paged_table("intents", IntentView, Envelope[Listing[IntentView]])
+_WALLETS: Final = paged_table("wallets", SendingWalletView, Envelope[Listing[SendingWalletView]])
 
-_DEED_ANSWERS: Final = answers("desk_deed", 400, 401, 403, 404, 409, 413, 415, 503, status=202)
+_ACTION_RESPONSES: Final = answers("operator_action", 400, 401, 403, 404, 409, 413, 415, 503, status=202)
 
 IntentId = Annotated[UUID, Path(alias="intentId")]
 WalletAddress = Annotated[AddressText, Path(alias="address")]
@@ -42,12 +49,12 @@ WalletAddress = Annotated[AddressText, Path(alias="address")]
     "/intents",
     summary="Intents with their transactions, latest first",
     response_model=_INTENTS.envelope,
-    responses=file_too(_INTENTS, answers("desk_intents", 400, 401, 503)),
+    responses=with_csv(_INTENTS, answers("intents", 400, 401, 503)),
 )
 async def index(
-    house: HouseDep,
+    context: ContextDep,
     _user: SignedInUser,
-    asked: AskedDep,
+    list_request: ListRequestDep,
     status: Annotated[IntentStatus | None, Query()] = None,
     kind: Annotated[IntentKind | None, Query()] = None,
     wallet: Annotated[AddressText | None, Query()] = None,
@@ -59,95 +66,107 @@ async def index(
         found = await list_intents(session, page, wanted)
         return Listing[IntentView].page(found.mapped(IntentView.of))
 
-    return await answer_list(house, asked, _INTENTS, read)
+    return await list_response(context, list_request, _INTENTS, read)
 
 
-@router.get("/intents/{intentId}", summary="One intent with its history", responses=answers("desk_intent", 400, 401, 404, 503))
-async def detail(intent_id: IntentId, house: HouseDep, _user: SignedInUser) -> Envelope[IntentFileView]:
+@router.get("/intents/{intentId}", summary="One intent with its history", responses=answers("intent", 400, 401, 404, 503))
+async def detail(intent_id: IntentId, context: ContextDep, _user: SignedInUser) -> Envelope[IntentDetailView]:
     """`signing` holds the EIP-712 document of every deed that makes sense now, with a fresh nonce and expiry. Replace
     `message.reason` by your own before signing, and send the same reason with the signature."""
-    async with house.database.read() as session:
+    async with context.database.read() as session:
         intent = await get_intent(session, intent_id)
-        deeds = await deeds_about(session, intent_id)
-        signing = await _signing(house, session, intent_id, INTENT_DEEDS)
-    return Envelope[IntentFileView](data=IntentFileView.of_file(intent, deeds, signing))
+        actions = await list_actions(session, intent_id)
+        signing = await _signing(context, session, intent_id, INTENT_ACTIONS)
+    return Envelope[IntentDetailView](data=IntentDetailView.of_detail(intent, actions, signing))
 
 
-@router.post("/intents/{intentId}/speed-up", status_code=202, summary="Replace it now, for more", responses=_DEED_ANSWERS)
-async def speed_up(intent_id: IntentId, body: DeedBody, house: HouseDep, user: SignedInUser) -> Envelope[DeedView]:
+@router.post("/intents/{intentId}/speed-up", status_code=202, summary="Replace it now, for more", responses=_ACTION_RESPONSES)
+async def speed_up(
+    intent_id: IntentId, body: OperatorActionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[OperatorActionView]:
     """The same nonce with higher fees, within the cap, before the usual time is up."""
-    return await _ask(house, user, DeedKind.SPEED_UP, intent_id, body)
+    return await _request(context, user, ActionKind.SPEED_UP, intent_id, body)
 
 
-@router.post("/intents/{intentId}/cancel", status_code=202, summary="Give it up", responses=_DEED_ANSWERS)
-async def cancel(intent_id: IntentId, body: DeedBody, house: HouseDep, user: SignedInUser) -> Envelope[DeedView]:
+@router.post("/intents/{intentId}/cancel", status_code=202, summary="Give it up", responses=_ACTION_RESPONSES)
+async def cancel(
+    intent_id: IntentId, body: OperatorActionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[OperatorActionView]:
     """Before sending it ends at once. In flight, a self-send competes for its nonce, and what is mined decides. What a person
     cancelled is queued again by a person only."""
-    return await _ask(house, user, DeedKind.CANCEL, intent_id, body)
+    return await _request(context, user, ActionKind.CANCEL, intent_id, body)
 
 
-@router.post("/intents/{intentId}/retry", status_code=202, summary="Try it again", responses=_DEED_ANSWERS)
-async def retry(intent_id: IntentId, body: DeedBody, house: HouseDep, user: SignedInUser) -> Envelope[DeedView]:
+@router.post("/intents/{intentId}/retry", status_code=202, summary="Try it again", responses=_ACTION_RESPONSES)
+async def retry(
+    intent_id: IntentId, body: OperatorActionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[OperatorActionView]:
     """What ended without its effect is queued once more under its next key, also when all automatic tries are used up."""
-    return await _ask(house, user, DeedKind.RETRY, intent_id, body)
+    return await _request(context, user, ActionKind.RETRY, intent_id, body)
 
 
 @router.get(
     "/wallets",
     summary="The sending keys, as their drivers last saw them",
     response_model=_WALLETS.envelope,
-    responses=file_too(_WALLETS, answers("desk_wallets", 400, 401, 503)),
+    responses=with_csv(_WALLETS, answers("wallets", 400, 401, 503)),
 )
-async def wallets(house: HouseDep, _user: SignedInUser, asked: AskedDep) -> Any:
+async def wallets(context: ContextDep, _user: SignedInUser, list_request: ListRequestDep) -> Any:
     async def read(session: ReadSession, page: PageRequest) -> Listing[SendingWalletView]:
         now = await database_now(session)
-        found = page_of(await list_wallets(session), page)
-        return Listing[SendingWalletView].page(found.mapped(lambda each: _shown(house, each, now)))
+        found = paginate(await list_wallets(session), page)
+        return Listing[SendingWalletView].page(found.mapped(lambda each: _shown(context, each, now)))
 
-    return await answer_list(house, asked, _WALLETS, read)
+    return await list_response(context, list_request, _WALLETS, read)
 
 
-@router.get("/wallets/{address}", summary="One sending key", responses=answers("desk_wallet", 400, 401, 404, 503))
-async def wallet(address: WalletAddress, house: HouseDep, _user: SignedInUser) -> Envelope[WalletFileView]:
+@router.get("/wallets/{address}", summary="One sending key", responses=answers("wallet", 400, 401, 404, 503))
+async def wallet(address: WalletAddress, context: ContextDep, _user: SignedInUser) -> Envelope[WalletDetailView]:
     """`signing` has the document that clears its trouble, while it is in trouble."""
-    async with house.database.read() as session:
+    async with context.database.read() as session:
         found = await get_wallet(session, address)
-        deeds = await deeds_about(session, address)
-        signing = await _signing(house, session, address, (DeedKind.CLEAR_TROUBLE,))
+        actions = await list_actions(session, address)
+        signing = await _signing(context, session, address, (ActionKind.CLEAR_FAULT,))
         now = await database_now(session)
-    least = house.settings.sending.low_balance_wei.of(found.name)
-    return Envelope[WalletFileView](data=WalletFileView.of_file(found, deeds, signing, low_balance_wei=least, now=now))
+    low_balance_wei = context.settings.sending.low_balance_wei.for_wallet(found.name)
+    return Envelope[WalletDetailView](
+        data=WalletDetailView.of_detail(found, actions, signing, low_balance_wei=low_balance_wei, now=now)
+    )
 
 
 @router.post(
-    "/wallets/{address}/clear-trouble", status_code=202, summary="Its trouble has been dealt with", responses=_DEED_ANSWERS
+    "/wallets/{address}/clear-fault", status_code=202, summary="Its trouble has been dealt with", responses=_ACTION_RESPONSES
 )
-async def clear_trouble(address: WalletAddress, body: DeedBody, house: HouseDep, user: SignedInUser) -> Envelope[DeedView]:
+async def clear_fault(
+    address: WalletAddress, body: OperatorActionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[OperatorActionView]:
     """What is signed names the trouble in its own words: should it be another by then, it stays."""
-    return await _ask(house, user, DeedKind.CLEAR_TROUBLE, address, body)
+    return await _request(context, user, ActionKind.CLEAR_FAULT, address, body)
 
 
-async def _ask(house: House, user: User, kind: DeedKind, target: UUID | Address, body: DeedBody) -> Envelope[DeedView]:
-    deed = await ask_deed(
-        AskDeed(kind, target, user, body.reason, body.nonce, body.expires_at, body.signature),
-        database=house.database,
-        scope=house.vote_scope,
-        ttl_seconds_max=house.settings.approval.vote_ttl_seconds_max,
+async def _request(
+    context: AppContext, user: User, kind: ActionKind, target: UUID | Address, body: OperatorActionBody
+) -> Envelope[OperatorActionView]:
+    action = await submit_action(
+        SubmitAction(kind, target, user, body.reason, body.nonce, body.expires_at, body.signature),
+        database=context.database,
+        scope=context.signing_scope,
+        ttl_seconds_max=context.settings.approval.vote_ttl_seconds_max,
     )
-    return Envelope[DeedView](data=DeedView.of(deed))
+    return Envelope[OperatorActionView](data=OperatorActionView.of(action))
 
 
-async def _signing(house: House, session: ReadSession, target: UUID | Address, kinds: Iterable[DeedKind]) -> Signing:
-    expires_at = await database_now(session) + timedelta(seconds=house.settings.approval.vote_ttl_seconds_max)
-    judged = {kind: await judge(session, kind, target) for kind in kinds}
+async def _signing(context: AppContext, session: ReadSession, target: UUID | Address, kinds: Iterable[ActionKind]) -> Signing:
+    expires_at = await database_now(session) + timedelta(seconds=context.settings.approval.vote_ttl_seconds_max)
+    evaluated = {kind: await evaluate_action(session, kind, target) for kind in kinds}
     return {
-        kind: deed_document(
-            kind, subject, "", nonce=Hash32(secrets.token_bytes(32)), expires_at=expires_at, scope=house.vote_scope
+        kind: action_document(
+            kind, subject, "", nonce=Hash32(secrets.token_bytes(32)), expires_at=expires_at, scope=context.signing_scope
         )
-        for kind, (subject, why_not) in judged.items()
-        if why_not is None
+        for kind, (subject, rejection_reason) in evaluated.items()
+        if rejection_reason is None
     }
 
 
-def _shown(house: House, found: WalletView, now: datetime) -> SendingWalletView:
-    return SendingWalletView.of(found, low_balance_wei=house.settings.sending.low_balance_wei.of(found.name), now=now)
+def _shown(context: AppContext, found: WalletSummary, now: datetime) -> SendingWalletView:
+    return SendingWalletView.of(found, low_balance_wei=context.settings.sending.low_balance_wei.for_wallet(found.name), now=now)

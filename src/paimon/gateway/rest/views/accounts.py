@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from paimon.application.identity.sign_in import Caller, Challenge, SignedIn
+from paimon.application.identity.sign_in import Caller, Challenge, SignInResult
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.rest.schema import AddressText, ApiModel, Time
 
@@ -51,7 +51,7 @@ class SignedInView(ApiModel):
     user: UserView
 
     @classmethod
-    def of(cls, signed_in: SignedIn) -> Self:
+    def of(cls, signed_in: SignInResult) -> Self:
         return cls(access_token=signed_in.token, expires_at=signed_in.expires_at, user=UserView.of(signed_in.user))
 
 

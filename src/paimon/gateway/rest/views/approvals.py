@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from paimon.application.approval_workflow.queries import SlaFigures, SlaReport, TicketFile
+from paimon.application.approval_workflow.queries import SlaFigures, SlaReport, TicketDetail
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import hex0x
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
@@ -76,10 +76,10 @@ class TicketView(ApiModel):
     required_approvals: int
     approvals: int
     status: TicketStatus
-    raised_at: Time
+    opened_at: Time
     decided_at: Time | None
     closed_at: Time | None
-    decided_outside: bool
+    decided_externally: bool
     sla: SlaView
 
     @classmethod
@@ -126,11 +126,11 @@ class TicketDetailView(TicketView):
     signing: SigningView | None
 
     @classmethod
-    def of_file(cls, file: TicketFile, signing: SigningView | None) -> Self:
+    def of_detail(cls, detail: TicketDetail, signing: SigningView | None) -> Self:
         return cls(
-            **_fields(file.ticket, file.read_at),
-            votes=[VoteView.of(each) for each in file.records],
-            intents=[IntentView.of(each) for each in file.intents],
+            **_fields(detail.ticket, detail.read_at),
+            votes=[VoteView.of(each) for each in detail.records],
+            intents=[IntentView.of(each) for each in detail.intents],
             signing=signing,
         )
 
@@ -143,7 +143,7 @@ class SlaFiguresView(ApiModel):
     waiting: int
     decided_on_time: int
     decided_late: int
-    decided_outside: int
+    decided_externally: int
     cancelled: int
     decision_seconds_mean: float | None
 
@@ -155,7 +155,7 @@ class SlaFiguresView(ApiModel):
             waiting=figures.waiting,
             decided_on_time=figures.decided_on_time,
             decided_late=figures.decided_late,
-            decided_outside=figures.decided_outside,
+            decided_externally=figures.decided_externally,
             cancelled=figures.cancelled,
             decision_seconds_mean=figures.decision_seconds_mean,
         )
@@ -191,9 +191,9 @@ def _fields(ticket: Ticket, now: datetime) -> dict[str, Any]:
         "required_approvals": ticket.required_approvals,
         "approvals": sum(vote.verdict is Verdict.APPROVE for vote in ticket.votes),
         "status": ticket.status,
-        "raised_at": ticket.raised_at,
+        "opened_at": ticket.opened_at,
         "decided_at": ticket.decided_at,
         "closed_at": ticket.closed_at,
-        "decided_outside": ticket.decided_outside,
+        "decided_externally": ticket.decided_externally,
         "sla": SlaView.of(ticket, now),
     }

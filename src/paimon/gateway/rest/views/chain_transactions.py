@@ -4,14 +4,14 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.vault.chain_transactions import LOGS_MAX, ChainTransactionFile, ToldLog
+from paimon.application.vault.chain_transactions import LOGS_MAX, ChainTransactionDetail, TransactionLog
 from paimon.domain.asset.token_transfer import Purpose
 from paimon.domain.kernel.chain import ContractName
 from paimon.gateway.rest.schema import AddressText, ApiModel, HashText, Time
 from paimon.infrastructure.database.models.derived import LogStatus
 
 
-class ToldLogView(ApiModel):
+class TransactionLogView(ApiModel):
     """One log of a followed contract, as it was read."""
 
     log_index: int
@@ -24,8 +24,8 @@ class ToldLogView(ApiModel):
     reason: str | None = Field(description="why the log was set aside")
 
     @classmethod
-    def of(cls, told: ToldLog) -> Self:
-        return cls(**{name: getattr(told, name) for name in cls.model_fields})
+    def of(cls, log: TransactionLog) -> Self:
+        return cls(**{name: getattr(log, name) for name in cls.model_fields})
 
 
 class ChainTransactionView(ApiModel):
@@ -38,11 +38,11 @@ class ChainTransactionView(ApiModel):
     contracts: list[ContractName]
     events: list[str]
     log_count: int
-    logs: list[ToldLogView] = Field(description=f"the first {LOGS_MAX}, in order")
+    logs: list[TransactionLogView] = Field(description=f"the first {LOGS_MAX}, in order")
 
     @classmethod
-    def of(cls, file: ChainTransactionFile) -> Self:
-        row = file.row
+    def of(cls, detail: ChainTransactionDetail) -> Self:
+        row = detail.row
         return cls(
             hash=row.tx_hash,
             block_number=row.block_number,
@@ -51,5 +51,5 @@ class ChainTransactionView(ApiModel):
             contracts=[ContractName(each) for each in row.contracts],
             events=row.events,
             log_count=row.logs,
-            logs=[ToldLogView.of(each) for each in file.logs],
+            logs=[TransactionLogView.of(each) for each in detail.logs],
         )

@@ -12,7 +12,7 @@ class LayerView(ApiModel):
     ratio: str
 
 
-class LayersView(ApiModel):
+class OverviewLayersView(ApiModel):
     """By tier; the ratio is of gross assets, as a decimal number."""
 
     layer1: LayerView = Field(alias="L1")
@@ -90,7 +90,7 @@ class OverviewView(ApiModel):
     otc_in_transit: BigInt = Field(description="paid for OTC orders that are not delivered yet; in no asset until then")
     emergency_mode: bool
     paused: PausedView
-    layers: LayersView
+    layers: OverviewLayersView
     assets: list[HeldAssetView]
     price_age_seconds: int | None = Field(description="of the oldest price that counts")
     contract: ContractFiguresView

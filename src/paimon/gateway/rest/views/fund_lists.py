@@ -11,7 +11,7 @@ from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import ratio_bps
 from paimon.domain.vault.fees import FeeKind
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
-from paimon.gateway.rest.envelope import Dated, DatedListing, StampView
+from paimon.gateway.rest.envelope import BlockStampView, Dated, DatedListing
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 
 PRICE_DECIMALS = 18
@@ -42,7 +42,7 @@ class LayerStateView(ApiModel):
             target=ratio(limits.target),
             minimum=ratio(limits.minimum),
             maximum=ratio(limits.maximum),
-            within_limits=limits.hold(part),
+            within_limits=limits.contains(part),
             assets=sum(each.tier is tier and each.active and each.balance > 0 for each in snapshot.assets),
         )
 
@@ -73,7 +73,7 @@ class LayersView(Dated):
     def of(cls, snapshot: FundSnapshot) -> Self:
         state, buffer, decimals = snapshot.vault, snapshot.buffer, snapshot.asset_decimals
         return cls(
-            as_of=StampView.of(snapshot.at),
+            as_of=BlockStampView.of(snapshot.at),
             gross_assets=state.gross_assets,
             cash=snapshot.cash,
             available_liquidity=state.available_liquidity,
@@ -158,9 +158,9 @@ def _age(position: AssetPosition, now: datetime) -> int | None:
     return None if position.priced_at is None else max(int((now - position.priced_at).total_seconds()), 0)
 
 
-def show_assets(found: AssetList) -> DatedListing[AssetView]:
+def asset_listing(found: AssetList) -> DatedListing[AssetView]:
     page = found.page.mapped(lambda each: AssetView.of(each, found.snapshot, found.symbols.get(each.token)))
-    return DatedListing[AssetView].page(page, as_of=StampView.of(found.snapshot.at))
+    return DatedListing[AssetView].page(page, as_of=BlockStampView.of(found.snapshot.at))
 
 
 class FeeView(ApiModel):
@@ -199,7 +199,7 @@ class FeesView(Dated):
     def of(cls, snapshot: FundSnapshot, totals: list[FeeTotals]) -> Self:
         fees, decimals = snapshot.fees, snapshot.asset_decimals
         return cls(
-            as_of=StampView.of(snapshot.at),
+            as_of=BlockStampView.of(snapshot.at),
             fees=[FeeView.of(each, decimals) for each in totals],
             recipient=fees.recipient,
             last_accrual_at=fees.last_accrual_at,

@@ -5,11 +5,11 @@ from typing import Self
 from pydantic import Field
 
 from paimon.application.common.formatting import display
-from paimon.application.vault.holders import Register
+from paimon.application.vault.holders import HolderList
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.holder_register import RegisteredHolder
-from paimon.gateway.rest.envelope import DatedListing, StampView
+from paimon.gateway.rest.envelope import BlockStampView, DatedListing
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 
 
@@ -21,27 +21,27 @@ class HolderView(ApiModel):
     locked_shares: BigInt = Field(description="in open redemptions, kept by the vault")
     redeemable_shares: BigInt = Field(description="that a new request may ask for: locked ones count against those left")
     share_of_supply: str = Field(description="of all shares, locked ones included, as a decimal number rounded down")
-    worth: BigInt | None = Field(description="of the shares in the wallet at `valuation`; null before the first snapshot")
-    worth_display: str | None
+    value_at: BigInt | None = Field(description="of the shares in the wallet at `valuation`; null before the first snapshot")
+    value_display: str | None
     claim: BigInt = Field(description="what the open redemptions were made for: locked shares have their price already")
     claim_display: str | None
     since: Time = Field(description="when the first shares came")
 
     @classmethod
-    def of(cls, holder: RegisteredHolder, supply: RawAmount, valued_by: FundSnapshot | None) -> Self:
-        worth = None if valued_by is None else holder.worth(valued_by.nav_per_share)
+    def of(cls, holder: RegisteredHolder, supply: RawAmount, valuation_snapshot: FundSnapshot | None) -> Self:
+        value_at = None if valuation_snapshot is None else holder.value_at(valuation_snapshot.nav_per_share)
 
         def shown(amount: RawAmount | None) -> str | None:
-            return None if valued_by is None or amount is None else display(amount, valued_by.asset_decimals)
+            return None if valuation_snapshot is None or amount is None else display(amount, valuation_snapshot.asset_decimals)
 
         return cls(
             holder=holder.holder,
             shares=holder.shares,
             locked_shares=holder.locked_shares,
-            redeemable_shares=holder.redeemable,
-            share_of_supply=display(holder.share_of(supply), 18),
-            worth=worth,
-            worth_display=shown(worth),
+            redeemable_shares=holder.redeemable_shares,
+            share_of_supply=display(holder.fraction_of(supply), 18),
+            value_at=value_at,
+            value_display=shown(value_at),
             claim=holder.claim,
             claim_display=shown(holder.claim),
             since=holder.since,
@@ -53,28 +53,28 @@ class ValuationView(ApiModel):
 
     share_price: BigInt
     nav: str
-    block: StampView
+    block: BlockStampView
 
 
-class RegisterView(DatedListing[HolderView]):
+class HolderRegisterView(DatedListing[HolderView]):
     """One page of holders, largest first."""
 
     total_supply: BigInt
     valuation: ValuationView | None = Field(description="null before the first snapshot")
 
     @classmethod
-    def of(cls, register: Register) -> Self:
-        valued_by = register.valued_by
-        page = register.page.mapped(lambda each: HolderView.of(each, register.supply, valued_by))
+    def of(cls, register: HolderList) -> Self:
+        valuation_snapshot = register.valuation_snapshot
+        page = register.page.mapped(lambda each: HolderView.of(each, register.supply, valuation_snapshot))
         return cls.page(
             page,
-            as_of=StampView.of(register.at),
+            as_of=BlockStampView.of(register.at),
             total_supply=register.supply,
             valuation=None
-            if valued_by is None
+            if valuation_snapshot is None
             else ValuationView(
-                share_price=valued_by.nav_per_share,
-                nav=display(valued_by.nav_per_share, 18),
-                block=StampView.of(valued_by.at),
+                share_price=valuation_snapshot.nav_per_share,
+                nav=display(valuation_snapshot.nav_per_share, 18),
+                block=BlockStampView.of(valuation_snapshot.at),
             ),
         )

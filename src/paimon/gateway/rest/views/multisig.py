@@ -4,16 +4,16 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.transactions.multisig.describe import CallInWords
-from paimon.application.transactions.multisig.queries import ProposalFile, ProposalState
+from paimon.application.transactions.multisig.describe import DescribedCall
+from paimon.application.transactions.multisig.queries import ProposalDetail, ProposalSummary
 from paimon.application.transactions.multisig.sign import SIGNATURE_BYTES_MAX
-from paimon.application.transactions.queries import interruption_of
+from paimon.application.transactions.queries import last_error_of
 from paimon.domain.kernel.chain import Address, Hash32, hex0x
 from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.safe_transaction import HashCard, Operation, SafeName
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.gateway.rest.views.wallets import InterruptionView
+from paimon.gateway.rest.views.wallets import LastErrorView
 from paimon.infrastructure.database.models.ops.multisig import SafeRow
 
 
@@ -28,7 +28,7 @@ class SafeView(ApiModel):
     next_nonce: int = Field(description="the nonce the next proposal gets")
     seen_block: int
     seen_at: Time
-    interrupted: InterruptionView | None = Field(description="passes by itself when the node answers again")
+    last_error: LastErrorView | None = Field(description="passes by itself when the node answers again")
 
     @classmethod
     def of(cls, row: SafeRow) -> Self:
@@ -41,7 +41,7 @@ class SafeView(ApiModel):
             next_nonce=row.next_nonce,
             seen_block=row.seen_block,
             seen_at=row.seen_at,
-            interrupted=InterruptionView.of(interruption_of(row)),
+            last_error=LastErrorView.of(last_error_of(row)),
         )
 
 
@@ -54,18 +54,18 @@ class SafeCallView(ApiModel):
     contract: str | None
     function: str | None
     arguments: dict[str, Any]
-    words: str
+    description: str
 
     @classmethod
-    def of(cls, told: CallInWords) -> Self:
+    def of(cls, call: DescribedCall) -> Self:
         return cls(
-            to=told.call.to,
-            value_wei=told.call.value_wei,
-            data=hex0x(told.call.data),
-            contract=told.contract,
-            function=told.function,
-            arguments=dict(told.arguments),
-            words=told.words,
+            to=call.call.to,
+            value_wei=call.call.value_wei,
+            data=hex0x(call.call.data),
+            contract=call.contract,
+            function=call.function,
+            arguments=dict(call.arguments),
+            description=call.description,
         )
 
 
@@ -78,22 +78,22 @@ class ProposalView(ApiModel):
     nonce: int
     safe_nonce: int = Field(description="it can be executed when this has reached its nonce")
     status: ProposalStatus
-    interrupted: InterruptionView | None = Field(description="of its Safe; what was seen of it may be old then")
+    last_error: LastErrorView | None = Field(description="of its Safe; what was seen of it may be old then")
     reason: str
     proposed_by: AddressText | None = Field(description="null: this house, by a rule of its own")
     created_at: Time
     expires_at: Time
     closed_at: Time | None
-    executed_tx: HashText | None = Field(description="the transaction that used the nonce, whoever sent it")
+    executed_tx_hash: HashText | None = Field(description="the transaction that used the nonce, whoever sent it")
     threshold: int
     signed_by: list[AddressText] = Field(description="owners whose signature counts now")
-    missing: list[AddressText] = Field(description="owners who have not signed")
-    void: list[AddressText] = Field(description="who signed and owns the Safe no more: does not count")
+    missing_signers: list[AddressText] = Field(description="owners who have not signed")
+    former_owners: list[AddressText] = Field(description="who signed and owns the Safe no more: does not count")
     competing: list[HashText]
     calls: list[SafeCallView]
 
     @classmethod
-    def of(cls, state: ProposalState) -> Self:
+    def of(cls, state: ProposalSummary) -> Self:
         return cls(**_fields(state))
 
 
@@ -113,9 +113,9 @@ class SafeSignatureView(ApiModel):
     """One owner's signature as it was handed in."""
 
     owner: AddressText
-    by_contract: bool
+    is_contract_signature: bool
     signature: str
-    sent_by: AddressText
+    submitted_by: AddressText
     signed_at: Time
 
 
@@ -129,32 +129,32 @@ class ProposalDetailView(ProposalView):
     hash_card: HashCardView
     signatures: list[SafeSignatureView]
     intents: list[IntentView] = Field(description="this house's own executions")
-    executed_outside: bool = Field(description="its nonce was used by a transaction that is none of this house's")
+    executed_externally: bool = Field(description="its nonce was used by a transaction that is none of this house's")
     signing: dict[str, Any] | None = Field(description="for eth_signTypedData_v4; null when it takes no more signatures")
 
     @classmethod
-    def of_file(cls, file: ProposalFile) -> Self:
-        row = file.state.row
+    def of_detail(cls, detail: ProposalDetail) -> Self:
+        row = detail.summary.row
         return cls(
-            **_fields(file.state),
+            **_fields(detail.summary),
             to=row.to_address,
             value_wei=row.value_wei,
             data=hex0x(row.data),
             operation=Operation(row.operation).name,
-            hash_card=HashCardView.of(file.card),
+            hash_card=HashCardView.of(detail.hashes),
             signatures=[
                 SafeSignatureView(
                     owner=each.owner,
-                    by_contract=each.by_contract,
+                    is_contract_signature=each.is_contract_signature,
                     signature=hex0x(each.signature),
-                    sent_by=each.sent_by,
+                    submitted_by=each.submitted_by,
                     signed_at=each.signed_at,
                 )
                 for each in row.signatures
             ],
-            intents=[IntentView.of(each) for each in file.intents],
-            executed_outside=file.executed_outside,
-            signing=file.document,
+            intents=[IntentView.of(each) for each in detail.intents],
+            executed_externally=detail.executed_externally,
+            signing=detail.document,
         )
 
 
@@ -168,7 +168,7 @@ class SignatureBody(ApiModel):
     )
 
 
-def _fields(state: ProposalState) -> dict[str, Any]:
+def _fields(state: ProposalSummary) -> dict[str, Any]:
     row = state.row
     return {
         "hash": row.hash,
@@ -177,17 +177,17 @@ def _fields(state: ProposalState) -> dict[str, Any]:
         "nonce": row.nonce,
         "safe_nonce": state.safe_nonce,
         "status": state.status,
-        "interrupted": InterruptionView.of(state.interrupted),
+        "last_error": LastErrorView.of(state.last_error),
         "reason": row.reason,
         "proposed_by": None if row.proposed_by is None else Address(row.proposed_by),
         "created_at": row.created_at,
         "expires_at": row.expires_at,
         "closed_at": row.closed_at,
-        "executed_tx": None if row.executed_tx is None else Hash32(row.executed_tx),
-        "threshold": state.tally.threshold,
-        "signed_by": list(state.tally.counting),
-        "missing": list(state.tally.missing),
-        "void": list(state.tally.void),
+        "executed_tx_hash": None if row.executed_tx_hash is None else Hash32(row.executed_tx_hash),
+        "threshold": state.tally_signatures.threshold,
+        "signed_by": list(state.tally_signatures.valid_signers),
+        "missing_signers": list(state.tally_signatures.missing_signers),
+        "former_owners": list(state.tally_signatures.former_owners),
         "competing": state.competing,
         "calls": [SafeCallView.of(each) for each in state.calls],
     }

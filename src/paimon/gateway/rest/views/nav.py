@@ -6,7 +6,7 @@ from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from paimon.application.nav.publication import Interval
 from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.domain.vault.nav_components import Explanation, Group, Part
+from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, NavComponent
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.fund import ContractFiguresView
 
@@ -51,7 +51,7 @@ SignedInt = Annotated[int, PlainSerializer(str, return_type=str), WithJsonSchema
 EVENTS_MAX: Final = 50
 
 
-class PlaceView(ApiModel):
+class LogPositionView(ApiModel):
     """The log that tells of a part."""
 
     block_number: int
@@ -60,7 +60,7 @@ class PlaceView(ApiModel):
     time: Time
 
 
-class PartView(ApiModel):
+class NavComponentView(ApiModel):
     """One part of a line; `amount` in the asset's smallest unit, `perShare` scaled by 1e18."""
 
     kind: str
@@ -68,43 +68,43 @@ class PartView(ApiModel):
     amount: SignedInt
     per_share: SignedInt
     event_count: int
-    events: list[PlaceView] = Field(description=f"the last {EVENTS_MAX}, latest first")
+    events: list[LogPositionView] = Field(description=f"the last {EVENTS_MAX}, latest first")
 
     @classmethod
-    def of(cls, part: Part) -> Self:
+    def of(cls, part: NavComponent) -> Self:
         return cls(
             kind=part.label.kind,
             token=part.label.token,
             amount=part.amount,
             per_share=part.per_share,
-            event_count=len(part.places),
+            event_count=len(part.log_positions),
             events=[
-                PlaceView(block_number=each.block_number, log_index=each.log_index, tx_hash=each.tx_hash, time=each.at)
-                for each in part.places[: -EVENTS_MAX - 1 : -1]
+                LogPositionView(block_number=each.block_number, log_index=each.log_index, tx_hash=each.tx_hash, time=each.at)
+                for each in part.log_positions[: -EVENTS_MAX - 1 : -1]
             ],
         )
 
 
-class LineView(ApiModel):
+class NavAttributionLineView(ApiModel):
     """One line of the waterfall, with its parts."""
 
-    group: Group
+    group: AttributionGroup
     amount: SignedInt
     per_share: SignedInt
-    parts: list[PartView]
+    parts: list[NavComponentView]
 
 
-class _OfLineView(ApiModel):
+class _LineColumns(ApiModel):
     from_block: int
     to_block: int
-    group: Group
+    group: AttributionGroup
 
 
-class PartRowView(PartView, _OfLineView):
+class NavComponentRowView(NavComponentView, _LineColumns):
     """A part with the line it belongs to, as it stands in a table."""
 
 
-class EndView(ApiModel):
+class NavEndpointView(ApiModel):
     """One of the two snapshots, with what stands beside NAV: fees not collected yet, money on its way, the contract's word."""
 
     block_number: int
@@ -138,46 +138,46 @@ class EndView(ApiModel):
         )
 
 
-class ExplanationView(ApiModel):
+class NavAttributionView(ApiModel):
     """The change between two snapshots. The lines add up to it exactly, in net assets and per share."""
 
-    start: EndView = Field(alias="from")
-    end: EndView = Field(alias="to")
+    start: NavEndpointView = Field(alias="from")
+    end: NavEndpointView = Field(alias="to")
     change: SignedInt
     change_per_share: SignedInt
-    lines: list[LineView]
+    lines: list[NavAttributionLineView]
     unexplained: bool = Field(description="whether money, tokens, shares or a liability moved that no log tells of")
     rounding_bound: int = Field(description="integer divisions made: rounding is at most one unit for each")
-    since_first: bool = Field(
+    from_first_snapshot: bool = Field(
         description="`from` is the fund's first snapshot, taken after the beginning of the day that was asked for"
     )
-    snapshots: int = Field(description="intervals that were explained one by one and added up")
+    intervals: int = Field(description="intervals that were explained one by one and added up")
 
     @property
-    def part_rows(self) -> list[PartRowView]:
+    def component_rows(self) -> list[NavComponentRowView]:
         """The parts of all lines, one row each."""
         ends = {"from_block": self.start.block_number, "to_block": self.end.block_number}
-        return [PartRowView(**ends, group=line.group, **dict(part)) for line in self.lines for part in line.parts]
+        return [NavComponentRowView(**ends, group=line.group, **dict(part)) for line in self.lines for part in line.parts]
 
     @classmethod
-    def of(cls, told: Explanation) -> Self:
+    def of(cls, attribution: NavAttribution) -> Self:
         return cls(
-            start=EndView.of(told.start),
-            end=EndView.of(told.end),
-            change=told.change,
-            change_per_share=told.change_per_share,
+            start=NavEndpointView.of(attribution.start),
+            end=NavEndpointView.of(attribution.end),
+            change=attribution.change,
+            change_per_share=attribution.change_per_share,
             lines=[
-                LineView(
+                NavAttributionLineView(
                     group=group,
-                    amount=told.total(group),
-                    per_share=told.total_per_share(group),
-                    parts=[PartView.of(each) for each in told.of(group)],
+                    amount=attribution.total(group),
+                    per_share=attribution.total_per_share(group),
+                    parts=[NavComponentView.of(each) for each in attribution.of(group)],
                 )
-                for group in Group
-                if told.of(group)
+                for group in AttributionGroup
+                if attribution.of(group)
             ],
-            unexplained=bool(told.unexplained),
-            rounding_bound=told.divisions,
-            since_first=told.since_first,
-            snapshots=told.steps,
+            unexplained=bool(attribution.unexplained),
+            rounding_bound=attribution.division_count,
+            from_first_snapshot=attribution.from_first_snapshot,
+            intervals=attribution.interval_count,
         )

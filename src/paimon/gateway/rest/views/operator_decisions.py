@@ -6,9 +6,9 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.quarantine.queries import ReactionState, SetAside, state_of
+from paimon.application.quarantine.queries import OutboxStatus, UnappliedLog, status_of
 from paimon.domain.kernel.chain import ContractName, hex0x
-from paimon.domain.risk.operator_decision import RemedyKind, RemedyState
+from paimon.domain.risk.operator_decision import OperatorDecisionKind, OperatorDecisionStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import Reason, UnixSeconds
 from paimon.infrastructure.database.models.derived import LogStatus
@@ -16,7 +16,7 @@ from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, O
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 
 
-class RemedyBody(ApiModel):
+class OperatorDecisionBody(ApiModel):
     """A signature over a document of `signing`, with the free parts of its message."""
 
     nonce: HashText = Field(description="`message.nonce` of the signed typed data")
@@ -25,15 +25,15 @@ class RemedyBody(ApiModel):
     signature: str = Field(max_length=1_000, description="65 bytes r ‖ s ‖ v as 0x-hex, by eth_signTypedData_v4")
 
 
-class RemedyView(ApiModel):
+class OperatorDecisionView(ApiModel):
     """What somebody decided, with what was signed: enough to check it without this system."""
 
-    kind: RemedyKind
-    about: str = Field(description="what was wrong, in its own words")
+    kind: OperatorDecisionKind
+    problem: str = Field(description="what was wrong, in its own words")
     reason: str
-    asked_by: AddressText
-    asked_at: Time
-    state: RemedyState = Field(description="asked: the next rebuild of the books carries it out")
+    requested_by: AddressText
+    requested_at: Time
+    state: OperatorDecisionStatus = Field(description="asked: the next rebuild of the books carries it out")
     outcome: str | None
     ended_at: Time | None
     typed_data: dict[str, Any] | None = Field(description="null where it was asked at a terminal of the house, by name alone")
@@ -46,51 +46,51 @@ class RemedyView(ApiModel):
         return cls(**same, signature=signature)
 
 
-Signing = dict[RemedyKind, dict[str, Any]]
+Signing = dict[OperatorDecisionKind, dict[str, Any]]
 """EIP-712 documents to sign, of the remedies that make sense now. `message.reason` is the signer's to replace."""
 
 
-class ReactionView(ApiModel):
+class OutboxMessageView(ApiModel):
     """A reaction to something that was committed: what it looks at, how urgent it is, how it stands."""
 
     id: int
     kind: str
     aggregate_id: str
     priority: OutboxPriority
-    state: ReactionState
+    state: OutboxStatus
     created_at: Time
     available_at: Time = Field(description="not tried before")
     attempts: int = Field(description="failures so far")
     last_error: str | None
     done_at: Time | None
-    dead_at: Time | None = Field(description="when it was given up")
+    dead_lettered_at: Time | None = Field(description="when it was given up")
 
     @classmethod
     def of(cls, message: OutboxMessageRow, now: datetime) -> Self:
         return cls(**_reaction_fields(message, now))
 
 
-class ReactionFileView(ReactionView):
+class OutboxMessageDetailView(OutboxMessageView):
     """A reaction with what people decided about it, and what they could decide now."""
 
     payload: dict[str, Any]
-    remedies: list[RemedyView]
+    decisions: list[OperatorDecisionView]
     signing: Signing
 
     @classmethod
-    def of_file(
-        cls, message: OutboxMessageRow, remedies: Sequence[OperatorDecisionRow], signing: Signing, now: datetime
+    def of_detail(
+        cls, message: OutboxMessageRow, decisions: Sequence[OperatorDecisionRow], signing: Signing, now: datetime
     ) -> Self:
-        shown = [RemedyView.of(each) for each in remedies]
-        return cls(**_reaction_fields(message, now), payload=message.payload, remedies=shown, signing=signing)
+        shown = [OperatorDecisionView.of(each) for each in decisions]
+        return cls(**_reaction_fields(message, now), payload=message.payload, decisions=shown, signing=signing)
 
 
 def _reaction_fields(message: OutboxMessageRow, now: datetime) -> dict[str, Any]:
-    same = {name: getattr(message, name) for name in ReactionView.model_fields if name != "state"}
-    return same | {"state": state_of(message, now)}
+    same = {name: getattr(message, name) for name in OutboxMessageView.model_fields if name != "state"}
+    return same | {"state": status_of(message, now)}
 
 
-class SetAsideView(ApiModel):
+class QuarantinedLogView(ApiModel):
     """A log that could not be read or applied, or that somebody decided to leave out; what it is about, as far as it tells."""
 
     block_number: int
@@ -106,32 +106,32 @@ class SetAsideView(ApiModel):
     reason: str | None = Field(description="why it is in quarantine")
 
     @classmethod
-    def of(cls, found: SetAside) -> Self:
+    def of(cls, found: UnappliedLog) -> Self:
         return cls(**_log_fields(found))
 
 
-class SetAsideFileView(SetAsideView):
+class QuarantinedLogDetailView(QuarantinedLogView):
     """A log with its bytes, what people decided about it, and what they could decide now."""
 
     topics: list[str]
     data: str
     args: dict[str, Any] | None
-    remedies: list[RemedyView]
+    decisions: list[OperatorDecisionView]
     signing: Signing
 
     @classmethod
-    def of_file(cls, found: SetAside, remedies: Sequence[OperatorDecisionRow], signing: Signing) -> Self:
+    def of_detail(cls, found: UnappliedLog, decisions: Sequence[OperatorDecisionRow], signing: Signing) -> Self:
         log = found.log
         return cls(
             **_log_fields(found),
             topics=[hex0x(each) for each in log.topics],
             data=hex0x(log.data),
             args=log.args,
-            remedies=[RemedyView.of(each) for each in remedies],
+            decisions=[OperatorDecisionView.of(each) for each in decisions],
             signing=signing,
         )
 
 
-def _log_fields(found: SetAside) -> dict[str, Any]:
+def _log_fields(found: UnappliedLog) -> dict[str, Any]:
     own = {"time": found.at, "addresses": list(found.addresses)}
-    return own | {name: getattr(found.log, name) for name in SetAsideView.model_fields if name not in own}
+    return own | {name: getattr(found.log, name) for name in QuarantinedLogView.model_fields if name not in own}

@@ -9,12 +9,12 @@ from paimon.gateway.rest.schema import AddressText, ApiModel, HashText, Time
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 
 
-class UnfinalEventView(ApiModel):
+class PendingEventView(ApiModel):
     """One log of a followed contract above the recorded blocks."""
 
     block_number: int
     block_hash: HashText
-    block_time: Time
+    block_at: Time
     tx_hash: HashText
     log_index: int
     contract: ContractName
@@ -25,5 +25,5 @@ class UnfinalEventView(ApiModel):
 
     @classmethod
     def of(cls, row: PendingLogRow) -> Self:
-        columns = {name: getattr(row, name) for name in cls.model_fields if name != "block_time"}
-        return cls(block_time=row.block_at, **columns)
+        columns = {name: getattr(row, name) for name in cls.model_fields if name != "block_at"}
+        return cls(block_at=row.block_timestamp, **columns)

@@ -6,17 +6,17 @@ from uuid import UUID
 
 from pydantic import Field
 
-from paimon.application.transactions.plans.calls import TEXT_MAX, AskedCall, WantedPlan
-from paimon.application.transactions.plans.preview import Preview
-from paimon.application.transactions.plans.queries import PlanFile
-from paimon.application.transactions.plans.simulate import Simulated
-from paimon.application.transactions.plans.submit import Consent
+from paimon.application.transactions.plans.calls import TEXT_MAX, PlanRequest, RequestedCall
+from paimon.application.transactions.plans.preview import PlanPreview
+from paimon.application.transactions.plans.queries import PlanDetail
+from paimon.application.transactions.plans.simulate import SimulationResult
+from paimon.application.transactions.plans.submit import PlanSignature
 from paimon.domain.kernel.chain import Address, Hash32, hex0x
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.transaction.plan import PlanState
-from paimon.domain.transaction.wallet_selection import Obstacle, PassedOver, PlanWallet
+from paimon.domain.transaction.plan import PlanStatus
+from paimon.domain.transaction.wallet_selection import PlanWallet, RejectedWallet, RejectionKind
 from paimon.domain.user.roles import User
-from paimon.gateway.rest.envelope import StampView
+from paimon.gateway.rest.envelope import BlockStampView
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import UnixSeconds
 from paimon.gateway.rest.views.transactions import IntentView
@@ -39,10 +39,10 @@ class PlanBody(ApiModel):
     calls: list[CallBody]
     reason: str = Field(max_length=TEXT_MAX["reason"], description="why, for whoever reads of it later")
 
-    def wanted(self) -> WantedPlan:
-        """Raises BadPlan."""
-        calls = tuple(AskedCall(each.contract, each.function, each.arguments) for each in self.calls)
-        return WantedPlan(self.key, self.plan, calls, self.reason)
+    def wanted(self) -> PlanRequest:
+        """Raises InvalidPlan."""
+        calls = tuple(RequestedCall(each.contract, each.function, each.arguments) for each in self.calls)
+        return PlanRequest(self.key, self.plan, calls, self.reason)
 
 
 class SignedPlanBody(PlanBody):
@@ -54,44 +54,44 @@ class SignedPlanBody(PlanBody):
     expires_at: UnixSeconds = Field(description="`message.expiresAt` of the signed typed data, in Unix seconds")
     signature: str = Field(max_length=1_000, description="65 bytes r ‖ s ‖ v as 0x-hex, by eth_signTypedData_v4")
 
-    def consent(self, user: User) -> Consent:
-        return Consent(user, self.wallet, RawAmount(self.amount), self.nonce, self.expires_at, self.signature)
+    def consent(self, user: User) -> PlanSignature:
+        return PlanSignature(user, self.wallet, RawAmount(self.amount), self.nonce, self.expires_at, self.signature)
 
 
-class ReasonView(ApiModel):
-    obstacle: Obstacle
+class WalletRejectionView(ApiModel):
+    kind: RejectionKind
     calls: list[str]
-    would_be: BigInt
+    resulting_amount: BigInt
     allowed: BigInt
-    words: str
+    description: str
 
 
-class PassedOverView(ApiModel):
+class RejectedWalletView(ApiModel):
     """Why a smaller wallet does not do it."""
 
     wallet: PlanWallet
-    reasons: list[ReasonView]
-    words: str
+    reasons: list[WalletRejectionView]
+    description: str
 
     @classmethod
-    def of(cls, passed: PassedOver, decimals: int) -> Self:
+    def of(cls, rejected: RejectedWallet, decimals: int) -> Self:
         reasons = [
-            ReasonView(
-                obstacle=each.obstacle,
+            WalletRejectionView(
+                kind=each.kind,
                 calls=list(each.calls),
-                would_be=each.would_be,
+                resulting_amount=each.resulting_amount,
                 allowed=each.allowed,
-                words=each.words(decimals),
+                description=each.describe(decimals),
             )
-            for each in passed.reasons
+            for each in rejected.reasons
         ]
-        return cls(wallet=passed.wallet, reasons=reasons, words=passed.words(decimals))
+        return cls(wallet=rejected.wallet, reasons=reasons, description=rejected.describe(decimals))
 
 
 class SimulatedCallView(ApiModel):
     """One call as read, what it counts for, and how it would end if the wallet made it now, alone."""
 
-    words: str
+    description: str
     to: AddressText
     data: str
     amount: BigInt = Field(description="what it counts for, in units of the vault's asset")
@@ -105,32 +105,32 @@ class PreviewView(ApiModel):
     wallet: PlanWallet | None = Field(description="the smallest that may do it; null when none may")
     amount: BigInt
     plan_amount: BigInt = Field(description="with the plan's earlier pieces")
-    passed_over: list[PassedOverView]
+    rejected_wallets: list[RejectedWalletView]
     calls: list[SimulatedCallView]
-    at: StampView = Field(description="the final block it was valued and simulated at")
+    at: BlockStampView = Field(description="the final block it was valued and simulated at")
     signing: dict[str, Any] | None = Field(description="for eth_signTypedData_v4, to have it carried out so")
 
     @classmethod
-    def of(cls, preview: Preview) -> Self:
+    def of(cls, preview: PlanPreview) -> Self:
         valued, choice = preview.valued, preview.choice
-        ends: Sequence[Simulated | None] = preview.simulated or [None] * len(valued.calls)
+        ends: Sequence[SimulationResult | None] = preview.simulated or [None] * len(valued.calls)
         return cls(
             wallet=choice.wallet,
             amount=choice.amount,
             plan_amount=choice.plan_amount,
-            passed_over=[PassedOverView.of(each, valued.decimals) for each in choice.passed_over],
+            rejected_wallets=[RejectedWalletView.of(each, valued.decimals) for each in choice.rejected_wallets],
             calls=[
                 SimulatedCallView(
-                    words=call.step.words,
+                    description=call.step.description,
                     to=call.step.call.to,
                     data=hex0x(call.step.call.data),
                     amount=planned.amount,
                     passes=None if end is None else end.passes,
-                    outcome=None if end is None else end.words,
+                    outcome=None if end is None else end.description,
                 )
                 for call, planned, end in zip(valued.calls, valued.planned, ends, strict=True)
             ],
-            at=StampView.of(valued.at),
+            at=BlockStampView.of(valued.at),
             signing=preview.document,
         )
 
@@ -138,7 +138,7 @@ class PreviewView(ApiModel):
 class PlanCallView(ApiModel):
     """One call of a plan, and the intent that makes it where the hot key does."""
 
-    words: str
+    description: str
     to: AddressText
     data: str
     amount: BigInt
@@ -152,52 +152,52 @@ class PlanView(ApiModel):
     key: str
     plan: str
     reason: str
-    state: PlanState
+    state: PlanStatus
     wallet: PlanWallet
     amount: BigInt
-    passed_over: list[str] = Field(description="why no smaller wallet")
+    rejected_wallets: list[str] = Field(description="why no smaller wallet")
     proposal: HashText | None = Field(
         description="the Safe's transaction that carries it out: `/multisig/proposals/{safeTxHash}`"
     )
     created_at: Time
-    asked_by: AddressText | None = Field(description="null: this house, by a rule of its own")
+    requested_by: AddressText | None = Field(description="null: this house, by a rule of its own")
     calls: list[PlanCallView]
 
     @classmethod
-    def of(cls, file: PlanFile) -> Self:
-        return cls(**_fields(file))
+    def of(cls, detail: PlanDetail) -> Self:
+        return cls(**_fields(detail))
 
 
-class PlanFileView(PlanView):
+class PlanDetailView(PlanView):
     """The same with what was signed: enough to check it without this system."""
 
     typed_data: dict[str, Any] | None
     signature: str | None
 
     @classmethod
-    def of_file(cls, file: PlanFile) -> Self:
-        row = file.row
+    def of_detail(cls, detail: PlanDetail) -> Self:
+        row = detail.row
         signature = None if row.signature is None else hex0x(row.signature)
-        return cls(**_fields(file), typed_data=row.typed_data, signature=signature)
+        return cls(**_fields(detail), typed_data=row.typed_data, signature=signature)
 
 
-def _fields(file: PlanFile) -> dict[str, Any]:
-    row: PlanRow = file.row
+def _fields(detail: PlanDetail) -> dict[str, Any]:
+    row: PlanRow = detail.row
     return {
         "id": row.id,
         "key": row.idempotency_key,
         "plan": row.name,
         "reason": row.reason,
-        "state": file.state,
+        "state": detail.status,
         "wallet": row.wallet,
         "amount": row.amount,
-        "passed_over": row.passed_over,
+        "rejected_wallets": row.rejected_wallets,
         "proposal": None if row.proposal is None else Hash32(row.proposal),
         "created_at": row.created_at,
-        "asked_by": None if row.asked_by is None else Address(row.asked_by),
+        "requested_by": None if row.requested_by is None else Address(row.requested_by),
         "calls": [
             PlanCallView(
-                words=each.words,
+                description=each.description,
                 to=each.to_address,
                 data=hex0x(each.data),
                 amount=each.amount,

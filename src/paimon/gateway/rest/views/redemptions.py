@@ -5,9 +5,9 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.redemptions.queries import AwaitingApproval, Listed, RedemptionDetail
-from paimon.application.redemptions.timeline import Source, TimelineEntry
-from paimon.domain.redemption.request import Channel, RedemptionStatus
+from paimon.application.redemptions.queries import AwaitingApproval, RedemptionDetail, RedemptionListItem
+from paimon.application.redemptions.timeline import TimelineEntry, TimelineSource
+from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 from paimon.gateway.rest.views.approvals import TicketView
 from paimon.gateway.rest.views.transactions import IntentView
@@ -22,7 +22,7 @@ class RedemptionView(ApiModel):
     shares: BigInt
     gross_amount: BigInt
     estimated_fee: BigInt
-    channel: Channel
+    channel: RedemptionChannel
     requires_approval: bool
     window_id: BigInt | None = Field(description="the quarterly window of a SCHEDULED request; null for the other channels")
     status: RedemptionStatus
@@ -35,7 +35,7 @@ class RedemptionView(ApiModel):
     quarantined: bool = Field(description="a log in quarantine tells of it: on chain it may stand otherwise than shown here")
 
     @classmethod
-    def of(cls, listed: Listed) -> Self:
+    def of(cls, listed: RedemptionListItem) -> Self:
         return cls(**_fields(listed))
 
 
@@ -58,7 +58,7 @@ class TimelineEntryView(ApiModel):
 
     at: Time
     known_at: Time
-    source: Source
+    source: TimelineSource
     kind: str
     title: str
     details: dict[str, Any]
@@ -94,7 +94,7 @@ class RedemptionDetailView(RedemptionView):
         )
 
 
-def _fields(listed: Listed) -> dict[str, Any]:
+def _fields(listed: RedemptionListItem) -> dict[str, Any]:
     own = {
         "quarantined": listed.quarantined,
         "window_id": listed.redemption.window_id or None,  # the chain's 0 is no window

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field
 
-from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskState, Severity, shown_owner
+from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskStatus, Severity, format_owner
 from paimon.gateway.rest.schema import AddressText, ApiModel, Time
 from paimon.gateway.rest.views.approvals import Reason
 
@@ -19,7 +19,7 @@ class RiskEventView(ApiModel):
     observed: str = Field(description="for a difference of the books: what the books say")
     expected: str = Field(description="for a difference of the books: what the chain says")
     severity: Severity = Field(description="a critical difference is a material one: NAV is withheld until it is resolved")
-    state: RiskState
+    state: RiskStatus
     owner: str = Field(description="a role, or the address of a person")
     first_seen_at: Time
     first_seen_block: int
@@ -43,7 +43,7 @@ class RiskEventView(ApiModel):
             expected=event.found.expected,
             severity=event.found.severity,
             state=event.state,
-            owner=shown_owner(event.owner),
+            owner=format_owner(event.owner),
             first_seen_at=event.first_seen.at,
             first_seen_block=event.first_seen.block,
             last_seen_at=event.last_seen.at,

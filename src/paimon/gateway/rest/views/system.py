@@ -6,32 +6,32 @@ from typing import Any, Self
 
 from pydantic.alias_generators import to_camel
 
-from paimon.application.monitoring.health import Health
-from paimon.domain.operations.health import Condition, Part
+from paimon.application.monitoring.health import HealthReport
+from paimon.domain.operations.health import ComponentHealth, HealthStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, iso_z
 from paimon.settings import ApprovalRuleSettings, Settings, WalletLimitSettings
 
 
-class PartView(ApiModel):
+class ComponentHealthView(ApiModel):
     name: str
-    status: Condition
+    status: HealthStatus
     summary: str
     details: dict[str, Any]
 
     @classmethod
-    def of(cls, part: Part) -> Self:
-        return cls(name=part.name, status=part.condition, summary=part.summary, details=_plain(part.details))
+    def of(cls, component: ComponentHealth) -> Self:
+        return cls(name=component.name, status=component.status, summary=component.summary, details=_plain(component.details))
 
 
 class HealthView(ApiModel):
     """`down` when nothing can be served, `degraded` when any part is not ok."""
 
-    status: Condition
-    parts: list[PartView]
+    status: HealthStatus
+    components: list[ComponentHealthView]
 
     @classmethod
-    def of(cls, health: Health) -> Self:
-        return cls(status=health.condition, parts=[PartView.of(each) for each in health.parts])
+    def of(cls, health: HealthReport) -> Self:
+        return cls(status=health.status, components=[ComponentHealthView.of(each) for each in health.components])
 
 
 def _plain(value: Any) -> Any:
@@ -88,11 +88,11 @@ class SendingView(ApiModel):
     cold: AddressText | None
     hot_limits: WalletLimitsView
     warm_limits: WalletLimitsView
-    plan_seconds: int
-    proposal_days: int
+    hot_plan_ttl_seconds: int
+    proposal_ttl_days: int
     low_balance_wei: dict[str, BigInt]
     public_fallback: bool
-    private_blocks: int
+    private_wait_blocks: int
     fees: str
     max_fee_wei: BigInt
     fee_bump_bps: int
@@ -145,11 +145,11 @@ class ConfigView(ApiModel):
                 cold=sending.cold,
                 hot_limits=WalletLimitsView.of(sending.hot_limits),
                 warm_limits=WalletLimitsView.of(sending.warm_limits),
-                plan_seconds=sending.plan_seconds,
-                proposal_days=sending.proposal_days,
+                hot_plan_ttl_seconds=sending.hot_plan_ttl_seconds,
+                proposal_ttl_days=sending.proposal_ttl_days,
                 low_balance_wei=sending.low_balance_wei.model_dump(),
                 public_fallback=sending.public_fallback,
-                private_blocks=sending.private_blocks,
+                private_wait_blocks=sending.private_wait_blocks,
                 fees=sending.fees,
                 max_fee_wei=sending.max_fee_wei,
                 fee_bump_bps=sending.fee_bump_bps,

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from paimon.domain.transaction.intent_subject import subject_of
-from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus, TxChannel
+from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentKind, IntentStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 
@@ -25,7 +25,7 @@ class AttemptView(ApiModel):
     block_number: int | None
     succeeded: bool | None
     gas_used: int | None
-    channel: TxChannel = Field(description="private: handed to the private endpoint only, so far")
+    channel: BroadcastChannel = Field(description="private: handed to the private endpoint only, so far")
     cancels: bool = Field(description="a self-send of nothing, which only uses up the nonce")
     answer: str | None = Field(description="the node's last words about it")
 
@@ -61,7 +61,7 @@ class IntentSummary(ApiModel):
     request_id: BigInt | None = Field(description="of a redemption; null where it is about something else")
     ticket_id: str | None
     plan_id: UUID | None = Field(description="the plan whose call this is: `/desk/plans/{planId}`")
-    plan_place: int | None = Field(description="which of its calls, counted from 0")
+    plan_call_index: int | None = Field(description="which of its calls, counted from 0")
     safe_tx_hash: HashText | None = Field(description="the Safe's transaction it executes: `/multisig/proposals/{safeTxHash}`")
     unfunded: bool
     reason: str | None
@@ -96,7 +96,7 @@ def _fields(intent: IntentRow) -> dict[str, object]:
         "request_id": subject.request_id,
         "ticket_id": intent.ticket_id,
         "plan_id": subject.plan_id,
-        "plan_place": subject.plan_place,
+        "plan_call_index": subject.plan_call_index,
         "safe_tx_hash": subject.safe_tx_hash,
         "unfunded": intent.unfunded,
         "reason": intent.reason,

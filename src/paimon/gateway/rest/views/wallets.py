@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from paimon.application.transactions.queries import Interruption, WalletView
+from paimon.application.transactions.queries import LastError, WalletSummary
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.transaction.lifecycle import WalletName
-from paimon.domain.transaction.operator_action import DeedKind, DeedState
+from paimon.domain.transaction.operator_action import ActionKind, ActionStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.approvals import Reason, UnixSeconds
 from paimon.gateway.rest.views.transactions import IntentView
@@ -18,26 +18,26 @@ from paimon.infrastructure.database.models.ops.operator_action import OperatorAc
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 
 
-class ChainSightView(ApiModel):
+class WalletChainStateView(ApiModel):
     """What the driver saw on chain, and how long ago."""
 
     at: Time
     age_seconds: int
     block: int = Field(description="the final block then")
-    used_at_latest: int = Field(description="nonces used at the latest block")
-    used_at_final: int = Field(description="nonces used at the final block")
+    latest_nonce: int = Field(description="nonces used at the latest block")
+    final_nonce: int = Field(description="nonces used at the final block")
     balance_wei: BigInt
 
 
-class InterruptionView(ApiModel):
+class LastErrorView(ApiModel):
     """What the node fails at, so that no drive of the wallet gets to its end, or a Safe is not looked at or executed."""
 
     since: Time
     by: str
 
     @classmethod
-    def of(cls, interruption: Interruption | None) -> Self | None:
-        return None if interruption is None else cls(since=interruption.since, by=interruption.by)
+    def of(cls, interruption: LastError | None) -> Self | None:
+        return None if interruption is None else cls(since=interruption.at, by=interruption.message)
 
 
 class SendingWalletView(ApiModel):
@@ -46,46 +46,48 @@ class SendingWalletView(ApiModel):
     address: AddressText
     name: WalletName
     next_nonce: int = Field(description="the counter: one more than the highest nonce ever signed for")
-    in_flight: list[int] = Field(description="nonces that are signed for and not final")
-    missing: list[int] = Field(description="gaps: nonces given out, not used on chain and without an attempt; empty, always")
+    in_flight_nonces: list[int] = Field(description="nonces that are signed for and not final")
+    missing_nonces: list[int] = Field(
+        description="gaps: nonces given out, not used on chain and without an attempt; empty, always"
+    )
     open_intents: int
-    seen: ChainSightView | None
+    account_state: WalletChainStateView | None
     low_balance_wei: BigInt
     low_gas: bool
-    trouble: str | None = Field(description="stays until a person has dealt with it")
-    interrupted: InterruptionView | None = Field(description="passes by itself when the node answers again")
+    fault: str | None = Field(description="stays until a person has dealt with it")
+    last_error: LastErrorView | None = Field(description="passes by itself when the node answers again")
 
     @classmethod
-    def of(cls, wallet: WalletView, *, low_balance_wei: int, now: datetime) -> Self:
+    def of(cls, wallet: WalletSummary, *, low_balance_wei: int, now: datetime) -> Self:
         return cls(**_fields(wallet, low_balance_wei=low_balance_wei, now=now))
 
 
-def _fields(wallet: WalletView, *, low_balance_wei: int, now: datetime) -> dict[str, Any]:
-    seen = wallet.seen
+def _fields(wallet: WalletSummary, *, low_balance_wei: int, now: datetime) -> dict[str, Any]:
+    account_state = wallet.account_state
     return {
         "address": wallet.address,
         "name": wallet.name,
         "next_nonce": wallet.next_nonce,
-        "in_flight": list(wallet.in_flight),
-        "missing": list(wallet.missing),
+        "in_flight_nonces": list(wallet.in_flight_nonces),
+        "missing_nonces": list(wallet.missing_nonces),
         "open_intents": wallet.open_intents,
-        "seen": seen
-        and ChainSightView(
-            at=seen.at,
-            age_seconds=int((now - seen.at).total_seconds()),
-            block=seen.block,
-            used_at_latest=seen.used_at_latest,
-            used_at_final=seen.used_at_final,
-            balance_wei=seen.balance_wei,
+        "account_state": account_state
+        and WalletChainStateView(
+            at=account_state.at,
+            age_seconds=int((now - account_state.at).total_seconds()),
+            block=account_state.block,
+            latest_nonce=account_state.latest_nonce,
+            final_nonce=account_state.final_nonce,
+            balance_wei=account_state.balance_wei,
         ),
         "low_balance_wei": low_balance_wei,
-        "low_gas": seen is not None and seen.balance_wei < low_balance_wei,
-        "trouble": wallet.trouble,
-        "interrupted": InterruptionView.of(wallet.interrupted),
+        "low_gas": account_state is not None and account_state.balance_wei < low_balance_wei,
+        "fault": wallet.fault,
+        "last_error": LastErrorView.of(wallet.last_error),
     }
 
 
-class DeedBody(ApiModel):
+class OperatorActionBody(ApiModel):
     """A signature over a document of `signing`, with the free parts of its message."""
 
     nonce: HashText = Field(description="`message.nonce` of the signed typed data")
@@ -94,17 +96,17 @@ class DeedBody(ApiModel):
     signature: str = Field(max_length=1_000, description="65 bytes r ‖ s ‖ v as 0x-hex, by eth_signTypedData_v4")
 
 
-class DeedView(ApiModel):
+class OperatorActionView(ApiModel):
     """What somebody told the desk, with what was signed: enough to check it without this system."""
 
-    kind: DeedKind
+    kind: ActionKind
     wallet: AddressText
     intent_id: UUID | None
-    about: str = Field(description="the intent's key, or the trouble in its words")
+    target: str = Field(description="the intent's key, or the trouble in its words")
     reason: str
-    asked_by: AddressText
-    asked_at: Time
-    state: DeedState = Field(description="asked: the wallet's driver has not come to it yet; moot: nothing was left to do")
+    requested_by: AddressText
+    requested_at: Time
+    status: ActionStatus = Field(description="asked: the wallet's driver has not come to it yet; moot: nothing was left to do")
     outcome: str | None
     ended_at: Time | None
     typed_data: dict[str, Any]
@@ -116,11 +118,11 @@ class DeedView(ApiModel):
             kind=deed.kind,
             wallet=deed.wallet,
             intent_id=deed.intent_id,
-            about=deed.about,
+            target=deed.target,
             reason=deed.reason,
-            asked_by=deed.asked_by,
-            asked_at=deed.asked_at,
-            state=deed.state,
+            requested_by=deed.requested_by,
+            requested_at=deed.requested_at,
+            status=deed.status,
             outcome=deed.outcome,
             ended_at=deed.ended_at,
             typed_data=deed.typed_data,
@@ -128,36 +130,36 @@ class DeedView(ApiModel):
         )
 
 
-Signing = dict[DeedKind, dict[str, Any]]
+Signing = dict[ActionKind, dict[str, Any]]
 """EIP-712 documents to sign, of the deeds that make sense now. `message.reason` is the signer's to replace before signing."""
 
 
-class IntentFileView(IntentView):
+class IntentDetailView(IntentView):
     """An intent with its transactions, what people told the desk about it, and what they could tell it now."""
 
     expires_at: Time | None
-    deeds: list[DeedView]
+    deeds: list[OperatorActionView]
     signing: Signing
 
     @classmethod
-    def of_file(cls, intent: IntentRow, deeds: Sequence[OperatorActionRow], signing: Signing) -> Self:
+    def of_detail(cls, intent: IntentRow, deeds: Sequence[OperatorActionRow], signing: Signing) -> Self:
         return cls(
             **IntentView.of(intent).model_dump(by_alias=False),
             expires_at=intent.expires_at,
-            deeds=[DeedView.of(each) for each in deeds],
+            deeds=[OperatorActionView.of(each) for each in deeds],
             signing=signing,
         )
 
 
-class WalletFileView(SendingWalletView):
+class WalletDetailView(SendingWalletView):
     """A sending key, what people told the desk about its trouble, and what they could tell it now."""
 
-    deeds: list[DeedView]
+    deeds: list[OperatorActionView]
     signing: Signing
 
     @classmethod
-    def of_file(
-        cls, wallet: WalletView, deeds: Sequence[OperatorActionRow], signing: Signing, *, low_balance_wei: int, now: datetime
+    def of_detail(
+        cls, wallet: WalletSummary, deeds: Sequence[OperatorActionRow], signing: Signing, *, low_balance_wei: int, now: datetime
     ) -> Self:
         shown = _fields(wallet, low_balance_wei=low_balance_wei, now=now)
-        return cls(**shown, deeds=[DeedView.of(each) for each in deeds], signing=signing)
+        return cls(**shown, deeds=[OperatorActionView.of(each) for each in deeds], signing=signing)

@@ -118,7 +118,7 @@ def upgrade() -> None:
             "channel IN ('STANDARD', 'EMERGENCY', 'SCHEDULED')", name=op.f("ck_redemption_requests_channel_known")
         ),
         sa.CheckConstraint(
-            "status <> 'PENDING' OR NOT requires_approval", name=op.f("ck_redemption_requests_pending_needs_nobody")
+            "status <> 'PENDING' OR NOT requires_approval", name=op.f("ck_redemption_requests_pending_without_approval")
         ),
         sa.CheckConstraint(
             "status IN ('PENDING', 'PENDING_APPROVAL', 'APPROVED', 'SETTLED', 'CANCELLED', 'REJECTED')",
@@ -126,7 +126,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "status NOT IN ('PENDING_APPROVAL','APPROVED','REJECTED') OR requires_approval",
-            name=op.f("ck_redemption_requests_approval_states"),
+            name=op.f("ck_redemption_requests_approval_statuses_require_approval"),
         ),
         sa.CheckConstraint(
             "estimated_fee >= 0 AND estimated_fee <= 115792089237316195423570985008687907853269984665640564039457584007913129639935",
@@ -199,13 +199,13 @@ def upgrade() -> None:
         sa.Column("required_approvals", sa.SmallInteger(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("sla_stage", sa.String(), server_default="ON_TIME", nullable=False),
-        sa.Column("raised_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("warn_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("escalate_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("decided_outside", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("decided_externally", sa.Boolean(), server_default="false", nullable=False),
         sa.CheckConstraint(
             "(status IN ('PENDING','PARTIALLY_APPROVED')) = (decided_at IS NULL)",
             name=op.f("ck_approval_tickets_decided_when_not_open"),
@@ -233,7 +233,7 @@ def upgrade() -> None:
             "request_id >= 0 AND request_id <= 115792089237316195423570985008687907853269984665640564039457584007913129639935",
             name=op.f("ck_approval_tickets_request_id_uint256"),
         ),
-        sa.CheckConstraint("required_approvals >= 1", name=op.f("ck_approval_tickets_needs_someone")),
+        sa.CheckConstraint("required_approvals >= 1", name=op.f("ck_approval_tickets_required_approvals_positive")),
         sa.CheckConstraint(
             "warn_at <= escalate_at AND escalate_at <= deadline_at", name=op.f("ck_approval_tickets_sla_in_order")
         ),
@@ -242,7 +242,7 @@ def upgrade() -> None:
         schema="owned",
     )
     op.create_index(
-        "ix_approval_tickets_unclosed",
+        "ix_approval_tickets_open",
         "approval_tickets",
         ["deadline_at"],
         unique=False,
@@ -250,15 +250,15 @@ def upgrade() -> None:
         postgresql_where="closed_at IS NULL",
     )
     op.create_table(
-        "book_checks",
+        "reconciliations",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("block_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("figures_compared", sa.Integer(), nullable=False),
-        sa.Column("differences", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("discrepancies", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("octet_length(block_hash) = 32", name=op.f("ck_book_checks_block_hash_length")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_book_checks")),
+        sa.CheckConstraint("octet_length(block_hash) = 32", name=op.f("ck_reconciliations_block_hash_length")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliations")),
         schema="owned",
     )
     op.create_table(
@@ -267,7 +267,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("epoch >= 0", name=op.f("ck_leases_epoch_counts_up")),
+        sa.CheckConstraint("epoch >= 0", name=op.f("ck_leases_epoch_not_negative")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
         schema="owned",
     )
@@ -278,23 +278,28 @@ def upgrade() -> None:
         sa.Column("aggregate_id", sa.Text(), nullable=False),
         sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("priority", sa.String(), nullable=False),
-        sa.Column("request_trace", sa.Text(), nullable=True),
+        sa.Column("correlation_id", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("available_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("enqueued_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("dead_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dead_lettered_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "priority IN ('critical', 'high', 'normal', 'chain', 'reports')", name=op.f("ck_outbox_priority_known")
         ),
-        sa.CheckConstraint("done_at IS NULL OR dead_at IS NULL", name=op.f("ck_outbox_done_or_dead")),
+        sa.CheckConstraint("done_at IS NULL OR dead_lettered_at IS NULL", name=op.f("ck_outbox_done_or_dead_lettered")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         schema="owned",
     )
     op.create_index(
-        "ix_outbox_dead", "outbox", ["dead_at"], unique=False, schema="owned", postgresql_where="dead_at IS NOT NULL"
+        "ix_outbox_dead_lettered",
+        "outbox",
+        ["dead_lettered_at"],
+        unique=False,
+        schema="owned",
+        postgresql_where="dead_lettered_at IS NOT NULL",
     )
     op.create_index(
         "ix_outbox_due",
@@ -302,7 +307,7 @@ def upgrade() -> None:
         ["available_at"],
         unique=False,
         schema="owned",
-        postgresql_where="done_at IS NULL AND dead_at IS NULL",
+        postgresql_where="done_at IS NULL AND dead_lettered_at IS NULL",
     )
     op.create_table(
         "sign_in_challenges",
@@ -333,7 +338,7 @@ def upgrade() -> None:
         sa.Column("next_nonce", sa.BigInteger(), nullable=False),
         sa.Column("trouble", sa.Text(), nullable=True),
         sa.CheckConstraint("name IN ('keeper', 'approver')", name=op.f("ck_wallets_name_known")),
-        sa.CheckConstraint("next_nonce >= 0", name=op.f("ck_wallets_nonce_counts_up")),
+        sa.CheckConstraint("next_nonce >= 0", name=op.f("ck_wallets_nonce_not_negative")),
         sa.CheckConstraint("octet_length(address) = 20", name=op.f("ck_wallets_address_length")),
         sa.PrimaryKeyConstraint("address", name=op.f("pk_wallets")),
         schema="owned",
@@ -434,7 +439,7 @@ def upgrade() -> None:
             name=op.f("ck_transaction_intents_kind_known"),
         ),
         sa.CheckConstraint(
-            "status IN ('queued', 'simulated', 'sending', 'final', 'reverted', 'failed', 'expired', 'cancelled', 'satisfied_elsewhere')",
+            "status IN ('queued', 'simulated', 'sending', 'final', 'reverted', 'failed', 'expired', 'cancelled', 'SATISFIED_EXTERNALLY')",
             name=op.f("ck_transaction_intents_status_known"),
         ),
         sa.CheckConstraint("octet_length(payload_hash) = 32", name=op.f("ck_transaction_intents_payload_hash_length")),
@@ -484,7 +489,8 @@ def upgrade() -> None:
         sa.Column("succeeded", sa.Boolean(), nullable=True),
         sa.Column("gas_used", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "(status IN ('mined','final')) <= (block_hash IS NOT NULL)", name=op.f("ck_transaction_attempts_mined_in_a_block")
+            "(status IN ('mined','final')) <= (block_hash IS NOT NULL)",
+            name=op.f("ck_transaction_attempts_block_hash_when_mined"),
         ),
         sa.CheckConstraint(
             "status IN ('signed', 'broadcast', 'mined', 'final', 'replaced', 'dropped')",

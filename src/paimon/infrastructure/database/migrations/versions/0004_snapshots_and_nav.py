@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("price", sa.Numeric(78, 0), nullable=True),
         sa.Column("priced_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("value", sa.Numeric(78, 0), nullable=False),
-        sa.CheckConstraint("active OR value = 0", name=op.f("ck_asset_holdings_snapshots_off_the_list_counts_nothing")),
+        sa.CheckConstraint("active OR value = 0", name=op.f("ck_asset_holdings_snapshots_inactive_value_zero")),
         sa.CheckConstraint(
             "balance >= 0 AND balance <= 115792089237316195423570985008687907853269984665640564039457584007913129639935",
             name=op.f("ck_asset_holdings_snapshots_balance_uint256"),
@@ -74,7 +74,7 @@ def upgrade() -> None:
             name=op.f("ck_daily_snapshots_contract_total_assets_uint256"),
         ),
         sa.CheckConstraint(
-            "gross_assets = layer1_value + layer2_value + layer3_value", name=op.f("ck_daily_snapshots_gross_is_the_tiers")
+            "gross_assets = layer1_value + layer2_value + layer3_value", name=op.f("ck_daily_snapshots_gross_assets_sum_tiers")
         ),
         sa.CheckConstraint(
             "gross_assets >= 0 AND gross_assets <= 115792089237316195423570985008687907853269984665640564039457584007913129639935",
@@ -144,11 +144,11 @@ def upgrade() -> None:
         sa.Column("nav_per_share", sa.Numeric(78, 0), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("withheld_reason", sa.Text(), nullable=True),
-        sa.Column("book_check_id", sa.BigInteger(), nullable=False),
+        sa.Column("reconciliation_id", sa.BigInteger(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(status = 'PUBLISHED') = (published_at IS NOT NULL)", name=op.f("ck_nav_points_dated_when_published")
+            "(status = 'PUBLISHED') = (published_at IS NOT NULL)", name=op.f("ck_nav_points_published_at_unless_withheld")
         ),
         sa.CheckConstraint(
             "status <> 'WITHHELD' OR withheld_reason IS NOT NULL", name=op.f("ck_nav_points_reason_when_withheld")
@@ -168,7 +168,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("octet_length(block_hash) = 32", name=op.f("ck_nav_points_block_hash_length")),
         sa.ForeignKeyConstraint(
-            ["book_check_id"], ["owned.book_checks.id"], name=op.f("fk_nav_points_book_check_id_book_checks")
+            ["reconciliation_id"], ["owned.reconciliations.id"], name=op.f("fk_nav_points_reconciliation_id_reconciliations")
         ),
         sa.PrimaryKeyConstraint("block_number", name=op.f("pk_nav_points")),
         schema="owned",

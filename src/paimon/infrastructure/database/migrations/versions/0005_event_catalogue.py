@@ -19,11 +19,11 @@ _ADDED = (
     "deposits",
     "fee_accounts",
     "fee_entries",
-    "followed_contracts",
+    "tracked_contracts",
     "liquidity_alerts",
     "otc_orders",
     "role_changes",
-    "service_addresses",
+    "protocol_addresses",
     "tier_configs",
     "token_flows",
     "token_transfers",
@@ -34,10 +34,12 @@ _NAMING_CONTRACTS = ("raw_logs", "role_holders", "contract_flags")
 
 
 def _restrict_contracts(allowed: tuple[str, ...]) -> None:
-    known = ", ".join(f"'{each}'" for each in allowed)
+    series_limits = ", ".join(f"'{each}'" for each in allowed)
     for table in _NAMING_CONTRACTS:
         op.drop_constraint(op.f(f"ck_{table}_contract_known"), table, schema="derived")
-        op.create_check_constraint(op.f(f"ck_{table}_contract_known"), table, f"contract IN ({known})", schema="derived")
+        op.create_check_constraint(
+            op.f(f"ck_{table}_contract_known"), table, f"contract IN ({series_limits})", schema="derived"
+        )
 
 
 def upgrade() -> None:
@@ -54,7 +56,7 @@ def upgrade() -> None:
         sa.Column("added_block", sa.BigInteger(), nullable=False),
         sa.Column("removed_block", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("tier IN ('L1', 'L2', 'L3')", name=op.f("ck_asset_configs_tier_known")),
-        sa.CheckConstraint("allocation_bps BETWEEN 0 AND 10000", name=op.f("ck_asset_configs_allocation_bps_part")),
+        sa.CheckConstraint("allocation_bps BETWEEN 0 AND 10000", name=op.f("ck_asset_configs_allocation_bps_range")),
         sa.CheckConstraint("is_active = (removed_block IS NULL)", name=op.f("ck_asset_configs_removed_when_inactive")),
         sa.CheckConstraint("octet_length(adapter) = 20", name=op.f("ck_asset_configs_adapter_length")),
         sa.CheckConstraint("octet_length(token) = 20", name=op.f("ck_asset_configs_token_length")),
@@ -103,7 +105,7 @@ def upgrade() -> None:
             "paid >= 0 AND paid <= 115792089237316195423570985008687907853269984665640564039457584007913129639935",
             name=op.f("ck_fee_accounts_paid_uint256"),
         ),
-        sa.CheckConstraint("released <= accrued", name=op.f("ck_fee_accounts_released_of_accrued")),
+        sa.CheckConstraint("released <= accrued", name=op.f("ck_fee_accounts_released_within_accrued")),
         sa.CheckConstraint(
             "released >= 0 AND released <= 115792089237316195423570985008687907853269984665640564039457584007913129639935",
             name=op.f("ck_fee_accounts_released_uint256"),
@@ -129,16 +131,16 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "(high_water_mark IS NOT NULL) = (step = 'ACCRUED' AND kind = 'PERFORMANCE')",
-            name=op.f("ck_fee_entries_mark_of_performance"),
+            name=op.f("ck_fee_entries_high_water_mark_for_performance"),
         ),
         sa.CheckConstraint(
             "(period_seconds IS NOT NULL) = (step = 'ACCRUED' AND kind = 'MANAGEMENT')",
-            name=op.f("ck_fee_entries_period_of_management"),
+            name=op.f("ck_fee_entries_period_for_management"),
         ),
         sa.CheckConstraint("(step = 'PAID') = (recipient IS NOT NULL)", name=op.f("ck_fee_entries_recipient_when_paid")),
         sa.CheckConstraint("kind IN ('MANAGEMENT', 'PERFORMANCE', 'REDEMPTION')", name=op.f("ck_fee_entries_kind_known")),
         sa.CheckConstraint(
-            "step <> 'RELEASED' OR kind = 'REDEMPTION'", name=op.f("ck_fee_entries_only_redemption_is_released_apart")
+            "step <> 'RELEASED' OR kind = 'REDEMPTION'", name=op.f("ck_fee_entries_released_only_for_redemption")
         ),
         sa.CheckConstraint("step IN ('ACCRUED', 'RELEASED', 'PAID')", name=op.f("ck_fee_entries_step_known")),
         sa.CheckConstraint(
@@ -164,38 +166,38 @@ def upgrade() -> None:
     )
     op.create_index("ix_fee_entries_at", "fee_entries", ["at"], unique=False, schema="derived")
     op.create_table(
-        "followed_contracts",
+        "tracked_contracts",
         sa.Column("address", sa.LargeBinary(length=20), nullable=False),
         sa.Column("contract", sa.String(), nullable=False),
         sa.Column("origin", sa.String(), nullable=False),
         sa.Column("since_block", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "(origin = 'settings') = (contract IN ('Vault','RedemptionManager','AssetController'))",
-            name=op.f("ck_followed_contracts_core_is_configured"),
+            name=op.f("ck_tracked_contracts_core_from_settings"),
         ),
         sa.CheckConstraint(
             "contract IN ('Vault', 'RedemptionManager', 'AssetController', 'OTCManager', 'ERC20')",
-            name=op.f("ck_followed_contracts_contract_known"),
+            name=op.f("ck_tracked_contracts_contract_known"),
         ),
         sa.CheckConstraint(
-            "origin <> 'vault_asset' OR contract = 'ERC20'", name=op.f("ck_followed_contracts_asset_is_a_token")
+            "origin <> 'vault_asset' OR contract = 'ERC20'", name=op.f("ck_tracked_contracts_vault_asset_is_erc20")
         ),
-        sa.CheckConstraint("origin IN ('settings', 'vault_asset', 'event')", name=op.f("ck_followed_contracts_origin_known")),
-        sa.CheckConstraint("octet_length(address) = 20", name=op.f("ck_followed_contracts_address_length")),
-        sa.PrimaryKeyConstraint("address", name=op.f("pk_followed_contracts")),
+        sa.CheckConstraint("origin IN ('settings', 'vault_asset', 'event')", name=op.f("ck_tracked_contracts_origin_known")),
+        sa.CheckConstraint("octet_length(address) = 20", name=op.f("ck_tracked_contracts_address_length")),
+        sa.PrimaryKeyConstraint("address", name=op.f("pk_tracked_contracts")),
         schema="derived",
     )
     op.create_index(
-        "uq_followed_contracts_asset",
-        "followed_contracts",
+        "uq_tracked_contracts_asset",
+        "tracked_contracts",
         ["origin"],
         unique=True,
         schema="derived",
         postgresql_where="origin = 'vault_asset'",
     )
     op.create_index(
-        "uq_followed_contracts_core",
-        "followed_contracts",
+        "uq_tracked_contracts_core",
+        "tracked_contracts",
         ["contract"],
         unique=True,
         schema="derived",
@@ -313,21 +315,21 @@ def upgrade() -> None:
     )
     op.create_index("ix_role_changes_account", "role_changes", ["account", "block_number"], unique=False, schema="derived")
     op.create_table(
-        "service_addresses",
+        "protocol_addresses",
         sa.Column("contract", sa.String(), nullable=False),
-        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
         sa.Column("address", sa.LargeBinary(length=20), nullable=False),
         sa.Column("since_block", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "contract IN ('Vault', 'RedemptionManager', 'AssetController', 'OTCManager', 'ERC20')",
-            name=op.f("ck_service_addresses_contract_known"),
+            name=op.f("ck_protocol_addresses_contract_known"),
         ),
         sa.CheckConstraint(
             "service IN ('asset_controller', 'asset_scheduler', 'fee_recipient', 'oracle_adapter', 'otc_manager', 'swap_helper')",
-            name=op.f("ck_service_addresses_service_known"),
+            name=op.f("ck_protocol_addresses_role_known"),
         ),
-        sa.CheckConstraint("octet_length(address) = 20", name=op.f("ck_service_addresses_address_length")),
-        sa.PrimaryKeyConstraint("contract", "service", name=op.f("pk_service_addresses")),
+        sa.CheckConstraint("octet_length(address) = 20", name=op.f("ck_protocol_addresses_address_length")),
+        sa.PrimaryKeyConstraint("contract", "role", name=op.f("pk_protocol_addresses")),
         schema="derived",
     )
     op.create_table(
@@ -340,7 +342,7 @@ def upgrade() -> None:
         sa.CheckConstraint("tier IN ('L1', 'L2', 'L3')", name=op.f("ck_tier_configs_tier_known")),
         sa.CheckConstraint(
             "0 <= min_bps AND min_bps <= target_bps AND target_bps <= max_bps AND max_bps <= 10000",
-            name=op.f("ck_tier_configs_in_order"),
+            name=op.f("ck_tier_configs_bands_in_order"),
         ),
         sa.PrimaryKeyConstraint("tier", name=op.f("pk_tier_configs")),
         schema="derived",
@@ -370,16 +372,16 @@ def upgrade() -> None:
         sa.Column("direction", sa.String(), nullable=False),
         sa.Column("amount", sa.Numeric(78, 0), nullable=False),
         sa.Column("purpose", sa.String(), nullable=False),
-        sa.Column("told_by", sa.Integer(), nullable=True),
+        sa.Column("source_log_index", sa.Integer(), nullable=True),
         sa.Column("block_number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("log_index", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("tx_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("purpose <> 'NOTHING' OR amount = 0", name=op.f("ck_token_transfers_nothing_is_zero")),
-        sa.CheckConstraint("(direction = 'WITHIN') = (sender = receiver)", name=op.f("ck_token_transfers_within_one_address")),
+        sa.CheckConstraint("purpose <> 'NOTHING' OR amount = 0", name=op.f("ck_token_transfers_zero_value_amount")),
+        sa.CheckConstraint("(direction = 'WITHIN') = (sender = receiver)", name=op.f("ck_token_transfers_within_same_address")),
         sa.CheckConstraint(
-            "(told_by IS NULL) = (purpose IN ('FEE_COLLECTION','EMERGENCY_WITHDRAWAL','NOTHING','UNEXPLAINED'))",
-            name=op.f("ck_token_transfers_told_by_a_log"),
+            "(source_log_index IS NULL) = (purpose IN ('FEE_COLLECTION','EMERGENCY_WITHDRAWAL','NOTHING','UNEXPLAINED'))",
+            name=op.f("ck_token_transfers_source_log_index_by_purpose"),
         ),
         sa.CheckConstraint("direction IN ('IN', 'OUT', 'WITHIN')", name=op.f("ck_token_transfers_direction_known")),
         sa.CheckConstraint(
@@ -398,7 +400,7 @@ def upgrade() -> None:
         schema="derived",
     )
     op.create_index(
-        "ix_token_transfers_alarming",
+        "ix_token_transfers_unexplained",
         "token_transfers",
         ["block_number"],
         unique=False,
@@ -422,15 +424,17 @@ def upgrade() -> None:
         sa.Column("log_index", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("tx_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("(kind = 'PURCHASE') = (via IN ('ALLOCATION','PURCHASE'))", name=op.f("ck_trades_kind_of_via")),
+        sa.CheckConstraint("(kind = 'PURCHASE') = (via IN ('ALLOCATION','PURCHASE'))", name=op.f("ck_trades_kind_matches_via")),
         sa.CheckConstraint("kind IN ('PURCHASE', 'SALE')", name=op.f("ck_trades_kind_known")),
         sa.CheckConstraint("route IN ('OTC', 'SWAP', 'AUTO')", name=op.f("ck_trades_route_known")),
-        sa.CheckConstraint("request_id IS NULL OR via = 'WATERFALL'", name=op.f("ck_trades_settlement_by_waterfall")),
+        sa.CheckConstraint("request_id IS NULL OR via = 'WATERFALL'", name=op.f("ck_trades_request_only_for_waterfall")),
         sa.CheckConstraint("tier IN ('L1', 'L2', 'L3')", name=op.f("ck_trades_tier_known")),
         sa.CheckConstraint(
             "via IN ('ALLOCATION', 'PURCHASE', 'REDEMPTION', 'WATERFALL', 'BUFFER_REFILL')", name=op.f("ck_trades_via_known")
         ),
-        sa.CheckConstraint("has_effect = (usdt_amount > 0 OR token_amount > 0)", name=op.f("ck_trades_effect_of_amounts")),
+        sa.CheckConstraint(
+            "has_effect = (usdt_amount > 0 OR token_amount > 0)", name=op.f("ck_trades_has_effect_with_amounts")
+        ),
         sa.CheckConstraint("octet_length(token) = 20", name=op.f("ck_trades_token_length")),
         sa.CheckConstraint("octet_length(tx_hash) = 32", name=op.f("ck_trades_tx_hash_length")),
         sa.CheckConstraint(
@@ -459,7 +463,7 @@ def upgrade() -> None:
         sa.Column("logs", sa.Integer(), nullable=False),
         sa.Column("contracts", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("events", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.CheckConstraint("logs > 0 AND cardinality(contracts) > 0", name=op.f("ck_transactions_says_something")),
+        sa.CheckConstraint("logs > 0 AND cardinality(contracts) > 0", name=op.f("ck_transactions_has_logs")),
         sa.CheckConstraint("octet_length(tx_hash) = 32", name=op.f("ck_transactions_tx_hash_length")),
         sa.PrimaryKeyConstraint("block_number", "tx_index", name=op.f("pk_transactions")),
         schema="derived",
@@ -474,7 +478,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_transactions_tx_hash"), "transactions", ["tx_hash"], unique=True, schema="derived")
     op.add_column("holdings", sa.Column("since", sa.DateTime(timezone=True), nullable=False), schema="derived")
     op.create_index(
-        "ix_holdings_held",
+        "ix_holdings_total_shares",
         "holdings",
         [sa.literal_column("(shares + locked_shares) DESC"), "holder"],
         unique=False,
@@ -485,7 +489,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in _RECORDED_ANEW:
         op.execute(f"DELETE FROM derived.{table}")  # noqa: S608 — the names above
-    op.drop_index("ix_holdings_held", table_name="holdings", schema="derived")
+    op.drop_index("ix_holdings_total_shares", table_name="holdings", schema="derived")
     op.drop_column("holdings", "since", schema="derived")
     for table in _ADDED:
         op.drop_table(table, schema="derived")

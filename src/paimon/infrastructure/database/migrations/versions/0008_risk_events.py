@@ -32,15 +32,17 @@ def upgrade() -> None:
         sa.Column("resolved_by", sa.LargeBinary(length=20), nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", name=op.f("ck_risk_events_acknowledged_by_someone")
+            "(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", name=op.f("ck_risk_events_acknowledged_by_with_time")
         ),
-        sa.CheckConstraint("(state = 'RESOLVED') = (resolved_at IS NOT NULL)", name=op.f("ck_risk_events_dated_when_resolved")),
+        sa.CheckConstraint(
+            "(state = 'RESOLVED') = (resolved_at IS NOT NULL)", name=op.f("ck_risk_events_resolved_at_when_resolved")
+        ),
         sa.CheckConstraint("first_seen_block <= last_seen_block", name=op.f("ck_risk_events_seen_in_order")),
-        sa.CheckConstraint("kind IN ('BOOK_DIFFERENCE', 'NAV_UNEXPLAINED')", name=op.f("ck_risk_events_kind_known")),
+        sa.CheckConstraint("kind IN ('RECONCILIATION_BREAK', 'NAV_UNEXPLAINED')", name=op.f("ck_risk_events_kind_known")),
         sa.CheckConstraint("num_nonnulls(owner_role, owner_address) = 1", name=op.f("ck_risk_events_one_owner")),
         sa.CheckConstraint(
             "num_nonnulls(resolved_block, resolved_by) = CASE WHEN resolved_at IS NULL THEN 0 ELSE 1 END",
-            name=op.f("ck_risk_events_resolved_by_look_or_person"),
+            name=op.f("ck_risk_events_resolved_by_check_or_person"),
         ),
         sa.CheckConstraint("octet_length(acknowledged_by) = 20", name=op.f("ck_risk_events_acknowledged_by_length")),
         sa.CheckConstraint("octet_length(owner_address) = 20", name=op.f("ck_risk_events_owner_address_length")),
@@ -50,9 +52,10 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("severity IN ('WARNING', 'CRITICAL')", name=op.f("ck_risk_events_severity_known")),
         sa.CheckConstraint(
-            "state <> 'ACKNOWLEDGED' OR acknowledged_at IS NOT NULL", name=op.f("ck_risk_events_dated_when_acknowledged")
+            "state <> 'ACKNOWLEDGED' OR acknowledged_at IS NOT NULL",
+            name=op.f("ck_risk_events_acknowledged_at_when_acknowledged"),
         ),
-        sa.CheckConstraint("state IN ('OPEN', 'ACKNOWLEDGED', 'RESOLVED')", name=op.f("ck_risk_events_state_known")),
+        sa.CheckConstraint("state IN ('OPEN', 'ACKNOWLEDGED', 'RESOLVED')", name=op.f("ck_risk_events_status_known")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_events")),
         schema="owned",
     )

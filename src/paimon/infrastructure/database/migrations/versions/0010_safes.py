@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.CheckConstraint("next_nonce >= nonce AND nonce >= 0", name=op.f("ck_safes_nonces_in_order")),
         sa.CheckConstraint("octet_length(address) = 20", name=op.f("ck_safes_address_length")),
         sa.CheckConstraint("octet_length(seen_hash) = 32", name=op.f("ck_safes_seen_hash_length")),
-        sa.CheckConstraint("threshold BETWEEN 1 AND cardinality(owners)", name=op.f("ck_safes_threshold_can_be_reached")),
+        sa.CheckConstraint("threshold BETWEEN 1 AND cardinality(owners)", name=op.f("ck_safes_threshold_within_owners")),
         sa.PrimaryKeyConstraint("address", name=op.f("pk_safes")),
         schema="owned",
     )
@@ -45,16 +45,18 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("outcome", sa.String(), nullable=True),
-        sa.Column("executed_tx", postgresql.BYTEA(), nullable=True),
+        sa.Column("executed_tx_hash", postgresql.BYTEA(), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "outcome IN ('executed', 'failed', 'rejected', 'superseded')", name=op.f("ck_safe_proposals_outcome_known")
         ),
-        sa.CheckConstraint("(outcome IS NULL) = (closed_at IS NULL)", name=op.f("ck_safe_proposals_closed_by_outcome")),
-        sa.CheckConstraint("(outcome IS NULL) = (executed_tx IS NULL)", name=op.f("ck_safe_proposals_outcome_by_transaction")),
-        sa.CheckConstraint("expires_at > created_at", name=op.f("ck_safe_proposals_expires_later")),
-        sa.CheckConstraint("nonce >= 0", name=op.f("ck_safe_proposals_nonce_counts_up")),
-        sa.CheckConstraint("octet_length(executed_tx) = 32", name=op.f("ck_safe_proposals_executed_tx_length")),
+        sa.CheckConstraint("(outcome IS NULL) = (closed_at IS NULL)", name=op.f("ck_safe_proposals_closed_at_with_outcome")),
+        sa.CheckConstraint(
+            "(outcome IS NULL) = (executed_tx_hash IS NULL)", name=op.f("ck_safe_proposals_executed_tx_hash_with_outcome")
+        ),
+        sa.CheckConstraint("expires_at > created_at", name=op.f("ck_safe_proposals_expires_after_creation")),
+        sa.CheckConstraint("nonce >= 0", name=op.f("ck_safe_proposals_nonce_not_negative")),
+        sa.CheckConstraint("octet_length(executed_tx_hash) = 32", name=op.f("ck_safe_proposals_executed_tx_hash_length")),
         sa.CheckConstraint("octet_length(hash) = 32", name=op.f("ck_safe_proposals_hash_length")),
         sa.CheckConstraint("octet_length(proposed_by) = 20", name=op.f("ck_safe_proposals_proposed_by_length")),
         sa.CheckConstraint("octet_length(to_address) = 20", name=op.f("ck_safe_proposals_to_address_length")),
@@ -74,14 +76,14 @@ def upgrade() -> None:
         sa.Column("proposal", sa.LargeBinary(length=32), nullable=False),
         sa.Column("owner", sa.LargeBinary(length=20), nullable=False),
         sa.Column("signature", postgresql.BYTEA(), nullable=False),
-        sa.Column("by_contract", sa.Boolean(), nullable=False),
-        sa.Column("sent_by", sa.LargeBinary(length=20), nullable=False),
+        sa.Column("is_contract_signature", sa.Boolean(), nullable=False),
+        sa.Column("submitted_by", sa.LargeBinary(length=20), nullable=False),
         sa.Column("signed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "by_contract OR octet_length(signature) = 65", name=op.f("ck_safe_signatures_of_a_key_or_a_contract")
+            "is_contract_signature OR octet_length(signature) = 65", name=op.f("ck_safe_signatures_signature_length")
         ),
         sa.CheckConstraint("octet_length(owner) = 20", name=op.f("ck_safe_signatures_owner_length")),
-        sa.CheckConstraint("octet_length(sent_by) = 20", name=op.f("ck_safe_signatures_sent_by_length")),
+        sa.CheckConstraint("octet_length(submitted_by) = 20", name=op.f("ck_safe_signatures_submitted_by_length")),
         sa.ForeignKeyConstraint(
             ["proposal"], ["owned.safe_proposals.hash"], name=op.f("fk_safe_signatures_proposal_safe_proposals")
         ),

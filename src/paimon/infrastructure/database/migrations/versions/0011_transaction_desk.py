@@ -16,8 +16,8 @@ def upgrade() -> None:
     for column in (
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("seen_block", sa.BigInteger(), nullable=True),
-        sa.Column("used_at_latest", sa.BigInteger(), nullable=True),
-        sa.Column("used_at_final", sa.BigInteger(), nullable=True),
+        sa.Column("latest_nonce", sa.BigInteger(), nullable=True),
+        sa.Column("final_nonce", sa.BigInteger(), nullable=True),
         sa.Column("balance_wei", sa.Numeric(precision=78, scale=0), nullable=True),
     ):
         op.add_column("wallets", column, schema="owned")
@@ -25,20 +25,20 @@ def upgrade() -> None:
         op.f("ck_wallets_balance_wei_uint256"), "wallets", f"balance_wei >= 0 AND balance_wei <= {_UINT256_MAX}", schema="owned"
     )
     op.create_check_constraint(
-        op.f("ck_wallets_seen_whole"),
+        op.f("ck_wallets_chain_state_complete"),
         "wallets",
-        "num_nonnulls(seen_at, seen_block, used_at_latest, used_at_final, balance_wei) IN (0, 5)",
+        "num_nonnulls(seen_at, seen_block, latest_nonce, final_nonce, balance_wei) IN (0, 5)",
         schema="owned",
     )
-    _known_kinds("'BOOK_DIFFERENCE', 'NAV_UNEXPLAINED', 'LOW_GAS'")
+    _known_kinds("'RECONCILIATION_BREAK', 'NAV_UNEXPLAINED', 'LOW_GAS'")
 
 
 def downgrade() -> None:
     op.execute("DELETE FROM owned.risk_events WHERE kind = 'LOW_GAS'")
-    _known_kinds("'BOOK_DIFFERENCE', 'NAV_UNEXPLAINED'")
-    for check in ("ck_wallets_seen_whole", "ck_wallets_balance_wei_uint256"):
+    _known_kinds("'RECONCILIATION_BREAK', 'NAV_UNEXPLAINED'")
+    for check in ("ck_wallets_chain_state_complete", "ck_wallets_balance_wei_uint256"):
         op.drop_constraint(op.f(check), "wallets", schema="owned")
-    for column in ("balance_wei", "used_at_final", "used_at_latest", "seen_block", "seen_at"):
+    for column in ("balance_wei", "final_nonce", "latest_nonce", "seen_block", "seen_at"):
         op.drop_column("wallets", column, schema="owned")
 
 

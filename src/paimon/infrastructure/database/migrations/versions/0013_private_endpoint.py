@@ -9,8 +9,8 @@ branch_labels = None
 depends_on = None
 
 _CHANNEL = {
-    "ck_transaction_attempts_channel_known": "channel IN ('public', 'private')",
-    "ck_transaction_attempts_private_since_a_block": "channel = 'public' OR signed_at_block IS NOT NULL",
+    "ck_transaction_attempts_broadcast_channel_known": "channel IN ('public', 'private')",
+    "ck_transaction_attempts_signed_at_block_when_private": "channel = 'public' OR signed_at_block IS NOT NULL",
 }
 
 

@@ -11,9 +11,9 @@ _KINDS = ("approve_redemption", "reject_redemption", "settle_redemption")
 
 
 def _restrict_intents(kinds: tuple[str, ...]) -> None:
-    name, known = op.f("ck_transaction_intents_kind_known"), ", ".join(f"'{each}'" for each in kinds)
+    name, series_limits = op.f("ck_transaction_intents_kind_known"), ", ".join(f"'{each}'" for each in kinds)
     op.drop_constraint(name, "transaction_intents", schema="owned")
-    op.create_check_constraint(name, "transaction_intents", f"kind IN ({known})", schema="owned")
+    op.create_check_constraint(name, "transaction_intents", f"kind IN ({series_limits})", schema="owned")
 
 
 def upgrade() -> None:

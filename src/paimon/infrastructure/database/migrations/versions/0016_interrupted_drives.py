@@ -8,17 +8,17 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-_CHECK = "ck_wallets_interrupted_by_something"
+_CHECK = "ck_wallets_last_error_dated"
 
 
 def upgrade() -> None:
-    op.add_column("wallets", sa.Column("interrupted_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
-    op.add_column("wallets", sa.Column("interrupted_by", sa.Text(), nullable=True), schema="owned")
-    condition = "(interrupted_since IS NULL) = (interrupted_by IS NULL)"
+    op.add_column("wallets", sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
+    op.add_column("wallets", sa.Column("last_error", sa.Text(), nullable=True), schema="owned")
+    condition = "(failing_since IS NULL) = (last_error IS NULL)"
     op.create_check_constraint(op.f(_CHECK), "wallets", condition, schema="owned")
 
 
 def downgrade() -> None:
     op.drop_constraint(op.f(_CHECK), "wallets", schema="owned")
-    op.drop_column("wallets", "interrupted_by", schema="owned")
-    op.drop_column("wallets", "interrupted_since", schema="owned")
+    op.drop_column("wallets", "last_error", schema="owned")
+    op.drop_column("wallets", "failing_since", schema="owned")

@@ -25,23 +25,23 @@ def upgrade() -> None:
         schema="derived",
     )
     op.create_table(
-        "endpoint_lies",
+        "endpoint_faults",
         sa.Column("endpoint", sa.Text(), nullable=False),
         sa.Column("lie", sa.String(), nullable=False),
-        sa.Column("times", sa.BigInteger(), nullable=False),
+        sa.Column("occurrences", sa.BigInteger(), nullable=False),
         sa.Column("last_block", sa.BigInteger(), nullable=False),
-        sa.Column("last_words", sa.Text(), nullable=False),
-        sa.Column("last_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("times > 0", name=op.f("ck_endpoint_lies_happened")),
+        sa.Column("last_description", sa.Text(), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("times > 0", name=op.f("ck_endpoint_faults_occurrences_positive")),
         sa.CheckConstraint(
             "lie IN ('wrong_header', 'wrong_receipts', 'omitted_log', 'forged_log', 'changed_log')",
-            name=op.f("ck_endpoint_lies_lie_known"),
+            name=op.f("ck_endpoint_faults_kind_known"),
         ),
-        sa.PrimaryKeyConstraint("endpoint", "lie", name=op.f("pk_endpoint_lies")),
+        sa.PrimaryKeyConstraint("endpoint", "lie", name=op.f("pk_endpoint_faults")),
         schema="owned",
     )
 
 
 def downgrade() -> None:
-    op.drop_table("endpoint_lies", schema="owned")
+    op.drop_table("endpoint_faults", schema="owned")
     op.drop_table("range_proofs", schema="derived")

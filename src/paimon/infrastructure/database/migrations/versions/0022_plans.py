@@ -29,9 +29,9 @@ def downgrade() -> None:
 
 
 def _restrict(table: str, column: str, values: tuple[str, ...]) -> None:
-    name, known = op.f(f"ck_{table}_{column}_known"), ", ".join(f"'{each}'" for each in values)
+    name, series_limits = op.f(f"ck_{table}_{column}_known"), ", ".join(f"'{each}'" for each in values)
     op.drop_constraint(name, table, schema="owned")
-    op.create_check_constraint(name, table, f"{column} IN ({known})", schema="owned")
+    op.create_check_constraint(name, table, f"{column} IN ({series_limits})", schema="owned")
 
 
 def _create_plans() -> None:
@@ -44,21 +44,21 @@ def _create_plans() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("wallet", sa.String(), nullable=False),
         sa.Column("amount", sa.Numeric(78, 0), nullable=False),
-        sa.Column("passed_over", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("rejected_wallets", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("proposal", postgresql.BYTEA(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("asked_by", postgresql.BYTEA(), nullable=True),
+        sa.Column("requested_by", postgresql.BYTEA(), nullable=True),
         sa.Column("nonce", postgresql.BYTEA(), nullable=True),
         sa.Column("typed_data", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("signature", postgresql.BYTEA(), nullable=True),
         sa.Column("signature_expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("(wallet = 'hot') = (proposal IS NULL)", name=op.f("ck_plans_proposed_to_a_safe")),
+        sa.CheckConstraint("(wallet = 'hot') = (proposal IS NULL)", name=op.f("ck_plans_proposal_unless_hot")),
         sa.CheckConstraint(f"amount >= 0 AND amount <= {_UINT256_MAX}", name=op.f("ck_plans_amount_uint256")),
         sa.CheckConstraint(
-            "num_nonnulls(asked_by, nonce, typed_data, signature, signature_expires_at) IN (0, 5)",
-            name=op.f("ck_plans_signed_whole"),
+            "num_nonnulls(requested_by, nonce, typed_data, signature, signature_expires_at) IN (0, 5)",
+            name=op.f("ck_plans_signed_action_complete"),
         ),
-        sa.CheckConstraint("octet_length(asked_by) = 20", name=op.f("ck_plans_asked_by_length")),
+        sa.CheckConstraint("octet_length(requested_by) = 20", name=op.f("ck_plans_requested_by_length")),
         sa.CheckConstraint("octet_length(nonce) = 32", name=op.f("ck_plans_nonce_length")),
         sa.CheckConstraint("octet_length(payload_hash) = 32", name=op.f("ck_plans_payload_hash_length")),
         sa.CheckConstraint("octet_length(proposal) = 32", name=op.f("ck_plans_proposal_length")),
@@ -78,7 +78,7 @@ def _create_plan_calls() -> None:
     op.create_table(
         "plan_calls",
         sa.Column("plan_id", sa.Uuid(), nullable=False),
-        sa.Column("place", sa.SmallInteger(), nullable=False),
+        sa.Column("call_index", sa.SmallInteger(), nullable=False),
         sa.Column("contract", sa.String(), nullable=False),
         sa.Column("function", sa.Text(), nullable=False),
         sa.Column("words", sa.Text(), nullable=False),
@@ -92,12 +92,12 @@ def _create_plan_calls() -> None:
             name=op.f("ck_plan_calls_contract_known"),
         ),
         sa.CheckConstraint("octet_length(to_address) = 20", name=op.f("ck_plan_calls_to_address_length")),
-        sa.CheckConstraint("place >= 0", name=op.f("ck_plan_calls_place_counts_up")),
+        sa.CheckConstraint("place >= 0", name=op.f("ck_plan_calls_position_not_negative")),
         sa.ForeignKeyConstraint(
             ["intent_id"], ["owned.transaction_intents.id"], name=op.f("fk_plan_calls_intent_id_transaction_intents")
         ),
         sa.ForeignKeyConstraint(["plan_id"], ["owned.plans.id"], name=op.f("fk_plan_calls_plan_id_plans")),
-        sa.PrimaryKeyConstraint("plan_id", "place", name=op.f("pk_plan_calls")),
+        sa.PrimaryKeyConstraint("plan_id", "call_index", name=op.f("pk_plan_calls")),
         sa.UniqueConstraint("intent_id", name=op.f("uq_plan_calls_intent_id")),
         schema="owned",
     )

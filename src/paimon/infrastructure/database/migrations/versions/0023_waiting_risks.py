@@ -9,23 +9,23 @@ down_revision = "0022"
 branch_labels = None
 depends_on = None
 
-_KINDS_BEFORE = "'BOOK_DIFFERENCE', 'NAV_UNEXPLAINED', 'LOW_GAS', 'FINALITY_LAG', 'FINAL_BLOCK_CHANGED', 'ORPHANED_EFFECT'"
-_KINDS = "'CHAIN_BEHIND', 'EFFECT_UNTOLD'"
+_KINDS_BEFORE = "'RECONCILIATION_BREAK', 'NAV_UNEXPLAINED', 'LOW_GAS', 'FINALITY_LAG', 'FINAL_BLOCK_CHANGED', 'ORPHANED_EFFECT'"
+_KINDS = "'CHAIN_BEHIND', 'EFFECT_UNKNOWN'"
 
 
 def upgrade() -> None:
     _known_kinds(f"{_KINDS_BEFORE}, {_KINDS}")
-    op.add_column("transaction_intents", sa.Column("untold_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
-    op.add_column("safes", sa.Column("interrupted_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
-    op.add_column("safes", sa.Column("interrupted_by", sa.Text(), nullable=True), schema="owned")
-    condition = "(interrupted_since IS NULL) = (interrupted_by IS NULL)"
-    op.create_check_constraint(op.f("ck_safes_interrupted_by_something"), "safes", condition, schema="owned")
+    op.add_column("transaction_intents", sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
+    op.add_column("safes", sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True), schema="owned")
+    op.add_column("safes", sa.Column("last_error", sa.Text(), nullable=True), schema="owned")
+    condition = "(failing_since IS NULL) = (last_error IS NULL)"
+    op.create_check_constraint(op.f("ck_safes_last_error_dated"), "safes", condition, schema="owned")
 
 
 def downgrade() -> None:
-    op.drop_column("safes", "interrupted_by", schema="owned")
-    op.drop_column("safes", "interrupted_since", schema="owned")
-    op.drop_column("transaction_intents", "untold_since", schema="owned")
+    op.drop_column("safes", "last_error", schema="owned")
+    op.drop_column("safes", "failing_since", schema="owned")
+    op.drop_column("transaction_intents", "unknown_since", schema="owned")
     op.execute(f"DELETE FROM owned.risk_events WHERE kind IN ({_KINDS})")  # noqa: S608 — constants of this module
     _known_kinds(_KINDS_BEFORE)
 

@@ -20,7 +20,7 @@ from paimon.infrastructure.database.models.derived.redemption import RedemptionR
 from paimon.infrastructure.database.models.derived.role import RoleChangeRow, RoleHolderRow
 from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
 from paimon.infrastructure.database.models.derived.token import TokenFlowRow, TokenTransferRow
-from paimon.infrastructure.database.models.derived.vault import DepositRow, HoldingRow
+from paimon.infrastructure.database.models.derived.vault import DepositRow, ShareBalanceRow
 
 INPUTS: Final[tuple[type[Base], ...]] = (
     CursorRow,
@@ -35,7 +35,7 @@ INPUTS: Final[tuple[type[Base], ...]] = (
 """What was asked of the chain and what it said. A replay reads these and rewrites but what a raw log was decoded to."""
 
 PROJECTIONS: Final[tuple[type[Base], ...]] = (
-    HoldingRow,
+    ShareBalanceRow,
     RedemptionRequestRow,
     DepositRow,
     RoleHolderRow,
@@ -70,7 +70,6 @@ __all__ = [
     "DepositRow",
     "FeeAccountRow",
     "FeeEntryRow",
-    "HoldingRow",
     "LiquidityAlertRow",
     "LogStatus",
     "ObservationRow",
@@ -81,6 +80,7 @@ __all__ = [
     "RedemptionRequestRow",
     "RoleChangeRow",
     "RoleHolderRow",
+    "ShareBalanceRow",
     "TierConfigRow",
     "TokenFlowRow",
     "TokenTransferRow",

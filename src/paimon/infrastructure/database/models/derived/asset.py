@@ -8,11 +8,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.asset.otc_order import OrderStatus
 from paimon.domain.asset.tier import Tier
-from paimon.domain.asset.trade import Route, TradeKind, TradeVia
+from paimon.domain.asset.trade import PurchaseRoute, TradeKind, TradeTrigger
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import BPS_ONE
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import EventRowColumns, event_row_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
     Instant,
@@ -32,7 +32,7 @@ class AssetConfigRow(Base):
     __table_args__ = (
         enum_check("tier", Tier),
         *length_check(20, "token", "adapter"),
-        CheckConstraint(f"allocation_bps BETWEEN 0 AND {BPS_ONE}", name="allocation_bps_part"),
+        CheckConstraint(f"allocation_bps BETWEEN 0 AND {BPS_ONE}", name="allocation_bps_range"),
         CheckConstraint("is_active = (removed_block IS NULL)", name="removed_when_inactive"),
         CheckConstraint("removed_block >= added_block", name="added_before_removed"),
         DERIVED_SCHEMA,
@@ -53,7 +53,7 @@ class TierConfigRow(Base):
     __table_args__ = (
         enum_check("tier", Tier),
         CheckConstraint(
-            f"0 <= min_bps AND min_bps <= target_bps AND target_bps <= max_bps AND max_bps <= {BPS_ONE}", name="in_order"
+            f"0 <= min_bps AND min_bps <= target_bps AND target_bps <= max_bps AND max_bps <= {BPS_ONE}", name="bands_in_order"
         ),
         DERIVED_SCHEMA,
     )
@@ -64,30 +64,30 @@ class TierConfigRow(Base):
     since_block: Mapped[int] = mapped_column(BigInteger)
 
 
-class TradeRow(FactColumns, Base):
+class TradeRow(EventRowColumns, Base):
     """One purchase or sale, counted once whichever logs told of it. `request_id` is the settlement it paid for."""
 
     __tablename__ = "trades"
     __table_args__ = (
-        *fact_checks(),
+        *event_row_checks(),
         enum_check("kind", TradeKind),
-        enum_check("via", TradeVia),
+        enum_check("via", TradeTrigger),
         enum_check("tier", Tier),
-        enum_check("route", Route),
+        enum_check("route", PurchaseRoute),
         *length_check(20, "token"),
         *uint256_check("usdt_amount", "token_amount", "request_id"),
-        CheckConstraint("(kind = 'PURCHASE') = (via IN ('ALLOCATION','PURCHASE'))", name="kind_of_via"),
-        CheckConstraint("has_effect = (usdt_amount > 0 OR token_amount > 0)", name="effect_of_amounts"),
-        CheckConstraint("request_id IS NULL OR via = 'WATERFALL'", name="settlement_by_waterfall"),
+        CheckConstraint("(kind = 'PURCHASE') = (via IN ('ALLOCATION','PURCHASE'))", name="kind_matches_via"),
+        CheckConstraint("has_effect = (usdt_amount > 0 OR token_amount > 0)", name="has_effect_with_amounts"),
+        CheckConstraint("request_id IS NULL OR via = 'WATERFALL'", name="request_only_for_waterfall"),
         Index("ix_trades_token", "token", "block_number"),
         Index("ix_trades_at", "at"),
         DERIVED_SCHEMA,
     )
     kind: Mapped[TradeKind] = enum_column(TradeKind)
-    via: Mapped[TradeVia] = enum_column(TradeVia)
+    via: Mapped[TradeTrigger] = enum_column(TradeTrigger)
     token: Mapped[AddressBytes]
     tier: Mapped[Tier | None] = enum_column(Tier)
-    route: Mapped[Route | None] = enum_column(Route)
+    route: Mapped[PurchaseRoute | None] = enum_column(PurchaseRoute)
     usdt_amount: Mapped[Uint256]
     token_amount: Mapped[Uint256]
     has_effect: Mapped[bool] = mapped_column(Boolean)

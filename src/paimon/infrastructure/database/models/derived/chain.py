@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.chain.range_proof import ProofLevel
-from paimon.domain.chain.tracked_contracts import Origin
+from paimon.domain.chain.tracked_contracts import ContractOrigin
 from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.types import (
@@ -64,14 +64,14 @@ class BlockRow(Base):
     __tablename__ = "blocks"
     __table_args__ = (
         *length_check(32, "hash", "parent_hash"),
-        CheckConstraint("kept_before < number", name="kept_before_is_earlier"),
+        CheckConstraint("previous_kept_number < number", name="previous_recorded_block_is_earlier"),
         DERIVED_SCHEMA,
     )
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     hash: Mapped[HashBytes] = mapped_column(unique=True)
     parent_hash: Mapped[HashBytes]
     timestamp: Mapped[Instant]
-    kept_before: Mapped[int] = mapped_column(BigInteger)
+    previous_kept_number: Mapped[int] = mapped_column(BigInteger)
     """The number of the block kept before this one, so that one that is lost is missed."""
     recorded_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
@@ -84,7 +84,7 @@ class RawLogRow(Base):
         UniqueConstraint("block_hash", "log_index"),
         Index(None, "tx_hash"),
         Index("ix_raw_logs_request", "request_id", "block_number", "log_index", postgresql_where="request_id IS NOT NULL"),
-        Index("ix_raw_logs_set_aside", "block_number", postgresql_where="status IN ('quarantined', 'skipped')"),
+        Index("ix_raw_logs_unapplied", "block_number", postgresql_where="status IN ('quarantined', 'skipped')"),
         CheckConstraint("(status = 'quarantined') = (reason IS NOT NULL)", name="reason_when_quarantined"),
         enum_check("status", LogStatus),
         enum_check("contract", ContractName),
@@ -133,22 +133,22 @@ class ObservationRow(Base):
 class TrackedContractRow(Base):
     """A contract whose logs are asked for, from the whole of block `since_block` on. One vault, and one asset of it."""
 
-    __tablename__ = "followed_contracts"
+    __tablename__ = "tracked_contracts"
     __table_args__ = (
         enum_check("contract", ContractName),
-        enum_check("origin", Origin),
+        enum_check("origin", ContractOrigin),
         *length_check(20, "address"),
-        CheckConstraint("origin <> 'vault_asset' OR contract = 'ERC20'", name="asset_is_a_token"),
+        CheckConstraint("origin <> 'vault_asset' OR contract = 'ERC20'", name="vault_asset_is_erc20"),
         CheckConstraint(
-            "(origin = 'settings') = (contract IN ('Vault','RedemptionManager','AssetController'))", name="core_is_configured"
+            "(origin = 'settings') = (contract IN ('Vault','RedemptionManager','AssetController'))", name="core_from_settings"
         ),
-        Index("uq_followed_contracts_core", "contract", unique=True, postgresql_where="origin = 'settings'"),
-        Index("uq_followed_contracts_asset", "origin", unique=True, postgresql_where="origin = 'vault_asset'"),
+        Index("uq_tracked_contracts_core", "contract", unique=True, postgresql_where="origin = 'settings'"),
+        Index("uq_tracked_contracts_asset", "origin", unique=True, postgresql_where="origin = 'vault_asset'"),
         DERIVED_SCHEMA,
     )
     address: Mapped[AddressBytes] = mapped_column(primary_key=True)
     contract: Mapped[ContractName] = enum_column(ContractName)
-    origin: Mapped[Origin] = enum_column(Origin)
+    origin: Mapped[ContractOrigin] = enum_column(ContractOrigin)
     since_block: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -182,7 +182,7 @@ class ChainTransactionRow(Base):
         Index("ix_transactions_contracts", "contracts", postgresql_using="gin"),
         Index("ix_transactions_events", "events", postgresql_using="gin"),
         *length_check(32, "tx_hash"),
-        CheckConstraint("logs > 0 AND cardinality(contracts) > 0", name="says_something"),
+        CheckConstraint("logs > 0 AND cardinality(contracts) > 0", name="has_logs"),
         DERIVED_SCHEMA,
     )
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

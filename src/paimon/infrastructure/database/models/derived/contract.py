@@ -3,11 +3,11 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.asset.protocol_address import Service
+from paimon.domain.asset.protocol_address import ProtocolAddressKind
 from paimon.domain.kernel.chain import ContractName
 from paimon.domain.projection.facts import AlertLevel
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import EventRowColumns, event_row_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
     Uint256,
@@ -33,25 +33,25 @@ class ContractFlagRow(Base):
 class ProtocolAddressRow(Base):
     """Who takes which part for a contract, at the cursor's block: fee recipient, oracle, swap helper, …"""
 
-    __tablename__ = "service_addresses"
+    __tablename__ = "protocol_addresses"
     __table_args__ = (
         enum_check("contract", ContractName),
-        enum_check("service", Service),
+        enum_check("role", ProtocolAddressKind),
         *length_check(20, "address"),
         DERIVED_SCHEMA,
     )
     contract: Mapped[ContractName] = enum_column(ContractName, primary_key=True)
-    service: Mapped[Service] = enum_column(Service, primary_key=True)
+    role: Mapped[ProtocolAddressKind] = enum_column(ProtocolAddressKind, primary_key=True)
     address: Mapped[AddressBytes]
     since_block: Mapped[int] = mapped_column(BigInteger)
 
 
-class LiquidityAlertRow(FactColumns, Base):
+class LiquidityAlertRow(EventRowColumns, Base):
     """The redemption manager's own alarm; the critical one does not tell the total."""
 
     __tablename__ = "liquidity_alerts"
     __table_args__ = (
-        *fact_checks(),
+        *event_row_checks(),
         enum_check("level", AlertLevel),
         *uint256_check("ratio_bps", "threshold_bps", "available", "total"),
         CheckConstraint("(level = 'LOW') = (total IS NOT NULL)", name="total_when_low"),

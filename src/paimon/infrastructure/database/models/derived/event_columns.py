@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from paimon.infrastructure.database.types import HashBytes, Instant, length_check
 
 
-class FactColumns:
+class EventRowColumns:
     """Mixed into the tables of facts. A fact is written once, with the block that tells it, and never changed."""
 
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -17,5 +17,5 @@ class FactColumns:
     at: Mapped[Instant]
 
 
-def fact_checks() -> tuple[Any, ...]:
+def event_row_checks() -> tuple[Any, ...]:
     return (*length_check(32, "tx_hash"),)

@@ -5,9 +5,9 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.kernel.chain import Address
-from paimon.domain.vault.fees import FeeKind, FeeStep
+from paimon.domain.vault.fees import FeeEntryType, FeeKind
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import EventRowColumns, event_row_checks
 from paimon.infrastructure.database.types import (
     Uint256,
     Uint256Type,
@@ -25,7 +25,7 @@ class FeeAccountRow(Base):
     __table_args__ = (
         enum_check("kind", FeeKind),
         *uint256_check("accrued", "released", "paid"),
-        CheckConstraint("released <= accrued", name="released_of_accrued"),
+        CheckConstraint("released <= accrued", name="released_within_accrued"),
         DERIVED_SCHEMA,
     )
     kind: Mapped[FeeKind] = enum_column(FeeKind, primary_key=True)
@@ -34,30 +34,31 @@ class FeeAccountRow(Base):
     paid: Mapped[Uint256]
 
 
-class FeeEntryRow(FactColumns, Base):
+class FeeEntryRow(EventRowColumns, Base):
     """One step of one kind of fee. A collection pays two kinds by one Transfer, so the kind is part of the key."""
 
     __tablename__ = "fee_entries"
     __table_args__ = (
-        *fact_checks(),
+        *event_row_checks(),
         enum_check("kind", FeeKind),
-        enum_check("step", FeeStep),
+        enum_check("step", FeeEntryType),
         *length_check(20, "recipient"),
         *uint256_check("amount", "base", "period_seconds", "high_water_mark"),
         CheckConstraint("(step = 'PAID') = (recipient IS NOT NULL)", name="recipient_when_paid"),
-        CheckConstraint("step <> 'RELEASED' OR kind = 'REDEMPTION'", name="only_redemption_is_released_apart"),
+        CheckConstraint("step <> 'RELEASED' OR kind = 'REDEMPTION'", name="released_only_for_redemption"),
         CheckConstraint("(base IS NOT NULL) = (step = 'ACCRUED' AND kind <> 'REDEMPTION')", name="base_when_computed"),
         CheckConstraint(
-            "(high_water_mark IS NOT NULL) = (step = 'ACCRUED' AND kind = 'PERFORMANCE')", name="mark_of_performance"
+            "(high_water_mark IS NOT NULL) = (step = 'ACCRUED' AND kind = 'PERFORMANCE')",
+            name="high_water_mark_for_performance",
         ),
         CheckConstraint(
-            "(period_seconds IS NOT NULL) = (step = 'ACCRUED' AND kind = 'MANAGEMENT')", name="period_of_management"
+            "(period_seconds IS NOT NULL) = (step = 'ACCRUED' AND kind = 'MANAGEMENT')", name="period_for_management"
         ),
         Index("ix_fee_entries_at", "at"),
         DERIVED_SCHEMA,
     )
     kind: Mapped[FeeKind] = enum_column(FeeKind, primary_key=True)
-    step: Mapped[FeeStep] = enum_column(FeeStep)
+    step: Mapped[FeeEntryType] = enum_column(FeeEntryType)
     amount: Mapped[Uint256]
     base: Mapped[int | None] = mapped_column(Uint256Type())
     period_seconds: Mapped[int | None] = mapped_column(Uint256Type())

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.redemption.request import Channel, RedemptionStatus
+from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     AddressBytes,
@@ -24,7 +24,7 @@ class RedemptionRequestRow(Base):
 
     __tablename__ = "redemption_requests"
     __table_args__ = (
-        enum_check("channel", Channel),
+        enum_check("channel", RedemptionChannel),
         enum_check("status", RedemptionStatus),
         *length_check(20, "owner", "receiver"),
         *uint256_check("request_id", "shares", "gross_amount", "estimated_fee", "window_id"),
@@ -37,9 +37,10 @@ class RedemptionRequestRow(Base):
             name="amounts_when_settled",
         ),
         CheckConstraint(
-            "status NOT IN ('PENDING_APPROVAL','APPROVED','REJECTED') OR requires_approval", name="approval_states"
+            "status NOT IN ('PENDING_APPROVAL','APPROVED','REJECTED') OR requires_approval",
+            name="approval_statuses_require_approval",
         ),
-        CheckConstraint("status <> 'PENDING' OR NOT requires_approval", name="pending_needs_nobody"),
+        CheckConstraint("status <> 'PENDING' OR NOT requires_approval", name="pending_without_approval"),
         CheckConstraint("(status = 'REJECTED') = (rejection_reason IS NOT NULL)", name="reason_when_rejected"),
         Index("ix_redemption_requests_status_settlement", "status", "settlement_at"),
         Index("ix_redemption_requests_owner", "owner", "requested_at"),
@@ -52,7 +53,7 @@ class RedemptionRequestRow(Base):
     shares: Mapped[Uint256]
     gross_amount: Mapped[Uint256]
     estimated_fee: Mapped[Uint256]
-    channel: Mapped[Channel] = enum_column(Channel)
+    channel: Mapped[RedemptionChannel] = enum_column(RedemptionChannel)
     requires_approval: Mapped[bool] = mapped_column(Boolean)
     window_id: Mapped[Uint256]
     status: Mapped[RedemptionStatus] = enum_column(RedemptionStatus)

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import EventRowColumns, event_row_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,
@@ -30,12 +30,12 @@ class RoleHolderRow(Base):
     account: Mapped[AddressBytes] = mapped_column(primary_key=True)
 
 
-class RoleChangeRow(FactColumns, Base):
+class RoleChangeRow(EventRowColumns, Base):
     """A role given to an account, or taken from it, and by whom."""
 
     __tablename__ = "role_changes"
     __table_args__ = (
-        *fact_checks(),
+        *event_row_checks(),
         enum_check("contract", ContractName),
         *length_check(32, "role"),
         *length_check(20, "account", "sender"),

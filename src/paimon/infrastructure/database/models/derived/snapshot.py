@@ -32,7 +32,7 @@ class DailySnapshotRow(Base):
         *uint256_check("nav_per_share", "total_supply", "locked_shares", "redemption_liability"),
         *uint256_check("withdrawable_redemption_fees", "pending_fees", "high_water_mark", "in_transit"),
         *uint256_check("contract_total_assets", "contract_share_price"),
-        CheckConstraint("gross_assets = layer1_value + layer2_value + layer3_value", name="gross_is_the_tiers"),
+        CheckConstraint("gross_assets = layer1_value + layer2_value + layer3_value", name="gross_assets_sum_tiers"),
         CheckConstraint("locked_shares <= total_supply", name="locked_within_supply"),
         Index("ix_daily_snapshots_block_number", "block_number"),
         DERIVED_SCHEMA,
@@ -56,7 +56,7 @@ class DailySnapshotRow(Base):
     in_transit: Mapped[Uint256]
     contract_total_assets: Mapped[Uint256]
     contract_share_price: Mapped[Uint256]
-    tiers_agree: Mapped[bool] = mapped_column(Boolean)
+    tier_values_match: Mapped[bool] = mapped_column(Boolean)
 
 
 class AssetHoldingSnapshotRow(Base):
@@ -67,7 +67,7 @@ class AssetHoldingSnapshotRow(Base):
         *length_check(20, "token"),
         *uint256_check("balance", "price", "value"),
         CheckConstraint("tier BETWEEN 0 AND 2", name="tier_known"),
-        CheckConstraint("active OR value = 0", name="off_the_list_counts_nothing"),
+        CheckConstraint("active OR value = 0", name="inactive_value_zero"),
         DERIVED_SCHEMA,
     )
     time: Mapped[Instant] = mapped_column(primary_key=True)

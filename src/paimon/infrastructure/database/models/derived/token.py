@@ -5,7 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.asset.token_transfer import Direction, Purpose
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import EventRowColumns, event_row_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
     Uint256,
@@ -16,26 +16,26 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class TokenTransferRow(FactColumns, Base):
-    """One ERC-20 Transfer from or to the vault. `told_by` is the log of its block that tells what it was for."""
+class TokenTransferRow(EventRowColumns, Base):
+    """One ERC-20 Transfer from or to the vault. `source_log_index` is the log of its block that tells what it was for."""
 
     __tablename__ = "token_transfers"
     __table_args__ = (
-        *fact_checks(),
+        *event_row_checks(),
         enum_check("direction", Direction),
         enum_check("purpose", Purpose),
         *length_check(20, "token", "sender", "receiver"),
         *uint256_check("amount"),
-        CheckConstraint("purpose <> 'NOTHING' OR amount = 0", name="nothing_is_zero"),
-        CheckConstraint("(direction = 'WITHIN') = (sender = receiver)", name="within_one_address"),
+        CheckConstraint("purpose <> 'NOTHING' OR amount = 0", name="zero_value_amount"),
+        CheckConstraint("(direction = 'WITHIN') = (sender = receiver)", name="within_same_address"),
         CheckConstraint(
-            "(told_by IS NULL) = (purpose IN ('FEE_COLLECTION','EMERGENCY_WITHDRAWAL','NOTHING','UNEXPLAINED'))",
-            name="told_by_a_log",
+            "(source_log_index IS NULL) = (purpose IN ('FEE_COLLECTION','EMERGENCY_WITHDRAWAL','NOTHING','UNEXPLAINED'))",
+            name="source_log_index_by_purpose",
         ),
         Index("ix_token_transfers_token", "token", "block_number"),
         Index("ix_token_transfers_at", "at"),
         Index(
-            "ix_token_transfers_alarming",
+            "ix_token_transfers_unexplained",
             "block_number",
             postgresql_where="purpose IN ('EMERGENCY_WITHDRAWAL','UNEXPLAINED')",
         ),
@@ -47,7 +47,7 @@ class TokenTransferRow(FactColumns, Base):
     direction: Mapped[Direction] = enum_column(Direction)
     amount: Mapped[Uint256]
     purpose: Mapped[Purpose] = enum_column(Purpose)
-    told_by: Mapped[int | None] = mapped_column(Integer)
+    source_log_index: Mapped[int | None] = mapped_column(Integer)
 
 
 class TokenFlowRow(Base):

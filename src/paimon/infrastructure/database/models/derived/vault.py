@@ -4,7 +4,7 @@ from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
-from paimon.infrastructure.database.models.derived.event_columns import FactColumns, fact_checks
+from paimon.infrastructure.database.models.derived.event_columns import EventRowColumns, event_row_checks
 from paimon.infrastructure.database.types import (
     AddressBytes,
     Instant,
@@ -14,14 +14,14 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class HoldingRow(Base):
+class ShareBalanceRow(Base):
     """Shares in a holder's wallet, those the vault keeps locked for them, and when their first shares came."""
 
     __tablename__ = "holdings"
     __table_args__ = (
         *length_check(20, "holder"),
         *uint256_check("shares", "locked_shares"),
-        Index("ix_holdings_held", text("(shares + locked_shares) DESC"), "holder"),
+        Index("ix_holdings_total_shares", text("(shares + locked_shares) DESC"), "holder"),
         DERIVED_SCHEMA,
     )
     holder: Mapped[AddressBytes] = mapped_column(primary_key=True)
@@ -30,12 +30,12 @@ class HoldingRow(Base):
     since: Mapped[Instant]
 
 
-class DepositRow(FactColumns, Base):
+class DepositRow(EventRowColumns, Base):
     """One deposit: money in, shares out."""
 
     __tablename__ = "deposits"
     __table_args__ = (
-        *fact_checks(),
+        *event_row_checks(),
         *length_check(20, "sender", "receiver"),
         *uint256_check("assets", "shares"),
         Index("ix_deposits_receiver", "receiver", "block_number"),

@@ -41,11 +41,11 @@ class ApprovalTicketRow(Base):
         enum_check("sla_stage", SlaStage),
         *uint256_check("request_id", "gross_amount"),
         *length_check(20, "owner", "receiver"),
-        CheckConstraint("required_approvals >= 1", name="needs_someone"),
+        CheckConstraint("required_approvals >= 1", name="required_approvals_positive"),
         CheckConstraint("warn_at <= escalate_at AND escalate_at <= deadline_at", name="sla_in_order"),
         CheckConstraint("(status IN ('PENDING','PARTIALLY_APPROVED')) = (decided_at IS NULL)", name="decided_when_not_open"),
         CheckConstraint("closed_at IS NULL OR decided_at IS NOT NULL", name="decided_before_closed"),
-        Index("ix_approval_tickets_unclosed", "deadline_at", postgresql_where="closed_at IS NULL"),
+        Index("ix_approval_tickets_open", "deadline_at", postgresql_where="closed_at IS NULL"),
         OPS_SCHEMA,
     )
     id: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -58,13 +58,13 @@ class ApprovalTicketRow(Base):
     required_approvals: Mapped[int] = mapped_column(SmallInteger)
     status: Mapped[TicketStatus] = enum_column(TicketStatus)
     sla_stage: Mapped[SlaStage] = enum_column(SlaStage, server_default=SlaStage.ON_TIME.value)
-    raised_at: Mapped[Instant]
+    opened_at: Mapped[Instant]
     warn_at: Mapped[Instant]
     escalate_at: Mapped[Instant]
     deadline_at: Mapped[Instant]
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    decided_outside: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    decided_externally: Mapped[bool] = mapped_column(Boolean, server_default="false")
     records: Mapped[list["ApprovalRecordRow"]] = relationship(lazy="raise", order_by="ApprovalRecordRow.decided_at")
 
 

@@ -7,7 +7,7 @@ Owned, because no replay can find it out again: it tells of this house's work, n
 from sqlalchemy import BigInteger, CheckConstraint, Integer, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.chain.range_proof import Lie
+from paimon.domain.chain.range_proof import InvalidResponseKind
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import Instant, enum_check, enum_column
 
@@ -19,8 +19,8 @@ class EventProcessingLogRow(Base):
     __table_args__ = (
         CheckConstraint("first_block <= last_block", name="blocks_in_order"),
         CheckConstraint("quarantined BETWEEN 0 AND logs", name="quarantined_within_logs"),
-        CheckConstraint("behind_blocks >= 0", name="not_ahead_of_final"),
-        CheckConstraint("fetch_us >= 0 AND record_us >= 0", name="time_passes"),
+        CheckConstraint("lag_blocks >= 0", name="lag_blocks_not_negative"),
+        CheckConstraint("fetch_us >= 0 AND record_us >= 0", name="durations_not_negative"),
         OPS_SCHEMA,
     )
     time: Mapped[Instant] = mapped_column(primary_key=True)
@@ -29,7 +29,7 @@ class EventProcessingLogRow(Base):
     last_block_at: Mapped[Instant]
     logs: Mapped[int] = mapped_column(Integer)
     quarantined: Mapped[int] = mapped_column(Integer)
-    behind_blocks: Mapped[int] = mapped_column(BigInteger)
+    lag_blocks: Mapped[int] = mapped_column(BigInteger)
     fetch_us: Mapped[int] = mapped_column(BigInteger)
     record_us: Mapped[int] = mapped_column(BigInteger)
 
@@ -39,8 +39,8 @@ class EventProcessingHourRow(Base):
 
     __tablename__ = "event_processing_hourly"
     __table_args__ = (
-        CheckConstraint("hour = date_trunc('hour', hour, 'UTC')", name="begins_an_hour"),
-        CheckConstraint("batches > 0 AND blocks >= batches", name="sums_something_up"),
+        CheckConstraint("hour = date_trunc('hour', hour, 'UTC')", name="hour_is_truncated"),
+        CheckConstraint("batches > 0 AND blocks >= batches", name="batches_positive"),
         OPS_SCHEMA,
     )
     hour: Mapped[Instant] = mapped_column(primary_key=True)
@@ -48,7 +48,7 @@ class EventProcessingHourRow(Base):
     blocks: Mapped[int] = mapped_column(BigInteger)
     logs: Mapped[int] = mapped_column(BigInteger)
     quarantined: Mapped[int] = mapped_column(BigInteger)
-    behind_blocks_max: Mapped[int] = mapped_column(BigInteger)
+    lag_blocks_max: Mapped[int] = mapped_column(BigInteger)
     fetch_us: Mapped[int] = mapped_column(BigInteger)
     record_us: Mapped[int] = mapped_column(BigInteger)
     record_us_max: Mapped[int] = mapped_column(BigInteger)
@@ -57,11 +57,15 @@ class EventProcessingHourRow(Base):
 class EndpointFaultRow(Base):
     """How often an endpoint was caught at one kind of untrue answer, and the last time."""
 
-    __tablename__ = "endpoint_lies"
-    __table_args__ = (enum_check("lie", Lie), CheckConstraint("times > 0", name="happened"), OPS_SCHEMA)
+    __tablename__ = "endpoint_faults"
+    __table_args__ = (
+        enum_check("lie", InvalidResponseKind),
+        CheckConstraint("times > 0", name="occurrences_positive"),
+        OPS_SCHEMA,
+    )
     endpoint: Mapped[str] = mapped_column(Text, primary_key=True)
-    lie: Mapped[Lie] = enum_column(Lie, primary_key=True)
-    times: Mapped[int] = mapped_column(BigInteger)
+    lie: Mapped[InvalidResponseKind] = enum_column(InvalidResponseKind, primary_key=True)
+    occurrences: Mapped[int] = mapped_column(BigInteger)
     last_block: Mapped[int] = mapped_column(BigInteger)
-    last_words: Mapped[str] = mapped_column(Text)
-    last_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    last_description: Mapped[str] = mapped_column(Text)
+    last_seen_at: Mapped[Instant] = mapped_column(server_default=func.now())

@@ -17,7 +17,7 @@ class LeaseRow(Base):
     """Who runs a one-of process. `epoch` only grows; a writer that lost the lease is refused by its old epoch."""
 
     __tablename__ = "leases"
-    __table_args__ = (CheckConstraint("epoch >= 0", name="epoch_counts_up"), OPS_SCHEMA)
+    __table_args__ = (CheckConstraint("epoch >= 0", name="epoch_not_negative"), OPS_SCHEMA)
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     owner: Mapped[str] = mapped_column(Text)
     epoch: Mapped[int] = mapped_column(BigInteger)

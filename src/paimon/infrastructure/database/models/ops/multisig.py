@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from paimon.domain.kernel.chain import Hash32
-from paimon.domain.transaction.safe_proposal import Outcome
+from paimon.domain.transaction.safe_proposal import ProposalOutcome
 from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, SafeName
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import (
@@ -44,8 +44,8 @@ class SafeRow(Base):
         *length_check(20, "address"),
         *length_check(32, "seen_hash"),
         CheckConstraint("next_nonce >= nonce AND nonce >= 0", name="nonces_in_order"),
-        CheckConstraint("(interrupted_since IS NULL) = (interrupted_by IS NULL)", name="interrupted_by_something"),
-        CheckConstraint("threshold BETWEEN 1 AND cardinality(owners)", name="threshold_can_be_reached"),
+        CheckConstraint("(failing_since IS NULL) = (last_error IS NULL)", name="last_error_with_time"),
+        CheckConstraint("threshold BETWEEN 1 AND cardinality(owners)", name="threshold_within_owners"),
         OPS_SCHEMA,
     )
     address: Mapped[AddressBytes] = mapped_column(primary_key=True)
@@ -57,8 +57,8 @@ class SafeRow(Base):
     seen_block: Mapped[int] = mapped_column(BigInteger)
     seen_hash: Mapped[HashBytes]
     seen_at: Mapped[Instant] = mapped_column(server_default=func.now())
-    interrupted_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    interrupted_by: Mapped[str | None] = mapped_column(Text)
+    failing_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_error: Mapped[str | None] = mapped_column(Text)
 
 
 class SafeProposalRow(Base):
@@ -66,15 +66,15 @@ class SafeProposalRow(Base):
 
     __tablename__ = "safe_proposals"
     __table_args__ = (
-        enum_check("outcome", Outcome),
+        enum_check("outcome", ProposalOutcome),
         *length_check(20, "to_address", "proposed_by"),
-        *length_check(32, "hash", "executed_tx"),
+        *length_check(32, "hash", "executed_tx_hash"),
         *uint256_check("value_wei"),
-        CheckConstraint("nonce >= 0", name="nonce_counts_up"),
+        CheckConstraint("nonce >= 0", name="nonce_not_negative"),
         CheckConstraint("operation IN (0, 1)", name="operation_known"),
-        CheckConstraint("expires_at > created_at", name="expires_later"),
-        CheckConstraint("(outcome IS NULL) = (closed_at IS NULL)", name="closed_by_outcome"),
-        CheckConstraint("(outcome IS NULL) = (executed_tx IS NULL)", name="outcome_by_transaction"),
+        CheckConstraint("expires_at > created_at", name="expires_after_creation"),
+        CheckConstraint("(outcome IS NULL) = (closed_at IS NULL)", name="closed_at_with_outcome"),
+        CheckConstraint("(outcome IS NULL) = (executed_tx_hash IS NULL)", name="executed_tx_hash_with_outcome"),
         Index("ix_safe_proposals_nonce", "safe", "nonce"),
         OPS_SCHEMA,
     )
@@ -91,9 +91,9 @@ class SafeProposalRow(Base):
     proposed_by: Mapped[bytes | None] = mapped_column(BYTEA)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
     expires_at: Mapped[Instant]
-    outcome: Mapped[Outcome | None] = enum_column(Outcome, nullable=True)
+    outcome: Mapped[ProposalOutcome | None] = enum_column(ProposalOutcome, nullable=True)
     # The transaction that used the nonce, ours or another's.
-    executed_tx: Mapped[Hash32 | None] = mapped_column(BYTEA)
+    executed_tx_hash: Mapped[Hash32 | None] = mapped_column(BYTEA)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     signatures: Mapped[list["SafeSignatureRow"]] = relationship(lazy="raise", order_by="SafeSignatureRow.signed_at")
 
@@ -103,16 +103,16 @@ class SafeSignatureRow(Base):
 
     __tablename__ = "safe_signatures"
     __table_args__ = (
-        *length_check(20, "owner", "sent_by"),
-        CheckConstraint(f"by_contract OR octet_length(signature) = {OWNER_SIGNATURE_BYTES}", name="of_a_key_or_a_contract"),
+        *length_check(20, "owner", "submitted_by"),
+        CheckConstraint(f"is_contract_signature OR octet_length(signature) = {OWNER_SIGNATURE_BYTES}", name="signature_length"),
         OPS_SCHEMA,
     )
     proposal: Mapped[HashBytes] = mapped_column(ForeignKey("owned.safe_proposals.hash"), primary_key=True)
     owner: Mapped[AddressBytes] = mapped_column(primary_key=True)
     signature: Mapped[bytes] = mapped_column(BYTEA)
-    by_contract: Mapped[bool] = mapped_column(Boolean)
+    is_contract_signature: Mapped[bool] = mapped_column(Boolean)
     # The signed-in user who handed it in: for a contract's signature not the owner.
-    sent_by: Mapped[AddressBytes]
+    submitted_by: Mapped[AddressBytes]
     signed_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 

@@ -34,7 +34,7 @@ class NavPointRow(Base):
         enum_check("status", NavStatus),
         *length_check(32, "block_hash"),
         *uint256_check("net_assets", "effective_supply", "nav_per_share"),
-        CheckConstraint("(status = 'WITHHELD') = (published_at IS NULL)", name="dated_when_published"),
+        CheckConstraint("(status = 'WITHHELD') = (published_at IS NULL)", name="published_at_unless_withheld"),
         CheckConstraint("status <> 'WITHHELD' OR withheld_reason IS NOT NULL", name="reason_when_withheld"),
         Index("ix_nav_points_time", "time"),
         Index("ix_nav_points_withheld", "block_number", postgresql_where="status = 'WITHHELD'"),
@@ -48,6 +48,6 @@ class NavPointRow(Base):
     nav_per_share: Mapped[Uint256]
     status: Mapped[NavStatus] = enum_column(NavStatus)
     withheld_reason: Mapped[str | None] = mapped_column(Text)
-    book_check_id: Mapped[int] = mapped_column(ForeignKey("owned.book_checks.id"))
+    reconciliation_id: Mapped[int] = mapped_column(ForeignKey("owned.reconciliations.id"))
     decided_at: Mapped[Instant] = mapped_column(server_default=func.now())
     published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -17,19 +17,19 @@ from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instan
 class PendingLogRow(Base):
     """One log of a followed contract above the recorded blocks, as it was decoded. `seen_at` is the database's time."""
 
-    __tablename__ = "unfinal_logs"
+    __tablename__ = "pending_logs"
     __table_args__ = (
         enum_check("contract", ContractName),
         *length_check(32, "block_hash", "tx_hash"),
         *length_check(20, "address"),
-        CheckConstraint("(event IS NULL) = (args IS NULL)", name="named_with_its_arguments"),
-        Index("ix_unfinal_logs_place", "block_number", "log_index"),
+        CheckConstraint("(event IS NULL) = (args IS NULL)", name="args_with_event"),
+        Index("ix_pending_logs_position", "block_number", "log_index"),
         OPS_SCHEMA,
     )
     block_hash: Mapped[HashBytes] = mapped_column(primary_key=True)
     log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     block_number: Mapped[int] = mapped_column(BigInteger)
-    block_at: Mapped[Instant]
+    block_timestamp: Mapped[Instant]
     tx_hash: Mapped[HashBytes]
     address: Mapped[AddressBytes]
     contract: Mapped[ContractName] = enum_column(ContractName)

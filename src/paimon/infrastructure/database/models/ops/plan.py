@@ -35,11 +35,12 @@ class PlanRow(Base):
     __table_args__ = (
         enum_check("wallet", PlanWallet),
         *length_check(32, "payload_hash", "proposal", "nonce"),
-        *length_check(20, "asked_by"),
+        *length_check(20, "requested_by"),
         *uint256_check("amount"),
-        CheckConstraint("(wallet = 'hot') = (proposal IS NULL)", name="proposed_to_a_safe"),
+        CheckConstraint("(wallet = 'hot') = (proposal IS NULL)", name="proposal_unless_hot"),
         CheckConstraint(
-            "num_nonnulls(asked_by, nonce, typed_data, signature, signature_expires_at) IN (0, 5)", name="signed_whole"
+            "num_nonnulls(requested_by, nonce, typed_data, signature, signature_expires_at) IN (0, 5)",
+            name="signed_action_complete",
         ),
         Index("ix_plans_name", "name"),
         Index("ix_plans_wallet", "wallet", "created_at"),
@@ -53,11 +54,11 @@ class PlanRow(Base):
     wallet: Mapped[PlanWallet] = enum_column(PlanWallet)
     amount: Mapped[Uint256]
     # Why no smaller wallet, in words.
-    passed_over: Mapped[list[Any]]
+    rejected_wallets: Mapped[list[Any]]
     proposal: Mapped[Hash32 | None] = mapped_column(BYTEA, ForeignKey("owned.safe_proposals.hash"), unique=True)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
     # Who wanted it, verifiable by anyone without this system. NULL: this house, by a rule of its own.
-    asked_by: Mapped[bytes | None] = mapped_column(BYTEA)
+    requested_by: Mapped[bytes | None] = mapped_column(BYTEA)
     nonce: Mapped[Hash32 | None] = mapped_column(BYTEA, unique=True)
     typed_data: Mapped[dict[str, Any] | None]
     signature: Mapped[bytes | None] = mapped_column(BYTEA)
@@ -74,14 +75,14 @@ class PlanCallRow(Base):
         enum_check("contract", ContractName),
         *length_check(20, "to_address"),
         *uint256_check("amount"),
-        CheckConstraint("place >= 0", name="place_counts_up"),
+        CheckConstraint("place >= 0", name="call_index_not_negative"),
         OPS_SCHEMA,
     )
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("owned.plans.id"), primary_key=True)
-    place: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     contract: Mapped[ContractName] = enum_column(ContractName)
     function: Mapped[str] = mapped_column(Text)
-    words: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
     to_address: Mapped[AddressBytes]
     data: Mapped[bytes] = mapped_column(BYTEA)
     amount: Mapped[Uint256]

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.kernel.chain import Hash32
-from paimon.domain.risk.operator_decision import RemedyKind, RemedyState
+from paimon.domain.risk.operator_decision import OperatorDecisionKind, OperatorDecisionStatus
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import AddressBytes, Instant, enum_check, enum_column, length_check
 
@@ -19,41 +19,45 @@ class OperatorDecisionRow(Base):
     Ids grow in the order of asking, and about one log only one decision waits at a time, so that its last is well defined.
     """
 
-    __tablename__ = "remedies"
+    __tablename__ = "operator_decisions"
     __table_args__ = (
-        enum_check("kind", RemedyKind),
-        enum_check("state", RemedyState),
-        *length_check(20, "asked_by"),
+        enum_check("kind", OperatorDecisionKind),
+        enum_check("state", OperatorDecisionStatus),
+        *length_check(20, "requested_by"),
         *length_check(32, "nonce", "block_hash"),
-        CheckConstraint("(kind = 'replay_reaction') = (outbox_id IS NOT NULL)", name="of_a_reaction_or_a_log"),
+        CheckConstraint("(kind = 'replay_message') = (outbox_id IS NOT NULL)", name="target_is_outbox_message_or_log"),
         CheckConstraint(
             "num_nonnulls(block_number, block_hash, log_index) = CASE WHEN outbox_id IS NULL THEN 3 ELSE 0 END",
-            name="names_its_log",
+            name="log_key_complete",
         ),
-        CheckConstraint("num_nonnulls(nonce, typed_data, signature, expires_at) IN (0, 4)", name="signed_whole"),
-        CheckConstraint("(state = 'asked') = (ended_at IS NULL)", name="dated_when_ended"),
-        CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ends_with_an_outcome"),
-        Index("uq_remedies_nonce", "nonce", unique=True),
+        CheckConstraint("num_nonnulls(nonce, typed_data, signature, expires_at) IN (0, 4)", name="signed_action_complete"),
+        CheckConstraint("(state = 'asked') = (ended_at IS NULL)", name="ended_at_unless_requested"),
+        CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="outcome_when_ended"),
+        Index("uq_operator_decisions_nonce", "nonce", unique=True),
         # One at a time: the next is judged by what became of this one.
-        Index("uq_remedies_asked_of_log", "block_hash", "log_index", unique=True, postgresql_where="state = 'asked'"),
-        Index("ix_remedies_log", "block_hash", "log_index", postgresql_where="block_hash IS NOT NULL"),
-        Index("ix_remedies_outbox", "outbox_id", postgresql_where="outbox_id IS NOT NULL"),
+        Index(
+            "uq_operator_decisions_requested_of_log", "block_hash", "log_index", unique=True, postgresql_where="state = 'asked'"
+        ),
+        Index("ix_operator_decisions_log", "block_hash", "log_index", postgresql_where="block_hash IS NOT NULL"),
+        Index("ix_operator_decisions_outbox", "outbox_id", postgresql_where="outbox_id IS NOT NULL"),
         OPS_SCHEMA,
     )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    kind: Mapped[RemedyKind] = enum_column(RemedyKind)
+    kind: Mapped[OperatorDecisionKind] = enum_column(OperatorDecisionKind)
     outbox_id: Mapped[int | None] = mapped_column(BigInteger)
     block_number: Mapped[int | None] = mapped_column(BigInteger)
     block_hash: Mapped[Hash32 | None] = mapped_column(BYTEA)
     log_index: Mapped[int | None] = mapped_column(Integer)
-    about: Mapped[str] = mapped_column(Text)
+    problem: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
-    asked_by: Mapped[AddressBytes]
-    asked_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    requested_by: Mapped[AddressBytes]
+    requested_at: Mapped[Instant] = mapped_column(server_default=func.now())
     nonce: Mapped[Hash32 | None] = mapped_column(BYTEA)
     typed_data: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     signature: Mapped[bytes | None] = mapped_column(BYTEA)
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    state: Mapped[RemedyState] = enum_column(RemedyState, server_default=RemedyState.ASKED.value)
+    state: Mapped[OperatorDecisionStatus] = enum_column(
+        OperatorDecisionStatus, server_default=OperatorDecisionStatus.REQUESTED.value
+    )
     outcome: Mapped[str | None] = mapped_column(Text)
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -25,12 +25,12 @@ class ReconciliationRow(Base):
     An orphaned one was made at a block that is no more, and counts for nothing but the record.
     """
 
-    __tablename__ = "book_checks"
+    __tablename__ = "reconciliations"
     __table_args__ = (*length_check(32, "block_hash"), OPS_SCHEMA)
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     block_number: Mapped[int] = mapped_column(BigInteger)
     block_hash: Mapped[HashBytes]
     figures_compared: Mapped[int] = mapped_column(Integer)
-    differences: Mapped[list[Any]]
+    discrepancies: Mapped[list[Any]]
     checked_at: Mapped[Instant] = mapped_column(server_default=func.now())
     orphaned: Mapped[bool] = mapped_column(Boolean, server_default="false")

@@ -11,9 +11,9 @@ class RetentionRunRow(Base):
     """The last run of retention over one series: from when on it is kept, and how many rows went in all runs together."""
 
     __tablename__ = "retention_runs"
-    __table_args__ = (CheckConstraint("rows_removed >= 0", name="removes"), OPS_SCHEMA)
+    __table_args__ = (CheckConstraint("rows_removed >= 0", name="rows_removed_not_negative"), OPS_SCHEMA)
     series: Mapped[str] = mapped_column(Text, primary_key=True)
     ran_at: Mapped[Instant]
-    kept_from: Mapped[Instant]
+    retention_start: Mapped[Instant]
     rows_removed: Mapped[int] = mapped_column(BigInteger)
     complete: Mapped[bool] = mapped_column(Boolean)

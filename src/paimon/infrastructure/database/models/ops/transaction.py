@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from paimon.domain.kernel.chain import Hash32
-from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus, TxChannel, WalletName
+from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentKind, IntentStatus, WalletName
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     AddressBytes,
@@ -39,27 +39,27 @@ class WalletRow(Base):
     __table_args__ = (
         enum_check("name", WalletName),
         *length_check(20, "address"),
-        CheckConstraint("next_nonce >= 0", name="nonce_counts_up"),
+        CheckConstraint("next_nonce >= 0", name="nonce_not_negative"),
         *uint256_check("balance_wei"),
         CheckConstraint(
-            "num_nonnulls(seen_at, seen_block, used_at_latest, used_at_final, balance_wei) IN (0, 5)", name="seen_whole"
+            "num_nonnulls(seen_at, seen_block, latest_nonce, final_nonce, balance_wei) IN (0, 5)", name="chain_state_complete"
         ),
-        CheckConstraint("(interrupted_since IS NULL) = (interrupted_by IS NULL)", name="interrupted_by_something"),
+        CheckConstraint("(failing_since IS NULL) = (last_error IS NULL)", name="last_error_with_time"),
         OPS_SCHEMA,
     )
     address: Mapped[AddressBytes] = mapped_column(primary_key=True)
     name: Mapped[WalletName] = enum_column(WalletName)
     next_nonce: Mapped[int] = mapped_column(BigInteger)
-    trouble: Mapped[str | None] = mapped_column(Text)
+    fault: Mapped[str | None] = mapped_column(Text)
     # What its driver last saw on chain, and when: whoever shows the wallet does not ask the node.
     seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     seen_block: Mapped[int | None] = mapped_column(BigInteger)
-    used_at_latest: Mapped[int | None] = mapped_column(BigInteger)
-    used_at_final: Mapped[int | None] = mapped_column(BigInteger)
+    latest_nonce: Mapped[int | None] = mapped_column(BigInteger)
+    final_nonce: Mapped[int | None] = mapped_column(BigInteger)
     balance_wei: Mapped[int | None] = mapped_column(Uint256Type())
     # Since when no drive got to its end, and what held up the last one.
-    interrupted_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    interrupted_by: Mapped[str | None] = mapped_column(Text)
+    failing_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_error: Mapped[str | None] = mapped_column(Text)
 
 
 class IntentRow(Base):
@@ -69,8 +69,8 @@ class IntentRow(Base):
     __table_args__ = (
         enum_check("kind", IntentKind),
         enum_check("status", IntentStatus),
-        CheckConstraint("giving_up IN ('cancelled','expired')", name="giving_up_known"),
-        CheckConstraint("(giving_up IS NULL) = (giving_up_because IS NULL)", name="given_up_for_a_reason"),
+        CheckConstraint("aborting_as IN ('cancelled','expired')", name="aborting_as_known"),
+        CheckConstraint("(aborting_as IS NULL) = (abort_reason IS NULL)", name="abort_reason_when_aborting"),
         *length_check(20, "wallet", "to_address"),
         *length_check(32, "payload_hash"),
         *uint256_check("value_wei", "request_id"),
@@ -94,11 +94,11 @@ class IntentRow(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
     next_check_at: Mapped[Instant] = mapped_column(server_default=func.now())
-    untold_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    unknown_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     # Wanted as its end, by a person or the deadline: while it is in flight, only self-sends replace its transaction.
-    giving_up: Mapped[IntentStatus | None] = enum_column(IntentStatus)
-    giving_up_because: Mapped[str | None] = mapped_column(Text)
+    aborting_as: Mapped[IntentStatus | None] = enum_column(IntentStatus)
+    abort_reason: Mapped[str | None] = mapped_column(Text)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     attempts: Mapped[list["AttemptRow"]] = relationship(lazy="raise", order_by="AttemptRow.created_at")
 
@@ -109,7 +109,7 @@ class AttemptRow(Base):
     __tablename__ = "transaction_attempts"
     __table_args__ = (
         enum_check("status", AttemptStatus),
-        enum_check("channel", TxChannel),
+        enum_check("channel", BroadcastChannel),
         *length_check(20, "wallet"),
         *length_check(32, "hash"),
         *uint256_check("max_fee_wei", "priority_fee_wei"),
@@ -125,8 +125,8 @@ class AttemptRow(Base):
         ),
         Index("ix_transaction_attempts_open", "wallet", postgresql_where="status IN ('signed','broadcast','mined')"),
         Index("ix_transaction_attempts_intent", "intent_id"),
-        CheckConstraint("channel = 'public' OR signed_at_block IS NOT NULL", name="private_since_a_block"),
-        CheckConstraint("(status IN ('mined','final')) <= (block_hash IS NOT NULL)", name="mined_in_a_block"),
+        CheckConstraint("channel = 'public' OR signed_at_block IS NOT NULL", name="signed_at_block_when_private"),
+        CheckConstraint("(status IN ('mined','final')) <= (block_hash IS NOT NULL)", name="block_hash_when_mined"),
         OPS_SCHEMA,
     )
     hash: Mapped[HashBytes] = mapped_column(primary_key=True)
@@ -140,7 +140,7 @@ class AttemptRow(Base):
     # True: not the intent's call but a zero-value self-send that only uses up the nonce.
     cancels: Mapped[bool] = mapped_column(Boolean, server_default="false")
     status: Mapped[AttemptStatus] = enum_column(AttemptStatus, server_default=AttemptStatus.SIGNED.value)
-    channel: Mapped[TxChannel] = enum_column(TxChannel, server_default=TxChannel.PUBLIC.value)
+    channel: Mapped[BroadcastChannel] = enum_column(BroadcastChannel, server_default=BroadcastChannel.PUBLIC.value)
     # The final block when it was signed for a private endpoint; so many blocks later the policy may let it go public.
     signed_at_block: Mapped[int | None] = mapped_column(BigInteger)
     answer: Mapped[str | None] = mapped_column(Text)
