@@ -135,7 +135,7 @@ async def app_context(settings: Settings) -> AsyncIterator[AppContext]:
 
 
 @pytest.fixture
-async def desk(settings: Settings, database: Database, fund: TestFund) -> AsyncIterator[ApiClient]:
+async def api_client(settings: Settings, database: Database, fund: TestFund) -> AsyncIterator[ApiClient]:
     """The API with its back office: ada, vera, viktor, otto and willa may sign in."""
     await seed_users(database, fund.people)
     async with running_app(settings) as app, api_client_for(app, settings, fund.people) as opened:

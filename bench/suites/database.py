@@ -116,15 +116,15 @@ async def _writes(database: Database, url: str) -> list[Figure]:
         async def insert_both(number: int) -> None:
             async with pool.connection() as connection, connection.transaction():
                 await connection.execute(
-                    "INSERT INTO owned.approval_tickets (id, type, request_id, owner, receiver, gross_amount, policy_version,"
+                    "INSERT INTO ops.approval_tickets (id, type, request_id, owner, receiver, gross_amount, policy_version,"
                     " required_approvals, status, opened_at, warn_at, escalate_at, deadline_at)"
                     " SELECT %s, type, %s, owner, receiver, gross_amount, policy_version, required_approvals, status,"
-                    " opened_at, warn_at, escalate_at, deadline_at FROM owned.approval_tickets WHERE request_id = 1"
+                    " opened_at, warn_at, escalate_at, deadline_at FROM ops.approval_tickets WHERE request_id = 1"
                     " ON CONFLICT DO NOTHING RETURNING id",
                     (f"baseline-{number}", 10**9 + number),
                 )
                 await connection.execute(
-                    "INSERT INTO owned.outbox (kind, aggregate_id, payload, priority) VALUES ('redemption', %s, '{}', 'high')"
+                    "INSERT INTO ops.outbox (kind, aggregate_id, payload, priority) VALUES ('redemption', %s, '{}', 'high')"
                     " RETURNING pg_notify('paimon_outbox', '')",
                     (str(number),),
                 )

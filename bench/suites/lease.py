@@ -81,7 +81,7 @@ class Pair:
 
         async def found() -> int:
             async with await psycopg.AsyncConnection.connect(self.dsn) as connection:
-                query = "SELECT owner FROM owned.leases WHERE name = %s AND expires_at > now()"
+                query = "SELECT owner FROM ops.leases WHERE name = %s AND expires_at > now()"
                 row = await (await connection.execute(query, [self.kind])).fetchone()
             return int(row[0].split(":")[-2]) if row and await self.progress() else 0
 

@@ -165,7 +165,7 @@ async def open_app_context(settings: Settings, *, process: str) -> AsyncIterator
         )
 
 
-async def require_ready(house: AppContext) -> None:
+async def require_ready(context: AppContext) -> None:
     """Refuse to start on the wrong footing, with a message that says what to do.
 
     Raises:
@@ -174,22 +174,22 @@ async def require_ready(house: AppContext) -> None:
         DatabaseUnreachable, RedisUnreachable, NodeUnreachable: nobody answers.
     """
     try:
-        await require_current(house.database.engine)
+        await require_current(context.database.engine)
     except (OperationalError, PoolTimeout) as error:
-        where = house.database.engine.url.render_as_string(hide_password=True)
+        where = context.database.engine.url.render_as_string(hide_password=True)
         raise DatabaseUnreachable(
             f"PostgreSQL does not answer at {where} (PAIMON_DATABASE__URL): {_first_line(error)}"
         ) from error
     try:
-        await house.redis.ping()
+        await context.redis.ping()
     except RedisError as error:
-        server = house.redis.connection_pool.connection_kwargs
+        server = context.redis.connection_pool.connection_kwargs
         raise RedisUnreachable(
             f"Redis does not answer at {server.get('host')}:{server.get('port')} (PAIMON_REDIS__URL): {_first_line(error)}"
         ) from error
     try:
-        await require_chain(house.rpc, house.settings.chain.chain_id)
-        await house.contracts.require_deployed(at=await house.chain.final_block(house.rpc))
+        await require_chain(context.rpc, context.settings.chain.chain_id)
+        await context.contracts.require_deployed(at=await context.chain.final_block(context.rpc))
     except RpcUnavailable as error:
         raise NodeUnreachable(f"{error} (PAIMON_CHAIN__RPC_URL)") from error
 

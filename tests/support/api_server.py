@@ -26,7 +26,7 @@ from paimon.settings import Settings
 class ApiServer:
     port: int
     app: FastAPI
-    desk: ApiClient
+    api_client: ApiClient
     redis: Redis
 
     @property
@@ -89,14 +89,14 @@ async def running_api_server(settings: Settings, fund: TestFund, eventually: Cal
         await eventually(started)
         async with (
             Redis.from_url(settings.redis.url.get_secret_value()) as redis,
-            api_client_for(app, settings, fund.people) as desk,
+            api_client_for(app, settings, fund.people) as api_client,
         ):
 
             async def subscribed() -> bool:
                 return bool(await redis.publish("paimon:live", json.dumps({"channel": "fund:overview", "data": {}})))
 
             await eventually(subscribed)
-            yield ApiServer(listening.getsockname()[1], app, desk, redis)
+            yield ApiServer(listening.getsockname()[1], app, api_client, redis)
     finally:
         server.should_exit = True
         await running

@@ -98,7 +98,7 @@ class EditionServers:
 
 def _empty(url: str) -> None:
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True, prepare_threshold=None) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS derived, owned CASCADE")
+        connection.execute("DROP SCHEMA IF EXISTS derived, ops CASCADE")
         connection.execute("DROP TABLE IF EXISTS public.alembic_version")
         if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APP]).fetchall():
             connection.execute(f"CREATE ROLE {APP} LOGIN")

@@ -283,11 +283,11 @@ class DemoStack:
     def _start_app_processes(self, supervisor: Supervisor) -> None:
         """The processes together, once everything they will ask for at their start is known to be there."""
         asyncio.run(self._require_ready())
-        house = AppProcesses(self.settings, self.env_file, policy=self.data / "signer" / "policy.toml")
+        app_context = AppProcesses(self.settings, self.env_file, policy=self.data / "signer" / "policy.toml")
         self._report_progress("the house", f"starting {', '.join(APP_PROCESSES)}")
-        for name in supervisor.start_together(house.specs()):
+        for name in supervisor.start_together(app_context.specs()):
             self._report_progress(name, "runs")
 
     async def _require_ready(self) -> None:
-        async with open_app_context(self.settings, process="demo") as house:
-            await require_ready(house)
+        async with open_app_context(self.settings, process="demo") as app_context:
+            await require_ready(app_context)

@@ -206,9 +206,9 @@ class SmokeRun:
             problems.append(f"{failed} transactions failed")
         if quarantined:
             problems.append(f"{quarantined} logs are quarantined")
-        if intents["final"] != sent["approver"] + sent["keeper"]:
-            problems.append(f"{sent['approver'] + sent['keeper']} transactions for {intents['final']} effects")
-        if set(intents) != {"final"}:
+        if intents["FINAL"] != sent["approver"] + sent["keeper"]:
+            problems.append(f"{sent['approver'] + sent['keeper']} transactions for {intents['FINAL']} effects")
+        if set(intents) != {"FINAL"}:
             problems.append(f"not every intent is final: {dict(intents)}")
         if problems:
             raise SmokeFailed("; ".join(problems))

@@ -48,7 +48,7 @@ _TERMINATION = (signal.SIGTERM, signal.SIGHUP)
 class _Status(StrEnum):
     DUE = "due"  # to be spawned at `due_at`
     STARTING = "starting"  # spawned, not ready yet
-    READY = "ready"
+    READY = "READY"
     ENDED = "ended"  # not to be started again
 
 

@@ -48,7 +48,7 @@ def empty_tables(owner_url: str) -> list[str]:
     """Those without rows in a fresh database."""
     with psycopg.connect(libpq(owner_url)) as connection:
         names = connection.execute(
-            "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('derived', 'owned')"
+            "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('derived', 'ops')"
         ).fetchall()
         return [name for (name,) in names if connection.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None]
 

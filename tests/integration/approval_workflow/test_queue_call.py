@@ -55,7 +55,7 @@ async def keys(app_context: AppContext) -> list[str]:
 async def end_all(app_context: AppContext, status: str) -> None:
     async with app_context.database.write() as session:
         await session.execute(
-            text("UPDATE owned.transaction_intents SET status = :status, closed_at = now() WHERE closed_at IS NULL"),
+            text("UPDATE ops.transaction_intents SET status = :status, closed_at = now() WHERE closed_at IS NULL"),
             {"status": status},
         )
 

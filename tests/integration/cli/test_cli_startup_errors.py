@@ -217,7 +217,7 @@ def _rows(env: Mapping[str, str], query: LiteralString) -> list[tuple[object, ..
 
 
 def _held_leases(env: Mapping[str, str]) -> set[object]:
-    return {name for (name,) in _rows(env, "SELECT name FROM owned.leases WHERE expires_at > now()")}
+    return {name for (name,) in _rows(env, "SELECT name FROM ops.leases WHERE expires_at > now()")}
 
 
 def _relays(env: Mapping[str, str]) -> bool:

@@ -14,23 +14,23 @@ pytestmark = pytest.mark.integration
 
 NOT_FOR_THE_APPLICATION = [
     "CREATE TABLE derived.x (n int)",
-    "CREATE TABLE owned.x (n int)",
+    "CREATE TABLE ops.x (n int)",
     "CREATE TABLE public.x (n int)",
     "CREATE SCHEMA x",
     "CREATE EXTENSION pg_stat_statements",
-    "ALTER TABLE owned.approval_records DROP COLUMN signature",
-    "ALTER TABLE owned.approval_records DISABLE TRIGGER ALL",
+    "ALTER TABLE ops.approval_records DROP COLUMN signature",
+    "ALTER TABLE ops.approval_records DISABLE TRIGGER ALL",
     "ALTER TABLE derived.holdings DROP CONSTRAINT ck_holdings_shares_uint256",
-    "DROP TABLE owned.approval_records",
+    "DROP TABLE ops.approval_records",
     "DROP SCHEMA derived CASCADE",
-    "DROP INDEX owned.uq_transaction_attempts_unacknowledged",
-    "TRUNCATE owned.outbox",
+    "DROP INDEX ops.uq_transaction_attempts_unacknowledged",
+    "TRUNCATE ops.outbox",
     "TRUNCATE derived.raw_logs",
     "UPDATE public.alembic_version SET version_num = '0000'",
     "DELETE FROM public.alembic_version",
     "SET ROLE paimon_owner",
     "CREATE ROLE intruder",
-    "COPY owned.users TO PROGRAM 'cat'",
+    "COPY ops.users TO PROGRAM 'cat'",
 ]
 
 
@@ -44,11 +44,11 @@ async def test_the_applications_role_may_only_read_and_write_rows(database: Data
 
 
 NOT_FOR_A_READER = [
-    "INSERT INTO owned.leases VALUES ('x', 'tests', 1, now())",
-    "UPDATE owned.outbox SET done_at = now()",
+    "INSERT INTO ops.leases VALUES ('x', 'tests', 1, now())",
+    "UPDATE ops.outbox SET done_at = now()",
     "DELETE FROM derived.holdings",
     "SELECT nextval('derived.observations_id_seq')",
-    "SELECT 1 FROM owned.leases FOR UPDATE",
+    "SELECT 1 FROM ops.leases FOR UPDATE",
 ]
 
 
@@ -91,12 +91,12 @@ async def test_a_write_that_fails_leaves_nothing_behind(database: Database) -> N
 
 
 async def test_a_statement_that_is_the_whole_transaction_is_committed_by_itself_and_is_the_only_one(database: Database) -> None:
-    add = text("INSERT INTO owned.leases (name, owner, epoch, expires_at) VALUES (:name, 'somebody', 1, now())")
+    add = text("INSERT INTO ops.leases (name, owner, epoch, expires_at) VALUES (:name, 'somebody', 1, now())")
     async with database.write_single() as session:
         await session.execute(add, {"name": "first"})
         async with database.read() as other:
-            assert (await other.execute(text("SELECT name FROM owned.leases"))).scalars().all() == ["first"]
+            assert (await other.execute(text("SELECT name FROM ops.leases"))).scalars().all() == ["first"]
         with pytest.raises(SecondStatement):
             await session.execute(add, {"name": "second"})
     async with database.read() as other:
-        assert (await other.execute(text("SELECT count(*) FROM owned.leases"))).scalar_one() == 1
+        assert (await other.execute(text("SELECT count(*) FROM ops.leases"))).scalar_one() == 1

@@ -89,7 +89,7 @@ async def test_a_holder_that_was_robbed_stops_its_work_and_stands_by(
         await eventually(count_of(work.running, 1))
         async with database.write() as session:
             await session.execute(
-                text("UPDATE owned.leases SET owner = 'robber', epoch = epoch + 1, expires_at = now() + interval '1 second'")
+                text("UPDATE ops.leases SET owner = 'robber', epoch = epoch + 1, expires_at = now() + interval '1 second'")
             )
         await eventually(count_of(work.running, 0))
         assert not task.done()
@@ -129,7 +129,7 @@ async def test_work_that_finds_itself_fenced_off_stands_by_rather_than_dies(
     async with leading(database, write_now_and_then):
         await eventually(lambda: reached(1))
         async with database.write() as session:
-            await session.execute(text("UPDATE owned.leases SET epoch = epoch + 1, expires_at = now() - interval '1 second'"))
+            await session.execute(text("UPDATE ops.leases SET epoch = epoch + 1, expires_at = now() - interval '1 second'"))
         await eventually(lambda: reached(3))
     assert fenced == sorted(fenced)
     assert 2 not in fenced
@@ -184,7 +184,7 @@ async def test_work_that_loses_its_database_in_the_middle_of_a_copy_is_started_a
                 pid = await session.scalar(text("SELECT pg_backend_pid()"))
                 driver = (await (await session.connection()).get_raw_connection()).driver_connection
                 assert isinstance(driver, psycopg.AsyncConnection)
-                async with driver.cursor() as cursor, cursor.copy("COPY owned.leases FROM STDIN") as copy:
+                async with driver.cursor() as cursor, cursor.copy("COPY ops.leases FROM STDIN") as copy:
                     async with database.write() as other:
                         await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
                     await asyncio.sleep(0.1)
@@ -219,7 +219,7 @@ async def write_several_rows(database: Database) -> None:
     rows = [{"name": f"lease-{number}", "owner": "nobody", "epoch": 1} for number in range(3)]
     async with database.write() as session:
         await session.execute(
-            text("INSERT INTO owned.leases (name, owner, epoch, expires_at) VALUES (:name, :owner, :epoch, now())"), rows
+            text("INSERT INTO ops.leases (name, owner, epoch, expires_at) VALUES (:name, :owner, :epoch, now())"), rows
         )
         await session.rollback()
 

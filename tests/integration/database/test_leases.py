@@ -24,7 +24,7 @@ async def take(database: Database, owner: str = "first", *, ttl_seconds: float =
 
 async def expire(database: Database) -> None:
     async with database.write() as session:
-        await session.execute(text("UPDATE owned.leases SET expires_at = now() - interval '1 second'"))
+        await session.execute(text("UPDATE ops.leases SET expires_at = now() - interval '1 second'"))
 
 
 @pytest.mark.parametrize("before", ["never held", "expired"])

@@ -25,14 +25,14 @@ CATALOGUE = """
       FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
       JOIN pg_class ON pg_class.oid = attrelid
      WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
-       AND relnamespace IN ('derived'::regnamespace, 'owned'::regnamespace)
+       AND relnamespace IN ('derived'::regnamespace, 'ops'::regnamespace)
      UNION
     SELECT 'constraint', format('%s.%s', conrelid::regclass, conname), pg_get_constraintdef(oid)
-      FROM pg_constraint WHERE connamespace IN ('derived'::regnamespace, 'owned'::regnamespace)
+      FROM pg_constraint WHERE connamespace IN ('derived'::regnamespace, 'ops'::regnamespace)
      UNION
     SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid)
       FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-     WHERE relnamespace IN ('derived'::regnamespace, 'owned'::regnamespace)
+     WHERE relnamespace IN ('derived'::regnamespace, 'ops'::regnamespace)
 """
 
 
@@ -65,7 +65,7 @@ def test_models_and_migrations_do_not_drift(owner_url: str) -> None:
 
 def test_a_column_that_only_one_side_has_is_drift(owner_url: str, owner: Engine) -> None:
     with owner.begin() as connection:
-        connection.execute(text("ALTER TABLE owned.leases DROP COLUMN owner"))
+        connection.execute(text("ALTER TABLE ops.leases DROP COLUMN owner"))
     assert any("leases" in line and "owner" in line for line in migrate.drift(owner_url))
 
 
@@ -73,7 +73,7 @@ def test_tables_made_by_migrations_are_those_the_models_would_make(owner: Engine
     from_models = create_engine(empty_url)
     try:
         with from_models.begin() as connection:
-            for schema in ("derived", "owned"):
+            for schema in ("derived", "ops"):
                 connection.execute(text(f"CREATE SCHEMA {schema}"))
             metadata.create_all(connection)
         assert catalogue(from_models) == catalogue(owner)
@@ -86,7 +86,7 @@ def test_the_way_down_to_nothing_and_up_again_ends_at_the_same_tables(owner_url:
     with owner.begin() as connection:
         command.downgrade(migrate._config(connection), "base")
     with owner.connect() as connection:
-        left = connection.execute(text("SELECT nspname FROM pg_namespace WHERE nspname IN ('derived', 'owned')")).all()
+        left = connection.execute(text("SELECT nspname FROM pg_namespace WHERE nspname IN ('derived', 'ops')")).all()
     assert left == []
     assert migrate.upgrade(owner_url, app_role="paimon_app") == version.head_revision()
     assert catalogue(owner) == before
@@ -103,12 +103,12 @@ def test_each_migration_can_be_taken_back_alone(owner_url: str, owner: Engine) -
 
 def test_upgrading_again_changes_nothing_and_keeps_what_is_there(owner_url: str, owner: Engine) -> None:
     with owner.begin() as connection:
-        connection.execute(text("INSERT INTO owned.leases VALUES ('listener', 'tests', 7, now())"))
+        connection.execute(text("INSERT INTO ops.leases VALUES ('listener', 'tests', 7, now())"))
     before = catalogue(owner)
     assert migrate.upgrade(owner_url, app_role="paimon_app") == version.head_revision()
     assert catalogue(owner) == before
     with owner.connect() as connection:
-        assert connection.execute(text("SELECT epoch FROM owned.leases")).scalar_one() == 7
+        assert connection.execute(text("SELECT epoch FROM ops.leases")).scalar_one() == 7
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(empty_url: str) -> None:

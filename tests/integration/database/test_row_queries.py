@@ -27,7 +27,7 @@ LEASES: Final = select(func.count().label("leases")).select_from(LeaseRow)
 BACKEND: Final = RowQuery(select(func.pg_backend_pid().label("pid")), lambda row: int(row.pid))
 SLEEP: Final = RowQuery(select(func.pg_sleep(bindparam("seconds")).label("slept")), lambda row: bool(row))
 
-NOTHING_THERE: Final = RowQuery(select(column("secret")).select_from(table("nothing", schema="owned")), lambda row: row)
+NOTHING_THERE: Final = RowQuery(select(column("secret")).select_from(table("nothing", schema="ops")), lambda row: row)
 
 
 @pytest.fixture

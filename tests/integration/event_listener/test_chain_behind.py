@@ -86,7 +86,7 @@ async def opened(app_context: AppContext) -> RiskEvent | None:
 
 
 async def test_a_chain_that_became_shorter_is_waited_for_and_seen_and_followed_when_it_is_there_again(
-    app_context: AppContext, fund: TestFund, node: ByzantineNode, desk: ApiClient, eventually: Callable[..., Any]
+    app_context: AppContext, fund: TestFund, node: ByzantineNode, api_client: ApiClient, eventually: Callable[..., Any]
 ) -> None:
     fund.mine(6)
     async with following(app_context) as task:
@@ -105,7 +105,7 @@ async def test_a_chain_that_became_shorter_is_waited_for_and_seen_and_followed_w
         async with app_context.database.read() as session:
             (told,) = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT))).all()
         assert told.aggregate_id == str(event.id)
-        health = (await desk.get("/system/health", by=None)).json()["data"]
+        health = (await api_client.get("/system/health", by=None)).json()["data"]
         (part,) = [each for each in health["parts"] if each["name"] == "listener"]
         assert (part["status"], part["summary"]) == ("down", "WAITS: the chain of every node is shorter than the books")
         assert part["details"]["riskEvent"] == event.id
@@ -125,7 +125,7 @@ async def test_a_chain_that_became_shorter_is_waited_for_and_seen_and_followed_w
         assert await opened(app_context) is None
     async with app_context.database.read() as session:
         (row,) = await session.scalars(select(RiskEventRow))
-    assert (row.kind, row.state) == (RiskKind.CHAIN_BEHIND, RiskStatus.RESOLVED)
+    assert (row.kind, row.status) == (RiskKind.CHAIN_BEHIND, RiskStatus.RESOLVED)
 
 
 async def test_it_is_waited_for_from_the_start_too_and_a_later_holder_ends_what_was_left_open(

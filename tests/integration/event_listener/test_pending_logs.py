@@ -107,18 +107,18 @@ async def test_an_event_is_seen_at_once_and_leaves_when_the_books_have_it(
     app_context: AppContext,
     fund: TestFund,
     lease: HeldLease,
-    desk: ApiClient,
+    api_client: ApiClient,
     heard: Callable[..., Any],
     eventually: Callable[..., Any],
 ) -> None:
-    empty = await desk.get("/fund/events/pending")
+    empty = await api_client.get("/fund/events/pending")
     assert empty.json()["data"]["items"] == []
     watch = watch_of(app_context)
     request_id = fund.request("ines", 10_000)
     await watch.check_head(lease)
     seen = await listed(app_context)
     assert events(seen) == ["Transfer", "SharesLocked", REQUEST]
-    shown = await desk.get("/fund/events/pending")
+    shown = await api_client.get("/fund/events/pending")
     require_example(shown, "pending_events")
     newest, *_ = shown.json()["data"]["items"]
     assert newest["event"] == REQUEST
@@ -243,7 +243,7 @@ async def test_a_lag_of_finality_opens_one_event_when_it_lasts_and_ends_it_by_it
     for _ in range(2):
         await lagging.check_head(lease)
     (event,) = await lags(app_context)
-    assert (event.severity, event.state) == (Severity.WARNING, RiskStatus.OPEN)
+    assert (event.severity, event.status) == (Severity.WARNING, RiskStatus.OPEN)
     assert event.observed.startswith("32 blocks, ")
     assert event.expected == "at most 10 blocks, 10000 s"
     async with app_context.database.read() as session:
@@ -251,7 +251,7 @@ async def test_a_lag_of_finality_opens_one_event_when_it_lasts_and_ends_it_by_it
         assert await session.scalar(told) == 1
     await watch(3_600, TagFinality()).check_head(lease)  # another process: what its predecessor opened, it ends
     (ended,) = await lags(app_context)
-    assert (ended.id, ended.state) == (event.id, RiskStatus.RESOLVED)
+    assert (ended.id, ended.status) == (event.id, RiskStatus.RESOLVED)
 
 
 async def lags(app_context: AppContext) -> list[RiskEventRow]:

@@ -23,88 +23,88 @@ def personal_sign(account: LocalAccount, text: str) -> str:
     return "0x" + bytes(account.sign_message(encode_defunct(text=text)).signature).hex()
 
 
-async def challenge_for(desk: ApiClient, name: str) -> str:
-    answer = await desk.post("/auth/challenge", {"address": desk.people.address(name)})
+async def challenge_for(api_client: ApiClient, name: str) -> str:
+    answer = await api_client.post("/auth/challenge", {"address": api_client.people.address(name)})
     assert answer.status_code == 200, answer.text
     require_example(answer, "challenge")
     return str(answer.json()["data"]["message"])
 
 
-async def test_a_known_wallet_signs_in_and_is_told_who_it_is(desk: ApiClient) -> None:
-    message = await challenge_for(desk, "vera")
-    answer = await desk.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(desk.people.account("vera"), message)}
+async def test_a_known_wallet_signs_in_and_is_told_who_it_is(api_client: ApiClient) -> None:
+    message = await challenge_for(api_client, "vera")
+    answer = await api_client.post(
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
     )
     assert answer.status_code == 200, answer.text
     require_example(answer, "verify")
     token = answer.json()["data"]["accessToken"]
-    me = await desk.client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
+    me = await api_client.client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
     require_example(me, "me")
-    assert me.json()["data"]["address"] == desk.people.address("vera")
+    assert me.json()["data"]["address"] == api_client.people.address("vera")
     assert me.json()["data"]["role"] == "admin"
 
 
-async def test_an_unknown_wallet_gets_a_challenge_like_anyone_and_is_refused_only_after_signing(desk: ApiClient) -> None:
-    message = await challenge_for(desk, "ines")
-    body = {"message": message, "signature": personal_sign(desk.people.account("ines"), message)}
-    answer = await desk.post("/auth/verify", body)
+async def test_an_unknown_wallet_gets_a_challenge_like_anyone_and_is_refused_only_after_signing(api_client: ApiClient) -> None:
+    message = await challenge_for(api_client, "ines")
+    body = {"message": message, "signature": personal_sign(api_client.people.account("ines"), message)}
+    answer = await api_client.post("/auth/verify", body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN")
-    again = await desk.post("/auth/verify", body)
+    again = await api_client.post("/auth/verify", body)
     assert (again.status_code, again.json()["error"]["code"]) == (401, "AUTH_INVALID"), "a refused challenge is used up too"
 
 
-async def test_a_challenge_works_once_even_when_sent_twice_at_once(desk: ApiClient) -> None:
-    message = await challenge_for(desk, "vera")
-    body = {"message": message, "signature": personal_sign(desk.people.account("vera"), message)}
-    answers = await asyncio.gather(*(desk.post("/auth/verify", body) for _ in range(6)))
+async def test_a_challenge_works_once_even_when_sent_twice_at_once(api_client: ApiClient) -> None:
+    message = await challenge_for(api_client, "vera")
+    body = {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
+    answers = await asyncio.gather(*(api_client.post("/auth/verify", body) for _ in range(6)))
     assert sorted(each.status_code for each in answers) == [200] + [401] * 5
 
 
-async def test_another_wallets_signature_lets_nobody_in(desk: ApiClient) -> None:
-    message = await challenge_for(desk, "vera")
-    answer = await desk.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(desk.people.account("willa"), message)}
+async def test_another_wallets_signature_lets_nobody_in(api_client: ApiClient) -> None:
+    message = await challenge_for(api_client, "vera")
+    answer = await api_client.post(
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("willa"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
 @pytest.mark.parametrize("change", [{"domain": "evil.example"}, {"uri": "http://evil.example"}, {"chain_id": 1}])
 async def test_a_message_for_another_site_or_chain_is_refused_though_well_signed(
-    desk: ApiClient, change: dict[str, object]
+    api_client: ApiClient, change: dict[str, object]
 ) -> None:
-    message = render(replace(parse(await challenge_for(desk, "vera")), **change))  # type: ignore[arg-type]
-    answer = await desk.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(desk.people.account("vera"), message)}
+    message = render(replace(parse(await challenge_for(api_client, "vera")), **change))  # type: ignore[arg-type]
+    answer = await api_client.post(
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
-async def test_a_message_nobody_handed_out_is_refused_though_well_signed(desk: ApiClient) -> None:
-    ours = parse(await challenge_for(desk, "vera"))
+async def test_a_message_nobody_handed_out_is_refused_though_well_signed(api_client: ApiClient) -> None:
+    ours = parse(await challenge_for(api_client, "vera"))
     message = render(replace(ours, expires_at=ours.expires_at + timedelta(days=365)))
-    answer = await desk.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(desk.people.account("vera"), message)}
+    answer = await api_client.post(
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
-async def test_an_expired_challenge_says_so(desk: ApiClient, database: Database) -> None:
-    issued = parse(await challenge_for(desk, "vera"))
+async def test_an_expired_challenge_says_so(api_client: ApiClient, database: Database) -> None:
+    issued = parse(await challenge_for(api_client, "vera"))
     expired = replace(issued, issued_at=issued.issued_at - timedelta(hours=1), expires_at=issued.issued_at)
     message = render(expired)
     async with database.write() as session:
         await session.execute(update(SignInChallengeRow).values(message=message, expires_at=expired.expires_at))
-    answer = await desk.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(desk.people.account("vera"), message)}
+    answer = await api_client.post(
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_EXPIRED")
 
 
-async def test_expired_challenges_do_not_pile_up(desk: ApiClient, database: Database) -> None:
-    await challenge_for(desk, "vera")
+async def test_expired_challenges_do_not_pile_up(api_client: ApiClient, database: Database) -> None:
+    await challenge_for(api_client, "vera")
     async with database.write() as session:
         await session.execute(update(SignInChallengeRow).values(expires_at=func.now() - timedelta(seconds=1)))
-    await challenge_for(desk, "vera")
+    await challenge_for(api_client, "vera")
     async with database.read() as session:
         assert (await session.execute(select(func.count()).select_from(SignInChallengeRow))).scalar_one() == 1
 
@@ -118,36 +118,38 @@ async def test_expired_challenges_do_not_pile_up(desk: ApiClient, database: Data
         ({}, "address"),
     ],
 )
-async def test_a_wrong_address_is_named(desk: ApiClient, body: dict[str, object], field: str) -> None:
-    answer = await desk.post("/auth/challenge", body)
+async def test_a_wrong_address_is_named(api_client: ApiClient, body: dict[str, object], field: str) -> None:
+    answer = await api_client.post("/auth/challenge", body)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
 
 
 @pytest.mark.parametrize("signature", ["", "0x", "0x12", "nonsense", "0x" + "00" * 65, "0x" + "ff" * 65, "0x" + "zz" * 65])
-async def test_a_malformed_signature_is_named(desk: ApiClient, signature: str) -> None:
-    message = await challenge_for(desk, "vera")
-    answer = await desk.post("/auth/verify", {"message": message, "signature": signature})
+async def test_a_malformed_signature_is_named(api_client: ApiClient, signature: str) -> None:
+    message = await challenge_for(api_client, "vera")
+    answer = await api_client.post("/auth/verify", {"message": message, "signature": signature})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"][0]["field"] == "signature"
 
 
-async def test_a_malformed_message_is_named(desk: ApiClient) -> None:
+async def test_a_malformed_message_is_named(api_client: ApiClient) -> None:
     text = "let me in"
-    answer = await desk.post("/auth/verify", {"message": text, "signature": personal_sign(desk.people.account("vera"), text)})
+    answer = await api_client.post(
+        "/auth/verify", {"message": text, "signature": personal_sign(api_client.people.account("vera"), text)}
+    )
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "message")
 
 
-async def test_a_role_taken_away_counts_at_once_and_so_does_being_removed(desk: ApiClient, database: Database) -> None:
-    wallet = parse_address(desk.people.address("vera"))
-    assert (await desk.get("/auth/me", by="vera")).json()["data"]["role"] == "admin"
+async def test_a_role_taken_away_counts_at_once_and_so_does_being_removed(api_client: ApiClient, database: Database) -> None:
+    wallet = parse_address(api_client.people.address("vera"))
+    assert (await api_client.get("/auth/me", by="vera")).json()["data"]["role"] == "admin"
     async with database.write() as session:
         await session.execute(update(UserRow).where(UserRow.address == wallet).values(role=UserRole.VIEWER))
-    assert (await desk.get("/auth/me", by="vera")).json()["data"]["role"] == "viewer"
+    assert (await api_client.get("/auth/me", by="vera")).json()["data"]["role"] == "viewer"
     async with database.write() as session:
         await session.execute(delete(UserRow).where(UserRow.address == wallet))
-    answer = await desk.get("/auth/me", by="vera")
+    answer = await api_client.get("/auth/me", by="vera")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
@@ -160,14 +162,14 @@ async def test_a_role_taken_away_counts_at_once_and_so_does_being_removed(desk: 
         ("Bearer nonsense", "AUTH_INVALID"),
     ],
 )
-async def test_without_a_token_of_ours_nobody_is_anyone(desk: ApiClient, header: str | None, code: str) -> None:
+async def test_without_a_token_of_ours_nobody_is_anyone(api_client: ApiClient, header: str | None, code: str) -> None:
     headers = {} if header is None else {"Authorization": header}
-    answer = await desk.client.get("/api/v1/auth/me", headers=headers)
+    answer = await api_client.client.get("/api/v1/auth/me", headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_an_expired_token_says_so(desk: ApiClient) -> None:
-    token = desk.token("vera", ttl_seconds=-1)
-    answer = await desk.client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
+async def test_an_expired_token_says_so(api_client: ApiClient) -> None:
+    token = api_client.token("vera", ttl_seconds=-1)
+    answer = await api_client.client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_EXPIRED")

@@ -34,8 +34,8 @@ KEY: Final = "a1b2c3d4e5f6a7b8"
 AWAY: Final = "127.0.0.1:9"
 
 
-async def part(desk: ApiClient, name: str) -> dict[str, Any]:
-    health = (await desk.get("/system/health", by=None)).json()["data"]
+async def part(api_client: ApiClient, name: str) -> dict[str, Any]:
+    health = (await api_client.get("/system/health", by=None)).json()["data"]
     (found,) = [each for each in health["parts"] if each["name"] == name]
     return dict(found)
 
@@ -48,7 +48,7 @@ def terminal(app_context: AppContext) -> str:
 
 
 async def test_each_endpoint_is_shown_as_the_listener_finds_it_and_without_its_key(
-    app_context: AppContext, desk: ApiClient, eventually: Callable[..., Any]
+    app_context: AppContext, api_client: ApiClient, eventually: Callable[..., Any]
 ) -> None:
     lease = await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=60)
     assert lease is not None
@@ -70,7 +70,7 @@ async def test_each_endpoint_is_shown_as_the_listener_finds_it_and_without_its_k
         )
         watching = asyncio.create_task(watch.run(lease))
         well, away = await eventually(known)
-        shown = await part(desk, "endpoints")
+        shown = await part(api_client, "endpoints")
         said = await asyncio.to_thread(terminal, app_context)  # the listener goes on meanwhile
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -98,20 +98,20 @@ async def test_what_another_version_left_is_read_as_far_as_it_is_ours(app_contex
     assert 0 < ttl <= endpoints.ENDPOINT_STATE_TTL_SECONDS, "a listener that is gone says nothing any more"
 
 
-async def test_who_lied_is_shown_and_is_no_matter_of_today_after_a_day(desk: ApiClient, app_context: AppContext) -> None:
+async def test_who_lied_is_shown_and_is_no_matter_of_today_after_a_day(api_client: ApiClient, app_context: AppContext) -> None:
     state = EndpointReport("a:1", (), 5, 0.1, 0.0, BreakerStatus.CLOSED, 8, 0, 100, True)
     await endpoints.store_endpoint_states(app_context.redis, [state])
-    assert (await part(desk, "endpoints"))["status"] == "ok"
+    assert (await part(api_client, "endpoints"))["status"] == "ok"
     await lie(app_context.database)
     await asyncio.sleep(1.0)  # the report is remembered for a second
-    shown = await part(desk, "endpoints")
+    shown = await part(api_client, "endpoints")
     assert (shown["status"], shown["summary"]) == ("degraded", "1 of 1 answer; caught at untrue answers within a day: a:1")
     assert [(each["endpoint"], each["lie"], each["times"]) for each in shown["details"]["faults"]] == [
         ("a:1", "omitted_log", 1)
     ]
     await later(app_context.database, hours=25)
     await asyncio.sleep(1.0)
-    shown = await part(desk, "endpoints")
+    shown = await part(api_client, "endpoints")
     assert (shown["status"], len(shown["details"]["faults"])) == ("ok", 1)
 
 
@@ -123,11 +123,11 @@ async def lie(database: Database) -> None:
 async def later(database: Database, *, hours: int) -> None:
     async with database.write() as session:
         await session.execute(
-            text("UPDATE owned.endpoint_faults SET last_at = last_at - make_interval(hours => :hours)"), {"hours": hours}
+            text("UPDATE ops.endpoint_faults SET last_at = last_at - make_interval(hours => :hours)"), {"hours": hours}
         )
 
 
-async def test_which_blocks_are_proven_how_and_which_are_not(desk: ApiClient, app_context: AppContext) -> None:
+async def test_which_blocks_are_proven_how_and_which_are_not(api_client: ApiClient, app_context: AppContext) -> None:
     final = await app_context.chain.final_block(app_context.rpc)
     async with app_context.database.write() as session:
         await add_block(session, 11, at=final.timestamp)
@@ -144,7 +144,7 @@ async def test_which_blocks_are_proven_how_and_which_are_not(desk: ApiClient, ap
         ProofLevel.AGREED: BlockSpan(24, 24, 1),
         ProofLevel.RECEIPTS: BlockSpan(23, 38, 15),
     }
-    shown = await part(desk, "proof")
+    shown = await part(api_client, "proof")
     assert shown["status"] == "degraded"
     assert shown["details"]["weakest"] == {"level": "chained", "fromBlock": 15, "toBlock": 20}
     assert shown["details"]["levels"]["receipts"] == {"fromBlock": 23, "toBlock": 38, "blocks": 15}

@@ -43,7 +43,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 STILL_ASKING = """
     SELECT count(*) FROM pg_stat_activity
-     WHERE state = 'active' AND query LIKE '%owned.outbox%' AND pid <> pg_backend_pid()
+     WHERE state = 'active' AND query LIKE '%ops.outbox%' AND pid <> pg_backend_pid()
 """
 
 
@@ -89,8 +89,8 @@ async def busy(app_context: AppContext) -> int:
     ids = await add(app_context.database, "a", "b", priority=OutboxPriority.CRITICAL)
     await add(app_context.database, "c")
     async with app_context.database.write() as session:
-        await session.execute(text("UPDATE owned.outbox SET available_at = now() - interval '90 s'"))
-        await session.execute(text("UPDATE owned.outbox SET dead_lettered_at = now() WHERE id = :id"), {"id": ids[0]})
+        await session.execute(text("UPDATE ops.outbox SET available_at = now() - interval '90 s'"))
+        await session.execute(text("UPDATE ops.outbox SET dead_lettered_at = now() WHERE id = :id"), {"id": ids[0]})
     await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=30)
     lost = await try_acquire(app_context.database, "scheduler", "host:2", ttl_seconds=30)
     assert lost is not None
@@ -146,7 +146,7 @@ async def test_a_database_or_node_that_hangs_costs_a_scrape_its_time_and_no_more
     scraper = app_context.new_metrics_scraper()
     scraper.timeout_seconds = 0.5
     async with database.write() as blocking:
-        await blocking.execute(text("LOCK TABLE owned.outbox"))
+        await blocking.execute(text("LOCK TABLE ops.outbox"))
         found = samples((await exposition(scraper.collect)).decode())
     assert (value(found, "database_up"), value(found, "node_up")) == (0, 1)
     assert not [name for name, _ in found if name == "paimon_outbox_dead_lettered"], "absent, not zero"
@@ -177,8 +177,8 @@ async def measured_api(settings: Settings, app_context: AppContext, fund: TestFu
     port = free_port()
     measured = settings.model_copy(update={"metrics": settings.metrics.model_copy(update={"api_port": port})})
     await seed_users(app_context.database, fund.people)
-    async with running_app(measured) as app, api_client_for(app, measured, fund.people) as desk:
-        yield desk, port
+    async with running_app(measured) as app, api_client_for(app, measured, fund.people) as api_client:
+        yield api_client, port
 
 
 @pytest.mark.usefixtures("busy")
@@ -189,8 +189,8 @@ async def test_every_alert_and_panel_asks_for_what_there_is(
     reacted, _ = await add(app_context.database, "react", "fail")
     await handled(app_context.database, reacted, Handler())
     new_heads = asyncio.create_task(NewHeadsSubscription(fund.node.ws_url, poll_seconds=1).listen())
-    async with measured_api(settings, app_context, fund) as (desk, port):
-        assert (await desk.get("/redemptions/99")).status_code == 404
+    async with measured_api(settings, app_context, fund) as (api_client, port):
+        assert (await api_client.get("/redemptions/99")).status_code == 404
         await eventually(partial(connected, port))
         found = await scraped(port)
     new_heads.cancel()

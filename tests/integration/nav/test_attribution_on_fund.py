@@ -215,18 +215,18 @@ async def test_tokens_that_come_from_nowhere_are_unexplained_and_a_missing_trans
     ]
 
 
-async def explained(desk: ApiClient, query: dict[str, Any]) -> httpx.Response:
-    return await desk.get("/fund/nav/explain", **query)
+async def explained(api_client: ApiClient, query: dict[str, Any]) -> httpx.Response:
+    return await api_client.get("/fund/nav/explain", **query)
 
 
 async def test_the_waterfall_over_rest(
-    desk: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
+    api_client: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     before = await snapshot_now(app_context, fund)
     activity.buy("RWAC", 100_000)
     fund.request("ines", 10_000)
     after = await snapshot_now(app_context, fund)
-    answer = await explained(desk, {"from": before.at.number, "to": after.at.number})
+    answer = await explained(api_client, {"from": before.at.number, "to": after.at.number})
     require_example(answer, "nav_explain")
     data = answer.json()["data"]
     assert sum(int(each["amount"]) for each in data["lines"]) == int(data["change"]) == after.net_assets - before.net_assets
@@ -239,7 +239,7 @@ async def test_the_waterfall_over_rest(
 
 
 async def test_ends_that_explain_nothing_are_refused_in_words_of_their_own(
-    desk: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
+    api_client: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     first = (await snapshot_now(app_context, fund)).at
     activity.buy("RWAC", 100_000)
@@ -259,25 +259,25 @@ async def test_ends_that_explain_nothing_are_refused_in_words_of_their_own(
         ({"from": block, "to": block}, "to", f"both ends are block {block}: give an earlier and a later one"),
         ({"from": block}, "to", f"from block {block} to now no snapshot was kept: both ends are that of block {block}"),
     ):
-        answer = await explained(desk, query)
+        answer = await explained(api_client, query)
         assert answer.status_code == 400, query
         (detail,) = answer.json()["error"]["details"]
         assert (detail["field"], words in detail["message"]) == (field, True), detail
-    too_early = await explained(desk, {"from": first.number - 1})
+    too_early = await explained(api_client, {"from": first.number - 1})
     assert too_early.status_code == 404
     assert f"; the first is of block {first.number}, " in too_early.json()["error"]["message"]
 
 
 async def test_from_the_funds_first_day_on_is_from_its_first_snapshot_and_says_so(
-    desk: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
+    api_client: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     first = (await snapshot_now(app_context, fund)).at
     activity.buy("RWAC", 100_000)
     await snapshot_now(app_context, fund)
     day = first.timestamp.date()
-    told = (await explained(desk, {"startDate": str(day)})).json()["data"]
+    told = (await explained(api_client, {"startDate": str(day)})).json()["data"]
     assert (told["from"]["blockNumber"], told["fromFirstSnapshot"]) == (first.number, True)
-    before = await explained(desk, {"startDate": str(day - timedelta(days=1))})
+    before = await explained(api_client, {"startDate": str(day - timedelta(days=1))})
     assert before.status_code == 404
     assert f"the first is of block {first.number}, {first.timestamp:%Y-%m-%d %H:%M:%S} UTC" in before.text
 

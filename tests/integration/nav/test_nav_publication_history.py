@@ -63,7 +63,7 @@ async def test_a_point_waits_for_a_clean_comparison_at_or_after_its_block(app_co
 
 
 async def test_a_material_difference_withholds_nav_and_its_repair_releases_it(
-    app_context: AppContext, fund: TestFund, desk: ApiClient
+    app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     first = await snapshot_now(app_context, fund)
     await reconcile_and_publish(app_context)
@@ -72,16 +72,16 @@ async def test_a_material_difference_withholds_nav_and_its_repair_releases_it(
     async with spoilt_books(app_context, 10_000 * WAD):
         await reconcile_and_publish(app_context)
         assert await points(app_context) == {first.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
-        data = (await desk.get("/fund/nav/history", interval="hourly")).json()["data"]
+        data = (await api_client.get("/fund/nav/history", interval="hourly")).json()["data"]
         assert [each["blockNumber"] for each in data["points"]] == [first.at.number]
         assert data["withheld"]["count"] == 1
         assert data["withheld"]["reason"].startswith("material difference: ")
-        overview = (await desk.get("/fund/overview")).json()["data"]
+        overview = (await api_client.get("/fund/overview")).json()["data"]
         assert (overview["official"]["status"], overview["official"]["sharePrice"]) == ("WITHHELD", None)
         assert overview["official"]["withheldReason"] == data["withheld"]["reason"]
     await reconcile_and_publish(app_context)
     assert set((await points(app_context)).values()) == {NavStatus.PUBLISHED}
-    data = (await desk.get("/fund/nav/history", interval="hourly")).json()["data"]
+    data = (await api_client.get("/fund/nav/history", interval="hourly")).json()["data"]
     assert (data["points"][-1]["blockNumber"], data["withheld"]) == (second.at.number, None)
 
 
@@ -92,7 +92,9 @@ async def test_a_difference_below_a_basis_point_withholds_nothing(app_context: A
     assert await points(app_context) == {taken.at.number: NavStatus.PUBLISHED}
 
 
-async def test_history_has_the_last_point_of_each_bucket(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+async def test_history_has_the_last_point_of_each_bucket(
+    app_context: AppContext, fund: TestFund, api_client: ApiClient
+) -> None:
     activity, taken = FundActivity(fund), []
     fund.warp(86_400 - fund.node.rpc.head().timestamp % 86_400)  # to the start of a day
     for price, pause in ((126, 60), (127, 3_600), (128, 86_400), (129, 0)):
@@ -100,11 +102,11 @@ async def test_history_has_the_last_point_of_each_bucket(app_context: AppContext
         taken.append(await snapshot_now(app_context, fund))
         fund.warp(pause) if pause else None
     await reconcile_and_publish(app_context)
-    hourly = await desk.get("/fund/nav/history", interval="hourly")
+    hourly = await api_client.get("/fund/nav/history", interval="hourly")
     require_example(hourly, "nav_history")
     found = [each["blockNumber"] for each in hourly.json()["data"]["points"]]
     assert found == [taken[1].at.number, taken[2].at.number, taken[3].at.number]
-    daily = (await desk.get("/fund/nav/history")).json()["data"]["points"]
+    daily = (await api_client.get("/fund/nav/history")).json()["data"]["points"]
     assert [each["blockNumber"] for each in daily] == [taken[2].at.number, taken[3].at.number]
     assert daily[-1]["sharePrice"] == str(taken[3].nav_per_share)
     assert daily[-1]["contract"] == {
@@ -112,7 +114,7 @@ async def test_history_has_the_last_point_of_each_bucket(app_context: AppContext
         "totalAssets": str(taken[3].contract.total_assets),
     }
     first_day = taken[0].at.timestamp.date()
-    one_day = await desk.get("/fund/nav/history", startDate=str(first_day), endDate=str(first_day))
+    one_day = await api_client.get("/fund/nav/history", startDate=str(first_day), endDate=str(first_day))
     assert [each["blockNumber"] for each in one_day.json()["data"]["points"]] == [taken[2].at.number]
     for outside in (
         {"endDate": "2020-01-01"},
@@ -120,9 +122,9 @@ async def test_history_has_the_last_point_of_each_bucket(app_context: AppContext
         {"startDate": "9999-12-31"},
         {"startDate": "0001-01-01", "endDate": "0001-01-01"},
     ):
-        answer = await desk.get("/fund/nav/history", **outside)
+        answer = await api_client.get("/fund/nav/history", **outside)
         assert (answer.status_code, answer.json()["data"]["points"]) == (200, [])
-    everything = await desk.get("/fund/nav/history", startDate="0001-01-01", endDate="9999-12-31", interval="weekly")
+    everything = await api_client.get("/fund/nav/history", startDate="0001-01-01", endDate="9999-12-31", interval="weekly")
     assert everything.json()["data"]["points"][-1]["blockNumber"] == taken[3].at.number
 
 
@@ -135,18 +137,18 @@ async def test_history_has_the_last_point_of_each_bucket(app_context: AppContext
     ],
 )
 async def test_a_wrong_question_is_answered_by_the_field_that_is_wrong(
-    desk: ApiClient, query: dict[str, Any], field: str
+    api_client: ApiClient, query: dict[str, Any], field: str
 ) -> None:
-    answer = await desk.get("/fund/nav/history", **query)
+    answer = await api_client.get("/fund/nav/history", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
 
 
-async def test_before_anything_was_published_history_is_empty_and_there_is_nothing_to_explain(desk: ApiClient) -> None:
-    answer = await desk.get("/fund/nav/history")
+async def test_before_anything_was_published_history_is_empty_and_there_is_nothing_to_explain(api_client: ApiClient) -> None:
+    answer = await api_client.get("/fund/nav/history")
     assert answer.json()["data"] == {"interval": "daily", "points": [], "withheld": None}
     for query in ({"from": 1}, {"startDate": "2026-01-01"}):
-        answer = await desk.get("/fund/nav/explain", **query)
+        answer = await api_client.get("/fund/nav/explain", **query)
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
 
 
@@ -161,12 +163,12 @@ async def test_a_history_longer_than_one_answer_is_refused_with_what_would_do(
     await reconcile_and_publish(app_context)
     short = settings.model_copy(update={"nav": settings.nav.model_copy(update={"history_points_max": 1})})
     await seed_users(app_context.database, fund.people)
-    async with running_app(short) as app, api_client_for(app, short, fund.people) as desk:
-        answer = await desk.get("/fund/nav/history", interval="hourly")
+    async with running_app(short) as app, api_client_for(app, short, fund.people) as api_client:
+        answer = await api_client.get("/fund/nav/history", interval="hourly")
         assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "interval")
         assert "more than 1 hourly points" in answer.json()["error"]["message"]
         day = str(datetime.fromtimestamp(fund.node.rpc.head().timestamp, UTC).date() + timedelta(days=1))
-        assert (await desk.get("/fund/nav/history", interval="hourly", startDate=day)).status_code == 200
+        assert (await api_client.get("/fund/nav/history", interval="hourly", startDate=day)).status_code == 200
 
 
 async def test_who_watches_hears_of_nav_when_it_changes_and_of_the_overview_each_time(

@@ -155,13 +155,13 @@ def test_an_amount_is_shown_exactly(amount: int, decimals: int, text: str) -> No
 
 
 async def test_the_overview_as_of_a_block_is_that_of_the_snapshot_kept_before_it(
-    desk: ApiClient, app_context: AppContext, fund: TestFund
+    api_client: ApiClient, app_context: AppContext, fund: TestFund
 ) -> None:
     first = await snapshot(app_context, fund)
     fund.request("ines", 10_000)
     second = await snapshot(app_context, fund)
     numbers = first["block"]["number"], second["block"]["number"]
-    assert (await desk.get("/fund/overview", block=numbers[1] - 1)).json()["data"] == first
-    assert (await desk.get("/fund/overview", block=numbers[1])).json()["data"] == second
-    assert (await desk.get("/fund/overview", block=numbers[0] - 1)).status_code == 404
-    assert (await desk.get("/fund/overview", block=-1)).status_code == 400
+    assert (await api_client.get("/fund/overview", block=numbers[1] - 1)).json()["data"] == first
+    assert (await api_client.get("/fund/overview", block=numbers[1])).json()["data"] == second
+    assert (await api_client.get("/fund/overview", block=numbers[0] - 1)).status_code == 404
+    assert (await api_client.get("/fund/overview", block=-1)).status_code == 400

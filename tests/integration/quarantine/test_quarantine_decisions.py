@@ -83,7 +83,7 @@ async def due(database: Database) -> list[tuple[str, str]]:
 async def outcomes(database: Database) -> list[tuple[OperatorDecisionStatus, str | None]]:
     async with database.read() as session:
         rows = await session.scalars(select(OperatorDecisionRow).order_by(OperatorDecisionRow.id))
-        return [(each.state, each.outcome) for each in rows]
+        return [(each.status, each.outcome) for each in rows]
 
 
 async def differing(database: Database) -> int:
@@ -197,11 +197,11 @@ async def test_two_operators_at_once_decide_one_thing_and_two_workers_carry_it_o
 
 
 OVERTAKING = (
-    """INSERT INTO owned.remedies
+    """INSERT INTO ops.operator_decisions
               (kind, block_number, block_hash, log_index, problem, reason, requested_by, state, outcome, ended_at)
-       SELECT 'skip_log', block_number, block_hash, log_index, '', '', address, 'done', 'left out', now()
+       SELECT 'skip_log', block_number, block_hash, log_index, '', '', address, 'DONE', 'left out', now()
          FROM derived.raw_logs WHERE block_number = 2""",
-    "UPDATE derived.raw_logs SET status = 'skipped' WHERE block_number = 2",
+    "UPDATE derived.raw_logs SET status = 'SKIPPED' WHERE block_number = 2",
     "DELETE FROM derived.redemption_requests WHERE request_id = 2",
 )
 """What another replay would do that leaves request 2's log out."""
@@ -238,4 +238,4 @@ async def test_who_may_and_what_there_is(database: Database) -> None:
     with pytest.raises(DecisionNotPossible, match="not in quarantine"):
         await ask(database, RELEASE, 2, 0)
     async with database.read() as session:
-        assert (await session.execute(text("SELECT count(*) FROM owned.remedies"))).scalar_one() == 0
+        assert (await session.execute(text("SELECT count(*) FROM ops.operator_decisions"))).scalar_one() == 0

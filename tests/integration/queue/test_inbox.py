@@ -19,7 +19,7 @@ def effect(done: list[str]) -> Handler[HandlerResult]:
 
     async def within(session: WriteSession, due: DueMessage) -> list[HandlerResult]:
         done.append(due.aggregate_id)
-        await session.execute(text("INSERT INTO owned.leases VALUES (:name, 'tests', 1, now())"), {"name": due.aggregate_id})
+        await session.execute(text("INSERT INTO ops.leases VALUES (:name, 'tests', 1, now())"), {"name": due.aggregate_id})
         return [f"told of {due.aggregate_id}"]
 
     return Handler(within=within)
@@ -65,12 +65,12 @@ async def test_the_effect_and_the_done_mark_commit_together_or_not_at_all(databa
     (message_id,) = await add(database, "one")
 
     async def write_and_fail(session: WriteSession, due: DueMessage) -> list[HandlerResult]:
-        await session.execute(text("INSERT INTO owned.leases VALUES ('half done', 'tests', 1, now())"))
+        await session.execute(text("INSERT INTO ops.leases VALUES ('half done', 'tests', 1, now())"))
         raise LookupError("the other half is not there")
 
     assert await handled(database, message_id, Handler(within=write_and_fail)) == []
     async with database.read() as session:
-        assert await session.scalar(text("SELECT count(*) FROM owned.leases")) == 0
+        assert await session.scalar(text("SELECT count(*) FROM ops.leases")) == 0
     failed = await row(database, message_id)
     assert (failed.done_at, failed.dead_lettered_at, failed.attempts) == (None, None, 1)
     assert failed.last_error == "LookupError: the other half is not there"
@@ -92,8 +92,8 @@ async def test_a_failure_is_tried_again_after_a_growing_pause_and_ends_as_a_visi
         assert (failed.attempts, failed.dead_lettered_at, failed.enqueued_at) == (attempt, None, None)
         assert await relay(database, broker) == 0, "its pause is not over"
         async with database.write() as session:
-            pauses.append(await session.scalar(text("SELECT extract(epoch FROM available_at - now()) FROM owned.outbox")))
-            await session.execute(text("UPDATE owned.outbox SET available_at = now()"))
+            pauses.append(await session.scalar(text("SELECT extract(epoch FROM available_at - now()) FROM ops.outbox")))
+            await session.execute(text("UPDATE ops.outbox SET available_at = now()"))
         assert await relay(database, broker) == 1
     assert 0.5 < float(pauses[0]) <= 2
     assert 1.5 < float(pauses[1]) <= 4

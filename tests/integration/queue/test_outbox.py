@@ -99,11 +99,11 @@ async def test_what_was_lost_on_the_way_is_published_again_until_it_is_done(data
     (message_id,) = await add(database, "one")
     await relay(database, broker)
     async with database.write() as session:
-        await session.execute(text("UPDATE owned.outbox SET enqueued_at = now() - interval '31 seconds'"))
+        await session.execute(text("UPDATE ops.outbox SET enqueued_at = now() - interval '31 seconds'"))
     assert await relay(database, broker) == 1
     await handled(database, message_id)
     async with database.write() as session:
-        await session.execute(text("UPDATE owned.outbox SET enqueued_at = now() - interval '31 seconds'"))
+        await session.execute(text("UPDATE ops.outbox SET enqueued_at = now() - interval '31 seconds'"))
     assert await relay(database, broker) == 0
 
 

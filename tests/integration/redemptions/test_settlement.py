@@ -57,7 +57,7 @@ async def intents(database: Database) -> list[IntentRow]:
 
 async def end_without_effect(database: Database, status: str = "failed") -> None:
     async with database.write() as session:
-        changed = "UPDATE owned.transaction_intents SET status = :status, closed_at = now() WHERE closed_at IS NULL"
+        changed = "UPDATE ops.transaction_intents SET status = :status, closed_at = now() WHERE closed_at IS NULL"
         await session.execute(text(changed), {"status": status})
 
 

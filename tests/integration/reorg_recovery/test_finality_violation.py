@@ -169,7 +169,7 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
 async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
     app_context: AppContext,
     fund: TestFund,
-    desk: ApiClient,
+    api_client: ApiClient,
     trouble: Trouble,
     owner: AsyncEngine,
     owner_url: str,
@@ -179,7 +179,7 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
         await eventually(lambda: is_halted(app_context))
     async with following(app_context) as task:  # as after a restart
         await eventually(lambda: lease_epoch_is(app_context, 2))
-        health = (await desk.get("/system/health", by=None)).json()["data"]
+        health = (await api_client.get("/system/health", by=None)).json()["data"]
         (listener,) = [each for each in health["parts"] if each["name"] == "listener"]
         assert listener["status"] == "down"
         assert listener["summary"].startswith("HALTED: block")
@@ -216,7 +216,7 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
         checks = [row.orphaned for row in await session.scalars(select(ReconciliationRow).order_by(ReconciliationRow.id))]
         ticket = (await session.scalars(select(ApprovalTicketRow))).one()
     assert requests == {trouble.kept_request: 10_000 * WAD, trouble.lost_request: 7_000 * WAD}
-    assert events["recorded chain"].state is RiskStatus.RESOLVED
+    assert events["recorded chain"].status is RiskStatus.RESOLVED
     orphaned = {name for name, row in events.items() if row.kind is RiskKind.ORPHANED_EFFECT}
     assert orphaned == {
         f"NAV of block {trouble.cursor}",
@@ -225,7 +225,7 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
         f"transaction 0x{'01' * 32} of approve-it",
         "reactions",
     }
-    assert all(events[name].state is RiskStatus.OPEN for name in orphaned), "a person is to look at each"
+    assert all(events[name].status is RiskStatus.OPEN for name in orphaned), "a person is to look at each"
     assert all(name in done for name in orphaned)
     assert points == [NavStatus.ORPHANED]
     assert checks == [True, False]

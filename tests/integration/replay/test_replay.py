@@ -245,7 +245,7 @@ async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_on
     execute(owner_url, f"TRUNCATE {', '.join(f'derived.{name}' for name in PROJECTED)}")
     execute(
         owner_url,
-        "UPDATE derived.raw_logs SET status = 'unknown', event = NULL, args = NULL, request_id = NULL, reason = NULL",
+        "UPDATE derived.raw_logs SET status = 'UNKNOWN', event = NULL, args = NULL, request_id = NULL, reason = NULL",
     )
     replayed = await replay(owner, contracts)
     assert projection_rows(owner_url) == recorded[max(recorded)]

@@ -36,15 +36,15 @@ VIPS = ("vera", "viktor", "otto", "ines")
 
 
 @pytest.fixture(autouse=True)
-async def _ticket(app_context: AppContext, desk: ApiClient) -> None:
+async def _ticket(app_context: AppContext, api_client: ApiClient) -> None:
     """Request 1 of ines awaits approval and has its ticket; vera and viktor may decide, otto and ines only on chain."""
-    await raise_for(app_context, desk, 1)
-    await grant_approver_role(app_context.database, desk.people, *VIPS)
+    await raise_for(app_context, api_client, 1)
+    await grant_approver_role(app_context.database, api_client.people, *VIPS)
 
 
-async def raise_for(app_context: AppContext, desk: ApiClient, request_id: int) -> None:
+async def raise_for(app_context: AppContext, api_client: ApiClient, request_id: int) -> None:
     async with app_context.database.write() as session:
-        row = request_row(request_id, owner=parse_address(desk.people.address("ines")))
+        row = request_row(request_id, owner=parse_address(api_client.people.address("ines")))
         session.add(row)
         await session.flush()
         await open_ticket_if_needed(
@@ -52,8 +52,8 @@ async def raise_for(app_context: AppContext, desk: ApiClient, request_id: int) -
         )
 
 
-async def documents(desk: ApiClient, ticket_id: str = TICKET) -> dict[str, Any]:
-    answer = await desk.get(f"/approvals/{ticket_id}", by="vera")
+async def documents(api_client: ApiClient, ticket_id: str = TICKET) -> dict[str, Any]:
+    answer = await api_client.get(f"/approvals/{ticket_id}", by="vera")
     signing: dict[str, Any] = answer.json()["data"]["signing"]
     return signing
 
@@ -67,11 +67,11 @@ async def rows(database: Database, table: Any) -> int:
         return int((await session.execute(select(func.count()).select_from(table))).scalar_one())
 
 
-async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(desk: ApiClient, database: Database) -> None:
-    shown = await desk.get(f"/approvals/{TICKET}", by="vera")
+async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(api_client: ApiClient, database: Database) -> None:
+    shown = await api_client.get(f"/approvals/{TICKET}", by="vera")
     require_example(shown, "ticket")
-    body = signed_body(shown.json()["data"]["signing"]["approve"], desk.people.account("vera"), reason="checked")
-    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+    body = signed_body(shown.json()["data"]["signing"]["approve"], api_client.people.account("vera"), reason="checked")
+    answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert answer.status_code == 200, answer.text
     require_example(answer, "decided")
     data = answer.json()["data"]
@@ -83,23 +83,25 @@ async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(des
     async with database.read() as session:
         intent = (await session.scalars(select(IntentRow))).one()
         woken = (await session.scalars(select(OutboxMessageRow))).one()
-    assert intent.wallet == desk.settings.sending.approver
+    assert intent.wallet == api_client.settings.sending.approver
     assert (intent.ticket_id, woken.kind) == (TICKET, "drive_wallet")
     assert woken.correlation_id == answer.json()["requestId"], "the reaction's log lines name the request it began with"
 
 
-async def test_the_documented_program_decides_a_ticket(desk: ApiClient, tmp_path: Path) -> None:
+async def test_the_documented_program_decides_a_ticket(api_client: ApiClient, tmp_path: Path) -> None:
     page = (DOCS / "reference" / "api.md").read_text()
     program = tmp_path / "example.py"
     program.write_text(page.split("```python\n")[1].split("```")[0])
     decide = runpy.run_path(str(program))["decide"]
-    data = await decide(desk.client, bytes(desk.people.account("vera").key), TICKET, "approve", "checked")
+    data = await decide(api_client.client, bytes(api_client.people.account("vera").key), TICKET, "approve", "checked")
     assert (data["status"], [vote["reason"] for vote in data["votes"]]) == ("APPROVED", ["checked"])
 
 
-async def test_a_rejection_carries_its_signed_reason_to_the_chain(desk: ApiClient, app_context: AppContext) -> None:
-    body = signed_body((await documents(desk))["reject"], desk.people.account("vera"), reason="Owner under sanctions: hold")
-    answer = await desk.post("/redemptions/1/reject", body, by="vera")
+async def test_a_rejection_carries_its_signed_reason_to_the_chain(api_client: ApiClient, app_context: AppContext) -> None:
+    body = signed_body(
+        (await documents(api_client))["reject"], api_client.people.account("vera"), reason="Owner under sanctions: hold"
+    )
+    answer = await api_client.post("/redemptions/1/reject", body, by="vera")
     assert answer.json()["data"]["status"] == "REJECTED", answer.text
     async with app_context.database.read() as session:
         intent = (await session.scalars(select(IntentRow))).one()
@@ -110,16 +112,16 @@ async def test_a_rejection_carries_its_signed_reason_to_the_chain(desk: ApiClien
     )
 
 
-async def test_the_same_decision_is_reachable_under_the_request(desk: ApiClient) -> None:
-    body = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
-    answer = await desk.post("/redemptions/1/approve", body, by="vera")
+async def test_the_same_decision_is_reachable_under_the_request(api_client: ApiClient) -> None:
+    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    answer = await api_client.post("/redemptions/1/approve", body, by="vera")
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "APPROVED")
 
 
 @pytest.mark.parametrize("signature", ["0x12", "", "hello", "0x" + "00" * 65])
-async def test_a_malformed_signature_is_refused(desk: ApiClient, signature: str) -> None:
-    body = signed_body((await documents(desk))["approve"], desk.people.account("vera")) | {"signature": signature}
-    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+async def test_a_malformed_signature_is_refused(api_client: ApiClient, signature: str) -> None:
+    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera")) | {"signature": signature}
+    answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"][0]["field"] == "signature"
 
@@ -136,30 +138,30 @@ async def test_a_malformed_signature_is_refused(desk: ApiClient, signature: str)
         ({"signature": None}, "signature"),
     ],
 )
-async def test_a_malformed_body_names_the_field(desk: ApiClient, change: dict[str, Any], field: str) -> None:
-    body = signed_body((await documents(desk))["approve"], desk.people.account("vera")) | change
-    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+async def test_a_malformed_body_names_the_field(api_client: ApiClient, change: dict[str, Any], field: str) -> None:
+    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera")) | change
+    answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
 
 
-async def test_a_rejection_without_a_reason_is_refused(desk: ApiClient) -> None:
-    body = signed_body((await documents(desk))["reject"], desk.people.account("vera"), reason="  ")
-    answer = await desk.post(f"/approvals/{TICKET}/reject", body, by="vera")
+async def test_a_rejection_without_a_reason_is_refused(api_client: ApiClient) -> None:
+    body = signed_body((await documents(api_client))["reject"], api_client.people.account("vera"), reason="  ")
+    answer = await api_client.post(f"/approvals/{TICKET}/reject", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("seconds", [-5, 3_600])
-async def test_an_expired_vote_or_one_kept_for_later_is_refused(desk: ApiClient, seconds: int) -> None:
-    document = (await documents(desk))["approve"]
-    body = signed_body(document, desk.people.account("vera"), expiresAt=seconds_from_now(seconds))
-    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+async def test_an_expired_vote_or_one_kept_for_later_is_refused(api_client: ApiClient, seconds: int) -> None:
+    document = (await documents(api_client))["approve"]
+    body = signed_body(document, api_client.people.account("vera"), expiresAt=seconds_from_now(seconds))
+    answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"][0]["field"] == "expiresAt"
 
 
-async def test_a_signature_over_other_words_is_refused(desk: ApiClient) -> None:
-    signing, vera = await documents(desk), desk.people.account("vera")
+async def test_a_signature_over_other_words_is_refused(api_client: ApiClient) -> None:
+    signing, vera = await documents(api_client), api_client.people.account("vera")
     other_verdict = signed_body(signing["reject"], vera)
     other_reason = signed_body(signing["approve"], vera, reason="as signed") | {"reason": "as sent"}
     other_amount = signed_body(signing["approve"], vera, grossAmount="1")
@@ -168,65 +170,67 @@ async def test_a_signature_over_other_words_is_refused(desk: ApiClient) -> None:
     )
     other_chain = signed_body(signing["approve"] | {"domain": signing["approve"]["domain"] | {"chainId": 56}}, vera)
     for body in (other_verdict, other_reason, other_amount, other_manager, other_chain):
-        answer = await desk.post(f"/approvals/{TICKET}/approve", body, by="vera")
+        answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
         assert refused(answer) == (403, "FORBIDDEN")
 
 
-async def test_nobody_votes_with_anothers_signature(desk: ApiClient) -> None:
-    body = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
-    assert refused(await desk.post(f"/approvals/{TICKET}/approve", body, by="viktor")) == (403, "FORBIDDEN")
+async def test_nobody_votes_with_anothers_signature(api_client: ApiClient) -> None:
+    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    assert refused(await api_client.post(f"/approvals/{TICKET}/approve", body, by="viktor")) == (403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize(
     ("name", "why"),
     [("otto", "needs the role admin"), ("ada", "VIP_APPROVER_ROLE"), ("willa", "needs the role admin")],
 )
-async def test_both_roles_are_needed_the_one_here_and_the_one_on_chain(desk: ApiClient, name: str, why: str) -> None:
-    body = signed_body((await documents(desk))["approve"], desk.people.account(name))
-    answer = await desk.post(f"/approvals/{TICKET}/approve", body, by=name)
+async def test_both_roles_are_needed_the_one_here_and_the_one_on_chain(api_client: ApiClient, name: str, why: str) -> None:
+    body = signed_body((await documents(api_client))["approve"], api_client.people.account(name))
+    answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by=name)
     assert refused(answer) == (403, "FORBIDDEN")
     assert why in answer.json()["error"]["message"]
 
 
-async def test_the_owner_never_decides_whatever_their_roles(desk: ApiClient, app_context: AppContext) -> None:
+async def test_the_owner_never_decides_whatever_their_roles(api_client: ApiClient, app_context: AppContext) -> None:
     async with app_context.database.write() as session:
-        row = request_row(2, owner=parse_address(desk.people.address("vera")))
+        row = request_row(2, owner=parse_address(api_client.people.address("vera")))
         session.add(row)
         await open_ticket_if_needed(session, to_domain(row), app_context.settings.approval.policy(), now=BLOCK_TIME)
-    body = signed_body((await documents(desk, "TKT-R000002"))["approve"], desk.people.account("vera"))
-    answer = await desk.post("/approvals/TKT-R000002/approve", body, by="vera")
+    body = signed_body((await documents(api_client, "TKT-R000002"))["approve"], api_client.people.account("vera"))
+    answer = await api_client.post("/approvals/TKT-R000002/approve", body, by="vera")
     assert refused(answer) == (403, "FORBIDDEN")
     assert "owner or receiver" in answer.json()["error"]["message"]
 
 
-async def test_a_decided_ticket_takes_no_more_votes(desk: ApiClient, database: Database) -> None:
-    first, second = await documents(desk), await documents(desk)
+async def test_a_decided_ticket_takes_no_more_votes(api_client: ApiClient, database: Database) -> None:
+    first, second = await documents(api_client), await documents(api_client)
     assert (
-        await desk.post(f"/approvals/{TICKET}/approve", signed_body(first["approve"], desk.people.account("vera")), by="vera")
+        await api_client.post(
+            f"/approvals/{TICKET}/approve", signed_body(first["approve"], api_client.people.account("vera")), by="vera"
+        )
     ).status_code == 200
-    again = signed_body(second["approve"], desk.people.account("vera"))
-    assert refused(await desk.post(f"/approvals/{TICKET}/approve", again, by="vera")) == (409, "CONFLICT")
-    other = signed_body(second["reject"], desk.people.account("viktor"), reason="no")
-    assert refused(await desk.post(f"/approvals/{TICKET}/reject", other, by="viktor")) == (409, "CONFLICT")
+    again = signed_body(second["approve"], api_client.people.account("vera"))
+    assert refused(await api_client.post(f"/approvals/{TICKET}/approve", again, by="vera")) == (409, "CONFLICT")
+    other = signed_body(second["reject"], api_client.people.account("viktor"), reason="no")
+    assert refused(await api_client.post(f"/approvals/{TICKET}/reject", other, by="viktor")) == (409, "CONFLICT")
     assert await rows(database, ApprovalRecordRow) == 1
     assert await rows(database, IntentRow) == 1
 
 
-async def test_a_replayed_nonce_is_refused_on_any_ticket(desk: ApiClient, app_context: AppContext) -> None:
-    await raise_for(app_context, desk, 2)
-    used = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
-    assert (await desk.post(f"/approvals/{TICKET}/approve", used, by="vera")).status_code == 200
-    replay = await desk.post(f"/approvals/{TICKET}/approve", used, by="vera")
+async def test_a_replayed_nonce_is_refused_on_any_ticket(api_client: ApiClient, app_context: AppContext) -> None:
+    await raise_for(app_context, api_client, 2)
+    used = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    assert (await api_client.post(f"/approvals/{TICKET}/approve", used, by="vera")).status_code == 200
+    replay = await api_client.post(f"/approvals/{TICKET}/approve", used, by="vera")
     assert refused(replay) == (409, "CONFLICT")
     assert replay.json()["error"]["details"][0]["field"] == "nonce"
-    document = (await documents(desk, "TKT-R000002"))["approve"]
-    moved = signed_body(document, desk.people.account("vera"), nonce=used["nonce"])
-    assert refused(await desk.post("/approvals/TKT-R000002/approve", moved, by="vera")) == (409, "CONFLICT")
+    document = (await documents(api_client, "TKT-R000002"))["approve"]
+    moved = signed_body(document, api_client.people.account("vera"), nonce=used["nonce"])
+    assert refused(await api_client.post("/approvals/TKT-R000002/approve", moved, by="vera")) == (409, "CONFLICT")
 
 
-async def test_the_same_vote_sent_many_times_at_once_counts_once(desk: ApiClient, database: Database) -> None:
-    body = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
-    answers = await asyncio.gather(*(desk.post(f"/approvals/{TICKET}/approve", body, by="vera") for _ in range(5)))
+async def test_the_same_vote_sent_many_times_at_once_counts_once(api_client: ApiClient, database: Database) -> None:
+    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    answers = await asyncio.gather(*(api_client.post(f"/approvals/{TICKET}/approve", body, by="vera") for _ in range(5)))
     assert sorted(each.status_code for each in answers) == [200, 409, 409, 409, 409]
     assert (await rows(database, ApprovalRecordRow), await rows(database, IntentRow)) == (1, 1)
 
@@ -241,35 +245,35 @@ async def test_the_same_vote_sent_many_times_at_once_counts_once(desk: ApiClient
         (f"/redemptions/{2**256}/approve", (400, "VALIDATION_ERROR")),
     ],
 )
-async def test_unknown_and_malformed_ids(desk: ApiClient, path: str, expected: tuple[int, str]) -> None:
-    body = signed_body((await documents(desk))["approve"], desk.people.account("vera"))
-    assert refused(await desk.post(path, body, by="vera")) == expected
+async def test_unknown_and_malformed_ids(api_client: ApiClient, path: str, expected: tuple[int, str]) -> None:
+    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    assert refused(await api_client.post(path, body, by="vera")) == expected
 
 
-async def test_a_redemptions_ticket_cannot_be_cancelled_here_and_says_why(desk: ApiClient) -> None:
-    answer = await desk.post(f"/approvals/{TICKET}/cancel", by="ada")
+async def test_a_redemptions_ticket_cannot_be_cancelled_here_and_says_why(api_client: ApiClient) -> None:
+    answer = await api_client.post(f"/approvals/{TICKET}/cancel", by="ada")
     assert refused(answer) == (409, "CONFLICT")
     assert "closes only by what the chain shows" in answer.json()["error"]["message"]
-    assert refused(await desk.post("/approvals/TKT-R999999/cancel", by="ada")) == (404, "NOT_FOUND")
+    assert refused(await api_client.post("/approvals/TKT-R999999/cancel", by="ada")) == (404, "NOT_FOUND")
 
 
-async def test_lists_and_the_sla_report_show_the_ticket(desk: ApiClient) -> None:
-    listed = await desk.get("/approvals", status="PENDING", type="STANDARD_REDEMPTION")
+async def test_lists_and_the_sla_report_show_the_ticket(api_client: ApiClient) -> None:
+    listed = await api_client.get("/approvals", status="PENDING", type="STANDARD_REDEMPTION")
     require_example(listed, "tickets")
     assert [each["id"] for each in listed.json()["data"]["items"]] == [TICKET]
-    assert (await desk.get("/approvals", status="APPROVED")).json()["data"]["items"] == []
-    pending_request_id = await desk.get("/redemptions/pending-approvals")
+    assert (await api_client.get("/approvals", status="APPROVED")).json()["data"]["items"] == []
+    pending_request_id = await api_client.get("/redemptions/pending-approvals")
     require_example(pending_request_id, "pending_approvals")
     assert pending_request_id.json()["data"]["items"][0]["ticket"]["id"] == TICKET
-    report = await desk.get("/approvals/sla-report")
+    report = await api_client.get("/approvals/sla-report")
     require_example(report, "sla_report")
     data = report.json()["data"]
     assert (data["figures"][0]["waiting"], data["stages"]["ON_TIME"]) == (1, 1)
 
 
-async def test_what_is_to_be_signed_expires_and_is_fresh_each_time(desk: ApiClient) -> None:
-    first, second = await documents(desk), await documents(desk)
+async def test_what_is_to_be_signed_expires_and_is_fresh_each_time(api_client: ApiClient) -> None:
+    first, second = await documents(api_client), await documents(api_client)
     assert first["approve"]["message"]["nonce"] != second["approve"]["message"]["nonce"]
     assert first["approve"]["domain"]["chainId"] == 31337
     assert int(first["approve"]["message"]["expiresAt"]) <= int(seconds_from_now(301))
-    assert timedelta(seconds=desk.settings.approval.vote_ttl_seconds_max) == timedelta(minutes=5)
+    assert timedelta(seconds=api_client.settings.approval.vote_ttl_seconds_max) == timedelta(minutes=5)

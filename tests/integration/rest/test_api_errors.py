@@ -33,10 +33,10 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["error"]["code"]
 
 
-async def test_unknown_routes_and_methods_answer_in_the_same_shape(desk: ApiClient) -> None:
+async def test_unknown_routes_and_methods_answer_in_the_same_shape(api_client: ApiClient) -> None:
     for path in ("/", "/api/v1", "/api/v1/nothing", "/api/v1/redemptions/", "/api/v2/redemptions"):
-        assert refused(await desk.client.get(path)) == (404, "NOT_FOUND"), path
-    wrong_method = await desk.client.delete("/api/v1/redemptions")
+        assert refused(await api_client.client.get(path)) == (404, "NOT_FOUND"), path
+    wrong_method = await api_client.client.delete("/api/v1/redemptions")
     assert refused(wrong_method) == (405, "METHOD_NOT_ALLOWED")
     assert wrong_method.headers["Allow"] == "GET"
 
@@ -55,17 +55,21 @@ async def test_unknown_routes_and_methods_answer_in_the_same_shape(desk: ApiClie
         (b"x" * 65_537, "application/json", (413, "PAYLOAD_TOO_LARGE")),
     ],
 )
-async def test_bodies_that_are_no_use(desk: ApiClient, content: bytes, media_type: str, expected: tuple[int, str]) -> None:
-    answer = await desk.client.post("/api/v1/auth/challenge", content=content, headers={"Content-Type": media_type})
+async def test_bodies_that_are_no_use(
+    api_client: ApiClient, content: bytes, media_type: str, expected: tuple[int, str]
+) -> None:
+    answer = await api_client.client.post("/api/v1/auth/challenge", content=content, headers={"Content-Type": media_type})
     assert refused(answer) == expected
 
 
-async def test_a_body_without_a_declared_length_is_cut_off_too(desk: ApiClient) -> None:
+async def test_a_body_without_a_declared_length_is_cut_off_too(api_client: ApiClient) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(1_000):
             yield b" " * 1_000
 
-    answer = await desk.client.post("/api/v1/auth/challenge", content=endless(), headers={"Content-Type": "application/json"})
+    answer = await api_client.client.post(
+        "/api/v1/auth/challenge", content=endless(), headers={"Content-Type": "application/json"}
+    )
     assert refused(answer) == (413, "PAYLOAD_TOO_LARGE")
 
 
@@ -73,8 +77,8 @@ async def test_a_body_without_a_declared_length_is_cut_off_too(desk: ApiClient) 
     ("offered", "kept"),
     [("trace-0123456789", True), ("short", False), ("x" * 65, False), ("with space 123", False), ("<script>alert", False)],
 )
-async def test_a_sane_request_id_goes_end_to_end(desk: ApiClient, offered: str, kept: bool) -> None:
-    answer = await desk.client.get("/health/live", headers={"X-Request-ID": offered})
+async def test_a_sane_request_id_goes_end_to_end(api_client: ApiClient, offered: str, kept: bool) -> None:
+    answer = await api_client.client.get("/health/live", headers={"X-Request-ID": offered})
     assert answer.headers["X-Request-ID"] == answer.json()["requestId"]
     assert (answer.json()["requestId"] == offered) is kept
 
@@ -83,8 +87,8 @@ async def test_a_bug_of_ours_shows_its_request_id_and_nothing_else(settings: Set
     """The bug here is a house without any of its parts."""
     app = create_app(settings)
     app.state.app_context = object()
-    async with api_client_for(app, settings, fund.people) as desk:
-        answer = await desk.get("/redemptions")
+    async with api_client_for(app, settings, fund.people) as api_client:
+        answer = await api_client.get("/redemptions")
     assert refused(answer) == (500, "INTERNAL_ERROR")
     assert "AttributeError" not in answer.text
     assert "object" not in answer.text
@@ -97,8 +101,8 @@ async def half_a_house(settings: Settings, fund: TestFund) -> AsyncIterator[ApiC
     async with open_app_context(settings, process="test") as app_context:
         app.state.app_context = app_context
         app.state.health_reporter = HealthReporter(app_context)
-        async with api_client_for(app, settings, fund.people) as desk:
-            yield desk
+        async with api_client_for(app, settings, fund.people) as api_client:
+            yield api_client
 
 
 @asynccontextmanager
@@ -128,12 +132,12 @@ def with_redis(settings: Settings, port: int) -> Settings:
     return settings.model_copy(update={"redis": RedisSettings(url=SecretStr(f"redis://127.0.0.1:{port}/0"))})
 
 
-async def ask_everything(desk: ApiClient) -> list[tuple[int, str]]:
-    wallet = desk.people.address("vera")
+async def ask_everything(api_client: ApiClient) -> list[tuple[int, str]]:
+    wallet = api_client.people.address("vera")
     answers: list[Any] = [
-        await desk.get("/redemptions"),
-        await desk.get("/approvals/TKT-R000001"),
-        await desk.post("/auth/challenge", {"address": wallet}),
+        await api_client.get("/redemptions"),
+        await api_client.get("/approvals/TKT-R000001"),
+        await api_client.post("/auth/challenge", {"address": wallet}),
     ]
     for answer in answers:
         assert answer.headers["Retry-After"] == "5"
@@ -143,34 +147,34 @@ async def ask_everything(desk: ApiClient) -> list[tuple[int, str]]:
 
 
 async def test_a_database_that_refuses_is_503(settings: Settings, fund: TestFund) -> None:
-    async with half_a_house(with_database(settings, NOBODY_LISTENS), fund) as desk:
-        assert set(await ask_everything(desk)) == {(503, "SERVICE_UNAVAILABLE")}
-        assert refused(await desk.client.get("/health/ready")) == (503, "SERVICE_UNAVAILABLE")
-        health = (await desk.get("/system/health", by=None)).json()["data"]
+    async with half_a_house(with_database(settings, NOBODY_LISTENS), fund) as api_client:
+        assert set(await ask_everything(api_client)) == {(503, "SERVICE_UNAVAILABLE")}
+        assert refused(await api_client.client.get("/health/ready")) == (503, "SERVICE_UNAVAILABLE")
+        health = (await api_client.get("/system/health", by=None)).json()["data"]
     assert health["status"] == "down"
     components = {each["name"]: each["status"] for each in health["components"]}
     assert (components["database"], components["redis"], components["listener"]) == ("down", "ok", "down")
 
 
 async def test_a_database_that_never_answers_is_503(settings: Settings, fund: TestFund) -> None:
-    async with black_hole() as port, half_a_house(with_database(settings, port), fund) as desk, asyncio.timeout(20):
-        assert refused(await desk.get("/redemptions")) == (503, "SERVICE_UNAVAILABLE")
+    async with black_hole() as port, half_a_house(with_database(settings, port), fund) as api_client, asyncio.timeout(20):
+        assert refused(await api_client.get("/redemptions")) == (503, "SERVICE_UNAVAILABLE")
 
 
 async def test_connections_that_were_cut_are_not_noticed_by_the_next_caller(
-    desk: ApiClient, database: Database, settings: Settings
+    api_client: ApiClient, database: Database, settings: Settings
 ) -> None:
     async with database.write() as session:
-        session.add(request_row(1, owner=parse_address(desk.people.address("ines"))))
-    assert (await desk.get("/redemptions")).status_code == 200
+        session.add(request_row(1, owner=parse_address(api_client.people.address("ines"))))
+    assert (await api_client.get("/redemptions")).status_code == 200
     async with database.write() as session:
         cut = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'paimon-api'")
         assert (await session.execute(cut)).scalar_one() >= 1
-    assert (await desk.get("/redemptions")).status_code == 200
+    assert (await api_client.get("/redemptions")).status_code == 200
 
 
 async def test_without_redis_the_overview_comes_from_the_database_and_readiness_says_no(
-    settings: Settings, fund: TestFund, desk: ApiClient
+    settings: Settings, fund: TestFund, api_client: ApiClient
 ) -> None:
     async with half_a_house(with_redis(settings, NOBODY_LISTENS), fund) as cut_off:
         overview = await cut_off.get("/fund/overview")
@@ -182,14 +186,14 @@ async def test_without_redis_the_overview_comes_from_the_database_and_readiness_
 
 
 async def test_a_redis_that_never_answers_does_not_hold_a_request_for_ever(
-    settings: Settings, fund: TestFund, desk: ApiClient
+    settings: Settings, fund: TestFund, api_client: ApiClient
 ) -> None:
     async with black_hole() as port, half_a_house(with_redis(settings, port), fund) as cut_off, asyncio.timeout(25):
         assert refused(await cut_off.get("/fund/overview")) == (503, "SERVICE_UNAVAILABLE")
 
 
 async def test_a_silent_node_is_503_where_the_chain_is_needed(
-    settings: Settings, fund: TestFund, desk: ApiClient, database: Database
+    settings: Settings, fund: TestFund, api_client: ApiClient, database: Database
 ) -> None:
     """Only a scheduled settlement asks the chain: its window's date is read when due."""
     chain = settings.chain.model_copy(update={"rpc_url": SecretStr(f"http://127.0.0.1:{NOBODY_LISTENS}"), "attempts_max": 1})
@@ -198,7 +202,7 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
         session.add(
             request_row(
                 1,
-                owner=parse_address(desk.people.address("ines")),
+                owner=parse_address(api_client.people.address("ines")),
                 channel=RedemptionChannel.SCHEDULED,
                 requires_approval=False,
                 status=RedemptionStatus.PENDING,
@@ -227,14 +231,14 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
     ],
 )
 async def test_a_query_parameter_that_is_not_there_is_not_passed_over(
-    desk: ApiClient, query: str, field: str, words: str
+    api_client: ApiClient, query: str, field: str, words: str
 ) -> None:
-    answer = await desk.client.get(f"/api/v1{query}", headers={"Authorization": f"Bearer {desk.token('willa')}"})
+    answer = await api_client.client.get(f"/api/v1{query}", headers={"Authorization": f"Bearer {api_client.token('willa')}"})
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"] == [{"field": field, "message": words}]
 
 
-async def test_every_problem_of_a_query_is_named_at_once(desk: ApiClient) -> None:
-    answer = await desk.client.post("/api/v1/auth/challenge?a=1&b=2&b=3", json={"address": "0x" + "11" * 20})
+async def test_every_problem_of_a_query_is_named_at_once(api_client: ApiClient) -> None:
+    answer = await api_client.client.post("/api/v1/auth/challenge?a=1&b=2&b=3", json={"address": "0x" + "11" * 20})
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == ["a", "b"]

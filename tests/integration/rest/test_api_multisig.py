@@ -42,84 +42,87 @@ def refused(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 
-async def test_an_owner_signs_what_is_shown(safe_harness: SafeHarness, desk: ApiClient) -> None:
+async def test_an_owner_signs_what_is_shown(safe_harness: SafeHarness, api_client: ApiClient) -> None:
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(5), safe_harness.no_op_call())
-    shown = await desk.get(path(hash_), by="vera")
+    shown = await api_client.get(path(hash_), by="vera")
     data = shown.json()["data"]
     assert data["hashCard"]["safeTxHash"] == hex0x(hash_)
     assert [each["words"] for each in data["calls"]] == [
         "AssetController.allocateToLayer(tier=1, amount=5)",
         "Vault.asset()",
     ]
-    answer = await desk.post(path(hash_, "/sign"), by_wallet(1, data["signing"]), by="vera")
+    answer = await api_client.post(path(hash_, "/sign"), by_wallet(1, data["signing"]), by="vera")
     assert answer.status_code == 200, answer.text
     require_example(answer, "proposal")
     data = answer.json()["data"]
     assert (data["status"], data["signedBy"]) == ("collecting", [owner(1).address])
-    answer = await desk.post(path(hash_, "/sign"), by_wallet(3, data["signing"]), by="viktor")
+    answer = await api_client.post(path(hash_, "/sign"), by_wallet(3, data["signing"]), by="viktor")
     assert answer.json()["data"]["status"] == "ready"
 
 
-async def test_a_contracts_consent_is_handed_in_by_a_person(safe_harness: SafeHarness, desk: ApiClient) -> None:
+async def test_a_contracts_consent_is_handed_in_by_a_person(safe_harness: SafeHarness, api_client: ApiClient) -> None:
     hash_ = await safe_harness.propose("plan", safe=SafeName.COLD)
     consent = await safe_harness.consent(hash_, "pair")
     body = {"owner": checksum(consent.owner), "signature": hex0x(consent.signature)}
-    data = (await desk.post(path(hash_, "/sign"), body, by="vera")).json()["data"]
+    data = (await api_client.post(path(hash_, "/sign"), body, by="vera")).json()["data"]
     assert data["signedBy"] == [checksum(consent.owner)]
     assert [(each["isContractSignature"], each["submittedBy"]) for each in data["signatures"]] == [
-        (True, desk.people.address("vera"))
+        (True, api_client.people.address("vera"))
     ]
 
 
-async def test_lists(safe_harness: SafeHarness, desk: ApiClient) -> None:
-    assert (await desk.get("/multisig/safes")).json()["data"] == [], "not observed yet"
+async def test_lists(safe_harness: SafeHarness, api_client: ApiClient) -> None:
+    assert (await api_client.get("/multisig/safes")).json()["data"] == [], "not observed yet"
     first = await safe_harness.propose("first")
     second = await safe_harness.propose("second", safe=SafeName.COLD)
     third = await safe_harness.propose("third", safe_harness.allocate(7), at_nonce=0)
-    safes = await desk.get("/multisig/safes")
+    safes = await api_client.get("/multisig/safes")
     require_example(safes, "safes")
     assert [(each["name"], each["threshold"], each["nextNonce"]) for each in safes.json()["data"]] == [
         ("warm", 2, 1),
         ("cold", 3, 1),
     ]
-    found = await desk.get("/multisig/proposals")
+    found = await api_client.get("/multisig/proposals")
     require_example(found, "proposals")
     assert {each["hash"] for each in found.json()["data"]["items"]} == {hex0x(each) for each in (first, second, third)}
-    file = (await desk.get("/multisig/proposals", format="csv")).text.split("\r\n")
+    file = (await api_client.get("/multisig/proposals", format="csv")).text.split("\r\n")
     assert [line.split(",")[0] for line in file] == ["hash", *(each["hash"] for each in found.json()["data"]["items"]), ""]
-    warm = (await desk.get("/multisig/proposals", safe="warm", open=True)).json()["data"]["items"]
+    warm = (await api_client.get("/multisig/proposals", safe="warm", open=True)).json()["data"]["items"]
     assert [(each["hash"], each["competing"]) for each in warm] == [
         (hex0x(third), [hex0x(first)]),
         (hex0x(first), [hex0x(third)]),
     ]
-    assert (await desk.get("/multisig/proposals", open=False)).json()["data"]["items"] == []
-    assert refused(await desk.get("/multisig/proposals", safe="lukewarm")) == (400, "VALIDATION_ERROR")
+    assert (await api_client.get("/multisig/proposals", open=False)).json()["data"]["items"] == []
+    assert refused(await api_client.get("/multisig/proposals", safe="lukewarm")) == (400, "VALIDATION_ERROR")
 
 
-async def test_a_rejection_is_proposed(safe_harness: SafeHarness, desk: ApiClient) -> None:
+async def test_a_rejection_is_proposed(safe_harness: SafeHarness, api_client: ApiClient) -> None:
     hash_ = await safe_harness.propose("plan")
-    answer = await desk.post(path(hash_, "/reject"), by="vera")
+    answer = await api_client.post(path(hash_, "/reject"), by="vera")
     require_example(answer, "rejection")
     data = answer.json()["data"]
-    assert (data["competing"], data["nonce"], data["proposedBy"]) == ([hex0x(hash_)], 0, desk.people.address("vera"))
-    assert (await desk.post(path(hash_, "/reject"), by="viktor")).json()["data"]["hash"] == data["hash"]
+    assert (data["competing"], data["nonce"], data["proposedBy"]) == ([hex0x(hash_)], 0, api_client.people.address("vera"))
+    assert (await api_client.post(path(hash_, "/reject"), by="viktor")).json()["data"]["hash"] == data["hash"]
 
 
-async def test_refusals(safe_harness: SafeHarness, desk: ApiClient) -> None:
+async def test_refusals(safe_harness: SafeHarness, api_client: ApiClient) -> None:
     hash_ = await safe_harness.propose("plan")
-    document = (await desk.get(path(hash_))).json()["data"]["signing"]
+    document = (await api_client.get(path(hash_))).json()["data"]["signing"]
     good = by_wallet(1, document)
-    assert refused(await desk.get(path(hash_), by=None)) == (401, "AUTH_REQUIRED")
-    assert refused(await desk.get("/multisig/proposals/0x12")) == (400, "VALIDATION_ERROR")
-    assert refused(await desk.get(path(Hash32(bytes(32))))) == (404, "NOT_FOUND")
+    assert refused(await api_client.get(path(hash_), by=None)) == (401, "AUTH_REQUIRED")
+    assert refused(await api_client.get("/multisig/proposals/0x12")) == (400, "VALIDATION_ERROR")
+    assert refused(await api_client.get(path(Hash32(bytes(32))))) == (404, "NOT_FOUND")
     for person in ("otto", "willa"):
-        assert refused(await desk.post(path(hash_, "/sign"), good, by=person)) == (403, "FORBIDDEN")
-        assert refused(await desk.post(path(hash_, "/reject"), by=person)) == (403, "FORBIDDEN")
-    assert refused(await desk.post(path(hash_, "/sign"), by_wallet(9, document), by="vera")) == (403, "FORBIDDEN")
+        assert refused(await api_client.post(path(hash_, "/sign"), good, by=person)) == (403, "FORBIDDEN")
+        assert refused(await api_client.post(path(hash_, "/reject"), by=person)) == (403, "FORBIDDEN")
+    assert refused(await api_client.post(path(hash_, "/sign"), by_wallet(9, document), by="vera")) == (403, "FORBIDDEN")
     other = document | {"message": document["message"] | {"nonce": "1"}}
-    assert refused(await desk.post(path(hash_, "/sign"), by_wallet(1, other), by="vera")) == (403, "FORBIDDEN")
-    assert refused(await desk.post(path(hash_, "/sign"), good | {"signature": "hello"}, by="vera")) == (400, "VALIDATION_ERROR")
-    assert (await desk.post(path(hash_, "/sign"), good, by="vera")).status_code == 200
-    assert refused(await desk.post(path(hash_, "/sign"), good, by="vera")) == (409, "CONFLICT")
+    assert refused(await api_client.post(path(hash_, "/sign"), by_wallet(1, other), by="vera")) == (403, "FORBIDDEN")
+    assert refused(await api_client.post(path(hash_, "/sign"), good | {"signature": "hello"}, by="vera")) == (
+        400,
+        "VALIDATION_ERROR",
+    )
+    assert (await api_client.post(path(hash_, "/sign"), good, by="vera")).status_code == 200
+    assert refused(await api_client.post(path(hash_, "/sign"), good, by="vera")) == (409, "CONFLICT")
     await safe_harness.expire(hash_)
-    assert refused(await desk.post(path(hash_, "/sign"), by_wallet(2, document), by="vera")) == (409, "CONFLICT")
+    assert refused(await api_client.post(path(hash_, "/sign"), by_wallet(2, document), by="vera")) == (409, "CONFLICT")

@@ -35,23 +35,25 @@ def body(fund: TestFund, usdt: int, **changes: Any) -> dict[str, Any]:
     return {"key": "buy-1", "plan": "rebalance of Monday", "calls": [call], "reason": "L2 is short"} | changes
 
 
-async def preview(desk: ApiClient, asked: dict[str, Any], *, by: str = "willa") -> dict[str, Any]:
-    answer = await desk.post("/desk/plans/preview", asked, by=by)
+async def preview(api_client: ApiClient, asked: dict[str, Any], *, by: str = "willa") -> dict[str, Any]:
+    answer = await api_client.post("/desk/plans/preview", asked, by=by)
     assert answer.status_code == 200, answer.text
     shown: dict[str, Any] = answer.json()["data"]
     return shown
 
 
-def signed(asked: dict[str, Any], document: dict[str, Any], desk: ApiClient, by: str) -> dict[str, Any]:
+def signed(asked: dict[str, Any], document: dict[str, Any], api_client: ApiClient, by: str) -> dict[str, Any]:
     """What a wallet makes of the dry run's document."""
     message = document["message"]
-    signature = Account.sign_typed_data(desk.people.account(by).key, full_message=document).signature
+    signature = Account.sign_typed_data(api_client.people.account(by).key, full_message=document).signature
     free = {name: message[name] for name in ("wallet", "amount", "nonce", "expiresAt")}
     return asked | free | {"signature": "0x" + bytes(signature).hex()}
 
 
-async def submit(desk: ApiClient, asked: dict[str, Any], *, by: str = "otto") -> httpx.Response:
-    return await desk.post("/desk/plans", signed(asked, (await preview(desk, asked))["signing"], desk, by), by=by)
+async def submit(api_client: ApiClient, asked: dict[str, Any], *, by: str = "otto") -> httpx.Response:
+    return await api_client.post(
+        "/desk/plans", signed(asked, (await preview(api_client, asked))["signing"], api_client, by), by=by
+    )
 
 
 def told(answer: httpx.Response) -> tuple[int, str, str]:
@@ -59,67 +61,67 @@ def told(answer: httpx.Response) -> tuple[int, str, str]:
     return answer.status_code, error["details"][0]["field"], error["details"][0]["code"]
 
 
-async def test_the_dry_run_says_what_it_would_need_and_writes_nothing(desk: ApiClient, fund: TestFund) -> None:
-    answer = await desk.post("/desk/plans/preview", body(fund, 40_000), by="willa")
+async def test_the_dry_run_says_what_it_would_need_and_writes_nothing(api_client: ApiClient, fund: TestFund) -> None:
+    answer = await api_client.post("/desk/plans/preview", body(fund, 40_000), by="willa")
     require_example(answer, "plan_preview")
     shown = answer.json()["data"]
     assert (shown["wallet"], shown["amount"]) == ("warm", str(40_000 * WAD))
     assert [each["words"] for each in shown["rejectedWallets"]] == ["hot: the plan moves 40 000, its plans stay below 10 000"]
     (call,) = shown["calls"]
     assert (call["passes"], "AccessControlUnauthorizedAccount" in call["outcome"]) == (False, True), "it has no role yet"
-    assert (await desk.get("/desk/plans")).json()["data"]["items"] == []
+    assert (await api_client.get("/desk/plans")).json()["data"]["items"] == []
 
 
-async def test_what_was_signed_is_handed_in_once_and_shown(desk: ApiClient, fund: TestFund) -> None:
+async def test_what_was_signed_is_handed_in_once_and_shown(api_client: ApiClient, fund: TestFund) -> None:
     asked = body(fund, 9_000)
-    shown = (await preview(desk, asked))["signing"]
-    request = signed(asked, shown, desk, "otto")
-    answer = await desk.post("/desk/plans", request, by="otto")
+    shown = (await preview(api_client, asked))["signing"]
+    request = signed(asked, shown, api_client, "otto")
+    answer = await api_client.post("/desk/plans", request, by="otto")
     assert answer.status_code == 202, answer.text
     data = answer.json()["data"]
     assert (data["state"], data["wallet"], data["rejectedWallets"]) == ("IN_PROGRESS", "hot", [])
     assert data["typedData"] == shown
-    assert (data["requestedBy"], data["signature"]) == (desk.people.address("otto"), request["signature"])
-    again = await desk.post("/desk/plans", request, by="otto")
+    assert (data["requestedBy"], data["signature"]) == (api_client.people.address("otto"), request["signature"])
+    again = await api_client.post("/desk/plans", request, by="otto")
     assert (again.status_code, again.json()["data"]["id"]) == (202, data["id"])
-    listed = await desk.get("/desk/plans", open="true", wallet="hot", plan="rebalance of Monday")
+    listed = await api_client.get("/desk/plans", open="true", wallet="hot", plan="rebalance of Monday")
     require_example(listed, "plans")
     (found,) = listed.json()["data"]["items"]
     intent = found["calls"][0]["intent"]
     assert intent["key"] == "plan:buy-1:0"
     assert (intent["requestId"], intent["planId"], intent["planCallIndex"]) == (None, data["id"], 0)
     for nothing in ({"open": "false"}, {"wallet": "warm"}, {"plan": "another"}):
-        assert (await desk.get("/desk/plans", **nothing)).json()["data"]["items"] == []
-    one = await desk.get(f"/desk/plans/{data['id']}")
+        assert (await api_client.get("/desk/plans", **nothing)).json()["data"]["items"] == []
+    one = await api_client.get(f"/desk/plans/{data['id']}")
     require_example(one, "plan")
-    assert (await desk.get("/desk/plans/00000000-0000-0000-0000-000000000000")).status_code == 404
-    assert (await desk.get_file("/desk/plans")).text.count("buy-1") >= 1
+    assert (await api_client.get("/desk/plans/00000000-0000-0000-0000-000000000000")).status_code == 404
+    assert (await api_client.get_file("/desk/plans")).text.count("buy-1") >= 1
 
 
-async def test_a_safes_plan_closes_with_its_proposal(desk: ApiClient, fund: TestFund, safe_harness: SafeHarness) -> None:
-    data = (await submit(desk, body(fund, 40_000))).json()["data"]
+async def test_a_safes_plan_closes_with_its_proposal(api_client: ApiClient, fund: TestFund, safe_harness: SafeHarness) -> None:
+    data = (await submit(api_client, body(fund, 40_000))).json()["data"]
     assert (data["wallet"], data["state"]) == ("warm", "awaiting_owners")
     path, proposal = f"/desk/plans/{data['id']}", Hash32(bytes.fromhex(data["proposal"][2:]))
     await safe_harness.sign(proposal, 1, 2)
-    assert (await desk.get(path)).json()["data"]["state"] == "IN_PROGRESS"
+    assert (await api_client.get(path)).json()["data"]["state"] == "IN_PROGRESS"
     await safe_harness.expire(proposal)
-    assert (await desk.get(path)).json()["data"]["state"] == "expired"
-    assert [each["id"] for each in (await desk.get("/desk/plans", open="false")).json()["data"]["items"]] == [data["id"]]
-    rejection = await desk.post(f"/multisig/proposals/{data['proposal']}/reject", by="vera")
+    assert (await api_client.get(path)).json()["data"]["state"] == "expired"
+    assert [each["id"] for each in (await api_client.get("/desk/plans", open="false")).json()["data"]["items"]] == [data["id"]]
+    rejection = await api_client.post(f"/multisig/proposals/{data['proposal']}/reject", by="vera")
     hash_ = Hash32(bytes.fromhex(rejection.json()["data"]["hash"][2:]))
     await safe_harness.sign(hash_, 1, 2)
     assert await safe_harness.execute_externally(hash_)
-    assert (await desk.get(path)).json()["data"]["state"] == "rejected"
+    assert (await api_client.get(path)).json()["data"]["state"] == "rejected"
 
 
-async def test_who_may_not_and_what_was_not_signed(desk: ApiClient, fund: TestFund) -> None:
+async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, fund: TestFund) -> None:
     asked = body(fund, 9_000)
-    document = (await preview(desk, asked))["signing"]
-    by_otto = signed(asked, document, desk, "otto")
+    document = (await preview(api_client, asked))["signing"]
+    by_otto = signed(asked, document, api_client, "otto")
     for request, name, status in (
         (by_otto, None, 401),
         (by_otto, "vera", 403),
-        (signed(asked, document, desk, "willa"), "willa", 403),
+        (signed(asked, document, api_client, "willa"), "willa", 403),
         (by_otto | {"amount": "1"}, "otto", 403),
         (by_otto | {"wallet": "cold"}, "otto", 403),
         (by_otto | {"reason": "another"}, "otto", 403),
@@ -127,21 +129,21 @@ async def test_who_may_not_and_what_was_not_signed(desk: ApiClient, fund: TestFu
         (by_otto | {"wallet": "lukewarm"}, "otto", 400),
         (by_otto | {"surprise": 1}, "otto", 400),
     ):
-        answer = await desk.post("/desk/plans", request, by=name)
+        answer = await api_client.post("/desk/plans", request, by=name)
         assert answer.status_code == status, answer.text
-    assert (await desk.get("/desk/plans")).json()["data"]["items"] == []
-    assert (await desk.post("/desk/plans", by_otto, by="otto")).status_code == 202
+    assert (await api_client.get("/desk/plans")).json()["data"]["items"] == []
+    assert (await api_client.post("/desk/plans", by_otto, by="otto")).status_code == 202
     asked = body(fund, 800, plan="another")
-    document = (await preview(desk, asked | {"key": "buy-2"}))["signing"]
+    document = (await preview(api_client, asked | {"key": "buy-2"}))["signing"]
     document["message"]["key"] = asked["key"]
-    for path, request in (("", signed(asked, document, desk, "otto")), ("/preview", asked)):
-        other = await desk.post(f"/desk/plans{path}", request, by="otto")
+    for path, request in (("", signed(asked, document, api_client, "otto")), ("/preview", asked)):
+        other = await api_client.post(f"/desk/plans{path}", request, by="otto")
         assert (other.status_code, "one key stands for one plan" in other.text) == (409, True)
 
 
-async def test_what_is_wrong_is_named_with_its_place_and_a_code_that_stays(desk: ApiClient, fund: TestFund) -> None:
+async def test_what_is_wrong_is_named_with_its_place_and_a_code_that_stays(api_client: ApiClient, fund: TestFund) -> None:
     async def refused(**changes: Any) -> tuple[int, str, str]:
-        return told(await desk.post("/desk/plans/preview", body(fund, 1, **changes), by="willa"))
+        return told(await api_client.post("/desk/plans/preview", body(fund, 1, **changes), by="willa"))
 
     def call(**changes: Any) -> dict[str, Any]:
         return {"calls": [body(fund, 1)["calls"][0] | changes]}

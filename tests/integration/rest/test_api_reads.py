@@ -44,13 +44,13 @@ def ids(answer: Any) -> list[str]:
     return [each["requestId"] for each in answer.json()["data"]["items"]]
 
 
-def wallet(desk: ApiClient, name: str) -> Address:
-    return parse_address(desk.people.address(name))
+def wallet(api_client: ApiClient, name: str) -> Address:
+    return parse_address(api_client.people.address(name))
 
 
 @pytest.fixture
-async def three_requests(desk: ApiClient, app_context: AppContext) -> None:
-    ines, ivan = wallet(desk, "ines"), wallet(desk, "ivan")
+async def three_requests(api_client: ApiClient, app_context: AppContext) -> None:
+    ines, ivan = wallet(api_client, "ines"), wallet(api_client, "ivan")
     small = {"requires_approval": False, "status": RedemptionStatus.PENDING, "settlement_at": BLOCK_TIME + timedelta(days=7)}
     async with app_context.database.write() as session:
         await add_block(session, 1)
@@ -61,29 +61,29 @@ async def three_requests(desk: ApiClient, app_context: AppContext) -> None:
 
 
 @pytest.mark.usefixtures("three_requests")
-async def test_redemptions_are_listed_latest_first_and_narrowed(desk: ApiClient) -> None:
-    everything = await desk.get("/redemptions")
+async def test_redemptions_are_listed_latest_first_and_narrowed(api_client: ApiClient) -> None:
+    everything = await api_client.get("/redemptions")
     require_example(everything, "redemptions")
     assert ids(everything) == ["3", "2", "1"]
     assert [each["windowId"] for each in everything.json()["data"]["items"]] == ["202606", None, None], "0 is no window"
-    assert ids(await desk.get("/redemptions", status="PENDING_APPROVAL")) == ["1"]
-    assert ids(await desk.get("/redemptions", channel="SCHEDULED")) == ["3"]
-    assert ids(await desk.get("/redemptions", owner=desk.people.address("ines"))) == ["3", "1"]
-    assert ids(await desk.get("/redemptions", owner=desk.people.address("ines").lower())) == ["3", "1"]
-    assert ids(await desk.get("/redemptions", startDate="2026-03-03")) == ["3", "2"]
-    assert ids(await desk.get("/redemptions", endDate="2026-03-03")) == ["2", "1"]
-    assert ids(await desk.get("/redemptions", startDate="2026-03-03", endDate="2026-03-03")) == ["2"]
-    assert ids(await desk.get("/redemptions", endDate="9999-12-31", startDate="0001-01-01")) == ["3", "2", "1"]
+    assert ids(await api_client.get("/redemptions", status="PENDING_APPROVAL")) == ["1"]
+    assert ids(await api_client.get("/redemptions", channel="SCHEDULED")) == ["3"]
+    assert ids(await api_client.get("/redemptions", owner=api_client.people.address("ines"))) == ["3", "1"]
+    assert ids(await api_client.get("/redemptions", owner=api_client.people.address("ines").lower())) == ["3", "1"]
+    assert ids(await api_client.get("/redemptions", startDate="2026-03-03")) == ["3", "2"]
+    assert ids(await api_client.get("/redemptions", endDate="2026-03-03")) == ["2", "1"]
+    assert ids(await api_client.get("/redemptions", startDate="2026-03-03", endDate="2026-03-03")) == ["2"]
+    assert ids(await api_client.get("/redemptions", endDate="9999-12-31", startDate="0001-01-01")) == ["3", "2", "1"]
 
 
 @pytest.mark.usefixtures("three_requests")
-async def test_pages_are_counted_from_one_and_empty_past_the_end(desk: ApiClient) -> None:
-    second = await desk.get("/redemptions", page=2, pageSize=2)
+async def test_pages_are_counted_from_one_and_empty_past_the_end(api_client: ApiClient) -> None:
+    second = await api_client.get("/redemptions", page=2, pageSize=2)
     assert ids(second) == ["1"]
     assert second.json()["data"]["pagination"] == {"total": 3, "page": 2, "pageSize": 2, "totalPages": 2}
     for page in (3, 10**30):
-        assert ids(await desk.get("/redemptions", page=page, pageSize=2)) == []
-    assert ids(await desk.get("/redemptions", pageSize=100)) == ["3", "2", "1"]
+        assert ids(await api_client.get("/redemptions", page=page, pageSize=2)) == []
+    assert ids(await api_client.get("/redemptions", pageSize=100)) == ["3", "2", "1"]
 
 
 @pytest.mark.parametrize(
@@ -101,19 +101,19 @@ async def test_pages_are_counted_from_one_and_empty_past_the_end(desk: ApiClient
         ({"startDate": "2026-03-03", "endDate": "2026-03-02"}, "endDate"),
     ],
 )
-async def test_a_wrong_filter_or_page_is_named(desk: ApiClient, query: dict[str, Any], field: str) -> None:
-    answer = await desk.get("/redemptions", **query)
+async def test_a_wrong_filter_or_page_is_named(api_client: ApiClient, query: dict[str, Any], field: str) -> None:
+    answer = await api_client.get("/redemptions", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
 
 
-async def test_one_redemption_tells_its_whole_story_in_order(desk: ApiClient, app_context: AppContext) -> None:
+async def test_one_redemption_tells_its_whole_story_in_order(api_client: ApiClient, app_context: AppContext) -> None:
     """Requested, ticket, vote, call queued, approved on chain, ticket closed; the chain's clock is days ahead of ours."""
     ahead = BLOCK_TIME + timedelta(days=3_650)
-    policy, vera = app_context.settings.approval.policy(), desk.people.account("vera")
-    await grant_approver_role(app_context.database, desk.people, "vera")
+    policy, vera = app_context.settings.approval.policy(), api_client.people.account("vera")
+    await grant_approver_role(app_context.database, api_client.people, "vera")
     async with app_context.database.write() as session:
-        session.add(request_row(1, owner=wallet(desk, "ines"), requested_at=ahead))
+        session.add(request_row(1, owner=wallet(api_client, "ines"), requested_at=ahead))
         block = await add_block(session, 7, at=ahead)
         session.add(log_row(block, "RedemptionRequested", 1, {"requestId": "1"}))
         session.add(locked_nav_row(block, 1, 1_010_000_000_000_000_000))
@@ -121,19 +121,21 @@ async def test_one_redemption_tells_its_whole_story_in_order(desk: ApiClient, ap
         redemption = await find_redemption(session, 1)
         assert redemption is not None
         assert await open_ticket_if_needed(session, redemption, policy, now=await database_now(session))
-    signing = (await desk.get("/approvals/TKT-R000001", by="vera")).json()["data"]["signing"]
-    await desk.post("/approvals/TKT-R000001/approve", signed_body(signing["approve"], vera, reason="checked"), by="vera")
+    signing = (await api_client.get("/approvals/TKT-R000001", by="vera")).json()["data"]["signing"]
+    await api_client.post("/approvals/TKT-R000001/approve", signed_body(signing["approve"], vera, reason="checked"), by="vera")
     async with app_context.database.write() as session:
         row = (await session.scalars(select(RedemptionRequestRow))).one()
         row.status, row.settlement_at = RedemptionStatus.APPROVED, ahead + timedelta(days=7)
         block = await add_block(session, 9, at=ahead + timedelta(minutes=1))
-        session.add(log_row(block, "RedemptionApproved", 1, {"requestId": "1", "approver": desk.people.address("approver")}))
+        session.add(
+            log_row(block, "RedemptionApproved", 1, {"requestId": "1", "approver": api_client.people.address("approver")})
+        )
     async with app_context.database.write() as session:
         redemption = await find_redemption(session, 1)
         assert redemption is not None
         assert await adopt_chain_outcome(session, redemption, now=await database_now(session))
 
-    answer = await desk.get("/redemptions/1")
+    answer = await api_client.get("/redemptions/1")
     require_example(answer, "redemption")
     data = answer.json()["data"]
     assert [each["kind"] for each in data["timeline"]] == [
@@ -160,54 +162,56 @@ async def test_one_redemption_tells_its_whole_story_in_order(desk: ApiClient, ap
 
 
 @pytest.mark.usefixtures("three_requests")
-async def test_what_is_not_there_yet_is_null_and_what_never_was_is_404(desk: ApiClient) -> None:
-    data = (await desk.get("/redemptions/2")).json()["data"]
+async def test_what_is_not_there_yet_is_null_and_what_never_was_is_404(api_client: ApiClient) -> None:
+    data = (await api_client.get("/redemptions/2")).json()["data"]
     assert (data["lockedNav"], data["ticket"], data["settlementIntent"], data["timeline"]) == (None, None, None, [])
     for unknown in (4711, 2**256 - 1):
-        answer = await desk.get(f"/redemptions/{unknown}")
+        answer = await api_client.get(f"/redemptions/{unknown}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
     for malformed in (2**256, "-1", "0x1", "one", "1.0", "٣"):
-        answer = await desk.get(f"/redemptions/{malformed}")
+        answer = await api_client.get(f"/redemptions/{malformed}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
 
 
 async def test_an_operator_settles_what_is_due_by_chain_time_and_twice_is_once(
-    desk: ApiClient, app_context: AppContext
+    api_client: ApiClient, app_context: AppContext
 ) -> None:
     due_at = BLOCK_TIME + timedelta(days=7)
     small = {"requires_approval": False, "status": RedemptionStatus.PENDING, "settlement_at": due_at}
     async with app_context.database.write() as session:
-        session.add(request_row(1, owner=wallet(desk, "ines"), **small))
-        session.add(request_row(2, owner=wallet(desk, "ines")))
+        session.add(request_row(1, owner=wallet(api_client, "ines"), **small))
+        session.add(request_row(2, owner=wallet(api_client, "ines")))
         await add_block(session, 1, at=due_at - timedelta(seconds=1))
-    early = await desk.post("/redemptions/1/settle", by="otto")
+    early = await api_client.post("/redemptions/1/settle", by="otto")
     assert (early.status_code, early.json()["error"]["code"]) == (409, "CONFLICT")
     assert "2026-03-09 10:00:00" in early.json()["error"]["message"]
     async with app_context.database.write() as session:
         await add_block(session, 2, at=due_at)
-    settled = await desk.post("/redemptions/1/settle", by="otto")
+    settled = await api_client.post("/redemptions/1/settle", by="otto")
     assert settled.status_code == 202, settled.text
     require_example(settled, "settle")
-    again = await desk.post("/redemptions/1/settle", by="otto")
+    again = await api_client.post("/redemptions/1/settle", by="otto")
     assert again.json()["data"]["id"] == settled.json()["data"]["id"]
-    assert (await desk.get("/redemptions/1")).json()["data"]["settlementIntent"]["unfunded"] is False
-    held_back = await desk.post("/redemptions/2/settle", by="otto")
+    assert (await api_client.get("/redemptions/1")).json()["data"]["settlementIntent"]["unfunded"] is False
+    held_back = await api_client.post("/redemptions/2/settle", by="otto")
     assert (held_back.status_code, held_back.json()["error"]["code"]) == (409, "CONFLICT")
-    assert (await desk.post("/redemptions/99/settle", by="otto")).status_code == 404
-    viewer = await desk.post("/redemptions/1/settle", by="willa")
+    assert (await api_client.post("/redemptions/99/settle", by="otto")).status_code == 404
+    viewer = await api_client.post("/redemptions/1/settle", by="willa")
     assert (viewer.status_code, viewer.json()["error"]["code"]) == (403, "FORBIDDEN")
-    assert (await desk.post("/redemptions/1/settle", by=None)).status_code == 401
+    assert (await api_client.post("/redemptions/1/settle", by=None)).status_code == 401
 
 
-async def test_nothing_is_settled_while_the_chains_time_is_unknown(desk: ApiClient, app_context: AppContext) -> None:
+async def test_nothing_is_settled_while_the_chains_time_is_unknown(api_client: ApiClient, app_context: AppContext) -> None:
     async with app_context.database.write() as session:
-        session.add(request_row(1, owner=wallet(desk, "ines")))
-    answer = await desk.post("/redemptions/1/settle", by="otto")
+        session.add(request_row(1, owner=wallet(api_client, "ines")))
+    answer = await api_client.post("/redemptions/1/settle", by="otto")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
 
 
-async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(desk: ApiClient, app_context: AppContext) -> None:
-    missing = await desk.get("/fund/overview")
+async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(
+    api_client: ApiClient, app_context: AppContext
+) -> None:
+    missing = await api_client.get("/fund/overview")
     assert (missing.status_code, missing.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert "first snapshot" in missing.json()["error"]["message"]
     final = await app_context.chain.final_block(app_context.rpc)
@@ -216,7 +220,7 @@ async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(desk: 
     await take_snapshot(
         app_context.database, app_context.contracts, app_context.redis, material=app_context.settings.nav.material_threshold_bps
     )
-    answer = await desk.get("/fund/overview")
+    answer = await api_client.get("/fund/overview")
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
     require_example(answer, "overview")
@@ -224,7 +228,7 @@ async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(desk: 
     assert (data["block"]["number"], int(data["totalSupply"]) >= 20_000_000 * WAD) == (final.number, True)
 
 
-async def test_every_read_needs_a_signed_in_user_and_health_needs_none(desk: ApiClient) -> None:
+async def test_every_read_needs_a_signed_in_user_and_health_needs_none(api_client: ApiClient) -> None:
     for path in (
         "/auth/me",
         "/fund/overview",
@@ -236,22 +240,22 @@ async def test_every_read_needs_a_signed_in_user_and_health_needs_none(desk: Api
         "/approvals/TKT-R000001",
         "/system/config",
     ):
-        answer = await desk.get(path, by=None)
+        answer = await api_client.get(path, by=None)
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_REQUIRED"), path
     for path in ("/system/health", "/health/live", "/health/ready"):
-        assert (await desk.get(path, by=None)).status_code == 200, path
+        assert (await api_client.get(path, by=None)).status_code == 200, path
 
 
-async def test_config_shows_what_is_in_effect_and_no_secret(desk: ApiClient) -> None:
-    answer = await desk.get("/system/config")
+async def test_config_shows_what_is_in_effect_and_no_secret(api_client: ApiClient) -> None:
+    answer = await api_client.get("/system/config")
     require_example(answer, "config")
     assert answer.json()["data"]["chainId"] == 31337
-    settings = desk.settings
+    settings = api_client.settings
     secrets = [settings.auth.token_secret, settings.database.url, settings.redis.url, settings.chain.rpc_url]
     assert not [each for each in secrets if each.get_secret_value() in answer.text]
 
 
-async def test_health_names_every_part_and_what_is_wrong_with_it(desk: ApiClient, app_context: AppContext) -> None:
+async def test_health_names_every_part_and_what_is_wrong_with_it(api_client: ApiClient, app_context: AppContext) -> None:
     final = await app_context.chain.final_block(app_context.rpc)
     keeper = app_context.settings.sending.keeper
     async with app_context.database.write() as session:
@@ -283,7 +287,7 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(desk: ApiClient
         )
     await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=30)
     await endpoints.store_endpoint_states(app_context.redis, app_context.rpc.endpoints())
-    answer = await desk.get("/system/health", by=None)
+    answer = await api_client.get("/system/health", by=None)
     require_example(answer, "health")
     data = answer.json()["data"]
     components = {each["name"]: each for each in data["components"]}
@@ -310,24 +314,24 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(desk: ApiClient
     assert components["intents"]["details"]["open"][0]["unfunded"] is True
 
 
-async def test_live_and_ready_are_where_a_load_balancer_looks(desk: ApiClient) -> None:
+async def test_live_and_ready_are_where_a_load_balancer_looks(api_client: ApiClient) -> None:
     for path in ("/health/live", "/api/v1/health/live"):
-        live = await desk.client.get(path)
+        live = await api_client.client.get(path)
         require_example(live, "live")
     for path in ("/health/ready", "/api/v1/health/ready"):
-        require_example(await desk.client.get(path), "ready")
+        require_example(await api_client.client.get(path), "ready")
 
 
-async def test_a_read_is_one_snapshot_of_list_and_total(desk: ApiClient, app_context: AppContext) -> None:
+async def test_a_read_is_one_snapshot_of_list_and_total(api_client: ApiClient, app_context: AppContext) -> None:
     """Requests arrive while pages are read; items and total of one answer always agree."""
 
     async def arrive() -> None:
         for request_id in range(1, 30):
             async with app_context.database.write() as session:
-                session.add(request_row(request_id, owner=wallet(desk, "ines")))
+                session.add(request_row(request_id, owner=wallet(api_client, "ines")))
 
     arriving = asyncio.create_task(arrive())
     while not arriving.done():
-        data = orjson.loads((await desk.get("/redemptions", pageSize=100)).content)["data"]
+        data = orjson.loads((await api_client.get("/redemptions", pageSize=100)).content)["data"]
         assert len(data["items"]) == data["pagination"]["total"]
     await arriving

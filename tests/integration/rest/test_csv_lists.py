@@ -95,7 +95,7 @@ def as_cells(item: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 @pytest.fixture
-async def lived(app_context: AppContext, fund: TestFund, desk: ApiClient) -> dict[str, dict[str, Any]]:
+async def lived(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> dict[str, dict[str, Any]]:
     """A fund with something in every list; what each is asked with."""
     activity = FundActivity(fund)
     first = await snapshot_now(app_context, fund)
@@ -126,12 +126,12 @@ async def lived(app_context: AppContext, fund: TestFund, desk: ApiClient) -> dic
     return {path: {"from": first.at.number} if path.endswith("explain") else {} for path in LISTS}
 
 
-async def test_a_file_has_the_rows_that_json_has(desk: ApiClient, lived: dict[str, dict[str, Any]]) -> None:
+async def test_a_file_has_the_rows_that_json_has(api_client: ApiClient, lived: dict[str, dict[str, Any]]) -> None:
     for path, query in lived.items():
-        data = (await desk.get(path, **query)).json()["data"]
+        data = (await api_client.get(path, **query)).json()["data"]
         dated = as_cells({"asOf": data["asOf"]}) if "asOf" in data else {}
         said = [as_cells(each) | dated for each in items_of(data)]
-        file = await desk.get_file(path, **query)
+        file = await api_client.get_file(path, **query)
         found = rows_of(file)
         for row in [*said, *found]:
             for name in MONEY_FUNCTIONS & row.keys():
@@ -139,39 +139,39 @@ async def test_a_file_has_the_rows_that_json_has(desk: ApiClient, lived: dict[st
         assert data.get("pagination", {"totalPages": 1})["totalPages"] == 1 or len(found) > len(said)
         assert found[: len(said)] == [{name: row.get(name, "") for name in found[0]} for row in said] != [], path
         assert all(row[name] == "" for row in said for name in row.keys() - found[0].keys()), "an object that is null"
-        assert (await desk.get(path, **query, format="csv")).text.split("\r\n")[0] == file.text.split("\r\n")[0]
-        assert (await desk.get(path, **query, format="json")).json()["success"] is True
+        assert (await api_client.get(path, **query, format="csv")).text.split("\r\n")[0] == file.text.split("\r\n")[0]
+        assert (await api_client.get(path, **query, format="json")).json()["success"] is True
         block = rf"-block-{data['asOf']['number']}" if "asOf" in data else ""
-        vault = desk.settings.fund.vault.hex()[:8]
+        vault = api_client.settings.fund.vault.hex()[:8]
         name = rf'attachment; filename="paimon-0x{vault}-{LISTS[path]}-\d{{4}}-\d\d-\d\d{block}\.csv"'
         assert re.fullmatch(name, file.headers["Content-Disposition"], re.IGNORECASE), path
 
 
-async def test_a_list_that_is_empty_has_its_header(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+async def test_a_list_that_is_empty_has_its_header(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     await snapshot_now(app_context, fund)
     for path in ("/redemptions", "/approvals", "/fund/nav/history"):
-        file = await desk.get_file(path)
+        file = await api_client.get_file(path)
         assert rows_of(file) == []
         assert len(file.text.split("\r\n")) == 2
-    assert (await desk.get_file("/redemptions")).text.startswith("requestId,owner,receiver,shares,")
+    assert (await api_client.get_file("/redemptions")).text.startswith("requestId,owner,receiver,shares,")
 
 
-async def test_the_filter_counts_and_the_page_does_not(desk: ApiClient, app_context: AppContext) -> None:
-    ines, ivan = (parse_address(desk.people.address(name)) for name in ("ines", "ivan"))
+async def test_the_filter_counts_and_the_page_does_not(api_client: ApiClient, app_context: AppContext) -> None:
+    ines, ivan = (parse_address(api_client.people.address(name)) for name in ("ines", "ivan"))
     async with app_context.database.write() as session:
         await add_block(session, 1)
         session.add_all(request_row(number, owner=ines if number % 2 else ivan) for number in range(1, 8))
-    file = await desk.get_file("/redemptions", owner=desk.people.address("ines"), page=2, pageSize=2)
+    file = await api_client.get_file("/redemptions", owner=api_client.people.address("ines"), page=2, pageSize=2)
     assert [row["requestId"] for row in rows_of(file)] == ["7", "5", "3", "1"]
 
 
-async def test_what_people_wrote_does_not_run_in_a_spreadsheet(desk: ApiClient, app_context: AppContext) -> None:
+async def test_what_people_wrote_does_not_run_in_a_spreadsheet(api_client: ApiClient, app_context: AppContext) -> None:
     reason = '=HYPERLINK("https://example.org","click"), +1\nsecond line'
     ended = {"status": RedemptionStatus.REJECTED, "rejection_reason": reason, "closed_at": BLOCK_TIME}
     async with app_context.database.write() as session:
         await add_block(session, 1)
-        session.add(request_row(1, owner=parse_address(desk.people.address("ines")), **ended))
-    (row,) = rows_of(await desk.get_file("/redemptions"))
+        session.add(request_row(1, owner=parse_address(api_client.people.address("ines")), **ended))
+    (row,) = rows_of(await api_client.get_file("/redemptions"))
     assert row["rejectionReason"] == f"'{reason}"
     assert (row["closedAt"], row["settledFee"]) == ("2026-03-02T10:00:00Z", "")
 
@@ -189,9 +189,9 @@ async def test_what_people_wrote_does_not_run_in_a_spreadsheet(desk: ApiClient, 
     ],
 )
 async def test_errors_stay_json(
-    desk: ApiClient, path: str, query: dict[str, Any], by: str | None, expected: tuple[int, str]
+    api_client: ApiClient, path: str, query: dict[str, Any], by: str | None, expected: tuple[int, str]
 ) -> None:
-    answer = await desk.get_file(path, by=by, **query)
+    answer = await api_client.get_file(path, by=by, **query)
     assert answer.headers["Content-Type"] == "application/json"
     assert (answer.status_code, answer.json()["error"]["code"]) == expected
 
@@ -203,32 +203,32 @@ _MANY = text("""
 """)
 
 
-async def put_many(database: Database, desk: ApiClient, most: int) -> None:
+async def put_many(database: Database, api_client: ApiClient, most: int) -> None:
     async with database.write() as session:
         await add_block(session, 1)
-        session.add(request_row(1, owner=parse_address(desk.people.address("ines"))))
+        session.add(request_row(1, owner=parse_address(api_client.people.address("ines"))))
         await session.flush()
         await session.execute(_MANY, {"most": most})
 
 
-async def test_a_long_list_is_whole_and_in_order(desk: ApiClient, database: Database) -> None:
-    await put_many(database, desk, 3_500)
-    found = [int(row["requestId"]) for row in rows_of(await desk.get_file("/redemptions"))]
+async def test_a_long_list_is_whole_and_in_order(api_client: ApiClient, database: Database) -> None:
+    await put_many(database, api_client, 3_500)
+    found = [int(row["requestId"]) for row in rows_of(await api_client.get_file("/redemptions"))]
     assert found == list(range(3_500, 0, -1))
 
 
 async def test_more_rows_than_a_file_holds_are_refused_not_cut(settings: Settings, fund: TestFund, database: Database) -> None:
     small = settings.model_copy(update={"api": settings.api.model_copy(update={"csv_rows_max": 10})})
     await seed_users(database, fund.people)
-    async with running_app(small) as app, api_client_for(app, small, fund.people) as desk:
-        await put_many(database, desk, 11)
-        answer = await desk.get_file("/redemptions")
+    async with running_app(small) as app, api_client_for(app, small, fund.people) as api_client:
+        await put_many(database, api_client, 11)
+        answer = await api_client.get_file("/redemptions")
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
         assert answer.json()["error"]["details"][0]["field"] == "format"
-        assert len(rows_of(await desk.get_file("/redemptions", startDate="2026-01-01", status="PENDING"))) == 0
+        assert len(rows_of(await api_client.get_file("/redemptions", startDate="2026-01-01", status="PENDING"))) == 0
         async with database.write() as session:
             await session.execute(text("DELETE FROM derived.redemption_requests WHERE request_id = 11"))
-        assert len(rows_of(await desk.get_file("/redemptions"))) == 10
+        assert len(rows_of(await api_client.get_file("/redemptions"))) == 10
 
 
 @asynccontextmanager
@@ -241,13 +241,13 @@ async def reading(
     async with running_api_server(changed, fund, eventually) as api_server:
         app_context: AppContext = api_server.app.state.app_context
         await seed_users(app_context.database, fund.people)
-        await put_many(app_context.database, api_server.desk, 30_000)
+        await put_many(app_context.database, api_server.api_client, 30_000)
         with socket.socket() as narrow:
             narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             narrow.setblocking(False)
             await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", api_server.port))
             reader, writer = await asyncio.open_connection(sock=narrow, limit=1_024)
-            token = api_server.desk.token("willa")
+            token = api_server.api_client.token("willa")
             head = f"Host: localhost\r\nAccept: text/csv\r\nAuthorization: Bearer {token}"
             writer.write(f"GET /api/v1/redemptions HTTP/1.1\r\n{head}\r\n\r\n".encode())
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")
@@ -291,20 +291,20 @@ async def test_slow_readers_do_not_take_the_whole_pool(
     settings: Settings, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     async with reading(settings, fund, eventually, files_max=1) as (api_server, _reader, writer):
-        refused = await api_server.desk.get_file("/redemptions")
+        refused = await api_server.api_client.get_file("/redemptions")
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
         assert "1 files are being written" in refused.json()["error"]["message"]
         assert int(refused.headers["Retry-After"]) > 0
-        assert (await api_server.desk.get("/redemptions")).status_code == 200, "what takes no time is answered"
+        assert (await api_server.api_client.get("/redemptions")).status_code == 200, "what takes no time is answered"
         writer.transport.abort()
 
         async def served_again() -> bool:
-            return (await api_server.desk.get_file("/redemptions", status="CANCELLED")).status_code == 200
+            return (await api_server.api_client.get_file("/redemptions", status="CANCELLED")).status_code == 200
 
         await eventually(served_again)
 
 
-async def test_the_date_in_the_name_is_todays(desk: ApiClient) -> None:
+async def test_the_date_in_the_name_is_todays(api_client: ApiClient) -> None:
     before = datetime.now(UTC).date()
-    name = (await desk.get_file("/redemptions")).headers["Content-Disposition"]
+    name = (await api_client.get_file("/redemptions")).headers["Content-Disposition"]
     assert f"{before}" in name or f"{datetime.now(UTC).date()}" in name

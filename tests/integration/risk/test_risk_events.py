@@ -81,7 +81,7 @@ async def test_a_difference_opens_one_event_and_is_told_once(app_context: AppCon
     assert len(opened) == 2
     (supply,) = [each for each in opened if each.subject == "supply"]
     assert int(supply.observed) - int(supply.expected) == 10_000 * WAD
-    assert (supply.severity, supply.state, supply.owner_role) == (Severity.CRITICAL, RiskStatus.OPEN, UserRole.ADMIN)
+    assert (supply.severity, supply.status, supply.owner_role) == (Severity.CRITICAL, RiskStatus.OPEN, UserRole.ADMIN)
     assert supply.first_seen_block == supply.last_seen_block == differing.at.number
     told = await react(app_context, RISK_EVENT)
     assert [channel for channel, _ in told] == ["risk:alert"] * 2
@@ -110,12 +110,12 @@ async def test_the_first_clean_comparison_resolves_it_and_a_return_is_a_new_even
     clean = await compare(app_context)
     assert (clean.discrepancies, clean.events) == ((), ())
     ended = await rows(app_context)
-    assert {(each.state, each.resolved_block, each.resolved_by) for each in ended} == {
+    assert {(each.status, each.resolved_block, each.resolved_by) for each in ended} == {
         (RiskStatus.RESOLVED, clean.at.number, None)
     }
     await spoil(app_context, 10_000 * WAD)
     await compare(app_context)
-    assert [each.state for each in await rows(app_context)] == [RiskStatus.RESOLVED] * 2 + [RiskStatus.OPEN] * 2
+    assert [each.status for each in await rows(app_context)] == [RiskStatus.RESOLVED] * 2 + [RiskStatus.OPEN] * 2
 
 
 async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one_goes_on_withholding_nav(
@@ -134,7 +134,7 @@ async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one
     fund.send("ada", "Vault", "updateNav")
     second = await snapshot_now(app_context, fund)
     large = await compare(app_context)
-    assert {(each.found.severity, each.state, each.owner) for each in large.events} == {
+    assert {(each.found.severity, each.status, each.owner) for each in large.events} == {
         (Severity.CRITICAL, RiskStatus.OPEN, otto.address)
     }
     assert len(await react(app_context, RISK_EVENT)) == 2
@@ -147,14 +147,14 @@ async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one
 
 
 async def test_a_comparison_that_was_overtaken_changes_no_event(app_context: AppContext, differing: Reconciliation) -> None:
-    before = [(each.id, each.state, each.last_seen_block) for each in await rows(app_context)]
+    before = [(each.id, each.status, each.last_seen_block) for each in await rows(app_context)]
     async with app_context.database.write() as session:
         later = {"block_number": differing.at.number + 5, "block_hash": differing.at.hash}
         session.add(ReconciliationRow(figures_compared=1, discrepancies=[], **later))
     await spoil(app_context, -10_000 * WAD)
     overtaken = await compare(app_context)
     assert overtaken.discrepancies == ()
-    assert [(each.id, each.state, each.last_seen_block) for each in await rows(app_context)] == before
+    assert [(each.id, each.status, each.last_seen_block) for each in await rows(app_context)] == before
 
 
 async def test_two_comparisons_at_once_open_each_event_once(app_context: AppContext, fund: TestFund) -> None:
@@ -183,7 +183,7 @@ async def test_a_comparison_and_somebody_who_takes_an_event_do_not_block_each_ot
         await save(session, [acknowledge(event, otto, now=event.first_seen.at, note="mine")])
     result = await comparing
     (taken,) = [each for each in result.events if each.id == event.id]
-    assert (taken.state, taken.owner, taken.note) == (RiskStatus.ACKNOWLEDGED, otto.address, "mine")
+    assert (taken.status, taken.owner, taken.note) == (RiskStatus.ACKNOWLEDGED, otto.address, "mine")
 
 
 async def test_a_flood_is_kept_whole_but_only_its_worst_are_told(app_context: AppContext, fund: TestFund) -> None:
@@ -216,7 +216,7 @@ async def test_an_oddity_has_the_books_compared_once(app_context: AppContext, fu
 
 
 async def test_a_change_of_nav_that_nothing_tells_of_is_an_event_and_has_the_books_compared(
-    app_context: AppContext, fund: TestFund, desk: ApiClient
+    app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     await snapshot_now(app_context, fund)
     FundActivity(fund).act("ada", "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 7 * WAD)
@@ -228,11 +228,11 @@ async def test_a_change_of_nav_that_nothing_tells_of_is_an_event_and_has_the_boo
     await react(app_context, RECONCILE)
     assert await reactions(app_context, RECONCILE) == []
     (event,) = await rows(app_context)
-    assert event.state is RiskStatus.OPEN, "no comparison can take it back"
-    resolved = await desk.post(f"/risk/events/{event.id}/resolve", {"note": "a gift"}, by="otto")
+    assert event.status is RiskStatus.OPEN, "no comparison can take it back"
+    resolved = await api_client.post(f"/risk/events/{event.id}/resolve", {"note": "a gift"}, by="otto")
     assert resolved.status_code == 200
     data = resolved.json()["data"]
-    assert (data["state"], data["resolvedBy"], data["note"]) == ("RESOLVED", desk.people.address("otto"), "a gift")
+    assert (data["state"], data["resolvedBy"], data["note"]) == ("RESOLVED", api_client.people.address("otto"), "a gift")
     await snapshot_now(app_context, fund)
     assert len(await rows(app_context)) == 1
 
@@ -245,29 +245,29 @@ async def test_a_number_of_a_later_contract_is_a_difference_and_not_the_end(app_
     assert (figures["request 1 status"], figures["request 1 channel"]) == ("9 (unknown here)", "7 (unknown here)")
 
 
-async def test_over_rest(desk: ApiClient, app_context: AppContext, differing: Reconciliation) -> None:
-    answer = await desk.get("/risk/events", state="OPEN", severity="CRITICAL", kind="RECONCILIATION_BREAK")
+async def test_over_rest(api_client: ApiClient, app_context: AppContext, differing: Reconciliation) -> None:
+    answer = await api_client.get("/risk/events", status="OPEN", severity="CRITICAL", kind="RECONCILIATION_BREAK")
     require_example(answer, "risk_events")
     listed = answer.json()["data"]
     assert listed["pagination"]["total"] == 2
-    assert (await desk.get("/risk/events", severity="WARNING")).json()["data"]["items"] == []
+    assert (await api_client.get("/risk/events", severity="WARNING")).json()["data"]["items"] == []
     (supply,) = [each for each in listed["items"] if each["subject"] == "supply"]
     path = f"/risk/events/{supply['id']}"
-    taken = await desk.post(f"{path}/acknowledge", {"note": "comparing with a second node"}, by="otto")
+    taken = await api_client.post(f"{path}/acknowledge", {"note": "comparing with a second node"}, by="otto")
     require_example(taken, "risk_event")
     data = taken.json()["data"]
-    assert (data["state"], data["owner"], data["acknowledgedBy"]) == ("ACKNOWLEDGED", *[desk.people.address("otto")] * 2)
-    given = (await desk.post(f"{path}/acknowledge", {"owner": "super_admin"}, by="otto")).json()["data"]
+    assert (data["state"], data["owner"], data["acknowledgedBy"]) == ("ACKNOWLEDGED", *[api_client.people.address("otto")] * 2)
+    given = (await api_client.post(f"{path}/acknowledge", {"owner": "super_admin"}, by="otto")).json()["data"]
     assert (given["owner"], given["note"]) == ("super_admin", "comparing with a second node")
-    refused = await desk.post(f"{path}/resolve", {"note": "looks fine to me"}, by="ada")
+    refused = await api_client.post(f"{path}/resolve", {"note": "looks fine to me"}, by="ada")
     assert refused.status_code == 409
     assert f"found by the comparison at block {differing.at.number}" in refused.json()["error"]["message"]
-    assert [each.state for each in await rows(app_context)].count(RiskStatus.RESOLVED) == 0
+    assert [each.status for each in await rows(app_context)].count(RiskStatus.RESOLVED) == 0
     await spoil(app_context, -10_000 * WAD)
     clean = await compare(app_context)
-    (done, _) = (await desk.get("/risk/events")).json()["data"]["items"]
+    (done, _) = (await api_client.get("/risk/events")).json()["data"]["items"]
     assert (done["state"], done["resolvedBlock"]) == ("RESOLVED", clean.at.number)
-    late = await desk.post(f"{path}/acknowledge", {}, by="otto")
+    late = await api_client.post(f"{path}/acknowledge", {}, by="otto")
     assert (late.status_code, late.json()["error"]["code"]) == (409, "CONFLICT")
 
 
@@ -286,7 +286,7 @@ async def test_over_rest(desk: ApiClient, app_context: AppContext, differing: Re
     ],
 )
 async def test_who_and_what_is_refused(
-    desk: ApiClient,
+    api_client: ApiClient,
     app_context: AppContext,
     differing: Reconciliation,
     path: str,
@@ -294,9 +294,9 @@ async def test_who_and_what_is_refused(
     by: str | None,
     status: int,
 ) -> None:
-    before = [(each.state, each.owner_role, each.owner_address) for each in await rows(app_context)]
-    answer = await desk.post(f"/risk/events/{path}", body, by=by)
+    before = [(each.status, each.owner_role, each.owner_address) for each in await rows(app_context)]
+    answer = await api_client.post(f"/risk/events/{path}", body, by=by)
     assert answer.status_code == status, answer.text
     if status == 400 and "owner" in body:
         assert [each["field"] for each in answer.json()["error"]["details"]] == ["owner"]
-    assert [(each.state, each.owner_role, each.owner_address) for each in await rows(app_context)] == before
+    assert [(each.status, each.owner_role, each.owner_address) for each in await rows(app_context)] == before

@@ -191,22 +191,22 @@ async def test_the_applications_role_takes_nothing_younger_than_the_database_all
             for statement in (f"DELETE FROM {series.table}", f"TRUNCATE {series.table}", f"DROP TABLE {series.table}"):
                 assert isinstance(await refusal(database, statement), denied), statement
             least = LEAST[series.name]
-            too_young = f"SELECT owned.remove_expired('{series.name}', now() - interval '{least} days' + interval '1 s', 1)"
+            too_young = f"SELECT ops.remove_expired('{series.name}', now() - interval '{least} days' + interval '1 s', 1)"
             error = await refusal(database, too_young)
             assert isinstance(error, denied)
             assert f"{series.name} is kept for {least} days at least" in str(error)
             async with database.write() as session:
-                old_enough = f"SELECT owned.remove_expired('{series.name}', now() - interval '{least} days', 1)"
+                old_enough = f"SELECT ops.remove_expired('{series.name}', now() - interval '{least} days', 1)"
                 assert (await session.execute(text(old_enough))).scalar_one() == 0
             if edition_database.edition is not Edition.PLAIN:
                 drop = f"SELECT public.drop_chunks('{series.table}', older_than => now() - interval '9 years')"
                 assert isinstance(await refusal(database, drop), denied)
         for unknown in ("nav_points", "derived.daily_snapshots", "observations"):
-            error = await refusal(database, f"SELECT owned.remove_expired('{unknown}', now() - interval '9 years', 1)")
+            error = await refusal(database, f"SELECT ops.remove_expired('{unknown}', now() - interval '9 years', 1)")
             assert f"no time series is called {unknown}" in str(error)
-        error = await refusal(database, "SELECT owned.remove_expired('daily_snapshots', NULL, 1)")
+        error = await refusal(database, "SELECT ops.remove_expired('daily_snapshots', NULL, 1)")
         assert isinstance(error, denied)
-        error = await refusal(database, "SELECT owned.remove_expired('daily_snapshots', now() - interval '9 years', 0)")
+        error = await refusal(database, "SELECT ops.remove_expired('daily_snapshots', now() - interval '9 years', 0)")
         assert "rows_max must be at least 1" in str(error)
 
 

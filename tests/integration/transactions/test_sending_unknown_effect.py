@@ -193,7 +193,7 @@ async def test_what_the_node_fails_at_as_a_whole_interrupts_the_drive_visibly(ha
 async def age_by_minutes(harness: SendingHarness, minutes: int) -> None:
     async with harness.database.write() as session:
         await session.execute(
-            text("UPDATE owned.transaction_intents SET unknown_since = unknown_since - make_interval(mins => :minutes)"),
+            text("UPDATE ops.transaction_intents SET unknown_since = unknown_since - make_interval(mins => :minutes)"),
             {"minutes": minutes},
         )
 
@@ -218,11 +218,11 @@ async def test_what_is_not_told_for_minutes_is_an_event_until_it_is_told(harness
         await harness.make_due()
         await drive_by(harness, asked, **options)
     (event,) = await untold_events(harness)
-    assert (event.severity, event.state) == (Severity.WARNING, RiskStatus.OPEN)
+    assert (event.severity, event.status) == (Severity.WARNING, RiskStatus.OPEN)
     assert event.subject.startswith(f"settle:{first} by 0x")
     assert "missing trie node" in event.observed
     await harness.make_due()
     await harness.with_options(**options).drive(harness.keeper)  # this look came before the node told
     await harness.with_options(**options).drive(harness.keeper)
     (event,) = await untold_events(harness)
-    assert (event.state, event.resolved_by) == (RiskStatus.RESOLVED, None)
+    assert (event.status, event.resolved_by) == (RiskStatus.RESOLVED, None)

@@ -37,21 +37,21 @@ async def events(harness: SendingHarness) -> list[RiskEventRow]:
 
 
 async def test_an_intent_is_shown_with_every_transaction_and_what_the_node_said(
-    desk: ApiClient, harness: SendingHarness
+    api_client: ApiClient, harness: SendingHarness
 ) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         await harness.with_options(stuck_seconds=0).drive(harness.keeper)
-        listed = await desk.get("/desk/intents", open="true", wallet=checksum(harness.keeper), kind="settle_redemption")
+        listed = await api_client.get("/desk/intents", open="true", wallet=checksum(harness.keeper), kind="settle_redemption")
         require_example(listed, "intents")
         (shown,) = listed.json()["data"]["items"]
         assert [each["status"] for each in shown["attempts"]] == ["replaced", "broadcast"]
         assert {each["answer"] for each in shown["attempts"]} == {"accepted"}
         assert shown["attempts"][0]["nonce"] == shown["attempts"][1]["nonce"]
     await harness.drive_until_idle(harness.keeper)
-    one = await desk.get(f"/desk/intents/{shown['id']}")
+    one = await api_client.get(f"/desk/intents/{shown['id']}")
     require_example(one, "intent")
     assert one.json()["data"]["status"] == "final"
     for nothing in (
@@ -60,26 +60,28 @@ async def test_an_intent_is_shown_with_every_transaction_and_what_the_node_said(
         {"kind": "approve_redemption"},
         {"wallet": checksum(harness.approver)},
     ):
-        assert (await desk.get("/desk/intents", **nothing)).json()["data"]["items"] == []
-    assert (await desk.get("/desk/intents", open="false")).json()["data"]["pagination"]["total"] == 1
+        assert (await api_client.get("/desk/intents", **nothing)).json()["data"]["items"] == []
+    assert (await api_client.get("/desk/intents", open="false")).json()["data"]["pagination"]["total"] == 1
 
 
-async def test_a_wallet_is_shown_as_its_driver_saw_it_without_asking_the_node(desk: ApiClient, harness: SendingHarness) -> None:
+async def test_a_wallet_is_shown_as_its_driver_saw_it_without_asking_the_node(
+    api_client: ApiClient, harness: SendingHarness
+) -> None:
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(harness.due_request())
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         harness.fund.mine(1)
-        listed = await desk.get("/desk/wallets")
+        listed = await api_client.get("/desk/wallets")
         require_example(listed, "wallets")
         (wallet,) = listed.json()["data"]["items"]
         assert (wallet["nextNonce"], wallet["inFlightNonces"], wallet["missing"]) == (before + 1, [before], [])
         assert wallet["seen"]["latestNonce"] == before, "the row's, though the chain has gone on"
         await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
-        one = await desk.get(f"/desk/wallets/{checksum(harness.keeper)}")
+        one = await api_client.get(f"/desk/wallets/{checksum(harness.keeper)}")
         require_example(one, "wallet")
         assert one.json()["data"]["seen"]["latestNonce"] == before + 1
-    assert (await desk.get("/desk/wallets/0x" + "77" * 20)).status_code == 404
+    assert (await api_client.get("/desk/wallets/0x" + "77" * 20)).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -92,19 +94,19 @@ async def test_a_wallet_is_shown_as_its_driver_saw_it_without_asking_the_node(de
         ("/desk/wallets/0x12", "willa", 400),
     ],
 )
-async def test_what_is_not_there_or_not_asked_rightly(desk: ApiClient, path: str, by: str | None, status: int) -> None:
-    assert (await desk.get(path, by=by)).status_code == status
+async def test_what_is_not_there_or_not_asked_rightly(api_client: ApiClient, path: str, by: str | None, status: int) -> None:
+    assert (await api_client.get(path, by=by)).status_code == status
 
 
-async def test_a_wallet_low_on_gas_is_an_event_until_it_is_topped_up(desk: ApiClient, harness: SendingHarness) -> None:
+async def test_a_wallet_low_on_gas_is_an_event_until_it_is_topped_up(api_client: ApiClient, harness: SendingHarness) -> None:
     watcher = always_looking(harness)
     with_gas(harness, 9 * 10**16)
     for _ in range(2):
         await watcher.drive(harness.keeper)
     (low,) = await events(harness)
-    assert (low.kind, low.severity, low.state) == (RiskKind.LOW_GAS, Severity.WARNING, RiskStatus.OPEN)
+    assert (low.kind, low.severity, low.status) == (RiskKind.LOW_GAS, Severity.WARNING, RiskStatus.OPEN)
     assert low.observed == f"{9 * 10**16} wei"
-    refused = await desk.post(f"/risk/events/{low.id}/resolve", {"note": "never mind"}, by="otto")
+    refused = await api_client.post(f"/risk/events/{low.id}/resolve", {"note": "never mind"}, by="otto")
     assert refused.status_code == 409
     assert "top it up" in refused.json()["error"]["message"]
     with_gas(harness, 10**16)
@@ -114,47 +116,47 @@ async def test_a_wallet_low_on_gas_is_an_event_until_it_is_topped_up(desk: ApiCl
     with_gas(harness, 10**17)
     await watcher.drive(harness.keeper)
     (ended,) = await events(harness)
-    assert (ended.state, ended.resolved_by) == (RiskStatus.RESOLVED, None)
+    assert (ended.status, ended.resolved_by) == (RiskStatus.RESOLVED, None)
     with_gas(harness, 10**16)
     await watcher.drive(harness.keeper)
-    assert [each.state for each in await events(harness)] == [RiskStatus.RESOLVED, RiskStatus.OPEN]
+    assert [each.status for each in await events(harness)] == [RiskStatus.RESOLVED, RiskStatus.OPEN]
 
 
-async def test_health_and_the_desk_say_that_gas_is_low(desk: ApiClient, harness: SendingHarness) -> None:
-    least = desk.settings.sending.low_balance_wei.keeper
+async def test_health_and_the_desk_say_that_gas_is_low(api_client: ApiClient, harness: SendingHarness) -> None:
+    least = api_client.settings.sending.low_balance_wei.keeper
     for wei, low in ((least - 1, True), (least, False)):
         with_gas(harness, wei)
         await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
-        (shown,) = (await desk.get("/desk/wallets")).json()["data"]["items"]
+        (shown,) = (await api_client.get("/desk/wallets")).json()["data"]["items"]
         assert shown["lowGas"] is low
         async with harness.database.read() as session:
             wallets = await list_wallets(session)
             now = await database_now(session)
-        part = wallets_health(wallets, desk.settings.sending.low_balance_wei)
+        part = wallets_health(wallets, api_client.settings.sending.low_balance_wei)
         assert part.status is (HealthStatus.DEGRADED if low else HealthStatus.OK)
         (wallet,) = wallets
-        assert ("LOW GAS" in wallet_line(wallet, desk.settings.sending.low_balance_wei, now)) is low
+        assert ("LOW GAS" in wallet_line(wallet, api_client.settings.sending.low_balance_wei, now)) is low
 
 
-async def test_health_and_the_desk_say_that_drives_are_interrupted(desk: ApiClient, harness: SendingHarness) -> None:
+async def test_health_and_the_desk_say_that_drives_are_interrupted(api_client: ApiClient, harness: SendingHarness) -> None:
     await harness.queue_settlement(harness.due_request())
     async with Rpc("http://127.0.0.1:1/key", timeout_seconds=1, attempts_max=1) as away:
         await harness.with_rpc(away).drive(harness.keeper)
-    (shown,) = (await desk.get("/desk/wallets")).json()["data"]["items"]
+    (shown,) = (await api_client.get("/desk/wallets")).json()["data"]["items"]
     assert "gave no usable answer" in shown["interrupted"]["by"]
     async with harness.database.read() as session:
         wallets = await list_wallets(session)
         now = await database_now(session)
-    part = wallets_health(wallets, desk.settings.sending.low_balance_wei)
+    part = wallets_health(wallets, api_client.settings.sending.low_balance_wei)
     assert (part.status, part.summary) == (HealthStatus.DEGRADED, "1 interrupted")
-    assert "FAILING for" in wallet_line(wallets[0], desk.settings.sending.low_balance_wei, now)
+    assert "FAILING for" in wallet_line(wallets[0], api_client.settings.sending.low_balance_wei, now)
 
 
-async def test_at_three_in_the_morning(desk: ApiClient, harness: SendingHarness) -> None:
+async def test_at_three_in_the_morning(api_client: ApiClient, harness: SendingHarness) -> None:
     first = await harness.queue_settlement(harness.due_request())
     with_gas(harness, 10**9)
     await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
-    environment = environment_of(desk.settings)
+    environment = environment_of(api_client.settings)
     with CliRunner() as cli:
         overview = cli.start("desk", env=environment)
         assert overview.wait() == 0, overview.said

@@ -16,19 +16,19 @@ from paimon.infrastructure.database.models.derived import RawLogRow
 pytestmark = pytest.mark.integration
 
 
-async def data_of(desk: ApiClient, **params: Any) -> dict[str, Any]:
-    answer = await desk.get("/transactions", **params)
+async def data_of(api_client: ApiClient, **params: Any) -> dict[str, Any]:
+    answer = await api_client.get("/transactions", **params)
     assert answer.status_code == 200, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
 
 
-async def test_each_transaction_tells_what_it_did(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+async def test_each_transaction_tells_what_it_did(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     activity = FundActivity(fund)
     activity.buy("MMFA", 10_000)
     request_id = fund.request("ines", 10_000)
     await record_all(app_context, fund)
-    answer = await desk.get("/transactions", pageSize=2)
+    answer = await api_client.get("/transactions", pageSize=2)
     require_example(answer, "transactions")
     requested, bought = answer.json()["data"]["items"]
     assert {"PurchaseRouted", "AssetPurchased"} <= {*bought["events"]}
@@ -40,11 +40,11 @@ async def test_each_transaction_tells_what_it_did(app_context: AppContext, fund:
     assert requested["logCount"] == len(requested["logs"])
 
 
-async def test_every_recorded_log_is_in_the_list_once(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+async def test_every_recorded_log_is_in_the_list_once(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     await record_all(app_context, fund)
     found: list[dict[str, Any]] = []
     page = 1
-    while items := (data := await data_of(desk, page=page, pageSize=7))["items"]:
+    while items := (data := await data_of(api_client, page=page, pageSize=7))["items"]:
         found += items
         page += 1
     assert len(found) == data["pagination"]["total"]
@@ -58,28 +58,28 @@ async def test_every_recorded_log_is_in_the_list_once(app_context: AppContext, f
 
 
 async def test_the_list_is_narrowed_by_contract_event_day_and_block(
-    app_context: AppContext, fund: TestFund, desk: ApiClient
+    app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     await record_all(app_context, fund)
-    before = await data_of(desk, pageSize=100)
+    before = await data_of(api_client, pageSize=100)
     fund.warp(3 * DAY)
     FundActivity(fund).pay_otc_order("RWAP", 100_000, 100 * 10**6)
     await record_all(app_context, fund)
-    now = await data_of(desk)
+    now = await data_of(api_client)
     assert now["pagination"]["total"] == before["pagination"]["total"] + 2
-    assert await data_of(desk, block=before["asOf"]["number"], pageSize=100) == before
-    ordered = await data_of(desk, contract="OTCManager")
+    assert await data_of(api_client, block=before["asOf"]["number"], pageSize=100) == before
+    ordered = await data_of(api_client, contract="OTCManager")
     paid, created, *deployed = ordered["items"]
     assert [paid, created] == now["items"][:2]
     assert (paid["events"][-1], created["events"]) == ("OrderPaid", ["OrderCreated"])
     assert {"OTCManager"} == {name for each in deployed for name in each["contracts"]}
-    assert [each["hash"] for each in (await data_of(desk, event="OrderPaid"))["items"]] == [paid["hash"]]
-    assert (await data_of(desk, event="NeverHeardOf"))["items"] == []
+    assert [each["hash"] for each in (await data_of(api_client, event="OrderPaid"))["items"]] == [paid["hash"]]
+    assert (await data_of(api_client, event="NeverHeardOf"))["items"] == []
     day = paid["time"][:10]
-    assert (await data_of(desk, startDate=day))["items"] == [paid, created]
-    assert (await data_of(desk, endDate=day, pageSize=100))["pagination"]["total"] == now["pagination"]["total"]
-    assert (await data_of(desk, startDate="9999-12-30"))["items"] == []
-    assert (await data_of(desk, startDate="0001-01-01", endDate="9999-12-31"))["pagination"] == now["pagination"]
+    assert (await data_of(api_client, startDate=day))["items"] == [paid, created]
+    assert (await data_of(api_client, endDate=day, pageSize=100))["pagination"]["total"] == now["pagination"]["total"]
+    assert (await data_of(api_client, startDate="9999-12-30"))["items"] == []
+    assert (await data_of(api_client, startDate="0001-01-01", endDate="9999-12-31"))["pagination"] == now["pagination"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_the_list_is_narrowed_by_contract_event_day_and_block(
         ({"format": "xml"}, "format"),
     ],
 )
-async def test_a_wrong_question_names_its_field(desk: ApiClient, query: dict[str, Any], field: str) -> None:
-    answer = await desk.get("/transactions", **query)
+async def test_a_wrong_question_names_its_field(api_client: ApiClient, query: dict[str, Any], field: str) -> None:
+    answer = await api_client.get("/transactions", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]

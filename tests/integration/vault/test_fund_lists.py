@@ -24,25 +24,25 @@ def activity(fund: TestFund) -> FundActivity:
     return FundActivity(fund)
 
 
-async def data_of(desk: ApiClient, path: str, **params: Any) -> dict[str, Any]:
-    answer = await desk.get(path, **params)
+async def data_of(api_client: ApiClient, path: str, **params: Any) -> dict[str, Any]:
+    answer = await api_client.get(path, **params)
     assert answer.status_code == 200, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
 
 
-async def refusal(desk: ApiClient, path: str, **params: Any) -> tuple[int, str, str]:
-    answer = await desk.get(path, **params)
+async def refusal(api_client: ApiClient, path: str, **params: Any) -> tuple[int, str, str]:
+    answer = await api_client.get(path, **params)
     error = answer.json()["error"]
     return answer.status_code, error["code"], error["message"]
 
 
 async def test_the_tiers_add_up_to_gross_assets_and_stand_in_their_bands(
-    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
+    app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     fund.request("ines", 10_000)
     taken = await snapshot_now(app_context, fund)
-    answer = await desk.get("/fund/liquidity/layers")
+    answer = await api_client.get("/fund/liquidity/layers")
     require_example(answer, "layers")
     data = answer.json()["data"]
     assert data["asOf"]["number"] == taken.at.number
@@ -54,17 +54,17 @@ async def test_the_tiers_add_up_to_gross_assets_and_stand_in_their_bands(
     assert (first["ratio"], first["target"], first["withinLimits"]) == ("0.11", "0.1", True)
     activity.controller(ADMIN, "setLayerConfig", 0, 1_200, 1_150, 2_000)
     await snapshot_now(app_context, fund)
-    assert (await data_of(desk, "/fund/liquidity/layers"))["layers"][0]["withinLimits"] is False
+    assert (await data_of(api_client, "/fund/liquidity/layers"))["layers"][0]["withinLimits"] is False
 
 
 async def test_assets_show_price_age_and_worth_and_what_is_on_its_way(
-    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
+    app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     activity.pay_otc_order("RWAP", 100_000, 100 * 10**6)
     activity.controller(ADMIN, "removeAsset", activity.asset("RWAT").address)
     taken = await snapshot_now(app_context, fund)
     await observe_tokens(app_context.database, app_context.contracts)
-    answer = await desk.get("/fund/assets")
+    answer = await api_client.get("/fund/assets")
     require_example(answer, "assets")
     data = answer.json()["data"]
     assert data["asOf"]["number"] == taken.at.number
@@ -77,27 +77,27 @@ async def test_assets_show_price_age_and_worth_and_what_is_on_its_way(
     assert sum(int(each["value"]) for each in data["items"]) + taken.cash == taken.vault.gross_assets
     tiers = [each["tier"] for each in data["items"]]
     assert tiers == sorted(tiers)
-    assert {each["tier"] for each in (await data_of(desk, "/fund/assets", tier="L3"))["items"]} == {"L3"}
-    assert [each["symbol"] for each in (await data_of(desk, "/fund/assets", active=False))["items"]] == ["RWAT"]
-    third = await data_of(desk, "/fund/assets", page=3, pageSize=3)
+    assert {each["tier"] for each in (await data_of(api_client, "/fund/assets", tier="L3"))["items"]} == {"L3"}
+    assert [each["symbol"] for each in (await data_of(api_client, "/fund/assets", active=False))["items"]] == ["RWAT"]
+    third = await data_of(api_client, "/fund/assets", page=3, pageSize=3)
     assert third["pagination"] == {"total": 8, "page": 3, "pageSize": 3, "totalPages": 3}
     assert third["items"] == data["items"][6:]
     for page in (4, 10**30):
-        assert (await data_of(desk, "/fund/assets", page=page, pageSize=3))["items"] == []
+        assert (await data_of(api_client, "/fund/assets", page=page, pageSize=3))["items"] == []
 
 
 async def test_fees_are_told_from_accrual_to_payment(
-    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
+    app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     fund.warp(30 * DAY)
     activity.set_price("RWAC", 15 * WAD // 10)
     before = await snapshot_now(app_context, fund)
-    pending = await data_of(desk, "/fund/fees")
+    pending = await data_of(api_client, "/fund/fees")
     assert [each["kind"] for each in pending["fees"]] == ["MANAGEMENT", "PERFORMANCE", "REDEMPTION"]
     assert pending["fees"][1]["pending"] == str(before.fees.pending_performance) != "0"
     activity.controller(ADMIN, "collectFees")
     after = await snapshot_now(app_context, fund)
-    answer = await desk.get("/fund/fees")
+    answer = await api_client.get("/fund/fees")
     require_example(answer, "fees")
     data = answer.json()["data"]
     for fee in data["fees"][:2]:
@@ -105,12 +105,12 @@ async def test_fees_are_told_from_accrual_to_payment(
         assert fee["owed"] == "0"
         assert fee["paidDisplay"] == display(int(fee["paid"]), 18)
     assert data["highWaterMark"] == str(after.fees.high_water_mark) == data["layer3Value"]
-    told = await data_of(desk, "/transactions", event="PerformanceFeeCollected")
+    told = await data_of(api_client, "/transactions", event="PerformanceFeeCollected")
     assert [each["purpose"] for each in told["items"][0]["logs"] if each["event"] == "Transfer"] == ["FEE_COLLECTION"]
 
 
 async def test_as_of_a_block_the_answer_is_what_it_was_at_that_block(
-    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
+    app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     said: dict[int, list[dict[str, Any]]] = {}
     await observe_tokens(app_context.database, app_context.contracts)
@@ -124,28 +124,28 @@ async def test_as_of_a_block_the_answer_is_what_it_was_at_that_block(
         step()
         taken = await snapshot_now(app_context, fund)
         await observe_tokens(app_context.database, app_context.contracts)
-        said[taken.at.number] = [await data_of(desk, path) for path in LISTS]
+        said[taken.at.number] = [await data_of(api_client, path) for path in LISTS]
     for block, told in said.items():
-        assert [await data_of(desk, path, block=block) for path in LISTS] == told
+        assert [await data_of(api_client, path, block=block) for path in LISTS] == told
     first, second, *_ = said
-    assert [await data_of(desk, path, block=second - 1) for path in LISTS] == said[first], "the snapshot before it"
+    assert [await data_of(api_client, path, block=second - 1) for path in LISTS] == said[first], "the snapshot before it"
 
 
 async def test_a_block_that_is_not_recorded_is_refused_with_those_that_are(
-    app_context: AppContext, fund: TestFund, desk: ApiClient
+    app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     for path in [*LISTS, "/holders", "/transactions"]:
-        assert (await refusal(desk, path))[:2] == (503, "SERVICE_UNAVAILABLE"), "nothing is recorded yet"
+        assert (await refusal(api_client, path))[:2] == (503, "SERVICE_UNAVAILABLE"), "nothing is recorded yet"
     await record_all(app_context, fund)
     first = (await snapshot_now(app_context, fund)).at.number
     start = fund.start_block
     for path in [*LISTS, "/fund/overview", "/holders", "/transactions"]:
         for block in (0, start - 1, first + 1, 2**62):
             known = f"block {block} is not recorded; blocks {start} to {first} are"
-            assert await refusal(desk, path, block=block) == (400, "VALIDATION_ERROR", known)
+            assert await refusal(api_client, path, block=block) == (400, "VALIDATION_ERROR", known)
         for wrong in (-1, 2**63, "latest"):
-            assert (await refusal(desk, path, block=wrong))[:2] == (400, "VALIDATION_ERROR")
+            assert (await refusal(api_client, path, block=wrong))[:2] == (400, "VALIDATION_ERROR")
     for path in [*LISTS, "/fund/overview"]:
-        status, code, message = await refusal(desk, path, block=start)
+        status, code, message = await refusal(api_client, path, block=start)
         assert (status, code) == (404, "NOT_FOUND")
         assert message.endswith(f"the first is of block {first}")

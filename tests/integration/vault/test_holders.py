@@ -29,27 +29,27 @@ def activity(fund: TestFund) -> FundActivity:
     return FundActivity(fund)
 
 
-async def data_of(desk: ApiClient, **params: Any) -> dict[str, Any]:
-    answer = await desk.get("/holders", **params)
+async def data_of(api_client: ApiClient, **params: Any) -> dict[str, Any]:
+    answer = await api_client.get("/holders", **params)
     assert answer.status_code == 200, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
 
 
-def by_name(desk: ApiClient, data: dict[str, Any], name: str) -> dict[str, Any]:
-    wanted = desk.people.address(name)
+def by_name(api_client: ApiClient, data: dict[str, Any], name: str) -> dict[str, Any]:
+    wanted = api_client.people.address(name)
     return next(each for each in data["items"] if each["holder"] == wanted)
 
 
 async def test_the_register_says_what_the_contracts_say(
-    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
+    app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     fund.request("ines", 50_000)
     fund.request("ines", 10_000)
     fund.request("ivan", 20_000)
     fund.send("isla", "Vault", "transfer", fund.deployment.vault, 7 * WAD)  # by mistake: nobody can redeem them
     taken = await snapshot_now(app_context, fund)
-    answer = await desk.get("/holders")
+    answer = await api_client.get("/holders")
     require_example(answer, "holders")
     data = answer.json()["data"]
     assert (data["asOf"]["number"], data["valuation"]["block"]["number"]) == (taken.at.number, taken.at.number)
@@ -65,26 +65,26 @@ async def test_the_register_says_what_the_contracts_say(
     assert sum(int(each["claim"]) for each in data["items"]) == taken.redemption_liability
     value = sum(int(each["value"]) for each in data["items"])
     assert 0 <= taken.net_assets - value <= 2 * len(total_shares) + taken.total_supply // WAD, "what rounding left"
-    ines = by_name(desk, data, "ines")
+    ines = by_name(api_client, data, "ines")
     assert int(ines["redeemableShares"]) == int(ines["shares"]) - 60_000 * WAD
 
 
 async def test_what_is_called_redeemable_is_what_the_contract_takes(
-    app_context: AppContext, fund: TestFund, desk: ApiClient
+    app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     """Deployed behaviour 9: after redeeming half, one more share reverts."""
     await record_all(app_context, fund)
-    whole = int(by_name(desk, await data_of(desk), "ines")["shares"])
+    whole = int(by_name(api_client, await data_of(api_client), "ines")["shares"])
     fund.send("ines", "RedemptionManager", "requestRedemption", whole // 4, fund.people.address("ines"))
     await record_all(app_context, fund)
-    left = int(by_name(desk, await data_of(desk), "ines")["redeemableShares"])
+    left = int(by_name(api_client, await data_of(api_client), "ines")["redeemableShares"])
     assert left == whole - 2 * (whole // 4)
     with pytest.raises(Exception, match="InsufficientShares"):
         fund.send("ines", "RedemptionManager", "requestRedemption", left + 1, fund.people.address("ines"))
 
 
 async def test_at_any_block_the_register_is_what_it_was_then(
-    app_context: AppContext, fund: TestFund, activity: FundActivity, desk: ApiClient
+    app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     """Deposits, requests and all their ends: what is said live at a block is said of it ever after."""
     requests: list[int] = []
@@ -100,31 +100,31 @@ async def test_at_any_block_the_register_is_what_it_was_then(
     ):
         step()
         taken = await snapshot_now(app_context, fund)
-        said[taken.at.number] = await data_of(desk)
+        said[taken.at.number] = await data_of(api_client)
     assert len(said) == 7
     for block, told in said.items():
-        assert await data_of(desk, block=block) == told
-    start = await data_of(desk, block=fund.start_block)
+        assert await data_of(api_client, block=block) == told
+    start = await data_of(api_client, block=fund.start_block)
     assert (start["items"], start["totalSupply"], start["valuation"]) == ([], "0", None), "nobody, right after the deployment"
     first = min(said)
-    between = await data_of(desk, block=first + 1)
+    between = await data_of(api_client, block=first + 1)
     assert (between["asOf"]["number"], between["valuation"]["block"]["number"]) == (first + 1, first)
 
 
-async def test_one_holder_alone_and_pages(app_context: AppContext, fund: TestFund, desk: ApiClient) -> None:
+async def test_one_holder_alone_and_pages(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     await record_all(app_context, fund)
-    everyone = await data_of(desk)
+    everyone = await data_of(api_client)
     assert everyone["valuation"] is None
     assert {each["value"] for each in everyone["items"]} == {None}
-    ines = await data_of(desk, holder=desk.people.address("ines"))
-    assert [each["holder"] for each in ines["items"]] == [desk.people.address("ines")]
+    ines = await data_of(api_client, holder=api_client.people.address("ines"))
+    assert [each["holder"] for each in ines["items"]] == [api_client.people.address("ines")]
     assert ines["totalSupply"] == everyone["totalSupply"], "of the whole fund all the same"
-    assert (await data_of(desk, holder="0x" + "99" * 20))["items"] == []
+    assert (await data_of(api_client, holder="0x" + "99" * 20))["items"] == []
     total = everyone["pagination"]["total"]
-    second = await data_of(desk, page=2, pageSize=2)
+    second = await data_of(api_client, page=2, pageSize=2)
     assert (second["items"], second["pagination"]["total"]) == (everyone["items"][2:4], total)
     for page in (total, 10**30):
-        past = await data_of(desk, page=page, pageSize=2)
+        past = await data_of(api_client, page=page, pageSize=2)
         assert (past["items"], past["pagination"]["total"]) == ([], total)
 
 

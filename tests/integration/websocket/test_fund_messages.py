@@ -47,7 +47,7 @@ async def test_each_snapshot_is_heard_as_the_overview_rest_gives_then(
             taken = await snapshot_now(app_context, fund, keep=False)
             heard = await receive_message(client)
             assert (heard["type"], heard["channel"]) == ("message", "fund:overview")
-            assert heard["data"] == (await api_server.desk.get("/fund/overview")).json()["data"]
+            assert heard["data"] == (await api_server.api_client.get("/fund/overview")).json()["data"]
             assert heard["data"]["block"]["number"] == taken.at.number
             OverviewView.model_validate(heard["data"])
 

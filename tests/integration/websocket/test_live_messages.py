@@ -51,11 +51,11 @@ async def test_the_protocols_answers(api_server: ApiServer) -> None:
         assert await receive_message(client) == {"type": "pong"}
         await send_message(client, type="subscribe", channels=["approval:new"])
         assert (await receive_message(client))["code"] == "AUTH_REQUIRED"
-        await send_message(client, type="auth", token=api_server.desk.token("willa"))
+        await send_message(client, type="auth", token=api_server.api_client.token("willa"))
         told = await receive_message(client)
         assert (told["type"], told["address"], told["role"]) == (
             "authenticated",
-            api_server.desk.people.address("willa"),
+            api_server.api_client.people.address("willa"),
             "viewer",
         )
         await send_message(client, type="subscribe", channels=EVERYTHING)
@@ -74,7 +74,7 @@ async def test_the_protocols_answers(api_server: ApiServer) -> None:
 
 @pytest.mark.parametrize(("token", "code"), [("nonsense", "AUTH_INVALID"), ("expired", "AUTH_EXPIRED")])
 async def test_a_bad_token_ends_the_connection(api_server: ApiServer, token: str, code: str) -> None:
-    text = api_server.desk.token("willa", ttl_seconds=-5) if token == "expired" else token
+    text = api_server.api_client.token("willa", ttl_seconds=-5) if token == "expired" else token
     async with connect(api_server.url) as client:
         await send_message(client, type="auth", token=text)
         closed, last = await receive_until_close(client)
@@ -94,11 +94,11 @@ async def test_a_client_that_does_not_sign_in_in_time_is_sent_away(
 async def test_the_end_of_the_token_is_the_end_of_the_connection_unless_a_new_one_comes(api_server: ApiServer) -> None:
     async with connect(api_server.url) as short, connect(api_server.url) as renewed:
         for client in (short, renewed):
-            await send_message(client, type="auth", token=api_server.desk.token("willa", ttl_seconds=2))
+            await send_message(client, type="auth", token=api_server.api_client.token("willa", ttl_seconds=2))
             assert (await receive_message(client))["type"] == "authenticated"
-        await send_message(renewed, type="auth", token=api_server.desk.token("willa"))
+        await send_message(renewed, type="auth", token=api_server.api_client.token("willa"))
         assert (await receive_message(renewed))["type"] == "authenticated"
-        async with asyncio.timeout(api_server.desk.settings.api.ws_auth_timeout_seconds / 2):
+        async with asyncio.timeout(api_server.api_client.settings.api.ws_auth_timeout_seconds / 2):
             closed, last = await receive_until_close(short)
         assert (closed, last[-1]["code"]) == (4401, "AUTH_EXPIRED")
         await send_message(renewed, type="ping")
@@ -145,7 +145,7 @@ async def silent_client(api_server: ApiServer) -> asyncio.StreamWriter:
     )
     await reader.readuntil(b"\r\n\r\n")
     for message in (
-        {"type": "auth", "token": api_server.desk.token("otto")},
+        {"type": "auth", "token": api_server.api_client.token("otto")},
         {"type": "subscribe", "channels": ["approval:new"]},
     ):
         payload = json.dumps(message).encode()

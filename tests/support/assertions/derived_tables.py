@@ -66,7 +66,7 @@ def with_model_types(name: str, table_rows: TableRows) -> list[dict[str, Any]]:
 
 def outbox_rows(url: str) -> list[dict[str, Any]]:
     with psycopg.connect(libpq(url)) as connection:
-        return rows(connection, "owned.outbox")
+        return rows(connection, "ops.outbox")
 
 
 def execute(url: str, statement: str) -> int:

@@ -41,9 +41,9 @@ class BreakerLife(RuleBasedStateMachine):
         before = self.breaker
         self.breaker = before.failed(self.now, jitter=jitter)
         self.failures += 1
-        if before.state is BreakerStatus.OPEN:
+        if before.status is BreakerStatus.OPEN:
             assert self.breaker.until == before.until, "asked while it rests, it is not made to rest longer"
-        elif before.state is BreakerStatus.HALF_OPEN or self.failures >= CONSECUTIVE_FAILURES_MAX:
+        elif before.status is BreakerStatus.HALF_OPEN or self.failures >= CONSECUTIVE_FAILURES_MAX:
             self.rested += 1
             assert self.breaker.until - self.now + 1e-6 >= 0.5
             assert self.breaker.until - self.now <= min(2.0 ** (self.rested - 1), 60) * 1.5 + 1e-6
@@ -60,11 +60,11 @@ class BreakerLife(RuleBasedStateMachine):
 
     @invariant()
     def is_closed_until_it_failed_often_enough(self) -> None:
-        assert (self.breaker.state is BreakerStatus.CLOSED) == (self.failures < CONSECUTIVE_FAILURES_MAX)
+        assert (self.breaker.status is BreakerStatus.CLOSED) == (self.failures < CONSECUTIVE_FAILURES_MAX)
 
     @invariant()
     def always_comes_back(self) -> None:
-        if self.breaker.state is BreakerStatus.OPEN:
+        if self.breaker.status is BreakerStatus.OPEN:
             assert self.breaker.is_probe_due(self.now + 91)
 
 
@@ -75,7 +75,7 @@ def test_an_endpoint_may_be_away_for_weeks() -> None:
     breaker, now = CircuitBreaker(), 0.0
     for _ in range(5_000):
         breaker = breaker.failed(now, jitter=0.5)
-        if breaker.state is BreakerStatus.OPEN:
+        if breaker.status is BreakerStatus.OPEN:
             assert breaker.until - now <= 60
             now = breaker.until
             breaker = breaker.tried()

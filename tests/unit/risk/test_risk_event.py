@@ -73,7 +73,7 @@ def test_whatever_happens_an_event_is_somebodys_and_ends_once(steps: list[str], 
     event = open_event(1, found(severity, kind), look(1))
     for block, name in enumerate(steps, start=2):
         before = event
-        if before.state is RiskStatus.RESOLVED:
+        if before.status is RiskStatus.RESOLVED:
             with pytest.raises(RiskEventClosed):
                 acknowledge(before, OTTO, now=EPOCH)
             return
@@ -84,8 +84,8 @@ def test_whatever_happens_an_event_is_somebodys_and_ends_once(steps: list[str], 
             assert before.found.kind in RESOLVED_BY_CHECK
         assert event.first_seen == look(1)
         assert event.last_seen.block >= before.last_seen.block
-        assert (event.state is RiskStatus.RESOLVED) == (event.ended_at is not None)
-        assert event.state is not RiskStatus.ACKNOWLEDGED or event.acknowledged is not None
+        assert (event.status is RiskStatus.RESOLVED) == (event.ended_at is not None)
+        assert event.status is not RiskStatus.ACKNOWLEDGED or event.acknowledged is not None
         assert isinstance(event.owner, UserRole) or event.owner == OTTO.address
 
 
@@ -93,7 +93,7 @@ def test_found_again_it_has_the_newest_figures_and_keeps_who_has_it() -> None:
     taken = acknowledge(open_event(1, found(), look(1)), OTTO, now=look(2).at, note="looking")
     again = update_event(taken, found(observed="5"), look(3))
     assert (again.found.observed, again.last_seen, again.first_seen) == ("5", look(3), look(1))
-    assert (again.state, again.owner, again.note) == (RiskStatus.ACKNOWLEDGED, OTTO.address, "looking")
+    assert (again.status, again.owner, again.note) == (RiskStatus.ACKNOWLEDGED, OTTO.address, "looking")
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,15 @@ def test_found_again_it_has_the_newest_figures_and_keeps_who_has_it() -> None:
 def test_found_worse_it_is_open_again_and_a_role_hands_it_up(owner: RiskOwner, then: RiskOwner) -> None:
     taken = acknowledge(open_event(1, found(), look(1)), OTTO, now=EPOCH, owner=owner)
     worse = update_event(taken, found(Severity.CRITICAL), look(2))
-    assert (worse.state, worse.owner) == (RiskStatus.OPEN, then)
-    assert update_event(acknowledge(worse, OTTO, now=EPOCH), found(Severity.WARNING), look(3)).state is RiskStatus.ACKNOWLEDGED
+    assert (worse.status, worse.owner) == (RiskStatus.OPEN, then)
+    assert update_event(acknowledge(worse, OTTO, now=EPOCH), found(Severity.WARNING), look(3)).status is RiskStatus.ACKNOWLEDGED
 
 
 def test_a_difference_that_is_there_cannot_be_resolved_by_hand_but_a_fact_can() -> None:
     with pytest.raises(StillDetected, match=r"supply: 1, not 2: found by the comparison at block 4.*paimon replay"):
         resolve(open_event(1, found(), look(4)), OTTO, now=EPOCH)
     fact = resolve(open_event(1, found(kind=RiskKind.NAV_UNEXPLAINED), look(4)), OTTO, now=look(9).at, note="a gift")
-    assert (fact.state, fact.resolved is not None, fact.note) == (RiskStatus.RESOLVED, True, "a gift")
+    assert (fact.status, fact.resolved is not None, fact.note) == (RiskStatus.RESOLVED, True, "a gift")
     assert fact.age(look(99).at) == timedelta(minutes=5)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.risk.risk_event import Severity
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
+from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 
@@ -108,9 +109,9 @@ _FIGURES: Final = text(f"""
            (SELECT count(*) FROM ops.outbox WHERE dead_lettered_at IS NOT NULL) AS dead_lettered,
            {
     _rows('''SELECT status, count(*) AS logs FROM derived.raw_logs
-                      WHERE status IN ('quarantined', 'skipped') GROUP BY status''')
+                      WHERE status IN ('QUARANTINED', 'SKIPPED') GROUP BY status''')
 } AS unapplied,
-           {_rows("SELECT severity, count(*) AS events FROM ops.risk_events WHERE state <> 'RESOLVED' GROUP BY severity")}
+           {_rows("SELECT severity, count(*) AS events FROM ops.risk_events WHERE status <> 'RESOLVED' GROUP BY severity")}
                AS risk,
            {_rows("SELECT status, count(*) AS intents FROM ops.transaction_intents WHERE closed_at IS NULL GROUP BY status")}
                AS intents,
@@ -155,8 +156,8 @@ async def query_figures(session: AsyncSession) -> SystemFigures:
         leases={each["name"]: LeaseFigures(**each) for each in row.leases},
         outbox=tuple(_depth(priority, depths.get(priority)) for priority in OutboxPriority),
         dead_lettered=row.dead_lettered,
-        quarantined=unapplied.get("quarantined", 0),
-        skipped=unapplied.get("skipped", 0),
+        quarantined=unapplied.get(LogStatus.QUARANTINED, 0),
+        skipped=unapplied.get(LogStatus.SKIPPED, 0),
         risk=dict.fromkeys(Severity, 0) | {Severity(each["severity"]): each["events"] for each in row.risk},
         intents=dict.fromkeys(OPEN_INTENTS, 0) | {IntentStatus(each["status"]): each["intents"] for each in row.intents},
         wallets=tuple(_wallet(each) for each in row.wallets),

@@ -1,10 +1,10 @@
 """Removing rows of time series whose time is over: in bounded transactions, by the owner's function, told as a fact.
 
 What may go is what something kept for longer says too: the series' columns are in the `fund_snapshot` observations, which
-are evidence and stay; an official NAV is in `owned.nav_points`; the listener's batches are summed up by the hour. So neither
+are evidence and stay; an official NAV is in `ops.nav_points`; the listener's batches are summed up by the hour. So neither
 a replay nor an explanation of NAV, of any time, needs a row that is removed here.
 
-The application owns none of the tables and may delete from none. `owned.remove_expired` (migration 0006) may, within bounds
+The application owns none of the tables and may delete from none. `ops.remove_expired` (migration 0006) may, within bounds
 of its own, and takes whole chunks where the table has them.
 """
 

@@ -148,7 +148,7 @@ _REDEMPTIONS = text("""
       FROM derived.raw_logs AS told
       JOIN derived.blocks AS block ON block.number = told.block_number
       JOIN derived.redemption_requests AS request ON request.request_id = told.request_id
-     WHERE told.block_number > :after AND told.block_number <= :until AND told.status = 'applied'
+     WHERE told.block_number > :after AND told.block_number <= :until AND told.status = 'APPLIED'
        AND told.contract = 'RedemptionManager' AND told.event = ANY(:events)
      ORDER BY told.block_number, told.log_index
 """)

@@ -21,10 +21,10 @@ from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 class OutboxStatus(StrEnum):
     """How a reaction stands: due now, not before a later time, given up, or done."""
 
-    DUE = "due"
-    SCHEDULED = "later"
-    DEAD_LETTERED = "dead"
-    DONE = "done"
+    DUE = "DUE"
+    SCHEDULED = "SCHEDULED"
+    DEAD_LETTERED = "DEAD_LETTERED"
+    DONE = "DONE"
 
 
 _OPEN: Final = OutboxMessageRow.done_at.is_(None) & OutboxMessageRow.dead_lettered_at.is_(None)

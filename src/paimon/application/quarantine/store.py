@@ -84,7 +84,7 @@ async def evaluate(session: AsyncSession, kind: OperatorDecisionKind, target: Ta
 
 
 async def _is_decision_pending(session: AsyncSession, key: LogKey) -> bool:
-    asked = OperatorDecisionRow.state == OperatorDecisionStatus.REQUESTED
+    asked = OperatorDecisionRow.status == OperatorDecisionStatus.REQUESTED
     query = select(OperatorDecisionRow.id).where(
         OperatorDecisionRow.block_hash == key.block_hash, OperatorDecisionRow.log_index == key.log_index, asked
     )

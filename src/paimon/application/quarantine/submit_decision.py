@@ -127,4 +127,4 @@ async def _begin(session: WriteSession, decision: OperatorDecisionRow, evaluated
     again = {"dead_lettered_at": None, "attempts": 0, "enqueued_at": None, "available_at": now}
     await session.execute(update(OutboxMessageRow).where(OutboxMessageRow.id == decision.outbox_id).values(again))
     await outbox.notify(session)
-    decision.state, decision.outcome, decision.ended_at = OperatorDecisionStatus.DONE, "due again", now
+    decision.status, decision.outcome, decision.ended_at = OperatorDecisionStatus.DONE, "due again", now

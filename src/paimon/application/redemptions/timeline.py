@@ -126,8 +126,8 @@ def _of_intent(intent: IntentRow) -> Iterator[TimelineEntry]:
             at=intent.closed_at,
             known_at=intent.closed_at,
             source=TimelineSource.SYSTEM,
-            kind=f"intent.{intent.status}",
-            title=f"{label.capitalize()}: {intent.status.replace('_', ' ')}",
+            kind=f"intent.{intent.status.lower()}",
+            title=f"{label.capitalize()}: {intent.status.lower().replace('_', ' ')}",
             details=intent_fields | {"reason": intent.reason},
         )
 
@@ -138,7 +138,7 @@ def _of_attempt(attempt: AttemptRow, intent_fields: dict[str, str]) -> TimelineE
         known_at=attempt.created_at,
         source=TimelineSource.SYSTEM,
         kind="attempt.signed",
-        title=f"Transaction signed with nonce {attempt.nonce}, now {attempt.status}",
+        title=f"Transaction signed with nonce {attempt.nonce}, now {attempt.status.lower()}",
         details=intent_fields
         | {
             "txHash": hex0x(attempt.hash),

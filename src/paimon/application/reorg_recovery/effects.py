@@ -54,7 +54,7 @@ _INTENTS: Final = text("""
 _MINED: Final = text("""
     SELECT attempt.hash, attempt.status, attempt.block_number, attempt.block_hash, intent.idempotency_key
       FROM ops.transaction_attempts AS attempt JOIN ops.transaction_intents AS intent ON intent.id = attempt.intent_id
-     WHERE attempt.status IN ('mined', 'final') AND attempt.block_number > :above
+     WHERE attempt.status IN ('MINED', 'FINAL') AND attempt.block_number > :above
      ORDER BY attempt.block_number, attempt.hash
 """)
 _OUTBOX_MESSAGES: Final = text("""

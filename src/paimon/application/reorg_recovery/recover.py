@@ -184,7 +184,7 @@ _MARKS: Final = tuple(
             "DELETE FROM ops.nav_points WHERE status = 'WITHHELD' AND block_number > :above",
             "UPDATE ops.nav_points SET status = 'ORPHANED' WHERE status = 'PUBLISHED' AND block_number > :above",
             """UPDATE ops.risk_events SET last_seen_block = :above, first_seen_block = least(first_seen_block, :above)
-                WHERE kind = 'RECONCILIATION_BREAK' AND state <> 'RESOLVED' AND last_seen_block > :above""",
+                WHERE kind = 'RECONCILIATION_BREAK' AND status <> 'RESOLVED' AND last_seen_block > :above""",
         ),
     )
 )

@@ -36,23 +36,23 @@ class QuarantineDecisions:
 async def load_quarantine_decisions(session: AsyncSession, *, include_requested: bool) -> QuarantineDecisions:
     """Every decision about a log, in the order they were asked."""
     decision = OperatorDecisionRow
-    query = select(decision.id, decision.kind, decision.block_hash, decision.log_index, decision.state)
+    query = select(decision.id, decision.kind, decision.block_hash, decision.log_index, decision.status)
     rows = (await session.execute(query.where(decision.block_hash.is_not(None)).order_by(decision.id))).all()
 
-    def verdicts(*states: OperatorDecisionStatus) -> Iterable[tuple[LogKey, OperatorDecisionKind]]:
-        return ((LogKey(row.block_hash, row.log_index), row.kind) for row in rows if row.state in states)
+    def decided(*statuses: OperatorDecisionStatus) -> Iterable[tuple[LogKey, OperatorDecisionKind]]:
+        return ((LogKey(row.block_hash, row.log_index), row.kind) for row in rows if row.status in statuses)
 
-    applied = skipped_logs(verdicts(OperatorDecisionStatus.DONE))
+    applied = skipped_logs(decided(OperatorDecisionStatus.DONE))
     if not include_requested:
         return QuarantineDecisions(applied, applied)
-    requested_ids = tuple(row.id for row in rows if row.state is OperatorDecisionStatus.REQUESTED)
-    return QuarantineDecisions(applied, skipped_logs(verdicts(*OperatorDecisionStatus)), requested_ids)
+    requested_ids = tuple(row.id for row in rows if row.status is OperatorDecisionStatus.REQUESTED)
+    return QuarantineDecisions(applied, skipped_logs(decided(*OperatorDecisionStatus)), requested_ids)
 
 
 _NEWLY_APPLIED: Final = text("""
     SELECT anew.event, anew.request_id, anew.block_number
       FROM pg_temp.redecoded_logs AS anew JOIN derived.raw_logs AS live USING (block_number, log_index)
-     WHERE live.status IN ('quarantined', 'skipped') AND anew.status = 'applied'
+     WHERE live.status IN ('QUARANTINED', 'SKIPPED') AND anew.status = 'APPLIED'
      ORDER BY block_number, log_index
 """)
 
@@ -76,18 +76,18 @@ async def add_due_messages(
 
 
 _CLOSE: Final = text("""
-    UPDATE ops.operator_decisions AS remedy
-       SET state = 'done', ended_at = now(),
+    UPDATE ops.operator_decisions AS decision
+       SET status = 'DONE', ended_at = now(),
            outcome = CASE WHEN log.status IS NULL THEN 'the log is not recorded any more'
-                          WHEN log.status = 'applied' THEN 'read and applied'
-                          WHEN log.status = 'unknown' THEN 'read: no event of our ABIs has its topic'
-                          WHEN log.status = 'skipped' THEN 'left out'
+                          WHEN log.status = 'APPLIED' THEN 'read and applied'
+                          WHEN log.status = 'UNKNOWN' THEN 'read: no event of our ABIs has its topic'
+                          WHEN log.status = 'SKIPPED' THEN 'left out'
                           ELSE 'still in quarantine: ' || log.reason END
       FROM ops.operator_decisions AS same
       LEFT JOIN derived.raw_logs AS log
         ON log.block_number = same.block_number AND log.block_hash = same.block_hash AND log.log_index = same.log_index
-     WHERE same.id = remedy.id AND remedy.id = ANY(:requested_ids) AND remedy.state = 'requested_ids'
-    RETURNING remedy.id, remedy.kind, remedy.block_number, remedy.log_index, remedy.outcome
+     WHERE same.id = decision.id AND decision.id = ANY(:requested_ids) AND decision.status = 'REQUESTED'
+    RETURNING decision.id, decision.kind, decision.block_number, decision.log_index, decision.outcome
 """)
 
 

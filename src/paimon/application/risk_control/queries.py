@@ -15,22 +15,22 @@ from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 class RiskFilter:
     """Which events; what is None does not matter."""
 
-    state: RiskStatus | None = None
+    status: RiskStatus | None = None
     severity: Severity | None = None
     kind: RiskKind | None = None
 
 
 async def list_unresolved(session: AsyncSession, kind: RiskKind) -> list[RiskEvent]:
     """Of one kind, the oldest first."""
-    query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.state != RiskStatus.RESOLVED)
+    query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.status != RiskStatus.RESOLVED)
     return [to_domain(row) for row in await session.scalars(query.order_by(RiskEventRow.id))]
 
 
 async def list_events(session: AsyncSession, page: PageRequest, filters: RiskFilter) -> Page[RiskEvent]:
     """Events, latest first."""
     conditions: list[ColumnElement[bool]] = []
-    if filters.state is not None:
-        conditions.append(RiskEventRow.state == filters.state)
+    if filters.status is not None:
+        conditions.append(RiskEventRow.status == filters.status)
     if filters.severity is not None:
         conditions.append(RiskEventRow.severity == filters.severity)
     if filters.kind is not None:

@@ -26,7 +26,7 @@ _ALERTS_MAX: Final = 50
 _PRIORITY: Final = {Severity.WARNING: OutboxPriority.HIGH, Severity.CRITICAL: OutboxPriority.CRITICAL}
 
 # Not on the events' own table: whoever acknowledges one holds its row already, and would wait for us as we for them.
-_ONE_RECONCILIATION_AT_A_TIME = text("LOCK TABLE owned.reconciliations IN SHARE ROW EXCLUSIVE MODE")
+_ONE_RECONCILIATION_AT_A_TIME = text("LOCK TABLE ops.reconciliations IN SHARE ROW EXCLUSIVE MODE")
 
 
 async def record_differences(session: WriteSession, found: Sequence[Finding], *, block: int) -> list[RiskEvent]:

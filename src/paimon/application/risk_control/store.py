@@ -33,7 +33,7 @@ def to_domain(row: RiskEventRow) -> RiskEvent:
     return RiskEvent(
         id=row.id,
         found=Finding(row.kind, row.subject, row.observed, row.expected, row.severity),
-        state=row.state,
+        status=row.status,
         owner=_owner(row.owner_role, row.owner_address),
         first_seen=CheckStamp(row.first_seen_at, row.first_seen_block),
         last_seen=CheckStamp(row.last_seen_at, row.last_seen_block),
@@ -67,7 +67,7 @@ def _values(event: RiskEvent) -> dict[str, Any]:
         "observed": event.found.observed,
         "expected": event.found.expected,
         "severity": event.found.severity,
-        "state": event.state,
+        "status": event.status,
         "owner_role": role,
         "owner_address": None if role else event.owner,
         "first_seen_at": event.first_seen.at,
@@ -115,7 +115,7 @@ async def lock_event(session: WriteSession, event_id: int) -> RiskEvent:
 
 async def lock_unresolved(session: WriteSession, kind: RiskKind) -> dict[str, RiskEvent]:
     """Every unresolved event of a kind, by subject."""
-    query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.state != RiskStatus.RESOLVED)
+    query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.status != RiskStatus.RESOLVED)
     rows = await session.scalars(query.with_for_update().execution_options(populate_existing=True))
     return {row.subject: to_domain(row) for row in rows}
 
@@ -124,7 +124,7 @@ async def list_critical_breaks(session: AsyncSession) -> list[RiskEvent]:
     """The unresolved differences of the books for which NAV is withheld, acknowledged or not."""
     query = select(RiskEventRow).where(
         RiskEventRow.kind == RiskKind.RECONCILIATION_BREAK,
-        RiskEventRow.state != RiskStatus.RESOLVED,
+        RiskEventRow.status != RiskStatus.RESOLVED,
         RiskEventRow.severity == Severity.CRITICAL,
     )
     return [to_domain(row) for row in await session.scalars(query.order_by(RiskEventRow.subject))]

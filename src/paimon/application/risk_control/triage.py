@@ -77,7 +77,7 @@ async def notify_if_open(session: WriteSession, event_id: int) -> list[LiveMessa
         event = await get_event(session, event_id)
     except RiskEventNotFound:
         return []
-    return [LiveMessage("risk:alert", _present(event))] if event.state is RiskStatus.OPEN else []
+    return [LiveMessage("risk:alert", _present(event))] if event.status is RiskStatus.OPEN else []
 
 
 def _present(event: RiskEvent) -> dict[str, Any]:

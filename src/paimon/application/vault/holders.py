@@ -33,7 +33,7 @@ class HolderList:
 _HOLDERS: Final = text("""
     WITH later AS (
         SELECT contract, event, args, request_id FROM derived.raw_logs
-         WHERE block_number > :block AND status = 'applied' AND contract IN ('Vault', 'RedemptionManager')
+         WHERE block_number > :block AND status = 'APPLIED' AND contract IN ('Vault', 'RedemptionManager')
     ), moved AS (
         SELECT decode(substr(who, 3), 'hex') AS holder, sum(shares) AS shares, sum(locked_shares) AS locked_shares
           FROM (SELECT args ->> 'from' AS who, - CAST(args ->> 'value' AS numeric) AS shares, 0 AS locked_shares

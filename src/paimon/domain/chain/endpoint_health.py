@@ -33,16 +33,16 @@ _DOUBLINGS_MAX: Final = 10
 
 
 class BreakerStatus(StrEnum):
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
     """Rests an endpoint that fails several times in a row, twice as long each time it fails again."""
 
-    state: BreakerStatus = BreakerStatus.CLOSED
+    status: BreakerStatus = BreakerStatus.CLOSED
     failures: int = 0
     """In a row."""
     open_count: int = 0
@@ -52,7 +52,7 @@ class CircuitBreaker:
     def failed(self, now: float, *, jitter: float) -> "CircuitBreaker":
         """`jitter` from 0 to 1 spreads the return of many processes over half a rest to one and a half."""
         failures = self.failures + 1
-        if self.state is BreakerStatus.OPEN or (self.state is BreakerStatus.CLOSED and failures < CONSECUTIVE_FAILURES_MAX):
+        if self.status is BreakerStatus.OPEN or (self.status is BreakerStatus.CLOSED and failures < CONSECUTIVE_FAILURES_MAX):
             return replace(self, failures=failures)
         rest = min(_OPEN_SECONDS * 2 ** min(self.open_count, _DOUBLINGS_MAX), _OPEN_SECONDS_MAX) * (0.5 + jitter)
         return CircuitBreaker(BreakerStatus.OPEN, failures, self.open_count + 1, now + rest)
@@ -63,11 +63,11 @@ class CircuitBreaker:
 
     def is_probe_due(self, now: float) -> bool:
         """Whether its rest is over and nobody tries it yet."""
-        return self.state is BreakerStatus.OPEN and now >= self.until
+        return self.status is BreakerStatus.OPEN and now >= self.until
 
     def tried(self) -> "CircuitBreaker":
         """One question may find out."""
-        return replace(self, state=BreakerStatus.HALF_OPEN)
+        return replace(self, status=BreakerStatus.HALF_OPEN)
 
 
 CONCURRENCY_MAX: Final = 64
@@ -175,7 +175,7 @@ class EndpointHealth:
 
     @property
     def is_circuit_open(self) -> bool:
-        return self.breaker.state is not BreakerStatus.CLOSED
+        return self.breaker.status is not BreakerStatus.CLOSED
 
     def is_probe_due(self, now: float, *, after_seconds: float) -> bool:
         """Whether to look at it: its rest is over, or nothing was heard of it for so long."""

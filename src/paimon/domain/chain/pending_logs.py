@@ -23,7 +23,7 @@ class PendingLogKey(NamedTuple):
 class PendingLogStatus(StrEnum):
     """What is told of a log that is not final; whoever hears `final` or `withdrawn` hears no more of it."""
 
-    PENDING = "seen"
+    PENDING = "PENDING"
     FINALIZED = "final"  # its block is recorded: the books have it
     ORPHANED = "withdrawn"  # another block stands in its block's place
 

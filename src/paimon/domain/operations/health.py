@@ -7,9 +7,9 @@ from typing import Any, Final
 
 
 class HealthStatus(StrEnum):
-    OK = "ok"
-    DEGRADED = "degraded"
-    DOWN = "down"
+    OK = "OK"
+    DEGRADED = "DEGRADED"
+    DOWN = "DOWN"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,8 @@ LOG_DECISIONS: Final = (OperatorDecisionKind.RELEASE_LOG, OperatorDecisionKind.S
 
 
 class OperatorDecisionStatus(StrEnum):
-    REQUESTED = "asked"
-    DONE = "done"
+    REQUESTED = "REQUESTED"
+    DONE = "DONE"
 
 
 class DecisionNotPossible(Conflict):

@@ -130,7 +130,7 @@ class RiskEvent:
 
     id: int
     found: Finding
-    state: RiskStatus
+    status: RiskStatus
     owner: RiskOwner
     first_seen: CheckStamp
     last_seen: CheckStamp
@@ -225,7 +225,7 @@ def update_event(event: RiskEvent, found: Finding, look: CheckStamp) -> RiskEven
     if not found.severity.exceeds(event.found.severity):
         return replace(event, found=found, last_seen=look)
     return replace(
-        event, found=found, last_seen=look, state=RiskStatus.OPEN, owner=_escalated_owner(event.owner, found.severity)
+        event, found=found, last_seen=look, status=RiskStatus.OPEN, owner=_escalated_owner(event.owner, found.severity)
     )
 
 
@@ -236,7 +236,7 @@ def _escalated_owner(owner: RiskOwner, severity: Severity) -> RiskOwner:
 
 def clear_event(event: RiskEvent, look: CheckStamp) -> RiskEvent:
     """A look that did not find it any more resolves it, whatever its state."""
-    return replace(event, state=RiskStatus.RESOLVED, cleared=look)
+    return replace(event, status=RiskStatus.RESOLVED, cleared=look)
 
 
 def acknowledge(
@@ -246,7 +246,7 @@ def acknowledge(
     _require_unresolved(event)
     return replace(
         event,
-        state=RiskStatus.ACKNOWLEDGED,
+        status=RiskStatus.ACKNOWLEDGED,
         owner=owner or by.address,
         acknowledged=ActorStamp(by.address, now),
         note=note or event.note,
@@ -268,11 +268,11 @@ def resolve(event: RiskEvent, by: User, *, now: datetime, note: str | None = Non
     _require_unresolved(event)
     if (hint := RESOLVED_BY_CHECK.get(event.found.kind)) is not None:
         raise StillDetected(f"{event}: {hint.format(block=event.last_seen.block)}")
-    return replace(event, state=RiskStatus.RESOLVED, resolved=ActorStamp(by.address, now), note=note or event.note)
+    return replace(event, status=RiskStatus.RESOLVED, resolved=ActorStamp(by.address, now), note=note or event.note)
 
 
 def _require_unresolved(event: RiskEvent) -> None:
-    if event.state is RiskStatus.RESOLVED:
+    if event.status is RiskStatus.RESOLVED:
         when = f"{event.ended_at:%Y-%m-%d %H:%M} UTC"
         raise RiskEventClosed(f"risk event {event.id} ({event.found.subject}) was resolved at {when}")
 

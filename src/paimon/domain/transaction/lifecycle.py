@@ -56,14 +56,14 @@ WALLET_BY_INTENT_KIND: Final[Mapping[IntentKind, WalletName]] = {
 
 
 class IntentStatus(StrEnum):
-    QUEUED = "queued"
-    SIMULATED = "simulated"
-    SENDING = "sending"
-    FINAL = "final"
-    REVERTED = "reverted"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
+    QUEUED = "QUEUED"
+    SIMULATED = "SIMULATED"
+    SENDING = "SENDING"
+    FINAL = "FINAL"
+    REVERTED = "REVERTED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
     SATISFIED_EXTERNALLY = "SATISFIED_EXTERNALLY"
 
 
@@ -75,12 +75,12 @@ class BroadcastChannel(StrEnum):
 
 
 class AttemptStatus(StrEnum):
-    SIGNED = "signed"
-    BROADCAST = "broadcast"
-    MINED = "mined"
-    FINAL = "final"
-    REPLACED = "replaced"
-    DROPPED = "dropped"
+    SIGNED = "SIGNED"
+    BROADCAST = "BROADCAST"
+    MINED = "MINED"
+    FINAL = "FINAL"
+    REPLACED = "REPLACED"
+    DROPPED = "DROPPED"
 
 
 ABORTED_STATUSES: Final = frozenset({IntentStatus.CANCELLED, IntentStatus.EXPIRED})
@@ -169,8 +169,8 @@ def payload_hash(kind: IntentKind, wallet: Address, call: Call) -> Hash32:
 class EffectStatus(StrEnum):
     """How what an intent is for stands on chain."""
 
-    DUE = "due"
-    DONE = "done"
+    DUE = "DUE"
+    DONE = "DONE"
     IMPOSSIBLE = "moot"  # can no longer happen
 
 

@@ -42,9 +42,9 @@ class ActionKind(StrEnum):
 
 
 class ActionStatus(StrEnum):
-    REQUESTED = "asked"
-    DONE = "done"
-    OBSOLETE = "moot"
+    REQUESTED = "REQUESTED"
+    DONE = "DONE"
+    OBSOLETE = "OBSOLETE"
 
 
 INTENT_ACTIONS: Final = (ActionKind.SPEED_UP, ActionKind.CANCEL, ActionKind.RETRY)

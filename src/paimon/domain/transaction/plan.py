@@ -58,14 +58,14 @@ _TYPES: Final[dict[str, list[dict[str, str]]]] = {
 
 
 class PlanStatus(StrEnum):
-    AWAITING_OWNERS = "awaiting_owners"
+    AWAITING_OWNERS = "AWAITING_OWNERS"
     IN_PROGRESS = "IN_PROGRESS"
-    DONE = "done"
+    DONE = "DONE"
     PARTIALLY_DONE = "PARTIALLY_DONE"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,21 +22,21 @@ from paimon.errors import Conflict, Forbidden, Unavailable
 class ProposalOutcome(StrEnum):
     """What became of a proposal, by what was executed at its nonce."""
 
-    EXECUTED = "executed"
+    EXECUTED = "EXECUTED"
     FAILED = "failed"  # the nonce is used, the call failed
     REJECTED = "rejected"  # the rejection was executed in its place
     SUPERSEDED = "superseded"  # something else was
 
 
 class ProposalStatus(StrEnum):
-    COLLECTING = "collecting"
-    READY = "ready"
-    EXECUTING = "executing"
-    EXPIRED = "expired"
-    EXECUTED = "executed"
-    FAILED = "failed"
-    REJECTED = "rejected"
-    SUPERSEDED = "superseded"
+    COLLECTING = "COLLECTING"
+    READY = "READY"
+    EXECUTING = "EXECUTING"
+    EXPIRED = "EXPIRED"
+    EXECUTED = "EXECUTED"
+    FAILED = "FAILED"
+    REJECTED = "REJECTED"
+    SUPERSEDED = "SUPERSEDED"
 
 
 class ProposalClosed(Conflict):

@@ -82,10 +82,10 @@ class KeystoreSigner:
         return hex0x(signature.message_bytes)
 
 
-async def load_signer(house: AppContext, keystore: Path, password_file: Path) -> KeystoreSigner:
+async def load_signer(app_context: AppContext, keystore: Path, password_file: Path) -> KeystoreSigner:
     """Raises KeystoreError, NotPermitted."""
     key = load_key(keystore, password_file)
-    async with house.database.read() as session:
+    async with app_context.database.read() as session:
         user = await find_user(session, key.address)
     if user is None:
         raise NotPermitted(f"nobody may sign in here with {checksum(key.address)}: `paimon users add` adds a wallet")

@@ -25,29 +25,29 @@ def listener(context: typer.Context) -> None:
 
 async def _run_listener(settings: Settings) -> None:
     with catch_up_progress(Console(stderr=True)) as report_progress:
-        async with open_app_context(settings, process="listener") as house:
-            await require_ready(house)
+        async with open_app_context(settings, process="listener") as app_context:
+            await require_ready(app_context)
             chain_listener = Listener(
-                database=house.database,
-                contracts=house.contracts,
-                chain=house.chain,
+                database=app_context.database,
+                contracts=app_context.contracts,
+                chain=app_context.chain,
                 options=settings.chain,
                 start_block=settings.fund.start_block,
                 report_progress=report_progress,
             )
             monitor = HeadMonitor(
-                database=house.database,
-                contracts=house.contracts,
-                chain=house.chain,
-                redis=house.redis,
+                database=app_context.database,
+                contracts=app_context.contracts,
+                chain=app_context.chain,
+                redis=app_context.redis,
                 options=settings.chain,
                 limits=settings.health,
             )
             async with serve_metrics(
-                "listener", settings.metrics.host, settings.metrics.listener_port, house.new_metrics_scraper().collect
+                "listener", settings.metrics.host, settings.metrics.listener_port, app_context.new_metrics_scraper().collect
             ):
                 await run_as_leader(
-                    house.database,
+                    app_context.database,
                     LISTENER,
                     with_head_monitor(chain_listener.follow, monitor),
                     ttl_seconds=settings.lease.ttl_seconds,

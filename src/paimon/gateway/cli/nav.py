@@ -51,10 +51,10 @@ def _point(given: str) -> RangeEnd:
 
 
 async def _explain(settings: Settings, start: RangeEnd, end: RangeEnd) -> NavAttribution:
-    async with open_app_context(settings, process="nav") as house:
-        await require_ready(house)
+    async with open_app_context(settings, process="nav") as app_context:
+        await require_ready(app_context)
         try:
-            return await attribute_range(house.database, start, end, steps_max=settings.nav.attribution_intervals_max)
+            return await attribute_range(app_context.database, start, end, steps_max=settings.nav.attribution_intervals_max)
         except (BlockNotRecorded, SnapshotNotFound, EmptyRange) as error:
             exit_with_message(str(error))
 

@@ -61,20 +61,20 @@ def _decide(context: typer.Context, kind: OperatorDecisionKind, place: LogPositi
 
 
 async def _list(settings: Settings) -> list[str]:
-    async with open_app_context(settings, process="quarantine") as house:
-        await version.require_current(house.database.engine)
-        async with house.database.read() as session:
-            found = await list_unapplied_logs(session, PageRequest(1, SHOWN_MAX), house.contracts.abis)
+    async with open_app_context(settings, process="quarantine") as app_context:
+        await version.require_current(app_context.database.engine)
+        async with app_context.database.read() as session:
+            found = await list_unapplied_logs(session, PageRequest(1, SHOWN_MAX), app_context.contracts.abis)
     title = f"{pluralize(found.total, 'log')} set aside" + (f", the newest {SHOWN_MAX}:" if found.total > SHOWN_MAX else "")
     return [title, *(line for each in found.items for line in _lines(each))]
 
 
 async def _show(settings: Settings, place: LogPosition) -> list[str]:
-    async with open_app_context(settings, process="quarantine") as house:
-        await version.require_current(house.database.engine)
-        async with house.database.read() as session:
+    async with open_app_context(settings, process="quarantine") as app_context:
+        await version.require_current(app_context.database.engine)
+        async with app_context.database.read() as session:
             try:
-                found = await get_unapplied_log(session, place, house.contracts.abis)
+                found = await get_unapplied_log(session, place, app_context.contracts.abis)
             except LogNotFound as error:
                 exit_with_message(str(error))
             decided = await list_decisions_for(session, place)

@@ -48,7 +48,7 @@ def reconcile_command(context: typer.Context, assign: Assign = None) -> None:
 def _line(event: RiskEvent, now: datetime) -> str:
     """`12 CRITICAL open for 3 h 5 min, admin: supply: books 5, chain 7`"""
     finding = event.found
-    prefix = f"{event.id} {finding.severity} {event.state.lower()} for {_span(event.age(now))}, {format_owner(event.owner)}"
+    prefix = f"{event.id} {finding.severity} {event.status.lower()} for {_span(event.age(now))}, {format_owner(event.owner)}"
     return f"{prefix}: {finding.subject}: books {finding.observed}, chain {finding.expected}"
 
 
@@ -70,11 +70,11 @@ async def _assign(settings: Settings, event_id: int, owner: str) -> RiskEvent:
 
 
 async def _reconcile(settings: Settings) -> Reconciliation:
-    async with open_app_context(settings, process="reconcile") as house:
-        await require_ready(house)
+    async with open_app_context(settings, process="reconcile") as app_context:
+        await require_ready(app_context)
         try:
             return await reconcile_and_publish(
-                house.database, house.contracts, house.redis, material=settings.nav.material_threshold_bps
+                app_context.database, app_context.contracts, app_context.redis, material=settings.nav.material_threshold_bps
             )
         except NothingRecorded as error:
             exit_with_message(str(error))

@@ -56,30 +56,33 @@ def recover_command(context: typer.Context, endpoint: Endpoints = None, to: To =
 
 
 async def _show_plan(settings: Settings, endpoint_urls: list[str]) -> tuple[RecoveryPlan, RiskEvent | None]:
-    async with open_app_context(settings, process="recover") as house, _node_quorum(house, endpoint_urls) as node_quorum:
-        await require_current(house.database.engine)
-        async with house.database.read() as session:
+    async with (
+        open_app_context(settings, process="recover") as app_context,
+        _node_quorum(app_context, endpoint_urls) as node_quorum,
+    ):
+        await require_current(app_context.database.engine)
+        async with app_context.database.read() as session:
             return await plan_recovery(session, node_quorum), await find_halt(session)
 
 
 async def _recover(settings: Settings, endpoint_urls: list[str], to: int) -> RecoveryResult:
     async with (
         opened_owner(settings, process="recover") as engine,
-        open_app_context(settings, process="recover") as house,
-        _node_quorum(house, endpoint_urls) as node_quorum,
+        open_app_context(settings, process="recover") as app_context,
+        _node_quorum(app_context, endpoint_urls) as node_quorum,
     ):
         with shown_progress() as progress:
             done = await recover(
-                engine, house.contracts, node_quorum, to=to, lease=LISTENER, owner=lease_owner_name(), progress=progress
+                engine, app_context.contracts, node_quorum, to=to, lease=LISTENER, owner=lease_owner_name(), progress=progress
             )
-        await republish_nav(house.database, house.redis)
+        await republish_nav(app_context.database, app_context.redis)
         return done
 
 
 @asynccontextmanager
-async def _node_quorum(house: AppContext, endpoint_urls: list[str]) -> AsyncIterator[NodeQuorum]:
+async def _node_quorum(app_context: AppContext, endpoint_urls: list[str]) -> AsyncIterator[NodeQuorum]:
     """The configured endpoints, each by itself, and those that were named."""
-    options = house.settings.chain
+    options = app_context.settings.chain
     async with AsyncExitStack() as stack:
         other_nodes = [
             await stack.enter_async_context(
@@ -90,8 +93,8 @@ async def _node_quorum(house: AppContext, endpoint_urls: list[str]) -> AsyncIter
         with exit_on_error(node_setting="--endpoint"):
             for each in other_nodes:
                 await require_chain(each, options.chain_id, urls_setting="--endpoint")
-        configured = [house.rpc.named(each.name) for each in house.rpc.endpoints() if EndpointUse.READ in each.uses]
-        yield await NodeQuorum.connect([*configured, *other_nodes], house.chain, chain_id=options.chain_id)
+        configured = [app_context.rpc.named(each.name) for each in app_context.rpc.endpoints() if EndpointUse.READ in each.uses]
+        yield await NodeQuorum.connect([*configured, *other_nodes], app_context.chain, chain_id=options.chain_id)
 
 
 def _print_plan(plan: RecoveryPlan, halted: RiskEvent | None) -> None:

@@ -57,9 +57,9 @@ def _print_differences(done: ReplayCheck) -> None:
 
 
 async def _run(settings: Settings, *, only_check: bool, examples: int) -> ReplayCheck | ReplayResult:
-    async with opened_owner(settings, process="replay") as engine, open_app_context(settings, process="replay") as house:
+    async with opened_owner(settings, process="replay") as engine, open_app_context(settings, process="replay") as app_context:
         try:
-            return await _rebuild(engine, house.contracts, only_check=only_check, examples=examples)
+            return await _rebuild(engine, app_context.contracts, only_check=only_check, examples=examples)
         except NothingRecorded as error:
             exit_with_message(str(error))
 

@@ -15,8 +15,8 @@ from paimon.settings import Settings
 
 async def check_ready(settings: Settings, *, process: str) -> None:
     """`require_ready` on a house of its own, for processes whose server opens theirs later, out of reach of a message."""
-    async with open_app_context(settings, process=process) as house:
-        await require_ready(house)
+    async with open_app_context(settings, process=process) as app_context:
+        await require_ready(app_context)
 
 
 @asynccontextmanager
@@ -57,10 +57,10 @@ async def opened_owner(settings: Settings, *, process: str) -> AsyncIterator[Asy
 @asynccontextmanager
 async def opened_app_context(settings: Settings, *, process: str) -> AsyncIterator[AppContext]:
     """The house, for one command that also asks the chain. Raises DatabaseUnreachable, and DatabaseBehind at once."""
-    async with open_app_context(settings, process=process) as house:
+    async with open_app_context(settings, process=process) as app_context:
         with _explain_unreachable():
-            await version.require_current(house.database.engine)
-            yield house
+            await version.require_current(app_context.database.engine)
+            yield app_context
 
 
 @contextmanager

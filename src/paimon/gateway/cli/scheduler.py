@@ -19,9 +19,9 @@ def scheduler(context: typer.Context) -> None:
 
 
 async def _run_scheduler(settings: Settings) -> None:
-    async with open_app_context(settings, process="scheduler") as house:
-        await require_ready(house)
+    async with open_app_context(settings, process="scheduler") as app_context:
+        await require_ready(app_context)
         async with serve_metrics(
-            "scheduler", settings.metrics.host, settings.metrics.scheduler_port, house.new_metrics_scraper().collect
+            "scheduler", settings.metrics.host, settings.metrics.scheduler_port, app_context.new_metrics_scraper().collect
         ):
-            await run_scheduler(settings, house.database)
+            await run_scheduler(settings, app_context.database)

@@ -27,11 +27,15 @@ def snapshot_command(context: typer.Context) -> None:
 
 
 async def _take_snapshot(settings: Settings) -> SnapshotResult:
-    async with open_app_context(settings, process="snapshot") as house:
-        await require_ready(house)
+    async with open_app_context(settings, process="snapshot") as app_context:
+        await require_ready(app_context)
         try:
             taken = await take_snapshot(
-                house.database, house.contracts, house.redis, material=settings.nav.material_threshold_bps, keep=True
+                app_context.database,
+                app_context.contracts,
+                app_context.redis,
+                material=settings.nav.material_threshold_bps,
+                keep=True,
             )
         except CallReverted as error:
             exit_with_message(f"the fund cannot be valued at the last recorded block: {error}")

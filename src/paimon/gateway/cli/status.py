@@ -46,10 +46,10 @@ def status(context: typer.Context) -> None:
 
 
 async def _status(settings: Settings) -> dict[str, Any]:
-    async with open_app_context(settings, process="status") as house:
-        await require_ready(house)
-        chain_heads = await read_chain_heads(house.rpc, house.chain)
-        async with house.database.read() as session:
+    async with open_app_context(settings, process="status") as app_context:
+        await require_ready(app_context)
+        chain_heads = await read_chain_heads(app_context.rpc, app_context.chain)
+        async with app_context.database.read() as session:
             figures = await query_figures(session)
             reconciliation = (
                 await session.scalars(
@@ -66,8 +66,8 @@ async def _status(settings: Settings) -> dict[str, Any]:
             removed = (await session.scalars(select(RetentionRunRow).order_by(RetentionRunRow.series))).all()
             wallets = await list_wallets(session)
         return {
-            "chain": f"{settings.chain.chain_id} at {house.rpc.endpoint}",
-            **await _endpoints(house),
+            "chain": f"{settings.chain.chain_id} at {app_context.rpc.endpoint}",
+            **await _endpoints(app_context),
             "head / final": f"{chain_heads.head.number} / {chain_heads.final.number} ({chain_heads.finality_lag_seconds:g} s behind the head)",
             "recorded": _recorded(figures, chain_heads),
             **({"LISTENER HALTED": f"{halted.found.observed}, is {halted.found.expected}: paimon recover"} if halted else {}),
@@ -83,7 +83,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
             "open intents": sum(figures.intents.values()),
             "overdue tickets": figures.tickets_overdue,
             **{f"wallet {each.name}": wallet_line(each, settings.sending.low_balance_wei, figures.now) for each in wallets},
-            "signer": await _signer(house),
+            "signer": await _signer(app_context),
             "official NAV": _official(nav),
             "books": f"{len(reconciliation.discrepancies)} differences at block {reconciliation.block_number}"
             if reconciliation
@@ -135,10 +135,10 @@ def _span(span: BlockSpan) -> str:
     return f"{span.blocks} blocks, from {span.first} to {span.last}"
 
 
-async def _endpoints(house: AppContext) -> dict[str, str]:
+async def _endpoints(app_context: AppContext) -> dict[str, str]:
     """Each as the listener finds it; this process has only just begun to ask."""
     try:
-        endpoint_states = await endpoints.load_endpoint_states(house.redis)
+        endpoint_states = await endpoints.load_endpoint_states(app_context.redis)
     except RedisError as error:
         return {"endpoints": f"unknown, Redis does not answer: {type(error).__name__}"}
     if not endpoint_states:
@@ -180,9 +180,9 @@ def _depth(queue: QueueDepth) -> str:
     return f"{queue.depth} due, the oldest for {queue.age_seconds:.0f} s"
 
 
-async def _signer(house: AppContext) -> str:
+async def _signer(app_context: AppContext) -> str:
     try:
-        health = await house.signer.health()
+        health = await app_context.signer.health()
     except SignerUnavailable as error:
         return f"DOWN: {error}"
     return f"serves {', '.join(key['name'] for key in health['keys'])}"

@@ -80,14 +80,18 @@ async def _submit_action(
     settings: Settings, kind: ActionKind, target: UUID | Address, keystore: Path, password_file: Path, reason: str
 ) -> str:
     ttl = settings.approval.vote_ttl_seconds_max
-    async with opened_app_context(settings, process="desk") as house:
-        signer = await load_signer(house, keystore, password_file)
-        async with house.database.read() as session:
+    async with opened_app_context(settings, process="desk") as app_context:
+        signer = await load_signer(app_context, keystore, password_file)
+        async with app_context.database.read() as session:
             action_target, _rejection_reason = await evaluate_action(session, kind, target)
             now = await database_now(session)
         expires_at = now.replace(microsecond=0) + timedelta(seconds=ttl)
         nonce = Hash32(secrets.token_bytes(32))
-        document = action_document(kind, action_target, reason, nonce=nonce, expires_at=expires_at, scope=house.signing_scope)
+        document = action_document(
+            kind, action_target, reason, nonce=nonce, expires_at=expires_at, scope=app_context.signing_scope
+        )
         command = SubmitAction(kind, target, signer.user, reason, nonce, expires_at, await signer.sign(document))
-        action = await submit_action(command, database=house.database, scope=house.signing_scope, ttl_seconds_max=ttl)
+        action = await submit_action(
+            command, database=app_context.database, scope=app_context.signing_scope, ttl_seconds_max=ttl
+        )
     return f"{action.kind} asked for {action.target}: the wallet's driver comes to it; `paimon desk` shows what became of it"

@@ -98,8 +98,8 @@ def _parse_call(text: str) -> RequestedCall:
 
 
 async def _preview(settings: Settings, wanted: PlanRequest) -> PlanPreview:
-    async with opened_app_context(settings, process="desk") as house:
-        return await preview_plan(wanted, house.plan_context)
+    async with opened_app_context(settings, process="desk") as app_context:
+        return await preview_plan(wanted, app_context.plan_context)
 
 
 def _preview_lines(preview: PlanPreview) -> Iterator[str]:
@@ -118,9 +118,9 @@ def _preview_lines(preview: PlanPreview) -> Iterator[str]:
 
 
 async def _submit(settings: Settings, wanted: PlanRequest, keystore: Path, password_file: Path, *, confirm: bool) -> None:
-    async with opened_app_context(settings, process="desk") as house:
-        signer = await load_signer(house, keystore, password_file)
-        preview_result = await preview_plan(wanted, house.plan_context)
+    async with opened_app_context(settings, process="desk") as app_context:
+        signer = await load_signer(app_context, keystore, password_file)
+        preview_result = await preview_plan(wanted, app_context.plan_context)
         print("\n".join(_preview_lines(preview_result)))
         if preview_result.document is None or preview_result.choice.wallet is None:
             exit_with_message("no wallet may carry this out")
@@ -134,20 +134,20 @@ async def _submit(settings: Settings, wanted: PlanRequest, keystore: Path, passw
             expires_at=preview_result.expires_at,
             signature=await signer.sign(preview_result.document),
         )
-        plan = await submit_plan(wanted, consent, house.plan_context)
-        async with house.database.write() as session:  # the primary: a replica may not have it yet
-            print("\n".join(_lines(await get_plan(session, plan.id, house.safes))))
+        plan = await submit_plan(wanted, consent, app_context.plan_context)
+        async with app_context.database.write() as session:  # the primary: a replica may not have it yet
+            print("\n".join(_lines(await get_plan(session, plan.id, app_context.safes))))
 
 
 async def _list(settings: Settings, wanted: LogFilter) -> list[str]:
-    async with opened_app_context(settings, process="desk") as house, house.database.read() as session:
-        found = await list_plans(session, PageRequest(1, SHOWN_MAX), house.safes, PlanFilter(is_open=wanted.is_open))
+    async with opened_app_context(settings, process="desk") as app_context, app_context.database.read() as session:
+        found = await list_plans(session, PageRequest(1, SHOWN_MAX), app_context.safes, PlanFilter(is_open=wanted.is_open))
     return [wanted.title(found.total), *(line for each in found.items for line in _lines(each))]
 
 
 async def _show_plan(settings: Settings, plan_id: UUID) -> list[str]:
-    async with opened_app_context(settings, process="desk") as house, house.database.read() as session:
-        return list(_lines(await get_plan(session, plan_id, house.safes)))
+    async with opened_app_context(settings, process="desk") as app_context, app_context.database.read() as session:
+        return list(_lines(await get_plan(session, plan_id, app_context.safes)))
 
 
 def _lines(details: PlanDetail) -> Iterator[str]:

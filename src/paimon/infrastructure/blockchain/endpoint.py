@@ -147,11 +147,11 @@ class Endpoint:
         return self._update_health(requests, answers, monotonic() - began)
 
     def _record_failure(self, requests: Sequence[Request], *, overloaded: bool) -> None:
-        before = self.health.breaker.state
+        before = self.health.breaker.status
         self.health = self.health.failed(monotonic(), jitter=random.random(), overloaded=overloaded)  # noqa: S311 — jitter
         if overloaded and (requested := _blocks_requested(requests)) > 1:
             self._reduce_range(requested, Diagnosis(RpcErrorKind.LOGS_TIMEOUT))
-        if self.health.breaker.state is not before:
+        if self.health.breaker.status is not before:
             log.warning(
                 "rpc.endpoint_suspended",
                 endpoint=self.name,

@@ -100,7 +100,7 @@ def report_of(endpoint: Endpoint, chain_id: int | None) -> EndpointReport:
         head=health.head,
         latency_seconds=health.latency_seconds,
         error_rate=health.error_rate,
-        breaker=health.breaker.state,
+        breaker=health.breaker.status,
         concurrency=int(health.concurrency.limit),
         active_requests=endpoint.active_requests,
         range_blocks=health.range_size.blocks,

@@ -31,7 +31,7 @@ IDLE_TIMEOUT_SQL: Final = "set_config('idle_in_transaction_session_timeout', '5s
 lease lives, longer than any holder computes between two statements. Local, so that it stays behind no pooled connection."""
 
 _TAKE = text(f"""
-    INSERT INTO owned.leases AS held (name, owner, epoch, expires_at)
+    INSERT INTO ops.leases AS held (name, owner, epoch, expires_at)
     VALUES (:name, :owner, 1, now() + make_interval(secs => :ttl))
     ON CONFLICT (name) DO UPDATE
        SET owner = excluded.owner, epoch = held.epoch + 1, expires_at = excluded.expires_at
@@ -40,20 +40,20 @@ _TAKE = text(f"""
 """)  # noqa: S608 — both parts are constants
 
 _RENEW = text(f"""
-    UPDATE owned.leases SET expires_at = now() + make_interval(secs => :ttl)
+    UPDATE ops.leases SET expires_at = now() + make_interval(secs => :ttl)
      WHERE name = :name AND owner = :owner AND epoch = :epoch AND expires_at >= now()
     RETURNING epoch, {IDLE_TIMEOUT_SQL}
 """)  # noqa: S608 — both parts are constants
 
 _SEIZE = text("""
-    INSERT INTO owned.leases AS held (name, owner, epoch, expires_at) VALUES (:name, :owner, 1, now())
+    INSERT INTO ops.leases AS held (name, owner, epoch, expires_at) VALUES (:name, :owner, 1, now())
     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = held.epoch + 1, expires_at = excluded.expires_at
     RETURNING epoch
 """)
 
-_RELEASE = text("UPDATE owned.leases SET expires_at = now() WHERE name = :name AND owner = :owner AND epoch = :epoch")
+_RELEASE = text("UPDATE ops.leases SET expires_at = now() WHERE name = :name AND owner = :owner AND epoch = :epoch")
 
-_FENCE = text(f"SELECT 1, {IDLE_TIMEOUT_SQL} FROM owned.leases WHERE name = :name AND epoch = :epoch FOR SHARE")  # noqa: S608
+_FENCE = text(f"SELECT 1, {IDLE_TIMEOUT_SQL} FROM ops.leases WHERE name = :name AND epoch = :epoch FOR SHARE")  # noqa: S608
 
 
 async def try_acquire(database: Database, name: str, owner: str, *, ttl_seconds: float) -> HeldLease | None:

@@ -54,7 +54,7 @@ def upgrade(owner_url: str, *, app_role: str | None, revision: str = "head", ret
 def _grant(connection: Connection, app_role: str) -> None:
     role = connection.dialect.identifier_preparer.quote(app_role)
     connection.execute(text(f"GRANT SELECT ON public.alembic_version TO {role}"))
-    for schema in ("derived", "owned"):
+    for schema in ("derived", "ops"):
         connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {role}"))
         connection.execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"))
         connection.execute(text(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"))
@@ -65,7 +65,7 @@ def _grant_retention(connection: Connection, app_role: str) -> None:
     role = connection.dialect.identifier_preparer.quote(app_role)
     for series in SERIES:
         connection.execute(text(f"REVOKE DELETE ON {series.table} FROM {role}"))
-    connection.execute(text(f"GRANT EXECUTE ON FUNCTION owned.remove_expired(text, timestamptz, integer) TO {role}"))
+    connection.execute(text(f"GRANT EXECUTE ON FUNCTION ops.remove_expired(text, timestamptz, integer) TO {role}"))
 
 
 def drift(owner_url: str) -> list[str]:
@@ -85,5 +85,5 @@ def drift(owner_url: str) -> list[str]:
 
 
 _include_name: Callable[[str | None, str, object], bool] = lambda name, kind, _parents: (  # noqa: E731 — Alembic's hook
-    kind != "schema" or name in ("derived", "owned")
+    kind != "schema" or name in ("derived", "ops")
 )

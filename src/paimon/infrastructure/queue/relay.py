@@ -27,7 +27,7 @@ class PublishFailed(Exception):
 
 
 _CLAIM = text("""
-    SELECT id, priority FROM owned.outbox
+    SELECT id, priority FROM ops.outbox
      WHERE done_at IS NULL AND dead_lettered_at IS NULL AND available_at <= now()
        AND (enqueued_at IS NULL OR enqueued_at < now() - make_interval(secs => :republish))
      ORDER BY array_position(ARRAY['critical','high','chain','normal','reports'], priority), id
@@ -35,7 +35,7 @@ _CLAIM = text("""
        FOR UPDATE SKIP LOCKED
 """)
 
-_MARK = text("UPDATE owned.outbox SET enqueued_at = now() WHERE id = ANY(:ids)")
+_MARK = text("UPDATE ops.outbox SET enqueued_at = now() WHERE id = ANY(:ids)")
 
 
 async def relay_once(database: Database, publish: Publish, *, batch: int, republish_seconds: int) -> int:

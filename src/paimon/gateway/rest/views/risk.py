@@ -19,7 +19,7 @@ class RiskEventView(ApiModel):
     observed: str = Field(description="for a difference of the books: what the books say")
     expected: str = Field(description="for a difference of the books: what the chain says")
     severity: Severity = Field(description="a critical difference is a material one: NAV is withheld until it is resolved")
-    state: RiskStatus
+    status: RiskStatus
     owner: str = Field(description="a role, or the address of a person")
     first_seen_at: Time
     first_seen_block: int
@@ -42,7 +42,7 @@ class RiskEventView(ApiModel):
             observed=event.found.observed,
             expected=event.found.expected,
             severity=event.found.severity,
-            state=event.state,
+            status=event.status,
             owner=format_owner(event.owner),
             first_seen_at=event.first_seen.at,
             first_seen_block=event.first_seen.block,

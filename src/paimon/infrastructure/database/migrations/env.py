@@ -4,7 +4,7 @@ from alembic import context
 
 from paimon.infrastructure.database.models import metadata
 
-SCHEMAS = ("derived", "owned")
+SCHEMAS = ("derived", "ops")
 
 
 def _ours(_object: object, name: str | None, kind: str, *_rest: object) -> bool:

@@ -21,7 +21,7 @@ NAMING = {
 metadata = MetaData(naming_convention=NAMING)
 
 DERIVED_SCHEMA = {"schema": "derived"}
-OPS_SCHEMA = {"schema": "owned"}
+OPS_SCHEMA = {"schema": "ops"}
 
 
 class Base(DeclarativeBase):

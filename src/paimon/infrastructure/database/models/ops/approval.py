@@ -80,7 +80,7 @@ class ApprovalRecordRow(Base):
         OPS_SCHEMA,
     )
     nonce: Mapped[HashBytes] = mapped_column(primary_key=True)
-    ticket_id: Mapped[str] = mapped_column(ForeignKey("owned.approval_tickets.id"))
+    ticket_id: Mapped[str] = mapped_column(ForeignKey("ops.approval_tickets.id"))
     voter: Mapped[AddressBytes]
     verdict: Mapped[Verdict] = enum_column(Verdict)
     reason: Mapped[str] = mapped_column(Text)

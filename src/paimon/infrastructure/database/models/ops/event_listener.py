@@ -60,7 +60,7 @@ class EndpointFaultRow(Base):
     __tablename__ = "endpoint_faults"
     __table_args__ = (
         enum_check("lie", InvalidResponseKind),
-        CheckConstraint("times > 0", name="occurrences_positive"),
+        CheckConstraint("occurrences > 0", name="occurrences_positive"),
         OPS_SCHEMA,
     )
     endpoint: Mapped[str] = mapped_column(Text, primary_key=True)

@@ -79,7 +79,7 @@ class SafeProposalRow(Base):
         OPS_SCHEMA,
     )
     hash: Mapped[HashBytes] = mapped_column(primary_key=True)
-    safe: Mapped[AddressBytes] = mapped_column(ForeignKey("owned.safes.address"))
+    safe: Mapped[AddressBytes] = mapped_column(ForeignKey("ops.safes.address"))
     nonce: Mapped[int] = mapped_column(BigInteger)
     to_address: Mapped[AddressBytes]
     value_wei: Mapped[Uint256]
@@ -107,7 +107,7 @@ class SafeSignatureRow(Base):
         CheckConstraint(f"is_contract_signature OR octet_length(signature) = {OWNER_SIGNATURE_BYTES}", name="signature_length"),
         OPS_SCHEMA,
     )
-    proposal: Mapped[HashBytes] = mapped_column(ForeignKey("owned.safe_proposals.hash"), primary_key=True)
+    proposal: Mapped[HashBytes] = mapped_column(ForeignKey("ops.safe_proposals.hash"), primary_key=True)
     owner: Mapped[AddressBytes] = mapped_column(primary_key=True)
     signature: Mapped[bytes] = mapped_column(BYTEA)
     is_contract_signature: Mapped[bool] = mapped_column(Boolean)

@@ -48,6 +48,6 @@ class NavPointRow(Base):
     nav_per_share: Mapped[Uint256]
     status: Mapped[NavStatus] = enum_column(NavStatus)
     withheld_reason: Mapped[str | None] = mapped_column(Text)
-    reconciliation_id: Mapped[int] = mapped_column(ForeignKey("owned.reconciliations.id"))
+    reconciliation_id: Mapped[int] = mapped_column(ForeignKey("ops.reconciliations.id"))
     decided_at: Mapped[Instant] = mapped_column(server_default=func.now())
     published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -23,24 +23,24 @@ class OperatorActionRow(Base):
         *length_check(32, "nonce"),
         *length_check(20, "requested_by"),
         CheckConstraint("(kind = 'clear_fault') = (intent_id IS NULL)", name="target_is_intent_or_wallet"),
-        CheckConstraint("(status = 'asked') = (ended_at IS NULL)", name="ended_at_unless_requested"),
+        CheckConstraint("(status = 'REQUESTED') = (ended_at IS NULL)", name="ended_at_unless_requested"),
         CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="outcome_when_ended"),
         # One wish at a time: the next is judged by what became of this one.
-        Index("uq_operator_actions_requested_of_intent", "intent_id", unique=True, postgresql_where="state = 'asked'"),
+        Index("uq_operator_actions_requested_of_intent", "intent_id", unique=True, postgresql_where="status = 'REQUESTED'"),
         Index(
             "uq_operator_actions_requested_of_wallet",
             "wallet",
             unique=True,
-            postgresql_where="status = 'asked' AND intent_id IS NULL",
+            postgresql_where="status = 'REQUESTED' AND intent_id IS NULL",
         ),
-        Index("ix_operator_actions_requested", "wallet", postgresql_where="state = 'asked'"),
+        Index("ix_operator_actions_requested", "wallet", postgresql_where="status = 'REQUESTED'"),
         Index("ix_operator_actions_intent", "intent_id"),
         OPS_SCHEMA,
     )
     nonce: Mapped[HashBytes] = mapped_column(primary_key=True)
     kind: Mapped[ActionKind] = enum_column(ActionKind)
-    wallet: Mapped[AddressBytes] = mapped_column(ForeignKey("owned.wallets.address"))
-    intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("owned.transaction_intents.id"))
+    wallet: Mapped[AddressBytes] = mapped_column(ForeignKey("ops.wallets.address"))
+    intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("ops.transaction_intents.id"))
     target: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     requested_by: Mapped[AddressBytes]

@@ -55,7 +55,7 @@ class PlanRow(Base):
     amount: Mapped[Uint256]
     # Why no smaller wallet, in words.
     rejected_wallets: Mapped[list[Any]]
-    proposal: Mapped[Hash32 | None] = mapped_column(BYTEA, ForeignKey("owned.safe_proposals.hash"), unique=True)
+    proposal: Mapped[Hash32 | None] = mapped_column(BYTEA, ForeignKey("ops.safe_proposals.hash"), unique=True)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
     # Who wanted it, verifiable by anyone without this system. NULL: this house, by a rule of its own.
     requested_by: Mapped[bytes | None] = mapped_column(BYTEA)
@@ -63,7 +63,7 @@ class PlanRow(Base):
     typed_data: Mapped[dict[str, Any] | None]
     signature: Mapped[bytes | None] = mapped_column(BYTEA)
     signature_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    calls: Mapped[list["PlanCallRow"]] = relationship(lazy="raise", order_by="PlanCallRow.place")
+    calls: Mapped[list["PlanCallRow"]] = relationship(lazy="raise", order_by="PlanCallRow.call_index")
     safe_proposal: Mapped[SafeProposalRow | None] = relationship(lazy="raise")
 
 
@@ -75,16 +75,16 @@ class PlanCallRow(Base):
         enum_check("contract", ContractName),
         *length_check(20, "to_address"),
         *uint256_check("amount"),
-        CheckConstraint("place >= 0", name="call_index_not_negative"),
+        CheckConstraint("call_index >= 0", name="call_index_not_negative"),
         OPS_SCHEMA,
     )
-    plan_id: Mapped[UUID] = mapped_column(ForeignKey("owned.plans.id"), primary_key=True)
-    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("ops.plans.id"), primary_key=True)
+    call_index: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     contract: Mapped[ContractName] = enum_column(ContractName)
     function: Mapped[str] = mapped_column(Text)
     description: Mapped[str] = mapped_column(Text)
     to_address: Mapped[AddressBytes]
     data: Mapped[bytes] = mapped_column(BYTEA)
     amount: Mapped[Uint256]
-    intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("owned.transaction_intents.id"), unique=True)
+    intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("ops.transaction_intents.id"), unique=True)
     intent: Mapped[IntentRow | None] = relationship(lazy="raise")

@@ -22,7 +22,7 @@ class OperatorDecisionRow(Base):
     __tablename__ = "operator_decisions"
     __table_args__ = (
         enum_check("kind", OperatorDecisionKind),
-        enum_check("state", OperatorDecisionStatus),
+        enum_check("status", OperatorDecisionStatus),
         *length_check(20, "requested_by"),
         *length_check(32, "nonce", "block_hash"),
         CheckConstraint("(kind = 'replay_message') = (outbox_id IS NOT NULL)", name="target_is_outbox_message_or_log"),
@@ -31,12 +31,16 @@ class OperatorDecisionRow(Base):
             name="log_key_complete",
         ),
         CheckConstraint("num_nonnulls(nonce, typed_data, signature, expires_at) IN (0, 4)", name="signed_action_complete"),
-        CheckConstraint("(state = 'asked') = (ended_at IS NULL)", name="ended_at_unless_requested"),
+        CheckConstraint("(status = 'REQUESTED') = (ended_at IS NULL)", name="ended_at_unless_requested"),
         CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="outcome_when_ended"),
         Index("uq_operator_decisions_nonce", "nonce", unique=True),
         # One at a time: the next is judged by what became of this one.
         Index(
-            "uq_operator_decisions_requested_of_log", "block_hash", "log_index", unique=True, postgresql_where="state = 'asked'"
+            "uq_operator_decisions_requested_of_log",
+            "block_hash",
+            "log_index",
+            unique=True,
+            postgresql_where="status = 'REQUESTED'",
         ),
         Index("ix_operator_decisions_log", "block_hash", "log_index", postgresql_where="block_hash IS NOT NULL"),
         Index("ix_operator_decisions_outbox", "outbox_id", postgresql_where="outbox_id IS NOT NULL"),
@@ -56,7 +60,7 @@ class OperatorDecisionRow(Base):
     typed_data: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     signature: Mapped[bytes | None] = mapped_column(BYTEA)
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    state: Mapped[OperatorDecisionStatus] = enum_column(
+    status: Mapped[OperatorDecisionStatus] = enum_column(
         OperatorDecisionStatus, server_default=OperatorDecisionStatus.REQUESTED.value
     )
     outcome: Mapped[str | None] = mapped_column(Text)

@@ -19,19 +19,19 @@ class RiskEventRow(Base):
     __table_args__ = (
         enum_check("kind", RiskKind),
         enum_check("severity", Severity),
-        enum_check("state", RiskStatus),
+        enum_check("status", RiskStatus),
         enum_check("owner_role", UserRole),
         *length_check(20, "owner_address", "acknowledged_by", "resolved_by"),
         CheckConstraint("num_nonnulls(owner_role, owner_address) = 1", name="one_owner"),
         CheckConstraint("(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", name="acknowledged_by_with_time"),
-        CheckConstraint("state <> 'ACKNOWLEDGED' OR acknowledged_at IS NOT NULL", name="acknowledged_at_when_acknowledged"),
-        CheckConstraint("(state = 'RESOLVED') = (resolved_at IS NOT NULL)", name="resolved_at_when_resolved"),
+        CheckConstraint("status <> 'ACKNOWLEDGED' OR acknowledged_at IS NOT NULL", name="acknowledged_at_when_acknowledged"),
+        CheckConstraint("(status = 'RESOLVED') = (resolved_at IS NOT NULL)", name="resolved_at_when_resolved"),
         CheckConstraint(
             "num_nonnulls(resolved_block, resolved_by) = CASE WHEN resolved_at IS NULL THEN 0 ELSE 1 END",
             name="resolved_by_check_or_person",
         ),
         CheckConstraint("first_seen_block <= last_seen_block", name="seen_in_order"),
-        Index("uq_risk_events_unresolved", "kind", "subject", unique=True, postgresql_where="state <> 'RESOLVED'"),
+        Index("uq_risk_events_unresolved", "kind", "subject", unique=True, postgresql_where="status <> 'RESOLVED'"),
         Index("ix_risk_events_subject", "kind", "subject"),
         OPS_SCHEMA,
     )
@@ -41,7 +41,7 @@ class RiskEventRow(Base):
     observed: Mapped[str] = mapped_column(Text)
     expected: Mapped[str] = mapped_column(Text)
     severity: Mapped[Severity] = enum_column(Severity)
-    state: Mapped[RiskStatus] = enum_column(RiskStatus)
+    status: Mapped[RiskStatus] = enum_column(RiskStatus)
     owner_role: Mapped[UserRole | None] = enum_column(UserRole)
     owner_address: Mapped[Address | None] = mapped_column(LargeBinary(20))
     first_seen_at: Mapped[Instant]

@@ -69,12 +69,12 @@ class IntentRow(Base):
     __table_args__ = (
         enum_check("kind", IntentKind),
         enum_check("status", IntentStatus),
-        CheckConstraint("aborting_as IN ('cancelled','expired')", name="aborting_as_known"),
+        CheckConstraint("aborting_as IN ('CANCELLED','EXPIRED')", name="aborting_as_known"),
         CheckConstraint("(aborting_as IS NULL) = (abort_reason IS NULL)", name="abort_reason_when_aborting"),
         *length_check(20, "wallet", "to_address"),
         *length_check(32, "payload_hash"),
         *uint256_check("value_wei", "request_id"),
-        CheckConstraint("(status IN ('queued','simulated','sending')) = (closed_at IS NULL)", name="closed_when_terminal"),
+        CheckConstraint("(status IN ('QUEUED','SIMULATED','SENDING')) = (closed_at IS NULL)", name="closed_when_terminal"),
         Index("ix_transaction_intents_open", "wallet", "created_at", postgresql_where="closed_at IS NULL"),
         Index("ix_transaction_intents_request", "request_id"),
         OPS_SCHEMA,
@@ -83,12 +83,12 @@ class IntentRow(Base):
     idempotency_key: Mapped[str] = mapped_column(Text, unique=True)
     payload_hash: Mapped[HashBytes]
     kind: Mapped[IntentKind] = enum_column(IntentKind)
-    wallet: Mapped[AddressBytes] = mapped_column(ForeignKey("owned.wallets.address"))
+    wallet: Mapped[AddressBytes] = mapped_column(ForeignKey("ops.wallets.address"))
     to_address: Mapped[AddressBytes]
     data: Mapped[bytes] = mapped_column(BYTEA)
     value_wei: Mapped[Uint256]
     request_id: Mapped[Uint256]
-    ticket_id: Mapped[str | None] = mapped_column(ForeignKey("owned.approval_tickets.id"))
+    ticket_id: Mapped[str | None] = mapped_column(ForeignKey("ops.approval_tickets.id"))
     status: Mapped[IntentStatus] = enum_column(IntentStatus, server_default=IntentStatus.QUEUED.value)
     unfunded: Mapped[bool] = mapped_column(Boolean, server_default="false")
     reason: Mapped[str | None] = mapped_column(Text)
@@ -114,24 +114,24 @@ class AttemptRow(Base):
         *length_check(32, "hash"),
         *uint256_check("max_fee_wei", "priority_fee_wei"),
         # At most one attempt of a wallet is signed but not yet acknowledged by a node.
-        Index("uq_transaction_attempts_unacknowledged", "wallet", unique=True, postgresql_where="status = 'signed'"),
+        Index("uq_transaction_attempts_unacknowledged", "wallet", unique=True, postgresql_where="status = 'SIGNED'"),
         # At most one attempt per nonce is the one that counts.
         Index(
             "uq_transaction_attempts_mined_nonce",
             "wallet",
             "nonce",
             unique=True,
-            postgresql_where="status IN ('mined','final')",
+            postgresql_where="status IN ('MINED','FINAL')",
         ),
-        Index("ix_transaction_attempts_open", "wallet", postgresql_where="status IN ('signed','broadcast','mined')"),
+        Index("ix_transaction_attempts_open", "wallet", postgresql_where="status IN ('SIGNED','BROADCAST','MINED')"),
         Index("ix_transaction_attempts_intent", "intent_id"),
         CheckConstraint("channel = 'public' OR signed_at_block IS NOT NULL", name="signed_at_block_when_private"),
-        CheckConstraint("(status IN ('mined','final')) <= (block_hash IS NOT NULL)", name="block_hash_when_mined"),
+        CheckConstraint("(status IN ('MINED','FINAL')) <= (block_hash IS NOT NULL)", name="block_hash_when_mined"),
         OPS_SCHEMA,
     )
     hash: Mapped[HashBytes] = mapped_column(primary_key=True)
-    intent_id: Mapped[UUID] = mapped_column(ForeignKey("owned.transaction_intents.id"))
-    wallet: Mapped[AddressBytes] = mapped_column(ForeignKey("owned.wallets.address"))
+    intent_id: Mapped[UUID] = mapped_column(ForeignKey("ops.transaction_intents.id"))
+    wallet: Mapped[AddressBytes] = mapped_column(ForeignKey("ops.wallets.address"))
     nonce: Mapped[int] = mapped_column(BigInteger)
     gas_limit: Mapped[int] = mapped_column(BigInteger)
     max_fee_wei: Mapped[Uint256]
