@@ -46,7 +46,7 @@ class ApiServer:
         """A connection, signed in and subscribed."""
         async with connect(self.url) as connection:
             if name is not None:
-                await send_message(connection, type="auth", token=self.desk.token(name))
+                await send_message(connection, type="auth", token=self.api_client.token(name))
                 assert (await receive_message(connection))["type"] == "authenticated"
             if channels is not None:
                 await send_message(connection, type="subscribe", channels=channels)

@@ -36,7 +36,7 @@ def body(fund: TestFund, usdt: int, **changes: Any) -> dict[str, Any]:
 
 
 async def preview(api_client: ApiClient, asked: dict[str, Any], *, by: str = "willa") -> dict[str, Any]:
-    answer = await api_client.post("/desk/plans/preview", asked, by=by)
+    answer = await api_client.post("/plans/preview", asked, by=by)
     assert answer.status_code == 200, answer.text
     shown: dict[str, Any] = answer.json()["data"]
     return shown
@@ -52,7 +52,7 @@ def signed(asked: dict[str, Any], document: dict[str, Any], api_client: ApiClien
 
 async def submit(api_client: ApiClient, asked: dict[str, Any], *, by: str = "otto") -> httpx.Response:
     return await api_client.post(
-        "/desk/plans", signed(asked, (await preview(api_client, asked))["signing"], api_client, by), by=by
+        "/plans", signed(asked, (await preview(api_client, asked))["signing"], api_client, by), by=by
     )
 
 
@@ -62,51 +62,51 @@ def told(answer: httpx.Response) -> tuple[int, str, str]:
 
 
 async def test_the_dry_run_says_what_it_would_need_and_writes_nothing(api_client: ApiClient, fund: TestFund) -> None:
-    answer = await api_client.post("/desk/plans/preview", body(fund, 40_000), by="willa")
+    answer = await api_client.post("/plans/preview", body(fund, 40_000), by="willa")
     require_example(answer, "plan_preview")
     shown = answer.json()["data"]
     assert (shown["wallet"], shown["amount"]) == ("warm", str(40_000 * WAD))
     assert [each["words"] for each in shown["rejectedWallets"]] == ["hot: the plan moves 40 000, its plans stay below 10 000"]
     (call,) = shown["calls"]
     assert (call["passes"], "AccessControlUnauthorizedAccount" in call["outcome"]) == (False, True), "it has no role yet"
-    assert (await api_client.get("/desk/plans")).json()["data"]["items"] == []
+    assert (await api_client.get("/plans")).json()["data"]["items"] == []
 
 
 async def test_what_was_signed_is_handed_in_once_and_shown(api_client: ApiClient, fund: TestFund) -> None:
     asked = body(fund, 9_000)
     shown = (await preview(api_client, asked))["signing"]
     request = signed(asked, shown, api_client, "otto")
-    answer = await api_client.post("/desk/plans", request, by="otto")
+    answer = await api_client.post("/plans", request, by="otto")
     assert answer.status_code == 202, answer.text
     data = answer.json()["data"]
     assert (data["state"], data["wallet"], data["rejectedWallets"]) == ("IN_PROGRESS", "hot", [])
     assert data["typedData"] == shown
     assert (data["requestedBy"], data["signature"]) == (api_client.people.address("otto"), request["signature"])
-    again = await api_client.post("/desk/plans", request, by="otto")
+    again = await api_client.post("/plans", request, by="otto")
     assert (again.status_code, again.json()["data"]["id"]) == (202, data["id"])
-    listed = await api_client.get("/desk/plans", open="true", wallet="hot", plan="rebalance of Monday")
+    listed = await api_client.get("/plans", open="true", wallet="hot", plan="rebalance of Monday")
     require_example(listed, "plans")
     (found,) = listed.json()["data"]["items"]
     intent = found["calls"][0]["intent"]
     assert intent["key"] == "plan:buy-1:0"
     assert (intent["requestId"], intent["planId"], intent["planCallIndex"]) == (None, data["id"], 0)
     for nothing in ({"open": "false"}, {"wallet": "warm"}, {"plan": "another"}):
-        assert (await api_client.get("/desk/plans", **nothing)).json()["data"]["items"] == []
-    one = await api_client.get(f"/desk/plans/{data['id']}")
+        assert (await api_client.get("/plans", **nothing)).json()["data"]["items"] == []
+    one = await api_client.get(f"/plans/{data['id']}")
     require_example(one, "plan")
-    assert (await api_client.get("/desk/plans/00000000-0000-0000-0000-000000000000")).status_code == 404
-    assert (await api_client.get_file("/desk/plans")).text.count("buy-1") >= 1
+    assert (await api_client.get("/plans/00000000-0000-0000-0000-000000000000")).status_code == 404
+    assert (await api_client.get_file("/plans")).text.count("buy-1") >= 1
 
 
 async def test_a_safes_plan_closes_with_its_proposal(api_client: ApiClient, fund: TestFund, safe_harness: SafeHarness) -> None:
     data = (await submit(api_client, body(fund, 40_000))).json()["data"]
     assert (data["wallet"], data["state"]) == ("warm", "awaiting_owners")
-    path, proposal = f"/desk/plans/{data['id']}", Hash32(bytes.fromhex(data["proposal"][2:]))
+    path, proposal = f"/plans/{data['id']}", Hash32(bytes.fromhex(data["proposal"][2:]))
     await safe_harness.sign(proposal, 1, 2)
     assert (await api_client.get(path)).json()["data"]["state"] == "IN_PROGRESS"
     await safe_harness.expire(proposal)
     assert (await api_client.get(path)).json()["data"]["state"] == "expired"
-    assert [each["id"] for each in (await api_client.get("/desk/plans", open="false")).json()["data"]["items"]] == [data["id"]]
+    assert [each["id"] for each in (await api_client.get("/plans", open="false")).json()["data"]["items"]] == [data["id"]]
     rejection = await api_client.post(f"/multisig/proposals/{data['proposal']}/reject", by="vera")
     hash_ = Hash32(bytes.fromhex(rejection.json()["data"]["hash"][2:]))
     await safe_harness.sign(hash_, 1, 2)
@@ -129,21 +129,21 @@ async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, fund: 
         (by_otto | {"wallet": "lukewarm"}, "otto", 400),
         (by_otto | {"surprise": 1}, "otto", 400),
     ):
-        answer = await api_client.post("/desk/plans", request, by=name)
+        answer = await api_client.post("/plans", request, by=name)
         assert answer.status_code == status, answer.text
-    assert (await api_client.get("/desk/plans")).json()["data"]["items"] == []
-    assert (await api_client.post("/desk/plans", by_otto, by="otto")).status_code == 202
+    assert (await api_client.get("/plans")).json()["data"]["items"] == []
+    assert (await api_client.post("/plans", by_otto, by="otto")).status_code == 202
     asked = body(fund, 800, plan="another")
     document = (await preview(api_client, asked | {"key": "buy-2"}))["signing"]
     document["message"]["key"] = asked["key"]
     for path, request in (("", signed(asked, document, api_client, "otto")), ("/preview", asked)):
-        other = await api_client.post(f"/desk/plans{path}", request, by="otto")
+        other = await api_client.post(f"/plans{path}", request, by="otto")
         assert (other.status_code, "one key stands for one plan" in other.text) == (409, True)
 
 
 async def test_what_is_wrong_is_named_with_its_place_and_a_code_that_stays(api_client: ApiClient, fund: TestFund) -> None:
     async def refused(**changes: Any) -> tuple[int, str, str]:
-        return told(await api_client.post("/desk/plans/preview", body(fund, 1, **changes), by="willa"))
+        return told(await api_client.post("/plans/preview", body(fund, 1, **changes), by="willa"))
 
     def call(**changes: Any) -> dict[str, Any]:
         return {"calls": [body(fund, 1)["calls"][0] | changes]}

@@ -47,7 +47,7 @@ async def test_cancelled_before_sending_it_ends_and_only_a_person_tries_again(
 ) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
-    path = f"/desk/intents/{(await harness.queue_settlement(request_id)).id}"
+    path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     answer = await ask(api_client, path, "cancel")
     assert answer.status_code == 202, answer.text
     require_example(answer, "operator_action")
@@ -71,7 +71,7 @@ async def test_cancelled_before_sending_it_ends_and_only_a_person_tries_again(
 async def test_cancelled_in_flight_a_self_send_takes_its_nonce(api_client: ApiClient, harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
-    path = f"/desk/intents/{(await harness.queue_settlement(request_id)).id}"
+    path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         assert (await ask(api_client, path, "cancel")).status_code == 202
@@ -89,7 +89,7 @@ async def test_cancelled_in_flight_a_self_send_takes_its_nonce(api_client: ApiCl
 async def test_a_cancel_that_loses_the_race_leaves_what_was_mined(api_client: ApiClient, harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
-    path = f"/desk/intents/{(await harness.queue_settlement(request_id)).id}"
+    path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         (call,) = (await harness.intent(request_id)).attempts
@@ -106,7 +106,7 @@ async def test_a_cancel_that_loses_the_race_leaves_what_was_mined(api_client: Ap
 async def test_asked_to_cancel_what_is_mined_by_then_nothing_is_sent(api_client: ApiClient, harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
-    path = f"/desk/intents/{(await harness.queue_settlement(request_id)).id}"
+    path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         assert (await ask(api_client, path, "cancel")).status_code == 202
@@ -125,7 +125,7 @@ async def test_a_wish_outlives_whoever_should_have_done_it_and_is_done_once(
     """Nobody drives after the wish was written, as when every worker is down; then several do."""
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
-    path = f"/desk/intents/{(await harness.queue_settlement(request_id)).id}"
+    path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         assert (await ask(api_client, path, "speed_up")).status_code == 202
@@ -145,7 +145,7 @@ async def test_a_wish_outlives_whoever_should_have_done_it_and_is_done_once(
 
 async def test_a_speed_up_that_the_cap_forbids_says_so(api_client: ApiClient, harness: SendingHarness) -> None:
     request_id = harness.due_request()
-    path = f"/desk/intents/{(await harness.queue_settlement(request_id)).id}"
+    path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         (call,) = (await harness.intent(request_id)).attempts
@@ -158,7 +158,7 @@ async def test_a_speed_up_that_the_cap_forbids_says_so(api_client: ApiClient, ha
 
 
 async def test_what_makes_no_sense_is_refused_with_the_reason(api_client: ApiClient, harness: SendingHarness) -> None:
-    path = f"/desk/intents/{(await harness.queue_settlement(harness.due_request())).id}"
+    path = f"/transactions/intents/{(await harness.queue_settlement(harness.due_request())).id}"
     shown = await document(api_client, path, "cancel")
     for deed, reason in (("speed_up", "only what is in flight"), ("retry", "only one that ended")):
         message = shown["message"] | {"action": deed}
@@ -175,7 +175,7 @@ async def test_what_makes_no_sense_is_refused_with_the_reason(api_client: ApiCli
 
 async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, harness: SendingHarness) -> None:
     intent = await harness.queue_settlement(harness.due_request())
-    path = f"/desk/intents/{intent.id}"
+    path = f"/transactions/intents/{intent.id}"
     shown = await document(api_client, path, "cancel")
 
     def by(name: str, **changes: Any) -> dict[str, Any]:
@@ -197,7 +197,7 @@ async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, harnes
         assert answer.status_code == status, answer.text
     assert await deeds(harness) == []
     assert (
-        await api_client.post("/desk/intents/00000000-0000-0000-0000-000000000000/cancel", by("vera"), by="vera")
+        await api_client.post("/transactions/intents/00000000-0000-0000-0000-000000000000/cancel", by("vera"), by="vera")
     ).status_code == 404
     assert (await api_client.post(f"{path}/cancel", by("vera"), by="vera")).status_code == 202
     await harness.drive(harness.keeper)
@@ -209,7 +209,7 @@ async def test_trouble_is_cleared_by_whoever_signs_its_words_and_no_other(
     api_client: ApiClient, harness: SendingHarness
 ) -> None:
     await harness.drive(harness.keeper)
-    path = f"/desk/wallets/{checksum(harness.keeper)}"
+    path = f"/wallets/{checksum(harness.keeper)}"
     assert (await api_client.get(path)).json()["data"]["signing"] == {}
     await set_wallet_fault(harness, FAULT)
     old = signed_body(await document(api_client, path, "clear_fault"), api_client.people.account("vera"), reason="it was me")

@@ -44,14 +44,14 @@ async def test_an_intent_is_shown_with_every_transaction_and_what_the_node_said(
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         await harness.with_options(stuck_seconds=0).drive(harness.keeper)
-        listed = await api_client.get("/desk/intents", open="true", wallet=checksum(harness.keeper), kind="settle_redemption")
+        listed = await api_client.get("/transactions/intents", open="true", wallet=checksum(harness.keeper), kind="settle_redemption")
         require_example(listed, "intents")
         (shown,) = listed.json()["data"]["items"]
         assert [each["status"] for each in shown["attempts"]] == ["replaced", "broadcast"]
         assert {each["answer"] for each in shown["attempts"]} == {"accepted"}
         assert shown["attempts"][0]["nonce"] == shown["attempts"][1]["nonce"]
     await harness.drive_until_idle(harness.keeper)
-    one = await api_client.get(f"/desk/intents/{shown['id']}")
+    one = await api_client.get(f"/transactions/intents/{shown['id']}")
     require_example(one, "intent")
     assert one.json()["data"]["status"] == "final"
     for nothing in (
@@ -60,8 +60,8 @@ async def test_an_intent_is_shown_with_every_transaction_and_what_the_node_said(
         {"kind": "approve_redemption"},
         {"wallet": checksum(harness.approver)},
     ):
-        assert (await api_client.get("/desk/intents", **nothing)).json()["data"]["items"] == []
-    assert (await api_client.get("/desk/intents", open="false")).json()["data"]["pagination"]["total"] == 1
+        assert (await api_client.get("/transactions/intents", **nothing)).json()["data"]["items"] == []
+    assert (await api_client.get("/transactions/intents", open="false")).json()["data"]["pagination"]["total"] == 1
 
 
 async def test_a_wallet_is_shown_as_its_driver_saw_it_without_asking_the_node(
@@ -72,26 +72,26 @@ async def test_a_wallet_is_shown_as_its_driver_saw_it_without_asking_the_node(
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         harness.fund.mine(1)
-        listed = await api_client.get("/desk/wallets")
+        listed = await api_client.get("/wallets")
         require_example(listed, "wallets")
         (wallet,) = listed.json()["data"]["items"]
         assert (wallet["nextNonce"], wallet["inFlightNonces"], wallet["missing"]) == (before + 1, [before], [])
         assert wallet["seen"]["latestNonce"] == before, "the row's, though the chain has gone on"
         await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
-        one = await api_client.get(f"/desk/wallets/{checksum(harness.keeper)}")
+        one = await api_client.get(f"/wallets/{checksum(harness.keeper)}")
         require_example(one, "wallet")
         assert one.json()["data"]["seen"]["latestNonce"] == before + 1
-    assert (await api_client.get("/desk/wallets/0x" + "77" * 20)).status_code == 404
+    assert (await api_client.get("/wallets/0x" + "77" * 20)).status_code == 404
 
 
 @pytest.mark.parametrize(
     ("path", "by", "status"),
     [
-        ("/desk/intents", None, 401),
-        ("/desk/wallets", None, 401),
-        ("/desk/intents/4711", "willa", 400),
-        ("/desk/intents/00000000-0000-0000-0000-000000000000", "willa", 404),
-        ("/desk/wallets/0x12", "willa", 400),
+        ("/transactions/intents", None, 401),
+        ("/wallets", None, 401),
+        ("/transactions/intents/4711", "willa", 400),
+        ("/transactions/intents/00000000-0000-0000-0000-000000000000", "willa", 404),
+        ("/wallets/0x12", "willa", 400),
     ],
 )
 async def test_what_is_not_there_or_not_asked_rightly(api_client: ApiClient, path: str, by: str | None, status: int) -> None:
@@ -127,7 +127,7 @@ async def test_health_and_the_desk_say_that_gas_is_low(api_client: ApiClient, ha
     for wei, low in ((least - 1, True), (least, False)):
         with_gas(harness, wei)
         await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
-        (shown,) = (await api_client.get("/desk/wallets")).json()["data"]["items"]
+        (shown,) = (await api_client.get("/wallets")).json()["data"]["items"]
         assert shown["lowGas"] is low
         async with harness.database.read() as session:
             wallets = await list_wallets(session)
@@ -142,7 +142,7 @@ async def test_health_and_the_desk_say_that_drives_are_interrupted(api_client: A
     await harness.queue_settlement(harness.due_request())
     async with Rpc("http://127.0.0.1:1/key", timeout_seconds=1, attempts_max=1) as away:
         await harness.with_rpc(away).drive(harness.keeper)
-    (shown,) = (await api_client.get("/desk/wallets")).json()["data"]["items"]
+    (shown,) = (await api_client.get("/wallets")).json()["data"]["items"]
     assert "gave no usable answer" in shown["interrupted"]["by"]
     async with harness.database.read() as session:
         wallets = await list_wallets(session)

@@ -132,9 +132,9 @@ def test_every_list_is_promised_as_a_file_too_and_nothing_else_is(document: dict
         "/fund/nav/history",
         "/fund/nav/explain",
         "/risk/events",
-        "/desk/intents",
-        "/desk/wallets",
-        "/desk/plans",
+        "/transactions/intents",
+        "/wallets",
+        "/plans",
     }
 
 

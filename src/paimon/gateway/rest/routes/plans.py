@@ -17,7 +17,7 @@ from paimon.gateway.rest.views.plans import PlanBody, PlanDetailView, PlanView, 
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
 
-router = APIRouter(prefix="/desk/plans", tags=["desk"])
+router = APIRouter(prefix="/plans", tags=["desk"])
 
 _PLANS: Final = paged_table("plans", PlanView, Envelope[Listing[PlanView]])
 

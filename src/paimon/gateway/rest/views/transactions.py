@@ -60,7 +60,7 @@ class IntentSummary(ApiModel):
     to: AddressText
     request_id: BigInt | None = Field(description="of a redemption; null where it is about something else")
     ticket_id: str | None
-    plan_id: UUID | None = Field(description="the plan whose call this is: `/desk/plans/{planId}`")
+    plan_id: UUID | None = Field(description="the plan whose call this is: `/plans/{planId}`")
     plan_call_index: int | None = Field(description="which of its calls, counted from 0")
     safe_tx_hash: HashText | None = Field(description="the Safe's transaction it executes: `/multisig/proposals/{safeTxHash}`")
     unfunded: bool
