@@ -169,7 +169,8 @@ async def require_ready(context: AppContext) -> None:
     """Refuse to start on the wrong footing, with a message that says what to do.
 
     Raises:
-        DatabaseBehind, UnsupportedServer: migrations, or a server too old.
+        DatabaseBehind, DatabaseAhead, DatabaseOutlived: another version's migrations.
+        UnsupportedServer: a server too old.
         ChainMismatch, ContractsMissing: the node or the addresses are not this fund's.
         DatabaseUnreachable, RedisUnreachable, NodeUnreachable: nobody answers.
     """

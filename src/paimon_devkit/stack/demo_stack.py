@@ -24,6 +24,7 @@ from paimon.composition import open_app_context, open_database, require_ready
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.migrations import run_migrations
 from paimon.infrastructure.blockchain.contracts import FundAddresses as FundAddresses
+from paimon.infrastructure.database.version import DatabaseOutlived
 from paimon.settings import Settings, load_settings
 from paimon_devkit.stack.accounts import USER_ROLES, Accounts
 from paimon_devkit.stack.app_processes import APP_PROCESSES, AppProcesses, libpq_url
@@ -179,11 +180,13 @@ class DemoStack:
             reason = str(error).splitlines()[0]
             raise DemoError(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {reason}") from error
         except InconsistentDataFolder as error:
-            if not self._environment_values("PAIMON_DATABASE__URL"):
-                raise
-            raise DemoError(
-                f"{error.what}. It is yours, so --fresh leaves it alone: empty it, or name another in PAIMON_DATABASE__URL"
-            ) from error
+            raise self._start_over(error.what) from error
+
+    def _start_over(self, what: str) -> DemoError:
+        """What is wrong with the database, and how to come to another one."""
+        if not self._environment_values("PAIMON_DATABASE__URL"):
+            return InconsistentDataFolder(what)
+        return DemoError(f"{what}. It is yours, so --fresh leaves it alone: empty it, or name another in PAIMON_DATABASE__URL")
 
     def _deploy_fund(self) -> dict[str, str]:
         names = ("VAULT", "REDEMPTION_MANAGER", "ASSET_CONTROLLER", "START_BLOCK")
@@ -268,7 +271,10 @@ class DemoStack:
         self.settings = load_settings(self.env_file)
 
     def _prepare_database(self) -> None:
-        self._report_progress("database", f"at migration {run_migrations(self.settings)}")
+        try:
+            self._report_progress("database", f"at migration {run_migrations(self.settings)}")
+        except DatabaseOutlived as error:
+            raise self._start_over(error.what) from error
         asyncio.run(self._seed_users())
 
     async def _seed_users(self) -> None:

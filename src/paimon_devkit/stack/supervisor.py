@@ -46,10 +46,10 @@ _TERMINATION = (signal.SIGTERM, signal.SIGHUP)
 
 
 class _Status(StrEnum):
-    DUE = "due"  # to be spawned at `due_at`
-    STARTING = "starting"  # spawned, not ready yet
+    DUE = "DUE"  # to be spawned at `due_at`
+    STARTING = "STARTING"  # spawned, not ready yet
     READY = "READY"
-    ENDED = "ended"  # not to be started again
+    ENDED = "ENDED"  # not to be started again
 
 
 @dataclass(slots=True)

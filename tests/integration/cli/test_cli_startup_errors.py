@@ -65,16 +65,23 @@ def test_a_node_of_another_chain_is_refused_with_both_ids(cli: CliRunner, env: E
 
 
 @pytest.mark.parametrize("process", ["api", "listener", "worker", "scheduler", "status", "reconcile"])
-def test_a_database_behind_on_migrations_is_refused_with_the_command_to_run(
+def test_a_database_of_other_migrations_is_refused_with_what_to_do(
     cli: CliRunner, env: Environment, postgres: EmbeddedPostgres, process: str
 ) -> None:
-    name = f"behind_{process}"
+    """Behind, as one that never had any; and made by the chain before this one."""
+    name = f"other_{process}"
     postgres.create_database(name)
     try:
-        migrate.upgrade(postgres.url("paimon_owner", name), app_role="paimon_app", revision="0001")
-        behind = env | {"PAIMON_DATABASE__URL": postgres.url("paimon_app", name)}
-        assert "the database is at migration 0001" in (said := refusal(cli.start(process, env=behind)))
+        other = env | {"PAIMON_DATABASE__URL": postgres.url("paimon_app", name)}
+        assert "the database is at migration none" in (said := refusal(cli.start(process, env=other)))
         assert "run `paimon db upgrade`" in said
+        migrate.upgrade(owner_url := postgres.url("paimon_owner", name), app_role="paimon_app")
+        with psycopg.connect(owner_url.replace("+psycopg", "")) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '0023'")
+        assert "the database is at migration 0023 of a chain from before" in (
+            said := refusal(cli.start(process, env=other))
+        )
+        assert "take an empty database" in said
     finally:
         postgres.drop_database(name)
 

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
@@ -13,7 +14,7 @@ from paimon.infrastructure.database import migrate, version
 from paimon.infrastructure.database.models import metadata
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.sessions import create_engine as create_app_engine
-from paimon.infrastructure.database.version import DatabaseBehind, UnsupportedServer
+from paimon.infrastructure.database.version import DatabaseBehind, DatabaseOutlived, UnsupportedServer
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
@@ -25,14 +26,14 @@ CATALOGUE = """
       FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
       JOIN pg_class ON pg_class.oid = attrelid
      WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
-       AND relnamespace IN ('derived'::regnamespace, 'ops'::regnamespace)
+       AND relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('derived', 'ops'))
      UNION
     SELECT 'constraint', format('%s.%s', conrelid::regclass, conname), pg_get_constraintdef(oid)
-      FROM pg_constraint WHERE connamespace IN ('derived'::regnamespace, 'ops'::regnamespace)
+      FROM pg_constraint WHERE connamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('derived', 'ops'))
      UNION
     SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid)
       FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-     WHERE relnamespace IN ('derived'::regnamespace, 'ops'::regnamespace)
+     WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('derived', 'ops'))
 """
 
 
@@ -101,6 +102,12 @@ def test_each_migration_can_be_taken_back_alone(owner_url: str, owner: Engine) -
     assert catalogue(owner) == before
 
 
+def test_the_migrations_are_one_line_and_each_is_called_like_its_file() -> None:
+    line = [each.revision for each in ScriptDirectory.from_config(migrate._config()).walk_revisions()]
+    assert line[::-1] == version.shipped_revisions()
+    assert all(len(each) <= 32 for each in line), "Alembic's own table has no room for a longer name"
+
+
 def test_upgrading_again_changes_nothing_and_keeps_what_is_there(owner_url: str, owner: Engine) -> None:
     with owner.begin() as connection:
         connection.execute(text("INSERT INTO ops.leases VALUES ('listener', 'tests', 7, now())"))
@@ -134,17 +141,26 @@ async def test_a_current_database_is_worked_on(database: Database) -> None:
 async def test_an_empty_database_is_refused_with_the_command_to_run(empty_url: str) -> None:
     empty = await opened(empty_url)
     try:
-        with pytest.raises(DatabaseBehind, match=r"at migration none, .* needs \d+: run `paimon db upgrade`"):
+        with pytest.raises(DatabaseBehind, match=r"at migration none, .* needs \w+: run `paimon db upgrade`"):
             await version.require_current(empty.engine)
     finally:
         await empty.close()
 
 
-async def test_a_database_one_migration_behind_is_refused_naming_both(owner: Engine, database: Database) -> None:
+@pytest.mark.parametrize("outlived", ["0001", "0002", "0023"])
+async def test_a_database_of_the_chain_before_is_refused_with_what_to_do(
+    owner_url: str, owner: Engine, database: Database, outlived: str
+) -> None:
+    """One migration behind or ahead of this chain: test_add_a_migration.py."""
     with owner.begin() as connection:
-        command.downgrade(migrate._config(connection), "-1")
-    with pytest.raises(DatabaseBehind, match=rf"at migration \d+, this version needs {version.head_revision()}: run"):
+        connection.execute(text("UPDATE public.alembic_version SET version_num = :outlived"), {"outlived": outlived})
+    before = catalogue(owner)
+    said = rf"at migration {outlived} of a chain from before 0001_initial.*: take an empty database, run `paimon db upgrade`"
+    with pytest.raises(DatabaseOutlived, match=said):
         await version.require_current(database.engine)
+    with pytest.raises(DatabaseOutlived, match=said):
+        migrate.upgrade(owner_url, app_role="paimon_app")
+    assert catalogue(owner) == before
 
 
 async def test_a_server_too_old_is_refused_in_words(

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from tests.support.chain.fund import TestFund
 
+from paimon.settings import DatabaseSettings, RetentionSettings, Settings
 from paimon_devkit.stack.data_folder_checks import require_complete_data, require_demo_folder, require_matching_database
 from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.errors import DataFolderUnusable, DemoError, InconsistentDataFolder
@@ -74,6 +76,21 @@ class TestBooks:
         self._stand_at(libpq, 1, "11" * 32)
         with pytest.raises(InconsistentDataFolder, match=r"books of another chain: block 1 .*--fresh"):
             require_matching_database(fund.node.rpc, libpq, has_fund=True)
+
+    @pytest.mark.parametrize(
+        ("given", "way_out"),
+        [(False, "start over with `paimon demo --fresh`"), (True, "It is yours, so --fresh leaves it alone")],
+    )
+    def test_a_database_of_migrations_that_are_gone(
+        self, tmp_path: Path, app_url: str, owner_url: str, libpq: str, given: bool, way_out: str
+    ) -> None:
+        with psycopg.connect(libpq) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '0023'")
+        stack = DemoStack(tmp_path, print_line=lambda _: None, environment={"PAIMON_DATABASE__URL": app_url} if given else {})
+        databases = DatabaseSettings(url=SecretStr(app_url), owner_url=SecretStr(owner_url))
+        stack.settings = Settings.model_construct(database=databases, retention=RetentionSettings())
+        with pytest.raises(DemoError, match=f"at migration 0023 of a chain from before 0001_initial.*{way_out}"):
+            stack._prepare_database()
 
 
 class TestFolder:

@@ -51,9 +51,7 @@ def signed(asked: dict[str, Any], document: dict[str, Any], api_client: ApiClien
 
 
 async def submit(api_client: ApiClient, asked: dict[str, Any], *, by: str = "otto") -> httpx.Response:
-    return await api_client.post(
-        "/plans", signed(asked, (await preview(api_client, asked))["signing"], api_client, by), by=by
-    )
+    return await api_client.post("/plans", signed(asked, (await preview(api_client, asked))["signing"], api_client, by), by=by)
 
 
 def told(answer: httpx.Response) -> tuple[int, str, str]:

@@ -44,7 +44,9 @@ async def test_an_intent_is_shown_with_every_transaction_and_what_the_node_said(
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         await harness.with_options(stuck_seconds=0).drive(harness.keeper)
-        listed = await api_client.get("/transactions/intents", open="true", wallet=checksum(harness.keeper), kind="settle_redemption")
+        listed = await api_client.get(
+            "/transactions/intents", open="true", wallet=checksum(harness.keeper), kind="settle_redemption"
+        )
         require_example(listed, "intents")
         (shown,) = listed.json()["data"]["items"]
         assert [each["status"] for each in shown["attempts"]] == ["replaced", "broadcast"]

@@ -4,8 +4,8 @@ What may go is what something kept for longer says too: the series' columns are 
 are evidence and stay; an official NAV is in `ops.nav_points`; the listener's batches are summed up by the hour. So neither
 a replay nor an explanation of NAV, of any time, needs a row that is removed here.
 
-The application owns none of the tables and may delete from none. `ops.remove_expired` (migration 0006) may, within bounds
-of its own, and takes whole chunks where the table has them.
+The application owns none of the tables and may delete from none. `ops.remove_expired` (made by the first migration) may,
+within bounds of its own, and takes whole chunks where the table has them.
 """
 
 from dataclasses import dataclass

@@ -24,8 +24,8 @@ class PendingLogStatus(StrEnum):
     """What is told of a log that is not final; whoever hears `final` or `withdrawn` hears no more of it."""
 
     PENDING = "PENDING"
-    FINALIZED = "final"  # its block is recorded: the books have it
-    ORPHANED = "withdrawn"  # another block stands in its block's place
+    FINALIZED = "FINALIZED"  # its block is recorded: the books have it
+    ORPHANED = "ORPHANED"  # another block stands in its block's place
 
 
 def resolve_pending(

@@ -171,7 +171,7 @@ class EffectStatus(StrEnum):
 
     DUE = "DUE"
     DONE = "DONE"
-    IMPOSSIBLE = "moot"  # can no longer happen
+    IMPOSSIBLE = "IMPOSSIBLE"  # can no longer happen
 
 
 _EFFECTS: Final[Mapping[IntentKind, Mapping[OnChainStatus, EffectStatus]]] = {

@@ -23,9 +23,9 @@ class ProposalOutcome(StrEnum):
     """What became of a proposal, by what was executed at its nonce."""
 
     EXECUTED = "EXECUTED"
-    FAILED = "failed"  # the nonce is used, the call failed
-    REJECTED = "rejected"  # the rejection was executed in its place
-    SUPERSEDED = "superseded"  # something else was
+    FAILED = "FAILED"  # the nonce is used, the call failed
+    REJECTED = "REJECTED"  # the rejection was executed in its place
+    SUPERSEDED = "SUPERSEDED"  # something else was
 
 
 class ProposalStatus(StrEnum):

@@ -1,5 +1,6 @@
 """Bringing the database to this version from the command line, with every refusal in words."""
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -16,7 +17,7 @@ def run_migrations(settings: Settings) -> str:
     """Apply pending migrations as the owner of the tables and give the application's role its rights; the revision reached.
 
     Raises:
-        MigrationError, UnsupportedServer.
+        MigrationError, UnsupportedServer, DatabaseAhead, DatabaseOutlived.
     """
     options = settings.database
     if options.owner_url is None:
@@ -25,6 +26,11 @@ def run_migrations(settings: Settings) -> str:
     try:
         return migrate.upgrade(options.owner_url.get_secret_value(), app_role=app_role, retention=settings.retention)
     except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            raise MigrationError(
+                "somebody works on a table that a migration changes, and nothing was changed:"
+                " stop the processes of the app_context, then run `paimon db upgrade` again"
+            ) from error
         raise MigrationError(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {_first_line(error)}") from error
     except ProgrammingError as error:
         raise MigrationError(

@@ -56,7 +56,7 @@ async def opened_owner(settings: Settings, *, process: str) -> AsyncIterator[Asy
 
 @asynccontextmanager
 async def opened_app_context(settings: Settings, *, process: str) -> AsyncIterator[AppContext]:
-    """The house, for one command that also asks the chain. Raises DatabaseUnreachable, and DatabaseBehind at once."""
+    """The app_context, for one command that also asks the chain. Raises DatabaseUnreachable, and what `require_current` does."""
     async with open_app_context(settings, process=process) as app_context:
         with _explain_unreachable():
             await version.require_current(app_context.database.engine)

@@ -15,7 +15,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import create_engine
 
 from paimon.infrastructure.database.models import metadata
-from paimon.infrastructure.database.version import MIGRATIONS, current_revision, head_revision, require_server
+from paimon.infrastructure.database.version import (
+    MIGRATIONS,
+    current_revision,
+    head_revision,
+    require_server,
+    require_shipped,
+)
 from paimon.infrastructure.timeseries.apply import SERIES, apply_timeseries
 from paimon.settings import RetentionSettings
 
@@ -34,11 +40,15 @@ _RETENTION: Final = RetentionSettings()
 def upgrade(owner_url: str, *, app_role: str | None, revision: str = "head", retention: RetentionSettings = _RETENTION) -> str:
     """Apply pending migrations and what TimescaleDB has for the time series, and give the application's role its rights,
     in one transaction; the revision reached.
+
+    Raises:
+        UnsupportedServer, DatabaseAhead, DatabaseOutlived.
     """
     engine = create_engine(owner_url)
     try:
         with engine.begin() as connection:
             require_server(connection)
+            require_shipped(current_revision(connection))
             command.upgrade(_config(connection), revision)
             if at_head := current_revision(connection) == head_revision():
                 apply_timeseries(connection, compress_after=timedelta(days=retention.compress_after_days))

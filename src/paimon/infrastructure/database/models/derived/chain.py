@@ -36,10 +36,10 @@ from paimon.infrastructure.database.types import (
 class LogStatus(StrEnum):
     """What became of a raw log."""
 
-    APPLIED = "applied"  # decoded and, where a projection acts on it, projected
-    UNKNOWN = "unknown"  # no event of our ABIs has this topic
-    QUARANTINED = "quarantined"  # decodes or applies to nothing we can explain; see its reason
-    SKIPPED = "skipped"  # left out, because a person decided so after it was quarantined
+    APPLIED = "APPLIED"  # decoded and, where a projection acts on it, projected
+    UNKNOWN = "UNKNOWN"  # no event of our ABIs has this topic
+    QUARANTINED = "QUARANTINED"  # decodes or applies to nothing we can explain; see its reason
+    SKIPPED = "SKIPPED"  # left out, because a person decided so after it was quarantined
 
 
 class CursorRow(Base):
