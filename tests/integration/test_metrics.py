@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -25,6 +24,7 @@ from paimon.application.event_listener.proofs import add_proof, count_lies
 from paimon.application.monitoring.figures import read_figures
 from paimon.composition import House
 from paimon.domain.proof import Lie, ProofLevel, RangeProof
+from paimon.gateway.cli.demo.ports import free_port
 from paimon.infrastructure.database.leases import release, try_take
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.owned import BookCheck, OutboxPriority, TransactionIntent, Wallet
@@ -43,12 +43,6 @@ STILL_ASKING = """
     SELECT count(*) FROM pg_stat_activity
      WHERE state = 'active' AND query LIKE '%owned.outbox%' AND pid <> pg_backend_pid()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def scraped(port: int) -> Samples:

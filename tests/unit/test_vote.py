@@ -40,7 +40,7 @@ def test_the_signed_message_reads_back_as_the_decision(decision: Decision) -> No
     assert decision_from(typed_data(decision, SCOPE)["message"]) == decision
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(decisions)
 def test_its_signer_is_recovered_and_another_scope_is_another_signer(decision: Decision) -> None:
     voter = Account.create()

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import psycopg
@@ -20,6 +20,7 @@ from tests.support.deeds import Deeds
 from tests.support.deepchain import DeepChain
 from tests.support.derived_tables import libpq
 from tests.support.ordeal import Ordeal
+from tests.support.seeds import group_name, seed_groups
 from tests.support.stations import ENDPOINTS_MAX, Setting, Station
 
 from paimon.composition import House, open_house
@@ -38,6 +39,8 @@ pytestmark = [
 LONG = os.environ.get("PAIMON_LONG_FAULTS") == "1"
 SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
 ORDEALS = int(os.environ.get("PAIMON_FAULT_ORDEALS", "2000" if LONG else "200"))
+TOGETHER = 25
+"""Ordeals in one test: a minute or so, so that test processes share them evenly."""
 SECONDS_MAX = 120
 """Of one ordeal: whoever hangs fails with the story of it."""
 STATIONS = ("one", "other")
@@ -67,16 +70,17 @@ async def ordeal(deep_chain: DeepChain, settings: Settings, owner: AsyncEngine) 
     gc.collect()
 
 
-@pytest.mark.timeout(14_400 if LONG else 900)
+@pytest.mark.parametrize("seeds", seed_groups(SEED, ORDEALS, size=TOGETHER), ids=group_name)
+@pytest.mark.timeout(900)
 async def test_after_every_ordeal_the_books_are_the_chains_each_event_in_them_once(
-    ordeal: tuple[Ordeal, House], owner: AsyncEngine, empty_tables: list[str], capsys: pytest.CaptureFixture[str]
+    seeds: range, ordeal: tuple[Ordeal, House], owner: AsyncEngine, empty_tables: list[str], figures: Callable[[str], None]
 ) -> None:
     """One ordeal a seed, PAIMON_FAULT_SEED and on; a failure names its seed, which alone draws that plan again."""
     undergoing, auditor = ordeal
     usdt = parse_address(undergoing.chain.fund.deployment.usdt)
     began, met, events, ends = time.monotonic(), Counter[str](), Counter[str](), 0
     proven, lies = Counter[str](), Counter[str]()
-    for seed in range(SEED, SEED + ORDEALS):
+    for seed in seeds:
         try:
             async with asyncio.timeout(SECONDS_MAX):
                 async with owner.begin() as connection:
@@ -95,10 +99,11 @@ async def test_after_every_ordeal_the_books_are_the_chains_each_event_in_them_on
         for each in undergoing.met:
             met[each.split(" of ")[0] if each.startswith("range cap") else each] += 1
         ends += sum("ended" in each or "stopped" in each for each in undergoing.happened)
-    with capsys.disabled():
-        print(f"\n{ORDEALS} ordeals from seed {SEED} on: {met.total()} faults of {len(met)} kinds, {ends} listeners ended,")
-        print(f"{events.total()} events of {len(events)} kinds recorded, blocks proven {told(proven)}; caught {told(lies)};")
-        print(f"{time.monotonic() - began:.0f} s", end=" ")
+    figures(
+        f"{len(seeds)} ordeals from seed {seeds.start} on: {met.total()} faults of {len(met)} kinds, {ends} listeners ended, "
+        f"{events.total()} events of {len(events)} kinds recorded, blocks proven {told(proven)}; caught {told(lies)}; "
+        f"{time.monotonic() - began:.0f} s"
+    )
 
 
 def told(counted: Counter[str]) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -44,9 +44,9 @@ def drawn(points: Sequence[tuple[Wait, ...]]) -> Sequence[int]:
 
 
 @pytest.mark.parametrize("name", LIVES)
-@pytest.mark.timeout(1800 if LONG else 300)
+@pytest.mark.timeout(1800 if LONG else 600)
 async def test_death_at_any_wait_leaves_one_effect_no_gap_and_true_tables(
-    name: str, office: Office, fund_safes: FundSafes, settings: Settings, forker: Forker, capsys: pytest.CaptureFixture[str]
+    name: str, office: Office, fund_safes: FundSafes, settings: Settings, forker: Forker, figures: Callable[[str], None]
 ) -> None:
     with stopped_mining(office.fund):
         stage = Stage(office, settings, fund_safes)
@@ -58,8 +58,7 @@ async def test_death_at_any_wait_leaves_one_effect_no_gap_and_true_tables(
                 killed += 1
             elif LONG:
                 break
-    with capsys.disabled():
-        print(f"\n{name}: {len(points)} points at which it waits, killed at {killed}", end=" ")
+    figures(f"life {name!r}: {len(points)} points at which it waits, killed at {killed}, seed {SEED}")
 
 
 async def dies_and_is_survived(stage: Stage, forker: Forker, order: Order, dies_at: int) -> bool:

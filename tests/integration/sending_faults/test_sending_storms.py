@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import pytest
 from pydantic import SecretStr
 from tests.support.faultynode import faulty_nodes
 from tests.support.multisig import FundSafes
+from tests.support.seeds import group_name, seed_groups
 from tests.support.sending import Office, stopped_mining
 from tests.support.stage import Stage
 from tests.support.storm import Storm
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.fault
 LONG = os.environ.get("PAIMON_LONG_FAULTS") == "1"
 SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
 STORMS = int(os.environ.get("PAIMON_FAULT_STORMS", "2000" if LONG else "200"))
+TOGETHER = 50
+"""Storms in one test: a minute or so, so that test processes share them evenly."""
 SENDERS = 2
 
 
@@ -42,14 +45,15 @@ async def storm(office: Office, fund_safes: FundSafes, settings: Settings) -> As
         yield Storm(office.fund, house, senders, nodes, (office.keeper, office.approver), others), stage
 
 
-@pytest.mark.timeout(7200 if LONG else 600)
+@pytest.mark.parametrize("seeds", seed_groups(SEED, STORMS, size=TOGETHER), ids=group_name)
+@pytest.mark.timeout(600)
 async def test_after_every_storm_each_effect_is_there_once_and_no_nonce_is_missing(
-    storm: tuple[Storm, Stage], capsys: pytest.CaptureFixture[str]
+    seeds: range, storm: tuple[Storm, Stage], figures: Callable[[str], None]
 ) -> None:
     """One storm a seed, PAIMON_FAULT_SEED and on; a failure names its seed, which alone draws that storm again."""
     raging, stage = storm
     began, faults = time.monotonic(), 0
-    for seed in range(SEED, SEED + STORMS):
+    for seed in seeds:
         await stage.begin()
         since = await mark(raging.house, raging.wallets)
         try:
@@ -59,5 +63,4 @@ async def test_after_every_storm_each_effect_is_there_once_and_no_nonce_is_missi
             error.add_note(raging.told())
             raise
         faults += sum(len(node.met) for node in raging.nodes)
-    with capsys.disabled():
-        print(f"\n{STORMS} storms from seed {SEED} on, {faults} faults, {time.monotonic() - began:.0f} s", end=" ")
+    figures(f"{len(seeds)} storms from seed {seeds.start} on: {faults} faults, {time.monotonic() - began:.0f} s")
