@@ -2,13 +2,17 @@
 
 import asyncio
 import itertools
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from redis.asyncio import Redis
 from tests.support.api_client import ApiClient, api_client_for, running_app, seed_users
@@ -25,6 +29,41 @@ pytest_plugins = ["tests.support.sending_fixtures"]
 
 TEMPLATE = "paimon_template"
 _numbers = itertools.count(1)
+_FIGURES = "figures"
+
+# How long an example takes decides no test: several test processes share a machine with whatever else runs on it. The
+# profile `ci`, which .ci/run names, is hypothesis' own: the same, and the same examples every time.
+hypothesis_settings.register_profile("paimon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("paimon")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every process that a test starts begin with the usual signals, whoever started the tests.
+
+    A shell's background job ignores SIGINT and `nohup` SIGHUP, and a program inherits that. A signal with a handler is back
+    to its usual effect in the started program, so a handler that does nothing lets the tests themselves go on as before.
+    That goes for the test processes too, which end when the one that started them does.
+    """
+    is_worker = hasattr(config, "workerinput")
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN or (is_worker and number == signal.SIGHUP):
+            signal.signal(number, lambda _number, _frame: None)
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Tell what a test went through, its seed above all: a line below the results, from whichever test process."""
+    return partial(record_property, _FIGURES)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the lines of `figures`."""
+    reports = [each for outcome in ("passed", "failed") for each in terminalreporter.getreports(outcome)]
+    lines = [str(told) for each in reports if each.when == "call" for name, told in each.user_properties if name == _FIGURES]
+    if lines:
+        terminalreporter.section("what the long tests went through")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

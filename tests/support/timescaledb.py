@@ -7,6 +7,7 @@ Only where one cannot exist at all are its tests skipped, and say so: the Apache
 off x86-64. A download that fails is a failure.
 """
 
+import fcntl
 import os
 import platform
 import shutil
@@ -29,6 +30,7 @@ from paimon_devkit.stack.ports import HOST, free_port
 _PROJECT: Final = ROOT
 _INSTALLERS: Final = _PROJECT / "tests" / "timescaledb"
 _APACHE: Final = _PROJECT / ".timescaledb" / "apache"
+_LOCK: Final = _PROJECT / ".timescaledb" / "installing.lock"
 _PROGRAMS: Final = Path("usr/lib/postgresql/17/bin")
 _LIBRARIES: Final = Path("usr/lib/x86_64-linux-gnu")
 _SECONDS_MAX: Final = 240
@@ -51,14 +53,25 @@ def apache_can_run() -> bool:
     return sys.platform == "linux" and platform.machine() == "x86_64" and all(shutil.which(tool) for tool in tools)
 
 
+@contextmanager
+def _installing() -> Iterator[None]:
+    """Hold the lock of installations: of several test processes the first installs, the others wait for it."""
+    _LOCK.parent.mkdir(exist_ok=True)
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def install_apache() -> None:
-    if not _APACHE.exists():
-        _run(_INSTALLERS / "install_apache.sh", _APACHE)
+    with _installing():
+        if not _APACHE.exists():
+            _run(_INSTALLERS / "install_apache.sh", _APACHE)
 
 
 def install_full() -> None:
-    if not (_INSTALLERS / "node_modules" / ".package-lock.json").exists():
-        _run("npm", "ci", "--silent", "--no-audit", "--no-fund", cwd=_INSTALLERS)
+    with _installing():
+        if not (_INSTALLERS / "node_modules" / ".package-lock.json").exists():
+            _run("npm", "ci", "--silent", "--no-audit", "--no-fund", cwd=_INSTALLERS)
 
 
 @contextmanager

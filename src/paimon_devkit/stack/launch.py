@@ -7,13 +7,27 @@ SIGNAL is the number the kernel sends when the parent is gone, PARENT the parent
 Why a program and not subprocess' `preexec_fn`: that one runs Python between fork and exec, which can deadlock
 when the parent has threads; and changing the user clears the parent-death signal, so the order matters:
 user first, then signal, then exec. Nothing but the standard library may be imported (-S).
+
+The program starts with the usual effect of the signals that stop it. A signal that our parent ignores (a shell's background
+job does so with SIGINT, nohup with SIGHUP) would otherwise be ignored by every program down the line, and with anvil and
+PostgreSQL SIGINT is how we stop them.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
+
+
+_STOPPING = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+
+
+def _heed_signals() -> None:
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
 
 def _die_with_parent(signal_number: int, parent: int, prctl: Callable[..., int] | None) -> None:
@@ -46,6 +60,7 @@ def main(arguments: list[str]) -> None:
             os.setgid(gid)
             os.setuid(uid)
         _die_with_parent(int(signal_number), int(parent), prctl)
+        _heed_signals()
         os.execvp(program[0], program)  # noqa: S606 - an argument list, no shell
     except OSError as error:
         sys.stderr.write(f"cannot start {program[0]}: {error}\n")

@@ -8,7 +8,8 @@
 How nobody is left behind:
 
 - Ctrl-C, SIGTERM and SIGHUP become exceptions in the main thread; leaving the `with` stops all, last started first.
-  A second signal during that stop kills what is still there.
+  A second signal during that stop kills what is still there. SIGINT and SIGTERM do so even if we were started with them
+  ignored, as a shell starts its background jobs; an ignored SIGHUP stays ignored, as nohup means it.
 - The kernel ends direct children when the supervisor dies by SIGKILL (launch.py, Linux), and the guard process ends
   whole process groups in every case and on every platform (guard.py). Only the guard and the supervisor killed at the
   same instant, on a platform without parent-death signals, leaves processes behind.
@@ -42,7 +43,6 @@ from paimon_devkit.stack.lock import DataFolderLock
 __all__ = ["ChildEvent", "ChildEventKind", "ChildSpec", "RestartPolicy", "Supervisor"]
 
 _TICK_SECONDS = 0.05
-_TERMINATION = (signal.SIGTERM, signal.SIGHUP)
 
 
 class _Status(StrEnum):
@@ -290,10 +290,10 @@ class Supervisor:
 
     def _install_handlers(self) -> None:
         if threading.current_thread() is threading.main_thread():
-            for number in _TERMINATION:
-                if signal.getsignal(number) is signal.SIG_IGN:
-                    continue  # nohup: the hang-up was meant to be ignored
-                self._old_handlers[number] = signal.signal(number, _exit_on_signal)
+            handlers: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _exit_on_signal}
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+                handlers[signal.SIGHUP] = _exit_on_signal
+            self._old_handlers = {number: signal.signal(number, handler) for number, handler in handlers.items()}
 
     def _restore_handlers(self) -> None:
         while self._old_handlers:

@@ -23,7 +23,7 @@ FAMILY = ("sh", "-c", "trap '' TERM HUP; sleep 600 & wait; sleep 600")
 
 def main(data: Path, size: str) -> None:
     report: dict[str, object] = {"supervisor": os.getpid()}
-    names = ["family"]
+    names = ["family", "sleeper"]
     with Supervisor(data) as supervisor:
         if size in ("full", "database"):
             postgres = EmbeddedPostgres(data, durable=False)
@@ -37,6 +37,7 @@ def main(data: Path, size: str) -> None:
             names += ["redis", "chain"]
             report["http"] = chain.http_url
         supervisor.start(ChildSpec("family", FAMILY, grace_seconds=0.3))
+        supervisor.start(ChildSpec("sleeper", ("sleep", "600")))
         report["guard"] = supervisor.guard_pid
         report["pids"] = {name: supervisor.pid(name) for name in names}
         print(json.dumps(report), flush=True)

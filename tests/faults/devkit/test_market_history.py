@@ -1,7 +1,7 @@
 """A long simulated history on the real contracts: books equal to the chain, to their own logs, and NAV explained to the wei."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,13 +48,12 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-@pytest.mark.timeout(7200 if LONG else 300)
+@pytest.mark.timeout(7200 if LONG else 600)
 async def test_books_of_a_long_history_equal_the_chain_and_nav_is_explained_to_the_wei(
-    market_house: AppContext, market_fund: TestFund, owner: AsyncEngine, seed: int
+    market_house: AppContext, market_fund: TestFund, owner: AsyncEngine, seed: int, figures: Callable[[str], None]
 ) -> None:
-    """The figures are printed (`pytest -s`)."""
     proof = await prove_history(market_house, market_fund, owner, seed=seed, actions=ACTIONS)
-    print(proof)
+    figures(f"a long history, {proof}")
     assert proof.summary.actions == ACTIONS
     assert proof.snapshots > ACTIONS // 40, "too few pairs prove little"
     assert proof.quarantined == 0

@@ -9,13 +9,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from tests.support.ignored_signals import ignoring
 
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.child import ChildSpec
@@ -76,10 +77,11 @@ def eventually(holds: Callable[[], bool], seconds_max: float = 10.0) -> bool:
 
 
 class Stack:
-    """supervised_stack.py as a process."""
+    """supervised_stack.py as a process, begun with some signals ignored."""
 
-    def __init__(self, data: Path, size: str) -> None:
-        self.process = subprocess.Popen([sys.executable, STACK, data, size], stdout=subprocess.PIPE)
+    def __init__(self, data: Path, size: str, *, ignored: Sequence[signal.Signals] = ()) -> None:
+        command = [sys.executable, str(STACK), str(data), size]
+        self.process = subprocess.Popen(ignoring(ignored, *command) if ignored else command, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         self.report: dict[str, Any] = json.loads(self.process.stdout.readline())
         self.everybody = {self.report["guard"]}.union(*(group(pid) for pid in self.report["pids"].values()))
@@ -88,10 +90,13 @@ class Stack:
     def end(self, *signals: signal.Signals) -> int:
         for number in signals or (signal.SIGTERM,):
             self.process.send_signal(number)
-        code = self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
 
 
 def test_a_killed_supervisor_takes_everybody_along_and_the_next_one_resumes(data: Path) -> None:
@@ -122,6 +127,30 @@ def test_a_signal_stops_everybody_before_the_supervisor_ends(data: Path, number:
     stack = Stack(data, "light")
     assert stack.end(number) == code
     assert not alive(stack.everybody)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, -signal.SIGINT)], ids=["SIGTERM", "SIGINT"]
+)
+def test_a_supervisor_stops_at_a_signal_that_its_parent_ignored(data: Path, number: signal.Signals, code: int) -> None:
+    """A shell starts its background jobs with SIGINT ignored."""
+    stack = Stack(data, "light", ignored=(number,))
+    assert stack.end(number) == code
+    assert not alive(stack.everybody)
+
+
+def test_a_supervisor_begun_with_nohup_outlives_a_hang_up(data: Path) -> None:
+    stack = Stack(data, "light", ignored=(signal.SIGHUP,))
+    assert stack.end(signal.SIGHUP, signal.SIGTERM) == 128 + signal.SIGTERM
+
+
+def test_no_child_ignores_a_signal_because_the_supervisors_parent_did(data: Path) -> None:
+    stopping = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+    stack = Stack(data, "light", ignored=stopping)
+    status = Path(f"/proc/{stack.report['pids']['sleeper']}/status").read_text()
+    mask = int(status.partition("SigIgn:")[2].split()[0], 16)
+    stack.end(signal.SIGTERM)
+    assert [each for each in stopping if mask & 1 << (each - 1)] == []
 
 
 def test_without_the_guard_the_kernel_still_ends_direct_children(data: Path) -> None:

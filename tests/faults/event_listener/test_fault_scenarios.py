@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import psycopg
@@ -21,6 +21,7 @@ from tests.support.faults.chain_proxy import chain_proxies
 from tests.support.scenarios.fault_scenario import FaultScenario
 from tests.support.scenarios.fund_actions import FundActions
 from tests.support.scenarios.listener_hosts import ENDPOINTS_MAX, HostConfig, ListenerHost
+from tests.support.seeds import group_name, seed_groups
 
 from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import parse_address
@@ -37,7 +38,9 @@ pytestmark = [
 
 LONG = os.environ.get("PAIMON_LONG_FAULTS") == "1"
 SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
-ORDEALS = int(os.environ.get("PAIMON_FAULT_ORDEALS", "2000" if LONG else "200"))
+SCENARIOS = int(os.environ.get("PAIMON_FAULT_SCENARIOS", "2000" if LONG else "200"))
+SCENARIOS_PER_TEST = 25
+"""Scenarios in one test: about a minute, so that test processes share them evenly."""
 SECONDS_MAX = 120
 """Of one ordeal: whoever hangs fails with the story of it."""
 STATIONS = ("one", "other")
@@ -71,19 +74,21 @@ async def fault_scenario(
     gc.collect()
 
 
-@pytest.mark.timeout(14_400 if LONG else 900)
+@pytest.mark.parametrize("seeds", seed_groups(SEED, SCENARIOS, size=SCENARIOS_PER_TEST), ids=group_name)
+@pytest.mark.timeout(900)
 async def test_after_every_ordeal_the_books_are_the_chains_each_event_in_them_once(
+    seeds: range,
     fault_scenario: tuple[FaultScenario, AppContext],
     owner: AsyncEngine,
     empty_tables: list[str],
-    capsys: pytest.CaptureFixture[str],
+    figures: Callable[[str], None],
 ) -> None:
     """One ordeal a seed, PAIMON_FAULT_SEED and on; a failure names its seed, which alone draws that plan again."""
     scenario, auditor = fault_scenario
     usdt = parse_address(scenario.chain.fund.deployment.usdt)
     began, faults_met, events, ends = time.monotonic(), Counter[str](), Counter[str](), 0
     proven, lies = Counter[str](), Counter[str]()
-    for seed in range(SEED, SEED + ORDEALS):
+    for seed in seeds:
         try:
             async with asyncio.timeout(SECONDS_MAX):
                 async with owner.begin() as connection:
@@ -102,14 +107,11 @@ async def test_after_every_ordeal_the_books_are_the_chains_each_event_in_them_on
         for each in scenario.faults_met:
             faults_met[each.split(" of ")[0] if each.startswith("range cap") else each] += 1
         ends += sum("ended" in each or "stopped" in each for each in scenario.steps_taken)
-    with capsys.disabled():
-        print(
-            f"\n{ORDEALS} ordeals from seed {SEED} on: {faults_met.total()} faults of {len(faults_met)} kinds, {ends} listeners ended,"
-        )
-        print(
-            f"{events.total()} events of {len(events)} kinds recorded, blocks proven {describe(proven)}; caught {describe(lies)};"
-        )
-        print(f"{time.monotonic() - began:.0f} s", end=" ")
+    figures(
+        f"{len(seeds)} fault scenarios from seed {seeds.start} on: {faults_met.total()} faults of {len(faults_met)} kinds, "
+        f"{ends} listeners ended, {events.total()} events of {len(events)} kinds recorded, "
+        f"blocks proven {describe(proven)}; invalid responses {describe(lies)}; {time.monotonic() - began:.0f} s"
+    )
 
 
 def describe(counted: Counter[str]) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -13,6 +13,7 @@ from tests.support.scenarios.chaos_run import ChaosRun
 from tests.support.scenarios.multisig import FundSafes
 from tests.support.scenarios.sending import SendingHarness, stopped_mining
 from tests.support.scenarios.setup import Setup
+from tests.support.seeds import group_name, seed_groups
 
 from paimon.composition import open_app_context
 from paimon.settings import Settings
@@ -21,7 +22,9 @@ pytestmark = pytest.mark.fault
 
 LONG = os.environ.get("PAIMON_LONG_FAULTS") == "1"
 SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
-STORMS = int(os.environ.get("PAIMON_FAULT_STORMS", "2000" if LONG else "200"))
+CHAOS_RUNS = int(os.environ.get("PAIMON_FAULT_CHAOS_RUNS", "2000" if LONG else "200"))
+TOGETHER = 50
+"""Storms in one test: a minute or so, so that test processes share them evenly."""
 SENDERS = 2
 
 
@@ -42,14 +45,15 @@ async def storm(harness: SendingHarness, fund_safes: FundSafes, settings: Settin
         yield ChaosRun(harness.fund, app_context, senders, nodes, (harness.keeper, harness.approver), others), stage
 
 
-@pytest.mark.timeout(7200 if LONG else 600)
+@pytest.mark.parametrize("seeds", seed_groups(SEED, CHAOS_RUNS, size=TOGETHER), ids=group_name)
+@pytest.mark.timeout(600)
 async def test_after_every_storm_each_effect_is_there_once_and_no_nonce_is_missing(
-    storm: tuple[ChaosRun, Setup], capsys: pytest.CaptureFixture[str]
+    seeds: range, storm: tuple[ChaosRun, Setup], figures: Callable[[str], None]
 ) -> None:
     """One storm a seed, PAIMON_FAULT_SEED and on; a failure names its seed, which alone draws that storm again."""
     chaos_run, stage = storm
     began, faults = time.monotonic(), 0
-    for seed in range(SEED, SEED + STORMS):
+    for seed in seeds:
         await stage.restore()
         since = await take_baseline(chaos_run.app_context, chaos_run.wallets)
         try:
@@ -59,5 +63,4 @@ async def test_after_every_storm_each_effect_is_there_once_and_no_nonce_is_missi
             error.add_note(chaos_run.describe())
             raise
         faults += sum(len(node.faults_met) for node in chaos_run.nodes)
-    with capsys.disabled():
-        print(f"\n{STORMS} storms from seed {SEED} on, {faults} faults, {time.monotonic() - began:.0f} s", end=" ")
+    figures(f"{len(seeds)} chaos runs from seed {seeds.start} on: {faults} faults, {time.monotonic() - began:.0f} s")

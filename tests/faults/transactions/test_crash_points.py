@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -44,14 +44,14 @@ def drawn(points: Sequence[tuple[WaitPoint, ...]]) -> Sequence[int]:
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-@pytest.mark.timeout(1800 if LONG else 300)
+@pytest.mark.timeout(1800 if LONG else 600)
 async def test_death_at_any_wait_leaves_one_effect_no_gap_and_true_tables(
     name: str,
     harness: SendingHarness,
     fund_safes: FundSafes,
     settings: Settings,
     forker: WorkflowForker,
-    capsys: pytest.CaptureFixture[str],
+    figures: Callable[[str], None],
 ) -> None:
     with stopped_mining(harness.fund):
         stage = Setup(harness, settings, fund_safes)
@@ -63,8 +63,7 @@ async def test_death_at_any_wait_leaves_one_effect_no_gap_and_true_tables(
                 killed += 1
             elif LONG:
                 break
-    with capsys.disabled():
-        print(f"\n{name}: {len(points)} points at which it waits, killed at {killed}", end=" ")
+    figures(f"workflow {name!r}: {len(points)} points at which it waits, killed at {killed}, seed {SEED}")
 
 
 async def dies_and_is_survived(stage: Setup, forker: WorkflowForker, order: WorkflowOrder, crash_at: int) -> bool:

@@ -78,9 +78,7 @@ def test_a_database_of_other_migrations_is_refused_with_what_to_do(
         migrate.upgrade(owner_url := postgres.url("paimon_owner", name), app_role="paimon_app")
         with psycopg.connect(owner_url.replace("+psycopg", "")) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '0023'")
-        assert "the database is at migration 0023 of a chain from before" in (
-            said := refusal(cli.start(process, env=other))
-        )
+        assert "the database is at migration 0023 of a chain from before" in (said := refusal(cli.start(process, env=other)))
         assert "take an empty database" in said
     finally:
         postgres.drop_database(name)

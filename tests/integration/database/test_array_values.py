@@ -30,7 +30,7 @@ KINDS: Final[list[tuple[TypeEngine[Any], st.SearchStrategy[Any]]]] = [
 ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(data=st.data())
 async def test_whatever_is_sent_as_an_array_comes_back(database: Database, data: st.DataObject) -> None:
     kind, values = data.draw(st.sampled_from(KINDS))

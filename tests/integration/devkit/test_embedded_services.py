@@ -55,10 +55,10 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
 
 
 def test_a_taken_port_is_named_with_what_to_do() -> None:
+    port = ports.free_port()
     with socket.socket() as taken:
-        taken.bind((ports.HOST, 0))
+        taken.bind((ports.HOST, port))
         taken.listen()
-        port = taken.getsockname()[1]
         with pytest.raises(PortInUse, match=rf"port {port} .*choose another port"):
             ports.require_free(port)
     assert ports.require_free(port) == port

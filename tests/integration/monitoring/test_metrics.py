@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -35,6 +34,7 @@ from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.observability.exposition import exposition, serve_metrics
 from paimon.infrastructure.queue.handler import Handler
 from paimon.settings import Settings
+from paimon_devkit.stack.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -45,12 +45,6 @@ STILL_ASKING = """
     SELECT count(*) FROM pg_stat_activity
      WHERE state = 'active' AND query LIKE '%ops.outbox%' AND pid <> pg_backend_pid()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def scraped(port: int) -> Samples:

@@ -66,7 +66,7 @@ def test_any_split_into_ranges_records_the_same_tables(owner_url: str, app_url: 
     at_once = recorded_in(owner_url, app_url, [])
     assert all(at_once[name] for name in PROJECTED), "a table without rows proves nothing"
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=ON_REAL_SERVICES)
+    @settings(max_examples=8, suppress_health_check=ON_REAL_SERVICES)
     @given(st.sets(st.sampled_from(BLOCKS[:-1]), max_size=40))
     def check(cuts: set[int]) -> None:
         assert recorded_in(owner_url, app_url, sorted(cuts)) == at_once
@@ -113,7 +113,7 @@ def test_any_pages_fold_a_markets_logs_to_what_the_listener_wrote_at_each_block(
     blocks = sorted(recorded)
     assert len(blocks) > 8
 
-    @settings(max_examples=12, deadline=None, suppress_health_check=ON_REAL_SERVICES)
+    @settings(max_examples=12, suppress_health_check=ON_REAL_SERVICES)
     @given(st.sets(st.sampled_from(blocks), min_size=1, max_size=6), st.integers(1, 200))
     def check(stops: set[int], page_logs: int) -> None:
         contracts = FundContracts(market_house.rpc, market_house.contracts.addresses)  # decodes; nothing is asked

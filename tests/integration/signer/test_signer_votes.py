@@ -1,7 +1,6 @@
 """What a vote must be for the signer to approve or reject: each rule has a test that fails without it."""
 
 import asyncio
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -180,10 +179,8 @@ async def test_it_fails_closed_when_it_cannot_read_the_chain(
     policy = make_policy(fund, tmp_path)
     document = policy.read_text()
     (tmp_path / "other").mkdir()
-    with socket.socket() as proxy_port:
-        proxy_port.bind(("127.0.0.1", 0))
-        port = proxy_port.getsockname()[1]
-    forward = await asyncio.start_server(_forward_to(fund), "127.0.0.1", port)
+    forward = await asyncio.start_server(_forward_to(fund), "127.0.0.1", 0)
+    port = forward.sockets[0].getsockname()[1]
     policy.write_text(document.replace(fund.rpc_url, f"http://127.0.0.1:{port}").replace("signer.sock", "other/signer.sock"))
     async with running_signer(policy):
         other = signer_client(policy)

@@ -41,7 +41,7 @@ def test_the_signed_message_reads_back_as_the_decision(decision: RedemptionDecis
     assert parse_redemption_decision(typed_data(decision, SCOPE)["message"]) == decision
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(decisions)
 def test_its_signer_is_recovered_and_another_scope_is_another_signer(decision: RedemptionDecision) -> None:
     voter = Account.create()

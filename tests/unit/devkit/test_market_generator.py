@@ -43,7 +43,7 @@ def drawn(seed: int, count: int, config: MarketConfig | None = None) -> list[mar
 
 
 @given(SEEDS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_the_same_seed_gives_the_same_actions_and_another_seed_others(seed: int) -> None:
     assert drawn(seed, 150) == drawn(seed, 150)
     assert drawn(seed, 150) != drawn(seed + 1, 150)
@@ -57,7 +57,7 @@ def test_every_kind_comes_within_a_year(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 def test_nobody_spends_redeems_or_decides_beyond_their_means(seed: int) -> None:
     market = Market(seed, new_world())
     for _ in range(500):
@@ -89,7 +89,7 @@ def test_nobody_spends_redeems_or_decides_beyond_their_means(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 def test_the_predicted_books_add_up_after_every_action(seed: int) -> None:
     market = Market(seed, new_world())
     others = market.state.supply
@@ -104,7 +104,7 @@ def test_the_predicted_books_add_up_after_every_action(seed: int) -> None:
 
 
 @given(SEEDS, st.integers(1, 100))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_time_passes_at_the_pace_that_was_asked_for(seed: int, per_day: int) -> None:
     sequence = drawn(seed, 1_000, MarketConfig(actions_per_day=per_day))
     seconds = sum(each.seconds for each in sequence if isinstance(each, market_actions.PassTime))
@@ -118,7 +118,7 @@ def test_beside_a_running_demo_time_is_not_the_markets_to_pass() -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 def test_what_is_left_to_the_house_is_never_touched(seed: int) -> None:
     config = MarketConfig(approvals_left_bps=4_000, settlements_left_bps=6_000)
     for each in drawn(seed, 600, config):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.factories.event_builders import ASSET_TOKEN, MARKET, TREASURY, amount, told
 from tests.support.factories.strategies import address, stamp
@@ -89,7 +89,6 @@ def fold_loading_only_what_is_touched(transactions: list[ChainTransaction], book
         getattr(books.facts, field.name).extend(getattr(part.facts, field.name))
 
 
-@settings(deadline=None)
 @given(HISTORIES, st.data())
 def test_how_transactions_were_cut_into_batches_cannot_matter(told: list[ChainTransaction], data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(told)), max_size=6)))
@@ -100,7 +99,6 @@ def test_how_transactions_were_cut_into_batches_cannot_matter(told: list[ChainTr
     assert in_batches == at_once
 
 
-@settings(deadline=None)
 @given(HISTORIES)
 def test_every_transfer_is_there_once_and_all_sums_agree(told: list[ChainTransaction]) -> None:
     books = Projection()
