@@ -11,10 +11,10 @@ import orjson
 from aiohttp import web
 
 from paimon.domain.kernel.chain import hex0x
-from paimon.infrastructure.blockchain.bloom import bloom_of
-from paimon.infrastructure.blockchain.headers import header_hash
-from paimon.infrastructure.blockchain.keccak import keccak256
-from paimon.infrastructure.blockchain.merkle import EMPTY_ROOT
+from paimon.infrastructure.blockchain.proof.bloom import bloom_of
+from paimon.infrastructure.blockchain.proof.headers import header_hash
+from paimon.infrastructure.blockchain.proof.keccak import keccak256
+from paimon.infrastructure.blockchain.proof.merkle import EMPTY_ROOT
 
 LOG_INTERVAL_BLOCKS: Final = 5_000
 """Blocks from one log to the next."""

@@ -26,7 +26,7 @@ from aiohttp import web
 from bench.dense import DenseChain, dense_chain
 from bench.figures import Figure
 from bench.peers import BlockSpan, ponder_seconds, sqd_seconds
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.database import migrate
 from paimon_devkit.stack.embedded_chain import CHAIN_ID
 from paimon_devkit.stack.embedded_postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres

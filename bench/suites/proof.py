@@ -18,9 +18,9 @@ from bench.figures import Figure
 from paimon.application.event_listener.fetch.log_filter import LogFilter
 from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import Address, ContractName, hex0x
-from paimon.infrastructure.blockchain.headers import header_hash
-from paimon.infrastructure.blockchain.keccak import keccak256
-from paimon.infrastructure.blockchain.receipts import read_receipts
+from paimon.infrastructure.blockchain.proof.headers import header_hash
+from paimon.infrastructure.blockchain.proof.keccak import keccak256
+from paimon.infrastructure.blockchain.proof.receipts import read_receipts
 
 _HEADERS: Final = Path(__file__).parents[2] / "tests" / "support" / "chain" / "public_headers.json"
 _HEADER_BYTES: Final = 790

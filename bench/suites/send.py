@@ -36,9 +36,9 @@ from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus
 from paimon.domain.transaction.signing import PLAIN_TRANSFER_GAS, GasFees, GasFeeType, UnsignedTransaction
 from paimon.gateway.tasks.handlers import drive_wallet
-from paimon.infrastructure.blockchain.contracts import FundAddresses as ContractAddresses
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses as ContractAddresses
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon.infrastructure.keys.encoding import sign_transaction

@@ -23,10 +23,12 @@ from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.abi import read_abi
-from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.abi.contract_abi import read_abi
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapter, require_chain
-from paimon.infrastructure.blockchain.rpc import NodeUrl, Rpc, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl
+from paimon.infrastructure.blockchain.rpc.errors import RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient

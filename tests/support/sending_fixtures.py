@@ -14,8 +14,8 @@ from tests.support.signing import LARGE, make_policy, signer_client
 
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.signer.process import running_signer
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.infrastructure.timeseries.apply import Edition

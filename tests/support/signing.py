@@ -27,7 +27,7 @@ from paimon.gateway.signer.policy import (
     load_policy,
 )
 from paimon.gateway.signer.policy_text import write_policy
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.keys.client import SignerClient, SigningRefused
 from paimon.infrastructure.keys.keystore import create_keystore
 

@@ -12,7 +12,7 @@ from eth_utils.crypto import keccak
 from web3.types import Nonce
 from web3.utils.address import get_create_address
 
-from paimon.infrastructure.blockchain.abi import ContractAbi
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
 from paimon_devkit.market.actions import USDT
 from paimon_devkit.market.config import (
     ADMIN,

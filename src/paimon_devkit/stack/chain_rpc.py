@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from paimon.infrastructure.blockchain.endpoint import endpoint_name
+from paimon.infrastructure.blockchain.rpc.endpoint import endpoint_name
 from paimon_devkit.stack.errors import DemoError
 
 _POLL_SECONDS = 0.1

@@ -20,7 +20,7 @@ from web3.exceptions import ContractLogicError, TransactionNotFound
 from web3.types import Nonce, RPCEndpoint, TxParams, TxReceipt
 from web3.utils.address import get_create_address
 
-from paimon.infrastructure.blockchain.abi import ContractAbi
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
 from paimon_devkit.stack.errors import DemoError
 
 CALL_GAS: Final = 1_500_000

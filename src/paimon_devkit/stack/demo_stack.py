@@ -23,7 +23,7 @@ from paimon.application.identity.users import seed_user
 from paimon.composition import open_app_context, open_database, require_ready
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.migrations import run_migrations
-from paimon.infrastructure.blockchain.contracts import FundAddresses as FundAddresses
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses as FundAddresses
 from paimon.infrastructure.database.version import DatabaseOutlived
 from paimon.settings import Settings, load_settings
 from paimon_devkit.stack.accounts import USER_ROLES, Accounts

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from paimon.gateway.signer.ledger import Ledger
 from paimon.gateway.signer.policy import MONEY_FUNCTIONS, ContractsTable, KeyTable, SignableFunction, SignerPolicy
 from paimon.gateway.signer.policy_text import write_policy
-from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.keys.keystore import create_keystore
 from paimon_devkit.stack.secret_files import passwords, write_private_file
 

@@ -17,7 +17,8 @@ from paimon.infrastructure.blockchain.finality import (
     chain_adapter,
     require_chain,
 )
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.settings import FinalitySettings
 
 pytestmark = pytest.mark.integration

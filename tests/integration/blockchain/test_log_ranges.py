@@ -11,9 +11,10 @@ from tests.support.factories.strategies import address
 
 from paimon.application.event_listener.fetch.block_range import BlockRange, InconsistentResponse, fetch_range
 from paimon.application.event_listener.fetch.log_filter import LogQuery
-from paimon.infrastructure.blockchain import rpc as rpc_module
-from paimon.infrastructure.blockchain.contracts import FundAddresses
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
+from paimon.infrastructure.blockchain.rpc import pool as rpc_module
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 pytestmark = pytest.mark.integration
 

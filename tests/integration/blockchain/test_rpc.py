@@ -21,8 +21,9 @@ from tests.support.chain.stub_node import (
     stub_node,
 )
 
-from paimon.infrastructure.blockchain import rpc as rpc_module
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc import pool as rpc_module
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 pytestmark = pytest.mark.integration
 

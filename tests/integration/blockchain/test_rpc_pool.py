@@ -12,10 +12,11 @@ from tests.support.chain.stub_node import KEY, NodeError, StubNode, replying_wit
 
 from paimon.domain.chain import endpoint_health
 from paimon.domain.chain.endpoint_health import BreakerStatus, EndpointUse
-from paimon.infrastructure.blockchain import rpc as rpc_module
-from paimon.infrastructure.blockchain.endpoint import endpoint_name
 from paimon.infrastructure.blockchain.finality import ChainMismatch, require_chain
-from paimon.infrastructure.blockchain.rpc import BlockNotReached, NodeUrl, Rpc, RpcError, RpcUnavailable, StatePruned
+from paimon.infrastructure.blockchain.rpc import pool as rpc_module
+from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl, endpoint_name
+from paimon.infrastructure.blockchain.rpc.errors import BlockNotReached, RpcError, RpcUnavailable, StatePruned
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 pytestmark = pytest.mark.integration
 

@@ -12,7 +12,7 @@ from paimon.application.event_listener.fetch.log_filter import LogQuery
 from paimon.composition import open_app_context, require_ready
 from paimon.domain.chain.endpoint_health import EndpointUse
 from paimon.domain.kernel.chain import ContractName
-from paimon.infrastructure.blockchain.contracts import ContractRead
+from paimon.infrastructure.blockchain.contracts.fund import ContractRead
 from paimon.infrastructure.blockchain.finality import ChainMismatch
 from paimon.settings import Settings
 

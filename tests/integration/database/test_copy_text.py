@@ -10,7 +10,7 @@ from tests.support.factories.synthetic_logs import TRACKED, chain_logs
 from paimon.application.event_listener.fetch.decode import decode_log
 from paimon.application.event_listener.record.json_text import json_text
 from paimon.domain.kernel.chain import ContractName
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.database.bulk_copy import copy_text, driver_connection
 from paimon.infrastructure.database.sessions import Database
 

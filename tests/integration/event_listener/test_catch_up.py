@@ -25,8 +25,8 @@ from paimon.composition import AppContext
 from paimon.domain.chain.tracked_contracts import TrackedContracts
 from paimon.domain.kernel.chain import BlockStamp, hex0x
 from paimon.domain.risk.discrepancy import RowDifference
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.leases import HeldLease
 from paimon.infrastructure.database.models.base import metadata
 from paimon.infrastructure.database.models.derived import BlockRow

@@ -14,9 +14,9 @@ from tests.support.factories.strategies import address, stamp
 from paimon.application.event_listener.fetch.block_range import BlockRange, ChainLog, InconsistentResponse, fetch_range
 from paimon.application.event_listener.fetch.log_filter import LogQuery
 from paimon.domain.kernel.chain import Hash32, hex0x
-from paimon.infrastructure.blockchain.contracts import FundAddresses
-from paimon.infrastructure.blockchain.headers import header_hash
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
+from paimon.infrastructure.blockchain.proof.headers import header_hash
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 pytestmark = pytest.mark.integration
 

@@ -16,9 +16,9 @@ from tests.support.factories.strategies import address
 from paimon.application.event_listener.ingest.halt import find_halt
 from paimon.application.event_listener.ingest.listener import Listener
 from paimon.domain.kernel.chain import hex0x
-from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import TagFinality
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, RawLogRow
 from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLogRow

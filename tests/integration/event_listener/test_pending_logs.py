@@ -24,9 +24,9 @@ from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.composition import AppContext
 from paimon.domain.chain.finality import FinalityTag
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
-from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.finality import DepthFinality, TagFinality
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.cache.live import messages
 from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, release, try_acquire

@@ -23,7 +23,7 @@ from paimon.application.event_listener.ingest.listener import Listener
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import AppContext, open_app_context
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
-from paimon.infrastructure.blockchain.endpoint import endpoint_name
+from paimon.infrastructure.blockchain.rpc.endpoint import endpoint_name
 from paimon.infrastructure.database.leases import HeldLease, try_acquire
 from paimon.infrastructure.database.models.derived import BlockRow, RangeProofRow, RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow

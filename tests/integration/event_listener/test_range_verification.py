@@ -22,11 +22,12 @@ from paimon.application.event_listener.fetch.log_filter import log_queries
 from paimon.application.event_listener.fetch.verify import ProofResult, prove, prove_segment
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel
 from paimon.domain.kernel.chain import hex0x
-from paimon.infrastructure.blockchain.bloom import bloom_of
-from paimon.infrastructure.blockchain.endpoint import endpoint_name
-from paimon.infrastructure.blockchain.headers import header_hash
-from paimon.infrastructure.blockchain.keccak import keccak256
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.proof.bloom import bloom_of
+from paimon.infrastructure.blockchain.proof.headers import header_hash
+from paimon.infrastructure.blockchain.proof.keccak import keccak256
+from paimon.infrastructure.blockchain.rpc.endpoint import endpoint_name
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 pytestmark = pytest.mark.integration
 

@@ -17,7 +17,7 @@ from paimon.domain.transaction.signing import GasFeeType, SignedTransaction, Sig
 from paimon.gateway.signer.policy import KeyTable, KmsTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import SignerStartupError, running_signer
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 from paimon.infrastructure.keys.key import CURVE_ORDER, KeyUnavailable
 from paimon.infrastructure.keys.kms_key import KmsKey, kms_client

@@ -21,9 +21,10 @@ from paimon.application.event_listener.ingest.head_monitor import HeadMonitor
 from paimon.composition import AppContext
 from paimon.domain.chain.endpoint_health import BreakerStatus
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.endpoint import endpoint_name
-from paimon.infrastructure.blockchain.rpc import EndpointReport, NodeUrl, Rpc
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl, endpoint_name
+from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.leases import try_acquire
 from paimon.infrastructure.database.sessions import Database

@@ -22,8 +22,9 @@ from paimon.domain.transaction.lifecycle import Call, EffectStatus, IntentKind, 
 from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.safe_transaction import SafeName, rejection_transaction
 from paimon.gateway.signer.process import running_signer
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.rpc import Request, Rpc
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.settings import SendingSettings
 

@@ -25,7 +25,7 @@ from paimon.domain.transaction.safe_proposal import (
 )
 from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, rejection_transaction
 from paimon.domain.user.roles import UserRole
-from paimon.infrastructure.blockchain.safe import UnexpectedSafe
+from paimon.infrastructure.blockchain.contracts.safe import UnexpectedSafe
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow, SafeSignatureRow
 from paimon.infrastructure.keys.signatures import MalformedSignature
 

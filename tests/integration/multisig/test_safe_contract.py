@@ -20,9 +20,9 @@ from paimon.domain.transaction.safe_transaction import (
     hash_card,
     rejection_transaction,
 )
+from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe
 from paimon.infrastructure.blockchain.finality import chain_adapter
-from paimon.infrastructure.blockchain.rpc import Rpc
-from paimon.infrastructure.blockchain.safe import SafeContract, UnexpectedSafe
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 pytestmark = pytest.mark.integration
 

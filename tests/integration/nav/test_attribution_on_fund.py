@@ -23,7 +23,7 @@ from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum, parse_addre
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import explain
 from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, chain
-from paimon.infrastructure.blockchain.snapshot import read_snapshot
+from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import BlockRow, RawLogRow, TokenTransferRow, TradeRow
 from paimon_devkit.market.history import generate_history
 from paimon_devkit.stack.accounts import ADMIN

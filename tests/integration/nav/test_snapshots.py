@@ -18,8 +18,8 @@ from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import ContractName, OnChainRole, parse_address
 from paimon.domain.vault.fund_snapshot import FundSnapshot, PurchaseMethod, RoleAssignment
 from paimon.gateway.tasks.handlers import handlers
-from paimon.infrastructure.blockchain.contracts import CallReverted, ContractRead
-from paimon.infrastructure.blockchain.snapshot import read_snapshot
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted, ContractRead
+from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow

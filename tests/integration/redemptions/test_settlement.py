@@ -23,9 +23,9 @@ from paimon.application.redemptions.store import find_redemption
 from paimon.application.transactions.retries import FAILED_INTENTS_MAX, RetriesExhausted
 from paimon.composition import AppContext
 from paimon.domain.redemption.request import RedemptionChannel
-from paimon.infrastructure.blockchain.abi import load_abi
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow

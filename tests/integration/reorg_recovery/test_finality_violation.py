@@ -31,7 +31,7 @@ from paimon.composition import AppContext
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.database.leases import LeaseLost, renew, try_acquire

@@ -14,7 +14,7 @@ from paimon.application.event_listener.fetch.range_proofs import read_proof_summ
 from paimon.application.replay.chain_audit import AuditResult, audit_chain
 from paimon.composition import AppContext
 from paimon.domain.chain.range_proof import ProofLevel, RangeProof
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration

@@ -29,7 +29,7 @@ from paimon.application.replay.replay import CursorLocked, check, replay
 from paimon.application.replay.shadow_tables import TABLE_PAIRS, NoTemporaryTables, open_shadow
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
-from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses, FundContracts
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.base import metadata, table_of
 from paimon.infrastructure.database.models.derived import INPUTS, PROJECTIONS

@@ -28,7 +28,7 @@ from paimon.application.event_listener.fetch.block_range import BlockRange
 from paimon.application.replay.rebuild import Rebuild
 from paimon.application.replay.shadow_tables import TABLE_PAIRS, open_shadow
 from paimon.composition import AppContext, open_app_context
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.settings import ChainSettings, Settings
 from paimon_devkit.market.history import generate_history

@@ -16,7 +16,7 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import SignedTransaction, SignRequest
 from paimon.gateway.signer.policy import load_policy
 from paimon.gateway.signer.process import SignerStartupError, running_signer
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.keys.client import SignerClient
 
 pytestmark = pytest.mark.integration

@@ -26,8 +26,8 @@ from paimon.domain.transaction.signing import SignRequest
 from paimon.gateway.signer.policy import SAFE_MONEY_FUNCTIONS, PolicyError, SafeTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import SignerStartupError, running_signer
-from paimon.infrastructure.blockchain.abi import load_abi
-from paimon.infrastructure.blockchain.safe import build_execution_call
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
+from paimon.infrastructure.blockchain.contracts.safe import build_execution_call
 from paimon.infrastructure.keys.client import SignerClient
 
 pytestmark = pytest.mark.integration

@@ -22,7 +22,7 @@ from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow
 from paimon.infrastructure.keys.client import SignerClient

@@ -17,7 +17,8 @@ from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.redemption.request import OnChainStatus
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus, WalletName
-from paimon.infrastructure.blockchain.rpc import Request, Rpc
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ from tests.support.chain.stub_node import StubNode, replying_with, stub_node
 from tests.support.scenarios.sending import SendingHarness, assert_sent_once, stopped_mining
 
 from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentStatus
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 pytestmark = pytest.mark.integration
 

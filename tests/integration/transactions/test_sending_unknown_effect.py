@@ -10,7 +10,8 @@ from tests.support.scenarios.sending import SendingHarness, stopped_mining
 from paimon.domain.kernel.chain import ContractName, hex0x
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
-from paimon.infrastructure.blockchain.rpc import Request, Rpc
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 

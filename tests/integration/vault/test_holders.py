@@ -15,7 +15,7 @@ from paimon.application.vault.holders import HolderList, list_holders
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import ContractName
 from paimon.domain.kernel.units import RawAmount
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import Database
 

@@ -10,8 +10,8 @@ from tests.support.factories.synthetic_logs import ADDRESSES, TRACKED
 from paimon.application.event_listener.fetch.block_range import BlockRange
 from paimon.application.event_listener.fetch.decode import DecodedLog, Reading, decode_log
 from paimon.application.event_listener.record.record import record
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.base import metadata, table_of
 from paimon.infrastructure.database.models.derived import PROJECTIONS
 from paimon.infrastructure.database.sessions import Database

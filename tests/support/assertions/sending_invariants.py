@@ -20,9 +20,9 @@ from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, checksum, hex0x
 from paimon.domain.transaction.lifecycle import AttemptStatus, EffectStatus, IntentKind, IntentStatus
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
-from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
+from paimon.infrastructure.blockchain.contracts.money_calls import read_buffer
 from paimon.infrastructure.blockchain.finality import get_block
-from paimon.infrastructure.blockchain.money_calls import read_buffer
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 
 _EVENTS: Final = {

@@ -12,7 +12,7 @@ from eth_utils.address import to_checksum_address
 from tests.support.paths import CONTRACTS
 
 from paimon.domain.kernel.chain import parse_address
-from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon_devkit.stack.accounts import ADMIN, APPROVERS, Accounts
 from paimon_devkit.stack.chain_session import ChainSession
 from paimon_devkit.stack.embedded_chain import EmbeddedChain, find_anvil

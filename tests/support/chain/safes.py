@@ -24,8 +24,8 @@ from paimon.domain.transaction.safe_transaction import (
     typed_data,
     word,
 )
-from paimon.infrastructure.blockchain.abi import ContractAbi
-from paimon.infrastructure.blockchain.safe import build_execution_call
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
+from paimon.infrastructure.blockchain.contracts.safe import build_execution_call
 from paimon_devkit.stack.accounts import ADMIN
 from paimon_devkit.stack.chain_session import Artifact
 

@@ -8,11 +8,11 @@ from tests.support.chain.stub_node import StubNode
 from tests.support.factories.strategies import EPOCH, address
 
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum, hex0x
-from paimon.infrastructure.blockchain.bloom import bloom_of
 from paimon.infrastructure.blockchain.finality import block_stamp
-from paimon.infrastructure.blockchain.headers import header_hash
-from paimon.infrastructure.blockchain.merkle import EMPTY_ROOT
-from paimon.infrastructure.blockchain.receipts import receipts_root
+from paimon.infrastructure.blockchain.proof.bloom import bloom_of
+from paimon.infrastructure.blockchain.proof.headers import header_hash
+from paimon.infrastructure.blockchain.proof.merkle import EMPTY_ROOT
+from paimon.infrastructure.blockchain.proof.receipts import receipts_root
 
 ASSET: Final = address(0xA55E7)
 _ZERO: Final = hex0x(bytes(32))

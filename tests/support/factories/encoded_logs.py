@@ -16,9 +16,9 @@ from paimon.application.event_listener.fetch.tracked_contracts import add_tracke
 from paimon.application.event_listener.record.record import record
 from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import ContractName, Hash32
-from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
-from paimon.infrastructure.blockchain.contracts import FundAddresses, FundContracts
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.sessions import Database
 
 FUND: Final = FundAddresses(address(0xFA), address(0xFB), address(0xFC))
@@ -67,7 +67,7 @@ def offline_contracts() -> FundContracts:
 
 def abi_with_wrong_event(contract: ContractName, event: str) -> Abis:
     """Our ABIs with one argument of the event indexed that is not: none of its logs decodes."""
-    entries = json.loads(files("paimon.infrastructure.blockchain").joinpath(f"abi/{contract.value}.json").read_text())
+    entries = json.loads(files("paimon.infrastructure.blockchain.abi").joinpath(f"{contract.value}.json").read_text())
     (entry,) = (each for each in entries if each.get("name") == event)
     entry["inputs"][-1]["indexed"] = True
     return _ABIS | {contract: ContractAbi(entries)}

@@ -10,8 +10,8 @@ from tests.support.factories.strategies import address
 
 from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import Address, ContractName, OnChainRole
-from paimon.infrastructure.blockchain.abi import AbiEntry, load_abi
-from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.blockchain.abi.contract_abi import AbiEntry, load_abi
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 
 ADDRESSES: Final = FundAddresses(address(0xFA), address(0xFB), address(0xFC))
 ASSET: Final = address(0xA0)

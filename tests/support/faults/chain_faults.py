@@ -14,7 +14,7 @@ from aiohttp import web
 from tests.support.faults.faulty_endpoint import COMMON_FAULTS, Answers, Call, Fault, FaultyEndpoint, error_answer
 
 from paimon.domain.kernel.chain import hex0x
-from paimon.infrastructure.blockchain.headers import header_hash
+from paimon.infrastructure.blockchain.proof.headers import header_hash
 
 
 @dataclass(frozen=True)

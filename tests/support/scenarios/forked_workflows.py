@@ -28,7 +28,7 @@ from tests.support.scenarios.workflows import WORKFLOWS, Runner, Scenario
 
 from paimon.composition import open_app_context
 from paimon.domain.kernel.chain import ContractName
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.settings import Settings
 
 

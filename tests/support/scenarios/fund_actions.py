@@ -14,7 +14,7 @@ from tests.support.chain.deep_chain import DeepChain, RpcTransaction
 from tests.support.chain.fund import ARTIFACTS, WAD
 
 from paimon.domain.kernel.chain import OnChainRole, hex0x
-from paimon.infrastructure.blockchain.abi import ContractAbi
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
 from paimon_devkit.stack.accounts import ADMIN, APPROVERS, INVESTORS
 from paimon_devkit.stack.chain_session import Artifact
 

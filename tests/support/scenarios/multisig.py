@@ -23,9 +23,9 @@ from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName,
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.signer.policy import SAFE_MONEY_FUNCTIONS, SafeTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.sessions import Database
 

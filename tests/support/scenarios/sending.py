@@ -25,9 +25,9 @@ from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import Address, checksum, parse_address
 from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import Database

@@ -19,7 +19,7 @@ from paimon.application.transactions.plans.calls import PlanRequest, RequestedCa
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import Address, Hash32, hex0x
 from paimon.domain.transaction.lifecycle import WALLET_BY_INTENT_KIND, IntentKind
-from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
 from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
 from paimon.settings import Settings, WalletLimitSettings
 from paimon_devkit.stack.chain_session import Artifact

@@ -29,8 +29,9 @@ from paimon.domain.risk.risk_event import EFFECT_UNKNOWN_AFTER
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.domain.transaction.operator_action import ActionKind, ActionStatus
 from paimon.gateway.tasks.handlers import drive_wallet
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.rpc import Request, Rpc
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon_devkit.stack.chain_rpc import ChainRpc

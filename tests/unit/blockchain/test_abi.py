@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from paimon.domain.events import EVENT_TYPES, typed_event
 from paimon.domain.kernel.chain import Address, ContractName
-from paimon.infrastructure.blockchain.abi import AbiEntry, ContractAbi, Parameter, UndecodableLog, UnknownCall, load_abi, plain
+from paimon.infrastructure.blockchain.abi.contract_abi import (
+    AbiEntry,
+    ContractAbi,
+    Parameter,
+    UndecodableLog,
+    UnknownCall,
+    load_abi,
+    plain,
+)
 
 pytestmark = pytest.mark.unit
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.domain.kernel.chain import ContractName
-from paimon.infrastructure.blockchain.abi import ContractAbi, UndecodableLog, load_abi
-from paimon.infrastructure.blockchain.abi_fast_decoder import word_layout
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, UndecodableLog, load_abi
+from paimon.infrastructure.blockchain.abi.fast_decoder import word_layout
 
 pytestmark = pytest.mark.unit
 

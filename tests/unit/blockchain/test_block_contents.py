@@ -12,11 +12,11 @@ from tests.support.paths import ROOT
 from trie import HexaryTrie
 
 from paimon.domain.kernel.chain import hex0x
-from paimon.infrastructure.blockchain.bloom import bloom_of, excludes
-from paimon.infrastructure.blockchain.headers import header_hash
-from paimon.infrastructure.blockchain.keccak import keccak256
-from paimon.infrastructure.blockchain.merkle import ordered_root, quantity, rlp_encode
-from paimon.infrastructure.blockchain.receipts import read_receipts, receipts_root
+from paimon.infrastructure.blockchain.proof.bloom import bloom_of, excludes
+from paimon.infrastructure.blockchain.proof.headers import header_hash
+from paimon.infrastructure.blockchain.proof.keccak import keccak256
+from paimon.infrastructure.blockchain.proof.merkle import ordered_root, quantity, rlp_encode
+from paimon.infrastructure.blockchain.proof.receipts import read_receipts, receipts_root
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.infrastructure.blockchain.dynamic_semaphore import DynamicSemaphore
+from paimon.infrastructure.blockchain.rpc.dynamic_semaphore import DynamicSemaphore
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.application.event_listener.record.json_text import json_text
-from paimon.infrastructure.blockchain.abi import plain
+from paimon.infrastructure.blockchain.abi.contract_abi import plain
 
 pytestmark = pytest.mark.unit
 

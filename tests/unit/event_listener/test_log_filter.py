@@ -9,8 +9,8 @@ from tests.support.factories.strategies import address
 from paimon.application.event_listener.fetch.log_filter import LogFilter, log_queries
 from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract
 from paimon.domain.kernel.chain import Address, ContractName
-from paimon.infrastructure.blockchain.bloom import bloom_of
-from paimon.infrastructure.blockchain.keccak import keccak256
+from paimon.infrastructure.blockchain.proof.bloom import bloom_of
+from paimon.infrastructure.blockchain.proof.keccak import keccak256
 
 pytestmark = pytest.mark.unit
 

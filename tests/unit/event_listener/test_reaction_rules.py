@@ -12,7 +12,7 @@ from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.application.event_listener.record.reactions import DueMessage, due_messages
 from paimon.domain.kernel.chain import ContractName, Hash32
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.infrastructure.blockchain.endpoint import endpoint_name
+from paimon.infrastructure.blockchain.rpc.endpoint import endpoint_name
 from paimon.infrastructure.observability.logging import hide_secrets
 
 pytestmark = pytest.mark.unit

@@ -37,7 +37,7 @@ from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.domain.kernel.treasury import Treasury
 from paimon.domain.projection import Facts, Projection, required_rows
-from paimon.infrastructure.blockchain.abi import load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 
 pytestmark = pytest.mark.unit
 

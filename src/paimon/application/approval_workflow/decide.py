@@ -28,7 +28,7 @@ from paimon.domain.approval.vote import redemption_decision_on, typed_data
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, checksum
 from paimon.domain.kernel.eip712 import SigningScope, require_valid_expiry
 from paimon.domain.user.roles import Permission, User
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import RoleHolderRow
 from paimon.infrastructure.database.sessions import Database, WriteSession

@@ -9,7 +9,7 @@ from paimon.application.transactions.retries import RetriesExhausted, next_retry
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.lifecycle import IntentKind
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 

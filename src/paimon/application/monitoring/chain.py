@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.infrastructure.blockchain.finality import ChainAdapter, get_block
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from paimon.application.event_listener.fetch.range_proofs import EndpointFaultCount, ProofSummary
 from paimon.domain.chain.range_proof import PROOF_LEVEL_REQUIRED, RangeProof
 from paimon.domain.operations.health import ComponentHealth, HealthStatus
-from paimon.infrastructure.blockchain.rpc import EndpointReport
+from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
 
 _RECENT_SECONDS: Final = 86_400.0
 """A lie is told for good; it makes the part degraded for a day."""

@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from paimon.application.event_listener.fetch.range_proofs import ProofSummary
 from paimon.application.monitoring.chain import ChainHeads
 from paimon.application.monitoring.figures import SystemFigures
-from paimon.infrastructure.blockchain.rpc import EndpointReport
+from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
 from paimon.settings import LowBalanceSettings
 
 Sample = tuple[tuple[str, ...], float]

@@ -29,7 +29,9 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.operations.health import ComponentHealth, HealthStatus, overall_status, status_by_limits, worst_status
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.rpc import EndpointReport, Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import DATABASE_NOW
 from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow

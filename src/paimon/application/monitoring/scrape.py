@@ -25,7 +25,8 @@ from paimon.application.monitoring.families import (
 )
 from paimon.application.monitoring.figures import SystemFigures, query_figures, set_statement_timeout
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import LowBalanceSettings
 

@@ -33,8 +33,8 @@ from paimon.application.nav.snapshot_json import from_json, to_json
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import Bps
 from paimon.domain.vault.fund_snapshot import FundSnapshot, RoleAssignment, should_keep_snapshot
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.snapshot import read_snapshot
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import LogStatus, ObservationRow, RawLogRow, RoleChangeRow
 from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.quarantine.store import LogNotFound, LogPosition, OutboxMessageNotFound, OutboxMessageRef, Target
 from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, parse_address
-from paimon.infrastructure.blockchain.abi import ContractAbi, plain
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, plain
 from paimon.infrastructure.database.models.derived import BlockRow, LogStatus, RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow

@@ -20,7 +20,7 @@ from paimon.domain.asset.token_transfer import TokenFlow
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, checksum
 from paimon.domain.risk.discrepancy import enum_name_or_number
 from paimon.domain.vault.fees import FeeAccount, FeeKind
-from paimon.infrastructure.blockchain.contracts import ContractRead, FailedRead, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import ContractRead, FailedRead, FundContracts
 from paimon.infrastructure.database.models.derived import (
     AssetConfigRow,
     FeeAccountRow,

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
 from paimon.domain.kernel.units import Bps
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.sessions import Database
 

@@ -34,7 +34,7 @@ from paimon.domain.risk.discrepancy import Discrepancy, enum_name_or_number, fin
 from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD, ValuationBasis
 from paimon.domain.risk.risk_event import RiskEvent, discrepancy_findings
 from paimon.domain.vault.share_balance import Holding
-from paimon.infrastructure.blockchain.contracts import ContractRead, FailedRead, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import ContractRead, FailedRead, FundContracts
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import ContractFlagRow, RedemptionRequestRow, RoleHolderRow
 from paimon.infrastructure.database.models.derived import ShareBalanceRow as ShareBalanceRow

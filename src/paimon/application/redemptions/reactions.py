@@ -21,7 +21,7 @@ from paimon.application.redemptions.store import find_redemption
 from paimon.domain.approval.ticket import ApprovalPolicy, Ticket
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.redemption.request import Redemption
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession

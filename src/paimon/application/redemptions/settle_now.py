@@ -9,7 +9,7 @@ from paimon.application.redemptions.store import REDEMPTION
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
 from paimon.errors import Unavailable
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import Database
 

@@ -16,7 +16,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.redemption.request import SETTLEABLE_STATUSES, Redemption, RedemptionChannel, is_due
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.errors import Conflict
-from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted, FundContracts
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 

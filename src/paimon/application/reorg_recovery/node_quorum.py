@@ -7,7 +7,7 @@ from typing import Self
 from paimon.domain.kernel.chain import BlockStamp, Hash32, hex0x
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.finality import ChainAdapter, block_stamp, require_chain
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 
 class QuorumTooSmall(StartupError):

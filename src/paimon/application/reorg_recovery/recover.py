@@ -30,7 +30,7 @@ from paimon.application.replay.swap import apply_shadow
 from paimon.application.risk_control.record_findings import record_facts
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.leases import force_acquire
 from paimon.infrastructure.database.sessions import WriteSession
 

@@ -6,7 +6,7 @@ role may do all of it, unless its right to temporary tables was taken away (then
 
 from paimon.application.replay.quarantine_decisions import load_quarantine_decisions
 from paimon.application.replay.replay import replay
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.sessions import Database, create_engine
 
 

@@ -20,7 +20,7 @@ from paimon.application.replay.recorded_logs import LogPosition, read_page
 from paimon.domain.chain.range_proof import ProofLevel, RangeProof
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.derived import BlockRow
 from paimon.infrastructure.database.sessions import Database
 

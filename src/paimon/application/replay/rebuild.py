@@ -31,7 +31,7 @@ from paimon.application.replay.shadow_tables import REDECODED_LOGS, Shadow
 from paimon.domain.chain.tracked_contracts import TrackedContracts
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.risk.operator_decision import LogKey
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.bulk_copy import driver_connection
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.sessions import WriteSession

@@ -20,7 +20,7 @@ from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContrac
 from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum
 from paimon.domain.risk.operator_decision import LogKey
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.bulk_copy import driver_connection
 
 

@@ -36,7 +36,7 @@ from paimon.application.replay.rebuild import ProgressCallback, Rebuild, ignore_
 from paimon.application.replay.shadow_tables import Shadow, open_shadow
 from paimon.application.replay.swap import ReplayComparison, apply_shadow, compare_with_live
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

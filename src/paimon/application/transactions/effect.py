@@ -12,9 +12,10 @@ from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32
 from paimon.domain.redemption.request import OnChainStatus
 from paimon.domain.transaction.lifecycle import EffectStatus, IntentKind, effect_of
 from paimon.domain.transaction.safe_transaction import SafeScope, SafeTransaction, hash_card
-from paimon.infrastructure.blockchain.contracts import CallReverted, ContractRead, FailedRead, FundContracts
-from paimon.infrastructure.blockchain.rpc import Request, RpcError
-from paimon.infrastructure.blockchain.safe import SafeContract, UnexpectedSafe, parse_execution
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted, ContractRead, FailedRead, FundContracts
+from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe, parse_execution
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 
 _SEARCH_BLOCKS: Final = 2_000

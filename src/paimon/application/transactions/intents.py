@@ -15,7 +15,7 @@ from paimon.application.common.idempotency import PayloadConflict
 from paimon.domain.kernel.chain import Address, ContractName, checksum, hex0x
 from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.transaction.lifecycle import WALLET_BY_INTENT_KIND, Call, IntentKind, WalletName, payload_hash
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import WriteSession

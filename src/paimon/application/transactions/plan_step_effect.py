@@ -10,9 +10,9 @@ from typing import Any, Final
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, hex0x
 from paimon.domain.transaction.lifecycle import AttemptStatus, EffectStatus, IntentStatus
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.money_calls import read_buffer
-from paimon.infrastructure.blockchain.rpc import RpcError
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.money_calls import read_buffer
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 
 _CONTROLLER: Final = ContractName.ASSET_CONTROLLER

@@ -16,9 +16,9 @@ from sqlalchemy.dialects.postgresql import insert
 from paimon.application.common.chain_position import chain_position
 from paimon.application.common.recorded_block import lock_recorded_block
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x, parse_address
-from paimon.infrastructure.blockchain.abi import load_abi
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.rpc import RpcError
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
 from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.sessions import Database, ReadSession
 from paimon.infrastructure.text import strip_nul

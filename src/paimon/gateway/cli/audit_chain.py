@@ -18,7 +18,7 @@ from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.blockchain.finality import require_chain
-from paimon.infrastructure.blockchain.receipts import ReceiptsNotServed
+from paimon.infrastructure.blockchain.proof.receipts import ReceiptsNotServed
 from paimon.infrastructure.database import version
 from paimon.settings import Settings, load_settings
 

@@ -13,7 +13,7 @@ import typer
 import uvloop
 
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.observability.logging import configure_logging
 from paimon.settings import Settings, load_settings
 

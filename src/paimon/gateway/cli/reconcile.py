@@ -15,7 +15,7 @@ from paimon.domain.risk.risk_event import InvalidOwner, RiskEvent, RiskEventClos
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import pluralize
-from paimon.infrastructure.blockchain.contracts import CallReverted
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted
 from paimon.infrastructure.database import version
 from paimon.settings import Settings, load_settings
 

@@ -20,7 +20,7 @@ from paimon.gateway.cli.replay import shown_progress
 from paimon.gateway.cli.resources import opened_owner
 from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.blockchain.finality import require_chain
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.leadership import lease_owner_name
 from paimon.infrastructure.database.version import require_current
 from paimon.settings import Settings, load_settings

@@ -18,7 +18,7 @@ from paimon.composition import open_app_context
 from paimon.gateway.cli.process import exit_on_error, exit_with_message, infrequent_gc
 from paimon.gateway.cli.resources import opened_owner
 from paimon.gateway.cli.text import pluralize
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer()

@@ -11,7 +11,7 @@ from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
-from paimon.infrastructure.blockchain.contracts import CallReverted
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer()

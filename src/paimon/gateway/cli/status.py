@@ -23,7 +23,7 @@ from paimon.composition import AppContext, open_app_context, require_ready
 from paimon.domain.chain.range_proof import RangeProof
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.tx import wallet_line
-from paimon.infrastructure.blockchain.rpc import EndpointReport
+from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow

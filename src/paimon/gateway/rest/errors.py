@@ -25,7 +25,7 @@ from paimon.errors import (
 )
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
 from paimon.gateway.rest.validation_messages import describe_problem
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable, StatePruned
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable, StatePruned
 
 log = structlog.get_logger(__name__)
 

@@ -24,9 +24,9 @@ from paimon.domain.transaction.multi_send import MalformedBatch, UntrustedDelega
 from paimon.domain.transaction.signing import SignRequest, UnsignedTransaction
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.gateway.signer.policy import MONEY_FUNCTIONS, KeyTable, SafeTable, SignableFunction, SignerPolicy
-from paimon.infrastructure.blockchain.abi import ContractAbi, UnknownCall, plain
-from paimon.infrastructure.blockchain.money_calls import MoneyCall
-from paimon.infrastructure.blockchain.safe import parse_execution
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, UnknownCall, plain
+from paimon.infrastructure.blockchain.contracts.money_calls import MoneyCall
+from paimon.infrastructure.blockchain.contracts.safe import parse_execution
 
 
 class RefusalCode(StrEnum):

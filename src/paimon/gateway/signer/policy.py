@@ -72,7 +72,7 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.transaction.safe_transaction import MULTI_SEND
 from paimon.domain.transaction.spending_limit import SpendingLimit
-from paimon.infrastructure.blockchain.contracts import FundAddresses
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.keys.keystore import KeystoreError, read_private
 from paimon.settings import ChecksumAddress, FinalitySettings
 

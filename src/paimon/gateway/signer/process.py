@@ -16,10 +16,11 @@ from paimon.gateway.signer.ledger import Ledger, LedgerError
 from paimon.gateway.signer.policy import KeyTable, PolicyError, SafeTable, SignerPolicy, load_policy
 from paimon.gateway.signer.server import SocketInUse, serving
 from paimon.gateway.signer.service import SigningService
-from paimon.infrastructure.blockchain.contracts import ContractsMissing, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import ContractsMissing, FundContracts
+from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe
 from paimon.infrastructure.blockchain.finality import UnknownChain, WeakerFinality, chain_adapter
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
-from paimon.infrastructure.blockchain.safe import SafeContract, UnexpectedSafe
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError
 from paimon.infrastructure.observability.exposition import serve_metrics

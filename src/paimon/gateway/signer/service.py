@@ -27,10 +27,10 @@ from paimon.gateway.signer.ledger import Ledger, SignedSpend
 from paimon.gateway.signer.policy import SignerPolicy
 from paimon.gateway.signer.update_ledger import update_ledger
 from paimon.gateway.signer.votes import ChainFacts, read_votes, require_enough_votes
-from paimon.infrastructure.blockchain.contracts import CallReverted, ContractRead, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted, ContractRead, FundContracts
+from paimon.infrastructure.blockchain.contracts.money_calls import read_amounts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.money_calls import read_amounts
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
 

@@ -1,13 +1,14 @@
 """What the ledger learns from the chain: which of a wallet's signed transactions did move money.
 
-What a call moves is read by `infrastructure/blockchain/movements`, at a final block and over the signer's own endpoint.
+What a call moves is read by `infrastructure/blockchain/contracts/money_calls`, at a final block and over the signer's own endpoint.
 Before a limit refuses anything, nonces that have become final since are looked up: what reverted, or was replaced by
 something else, counts no longer.
 """
 
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum, hex0x
 from paimon.gateway.signer.ledger import Ledger
-from paimon.infrastructure.blockchain.rpc import Request, Rpc
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 
 async def update_ledger(ledger: Ledger, wallet: Address, rpc: Rpc, *, final: BlockStamp) -> None:

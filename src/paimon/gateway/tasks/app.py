@@ -25,8 +25,8 @@ from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
 from paimon.gateway.tasks.runtime import WorkerRuntime
-from paimon.infrastructure.blockchain.contracts import CallReverted
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority

@@ -11,7 +11,8 @@ import structlog
 from paimon.domain.chain.finality import CHAIN_RULES, MAJORITY_OF_VALIDATORS, FinalityRule, FinalityTag, weaker_rule_reason
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.settings import FinalitySettings
 
 log = structlog.get_logger(__name__)

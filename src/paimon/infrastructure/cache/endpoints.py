@@ -11,7 +11,7 @@ import orjson
 from redis.asyncio import Redis
 
 from paimon.domain.chain.endpoint_health import BreakerStatus, EndpointUse
-from paimon.infrastructure.blockchain.rpc import EndpointReport
+from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
 
 _KEY: Final = "paimon:endpoints"
 ENDPOINT_STATE_TTL_SECONDS: Final = 30

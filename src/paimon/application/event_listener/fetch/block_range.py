@@ -12,9 +12,11 @@ from paimon.application.event_listener.fetch.log_filter import LogQuery
 from paimon.domain.chain.range_proof import InvalidResponseKind
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.infrastructure.blockchain.finality import block_stamp
-from paimon.infrastructure.blockchain.headers import header_hash
-from paimon.infrastructure.blockchain.log_ranges import fetch_in_ranges
-from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
+from paimon.infrastructure.blockchain.proof.headers import header_hash
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.log_ranges import fetch_in_ranges
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 
 class InconsistentResponse(Exception):

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from paimon.domain.chain.tracked_contracts import TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, checksum, hex0x
-from paimon.infrastructure.blockchain.bloom import bloom_of, excludes
-from paimon.infrastructure.blockchain.keccak import keccak256
-from paimon.infrastructure.blockchain.rpc import Request
+from paimon.infrastructure.blockchain.proof.bloom import bloom_of, excludes
+from paimon.infrastructure.blockchain.proof.keccak import keccak256
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
 
 _TRANSFER: Final = Hash32(keccak256(b"Transfer(address,address,uint256)"))
 

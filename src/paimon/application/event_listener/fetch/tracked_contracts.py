@@ -24,8 +24,8 @@ from paimon.application.event_listener.fetch.verify import ProofResult, Prover
 from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checksum
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.contracts import ContractRead, FailedRead, FundAddresses, FundContracts
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.contracts.fund import ContractRead, FailedRead, FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.derived import TrackedContractRow
 from paimon.infrastructure.database.sessions import WriteSession
 

@@ -30,14 +30,15 @@ from paimon.application.event_listener.fetch.log_filter import LogFilter, log_qu
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel
 from paimon.domain.chain.tracked_contracts import TrackedContracts
 from paimon.domain.kernel.chain import checksum, hex0x
-from paimon.infrastructure.blockchain.bloom import bloom_of, excludes
-from paimon.infrastructure.blockchain.receipts import (
+from paimon.infrastructure.blockchain.proof.bloom import bloom_of, excludes
+from paimon.infrastructure.blockchain.proof.receipts import (
     ReceiptJson,
     ReceiptsNotServed,
     read_block_receipts,
     read_receipts,
 )
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 log = structlog.get_logger(__name__)
 

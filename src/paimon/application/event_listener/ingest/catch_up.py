@@ -20,7 +20,7 @@ from paimon.application.event_listener.fetch.tracked_contracts import fetch_trac
 from paimon.application.event_listener.fetch.verify import ProofResult, prove_segment
 from paimon.domain.chain.range_size import next_range_size
 from paimon.domain.chain.tracked_contracts import TrackedContracts
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.settings import ChainSettings
 
 log = structlog.get_logger(__name__)

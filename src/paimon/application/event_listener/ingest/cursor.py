@@ -10,9 +10,10 @@ from paimon.application.event_listener.fetch.tracked_contracts import add_tracke
 from paimon.application.event_listener.ingest.chain_behind import ChainBehindCursor
 from paimon.application.event_listener.ingest.halt import FinalBlockChanged
 from paimon.domain.kernel.chain import BlockStamp
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.rpc import BlockNotReached, Rpc
+from paimon.infrastructure.blockchain.rpc.errors import BlockNotReached
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import CursorRow
 from paimon.infrastructure.database.sessions import Database

@@ -25,9 +25,9 @@ from paimon.application.risk_control.record_findings import record_check_result
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.risk.finality_lag import FINALITY_SUBJECT, FinalityLag, FindingWatch, finality_lag_finding
 from paimon.domain.risk.risk_event import Finding, RiskKind
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, get_block
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.cache import endpoints, live
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, fence
 from paimon.infrastructure.database.sessions import Database

@@ -40,9 +40,9 @@ from paimon.domain.chain.range_proof import ProofLevel
 from paimon.domain.chain.range_size import next_range_size
 from paimon.domain.chain.tracked_contracts import TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import BlockStamp, checksum, hex0x
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
 from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.models.ops.outbox import OutboxPriority

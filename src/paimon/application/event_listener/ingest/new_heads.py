@@ -9,7 +9,7 @@ import structlog
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from paimon.infrastructure.blockchain.endpoint import endpoint_name
+from paimon.infrastructure.blockchain.rpc.endpoint import endpoint_name
 from paimon.infrastructure.observability.metrics import NEW_HEADS_CONNECTED
 
 log = structlog.get_logger(__name__)

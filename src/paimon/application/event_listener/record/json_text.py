@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
-from paimon.infrastructure.blockchain.abi import plain
+from paimon.infrastructure.blockchain.abi.contract_abi import plain
 
 _Pick = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 

@@ -23,7 +23,7 @@ from paimon.application.event_listener.record.project import project
 from paimon.application.event_listener.record.reactions import due_messages
 from paimon.domain.chain.range_proof import ProofLevel, RangeProof
 from paimon.domain.chain.tracked_contracts import TrackedContract, TrackedContracts
-from paimon.infrastructure.blockchain.abi import plain
+from paimon.infrastructure.blockchain.abi.contract_abi import plain
 from paimon.infrastructure.database.arrays import array_literal
 from paimon.infrastructure.database.bulk_copy import copy_rows
 from paimon.infrastructure.database.models.derived import BlockRow, LogStatus, RawLogRow

@@ -18,7 +18,7 @@ from paimon.application.transactions.store import find_unacknowledged, lock_atte
 from paimon.domain.kernel.chain import Address, hex0x
 from paimon.domain.transaction.broadcast_result import BroadcastResult
 from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentStatus
-from paimon.infrastructure.blockchain.rpc import RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.errors import RpcUnavailable
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.text import strip_nul

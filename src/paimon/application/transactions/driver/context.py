@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.transaction.lifecycle import BroadcastChannel
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.rpc import Rpc
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.settings import SendingSettings

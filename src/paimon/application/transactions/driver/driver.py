@@ -39,9 +39,10 @@ from paimon.application.transactions.driver.private_fallback import fall_back_to
 from paimon.application.transactions.driver.replace import needs_replacement, replace_stuck
 from paimon.application.transactions.driver.wallet_status import is_refresh_due, refresh_wallet_status
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient

@@ -32,7 +32,7 @@ from paimon.application.transactions.store import current_attempts, is_nonce_spe
 from paimon.domain.kernel.chain import Address, BlockStamp, hex0x
 from paimon.domain.transaction.lifecycle import OPEN_ATTEMPTS, AttemptStatus, BroadcastChannel, IntentStatus, advance_attempt
 from paimon.domain.transaction.nonce import NonceOutcome, nonce_outcome
-from paimon.infrastructure.blockchain.rpc import RpcError
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
 

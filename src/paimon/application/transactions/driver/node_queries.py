@@ -9,11 +9,13 @@ from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32
 from paimon.domain.transaction.broadcast_result import BroadcastResult, classify_broadcast_error
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFees, GasFeeType, market_fees
-from paimon.infrastructure.blockchain.contracts import CallReverted, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted, FundContracts
+from paimon.infrastructure.blockchain.contracts.money_calls import has_no_effect
+from paimon.infrastructure.blockchain.contracts.safe import describe_revert
 from paimon.infrastructure.blockchain.finality import block_stamp
-from paimon.infrastructure.blockchain.money_calls import has_no_effect
-from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
-from paimon.infrastructure.blockchain.safe import describe_revert
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 _NONCES_MAX: Final = 8
 """Looked up in one request: with eight attempts each, 73 questions. Providers refuse far larger ones."""

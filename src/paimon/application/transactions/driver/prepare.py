@@ -38,7 +38,7 @@ from paimon.domain.transaction.lifecycle import (
 )
 from paimon.domain.transaction.nonce import NonceCounts, WaitForNonce, choose_nonce
 from paimon.domain.transaction.signing import GasFeeType, SignedTransaction, SignRequest, UnsignedTransaction, add_gas_margin
-from paimon.infrastructure.blockchain.contracts import CallReverted
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused

@@ -7,9 +7,9 @@ from datetime import timedelta
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum
 from paimon.domain.transaction.safe_transaction import SafeName, SafeScope
 from paimon.errors import Conflict
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.safe import SafeContract
 from paimon.infrastructure.blockchain.finality import ChainAdapter
-from paimon.infrastructure.blockchain.safe import SafeContract
 from paimon.infrastructure.database.sessions import Database
 
 

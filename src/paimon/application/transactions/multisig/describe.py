@@ -8,8 +8,8 @@ from paimon.domain.kernel.chain import Address, ContractName, checksum, hex0x
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import MalformedBatch, UntrustedDelegatecall, read_safe_calls
 from paimon.domain.transaction.safe_transaction import SafeTransaction
-from paimon.infrastructure.blockchain.abi import UnknownCall, load_abi, plain
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.abi.contract_abi import UnknownCall, load_abi, plain
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, hex0x
 from paimon.domain.transaction.lifecycle import WALLET_BY_INTENT_KIND, Call, IntentKind, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus, SafeInfo, proposal_status
 from paimon.domain.transaction.safe_transaction import OwnerSignature, pack_signatures, rejection_transaction
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
-from paimon.infrastructure.blockchain.safe import SafeContract, build_execution_call
+from paimon.infrastructure.blockchain.contracts.safe import SafeContract, build_execution_call
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow

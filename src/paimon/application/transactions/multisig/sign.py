@@ -27,7 +27,7 @@ from paimon.domain.transaction.safe_proposal import AlreadySigned, NotASafeOwner
 from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, OwnerSignature, typed_data
 from paimon.domain.user.roles import Permission, User
 from paimon.errors import Forbidden
-from paimon.infrastructure.blockchain.safe import SafeContract
+from paimon.infrastructure.blockchain.contracts.safe import SafeContract
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeSignatureRow
 from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed

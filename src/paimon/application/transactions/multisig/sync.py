@@ -24,8 +24,8 @@ from paimon.domain.transaction.safe_proposal import (
     proposal_outcome,
 )
 from paimon.domain.transaction.safe_transaction import hash_card, rejection_transaction
-from paimon.infrastructure.blockchain.rpc import RpcError, RpcUnavailable
-from paimon.infrastructure.blockchain.safe import SafeContract, UnexpectedSafe
+from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeRow
 from paimon.infrastructure.database.sessions import WriteSession

@@ -16,9 +16,9 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.plan import CALLS_MAX, PlanStep
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.errors import InvalidRequest
-from paimon.infrastructure.blockchain.abi import AbiEntry, Parameter, plain
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.money_calls import AMOUNT_ARGUMENT, MoneyCall
+from paimon.infrastructure.blockchain.abi.contract_abi import AbiEntry, Parameter, plain
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.money_calls import AMOUNT_ARGUMENT, MoneyCall
 
 
 class PlanErrorCode(StrEnum):

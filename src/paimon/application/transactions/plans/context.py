@@ -9,7 +9,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.infrastructure.blockchain.contracts import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import WalletLimitSettings
 

@@ -12,9 +12,10 @@ from paimon.application.transactions.plans.select_wallet import ValuedCalls
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checksum, hex0x
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
-from paimon.infrastructure.blockchain.contracts import FundContracts
-from paimon.infrastructure.blockchain.money_calls import has_no_effect, read_buffer
-from paimon.infrastructure.blockchain.rpc import Request, RpcError
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.money_calls import has_no_effect, read_buffer
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
 
 
 @dataclass(frozen=True, slots=True)

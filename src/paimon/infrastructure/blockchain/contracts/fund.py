@@ -8,8 +8,10 @@ from eth_abi.exceptions import DecodingError
 
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, Hash32, checksum, hex0x
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
-from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 BATCH_MAX: Final = 100
 """Calls in one HTTP request; providers refuse far larger batches."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from paimon.domain.kernel.chain import Hash32
-from paimon.infrastructure.blockchain.keccak import keccak256
-from paimon.infrastructure.blockchain.merkle import rlp_encode
+from paimon.infrastructure.blockchain.proof.keccak import keccak256
+from paimon.infrastructure.blockchain.proof.merkle import rlp_encode
 
 _BASE_FIELDS: Final = (
     "parentHash",

@@ -16,7 +16,7 @@ from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.abi_fast_decoder import word_layout
+from paimon.infrastructure.blockchain.abi.fast_decoder import word_layout
 from paimon.infrastructure.text import strip_nul
 
 
@@ -256,7 +256,7 @@ _JSON_CONVERTERS: Final = _Converters(
 @cache
 def load_abi(name: str) -> ContractAbi:
     """One of the ABIs shipped with the package: Vault, RedemptionManager, AssetController, …"""
-    return ContractAbi(json.loads(files("paimon.infrastructure.blockchain").joinpath(f"abi/{name}.json").read_text()))
+    return ContractAbi(json.loads(files("paimon.infrastructure.blockchain.abi").joinpath(f"{name}.json").read_text()))
 
 
 def read_abi(path: Path) -> ContractAbi:

@@ -5,7 +5,7 @@ Each log sets three bits for its address and three for each topic, wherever the 
 
 from functools import lru_cache
 
-from paimon.infrastructure.blockchain.keccak import keccak256
+from paimon.infrastructure.blockchain.proof.keccak import keccak256
 
 
 @lru_cache(maxsize=4_096)

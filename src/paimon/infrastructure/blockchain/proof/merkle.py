@@ -10,7 +10,7 @@ Source: Ethereum's Yellow Paper, appendices B and D.
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from paimon.infrastructure.blockchain.keccak import keccak256
+from paimon.infrastructure.blockchain.proof.keccak import keccak256
 
 Item: TypeAlias = "bytes | Sequence[Item]"
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from paimon.domain.kernel.chain import Address, Hash32
-from paimon.infrastructure.blockchain.merkle import ordered_root, quantity, rlp_encode
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+from paimon.infrastructure.blockchain.proof.merkle import ordered_root, quantity, rlp_encode
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 ReceiptJson = Mapping[str, Any]
 """As `eth_getBlockReceipts` and `eth_getTransactionReceipt` show it."""

@@ -20,8 +20,8 @@ from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checks
 from paimon.domain.kernel.units import RawAmount, Rounding, divide
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
-from paimon.infrastructure.blockchain.abi import ContractAbi
-from paimon.infrastructure.blockchain.contracts import CallReverted, ContractRead, FundContracts
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
+from paimon.infrastructure.blockchain.contracts.fund import CallReverted, ContractRead, FundContracts
 
 _CONTROLLER: Final = ContractName.ASSET_CONTROLLER
 

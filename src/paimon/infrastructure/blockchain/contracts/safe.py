@@ -21,9 +21,11 @@ from paimon.domain.transaction.safe_transaction import (
     pack_signatures,
 )
 from paimon.errors import StartupError, Unavailable
-from paimon.infrastructure.blockchain.abi import UnknownCall, load_abi
-from paimon.infrastructure.blockchain.log_ranges import fetch_in_ranges
-from paimon.infrastructure.blockchain.rpc import Request, Rpc, RpcError
+from paimon.infrastructure.blockchain.abi.contract_abi import UnknownCall, load_abi
+from paimon.infrastructure.blockchain.rpc.endpoint import Request
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.log_ranges import fetch_in_ranges
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 _ABI: Final = load_abi("Safe")
 _OUTCOME_TOPICS: Final = {

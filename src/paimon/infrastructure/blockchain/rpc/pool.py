@@ -25,8 +25,8 @@ import aiohttp
 import structlog
 
 from paimon.domain.chain.rpc_error_rules import GET_LOGS, RetryAction, RpcErrorKind
-from paimon.infrastructure.blockchain.endpoint import Answer, Endpoint, EndpointFailure, NodeUrl, Request
-from paimon.infrastructure.blockchain.endpoint_selection import (
+from paimon.infrastructure.blockchain.rpc.endpoint import Answer, Endpoint, EndpointFailure, NodeUrl, Request
+from paimon.infrastructure.blockchain.rpc.endpoint_selection import (
     ANY_ENDPOINT,
     EndpointReport,
     EndpointRequirement,
@@ -35,13 +35,18 @@ from paimon.infrastructure.blockchain.endpoint_selection import (
     rank_endpoints,
     report_of,
 )
-from paimon.infrastructure.blockchain.interpret_answers import interpret_fault, is_missing_block, result_for, result_or_error
-from paimon.infrastructure.blockchain.rpc_errors import (
+from paimon.infrastructure.blockchain.rpc.errors import (
     BlockNotReached,
     RpcError,
     RpcUnavailable,
     StatePruned,
     unavailable_error,
+)
+from paimon.infrastructure.blockchain.rpc.interpret_answers import (
+    interpret_fault,
+    is_missing_block,
+    result_for,
+    result_or_error,
 )
 
 __all__ = ["BlockNotReached", "EndpointReport", "NodeUrl", "Request", "Rpc", "RpcError", "RpcUnavailable", "StatePruned"]

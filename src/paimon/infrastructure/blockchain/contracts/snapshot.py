@@ -25,9 +25,9 @@ from paimon.domain.vault.fund_snapshot import (
     RoleAssignment,
     TierLimits,
 )
-from paimon.infrastructure.blockchain.abi import ContractAbi, load_abi
-from paimon.infrastructure.blockchain.contracts import BATCH_MAX, ContractRead, FundContracts
-from paimon.infrastructure.blockchain.rpc import RpcError
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
+from paimon.infrastructure.blockchain.contracts.fund import BATCH_MAX, ContractRead, FundContracts
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
 
 _VAULT, _MANAGER, _CONTROLLER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER
 

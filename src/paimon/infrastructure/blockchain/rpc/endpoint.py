@@ -18,7 +18,7 @@ import structlog
 
 from paimon.domain.chain.endpoint_health import EndpointHealth, EndpointUse
 from paimon.domain.chain.rpc_error_rules import GET_LOGS, Diagnosis, RetryAction, RpcErrorKind, diagnose
-from paimon.infrastructure.blockchain.dynamic_semaphore import DynamicSemaphore
+from paimon.infrastructure.blockchain.rpc.dynamic_semaphore import DynamicSemaphore
 
 log = structlog.get_logger(__name__)
 

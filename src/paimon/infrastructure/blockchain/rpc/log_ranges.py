@@ -5,7 +5,8 @@ from typing import TypeVar
 
 from paimon.domain.chain.endpoint_health import narrower_range
 from paimon.domain.chain.rpc_error_rules import RetryAction, diagnose
-from paimon.infrastructure.blockchain.rpc import Rpc, RpcError
+from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 Fetched = TypeVar("Fetched")
 

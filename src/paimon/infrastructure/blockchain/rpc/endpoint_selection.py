@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from paimon.domain.chain.endpoint_health import BreakerStatus, EndpointUse
-from paimon.infrastructure.blockchain.endpoint import Endpoint
+from paimon.infrastructure.blockchain.rpc.endpoint import Endpoint
 
 STATE_BLOCKS: Final = 128
 """Blocks whose state a full node keeps. Source: geth's and BSC's default, `--history.state` aside."""

@@ -1,0 +1,1 @@
+"""The ABI files that ship with the package, and their codec."""

@@ -1,0 +1,1 @@
+"""JSON-RPC over a pool of endpoints: requests, selection, retries and errors."""
