@@ -58,11 +58,12 @@ test: setup timescaledb ## All tests: Python on real services, then the contract
 unit: setup ## Only the pure rules, in seconds
 	@$(BIN)/pytest -m unit $(PYTEST_ARGS)
 
-check: lint types ## Lint, architecture and types
+check: lint types ## Lint, spelling, architecture and types
 
-lint: setup ## ruff and import-linter
+lint: setup ## ruff, codespell and import-linter
 	@$(BIN)/ruff check src tests bench
 	@$(BIN)/ruff format --check src tests bench
+	@$(BIN)/codespell
 	@$(BIN)/lint-imports
 
 types: setup ## mypy --strict
