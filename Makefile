@@ -63,7 +63,7 @@ check: lint types ## Lint, spelling, architecture and types
 lint: setup ## ruff, codespell and import-linter
 	@$(BIN)/ruff check src tests bench
 	@$(BIN)/ruff format --check src tests bench
-	@$(BIN)/codespell
+	@$(BIN)/codespell src tests bench docs deploy Makefile *.md
 	@$(BIN)/lint-imports
 
 types: setup ## mypy --strict
