@@ -15,7 +15,7 @@ from typing import Final
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from paimon_devkit.stack.accounts import INVESTORS, Accounts
+from paimon_devkit.stack.accounts import INVESTORS, DemoAccounts
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.chain_session import ChainSession
 from paimon_devkit.stack.embedded_chain import ANVIL_MNEMONIC, CHAIN_ID, find_anvil
@@ -39,7 +39,7 @@ class DenseChain:
 
     rpc: ChainRpc
     fund: FundDeployment
-    people: Accounts
+    accounts: DemoAccounts
     last_block: int
     transfers: int
     scatter: str
@@ -50,7 +50,7 @@ class DenseChain:
 
     def add_block(self) -> None:
         """One more block, with a transaction of a few Transfers in it."""
-        _send(self.rpc, self.people, self.scatter, _call(self.fund.vault, 0, TRANSFERS_OF_A_LIVE_BLOCK))
+        _send(self.rpc, self.accounts, self.scatter, _call(self.fund.vault, 0, TRANSFERS_OF_A_LIVE_BLOCK))
         self.rpc.call("evm_mine")
 
     @property
@@ -62,15 +62,15 @@ class DenseChain:
 def dense_chain(events: int) -> Iterator[DenseChain]:
     """The chain, until the block ends."""
     with _node() as rpc:
-        people = Accounts.of(ANVIL_MNEMONIC)
+        accounts = DemoAccounts.of(ANVIL_MNEMONIC)
         rpc.call("evm_setIntervalMining", 1)
         fund = deploy_fund(
-            rpc.url, people=people.fund_accounts(), artifacts=CONTRACTS / "artifacts", progress=lambda _line: None
+            rpc.url, accounts=accounts.fund_accounts(), artifacts=CONTRACTS / "artifacts", progress=lambda _line: None
         )
         rpc.call("evm_setIntervalMining", 0)
-        scatter = _deploy(rpc, fund, people)
-        last = _scatter(rpc, fund, people, scatter, events)
-        yield DenseChain(rpc, fund, people, last, _transfers(rpc, fund.vault, fund.start_block, last), scatter)
+        scatter = _deploy(rpc, fund, accounts)
+        last = _scatter(rpc, fund, accounts, scatter, events)
+        yield DenseChain(rpc, fund, accounts, last, _transfers(rpc, fund.vault, fund.start_block, last), scatter)
 
 
 @contextmanager
@@ -94,9 +94,9 @@ def _node() -> Iterator[ChainRpc]:
         process.wait(30)
 
 
-def _deploy(rpc: ChainRpc, fund: FundDeployment, people: Accounts) -> str:
+def _deploy(rpc: ChainRpc, fund: FundDeployment, accounts: DemoAccounts) -> str:
     """A contract that holds half of an investor's shares and gives them away on anybody's word."""
-    investor = people.account(INVESTORS[0])
+    investor = accounts.account(INVESTORS[0])
     with ChainSession(rpc.url, CONTRACTS / "artifacts") as chain:
         scatter = chain.deploy(investor, "Scatter")
         shares = int(chain.read("Vault", fund.vault, "balanceOf", investor.address))
@@ -108,13 +108,13 @@ def _deploy(rpc: ChainRpc, fund: FundDeployment, people: Accounts) -> str:
     return scatter
 
 
-def _scatter(rpc: ChainRpc, fund: FundDeployment, people: Accounts, scatter: str, events: int) -> int:
+def _scatter(rpc: ChainRpc, fund: FundDeployment, accounts: DemoAccounts, scatter: str, events: int) -> int:
     """Spread the shares in `events` transfers; the last block that has some."""
     each = EVENTS_PER_BLOCK // TRANSACTIONS_PER_BLOCK
     calls = [_call(fund.vault, first, each) for first in range(0, HOLDERS, each)]
     for number in range(-(-events // EVENTS_PER_BLOCK)):
         for place in range(TRANSACTIONS_PER_BLOCK):
-            _send(rpc, people, scatter, calls[(number * TRANSACTIONS_PER_BLOCK + place) % len(calls)])
+            _send(rpc, accounts, scatter, calls[(number * TRANSACTIONS_PER_BLOCK + place) % len(calls)])
         rpc.call("evm_mine")
         if (sent := (number + 1) * EVENTS_PER_BLOCK) % 20_000 == 0:
             print(f"  {sent:,} of {events:,} events are on the chain", flush=True)
@@ -124,8 +124,8 @@ def _scatter(rpc: ChainRpc, fund: FundDeployment, people: Accounts, scatter: str
     return last
 
 
-def _send(rpc: ChainRpc, people: Accounts, scatter: str, data: str) -> None:
-    sender = people.account(INVESTORS[0]).address
+def _send(rpc: ChainRpc, accounts: DemoAccounts, scatter: str, data: str) -> None:
+    sender = accounts.account(INVESTORS[0]).address
     rpc.call("eth_sendTransaction", {"from": sender, "to": scatter, "data": data, "gas": hex(3_000_000)})
 
 

@@ -160,7 +160,7 @@ def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path,
             "asset_controller": fund.deployment.asset_controller,
             "start_block": fund.start_block,
         },
-        "sending": {"keeper": fund.people.address("keeper"), "approver": fund.people.address("approver")},
+        "sending": {"keeper": fund.accounts.address("keeper"), "approver": fund.accounts.address("approver")},
         "signer": {"socket": folder / "signer.sock"},
         "auth": {"token_secret": SecretStr("a secret for tests only, 32 bytes+")},
     }
@@ -176,8 +176,8 @@ async def app_context(settings: Settings) -> AsyncIterator[AppContext]:
 @pytest.fixture
 async def api_client(settings: Settings, database: Database, fund: TestFund) -> AsyncIterator[ApiClient]:
     """The API with its back office: ada, vera, viktor, otto and willa may sign in."""
-    await seed_users(database, fund.people)
-    async with running_app(settings) as app, api_client_for(app, settings, fund.people) as opened:
+    await seed_users(database, fund.accounts)
+    async with running_app(settings) as app, api_client_for(app, settings, fund.accounts) as opened:
         yield opened
 
 

@@ -23,9 +23,9 @@ import psycopg
 from redis.asyncio import Redis
 
 from bench.figures import Figure
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.infrastructure.database import migrate
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
-from paimon_devkit.stack.accounts import Accounts
+from paimon_devkit.stack.accounts import DemoAccounts
 from paimon_devkit.stack.embedded_chain import CHAIN_ID, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
@@ -140,10 +140,10 @@ def _bench_stack() -> Iterator[tuple[dict[str, str], str, str]]:
         postgres, redis = EmbeddedPostgres(folder), EmbeddedRedis(folder, append_only=False)
         with postgres, redis, EmbeddedChain(folder, anvil=find_anvil(_CONTRACTS)) as chain:
             migrate.upgrade(postgres.owner_url, app_role="paimon_app")
-            accounts = Accounts.of(_MNEMONIC)
+            accounts = DemoAccounts.of(_MNEMONIC)
             artifacts = _CONTRACTS / "artifacts"
             fund = deploy_fund(
-                chain.http_url, people=accounts.fund_accounts(), artifacts=artifacts, progress=lambda _line: None
+                chain.http_url, accounts=accounts.fund_accounts(), artifacts=artifacts, progress=lambda _line: None
             )
             environment = {
                 "PAIMON_DATABASE__URL": postgres.app_url,

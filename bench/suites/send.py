@@ -45,7 +45,7 @@ from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.observability.logging import configure_logging
 from paimon.settings import Settings
-from paimon_devkit.stack.accounts import INVESTORS, Accounts
+from paimon_devkit.stack.accounts import INVESTORS, DemoAccounts
 from paimon_devkit.stack.chain_session import ChainSession
 from paimon_devkit.stack.embedded_chain import CHAIN_ID, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
@@ -70,7 +70,7 @@ class BenchStack:
 
     chain: EmbeddedChain
     fund: FundDeployment
-    accounts: Accounts
+    accounts: DemoAccounts
     settings: Settings
 
     @property
@@ -301,10 +301,10 @@ async def _bench_stack() -> AsyncIterator[BenchStack]:
         folder.chmod(0o755)
         with EmbeddedPostgres(folder) as server, EmbeddedChain(folder, anvil=find_anvil(_CONTRACTS)) as chain:
             migrate.upgrade(server.owner_url, app_role="paimon_app")
-            accounts = Accounts.of("test test test test test test test test test test test junk")
+            accounts = DemoAccounts.of("test test test test test test test test test test test junk")
             artifacts = _CONTRACTS / "artifacts"
             fund = deploy_fund(
-                chain.http_url, people=accounts.fund_accounts(), artifacts=artifacts, progress=lambda _line: None
+                chain.http_url, accounts=accounts.fund_accounts(), artifacts=artifacts, progress=lambda _line: None
             )
             chain.rpc.call("evm_setIntervalMining", 0)
             settings = _settings(folder, server.app_url, chain.http_url, fund, accounts)
@@ -312,7 +312,7 @@ async def _bench_stack() -> AsyncIterator[BenchStack]:
                 yield BenchStack(chain, fund, accounts, settings)
 
 
-def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundDeployment, accounts: Accounts) -> Settings:
+def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundDeployment, accounts: DemoAccounts) -> Settings:
     return Settings.model_validate(
         {
             "database": {"url": database_url},
@@ -332,7 +332,7 @@ def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundDeploymen
 
 
 @contextmanager
-def _signer(folder: Path, settings: Settings, accounts: Accounts) -> Iterator[None]:
+def _signer(folder: Path, settings: Settings, accounts: DemoAccounts) -> Iterator[None]:
     """A signer in a process of its own, as always."""
     where = settings.fund
     socket = write_signer_files(

@@ -21,6 +21,7 @@ from tests.support.chain.fund import WAD
 
 from paimon.application.identity.tokens import encode_token, new_token
 from paimon.application.identity.users import seed_user
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, parse_address
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.gateway.rest import openapi
@@ -29,7 +30,6 @@ from paimon.gateway.rest.openapi import examples
 from paimon.infrastructure.database.models.derived import (
     BlockRow,
     CursorRow,
-    LogStatus,
     ObservationRow,
     RawLogRow,
     RedemptionRequestRow,
@@ -37,7 +37,7 @@ from paimon.infrastructure.database.models.derived import (
 )
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.settings import Settings
-from paimon_devkit.stack.accounts import USER_ROLES, Accounts
+from paimon_devkit.stack.accounts import USER_ROLES, DemoAccounts
 
 EXAMPLES: Final = Path(openapi.__file__).with_name("examples.json")
 BLOCK_TIME: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -57,10 +57,10 @@ class ApiClient:
 
     client: httpx.AsyncClient
     settings: Settings
-    people: Accounts
+    accounts: DemoAccounts
 
     def token(self, name: str, *, ttl_seconds: int = 600) -> str:
-        wallet = parse_address(self.people.address(name))
+        wallet = parse_address(self.accounts.address(name))
         return encode_token(new_token(wallet, now=datetime.now(UTC), ttl_seconds=ttl_seconds), self.settings.auth.token_secret)
 
     async def get(self, path: str, *, by: str | None = "willa", **params: Any) -> httpx.Response:
@@ -79,19 +79,19 @@ class ApiClient:
 
 
 @asynccontextmanager
-async def api_client_for(app: FastAPI, settings: Settings, people: Accounts) -> AsyncIterator[ApiClient]:
+async def api_client_for(app: FastAPI, settings: Settings, accounts: DemoAccounts) -> AsyncIterator[ApiClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield ApiClient(client, settings, people)
+        yield ApiClient(client, settings, accounts)
 
 
-async def seed_users(database: Database, people: Accounts) -> None:
+async def seed_users(database: Database, accounts: DemoAccounts) -> None:
     async with database.write() as session:
         for name, role in USER_ROLES.items():
-            await seed_user(session, parse_address(people.address(name)), role, name)
+            await seed_user(session, parse_address(accounts.address(name)), role, name)
 
 
-async def grant_approver_role(database: Database, people: Accounts, *names: str) -> None:
+async def grant_approver_role(database: Database, accounts: DemoAccounts, *names: str) -> None:
     """These people hold VIP_APPROVER_ROLE on the RedemptionManager."""
     async with database.write() as session:
         for name in names:
@@ -99,7 +99,7 @@ async def grant_approver_role(database: Database, people: Accounts, *names: str)
                 RoleHolderRow(
                     contract=ContractName.REDEMPTION_MANAGER,
                     role=OnChainRole.VIP_APPROVER_ROLE.id,
-                    account=parse_address(people.address(name)),
+                    account=parse_address(accounts.address(name)),
                 )
             )
 

@@ -89,7 +89,7 @@ async def running_api_server(settings: Settings, fund: TestFund, eventually: Cal
         await eventually(started)
         async with (
             Redis.from_url(settings.redis.url.get_secret_value()) as redis,
-            api_client_for(app, settings, fund.people) as api_client,
+            api_client_for(app, settings, fund.accounts) as api_client,
         ):
 
             async def subscribed() -> bool:

@@ -41,7 +41,7 @@ def pending_request_id(fund: TestFund) -> int:
 @pytest.fixture
 async def harness(fund: TestFund, database: Database, signer: SignerClient) -> AsyncIterator[SendingHarness]:
     """The keeper's and the approver's driver."""
-    keeper, approver = (parse_address(fund.people.address(name)) for name in ("keeper", "approver"))
+    keeper, approver = (parse_address(fund.accounts.address(name)) for name in ("keeper", "approver"))
     async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
         options = SendingSettings(keeper=keeper, approver=approver)
         yield SendingHarness(fund, database, FundContracts(rpc, fund.addresses), signer, options)
@@ -77,7 +77,7 @@ async def safe_harness(fund_safes: FundSafes, database: Database, fund: TestFund
 async def plan_harness(safe_harness: SafeHarness, fund: TestFund, tmp_path: Path) -> AsyncIterator[PlanHarness]:
     """People and workers around the three wallets."""
     path = safe_policy(fund, safe_harness.safes, tmp_path)
-    addresses = {name: parse_address(fund.people.address(name)) for name in ("keeper", "approver")}
+    addresses = {name: parse_address(fund.accounts.address(name)) for name in ("keeper", "approver")}
     context = safe_harness.context
     async with running_signer(path, new_ledger=True):
         harness = SendingHarness(fund, context.database, context.contracts, signer_client(path), SendingSettings(**addresses))

@@ -55,11 +55,11 @@ def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper
         if not keystore.exists():
             password.write_text(f"only {name} knows")
             password.chmod(0o600)
-            create_keystore(keystore, password, bytes(fund.people.account(name).key), scrypt_cost=2)
+            create_keystore(keystore, password, bytes(fund.accounts.account(name).key), scrypt_cost=2)
         keys.append(
             KeyTable(
                 name=name,
-                address=parse_address(fund.people.address(name)),
+                address=parse_address(fund.accounts.address(name)),
                 keystore=keystore,
                 password_file=password,
                 functions=frozenset(functions),
@@ -106,7 +106,7 @@ def decision_for(fund: TestFund, request_id: int, verdict: Verdict, reason: str 
 
 def sign_vote(fund: TestFund, voter: str, decision: RedemptionDecision, scope: SigningScope | None = None) -> SignedVote:
     document = typed_data(decision, scope or vote_scope(fund))
-    signed = Account.sign_typed_data(fund.people.account(voter).key, full_message=document)
+    signed = Account.sign_typed_data(fund.accounts.account(voter).key, full_message=document)
     return SignedVote(document, bytes(signed.signature))
 
 
@@ -120,7 +120,7 @@ def transaction(fund: TestFund, function: str, *args: Any, **changes: Any) -> Un
 
 
 def sign_request(fund: TestFund, key: str, unsigned: UnsignedTransaction, *votes: SignedVote) -> SignRequest:
-    return SignRequest(parse_address(fund.people.address(key)), unsigned, votes)
+    return SignRequest(parse_address(fund.accounts.address(key)), unsigned, votes)
 
 
 async def refusal_code(signer: SignerClient, request: SignRequest) -> str:

@@ -18,7 +18,7 @@ from paimon_devkit.market.history import History
 from paimon_devkit.market.live import LiveMarket
 from paimon_devkit.market.node import MarketError, Node
 from paimon_devkit.market.summary import Outcome
-from paimon_devkit.stack.accounts import Accounts
+from paimon_devkit.stack.accounts import DemoAccounts
 from paimon_devkit.stack.fund_deployment import CONTRACTS, FundDeployment
 
 app = typer.Typer(help="A simulated market on the demo's chain: investors, prices, a portfolio manager.", no_args_is_help=True)
@@ -90,7 +90,7 @@ def _open_executor(data: Path) -> Iterator[ActionExecutor]:
         raise MarketError("this demo runs on a fund of yours: the simulated market acts on the test fund only")
     settings = load_settings(data / "demo.env")
     fund = FundDeployment.from_json((data / "fund.json").read_text())
-    fund_accounts = Accounts.load_or_create(data / "fund_accounts").fund_accounts()
+    fund_accounts = DemoAccounts.load_or_create(data / "accounts").fund_accounts()
     with Node(settings.chain.rpc_url.get_secret_value()) as node:
         node.call("eth_chainId")
         yield ActionExecutor(node, Exchange.of(fund, fund_accounts, CONTRACTS / "artifacts"))

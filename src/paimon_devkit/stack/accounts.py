@@ -40,7 +40,7 @@ class UnknownAccount(DemoError):
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
+class DemoAccounts:
     """Everyone's account by name, and those of the services, whose keys go to the signer."""
 
     by_name: dict[str, LocalAccount]

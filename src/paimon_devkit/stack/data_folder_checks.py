@@ -31,7 +31,7 @@ def require_complete_data(data: Path, **others: bool) -> None:
     """Raises InconsistentDataFolder when the fund is recorded and the wallets or one of `others` (is it there?) are gone."""
     if not (data / "fund.json").exists():
         return
-    present = {"people": (data / "people").exists(), **others}
+    present = {"accounts": (data / "accounts").exists(), **others}
     if missing := [name for name, exists in present.items() if not exists]:
         raise InconsistentDataFolder(f"{data} has a fund, but not its {' and '.join(missing)} any more")
 

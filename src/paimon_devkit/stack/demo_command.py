@@ -49,7 +49,7 @@ def accounts(context: typer.Context) -> None:
     """Everyone in the demo, with address and role."""
     with exit_on_error():
         running = RunningDemo(context.obj)
-        for name, account in running.people.by_name.items():
+        for name, account in running.accounts.by_name.items():
             role = USER_ROLES.get(name) or ("investor" if name in INVESTORS else "key of the house")
             print(f"{name:<9} {account.address}  {role}")
 

@@ -60,7 +60,7 @@ def _print_summary(stack: DemoStack, seconds: float) -> None:
     print("\n  Sign-in accounts (wallets of this demo only)")
     for name, role in USER_ROLES.items():
         voter = ", approves redemptions" if name in APPROVERS else ""
-        print(f"    {name:<8} {stack.people.address(name)}  {role}{voter}")
+        print(f"    {name:<8} {stack.accounts.address(name)}  {role}{voter}")
     if stack.fund is not None:
         print(f"  Investors: {', '.join(INVESTORS)}")
         print("\n  Follow one redemption (in a second terminal):")

@@ -26,7 +26,7 @@ from paimon.gateway.cli.migrations import run_migrations
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses as FundAddresses
 from paimon.infrastructure.database.version import DatabaseOutlived
 from paimon.settings import Settings, load_settings
-from paimon_devkit.stack.accounts import USER_ROLES, Accounts
+from paimon_devkit.stack.accounts import USER_ROLES, DemoAccounts
 from paimon_devkit.stack.app_processes import APP_PROCESSES, AppProcesses, libpq_url
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.data_folder_checks import require_complete_data, require_matching_database
@@ -56,7 +56,7 @@ class DemoStack:
     fast: bool = False
     api_port: int | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    people: Accounts = field(init=False)
+    accounts: DemoAccounts = field(init=False)
     fund: FundDeployment | None = field(init=False, default=None)
     chain_rpc: ChainRpc = field(init=False)
     settings: Settings = field(init=False)
@@ -76,7 +76,7 @@ class DemoStack:
         remove_cluster(self.data / "postgres")
         for name in ("redis", "chain", "signer", "logs"):
             shutil.rmtree(self.data / name, ignore_errors=True)
-        for name in ("people", "fund.json", "demo.env", "secrets.json"):
+        for name in ("accounts", "fund.json", "demo.env", "secrets.json"):
             (self.data / name).unlink(missing_ok=True)
 
     def start(self, supervisor: Supervisor) -> None:
@@ -90,7 +90,7 @@ class DemoStack:
             self.data, database=database is None or database.exists, chain=isinstance(chain, ChainRpc) or chain.exists
         )
         variables = self._api_variables()
-        self.people = Accounts.load_or_create(self.data / "people")
+        self.accounts = DemoAccounts.load_or_create(self.data / "accounts")
         variables |= self._start_database(supervisor, database)
         variables |= self._start_redis(supervisor)
         variables |= self._start_chain(supervisor, chain)
@@ -205,7 +205,7 @@ class DemoStack:
         else:
             fund = deploy_fund(
                 self.chain_rpc.url,
-                people=self.people.fund_accounts(),
+                accounts=self.accounts.fund_accounts(),
                 artifacts=CONTRACTS / "artifacts",
                 progress=lambda line: self._report_progress("test fund", line),
             )
@@ -221,7 +221,7 @@ class DemoStack:
     def _prepare_signer(self, variables: Mapping[str, str]) -> dict[str, str]:
         socket_path = write_signer_files(
             self.data / "signer",
-            accounts={name: self.people.account(name) for name in ("keeper", "approver", "hot")},
+            accounts={name: self.accounts.account(name) for name in ("keeper", "approver", "hot")},
             chain_id=int(variables["PAIMON_CHAIN__CHAIN_ID"]),
             rpc_url=variables["PAIMON_CHAIN__RPC_URL"],
             fund=FundAddresses(
@@ -232,9 +232,9 @@ class DemoStack:
         )
         return {
             "PAIMON_SIGNER__SOCKET": str(socket_path),
-            "PAIMON_SENDING__KEEPER": self.people.address("keeper"),
-            "PAIMON_SENDING__APPROVER": self.people.address("approver"),
-            "PAIMON_SENDING__HOT": self.people.address("hot"),
+            "PAIMON_SENDING__KEEPER": self.accounts.address("keeper"),
+            "PAIMON_SENDING__APPROVER": self.accounts.address("approver"),
+            "PAIMON_SENDING__HOT": self.accounts.address("hot"),
         }
 
     def _choose_api_port(self) -> int:
@@ -282,7 +282,7 @@ class DemoStack:
         try:
             async with database.write() as session:
                 for name, role in USER_ROLES.items():
-                    await seed_user(session, parse_address(self.people.address(name)), role, name)
+                    await seed_user(session, parse_address(self.accounts.address(name)), role, name)
         finally:
             await database.close()
 

@@ -119,44 +119,44 @@ class FundDeployment:
         return cls(**(fields | {"assets": tuple(FundAsset(**each) for each in fields["assets"])}))
 
 
-def deploy_fund(rpc_url: str, *, people: FundAccounts, artifacts: Path, progress: Callable[[str], None]) -> FundDeployment:
+def deploy_fund(rpc_url: str, *, accounts: FundAccounts, artifacts: Path, progress: Callable[[str], None]) -> FundDeployment:
     """Deploy, wire and fill a fund on the chain behind `rpc_url`. `artifacts` is the folder of compiled contracts.
 
     Raises:
         TransactionFailed: a transaction reverted (with the contract's reason) or was not mined.
         ValueError: fewer investors than the fund needs.
     """
-    if len(people.investors) < len(_DEPOSITS_USDT):
-        raise ValueError(f"the fund needs {len(_DEPOSITS_USDT)} investors, got {len(people.investors)}")
+    if len(accounts.investors) < len(_DEPOSITS_USDT):
+        raise ValueError(f"the fund needs {len(_DEPOSITS_USDT)} investors, got {len(accounts.investors)}")
     with ChainSession(rpc_url, artifacts) as chain:
-        _fund_gas(chain, people)
+        _fund_gas(chain, accounts)
         progress("deploying contracts, wiring roles, adding assets")
-        fund = _deploy(chain, people)
+        fund = _deploy(chain, accounts)
         progress("investors deposit")
-        _deposit(chain, fund, people)
+        _deposit(chain, fund, accounts)
         progress("buying assets")
-        _buy_assets(chain, fund, people.deployer)
-        _set_final_terms(chain, fund, people.deployer)
+        _buy_assets(chain, fund, accounts.deployer)
+        _set_final_terms(chain, fund, accounts.deployer)
         progress(f"the fund is deployed, from block {fund.start_block} on")
         return fund
 
 
-def _fund_gas(chain: ChainSession, people: FundAccounts) -> None:
+def _fund_gas(chain: ChainSession, accounts: FundAccounts) -> None:
     """On the local chain money is free; elsewhere the deployer pays from its own."""
-    funded = [people.approver_key, people.keeper, people.hot]
-    funded += [each.address for each in (*people.approvers, *people.investors)]
+    funded = [accounts.approver_key, accounts.keeper, accounts.hot]
+    funded += [each.address for each in (*accounts.approvers, *accounts.investors)]
     if chain.id == _LOCAL_CHAIN_ID:
-        for account in (people.deployer.address, *funded):
+        for account in (accounts.deployer.address, *funded):
             chain.request("anvil_setBalance", [account, hex(_GAS_BALANCE_LOCAL_WEI)])
         return
     for account in funded:
-        chain.pay(people.deployer, account, _GAS_BALANCE_WEI)
+        chain.pay(accounts.deployer, account, _GAS_BALANCE_WEI)
     chain.confirm()
 
 
-def _deploy(chain: ChainSession, people: FundAccounts) -> FundDeployment:
+def _deploy(chain: ChainSession, accounts: FundAccounts) -> FundDeployment:
     """One round: the addresses are known before anything is mined, and nonces keep the order."""
-    admin, owner = people.deployer, people.deployer.address
+    admin, owner = accounts.deployer, accounts.deployer.address
     usdt = chain.deploy(admin, "TestToken", "Tether USD", "USDT", 18)
     vault = chain.deploy(admin, "Vault", usdt, owner)
     oracle = chain.deploy(admin, "OracleAdapter", owner)
@@ -173,9 +173,9 @@ def _deploy(chain: ChainSession, people: FundAccounts) -> FundDeployment:
         assets=tuple(_deploy_asset(chain, admin, plan, vault=vault, usdt=usdt, oracle=oracle) for plan in _ASSETS),
         start_block=0,
     )
-    _wire(chain, fund, people)
+    _wire(chain, fund, accounts)
     _add_assets(chain, fund, admin)
-    _mint_usdt(chain, fund, people)
+    _mint_usdt(chain, fund, accounts)
     return replace(fund, start_block=chain.confirm()[0]["blockNumber"])
 
 
@@ -193,9 +193,9 @@ def _deploy_asset(
     return FundAsset(plan.symbol, token, plan.tier, plan.decimals, adapter)
 
 
-def _wire(chain: ChainSession, fund: FundDeployment, people: FundAccounts) -> None:
+def _wire(chain: ChainSession, fund: FundDeployment, accounts: FundAccounts) -> None:
     """Who knows whom, and who may do what."""
-    admin = people.deployer
+    admin = accounts.deployer
 
     def vault(function: str, *args: Any) -> None:
         chain.call(admin, "Vault", fund.vault, function, *args)
@@ -212,7 +212,7 @@ def _wire(chain: ChainSession, fund: FundDeployment, people: FundAccounts) -> No
 
     manager("setAssetController", fund.asset_controller)
     manager("setAssetScheduler", fund.asset_scheduler)
-    for approver in (*(each.address for each in people.approvers), people.approver_key):
+    for approver in (*(each.address for each in accounts.approvers), accounts.approver_key):
         manager("grantRole", _VIP_APPROVER_ROLE, approver)
 
     controller("setOracleAdapter", fund.oracle_adapter)
@@ -221,7 +221,7 @@ def _wire(chain: ChainSession, fund: FundDeployment, people: FundAccounts) -> No
     controller("setAssetScheduler", fund.asset_scheduler)
     controller("setFeeRecipient", admin.address)
     controller("grantRole", _REBALANCER_ROLE, fund.redemption_manager)
-    controller("grantRole", _REBALANCER_ROLE, people.hot)
+    controller("grantRole", _REBALANCER_ROLE, accounts.hot)
     # For the first purchases only; `_finish` takes it back.
     controller("grantRole", _REBALANCER_ROLE, admin.address)
 
@@ -243,15 +243,15 @@ def _add_assets(chain: ChainSession, fund: FundDeployment, admin: LocalAccount) 
             chain.call(admin, "AssetController", fund.asset_controller, "setAssetPurchaseConfig", asset.address, *terms)
 
 
-def _mint_usdt(chain: ChainSession, fund: FundDeployment, people: FundAccounts) -> None:
-    deposits = _DEPOSITS_USDT + (0,) * (len(people.investors) - len(_DEPOSITS_USDT))
-    for investor, deposit in zip(people.investors, deposits, strict=True):
+def _mint_usdt(chain: ChainSession, fund: FundDeployment, accounts: FundAccounts) -> None:
+    deposits = _DEPOSITS_USDT + (0,) * (len(accounts.investors) - len(_DEPOSITS_USDT))
+    for investor, deposit in zip(accounts.investors, deposits, strict=True):
         amount = (deposit + _SPARE_BALANCE_USDT) * _WAD
-        chain.call(people.deployer, "TestToken", fund.usdt, "mint", investor.address, amount)
+        chain.call(accounts.deployer, "TestToken", fund.usdt, "mint", investor.address, amount)
 
 
-def _deposit(chain: ChainSession, fund: FundDeployment, people: FundAccounts) -> None:
-    for investor, amount in zip(people.investors, _DEPOSITS_USDT, strict=False):
+def _deposit(chain: ChainSession, fund: FundDeployment, accounts: FundAccounts) -> None:
+    for investor, amount in zip(accounts.investors, _DEPOSITS_USDT, strict=False):
         chain.call(investor, "TestToken", fund.usdt, "approve", fund.vault, amount * _WAD)
         chain.call(investor, "Vault", fund.vault, "deposit", amount * _WAD, investor.address)
     chain.confirm()

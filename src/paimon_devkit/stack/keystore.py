@@ -6,7 +6,7 @@ For the demo only: its people's keys are all made from the mnemonic in the data 
 from pathlib import Path
 
 from paimon.infrastructure.keys.keystore import KeystoreError, create_keystore
-from paimon_devkit.stack.accounts import Accounts
+from paimon_devkit.stack.accounts import DemoAccounts
 from paimon_devkit.stack.errors import DemoError, DemoNotRunning
 from paimon_devkit.stack.secret_files import write_password_file
 
@@ -17,9 +17,9 @@ def write_keystore(data: Path, name: str, keystore: Path) -> Path:
     Raises:
         DemoNotRunning, UnknownAccount; DemoError: one of the files exists, or cannot be written.
     """
-    if not (people := data / "people").exists():
+    if not (mnemonic_file := data / "accounts").exists():
         raise DemoNotRunning(f"no demo has run in {data}: start it with `make demo` (or name its folder with --data)")
-    account = Accounts.load_or_create(people).account(name)
+    account = DemoAccounts.load_or_create(mnemonic_file).account(name)
     password_file = keystore.with_name(f"{keystore.name}.password")
     if keystore.exists() or password_file.exists():
         raise DemoError(f"{keystore if keystore.exists() else password_file} exists already: name another file")

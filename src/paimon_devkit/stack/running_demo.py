@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from paimon.settings import load_settings
-from paimon_devkit.stack.accounts import Accounts
+from paimon_devkit.stack.accounts import DemoAccounts
 from paimon_devkit.stack.api_client import DemoApiClient
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.errors import DemoError, DemoNotRunning
@@ -16,8 +16,8 @@ class RunningDemo:
 
     def __init__(self, data: Path) -> None:
         """Raises DemoNotRunning, and DemoError when its fund is not the demo's own."""
-        env_file, fund, people = data / "demo.env", data / "fund.json", data / "people"
-        if not (env_file.exists() and people.exists()):
+        env_file, fund, mnemonic_file = data / "demo.env", data / "fund.json", data / "accounts"
+        if not (env_file.exists() and mnemonic_file.exists()):
             raise DemoNotRunning(f"no demo has run in {data}: start it with `make demo` (or name its folder with --data)")
         if not fund.exists():
             raise DemoError("this demo runs on a fund of yours: act on it with your own wallets")
@@ -30,10 +30,10 @@ class RunningDemo:
                 f"the demo in {data} is not running (its chain at {rpc.endpoint} gives no answer): start it with `make demo`"
             ) from error
         self.logs = data / "logs"
-        self.people = Accounts.load_or_create(people)
-        self.chain = ChainActions(rpc.url, ARTIFACTS, FundDeployment.from_json(fund.read_text()), self.people)
+        self.accounts = DemoAccounts.load_or_create(mnemonic_file)
+        self.chain = ChainActions(rpc.url, ARTIFACTS, FundDeployment.from_json(fund.read_text()), self.accounts)
         self._api_url = f"http://127.0.0.1:{settings.api.port}"
 
     def api(self, name: str) -> DemoApiClient:
         """A session of this person, to be used as a context manager. Raises UnknownAccount."""
-        return DemoApiClient(self._api_url, self.people.account(name))
+        return DemoApiClient(self._api_url, self.accounts.account(name))

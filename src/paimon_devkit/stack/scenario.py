@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from paimon_devkit.stack.accounts import ADMIN, Accounts
+from paimon_devkit.stack.accounts import ADMIN, DemoAccounts
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.chain_session import ChainSession
 from paimon_devkit.stack.fund_deployment import FundDeployment
@@ -19,14 +19,14 @@ class ChainActions:
     rpc_url: str
     artifacts: Path
     fund: FundDeployment
-    people: Accounts
+    accounts: DemoAccounts
 
     def request(self, name: str, shares: int, *, emergency: bool = False) -> tuple[int, str]:
         """`name` asks to redeem whole `shares`; the request's id and the transaction's hash.
 
         Raises TransactionFailed, before anything is sent when the fund would refuse it.
         """
-        account = self.people.account(name)
+        account = self.accounts.account(name)
         function = "requestEmergencyRedemption" if emergency else "requestRedemption"
         with ChainSession(self.rpc_url, self.artifacts) as chain:
             call_arguments = ("RedemptionManager", self.fund.redemption_manager, function, shares * WAD, account.address)
@@ -39,7 +39,7 @@ class ChainActions:
     def set_emergency_mode(self, enabled: bool) -> str:
         """The fund's admin switches emergency mode; the transaction's hash."""
         with ChainSession(self.rpc_url, self.artifacts) as chain:
-            chain.call(self.people.account(ADMIN), "Vault", self.fund.vault, "setEmergencyMode", enabled)
+            chain.call(self.accounts.account(ADMIN), "Vault", self.fund.vault, "setEmergencyMode", enabled)
             (receipt,) = chain.confirm()
         return receipt["transactionHash"].to_0x_hex()
 

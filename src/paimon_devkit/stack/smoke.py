@@ -22,7 +22,8 @@ from sqlalchemy import func, select
 
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import AppContext, open_app_context
-from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
+from paimon.domain.events.log_status import LogStatus
+from paimon.infrastructure.database.models.derived import RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon_devkit.stack.api_client import DemoApiClient
@@ -59,13 +60,13 @@ class SmokeRun:
             await self._show_timelines(vera)
 
     def _client_for(self, name: str) -> DemoApiClient:
-        return DemoApiClient(self.stack.api_url, self.stack.people.account(name))
+        return DemoApiClient(self.stack.api_url, self.stack.accounts.account(name))
 
     @property
     def _chain(self) -> ChainActions:
         if self.stack.fund is None:
             raise SmokeFailed("the walk needs the demo's own test fund; unset PAIMON_FUND__…")
-        return ChainActions(self.stack.chain_rpc.url, ARTIFACTS, self.stack.fund, self.stack.people)
+        return ChainActions(self.stack.chain_rpc.url, ARTIFACTS, self.stack.fund, self.stack.accounts)
 
     async def _request_redemptions(self, api: DemoApiClient) -> None:
         self.print_line("\n1. Investors ask on chain; the listener records each request from a final block")
@@ -146,7 +147,7 @@ class SmokeRun:
 
     async def _wait_for_status(self, api: DemoApiClient, name: str, status: str) -> dict[str, Any]:
         async def find_request() -> dict[str, Any] | None:
-            found = await api.get("/redemptions", owner=self.stack.people.address(name), pageSize=100)
+            found = await api.get("/redemptions", owner=self.stack.accounts.address(name), pageSize=100)
             mine = [each for each in found["items"] if each["requestId"] == str(self.requests[name])]
             return mine[0] if mine and mine[0]["status"] == status else None
 
@@ -198,8 +199,8 @@ class SmokeRun:
             quarantined = await session.scalar(
                 select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
             )
-        people = self.stack.people
-        sent = {name: self._chain.transaction_count(people.address(name)) for name in ("approver", "keeper")}
+        accounts = self.stack.accounts
+        sent = {name: self._chain.transaction_count(accounts.address(name)) for name in ("approver", "keeper")}
         self.print_line(f"   intents: {dict(intents)}; sent by approver {sent['approver']}, by keeper {sent['keeper']}")
         problems = []
         if failed:

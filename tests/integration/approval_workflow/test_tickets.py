@@ -42,7 +42,7 @@ TICKET = "TKT-R000001"
 
 
 def awaiting(fund: TestFund, **changes: object) -> Redemption:
-    return replace(to_domain(request_row(1, owner=parse_address(fund.people.address("ines")))), **changes)  # type: ignore[arg-type]
+    return replace(to_domain(request_row(1, owner=parse_address(fund.accounts.address("ines")))), **changes)  # type: ignore[arg-type]
 
 
 async def clock(app_context: AppContext) -> datetime:
@@ -67,8 +67,8 @@ async def vote(
     document = typed_data(
         redemption_decision_on(ticket, verdict, "why", nonce=nonce, expires_at=expires_at), app_context.signing_scope
     )
-    user = User(parse_address(fund.people.address(name)), UserRole.ADMIN, name)
-    body = signed_body(document, fund.people.account(name), reason="why")
+    user = User(parse_address(fund.accounts.address(name)), UserRole.ADMIN, name)
+    body = signed_body(document, fund.accounts.account(name), reason="why")
     return await decide_ticket(
         DecideTicket(ticket.id, user, verdict, "why", nonce, expires_at, str(body["signature"])),
         database=app_context.database,
@@ -127,9 +127,9 @@ async def test_the_second_vote_waits_for_the_first_to_commit(
     With the ticket's lock taken out (`with_for_update` in the store) the second vote sees no first one, so the ticket ends
     PARTIALLY_APPROVED with two votes and nothing is ever sent: seen to fail so, every time.
     """
-    await grant_approver_role(app_context.database, fund.people, "vera", "viktor")
+    await grant_approver_role(app_context.database, fund.accounts, "vera", "viktor")
     ticket = await raised(app_context, fund, required=2)
-    vera = parse_address(fund.people.address("vera"))
+    vera = parse_address(fund.accounts.address("vera"))
     async with app_context.database.write() as session:
         locked = await lock_ticket(session, TICKET)
         assert locked is not None
@@ -153,7 +153,7 @@ async def someone_waits_for_a_lock(app_context: AppContext) -> bool:
 async def test_a_second_vote_by_the_same_person_is_refused_even_at_the_same_time(
     app_context: AppContext, fund: TestFund
 ) -> None:
-    await grant_approver_role(app_context.database, fund.people, "vera")
+    await grant_approver_role(app_context.database, fund.accounts, "vera")
     ticket = await raised(app_context, fund, required=3)
     results = await asyncio.gather(*(vote(app_context, fund, ticket, "vera") for _ in range(4)), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["AlreadyVoted"] * 3 + ["Ticket"]
@@ -163,7 +163,7 @@ async def test_a_second_vote_by_the_same_person_is_refused_even_at_the_same_time
 
 
 async def test_approval_and_rejection_at_once_have_one_outcome_and_one_call(app_context: AppContext, fund: TestFund) -> None:
-    await grant_approver_role(app_context.database, fund.people, "vera", "viktor")
+    await grant_approver_role(app_context.database, fund.accounts, "vera", "viktor")
     ticket = await raised(app_context, fund)
     results = await asyncio.gather(
         vote(app_context, fund, ticket, "vera"),
@@ -200,7 +200,7 @@ async def test_what_the_chain_shows_closes_the_ticket_once(
 
 
 async def test_a_ticket_closed_as_it_was_voted_was_not_decided_outside(app_context: AppContext, fund: TestFund) -> None:
-    await grant_approver_role(app_context.database, fund.people, "vera")
+    await grant_approver_role(app_context.database, fund.accounts, "vera")
     await vote(app_context, fund, await raised(app_context, fund), "vera")
     async with app_context.database.write() as session:
         closed = await adopt_chain_outcome(

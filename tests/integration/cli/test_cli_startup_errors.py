@@ -41,8 +41,8 @@ def env(fund: TestFund, app_url: str, owner_url: str, redis_url: str, tmp_path: 
         "PAIMON_FUND__REDEMPTION_MANAGER": fund.deployment.redemption_manager,
         "PAIMON_FUND__ASSET_CONTROLLER": fund.deployment.asset_controller,
         "PAIMON_FUND__START_BLOCK": str(fund.start_block),
-        "PAIMON_SENDING__KEEPER": fund.people.address("keeper"),
-        "PAIMON_SENDING__APPROVER": fund.people.address("approver"),
+        "PAIMON_SENDING__KEEPER": fund.accounts.address("keeper"),
+        "PAIMON_SENDING__APPROVER": fund.accounts.address("approver"),
         "PAIMON_SIGNER__SOCKET": str(tmp_path / "signer.sock"),
         "PAIMON_AUTH__TOKEN_SECRET": "a secret for tests only, 32 bytes+",
         "PAIMON_API__PORT": str(free_port()),
@@ -115,7 +115,7 @@ def test_contracts_that_are_not_there(cli: CliRunner, env: Environment) -> None:
 
 def test_the_addresses_of_two_funds(cli: CliRunner, env: Environment, fund: TestFund) -> None:
     with fund.chain() as chain:
-        owner = fund.people.account("ada")
+        owner = fund.accounts.account("ada")
         vault = chain.deploy(owner, "Vault", fund.deployment.usdt, owner.address)
         manager = chain.deploy(owner, "RedemptionManager", vault, owner.address)
         chain.confirm()

@@ -30,7 +30,7 @@ def keystore_of(fund: TestFund, name: str, folder: Path) -> tuple[str, ...]:
     keystore, password = folder / f"{name}-own.json", folder / f"{name}-own.password"
     password.write_text(f"only {name} knows")
     password.chmod(0o600)
-    create_keystore(keystore, password, bytes(fund.people.account(name).key), scrypt_cost=2)
+    create_keystore(keystore, password, bytes(fund.accounts.account(name).key), scrypt_cost=2)
     return "--keystore", str(keystore), "--password-file", str(password)
 
 
@@ -42,10 +42,10 @@ def ended(program: CliProcess, code: int = 0) -> str:
 async def test_a_plan_is_previewed_signed_and_shown(
     cli: CliRunner, settings: Settings, database: Database, fund: TestFund, fund_safes: FundSafes, tmp_path: Path
 ) -> None:
-    named = {"hot": parse_address(fund.people.address("hot")), "warm": fund_safes.warm, "cold": fund_safes.cold}
+    named = {"hot": parse_address(fund.accounts.address("hot")), "warm": fund_safes.warm, "cold": fund_safes.cold}
     named["multi_send"] = fund_safes.safe_factory.multi_send
     env = environment_of(settings.model_copy(update={"sending": settings.sending.model_copy(update=named)}))
-    await seed_users(database, fund.people)
+    await seed_users(database, fund.accounts)
 
     def plan(what: str, usdt: int, *more: str, key: str = "monday") -> CliProcess:
         call = f"AssetController.purchaseAsset token={fund.asset('MMFA').address} usdtAmount={usdt * WAD}"
@@ -80,7 +80,7 @@ async def test_a_deed_is_signed_with_ones_own_keystore(
     cli: CliRunner, settings: Settings, harness: SendingHarness, tmp_path: Path
 ) -> None:
     env = environment_of(settings)
-    await seed_users(harness.database, harness.fund.people)
+    await seed_users(harness.database, harness.fund.accounts)
     request_id = harness.due_request()
     intent = await harness.queue_settlement(request_id)
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """The folder of a demo that ran."""
-    for name in ("people", "fund.json"):
+    for name in ("accounts", "fund.json"):
         (tmp_path / name).write_text("{}")
     return tmp_path
 
@@ -39,8 +39,8 @@ def test_a_lost_part_is_named_with_the_way_out(data: Path, lost: str) -> None:
 
 
 def test_lost_wallets_are_named(data: Path) -> None:
-    (data / "people").unlink()
-    with pytest.raises(InconsistentDataFolder, match="not its people any more"):
+    (data / "accounts").unlink()
+    with pytest.raises(InconsistentDataFolder, match="not its accounts any more"):
         require_complete_data(data, database=True, chain=True)
 
 
@@ -129,4 +129,4 @@ class TestGivenServices:
         stack = DemoStack(tmp_path, print_line=lambda _: None, environment=given)
         with Supervisor(tmp_path) as supervisor, pytest.raises(DemoError, match=re.escape(f"set without {missing}")):
             stack.start(supervisor)
-        assert not (tmp_path / "people").exists()
+        assert not (tmp_path / "accounts").exists()

@@ -100,7 +100,7 @@ def wait_until_it_answers(url: str) -> None:
 @pytest.fixture(scope="module")
 def fund(rpc_url: str) -> Iterator[Deployed]:
     steps: list[str] = []
-    addresses = deploy_fund(rpc_url, people=PEOPLE, artifacts=ARTIFACTS, progress=steps.append)
+    addresses = deploy_fund(rpc_url, accounts=PEOPLE, artifacts=ARTIFACTS, progress=steps.append)
     with ChainSession(rpc_url, ARTIFACTS) as chain:
         yield Deployed(addresses, chain, steps)
 
@@ -196,4 +196,4 @@ def test_a_refused_transaction_names_the_contracts_own_reason(fund: Deployed) ->
 def test_too_few_investors_are_refused_before_anything_is_sent(rpc_url: str) -> None:
     few = FundAccounts(PEOPLE.deployer, (), PEOPLE.investors[:4], PEOPLE.approver_key, PEOPLE.keeper, PEOPLE.hot)
     with pytest.raises(ValueError, match="needs 5 investors, got 4"):
-        deploy_fund(rpc_url, people=few, artifacts=ARTIFACTS, progress=lambda _: None)
+        deploy_fund(rpc_url, accounts=few, artifacts=ARTIFACTS, progress=lambda _: None)

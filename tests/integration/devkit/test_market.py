@@ -13,7 +13,8 @@ from tests.support.paths import CONTRACTS
 
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import AppContext, open_app_context
-from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
+from paimon.domain.events.log_status import LogStatus
+from paimon.infrastructure.database.models.derived import RawLogRow
 from paimon_devkit.market.config import INVESTORS, MarketConfig
 from paimon_devkit.market.exchange import Exchange
 from paimon_devkit.market.executor import ActionExecutor
@@ -59,11 +60,11 @@ async def market_house(
 
 
 def generate(fund: TestFund, **length: Any) -> Summary:
-    return generate_history(fund.rpc_url, fund.deployment, fund.people.fund_accounts(), artifacts=ARTIFACTS, **length)
+    return generate_history(fund.rpc_url, fund.deployment, fund.accounts.fund_accounts(), artifacts=ARTIFACTS, **length)
 
 
 def exchange_of(fund: TestFund) -> Exchange:
-    return Exchange.of(fund.deployment, fund.people.fund_accounts(), ARTIFACTS)
+    return Exchange.of(fund.deployment, fund.accounts.fund_accounts(), ARTIFACTS)
 
 
 def read_state(fund: TestFund) -> MarketState:
@@ -79,7 +80,7 @@ def test_every_kind_of_action_was_performed_and_hardly_any_reverted(history: Sum
 
 def test_the_funds_sums_hold(market_fund: TestFund, history: Summary) -> None:
     state = read_state(market_fund)
-    others = [market_fund.people.address(name) for name in ("ines", "ivan", "isla", "ilja", "inga")]
+    others = [market_fund.accounts.address(name) for name in ("ines", "ivan", "isla", "ilja", "inga")]
     held = sum(each.shares for each in state.investors.values()) + sum(
         market_fund.read("Vault", "balanceOf", each) for each in others
     )

@@ -15,6 +15,7 @@ from paimon.domain.asset.protocol_address import ProtocolAddressKind
 from paimon.domain.asset.tier import Tier
 from paimon.domain.asset.token_transfer import Direction, Purpose
 from paimon.domain.asset.trade import PurchaseRoute, TradeKind, TradeTrigger
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ContractName, parse_address
 from paimon.domain.vault.fees import FeeEntryType, FeeKind
 from paimon.infrastructure.database.models.base import Base
@@ -25,7 +26,6 @@ from paimon.infrastructure.database.models.derived import (
     FeeAccountRow,
     FeeEntryRow,
     LiquidityAlertRow,
-    LogStatus,
     OtcOrderRow,
     ProtocolAddressRow,
     RawLogRow,
@@ -59,7 +59,7 @@ def moved(found: list[TokenTransferRow]) -> Counter[tuple[Direction, Purpose]]:
 
 def deposit(fund: TestFund, name: str, usdt: int) -> int:
     fund.send_to(name, "TestToken", fund.deployment.usdt, "approve", fund.deployment.vault, usdt * WAD)
-    return fund.send(name, "Vault", "deposit", usdt * WAD, fund.people.address(name))
+    return fund.send(name, "Vault", "deposit", usdt * WAD, fund.accounts.address(name))
 
 
 def order(fund: TestFund, symbol: str, usdt: int, tokens: int) -> int:
@@ -217,7 +217,7 @@ async def test_fees_accrued_collected_and_withdrawn(app_context: AppContext, fun
 
 async def test_what_no_log_tells_of_is_kept_and_named(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 6: an emergency withdrawal leaves nothing but the token's Transfer. So does a gift."""
-    usdt, vault, ada = fund.deployment.usdt, fund.deployment.vault, fund.people.address("ada")
+    usdt, vault, ada = fund.deployment.usdt, fund.deployment.vault, fund.accounts.address("ada")
     since = fund.send("ada", "Vault", "emergencyWithdraw", usdt, ada, 7 * WAD)
     fund.send("ada", "Vault", "emergencyWithdraw", fund.asset("MMFB").address, ada, 5)
     fund.send("ada", "Vault", "emergencyWithdraw", usdt, vault, WAD)  # to itself
@@ -239,12 +239,12 @@ async def test_yield_assets_tiers_and_roles(app_context: AppContext, fund: TestF
     fund.send_to("ada", "PurchaseAdapter", bill.adapter, "earn", 1_000 * WAD)
     fund.send("hot", AC, "compoundYield")
     fund.send("hot", AC, "updateAssetAllocation", bill.address, 250)
-    fund.send("ada", AC, "setAssetAdapter", bill.address, fund.people.address("otto"))
+    fund.send("ada", AC, "setAssetAdapter", bill.address, fund.accounts.address("otto"))
     fund.send("ada", AC, "removeAsset", bill.address)
     fund.send("ada", AC, "setLayerConfig", 1, 3_100, 2_000, 4_000)
     role = keccak(text="REBALANCER_ROLE")
-    fund.send("ada", AC, "grantRole", role, fund.people.address("otto"))
-    fund.send("ada", AC, "revokeRole", role, fund.people.address("otto"))
+    fund.send("ada", AC, "grantRole", role, fund.accounts.address("otto"))
+    fund.send("ada", AC, "revokeRole", role, fund.accounts.address("otto"))
     await record_all(app_context, fund)
     assert moved(await transfers(app_context, since)) == {
         (Direction.IN, Purpose.YIELD): 1,
@@ -252,12 +252,12 @@ async def test_yield_assets_tiers_and_roles(app_context: AppContext, fund: TestF
     }
     (asset,) = await rows(app_context, AssetConfigRow, AssetConfigRow.token == parse_address(bill.address))
     assert (asset.allocation_bps, asset.is_active, asset.removed_block is not None) == (250, False, True)
-    assert asset.adapter == parse_address(fund.people.address("otto"))
+    assert asset.adapter == parse_address(fund.accounts.address("otto"))
     (band,) = await rows(app_context, TierConfigRow)
     assert (band.tier, band.target_bps, band.min_bps, band.max_bps) == (Tier.L2, 3_100, 2_000, 4_000)
     changes = await rows(app_context, RoleChangeRow, RoleChangeRow.block_number > since)
     assert [(each.granted, each.account, each.sender) for each in changes] == [
-        (granted, parse_address(fund.people.address("otto")), parse_address(fund.people.address("ada")))
+        (granted, parse_address(fund.accounts.address("otto")), parse_address(fund.accounts.address("ada")))
         for granted in (True, False)
     ]
 
@@ -266,7 +266,7 @@ async def test_a_token_is_followed_from_the_block_that_announces_it(app_context:
     """Whether that block is alone in its range or has later ones beside it, and after a restart."""
     await record_all(app_context, fund)
     with fund.chain() as chain:
-        admin = fund.people.account("ada")
+        admin = fund.accounts.account("ada")
         new = chain.deploy(admin, "TestToken", "New Notes", "NEWN", 6)
         chain.call(admin, "TestToken", new, "mint", fund.deployment.vault, 11)  # not followed yet
         fund.mine(1)

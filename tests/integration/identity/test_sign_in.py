@@ -24,7 +24,7 @@ def personal_sign(account: LocalAccount, text: str) -> str:
 
 
 async def challenge_for(api_client: ApiClient, name: str) -> str:
-    answer = await api_client.post("/auth/challenge", {"address": api_client.people.address(name)})
+    answer = await api_client.post("/auth/challenge", {"address": api_client.accounts.address(name)})
     assert answer.status_code == 200, answer.text
     require_example(answer, "challenge")
     return str(answer.json()["data"]["message"])
@@ -33,20 +33,20 @@ async def challenge_for(api_client: ApiClient, name: str) -> str:
 async def test_a_known_wallet_signs_in_and_is_told_who_it_is(api_client: ApiClient) -> None:
     message = await challenge_for(api_client, "vera")
     answer = await api_client.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
     )
     assert answer.status_code == 200, answer.text
     require_example(answer, "verify")
     token = answer.json()["data"]["accessToken"]
     me = await api_client.client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
     require_example(me, "me")
-    assert me.json()["data"]["address"] == api_client.people.address("vera")
+    assert me.json()["data"]["address"] == api_client.accounts.address("vera")
     assert me.json()["data"]["role"] == "admin"
 
 
 async def test_an_unknown_wallet_gets_a_challenge_like_anyone_and_is_refused_only_after_signing(api_client: ApiClient) -> None:
     message = await challenge_for(api_client, "ines")
-    body = {"message": message, "signature": personal_sign(api_client.people.account("ines"), message)}
+    body = {"message": message, "signature": personal_sign(api_client.accounts.account("ines"), message)}
     answer = await api_client.post("/auth/verify", body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN")
     again = await api_client.post("/auth/verify", body)
@@ -55,7 +55,7 @@ async def test_an_unknown_wallet_gets_a_challenge_like_anyone_and_is_refused_onl
 
 async def test_a_challenge_works_once_even_when_sent_twice_at_once(api_client: ApiClient) -> None:
     message = await challenge_for(api_client, "vera")
-    body = {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
+    body = {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
     answers = await asyncio.gather(*(api_client.post("/auth/verify", body) for _ in range(6)))
     assert sorted(each.status_code for each in answers) == [200] + [401] * 5
 
@@ -63,7 +63,7 @@ async def test_a_challenge_works_once_even_when_sent_twice_at_once(api_client: A
 async def test_another_wallets_signature_lets_nobody_in(api_client: ApiClient) -> None:
     message = await challenge_for(api_client, "vera")
     answer = await api_client.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("willa"), message)}
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("willa"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
@@ -74,7 +74,7 @@ async def test_a_message_for_another_site_or_chain_is_refused_though_well_signed
 ) -> None:
     message = render(replace(parse(await challenge_for(api_client, "vera")), **change))  # type: ignore[arg-type]
     answer = await api_client.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
@@ -83,7 +83,7 @@ async def test_a_message_nobody_handed_out_is_refused_though_well_signed(api_cli
     ours = parse(await challenge_for(api_client, "vera"))
     message = render(replace(ours, expires_at=ours.expires_at + timedelta(days=365)))
     answer = await api_client.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
@@ -95,7 +95,7 @@ async def test_an_expired_challenge_says_so(api_client: ApiClient, database: Dat
     async with database.write() as session:
         await session.execute(update(SignInChallengeRow).values(message=message, expires_at=expired.expires_at))
     answer = await api_client.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(api_client.people.account("vera"), message)}
+        "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_EXPIRED")
 
@@ -136,13 +136,13 @@ async def test_a_malformed_signature_is_named(api_client: ApiClient, signature: 
 async def test_a_malformed_message_is_named(api_client: ApiClient) -> None:
     text = "let me in"
     answer = await api_client.post(
-        "/auth/verify", {"message": text, "signature": personal_sign(api_client.people.account("vera"), text)}
+        "/auth/verify", {"message": text, "signature": personal_sign(api_client.accounts.account("vera"), text)}
     )
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "message")
 
 
 async def test_a_role_taken_away_counts_at_once_and_so_does_being_removed(api_client: ApiClient, database: Database) -> None:
-    wallet = parse_address(api_client.people.address("vera"))
+    wallet = parse_address(api_client.accounts.address("vera"))
     assert (await api_client.get("/auth/me", by="vera")).json()["data"]["role"] == "admin"
     async with database.write() as session:
         await session.execute(update(UserRow).where(UserRow.address == wallet).values(role=UserRole.VIEWER))

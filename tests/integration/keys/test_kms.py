@@ -93,7 +93,7 @@ async def test_an_alias_names_a_key(kms: Kms) -> None:
 
 async def test_no_start_with_another_key_than_the_stated_one(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
     key_id = kms.create_key()
-    stated = parse_address(fund.people.address("keeper"))
+    stated = parse_address(fund.accounts.address("keeper"))
     with pytest.raises(SignerStartupError) as refused:
         async with running_signer(policy_with(fund, tmp_path, kms, key_id, stated)):
             pass
@@ -103,14 +103,14 @@ async def test_no_start_with_another_key_than_the_stated_one(fund: TestFund, tmp
 
 @pytest.mark.parametrize("spec", ["ECC_NIST_P256", "RSA_2048"])
 async def test_no_start_with_a_key_of_another_kind(fund: TestFund, tmp_path: Path, kms: Kms, spec: str) -> None:
-    stated = parse_address(fund.people.address("keeper"))
+    stated = parse_address(fund.accounts.address("keeper"))
     with pytest.raises(SignerStartupError, match="ECC_SECG_P256K1"):
         async with running_signer(policy_with(fund, tmp_path, kms, kms.create_key(spec), stated)):
             pass
 
 
 async def test_no_start_with_a_key_that_is_not_there_or_without_kms(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
-    stated = parse_address(fund.people.address("keeper"))
+    stated = parse_address(fund.accounts.address("keeper"))
     with pytest.raises(SignerStartupError, match="NotFoundException"):
         async with running_signer(policy_with(fund, tmp_path, kms, "alias/nobody", stated)):
             pass
@@ -120,7 +120,7 @@ async def test_no_start_with_a_key_that_is_not_there_or_without_kms(fund: TestFu
 
 
 async def test_a_policy_says_for_each_key_one_home(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
-    stated = parse_address(fund.people.address("keeper"))
+    stated = parse_address(fund.accounts.address("keeper"))
     path = policy_with(fund, tmp_path, kms, "alias/keeper", stated)
     text = path.read_text()
     for wrong, named in (
@@ -143,7 +143,7 @@ async def test_a_key_that_is_disabled_later_is_unavailable_not_refused(fund: Tes
         kms.disabled = True
         with pytest.raises(SignerUnavailable, match="DisabledException"):
             await signer_client(policy).sign(request)
-        approver = parse_address(fund.people.address("approver"))
+        approver = parse_address(fund.accounts.address("approver"))
         await signer_client(policy).sign(
             sign_request(fund, "approver", transaction(fund, "settleRedemption", 1, call=Call(approver, b"")))
         )

@@ -24,9 +24,9 @@ from paimon.application.event_listener.ingest.new_heads import NewHeadsSubscript
 from paimon.application.monitoring.figures import read_figures
 from paimon.composition import AppContext
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
+from paimon.domain.events.log_status import LogStatus
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.infrastructure.database.leases import release, try_acquire
-from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
@@ -170,8 +170,8 @@ async def connected(port: int) -> bool:
 async def measured_api(settings: Settings, app_context: AppContext, fund: TestFund) -> AsyncIterator[tuple[ApiClient, int]]:
     port = free_port()
     measured = settings.model_copy(update={"metrics": settings.metrics.model_copy(update={"api_port": port})})
-    await seed_users(app_context.database, fund.people)
-    async with running_app(measured) as app, api_client_for(app, measured, fund.people) as api_client:
+    await seed_users(app_context.database, fund.accounts)
+    async with running_app(measured) as app, api_client_for(app, measured, fund.accounts) as api_client:
         yield api_client, port
 
 

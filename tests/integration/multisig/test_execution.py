@@ -70,7 +70,7 @@ class Keeper:
 
 @pytest.fixture
 async def keeper(safe_harness: SafeHarness, fund: TestFund, tmp_path: Path) -> AsyncIterator[Keeper]:
-    addresses = {name: parse_address(fund.people.address(name)) for name in ("keeper", "approver")}
+    addresses = {name: parse_address(fund.accounts.address(name)) for name in ("keeper", "approver")}
     path = safe_policy(fund, safe_harness.safes, tmp_path)
     for safe in (safe_harness.safes.warm, safe_harness.safes.cold):
         safe_harness.safes.safe_factory.grant(safe, keccak(text="REBALANCER_ROLE"))

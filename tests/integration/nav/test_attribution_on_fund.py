@@ -174,7 +174,7 @@ async def test_prices_yield_trades_fees_and_withdrawals_each_in_their_line(
         fund.deployment.vault,
         "emergencyWithdraw",
         activity.asset("RWAC").address,
-        fund.people.address(ADMIN),
+        fund.accounts.address(ADMIN),
         WAD,
     )
     after = await snapshot_now(app_context, fund)
@@ -288,8 +288,8 @@ async def test_from_the_funds_first_day_on_is_from_its_first_snapshot_and_says_s
 @pytest.fixture(scope="module", params=[3, 4])
 def market_fund(data_folder: Path, request: pytest.FixtureRequest) -> Iterator[TestFund]:
     fund = start_fund(data_folder / f"explained-{request.param}", anvil=find_anvil(CONTRACTS))
-    people = fund.people.fund_accounts()
-    generate_history(fund.rpc_url, fund.deployment, people, artifacts=ARTIFACTS, seed=request.param, actions=400, days=90)
+    accounts = fund.accounts.fund_accounts()
+    generate_history(fund.rpc_url, fund.deployment, accounts, artifacts=ARTIFACTS, seed=request.param, actions=400, days=90)
     yield fund
     fund.node.stop()
 

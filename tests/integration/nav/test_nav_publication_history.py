@@ -15,8 +15,9 @@ from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import AppContext
+from paimon.domain.risk.nav_publication import NavStatus
 from paimon.infrastructure.cache.live import messages
-from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
+from paimon.infrastructure.database.models.ops.nav import NavPointRow
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -162,8 +163,8 @@ async def test_a_history_longer_than_one_answer_is_refused_with_what_would_do(
         fund.warp(3_600)
     await reconcile_and_publish(app_context)
     short = settings.model_copy(update={"nav": settings.nav.model_copy(update={"history_points_max": 1})})
-    await seed_users(app_context.database, fund.people)
-    async with running_app(short) as app, api_client_for(app, short, fund.people) as api_client:
+    await seed_users(app_context.database, fund.accounts)
+    async with running_app(short) as app, api_client_for(app, short, fund.accounts) as api_client:
         answer = await api_client.get("/fund/nav/history", interval="hourly")
         assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "interval")
         assert "more than 1 hourly points" in answer.json()["error"]["message"]

@@ -112,7 +112,7 @@ async def test_an_asset_off_the_list_counts_nothing_and_one_without_price_and_ba
     before = await snapshot_now(app_context, fund)
     activity.controller(ADMIN, "removeAsset", activity.asset("RWAT").address)
     with fund.chain() as chain:  # a token that no oracle knows, and of which the vault has none
-        unknown = chain.deploy(fund.people.account(ADMIN), "TestToken", "Unknown", "UNK", 12)
+        unknown = chain.deploy(fund.accounts.account(ADMIN), "TestToken", "Unknown", "UNK", 12)
         fund.mine(1)
         chain.confirm()
     activity.controller(ADMIN, "addAssetSimple", unknown, 2, 0)
@@ -140,17 +140,17 @@ async def test_a_fund_that_cannot_value_itself_is_not_guessed_at(
 
 async def test_roles_are_those_held_at_the_block(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     vip = OnChainRole.VIP_APPROVER_ROLE.id
-    willa = RoleAssignment(ContractName.REDEMPTION_MANAGER, vip, parse_address(fund.people.address("willa")))
-    fund.send(ADMIN, "RedemptionManager", "grantRole", vip, fund.people.address("willa"))
+    willa = RoleAssignment(ContractName.REDEMPTION_MANAGER, vip, parse_address(fund.accounts.address("willa")))
+    fund.send(ADMIN, "RedemptionManager", "grantRole", vip, fund.accounts.address("willa"))
     given = await snapshot_now(app_context, fund)
-    fund.send(ADMIN, "RedemptionManager", "revokeRole", vip, fund.people.address("willa"))
+    fund.send(ADMIN, "RedemptionManager", "revokeRole", vip, fund.accounts.address("willa"))
     taken = await snapshot_now(app_context, fund)
     assert set(given.roles) - set(taken.roles) == {willa}
     rebalancer = OnChainRole.REBALANCER_ROLE.id
-    hot = RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.people.address("hot")))
+    hot = RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.accounts.address("hot")))
     assert hot in taken.roles
     assert (
-        RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.people.address(ADMIN))) not in taken.roles
+        RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.accounts.address(ADMIN))) not in taken.roles
     )
 
 

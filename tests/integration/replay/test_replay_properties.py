@@ -81,8 +81,8 @@ def test_any_split_into_ranges_records_the_same_tables(owner_url: str, app_url: 
 @pytest.fixture(scope="module")
 def market_fund(data_folder: Path) -> Iterator[TestFund]:
     fund = start_fund(data_folder / "replayed", anvil=find_anvil(CONTRACTS))
-    people = fund.people.fund_accounts()
-    generate_history(fund.rpc_url, fund.deployment, people, artifacts=ARTIFACTS, seed=5, actions=ACTIONS, days=60)
+    accounts = fund.accounts.fund_accounts()
+    generate_history(fund.rpc_url, fund.deployment, accounts, artifacts=ARTIFACTS, seed=5, actions=ACTIONS, days=60)
     fund.wait_until_final()
     yield fund
     fund.node.stop()

@@ -39,12 +39,12 @@ VIPS = ("vera", "viktor", "otto", "ines")
 async def _ticket(app_context: AppContext, api_client: ApiClient) -> None:
     """Request 1 of ines awaits approval and has its ticket; vera and viktor may decide, otto and ines only on chain."""
     await raise_for(app_context, api_client, 1)
-    await grant_approver_role(app_context.database, api_client.people, *VIPS)
+    await grant_approver_role(app_context.database, api_client.accounts, *VIPS)
 
 
 async def raise_for(app_context: AppContext, api_client: ApiClient, request_id: int) -> None:
     async with app_context.database.write() as session:
-        row = request_row(request_id, owner=parse_address(api_client.people.address("ines")))
+        row = request_row(request_id, owner=parse_address(api_client.accounts.address("ines")))
         session.add(row)
         await session.flush()
         await open_ticket_if_needed(
@@ -70,7 +70,7 @@ async def rows(database: Database, table: Any) -> int:
 async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(api_client: ApiClient, database: Database) -> None:
     shown = await api_client.get(f"/approvals/{TICKET}", by="vera")
     require_example(shown, "ticket")
-    body = signed_body(shown.json()["data"]["signing"]["approve"], api_client.people.account("vera"), reason="checked")
+    body = signed_body(shown.json()["data"]["signing"]["approve"], api_client.accounts.account("vera"), reason="checked")
     answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert answer.status_code == 200, answer.text
     require_example(answer, "decided")
@@ -93,13 +93,13 @@ async def test_the_documented_program_decides_a_ticket(api_client: ApiClient, tm
     program = tmp_path / "example.py"
     program.write_text(page.split("```python\n")[1].split("```")[0])
     decide = runpy.run_path(str(program))["decide"]
-    data = await decide(api_client.client, bytes(api_client.people.account("vera").key), TICKET, "approve", "checked")
+    data = await decide(api_client.client, bytes(api_client.accounts.account("vera").key), TICKET, "approve", "checked")
     assert (data["status"], [vote["reason"] for vote in data["votes"]]) == ("APPROVED", ["checked"])
 
 
 async def test_a_rejection_carries_its_signed_reason_to_the_chain(api_client: ApiClient, app_context: AppContext) -> None:
     body = signed_body(
-        (await documents(api_client))["reject"], api_client.people.account("vera"), reason="Owner under sanctions: hold"
+        (await documents(api_client))["reject"], api_client.accounts.account("vera"), reason="Owner under sanctions: hold"
     )
     answer = await api_client.post("/redemptions/1/reject", body, by="vera")
     assert answer.json()["data"]["status"] == "REJECTED", answer.text
@@ -113,14 +113,14 @@ async def test_a_rejection_carries_its_signed_reason_to_the_chain(api_client: Ap
 
 
 async def test_the_same_decision_is_reachable_under_the_request(api_client: ApiClient) -> None:
-    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     answer = await api_client.post("/redemptions/1/approve", body, by="vera")
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "APPROVED")
 
 
 @pytest.mark.parametrize("signature", ["0x12", "", "hello", "0x" + "00" * 65])
 async def test_a_malformed_signature_is_refused(api_client: ApiClient, signature: str) -> None:
-    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera")) | {"signature": signature}
+    body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera")) | {"signature": signature}
     answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"][0]["field"] == "signature"
@@ -139,14 +139,14 @@ async def test_a_malformed_signature_is_refused(api_client: ApiClient, signature
     ],
 )
 async def test_a_malformed_body_names_the_field(api_client: ApiClient, change: dict[str, Any], field: str) -> None:
-    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera")) | change
+    body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera")) | change
     answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
 
 
 async def test_a_rejection_without_a_reason_is_refused(api_client: ApiClient) -> None:
-    body = signed_body((await documents(api_client))["reject"], api_client.people.account("vera"), reason="  ")
+    body = signed_body((await documents(api_client))["reject"], api_client.accounts.account("vera"), reason="  ")
     answer = await api_client.post(f"/approvals/{TICKET}/reject", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
 
@@ -154,14 +154,14 @@ async def test_a_rejection_without_a_reason_is_refused(api_client: ApiClient) ->
 @pytest.mark.parametrize("seconds", [-5, 3_600])
 async def test_an_expired_vote_or_one_kept_for_later_is_refused(api_client: ApiClient, seconds: int) -> None:
     document = (await documents(api_client))["approve"]
-    body = signed_body(document, api_client.people.account("vera"), expiresAt=seconds_from_now(seconds))
+    body = signed_body(document, api_client.accounts.account("vera"), expiresAt=seconds_from_now(seconds))
     answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"][0]["field"] == "expiresAt"
 
 
 async def test_a_signature_over_other_words_is_refused(api_client: ApiClient) -> None:
-    signing, vera = await documents(api_client), api_client.people.account("vera")
+    signing, vera = await documents(api_client), api_client.accounts.account("vera")
     other_verdict = signed_body(signing["reject"], vera)
     other_reason = signed_body(signing["approve"], vera, reason="as signed") | {"reason": "as sent"}
     other_amount = signed_body(signing["approve"], vera, grossAmount="1")
@@ -175,7 +175,7 @@ async def test_a_signature_over_other_words_is_refused(api_client: ApiClient) ->
 
 
 async def test_nobody_votes_with_anothers_signature(api_client: ApiClient) -> None:
-    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     assert refused(await api_client.post(f"/approvals/{TICKET}/approve", body, by="viktor")) == (403, "FORBIDDEN")
 
 
@@ -184,7 +184,7 @@ async def test_nobody_votes_with_anothers_signature(api_client: ApiClient) -> No
     [("otto", "needs the role admin"), ("ada", "VIP_APPROVER_ROLE"), ("willa", "needs the role admin")],
 )
 async def test_both_roles_are_needed_the_one_here_and_the_one_on_chain(api_client: ApiClient, name: str, why: str) -> None:
-    body = signed_body((await documents(api_client))["approve"], api_client.people.account(name))
+    body = signed_body((await documents(api_client))["approve"], api_client.accounts.account(name))
     answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by=name)
     assert refused(answer) == (403, "FORBIDDEN")
     assert why in answer.json()["error"]["message"]
@@ -192,10 +192,10 @@ async def test_both_roles_are_needed_the_one_here_and_the_one_on_chain(api_clien
 
 async def test_the_owner_never_decides_whatever_their_roles(api_client: ApiClient, app_context: AppContext) -> None:
     async with app_context.database.write() as session:
-        row = request_row(2, owner=parse_address(api_client.people.address("vera")))
+        row = request_row(2, owner=parse_address(api_client.accounts.address("vera")))
         session.add(row)
         await open_ticket_if_needed(session, to_domain(row), app_context.settings.approval.policy(), now=BLOCK_TIME)
-    body = signed_body((await documents(api_client, "TKT-R000002"))["approve"], api_client.people.account("vera"))
+    body = signed_body((await documents(api_client, "TKT-R000002"))["approve"], api_client.accounts.account("vera"))
     answer = await api_client.post("/approvals/TKT-R000002/approve", body, by="vera")
     assert refused(answer) == (403, "FORBIDDEN")
     assert "owner or receiver" in answer.json()["error"]["message"]
@@ -205,12 +205,12 @@ async def test_a_decided_ticket_takes_no_more_votes(api_client: ApiClient, datab
     first, second = await documents(api_client), await documents(api_client)
     assert (
         await api_client.post(
-            f"/approvals/{TICKET}/approve", signed_body(first["approve"], api_client.people.account("vera")), by="vera"
+            f"/approvals/{TICKET}/approve", signed_body(first["approve"], api_client.accounts.account("vera")), by="vera"
         )
     ).status_code == 200
-    again = signed_body(second["approve"], api_client.people.account("vera"))
+    again = signed_body(second["approve"], api_client.accounts.account("vera"))
     assert refused(await api_client.post(f"/approvals/{TICKET}/approve", again, by="vera")) == (409, "CONFLICT")
-    other = signed_body(second["reject"], api_client.people.account("viktor"), reason="no")
+    other = signed_body(second["reject"], api_client.accounts.account("viktor"), reason="no")
     assert refused(await api_client.post(f"/approvals/{TICKET}/reject", other, by="viktor")) == (409, "CONFLICT")
     assert await rows(database, ApprovalRecordRow) == 1
     assert await rows(database, IntentRow) == 1
@@ -218,18 +218,18 @@ async def test_a_decided_ticket_takes_no_more_votes(api_client: ApiClient, datab
 
 async def test_a_replayed_nonce_is_refused_on_any_ticket(api_client: ApiClient, app_context: AppContext) -> None:
     await raise_for(app_context, api_client, 2)
-    used = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    used = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     assert (await api_client.post(f"/approvals/{TICKET}/approve", used, by="vera")).status_code == 200
     replay = await api_client.post(f"/approvals/{TICKET}/approve", used, by="vera")
     assert refused(replay) == (409, "CONFLICT")
     assert replay.json()["error"]["details"][0]["field"] == "nonce"
     document = (await documents(api_client, "TKT-R000002"))["approve"]
-    moved = signed_body(document, api_client.people.account("vera"), nonce=used["nonce"])
+    moved = signed_body(document, api_client.accounts.account("vera"), nonce=used["nonce"])
     assert refused(await api_client.post("/approvals/TKT-R000002/approve", moved, by="vera")) == (409, "CONFLICT")
 
 
 async def test_the_same_vote_sent_many_times_at_once_counts_once(api_client: ApiClient, database: Database) -> None:
-    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     answers = await asyncio.gather(*(api_client.post(f"/approvals/{TICKET}/approve", body, by="vera") for _ in range(5)))
     assert sorted(each.status_code for each in answers) == [200, 409, 409, 409, 409]
     assert (await rows(database, ApprovalRecordRow), await rows(database, IntentRow)) == (1, 1)
@@ -246,7 +246,7 @@ async def test_the_same_vote_sent_many_times_at_once_counts_once(api_client: Api
     ],
 )
 async def test_unknown_and_malformed_ids(api_client: ApiClient, path: str, expected: tuple[int, str]) -> None:
-    body = signed_body((await documents(api_client))["approve"], api_client.people.account("vera"))
+    body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     assert refused(await api_client.post(path, body, by="vera")) == expected
 
 

@@ -87,7 +87,7 @@ async def test_a_bug_of_ours_shows_its_request_id_and_nothing_else(settings: Set
     """The bug here is a house without any of its parts."""
     app = create_app(settings)
     app.state.app_context = object()
-    async with api_client_for(app, settings, fund.people) as api_client:
+    async with api_client_for(app, settings, fund.accounts) as api_client:
         answer = await api_client.get("/redemptions")
     assert refused(answer) == (500, "INTERNAL_ERROR")
     assert "AttributeError" not in answer.text
@@ -101,7 +101,7 @@ async def half_a_house(settings: Settings, fund: TestFund) -> AsyncIterator[ApiC
     async with open_app_context(settings, process="test") as app_context:
         app.state.app_context = app_context
         app.state.health_reporter = HealthReporter(app_context)
-        async with api_client_for(app, settings, fund.people) as api_client:
+        async with api_client_for(app, settings, fund.accounts) as api_client:
             yield api_client
 
 
@@ -133,7 +133,7 @@ def with_redis(settings: Settings, port: int) -> Settings:
 
 
 async def ask_everything(api_client: ApiClient) -> list[tuple[int, str]]:
-    wallet = api_client.people.address("vera")
+    wallet = api_client.accounts.address("vera")
     answers: list[Any] = [
         await api_client.get("/redemptions"),
         await api_client.get("/approvals/TKT-R000001"),
@@ -165,7 +165,7 @@ async def test_connections_that_were_cut_are_not_noticed_by_the_next_caller(
     api_client: ApiClient, database: Database, settings: Settings
 ) -> None:
     async with database.write() as session:
-        session.add(request_row(1, owner=parse_address(api_client.people.address("ines"))))
+        session.add(request_row(1, owner=parse_address(api_client.accounts.address("ines"))))
     assert (await api_client.get("/redemptions")).status_code == 200
     async with database.write() as session:
         cut = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'paimon-api'")
@@ -202,7 +202,7 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
         session.add(
             request_row(
                 1,
-                owner=parse_address(api_client.people.address("ines")),
+                owner=parse_address(api_client.accounts.address("ines")),
                 channel=RedemptionChannel.SCHEDULED,
                 requires_approval=False,
                 status=RedemptionStatus.PENDING,

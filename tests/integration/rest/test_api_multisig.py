@@ -67,7 +67,7 @@ async def test_a_contracts_consent_is_handed_in_by_a_person(safe_harness: SafeHa
     data = (await api_client.post(path(hash_, "/sign"), body, by="vera")).json()["data"]
     assert data["signedBy"] == [checksum(consent.owner)]
     assert [(each["isContractSignature"], each["submittedBy"]) for each in data["signatures"]] == [
-        (True, api_client.people.address("vera"))
+        (True, api_client.accounts.address("vera"))
     ]
 
 
@@ -101,7 +101,7 @@ async def test_a_rejection_is_proposed(safe_harness: SafeHarness, api_client: Ap
     answer = await api_client.post(path(hash_, "/reject"), by="vera")
     require_example(answer, "rejection")
     data = answer.json()["data"]
-    assert (data["competing"], data["nonce"], data["proposedBy"]) == ([hex0x(hash_)], 0, api_client.people.address("vera"))
+    assert (data["competing"], data["nonce"], data["proposedBy"]) == ([hex0x(hash_)], 0, api_client.accounts.address("vera"))
     assert (await api_client.post(path(hash_, "/reject"), by="viktor")).json()["data"]["hash"] == data["hash"]
 
 

@@ -13,8 +13,9 @@ from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.outbox import Broker, add, relay, row
 
 from paimon.composition import AppContext
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import parse_address
-from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
+from paimon.infrastructure.database.models.derived import RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import Database
@@ -39,19 +40,19 @@ async def dead(api_client: ApiClient, app_context: AppContext) -> int:
 @pytest.fixture
 async def unapplied(api_client: ApiClient, app_context: AppContext) -> None:
     """Request 1, and a log that tells of it and of Ivan and could not be applied."""
-    ines, ivan = (parse_address(api_client.people.address(name)) for name in ("ines", "ivan"))
+    ines, ivan = (parse_address(api_client.accounts.address(name)) for name in ("ines", "ivan"))
     async with app_context.database.write() as session:
         block = await add_block(session, 1)
         session.add(request_row(1, owner=ines))
         session.add(request_row(2, owner=ivan))
-        log = log_row(block, "RedemptionApproved", 1, {"requestId": "1", "approver": api_client.people.address("ivan")})
+        log = log_row(block, "RedemptionApproved", 1, {"requestId": "1", "approver": api_client.accounts.address("ivan")})
         log.status, log.reason = LogStatus.QUARANTINED, "it makes no sense"
         session.add(log)
 
 
 async def ask(api_client: ApiClient, path: str, kind: str, *, by: str = "vera", **changes: Any) -> httpx.Response:
     document = (await api_client.get(path)).json()["data"]["signing"][kind]
-    body = signed_body(document, api_client.people.account(by), reason="I know why", **changes)
+    body = signed_body(document, api_client.accounts.account(by), reason="I know why", **changes)
     return await api_client.post(f"{path}/{kind.partition('_')[0]}", body, by=by)
 
 
@@ -95,7 +96,7 @@ async def test_who_may_not_replay_and_what_was_not_signed(api_client: ApiClient,
     document = (await api_client.get(path)).json()["data"]["signing"]["replay_message"]
 
     def by(name: str, **changes: Any) -> dict[str, Any]:
-        return signed_body(document, api_client.people.account(name), reason="I know why", **changes)
+        return signed_body(document, api_client.accounts.account(name), reason="I know why", **changes)
 
     refused = [
         (by("otto"), None, 401),
@@ -124,7 +125,7 @@ async def test_a_quarantined_log_marks_the_request_it_tells_of(api_client: ApiCl
     listed = await api_client.get("/system/quarantine")
     require_example(listed, "quarantine")
     (shown,) = listed.json()["data"]["items"]
-    assert (shown["requestId"], shown["addresses"]) == ("1", [api_client.people.address("ivan")])
+    assert (shown["requestId"], shown["addresses"]) == ("1", [api_client.accounts.address("ivan")])
     assert (shown["status"], shown["reason"]) == ("quarantined", "it makes no sense")
     assert (await api_client.get("/system/quarantine", requestId="2")).json()["data"]["items"] == []
     assert (await api_client.get("/system/quarantine", status="skipped")).json()["data"]["items"] == []
@@ -153,7 +154,7 @@ async def test_a_log_is_skipped_by_an_admins_signature_and_one_decision_waits_at
 ) -> None:
     require_example(await api_client.get(LOG), "quarantined_log")
     document = (await api_client.get(LOG)).json()["data"]["signing"]["skip_log"]
-    operator = signed_body(document, api_client.people.account("otto"), reason="I know why")
+    operator = signed_body(document, api_client.accounts.account("otto"), reason="I know why")
     assert (await api_client.post(f"{LOG}/skip", operator, by="otto")).status_code == 403
     both = await asyncio.gather(ask(api_client, LOG, "skip_log", by="vera"), ask(api_client, LOG, "release_log", by="viktor"))
     assert sorted(each.status_code for each in both) == [202, 409]
@@ -202,7 +203,7 @@ async def _said(cli: CliRunner, env: dict[str, str], *words: str) -> tuple[int, 
 
 
 async def _decide_at_the_terminal(api_client: ApiClient, dead: int, said: Callable[..., Awaitable[tuple[int, str]]]) -> None:
-    vera, otto, ines = (api_client.people.address(name) for name in ("vera", "otto", "ines"))
+    vera, otto, ines = (api_client.accounts.address(name) for name in ("vera", "otto", "ines"))
     why = ("--reason", "I know why")
     assert f"{dead} test given up (normal), 12 tries" in (await said("outbox", "dead"))[1]
     assert "normal     1 due" in (await said("outbox"))[1]
@@ -213,7 +214,7 @@ async def _decide_at_the_terminal(api_client: ApiClient, dead: int, said: Callab
 
     assert "2 logs set aside" in (await said("quarantine"))[1]
     assert (
-        f"1 0 quarantined RedemptionManager RedemptionApproved, about request 1, {api_client.people.address('ivan')}"
+        f"1 0 quarantined RedemptionManager RedemptionApproved, about request 1, {api_client.accounts.address('ivan')}"
         in (await said("quarantine"))[1]
     )
     assert "needs the role admin" in (await said("quarantine", "skip", "1", "0", "--by", otto, *why))[1]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def settings(settings: Settings, fund: TestFund, fund_safes: FundSafes) -> Settings:
     """With the three wallets."""
-    hot = parse_address(fund.people.address("hot"))
+    hot = parse_address(fund.accounts.address("hot"))
     named = {"hot": hot, "warm": fund_safes.warm, "cold": fund_safes.cold, "multi_send": fund_safes.safe_factory.multi_send}
     return settings.model_copy(update={"sending": settings.sending.model_copy(update=named)})
 
@@ -45,7 +45,7 @@ async def preview(api_client: ApiClient, asked: dict[str, Any], *, by: str = "wi
 def signed(asked: dict[str, Any], document: dict[str, Any], api_client: ApiClient, by: str) -> dict[str, Any]:
     """What a wallet makes of the dry run's document."""
     message = document["message"]
-    signature = Account.sign_typed_data(api_client.people.account(by).key, full_message=document).signature
+    signature = Account.sign_typed_data(api_client.accounts.account(by).key, full_message=document).signature
     free = {name: message[name] for name in ("wallet", "amount", "nonce", "expiresAt")}
     return asked | free | {"signature": "0x" + bytes(signature).hex()}
 
@@ -79,7 +79,7 @@ async def test_what_was_signed_is_handed_in_once_and_shown(api_client: ApiClient
     data = answer.json()["data"]
     assert (data["state"], data["wallet"], data["rejectedWallets"]) == ("IN_PROGRESS", "hot", [])
     assert data["typedData"] == shown
-    assert (data["requestedBy"], data["signature"]) == (api_client.people.address("otto"), request["signature"])
+    assert (data["requestedBy"], data["signature"]) == (api_client.accounts.address("otto"), request["signature"])
     again = await api_client.post("/plans", request, by="otto")
     assert (again.status_code, again.json()["data"]["id"]) == (202, data["id"])
     listed = await api_client.get("/plans", open="true", wallet="hot", plan="rebalance of Monday")

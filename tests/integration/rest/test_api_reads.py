@@ -28,12 +28,13 @@ from paimon.application.redemptions.store import find_redemption
 from paimon.composition import AppContext
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
 from paimon.domain.kernel.chain import Address, parse_address
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leases import try_acquire
 from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 
 pytestmark = pytest.mark.integration
@@ -45,7 +46,7 @@ def ids(answer: Any) -> list[str]:
 
 
 def wallet(api_client: ApiClient, name: str) -> Address:
-    return parse_address(api_client.people.address(name))
+    return parse_address(api_client.accounts.address(name))
 
 
 @pytest.fixture
@@ -68,8 +69,8 @@ async def test_redemptions_are_listed_latest_first_and_narrowed(api_client: ApiC
     assert [each["windowId"] for each in everything.json()["data"]["items"]] == ["202606", None, None], "0 is no window"
     assert ids(await api_client.get("/redemptions", status="PENDING_APPROVAL")) == ["1"]
     assert ids(await api_client.get("/redemptions", channel="SCHEDULED")) == ["3"]
-    assert ids(await api_client.get("/redemptions", owner=api_client.people.address("ines"))) == ["3", "1"]
-    assert ids(await api_client.get("/redemptions", owner=api_client.people.address("ines").lower())) == ["3", "1"]
+    assert ids(await api_client.get("/redemptions", owner=api_client.accounts.address("ines"))) == ["3", "1"]
+    assert ids(await api_client.get("/redemptions", owner=api_client.accounts.address("ines").lower())) == ["3", "1"]
     assert ids(await api_client.get("/redemptions", startDate="2026-03-03")) == ["3", "2"]
     assert ids(await api_client.get("/redemptions", endDate="2026-03-03")) == ["2", "1"]
     assert ids(await api_client.get("/redemptions", startDate="2026-03-03", endDate="2026-03-03")) == ["2"]
@@ -110,8 +111,8 @@ async def test_a_wrong_filter_or_page_is_named(api_client: ApiClient, query: dic
 async def test_one_redemption_tells_its_whole_story_in_order(api_client: ApiClient, app_context: AppContext) -> None:
     """Requested, ticket, vote, call queued, approved on chain, ticket closed; the chain's clock is days ahead of ours."""
     ahead = BLOCK_TIME + timedelta(days=3_650)
-    policy, vera = app_context.settings.approval.policy(), api_client.people.account("vera")
-    await grant_approver_role(app_context.database, api_client.people, "vera")
+    policy, vera = app_context.settings.approval.policy(), api_client.accounts.account("vera")
+    await grant_approver_role(app_context.database, api_client.accounts, "vera")
     async with app_context.database.write() as session:
         session.add(request_row(1, owner=wallet(api_client, "ines"), requested_at=ahead))
         block = await add_block(session, 7, at=ahead)
@@ -128,7 +129,7 @@ async def test_one_redemption_tells_its_whole_story_in_order(api_client: ApiClie
         row.status, row.settlement_at = RedemptionStatus.APPROVED, ahead + timedelta(days=7)
         block = await add_block(session, 9, at=ahead + timedelta(minutes=1))
         session.add(
-            log_row(block, "RedemptionApproved", 1, {"requestId": "1", "approver": api_client.people.address("approver")})
+            log_row(block, "RedemptionApproved", 1, {"requestId": "1", "approver": api_client.accounts.address("approver")})
         )
     async with app_context.database.write() as session:
         redemption = await find_redemption(session, 1)

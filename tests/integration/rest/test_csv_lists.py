@@ -157,11 +157,11 @@ async def test_a_list_that_is_empty_has_its_header(app_context: AppContext, fund
 
 
 async def test_the_filter_counts_and_the_page_does_not(api_client: ApiClient, app_context: AppContext) -> None:
-    ines, ivan = (parse_address(api_client.people.address(name)) for name in ("ines", "ivan"))
+    ines, ivan = (parse_address(api_client.accounts.address(name)) for name in ("ines", "ivan"))
     async with app_context.database.write() as session:
         await add_block(session, 1)
         session.add_all(request_row(number, owner=ines if number % 2 else ivan) for number in range(1, 8))
-    file = await api_client.get_file("/redemptions", owner=api_client.people.address("ines"), page=2, pageSize=2)
+    file = await api_client.get_file("/redemptions", owner=api_client.accounts.address("ines"), page=2, pageSize=2)
     assert [row["requestId"] for row in rows_of(file)] == ["7", "5", "3", "1"]
 
 
@@ -170,7 +170,7 @@ async def test_what_people_wrote_does_not_run_in_a_spreadsheet(api_client: ApiCl
     ended = {"status": RedemptionStatus.REJECTED, "rejection_reason": reason, "closed_at": BLOCK_TIME}
     async with app_context.database.write() as session:
         await add_block(session, 1)
-        session.add(request_row(1, owner=parse_address(api_client.people.address("ines")), **ended))
+        session.add(request_row(1, owner=parse_address(api_client.accounts.address("ines")), **ended))
     (row,) = rows_of(await api_client.get_file("/redemptions"))
     assert row["rejectionReason"] == f"'{reason}"
     assert (row["closedAt"], row["settledFee"]) == ("2026-03-02T10:00:00Z", "")
@@ -206,7 +206,7 @@ _MANY = text("""
 async def put_many(database: Database, api_client: ApiClient, most: int) -> None:
     async with database.write() as session:
         await add_block(session, 1)
-        session.add(request_row(1, owner=parse_address(api_client.people.address("ines"))))
+        session.add(request_row(1, owner=parse_address(api_client.accounts.address("ines"))))
         await session.flush()
         await session.execute(_MANY, {"most": most})
 
@@ -219,8 +219,8 @@ async def test_a_long_list_is_whole_and_in_order(api_client: ApiClient, database
 
 async def test_more_rows_than_a_file_holds_are_refused_not_cut(settings: Settings, fund: TestFund, database: Database) -> None:
     small = settings.model_copy(update={"api": settings.api.model_copy(update={"csv_rows_max": 10})})
-    await seed_users(database, fund.people)
-    async with running_app(small) as app, api_client_for(app, small, fund.people) as api_client:
+    await seed_users(database, fund.accounts)
+    async with running_app(small) as app, api_client_for(app, small, fund.accounts) as api_client:
         await put_many(database, api_client, 11)
         answer = await api_client.get_file("/redemptions")
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
@@ -240,7 +240,7 @@ async def reading(
     changed = settings.model_copy(update={"api": settings.api.model_copy(update=limits)})
     async with running_api_server(changed, fund, eventually) as api_server:
         app_context: AppContext = api_server.app.state.app_context
-        await seed_users(app_context.database, fund.people)
+        await seed_users(app_context.database, fund.accounts)
         await put_many(app_context.database, api_server.api_client, 30_000)
         with socket.socket() as narrow:
             narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

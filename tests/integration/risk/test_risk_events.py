@@ -19,11 +19,11 @@ from paimon.application.risk_control.store import lock_event, save
 from paimon.application.risk_control.triage import acknowledge_event
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
-from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD
+from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD, NavStatus
 from paimon.domain.risk.risk_event import RiskStatus, Severity, acknowledge
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.tasks.handlers import handlers
-from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
+from paimon.infrastructure.database.models.ops.nav import NavPointRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
@@ -126,7 +126,7 @@ async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one
     small = await compare(app_context)
     assert {each.found.severity for each in small.events} == {Severity.WARNING}
     assert {each.owner for each in small.events} == {UserRole.OPERATOR}
-    otto = User(parse_address(fund.people.address("otto")), UserRole.OPERATOR, "otto")
+    otto = User(parse_address(fund.accounts.address("otto")), UserRole.OPERATOR, "otto")
     for each in small.events:
         await acknowledge_event(app_context.database, each.id, by=otto)
     assert await react(app_context, RISK_EVENT) == []
@@ -170,7 +170,7 @@ async def test_a_comparison_and_somebody_who_takes_an_event_do_not_block_each_ot
     app_context: AppContext, fund: TestFund, differing: Reconciliation, eventually: Callable[..., Any]
 ) -> None:
     """Whoever has the row goes on, and the comparison waits for them: what they said is not lost."""
-    otto = User(parse_address(fund.people.address("otto")), UserRole.OPERATOR, "otto")
+    otto = User(parse_address(fund.accounts.address("otto")), UserRole.OPERATOR, "otto")
 
     async def comparison_waits() -> bool:
         async with app_context.database.read() as session:
@@ -232,7 +232,7 @@ async def test_a_change_of_nav_that_nothing_tells_of_is_an_event_and_has_the_boo
     resolved = await api_client.post(f"/risk/events/{event.id}/resolve", {"note": "a gift"}, by="otto")
     assert resolved.status_code == 200
     data = resolved.json()["data"]
-    assert (data["state"], data["resolvedBy"], data["note"]) == ("RESOLVED", api_client.people.address("otto"), "a gift")
+    assert (data["state"], data["resolvedBy"], data["note"]) == ("RESOLVED", api_client.accounts.address("otto"), "a gift")
     await snapshot_now(app_context, fund)
     assert len(await rows(app_context)) == 1
 
@@ -256,7 +256,7 @@ async def test_over_rest(api_client: ApiClient, app_context: AppContext, differi
     taken = await api_client.post(f"{path}/acknowledge", {"note": "comparing with a second node"}, by="otto")
     require_example(taken, "risk_event")
     data = taken.json()["data"]
-    assert (data["state"], data["owner"], data["acknowledgedBy"]) == ("ACKNOWLEDGED", *[api_client.people.address("otto")] * 2)
+    assert (data["state"], data["owner"], data["acknowledgedBy"]) == ("ACKNOWLEDGED", *[api_client.accounts.address("otto")] * 2)
     given = (await api_client.post(f"{path}/acknowledge", {"owner": "super_admin"}, by="otto")).json()["data"]
     assert (given["owner"], given["note"]) == ("super_admin", "comparing with a second node")
     refused = await api_client.post(f"{path}/resolve", {"note": "looks fine to me"}, by="ada")

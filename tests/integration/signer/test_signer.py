@@ -23,12 +23,12 @@ pytestmark = pytest.mark.integration
 async def test_the_keeper_settles(signer: SignerClient, fund: TestFund, kind: GasFeeType) -> None:
     unsigned = transaction(fund, "settleRedemption", 1, gas_fee_type=kind)
     signed = await signer.sign(sign_request(fund, "keeper", unsigned))
-    assert Account.recover_transaction(signed.raw) == fund.people.address("keeper")
+    assert Account.recover_transaction(signed.raw) == fund.accounts.address("keeper")
 
 
 async def test_the_approver_approves_with_a_valid_vote(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
     signed = await signer.sign(approve(fund, pending_request_id, vote(fund, "vera", pending_request_id)))
-    assert Account.recover_transaction(signed.raw) == fund.people.address("approver")
+    assert Account.recover_transaction(signed.raw) == fund.accounts.address("approver")
 
 
 async def test_the_approver_rejects_with_the_reason_that_was_signed(
@@ -41,7 +41,7 @@ async def test_the_approver_rejects_with_the_reason_that_was_signed(
 
 @pytest.mark.parametrize("key", ["keeper", "approver"])
 async def test_every_key_may_use_up_a_nonce(signer: SignerClient, fund: TestFund, key: str) -> None:
-    own = parse_address(fund.people.address(key))
+    own = parse_address(fund.accounts.address(key))
     await signer.sign(sign_request(fund, key, transaction(fund, "settleRedemption", 1, call=Call(own, b""))))
 
 
@@ -49,7 +49,7 @@ async def test_health_names_the_keys(signer: SignerClient, fund: TestFund) -> No
     health = await signer.health()
     assert health["chainId"] == 31337
     assert {key["name"]: key["address"] for key in health["keys"]} == {
-        name: fund.people.address(name) for name in ("keeper", "approver")
+        name: fund.accounts.address(name) for name in ("keeper", "approver")
     }
 
 
@@ -75,7 +75,7 @@ async def test_value(signer: SignerClient, fund: TestFund) -> None:
     unsigned = transaction(fund, "settleRedemption", 1)
     with_value = replace(unsigned, call=replace(unsigned.call, value_wei=RawAmount(1)))
     assert await refusal_code(signer, sign_request(fund, "keeper", with_value)) == "VALUE_NOT_ZERO"
-    own = parse_address(fund.people.address("keeper"))
+    own = parse_address(fund.accounts.address("keeper"))
     self_send = replace(unsigned, call=Call(own, b"", RawAmount(1)))
     assert await refusal_code(signer, sign_request(fund, "keeper", self_send)) == "VALUE_NOT_ZERO"
 
@@ -89,7 +89,7 @@ async def test_another_contract(signer: SignerClient, fund: TestFund) -> None:
 
 
 async def test_a_self_send_that_carries_data(signer: SignerClient, fund: TestFund) -> None:
-    own = parse_address(fund.people.address("keeper"))
+    own = parse_address(fund.accounts.address("keeper"))
     request = sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1, call=Call(own, b"\x00")))
     assert await refusal_code(signer, request) == "WRONG_CONTRACT"
 

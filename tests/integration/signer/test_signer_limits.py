@@ -49,7 +49,7 @@ def buy(fund: TestFund, usdt: int, *, nonce: int = 0, plan: str | None = None) -
 
 
 def first_nonce(fund: TestFund) -> int:
-    return int(fund.node.rpc.call("eth_getTransactionCount", fund.people.address("hot"), "latest"), 16)
+    return int(fund.node.rpc.call("eth_getTransactionCount", fund.accounts.address("hot"), "latest"), 16)
 
 
 def mine(fund: TestFund, signed: SignedTransaction) -> bool:
@@ -95,7 +95,7 @@ async def test_what_reverted_or_was_replaced_counts_no_longer_once_final(hot: Si
     nonce = first_nonce(fund)
     too_dear = move(fund, "purchaseAsset", fund.addresses.vault, 9_000 * WAD, nonce=nonce)  # no asset of the fund: reverts
     replaced = buy(fund, 9_000, nonce=nonce + 1)
-    own = parse_address(fund.people.address("hot"))
+    own = parse_address(fund.accounts.address("hot"))
     cancel = sign_request(fund, "hot", transaction(fund, "settleRedemption", 1, nonce=nonce + 1, call=Call(own, b"")))
     reverted = await hot.sign(too_dear)
     await hot.sign(replaced)
@@ -145,7 +145,7 @@ async def test_everything_else_of_the_controller_is_refused(
 
 
 async def test_the_keeper_moves_no_money(hot: SignerClient, fund: TestFund) -> None:
-    request = replace(buy(fund, 1), wallet=parse_address(fund.people.address("keeper")))
+    request = replace(buy(fund, 1), wallet=parse_address(fund.accounts.address("keeper")))
     assert await refusal_code(hot, request) == "FUNCTION_NOT_ALLOWED"
 
 

@@ -176,7 +176,7 @@ async def test_only_the_executing_key_executes_and_only_for_the_policys_safes(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient
 ) -> None:
     good = plan(fund, fund_safes, allocate(fund, 1))
-    approver = parse_address(fund.people.address("approver"))
+    approver = parse_address(fund.accounts.address("approver"))
     assert await refusal_code(keeper, replace(good, wallet=approver)) == "FUNCTION_NOT_ALLOWED"
     other_safe = fund_safes.inner["pair"]
     assert await refusal_code(keeper, plan(fund, fund_safes, allocate(fund, 1), safe=other_safe)) == "WRONG_CONTRACT"

@@ -46,16 +46,16 @@ async def test_no_start_on_another_chain(fund: TestFund, tmp_path: Path) -> None
 async def test_no_start_with_contracts_that_are_not_there(fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path)
     manager = fund.deployment.redemption_manager
-    policy.write_text(policy.read_text().replace(manager, fund.people.address("otto")))
+    policy.write_text(policy.read_text().replace(manager, fund.accounts.address("otto")))
     assert "no contract" in await start_refusal(policy)
 
 
 async def test_no_start_with_a_key_that_is_not_the_stated_one(fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path)
-    policy.write_text(policy.read_text().replace(fund.people.address("keeper"), fund.people.address("hot")))
+    policy.write_text(policy.read_text().replace(fund.accounts.address("keeper"), fund.accounts.address("hot")))
     reason = await start_refusal(policy)
-    assert fund.people.address("keeper") in reason
-    assert fund.people.address("hot") in reason
+    assert fund.accounts.address("keeper") in reason
+    assert fund.accounts.address("hot") in reason
 
 
 async def test_no_start_with_a_wrong_password(fund: TestFund, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ async def test_a_reason_nobody_signed(signer: SignerClient, fund: TestFund, pend
 async def test_other_parties_than_the_chain_shows(
     signer: SignerClient, fund: TestFund, pending_request_id: int, field: str
 ) -> None:
-    changes: dict[str, Any] = {field: parse_address(fund.people.address("inga"))}
+    changes: dict[str, Any] = {field: parse_address(fund.accounts.address("inga"))}
     changed = vote(fund, "vera", pending_request_id, **changes)
     assert await refusal_code(signer, approve(fund, pending_request_id, changed)) == "PARTIES_MISMATCH"
 
@@ -118,14 +118,14 @@ async def test_a_voter_without_the_role(signer: SignerClient, fund: TestFund, pe
 async def test_a_role_taken_away_before_the_final_block(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
     signed_vote = vote(fund, "vera", pending_request_id)
     role = fund.read("RedemptionManager", "VIP_APPROVER_ROLE")
-    fund.send("ada", "RedemptionManager", "revokeRole", role, fund.people.address("vera"))
+    fund.send("ada", "RedemptionManager", "revokeRole", role, fund.accounts.address("vera"))
     fund.wait_until_final()
     assert await refusal_code(signer, approve(fund, pending_request_id, signed_vote)) == "VOTER_LACKS_ROLE"
 
 
 async def test_the_owner_never_votes_even_with_the_role(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
     role = fund.read("RedemptionManager", "VIP_APPROVER_ROLE")
-    fund.send("ada", "RedemptionManager", "grantRole", role, fund.people.address("ines"))
+    fund.send("ada", "RedemptionManager", "grantRole", role, fund.accounts.address("ines"))
     fund.wait_until_final()
     assert (
         await refusal_code(signer, approve(fund, pending_request_id, vote(fund, "ines", pending_request_id)))

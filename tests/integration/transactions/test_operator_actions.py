@@ -28,7 +28,7 @@ async def document(api_client: ApiClient, path: str, deed: str) -> dict[str, Any
 
 
 async def ask(api_client: ApiClient, path: str, deed: str, *, by: str = "vera") -> httpx.Response:
-    body = signed_body(await document(api_client, path, deed), api_client.people.account(by), reason="I know why")
+    body = signed_body(await document(api_client, path, deed), api_client.accounts.account(by), reason="I know why")
     return await api_client.post(f"{path}/{deed.replace('_', '-')}", body, by=by)
 
 
@@ -162,7 +162,7 @@ async def test_what_makes_no_sense_is_refused_with_the_reason(api_client: ApiCli
     shown = await document(api_client, path, "cancel")
     for deed, reason in (("speed_up", "only what is in flight"), ("retry", "only one that ended")):
         message = shown["message"] | {"action": deed}
-        body = signed_body(shown | {"message": message}, api_client.people.account("vera"), reason="I know why")
+        body = signed_body(shown | {"message": message}, api_client.accounts.account("vera"), reason="I know why")
         answer = await api_client.post(f"{path}/{deed.replace('_', '-')}", body, by="vera")
         assert answer.status_code == 409
         assert reason in answer.json()["error"]["message"]
@@ -179,7 +179,7 @@ async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, harnes
     shown = await document(api_client, path, "cancel")
 
     def by(name: str, **changes: Any) -> dict[str, Any]:
-        return signed_body(shown, api_client.people.account(name), reason="I know why", **changes)
+        return signed_body(shown, api_client.accounts.account(name), reason="I know why", **changes)
 
     refused = [
         (by("vera"), None, 401),
@@ -212,7 +212,7 @@ async def test_trouble_is_cleared_by_whoever_signs_its_words_and_no_other(
     path = f"/wallets/{checksum(harness.keeper)}"
     assert (await api_client.get(path)).json()["data"]["signing"] == {}
     await set_wallet_fault(harness, FAULT)
-    old = signed_body(await document(api_client, path, "clear_fault"), api_client.people.account("vera"), reason="it was me")
+    old = signed_body(await document(api_client, path, "clear_fault"), api_client.accounts.account("vera"), reason="it was me")
     await set_wallet_fault(harness, f"{FAULT} either")
     assert (await api_client.post(f"{path}/clear-fault", old, by="vera")).status_code == 403
     for expected in (202, 409):

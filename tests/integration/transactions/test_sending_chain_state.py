@@ -116,7 +116,7 @@ async def test_a_settlement_the_fund_cannot_pay_is_unfunded_until_it_can(harness
     usdt, vault = harness.fund.deployment.usdt, harness.fund.deployment.vault
     with harness.fund.chain() as chain:
         cash = int(chain.read("TestToken", usdt, "balanceOf", vault))
-    harness.fund.send("ada", "Vault", "emergencyWithdraw", usdt, harness.fund.people.address("ada"), cash)
+    harness.fund.send("ada", "Vault", "emergencyWithdraw", usdt, harness.fund.accounts.address("ada"), cash)
     for asset in harness.fund.deployment.assets:
         if asset.tier < 2:
             harness.fund.send("ada", "AssetController", "removeAsset", asset.address)
@@ -136,7 +136,7 @@ async def test_a_settlement_the_fund_cannot_pay_is_unfunded_until_it_can(harness
 
 async def send_by_hand(harness: SendingHarness, wallet: str, nonce: int) -> None:
     """A transaction with the service's own key that this system knows nothing of."""
-    account = harness.fund.people.account(wallet)
+    account = harness.fund.accounts.account(wallet)
     signed = Account.sign_transaction(
         {
             "chainId": 31337,

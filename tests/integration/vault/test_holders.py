@@ -37,7 +37,7 @@ async def data_of(api_client: ApiClient, **params: Any) -> dict[str, Any]:
 
 
 def by_name(api_client: ApiClient, data: dict[str, Any], name: str) -> dict[str, Any]:
-    wanted = api_client.people.address(name)
+    wanted = api_client.accounts.address(name)
     return next(each for each in data["items"] if each["holder"] == wanted)
 
 
@@ -75,12 +75,12 @@ async def test_what_is_called_redeemable_is_what_the_contract_takes(
     """Deployed behaviour 9: after redeeming half, one more share reverts."""
     await record_all(app_context, fund)
     whole = int(by_name(api_client, await data_of(api_client), "ines")["shares"])
-    fund.send("ines", "RedemptionManager", "requestRedemption", whole // 4, fund.people.address("ines"))
+    fund.send("ines", "RedemptionManager", "requestRedemption", whole // 4, fund.accounts.address("ines"))
     await record_all(app_context, fund)
     left = int(by_name(api_client, await data_of(api_client), "ines")["redeemableShares"])
     assert left == whole - 2 * (whole // 4)
     with pytest.raises(Exception, match="InsufficientShares"):
-        fund.send("ines", "RedemptionManager", "requestRedemption", left + 1, fund.people.address("ines"))
+        fund.send("ines", "RedemptionManager", "requestRedemption", left + 1, fund.accounts.address("ines"))
 
 
 async def test_at_any_block_the_register_is_what_it_was_then(
@@ -93,7 +93,7 @@ async def test_at_any_block_the_register_is_what_it_was_then(
         lambda: requests.extend(fund.request(name, 20_000) for name in ("ines", "ivan", "ilja")),
         lambda: activity.deposit("isla", 60_000),
         lambda: fund.send("ivan", "RedemptionManager", "cancelRedemption", requests[1]),
-        lambda: fund.send("isla", "Vault", "transfer", fund.people.address("viktor"), 5 * WAD),
+        lambda: fund.send("isla", "Vault", "transfer", fund.accounts.address("viktor"), 5 * WAD),
         lambda: fund.request("ilja", 5_000),
         lambda: fund.warp(8 * DAY),
         lambda: fund.send("ada", "RedemptionManager", "settleRedemption", requests[0]),
@@ -116,8 +116,8 @@ async def test_one_holder_alone_and_pages(app_context: AppContext, fund: TestFun
     everyone = await data_of(api_client)
     assert everyone["valuation"] is None
     assert {each["value"] for each in everyone["items"]} == {None}
-    ines = await data_of(api_client, holder=api_client.people.address("ines"))
-    assert [each["holder"] for each in ines["items"]] == [api_client.people.address("ines")]
+    ines = await data_of(api_client, holder=api_client.accounts.address("ines"))
+    assert [each["holder"] for each in ines["items"]] == [api_client.accounts.address("ines")]
     assert ines["totalSupply"] == everyone["totalSupply"], "of the whole fund all the same"
     assert (await data_of(api_client, holder="0x" + "99" * 20))["items"] == []
     total = everyone["pagination"]["total"]

@@ -33,7 +33,7 @@ RWAC = 125 * WAD // 100
 async def api_server(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> AsyncIterator[ApiServer]:
-    await seed_users(database, fund.people)
+    await seed_users(database, fund.accounts)
     async with running_api_server(settings, fund, eventually) as opened:
         yield opened
 

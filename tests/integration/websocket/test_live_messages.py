@@ -28,7 +28,7 @@ EVERYTHING = ["fund:overview", "redemption:new", "redemption:settled", "approval
 async def api_server(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> AsyncIterator[ApiServer]:
-    await seed_users(database, fund.people)
+    await seed_users(database, fund.accounts)
     async with running_api_server(settings, fund, eventually) as opened:
         yield opened
 
@@ -55,7 +55,7 @@ async def test_the_protocols_answers(api_server: ApiServer) -> None:
         told = await receive_message(client)
         assert (told["type"], told["address"], told["role"]) == (
             "authenticated",
-            api_server.api_client.people.address("willa"),
+            api_server.api_client.accounts.address("willa"),
             "viewer",
         )
         await send_message(client, type="subscribe", channels=EVERYTHING)
@@ -84,7 +84,7 @@ async def test_a_bad_token_ends_the_connection(api_server: ApiServer, token: str
 async def test_a_client_that_does_not_sign_in_in_time_is_sent_away(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> None:
-    await seed_users(database, fund.people)
+    await seed_users(database, fund.accounts)
     hasty = settings.model_copy(update={"api": settings.api.model_copy(update={"ws_auth_timeout_seconds": 0.2})})
     async with running_api_server(hasty, fund, eventually) as api_server, connect(api_server.url) as client:
         closed, last = await receive_until_close(client)
@@ -162,7 +162,7 @@ async def test_when_redis_goes_away_clients_stay_and_are_told_to_read_again(
     eventually: Callable[..., Any],
 ) -> None:
     """A Redis of this test's own, killed and started again on its port."""
-    await seed_users(database, fund.people)
+    await seed_users(database, fund.accounts)
     folder = data_folder / "redis-of-ws-test"
     folder.mkdir()
     with EmbeddedRedis(folder, append_only=False) as own:

@@ -125,7 +125,7 @@ def deploy_deep_chain(data: Path) -> Iterator[tuple[TestFund, SpareContracts]]:
     """The fund, with everything at hand that the deeds need, on a chain that mines only when told."""
     fund = start_fund(data, anvil=find_anvil(CONTRACTS), slots_in_an_epoch=EPOCH_SLOTS)
     try:
-        admin, deployment = fund.people.account(ADMIN), fund.deployment
+        admin, deployment = fund.accounts.account(ADMIN), fund.deployment
         with fund.chain() as chain:
             tokens = tuple(chain.deploy(admin, "TestToken", f"Spare {each}", f"SPR{each}", 18) for each in range(_SPARE_TOKENS))
             otc = chain.deploy(admin, "OTCManager", deployment.vault, deployment.usdt, admin.address)
@@ -134,7 +134,7 @@ def deploy_deep_chain(data: Path) -> Iterator[tuple[TestFund, SpareContracts]]:
             chain.call(admin, "OTCManager", otc, "grantRole", OnChainRole.OPERATOR_ROLE.id, deployment.asset_controller)
             chain.call(admin, "OTCManager", otc, "setCounterpartyWhitelist", deployment.otc_counterparty, True)
             for name in INVESTORS:
-                chain.call(fund.people.account(name), "TestToken", deployment.usdt, "approve", deployment.vault, _UNLIMITED)
+                chain.call(fund.accounts.account(name), "TestToken", deployment.usdt, "approve", deployment.vault, _UNLIMITED)
             chain.confirm()
         fund.node.rpc.call("evm_setIntervalMining", 0)
         fund.node.rpc.call("anvil_autoImpersonateAccount", True)

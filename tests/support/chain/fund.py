@@ -13,7 +13,7 @@ from tests.support.paths import CONTRACTS
 
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
-from paimon_devkit.stack.accounts import ADMIN, APPROVERS, Accounts
+from paimon_devkit.stack.accounts import ADMIN, APPROVERS, DemoAccounts
 from paimon_devkit.stack.chain_session import ChainSession
 from paimon_devkit.stack.embedded_chain import EmbeddedChain, find_anvil
 from paimon_devkit.stack.errors import DemoError
@@ -33,7 +33,7 @@ class TestFund:
 
     node: EmbeddedChain
     deployment: FundDeployment
-    people: Accounts
+    accounts: DemoAccounts
 
     @property
     def rpc_url(self) -> str:
@@ -76,7 +76,7 @@ class TestFund:
     def send_to(self, name: str, contract: str, address: str, function: str, *args: Any) -> int:
         """The same to one of several: a token (`TestToken`), an adapter (`PurchaseAdapter`)."""
         with self.chain() as chain:
-            chain.call(self.people.account(name), contract, to_checksum_address(address), function, *args)
+            chain.call(self.accounts.account(name), contract, to_checksum_address(address), function, *args)
             self.mine(1)
             (receipt,) = chain.confirm()
         return int(receipt["blockNumber"])
@@ -91,7 +91,7 @@ class TestFund:
     def request(self, name: str, shares: int, *, emergency: bool = False) -> int:
         """A redemption request of whole `shares`; its id."""
         function = "requestEmergencyRedemption" if emergency else "requestRedemption"
-        self.send(name, "RedemptionManager", function, shares * WAD, self.people.address(name))
+        self.send(name, "RedemptionManager", function, shares * WAD, self.accounts.address(name))
         return int(self.read("RedemptionManager", "getRequestCount"))
 
     def set_emergency_mode(self, enabled: bool) -> None:
@@ -159,6 +159,6 @@ def start_fund(data: Path, *, anvil: Path, slots_in_an_epoch: int = 1) -> TestFu
     """A chain of its own with a deployed fund; the caller stops `node`."""
     node = EmbeddedChain(data, anvil=anvil, mnemonic=MNEMONIC, slots_in_an_epoch=slots_in_an_epoch)
     node.start()
-    people = Accounts.of(MNEMONIC)
-    deployment = deploy_fund(node.http_url, people=people.fund_accounts(), artifacts=ARTIFACTS, progress=lambda _line: None)
-    return TestFund(node, deployment, people)
+    accounts = DemoAccounts.of(MNEMONIC)
+    deployment = deploy_fund(node.http_url, accounts=accounts.fund_accounts(), artifacts=ARTIFACTS, progress=lambda _line: None)
+    return TestFund(node, deployment, accounts)

@@ -119,7 +119,7 @@ class SafeFactory:
 
 
 def send(fund: TestFund, transaction: dict[str, str], *, by: str = ADMIN) -> dict[str, Any]:
-    sender = fund.people.address(by)
+    sender = fund.accounts.address(by)
     hash_ = fund.node.rpc.call("eth_sendTransaction", {"from": sender, "gas": hex(8_000_000)} | transaction)
     fund.mine(1)
     receipt: dict[str, Any] = fund.node.rpc.call("eth_getTransactionReceipt", hash_)

@@ -158,7 +158,7 @@ class ChaosRun:
 
     def _use_key_externally(self) -> None:
         name = self.rng.choice(("keeper", "approver"))
-        raw = signed_transaction(self.fund, name, self.fund.people.address(name))
+        raw = signed_transaction(self.fund, name, self.fund.accounts.address(name))
         self._try("eth_sendRawTransaction", raw)
         self.external_hashes.add(Hash32(keccak(hexstr=raw)))
 

@@ -39,7 +39,7 @@ class FundActions:
         if contract not in self._abis:
             self._abis[contract] = ContractAbi(Artifact.load(ARTIFACTS / f"{contract}.json").items)
         data = hex0x(self._abis[contract].encode_call(function, *args))
-        return {"from": self.chain.fund.people.address(name), "to": address, "data": data, "gas": _GAS}
+        return {"from": self.chain.fund.accounts.address(name), "to": address, "data": data, "gas": _GAS}
 
     @cached_property
     def _addresses(self) -> dict[str, str]:
@@ -132,7 +132,7 @@ class FundActions:
         return self._transaction(name, "TestToken", token, "mint", self.chain.fund.deployment.vault, rng.randint(1, 50) * WAD)
 
     def _address(self, name: str) -> str:
-        return self.chain.fund.people.address(name)
+        return self.chain.fund.accounts.address(name)
 
 
 _ACTIONS: Final[dict[str, tuple[int, Callable[[FundActions, random.Random], list[RpcTransaction]]]]] = {

@@ -38,7 +38,7 @@ class FundActivity:
     def act(self, name: str, contract: str, address: str, function: str, *args: Any) -> int:
         """One transaction to any contract, mined; the block's number."""
         with self.fund.chain() as chain:
-            chain.call(self.fund.people.account(name), contract, chain.web3.to_checksum_address(address), function, *args)
+            chain.call(self.fund.accounts.account(name), contract, chain.web3.to_checksum_address(address), function, *args)
             self.fund.mine(1)
             (receipt,) = chain.confirm()
         return int(receipt["blockNumber"])
@@ -49,7 +49,7 @@ class FundActivity:
     def deposit(self, name: str, usdt: int) -> int:
         deployment = self.fund.deployment
         self.act(name, "TestToken", deployment.usdt, "approve", deployment.vault, usdt * WAD)
-        return self.act(name, "Vault", deployment.vault, "deposit", usdt * WAD, self.fund.people.address(name))
+        return self.act(name, "Vault", deployment.vault, "deposit", usdt * WAD, self.fund.accounts.address(name))
 
     def set_price(self, symbol: str, price: int) -> int:
         return self.act(

@@ -19,11 +19,12 @@ from paimon.application.nav.snapshots import KEPT_KIND, take_snapshot
 from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
 from paimon.application.replay.replay import check
 from paimon.composition import AppContext
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import explain
 from paimon.domain.vault.nav_components import NavAttribution
-from paimon.infrastructure.database.models.derived import LogStatus, ObservationRow, RawLogRow
+from paimon.infrastructure.database.models.derived import ObservationRow, RawLogRow
 from paimon_devkit.market.history import generate_history
 from paimon_devkit.market.summary import Summary
 
@@ -81,12 +82,12 @@ async def generate_and_record(
         compare = keep and rng.randrange(_SNAPSHOTS_PER_RECONCILIATION) == 0
         asyncio.run_coroutine_threadsafe(follow(keep=keep, compare=compare), loop).result()
 
-    people = fund.people.fund_accounts()
+    accounts = fund.accounts.fund_accounts()
     summary = await asyncio.to_thread(
         generate_history,
         fund.rpc_url,
         fund.deployment,
-        people,
+        accounts,
         seed=seed,
         artifacts=ARTIFACTS,
         actions=actions,

@@ -173,5 +173,5 @@ class SafeHarness:
 
 
 def multisig(safes: FundSafes, context: SafeContext) -> SafeHarness:
-    vera = User(parse_address(safes.safe_factory.fund.people.address("vera")), UserRole.ADMIN, "vera")
+    vera = User(parse_address(safes.safe_factory.fund.accounts.address("vera")), UserRole.ADMIN, "vera")
     return SafeHarness(safes, context, vera)

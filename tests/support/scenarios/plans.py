@@ -71,7 +71,7 @@ class PlanHarness:
         """What somebody signs who has seen the dry run."""
         shown = await preview_plan(plan_request, self.context)
         assert shown.document is not None
-        account = self.fund.people.account(by)
+        account = self.fund.accounts.account(by)
         if nonce is not None:
             shown.document["message"]["nonce"] = hex0x(nonce)
         message = shown.document["message"]
@@ -124,6 +124,6 @@ def plan_harness_for(harness: SendingHarness, safe_harness: SafeHarness) -> Plan
         safe_factory.grant(safe, keccak(text="REBALANCER_ROLE"))
     safe_factory.grant(safe_harness.safes.cold, keccak(text="ADMIN_ROLE"))
     safe_harness.fund.wait_until_final()
-    hot = parse_address(harness.fund.people.address("hot"))
+    hot = parse_address(harness.fund.accounts.address("hot"))
     context = PlanContext(safe_harness.context, hot, LIMITS, timedelta(hours=1), vote_scope(harness.fund), 300)
     return PlanHarness(context, harness.with_options(hot=hot), safe_harness)

@@ -166,7 +166,7 @@ class SendingHarness:
             ApprovalRecordRow(
                 nonce=decision.nonce,
                 ticket_id=decision.ticket_id,
-                voter=parse_address(self.fund.people.address("vera")),
+                voter=parse_address(self.fund.accounts.address("vera")),
                 verdict=verdict,
                 reason=reason,
                 typed_data=vote.document,

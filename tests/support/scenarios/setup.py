@@ -46,7 +46,7 @@ class Setup:
         fund, kind = self._harness.fund, WORKFLOWS[name].kind
         settles = kind is IntentKind.SETTLE_REDEMPTION
         wallet = WALLET_BY_INTENT_KIND[kind]
-        self._rpc.call("eth_sendRawTransaction", signed_transaction(fund, wallet, fund.people.address(wallet)))
+        self._rpc.call("eth_sendRawTransaction", signed_transaction(fund, wallet, fund.accounts.address(wallet)))
         request_id, plan = 0, None
         if kind is IntentKind.PLAN_STEP:
             plan = two_call_plan(fund)
@@ -68,7 +68,7 @@ class Setup:
                 await self._harness.store_vote(session, request_id, verdict, reason)
         sent, recovery_transactions = external_transactions(fund, name, request_id)
         scenario = Scenario(
-            request_id, Address(to_canonical_address(fund.people.address(wallet))), sent, plan, recovery_transactions
+            request_id, Address(to_canonical_address(fund.accounts.address(wallet))), sent, plan, recovery_transactions
         )
         if name == "nonce_used_externally":
             self.external_hashes = frozenset(Hash32(keccak(hexstr=each)) for each in scenario.external_transactions)
@@ -158,7 +158,7 @@ def with_private_endpoint(settings: Settings) -> Settings:
 
 def signed_transaction(fund: TestFund, name: str, to: str, data: bytes = b"", *, nonce_offset: int = 0) -> str:
     """A transaction of this person's, to be sent by whoever wants; `later` is how many come before it."""
-    account = fund.people.account(name)
+    account = fund.accounts.account(name)
     nonce = int(fund.node.rpc.call("eth_getTransactionCount", account.address, "latest"), 16) + nonce_offset
     fields = {"chainId": 31337, "nonce": nonce, "gas": 3_000_000, "gasPrice": 40 * 10**9, "to": to, "value": 0, "data": data}
     return hex0x(bytes(Account.sign_transaction(fields, account.key).raw_transaction))
@@ -169,7 +169,7 @@ def drain_fund(fund: TestFund) -> None:
     usdt, vault = fund.deployment.usdt, fund.deployment.vault
     with fund.chain() as chain:
         cash = int(chain.read("TestToken", usdt, "balanceOf", vault))
-    fund.send("ada", "Vault", "emergencyWithdraw", usdt, fund.people.address("ada"), cash)
+    fund.send("ada", "Vault", "emergencyWithdraw", usdt, fund.accounts.address("ada"), cash)
     for asset in fund.deployment.assets:
         if asset.tier < 2:
             fund.send("ada", "AssetController", "removeAsset", asset.address)
@@ -186,9 +186,9 @@ def external_transactions(fund: TestFund, name: str, request_id: int) -> tuple[t
             settle = MANAGER.encode_call("settleRedemption", request_id)
             return (signed_transaction(fund, "otto", fund.deployment.redemption_manager, settle),), ()
         case "nonce_used_externally":
-            return (signed_transaction(fund, "keeper", fund.people.address("keeper")),), ()
+            return (signed_transaction(fund, "keeper", fund.accounts.address("keeper")),), ()
         case "unfunded":
-            drain = load_abi("Vault").encode_call("emergencyWithdraw", usdt, fund.people.address("ada"), amount)
+            drain = load_abi("Vault").encode_call("emergencyWithdraw", usdt, fund.accounts.address("ada"), amount)
             return (
                 signed_transaction(fund, "ada", usdt, mint),
                 signed_transaction(fund, "ada", vault, drain, nonce_offset=1),

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from paimon.infrastructure.keys.keystore import load_key
-from paimon_devkit.stack.accounts import Accounts
+from paimon_devkit.stack.accounts import DemoAccounts
 from paimon_devkit.stack.demo_command import app
 
 pytestmark = pytest.mark.unit
@@ -20,11 +20,11 @@ def said(data: Path, *arguments: str, code: int = 0) -> str:
 
 
 def test_a_persons_key_is_written_once_encrypted_and_for_nobody_else(tmp_path: Path) -> None:
-    people = Accounts.load_or_create(tmp_path / "people")
+    accounts = DemoAccounts.load_or_create(tmp_path / "accounts")
     keystore, password = tmp_path / "vera.json", tmp_path / "vera.json.password"
     told = said(tmp_path, "vera", str(keystore))
     assert f"for this demo only: --keystore {keystore} --password-file {password}" in told
-    assert load_key(keystore, password).address.hex() == people.address("vera")[2:].lower()
+    assert load_key(keystore, password).address.hex() == accounts.address("vera")[2:].lower()
     assert [stat.S_IMODE(each.stat().st_mode) for each in (keystore, password)] == [0o600, 0o600]
     before = keystore.read_bytes()
     assert "exists already: name another file" in said(tmp_path, "viktor", str(keystore), code=2)
