@@ -37,14 +37,14 @@ class CliProcess:
     exit_code_file: Path
 
     @property
-    def said(self) -> str:
+    def output_text(self) -> str:
         return self.output.read_text()
 
     def wait_for_output(self, text: str, seconds_max: float = 60) -> None:
         deadline = time.monotonic() + seconds_max
-        while text not in self.said:
-            assert not self.exit_code_file.exists(), self.said
-            assert time.monotonic() < deadline, self.said
+        while text not in self.output_text:
+            assert not self.exit_code_file.exists(), self.output_text
+            assert time.monotonic() < deadline, self.output_text
             time.sleep(0.05)
 
     def terminate(self) -> None:
@@ -54,7 +54,7 @@ class CliProcess:
         """The exit code; of a signal, its number below zero."""
         deadline = time.monotonic() + seconds_max
         while not self.exit_code_file.exists():
-            assert time.monotonic() < deadline, f"still runs after {seconds_max:g} s:\n{self.said}"
+            assert time.monotonic() < deadline, f"still runs after {seconds_max:g} s:\n{self.output_text}"
             time.sleep(0.02)
         return int(self.exit_code_file.read_text())
 

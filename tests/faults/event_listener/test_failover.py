@@ -26,9 +26,9 @@ from tests.support.scenarios.fund_actions import FundActions
 
 from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import parse_address
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.cli.process import EXIT_REFUSED
 from paimon.infrastructure.database.models.derived import CursorRow
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.fault
@@ -126,7 +126,7 @@ async def test_a_killed_listener_is_followed_by_the_one_that_stood_by(pair: Pair
     await asyncio.to_thread(other.wait_for_output, "listener.started")
     await pair.recorded_block(second)
     other.terminate()
-    assert await asyncio.to_thread(other.wait) == 0, other.said
+    assert await asyncio.to_thread(other.wait) == 0, other.output_text
     await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
 
 
@@ -146,7 +146,7 @@ async def test_a_listener_that_was_frozen_and_wakes_up_too_late_writes_nothing(p
     await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
     for each in (one, other):
         each.terminate()
-        assert await asyncio.to_thread(each.wait) == 0, each.said
+        assert await asyncio.to_thread(each.wait) == 0, each.output_text
 
 
 @asynccontextmanager
@@ -183,7 +183,7 @@ async def test_a_listener_frozen_in_the_middle_of_its_transaction_does_not_hold_
     await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
     for each in (one, other):
         each.terminate()
-        assert await asyncio.to_thread(each.wait) == 0, each.said
+        assert await asyncio.to_thread(each.wait) == 0, each.output_text
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + OFTEN_KILLED))
@@ -200,13 +200,13 @@ async def test_a_listener_killed_again_and_again_has_recorded_everything_once(
         program = pair.begin(0, **hasty)
         later = partial(loop.call_later, rng.choice((0.0, 0.01, 0.05)), _kill, program)
         proxy.before_answer = at_question(rng.randint(4, 20), later)
-        assert await asyncio.to_thread(program.wait) in (-signal.SIGKILL, EXIT_REFUSED), program.said
+        assert await asyncio.to_thread(program.wait) in (-signal.SIGKILL, EXIT_REFUSED), program.output_text
     proxy.restart_profile("calm", 0.0)
     final = await pair.chain.finalize_all()
     last = await pair.start(0, wait_for_output="listener.started")
     await pair.recorded_block(final)
     last.terminate()
-    assert await asyncio.to_thread(last.wait) == 0, last.said
+    assert await asyncio.to_thread(last.wait) == 0, last.output_text
     await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
 
 
@@ -236,4 +236,4 @@ async def test_a_killed_scheduler_is_followed_by_the_one_that_stood_by(
         await asyncio.to_thread(other.wait_for_output, "scheduler.started")
         await eventually(enqueued)
     other.terminate()
-    assert await asyncio.to_thread(other.wait) == 0, other.said
+    assert await asyncio.to_thread(other.wait) == 0, other.output_text

@@ -32,8 +32,8 @@ def env(settings: Settings) -> dict[str, str]:
 
 def succeeded(program: CliProcess) -> dict[str, str]:
     """What it printed, by the first words of each line."""
-    assert program.wait() == 0, program.said
-    return {line[:26].strip(): line[26:].strip() for line in program.said.splitlines()}
+    assert program.wait() == 0, program.output_text
+    return {line[:26].strip(): line[26:].strip() for line in program.output_text.splitlines()}
 
 
 async def test_a_snapshot_by_hand_and_the_change_between_two(
@@ -51,16 +51,16 @@ async def test_a_snapshot_by_hand_and_the_change_between_two(
         (("--from", "5", "--to", "5"), "there is no snapshot of the fund at or before block 5; the first is of block"),
     ):
         told = cli.start("nav", "explain", *ends, env=env)
-        assert told.wait() == 2, told.said
-        assert words in told.said
+        assert told.wait() == 2, told.output_text
+        assert words in told.output_text
     told = cli.start("nav", "explain", "--from", first["block"].split(" of ")[1].split()[0], env=env)
-    assert told.wait() == 0, told.said
-    assert told.said.splitlines()[0].endswith("UTC, the fund's first snapshot")
+    assert told.wait() == 0, told.output_text
+    assert told.output_text.splitlines()[0].endswith("UTC, the fund's first snapshot")
     told = cli.start("nav", "explain", "--from", first["block"].split()[0].removeprefix("#"), env=env)
-    assert told.wait() == 0, told.said
-    trading = next(line.split() for line in told.said.splitlines() if line.startswith("trading"))
+    assert told.wait() == 0, told.output_text
+    trading = next(line.split() for line in told.output_text.splitlines() if line.startswith("trading"))
     assert trading[1:] == ["-200.000000000000000000", "-0.000008333333333334"]
-    assert told.said.splitlines()[-1] == "explained through 1 interval; unexplained: 0"
+    assert told.output_text.splitlines()[-1] == "explained through 1 interval; unexplained: 0"
 
 
 async def test_what_is_unexplained_ends_with_1(
@@ -72,8 +72,8 @@ async def test_what_is_unexplained_ends_with_1(
     await record_all(app_context, fund)
     assert cli.start("snapshot", env=env).wait() == 0
     told = cli.start("nav", "explain", "--from", first, env=env)
-    assert told.wait() == 1, told.said
-    assert "unexplained: 1" in told.said
+    assert told.wait() == 1, told.output_text
+    assert "unexplained: 1" in told.output_text
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_what_cannot_be_told_is_said_in_words(
     cli: CliRunner, env: dict[str, str], arguments: tuple[str, ...], words: str
 ) -> None:
     program = cli.start(*arguments, env=env)
-    assert program.wait() == 2, program.said
-    assert words in " ".join(program.said.replace("│", " ").split())
-    assert "Traceback" not in program.said
+    assert program.wait() == 2, program.output_text
+    assert words in " ".join(program.output_text.replace("│", " ").split())
+    assert "Traceback" not in program.output_text
 
 
 async def test_reconcile_names_each_difference_with_its_age_and_owner_and_gives_it_to_somebody(
@@ -102,23 +102,23 @@ async def test_reconcile_names_each_difference_with_its_age_and_owner_and_gives_
         await session.execute(text("UPDATE derived.contract_flags SET enabled = NOT enabled"))
         await session.execute(text("UPDATE derived.protocol_addresses SET address = holder FROM derived.holdings"))
     told = cli.start("reconcile", env=env)
-    assert told.wait() == 1, told.said
-    first = next(line for line in told.said.splitlines() if line.startswith("1 "))
+    assert told.wait() == 1, told.output_text
+    first = next(line for line in told.output_text.splitlines() if line.startswith("1 "))
     assert re.match(r"1 CRITICAL open for 0 min, admin: \w+ of \w+: books 0x\w+, chain 0x\w+$", first), first
     given = cli.start("reconcile", "--assign", "1", "super_admin", env=env)
-    assert given.wait() == 0, given.said
-    assert given.said.startswith("1 is now super_admin's: ")
+    assert given.wait() == 0, given.output_text
+    assert given.output_text.startswith("1 is now super_admin's: ")
     assert "1 CRITICAL open for 0 min, super_admin: " in _said(cli.start("reconcile", env=env))
     refusals = {("4711", "admin"): "no risk event 4711", ("1", "boss"): "neither an address", ("1", NOBODY): "nobody's"}
     for (event, owner), why in refusals.items():
         refused = cli.start("reconcile", "--assign", event, owner, env=env)
         assert refused.wait() == 2
-        assert why in refused.said
+        assert why in refused.output_text
 
 
 def _said(program: CliProcess) -> str:
     program.wait()
-    return program.said
+    return program.output_text
 
 
 async def test_status_tells_how_the_listener_does_and_what_retention_did(

@@ -51,10 +51,10 @@ def env(fund: TestFund, app_url: str, owner_url: str, redis_url: str, tmp_path: 
 
 def refusal(program: CliProcess) -> str:
     """What it said last: one message, exit code 2, and never a traceback."""
-    assert program.wait() == 2, program.said
-    assert "Traceback" not in program.said
-    message = program.said.rpartition("paimon: ")[2]
-    assert message != program.said, f"no message: {program.said}"
+    assert program.wait() == 2, program.output_text
+    assert "Traceback" not in program.output_text
+    message = program.output_text.rpartition("paimon: ")[2]
+    assert message != program.output_text, f"no message: {program.output_text}"
     return message
 
 
@@ -98,9 +98,9 @@ def test_an_empty_database_is_refused_the_same_way_and_the_command_helps(
         assert "the database is at migration none" in (said := refusal(cli.start(*command, env=empty)))
         assert "run `paimon db upgrade`" in said
         upgraded = cli.start("db", "upgrade", env=empty)
-        assert upgraded.wait() == 0, upgraded.said
+        assert upgraded.wait() == 0, upgraded.output_text
         checked = cli.start("db", "check", env=empty)
-        assert checked.wait() == 0, checked.said
+        assert checked.wait() == 0, checked.output_text
     finally:
         postgres.drop_database(name)
 
@@ -153,7 +153,7 @@ def test_a_service_that_does_not_answer_is_named_with_its_variable_and_without_i
     message = refusal(program)
     assert said.format(port=port) in message
     assert variable in message
-    assert "secret" not in program.said
+    assert "secret" not in program.output_text
 
 
 def test_a_port_in_use(cli: CliRunner, env: Environment) -> None:
@@ -209,11 +209,11 @@ def test_every_process_ends_cleanly_when_told_to_and_gives_its_lease_back(
     for program in started.values():
         program.terminate()
     codes = {name: program.wait() for name, program in started.items()}
-    assert codes == dict.fromkeys(started, 0), {name: program.said for name, program in started.items()}
+    assert codes == dict.fromkeys(started, 0), {name: program.output_text for name, program in started.items()}
     assert _held_leases(env) == set(), "a successor would have to wait"
     for name, program in started.items():
         for trouble in ("Traceback", "never awaited", "never retrieved", "Task was destroyed"):
-            assert trouble not in program.said, f"{name}: {program.said}"
+            assert trouble not in program.output_text, f"{name}: {program.output_text}"
 
 
 def _rows(env: Mapping[str, str], query: LiteralString) -> list[tuple[object, ...]]:

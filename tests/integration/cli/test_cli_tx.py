@@ -35,8 +35,8 @@ def keystore_of(fund: TestFund, name: str, folder: Path) -> tuple[str, ...]:
 
 
 def ended(program: CliProcess, code: int = 0) -> str:
-    assert program.wait() == code, program.said
-    return program.said
+    assert program.wait() == code, program.output_text
+    return program.output_text
 
 
 async def test_a_plan_is_previewed_signed_and_shown(

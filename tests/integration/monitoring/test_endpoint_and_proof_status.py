@@ -44,8 +44,8 @@ async def part(api_client: ApiClient, name: str) -> dict[str, Any]:
 def terminal(app_context: AppContext) -> str:
     with CliRunner() as cli:
         status = cli.start("status", env=environment_of(app_context.settings))
-        assert status.wait() == 0, status.said
-        return status.said
+        assert status.wait() == 0, status.output_text
+        return status.output_text
 
 
 async def test_each_endpoint_is_shown_as_the_listener_finds_it_and_without_its_key(

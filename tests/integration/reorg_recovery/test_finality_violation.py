@@ -29,7 +29,7 @@ from paimon.application.reorg_recovery.recover import AncestorChanged, plan_reco
 from paimon.application.replay.replay import check
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import BlockStamp, Hash32
-from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD
+from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD, NavStatus
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.clock import database_now
@@ -40,7 +40,7 @@ from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, O
 from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
 from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
-from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
+from paimon.infrastructure.database.models.ops.nav import NavPointRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
@@ -188,8 +188,8 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
 
             async def recovery(*arguments: str, code: int) -> str:
                 program = cli.start("recover", *arguments, env=settings)
-                assert await asyncio.to_thread(program.wait) == code, program.said
-                return program.said
+                assert await asyncio.to_thread(program.wait) == code, program.output_text
+                return program.output_text
 
             assert "only on the word of two nodes" in await recovery(code=2)
             settings["PAIMON_CHAIN__ATTEMPTS_MAX"] = "1"

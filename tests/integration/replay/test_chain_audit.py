@@ -108,13 +108,13 @@ def test_the_command_says_what_it_found_and_ends_with_it(
     env = environment_of(settings)
     blocks = (str(recorded.first), str(recorded.last))
     clean = cli.start("audit-chain", *blocks, "--endpoint", fund.node.http_url, env=env)
-    assert clean.wait() == 0, clean.said
-    assert "differences: 0" in clean.said
+    assert clean.wait() == 0, clean.output_text
+    assert "differences: 0" in clean.output_text
     assert execute(owner_url, f"DELETE FROM derived.raw_logs WHERE {SECOND.format('raw_logs')}") == 1
     torn = cli.start("audit-chain", *blocks, env=env)
-    assert torn.wait() == 1, torn.said
-    assert "missing from the books" in torn.said
-    assert "differences: 1" in torn.said
+    assert torn.wait() == 1, torn.output_text
+    assert "missing from the books" in torn.output_text
+    assert "differences: 1" in torn.output_text
     for wrong, words in (
         (("1", "999999"), f"the books hold blocks {recorded.first} to {recorded.last}"),
         ((*blocks, "--endpoint", "ftp://node"), "--endpoint must be a URL"),
@@ -122,6 +122,6 @@ def test_the_command_says_what_it_found_and_ends_with_it(
         (("100", "1"), "the range is reversed: block 100 lies after block 1"),
     ):
         refused = cli.start("audit-chain", *wrong, env=env | {"PAIMON_CHAIN__ATTEMPTS_MAX": "1"})
-        assert refused.wait() == 2, refused.said
-        assert words in refused.said
-        assert "s3cr3t" not in refused.said
+        assert refused.wait() == 2, refused.output_text
+        assert words in refused.output_text
+        assert "s3cr3t" not in refused.output_text

@@ -199,7 +199,7 @@ async def _record_one_more_each(database: Database) -> None:
 
 async def _said(cli: CliRunner, env: dict[str, str], *words: str) -> tuple[int, str]:
     program = cli.start(*words, env=env)
-    return await asyncio.to_thread(program.wait), program.said
+    return await asyncio.to_thread(program.wait), program.output_text
 
 
 async def _decide_at_the_terminal(api_client: ApiClient, dead: int, said: Callable[..., Awaitable[tuple[int, str]]]) -> None:

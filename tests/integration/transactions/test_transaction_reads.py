@@ -161,13 +161,13 @@ async def test_at_three_in_the_morning(api_client: ApiClient, harness: SendingHa
     environment = environment_of(api_client.settings)
     with CliRunner() as cli:
         overview = cli.start("desk", env=environment)
-        assert overview.wait() == 0, overview.said
-        assert "LOW GAS" in overview.said
-        assert "1 open" in overview.said
-        assert "top it up" in overview.said
+        assert overview.wait() == 0, overview.output_text
+        assert "LOW GAS" in overview.output_text
+        assert "1 open" in overview.output_text
+        assert "top it up" in overview.output_text
         one = cli.start("desk", "show", str(first.id), env=environment)
-        assert one.wait() == 0, one.said
-        assert IntentStatus.QUEUED in one.said
+        assert one.wait() == 0, one.output_text
+        assert IntentStatus.QUEUED in one.output_text
         nobody = cli.start("desk", "show", "00000000-0000-0000-0000-000000000000", env=environment)
         assert nobody.wait() == 2
-        assert "there is no intent" in nobody.said
+        assert "there is no intent" in nobody.output_text
