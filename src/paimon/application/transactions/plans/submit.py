@@ -110,7 +110,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature | None,
         plan = PlanRow(
             id=uuid4(),
             idempotency_key=request.key,
-            plan_payload_hash=digest,
+            payload_hash=digest,
             name=request.plan,
             reason=request.reason,
             wallet=expected,
@@ -225,7 +225,7 @@ async def _write_plan(
     for position, (call, planned) in enumerate(zip(valued.calls, valued.planned, strict=True)):
         row = PlanCallRow(
             plan_id=plan.id,
-            position=position,
+            call_index=position,
             contract=call.contract,
             function=call.function,
             description=call.step.description,
