@@ -1,0 +1,89 @@
+"""Docs stay true: links lead somewhere, paths exist, commands and tests have the names that docs give them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tests.support.paths import DOCS, ROOT
+
+pytestmark = pytest.mark.unit
+
+PAGES: Final = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md"), ROOT / "contracts" / "README.md"])
+PACKAGE: Final = ROOT / "src" / "paimon"
+TOP_FOLDERS: Final = (
+    *("src", "tests", "docs", "deploy", "bench", "contracts"),
+    *("application", "domain", "infrastructure", "gateway"),
+)
+SOURCE_SUFFIXES: Final = ("py", "md", "yml", "json", "toml", "sh", "sol", "mjs")
+BASES: Final = (
+    ROOT,
+    ROOT / "src",
+    PACKAGE,
+    PACKAGE / "application",
+    PACKAGE / "domain",
+    PACKAGE / "infrastructure",
+    PACKAGE / "gateway",
+    ROOT / "src" / "paimon_devkit",
+)
+"""Folders below which a page may name a file."""
+
+
+def links(page: Path) -> Iterator[str]:
+    """Yield the targets of a page's relative links."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not re.match(r"[a-z]+:", target):
+            yield target
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as they are made on the usual forges."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def named_paths(page: Path) -> Iterator[str]:
+    """Yield what a page names in backticks as a file or folder of this repository."""
+    for quoted in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")):
+        is_file = re.fullmatch(rf"[\w./-]*\w\.(?:{'|'.join(SOURCE_SUFFIXES)})", quoted)
+        is_folder = re.fullmatch(rf"(?:{'|'.join(TOP_FOLDERS)})/[\w/-]+", quoted)
+        if is_file or is_folder:
+            yield quoted
+
+
+def exists(path: str) -> bool:
+    """Tell whether a named path is a file or folder below one of the bases, or a file's name anywhere in the sources."""
+    if any((base / path).exists() for base in BASES):
+        return True
+    return ("/" not in path and any(ROOT.glob(f"src/**/{path}"))) or any(ROOT.glob(f"src/**/{path}"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_to_a_file_and_heading(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link} leads nowhere"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{link}: {target.name} has no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    missing = [path for path in named_paths(page) if not exists(path)]
+    assert not missing
+
+
+def test_every_page_is_reached_by_a_link() -> None:
+    linked = {(page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in links(page)}
+    lonely = [page for page in DOCS.rglob("*.md") if page.resolve() not in linked and page.name != "template.md"]
+    assert not lonely
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    written = {name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())}
+    files = {file.stem for file in (ROOT / "tests").rglob("test_*.py")}
+    for page in PAGES:
+        named = set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")))
+        assert not named - written - files, f"{page.name} names tests that are not there"
