@@ -13,7 +13,7 @@ from paimon.composition import AppContext
 from paimon.domain.asset.otc_order import OrderStatus
 from paimon.domain.asset.protocol_address import ProtocolAddressKind
 from paimon.domain.asset.tier import Tier
-from paimon.domain.asset.token_transfer import Direction, Purpose
+from paimon.domain.asset.token_transfer import TransferDirection, TransferPurpose
 from paimon.domain.asset.trade import PurchaseRoute, TradeKind, TradeTrigger
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ContractName, parse_address
@@ -53,7 +53,7 @@ async def transfers(app_context: AppContext, since: int) -> list[TokenTransferRo
     return found
 
 
-def moved(found: list[TokenTransferRow]) -> Counter[tuple[Direction, Purpose]]:
+def moved(found: list[TokenTransferRow]) -> Counter[tuple[TransferDirection, TransferPurpose]]:
     return Counter((each.direction, each.purpose) for each in found)
 
 
@@ -83,12 +83,12 @@ async def test_the_deployment_itself_is_explained_to_the_last_transfer(app_conte
     assert sum(row.allocation_bps for row in assets) == 9_400
     found = await transfers(app_context, 0)
     assert moved(found) == {
-        (Direction.IN, Purpose.DEPOSIT): 5,
-        (Direction.OUT, Purpose.PURCHASE): 8,
-        (Direction.IN, Purpose.PURCHASE): 8,
+        (TransferDirection.IN, TransferPurpose.DEPOSIT): 5,
+        (TransferDirection.OUT, TransferPurpose.PURCHASE): 8,
+        (TransferDirection.IN, TransferPurpose.PURCHASE): 8,
     }
     trades = await rows(app_context, TradeRow)
-    assert [(each.kind, each.via, each.has_effect) for each in trades] == [
+    assert [(each.kind, each.trigger, each.has_effect) for each in trades] == [
         (TradeKind.PURCHASE, TradeTrigger.PURCHASE, True)
     ] * 8
     assert len(await rows(app_context, DepositRow)) == 5
@@ -116,15 +116,15 @@ async def test_a_purchase_is_counted_once_however_it_was_asked_for(app_context: 
     fund.send("hot", AC, "allocateToLayer", 1, 20_000 * WAD)
     await record_all(app_context, fund)
     found = await rows(app_context, TradeRow, TradeRow.block_number >= since)
-    assert [(each.via, each.route, each.usdt_amount // WAD, each.has_effect) for each in found] == [
+    assert [(each.trigger, each.route, each.usdt_amount // WAD, each.has_effect) for each in found] == [
         (TradeTrigger.PURCHASE, PurchaseRoute.SWAP, 10_000, True),
         (TradeTrigger.PURCHASE, None, 0, False),
         (TradeTrigger.ALLOCATION, PurchaseRoute.SWAP, 10_000, True),
         (TradeTrigger.ALLOCATION, PurchaseRoute.SWAP, 10_000, True),
     ]
     assert moved(await transfers(app_context, since)) == {
-        (Direction.OUT, Purpose.PURCHASE): 3,
-        (Direction.IN, Purpose.PURCHASE): 3,
+        (TransferDirection.OUT, TransferPurpose.PURCHASE): 3,
+        (TransferDirection.IN, TransferPurpose.PURCHASE): 3,
     }
 
 
@@ -140,7 +140,7 @@ async def test_sales_waterfalls_and_the_settlement_they_pay_for(app_context: App
     await record_all(app_context, fund)
     found = await rows(app_context, TradeRow, TradeRow.block_number >= since)
     assert {each.kind for each in found} == {TradeKind.SALE}
-    by_way = {(each.via, each.request_id) for each in found}
+    by_way = {(each.trigger, each.request_id) for each in found}
     assert by_way == {
         (TradeTrigger.WATERFALL, request),
         (TradeTrigger.REDEMPTION, None),
@@ -148,8 +148,8 @@ async def test_sales_waterfalls_and_the_settlement_they_pay_for(app_context: App
         (TradeTrigger.BUFFER_REFILL, None),
     }
     movements = moved(await transfers(app_context, since))
-    assert movements[Direction.OUT, Purpose.SALE] == movements[Direction.IN, Purpose.SALE] == len(found)
-    assert movements[Direction.OUT, Purpose.REDEMPTION_PAYOUT] == 1
+    assert movements[TransferDirection.OUT, TransferPurpose.SALE] == movements[TransferDirection.IN, TransferPurpose.SALE] == len(found)
+    assert movements[TransferDirection.OUT, TransferPurpose.REDEMPTION_PAYOUT] == 1
     assert sum(movements.values()) == 2 * len(found) + 1
     assert [each.level.value for each in await rows(app_context, LiquidityAlertRow)] == []
 
@@ -173,8 +173,8 @@ async def test_an_otc_order_is_money_in_transit_until_it_is_delivered(app_contex
         (orders[2], OrderStatus.CANCELLED, None),
     ]
     assert moved(await transfers(app_context, since)) == {
-        (Direction.OUT, Purpose.OTC_PAYMENT): 2,
-        (Direction.IN, Purpose.OTC_DELIVERY): 1,
+        (TransferDirection.OUT, TransferPurpose.OTC_PAYMENT): 2,
+        (TransferDirection.IN, TransferPurpose.OTC_DELIVERY): 1,
     }
 
 
@@ -198,7 +198,7 @@ async def test_fees_accrued_collected_and_withdrawn(app_context: AppContext, fun
     kept = accounts[FeeKind.REDEMPTION]
     assert (kept.accrued, kept.released, kept.paid) == (withdrawable, withdrawable // 2, withdrawable // 2)
     entries = await rows(app_context, FeeEntryRow)
-    assert Counter((each.kind, each.step) for each in entries) == {
+    assert Counter((each.kind, each.entry_type) for each in entries) == {
         (FeeKind.MANAGEMENT, FeeEntryType.ACCRUED): 2,
         (FeeKind.MANAGEMENT, FeeEntryType.PAID): 1,
         (FeeKind.PERFORMANCE, FeeEntryType.ACCRUED): 1,
@@ -209,9 +209,9 @@ async def test_fees_accrued_collected_and_withdrawn(app_context: AppContext, fun
     }
     found = await transfers(app_context, since)
     assert moved(found) == {
-        (Direction.OUT, Purpose.REDEMPTION_PAYOUT): 1,
-        (Direction.OUT, Purpose.FEE_COLLECTION): 1,
-        (Direction.OUT, Purpose.REDEMPTION_FEE_WITHDRAWAL): 1,
+        (TransferDirection.OUT, TransferPurpose.REDEMPTION_PAYOUT): 1,
+        (TransferDirection.OUT, TransferPurpose.FEE_COLLECTION): 1,
+        (TransferDirection.OUT, TransferPurpose.REDEMPTION_FEE_WITHDRAWAL): 1,
     }
 
 
@@ -225,10 +225,10 @@ async def test_what_no_log_tells_of_is_kept_and_named(app_context: AppContext, f
     await record_all(app_context, fund)
     found = await transfers(app_context, since)
     assert [(each.direction, each.purpose, each.amount) for each in found] == [
-        (Direction.OUT, Purpose.EMERGENCY_WITHDRAWAL, 7 * WAD),
-        (Direction.OUT, Purpose.EMERGENCY_WITHDRAWAL, 5),
-        (Direction.INTERNAL, Purpose.EMERGENCY_WITHDRAWAL, WAD),
-        (Direction.IN, Purpose.UNEXPLAINED, 3 * WAD),
+        (TransferDirection.OUT, TransferPurpose.EMERGENCY_WITHDRAWAL, 7 * WAD),
+        (TransferDirection.OUT, TransferPurpose.EMERGENCY_WITHDRAWAL, 5),
+        (TransferDirection.INTERNAL, TransferPurpose.EMERGENCY_WITHDRAWAL, WAD),
+        (TransferDirection.IN, TransferPurpose.UNEXPLAINED, 3 * WAD),
     ]
 
 
@@ -247,8 +247,8 @@ async def test_yield_assets_tiers_and_roles(app_context: AppContext, fund: TestF
     fund.send("ada", AC, "revokeRole", role, fund.accounts.address("otto"))
     await record_all(app_context, fund)
     assert moved(await transfers(app_context, since)) == {
-        (Direction.IN, Purpose.YIELD): 1,
-        (Direction.IN, Purpose.ZERO_VALUE): 3,
+        (TransferDirection.IN, TransferPurpose.YIELD): 1,
+        (TransferDirection.IN, TransferPurpose.ZERO_VALUE): 3,
     }
     (asset,) = await rows(app_context, AssetConfigRow, AssetConfigRow.token == parse_address(bill.address))
     assert (asset.allocation_bps, asset.is_active, asset.removed_block is not None) == (250, False, True)

@@ -13,11 +13,11 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import build_safe_transaction
 from paimon.domain.transaction.safe_transaction import (
-    Operation,
+    SafeOperation,
     OwnerSignature,
     SafeScope,
     SafeTransaction,
-    hash_card,
+    safe_transaction_hashes,
     rejection_transaction,
 )
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe
@@ -67,9 +67,9 @@ async def test_what_is_no_safe_is_refused(fund: TestFund, rpc: Rpc, what: str) -
 
 async def test_the_safe_computes_our_hash(fund: TestFund, rpc: Rpc, safe: SafeContract) -> None:
     at = await final(fund, rpc)
-    for operation in Operation:
+    for operation in SafeOperation:
         transaction = SafeTransaction(Call(SOMEONE, b"some data", RawAmount(3)), operation, 7)
-        assert await safe.transaction_hash(transaction, at=at) == hash_card(transaction, safe.scope).transaction
+        assert await safe.transaction_hash(transaction, at=at) == safe_transaction_hashes(transaction, safe.scope).transaction
 
 
 async def test_a_signature_counts_when_it_is_an_owners_over_this_transaction(
@@ -114,7 +114,7 @@ async def test_keys_and_contracts_execute_together_whatever_their_order(
     receipt = safe_factory.execute(outer.scope, transaction, signatures)
     assert int(receipt["status"], 16) == 1
     (executed,) = await outer.executions(before + 1, fund.node.rpc.head().number)
-    assert (executed.hash, executed.succeeded) == (hash_card(transaction, outer.scope).transaction, True)
+    assert (executed.hash, executed.succeeded) == (safe_transaction_hashes(transaction, outer.scope).transaction, True)
 
 
 async def test_several_calls_run_as_the_safe_all_or_none(

@@ -21,8 +21,8 @@ from paimon.application.nav.ranges import RangeEnd
 from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum, parse_address
 from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.domain.vault.nav_attribution import explain
-from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, chain
+from paimon.domain.vault.nav_attribution import attribute_nav_change
+from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, combine_attributions
 from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import BlockRow, RawLogRow, TokenTransferRow, TradeRow
 from paimon_devkit.market.history import generate_history
@@ -44,7 +44,7 @@ async def told_between(app_context: AppContext, start: FundSnapshot, end: FundSn
 
 
 def lines(told: NavAttribution) -> dict[AttributionGroup, int]:
-    return {group: told.total(group) for group in AttributionGroup if told.of(group) and group is not AttributionGroup.ROUNDING}
+    return {group: told.total(group) for group in AttributionGroup if told.in_group(group) and group is not AttributionGroup.ROUNDING}
 
 
 async def test_a_deposit_dilutes_while_shares_are_locked(
@@ -58,7 +58,7 @@ async def test_a_deposit_dilutes_while_shares_are_locked(
     after = await snapshot_now(app_context, fund)
     told = await told_between(app_context, before, after)
     assert lines(told) == {AttributionGroup.DEPOSITS: 2_000_000 * WAD}
-    (part,) = told.of(AttributionGroup.DEPOSITS)
+    (part,) = told.in_group(AttributionGroup.DEPOSITS)
     assert part.per_share == after.nav_per_share - before.nav_per_share < -(10**15)
     assert {each.tx_hash for each in part.log_positions} != set()
 
@@ -74,7 +74,7 @@ async def test_requests_and_their_ends(app_context: AppContext, fund: TestFund) 
     opening = await told_between(app_context, first, asked)
     assert lines(opening) == {AttributionGroup.REDEMPTIONS: -(asked.redemption_liability)}
     closing = await told_between(app_context, asked, ended)
-    parts = {each.label.kind: each for each in closing.of(AttributionGroup.REDEMPTIONS)}
+    parts = {each.key.kind: each for each in closing.in_group(AttributionGroup.REDEMPTIONS)}
     assert parts["settled"].amount == 0
     assert len(parts["settled"].log_positions) == 3  # the payment, the fee kept, the settlement
     assert parts["returned"].amount > 0
@@ -91,12 +91,12 @@ async def test_a_cached_value_hides_a_price_from_the_contract_and_not_from_the_e
     moved = await snapshot_now(app_context, fund)
     fund.warp(301)
     caught_up = await snapshot_now(app_context, fund)
-    assert (moved.stale_cache, moved.contract.share_price) == (True, before.nav_per_share)
-    assert (caught_up.stale_cache, caught_up.contract.share_price) == (False, moved.nav_per_share)
+    assert (moved.has_stale_cache, moved.contract.share_price) == (True, before.nav_per_share)
+    assert (caught_up.has_stale_cache, caught_up.contract.share_price) == (False, moved.nav_per_share)
     rise = await told_between(app_context, before, moved)
     assert lines(rise) == {AttributionGroup.PRICE: moved.net_assets - before.net_assets}
     assert rise.change_per_share == moved.nav_per_share - before.nav_per_share > 0
-    assert (await told_between(app_context, moved, caught_up)).parts == ()
+    assert (await told_between(app_context, moved, caught_up)).components == ()
 
 
 async def test_success_without_effect_moves_nothing_and_is_no_line(
@@ -131,8 +131,8 @@ async def test_an_order_on_its_way_is_no_loss(app_context: AppContext, fund: Tes
         -1_000 * WAD,
         2,
     )
-    (trade,) = whole.of(AttributionGroup.TRADING)
-    assert trade.label.token == parse_address(activity.asset("RWAP").address)
+    (trade,) = whole.in_group(AttributionGroup.TRADING)
+    assert trade.key.token == parse_address(activity.asset("RWAP").address)
 
 
 async def test_a_fee_is_felt_when_it_is_collected_and_pending_before(
@@ -151,7 +151,7 @@ async def test_a_fee_is_felt_when_it_is_collected_and_pending_before(
     activity.controller("ada", "collectFees")
     collected = await snapshot_now(app_context, fund)
     told = await told_between(app_context, accrued, collected)
-    fees = {each.label.kind: each.amount for each in told.of(AttributionGroup.FEES)}
+    fees = {each.key.kind: each.amount for each in told.in_group(AttributionGroup.FEES)}
     assert fees.keys() == {"management", "performance"}
     assert fees["performance"] == -accrued.fees.accrued_performance
     assert sum(fees.values()) == told.change
@@ -187,15 +187,15 @@ async def test_prices_yield_trades_fees_and_withdrawals_each_in_their_line(
     )
     assert rwac is not None
     assert mmfa is not None
-    price = {each.label.token: each.amount for each in told.of(AttributionGroup.PRICE)}
+    price = {each.key.token: each.amount for each in told.in_group(AttributionGroup.PRICE)}
     assert price[rwac.token] == pytest.approx(rwac.balance * 5 // 100, rel=1e-9)
     assert price[mmfa.token] == pytest.approx(mmfa.balance // 100, rel=1e-9)
     assert told.total(AttributionGroup.YIELD) == 5_000 * WAD
-    cost = {each.label.token: each.amount for each in told.of(AttributionGroup.TRADING)}
+    cost = {each.key.token: each.amount for each in told.in_group(AttributionGroup.TRADING)}
     assert cost[parse_address(activity.asset("MMFB").address)] == pytest.approx(-50_000 * WAD * 8 / 10_000, rel=1e-3)
     assert cost[parse_address(activity.asset("RWAR").address)] == pytest.approx(-50_000 * WAD * 25 / 10_000, rel=1e-3)
     assert told.total(AttributionGroup.EMERGENCY_WITHDRAWALS) == -130 * WAD // 100
-    assert after.stale_cache
+    assert after.has_stale_cache
 
 
 async def test_tokens_that_come_from_nowhere_are_unexplained_and_a_missing_transfer_alarms(
@@ -205,12 +205,12 @@ async def test_tokens_that_come_from_nowhere_are_unexplained_and_a_missing_trans
     activity.act(ADMIN, "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 7 * WAD)
     after = await snapshot_now(app_context, fund)
     told = await told_between(app_context, before, after)
-    assert [(each.label.kind, each.amount, len(each.log_positions)) for each in told.unexplained] == [("transfer", 7 * WAD, 1)]
+    assert [(each.key.kind, each.amount, len(each.log_positions)) for each in told.unexplained] == [("transfer", 7 * WAD, 1)]
     async with app_context.database.write() as session:
         await session.execute(delete(TokenTransferRow).where(TokenTransferRow.block_number > before.at.number))
     missed = await report_unexplained(app_context.database, after)
     assert missed is not None
-    assert [(each.label.kind, each.amount, len(each.log_positions)) for each in missed.unexplained] == [
+    assert [(each.key.kind, each.amount, len(each.log_positions)) for each in missed.unexplained] == [
         ("no transfer", 7 * WAD, 0)
     ]
 
@@ -309,10 +309,10 @@ async def test_every_interval_of_a_simulated_market_is_explained(market_house: A
     async with market_house.database.read() as session:
         for earlier, later in pairwise(snapshots):
             nav_inputs = await load_nav_inputs(session, after=earlier.at.number, until=later.at.number)
-            told.append(explain(earlier, later, nav_inputs))
+            told.append(attribute_nav_change(earlier, later, nav_inputs))
     problems = [(each.start.at.number, each.end.at.number, shown(each)) for each in told if each.unexplained]
     assert problems == []
-    whole = chain(told)
+    whole = combine_attributions(told)
     assert whole.change == snapshots[-1].net_assets - snapshots[0].net_assets
     assert {
         AttributionGroup.PRICE,
@@ -339,6 +339,6 @@ async def blocks_with_logs(app_context: AppContext) -> list[BlockStamp]:
 
 def shown(told: NavAttribution) -> list[str]:
     return [
-        f"{each.label.kind} {checksum(each.label.token) if each.label.token else ''} {each.amount} {each.per_share}"
+        f"{each.key.kind} {checksum(each.key.token) if each.key.token else ''} {each.amount} {each.per_share}"
         for each in told.unexplained
     ]

@@ -51,7 +51,7 @@ async def test_a_snapshot_is_what_the_contracts_say_at_its_block(
     )
     assert (taken.vault.gross_assets, taken.net_assets, taken.nav_per_share) == (gross, total_assets, price)
     assert taken.tier_values_match
-    assert not taken.stale_cache
+    assert not taken.has_stale_cache
     assert {each.decimals for each in taken.assets} == {6, 8, 18}
     assert [sum(each.tier is tier for each in taken.assets) for tier in Tier] == [2, 2, 4]
     private = taken.position(parse_address(activity.asset("RWAP").address))
@@ -83,7 +83,7 @@ async def test_what_the_cache_still_says_stands_beside_what_the_fund_is_worth(
     activity.controller(ADMIN, "refreshCache")
     activity.set_price("MMFA", 2 * 105 * WAD // 100)
     after = await snapshot_now(app_context, fund)
-    assert after.stale_cache
+    assert after.has_stale_cache
     assert after.contract.total_assets == before.net_assets
     assert after.net_assets > before.net_assets
     overview = orjson.loads(await read_overview(app_context.redis, app_context.database) or b"")
@@ -119,7 +119,7 @@ async def test_an_asset_off_the_list_counts_nothing_and_one_without_price_and_ba
     after = await snapshot_now(app_context, fund)
     gone = after.position(parse_address(activity.asset("RWAT").address))
     assert gone is not None
-    assert (gone.active, gone.value, gone.balance > 0) == (False, 0, True)
+    assert (gone.is_listed, gone.value, gone.balance > 0) == (False, 0, True)
     held = before.position(gone.token)
     assert held is not None
     assert before.net_assets - after.net_assets == held.value

@@ -124,7 +124,7 @@ async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one
     taken = await snapshot_now(app_context, fund)
     await spoil(app_context, 1_000 * WAD)
     small = await compare(app_context)
-    assert {each.found.severity for each in small.events} == {Severity.WARNING}
+    assert {each.finding.severity for each in small.events} == {Severity.WARNING}
     assert {each.owner for each in small.events} == {UserRole.OPERATOR}
     otto = User(parse_address(fund.accounts.address("otto")), UserRole.OPERATOR, "otto")
     for each in small.events:
@@ -134,7 +134,7 @@ async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one
     fund.send("ada", "Vault", "updateNav")
     second = await snapshot_now(app_context, fund)
     large = await compare(app_context)
-    assert {(each.found.severity, each.status, each.owner) for each in large.events} == {
+    assert {(each.finding.severity, each.status, each.owner) for each in large.events} == {
         (Severity.CRITICAL, RiskStatus.OPEN, otto.address)
     }
     assert len(await react(app_context, RISK_EVENT)) == 2

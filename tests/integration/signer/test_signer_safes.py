@@ -16,7 +16,7 @@ from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import build_safe_transaction, encode_batch
 from paimon.domain.transaction.safe_transaction import (
-    Operation,
+    SafeOperation,
     SafeScope,
     SafeTransaction,
     pack_signatures,
@@ -142,9 +142,9 @@ async def test_the_cold_safe_may_call_anything_of_the_funds(
 async def test_what_no_safe_may_have_executed(fund: TestFund, fund_safes: FundSafes, keeper: SignerClient, name: str) -> None:
     safe = fund_safes.warm if name == "warm" else fund_safes.cold
     good = allocate(fund, 1)
-    foreign = SafeTransaction(Call(STRANGER, encode_batch([good])), Operation.DELEGATECALL, 0)
+    foreign = SafeTransaction(Call(STRANGER, encode_batch([good])), SafeOperation.DELEGATECALL, 0)
     spoilt_batch = SafeTransaction(
-        Call(fund_safes.safe_factory.multi_send, encode_batch([good])[:-1]), Operation.DELEGATECALL, 0
+        Call(fund_safes.safe_factory.multi_send, encode_batch([good])[:-1]), SafeOperation.DELEGATECALL, 0
     )
     own_rules = Call(safe, SAFE_ABI.encode_call("changeThreshold", 1))
     cases = {

@@ -19,10 +19,10 @@ from paimon.domain.transaction.safe_transaction import (
     OwnerSignature,
     SafeScope,
     SafeTransaction,
-    hash_card,
+    safe_transaction_hashes,
     pack_signatures,
-    typed_data,
-    word,
+    safe_transaction_document,
+    abi_word,
 )
 from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
 from paimon.infrastructure.blockchain.contracts.safe import build_execution_call
@@ -55,7 +55,7 @@ def wallet(account: LocalAccount) -> Address:
 
 def signature_by_key(account: LocalAccount, transaction: SafeTransaction, scope: SafeScope) -> OwnerSignature:
     """An owner's signature as a wallet makes it."""
-    signed = account.sign_typed_data(full_message=typed_data(transaction, scope))
+    signed = account.sign_typed_data(full_message=safe_transaction_document(transaction, scope))
     return OwnerSignature(wallet(account), bytes(signed.signature), is_contract_signature=False)
 
 
@@ -63,9 +63,9 @@ def signature_by_safe(
     inner: Address, accounts: Sequence[LocalAccount], transaction: SafeTransaction, scope: SafeScope
 ) -> OwnerSignature:
     """The consent of a Safe that is an owner: its own owners sign a message whose content is the preimage."""
-    content = hash_card(transaction, scope).preimage
-    domain = hash_card(transaction, SafeScope(scope.chain_id, inner)).domain
-    digest = keccak(b"\x19\x01" + domain + keccak(_MESSAGE_TYPE + word(keccak(content))))
+    content = safe_transaction_hashes(transaction, scope).preimage
+    domain = safe_transaction_hashes(transaction, SafeScope(scope.chain_id, inner)).domain
+    digest = keccak(b"\x19\x01" + domain + keccak(_MESSAGE_TYPE + abi_word(keccak(content))))
     signed = [OwnerSignature(wallet(each), bytes(each.unsafe_sign_hash(Hash32(digest)).signature), False) for each in accounts]
     return OwnerSignature(inner, pack_signatures(signed), is_contract_signature=True)
 

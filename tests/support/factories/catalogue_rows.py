@@ -55,7 +55,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     TradeRow: LOG_COLUMNS
     | {
         "kind": "SALE",
-        "via": "WATERFALL",
+        "trigger": "WATERFALL",
         "token": address(1),
         "tier": "L2",
         "usdt_amount": 1,
@@ -84,7 +84,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     },
     TokenFlowRow: {"token": address(1), "received": 1, "sent": 1},
     FeeAccountRow: {"kind": "MANAGEMENT", "accrued": 2, "released": 1, "paid": 1},
-    FeeEntryRow: LOG_COLUMNS | {"kind": "REDEMPTION", "step": "ACCRUED", "amount": 1},
+    FeeEntryRow: LOG_COLUMNS | {"kind": "REDEMPTION", "entry_type": "ACCRUED", "amount": 1},
 }
 
 INVALID_STATES: Final[list[InvalidRow]] = [
@@ -101,10 +101,10 @@ INVALID_STATES: Final[list[InvalidRow]] = [
     (TierConfigRow, {"min_bps": 3}, "ck_tier_configs_bands_in_order"),
     (TierConfigRow, {"max_bps": 10_001}, "ck_tier_configs_bands_in_order"),
     (TierConfigRow, {"min_bps": -1}, "ck_tier_configs_bands_in_order"),
-    (TradeRow, {"kind": "PURCHASE"}, "ck_trades_kind_matches_via"),
+    (TradeRow, {"kind": "PURCHASE"}, "ck_trades_kind_matches_trigger"),
     (TradeRow, {"has_effect": False}, "ck_trades_has_effect_with_amounts"),
     (TradeRow, {"usdt_amount": 0, "token_amount": 0}, "ck_trades_has_effect_with_amounts"),
-    (TradeRow, {"via": "REDEMPTION"}, "ck_trades_request_only_for_waterfall"),
+    (TradeRow, {"trigger": "REDEMPTION"}, "ck_trades_request_only_for_waterfall"),
     (OtcOrderRow, {"status": "CANCELLED"}, "ck_otc_orders_closed_when_terminal"),
     (OtcOrderRow, {"closed_at": EPOCH}, "ck_otc_orders_closed_when_terminal"),
     (OtcOrderRow, {"status": "PAID"}, "ck_otc_orders_paid_before_delivered"),
@@ -121,9 +121,9 @@ INVALID_STATES: Final[list[InvalidRow]] = [
     (TokenTransferRow, {"purpose": "NOTHING"}, "ck_token_transfers_zero_value_amount"),
     (TokenTransferRow, {"purpose": "DEPOSIT"}, "ck_token_transfers_source_log_index_by_purpose"),
     (FeeAccountRow, {"released": 3}, "ck_fee_accounts_released_within_accrued"),
-    (FeeEntryRow, {"step": "PAID"}, "ck_fee_entries_recipient_when_paid"),
+    (FeeEntryRow, {"entry_type": "PAID"}, "ck_fee_entries_recipient_when_paid"),
     (FeeEntryRow, {"recipient": address(1)}, "ck_fee_entries_recipient_when_paid"),
-    (FeeEntryRow, {"step": "RELEASED", "kind": "MANAGEMENT"}, "ck_fee_entries_released_only_for_redemption"),
+    (FeeEntryRow, {"entry_type": "RELEASED", "kind": "MANAGEMENT"}, "ck_fee_entries_released_only_for_redemption"),
     (FeeEntryRow, {"base": 1}, "ck_fee_entries_base_when_computed"),
     (FeeEntryRow, {"kind": "MANAGEMENT", "period_seconds": 1}, "ck_fee_entries_base_when_computed"),
     (FeeEntryRow, {"high_water_mark": 1}, "ck_fee_entries_high_water_mark_for_performance"),
@@ -136,7 +136,7 @@ INVALID_STATES: Final[list[InvalidRow]] = [
 _COMPANION_COLUMNS: Final[dict[tuple[type[Base], str], dict[str, Any]]] = {
     (TrackedContractRow, "contract"): {"origin": "event"},
     (TrackedContractRow, "origin"): {"contract": "ERC20"},
-    (TradeRow, "via"): {"request_id": None},
+    (TradeRow, "trigger"): {"request_id": None},
     (TokenTransferRow, "purpose"): {"source_log_index": 1},
     (LiquidityAlertRow, "level"): {"total": None},
     (FeeEntryRow, "kind"): {"base": 1},
@@ -151,11 +151,11 @@ UNKNOWN_VALUES: Final[list[InvalidRow]] = [
         LiquidityAlertRow: ("level",),
         AssetConfigRow: ("tier",),
         TierConfigRow: ("tier",),
-        TradeRow: ("kind", "via", "tier", "route"),
+        TradeRow: ("kind", "trigger", "tier", "route"),
         OtcOrderRow: ("status",),
         TokenTransferRow: ("direction", "purpose"),
         FeeAccountRow: ("kind",),
-        FeeEntryRow: ("kind", "step"),
+        FeeEntryRow: ("kind", "entry_type"),
     }.items()
     for column in columns
 ]
@@ -179,7 +179,7 @@ WRONG_LENGTHS: Final[list[InvalidRow]] = [
     for column in columns
     for wrong in (0, 33)
 ]
-WRONG_LENGTHS.append((FeeEntryRow, {"step": "PAID", "recipient": b"\x01"}, "ck_fee_entries_recipient_length"))
+WRONG_LENGTHS.append((FeeEntryRow, {"entry_type": "PAID", "recipient": b"\x01"}, "ck_fee_entries_recipient_length"))
 
 _PERFORMANCE: Final = {"kind": "PERFORMANCE", "base": 1, "high_water_mark": 1}
 _MANAGEMENT: Final = {"kind": "MANAGEMENT", "base": 1, "period_seconds": 1}

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tests.support.factories.snapshots import NOON, position, snapshot, stamp, token
 
-from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.asset.token_transfer import TransferPurpose
 from paimon.domain.kernel.chain import Hash32, LogPosition
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot, OrderInTransit
@@ -75,11 +75,11 @@ class History:
     def change(self, **fields: Any) -> None:
         self.now = replace(self.now, **fields)
 
-    def pay(self, amount: int, purpose: Purpose, **more: Any) -> None:
+    def pay(self, amount: int, purpose: TransferPurpose, **more: Any) -> None:
         self.change(cash=RawAmount(self.now.cash + amount))
         self.asset_transfers.append(AssetTransfer(self.place(), CASH, amount, purpose, **more))
 
-    def move(self, asset: AssetPosition, amount: int, purpose: Purpose, **more: Any) -> None:
+    def move(self, asset: AssetPosition, amount: int, purpose: TransferPurpose, **more: Any) -> None:
         self.set(replace(asset, balance=RawAmount(asset.balance + amount)))
         self.asset_transfers.append(AssetTransfer(self.place(), asset.token, amount, purpose, **more))
 
@@ -102,7 +102,7 @@ def _reprice(history: History) -> None:
 
 def _deposit(history: History) -> None:
     amount, shares = history.random_amount(10**24), history.random_amount(10**24)
-    history.pay(amount, Purpose.DEPOSIT)
+    history.pay(amount, TransferPurpose.DEPOSIT)
     history.change(total_supply=RawAmount(history.now.total_supply + shares))
     history.deposits.append(DepositInput(history.place(), RawAmount(amount), RawAmount(shares)))
 
@@ -143,7 +143,7 @@ def _settle(history: History) -> None:
         return
     gross, shares = ended
     fee = gross // 200
-    history.pay(fee - gross, Purpose.REDEMPTION_PAYOUT)
+    history.pay(fee - gross, TransferPurpose.REDEMPTION_PAYOUT)
     history.change(
         total_supply=RawAmount(history.now.total_supply - shares),
         withdrawable_redemption_fees=RawAmount(history.now.withdrawable_redemption_fees + fee),
@@ -153,25 +153,25 @@ def _settle(history: History) -> None:
 
 def _withdraw_redemption_fees(history: History) -> None:
     amount = history.random_amount(min(history.now.withdrawable_redemption_fees, history.now.cash))
-    history.pay(-amount, Purpose.REDEMPTION_FEE_WITHDRAWAL)
+    history.pay(-amount, TransferPurpose.REDEMPTION_FEE_WITHDRAWAL)
     history.change(withdrawable_redemption_fees=RawAmount(history.now.withdrawable_redemption_fees - amount))
     history.fees.append(FeeInput(history.place(), FeeInputKind.REDEMPTION_RELEASED, RawAmount(amount)))
 
 
 def _buy(history: History) -> None:
     asset, amount = history.asset, history.random_amount(history.now.cash // 10)
-    history.pay(-amount, Purpose.PURCHASE, asset=asset.token)
-    history.move(asset, history.random_amount(10**12), Purpose.PURCHASE)
+    history.pay(-amount, TransferPurpose.PURCHASE, asset=asset.token)
+    history.move(asset, history.random_amount(10**12), TransferPurpose.PURCHASE)
 
 
 def _sell(history: History) -> None:
     asset = history.asset
-    history.move(asset, -history.random_amount(asset.balance), Purpose.SALE)
-    history.pay(history.random_amount(10**22), Purpose.SALE, asset=asset.token)
+    history.move(asset, -history.random_amount(asset.balance), TransferPurpose.SALE)
+    history.pay(history.random_amount(10**22), TransferPurpose.SALE, asset=asset.token)
 
 
 def _earn(history: History) -> None:
-    history.move(history.asset, history.random_amount(10**10), Purpose.YIELD)
+    history.move(history.asset, history.random_amount(10**10), TransferPurpose.YIELD)
 
 
 def _accrue(history: History) -> None:
@@ -189,14 +189,14 @@ def _collect(history: History) -> None:
     fees = history.now.fees
     owed = fees.accrued_management + fees.accrued_performance
     if owed <= history.now.cash:
-        history.pay(-owed, Purpose.FEE_COLLECTION)
+        history.pay(-owed, TransferPurpose.FEE_COLLECTION)
         history.change(fees=replace(fees, accrued_management=RawAmount(0), accrued_performance=RawAmount(0)))
 
 
 def _pay_order(history: History) -> None:
     asset, amount = history.asset, history.random_amount(history.now.cash // 10)
     order_id = history.numbers + 1
-    history.pay(-amount, Purpose.OTC_PAYMENT, asset=asset.token, order_id=order_id)
+    history.pay(-amount, TransferPurpose.OTC_PAYMENT, asset=asset.token, order_id=order_id)
     order = OrderInTransit(order_id, asset.token, RawAmount(amount), RawAmount(10**9), token(0xCC))
     history.change(in_transit=(*history.now.in_transit, order))
 
@@ -206,21 +206,21 @@ def _deliver(history: History) -> None:
         order, *rest = history.now.in_transit
         asset = history.now.position(order.token)
         assert asset is not None
-        history.move(asset, history.random_amount(10**12), Purpose.OTC_DELIVERY, order_id=order.order_id)
+        history.move(asset, history.random_amount(10**12), TransferPurpose.OTC_DELIVERY, order_id=order.order_id)
         history.change(in_transit=tuple(rest))
 
 
 def _withdraw(history: History) -> None:
     if history.random.random() < 0.5:
-        history.pay(-history.random_amount(history.now.cash // 20), Purpose.EMERGENCY_WITHDRAWAL)
+        history.pay(-history.random_amount(history.now.cash // 20), TransferPurpose.EMERGENCY_WITHDRAWAL)
     else:
         asset = history.asset
-        history.move(asset, -history.random_amount(asset.balance // 2), Purpose.EMERGENCY_WITHDRAWAL)
+        history.move(asset, -history.random_amount(asset.balance // 2), TransferPurpose.EMERGENCY_WITHDRAWAL)
 
 
 def _list(history: History) -> None:
     asset = history.asset
-    history.set(replace(asset, active=not asset.active))
+    history.set(replace(asset, is_listed=not asset.is_listed))
 
 
 _STEPS: Final[tuple[Callable[[History], None], ...]] = (

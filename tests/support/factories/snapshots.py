@@ -64,7 +64,7 @@ def snapshot(number: int = 1, **changes: Any) -> FundSnapshot:
         tier_limits=(LIMITS, LIMITS, LIMITS),
         buffer=BufferPool(RawAmount(cash), RawAmount(0), RawAmount(0), Bps(10_000), False),
         default_slippage=Bps(100),
-        switches=OperationalFlags(False, False, False, False),
+        flags=OperationalFlags(False, False, False, False),
         in_transit=(),
         contract=ContractFigures(RawAmount(cash), NavPerShare(WAD), *(RawAmount(0),) * 4),
     )
@@ -131,7 +131,7 @@ def snapshots(draw: st.DrawFn) -> FundSnapshot:
         tier_limits=(LIMITS, LIMITS, LIMITS),
         buffer=BufferPool(draw(MONEY), draw(MONEY), draw(MONEY), draw(st.integers(0, 10_000).map(Bps)), draw(st.booleans())),
         default_slippage=Bps(100),
-        switches=OperationalFlags(*(draw(st.booleans()) for _ in range(4))),
+        flags=OperationalFlags(*(draw(st.booleans()) for _ in range(4))),
         in_transit=tuple(
             OrderInTransit(number, token(number), draw(MONEY), draw(MONEY), draw(ADDRESSES))
             for number in range(1, draw(st.integers(0, 2)) + 1)

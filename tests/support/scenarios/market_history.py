@@ -22,7 +22,7 @@ from paimon.composition import AppContext
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.domain.vault.nav_attribution import explain
+from paimon.domain.vault.nav_attribution import attribute_nav_change
 from paimon.domain.vault.nav_components import NavAttribution
 from paimon.infrastructure.database.models.derived import ObservationRow, RawLogRow
 from paimon_devkit.market.history import generate_history
@@ -117,7 +117,7 @@ async def prove_history(
         told = []
         for earlier, later in pairwise(snapshots):
             nav_inputs = await load_nav_inputs(session, after=earlier.at.number, until=later.at.number)
-            told.append(explain(earlier, later, nav_inputs))
+            told.append(attribute_nav_change(earlier, later, nav_inputs))
     return HistoryProof(
         summary=summary,
         logs=int(logs or 0),
@@ -138,7 +138,7 @@ def _change(start: FundSnapshot, end: FundSnapshot) -> tuple[int, int]:
 
 
 def _sum(told: NavAttribution) -> tuple[int, int]:
-    return sum(each.amount for each in told.parts), sum(each.per_share for each in told.parts)
+    return sum(each.amount for each in told.components), sum(each.per_share for each in told.components)
 
 
 def _between(told: NavAttribution) -> str:
@@ -147,6 +147,6 @@ def _between(told: NavAttribution) -> str:
 
 def _shown(told: NavAttribution) -> list[str]:
     return [
-        f"{each.label.kind} {checksum(each.label.token) if each.label.token else ''} {each.amount} {each.per_share}"
+        f"{each.key.kind} {checksum(each.key.token) if each.key.token else ''} {each.amount} {each.per_share}"
         for each in told.unexplained
     ]

@@ -18,7 +18,7 @@ from tests.support.factories.event_builders import (
 )
 from tests.support.factories.strategies import AMOUNTS, address, stamp
 
-from paimon.domain.asset.token_transfer import Direction, Purpose, TokenFlow
+from paimon.domain.asset.token_transfer import TransferDirection, TransferPurpose, TokenFlow
 from paimon.domain.events import (
     AssetRedeemed,
     ChainTransaction,
@@ -56,30 +56,30 @@ def begun() -> Projection:
     return books
 
 
-def purposes(*transactions: ChainTransaction, books: Projection | None = None) -> list[Purpose]:
+def purposes(*transactions: ChainTransaction, books: Projection | None = None) -> list[TransferPurpose]:
     books = books or begun()
     for each in transactions:
         assert not books.fold(each, TREASURY) or any(isinstance(log.event, RedemptionSettled) for log in each.events)
     return [each.purpose for each in books.facts.transfers]
 
 
-TOLD: list[tuple[list[FundEvent], list[Purpose]]] = [
-    ([transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4))], [Purpose.DEPOSIT]),
+TOLD: list[tuple[list[FundEvent], list[TransferPurpose]]] = [
+    ([transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4))], [TransferPurpose.DEPOSIT]),
     (
         [transfer_out(USDT, 4, INES), RedemptionSettled(1, INES, INES, amount(5), amount(1), amount(4), 0)],
-        [Purpose.REDEMPTION_PAYOUT],
+        [TransferPurpose.REDEMPTION_PAYOUT],
     ),
     (
         [transfer_out(USDT, 5), transfer_in(ASSET_TOKEN, 7), PurchaseRouted(ASSET_TOKEN, 1, 1, amount(5), amount(7))],
-        [Purpose.PURCHASE, Purpose.PURCHASE],
+        [TransferPurpose.PURCHASE, TransferPurpose.PURCHASE],
     ),
     (
         [transfer_out(ASSET_TOKEN, 7), transfer_in(USDT, 5), AssetRedeemed(ASSET_TOKEN, 1, amount(7), amount(5))],
-        [Purpose.SALE, Purpose.SALE],
+        [TransferPurpose.SALE, TransferPurpose.SALE],
     ),
     (
         [OrderCreated(OTC, 1, ASSET_TOKEN, amount(5), amount(9), MARKET), transfer_out(USDT, 5), OrderPaid(OTC, 1, amount(5))],
-        [Purpose.OTC_PAYMENT],
+        [TransferPurpose.OTC_PAYMENT],
     ),
     (
         [
@@ -87,15 +87,15 @@ TOLD: list[tuple[list[FundEvent], list[Purpose]]] = [
             transfer_out(USDT, 3, RECIPIENT),
             RedemptionFeesWithdrawn(RECIPIENT, amount(3)),
         ],
-        [Purpose.REDEMPTION_FEE_WITHDRAWAL],
+        [TransferPurpose.REDEMPTION_FEE_WITHDRAWAL],
     ),
-    ([transfer_in(ASSET_TOKEN, 2), YieldCompounded(ASSET_TOKEN, amount(9), amount(2))], [Purpose.YIELD]),
+    ([transfer_in(ASSET_TOKEN, 2), YieldCompounded(ASSET_TOKEN, amount(9), amount(2))], [TransferPurpose.YIELD]),
     # Said before it is done, as another deployment might.
-    ([DepositProcessed(INES, INES, amount(5), amount(4)), transfer_in(USDT, 5, INES)], [Purpose.DEPOSIT]),
+    ([DepositProcessed(INES, INES, amount(5), amount(4)), transfer_in(USDT, 5, INES)], [TransferPurpose.DEPOSIT]),
     # A token that keeps a fee of its own transfers.
     (
         [transfer_out(USDT, 5), transfer_in(ASSET_TOKEN, 6), PurchaseRouted(ASSET_TOKEN, 1, 1, amount(5), amount(7))],
-        [Purpose.PURCHASE, Purpose.PURCHASE],
+        [TransferPurpose.PURCHASE, TransferPurpose.PURCHASE],
     ),
     # Two of a kind: each log has its own.
     (
@@ -106,26 +106,26 @@ TOLD: list[tuple[list[FundEvent], list[Purpose]]] = [
             DepositProcessed(INES, INES, amount(5), amount(4)),
             transfer_in(USDT, 5, INES),
         ],
-        [Purpose.DEPOSIT, Purpose.DEPOSIT, Purpose.UNEXPLAINED],
+        [TransferPurpose.DEPOSIT, TransferPurpose.DEPOSIT, TransferPurpose.UNEXPLAINED],
     ),
 ]
 
 
 @pytest.mark.parametrize(("events", "expected"), TOLD)
-def test_a_log_of_the_same_transaction_tells_what_a_movement_was_for(events: list[FundEvent], expected: list[Purpose]) -> None:
+def test_a_log_of_the_same_transaction_tells_what_a_movement_was_for(events: list[FundEvent], expected: list[TransferPurpose]) -> None:
     assert purposes(told(*events)) == expected
 
 
 def test_the_same_movement_in_another_transaction_is_told_by_nothing() -> None:
     deposit = DepositProcessed(INES, INES, amount(5), amount(4))
-    assert purposes(told(transfer_in(USDT, 5, INES)), told(deposit, number=2)) == [Purpose.UNEXPLAINED]
+    assert purposes(told(transfer_in(USDT, 5, INES)), told(deposit, number=2)) == [TransferPurpose.UNEXPLAINED]
 
 
 def test_a_delivery_is_known_by_its_orders_token() -> None:
     created = OrderCreated(OTC, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)
     paid = (transfer_out(USDT, 5), OrderPaid(OTC, 1, amount(5)))
     delivered = (transfer_in(ASSET_TOKEN, 8), OrderDelivered(OTC, 1, amount(8)))
-    assert purposes(told(created, *paid), told(*delivered, number=2)) == [Purpose.OTC_PAYMENT, Purpose.OTC_DELIVERY]
+    assert purposes(told(created, *paid), told(*delivered, number=2)) == [TransferPurpose.OTC_PAYMENT, TransferPurpose.OTC_DELIVERY]
 
 
 ACCRUED = (
@@ -136,17 +136,17 @@ ACCRUED = (
 
 def test_a_collection_is_a_payment_of_exactly_what_is_owed_to_the_fee_recipient() -> None:
     books = begun()
-    assert purposes(told(*ACCRUED), told(transfer_out(USDT, 42, RECIPIENT), number=2), books=books) == [Purpose.FEE_COLLECTION]
+    assert purposes(told(*ACCRUED), told(transfer_out(USDT, 42, RECIPIENT), number=2), books=books) == [TransferPurpose.FEE_COLLECTION]
     for kind, paid in ((FeeKind.MANAGEMENT, 30), (FeeKind.PERFORMANCE, 12)):
         account = books.fees[kind]
         assert (account.accrued, account.released, account.paid, account.owed) == (paid, paid, paid, 0)
-    steps = [(each.kind, each.step, each.amount) for each in books.facts.fee_entries if each.step is FeeEntryType.PAID]
+    steps = [(each.kind, each.entry_type, each.amount) for each in books.facts.fee_entries if each.entry_type is FeeEntryType.PAID]
     assert steps == [(FeeKind.MANAGEMENT, FeeEntryType.PAID, 30), (FeeKind.PERFORMANCE, FeeEntryType.PAID, 12)]
 
 
 def test_accruals_count_where_they_stand_among_the_logs_of_the_collection() -> None:
-    assert purposes(told(*ACCRUED, transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [Purpose.FEE_COLLECTION]
-    assert purposes(told(ACCRUED[0], transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [Purpose.UNEXPLAINED]
+    assert purposes(told(*ACCRUED, transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.FEE_COLLECTION]
+    assert purposes(told(ACCRUED[0], transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.UNEXPLAINED]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_accruals_count_where_they_stand_among_the_logs_of_the_collection() -> N
 )
 def test_any_other_payment_is_no_collection(wrong: TokenTransfer) -> None:
     books = begun()
-    assert purposes(told(*ACCRUED), told(wrong, number=2), books=books) == [Purpose.EMERGENCY_WITHDRAWAL]
+    assert purposes(told(*ACCRUED), told(wrong, number=2), books=books) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
     assert books.fees[FeeKind.MANAGEMENT].owed == 30
 
 
@@ -166,27 +166,27 @@ def test_a_redemption_or_a_withdrawal_paid_to_the_fee_recipient_is_no_collection
         told(transfer_out(USDT, 42, RECIPIENT), settled, number=2),
         told(transfer_out(USDT, 42, RECIPIENT), withdrawn, number=3),
     )
-    assert found == [Purpose.REDEMPTION_PAYOUT, Purpose.REDEMPTION_FEE_WITHDRAWAL]
+    assert found == [TransferPurpose.REDEMPTION_PAYOUT, TransferPurpose.REDEMPTION_FEE_WITHDRAWAL]
 
 
 def test_what_leaves_without_a_word_of_those_who_move_money_was_taken_out_in_an_emergency() -> None:
-    assert purposes(told(transfer_out(ASSET_TOKEN, 5))) == [Purpose.EMERGENCY_WITHDRAWAL]
+    assert purposes(told(transfer_out(ASSET_TOKEN, 5))) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
     assert purposes(told(transfer_out(ASSET_TOKEN, 5), Paused(INES), other_contracts=[ContractName.VAULT])) == [
-        Purpose.UNEXPLAINED
+        TransferPurpose.UNEXPLAINED
     ]
-    assert purposes(told(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.VAULT])) == [Purpose.EMERGENCY_WITHDRAWAL]
-    assert purposes(told(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.OTC_MANAGER])) == [Purpose.UNEXPLAINED]
+    assert purposes(told(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.VAULT])) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
+    assert purposes(told(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.OTC_MANAGER])) == [TransferPurpose.UNEXPLAINED]
 
 
 def test_a_transfer_of_nothing_is_nothing_whoever_it_names() -> None:
-    assert purposes(told(transfer_out(USDT, 0), transfer_in(USDT, 0))) == [Purpose.ZERO_VALUE, Purpose.ZERO_VALUE]
+    assert purposes(told(transfer_out(USDT, 0), transfer_in(USDT, 0))) == [TransferPurpose.ZERO_VALUE, TransferPurpose.ZERO_VALUE]
 
 
 def test_the_vault_paying_itself_changes_nothing() -> None:
     books = begun()
-    assert purposes(told(TokenTransfer(USDT, VAULT, VAULT, amount(5))), books=books) == [Purpose.EMERGENCY_WITHDRAWAL]
+    assert purposes(told(TokenTransfer(USDT, VAULT, VAULT, amount(5))), books=books) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
     assert books.token_flows[USDT] == TokenFlow(USDT)
-    assert books.facts.transfers[0].direction is Direction.INTERNAL
+    assert books.facts.transfers[0].direction is TransferDirection.INTERNAL
 
 
 @given(st.lists(st.tuples(st.booleans(), AMOUNTS), max_size=8))
@@ -195,13 +195,13 @@ def test_a_flow_is_the_sum_of_its_movements_or_the_movement_is_refused(moves: li
     for number, (inward, value) in enumerate(moves):
         books.fold(told(transfer_in(USDT, value) if inward else transfer_out(USDT, value), number=number + 1), TREASURY)
     flow = books.token_flows.get(USDT, TokenFlow(USDT))
-    for direction, total in ((Direction.IN, flow.received), (Direction.OUT, flow.sent)):
+    for direction, total in ((TransferDirection.IN, flow.received), (TransferDirection.OUT, flow.sent)):
         assert total == sum(each.amount for each in books.facts.transfers if each.direction is direction) <= UINT256_MAX
 
 
 def test_a_total_beyond_what_a_chain_counts_is_refused() -> None:
     with pytest.raises(InapplicableEvent):
-        TokenFlow(USDT, received=RawAmount(UINT256_MAX)).after(Direction.IN, amount(1))
+        TokenFlow(USDT, received=RawAmount(UINT256_MAX)).after(TransferDirection.IN, amount(1))
 
 
 def test_facts_are_known_by_the_place_of_their_log() -> None:
@@ -211,6 +211,6 @@ def test_facts_are_known_by_the_place_of_their_log() -> None:
         books=books,
     )
     (movement,), (deposit,) = books.facts.transfers, books.facts.deposits
-    assert (movement.place.log_index, movement.source_log_index, deposit.place.log_index) == (1, 2, 2)
-    assert movement.place.at == stamp(9).timestamp
-    assert movement.place.block_number == 9
+    assert (movement.log_position.log_index, movement.source_log_index, deposit.log_position.log_index) == (1, 2, 2)
+    assert movement.log_position.at == stamp(9).timestamp
+    assert movement.log_position.block_number == 9

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain.common_ancestor import AncestorNotFound, AncestorProbe, Fork, search
+from paimon.domain.chain.common_ancestor import AncestorNotFound, AncestorProbe, Fork, search_ancestor
 
 pytestmark = pytest.mark.unit
 
 
 def run(recorded: Sequence[int], *, changed_from: int) -> tuple[Fork, int]:
     """The search over these recorded blocks, of which those from a number on are not on the chain; and its probes."""
-    asking = search(recorded[-1] if recorded else 0)
+    asking = search_ancestor(recorded[-1] if recorded else 0)
     wanted, probes = next(asking), 0
     while True:
         probes += 1

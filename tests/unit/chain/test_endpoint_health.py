@@ -39,14 +39,14 @@ class BreakerLife(RuleBasedStateMachine):
     @rule(jitter=UNIT)
     def fails(self, jitter: float) -> None:
         before = self.breaker
-        self.breaker = before.failed(self.now, jitter=jitter)
+        self.breaker = before.after_failure(self.now, jitter=jitter)
         self.failures += 1
         if before.status is BreakerStatus.OPEN:
-            assert self.breaker.until == before.until, "asked while it rests, it is not made to rest longer"
+            assert self.breaker.open_until == before.open_until, "asked while it rests, it is not made to rest longer"
         elif before.status is BreakerStatus.HALF_OPEN or self.failures >= CONSECUTIVE_FAILURES_MAX:
             self.rested += 1
-            assert self.breaker.until - self.now + 1e-6 >= 0.5
-            assert self.breaker.until - self.now <= min(2.0 ** (self.rested - 1), 60) * 1.5 + 1e-6
+            assert self.breaker.open_until - self.now + 1e-6 >= 0.5
+            assert self.breaker.open_until - self.now <= min(2.0 ** (self.rested - 1), 60) * 1.5 + 1e-6
 
     @rule()
     def answers(self) -> None:
@@ -55,7 +55,7 @@ class BreakerLife(RuleBasedStateMachine):
     @precondition(lambda self: self.breaker.is_probe_due(self.now))
     @rule()
     def is_tried(self) -> None:
-        self.breaker = self.breaker.tried()
+        self.breaker = self.breaker.begin_probe()
         assert not self.breaker.is_probe_due(self.now), "one question tries it, not all"
 
     @invariant()
@@ -74,11 +74,11 @@ TestBreakerLife = BreakerLife.TestCase
 def test_an_endpoint_may_be_away_for_weeks() -> None:
     breaker, now = CircuitBreaker(), 0.0
     for _ in range(5_000):
-        breaker = breaker.failed(now, jitter=0.5)
+        breaker = breaker.after_failure(now, jitter=0.5)
         if breaker.status is BreakerStatus.OPEN:
-            assert breaker.until - now <= 60
-            now = breaker.until
-            breaker = breaker.tried()
+            assert breaker.open_until - now <= 60
+            now = breaker.open_until
+            breaker = breaker.begin_probe()
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 3), st.integers(1, CONCURRENCY_MAX)), max_size=60))
@@ -89,7 +89,7 @@ def test_concurrency_stays_in_its_bounds_grows_by_one_a_round_and_halves_once_pe
     for is_overload, seconds, active_requests in events:
         now += seconds
         before = concurrency
-        concurrency = before.overloaded(now) if is_overload else before.answered(active_requests)
+        concurrency = before.after_overload(now) if is_overload else before.after_response(active_requests)
         assert 1 <= concurrency.limit <= CONCURRENCY_MAX
         if not is_overload:
             assert before.limit <= concurrency.limit <= before.limit + 1
@@ -101,12 +101,12 @@ def test_concurrency_stays_in_its_bounds_grows_by_one_a_round_and_halves_once_pe
 def test_one_overload_that_many_requests_meet_halves_once() -> None:
     concurrency = ConcurrencyLimit(limit=32)
     for _ in range(20):
-        concurrency = concurrency.overloaded(100.0)
+        concurrency = concurrency.after_overload(100.0)
     assert concurrency.limit == 16
 
 
 def test_a_limit_that_nobody_came_near_does_not_grow() -> None:
-    assert ConcurrencyLimit(limit=8).answered(active_requests=1).limit == 8
+    assert ConcurrencyLimit(limit=8).after_response(active_requests=1).limit == 8
 
 
 @given(st.integers(2, 100_000), DIAGNOSES)
@@ -122,41 +122,41 @@ def test_a_cap_is_found_and_never_asked_above_again(cap: int, wanted: list[int])
         asked = min(blocks, size.blocks)
         if asked > cap:
             refused_at.append(asked)
-            size = size.refused(asked, Diagnosis(RpcErrorKind.RANGE_CAP))
+            size = size.after_rejection(asked, Diagnosis(RpcErrorKind.RANGE_CAP))
         else:
-            size = size.answered(asked)
+            size = size.after_response(asked)
         assert 1 <= size.blocks <= size.blocks_max <= RANGE_BLOCKS_MAX
     assert refused_at == sorted(set(refused_at), reverse=True)
 
 
 @given(st.integers(2, 10_000), st.integers(1, 9_999))
 def test_a_named_cap_is_taken_at_its_word(asked: int, cap: int) -> None:
-    size = RangeSize(blocks=asked).refused(asked, Diagnosis(RpcErrorKind.RANGE_CAP, cap))
+    size = RangeSize(blocks=asked).after_rejection(asked, Diagnosis(RpcErrorKind.RANGE_CAP, cap))
     assert size.blocks == size.blocks_max == (cap if cap < asked else asked // 2)
 
 
 def test_after_too_many_results_the_size_grows_back() -> None:
-    size = RangeSize(blocks=2_000).refused(2_000, Diagnosis(RpcErrorKind.TOO_MANY_RESULTS))
+    size = RangeSize(blocks=2_000).after_rejection(2_000, Diagnosis(RpcErrorKind.TOO_MANY_RESULTS))
     assert size.blocks == 1_000
     for _ in range(20):
-        size = size.answered(size.blocks)
+        size = size.after_response(size.blocks)
     assert size.blocks == RANGE_BLOCKS_MAX
 
 
 def test_a_range_smaller_than_the_size_proves_nothing_of_it() -> None:
-    assert RangeSize(blocks=2_000).answered(5) == RangeSize(blocks=2_000)
+    assert RangeSize(blocks=2_000).after_response(5) == RangeSize(blocks=2_000)
 
 
 @given(st.lists(st.floats(0.001, 5), min_size=1, max_size=30), st.lists(UNIT, max_size=30))
 def test_latency_and_error_rate_stay_between_what_was_seen(seconds: list[float], jitters: list[float]) -> None:
     health = EndpointHealth()
     for each in seconds:
-        health = health.answered(each, 0.0, active_requests=1)
+        health = health.after_response(each, 0.0, active_requests=1)
     assert health.latency_seconds is not None
     assert min(seconds) - 1e-9 <= health.latency_seconds <= max(seconds) + 1e-9
     for jitter in jitters:
         before = health.error_rate
-        health = health.failed(0.0, jitter=jitter, overloaded=False)
+        health = health.after_failure(0.0, jitter=jitter, is_overloaded=False)
         assert before < health.error_rate < 1
 
 
@@ -170,7 +170,7 @@ def test_what_an_endpoint_shows_and_lacks_bounds_its_head(head: int | None, numb
 
 
 def test_the_quicker_the_less_busy_and_the_more_reliable_is_cheaper() -> None:
-    quick, slow = (EndpointHealth().answered(seconds, 0.0, active_requests=1) for seconds in (0.02, 0.2))
-    assert quick.cost(0) < slow.cost(0)
-    assert quick.cost(0) < quick.cost(8)
-    assert quick.cost(0) < quick.failed(0.0, jitter=0.0, overloaded=False).cost(0)
+    quick, slow = (EndpointHealth().after_response(seconds, 0.0, active_requests=1) for seconds in (0.02, 0.2))
+    assert quick.expected_seconds(0) < slow.expected_seconds(0)
+    assert quick.expected_seconds(0) < quick.expected_seconds(8)
+    assert quick.expected_seconds(0) < quick.after_failure(0.0, jitter=0.0, is_overloaded=False).expected_seconds(0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.chain.range_proof import ProofLevel, RangeProof, raised
+from paimon.domain.chain.range_proof import ProofLevel, RangeProof, raise_proof_level
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +23,7 @@ def test_each_block_has_the_strongest_proof_it_was_given_in_as_few_ranges_as_can
     kept: list[RangeProof] = []
     strongest: dict[int, ProofLevel] = {}
     for proof in given_proofs:
-        kept = raised(kept, proof)
+        kept = raise_proof_level(kept, proof)
         for block in range(proof.first, proof.last + 1):
             strongest[block] = max(strongest.get(block, ProofLevel.NONE), proof.level, key=lambda level: level.rank)
     assert {block: each.level for each in kept for block in range(each.first, each.last + 1)} == strongest

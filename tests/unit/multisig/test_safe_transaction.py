@@ -29,20 +29,20 @@ from paimon.domain.transaction.multi_send import (
 )
 from paimon.domain.transaction.safe_transaction import (
     MalformedOwnerSignature,
-    Operation,
+    SafeOperation,
     OwnerSignature,
     SafeScope,
     SafeTransaction,
-    hash_card,
+    safe_transaction_hashes,
     pack_signatures,
-    typed_data,
+    safe_transaction_document,
 )
 
 pytestmark = pytest.mark.unit
 
 MULTI_SEND = Address(b"\x96" * 20)
 CALLS = st.builds(Call, ADDRESSES, st.binary(max_size=100), AMOUNTS)
-TRANSACTIONS = st.builds(SafeTransaction, CALLS, st.sampled_from(Operation), UINT256)
+TRANSACTIONS = st.builds(SafeTransaction, CALLS, st.sampled_from(SafeOperation), UINT256)
 SCOPES = st.builds(SafeScope, st.integers(1, 2**63), ADDRESSES)
 
 
@@ -65,22 +65,22 @@ def test_the_hash_is_the_one_other_software_computes(transaction: SafeTransactio
         safe_version="1.4.1",
         chain_id=scope.chain_id,
     )
-    card = hash_card(transaction, scope)
+    card = safe_transaction_hashes(transaction, scope)
     assert card.transaction == bytes(other.safe_tx_hash)
     assert card.preimage == bytes(other.safe_tx_hash_preimage)
 
 
 @given(TRANSACTIONS, SCOPES)
 def test_the_document_to_sign_hashes_to_the_card(transaction: SafeTransaction, scope: SafeScope) -> None:
-    signable = encode_typed_data(full_message=typed_data(transaction, scope))
-    card = hash_card(transaction, scope)
+    signable = encode_typed_data(full_message=safe_transaction_document(transaction, scope))
+    card = safe_transaction_hashes(transaction, scope)
     assert (signable.header, signable.body) == (card.domain, card.message)
 
 
 @given(TRANSACTIONS, TRANSACTIONS, SCOPES)
 def test_different_transactions_have_different_hashes(one: SafeTransaction, other: SafeTransaction, scope: SafeScope) -> None:
     assume(one != other)
-    assert hash_card(one, scope).transaction != hash_card(other, scope).transaction
+    assert safe_transaction_hashes(one, scope).transaction != safe_transaction_hashes(other, scope).transaction
 
 
 @given(st.sets(st.integers(1, 2**64), min_size=1, max_size=4), st.dictionaries(ADDRESSES, st.binary(max_size=100), max_size=3))
@@ -168,16 +168,16 @@ def test_a_delegatecall_inside_a_batch_is_refused() -> None:
 def test_a_plan_is_its_calls_whether_one_or_several(calls: list[Call], nonce: int) -> None:
     transaction = build_safe_transaction(calls, nonce, multi_send=MULTI_SEND)
     assert read_safe_calls(transaction.call, transaction.operation, multi_send=MULTI_SEND) == tuple(calls)
-    assert (transaction.operation is Operation.CALL) == (len(calls) == 1)
+    assert (transaction.operation is SafeOperation.CALL) == (len(calls) == 1)
 
 
 @given(CALLS.filter(lambda call: call.to != MULTI_SEND))
 def test_no_foreign_code_runs_as_the_safe(call: Call) -> None:
     with pytest.raises(UntrustedDelegatecall):
-        read_safe_calls(call, Operation.DELEGATECALL, multi_send=MULTI_SEND)
+        read_safe_calls(call, SafeOperation.DELEGATECALL, multi_send=MULTI_SEND)
     with_value = Call(MULTI_SEND, encode_batch([call]), RawAmount(1))
     with pytest.raises(UntrustedDelegatecall):
-        read_safe_calls(with_value, Operation.DELEGATECALL, multi_send=MULTI_SEND)
+        read_safe_calls(with_value, SafeOperation.DELEGATECALL, multi_send=MULTI_SEND)
 
 
 def test_a_transaction_without_calls_is_refused() -> None:

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from tests.support.factories.nav_histories import CASH, History
 from tests.support.factories.snapshots import NOON, position, snapshot, snapshots, token
 
-from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.asset.token_transfer import TransferPurpose
 from paimon.domain.kernel.chain import Hash32, LogPosition
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.vault.fund_snapshot import FundSnapshot, OrderInTransit
-from paimon.domain.vault.nav_attribution import explain
+from paimon.domain.vault.nav_attribution import attribute_nav_change
 from paimon.domain.vault.nav_components import (
     AttributionGroup,
     AttributionMismatch,
     ComponentKey,
     NavAttribution,
     NavComponent,
-    chain,
+    combine_attributions,
 )
 from paimon.domain.vault.nav_inputs import (
     AssetTransfer,
@@ -41,7 +41,7 @@ MILLION = RawAmount(10**6 * WAD)
 
 
 def amounts(told: NavAttribution) -> dict[AttributionGroup, int]:
-    return {group: told.total(group) for group in AttributionGroup if told.of(group)}
+    return {group: told.total(group) for group in AttributionGroup if told.in_group(group)}
 
 
 # ------------------------------------------------------------------------------------------------- what always holds
@@ -51,7 +51,7 @@ FLOWS = st.builds(
     st.just(PLACE),
     st.sampled_from([CASH, *map(token, range(1, 6))]),
     st.integers(-(10**27), 10**27),
-    st.sampled_from(Purpose),
+    st.sampled_from(TransferPurpose),
     st.none() | st.sampled_from([*map(token, range(1, 6))]),
     st.none() | st.integers(1, 4),
 )
@@ -70,9 +70,9 @@ HAPPENINGS = st.builds(
 @given(snapshots(), snapshots(), HAPPENINGS)
 def test_the_parts_add_up_whatever_is_told(start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
     """Even between two funds that have nothing to do with each other, with flows that fit neither."""
-    told = explain(start, replace(end, asset=start.asset), nav_inputs)
-    assert sum(each.amount for each in told.parts) == end.net_assets - start.net_assets
-    assert sum(each.per_share for each in told.parts) == end.nav_per_share - start.nav_per_share
+    told = attribute_nav_change(start, replace(end, asset=start.asset), nav_inputs)
+    assert sum(each.amount for each in told.components) == end.net_assets - start.net_assets
+    assert sum(each.per_share for each in told.components) == end.nav_per_share - start.nav_per_share
     assert abs(told.total(AttributionGroup.ROUNDING)) <= told.division_count
 
 
@@ -82,10 +82,10 @@ def test_nothing_is_unexplained_when_everything_is_told(seed: int, interval_coun
     start = history.now
     history.act(interval_count)
     nav_inputs = history.take_inputs()
-    told = explain(start, history.now, nav_inputs)
+    told = attribute_nav_change(start, history.now, nav_inputs)
     assert told.unexplained == ()
     assert told.total(AttributionGroup.REDEMPTIONS) == sum(
-        {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[each.step]
+        {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[each.transition]
         * each.gross_amount
         for each in nav_inputs.redemptions
     )
@@ -101,17 +101,17 @@ def test_whatever_is_kept_from_us_is_unexplained_and_nowhere_else(seed: int, int
     history.act(interval_count)
     nav_inputs = history.take_inputs()
     cash = [
-        each for each in nav_inputs.asset_transfers if each.token == CASH and each.purpose is Purpose.DEPOSIT and each.amount
+        each for each in nav_inputs.asset_transfers if each.token == CASH and each.purpose is TransferPurpose.DEPOSIT and each.amount
     ]
     if not cash:
         return
     hidden = data.draw(st.sampled_from(cash))
-    told = explain(
+    told = attribute_nav_change(
         start,
         history.now,
         replace(nav_inputs, asset_transfers=tuple(each for each in nav_inputs.asset_transfers if each is not hidden)),
     )
-    assert [(each.label, each.amount) for each in told.unexplained] == [
+    assert [(each.key, each.amount) for each in told.unexplained] == [
         (ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", CASH), hidden.amount)
     ]
 
@@ -125,9 +125,9 @@ def test_two_intervals_explained_are_the_whole_explained(seed: int, lengths: lis
         history.act(length)
         nav_inputs = history.take_inputs()
         everything.append(nav_inputs)
-        told.append(explain(start, history.now, nav_inputs))
-    joined = chain(told)
-    whole = explain(first, history.now, _together(everything))
+        told.append(attribute_nav_change(start, history.now, nav_inputs))
+    joined = combine_attributions(told)
+    whole = attribute_nav_change(first, history.now, _together(everything))
     assert (joined.change, joined.change_per_share) == (whole.change, whole.change_per_share)
     assert joined.interval_count == len(lengths)
     for exact in (
@@ -138,7 +138,7 @@ def test_two_intervals_explained_are_the_whole_explained(seed: int, lengths: lis
         AttributionGroup.UNEXPLAINED,
     ):
         assert joined.total(exact) == whole.total(exact)
-    assert chain([chain(told[:1]), chain(told[1:])]) == joined
+    assert combine_attributions([combine_attributions(told[:1]), combine_attributions(told[1:])]) == joined
 
 
 def _together(happenings: list[NavInputs]) -> NavInputs:
@@ -149,9 +149,9 @@ def _together(happenings: list[NavInputs]) -> NavInputs:
 
 
 def test_what_does_not_follow_is_not_joined() -> None:
-    one, other = (explain(snapshot(each), snapshot(each + 1), NavInputs()) for each in (1, 5))
+    one, other = (attribute_nav_change(snapshot(each), snapshot(each + 1), NavInputs()) for each in (1, 5))
     with pytest.raises(ValueError, match="does not go on"):
-        chain([one, other])
+        combine_attributions([one, other])
 
 
 def test_parts_that_do_not_add_up_make_no_explanation() -> None:
@@ -172,9 +172,9 @@ def test_parts_that_do_not_add_up_make_no_explanation() -> None:
 def test_a_price_moves_what_was_held() -> None:
     start = snapshot(1, assets=(position(1),))
     end = snapshot(2, assets=(position(1, price=RawAmount(110 * WAD // 100)),))
-    told = explain(start, end, NavInputs())
-    (part,) = told.parts
-    assert (part.label, part.amount) == (ComponentKey(AttributionGroup.PRICE, "price", token(1)), 50_000 * WAD)
+    told = attribute_nav_change(start, end, NavInputs())
+    (part,) = told.components
+    assert (part.key, part.amount) == (ComponentKey(AttributionGroup.PRICE, "price", token(1)), 50_000 * WAD)
     assert part.per_share == 5 * 10**15  # 50 000 for 10 million shares
 
 
@@ -183,12 +183,12 @@ def test_a_purchase_costs_what_its_tokens_are_worth_less_than_the_money() -> Non
     bought = 950_000 * 10**6
     end = snapshot(2, cash=RawAmount(start.cash - MILLION), assets=(position(1, balance=RawAmount(10**12 + bought)),))
     asset_transfers = (
-        AssetTransfer(PLACE, CASH, -MILLION, Purpose.PURCHASE, asset=token(1)),
-        AssetTransfer(replace(PLACE, log_index=1), token(1), bought, Purpose.PURCHASE),
+        AssetTransfer(PLACE, CASH, -MILLION, TransferPurpose.PURCHASE, asset=token(1)),
+        AssetTransfer(replace(PLACE, log_index=1), token(1), bought, TransferPurpose.PURCHASE),
     )
-    told = explain(start, end, NavInputs(asset_transfers))
-    (part,) = told.parts
-    assert (part.label.group, part.amount) == (AttributionGroup.TRADING, 950_000 * WAD * 105 // 100 - MILLION)
+    told = attribute_nav_change(start, end, NavInputs(asset_transfers))
+    (part,) = told.components
+    assert (part.key.group, part.amount) == (AttributionGroup.TRADING, 950_000 * WAD * 105 // 100 - MILLION)
     assert len(part.log_positions) == 2
 
 
@@ -196,20 +196,20 @@ def test_money_of_an_order_is_in_transit_until_its_tokens_come() -> None:
     start = snapshot(1, assets=(position(1, balance=RawAmount(0)),))
     order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
     paid = replace(snapshot(2, cash=RawAmount(start.cash - MILLION)), assets=start.assets, in_transit=(order,))
-    first = explain(
-        start, paid, NavInputs((AssetTransfer(PLACE, CASH, -MILLION, Purpose.OTC_PAYMENT, asset=token(1), order_id=7),))
+    first = attribute_nav_change(
+        start, paid, NavInputs((AssetTransfer(PLACE, CASH, -MILLION, TransferPurpose.OTC_PAYMENT, asset=token(1), order_id=7),))
     )
     assert amounts(first) == {AttributionGroup.OTC_IN_TRANSIT: -MILLION}
     here = replace(paid, at=snapshot(3).at, in_transit=(), assets=(position(1),))
-    second = explain(paid, here, NavInputs((AssetTransfer(PLACE, token(1), 10**12, Purpose.OTC_DELIVERY, order_id=7),)))
+    second = attribute_nav_change(paid, here, NavInputs((AssetTransfer(PLACE, token(1), 10**12, TransferPurpose.OTC_DELIVERY, order_id=7),)))
     assert amounts(second) == {AttributionGroup.OTC_IN_TRANSIT: MILLION, AttributionGroup.TRADING: 50_000 * WAD}
-    assert amounts(chain([first, second]))[AttributionGroup.OTC_IN_TRANSIT] == 0
+    assert amounts(combine_attributions([first, second]))[AttributionGroup.OTC_IN_TRANSIT] == 0
 
 
 def test_an_order_that_ends_without_tokens_is_a_loss_and_its_refund_is_asked_about() -> None:
     order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
     start = snapshot(1, in_transit=(order,), assets=(position(1, balance=RawAmount(0)),))
-    told = explain(start, replace(start, in_transit=()), NavInputs())
+    told = attribute_nav_change(start, replace(start, in_transit=()), NavInputs())
     assert amounts(told) == {AttributionGroup.OTC_IN_TRANSIT: MILLION, AttributionGroup.TRADING: -MILLION}
 
 
@@ -225,57 +225,57 @@ def test_a_deposit_at_less_than_nav_dilutes_and_the_step_says_by_how_much() -> N
         cash=RawAmount(start.cash + 5 * MILLION),
         total_supply=RawAmount(start.total_supply + shares),
     )
-    told = explain(
+    told = attribute_nav_change(
         start,
         end,
         NavInputs(
-            (AssetTransfer(PLACE, CASH, 5 * MILLION, Purpose.DEPOSIT),), (DepositInput(PLACE, RawAmount(5 * MILLION), shares),)
+            (AssetTransfer(PLACE, CASH, 5 * MILLION, TransferPurpose.DEPOSIT),), (DepositInput(PLACE, RawAmount(5 * MILLION), shares),)
         ),
     )
-    (part,) = told.parts
-    assert part.label.group is AttributionGroup.DEPOSITS
+    (part,) = told.components
+    assert part.key.group is AttributionGroup.DEPOSITS
     assert part.per_share == end.nav_per_share - start.nav_per_share < -(5 * 10**16)
 
 
 def test_a_request_at_nav_changes_net_assets_and_not_nav() -> None:
     start = snapshot(1)
     end = snapshot(2, locked_shares=MILLION, redemption_liability=MILLION)
-    told = explain(
+    told = attribute_nav_change(
         start, end, NavInputs(redemptions=(RedemptionInput(PLACE, RedemptionTransition.REQUESTED, MILLION, MILLION),))
     )
-    (part,) = told.parts
+    (part,) = told.components
     assert (part.amount, part.per_share) == (-MILLION, 0)
 
 
 def test_one_collection_is_told_apart_by_what_was_accrued() -> None:
     start = snapshot(1, fees=replace(snapshot().fees, accrued_management=RawAmount(30), accrued_performance=RawAmount(5)))
     end = snapshot(2, cash=RawAmount(start.cash - 100), fees=snapshot().fees)
-    flow = AssetTransfer(PLACE, CASH, -100, Purpose.FEE_COLLECTION)
+    flow = AssetTransfer(PLACE, CASH, -100, TransferPurpose.FEE_COLLECTION)
     accrued = (
         FeeInput(PLACE, FeeInputKind.MANAGEMENT_ACCRUED, RawAmount(20)),
         FeeInput(PLACE, FeeInputKind.PERFORMANCE_ACCRUED, RawAmount(45)),
     )
-    told = explain(start, end, NavInputs((flow,), fees=accrued))
-    assert {each.label.kind: each.amount for each in told.of(AttributionGroup.FEES)} == {"management": -50, "performance": -50}
-    unclear = explain(start, end, NavInputs((flow,)))
-    assert {each.label.kind: each.amount for each in unclear.of(AttributionGroup.FEES)} == {"management and performance": -100}
+    told = attribute_nav_change(start, end, NavInputs((flow,), fees=accrued))
+    assert {each.key.kind: each.amount for each in told.in_group(AttributionGroup.FEES)} == {"management": -50, "performance": -50}
+    unclear = attribute_nav_change(start, end, NavInputs((flow,)))
+    assert {each.key.kind: each.amount for each in unclear.in_group(AttributionGroup.FEES)} == {"management and performance": -100}
 
 
 def test_accruing_a_fee_changes_nothing() -> None:
     """Deployed behaviour 4: a purchase of L3 can accrue a fee at once; NAV feels it when it is collected."""
     start = snapshot(1)
     end = snapshot(2, fees=replace(start.fees, accrued_performance=MILLION))
-    told = explain(start, end, NavInputs(fees=(FeeInput(PLACE, FeeInputKind.PERFORMANCE_ACCRUED, MILLION),)))
-    assert told.parts == ()
+    told = attribute_nav_change(start, end, NavInputs(fees=(FeeInput(PLACE, FeeInputKind.PERFORMANCE_ACCRUED, MILLION),)))
+    assert told.components == ()
 
 
 def test_an_asset_brings_and_takes_its_value_with_its_place_on_the_list() -> None:
     listed, off = snapshot(1, assets=(position(1),)), snapshot(2, assets=(position(1, active=False),))
-    assert amounts(explain(listed, off, NavInputs())) == {AttributionGroup.ASSET_LISTING: -1_050_000 * WAD}
-    assert amounts(explain(off, listed, NavInputs())) == {AttributionGroup.ASSET_LISTING: 1_050_000 * WAD}
-    assert amounts(explain(snapshot(0), listed, NavInputs())) == {AttributionGroup.ASSET_LISTING: 1_050_000 * WAD}
+    assert amounts(attribute_nav_change(listed, off, NavInputs())) == {AttributionGroup.ASSET_LISTING: -1_050_000 * WAD}
+    assert amounts(attribute_nav_change(off, listed, NavInputs())) == {AttributionGroup.ASSET_LISTING: 1_050_000 * WAD}
+    assert amounts(attribute_nav_change(snapshot(0), listed, NavInputs())) == {AttributionGroup.ASSET_LISTING: 1_050_000 * WAD}
     dearer = snapshot(2, assets=(position(1, active=False, price=RawAmount(2 * WAD)),))
-    assert amounts(explain(listed, dearer, NavInputs())) == {
+    assert amounts(attribute_nav_change(listed, dearer, NavInputs())) == {
         AttributionGroup.PRICE: 950_000 * WAD,
         AttributionGroup.ASSET_LISTING: -2 * MILLION,
     }
@@ -283,14 +283,14 @@ def test_an_asset_brings_and_takes_its_value_with_its_place_on_the_list() -> Non
 
 def test_shares_nobody_tells_of_are_unexplained() -> None:
     end = snapshot(2, total_supply=RawAmount(2 * snapshot().total_supply))
-    told = explain(snapshot(1), end, NavInputs())
-    assert [(each.label.kind, each.amount, each.per_share) for each in told.unexplained] == [("shares", 0, -WAD // 2)]
+    told = attribute_nav_change(snapshot(1), end, NavInputs())
+    assert [(each.key.kind, each.amount, each.per_share) for each in told.unexplained] == [("shares", 0, -WAD // 2)]
 
 
 def test_a_fund_that_owes_more_than_it_has_shows_the_shortfall_apart() -> None:
     liability = RawAmount(snapshot().cash + MILLION)
     end = snapshot(2, redemption_liability=liability)
-    told = explain(
+    told = attribute_nav_change(
         snapshot(1),
         end,
         NavInputs(redemptions=(RedemptionInput(PLACE, RedemptionTransition.REQUESTED, liability, RawAmount(0)),)),

@@ -8,7 +8,7 @@ from tests.support.factories.snapshots import position, snapshot, token
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
 from paimon.domain.risk.discrepancy import Discrepancy
-from paimon.domain.risk.nav_publication import ValuationBasis, discrepancy_value, material_discrepancies, reason
+from paimon.domain.risk.nav_publication import ValuationBasis, discrepancy_value, material_discrepancies, withholding_reason
 
 pytestmark = pytest.mark.unit
 
@@ -72,8 +72,8 @@ def test_a_status_or_anything_we_cannot_value_is_material(difference: Discrepanc
 
 
 def test_the_reason_names_the_first_with_both_numbers() -> None:
-    assert reason([differs("supply", 0)]) == f"material difference: supply: books {10**30}, chain {10**30}"
-    assert reason([differs("supply", 0)] * 3).endswith(" and 2 more")
+    assert withholding_reason([differs("supply", 0)]) == f"material difference: supply: books {10**30}, chain {10**30}"
+    assert withholding_reason([differs("supply", 0)] * 3).endswith(" and 2 more")
 
 
 @given(st.integers(0, 10**40), st.integers(0, 10**40))

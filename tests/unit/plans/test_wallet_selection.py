@@ -18,7 +18,7 @@ from paimon.domain.transaction.wallet_selection import (
     WalletCandidate,
     WalletChoice,
     WalletRejectionReason,
-    choose,
+    choose_wallet,
     format_whole_units,
 )
 
@@ -74,7 +74,7 @@ def may_do(candidate: WalletCandidate, planned: list[PlannedCall], before: int) 
 def test_the_chosen_wallet_is_the_smallest_that_may(
     planned: list[PlannedCall], wallets: tuple[WalletCandidate, ...], before: RawAmount
 ) -> None:
-    choice = choose(planned, wallets, earlier_plan_amount=before)
+    choice = choose_wallet(planned, wallets, earlier_plan_amount=before)
     able = [each.wallet for each in wallets if may_do(each, planned, before)]
     assert choice.wallet is (able[0] if able else None)
     assert choice.plan_amount == before + choice.amount == before + sum(each.amount for each in planned)
@@ -84,7 +84,7 @@ def test_the_chosen_wallet_is_the_smallest_that_may(
 def test_every_wallet_passed_over_has_all_its_reasons_and_only_true_ones(
     planned: list[PlannedCall], wallets: tuple[WalletCandidate, ...], before: RawAmount
 ) -> None:
-    choice = choose(planned, wallets, earlier_plan_amount=before)
+    choice = choose_wallet(planned, wallets, earlier_plan_amount=before)
     smaller = list(PlanWallet)[: list(PlanWallet).index(choice.wallet)] if choice.wallet else list(PlanWallet)
     assert [each.wallet for each in choice.rejected_wallets] == smaller
     for passed, wallet in zip(choice.rejected_wallets, wallets, strict=False):
@@ -114,11 +114,11 @@ def test_more_money_never_needs_a_smaller_wallet(
     place = data.draw(st.integers(0, len(planned) - 1))
     dearer = [*planned]
     dearer[place] = replace(planned[place], amount=RawAmount(planned[place].amount + more))
-    least = size(choose(planned, wallets, earlier_plan_amount=before))
-    assert size(choose(dearer, wallets, earlier_plan_amount=before)) >= least
-    assert size(choose(planned, wallets, earlier_plan_amount=RawAmount(before + more))) >= least
+    least = size(choose_wallet(planned, wallets, earlier_plan_amount=before))
+    assert size(choose_wallet(dearer, wallets, earlier_plan_amount=before)) >= least
+    assert size(choose_wallet(planned, wallets, earlier_plan_amount=RawAmount(before + more))) >= least
     busier = [replace(each, moved_in_24_hours=RawAmount(each.moved_in_24_hours + more)) for each in wallets]
-    assert size(choose(planned, busier, earlier_plan_amount=before)) >= least
+    assert size(choose_wallet(planned, busier, earlier_plan_amount=before)) >= least
 
 
 @given(st.lists(amounts, min_size=1, max_size=4), candidates)
@@ -127,7 +127,7 @@ def test_splitting_a_plan_does_not_make_its_wallet_smaller(
 ) -> None:
     """The last piece of a plan needs a wallet by whose plan's limit the whole plan passes."""
     *earlier, last = [PlannedCall(CONTROLLER, RebalancerFunction.PURCHASE, each) for each in pieces]
-    choice = choose([last], wallets, earlier_plan_amount=RawAmount(sum(each.amount for each in earlier)))
+    choice = choose_wallet([last], wallets, earlier_plan_amount=RawAmount(sum(each.amount for each in earlier)))
     if choice.wallet is not None and (limit := wallets[list(PlanWallet).index(choice.wallet)].limit) is not None:
         assert sum(pieces) < limit.per_plan
 
@@ -151,25 +151,25 @@ def test_splitting_a_plan_does_not_make_its_wallet_smaller(
     ],
 )
 def test_the_domains_table(usdt: int, moved: int, wallet: PlanWallet, describe: list[str]) -> None:
-    choice = choose([buy(usdt)], usual(moved), earlier_plan_amount=RawAmount(0))
+    choice = choose_wallet([buy(usdt)], usual(moved), earlier_plan_amount=RawAmount(0))
     assert (choice.wallet, told(choice)) == (wallet, describe)
 
 
 def test_what_only_administrators_do_is_for_the_cold_wallet() -> None:
     pause = PlannedCall(ContractName.VAULT, "pause", RawAmount(0))
-    choice = choose([buy(1), pause, pause], usual(), earlier_plan_amount=RawAmount(0))
+    choice = choose_wallet([buy(1), pause, pause], usual(), earlier_plan_amount=RawAmount(0))
     assert choice.wallet is PlanWallet.COLD
     assert told(choice) == ["hot: may not call Vault.pause", "warm: may not call Vault.pause"]
 
 
 def test_the_waterfall_and_otc_orders_are_for_the_warm_wallet() -> None:
     for function in sorted(frozenset(RebalancerFunction) - (ALLOWED_FUNCTIONS[PlanWallet.HOT] or frozenset())):
-        choice = choose([PlannedCall(CONTROLLER, function, RawAmount(1))], usual(), earlier_plan_amount=RawAmount(0))
+        choice = choose_wallet([PlannedCall(CONTROLLER, function, RawAmount(1))], usual(), earlier_plan_amount=RawAmount(0))
         assert (choice.wallet, told(choice)) == (PlanWallet.WARM, [f"hot: may not call AssetController.{function}"])
 
 
 def test_where_there_is_no_wallet_nobody_does_it() -> None:
-    choice = choose([buy(10_000)], usual(wallets=frozenset({PlanWallet.HOT})), earlier_plan_amount=RawAmount(0))
+    choice = choose_wallet([buy(10_000)], usual(wallets=frozenset({PlanWallet.HOT})), earlier_plan_amount=RawAmount(0))
     assert choice.wallet is None
     assert told(choice)[1:] == ["warm: there is none here", "cold: there is none here"]
 

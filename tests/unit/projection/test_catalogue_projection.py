@@ -16,7 +16,7 @@ from paimon.application.event_listener.fetch.decode import decode_log
 from paimon.domain.asset.asset import Asset, apply_asset_event, tier_band_from_event
 from paimon.domain.asset.otc_order import OrderStatus, OtcOrder, apply_order_event
 from paimon.domain.asset.tier import Tier
-from paimon.domain.asset.token_transfer import Direction, Purpose
+from paimon.domain.asset.token_transfer import TransferDirection, TransferPurpose
 from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.events import (
     AssetAdapterUpdated,
@@ -83,7 +83,7 @@ def fold_loading_only_what_is_touched(transactions: list[ChainTransaction], book
         protocol_addresses=dict(books.protocol_addresses) if needed.fees else {},
     )
     fold(transactions, part)
-    for name in (*STATE_TABLES, "bands", "protocol_addresses", "fees", "roles", "flags"):
+    for name in (*STATE_TABLES, "tier_bands", "protocol_addresses", "fees", "roles", "flags"):
         getattr(books, name).update(getattr(part, name))
     for field in fields(Facts):
         getattr(books.facts, field.name).extend(getattr(part.facts, field.name))
@@ -107,17 +107,17 @@ def test_every_transfer_is_there_once_and_all_sums_agree(told: list[ChainTransac
     assert len(books.facts.transfers) == len(transfers)
     for token, flow in books.token_flows.items():
         moved = [each for each in books.facts.transfers if each.token == token]
-        assert flow.received == sum(each.amount for each in moved if each.direction is Direction.IN)
-        assert flow.sent == sum(each.amount for each in moved if each.direction is Direction.OUT)
-    deposits = sum(each.amount for each in books.facts.transfers if each.purpose is Purpose.DEPOSIT)
+        assert flow.received == sum(each.amount for each in moved if each.direction is TransferDirection.IN)
+        assert flow.sent == sum(each.amount for each in moved if each.direction is TransferDirection.OUT)
+    deposits = sum(each.amount for each in books.facts.transfers if each.purpose is TransferPurpose.DEPOSIT)
     assert deposits == sum(each.assets for each in books.facts.deposits)
     for trade in (each for each in books.facts.trades if each.has_effect):
-        source_log_index = [each for each in books.facts.transfers if each.source_log_index == trade.place.log_index]
-        amounts = sorted(each.amount for each in source_log_index if each.place.tx_hash == trade.place.tx_hash)
+        source_log_index = [each for each in books.facts.transfers if each.source_log_index == trade.log_position.log_index]
+        amounts = sorted(each.amount for each in source_log_index if each.log_position.tx_hash == trade.log_position.tx_hash)
         assert amounts == sorted([trade.usdt_amount, trade.token_amount])
     for kind, account in books.fees.items():
         for step, total in (("ACCRUED", account.accrued), ("PAID", account.paid)):
-            assert total == sum(each.amount for each in books.facts.fee_entries if (each.kind, each.step) == (kind, step))
+            assert total == sum(each.amount for each in books.facts.fee_entries if (each.kind, each.entry_type) == (kind, step))
 
 
 ADDED = AssetAdded(ASSET_TOKEN, 2, 1_000)

@@ -22,7 +22,7 @@ from paimon.domain.events import (
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.projection import Flag, Projection, required_rows
+from paimon.domain.projection import ContractFlag, Projection, required_rows
 from paimon.domain.redemption.request import RedemptionStatus
 
 pytestmark = pytest.mark.unit
@@ -124,5 +124,5 @@ def test_a_request_and_a_flag_are_dated_by_their_own_event_not_by_the_batch() ->
     fold([HistoryEvent(request, ContractName.REDEMPTION_MANAGER, stamp(4))], books)
     fold([HistoryEvent(Paused(address(1)), ContractName.VAULT, stamp(6))], books)
     assert books.updated_blocks == {1: 4}
-    assert books.flags[ContractName.VAULT, Flag.PAUSED].since_block == 6
+    assert books.flags[ContractName.VAULT, ContractFlag.PAUSED].since_block == 6
     assert books.redemptions[1].status is RedemptionStatus.PENDING

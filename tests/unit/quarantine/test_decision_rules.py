@@ -49,11 +49,11 @@ def test_what_is_skipped_can_be_released_and_then_skipped_again(
     ],
 )
 def test_what_makes_sense_for_a_log(kind: OperatorDecisionKind, quarantined: bool, skipped: bool, possible: bool) -> None:
-    assert (log_decision_rejection(kind, quarantined=quarantined, skipped=skipped) is None) is possible
+    assert (log_decision_rejection(kind, is_quarantined=quarantined, is_skipped=skipped) is None) is possible
 
 
 @pytest.mark.parametrize(
     ("is_dead_lettered", "done", "possible"), [(True, False, True), (False, False, False), (False, True, False)]
 )
 def test_only_a_reaction_that_was_given_up_is_replayed(is_dead_lettered: bool, done: bool, possible: bool) -> None:
-    assert (message_replay_rejection(is_dead_lettered=is_dead_lettered, done=done) is None) is possible
+    assert (message_replay_rejection(is_dead_lettered=is_dead_lettered, is_done=done) is None) is possible

@@ -20,7 +20,7 @@ def test_a_side_never_differs_from_itself(side: dict[str, object]) -> None:
 def test_both_sides_see_the_same_differences(book: dict[str, object], chain: dict[str, object]) -> None:
     there = find_discrepancies(book, chain)
     back = find_discrepancies(chain, book)
-    assert [(each.subject, each.book, each.chain) for each in there] == [(each.subject, each.chain, each.book) for each in back]
+    assert [(each.subject, each.recorded_value, each.chain_value) for each in there] == [(each.subject, each.chain_value, each.recorded_value) for each in back]
     assert [each.subject for each in there] == sorted({each.subject for each in there})
 
 
@@ -28,7 +28,7 @@ def test_both_sides_see_the_same_differences(book: dict[str, object], chain: dic
 def test_each_single_change_is_found_and_named_with_both_figures(side: dict[str, object], data: st.DataObject) -> None:
     subject = data.draw(st.sampled_from(sorted(side)))
     (found,) = find_discrepancies(side, side | {subject: "another figure"})
-    assert (found.subject, found.book, found.chain) == (subject, str(side[subject]), "another figure")
+    assert (found.subject, found.recorded_value, found.chain_value) == (subject, str(side[subject]), "another figure")
 
 
 @given(FIGURES.filter(bool), st.data())
@@ -36,5 +36,5 @@ def test_a_subject_that_one_side_lacks_is_a_difference(side: dict[str, object], 
     subject = data.draw(st.sampled_from(sorted(side)))
     rest = {key: value for key, value in side.items() if key != subject}
     (found,) = find_discrepancies(side, rest)
-    assert (found.subject, found.chain) == (subject, "(absent)")
+    assert (found.subject, found.chain_value) == (subject, "(absent)")
     assert str(found) == f"{subject}: books {side[subject]}, chain (absent)"

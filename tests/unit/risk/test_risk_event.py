@@ -81,7 +81,7 @@ def test_whatever_happens_an_event_is_somebodys_and_ends_once(steps: list[str], 
             event = step(event, name, block)
         except StillDetected:
             assert name == "resolved"
-            assert before.found.kind in RESOLVED_BY_CHECK
+            assert before.finding.kind in RESOLVED_BY_CHECK
         assert event.first_seen == look(1)
         assert event.last_seen.block >= before.last_seen.block
         assert (event.status is RiskStatus.RESOLVED) == (event.ended_at is not None)
@@ -92,7 +92,7 @@ def test_whatever_happens_an_event_is_somebodys_and_ends_once(steps: list[str], 
 def test_found_again_it_has_the_newest_figures_and_keeps_who_has_it() -> None:
     taken = acknowledge(open_event(1, found(), look(1)), OTTO, now=look(2).at, note="looking")
     again = update_event(taken, found(observed="5"), look(3))
-    assert (again.found.observed, again.last_seen, again.first_seen) == ("5", look(3), look(1))
+    assert (again.finding.observed, again.last_seen, again.first_seen) == ("5", look(3), look(1))
     assert (again.status, again.owner, again.note) == (RiskStatus.ACKNOWLEDGED, OTTO.address, "looking")
 
 

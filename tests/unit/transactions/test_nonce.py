@@ -49,7 +49,7 @@ def test_every_nonce_below_the_chosen_one_is_explained(view: NonceCounts) -> Non
 def test_a_foreign_transaction_moves_the_counter_only_when_it_is_final(view: NonceCounts) -> None:
     chosen = choose_nonce(view)
     if isinstance(chosen, UseNonce):
-        assert len(chosen.foreign) == max(0, view.final_nonce - view.counter)
+        assert len(chosen.external) == max(0, view.final_nonce - view.counter)
     elif view.latest_nonce > view.counter:
         assert view.final_nonce < view.latest_nonce
 

@@ -22,7 +22,7 @@ ONE_BP = Bps(1)
 @given(snapshots())
 def test_gross_assets_are_cash_and_every_listed_asset_once(taken: FundSnapshot) -> None:
     assert sum(taken.tier_value(tier) for tier in Tier) == taken.vault.gross_assets
-    assert taken.vault.gross_assets == taken.cash + sum(each.value for each in taken.assets if each.active)
+    assert taken.vault.gross_assets == taken.cash + sum(each.value for each in taken.assets if each.is_listed)
 
 
 @given(snapshots())
@@ -54,19 +54,19 @@ def test_the_oldest_price_is_that_of_an_asset_that_counts() -> None:
 
 def test_a_minutes_read_is_kept_when_it_is_the_hours_first_or_when_something_moved() -> None:
     kept = snapshot(1)
-    assert should_keep_snapshot(None, kept, material=ONE_BP)
-    assert not should_keep_snapshot(kept, snapshot(2), material=ONE_BP)
-    assert should_keep_snapshot(kept, snapshot(2, at=stamp(2, seconds=3_600)), material=ONE_BP)
-    assert should_keep_snapshot(kept, snapshot(2, locked_shares=RawAmount(1)), material=ONE_BP)
+    assert should_keep_snapshot(None, kept, material_threshold=ONE_BP)
+    assert not should_keep_snapshot(kept, snapshot(2), material_threshold=ONE_BP)
+    assert should_keep_snapshot(kept, snapshot(2, at=stamp(2, seconds=3_600)), material_threshold=ONE_BP)
+    assert should_keep_snapshot(kept, snapshot(2, locked_shares=RawAmount(1)), material_threshold=ONE_BP)
     small, large = RawAmount(kept.cash + 999 * WAD), RawAmount(kept.cash - 1_000 * WAD)
-    assert not should_keep_snapshot(kept, snapshot(2, cash=small), material=ONE_BP)
-    assert should_keep_snapshot(kept, snapshot(2, cash=large), material=ONE_BP)
+    assert not should_keep_snapshot(kept, snapshot(2, cash=small), material_threshold=ONE_BP)
+    assert should_keep_snapshot(kept, snapshot(2, cash=large), material_threshold=ONE_BP)
 
 
 def test_a_cache_that_happens_to_be_right_is_not_stale() -> None:
     fresh = snapshot()
-    assert not fresh.stale_cache
-    assert replace(fresh, contract=replace(fresh.contract, asset_value=RawAmount(1))).stale_cache
+    assert not fresh.has_stale_cache
+    assert replace(fresh, contract=replace(fresh.contract, asset_value=RawAmount(1))).has_stale_cache
 
 
 def test_a_tier_the_contract_values_otherwise_is_noticed() -> None:

@@ -25,6 +25,7 @@ from paimon.application.monitoring.component_health import endpoints_health, pro
 from paimon.application.monitoring.figures import SystemFigures, query_figures
 from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.transactions.queries import WalletSummary, list_wallets
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.operations.health import ComponentHealth, HealthStatus, overall_status, status_by_limits, worst_status
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind
@@ -34,7 +35,7 @@ from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import DATABASE_NOW
-from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
+from paimon.infrastructure.database.models.derived import RawLogRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
@@ -177,7 +178,7 @@ def _node(chain_heads: ChainHeads | ProbeFailure, facts: DatabaseFacts | ProbeFa
         details["blockSeconds"] = round(facts.block_time.block_seconds, 3)
     if isinstance(facts, DatabaseFacts) and (lag := facts.finality_lag) is not None:
         return ComponentHealth(
-            "node", HealthStatus.DEGRADED, f"finality lags: {lag.found.observed}", details | _risk_event(lag)
+            "node", HealthStatus.DEGRADED, f"finality lags: {lag.finding.observed}", details | _risk_event(lag)
         )
     return ComponentHealth(
         "node", HealthStatus.OK, f"head is {chain_heads.head.number}, final {chain_heads.final.number}", details
@@ -188,8 +189,8 @@ def _risk_event(event: RiskEvent) -> dict[str, Any]:
     return {
         "riskEvent": event.id,
         "since": event.first_seen.at,
-        "found": event.found.observed,
-        "expected": event.found.expected,
+        "found": event.finding.observed,
+        "expected": event.finding.expected,
     }
 
 
@@ -241,7 +242,7 @@ def _listener(facts: DatabaseFacts, chain_heads: ChainHeads | ProbeFailure, limi
     if recorded.recorded_at is not None:
         details["secondsSinceRecorded"] = round((figures.now - recorded.recorded_at).total_seconds(), 3)
     if (halt := facts.halt) is not None:
-        summary = f"HALTED: {halt.found.observed}, and is {halt.found.expected}; `paimon recover` shows what to do"
+        summary = f"HALTED: {halt.finding.observed}, and is {halt.finding.expected}; `paimon recover` shows what to do"
         return ComponentHealth(LISTENER, HealthStatus.DOWN, summary, details | _risk_event(halt))
     if (behind := facts.behind) is not None:
         summary = "WAITS: the chain of every node is shorter than the books"

@@ -17,14 +17,15 @@ from paimon.application.nav.overview import SnapshotNotFound
 from paimon.application.nav.ranges import KEPT_SNAPSHOTS, EmptyRange, RangeEnd, resolve_range
 from paimon.application.nav.snapshot_json import from_json
 from paimon.application.risk_control.record_findings import record_facts
-from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.asset.token_transfer import TransferPurpose
 from paimon.domain.kernel.chain import Address, Hash32, LogPosition
 from paimon.domain.kernel.units import Bps, RawAmount
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD
 from paimon.domain.risk.risk_event import unexplained_nav_findings
 from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.domain.vault.nav_attribution import explain
-from paimon.domain.vault.nav_components import NavAttribution, chain
+from paimon.domain.vault.nav_attribution import attribute_nav_change
+from paimon.domain.vault.nav_components import NavAttribution, combine_attributions
 from paimon.domain.vault.nav_inputs import (
     AssetTransfer,
     DepositInput,
@@ -35,7 +36,6 @@ from paimon.domain.vault.nav_inputs import (
     RedemptionTransition,
 )
 from paimon.infrastructure.database.models.derived import ObservationRow
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 
@@ -56,8 +56,8 @@ async def attribute_range(database: Database, start: RangeEnd, end: RangeEnd, *,
         earlier: FundSnapshot | None = None
         async for snapshot in _snapshots(session, blocks):
             if earlier is not None:
-                step = explain(earlier, snapshot, nav_inputs.until(snapshot.at.number))
-                told = step if told is None else chain((told, step))
+                step = attribute_nav_change(earlier, snapshot, nav_inputs.until(snapshot.at.number))
+                told = step if told is None else combine_attributions((told, step))
             earlier = snapshot
     if told is None:
         raise SnapshotNotFound(f"the snapshots from block {ends.first} to {ends.last} are gone")
@@ -115,7 +115,7 @@ class _InputReader:
     def _take(self, name: str, until: int) -> tuple[Any, ...]:
         items, start = getattr(self._inputs, name), self._reached[name]
         end = start
-        while end < len(items) and items[end].place.block_number <= until:
+        while end < len(items) and items[end].log_position.block_number <= until:
             end += 1
         self._reached[name] = end
         return tuple(items[start:end])
@@ -154,7 +154,7 @@ _REDEMPTIONS = text("""
 """)
 
 _FEES = text("""
-    SELECT block_number, log_index, tx_hash, at, kind, step, amount FROM derived.fee_entries
+    SELECT block_number, log_index, tx_hash, at, kind, entry_type, amount FROM derived.fee_entries
      WHERE block_number > :after AND block_number <= :until AND step <> 'PAID' ORDER BY block_number, log_index, kind
 """)
 
@@ -185,16 +185,16 @@ async def load_nav_inputs(session: AsyncSession, *, after: int, until: int) -> N
         redemptions=tuple(
             RedemptionInput(_place(row), _STEPS[row.event], _raw(row.gross_amount), _raw(row.shares)) for row in redemptions
         ),
-        fees=tuple(FeeInput(_place(row), _FEE_MOVES[row.kind, row.step], _raw(row.amount)) for row in fees),
+        fees=tuple(FeeInput(_place(row), _FEE_MOVES[row.kind, row.entry_type], _raw(row.amount)) for row in fees),
     )
 
 
 def _flow(row: Row[Any]) -> AssetTransfer:
     return AssetTransfer(
-        place=_place(row),
+        log_position=_place(row),
         token=Address(bytes(row.token)),
         amount=int(row.amount) if row.direction == "IN" else -int(row.amount),
-        purpose=Purpose(row.purpose),
+        purpose=TransferPurpose(row.purpose),
         asset=None if row.asset is None else Address(bytes(row.asset)),
         order_id=None if row.order_id is None else int(row.order_id),
     )

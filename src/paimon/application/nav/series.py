@@ -1,4 +1,4 @@
-"""A snapshot as rows of the time series: what a query over months needs of it, in columns."""
+"""Columns of the time series: a snapshot as the rows that a query over months reads."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot
 
 
 def fund_row(snapshot: FundSnapshot) -> dict[str, Any]:
-    """The row of `daily_snapshots`."""
+    """Return the row of `daily_snapshots`."""
     vault, fees = snapshot.vault, snapshot.fees
     return {
         "time": snapshot.at.timestamp,
@@ -33,18 +33,18 @@ def fund_row(snapshot: FundSnapshot) -> dict[str, Any]:
 
 
 def asset_rows(snapshot: FundSnapshot) -> list[dict[str, Any]]:
-    """The rows of `asset_holdings_snapshots`."""
+    """Return the rows of `asset_holdings_snapshots`."""
     return [
         {
             "time": snapshot.at.timestamp,
             "block_number": snapshot.at.number,
-            "token": each.token,
-            "tier": each.tier.on_chain,
-            "active": each.active,
-            "balance": each.balance,
-            "price": each.price,
-            "priced_at": each.priced_at,
-            "value": each.value,
+            "token": position.token,
+            "tier": position.tier.on_chain,
+            "active": position.active,
+            "balance": position.balance,
+            "price": position.price,
+            "priced_at": position.priced_at,
+            "value": position.value,
         }
-        for each in snapshot.assets
+        for position in snapshot.assets
     ]

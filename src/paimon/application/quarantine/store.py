@@ -6,18 +6,19 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.risk.operator_decision import (
-    DecisionSubject,
+    DecisionTarget,
     LogKey,
     OperatorDecisionKind,
     OperatorDecisionStatus,
     log_decision_rejection,
     message_replay_rejection,
-    message_subject,
-    quarantined_log_subject,
+    message_target,
+    quarantined_log_target,
 )
 from paimon.errors import NotFound
-from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow
+from paimon.infrastructure.database.models.derived import RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 
@@ -52,7 +53,7 @@ Target = OutboxMessageRef | LogPosition
 class EvaluatedTarget:
     """What a remedy would be for, with the columns that name it, and why it makes no sense now, if it does not."""
 
-    subject: DecisionSubject
+    target: DecisionTarget
     columns: dict[str, object]
     rejection_reason: str | None
 
@@ -67,20 +68,20 @@ async def evaluate(session: AsyncSession, kind: OperatorDecisionKind, target: Ta
         message = await session.get(OutboxMessageRow, target.id, populate_existing=True, with_for_update=lock or None)
         if message is None:
             raise OutboxMessageNotFound(f"the outbox has no row {target.id}")
-        subject = message_subject(message.id, message.kind, message.aggregate_id, message.last_error)
+        decision_target = message_target(message.id, message.kind, message.aggregate_id, message.last_error)
         rejection_reason = message_replay_rejection(
-            is_dead_lettered=message.dead_lettered_at is not None, done=message.done_at is not None
+            is_dead_lettered=message.dead_lettered_at is not None, is_done=message.done_at is not None
         )
-        return EvaluatedTarget(subject, {"outbox_id": message.id}, rejection_reason)
+        return EvaluatedTarget(decision_target, {"outbox_id": message.id}, rejection_reason)
     row = await session.get(RawLogRow, target, populate_existing=True, with_for_update=lock or None)
     if row is None:
         raise LogNotFound(f"no log {target.log_index} of block {target.block_number} is recorded")
     key = LogKey(row.block_hash, row.log_index)
     rejection_reason = log_decision_rejection(
-        kind, quarantined=row.status is LogStatus.QUARANTINED, skipped=row.status is LogStatus.SKIPPED
+        kind, is_quarantined=row.status is LogStatus.QUARANTINED, is_skipped=row.status is LogStatus.SKIPPED
     ) or (DECISION_PENDING if await _is_decision_pending(session, key) else None)
     columns = {"block_number": row.block_number, "block_hash": row.block_hash, "log_index": row.log_index}
-    return EvaluatedTarget(quarantined_log_subject(key, row.block_number, row.reason), columns, rejection_reason)
+    return EvaluatedTarget(quarantined_log_target(key, row.block_number, row.reason), columns, rejection_reason)
 
 
 async def _is_decision_pending(session: AsyncSession, key: LogKey) -> bool:

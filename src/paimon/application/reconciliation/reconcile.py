@@ -28,7 +28,7 @@ from paimon.application.risk_control.record_findings import record_differences
 from paimon.application.vault.tokens import observe_tokens
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, checksum
 from paimon.domain.kernel.units import Bps, RawAmount
-from paimon.domain.projection import Flag, RoleKey
+from paimon.domain.projection import ContractFlag, RoleKey
 from paimon.domain.redemption.request import OnChainStatus, Redemption, RedemptionChannel
 from paimon.domain.risk.discrepancy import Discrepancy, enum_name_or_number, find_discrepancies
 from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD, ValuationBasis
@@ -44,11 +44,11 @@ from paimon.infrastructure.database.sessions import Database, ReadSession
 
 log = structlog.get_logger(__name__)
 
-_FLAGS: Final[tuple[tuple[ContractName, Flag, str], ...]] = (
-    (ContractName.VAULT, Flag.PAUSED, "paused"),
-    (ContractName.REDEMPTION_MANAGER, Flag.PAUSED, "paused"),
-    (ContractName.ASSET_CONTROLLER, Flag.PAUSED, "paused"),
-    (ContractName.VAULT, Flag.EMERGENCY_MODE, "emergencyMode"),
+_FLAGS: Final[tuple[tuple[ContractName, ContractFlag, str], ...]] = (
+    (ContractName.VAULT, ContractFlag.PAUSED, "paused"),
+    (ContractName.REDEMPTION_MANAGER, ContractFlag.PAUSED, "paused"),
+    (ContractName.ASSET_CONTROLLER, ContractFlag.PAUSED, "paused"),
+    (ContractName.VAULT, ContractFlag.EMERGENCY_MODE, "emergencyMode"),
 )
 
 
@@ -65,7 +65,7 @@ class RecordedState:
     redemptions: list[Redemption] = field(default_factory=list)
     roles_held: set[RoleKey] = field(default_factory=set)
     roles_seen: set[RoleKey] = field(default_factory=set)
-    flags: dict[tuple[ContractName, Flag], bool] = field(default_factory=dict)
+    flags: dict[tuple[ContractName, ContractFlag], bool] = field(default_factory=dict)
     locked_navs: dict[int, int] = field(default_factory=dict)
     catalogue: RecordedCatalogue = field(default_factory=RecordedCatalogue)
 
@@ -107,7 +107,7 @@ async def reconcile(database: Database, contracts: FundContracts, *, material: B
                 block_number=state.at.number,
                 block_hash=state.at.hash,
                 figures_compared=figures_compared,
-                discrepancies=[{"subject": each.subject, "recorded": each.book, "chain": each.chain} for each in discrepancies],
+                discrepancies=[{"subject": each.subject, "recorded": each.recorded_value, "chain": each.chain_value} for each in discrepancies],
             )
         )
         compared_at = await database_now(session)
@@ -127,7 +127,7 @@ async def _load_recorded_state(session: ReadSession) -> RecordedState:
     for role in await session.scalars(select(RoleHolderRow)):
         state.roles_held.add((role.contract, role.role, Address(role.account)))
     for flag in await session.scalars(select(ContractFlagRow)):
-        state.flags[flag.contract, Flag(flag.flag)] = flag.enabled
+        state.flags[flag.contract, ContractFlag(flag.flag)] = flag.enabled
     for contract, role_id, account in await session.execute(_ROLES_SEEN):
         state.roles_seen.add((ContractName(contract), Hash32(role_id), Address(account)))
     for subject, nav in await session.execute(_LOCKED_NAVS):

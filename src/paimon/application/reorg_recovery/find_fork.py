@@ -69,7 +69,7 @@ async def find_fork(session: AsyncSession, node_quorum: NodeQuorum) -> RecordedF
     newest = await _at_or_below(session, 2**63 - 1)
     if newest is None:
         raise NoAncestor("the listener has recorded no block yet; there is nothing to recover")
-    ancestor_search = ancestor.search(newest.number)
+    ancestor_search = ancestor.search_ancestor(newest.number)
     height = next(ancestor_search)
     try:
         while True:
@@ -81,9 +81,9 @@ async def find_fork(session: AsyncSession, node_quorum: NodeQuorum) -> RecordedF
             f"{error}: either these are nodes of another chain, or it changed from before what is recorded here."
             " Record anew into an empty database (docs/operations/runbook.md)"
         ) from error
-    if fork.changed is None:
+    if fork.first_changed is None:
         return RecordedFork(newest, seen[fork.ancestor], None)
-    recorded = seen[fork.changed]
+    recorded = seen[fork.first_changed]
     return RecordedFork(newest, seen[fork.ancestor], ChangedBlock(recorded, await node_quorum.require_final(recorded)))
 
 

@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import insert
 from paimon.application.event_listener.fetch.decode import Reading
 from paimon.application.replay.recorded_logs import LogPosition
 from paimon.application.replay.shadow_tables import LIVE_LOGS, REDECODED_LOGS, TABLE_PAIRS, TablePair
-from paimon.domain.risk.discrepancy import Row, RowDifference, compare_rows
+from paimon.domain.risk.discrepancy import DerivedRow, RowDifference, compare_rows
 from paimon.infrastructure.database.sessions import WriteSession
 
 
@@ -138,7 +138,7 @@ _COMPARED_TABLES: Final = (
 
 async def _differing(
     session: WriteSession, names: Sequence[str], sides: Join, *, rows_max: int
-) -> tuple[int, list[tuple[Row | None, Row | None]]]:
+) -> tuple[int, list[tuple[DerivedRow | None, DerivedRow | None]]]:
     live, rebuilt = ([side.c[name] for name in names] for side in (sides.left, sides.right))
     query = (
         select(*live, *rebuilt, func.count().over())
@@ -149,7 +149,7 @@ async def _differing(
     )
     rows = (await session.execute(query)).all()
 
-    def side(values: Sequence[Any]) -> Row | None:
+    def side(values: Sequence[Any]) -> DerivedRow | None:
         row = dict(zip(names, values, strict=True))
         return row if row[names[0]] is not None else None  # the first column is of the key
 

@@ -11,9 +11,9 @@ import structlog
 from sqlalchemy import exists, func, select, text
 
 from paimon.application.risk_control.store import insert_opened, lock_unresolved, save
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.risk_event import CheckStamp, Finding, RiskEvent, RiskKind, Severity, clear_event, update_event
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -47,8 +47,8 @@ async def record_differences(session: WriteSession, found: Sequence[Finding], *,
     new = await insert_opened(session, [each for each in found if each.subject not in known], stamp)
     await save(session, [*again, *ended])
     for event in ended:
-        log.info("risk.resolved", event_id=event.id, subject=event.found.subject, block=block)
-    worse = [each for each in again if each.found.severity.exceeds(known[each.found.subject].found.severity)]
+        log.info("risk.resolved", event_id=event.id, subject=event.finding.subject, block=block)
+    worse = [each for each in again if each.finding.severity.exceeds(known[each.finding.subject].finding.severity)]
     await _alert(session, [*new, *worse])
     return _worst_first([*again, *new])
 
@@ -79,7 +79,7 @@ async def record_check_result(
     elif known is not None and found is not None:
         again = update_event(known, found, stamp)
         await save(session, [again])
-        if found.severity.exceeds(known.found.severity):
+        if found.severity.exceeds(known.finding.severity):
             await _alert(session, [again])
 
 
@@ -89,7 +89,7 @@ async def _exists(session: WriteSession, found: Finding) -> bool:
 
 
 def _worst_first(events: Iterable[RiskEvent]) -> list[RiskEvent]:
-    return sorted(events, key=lambda each: (not each.found.severity.exceeds(Severity.WARNING), each.found.subject))
+    return sorted(events, key=lambda each: (not each.finding.severity.exceeds(Severity.WARNING), each.finding.subject))
 
 
 async def _alert(session: WriteSession, events: Sequence[RiskEvent]) -> None:
@@ -97,11 +97,11 @@ async def _alert(session: WriteSession, events: Sequence[RiskEvent]) -> None:
         log.error(
             "risk.opened",
             event_id=event.id,
-            kind=event.found.kind,
-            severity=event.found.severity,
-            subject=event.found.subject,
-            observed=event.found.observed,
-            expected=event.found.expected,
+            kind=event.finding.kind,
+            severity=event.finding.severity,
+            subject=event.finding.subject,
+            observed=event.finding.observed,
+            expected=event.finding.expected,
         )
     for event in _worst_first(events)[:_ALERTS_MAX]:
-        await outbox.add(session, RISK_EVENT, str(event.id), priority=_PRIORITY[event.found.severity])
+        await outbox.add(session, RISK_EVENT, str(event.id), priority=_PRIORITY[event.finding.severity])

@@ -32,7 +32,7 @@ class RiskEventNotFound(NotFound):
 def to_domain(row: RiskEventRow) -> RiskEvent:
     return RiskEvent(
         id=row.id,
-        found=Finding(row.kind, row.subject, row.observed, row.expected, row.severity),
+        finding=Finding(row.kind, row.subject, row.observed, row.expected, row.severity),
         status=row.status,
         owner=_owner(row.owner_role, row.owner_address),
         first_seen=CheckStamp(row.first_seen_at, row.first_seen_block),
@@ -62,11 +62,11 @@ def _values(event: RiskEvent) -> dict[str, Any]:
     """Every column but the id."""
     role = event.owner if isinstance(event.owner, UserRole) else None
     return {
-        "kind": event.found.kind,
-        "subject": event.found.subject,
-        "observed": event.found.observed,
-        "expected": event.found.expected,
-        "severity": event.found.severity,
+        "kind": event.finding.kind,
+        "subject": event.finding.subject,
+        "observed": event.finding.observed,
+        "expected": event.finding.expected,
+        "severity": event.finding.severity,
         "status": event.status,
         "owner_role": role,
         "owner_address": None if role else event.owner,

@@ -60,7 +60,7 @@ async def resolve_event(database: Database, event_id: int, *, by: User, note: st
         event = await lock_event(session, event_id)
         resolved = risk.resolve(event, by, now=await database_now(session), note=note)
         await save(session, [resolved])
-    log.info("risk.resolved", event_id=event_id, by=checksum(by.address), subject=event.found.subject)
+    log.info("risk.resolved", event_id=event_id, by=checksum(by.address), subject=event.finding.subject)
     return resolved
 
 
@@ -83,11 +83,11 @@ async def notify_if_open(session: WriteSession, event_id: int) -> list[LiveMessa
 def _present(event: RiskEvent) -> dict[str, Any]:
     return {
         "id": event.id,
-        "kind": event.found.kind.value,
-        "subject": event.found.subject,
-        "observed": event.found.observed,
-        "expected": event.found.expected,
-        "severity": event.found.severity.value,
+        "kind": event.finding.kind.value,
+        "subject": event.finding.subject,
+        "observed": event.finding.observed,
+        "expected": event.finding.expected,
+        "severity": event.finding.severity.value,
         "owner": format_owner(event.owner),
         "firstSeenAt": iso_z(event.first_seen.at),
         "blockNumber": event.last_seen.block,

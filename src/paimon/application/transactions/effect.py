@@ -11,7 +11,7 @@ from paimon.application.transactions.plan_step_effect import read_plan_step_effe
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, hex0x
 from paimon.domain.redemption.request import OnChainStatus
 from paimon.domain.transaction.lifecycle import EffectStatus, IntentKind, effect_of
-from paimon.domain.transaction.safe_transaction import SafeScope, SafeTransaction, hash_card
+from paimon.domain.transaction.safe_transaction import SafeScope, SafeTransaction, safe_transaction_hashes
 from paimon.infrastructure.blockchain.contracts.fund import CallReverted, ContractRead, FailedRead, FundContracts
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe, parse_execution
 from paimon.infrastructure.blockchain.rpc.endpoint import Request
@@ -121,7 +121,7 @@ async def _safe_execution_effect(contract: SafeContract, intent: IntentRow, at: 
     asked = parse_execution(intent.data)
 
     def matches_at(at_nonce: int) -> bool:
-        return hash_card(SafeTransaction(asked.call, asked.operation, at_nonce), contract.scope).transaction == signed
+        return safe_transaction_hashes(SafeTransaction(asked.call, asked.operation, at_nonce), contract.scope).transaction == signed
 
     if matches_at(nonce):
         return EffectStatus.DUE, f"the Safe is at nonce {nonce} in block {at.number}"

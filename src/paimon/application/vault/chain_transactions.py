@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.nav.as_of import get_recorded_block
-from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.asset.token_transfer import TransferPurpose
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32
-from paimon.infrastructure.database.models.derived import ChainTransactionRow, LogStatus
+from paimon.infrastructure.database.models.derived import ChainTransactionRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 from paimon.infrastructure.database.sessions import ReadSession
 
@@ -51,7 +52,7 @@ class TransactionLog:
     address: Address
     event: str | None
     args: dict[str, Any] | None
-    purpose: Purpose | None
+    purpose: TransferPurpose | None
     status: LogStatus
     reason: str | None
 
@@ -60,7 +61,13 @@ class TransactionLog:
 class ChainTransactionDetail:
     """A transaction with its first logs."""
 
-    row: ChainTransactionRow
+    hash: Hash32
+    block_number: int
+    index: int
+    time: datetime
+    contracts: tuple[ContractName, ...]
+    events: tuple[str, ...]
+    log_count: int
     logs: list[TransactionLog]
 
 
@@ -93,7 +100,20 @@ async def list_transactions(
     )
     found: Page[ChainTransactionRow] = await fetch_page(session, query, page, lambda each: each)
     logs = await _logs(session, (each.tx_hash for each in found.items))
-    return at, found.mapped(lambda each: ChainTransactionDetail(each, logs[each.tx_hash]))
+    return at, found.mapped(lambda transaction: _detail(transaction, logs[transaction.tx_hash]))
+
+
+def _detail(row: ChainTransactionRow, logs: list[TransactionLog]) -> ChainTransactionDetail:
+    return ChainTransactionDetail(
+        hash=row.tx_hash,
+        block_number=row.block_number,
+        index=row.tx_index,
+        time=row.at,
+        contracts=tuple(ContractName(contract) for contract in row.contracts),
+        events=tuple(row.events),
+        log_count=row.logs,
+        logs=logs,
+    )
 
 
 async def _logs(session: AsyncSession, hashes: Iterable[Hash32]) -> dict[bytes, list[TransactionLog]]:
@@ -106,7 +126,7 @@ async def _logs(session: AsyncSession, hashes: Iterable[Hash32]) -> dict[bytes, 
                 Address(bytes(row.address)),
                 row.event,
                 row.args,
-                None if row.purpose is None else Purpose(row.purpose),
+                None if row.purpose is None else TransferPurpose(row.purpose),
                 LogStatus(row.status),
                 row.reason,
             )

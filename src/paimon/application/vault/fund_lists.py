@@ -34,7 +34,7 @@ async def list_assets(
         NothingRecordedYet, BlockNotRecorded, SnapshotNotFound.
     """
     snapshot = await snapshot_as_of(session, block)
-    matching = [each for each in snapshot.assets if tier in (None, each.tier) and active in (None, each.active)]
+    matching = [each for each in snapshot.assets if tier in (None, each.tier) and active in (None, each.is_listed)]
     matching.sort(key=lambda each: each.tier)  # stable: within a tier, the controller's order
     symbols = {token: terms.symbol for token, terms in (await load_tokens(session)).items()}
     return AssetList(snapshot, symbols, paginate(matching, page))
@@ -59,8 +59,8 @@ async def read_fees(session: ReadSession, *, block: int | None) -> tuple[FundSna
     """
     snapshot = await snapshot_as_of(session, block)
     entry, fees = FeeEntryRow, snapshot.fees
-    sums = select(entry.kind, entry.step, func.sum(entry.amount)).where(entry.block_number <= snapshot.at.number)
-    totals = {(kind, step): int(total) for kind, step, total in await session.execute(sums.group_by(entry.kind, entry.step))}
+    sums = select(entry.kind, entry.entry_type, func.sum(entry.amount)).where(entry.block_number <= snapshot.at.number)
+    totals = {(kind, step): int(total) for kind, step, total in await session.execute(sums.group_by(entry.kind, entry.entry_type))}
     kept = snapshot.withdrawable_redemption_fees
     owed_and_pending = {
         FeeKind.MANAGEMENT: (fees.accrued_management, fees.pending_management),

@@ -47,7 +47,7 @@ from paimon.domain.kernel.treasury import Treasury
 from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 
 
-class Purpose(StrEnum):
+class TransferPurpose(StrEnum):
     DEPOSIT = "DEPOSIT"
     REDEMPTION_PAYOUT = "REDEMPTION_PAYOUT"
     PURCHASE = "PURCHASE"
@@ -62,7 +62,7 @@ class Purpose(StrEnum):
     UNEXPLAINED = "UNEXPLAINED"
 
 
-class Direction(StrEnum):
+class TransferDirection(StrEnum):
     """As the vault sees it. WITHIN is a transfer of the vault to itself, which changes nothing."""
 
     IN = "IN"
@@ -70,23 +70,23 @@ class Direction(StrEnum):
     INTERNAL = "INTERNAL"
 
 
-def direction_of(transfer: TokenTransfer, vault: Address) -> Direction:
+def direction_of(transfer: TokenTransfer, vault: Address) -> TransferDirection:
     if transfer.from_ == transfer.to:
-        return Direction.INTERNAL
-    return Direction.OUT if transfer.from_ == vault else Direction.IN
+        return TransferDirection.INTERNAL
+    return TransferDirection.OUT if transfer.from_ == vault else TransferDirection.IN
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedTransfer:
     """One Transfer. `source_log_index` is the index of the log of the same block that tells what it was for."""
 
-    place: LogPosition
+    log_position: LogPosition
     token: Address
     sender: Address
     receiver: Address
-    direction: Direction
+    direction: TransferDirection
     amount: RawAmount
-    purpose: Purpose
+    purpose: TransferPurpose
     source_log_index: int | None
 
 
@@ -98,14 +98,14 @@ class TokenFlow:
     received: RawAmount = RawAmount(0)
     sent: RawAmount = RawAmount(0)
 
-    def after(self, direction: Direction, amount: RawAmount) -> "TokenFlow":
+    def after(self, direction: TransferDirection, amount: RawAmount) -> "TokenFlow":
         """Raises InapplicableEvent when a total leaves what the chain can count."""
         match direction:
-            case Direction.IN:
+            case TransferDirection.IN:
                 flow = TokenFlow(self.token, RawAmount(self.received + amount), self.sent)
-            case Direction.OUT:
+            case TransferDirection.OUT:
                 flow = TokenFlow(self.token, self.received, RawAmount(self.sent + amount))
-            case Direction.INTERNAL:
+            case TransferDirection.INTERNAL:
                 flow = self
         if max(flow.received, flow.sent) > UINT256_MAX:
             raise InapplicableEvent(f"{amount} more of the token cannot be counted by the chain")
@@ -116,7 +116,7 @@ class TokenFlow:
 class Attribution:
     """Why a movement was made, and which log says so."""
 
-    purpose: Purpose
+    purpose: TransferPurpose
     log_index: int
 
 
@@ -125,16 +125,16 @@ class _ObservedTransfer(NamedTuple):
 
     log_index: int
     token: Address
-    direction: Direction
+    direction: TransferDirection
     amount: RawAmount
 
 
 class _ExpectedTransfer(NamedTuple):
     """A movement that a log says was made."""
 
-    told: Attribution
+    attribution: Attribution
     token: Address
-    direction: Direction
+    direction: TransferDirection
     amount: RawAmount
 
 
@@ -146,40 +146,46 @@ def attribute_transfers(
     order_tokens: Mapping[OrderKey, Address],
 ) -> dict[int, Attribution]:
     """What the transaction's own logs tell of its movements, by the index of the Transfer's log."""
-    moved = [
+    observed = [
         _ObservedTransfer(each.log_index, each.event.emitter, direction_of(each.event, treasury.vault), each.event.value)
         for each in transaction.events
         if isinstance(each.event, TokenTransfer)
     ]
-    if not moved:
+    if not observed:
         return {}
     unmatched = [
         *_expected_by_trades(trades, treasury.asset),
         *_expected_by_events(transaction.events, treasury.asset, order_tokens),
     ]
-    told: dict[int, Attribution] = {}
-    for exactly in (True, False):
-        unmatched = [expected for expected in unmatched if not _match(expected, moved, told, exactly=exactly)]
-    return told
+    attributions: dict[int, Attribution] = {}
+    for exact_amount in (True, False):
+        unmatched = [
+            expected for expected in unmatched if not _match(expected, observed, attributions, exact_amount=exact_amount)
+        ]
+    return attributions
 
 
 def _match(
-    expected: _ExpectedTransfer, moved: Sequence[_ObservedTransfer], told: dict[int, Attribution], *, exactly: bool
+    expected: _ExpectedTransfer,
+    observed: Sequence[_ObservedTransfer],
+    attributions: dict[int, Attribution],
+    *,
+    exact_amount: bool,
 ) -> bool:
     """Give the leg its movement; False when there is none."""
     candidates = [
         each.log_index
-        for each in moved
+        for each in observed
         if each.token == expected.token
         and each.direction is expected.direction
-        and (each.amount == expected.amount if exactly else expected.amount > 0)
-        and each.log_index not in told
+        and (each.amount == expected.amount if exact_amount else expected.amount > 0)
+        and each.log_index not in attributions
     ]
     if not candidates:
         return False
-    source_index = expected.told.log_index
+    source_index = expected.attribution.log_index
     nearest = min(candidates, key=lambda log_index: (log_index > source_index, abs(source_index - log_index)))
-    told[nearest] = expected.told
+    attributions[nearest] = expected.attribution
     return True
 
 
@@ -188,10 +194,14 @@ def _expected_by_trades(trades: Iterable[Trade], asset: Address) -> Iterator[_Ex
         if not trade.has_effect:
             continue
         is_purchase = trade.kind is TradeKind.PURCHASE
-        told = Attribution(Purpose.PURCHASE if is_purchase else Purpose.SALE, trade.place.log_index)
-        money, token_direction = (Direction.OUT, Direction.IN) if is_purchase else (Direction.IN, Direction.OUT)
-        yield _ExpectedTransfer(told, asset, money, trade.usdt_amount)
-        yield _ExpectedTransfer(told, trade.token, token_direction, trade.token_amount)
+        attribution = Attribution(
+            TransferPurpose.PURCHASE if is_purchase else TransferPurpose.SALE, trade.log_position.log_index
+        )
+        asset_direction, token_direction = (
+            (TransferDirection.OUT, TransferDirection.IN) if is_purchase else (TransferDirection.IN, TransferDirection.OUT)
+        )
+        yield _ExpectedTransfer(attribution, asset, asset_direction, trade.usdt_amount)
+        yield _ExpectedTransfer(attribution, trade.token, token_direction, trade.token_amount)
 
 
 def _expected_by_events(
@@ -200,19 +210,19 @@ def _expected_by_events(
     for logged in events:
         match logged.event:
             case DepositProcessed(assets=amount):
-                purpose, token, direction = Purpose.DEPOSIT, asset, Direction.IN
+                purpose, token, direction = TransferPurpose.DEPOSIT, asset, TransferDirection.IN
             case RedemptionSettled(net_amount=amount):
-                purpose, token, direction = Purpose.REDEMPTION_PAYOUT, asset, Direction.OUT
+                purpose, token, direction = TransferPurpose.REDEMPTION_PAYOUT, asset, TransferDirection.OUT
             case RedemptionFeesWithdrawn(amount=amount):
-                purpose, token, direction = Purpose.REDEMPTION_FEE_WITHDRAWAL, asset, Direction.OUT
+                purpose, token, direction = TransferPurpose.REDEMPTION_FEE_WITHDRAWAL, asset, TransferDirection.OUT
             case OrderPaid(usdt_amount=amount):
-                purpose, token, direction = Purpose.OTC_PAYMENT, asset, Direction.OUT
+                purpose, token, direction = TransferPurpose.OTC_PAYMENT, asset, TransferDirection.OUT
             case OrderDelivered(emitter=manager, order_id=order_id, actual_tokens=amount):
                 if (manager, order_id) not in order_tokens:
                     continue
-                purpose, token, direction = Purpose.OTC_DELIVERY, order_tokens[manager, order_id], Direction.IN
+                purpose, token, direction = TransferPurpose.OTC_DELIVERY, order_tokens[manager, order_id], TransferDirection.IN
             case YieldCompounded(token=token, shares_issued=amount):
-                purpose, direction = Purpose.YIELD, Direction.IN
+                purpose, direction = TransferPurpose.YIELD, TransferDirection.IN
             case _:
                 continue
         yield _ExpectedTransfer(Attribution(purpose, logged.log_index), token, direction, amount)
@@ -222,13 +232,13 @@ _PAYING_CONTRACTS: Final = frozenset({ContractName.REDEMPTION_MANAGER, ContractN
 """Contracts that move the vault's money and log it when they do."""
 
 
-def unattributed_purpose(transfer: TokenTransfer, transaction: ChainTransaction, *, vault: Address) -> Purpose:
+def unattributed_purpose(transfer: TokenTransfer, transaction: ChainTransaction, *, vault: Address) -> TransferPurpose:
     """What a movement was for that no log tells of, and that is no collection of fees."""
     if transfer.value == 0:
-        return Purpose.ZERO_VALUE
-    if direction_of(transfer, vault) is not Direction.IN and not transaction.emitting_contracts & _PAYING_CONTRACTS:
-        return Purpose.EMERGENCY_WITHDRAWAL
-    return Purpose.UNEXPLAINED
+        return TransferPurpose.ZERO_VALUE
+    if direction_of(transfer, vault) is not TransferDirection.IN and not transaction.emitting_contracts & _PAYING_CONTRACTS:
+        return TransferPurpose.EMERGENCY_WITHDRAWAL
+    return TransferPurpose.UNEXPLAINED
 
 
 def is_fee_collection(transfer: TokenTransfer, *, treasury: Treasury, recipient: Address | None, owed: int) -> bool:

@@ -72,9 +72,9 @@ class Trade:
     succeeded.
     """
 
-    place: LogPosition
+    log_position: LogPosition
     kind: TradeKind
-    via: TradeTrigger
+    trigger: TradeTrigger
     token: Address
     tier: Tier | None
     route: PurchaseRoute | None
@@ -127,18 +127,18 @@ def _trade(logged: LoggedEvent, transaction: ChainTransaction, later: Iterable[L
     place = LogPosition(block.number, logged.log_index, transaction.tx_hash, block.timestamp)
     match logged.event:
         case PurchaseRouted(token=token, tier=tier, method=method, usdt_amount=usdt, tokens_received=tokens):
-            kind, via, route, request = TradeKind.PURCHASE, TradeTrigger.ALLOCATION, _ROUTES.get(method), None
+            kind, trigger, route, request = TradeKind.PURCHASE, TradeTrigger.ALLOCATION, _ROUTES.get(method), None
         case AssetPurchased(token=token, tier=tier, usdt_amount=usdt, tokens_received=tokens):
-            kind, via, route, request = TradeKind.PURCHASE, TradeTrigger.PURCHASE, None, None
+            kind, trigger, route, request = TradeKind.PURCHASE, TradeTrigger.PURCHASE, None, None
         case AssetRedeemed(token=token, tier=tier, token_amount=tokens, usdt_received=usdt):
-            kind, via, route, request = TradeKind.SALE, TradeTrigger.REDEMPTION, None, None
+            kind, trigger, route, request = TradeKind.SALE, TradeTrigger.REDEMPTION, None, None
         case WaterfallLiquidation(token=token, tier=tier, amount_liquidated=tokens, usdt_received=usdt):
             kind, route = TradeKind.SALE, None
-            via, request = _waterfall_trigger(later)
+            trigger, request = _waterfall_trigger(later)
         case _:
             return None
     has_effect = bool(usdt or tokens)
-    return Trade(place, kind, via, token, find_tier(tier), route, usdt, tokens, has_effect, request)
+    return Trade(place, kind, trigger, token, find_tier(tier), route, usdt, tokens, has_effect, request)
 
 
 def _waterfall_trigger(later: Iterable[LoggedEvent]) -> tuple[TradeTrigger, int | None]:
@@ -161,20 +161,20 @@ _DUPLICATE_PAIRS: Final = (
 
 def _is_duplicate(earlier: Trade, trade: Trade, found: Iterable[Trade], token_exit_count: Callable[[Trade], int]) -> bool:
     """Whether `trade` is another log of `earlier`."""
-    if not earlier.has_same_amounts(trade) or frozenset({earlier.via, trade.via}) not in _DUPLICATE_PAIRS:
+    if not earlier.has_same_amounts(trade) or frozenset({earlier.trigger, trade.trigger}) not in _DUPLICATE_PAIRS:
         return False
     if trade.kind is TradeKind.PURCHASE:
-        return earlier.via is TradeTrigger.ALLOCATION and trade.has_effect
+        return earlier.trigger is TradeTrigger.ALLOCATION and trade.has_effect
     counted = sum(each.has_same_amounts(trade) for each in found)
     return counted >= token_exit_count(trade)
 
 
 def _merge(earlier: Trade, later: Trade) -> Trade:
     """Of two logs of one trade: the route from where it is told, the settlement from the waterfall."""
-    via = later.via if later.via is not TradeTrigger.REDEMPTION else earlier.via
+    trigger = later.trigger if later.trigger is not TradeTrigger.REDEMPTION else earlier.trigger
     return replace(
         earlier,
-        via=via,
+        trigger=trigger,
         route=earlier.route or later.route,
         request_id=earlier.request_id if later.request_id is None else later.request_id,
     )

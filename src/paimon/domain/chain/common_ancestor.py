@@ -23,14 +23,14 @@ class Fork:
     """The newest recorded block that is on the chain, and the oldest above it that is not: none when all are."""
 
     ancestor: int
-    changed: int | None
+    first_changed: int | None
 
 
 class AncestorNotFound(Exception):
     """None of the recorded blocks is on the chain, down to the oldest whose header is kept."""
 
 
-def search(newest: int) -> Generator[int, AncestorProbe | None, Fork]:
+def search_ancestor(newest: int) -> Generator[int, AncestorProbe | None, Fork]:
     """Asks for numbers, takes probes (None: no block is recorded there or below), and returns the fork.
 
     Raises:
@@ -52,13 +52,13 @@ def search(newest: int) -> Generator[int, AncestorProbe | None, Fork]:
             break
         else:
             changed, step = probe.number, step * 2
-    ancestor, known = probe.number, changed - step  # nothing is recorded between the two
-    while changed - known > 1:
-        middle = (known + changed) // 2
+    ancestor, lower_bound = probe.number, changed - step  # nothing is recorded between the two
+    while changed - lower_bound > 1:
+        middle = (lower_bound + changed) // 2
         probe = yield middle
         assert probe is not None  # noqa: S101 — the ancestor is recorded and lies below
         if probe.on_chain:
-            ancestor, known = probe.number, middle
+            ancestor, lower_bound = probe.number, middle
         else:
             changed = probe.number
     return Fork(ancestor, changed)

@@ -47,15 +47,15 @@ class CircuitBreaker:
     """In a row."""
     open_count: int = 0
     """Since it was last well."""
-    until: float = 0.0
+    open_until: float = 0.0
 
-    def failed(self, now: float, *, jitter: float) -> "CircuitBreaker":
+    def after_failure(self, now: float, *, jitter: float) -> "CircuitBreaker":
         """`jitter` from 0 to 1 spreads the return of many processes over half a rest to one and a half."""
         failures = self.failures + 1
         if self.status is BreakerStatus.OPEN or (self.status is BreakerStatus.CLOSED and failures < CONSECUTIVE_FAILURES_MAX):
             return replace(self, failures=failures)
-        rest = min(_OPEN_SECONDS * 2 ** min(self.open_count, _DOUBLINGS_MAX), _OPEN_SECONDS_MAX) * (0.5 + jitter)
-        return CircuitBreaker(BreakerStatus.OPEN, failures, self.open_count + 1, now + rest)
+        open_seconds = min(_OPEN_SECONDS * 2 ** min(self.open_count, _DOUBLINGS_MAX), _OPEN_SECONDS_MAX) * (0.5 + jitter)
+        return CircuitBreaker(BreakerStatus.OPEN, failures, self.open_count + 1, now + open_seconds)
 
     def after_success(self) -> "CircuitBreaker":
         """Whoever answered is well, whatever let it be asked."""
@@ -63,9 +63,9 @@ class CircuitBreaker:
 
     def is_probe_due(self, now: float) -> bool:
         """Whether its rest is over and nobody tries it yet."""
-        return self.status is BreakerStatus.OPEN and now >= self.until
+        return self.status is BreakerStatus.OPEN and now >= self.open_until
 
-    def tried(self) -> "CircuitBreaker":
+    def begin_probe(self) -> "CircuitBreaker":
         """One question may find out."""
         return replace(self, status=BreakerStatus.HALF_OPEN)
 
@@ -82,13 +82,13 @@ class ConcurrencyLimit:
     limit: float = 8.0
     reduced_at: float | None = None
 
-    def answered(self, active_requests: int) -> "ConcurrencyLimit":
+    def after_response(self, active_requests: int) -> "ConcurrencyLimit":
         """`busy` requests were under way: a limit that nobody came near has not been shown to be too low."""
         if active_requests * 2 < int(self.limit):
             return self
         return replace(self, limit=min(self.limit + 1 / self.limit, float(CONCURRENCY_MAX)))
 
-    def overloaded(self, now: float) -> "ConcurrencyLimit":
+    def after_overload(self, now: float) -> "ConcurrencyLimit":
         if self.reduced_at is not None and now - self.reduced_at < _REDUCTION_INTERVAL_SECONDS:
             return self
         return ConcurrencyLimit(max(self.limit / 2, 1.0), now)
@@ -104,22 +104,22 @@ class RangeSize:
     blocks: int = 2_000
     blocks_max: int = RANGE_BLOCKS_MAX
 
-    def answered(self, asked: int) -> "RangeSize":
+    def after_response(self, requested_blocks: int) -> "RangeSize":
         """A quarter more, once as much as this was answered."""
-        if asked < self.blocks:
+        if requested_blocks < self.blocks:
             return self
         return replace(self, blocks=min(self.blocks + max(self.blocks // 4, 1), self.blocks_max))
 
-    def refused(self, asked: int, diagnosis: Diagnosis) -> "RangeSize":
+    def after_rejection(self, requested_blocks: int, diagnosis: Diagnosis) -> "RangeSize":
         """A cap is the provider's rule and stays; too many results were too many in these blocks only."""
-        blocks = narrower_range(asked, diagnosis)
+        blocks = narrower_range(requested_blocks, diagnosis)
         return RangeSize(blocks, blocks if diagnosis.kind is RpcErrorKind.RANGE_CAP else self.blocks_max)
 
 
-def narrower_range(asked: int, diagnosis: Diagnosis) -> int:
+def narrower_range(requested_blocks: int, diagnosis: Diagnosis) -> int:
     """How many blocks to ask for instead: what the node itself names, if that is fewer, else half."""
     named = diagnosis.blocks
-    return named if named is not None and named < asked else max(asked // 2, 1)
+    return named if named is not None and named < requested_blocks else max(requested_blocks // 2, 1)
 
 
 _LATENCY_WEIGHT: Final = 0.2
@@ -138,7 +138,7 @@ class EndpointHealth:
     concurrency: ConcurrencyLimit = ConcurrencyLimit()
     range_size: RangeSize = RangeSize()
 
-    def answered(self, seconds: float, now: float, *, active_requests: int) -> "EndpointHealth":
+    def after_response(self, seconds: float, now: float, *, active_requests: int) -> "EndpointHealth":
         before = self.latency_seconds
         return replace(
             self,
@@ -146,16 +146,16 @@ class EndpointHealth:
             error_rate=self.error_rate * (1 - _ERROR_WEIGHT),
             last_response_at=now,
             breaker=self.breaker.after_success(),
-            concurrency=self.concurrency.answered(active_requests),
+            concurrency=self.concurrency.after_response(active_requests),
         )
 
-    def failed(self, now: float, *, jitter: float, overloaded: bool) -> "EndpointHealth":
+    def after_failure(self, now: float, *, jitter: float, is_overloaded: bool) -> "EndpointHealth":
         """No usable answer. `overloaded` where it said so, or said nothing in time."""
         return replace(
             self,
             error_rate=self.error_rate + _ERROR_WEIGHT * (1 - self.error_rate),
-            breaker=self.breaker.failed(now, jitter=jitter),
-            concurrency=self.concurrency.overloaded(now) if overloaded else self.concurrency,
+            breaker=self.breaker.after_failure(now, jitter=jitter),
+            concurrency=self.concurrency.after_overload(now) if is_overloaded else self.concurrency,
         )
 
     def with_known_block(self, number: int) -> "EndpointHealth":
@@ -183,10 +183,10 @@ class EndpointHealth:
             return self.breaker.is_probe_due(now)
         return self.last_response_at is None or now - self.last_response_at >= after_seconds
 
-    def tried(self) -> "EndpointHealth":
-        return replace(self, breaker=self.breaker.tried()) if self.is_circuit_open else self
+    def begin_probe(self) -> "EndpointHealth":
+        return replace(self, breaker=self.breaker.begin_probe()) if self.is_circuit_open else self
 
-    def cost(self, active_requests: int) -> float:
+    def expected_seconds(self, active_requests: int) -> float:
         """Seconds one more request would take here, errors counted as the second they cost; unknown is worth a try."""
         waiting = 1 + active_requests / self.concurrency.limit
         return (self.latency_seconds or 0.0) * waiting + self.error_rate

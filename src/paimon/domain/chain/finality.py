@@ -43,20 +43,20 @@ CHAIN_RULES: Final[Mapping[int, FinalityRule]] = {
 """Each chain's own. Source: BEP-126 (fast finality), BEP-341 (turns), turn length since the Maxwell upgrade."""
 
 
-def weaker_rule_reason(wanted: FinalityRule, own: FinalityRule) -> str | None:
+def weaker_rule_reason(configured: FinalityRule, chain_rule: FinalityRule) -> str | None:
     """Why `wanted` may call a block final before the chain's own rule does; None when it cannot.
 
     Of a tag that is the chain's own nothing is lost by waiting for a depth too, or by waiting for the tag where turns
     would do. A depth alone knows nothing of votes: it is as good as the rule only from the depth of its turns on.
     """
-    if wanted.turn_length is not None and own.turn_length is None:
+    if configured.turn_length is not None and chain_rule.turn_length is None:
         return "this chain has no turns that could stand in for its tag"
-    if wanted.turn_length is not None and wanted.turn_length < (own.turn_length or 0):
-        return f"turns of {wanted.turn_length} blocks are shorter than the chain's {own.turn_length}"
-    if wanted.tag is not None and wanted.tag is not own.tag:
-        return f"the tag {wanted.tag} is not the chain's own, {own.tag}"
-    if wanted.tag is None and own.turn_length is None:
-        return f"a depth alone is not the chain's own tag, {own.tag}"
-    if wanted.tag is None and (wanted.depth or 0) < own.turns_depth:
-        return f"{wanted.depth} blocks are fewer than the {own.turns_depth} that make a block final without the tag"
+    if configured.turn_length is not None and configured.turn_length < (chain_rule.turn_length or 0):
+        return f"turns of {configured.turn_length} blocks are shorter than the chain's {chain_rule.turn_length}"
+    if configured.tag is not None and configured.tag is not chain_rule.tag:
+        return f"the tag {configured.tag} is not the chain's own, {chain_rule.tag}"
+    if configured.tag is None and chain_rule.turn_length is None:
+        return f"a depth alone is not the chain's own tag, {chain_rule.tag}"
+    if configured.tag is None and (configured.depth or 0) < chain_rule.turns_depth:
+        return f"{configured.depth} blocks are fewer than the {chain_rule.turns_depth} that make a block final without the tag"
     return None

@@ -36,10 +36,10 @@ def resolve_pending(
     `head` are the blocks above the final one as a node has them now, by number; `recorded` are the hashes, of the known
     logs' blocks, that are in the books. Blocks of which neither tells anything leave their logs as they are.
     """
-    ended: dict[PendingLogKey, PendingLogStatus] = {}
+    resolved: dict[PendingLogKey, PendingLogStatus] = {}
     for log in known:
         if log.block_number <= recorded_block:
-            ended[log] = PendingLogStatus.FINALIZED if log.block_hash in recorded else PendingLogStatus.ORPHANED
+            resolved[log] = PendingLogStatus.FINALIZED if log.block_hash in recorded else PendingLogStatus.ORPHANED
         elif head.get(log.block_number, log.block_hash) != log.block_hash:
-            ended[log] = PendingLogStatus.ORPHANED
-    return ended
+            resolved[log] = PendingLogStatus.ORPHANED
+    return resolved

@@ -62,7 +62,7 @@ class RangeProof:
             raise ValueError(f"a range from block {self.first} to {self.last} has no blocks")
 
 
-def raised(proofs: Sequence[RangeProof], proven: RangeProof) -> list[RangeProof]:
+def raise_proof_level(proofs: Sequence[RangeProof], proven: RangeProof) -> list[RangeProof]:
     """The proofs after `proven` was added: nowhere weaker than before, neighbours of one level merged.
 
     What is given overlaps nowhere. Blocks that no proof tells of stay so, but for those of `proven`.

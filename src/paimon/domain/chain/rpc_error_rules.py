@@ -58,7 +58,7 @@ class ErrorRule(NamedTuple):
     """A message that matches `words`, from this code and method where they are given, is this fault."""
 
     kind: RpcErrorKind
-    words: str
+    pattern: str
     code: int | None = None
     method: str | None = None
 
@@ -121,7 +121,7 @@ ERROR_RULES: Final[tuple[ErrorRule, ...]] = (
     ErrorRule(RpcErrorKind.TOO_MANY_RESULTS, "", method=GET_LOGS),
 )
 
-_PATTERNS: Final = tuple(re.compile(row.words) for row in ERROR_RULES)
+_PATTERNS: Final = tuple(re.compile(row.pattern) for row in ERROR_RULES)
 
 _BETWEEN: Final = re.compile(r"\[0x([0-9a-f]+), ?0x([0-9a-f]+)\]")
 _BETWEEN_DECIMAL: Final = re.compile(r"with the range (\d+)-(\d+)")
@@ -144,29 +144,29 @@ class Diagnosis:
 
 def diagnose(method: str, code: int, message: str) -> Diagnosis:
     """The meaning of a JSON-RPC error to this method."""
-    row = match_rule(method, code, message)
-    if row is None:
+    rule = match_rule(method, code, message)
+    if rule is None:
         return Diagnosis(RpcErrorKind.CALLER_ERROR)
-    splits = RETRY_ACTIONS[row.kind] is RetryAction.SPLIT_RANGE
-    return Diagnosis(row.kind, _blocks_named(row.kind, message.lower()) if splits else None)
+    splits = RETRY_ACTIONS[rule.kind] is RetryAction.SPLIT_RANGE
+    return Diagnosis(rule.kind, _blocks_named(rule.kind, message.lower()) if splits else None)
 
 
 def match_rule(method: str, code: int, message: str) -> ErrorRule | None:
     """The table's first row that says this; None where no row does."""
-    words = message.lower()
-    for row, pattern in zip(ERROR_RULES, _PATTERNS, strict=True):
-        if row.code in (None, code) and row.method in (None, method) and pattern.search(words):
-            return row
+    text = message.lower()
+    for rule, pattern in zip(ERROR_RULES, _PATTERNS, strict=True):
+        if rule.code in (None, code) and rule.method in (None, method) and pattern.search(text):
+            return rule
     return None
 
 
-def _blocks_named(kind: RpcErrorKind, words: str) -> int | None:
+def _blocks_named(kind: RpcErrorKind, text: str) -> int | None:
     """Both ends of a range are asked for, so a range from 5 to 5 is one block."""
-    if found := _BETWEEN.search(words):
+    if found := _BETWEEN.search(text):
         return max(int(found[2], 16) - int(found[1], 16) + 1, 1)
-    if found := _BETWEEN_DECIMAL.search(words):
+    if found := _BETWEEN_DECIMAL.search(text):
         return max(int(found[2]) - int(found[1]) + 1, 1)
-    if kind is RpcErrorKind.RANGE_CAP and (found := _AT_MOST.search(words)):
+    if kind is RpcErrorKind.RANGE_CAP and (found := _AT_MOST.search(text)):
         digits = found[1].rstrip(",.").replace(",", "").replace(".", "")
         return max(int(digits) * (1_000 if found[2] else 1), 1)
     return None

@@ -7,15 +7,23 @@ and *facts*, each of which one transaction tells for good (`facts`).
 
 from paimon.domain.projection.facts import AlertLevel, Deposit, Facts, LiquidityAlert, RoleChange
 from paimon.domain.projection.required_rows import RequiredRows, required_rows
-from paimon.domain.projection.state import Flag, FlagKey, FlagStatus, Projection, ProtocolAddress, ProtocolAddressKey, RoleKey
+from paimon.domain.projection.state import (
+    ContractFlag,
+    ContractFlagKey,
+    ContractFlagStatus,
+    Projection,
+    ProtocolAddress,
+    ProtocolAddressKey,
+    RoleKey,
+)
 
 __all__ = [
     "AlertLevel",
     "Deposit",
     "Facts",
-    "Flag",
-    "FlagKey",
-    "FlagStatus",
+    "ContractFlag",
+    "ContractFlagKey",
+    "ContractFlagStatus",
     "LiquidityAlert",
     "Projection",
     "ProtocolAddress",

@@ -22,7 +22,7 @@ from paimon.domain.vault.fees import FeeEntry
 class Deposit:
     """Money in, shares out. Shares are minted at net assets ÷ whole supply (deployed behaviour 1), not at NAV."""
 
-    place: LogPosition
+    log_position: LogPosition
     sender: Address
     receiver: Address
     assets: RawAmount
@@ -33,7 +33,7 @@ class Deposit:
 class RoleChange:
     """Somebody was given a role, or lost it, by `sender`."""
 
-    place: LogPosition
+    log_position: LogPosition
     contract: ContractName
     role: Hash32
     account: Address
@@ -50,7 +50,7 @@ class AlertLevel(StrEnum):
 class LiquidityAlert:
     """The contract's own alarm. `available` and `total` in the vault's asset; the critical one does not tell `total`."""
 
-    place: LogPosition
+    log_position: LogPosition
     level: AlertLevel
     ratio_bps: int
     threshold_bps: int
@@ -69,16 +69,16 @@ class Facts:
     role_changes: list[RoleChange] = field(default_factory=list)
     alerts: list[LiquidityAlert] = field(default_factory=list)
 
-    def record_event(self, event: FundEvent, contract: ContractName, place: LogPosition) -> None:
+    def record_event(self, event: FundEvent, contract: ContractName, log_position: LogPosition) -> None:
         """Keep what one event tells by itself; nothing for an event that is no such fact."""
         match event:
             case DepositProcessed(sender=sender, receiver=receiver, assets=assets, shares=shares):
-                self.deposits.append(Deposit(place, sender, receiver, assets, shares))
+                self.deposits.append(Deposit(log_position, sender, receiver, assets, shares))
             case RoleGranted(role=role, account=account, sender=sender):
-                self.role_changes.append(RoleChange(place, contract, role, account, sender, granted=True))
+                self.role_changes.append(RoleChange(log_position, contract, role, account, sender, granted=True))
             case RoleRevoked(role=role, account=account, sender=sender):
-                self.role_changes.append(RoleChange(place, contract, role, account, sender, granted=False))
+                self.role_changes.append(RoleChange(log_position, contract, role, account, sender, granted=False))
             case LowLiquidityAlert(current_ratio=ratio, threshold=threshold, available=available, total=total):
-                self.alerts.append(LiquidityAlert(place, AlertLevel.LOW, ratio, threshold, available, total))
+                self.alerts.append(LiquidityAlert(log_position, AlertLevel.LOW, ratio, threshold, available, total))
             case CriticalLiquidityAlert(current_ratio=ratio, threshold=threshold, available=available):
-                self.alerts.append(LiquidityAlert(place, AlertLevel.CRITICAL, ratio, threshold, available, None))
+                self.alerts.append(LiquidityAlert(log_position, AlertLevel.CRITICAL, ratio, threshold, available, None))

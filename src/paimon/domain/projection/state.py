@@ -11,7 +11,7 @@ from paimon.domain.asset.protocol_address import ProtocolAddressKind, protocol_a
 from paimon.domain.asset.token_transfer import (
     Attribution,
     ClassifiedTransfer,
-    Purpose,
+    TransferPurpose,
     TokenFlow,
     attribute_transfers,
     direction_of,
@@ -45,14 +45,14 @@ from paimon.domain.vault.fees import FeeAccount, FeeEntry, FeeEntryType, FeeKind
 from paimon.domain.vault.share_balance import Holding, ShareEvent, share_changes
 
 RoleKey = tuple[ContractName, Hash32, Address]
-FlagKey = tuple[ContractName, "Flag"]
+ContractFlagKey = tuple[ContractName, "ContractFlag"]
 ProtocolAddressKey = tuple[ContractName, ProtocolAddressKind]
 
 _FEE_RECIPIENT: ProtocolAddressKey = (ContractName.ASSET_CONTROLLER, ProtocolAddressKind.FEE_RECIPIENT)
 _COLLECTED_TOGETHER = (FeeKind.MANAGEMENT, FeeKind.PERFORMANCE)
 
 
-class Flag(StrEnum):
+class ContractFlag(StrEnum):
     """An on-off state of a contract."""
 
     PAUSED = "paused"
@@ -60,7 +60,7 @@ class Flag(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FlagStatus:
+class ContractFlagStatus:
     """A flag as its last event, in `since_block`, left it."""
 
     enabled: bool
@@ -81,7 +81,7 @@ class _AttributedTransaction:
 
     transaction: ChainTransaction
     treasury: Treasury
-    extract_trades: dict[int, Trade]
+    trades: dict[int, Trade]
     transfers: dict[int, Attribution]
 
 
@@ -99,9 +99,9 @@ class Projection:
     holdings: dict[Address, Holding] = field(default_factory=dict)
     changed_holders: set[Address] = field(default_factory=set)
     roles: dict[RoleKey, bool] = field(default_factory=dict)
-    flags: dict[FlagKey, FlagStatus] = field(default_factory=dict)
+    flags: dict[ContractFlagKey, ContractFlagStatus] = field(default_factory=dict)
     assets: dict[Address, Asset] = field(default_factory=dict)
-    bands: dict[str, TierBand] = field(default_factory=dict)
+    tier_bands: dict[str, TierBand] = field(default_factory=dict)
     orders: dict[OrderKey, OtcOrder] = field(default_factory=dict)
     protocol_addresses: dict[ProtocolAddressKey, ProtocolAddress] = field(default_factory=dict)
     fees: dict[FeeKind, FeeAccount] = field(default_factory=dict)
@@ -141,17 +141,17 @@ class Projection:
         self.roles[contract, event.role, event.account] = isinstance(event, RoleGranted)
 
     def _pause(self, event: Paused | Unpaused, contract: ContractName, at: BlockStamp) -> None:
-        self.flags[contract, Flag.PAUSED] = FlagStatus(isinstance(event, Paused), at.number)
+        self.flags[contract, ContractFlag.PAUSED] = ContractFlagStatus(isinstance(event, Paused), at.number)
 
     def _change_emergency_mode(self, event: EmergencyModeChanged, contract: ContractName, at: BlockStamp) -> None:
-        self.flags[contract, Flag.EMERGENCY_MODE] = FlagStatus(event.enabled, at.number)
+        self.flags[contract, ContractFlag.EMERGENCY_MODE] = ContractFlagStatus(event.enabled, at.number)
 
     def _apply_asset(self, event: AssetEvent, _: ContractName, at: BlockStamp) -> None:
         self.assets[event.token] = apply_asset_event(self.assets.get(event.token), event, at=at)
 
     def _set_band(self, event: LayerConfigUpdated, _: ContractName, at: BlockStamp) -> None:
         band = tier_band_from_event(event, at=at)
-        self.bands[band.tier] = band
+        self.tier_bands[band.tier] = band
 
     def _apply_order(self, event: OrderEvent, _: ContractName, at: BlockStamp) -> None:
         key = event.emitter, event.order_id
@@ -186,45 +186,49 @@ class Projection:
     def _attribute(self, transaction: ChainTransaction, treasury: Treasury) -> _AttributedTransaction:
         found = extract_trades(transaction, vault=treasury.vault)
         explained = attribute_transfers(transaction, found, treasury=treasury, order_tokens=self._order_tokens(transaction))
-        return _AttributedTransaction(transaction, treasury, {each.place.log_index: each for each in found}, explained)
+        return _AttributedTransaction(transaction, treasury, {each.log_position.log_index: each for each in found}, explained)
 
     def _add_facts(self, logged: LoggedEvent, attributed: _AttributedTransaction) -> None:
         at, event = attributed.transaction.block, logged.event
-        place = LogPosition(at.number, logged.log_index, attributed.transaction.tx_hash, at.timestamp)
+        log_position = LogPosition(at.number, logged.log_index, attributed.transaction.tx_hash, at.timestamp)
         if isinstance(event, TokenTransfer):
-            self._record_transfer(event, place, attributed)
-        if (entry := fee_entry(event, place)) is not None:
+            self._record_transfer(event, log_position, attributed)
+        if (entry := fee_entry(event, log_position)) is not None:
             self._record_fee(entry)
-        if (trade := attributed.extract_trades.get(logged.log_index)) is not None:
+        if (trade := attributed.trades.get(logged.log_index)) is not None:
             self.facts.trades.append(trade)
-        self.facts.record_event(event, logged.contract, place)
+        self.facts.record_event(event, logged.contract, log_position)
 
     def _record_fee(self, entry: FeeEntry) -> None:
-        self.fees[entry.kind] = self._fee_account(entry.kind).after(entry.step, entry.amount)
+        self.fees[entry.kind] = self._fee_account(entry.kind).after(entry.entry_type, entry.amount)
         self.facts.fee_entries.append(entry)
 
     def _fee_account(self, kind: FeeKind) -> FeeAccount:
         return self.fees.get(kind) or FeeAccount(kind)
 
-    def _record_transfer(self, transfer: TokenTransfer, place: LogPosition, attributed: _AttributedTransaction) -> None:
+    def _record_transfer(self, transfer: TokenTransfer, log_position: LogPosition, attributed: _AttributedTransaction) -> None:
         direction = direction_of(transfer, attributed.treasury.vault)
         flow = self.token_flows.get(transfer.emitter) or TokenFlow(transfer.emitter)
         self.token_flows[transfer.emitter] = flow.after(direction, transfer.value)
-        why = attributed.transfers.get(place.log_index)
+        attribution = attributed.transfers.get(log_position.log_index)
         self.facts.transfers.append(
             ClassifiedTransfer(
-                place=place,
+                log_position=log_position,
                 token=transfer.emitter,
                 sender=transfer.from_,
                 receiver=transfer.to,
                 direction=direction,
                 amount=transfer.value,
-                purpose=self._unattributed_purpose(transfer, place, attributed) if why is None else why.purpose,
-                source_log_index=None if why is None else why.log_index,
+                purpose=self._unattributed_purpose(transfer, log_position, attributed)
+                if attribution is None
+                else attribution.purpose,
+                source_log_index=None if attribution is None else attribution.log_index,
             )
         )
 
-    def _unattributed_purpose(self, transfer: TokenTransfer, place: LogPosition, attributed: _AttributedTransaction) -> Purpose:
+    def _unattributed_purpose(
+        self, transfer: TokenTransfer, log_position: LogPosition, attributed: _AttributedTransaction
+    ) -> TransferPurpose:
         """A movement no log tells of. Judged at its place among the logs, since accruals go before the collection."""
         accounts = [self._fee_account(kind) for kind in _COLLECTED_TOGETHER]
         named = self.protocol_addresses.get(_FEE_RECIPIENT)
@@ -234,10 +238,10 @@ class Projection:
             return unattributed_purpose(transfer, attributed.transaction, vault=attributed.treasury.vault)
         for account in accounts:
             if account.owed:
-                entry = FeeEntry(place, account.kind, FeeEntryType.PAID, account.owed, recipient=transfer.to)
+                entry = FeeEntry(log_position, account.kind, FeeEntryType.PAID, account.owed, recipient=transfer.to)
                 self.fees[account.kind] = account.collected()
                 self.facts.fee_entries.append(entry)
-        return Purpose.FEE_COLLECTION
+        return TransferPurpose.FEE_COLLECTION
 
 
 _Handler = Callable[[Projection, Any, ContractName, BlockStamp], None]

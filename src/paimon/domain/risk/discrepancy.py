@@ -17,23 +17,23 @@ class Discrepancy:
     """One figure on which the books and the chain disagree, with both values as text."""
 
     subject: str
-    book: str
-    chain: str
+    recorded_value: str
+    chain_value: str
 
     def __str__(self) -> str:
-        return f"{self.subject}: books {self.book}, chain {self.chain}"
+        return f"{self.subject}: books {self.recorded_value}, chain {self.chain_value}"
 
 
-def find_discrepancies(book: Mapping[str, Hashable], chain: Mapping[str, Hashable]) -> list[Discrepancy]:
+def find_discrepancies(recorded: Mapping[str, Hashable], on_chain: Mapping[str, Hashable]) -> list[Discrepancy]:
     """All subjects on which the two disagree, in subject order; a subject only one side knows is a difference too."""
 
     def format_side(side: Mapping[str, Any], subject: str) -> str:
         return str(side[subject]) if subject in side else "(absent)"
 
     return [
-        Discrepancy(subject, format_side(book, subject), format_side(chain, subject))
-        for subject in sorted(book.keys() | chain.keys())
-        if subject not in book or subject not in chain or book[subject] != chain[subject]
+        Discrepancy(subject, format_side(recorded, subject), format_side(on_chain, subject))
+        for subject in sorted(recorded.keys() | on_chain.keys())
+        if subject not in recorded or subject not in on_chain or recorded[subject] != on_chain[subject]
     ]
 
 
@@ -60,13 +60,13 @@ class RowDifference:
         return f"{self.table} {self.key}, {self.column}: live {self.live}, rebuilt {self.rebuilt}"
 
 
-Row = Mapping[str, Any]
+DerivedRow = Mapping[str, Any]
 
 
-def compare_rows(table: str, keys: Sequence[str], live: Row | None, rebuilt: Row | None) -> list[RowDifference]:
+def compare_rows(table: str, keys: Sequence[str], live: DerivedRow | None, rebuilt: DerivedRow | None) -> list[RowDifference]:
     """What differs between a live row and its rebuilt one; None where that side has no such row."""
-    known = live or rebuilt or {}
-    key = " ".join(f"{name}={_format_value(known[name])}" for name in keys)
+    row = live or rebuilt or {}
+    key = " ".join(f"{name}={_format_value(row[name])}" for name in keys)
     if live is None or rebuilt is None:
         return [RowDifference(table, key, "row", _describe_row(live, keys), _describe_row(rebuilt, keys))]
     return [
@@ -76,7 +76,7 @@ def compare_rows(table: str, keys: Sequence[str], live: Row | None, rebuilt: Row
     ]
 
 
-def _describe_row(row: Row | None, keys: Sequence[str]) -> str:
+def _describe_row(row: DerivedRow | None, keys: Sequence[str]) -> str:
     if row is None:
         return "(absent)"
     return "(" + ", ".join(f"{name}={_format_value(value)}" for name, value in row.items() if name not in keys) + ")"

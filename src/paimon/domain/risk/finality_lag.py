@@ -18,8 +18,8 @@ class FinalityLag:
     def between(cls, final: BlockStamp, head: BlockStamp) -> "FinalityLag":
         return cls(max(head.number - final.number, 0), max((head.timestamp - final.timestamp).total_seconds(), 0))
 
-    def exceeds(self, most: "FinalityLag", *, times: int = 1) -> bool:
-        return self.blocks > most.blocks * times or self.seconds > most.seconds * times
+    def exceeds(self, limit: "FinalityLag", *, factor: int = 1) -> bool:
+        return self.blocks > limit.blocks * factor or self.seconds > limit.seconds * factor
 
     def __str__(self) -> str:
         return f"{self.blocks} blocks, {self.seconds:g} s"
@@ -31,12 +31,12 @@ FINALITY_SUBJECT: Final = "finality"
 _CRITICAL_MULTIPLE: Final = 5
 
 
-def finality_lag_finding(lag: FinalityLag, most: FinalityLag) -> Finding | None:
+def finality_lag_finding(lag: FinalityLag, limit: FinalityLag) -> Finding | None:
     """A lag beyond either figure; critical when five times beyond."""
-    if not lag.exceeds(most):
+    if not lag.exceeds(limit):
         return None
-    severity = Severity.CRITICAL if lag.exceeds(most, times=_CRITICAL_MULTIPLE) else Severity.WARNING
-    return Finding(RiskKind.FINALITY_LAG, FINALITY_SUBJECT, f"{lag} behind the head", f"at most {most}", severity)
+    severity = Severity.CRITICAL if lag.exceeds(limit, factor=_CRITICAL_MULTIPLE) else Severity.WARNING
+    return Finding(RiskKind.FINALITY_LAG, FINALITY_SUBJECT, f"{lag} behind the head", f"at most {limit}", severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class FindingWatch:
 
     since_seconds: float | None = None
 
-    def after(self, found: Finding | None, *, at_seconds: float) -> "FindingWatch":
-        if found is None:
+    def after(self, finding: Finding | None, *, at_seconds: float) -> "FindingWatch":
+        if finding is None:
             return FindingWatch()
         return self if self.since_seconds is not None else FindingWatch(at_seconds)
 

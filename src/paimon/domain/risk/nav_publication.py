@@ -8,12 +8,22 @@ whether something is paused), and each of those is material. So is an amount we 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, Self
 
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, NavPerShare, RawAmount, Rounding, divide
 from paimon.domain.risk.discrepancy import Discrepancy
 from paimon.domain.vault.fund_snapshot import FundSnapshot
+
+
+class NavStatus(StrEnum):
+    """Status of an official NAV point."""
+
+    PUBLISHED = "PUBLISHED"
+    WITHHELD = "WITHHELD"  # a material discrepancy was open; the next clean reconciliation publishes the point
+    ORPHANED = "ORPHANED"  # published at a block that a reorganisation removed; kept as the record of what was shown
+
 
 MATERIAL_THRESHOLD: Final = Bps(1)
 """Of net assets: what a difference amounts to from here on withholds NAV, unless the settings say otherwise."""
@@ -44,30 +54,30 @@ class ValuationBasis:
         return cls(snapshot.net_assets, snapshot.nav_per_share, priced | {checksum(snapshot.asset): (1, 0)})
 
 
-def discrepancy_value(difference: Discrepancy, worth: ValuationBasis) -> RawAmount | None:
+def discrepancy_value(discrepancy: Discrepancy, basis: ValuationBasis) -> RawAmount | None:
     """What the difference amounts to in the vault's asset, rounded up; None for one of a status, or of unknown worth."""
-    if not (difference.book.isdecimal() and difference.chain.isdecimal()):
+    if not (discrepancy.recorded_value.isdecimal() and discrepancy.chain_value.isdecimal()):
         return None
-    difference_raw = abs(int(difference.book) - int(difference.chain))
-    subject, _, address = difference.subject.partition(" of 0x")
-    if subject == "vault's balance" and (priced := worth.tokens.get("0x" + address)) is not None:
+    difference_raw = abs(int(discrepancy.recorded_value) - int(discrepancy.chain_value))
+    subject, _, address = discrepancy.subject.partition(" of 0x")
+    if subject == "vault's balance" and (priced := basis.tokens.get("0x" + address)) is not None:
         return RawAmount(divide(difference_raw * priced[0], 10 ** priced[1], rounding=Rounding.UP))
     if subject.endswith(_AMOUNT_SUBJECTS):
         return RawAmount(difference_raw)
     if subject.endswith(_SHARE_SUBJECTS):
-        return RawAmount(divide(difference_raw * worth.nav_per_share, WAD, rounding=Rounding.UP))
+        return RawAmount(divide(difference_raw * basis.nav_per_share, WAD, rounding=Rounding.UP))
     return None
 
 
-def material_discrepancies(differences: Iterable[Discrepancy], worth: ValuationBasis, *, threshold: Bps) -> list[Discrepancy]:
+def material_discrepancies(discrepancies: Iterable[Discrepancy], basis: ValuationBasis, *, threshold: Bps) -> list[Discrepancy]:
     """Those for which publishing is refused. Small amounts are added up: many small ones are not a small difference."""
-    valued = [(each, discrepancy_value(each, worth)) for each in differences]
+    valued = [(each, discrepancy_value(each, basis)) for each in discrepancies]
     total = sum(value for _, value in valued if value is not None)
-    amounts_are_material = total > 0 and total * BPS_ONE >= worth.net_assets * threshold
+    amounts_are_material = total > 0 and total * BPS_ONE >= basis.net_assets * threshold
     return [each for each, value in valued if value is None or (amounts_are_material and value > 0)]
 
 
-def reason(differences: list[Discrepancy]) -> str:
+def withholding_reason(discrepancies: list[Discrepancy]) -> str:
     """Why a point is withheld, in a line: the first difference with both numbers, and how many more there are."""
-    more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
-    return f"material difference: {differences[0]}{more}"
+    more = f" and {len(discrepancies) - 1} more" if len(discrepancies) > 1 else ""
+    return f"material difference: {discrepancies[0]}{more}"

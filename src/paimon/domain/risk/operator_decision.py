@@ -15,22 +15,12 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
-from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, SigningScope
+from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
 from paimon.errors import Conflict
 
-DECISION_TYPE: Final = "OperatorDecision"
-
-_TYPES: Final[dict[str, list[dict[str, str]]]] = {
-    "EIP712Domain": DOMAIN_FIELDS,
-    DECISION_TYPE: [
-        {"name": "action", "type": "string"},
-        {"name": "subject", "type": "string"},
-        {"name": "problem", "type": "string"},
-        {"name": "reason", "type": "string"},
-        {"name": "nonce", "type": "bytes32"},
-        {"name": "expiresAt", "type": "uint256"},
-    ],
-}
+_DOCUMENT: Final = DocumentType(
+    "OperatorDecision", {"action": "string", "target": "string", "problem": "string", "reason": "string"}
+)
 
 
 class OperatorDecisionKind(StrEnum):
@@ -59,20 +49,20 @@ class LogKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionSubject:
+class DecisionTarget:
     """What a remedy is for, by name, and what is wrong with it, in its own words."""
 
     name: str
     problem: str
 
 
-def message_subject(outbox_id: int, kind: str, aggregate_id: str, last_error: str | None) -> DecisionSubject:
-    return DecisionSubject(f"reaction {outbox_id}", f"{kind} {aggregate_id}: {last_error or 'no failure'}")
+def message_target(outbox_id: int, kind: str, aggregate_id: str, last_error: str | None) -> DecisionTarget:
+    return DecisionTarget(f"reaction {outbox_id}", f"{kind} {aggregate_id}: {last_error or 'no failure'}")
 
 
-def quarantined_log_subject(key: LogKey, block_number: int, reason: str | None) -> DecisionSubject:
+def quarantined_log_target(key: LogKey, block_number: int, reason: str | None) -> DecisionTarget:
     name = f"log {key.log_index} of block {block_number} ({hex0x(key.block_hash)})"
-    return DecisionSubject(name, reason or "left out by an earlier decision")
+    return DecisionTarget(name, reason or "left out by an earlier decision")
 
 
 def skipped_logs(decisions: Iterable[tuple[LogKey, OperatorDecisionKind]]) -> frozenset[LogKey]:
@@ -81,15 +71,15 @@ def skipped_logs(decisions: Iterable[tuple[LogKey, OperatorDecisionKind]]) -> fr
     return frozenset(key for key, kind in last.items() if kind is OperatorDecisionKind.SKIP_LOG)
 
 
-def log_decision_rejection(kind: OperatorDecisionKind, *, quarantined: bool, skipped: bool) -> str | None:
+def log_decision_rejection(kind: OperatorDecisionKind, *, is_quarantined: bool, is_skipped: bool) -> str | None:
     """Why this remedy makes no sense for a log that stands so; None when it does."""
-    if skipped:
+    if is_skipped:
         return None if kind is OperatorDecisionKind.RELEASE_LOG else "the log is left out already"
-    return None if quarantined else "the log is not in quarantine: it was read, and what follows from it is in the books"
+    return None if is_quarantined else "the log is not in quarantine: it was read, and what follows from it is in the books"
 
 
-def message_replay_rejection(*, is_dead_lettered: bool, done: bool) -> str | None:
-    if done:
+def message_replay_rejection(*, is_dead_lettered: bool, is_done: bool) -> str | None:
+    if is_done:
         return "the reaction is done"
     return (
         None
@@ -99,30 +89,7 @@ def message_replay_rejection(*, is_dead_lettered: bool, done: bool) -> str | Non
 
 
 def decision_document(
-    kind: OperatorDecisionKind,
-    subject: DecisionSubject,
-    reason: str,
-    *,
-    nonce: Hash32,
-    expires_at: datetime,
-    scope: SigningScope,
+    kind: OperatorDecisionKind, target: DecisionTarget, reason: str, terms: SignatureTerms, scope: SigningScope
 ) -> dict[str, Any]:
-    """The EIP-712 document a wallet shows and signs, in the JSON form of `eth_signTypedData_v4`."""
-    return {
-        "types": _TYPES,
-        "primaryType": DECISION_TYPE,
-        "domain": {
-            "name": "Paimon Prime Fund",
-            "version": "1",
-            "chainId": scope.chain_id,
-            "verifyingContract": checksum(scope.redemption_manager),
-        },
-        "message": {
-            "action": kind.value,
-            "subject": subject.name,
-            "problem": subject.problem,
-            "reason": reason,
-            "nonce": hex0x(nonce),
-            "expiresAt": str(int(expires_at.timestamp())),
-        },
-    }
+    """Build the EIP-712 document of the decision."""
+    return _DOCUMENT.build({"action": kind, "target": target.name, "problem": target.problem, "reason": reason}, terms, scope)

@@ -129,7 +129,7 @@ class RiskEvent:
     """One finding over time. `cleared` is the look that did not find it any more, `resolved` the person who said so."""
 
     id: int
-    found: Finding
+    finding: Finding
     status: RiskStatus
     owner: RiskOwner
     first_seen: CheckStamp
@@ -149,19 +149,21 @@ class RiskEvent:
         return (self.ended_at or now) - self.first_seen.at
 
     def __str__(self) -> str:
-        return f"{self.found.subject}: {self.found.observed}, not {self.found.expected}"
+        return f"{self.finding.subject}: {self.finding.observed}, not {self.finding.expected}"
 
 
-def discrepancy_findings(differences: Iterable[Discrepancy], worth: ValuationBasis | None, *, threshold: Bps) -> list[Finding]:
+def discrepancy_findings(
+    discrepancies: Iterable[Discrepancy], basis: ValuationBasis | None, *, threshold: Bps
+) -> list[Finding]:
     """Each difference as a finding, critical when it is material; without anything to measure by, all are."""
-    found = list(differences)
-    critical = set(found if worth is None else material_discrepancies(found, worth, threshold=threshold))
+    found = list(discrepancies)
+    critical = set(found if basis is None else material_discrepancies(found, basis, threshold=threshold))
     return [
         Finding(
             RiskKind.RECONCILIATION_BREAK,
             each.subject,
-            each.book,
-            each.chain,
+            each.recorded_value,
+            each.chain_value,
             Severity.CRITICAL if each in critical else Severity.WARNING,
         )
         for each in found
@@ -171,31 +173,33 @@ def discrepancy_findings(differences: Iterable[Discrepancy], worth: ValuationBas
 def unexplained_nav_findings(attribution: NavAttribution, *, threshold: Bps) -> list[Finding]:
     """What no log tells of in a change of NAV, critical from so much of net assets, or of NAV per share, on."""
 
-    def is_critical(part: NavComponent) -> bool:
+    def is_critical(component: NavComponent) -> bool:
         start = attribution.start
         return (
-            abs(part.amount) * BPS_ONE >= start.net_assets * threshold
-            or abs(part.per_share) * BPS_ONE >= start.nav_per_share * threshold
+            abs(component.amount) * BPS_ONE >= start.net_assets * threshold
+            or abs(component.per_share) * BPS_ONE >= start.nav_per_share * threshold
         )
 
     return [
         Finding(
             RiskKind.NAV_UNEXPLAINED,
-            f"NAV from block {attribution.start.at.number} to {attribution.end.at.number}, {_describe_component(part.label)}",
-            f"{part.amount} ({part.per_share} a share)",
+            f"NAV from block {attribution.start.at.number} to {attribution.end.at.number}, {_describe_component(component.key)}",
+            f"{component.amount} ({component.per_share} a share)",
             "0",
-            Severity.CRITICAL if is_critical(part) else Severity.WARNING,
+            Severity.CRITICAL if is_critical(component) else Severity.WARNING,
         )
-        for part in attribution.unexplained
+        for component in attribution.unexplained
     ]
 
 
-def low_gas_finding(name: str, wallet: Address, balance_wei: int, *, least_wei: int) -> Finding | None:
+def low_gas_finding(name: str, wallet: Address, balance_wei: int, *, minimum_wei: int) -> Finding | None:
     """A wallet that has less than it should to pay for gas with; critical when it is about to stop."""
-    if balance_wei >= least_wei:
+    if balance_wei >= minimum_wei:
         return None
-    severity = Severity.CRITICAL if balance_wei * _CRITICAL_DIVISOR < least_wei else Severity.WARNING
-    return Finding(RiskKind.LOW_GAS, low_gas_subject(name, wallet), f"{balance_wei} wei", f"at least {least_wei} wei", severity)
+    severity = Severity.CRITICAL if balance_wei * _CRITICAL_DIVISOR < minimum_wei else Severity.WARNING
+    return Finding(
+        RiskKind.LOW_GAS, low_gas_subject(name, wallet), f"{balance_wei} wei", f"at least {minimum_wei} wei", severity
+    )
 
 
 def low_gas_subject(name: str, wallet: Address) -> str:
@@ -215,17 +219,17 @@ def _describe_component(label: ComponentKey) -> str:
     return f"{label.kind} of {checksum(label.token)}" if label.token else label.kind
 
 
-def open_event(event_id: int, found: Finding, look: CheckStamp) -> RiskEvent:
-    return RiskEvent(event_id, found, RiskStatus.OPEN, INITIAL_OWNER[found.severity], look, look)
+def open_event(event_id: int, finding: Finding, check: CheckStamp) -> RiskEvent:
+    return RiskEvent(event_id, finding, RiskStatus.OPEN, INITIAL_OWNER[finding.severity], check, check)
 
 
-def update_event(event: RiskEvent, found: Finding, look: CheckStamp) -> RiskEvent:
+def update_event(event: RiskEvent, finding: Finding, check: CheckStamp) -> RiskEvent:
     """The same subject found once more, with the figures it has now. Worse than before, it is open again, and a role that
     has it hands it to the one above."""
-    if not found.severity.exceeds(event.found.severity):
-        return replace(event, found=found, last_seen=look)
+    if not finding.severity.exceeds(event.finding.severity):
+        return replace(event, finding=finding, last_seen=check)
     return replace(
-        event, found=found, last_seen=look, status=RiskStatus.OPEN, owner=_escalated_owner(event.owner, found.severity)
+        event, finding=finding, last_seen=check, status=RiskStatus.OPEN, owner=_escalated_owner(event.owner, finding.severity)
     )
 
 
@@ -234,9 +238,9 @@ def _escalated_owner(owner: RiskOwner, severity: Severity) -> RiskOwner:
     return minimum_role if isinstance(owner, UserRole) and not owner.includes(minimum_role) else owner
 
 
-def clear_event(event: RiskEvent, look: CheckStamp) -> RiskEvent:
+def clear_event(event: RiskEvent, check: CheckStamp) -> RiskEvent:
     """A look that did not find it any more resolves it, whatever its state."""
-    return replace(event, status=RiskStatus.RESOLVED, cleared=look)
+    return replace(event, status=RiskStatus.RESOLVED, cleared=check)
 
 
 def acknowledge(
@@ -266,7 +270,7 @@ def resolve(event: RiskEvent, by: User, *, now: datetime, note: str | None = Non
         RiskEventClosed, StillDetected.
     """
     _require_unresolved(event)
-    if (hint := RESOLVED_BY_CHECK.get(event.found.kind)) is not None:
+    if (hint := RESOLVED_BY_CHECK.get(event.finding.kind)) is not None:
         raise StillDetected(f"{event}: {hint.format(block=event.last_seen.block)}")
     return replace(event, status=RiskStatus.RESOLVED, resolved=ActorStamp(by.address, now), note=note or event.note)
 
@@ -274,7 +278,7 @@ def resolve(event: RiskEvent, by: User, *, now: datetime, note: str | None = Non
 def _require_unresolved(event: RiskEvent) -> None:
     if event.status is RiskStatus.RESOLVED:
         when = f"{event.ended_at:%Y-%m-%d %H:%M} UTC"
-        raise RiskEventClosed(f"risk event {event.id} ({event.found.subject}) was resolved at {when}")
+        raise RiskEventClosed(f"risk event {event.id} ({event.finding.subject}) was resolved at {when}")
 
 
 def parse_owner(text: str) -> RiskOwner:

@@ -1,19 +1,21 @@
-"""The life of a transaction: an intent is what must happen once, an attempt one signed transaction that tries it.
+"""The statuses of intents and attempts, and the steps between them.
 
-    intent   queued ⇄ simulated ──► sending ──► final · reverted · failed · expired
+An intent is something that must happen once. An attempt is one signed transaction that tries it.
+
+    intent   QUEUED ⇄ SIMULATED ──► SENDING ──► FINAL · REVERTED · FAILED · EXPIRED
                ▲                      │
                └──────────────────────┘ its nonce is used up without the effect, and the call may pass later
-             every open state ──► SATISFIED_EXTERNALLY · cancelled · expired;  before sending also ──► failed
+             every open status ──► SATISFIED_EXTERNALLY · CANCELLED · EXPIRED;  before sending also ──► FAILED
 
-    attempt  signed ──► broadcast ──► mined ──► final
+    attempt  SIGNED ──► BROADCAST ──► MINED ──► FINAL
                            ▲            │ reorganised
                            └────────────┘
-             signed/broadcast/mined ──► replaced   another attempt at the same nonce took its place; until that one is
-                                                   final this one may still be mined after all
-             signed/broadcast/replaced ──► dropped a transaction that is not ours used the nonce
+             SIGNED, BROADCAST, MINED ──► REPLACED   another attempt at the same nonce took its place; until that attempt is
+                                                     final this one may still be mined
+             SIGNED, BROADCAST, REPLACED ──► DROPPED a transaction that is not ours used the nonce
 
-The signed bytes are stored before they are broadcast; `mined` is not `final`; success is judged by the effect on chain,
-whoever caused it.
+The signed bytes are stored before they are broadcast. MINED is not FINAL. Success is judged by the effect on chain, no matter
+who caused it.
 """
 
 from collections.abc import Mapping
@@ -26,10 +28,11 @@ from eth_utils.crypto import keccak
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import OnChainStatus
+from paimon.domain.transaction.intent_subject import SubjectType
 
 
 class WalletName(StrEnum):
-    """The keys that send. (The warm and the cold wallet are Safes; the keeper executes for them.)"""
+    """The keys that send. The warm and the cold wallet are Safes: the keeper executes for them."""
 
     KEEPER = "keeper"
     APPROVER = "approver"
@@ -41,9 +44,9 @@ class IntentKind(StrEnum):
     REJECT_REDEMPTION = "reject_redemption"
     SETTLE_REDEMPTION = "settle_redemption"
     EXECUTE_SAFE = "execute_safe"
-    """Its `request_id` is the hash its owners signed, as a number."""
+    """Execute a Safe transaction that enough owners have signed."""
     PLAN_STEP = "plan_step"
-    """One call of a plan by the hot key; its `request_id` is the call's number (`plan.step_number`)."""
+    """Make one call of a plan with the hot key."""
 
 
 WALLET_BY_INTENT_KIND: Final[Mapping[IntentKind, WalletName]] = {
@@ -52,6 +55,15 @@ WALLET_BY_INTENT_KIND: Final[Mapping[IntentKind, WalletName]] = {
     IntentKind.SETTLE_REDEMPTION: WalletName.KEEPER,
     IntentKind.EXECUTE_SAFE: WalletName.KEEPER,
     IntentKind.PLAN_STEP: WalletName.HOT,
+}
+
+
+SUBJECT_TYPE_BY_INTENT_KIND: Final[Mapping[IntentKind, SubjectType]] = {
+    IntentKind.APPROVE_REDEMPTION: SubjectType.REDEMPTION,
+    IntentKind.REJECT_REDEMPTION: SubjectType.REDEMPTION,
+    IntentKind.SETTLE_REDEMPTION: SubjectType.REDEMPTION,
+    IntentKind.EXECUTE_SAFE: SubjectType.SAFE_TRANSACTION,
+    IntentKind.PLAN_STEP: SubjectType.PLAN_CALL,
 }
 
 
@@ -68,7 +80,7 @@ class IntentStatus(StrEnum):
 
 
 class BroadcastChannel(StrEnum):
-    """How a transaction reaches a block builder: seen by everyone in the pool, or by a private endpoint's builders only."""
+    """The way of a transaction to a block builder: the public pool, or the builders of a private endpoint only."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -84,7 +96,7 @@ class AttemptStatus(StrEnum):
 
 
 ABORTED_STATUSES: Final = frozenset({IntentStatus.CANCELLED, IntentStatus.EXPIRED})
-"""Ends that a person's word or a deadline wants for an intent whose effect could still come."""
+"""Ends that an operator or a deadline asks for, though the effect could still come."""
 
 OPEN_INTENTS: Final = frozenset({IntentStatus.QUEUED, IntentStatus.SIMULATED, IntentStatus.SENDING})
 OPEN_ATTEMPTS: Final = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST, AttemptStatus.MINED})
@@ -122,14 +134,14 @@ ATTEMPT_TRANSITIONS: Final[Mapping[AttemptStatus, frozenset[AttemptStatus]]] = {
 
 
 class IllegalTransition(Exception):
-    """A step that the life of an intent or an attempt does not have: a defect of ours, never input."""
+    """The table of transitions has no such step: a defect of this system, never of its input."""
 
 
 def advance_intent(status: IntentStatus, to: IntentStatus) -> IntentStatus:
-    """The next status. Staying in an open status is no step and always allowed.
+    """Return the next status of an intent. To stay in an open status is no step and always allowed.
 
     Raises:
-        IllegalTransition: no such step.
+        IllegalTransition: the table has no such step.
     """
     if to is status and status in OPEN_INTENTS:
         return status
@@ -139,10 +151,10 @@ def advance_intent(status: IntentStatus, to: IntentStatus) -> IntentStatus:
 
 
 def advance_attempt(status: AttemptStatus, to: AttemptStatus) -> AttemptStatus:
-    """The next status. Staying in a status that can still change is no step and always allowed.
+    """Return the next status of an attempt. To stay in a status that can still change is no step and always allowed.
 
     Raises:
-        IllegalTransition: no such step.
+        IllegalTransition: the table has no such step.
     """
     if to is status and status in ATTEMPT_TRANSITIONS:
         return status
@@ -153,7 +165,7 @@ def advance_attempt(status: AttemptStatus, to: AttemptStatus) -> AttemptStatus:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a transaction does: `data` sent to `to` with `value_wei` of the native coin."""
+    """A contract call: `data` sent to `to` with `value_wei` of the native coin."""
 
     to: Address
     data: bytes
@@ -161,17 +173,21 @@ class Call:
 
 
 def payload_hash(kind: IntentKind, wallet: Address, call: Call) -> Hash32:
-    """What an idempotency key stands for. All parts but the last have a fixed length, so no two payloads run together."""
+    """Return the hash of what an idempotency key stands for.
+
+    All parts but the last have a fixed length, so that no two payloads give the same bytes.
+    """
     parts = (keccak(text=kind.value), wallet, call.to, call.value_wei.to_bytes(32, "big"), call.data)
     return Hash32(keccak(b"".join(parts)))
 
 
 class EffectStatus(StrEnum):
-    """How what an intent is for stands on chain."""
+    """The state on chain of the effect that an intent is for."""
 
     DUE = "DUE"
     DONE = "DONE"
-    IMPOSSIBLE = "IMPOSSIBLE"  # can no longer happen
+    IMPOSSIBLE = "IMPOSSIBLE"
+    """The effect can no longer happen."""
 
 
 _EFFECTS: Final[Mapping[IntentKind, Mapping[OnChainStatus, EffectStatus]]] = {
@@ -182,7 +198,7 @@ _EFFECTS: Final[Mapping[IntentKind, Mapping[OnChainStatus, EffectStatus]]] = {
     },
     IntentKind.REJECT_REDEMPTION: {
         # A rejection and the owner's own cancellation end in one state on chain: the shares are free, nothing is paid.
-        # Which of the two it was is for the projection of events to tell; to a reject intent both are what it wants.
+        # The projection of events tells them apart. Both are the effect of a reject intent.
         OnChainStatus.CANCELLED: EffectStatus.DONE,
         OnChainStatus.APPROVED: EffectStatus.IMPOSSIBLE,
         OnChainStatus.SETTLED: EffectStatus.IMPOSSIBLE,
@@ -195,14 +211,14 @@ _EFFECTS: Final[Mapping[IntentKind, Mapping[OnChainStatus, EffectStatus]]] = {
 
 
 def effect_of(kind: IntentKind, status: OnChainStatus) -> EffectStatus:
-    """Whether a request in this on-chain state still waits for the intent's effect."""
+    """Return the state of the intent's effect for a redemption request in this on-chain status."""
     return _EFFECTS[kind].get(status, EffectStatus.DUE)
 
 
 def ending(effect: EffectStatus, *, ours_succeeded: bool) -> IntentStatus | None:
-    """How an intent ends by its effect once it has nothing in flight, or None while the effect is still due.
+    """Return the end status of an intent that has nothing in flight; None while its effect is still due.
 
-    `ours_succeeded`: a transaction of ours that carries the call is final and succeeded.
+    `ours_succeeded`: a transaction of ours that makes the call is final and succeeded.
     """
     match effect:
         case EffectStatus.DONE:
@@ -215,6 +231,6 @@ def ending(effect: EffectStatus, *, ours_succeeded: bool) -> IntentStatus | None
 
 
 TEMPORARY_REVERT_ERRORS: Final = frozenset({"InsufficientLiquidity", "SettlementTimeNotReached"})
-"""Reverts that time or money cures: a mined attempt that met one goes back to the queue instead of ending `reverted`."""
+"""Reverts that pass with time or money: the intent goes back to the queue instead of ending REVERTED."""
 
 UNFUNDED_ERROR: Final = "InsufficientLiquidity"

@@ -14,7 +14,7 @@ from eth_utils.crypto import keccak
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.safe_transaction import Operation, SafeTransaction, word
+from paimon.domain.transaction.safe_transaction import SafeOperation, SafeTransaction, abi_word
 
 _SELECTOR: Final = bytes(keccak(text="multiSend(bytes)")[:4])
 _HEADER_BYTES: Final = 1 + 20 + 32 + 32
@@ -30,8 +30,8 @@ class UntrustedDelegatecall(ValueError):
 
 def encode_batch(calls: Sequence[Call]) -> bytes:
     """The call data of `multiSend`."""
-    packed = b"".join(b"\0" + call.to + word(call.value_wei) + word(len(call.data)) + call.data for call in calls)
-    return _SELECTOR + word(32) + word(len(packed)) + packed + bytes(-len(packed) % 32)
+    packed = b"".join(b"\0" + call.to + abi_word(call.value_wei) + abi_word(len(call.data)) + call.data for call in calls)
+    return _SELECTOR + abi_word(32) + abi_word(len(packed)) + packed + bytes(-len(packed) % 32)
 
 
 def decode_batch(data: bytes) -> tuple[Call, ...]:
@@ -45,7 +45,7 @@ def decode_batch(data: bytes) -> tuple[Call, ...]:
     packed = data[68 : 68 + int.from_bytes(data[36:68])]
     calls: list[Call] = []
     while packed:
-        if len(packed) < _HEADER_BYTES or packed[0] != Operation.CALL:
+        if len(packed) < _HEADER_BYTES or packed[0] != SafeOperation.CALL:
             raise MalformedBatch(f"call {len(calls) + 1} of the batch is cut short, or no plain call")
         end = _HEADER_BYTES + int.from_bytes(packed[53:_HEADER_BYTES])
         calls.append(Call(Address(packed[1:21]), packed[_HEADER_BYTES:end], RawAmount(int.from_bytes(packed[21:53]))))
@@ -60,18 +60,18 @@ def build_safe_transaction(calls: Sequence[Call], nonce: int, *, multi_send: Add
     if not calls:
         raise ValueError("a Safe transaction makes at least one call")
     if len(calls) == 1:
-        return SafeTransaction(calls[0], Operation.CALL, nonce)
-    return SafeTransaction(Call(multi_send, encode_batch(calls)), Operation.DELEGATECALL, nonce)
+        return SafeTransaction(calls[0], SafeOperation.CALL, nonce)
+    return SafeTransaction(Call(multi_send, encode_batch(calls)), SafeOperation.DELEGATECALL, nonce)
 
 
-def read_safe_calls(call: Call, operation: Operation, *, multi_send: Address) -> tuple[Call, ...]:
+def read_safe_calls(call: Call, operation: SafeOperation, *, multi_send: Address) -> tuple[Call, ...]:
     """What the Safe would really call.
 
     Raises:
         UntrustedDelegatecall: a delegatecall to anything but the trusted MultiSend, or with value.
         MalformedBatch.
     """
-    if operation is Operation.CALL:
+    if operation is SafeOperation.CALL:
         return (call,)
     if call.to != multi_send or call.value_wei:
         raise UntrustedDelegatecall(

@@ -25,7 +25,7 @@ class UseNonce:
     """Sign with this one. `foreign` nonces below it were used by transactions that are not ours."""
 
     nonce: int
-    foreign: range
+    external: range
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +35,23 @@ class WaitForNonce:
     reason: str
 
 
-def choose_nonce(view: NonceCounts) -> UseNonce | WaitForNonce:
+def choose_nonce(counts: NonceCounts) -> UseNonce | WaitForNonce:
     """The next nonce: the counter, or the node's count where that is ahead and final.
 
     1. The node has mined more than we ever signed, not final yet: wait for the final word on the foreign transaction.
     2. The node has mined less than what we have seen final: it lags, or it is another chain; wait.
     3. Otherwise the greater of the two, and what lies between them was foreign.
     """
-    expected_count = max(view.counter, view.final_nonce)
-    if view.latest_nonce > expected_count:
-        return WaitForNonce(f"nonce {view.latest_nonce - 1} was used by a transaction that is not ours and is not final yet")
-    expected = view.counter if view.lowest_open is None else view.lowest_open
-    if view.latest_nonce < expected:
+    expected_count = max(counts.counter, counts.final_nonce)
+    if counts.latest_nonce > expected_count:
+        return WaitForNonce(f"nonce {counts.latest_nonce - 1} was used by a transaction that is not ours and is not final yet")
+    expected = counts.counter if counts.lowest_open is None else counts.lowest_open
+    if counts.latest_nonce < expected:
         return WaitForNonce(
-            f"the node counts {view.latest_nonce} transactions of this wallet, {expected} were seen final:"
+            f"the node counts {counts.latest_nonce} transactions of this wallet, {expected} were seen final:"
             " it lags behind, or it is not the chain these were sent on"
         )
-    return UseNonce(expected_count, range(view.counter, expected_count))
+    return UseNonce(expected_count, range(counts.counter, expected_count))
 
 
 class NonceOutcome(Enum):

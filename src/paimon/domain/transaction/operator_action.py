@@ -13,25 +13,15 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x
-from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, SigningScope
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
 from paimon.errors import Conflict
 
-ACTION_TYPE: Final = "TransactionAction"
-
-_TYPES: Final[dict[str, list[dict[str, str]]]] = {
-    "EIP712Domain": DOMAIN_FIELDS,
-    ACTION_TYPE: [
-        {"name": "action", "type": "string"},
-        {"name": "wallet", "type": "address"},
-        {"name": "intentId", "type": "string"},
-        {"name": "target", "type": "string"},
-        {"name": "reason", "type": "string"},
-        {"name": "nonce", "type": "bytes32"},
-        {"name": "expiresAt", "type": "uint256"},
-    ],
-}
+_DOCUMENT: Final = DocumentType(
+    "TransactionAction",
+    {"action": "string", "wallet": "address", "intentId": "string", "target": "string", "reason": "string"},
+)
 
 
 class ActionKind(StrEnum):
@@ -72,25 +62,25 @@ class ActionPreconditions:
     """It moves money within limits: only handing the plan in again weighs it anew."""
 
 
-def rejection_reason(kind: ActionKind, now: ActionPreconditions) -> str | None:
+def rejection_reason(kind: ActionKind, preconditions: ActionPreconditions) -> str | None:
     """Why this deed makes no sense for an intent that stands so; None when it does."""
     match kind:
-        case ActionKind.RETRY if now.status not in RETRIABLE_STATUSES:
-            return f"the intent is {now.status}; only one that ended without its effect can be tried again"
-        case ActionKind.RETRY if now.has_spending_limits:
+        case ActionKind.RETRY if preconditions.status not in RETRIABLE_STATUSES:
+            return f"the intent is {preconditions.status}; only one that ended without its effect can be tried again"
+        case ActionKind.RETRY if preconditions.has_spending_limits:
             return "it is a plan's, whose limits must be weighed anew: hand the plan in again"
         case ActionKind.RETRY:
-            return "a later try of the same exists; look at that one" if now.has_later_retry else None
-        case _ if now.status not in OPEN_INTENTS:
-            return f"the intent has ended: it is {now.status}"
-        case _ if now.mined_block is not None:
-            return f"its transaction is mined in block {now.mined_block} and only waits to be final"
+            return "a later try of the same exists; look at that one" if preconditions.has_later_retry else None
+        case _ if preconditions.status not in OPEN_INTENTS:
+            return f"the intent has ended: it is {preconditions.status}"
+        case _ if preconditions.mined_block is not None:
+            return f"its transaction is mined in block {preconditions.mined_block} and only waits to be final"
         case ActionKind.CANCEL:
-            return "the intent is being given up already" if now.is_aborting else None
-        case ActionKind.SPEED_UP if now.status is not IntentStatus.SENDING:
-            return f"the intent is {now.status}; only what is in flight can be sped up"
-        case ActionKind.SPEED_UP if now.nonce != now.lowest_open_nonce:
-            return f"its nonce {now.nonce} waits for nonce {now.lowest_open_nonce}; speed that one up"
+            return "the intent is being given up already" if preconditions.is_aborting else None
+        case ActionKind.SPEED_UP if preconditions.status is not IntentStatus.SENDING:
+            return f"the intent is {preconditions.status}; only what is in flight can be sped up"
+        case ActionKind.SPEED_UP if preconditions.nonce != preconditions.lowest_open_nonce:
+            return f"its nonce {preconditions.nonce} waits for nonce {preconditions.lowest_open_nonce}; speed that one up"
     return None
 
 
@@ -104,25 +94,17 @@ class ActionTarget:
 
 
 def action_document(
-    kind: ActionKind, target: ActionTarget, reason: str, *, nonce: Hash32, expires_at: datetime, scope: SigningScope
+    kind: ActionKind, target: ActionTarget, reason: str, terms: SignatureTerms, scope: SigningScope
 ) -> dict[str, Any]:
-    """The EIP-712 document a wallet shows and signs, in the JSON form of `eth_signTypedData_v4`."""
-    return {
-        "types": _TYPES,
-        "primaryType": ACTION_TYPE,
-        "domain": {
-            "name": "Paimon Prime Fund",
-            "version": "1",
-            "chainId": scope.chain_id,
-            "verifyingContract": checksum(scope.redemption_manager),
-        },
-        "message": {
-            "action": kind.value,
-            "wallet": checksum(target.wallet),
-            "intentId": str(target.intent_id or ""),
+    """Build the EIP-712 document of the action."""
+    return _DOCUMENT.build(
+        {
+            "action": kind,
+            "wallet": target.wallet,
+            "intentId": target.intent_id or "",
             "target": target.target,
             "reason": reason,
-            "nonce": hex0x(nonce),
-            "expiresAt": str(int(expires_at.timestamp())),
         },
-    }
+        terms,
+        scope,
+    )

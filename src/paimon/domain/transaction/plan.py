@@ -22,7 +22,7 @@ from uuid import UUID
 from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
-from paimon.domain.kernel.eip712 import DOMAIN_FIELDS, SigningScope
+from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
 from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, Call, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus
@@ -34,27 +34,19 @@ CALLS_MAX: Final = 20
 DRIFT_MAX_BPS: Final = Bps(100)
 """How far the calls may have come to count from what was signed. Source: docs/concepts/fund.md, "Wallets and their limits"."""
 
-PLAN_ORDER_TYPE: Final = "PlanExecution"
-
-_TYPES: Final[dict[str, list[dict[str, str]]]] = {
-    "EIP712Domain": DOMAIN_FIELDS,
-    "PlanCall": [
-        {"name": "to", "type": "address"},
-        {"name": "data", "type": "bytes"},
-        {"name": "description", "type": "string"},
-    ],
-    PLAN_ORDER_TYPE: [
-        {"name": "action", "type": "string"},
-        {"name": "key", "type": "string"},
-        {"name": "plan", "type": "string"},
-        {"name": "wallet", "type": "string"},
-        {"name": "amount", "type": "uint256"},
-        {"name": "calls", "type": "PlanCall[]"},
-        {"name": "reason", "type": "string"},
-        {"name": "nonce", "type": "bytes32"},
-        {"name": "expiresAt", "type": "uint256"},
-    ],
-}
+_DOCUMENT: Final = DocumentType(
+    "PlanExecution",
+    {
+        "action": "string",
+        "key": "string",
+        "plan": "string",
+        "wallet": "string",
+        "amount": "uint256",
+        "calls": "PlanCall[]",
+        "reason": "string",
+    },
+    structs={"PlanCall": {"to": "address", "data": "bytes", "description": "string"}},
+)
 
 
 class PlanStatus(StrEnum):
@@ -109,32 +101,23 @@ def has_amount_drifted(signed: RawAmount, now: RawAmount) -> bool:
     return abs(now - signed) * BPS_ONE > signed * DRIFT_MAX_BPS
 
 
-def plan_document(order: PlanExecution, *, nonce: Hash32, expires_at: datetime, scope: SigningScope) -> dict[str, Any]:
-    """The EIP-712 document a wallet shows and signs, in the JSON form of `eth_signTypedData_v4`."""
-    return {
-        "types": _TYPES,
-        "primaryType": PLAN_ORDER_TYPE,
-        "domain": {
-            "name": "Paimon Prime Fund",
-            "version": "1",
-            "chainId": scope.chain_id,
-            "verifyingContract": checksum(scope.redemption_manager),
-        },
-        "message": {
+def plan_document(execution: PlanExecution, terms: SignatureTerms, scope: SigningScope) -> dict[str, Any]:
+    """Build the EIP-712 document of the execution."""
+    return _DOCUMENT.build(
+        {
             "action": "execute_plan",
-            "key": order.key,
-            "plan": order.plan,
-            "wallet": order.wallet.value,
-            "amount": str(order.amount),
+            "key": execution.key,
+            "plan": execution.plan,
+            "wallet": execution.wallet,
+            "amount": execution.amount,
             "calls": [
-                {"to": checksum(each.call.to), "data": hex0x(each.call.data), "description": each.description}
-                for each in order.steps
+                {"to": step.call.to, "data": step.call.data, "description": step.description} for step in execution.steps
             ],
-            "reason": order.reason,
-            "nonce": hex0x(nonce),
-            "expiresAt": str(int(expires_at.timestamp())),
+            "reason": execution.reason,
         },
-    }
+        terms,
+        scope,
+    )
 
 
 _HAD_EFFECT: Final = frozenset({IntentStatus.FINAL, IntentStatus.SATISFIED_EXTERNALLY})

@@ -121,7 +121,7 @@ def executions_by_nonce(executions: Iterable[SafeExecutionEvent], *, before: int
     found = tuple(executions)
     if len(found) != now - before:
         raise IncompleteExecutions(f"the Safe's nonce went from {before} to {now}, and {len(found)} executions are logged")
-    return {before + place: each for place, each in enumerate(found)}
+    return {before + position: each for position, each in enumerate(found)}
 
 
 def proposal_outcome(proposed: Hash32, executed: SafeExecutionEvent, *, rejection: Hash32) -> ProposalOutcome:

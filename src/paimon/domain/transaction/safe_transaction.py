@@ -37,7 +37,7 @@ class SafeName(StrEnum):
     COLD = "cold"
 
 
-class Operation(IntEnum):
+class SafeOperation(IntEnum):
     """How a Safe runs its call."""
 
     CALL = 0
@@ -57,13 +57,13 @@ class SafeTransaction:
     """One call by a Safe at one of its nonces. What is not here is zero."""
 
     call: Call
-    operation: Operation
+    operation: SafeOperation
     nonce: int
 
 
 def rejection_transaction(nonce: int, safe: Address) -> SafeTransaction:
     """The self-call that kills every other transaction at this nonce."""
-    return SafeTransaction(Call(safe, b""), Operation.CALL, nonce)
+    return SafeTransaction(Call(safe, b""), SafeOperation.CALL, nonce)
 
 
 _DOMAIN_TYPE: Final = keccak(text="EIP712Domain(uint256 chainId,address verifyingContract)")
@@ -83,7 +83,7 @@ _TYPE: Final = keccak(text=f"SafeTx({','.join(f'{kind} {name}' for name, kind in
 
 
 @dataclass(frozen=True, slots=True)
-class HashCard:
+class SafeTransactionHashes:
     """The three hashes a person compares with those on the wallet's own screen."""
 
     domain: Hash32
@@ -99,13 +99,13 @@ class HashCard:
         return Hash32(keccak(self.preimage))
 
 
-def word(value: int | bytes) -> bytes:
+def abi_word(value: int | bytes) -> bytes:
     """One word of the ABI: a number, or an address or hash filled up on the left."""
     return value.to_bytes(32, "big") if isinstance(value, int) else value.rjust(32, b"\0")
 
 
-def hash_card(transaction: SafeTransaction, scope: SafeScope) -> HashCard:
-    domain = keccak(_DOMAIN_TYPE + word(scope.chain_id) + word(scope.safe))
+def safe_transaction_hashes(transaction: SafeTransaction, scope: SafeScope) -> SafeTransactionHashes:
+    domain = keccak(_DOMAIN_TYPE + abi_word(scope.chain_id) + abi_word(scope.safe))
     call = transaction.call
     fields: tuple[int | bytes, ...] = (
         call.to,
@@ -119,13 +119,13 @@ def hash_card(transaction: SafeTransaction, scope: SafeScope) -> HashCard:
         ZERO_ADDRESS,
         transaction.nonce,
     )
-    message = keccak(_TYPE + b"".join(word(each) for each in fields))
-    return HashCard(Hash32(domain), Hash32(message))
+    message = keccak(_TYPE + b"".join(abi_word(each) for each in fields))
+    return SafeTransactionHashes(Hash32(domain), Hash32(message))
 
 
-def typed_data(transaction: SafeTransaction, scope: SafeScope) -> dict[str, Any]:
+def safe_transaction_document(transaction: SafeTransaction, scope: SafeScope) -> dict[str, Any]:
     """The EIP-712 document an owner signs, in the JSON form of `eth_signTypedData_v4`."""
-    call, nobody = transaction.call, checksum(ZERO_ADDRESS)
+    call, zero_address = transaction.call, checksum(ZERO_ADDRESS)
     return {
         "types": {
             "EIP712Domain": [{"name": "chainId", "type": "uint256"}, {"name": "verifyingContract", "type": "address"}],
@@ -141,8 +141,8 @@ def typed_data(transaction: SafeTransaction, scope: SafeScope) -> dict[str, Any]
             "safeTxGas": "0",
             "baseGas": "0",
             "gasPrice": "0",
-            "gasToken": nobody,
-            "refundReceiver": nobody,
+            "gasToken": zero_address,
+            "refundReceiver": zero_address,
             "nonce": str(transaction.nonce),
         },
     }
@@ -175,8 +175,8 @@ def pack_signatures(signatures: Iterable[OwnerSignature]) -> bytes:
     head, tail = b"", b""
     for each in ordered:
         if each.is_contract_signature:
-            head += word(each.owner) + word(OWNER_SIGNATURE_BYTES * len(ordered) + len(tail)) + b"\0"
-            tail += word(len(each.signature)) + each.signature
+            head += abi_word(each.owner) + abi_word(OWNER_SIGNATURE_BYTES * len(ordered) + len(tail)) + b"\0"
+            tail += abi_word(len(each.signature)) + each.signature
         else:
             head += _normalized_key_signature(each.signature)
     return head + tail

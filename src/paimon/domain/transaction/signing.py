@@ -50,14 +50,14 @@ def replacement_fees(previous: GasFees, market: GasFees | None, bump_bps: Bps, *
 
     None when the cap leaves no room for the 10 % a node asks for: then the earlier attempt must do.
     """
-    least = GasFees(bump_fee(previous.max_fee_wei, FEE_BUMP_BPS_MIN), bump_fee(previous.priority_fee_wei, FEE_BUMP_BPS_MIN))
-    if least.max_fee_wei > max_fee_wei:
+    minimum = GasFees(bump_fee(previous.max_fee_wei, FEE_BUMP_BPS_MIN), bump_fee(previous.priority_fee_wei, FEE_BUMP_BPS_MIN))
+    if minimum.max_fee_wei > max_fee_wei:
         return None
-    wanted = GasFees(bump_fee(previous.max_fee_wei, bump_bps), bump_fee(previous.priority_fee_wei, bump_bps))
-    market = market or wanted
+    target = GasFees(bump_fee(previous.max_fee_wei, bump_bps), bump_fee(previous.priority_fee_wei, bump_bps))
+    market = market or target
     return GasFees(
-        min(max(wanted.max_fee_wei, market.max_fee_wei), max_fee_wei),
-        min(max(wanted.priority_fee_wei, market.priority_fee_wei), max_fee_wei),
+        min(max(target.max_fee_wei, market.max_fee_wei), max_fee_wei),
+        min(max(target.priority_fee_wei, market.priority_fee_wei), max_fee_wei),
     )
 
 

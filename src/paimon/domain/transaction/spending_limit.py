@@ -40,27 +40,27 @@ class LimitExceeded(Exception):
     """The wallet may not move that much more; the message has every number."""
 
 
-def require_within_limit(limit: SpendingLimit, signed: Iterable[Spend], wanted: Spend) -> None:
+def require_within_limit(limit: SpendingLimit, signed: Iterable[Spend], proposed: Spend) -> None:
     """Whether `wanted` may be signed after all of `signed`, as of `wanted.signed_at`.
 
     Raises:
         LimitExceeded.
     """
-    plan = wanted.amount
-    if wanted.plan is not None:
-        plan = _sum_by_nonce([each for each in signed if each.plan == wanted.plan], wanted)
+    plan = proposed.amount
+    if proposed.plan is not None:
+        plan = _sum_by_nonce([each for each in signed if each.plan == proposed.plan], proposed)
     if plan >= limit.per_plan:
         raise LimitExceeded(f"the plan would move {plan}, this wallet's plans stay below {limit.per_plan}")
-    since = wanted.signed_at - ROLLING_DAY
-    day = _sum_by_nonce([each for each in signed if each.is_open or each.signed_at > since], wanted)
+    since = proposed.signed_at - ROLLING_DAY
+    day = _sum_by_nonce([each for each in signed if each.is_open or each.signed_at > since], proposed)
     if day > limit.per_day:
         raise LimitExceeded(
-            f"with {wanted.amount} more it would be {day} in 24 hours, this wallet moves at most {limit.per_day}"
+            f"with {proposed.amount} more it would be {day} in 24 hours, this wallet moves at most {limit.per_day}"
         )
 
 
-def _sum_by_nonce(signed: Iterable[Spend], wanted: Spend) -> RawAmount:
+def _sum_by_nonce(signed: Iterable[Spend], proposed: Spend) -> RawAmount:
     largest_by_nonce: dict[int, int] = {}
-    for each in (*signed, wanted):
+    for each in (*signed, proposed):
         largest_by_nonce[each.nonce] = max(each.amount, largest_by_nonce.get(each.nonce, 0))
     return RawAmount(sum(largest_by_nonce.values()))

@@ -126,7 +126,7 @@ class WalletChoice:
     rejected_wallets: tuple[RejectedWallet, ...]
 
 
-def choose(
+def choose_wallet(
     calls: Sequence[PlannedCall], candidates: Sequence[WalletCandidate], *, earlier_plan_amount: RawAmount
 ) -> WalletChoice:
     """The first of the candidates, given smallest first, that nothing speaks against.

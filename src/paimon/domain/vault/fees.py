@@ -52,9 +52,9 @@ class FeeAccount:
     def owed(self) -> RawAmount:
         return RawAmount(self.accrued - self.released)
 
-    def after(self, step: FeeEntryType, amount: RawAmount) -> "FeeAccount":
+    def after(self, entry_type: FeeEntryType, amount: RawAmount) -> "FeeAccount":
         """Raises InapplicableEvent when more would be released than is owed, or a total leaves what the chain can count."""
-        match step:
+        match entry_type:
             case FeeEntryType.ACCRUED:
                 changed = FeeAccount(self.kind, RawAmount(self.accrued + amount), self.released, self.paid)
             case FeeEntryType.RELEASED:
@@ -80,9 +80,9 @@ class FeeEntry:
     is the mark a performance accrual left; an admin may move it without an event.
     """
 
-    place: LogPosition
+    log_position: LogPosition
     kind: FeeKind
-    step: FeeEntryType
+    entry_type: FeeEntryType
     amount: RawAmount
     base: RawAmount | None = None
     period_seconds: int | None = None
@@ -90,17 +90,17 @@ class FeeEntry:
     recipient: Address | None = None
 
 
-def fee_entry(event: FundEvent, place: LogPosition) -> FeeEntry | None:
+def fee_entry(event: FundEvent, log_position: LogPosition) -> FeeEntry | None:
     """The entry an event makes; None for one that tells of no fee."""
     match event:
         case ManagementFeeCollected(fee_amount=amount, total_assets=base, period=period):
-            return FeeEntry(place, FeeKind.MANAGEMENT, FeeEntryType.ACCRUED, amount, base=base, period_seconds=period)
+            return FeeEntry(log_position, FeeKind.MANAGEMENT, FeeEntryType.ACCRUED, amount, base=base, period_seconds=period)
         case PerformanceFeeCollected(fee_amount=amount, profit=profit, new_high_water_mark=mark):
-            return FeeEntry(place, FeeKind.PERFORMANCE, FeeEntryType.ACCRUED, amount, base=profit, high_water_mark=mark)
+            return FeeEntry(log_position, FeeKind.PERFORMANCE, FeeEntryType.ACCRUED, amount, base=profit, high_water_mark=mark)
         case RedemptionFeeAdded(fee=amount):
-            return FeeEntry(place, FeeKind.REDEMPTION, FeeEntryType.ACCRUED, amount)
+            return FeeEntry(log_position, FeeKind.REDEMPTION, FeeEntryType.ACCRUED, amount)
         case RedemptionFeeReduced(fee=amount):
-            return FeeEntry(place, FeeKind.REDEMPTION, FeeEntryType.RELEASED, amount)
+            return FeeEntry(log_position, FeeKind.REDEMPTION, FeeEntryType.RELEASED, amount)
         case RedemptionFeesWithdrawn(recipient=recipient, amount=amount):
-            return FeeEntry(place, FeeKind.REDEMPTION, FeeEntryType.PAID, amount, recipient=recipient)
+            return FeeEntry(log_position, FeeKind.REDEMPTION, FeeEntryType.PAID, amount, recipient=recipient)
     return None

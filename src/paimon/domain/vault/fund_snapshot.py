@@ -52,7 +52,7 @@ class AssetPosition:
     token: Address
     tier: Tier
     decimals: int
-    active: bool
+    is_listed: bool
     terms: PurchaseTerms
     balance: RawAmount
     price: RawAmount | None
@@ -61,7 +61,7 @@ class AssetPosition:
     @property
     def value(self) -> RawAmount:
         """What it adds to gross assets."""
-        return token_value(self.balance, self.price or 0, self.decimals) if self.active else RawAmount(0)
+        return token_value(self.balance, self.price or 0, self.decimals) if self.is_listed else RawAmount(0)
 
 
 def token_value(balance: int, price: int, decimals: int) -> RawAmount:
@@ -169,7 +169,7 @@ class FundSnapshot:
     tier_limits: tuple[TierLimits, TierLimits, TierLimits]
     buffer: BufferPool
     default_slippage: Bps
-    switches: OperationalFlags
+    flags: OperationalFlags
     in_transit: tuple[OrderInTransit, ...]
     contract: ContractFigures
     roles: tuple[RoleAssignment, ...] = ()
@@ -193,7 +193,7 @@ class FundSnapshot:
             withdrawable_redemption_fees=self.withdrawable_redemption_fees,
             total_supply=self.total_supply,
             locked_shares=self.locked_shares,
-            emergency_mode=self.switches.emergency_mode,
+            emergency_mode=self.flags.emergency_mode,
             contract_total_assets=self.contract.total_assets,
             contract_share_price=self.contract.share_price,
         )
@@ -207,7 +207,7 @@ class FundSnapshot:
         return self.vault.nav_per_share
 
     @property
-    def stale_cache(self) -> bool:
+    def has_stale_cache(self) -> bool:
         """Whether the contract values its assets from its cache, and the cache is not what they are worth now."""
         return self.contract.asset_value != self.contract.layer1_yield + self.contract.layer2 + self.contract.layer3
 
@@ -225,21 +225,21 @@ class FundSnapshot:
     @property
     def oldest_price_age(self) -> timedelta | None:
         """Age, at the block, of the oldest price that counts; None where no adapter tells a time."""
-        times = [each.priced_at for each in self.assets if each.active and each.balance and each.priced_at]
+        times = [each.priced_at for each in self.assets if each.is_listed and each.balance and each.priced_at]
         return max(self.at.timestamp - min(times), timedelta(0)) if times else None
 
     def position(self, token: Address) -> AssetPosition | None:
         return next((each for each in self.assets if each.token == token), None)
 
 
-def should_keep_snapshot(kept: FundSnapshot | None, now: FundSnapshot, *, material: Bps) -> bool:
+def should_keep_snapshot(last_kept: FundSnapshot | None, now: FundSnapshot, *, material_threshold: Bps) -> bool:
     """Whether a snapshot taken by the clock is kept as history: the first of its hour, or net assets or shares have moved.
 
     Snapshots are read each minute for the overview; most of them say what the one before said.
     """
-    if kept is None or kept.at.timestamp.replace(minute=0, second=0) != now.at.timestamp.replace(minute=0, second=0):
+    if last_kept is None or last_kept.at.timestamp.replace(minute=0, second=0) != now.at.timestamp.replace(minute=0, second=0):
         return True
-    if kept.vault.effective_supply != now.vault.effective_supply:
+    if last_kept.vault.effective_supply != now.vault.effective_supply:
         return True
-    moved = abs(now.net_assets - kept.net_assets)
-    return moved * BPS_ONE >= max(kept.net_assets, 1) * material
+    moved = abs(now.net_assets - last_kept.net_assets)
+    return moved * BPS_ONE >= max(last_kept.net_assets, 1) * material_threshold

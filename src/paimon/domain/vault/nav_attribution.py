@@ -28,7 +28,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.asset.token_transfer import TransferPurpose
 from paimon.domain.kernel.chain import Address, LogPosition
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot, token_value
 from paimon.domain.vault.nav_components import AttributionGroup, ComponentKey, NavAttribution, NavComponent
@@ -36,7 +36,7 @@ from paimon.domain.vault.nav_inputs import AssetTransfer, FeeInputKind, NavInput
 from paimon.domain.vault.nav_per_share import attribute_per_share
 
 
-def explain(start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> NavAttribution:
+def attribute_nav_change(start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> NavAttribution:
     """Split the change from `start` to `end`, given everything that happened between their blocks."""
     ledger = _ComponentLedger()
     _explain_cash(ledger, start, end, nav_inputs)
@@ -45,26 +45,26 @@ def explain(start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> Na
         _explain_asset(ledger, token, start, end, nav_inputs.asset_transfers)
     _explain_liability(ledger, start, end, nav_inputs)
     _explain_redemption_fees(ledger, start, end, nav_inputs)
-    known = sum(each.amount for each in ledger.parts.values())
+    known = sum(each.amount for each in ledger.components.values())
     shortfall = _shortfall(end) - _shortfall(start)
     ledger.add(ComponentKey(AttributionGroup.SHORTFALL, "owed beyond all assets"), shortfall)
     ledger.add(ComponentKey(AttributionGroup.ROUNDING, "division"), end.net_assets - start.net_assets - known - shortfall)
-    parts = attribute_per_share(ledger.parts.values(), start, end, nav_inputs)
-    return NavAttribution(start, end, parts, ledger.division_count)
+    components = attribute_per_share(ledger.components.values(), start, end, nav_inputs)
+    return NavAttribution(start, end, components, ledger.division_count)
 
 
 class _ComponentLedger:
     """Parts being added up. Every integer division of the explanation goes through it, so that rounding has a bound."""
 
     def __init__(self) -> None:
-        self.parts: dict[ComponentKey, NavComponent] = {}
+        self.components: dict[ComponentKey, NavComponent] = {}
         self.division_count = 0
 
-    def add(self, label: ComponentKey, amount: int, *log_positions: LogPosition) -> None:
+    def add(self, key: ComponentKey, amount: int, *log_positions: LogPosition) -> None:
         if amount or log_positions:
-            before = self.parts.get(label, NavComponent(label))
+            before = self.components.get(key, NavComponent(key))
             log_positions = before.log_positions + tuple(each for each in log_positions if each not in before.log_positions)
-            self.parts[label] = replace(before, amount=before.amount + amount, log_positions=log_positions)
+            self.components[key] = replace(before, amount=before.amount + amount, log_positions=log_positions)
 
     def value(self, quantity: int, price: int, decimals: int) -> int:
         """Tokens at a price; fewer than none are worth less than nothing."""
@@ -74,21 +74,21 @@ class _ComponentLedger:
 
 
 _CASH_GROUPS: Final = {
-    Purpose.DEPOSIT: (AttributionGroup.DEPOSITS, "deposit"),
-    Purpose.REDEMPTION_PAYOUT: (AttributionGroup.REDEMPTIONS, "settled"),
-    Purpose.PURCHASE: (AttributionGroup.TRADING, "purchase"),
-    Purpose.SALE: (AttributionGroup.TRADING, "sale"),
-    Purpose.OTC_PAYMENT: (AttributionGroup.OTC_IN_TRANSIT, "order"),
-    Purpose.REDEMPTION_FEE_WITHDRAWAL: (AttributionGroup.FEES, "redemption"),
-    Purpose.YIELD: (AttributionGroup.YIELD, "yield"),
-    Purpose.EMERGENCY_WITHDRAWAL: (AttributionGroup.EMERGENCY_WITHDRAWALS, "withdrawal"),
+    TransferPurpose.DEPOSIT: (AttributionGroup.DEPOSITS, "deposit"),
+    TransferPurpose.REDEMPTION_PAYOUT: (AttributionGroup.REDEMPTIONS, "settled"),
+    TransferPurpose.PURCHASE: (AttributionGroup.TRADING, "purchase"),
+    TransferPurpose.SALE: (AttributionGroup.TRADING, "sale"),
+    TransferPurpose.OTC_PAYMENT: (AttributionGroup.OTC_IN_TRANSIT, "order"),
+    TransferPurpose.REDEMPTION_FEE_WITHDRAWAL: (AttributionGroup.FEES, "redemption"),
+    TransferPurpose.YIELD: (AttributionGroup.YIELD, "yield"),
+    TransferPurpose.EMERGENCY_WITHDRAWAL: (AttributionGroup.EMERGENCY_WITHDRAWALS, "withdrawal"),
 }
 _TOKEN_GROUPS: Final = {
-    Purpose.PURCHASE: (AttributionGroup.TRADING, "purchase"),
-    Purpose.SALE: (AttributionGroup.TRADING, "sale"),
-    Purpose.OTC_DELIVERY: (AttributionGroup.TRADING, "otc"),
-    Purpose.YIELD: (AttributionGroup.YIELD, "yield"),
-    Purpose.EMERGENCY_WITHDRAWAL: (AttributionGroup.EMERGENCY_WITHDRAWALS, "withdrawal"),
+    TransferPurpose.PURCHASE: (AttributionGroup.TRADING, "purchase"),
+    TransferPurpose.SALE: (AttributionGroup.TRADING, "sale"),
+    TransferPurpose.OTC_DELIVERY: (AttributionGroup.TRADING, "otc"),
+    TransferPurpose.YIELD: (AttributionGroup.YIELD, "yield"),
+    TransferPurpose.EMERGENCY_WITHDRAWAL: (AttributionGroup.EMERGENCY_WITHDRAWALS, "withdrawal"),
 }
 _UNEXPLAINED_TRANSFER: Final = (AttributionGroup.UNEXPLAINED, "transfer")
 
@@ -97,13 +97,13 @@ def _explain_cash(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapsh
     asset_transfers = [each for each in nav_inputs.asset_transfers if each.token == end.asset]
     collections: list[AssetTransfer] = []
     for flow in asset_transfers:
-        if flow.purpose is Purpose.FEE_COLLECTION:
+        if flow.purpose is TransferPurpose.FEE_COLLECTION:
             collections.append(flow)
             continue
         group, kind = _CASH_GROUPS.get(flow.purpose, _UNEXPLAINED_TRANSFER)
         of_token = flow.asset if group in (AttributionGroup.TRADING, AttributionGroup.OTC_IN_TRANSIT) else None
         of_token = end.asset if group in (AttributionGroup.EMERGENCY_WITHDRAWALS, AttributionGroup.UNEXPLAINED) else of_token
-        ledger.add(ComponentKey(group, kind, of_token), flow.amount, flow.place)
+        ledger.add(ComponentKey(group, kind, of_token), flow.amount, flow.log_position)
     _explain_collections(ledger, start, end, nav_inputs, collections)
     unexplained = end.cash - start.cash - sum(each.amount for each in asset_transfers)
     ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", end.asset), unexplained)
@@ -114,8 +114,8 @@ def _explain_collections(
 ) -> None:
     """One Transfer pays both kinds of fee; what of each is known from what was accrued before, meanwhile and after."""
     paid = -sum(each.amount for each in collections)
-    log_positions = [each.place for each in collections]
-    accrued = {move: sum(each.amount for each in nav_inputs.fees if each.move is move) for move in FeeInputKind}
+    log_positions = [each.log_position for each in collections]
+    accrued = {move: sum(each.amount for each in nav_inputs.fees if each.kind is move) for move in FeeInputKind}
     management = start.fees.accrued_management + accrued[FeeInputKind.MANAGEMENT_ACCRUED] - end.fees.accrued_management
     performance = start.fees.accrued_performance + accrued[FeeInputKind.PERFORMANCE_ACCRUED] - end.fees.accrued_performance
     if management < 0 or performance < 0 or management + performance != paid:
@@ -129,13 +129,13 @@ def _explain_orders(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnap
     """Money of orders that left the transit: it is no longer on its way, and was what the tokens cost."""
     paid: dict[int, tuple[Address, int]] = {each.order_id: (each.token, each.paid) for each in start.in_transit}
     for flow in nav_inputs.asset_transfers:
-        if flow.purpose is Purpose.OTC_PAYMENT and flow.order_id is not None and flow.asset is not None:
+        if flow.purpose is TransferPurpose.OTC_PAYMENT and flow.order_id is not None and flow.asset is not None:
             paid[flow.order_id] = (flow.asset, -flow.amount)
     open_order_ids = {each.order_id for each in end.in_transit}
     for order_id, (token, amount) in sorted(paid.items()):
         if order_id not in open_order_ids:
             log_positions = [
-                each.place for each in nav_inputs.asset_transfers if each.order_id == order_id and each.token == token
+                each.log_position for each in nav_inputs.asset_transfers if each.order_id == order_id and each.token == token
             ]
             ledger.add(ComponentKey(AttributionGroup.OTC_IN_TRANSIT, "order", token), amount, *log_positions)
             ledger.add(ComponentKey(AttributionGroup.TRADING, "otc", token), -amount, *log_positions)
@@ -162,27 +162,27 @@ def _explain_asset(
     if before is not None and listed_before:
         ledger.add(ComponentKey(AttributionGroup.PRICE, "price", token), at_end(held_before) - before.value)
     listed_value = 0 if listed_before else at_end(held_before)
-    left = 0 if listed_after else at_end(held_after)
-    ledger.add(ComponentKey(AttributionGroup.ASSET_LISTING, "listing", token), listed_value - left)
+    delisted_value = 0 if listed_after else at_end(held_after)
+    ledger.add(ComponentKey(AttributionGroup.ASSET_LISTING, "listing", token), listed_value - delisted_value)
     quantities: dict[tuple[AttributionGroup, str], list[AssetTransfer]] = {}
     for flow in asset_transfers:
         quantities.setdefault(_TOKEN_GROUPS.get(flow.purpose, _UNEXPLAINED_TRANSFER), []).append(flow)
     for (group, kind), of_kind in quantities.items():
         amount = at_end(sum(each.amount for each in of_kind))
-        ledger.add(ComponentKey(group, kind, token), amount, *(each.place for each in of_kind))
+        ledger.add(ComponentKey(group, kind, token), amount, *(each.log_position for each in of_kind))
     ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", token), at_end(held_after - held_before - moved))
     ledger.division_count += 2  # the values of the two snapshots themselves
 
 
 def _listed(position: AssetPosition | None) -> bool:
-    return position is not None and position.active
+    return position is not None and position.is_listed
 
 
 def _explain_liability(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
     explained = 0
     for each in nav_inputs.redemptions:
-        amount = -each.gross_amount if each.step is RedemptionTransition.REQUESTED else each.gross_amount
-        ledger.add(ComponentKey(AttributionGroup.REDEMPTIONS, each.step), amount, each.place)
+        amount = -each.gross_amount if each.transition is RedemptionTransition.REQUESTED else each.gross_amount
+        ledger.add(ComponentKey(AttributionGroup.REDEMPTIONS, each.transition), amount, each.log_position)
         explained += amount
     unexplained = -(end.redemption_liability - start.redemption_liability) - explained
     ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "liability"), unexplained)
@@ -192,13 +192,13 @@ def _explain_redemption_fees(ledger: _ComponentLedger, start: FundSnapshot, end:
     """A fee that is kept at a settlement was the redeemer's; one that is released goes out with its withdrawal."""
     explained = 0
     for each in nav_inputs.fees:
-        if each.move is FeeInputKind.REDEMPTION_KEPT:
-            label, amount = ComponentKey(AttributionGroup.REDEMPTIONS, "settled"), -each.amount
-        elif each.move is FeeInputKind.REDEMPTION_RELEASED:
-            label, amount = ComponentKey(AttributionGroup.FEES, "redemption"), int(each.amount)
+        if each.kind is FeeInputKind.REDEMPTION_KEPT:
+            key, amount = ComponentKey(AttributionGroup.REDEMPTIONS, "settled"), -each.amount
+        elif each.kind is FeeInputKind.REDEMPTION_RELEASED:
+            key, amount = ComponentKey(AttributionGroup.FEES, "redemption"), int(each.amount)
         else:
             continue
-        ledger.add(label, amount, each.place)
+        ledger.add(key, amount, each.log_position)
         explained += amount
     unexplained = -(end.withdrawable_redemption_fees - start.withdrawable_redemption_fees) - explained
     ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "redemption fees"), unexplained)

@@ -44,7 +44,7 @@ class ComponentKey:
 class NavComponent:
     """One part of the change, in units of the vault's asset and in NAV per share (1e18), with the logs that tell of it."""
 
-    label: ComponentKey
+    key: ComponentKey
     amount: int = 0
     per_share: int = 0
     log_positions: tuple[LogPosition, ...] = ()
@@ -60,14 +60,14 @@ class NavAttribution:
 
     start: FundSnapshot
     end: FundSnapshot
-    parts: tuple[NavComponent, ...]
+    components: tuple[NavComponent, ...]
     division_count: int
     interval_count: int = 1
     from_first_snapshot: bool = False
     """The fund's first day was asked for, and the range begins with its first snapshot."""
 
     def __post_init__(self) -> None:
-        amount, per_share = sum(each.amount for each in self.parts), sum(each.per_share for each in self.parts)
+        amount, per_share = sum(each.amount for each in self.components), sum(each.per_share for each in self.components)
         if (amount, per_share) != (self.change, self.change_per_share):
             raise AttributionMismatch(
                 f"parts of {amount} and {per_share} a share do not explain {self.change} and {self.change_per_share}"
@@ -85,39 +85,39 @@ class NavAttribution:
     def change_per_share(self) -> int:
         return self.end.nav_per_share - self.start.nav_per_share
 
-    def of(self, group: AttributionGroup) -> tuple[NavComponent, ...]:
-        return tuple(each for each in self.parts if each.label.group is group)
+    def in_group(self, group: AttributionGroup) -> tuple[NavComponent, ...]:
+        return tuple(each for each in self.components if each.key.group is group)
 
     def total(self, group: AttributionGroup) -> int:
-        return sum(each.amount for each in self.of(group))
+        return sum(each.amount for each in self.in_group(group))
 
     def total_per_share(self, group: AttributionGroup) -> int:
-        return sum(each.per_share for each in self.of(group))
+        return sum(each.per_share for each in self.in_group(group))
 
     @property
     def unexplained(self) -> tuple[NavComponent, ...]:
         """Parts that want a person; empty when every Transfer and every step is known."""
-        return tuple(each for each in self.of(AttributionGroup.UNEXPLAINED) if each.amount or each.per_share)
+        return tuple(each for each in self.in_group(AttributionGroup.UNEXPLAINED) if each.amount or each.per_share)
 
 
-def chain(explanations: Iterable[NavAttribution]) -> NavAttribution:
+def combine_attributions(attributions: Iterable[NavAttribution]) -> NavAttribution:
     """Consecutive explanations as one: part by part the sum, so that explain(a, c) is explain(a, b) and explain(b, c)."""
-    return reduce(_combine, explanations)
+    return reduce(_combine, attributions)
 
 
 def _combine(first: NavAttribution, second: NavAttribution) -> NavAttribution:
     if first.end != second.start:
         raise ValueError(f"an explanation up to {first.end.at} does not go on with one from {second.start.at}")
-    parts = {each.label: each for each in first.parts}
-    for part in second.parts:
-        before = parts.get(part.label, NavComponent(part.label))
-        parts[part.label] = NavComponent(
-            part.label,
-            before.amount + part.amount,
-            before.per_share + part.per_share,
-            before.log_positions + part.log_positions,
+    components = {each.key: each for each in first.components}
+    for component in second.components:
+        before = components.get(component.key, NavComponent(component.key))
+        components[component.key] = NavComponent(
+            component.key,
+            before.amount + component.amount,
+            before.per_share + component.per_share,
+            before.log_positions + component.log_positions,
         )
-    ordered = tuple(parts[label] for label in sorted(parts, key=component_order))
+    ordered = tuple(components[key] for key in sorted(components, key=component_order))
     return NavAttribution(
         first.start,
         second.end,
@@ -127,6 +127,6 @@ def _combine(first: NavAttribution, second: NavAttribution) -> NavAttribution:
     )
 
 
-def component_order(label: ComponentKey) -> tuple[int, str, bytes]:
+def component_order(key: ComponentKey) -> tuple[int, str, bytes]:
     """Parts stand in the order of their lines, then of their kinds and tokens."""
-    return tuple(AttributionGroup).index(label.group), label.kind, label.token or b""
+    return tuple(AttributionGroup).index(key.group), key.kind, key.token or b""

@@ -6,7 +6,7 @@ Each happening names the log that tells of it, so that every part of an explanat
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from paimon.domain.asset.token_transfer import Purpose
+from paimon.domain.asset.token_transfer import TransferPurpose
 from paimon.domain.kernel.chain import Address, LogPosition
 from paimon.domain.kernel.units import RawAmount
 
@@ -18,10 +18,10 @@ class AssetTransfer:
     `asset` is what a movement of cash was for: the token that was bought or sold. `order_id` is its OTC order.
     """
 
-    place: LogPosition
+    log_position: LogPosition
     token: Address
     amount: int
-    purpose: Purpose
+    purpose: TransferPurpose
     asset: Address | None = None
     order_id: int | None = None
 
@@ -30,7 +30,7 @@ class AssetTransfer:
 class DepositInput:
     """Shares minted for a deposit, at the price the contract made."""
 
-    place: LogPosition
+    log_position: LogPosition
     assets: RawAmount
     shares: RawAmount
 
@@ -45,8 +45,8 @@ class RedemptionTransition(StrEnum):
 class RedemptionInput:
     """One step of a redemption request."""
 
-    place: LogPosition
-    step: RedemptionTransition
+    log_position: LogPosition
+    transition: RedemptionTransition
     gross_amount: RawAmount
     shares: RawAmount
 
@@ -62,8 +62,8 @@ class FeeInputKind(StrEnum):
 class FeeInput:
     """A step of the fees that is no movement of money."""
 
-    place: LogPosition
-    move: FeeInputKind
+    log_position: LogPosition
+    kind: FeeInputKind
     amount: RawAmount
 
 

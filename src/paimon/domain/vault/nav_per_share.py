@@ -28,20 +28,24 @@ def attribute_per_share(
     parts: Iterable[NavComponent], start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs
 ) -> tuple[NavComponent, ...]:
     """The parts with their effect on NAV per share, in their order; those the steps add among them."""
-    split = {each.label: each for each in parts}
+    components = {each.key: each for each in parts}
     running = _RunningNav(start.net_assets, start.vault.effective_supply)
-    _attribute_performance(split, running)
+    _attribute_performance(components, running)
     minted = sum(each.shares for each in nav_inputs.deposits)
-    _attribute_capital_flow(split, running, ComponentKey(AttributionGroup.DEPOSITS, "deposit"), minted)
-    for step in RedemptionTransition:
-        of_step = sum(each.shares for each in nav_inputs.redemptions if each.step is step)
-        sign = {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[step]
-        _attribute_capital_flow(split, running, ComponentKey(AttributionGroup.REDEMPTIONS, step), sign * of_step)
+    _attribute_capital_flow(components, running, ComponentKey(AttributionGroup.DEPOSITS, "deposit"), minted)
+    for transition in RedemptionTransition:
+        transitioned_shares = sum(each.shares for each in nav_inputs.redemptions if each.transition is transition)
+        sign = {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[
+            transition
+        ]
+        _attribute_capital_flow(
+            components, running, ComponentKey(AttributionGroup.REDEMPTIONS, transition), sign * transitioned_shares
+        )
     unexplained = end.vault.effective_supply - running.supply
     if unexplained:
-        label = ComponentKey(AttributionGroup.UNEXPLAINED, "shares")
-        split[label] = replace(split.get(label, NavComponent(label)), per_share=running.take(0, unexplained))
-    return tuple(sorted(split.values(), key=lambda part: component_order(part.label)))
+        key = ComponentKey(AttributionGroup.UNEXPLAINED, "shares")
+        components[key] = replace(components.get(key, NavComponent(key)), per_share=running.apply(0, unexplained))
+    return tuple(sorted(components.values(), key=lambda part: component_order(part.key)))
 
 
 class _RunningNav:
@@ -56,7 +60,7 @@ class _RunningNav:
         """As `VaultState.nav_per_share`, but on the way net assets may be below zero."""
         return self.net_assets * WAD // self.supply if self.supply > 0 else WAD
 
-    def take(self, amount: int, shares: int) -> int:
+    def apply(self, amount: int, shares: int) -> int:
         """Go one step; by how much NAV changes."""
         before = self.nav
         self.net_assets += amount
@@ -64,22 +68,22 @@ class _RunningNav:
         return self.nav - before
 
 
-def _attribute_performance(split: dict[ComponentKey, NavComponent], running: _RunningNav) -> None:
-    performance_components = [each for each in split.values() if each.label.group not in CAPITAL_FLOW_GROUPS]
+def _attribute_performance(components: dict[ComponentKey, NavComponent], running: _RunningNav) -> None:
+    performance_components = [each for each in components.values() if each.key.group not in CAPITAL_FLOW_GROUPS]
     supply = running.supply
-    moved = running.take(sum(each.amount for each in performance_components), 0)
-    for part in performance_components:
-        if part.label.group is not AttributionGroup.ROUNDING and supply > 0:
-            split[part.label] = replace(part, per_share=part.amount * WAD // supply)
-            moved -= split[part.label].per_share
-    if moved:
-        label = ComponentKey(AttributionGroup.ROUNDING, "division")
-        split[label] = replace(split.get(label, NavComponent(label)), per_share=moved)
+    remainder = running.apply(sum(each.amount for each in performance_components), 0)
+    for component in performance_components:
+        if component.key.group is not AttributionGroup.ROUNDING and supply > 0:
+            components[component.key] = replace(component, per_share=component.amount * WAD // supply)
+            remainder -= components[component.key].per_share
+    if remainder:
+        key = ComponentKey(AttributionGroup.ROUNDING, "division")
+        components[key] = replace(components.get(key, NavComponent(key)), per_share=remainder)
 
 
 def _attribute_capital_flow(
-    split: dict[ComponentKey, NavComponent], running: _RunningNav, label: ComponentKey, shares: int
+    components: dict[ComponentKey, NavComponent], running: _RunningNav, key: ComponentKey, shares: int
 ) -> None:
-    part = split.get(label, NavComponent(label))
-    if part.amount or shares:
-        split[label] = replace(part, per_share=running.take(part.amount, shares))
+    component = components.get(key, NavComponent(key))
+    if component.amount or shares:
+        components[key] = replace(component, per_share=running.apply(component.amount, shares))

@@ -29,8 +29,8 @@ def share_changes(event: FundEvent) -> list[ShareChange]:
     """What one event changes. Mint and burn move supply, which is the sum over all holders."""
     match event:
         case Transfer(from_=sender, to=receiver, value=value):
-            steps = [ShareChange(sender, shares=-value), ShareChange(receiver, shares=value)]
-            return [each for each in steps if each.holder != ZERO_ADDRESS]
+            changes = [ShareChange(sender, shares=-value), ShareChange(receiver, shares=value)]
+            return [each for each in changes if each.holder != ZERO_ADDRESS]
         case SharesLocked(owner=owner, shares=shares):
             return [ShareChange(owner, locked_shares=shares)]
         case SharesUnlocked(owner=owner, shares=shares) | SharesBurned(owner=owner, shares=shares):

@@ -75,7 +75,7 @@ def _print(explanation: NavAttribution) -> None:
     print(f"{'':<48} {'net assets':>36} {'per share':>24}")
     line("before", explanation.start.net_assets, explanation.start.nav_per_share)
     for group in AttributionGroup:
-        if components := explanation.of(group):
+        if components := explanation.in_group(group):
             line(group.replace("_", " "), explanation.total(group), explanation.total_per_share(group))
             for component in components:
                 line(f"    {_name(component)}", component.amount, component.per_share, _events(component))
@@ -84,7 +84,7 @@ def _print(explanation: NavAttribution) -> None:
 
 
 def _name(component: NavComponent) -> str:
-    return component.label.kind + (f" {checksum(component.label.token)[:10]}…" if component.label.token else "")
+    return component.key.kind + (f" {checksum(component.key.token)[:10]}…" if component.key.token else "")
 
 
 def _events(component: NavComponent) -> str:

@@ -47,7 +47,7 @@ def reconcile_command(context: typer.Context, assign: Assign = None) -> None:
 
 def _line(event: RiskEvent, now: datetime) -> str:
     """`12 CRITICAL open for 3 h 5 min, admin: supply: books 5, chain 7`"""
-    finding = event.found
+    finding = event.finding
     prefix = f"{event.id} {finding.severity} {event.status.lower()} for {_span(event.age(now))}, {format_owner(event.owner)}"
     return f"{prefix}: {finding.subject}: books {finding.observed}, chain {finding.expected}"
 

@@ -99,7 +99,7 @@ async def _node_quorum(app_context: AppContext, endpoint_urls: list[str]) -> Asy
 
 def _print_plan(plan: RecoveryPlan, halted: RiskEvent | None) -> None:
     found = plan.fork
-    print(f"the listener {f'is halted: {halted.found.observed}, {halted.found.expected}' if halted else 'is not halted'}")
+    print(f"the listener {f'is halted: {halted.finding.observed}, {halted.finding.expected}' if halted else 'is not halted'}")
     print(f"recorded up to block {found.cursor.number} {hex0x(found.cursor.hash)}")
     if found.changed is None:
         print("all of it is on the chain by every node asked; nothing would go")

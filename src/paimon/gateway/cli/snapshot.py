@@ -49,7 +49,7 @@ def _lines(snapshot: FundSnapshot) -> dict[str, str]:
         return display(amount, snapshot.asset_decimals)
 
     vault, age = snapshot.vault, snapshot.oldest_price_age
-    stale = "  (STALE: from its value cache)" if snapshot.stale_cache else ""
+    stale = "  (STALE: from its value cache)" if snapshot.has_stale_cache else ""
     return {
         "block": f"{snapshot.at} of {snapshot.at.timestamp:%Y-%m-%d %H:%M:%S} UTC",
         "NAV per share": display(vault.nav_per_share, 18),
@@ -65,7 +65,7 @@ def _lines(snapshot: FundSnapshot) -> dict[str, str]:
         "shares": f"{display(snapshot.total_supply, 18)}, {display(snapshot.locked_shares, 18)} of them locked",
         "oldest price": "no times told" if age is None else f"{age} old",
         **{
-            f"{each.tier} {checksum(each.token)[:10]}…": f"{money(each.value)}{'' if each.active else '  (off the list)'}"
+            f"{each.tier} {checksum(each.token)[:10]}…": f"{money(each.value)}{'' if each.is_listed else '  (off the list)'}"
             for each in snapshot.assets
         },
     }

@@ -21,11 +21,12 @@ from paimon.application.nav.overview import find_newest_nav_point
 from paimon.application.transactions.queries import list_wallets
 from paimon.composition import AppContext, open_app_context, require_ready
 from paimon.domain.chain.range_proof import RangeProof
+from paimon.domain.risk.nav_publication import NavStatus
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.tx import wallet_line
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
 from paimon.infrastructure.cache import endpoints
-from paimon.infrastructure.database.models.ops.nav import NavPointRow, NavStatus
+from paimon.infrastructure.database.models.ops.nav import NavPointRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.keys.client import SignerUnavailable
@@ -70,8 +71,8 @@ async def _status(settings: Settings) -> dict[str, Any]:
             **await _endpoints(app_context),
             "head / final": f"{chain_heads.head.number} / {chain_heads.final.number} ({chain_heads.finality_lag_seconds:g} s behind the head)",
             "recorded": _recorded(figures, chain_heads),
-            **({"LISTENER HALTED": f"{halted.found.observed}, is {halted.found.expected}: paimon recover"} if halted else {}),
-            **({"LISTENER WAITS": f"no node has {chain_behind.found.expected}, the last in the books"} if chain_behind else {}),
+            **({"LISTENER HALTED": f"{halted.finding.observed}, is {halted.finding.expected}: paimon recover"} if halted else {}),
+            **({"LISTENER WAITS": f"no node has {chain_behind.finding.expected}, the last in the books"} if chain_behind else {}),
             "block time": str(block_time) if block_time else "not measured yet",
             "processing": _processing(processed),
             **_proof(proof),

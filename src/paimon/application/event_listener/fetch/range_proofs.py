@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.fetch.block_range import EndpointFault
-from paimon.domain.chain.range_proof import PROOF_LEVEL_REQUIRED, InvalidResponseKind, ProofLevel, RangeProof, raised
+from paimon.domain.chain.range_proof import PROOF_LEVEL_REQUIRED, InvalidResponseKind, ProofLevel, RangeProof, raise_proof_level
 from paimon.infrastructure.database.models.derived import CursorRow, RangeProofRow
 from paimon.infrastructure.database.models.ops.event_listener import EndpointFaultRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -40,7 +40,7 @@ async def strengthen_proof(session: WriteSession, proven: RangeProof) -> None:
     await session.execute(delete(RangeProofRow).where(RangeProofRow.first_block.in_([each.first for each in known])))
     await session.execute(
         insert(RangeProofRow),
-        [_row(each) for each in raised(known, proven)],
+        [_row(each) for each in raise_proof_level(known, proven)],
     )
 
 

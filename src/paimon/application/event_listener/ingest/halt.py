@@ -68,7 +68,7 @@ async def stand_by(database: Database, *, pause_seconds: float) -> None:
         if found is None:
             return
         if not is_logged:
-            log.critical("listener.halted", event_id=found.id, recorded=found.found.observed, found=found.found.expected)
+            log.critical("listener.halted", event_id=found.id, recorded=found.finding.observed, found=found.finding.expected)
             is_logged = True
         await asyncio.sleep(pause_seconds)
 

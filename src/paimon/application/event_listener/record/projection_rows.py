@@ -49,7 +49,7 @@ class StateTable:
 
 STATE_TABLES: Final = (
     StateTable(AssetConfigRow, lambda projection: projection.assets),
-    StateTable(TierConfigRow, lambda projection: projection.bands),
+    StateTable(TierConfigRow, lambda projection: projection.tier_bands),
     StateTable(OtcOrderRow, lambda projection: projection.orders),
     StateTable(FeeAccountRow, lambda projection: projection.fees),
     StateTable(TokenFlowRow, lambda projection: projection.token_flows),
@@ -76,9 +76,9 @@ FACT_TABLES: Final = (
 
 def fact_columns(fact: Any) -> list[str]:
     """The fact's place spread over its columns, then its own fields."""
-    return [*_names(type(fact.place)), *(name for name in _names(type(fact)) if name != "place")]
+    return [*_names(type(fact.log_position)), *(name for name in _names(type(fact)) if name != "log_position")]
 
 
 def fact_values(fact: Any) -> list[object]:
-    place = [getattr(fact.place, name) for name in _names(type(fact.place))]
-    return [*place, *(getattr(fact, name) for name in _names(type(fact)) if name != "place")]
+    place = [getattr(fact.log_position, name) for name in _names(type(fact.log_position))]
+    return [*place, *(getattr(fact, name) for name in _names(type(fact)) if name != "log_position")]

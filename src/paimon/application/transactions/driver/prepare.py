@@ -141,8 +141,8 @@ async def _build_transaction(
     chosen = choose_nonce(NonceCounts(row.next_nonce, in_flight.lowest, quoted.final_nonce, quoted.latest_nonce))
     if isinstance(chosen, WaitForNonce):
         return chosen.reason
-    if chosen.foreign:
-        await _record_foreign_nonces(session, row, chosen.foreign)
+    if chosen.external:
+        await _record_foreign_nonces(session, row, chosen.external)
     if quoted.fees is None:
         return f"the present gas price is above the cap of {context.options.max_fee_wei} wei"
     transaction = UnsignedTransaction(

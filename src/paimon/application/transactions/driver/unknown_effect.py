@@ -32,7 +32,7 @@ async def record_unknown_effects(session: WriteSession, wallet: Address, *, now:
     for intent in await session.scalars(query):
         finding = effect_unknown_finding(intent.idempotency_key, wallet, intent.reason or "")
         found[finding.subject] = finding
-    open_before = [each.found.subject for each in await list_unresolved(session, RiskKind.EFFECT_UNKNOWN)]
+    open_before = [each.finding.subject for each in await list_unresolved(session, RiskKind.EFFECT_UNKNOWN)]
     ours = [each for each in open_before if each.endswith(effect_unknown_subject("", wallet))]
     for subject in dict.fromkeys([*ours, *found]):
         await record_check_result(session, RiskKind.EFFECT_UNKNOWN, subject, found.get(subject), block=block)

@@ -47,7 +47,7 @@ async def refresh_wallet_status(context: SendingContext, wallet: Address) -> Non
             account_state.balance_wei,
         )
         found = low_gas_finding(
-            row.name, wallet, account_state.balance_wei, least_wei=context.options.low_balance_wei.for_wallet(row.name)
+            row.name, wallet, account_state.balance_wei, minimum_wei=context.options.low_balance_wei.for_wallet(row.name)
         )
         await record_check_result(session, RiskKind.LOW_GAS, low_gas_subject(row.name, wallet), found, block=final.number)
         await record_unknown_effects(session, wallet, now=now, block=final.number)

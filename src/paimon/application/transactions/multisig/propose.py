@@ -17,7 +17,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, he
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import build_safe_transaction as combine_calls
 from paimon.domain.transaction.safe_proposal import ProposalClosed
-from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, hash_card, rejection_transaction
+from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, safe_transaction_hashes, rejection_transaction
 from paimon.errors import Conflict, Unavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
@@ -115,7 +115,7 @@ async def _insert_proposal(
     at: BlockStamp,
 ) -> Hash32:
     contract = context.contract(Address(safe.address))
-    hash_ = hash_card(transaction, contract.scope).transaction
+    hash_ = safe_transaction_hashes(transaction, contract.scope).transaction
     if (theirs := await contract.transaction_hash(transaction, at=at)) != hash_:
         raise HashMismatch(f"the Safe {checksum(safe.address)} computes {hex0x(theirs)}, this house {hex0x(hash_)}")
     if await session.get(SafeProposalRow, hash_) is not None:

@@ -23,7 +23,7 @@ from paimon.application.transactions.queries import LastError, last_error_of, li
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.domain.transaction.safe_proposal import ProposalStatus, SafeInfo, SignatureTally, proposal_status
-from paimon.domain.transaction.safe_transaction import HashCard, SafeName, hash_card, typed_data
+from paimon.domain.transaction.safe_transaction import SafeTransactionHashes, SafeName, safe_transaction_hashes, safe_transaction_document
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
@@ -49,7 +49,7 @@ class ProposalDetail:
     """The same with all that an owner compares before signing; `document` is None when there is nothing to sign any more."""
 
     summary: ProposalSummary
-    hashes: HashCard
+    hashes: SafeTransactionHashes
     document: dict[str, Any] | None
     intents: Sequence[IntentRow]
 
@@ -93,8 +93,8 @@ async def get_proposal_detail(session: AsyncSession, hash_: Hash32, context: Saf
     takes_signatures = row.outcome is None and summary.status is not ProposalStatus.EXPIRED
     return ProposalDetail(
         summary=summary,
-        hashes=hash_card(transaction, scope),
-        document=typed_data(transaction, scope) if takes_signatures else None,
+        hashes=safe_transaction_hashes(transaction, scope),
+        document=safe_transaction_document(transaction, scope) if takes_signatures else None,
         intents=await list_intents_for(session, proposal_number(hash_)),
     )
 

@@ -24,7 +24,7 @@ from paimon.application.transactions.multisig.store import (
 from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.transaction.safe_proposal import AlreadySigned, NotASafeOwner, ProposalClosed
-from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, OwnerSignature, typed_data
+from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, OwnerSignature, safe_transaction_document
 from paimon.domain.user.roles import Permission, User
 from paimon.errors import Forbidden
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract
@@ -126,7 +126,7 @@ async def _require_unsigned(proposal: SafeProposalRow, owner: Address, contract:
 async def _build_signature(
     proposal: SafeProposalRow, owner: Address, signature: bytes, contract: SafeContract, at: BlockStamp
 ) -> OwnerSignature:
-    document = typed_data(transaction_of(proposal), contract.scope)
+    document = safe_transaction_document(transaction_of(proposal), contract.scope)
     if _recovers_to(owner, document, signature):
         return OwnerSignature(owner, signature, is_contract_signature=False)
     if await contract.has_code(owner, at=at):

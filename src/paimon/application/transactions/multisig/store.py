@@ -14,7 +14,7 @@ from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_proposal import SafeInfo, SignatureTally, tally_signatures
-from paimon.domain.transaction.safe_transaction import Operation, OwnerSignature, SafeTransaction
+from paimon.domain.transaction.safe_transaction import SafeOperation, OwnerSignature, SafeTransaction
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -30,7 +30,7 @@ def view_of(row: SafeRow) -> SafeInfo:
 
 def transaction_of(row: SafeProposalRow) -> SafeTransaction:
     call = Call(Address(row.to_address), row.data, RawAmount(row.value_wei))
-    return SafeTransaction(call, Operation(row.operation), row.nonce)
+    return SafeTransaction(call, SafeOperation(row.operation), row.nonce)
 
 
 def signatures_of(row: SafeProposalRow) -> list[OwnerSignature]:

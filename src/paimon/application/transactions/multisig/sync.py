@@ -23,7 +23,7 @@ from paimon.domain.transaction.safe_proposal import (
     executions_by_nonce,
     proposal_outcome,
 )
-from paimon.domain.transaction.safe_transaction import hash_card, rejection_transaction
+from paimon.domain.transaction.safe_transaction import safe_transaction_hashes, rejection_transaction
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.database.clock import database_now
@@ -115,7 +115,7 @@ async def _record_state(
         execution = executed.get(proposal.nonce)
         if execution is None:
             continue
-        rejection = hash_card(rejection_transaction(proposal.nonce, safe), context.scope(safe)).transaction
+        rejection = safe_transaction_hashes(rejection_transaction(proposal.nonce, safe), context.scope(safe)).transaction
         proposal.outcome = proposal_outcome(proposal.hash, execution, rejection=rejection)
         proposal.executed_tx_hash = execution.tx_hash
         proposal.closed_at = now

@@ -19,7 +19,7 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalOutcome
 from paimon.domain.transaction.spending_limit import ROLLING_DAY
-from paimon.domain.transaction.wallet_selection import PlannedCall, PlanWallet, WalletCandidate, WalletChoice, choose
+from paimon.domain.transaction.wallet_selection import PlannedCall, PlanWallet, WalletCandidate, WalletChoice, choose_wallet
 from paimon.infrastructure.blockchain.contracts.fund import CallReverted
 from paimon.infrastructure.blockchain.contracts.money_calls import read_amounts
 from paimon.infrastructure.database.clock import database_now
@@ -82,7 +82,7 @@ async def select_wallet(session: AsyncSession, context: PlanContext, plan: str, 
         )
         for each in PlanWallet
     ]
-    return choose(
+    return choose_wallet(
         valued.planned, candidates, earlier_plan_amount=await _sum_moved(session, PlanRow.name == plan, now=now, since=None)
     )
 

@@ -43,7 +43,7 @@ class LayerStateView(ApiModel):
             minimum=ratio(limits.minimum),
             maximum=ratio(limits.maximum),
             within_limits=limits.contains(part),
-            assets=sum(each.tier is tier and each.active and each.balance > 0 for each in snapshot.assets),
+            assets=sum(each.tier is tier and each.is_listed and each.balance > 0 for each in snapshot.assets),
         )
 
 
@@ -130,7 +130,7 @@ class AssetView(ApiModel):
             token=position.token,
             symbol=symbol,
             tier=position.tier,
-            active=position.active,
+            active=position.is_listed,
             balance=position.balance,
             decimals=position.decimals,
             balance_display=display(position.balance, position.decimals),

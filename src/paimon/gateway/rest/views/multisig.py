@@ -10,7 +10,7 @@ from paimon.application.transactions.multisig.sign import SIGNATURE_BYTES_MAX
 from paimon.application.transactions.queries import last_error_of
 from paimon.domain.kernel.chain import Address, Hash32, hex0x
 from paimon.domain.transaction.safe_proposal import ProposalStatus
-from paimon.domain.transaction.safe_transaction import HashCard, Operation, SafeName
+from paimon.domain.transaction.safe_transaction import SafeTransactionHashes, SafeOperation, SafeName
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.transactions import IntentView
 from paimon.gateway.rest.views.wallets import LastErrorView
@@ -105,7 +105,7 @@ class HashCardView(ApiModel):
     safe_tx_hash: HashText
 
     @classmethod
-    def of(cls, card: HashCard) -> Self:
+    def of(cls, card: SafeTransactionHashes) -> Self:
         return cls(domain_hash=card.domain, message_hash=card.message, safe_tx_hash=card.transaction)
 
 
@@ -140,7 +140,7 @@ class ProposalDetailView(ProposalView):
             to=row.to_address,
             value_wei=row.value_wei,
             data=hex0x(row.data),
-            operation=Operation(row.operation).name,
+            operation=SafeOperation(row.operation).name,
             hash_card=HashCardView.of(detail.hashes),
             signatures=[
                 SafeSignatureView(

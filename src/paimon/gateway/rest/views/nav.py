@@ -73,8 +73,8 @@ class NavComponentView(ApiModel):
     @classmethod
     def of(cls, part: NavComponent) -> Self:
         return cls(
-            kind=part.label.kind,
-            token=part.label.token,
+            kind=part.key.kind,
+            token=part.key.token,
             amount=part.amount,
             per_share=part.per_share,
             event_count=len(part.log_positions),
@@ -133,7 +133,7 @@ class NavEndpointView(ApiModel):
             contract=ContractFiguresView(
                 total_assets=snapshot.contract.total_assets,
                 share_price=snapshot.contract.share_price,
-                stale_cache=snapshot.stale_cache,
+                stale_cache=snapshot.has_stale_cache,
             ),
         )
 
@@ -171,10 +171,10 @@ class NavAttributionView(ApiModel):
                     group=group,
                     amount=attribution.total(group),
                     per_share=attribution.total_per_share(group),
-                    parts=[NavComponentView.of(each) for each in attribution.of(group)],
+                    parts=[NavComponentView.of(each) for each in attribution.in_group(group)],
                 )
                 for group in AttributionGroup
-                if attribution.of(group)
+                if attribution.in_group(group)
             ],
             unexplained=bool(attribution.unexplained),
             rounding_bound=attribution.division_count,

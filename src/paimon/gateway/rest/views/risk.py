@@ -37,11 +37,11 @@ class RiskEventView(ApiModel):
     def of(cls, event: RiskEvent, now: datetime) -> Self:
         return cls(
             id=event.id,
-            kind=event.found.kind,
-            subject=event.found.subject,
-            observed=event.found.observed,
-            expected=event.found.expected,
-            severity=event.found.severity,
+            kind=event.finding.kind,
+            subject=event.finding.subject,
+            observed=event.finding.observed,
+            expected=event.finding.expected,
+            severity=event.finding.severity,
             status=event.status,
             owner=format_owner(event.owner),
             first_seen_at=event.first_seen.at,

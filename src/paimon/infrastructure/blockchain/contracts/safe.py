@@ -13,11 +13,11 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_proposal import SafeExecutionEvent, SafeInfo
 from paimon.domain.transaction.safe_transaction import (
     SAFE_VERSION,
-    Operation,
+    SafeOperation,
     OwnerSignature,
     SafeScope,
     SafeTransaction,
-    hash_card,
+    safe_transaction_hashes,
     pack_signatures,
 )
 from paimon.errors import StartupError, Unavailable
@@ -70,7 +70,7 @@ class ExecutionCall:
     in ours."""
 
     call: Call
-    operation: Operation
+    operation: SafeOperation
     payments: tuple[str, ...]
 
 
@@ -82,11 +82,11 @@ def parse_execution(data: bytes) -> ExecutionCall:
     function, arguments = _ABI.decode_call(data)
     if function != "execTransaction":
         raise UnknownCall(f"of a Safe only execTransaction is called, not {function}")
-    if arguments["operation"] not in {each.value for each in Operation}:
+    if arguments["operation"] not in {each.value for each in SafeOperation}:
         raise UnknownCall(f"operation {arguments['operation']} is neither a call nor a delegatecall")
     return ExecutionCall(
         call=Call(Address(arguments["to"]), arguments["data"], RawAmount(arguments["value"])),
-        operation=Operation(arguments["operation"]),
+        operation=SafeOperation(arguments["operation"]),
         payments=tuple(name for name in _PAYMENTS if arguments[name] not in (0, ZERO_ADDRESS)),
     )
 
@@ -138,7 +138,7 @@ class SafeContract:
         self, transaction: SafeTransaction, signature: OwnerSignature, *, at: BlockStamp
     ) -> str | None:
         """Why this one signature would not count, in words, or None when it would."""
-        hashes = hash_card(transaction, self.scope)
+        hashes = safe_transaction_hashes(transaction, self.scope)
         packed = pack_signatures([signature])
         method, params = self._request(at, "checkNSignatures", hashes.transaction, hashes.preimage, packed, 1)
         try:

@@ -104,7 +104,7 @@ async def read_snapshot(
         tier_limits=(limits[0], limits[1], limits[2]),
         buffer=BufferPool(RawAmount(buffer[0]), RawAmount(buffer[1]), RawAmount(buffer[3]), Bps(buffer[4]), bool(buffer[5])),
         default_slippage=Bps(fund["slippage"]),
-        switches=OperationalFlags(
+        flags=OperationalFlags(
             fund["vault_paused"], fund["manager_paused"], fund["controller_paused"], fund["emergency_mode"]
         ),
         in_transit=tuple(orders),
@@ -162,7 +162,7 @@ def _position(config: dict[str, Any], *, balance: int, price: Any, quote: Any) -
         token=Address(config["token"]),
         tier=Tier.from_chain(config["tier"]),
         decimals=config["decimals"],
-        active=config["isActive"],
+        is_listed=config["isActive"],
         terms=PurchaseTerms(
             target_allocation=Bps(config["targetAllocation"]),
             adapter=Address(config["purchaseAdapter"]),

@@ -148,14 +148,14 @@ class Endpoint:
 
     def _record_failure(self, requests: Sequence[Request], *, overloaded: bool) -> None:
         before = self.health.breaker.status
-        self.health = self.health.failed(monotonic(), jitter=random.random(), overloaded=overloaded)  # noqa: S311 — jitter
+        self.health = self.health.after_failure(monotonic(), jitter=random.random(), is_overloaded=overloaded)  # noqa: S311 — jitter
         if overloaded and (requested := _blocks_requested(requests)) > 1:
             self._reduce_range(requested, Diagnosis(RpcErrorKind.LOGS_TIMEOUT))
         if self.health.breaker.status is not before:
             log.warning(
                 "rpc.endpoint_suspended",
                 endpoint=self.name,
-                suspended_seconds=round(self.health.breaker.until - monotonic(), 1),
+                suspended_seconds=round(self.health.breaker.open_until - monotonic(), 1),
             )
 
     def _update_health(self, requests: Sequence[Request], answers: list[Answer], seconds: float) -> ExchangeResult:
@@ -167,7 +167,7 @@ class Endpoint:
             return ExchangeResult(answers, diagnosis.kind, retry_action)
         if self.health.is_circuit_open:
             log.info("rpc.endpoint_recovered", endpoint=self.name)
-        self.health = self.health.answered(seconds, now, active_requests=self.active_requests)
+        self.health = self.health.after_response(seconds, now, active_requests=self.active_requests)
         for number in _blocks_returned(requests, answers):
             self.health = self.health.with_known_block(number)
         if retry_action is RetryAction.SPLIT_RANGE:
@@ -175,13 +175,13 @@ class Endpoint:
                 return ExchangeResult(answers, diagnosis.kind, RetryAction.TRY_ANOTHER_ENDPOINT)
             self._reduce_range(requested, diagnosis)
         elif requested and retry_action is RetryAction.FAIL:
-            self.health = replace(self.health, range_size=self.health.range_size.answered(requested))
+            self.health = replace(self.health, range_size=self.health.range_size.after_response(requested))
         if diagnosis.kind is RpcErrorKind.RESTRICTED:
             self._refused_at[method] = now
         return ExchangeResult(answers, diagnosis.kind, retry_action)
 
     def _reduce_range(self, requested: int, diagnosis: Diagnosis) -> None:
-        size = self.health.range_size.refused(requested, diagnosis)
+        size = self.health.range_size.after_rejection(requested, diagnosis)
         self.health = replace(self.health, range_size=size)
         log.info(
             "rpc.range_size_reduced", endpoint=self.name, requested=requested, blocks=size.blocks, reason=diagnosis.kind.value

@@ -63,7 +63,7 @@ def rank_endpoints(
             endpoint.is_refusing(methods, now),
             is_old_state and EndpointUse.ARCHIVE not in endpoint.uses,
             health.head is not None and best - health.head > _LAG_BLOCKS,
-            health.cost(endpoint.active_requests),
+            health.expected_seconds(endpoint.active_requests),
         )
 
     return sorted(candidates, key=key)

@@ -305,7 +305,7 @@ class Rpc:
             now = monotonic()
             due = [each for each in self._endpoints if each.health.is_probe_due(now, after_seconds=_PROBE_AFTER_SECONDS)]
             for each in due:
-                each.health = each.health.tried()
+                each.health = each.health.begin_probe()
             await asyncio.gather(*(self._probe(each, {}) for each in due))
 
 

@@ -133,7 +133,7 @@ def _create_trades() -> None:
     create_table(
         "derived.trades",
         in_values("kind", "PURCHASE", "SALE"),
-        in_values("via", "ALLOCATION", "PURCHASE", "REDEMPTION", "WATERFALL", "BUFFER_REFILL"),
+        in_values("trigger", "ALLOCATION", "PURCHASE", "REDEMPTION", "WATERFALL", "BUFFER_REFILL"),
         address("token"),
         in_values("tier", "L1", "L2", "L3", null=True),
         in_values("route", "OTC", "SWAP", "AUTO", null=True),
@@ -147,8 +147,8 @@ def _create_trades() -> None:
         instant("at"),
         primary_key("block_number", "log_index"),
         check("has_effect_with_amounts", "has_effect = (usdt_amount > 0 OR token_amount > 0)"),
-        check("kind_matches_via", "(kind = 'PURCHASE') = (via IN ('ALLOCATION','PURCHASE'))"),
-        check("request_only_for_waterfall", "request_id IS NULL OR via = 'WATERFALL'"),
+        check("kind_matches_trigger", "(kind = 'PURCHASE') = (trigger IN ('ALLOCATION','PURCHASE'))"),
+        check("request_only_for_waterfall", "request_id IS NULL OR trigger = 'WATERFALL'"),
         index("at", "at"),
         index("token", "token", "block_number"),
     )

@@ -93,7 +93,7 @@ def _create_fee_entries() -> None:
     create_table(
         "derived.fee_entries",
         in_values("kind", "MANAGEMENT", "PERFORMANCE", "REDEMPTION"),
-        in_values("step", "ACCRUED", "RELEASED", "PAID"),
+        in_values("entry_type", "ACCRUED", "RELEASED", "PAID"),
         uint256("amount"),
         uint256("base", null=True),
         uint256("period_seconds", null=True),
@@ -104,11 +104,11 @@ def _create_fee_entries() -> None:
         hash32("tx_hash"),
         instant("at"),
         primary_key("kind", "block_number", "log_index"),
-        check("base_when_computed", "(base IS NOT NULL) = (step = 'ACCRUED' AND kind <> 'REDEMPTION')"),
-        check("high_water_mark_for_performance", "(high_water_mark IS NOT NULL) = (step = 'ACCRUED' AND kind = 'PERFORMANCE')"),
-        check("released_only_for_redemption", "step <> 'RELEASED' OR kind = 'REDEMPTION'"),
-        check("period_for_management", "(period_seconds IS NOT NULL) = (step = 'ACCRUED' AND kind = 'MANAGEMENT')"),
-        check("recipient_when_paid", "(step = 'PAID') = (recipient IS NOT NULL)"),
+        check("base_when_computed", "(base IS NOT NULL) = (entry_type = 'ACCRUED' AND kind <> 'REDEMPTION')"),
+        check("high_water_mark_for_performance", "(high_water_mark IS NOT NULL) = (entry_type = 'ACCRUED' AND kind = 'PERFORMANCE')"),
+        check("released_only_for_redemption", "entry_type <> 'RELEASED' OR kind = 'REDEMPTION'"),
+        check("period_for_management", "(period_seconds IS NOT NULL) = (entry_type = 'ACCRUED' AND kind = 'MANAGEMENT')"),
+        check("recipient_when_paid", "(entry_type = 'PAID') = (recipient IS NOT NULL)"),
         index("at", "at"),
     )
 

@@ -71,20 +71,20 @@ class TradeRow(EventRowColumns, Base):
     __table_args__ = (
         *event_row_checks(),
         enum_check("kind", TradeKind),
-        enum_check("via", TradeTrigger),
+        enum_check("trigger", TradeTrigger),
         enum_check("tier", Tier),
         enum_check("route", PurchaseRoute),
         *length_check(20, "token"),
         *uint256_check("usdt_amount", "token_amount", "request_id"),
-        CheckConstraint("(kind = 'PURCHASE') = (via IN ('ALLOCATION','PURCHASE'))", name="kind_matches_via"),
+        CheckConstraint("(kind = 'PURCHASE') = (trigger IN ('ALLOCATION','PURCHASE'))", name="kind_matches_trigger"),
         CheckConstraint("has_effect = (usdt_amount > 0 OR token_amount > 0)", name="has_effect_with_amounts"),
-        CheckConstraint("request_id IS NULL OR via = 'WATERFALL'", name="request_only_for_waterfall"),
+        CheckConstraint("request_id IS NULL OR trigger = 'WATERFALL'", name="request_only_for_waterfall"),
         Index("ix_trades_token", "token", "block_number"),
         Index("ix_trades_at", "at"),
         DERIVED_SCHEMA,
     )
     kind: Mapped[TradeKind] = enum_column(TradeKind)
-    via: Mapped[TradeTrigger] = enum_column(TradeTrigger)
+    trigger: Mapped[TradeTrigger] = enum_column(TradeTrigger)
     token: Mapped[AddressBytes]
     tier: Mapped[Tier | None] = enum_column(Tier)
     route: Mapped[PurchaseRoute | None] = enum_column(PurchaseRoute)

@@ -41,24 +41,24 @@ class FeeEntryRow(EventRowColumns, Base):
     __table_args__ = (
         *event_row_checks(),
         enum_check("kind", FeeKind),
-        enum_check("step", FeeEntryType),
+        enum_check("entry_type", FeeEntryType),
         *length_check(20, "recipient"),
         *uint256_check("amount", "base", "period_seconds", "high_water_mark"),
-        CheckConstraint("(step = 'PAID') = (recipient IS NOT NULL)", name="recipient_when_paid"),
-        CheckConstraint("step <> 'RELEASED' OR kind = 'REDEMPTION'", name="released_only_for_redemption"),
-        CheckConstraint("(base IS NOT NULL) = (step = 'ACCRUED' AND kind <> 'REDEMPTION')", name="base_when_computed"),
+        CheckConstraint("(entry_type = 'PAID') = (recipient IS NOT NULL)", name="recipient_when_paid"),
+        CheckConstraint("entry_type <> 'RELEASED' OR kind = 'REDEMPTION'", name="released_only_for_redemption"),
+        CheckConstraint("(base IS NOT NULL) = (entry_type = 'ACCRUED' AND kind <> 'REDEMPTION')", name="base_when_computed"),
         CheckConstraint(
-            "(high_water_mark IS NOT NULL) = (step = 'ACCRUED' AND kind = 'PERFORMANCE')",
+            "(high_water_mark IS NOT NULL) = (entry_type = 'ACCRUED' AND kind = 'PERFORMANCE')",
             name="high_water_mark_for_performance",
         ),
         CheckConstraint(
-            "(period_seconds IS NOT NULL) = (step = 'ACCRUED' AND kind = 'MANAGEMENT')", name="period_for_management"
+            "(period_seconds IS NOT NULL) = (entry_type = 'ACCRUED' AND kind = 'MANAGEMENT')", name="period_for_management"
         ),
         Index("ix_fee_entries_at", "at"),
         DERIVED_SCHEMA,
     )
     kind: Mapped[FeeKind] = enum_column(FeeKind, primary_key=True)
-    step: Mapped[FeeEntryType] = enum_column(FeeEntryType)
+    entry_type: Mapped[FeeEntryType] = enum_column(FeeEntryType)
     amount: Mapped[Uint256]
     base: Mapped[int | None] = mapped_column(Uint256Type())
     period_seconds: Mapped[int | None] = mapped_column(Uint256Type())

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
-from paimon.domain.asset.token_transfer import Direction, Purpose
+from paimon.domain.asset.token_transfer import TransferDirection, TransferPurpose
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.models.derived.event_columns import EventRowColumns, event_row_checks
 from paimon.infrastructure.database.types import (
@@ -22,8 +22,8 @@ class TokenTransferRow(EventRowColumns, Base):
     __tablename__ = "token_transfers"
     __table_args__ = (
         *event_row_checks(),
-        enum_check("direction", Direction),
-        enum_check("purpose", Purpose),
+        enum_check("direction", TransferDirection),
+        enum_check("purpose", TransferPurpose),
         *length_check(20, "token", "sender", "receiver"),
         *uint256_check("amount"),
         CheckConstraint("purpose <> 'NOTHING' OR amount = 0", name="zero_value_amount"),
@@ -44,9 +44,9 @@ class TokenTransferRow(EventRowColumns, Base):
     token: Mapped[AddressBytes]
     sender: Mapped[AddressBytes]
     receiver: Mapped[AddressBytes]
-    direction: Mapped[Direction] = enum_column(Direction)
+    direction: Mapped[TransferDirection] = enum_column(TransferDirection)
     amount: Mapped[Uint256]
-    purpose: Mapped[Purpose] = enum_column(Purpose)
+    purpose: Mapped[TransferPurpose] = enum_column(TransferPurpose)
     source_log_index: Mapped[int | None] = mapped_column(Integer)
 
 
