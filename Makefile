@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 # Test processes, each with a database server, a Redis and a chain of its own. With 0 pytest runs all in its own process.
 WORKERS ?= 2
 
-.PHONY: help setup bytecode demo smoke walk test unit check lint types format contracts lock bench clean
+.PHONY: help setup bytecode demo smoke walk test unit check lint types format contracts reference lock bench clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ contracts: setup ## Compile the test fund again and write artifacts and ABIs
 
 bench: setup ## Measure; figures go to bench/results (SUITE=database for one, SUITE=replay EVENTS=1000000)
 	@$(BIN)/python -m bench $(SUITE) $(if $(EVENTS),--events $(EVENTS))
+
+reference: setup ## Write docs/reference/settings.md from the code
+	@$(BIN)/python -c "from paimon.settings.reference import settings_reference as page; print(page(), end='')" > docs/reference/settings.md
 
 lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --extra demo --extra kms --generate-hashes --universal --python-version 3.11 \
