@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from paimon.application.common.signed_action import SigningRules
 from paimon.application.monitoring.scrape import Scraper
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.plans.context import PlanContext
@@ -50,8 +51,8 @@ class AppContext:
     """Takes our transactions first, where one is configured."""
 
     @property
-    def signing_scope(self) -> SigningScope:
-        return SigningScope(self.settings.chain.chain_id, self.settings.fund.redemption_manager)
+    def signing_rules(self) -> SigningRules:
+        return signing_rules(self.settings)
 
     def new_metrics_scraper(self) -> Scraper:
         """Collects what the database and the chain know; one a process, since it remembers."""
@@ -81,9 +82,13 @@ class AppContext:
             hot=sending.hot,
             limits={PlanWallet.HOT: sending.hot_limits, PlanWallet.WARM: sending.warm_limits},
             hot_plan_ttl=timedelta(seconds=sending.hot_plan_ttl_seconds),
-            scope=self.signing_scope,
-            signature_ttl_seconds_max=self.settings.approval.vote_ttl_seconds_max,
+            signing_rules=self.signing_rules,
         )
+
+
+def signing_rules(settings: Settings) -> SigningRules:
+    scope = SigningScope(settings.chain.chain_id, settings.fund.redemption_manager)
+    return SigningRules(scope, settings.approval.vote_ttl_seconds_max)
 
 
 def fund_addresses(settings: Settings) -> FundAddresses:

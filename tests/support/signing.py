@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from tests.support.chain.fund import TestFund
 
 from paimon.domain.approval.ticket import Verdict, ticket_id
-from paimon.domain.approval.vote import RedemptionDecision, typed_data
+from paimon.domain.approval.vote import RedemptionDecision, redemption_decision_document
 from paimon.domain.kernel.chain import Address, Hash32, parse_address
-from paimon.domain.kernel.eip712 import SigningScope
+from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFees, GasFeeType, SignedVote, SignRequest, UnsignedTransaction
@@ -98,14 +98,16 @@ def decision_for(fund: TestFund, request_id: int, verdict: Verdict, reason: str 
         verdict=verdict,
         reason=reason,
         policy_version=1,
-        nonce=Hash32(bytes([request_id]) * 32),
-        expires_at=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5),
+        terms=SignatureTerms(
+            nonce=Hash32(bytes([request_id]) * 32),
+            expires_at=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5),
+        ),
     )
     return replace(decision, **changes)
 
 
 def sign_vote(fund: TestFund, voter: str, decision: RedemptionDecision, scope: SigningScope | None = None) -> SignedVote:
-    document = typed_data(decision, scope or vote_scope(fund))
+    document = redemption_decision_document(decision, scope or vote_scope(fund))
     signed = Account.sign_typed_data(fund.accounts.account(voter).key, full_message=document)
     return SignedVote(document, bytes(signed.signature))
 

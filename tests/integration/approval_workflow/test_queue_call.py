@@ -7,10 +7,12 @@ from sqlalchemy import select, text
 
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.store import insert_record, insert_ticket, save_outcome
+from paimon.application.common.signed_action import SignatureEvidence
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import Verdict, Vote, decide, open_ticket
-from paimon.domain.approval.vote import redemption_decision_on, typed_data
+from paimon.domain.approval.vote import redemption_decision, redemption_decision_document
 from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
@@ -38,11 +40,12 @@ async def decided_ticket(app_context: AppContext, verdict: Verdict) -> None:
     )
     ticket = open_ticket(redemption, app_context.settings.approval.policy(), now=NOW)
     vote = Vote(VERA, verdict, "unclear funds", NOW)
-    decision = redemption_decision_on(ticket, verdict, vote.reason, nonce=Hash32(b"\x03" * 32), expires_at=NOW)
-    document = typed_data(decision, app_context.signing_scope)
+    terms = SignatureTerms(Hash32(b"\x03" * 32), NOW)
+    decision = redemption_decision(ticket, verdict, vote.reason, terms)
+    document = redemption_decision_document(decision, app_context.signing_rules.scope)
     async with app_context.database.write() as session:
         assert await insert_ticket(session, ticket)
-        assert await insert_record(session, decision, vote, document=document, signature=b"\x04" * 65)
+        assert await insert_record(session, ticket.id, vote, SignatureEvidence(VERA, terms, document, b"\x04" * 65))
         await save_outcome(session, decide(ticket, vote))
 
 

@@ -1,7 +1,6 @@
 """Tickets in a real PostgreSQL: raised once, decided once, closed by the chain, late out loud."""
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,10 +23,12 @@ from paimon.application.approval_workflow.store import (
     lock_ticket,
     save_outcome,
 )
+from paimon.application.common.signed_action import SignatureEvidence, SignedAction
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import AlreadyVoted, SlaStage, Ticket, TicketClosed, TicketStatus, Verdict, Vote, decide
-from paimon.domain.approval.vote import redemption_decision_on, typed_data
+from paimon.domain.approval.vote import redemption_decision, redemption_decision_document
 from paimon.domain.kernel.chain import Hash32, parse_address
+from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import database_now
@@ -62,20 +63,17 @@ async def raised(app_context: AppContext, fund: TestFund, *, required: int = 1) 
 async def vote(
     app_context: AppContext, fund: TestFund, ticket: Ticket, name: str, verdict: Verdict = Verdict.APPROVE
 ) -> Ticket:
-    nonce = Hash32(secrets.token_bytes(32))
-    expires_at = (await clock(app_context) + timedelta(seconds=200)).replace(microsecond=0)
-    document = typed_data(
-        redemption_decision_on(ticket, verdict, "why", nonce=nonce, expires_at=expires_at), app_context.signing_scope
-    )
+    rules = app_context.signing_rules
+    terms = rules.new_terms(await clock(app_context))
+    document = redemption_decision_document(redemption_decision(ticket, verdict, "why", terms), rules.scope)
     user = User(parse_address(fund.accounts.address(name)), UserRole.ADMIN, name)
     body = signed_body(document, fund.accounts.account(name), reason="why")
     return await decide_ticket(
-        DecideTicket(ticket.id, user, verdict, "why", nonce, expires_at, str(body["signature"])),
+        DecideTicket(ticket.id, user, verdict, "why", SignedAction(terms, str(body["signature"]))),
         database=app_context.database,
         contracts=app_context.contracts,
-        scope=app_context.signing_scope,
+        rules=rules,
         approver=app_context.settings.sending.approver,
-        vote_ttl_seconds_max=300,
     )
 
 
@@ -135,8 +133,8 @@ async def test_the_second_vote_waits_for_the_first_to_commit(
         assert locked is not None
         now = await database_now(session)
         first = decide(locked, Vote(vera, Verdict.APPROVE, "", now))
-        decision = redemption_decision_on(ticket, Verdict.APPROVE, "", nonce=Hash32(bytes(32)), expires_at=now)
-        assert await insert_record(session, decision, first.votes[0], document={}, signature=bytes(65))
+        evidence = SignatureEvidence(vera, SignatureTerms(Hash32(bytes(32)), now), {}, bytes(65))
+        assert await insert_record(session, ticket.id, first.votes[0], evidence)
         await save_outcome(session, first)
         second = asyncio.create_task(vote(app_context, fund, ticket, "viktor"))
         await eventually(lambda: someone_waits_for_a_lock(app_context))

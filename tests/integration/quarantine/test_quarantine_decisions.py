@@ -17,16 +17,19 @@ from tests.support.factories.encoded_logs import (
 )
 from tests.support.factories.strategies import address
 
+from paimon.application.common.signed_action import SigningRules
 from paimon.application.identity.users import NotPermitted
 from paimon.application.quarantine.queries import find_requests_with_quarantined_logs
 from paimon.application.quarantine.store import LogNotFound, LogPosition
 from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision
 from paimon.application.replay.apply_decisions import apply_quarantine_decisions
 from paimon.application.replay.replay import check, replay
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.risk.operator_decision import DecisionNotPossible, OperatorDecisionKind, OperatorDecisionStatus
 from paimon.domain.user.roles import User, UserRole
-from paimon.infrastructure.database.models.derived import LogStatus, RawLogRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.derived import RawLogRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import Database
@@ -62,7 +65,8 @@ def minted(shares: int) -> EncodedLog:
 
 
 async def ask(database: Database, kind: OperatorDecisionKind, block: int, index: int, by: User = VERA) -> OperatorDecisionRow:
-    return await submit_decision(SubmitDecision(kind, LogPosition(block, index), by, "I know why"), database=database)
+    command = SubmitDecision(kind, LogPosition(block, index), by, "I know why")
+    return await submit_decision(command, database=database, rules=SigningRules(SigningScope(31337, address(9)), 300))
 
 
 async def carry_out(database: Database) -> None:

@@ -20,7 +20,7 @@ from tests.support.signing import (
 )
 
 from paimon.domain.approval.ticket import Verdict
-from paimon.domain.approval.vote import typed_data
+from paimon.domain.approval.vote import redemption_decision_document
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.signing import SignedVote
@@ -104,7 +104,9 @@ async def test_a_vote_whose_document_was_relabelled_recovers_a_stranger(
     """Signed for another chain, sent as if for this one: the domain fits, the signature does not."""
     decision = decision_for(fund, pending_request_id, Verdict.APPROVE)
     foreign = sign_vote(fund, "vera", decision, SigningScope(56, fund.addresses.redemption_manager))
-    relabelled = SignedVote(typed_data(decision, SigningScope(31337, fund.addresses.redemption_manager)), foreign.signature)
+    relabelled = SignedVote(
+        redemption_decision_document(decision, SigningScope(31337, fund.addresses.redemption_manager)), foreign.signature
+    )
     assert await refusal_code(signer, approve(fund, pending_request_id, relabelled)) == "VOTER_LACKS_ROLE"
 
 

@@ -15,6 +15,7 @@ from tests.support.scenarios.multisig import SafeHarness
 from tests.support.scenarios.sending import SendingHarness
 from tests.support.signing import DAY_LIMIT, PLAN_LIMIT, vote_scope
 
+from paimon.application.common.signed_action import SignedAction, SigningRules
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.plans.calls import PlanRequest, RequestedCall
 from paimon.application.transactions.plans.context import PlanContext
@@ -79,9 +80,10 @@ class PlanHarness:
             user=User(parse_address(account.address), role, by),
             wallet=PlanWallet(message["wallet"]),
             amount=shown.choice.amount,
-            nonce=Hash32(bytes.fromhex(message["nonce"][2:])),
-            expires_at=shown.expires_at,
-            signature=hex0x(bytes(account.sign_typed_data(full_message=shown.document).signature)),
+            signed=SignedAction(
+                terms=replace(shown.terms, nonce=Hash32(bytes.fromhex(message["nonce"][2:]))),
+                signature=hex0x(bytes(account.sign_typed_data(full_message=shown.document).signature)),
+            ),
         )
 
     async def row(self, key: str = "plan-1") -> PlanRow:
@@ -125,5 +127,5 @@ def plan_harness_for(harness: SendingHarness, safe_harness: SafeHarness) -> Plan
     safe_factory.grant(safe_harness.safes.cold, keccak(text="ADMIN_ROLE"))
     safe_harness.fund.wait_until_final()
     hot = parse_address(harness.fund.accounts.address("hot"))
-    context = PlanContext(safe_harness.context, hot, LIMITS, timedelta(hours=1), vote_scope(harness.fund), 300)
+    context = PlanContext(safe_harness.context, hot, LIMITS, timedelta(hours=1), SigningRules(vote_scope(harness.fund), 300))
     return PlanHarness(context, harness.with_options(hot=hot), safe_harness)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paimon.domain.approval.ticket import Verdict
-from paimon.domain.approval.vote import RedemptionDecision, parse_redemption_decision, typed_data
+from paimon.domain.approval.vote import RedemptionDecision, parse_redemption_decision, redemption_decision_document
 from paimon.domain.kernel.chain import Address, Hash32
-from paimon.domain.kernel.eip712 import InvalidExpiry, SigningScope, require_valid_expiry
+from paimon.domain.kernel.eip712 import InvalidExpiry, SignatureTerms, SigningScope, require_valid_expiry
 from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 from paimon.infrastructure.keys.signatures import recover_typed
 
@@ -21,6 +21,11 @@ SCOPE = SigningScope(31337, Address(bytes(range(20))))
 addresses = st.binary(min_size=20, max_size=20).map(Address)
 amounts = st.integers(0, UINT256_MAX)
 
+terms = st.builds(
+    SignatureTerms,
+    nonce=st.binary(min_size=32, max_size=32).map(Hash32),
+    expires_at=st.integers(0, 4_102_444_800).map(lambda value: datetime.fromtimestamp(value, UTC)),
+)
 decisions = st.builds(
     RedemptionDecision,
     ticket_id=st.text(max_size=20),
@@ -31,24 +36,23 @@ decisions = st.builds(
     verdict=st.sampled_from(Verdict),
     reason=st.text(max_size=40),
     policy_version=st.integers(0, 10**9),
-    nonce=st.binary(min_size=32, max_size=32).map(Hash32),
-    expires_at=st.integers(0, 4_102_444_800).map(lambda value: datetime.fromtimestamp(value, UTC)),
+    terms=terms,
 )
 
 
 @given(decisions)
 def test_the_signed_message_reads_back_as_the_decision(decision: RedemptionDecision) -> None:
-    assert parse_redemption_decision(typed_data(decision, SCOPE)["message"]) == decision
+    assert parse_redemption_decision(redemption_decision_document(decision, SCOPE)["message"]) == decision
 
 
 @settings(max_examples=10)
 @given(decisions)
 def test_its_signer_is_recovered_and_another_scope_is_another_signer(decision: RedemptionDecision) -> None:
     voter = Account.create()
-    document = typed_data(decision, SCOPE)
-    signature = bytes(voter.sign_typed_data(full_message=document).signature)
+    document = redemption_decision_document(decision, SCOPE)
+    signature = bytes(voter.sign_redemption_decision_document(full_message=document).signature)
     assert recover_typed(document, signature) == bytes.fromhex(voter.address[2:])
-    elsewhere = typed_data(decision, SigningScope(56, SCOPE.redemption_manager))
+    elsewhere = redemption_decision_document(decision, SigningScope(56, SCOPE.redemption_manager))
     assert recover_typed(elsewhere, signature) != bytes.fromhex(voter.address[2:])
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.factories.strategies import address
 
 from paimon.domain.kernel.chain import Hash32
-from paimon.domain.kernel.eip712 import SigningScope
+from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope
 from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, Call, IntentStatus
 from paimon.domain.transaction.plan import (
@@ -63,8 +63,8 @@ def test_what_is_signed_names_every_call_and_any_change_of_it_is_another_documen
     order = PlanExecution("k", "rebalance", (step, step), PlanWallet.HOT, RawAmount(5), "r")
     account = Account.create()
 
-    def document(order: PlanExecution) -> dict[str, object]:
-        return plan_document(order, nonce=Hash32(bytes(32)), expires_at=datetime(2026, 1, 1, tzinfo=UTC), scope=SCOPE)
+    def document(execution: PlanExecution) -> dict[str, object]:
+        return plan_document(execution, SignatureTerms(Hash32(bytes(32)), datetime(2026, 1, 1, tzinfo=UTC)), SCOPE)
 
     signature = bytes(account.sign_typed_data(full_message=document(order)).signature)
     assert recover_typed(document(order), signature) == bytes.fromhex(account.address[2:])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.support.factories.strategies import EPOCH, address
 
 from paimon.domain.kernel.chain import Hash32
-from paimon.domain.kernel.eip712 import SigningScope
+from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
 from paimon.domain.transaction.operator_action import (
     INTENT_ACTIONS,
@@ -63,8 +63,8 @@ def test_an_open_status_has_no_effect_and_a_retriable_one_neither() -> None:
 
 def test_two_deeds_are_never_signed_by_one_document() -> None:
     def document(kind: ActionKind, target: ActionTarget, nonce: int) -> str:
-        scope = SigningScope(31337, address(9))
-        return str(action_document(kind, target, "", nonce=Hash32(bytes([nonce]) * 32), expires_at=EPOCH, scope=scope))
+        terms = SignatureTerms(Hash32(bytes([nonce]) * 32), EPOCH)
+        return str(action_document(kind, target, "", terms, SigningScope(31337, address(9))))
 
     subjects = [ActionTarget(address(1), None, "a"), ActionTarget(address(2), None, "a"), ActionTarget(address(1), None, "b")]
     every = [document(kind, target, nonce) for kind in ActionKind for target in subjects for nonce in (1, 2)]

@@ -7,7 +7,6 @@ decided ticket without its call, or a call without its votes, cannot exist.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 import structlog
@@ -21,18 +20,16 @@ from paimon.application.approval_workflow.store import (
     nonce_is_used,
     save_outcome,
 )
-from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.common.signed_action import NonceUsed, SignedAction, SigningRules, verify_signed_action
 from paimon.application.identity.users import require_permission
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict, Vote, VoterNotAllowed, decide
-from paimon.domain.approval.vote import redemption_decision_on, typed_data
-from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, checksum
-from paimon.domain.kernel.eip712 import SigningScope, require_valid_expiry
+from paimon.domain.approval.vote import redemption_decision, redemption_decision_document
+from paimon.domain.kernel.chain import Address, ContractName, OnChainRole, checksum
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import RoleHolderRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
-from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +44,7 @@ class DecideTicket:
     user: User
     verdict: Verdict
     reason: str
-    nonce: Hash32
-    expires_at: datetime
-    signature: str
+    signed: SignedAction
 
 
 async def decide_ticket(
@@ -57,9 +52,8 @@ async def decide_ticket(
     *,
     database: Database,
     contracts: FundContracts,
-    scope: SigningScope,
+    rules: SigningRules,
     approver: Address,
-    vote_ttl_seconds_max: int,
 ) -> Ticket:
     """The ticket with this vote. A ticket that it decides has its intent queued in the same transaction.
 
@@ -72,26 +66,23 @@ async def decide_ticket(
         ticket = await lock_ticket(session, command.ticket_id)
         if ticket is None:
             raise TicketNotFound(f"there is no ticket {command.ticket_id}")
-        signature = parse_signature(command.signature)
         now = await database_now(session)
-        require_valid_expiry(command.expires_at, now=now, ttl_seconds_max=vote_ttl_seconds_max)
-        if await nonce_is_used(session, command.nonce):
-            raise NonceUsed(NonceUsed.__doc__)
-        decision = redemption_decision_on(
-            ticket, command.verdict, command.reason, nonce=command.nonce, expires_at=command.expires_at
+        decision = redemption_decision(ticket, command.verdict, command.reason, command.signed.terms)
+        evidence = verify_signed_action(
+            command.signed,
+            redemption_decision_document(decision, rules.scope),
+            signer=command.user.address,
+            now=now,
+            rules=rules,
+            nonce_used=await nonce_is_used(session, decision.terms.nonce),
         )
-        document = typed_data(decision, scope)
-        if recover_typed(document, signature) != command.user.address:
-            raise SignerMismatch(
-                f"the signature is not {checksum(command.user.address)}'s over this ticket, verdict, reason, nonce and expiry"
-            )
         require_permission(command.user, Permission.DECIDE_APPROVAL)
         await _require_on_chain_role(session, command.user.address)
 
         vote = Vote(command.user.address, command.verdict, command.reason, decided_at=now)
         decided = decide(ticket, vote)
-        if not await insert_record(session, decision, vote, document=document, signature=signature):
-            raise NonceUsed(NonceUsed.__doc__)  # a vote on another ticket used it since we looked
+        if not await insert_record(session, ticket.id, vote, evidence):
+            raise NonceUsed  # a vote on another ticket used it after the check
         await save_outcome(session, decided)
         if decided.status in _DECIDED:
             await queue_call(session, decided, contracts=contracts, approver=approver)

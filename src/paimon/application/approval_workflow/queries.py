@@ -4,14 +4,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.approval_workflow.store import get_ticket, to_domain, with_records
 from paimon.application.transactions.queries import list_intents_for
-from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType
+from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
+from paimon.domain.kernel.chain import Address
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
@@ -49,7 +50,7 @@ class SlaFigures:
     """How one kind of ticket was served so far. A ticket counts as late by its decision, or while it waits, by now."""
 
     kind: TicketType
-    raised: int
+    opened: int
     waiting: int
     decided_on_time: int
     decided_late: int
@@ -77,7 +78,7 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
     query = (
         select(
             ApprovalTicketRow.type,
-            func.count().label("raised"),
+            func.count().label("opened"),
             func.count().filter(ApprovalTicketRow.decided_at.is_(None)).label("waiting"),
             func.count().filter(decided & on_time).label("decided_on_time"),
             func.count().filter(decided & ~on_time).label("decided_late"),
@@ -91,7 +92,7 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
     figures = [
         SlaFigures(
             kind=row.type,
-            raised=row.raised,
+            opened=row.opened,
             waiting=row.waiting,
             decided_on_time=row.decided_on_time,
             decided_late=row.decided_late,
@@ -113,11 +114,24 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedVote:
+    """An accepted vote with what was signed: enough to verify it without this system."""
+
+    voter: Address
+    verdict: Verdict
+    reason: str
+    decided_at: datetime
+    expires_at: datetime
+    typed_data: dict[str, Any]
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TicketDetail:
     """One ticket with everything kept about it, as of `read_at`."""
 
     ticket: Ticket
-    records: list[ApprovalRecordRow]
+    votes: list[RecordedVote]
     intents: list[IntentRow]
     read_at: datetime
 
@@ -125,10 +139,22 @@ class TicketDetail:
 async def get_ticket_detail(session: AsyncSession, ticket_id: str) -> TicketDetail:
     """Raises TicketNotFound."""
     ticket = await get_ticket(session, ticket_id)
-    votes = select(ApprovalRecordRow).where(ApprovalRecordRow.ticket_id == ticket_id).order_by(ApprovalRecordRow.decided_at)
+    query = select(ApprovalRecordRow).where(ApprovalRecordRow.ticket_id == ticket_id).order_by(ApprovalRecordRow.decided_at)
     return TicketDetail(
         ticket=ticket,
-        records=[*await session.scalars(votes)],
+        votes=[_recorded_vote(row) for row in await session.scalars(query)],
         intents=[each for each in await list_intents_for(session, ticket.request_id) if each.ticket_id == ticket_id],
         read_at=await database_now(session),
+    )
+
+
+def _recorded_vote(row: ApprovalRecordRow) -> RecordedVote:
+    return RecordedVote(
+        voter=row.voter,
+        verdict=row.verdict,
+        reason=row.reason,
+        decided_at=row.decided_at,
+        expires_at=row.expires_at,
+        typed_data=row.typed_data,
+        signature=row.signature,
     )

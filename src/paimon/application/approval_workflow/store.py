@@ -1,14 +1,14 @@
 """Rows of `approval_tickets` and `approval_records` as domain tickets with their votes."""
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from paimon.application.common.signed_action import SignatureEvidence
 from paimon.domain.approval.ticket import Ticket, Vote
-from paimon.domain.approval.vote import RedemptionDecision
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.errors import NotFound
@@ -122,21 +122,19 @@ async def save_outcome(session: WriteSession, ticket: Ticket) -> None:
     )
 
 
-async def insert_record(
-    session: WriteSession, decision: RedemptionDecision, vote: Vote, *, document: dict[str, Any], signature: bytes
-) -> bool:
-    """Keep an accepted vote with what was signed; False when its nonce was used before, by whatever ticket."""
+async def insert_record(session: WriteSession, ticket_id: str, vote: Vote, evidence: SignatureEvidence) -> bool:
+    """Store an accepted vote with its evidence; False when its nonce was used before, on any ticket."""
     statement = (
         insert(ApprovalRecordRow)
         .values(
-            nonce=decision.nonce,
-            ticket_id=decision.ticket_id,
+            nonce=evidence.terms.nonce,
+            ticket_id=ticket_id,
             voter=vote.voter,
             verdict=vote.verdict,
             reason=vote.reason,
-            typed_data=document,
-            signature=signature,
-            expires_at=decision.expires_at,
+            typed_data=evidence.document,
+            signature=evidence.signature,
+            expires_at=evidence.terms.expires_at,
             decided_at=vote.decided_at,
         )
         .on_conflict_do_nothing(index_elements=[ApprovalRecordRow.nonce])

@@ -1,6 +1,21 @@
-"""Errors of signed actions."""
+"""The one mechanism by which a signed action is accepted: votes, operator actions, operator decisions and plans.
 
+gateway   fetches the document with fresh terms (`SigningRules.new_terms`), a wallet signs it
+use case  builds the document again from what will happen, and has the signature over it verified here
+store     keeps the evidence beside the action: enough to check it without this system
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from paimon.domain.kernel.chain import Address, Hash32, checksum
+from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope, require_valid_expiry
 from paimon.errors import Conflict, Forbidden
+from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
+
+_NONCE_BYTES = 32
 
 
 class NonceUsed(Conflict):
@@ -10,4 +25,61 @@ class NonceUsed(Conflict):
 
 
 class SignerMismatch(Forbidden):
-    """The signature was made by another wallet than the signed-in one, or over other words."""
+    """The signature was made by another wallet than the signed-in one, or over another document."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningRules:
+    """Where a signature counts, and how far ahead its expiry may lie."""
+
+    scope: SigningScope
+    ttl_seconds_max: int
+
+    def new_terms(self, now: datetime) -> SignatureTerms:
+        """Return a fresh nonce with the latest expiry that is accepted."""
+        expires_at = now.replace(microsecond=0) + timedelta(seconds=self.ttl_seconds_max)
+        return SignatureTerms(Hash32(secrets.token_bytes(_NONCE_BYTES)), expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAction:
+    """What a user sent of a signed document: its terms and the signature. The rest is built again from what will happen."""
+
+    terms: SignatureTerms
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureEvidence:
+    """A verified signature with the document it covers, as it is stored beside the action."""
+
+    signer: Address
+    terms: SignatureTerms
+    document: dict[str, Any]
+    signature: bytes
+
+
+def verify_signed_action(
+    signed: SignedAction,
+    document: dict[str, Any],
+    *,
+    signer: Address,
+    now: datetime,
+    rules: SigningRules,
+    nonce_used: bool,
+) -> SignatureEvidence:
+    """Return the evidence to store when the signed-in wallet signed exactly this document, in time and for the first time.
+
+    Raises, in the order of the checks:
+        MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch.
+    """
+    signature = parse_signature(signed.signature)
+    require_valid_expiry(signed.terms.expires_at, now=now, ttl_seconds_max=rules.ttl_seconds_max)
+    if nonce_used:
+        raise NonceUsed
+    if recover_typed(document, signature) != signer:
+        raise SignerMismatch(
+            f"the signature is not {checksum(signer)}'s over this {document['primaryType']}; what was signed must agree in"
+            f" {', '.join(document['message'])}"
+        )
+    return SignatureEvidence(signer, signed.terms, document, signature)

@@ -6,30 +6,28 @@ it makes sense now. At a terminal of the house nobody signs: whoever asks there 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import structlog
 from sqlalchemy import select, update
 
-from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.common.signed_action import SignedAction, SigningRules, verify_signed_action
 from paimon.application.identity.users import require_permission
+from paimon.application.quarantine.queries import RecordedDecision, recorded_decision
 from paimon.application.quarantine.store import EvaluatedTarget, Target, evaluate
 from paimon.domain.kernel.chain import Hash32, checksum
-from paimon.domain.kernel.eip712 import SigningScope, require_valid_expiry
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.operator_decision import (
     DecisionNotPossible,
-    DecisionSubject,
     OperatorDecisionKind,
     OperatorDecisionStatus,
     decision_document,
 )
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
-from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 from paimon.infrastructure.queue import outbox
 
 log = structlog.get_logger(__name__)
@@ -45,26 +43,15 @@ REQUIRED_PERMISSIONS: Final[dict[OperatorDecisionKind, Permission]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class SignedFields:
-    """The free parts of the typed data somebody signed, and where it counts."""
-
-    nonce: Hash32
-    expires_at: datetime
-    signature: str
-    scope: SigningScope
-    ttl_seconds_max: int
-
-
-@dataclass(frozen=True, slots=True)
 class SubmitDecision:
     kind: OperatorDecisionKind
     target: Target
     user: User
     reason: str
-    signed: SignedFields | None = None
+    signed: SignedAction | None = None
 
 
-async def submit_decision(command: SubmitDecision, *, database: Database) -> OperatorDecisionRow:
+async def submit_decision(command: SubmitDecision, *, database: Database, rules: SigningRules) -> RecordedDecision:
     """The remedy as it was written down.
 
     Raises:
@@ -73,13 +60,13 @@ async def submit_decision(command: SubmitDecision, *, database: Database) -> Ope
     """
     async with database.write() as session:
         evaluated = await evaluate(session, command.kind, command.target, lock=True)
-        signed = {} if command.signed is None else await _signed(session, command, evaluated.subject, command.signed)
+        signed = {} if command.signed is None else await _verify(session, command, command.signed, evaluated, rules)
         require_permission(command.user, REQUIRED_PERMISSIONS[command.kind])
         if evaluated.rejection_reason is not None:
             raise DecisionNotPossible(evaluated.rejection_reason)
         decision = OperatorDecisionRow(
             kind=command.kind,
-            problem=evaluated.subject.problem,
+            problem=evaluated.target.problem,
             reason=command.reason,
             requested_by=command.user.address,
             **evaluated.columns,
@@ -93,35 +80,43 @@ async def submit_decision(command: SubmitDecision, *, database: Database) -> Ope
         "operator_decision.requested",
         decision=decision.id,
         kind=decision.kind,
-        subject=evaluated.subject.name,
+        target=evaluated.target.name,
         by=checksum(decision.requested_by),
         signed=command.signed is not None,
         reason=decision.reason,
     )
-    return decision
+    return recorded_decision(decision)
 
 
-async def _signed(
-    session: WriteSession, command: SubmitDecision, subject: DecisionSubject, fields: SignedFields
+async def _verify(
+    session: WriteSession, command: SubmitDecision, signed: SignedAction, evaluated: EvaluatedTarget, rules: SigningRules
 ) -> dict[str, Any]:
-    signature = parse_signature(fields.signature)
-    require_valid_expiry(fields.expires_at, now=await database_now(session), ttl_seconds_max=fields.ttl_seconds_max)
-    used = select(OperatorDecisionRow.id).where(OperatorDecisionRow.nonce == fields.nonce)
-    if (await session.execute(used)).first() is not None:
-        raise NonceUsed("this nonce was used before; a signature counts once")
-    document = decision_document(
-        command.kind, subject, command.reason, nonce=fields.nonce, expires_at=fields.expires_at, scope=fields.scope
+    """Return the columns that keep the evidence of the signature."""
+    terms = signed.terms
+    evidence = verify_signed_action(
+        signed,
+        decision_document(command.kind, evaluated.target, command.reason, terms, rules.scope),
+        signer=command.user.address,
+        now=await database_now(session),
+        rules=rules,
+        nonce_used=await _nonce_is_used(session, terms.nonce),
     )
-    if recover_typed(document, signature) != command.user.address:
-        raise SignerMismatch(
-            f"the signature is not {checksum(command.user.address)}'s over this remedy, subject, reason, nonce and expiry"
-        )
-    return {"nonce": fields.nonce, "expires_at": fields.expires_at, "typed_data": document, "signature": signature}
+    return {
+        "nonce": terms.nonce,
+        "expires_at": terms.expires_at,
+        "typed_data": evidence.document,
+        "signature": evidence.signature,
+    }
+
+
+async def _nonce_is_used(session: WriteSession, nonce: Hash32) -> bool:
+    query = select(OperatorDecisionRow.id).where(OperatorDecisionRow.nonce == nonce)
+    return (await session.execute(query)).first() is not None
 
 
 async def _begin(session: WriteSession, decision: OperatorDecisionRow, evaluated: EvaluatedTarget) -> None:
     if decision.outbox_id is None:
-        await outbox.add(session, APPLY_QUARANTINE_DECISIONS, evaluated.subject.name, priority=OutboxPriority.REPORTS)
+        await outbox.add(session, APPLY_QUARANTINE_DECISIONS, evaluated.target.name, priority=OutboxPriority.REPORTS)
         return
     now = await database_now(session)
     again = {"dead_lettered_at": None, "attempts": 0, "enqueued_at": None, "available_at": now}

@@ -10,11 +10,10 @@ EIP-712 typed data that names what is wrong in its own words, so that nobody rem
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from paimon.domain.kernel.chain import Hash32, checksum, hex0x
+from paimon.domain.kernel.chain import hex0x
 from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
 from paimon.errors import Conflict
 
@@ -57,7 +56,7 @@ class DecisionTarget:
 
 
 def message_target(outbox_id: int, kind: str, aggregate_id: str, last_error: str | None) -> DecisionTarget:
-    return DecisionTarget(f"reaction {outbox_id}", f"{kind} {aggregate_id}: {last_error or 'no failure'}")
+    return DecisionTarget(f"message {outbox_id}", f"{kind} {aggregate_id}: {last_error or 'no failure'}")
 
 
 def quarantined_log_target(key: LogKey, block_number: int, reason: str | None) -> DecisionTarget:

@@ -8,7 +8,6 @@ own words, so that trouble nobody has read cannot be cleared.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID

@@ -14,14 +14,13 @@ The state is read off what carries the plan out, the hot key's intents or a Safe
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
 from eth_utils.crypto import keccak
 
-from paimon.domain.kernel.chain import Hash32, checksum, hex0x
+from paimon.domain.kernel.chain import Hash32
 from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
 from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, Call, IntentStatus

@@ -1,16 +1,15 @@
 """`paimon desk speed-up | cancel | retry | clear-fault`: what the desk is told, signed with the person's own keystore."""
 
 import asyncio
-import secrets
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from paimon.application.common.signed_action import SignedAction
 from paimon.application.transactions.operator.submit_action import SubmitAction, evaluate_action, submit_action
-from paimon.domain.kernel.chain import Address, Hash32, InvalidAddress, parse_address
+from paimon.domain.kernel.chain import Address, InvalidAddress, parse_address
 from paimon.domain.transaction.operator_action import ActionKind, action_document
 from paimon.gateway.cli.keystore_signing import (
     KeystoreOption,
@@ -79,19 +78,14 @@ def _run_action(
 async def _submit_action(
     settings: Settings, kind: ActionKind, target: UUID | Address, keystore: Path, password_file: Path, reason: str
 ) -> str:
-    ttl = settings.approval.vote_ttl_seconds_max
     async with opened_app_context(settings, process="desk") as app_context:
         signer = await load_signer(app_context, keystore, password_file)
         async with app_context.database.read() as session:
             action_target, _rejection_reason = await evaluate_action(session, kind, target)
             now = await database_now(session)
-        expires_at = now.replace(microsecond=0) + timedelta(seconds=ttl)
-        nonce = Hash32(secrets.token_bytes(32))
-        document = action_document(
-            kind, action_target, reason, nonce=nonce, expires_at=expires_at, scope=app_context.signing_scope
-        )
-        command = SubmitAction(kind, target, signer.user, reason, nonce, expires_at, await signer.sign(document))
-        action = await submit_action(
-            command, database=app_context.database, scope=app_context.signing_scope, ttl_seconds_max=ttl
-        )
+        rules = app_context.signing_rules
+        terms = rules.new_terms(now)
+        signature = await signer.sign(action_document(kind, action_target, reason, terms, rules.scope))
+        command = SubmitAction(kind, target, signer.user, reason, SignedAction(terms, signature))
+        action = await submit_action(command, database=app_context.database, rules=rules)
     return f"{action.kind} asked for {action.target}: the wallet's driver comes to it; `paimon desk` shows what became of it"

@@ -9,12 +9,13 @@ from uuid import UUID
 
 import typer
 
+from paimon.application.common.signed_action import SignedAction
 from paimon.application.transactions.plans.calls import PlanRequest, RequestedCall
 from paimon.application.transactions.plans.preview import PlanPreview, preview_plan
 from paimon.application.transactions.plans.queries import PlanDetail, PlanFilter, get_plan, list_plans
 from paimon.application.transactions.plans.simulate import first_failure
 from paimon.application.transactions.plans.submit import PlanSignature, submit_plan
-from paimon.domain.kernel.chain import Hash32, hex0x
+from paimon.domain.kernel.chain import hex0x
 from paimon.domain.transaction.wallet_selection import PlanWallet, format_whole_units
 from paimon.gateway.cli.keystore_signing import (
     KeystoreOption,
@@ -130,9 +131,7 @@ async def _submit(settings: Settings, wanted: PlanRequest, keystore: Path, passw
             user=signer.user,
             wallet=preview_result.choice.wallet,
             amount=preview_result.choice.amount,
-            nonce=Hash32(bytes.fromhex(preview_result.document["message"]["nonce"][2:])),
-            expires_at=preview_result.expires_at,
-            signature=await signer.sign(preview_result.document),
+            signed=SignedAction(preview_result.terms, await signer.sign(preview_result.document)),
         )
         plan = await submit_plan(wanted, consent, app_context.plan_context)
         async with app_context.database.write() as session:  # the primary: a replica may not have it yet

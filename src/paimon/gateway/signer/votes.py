@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from paimon.domain.approval.ticket import Verdict
-from paimon.domain.approval.vote import RedemptionDecision, parse_redemption_decision, typed_data
+from paimon.domain.approval.vote import RedemptionDecision, parse_redemption_decision, redemption_decision_document
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import SigningScope
@@ -70,7 +70,7 @@ def read_votes(votes: Sequence[SignedVote], scope: SigningScope) -> list[CastVot
 def _read_vote(vote: SignedVote, scope: SigningScope) -> CastVote:
     try:
         decision = parse_redemption_decision(vote.document["message"])
-        expected = typed_data(decision, scope)
+        expected = redemption_decision_document(decision, scope)
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise RequestRefused(RefusalCode.MALFORMED_VOTE, f"a vote's message is no redemption decision: {error!r}") from error
     if vote.document.get("domain") != expected["domain"]:

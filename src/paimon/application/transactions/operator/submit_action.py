@@ -7,7 +7,6 @@ the driver judges once more, under the wallet's lock, and does it (transactions/
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -15,13 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.common.signed_action import SignatureEvidence, SignedAction, SigningRules, verify_signed_action
 from paimon.application.identity.users import require_permission
 from paimon.application.transactions.intents import DRIVE_WALLET
 from paimon.application.transactions.operator.queries import get_intent, get_wallet
 from paimon.application.transactions.store import read_intent_facts
 from paimon.domain.kernel.chain import Address, Hash32, checksum
-from paimon.domain.kernel.eip712 import SigningScope, require_valid_expiry
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.transaction.operator_action import (
     ActionKind,
     ActionNotPossible,
@@ -32,9 +31,7 @@ from paimon.domain.transaction.operator_action import (
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database, WriteSession
-from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 from paimon.infrastructure.queue import outbox
 
 log = structlog.get_logger(__name__)
@@ -48,14 +45,10 @@ class SubmitAction:
     target_id: UUID | Address
     user: User
     reason: str
-    nonce: Hash32
-    expires_at: datetime
-    signature: str
+    signed: SignedAction
 
 
-async def submit_action(
-    command: SubmitAction, *, database: Database, scope: SigningScope, ttl_seconds_max: int
-) -> OperatorActionRow:
+async def submit_action(command: SubmitAction, *, database: Database, rules: SigningRules) -> OperatorActionRow:
     """The wish as it was written down.
 
     Raises:
@@ -64,21 +57,19 @@ async def submit_action(
     """
     async with database.write() as session:
         target, reason = await evaluate_action(session, command.kind, command.target_id)
-        signature = parse_signature(command.signature)
-        require_valid_expiry(command.expires_at, now=await database_now(session), ttl_seconds_max=ttl_seconds_max)
-        if await session.get(OperatorActionRow, command.nonce) is not None:
-            raise NonceUsed("this nonce was used before; a signature counts once")
-        document = action_document(
-            command.kind, target, command.reason, nonce=command.nonce, expires_at=command.expires_at, scope=scope
+        terms = command.signed.terms
+        evidence = verify_signed_action(
+            command.signed,
+            action_document(command.kind, target, command.reason, terms, rules.scope),
+            signer=command.user.address,
+            now=await database_now(session),
+            rules=rules,
+            nonce_used=await _nonce_is_used(session, terms.nonce),
         )
-        if recover_typed(document, signature) != command.user.address:
-            raise SignerMismatch(
-                f"the signature is not {checksum(command.user.address)}'s over this deed, subject, reason, nonce and expiry"
-            )
         require_permission(command.user, Permission.HANDLE_TRANSACTIONS)
         if reason is not None:
             raise ActionNotPossible(reason)
-        action = await _insert_action(session, command, target, document=document, signature=signature)
+        action = await _insert_action(session, command, target, evidence)
         await outbox.add(session, DRIVE_WALLET, checksum(target.wallet), priority=OutboxPriority.CHAIN)
     log.info(
         "operator_action.requested",
@@ -102,27 +93,31 @@ async def evaluate_action(
     return ActionTarget(target_id, None, wallet.fault or ""), None if wallet.fault else "the wallet is in no trouble"
 
 
+async def _nonce_is_used(session: WriteSession, nonce: Hash32) -> bool:
+    return await session.get(OperatorActionRow, nonce) is not None
+
+
 async def _insert_action(
-    session: WriteSession, command: SubmitAction, target: ActionTarget, *, document: dict[str, object], signature: bytes
+    session: WriteSession, command: SubmitAction, target: ActionTarget, evidence: SignatureEvidence
 ) -> OperatorActionRow:
     # Whoever asks the same at the same moment waits here for the other's commit, and then finds a wish or a nonce in the way.
     inserted = await session.execute(
         insert(OperatorActionRow)
         .values(
-            nonce=command.nonce,
+            nonce=evidence.terms.nonce,
             kind=command.kind,
             wallet=target.wallet,
             intent_id=target.intent_id,
             target=target.target,
             reason=command.reason,
-            requested_by=command.user.address,
-            typed_data=document,
-            signature=signature,
-            expires_at=command.expires_at,
+            requested_by=evidence.signer,
+            typed_data=evidence.document,
+            signature=evidence.signature,
+            expires_at=evidence.terms.expires_at,
         )
         .on_conflict_do_nothing()
         .returning(OperatorActionRow.nonce)
     )
     if inserted.scalar_one_or_none() is None:
         raise ActionNotPossible("another wish about the same waits to be carried out; see what becomes of it first")
-    return (await session.scalars(select(OperatorActionRow).where(OperatorActionRow.nonce == command.nonce))).one()
+    return (await session.scalars(select(OperatorActionRow).where(OperatorActionRow.nonce == evidence.terms.nonce))).one()

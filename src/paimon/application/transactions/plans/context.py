@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from paimon.application.common.signed_action import SigningRules
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.domain.kernel.chain import Address, BlockStamp
-from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
@@ -21,8 +21,7 @@ class PlanContext:
     limits: Mapping[PlanWallet, WalletLimitSettings]
     """Of the wallets that have any."""
     hot_plan_ttl: timedelta
-    scope: SigningScope
-    signature_ttl_seconds_max: int
+    signing_rules: SigningRules
 
     @property
     def database(self) -> Database:

@@ -1,8 +1,6 @@
 """The dry run: what this plan would need, and what it would do. Nothing is written, and nothing is reserved."""
 
-import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
@@ -10,7 +8,7 @@ from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.idempotency import find_existing_plan
 from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import SimulationResult, simulate
-from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.transaction.plan import PlanExecution, plan_document, plan_payload_hash
 from paimon.domain.transaction.wallet_selection import WalletChoice
 from paimon.infrastructure.database.clock import database_now
@@ -24,7 +22,7 @@ class PlanPreview:
     valued: ValuedCalls
     simulated: list[SimulationResult]
     document: dict[str, Any] | None
-    expires_at: datetime
+    terms: SignatureTerms
 
 
 async def preview_plan(request: PlanRequest, context: PlanContext) -> PlanPreview:
@@ -35,11 +33,11 @@ async def preview_plan(request: PlanRequest, context: PlanContext) -> PlanPrevie
         await find_existing_plan(session, request.key, plan_payload_hash(request.plan, [each.step.call for each in calls]))
         choice = await select_wallet(session, context, request.plan, valued)
         now = await database_now(session)
-    expires_at = now.replace(microsecond=0) + timedelta(seconds=context.signature_ttl_seconds_max)
+    terms = context.signing_rules.new_terms(now)
     if choice.wallet is None or (sender := context.address(choice.wallet)) is None:
-        return PlanPreview(choice, valued, [], None, expires_at)
-    order = PlanExecution(
+        return PlanPreview(choice, valued, [], None, terms)
+    execution = PlanExecution(
         request.key, request.plan, tuple(each.step for each in valued.calls), choice.wallet, choice.amount, request.reason
     )
-    document = plan_document(order, nonce=Hash32(secrets.token_bytes(32)), expires_at=expires_at, scope=context.scope)
-    return PlanPreview(choice, valued, await simulate(valued, sender, context.contracts), document, expires_at)
+    document = plan_document(execution, terms, context.signing_rules.scope)
+    return PlanPreview(choice, valued, await simulate(valued, sender, context.contracts), document, terms)

@@ -10,14 +10,14 @@ that is there, whoever asks.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import select
 
-from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.common.signed_action import NonceUsed, SignatureEvidence, SignedAction, verify_signed_action
 from paimon.application.identity.users import require_permission
 from paimon.application.transactions.intents import queue_intent
 from paimon.application.transactions.multisig.propose import ProposeCalls, propose_in_session
@@ -28,7 +28,6 @@ from paimon.application.transactions.plans.idempotency import find_existing_plan
 from paimon.application.transactions.plans.select_wallet import ValuedCalls, lock_limits, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import first_failure, simulate
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum
-from paimon.domain.kernel.eip712 import require_valid_expiry
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call, IntentKind
 from paimon.domain.transaction.plan import (
@@ -45,7 +44,6 @@ from paimon.errors import Conflict
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.sessions import WriteSession
-from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 
 log = structlog.get_logger(__name__)
 
@@ -69,18 +67,7 @@ class PlanSignature:
     user: User
     wallet: PlanWallet
     amount: RawAmount
-    nonce: Hash32
-    expires_at: datetime
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class _VerifiedAuthorization:
-    """A consent that was found good, as it is kept."""
-
-    authorization: PlanSignature
-    document: dict[str, Any]
-    signature: bytes
+    signed: SignedAction
 
 
 async def submit_plan(request: PlanRequest, authorization: PlanSignature | None, context: PlanContext) -> PlanRow:
@@ -93,7 +80,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature | None,
     calls = parse_calls(request.calls, context.contracts)
     digest = plan_payload_hash(request.plan, [each.step.call for each in calls])
     valued = await value_calls(calls, context)
-    signed = None if authorization is None else await _verify(request, authorization, valued, context)
+    evidence = None if authorization is None else await _verify(request, authorization, valued, context)
     async with context.database.write() as session:  # the primary: a replica may not have it yet
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
             return existing
@@ -103,8 +90,8 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature | None,
         await lock_limits(session)
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
             return existing
-        if signed is not None:
-            await _require_unused(session, signed.authorization.nonce)
+        if evidence is not None and await _nonce_is_used(session, evidence.terms.nonce):
+            raise NonceUsed
         choice = await select_wallet(session, context, request.plan, valued)
         _require_unchanged(choice, expected, authorization, valued.decimals)
         plan = PlanRow(
@@ -116,7 +103,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature | None,
             wallet=expected,
             amount=choice.amount,
             rejected_wallets=[each.describe(valued.decimals) for each in choice.rejected_wallets],
-            **_authorization_columns(signed),
+            **_evidence_columns(evidence),
         )
         await _write_plan(session, context, plan, valued, observed)
     log.info(
@@ -133,23 +120,23 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature | None,
 
 async def _verify(
     request: PlanRequest, authorization: PlanSignature, valued: ValuedCalls, context: PlanContext
-) -> _VerifiedAuthorization:
-    signature = parse_signature(authorization.signature)
+) -> SignatureEvidence:
     async with context.database.read() as session:
         now = await database_now(session)
-    require_valid_expiry(authorization.expires_at, now=now, ttl_seconds_max=context.signature_ttl_seconds_max)
     steps = tuple(each.step for each in valued.calls)
-    order = PlanExecution(request.key, request.plan, steps, authorization.wallet, authorization.amount, request.reason)
-    document = plan_document(order, nonce=authorization.nonce, expires_at=authorization.expires_at, scope=context.scope)
-    if recover_typed(document, signature) != authorization.user.address:
-        raise SignerMismatch(
-            f"the signature is not {checksum(authorization.user.address)}'s over this plan: key, name, calls, wallet, amount, reason,"
-            " nonce and expiry as the dry run's document has them"
-        )
+    execution = PlanExecution(request.key, request.plan, steps, authorization.wallet, authorization.amount, request.reason)
+    evidence = verify_signed_action(
+        authorization.signed,
+        plan_document(execution, authorization.signed.terms, context.signing_rules.scope),
+        signer=authorization.user.address,
+        now=now,
+        rules=context.signing_rules,
+        nonce_used=False,  # checked under the lock: a plan that is sent again carries the nonce it is stored with
+    )
     require_permission(authorization.user, Permission.EXECUTE_PLAN)
     if any(not each.is_rebalancer_call for each in valued.planned):
         require_permission(authorization.user, Permission.ADMINISTER_FUND)
-    return _VerifiedAuthorization(authorization, document, signature)
+    return evidence
 
 
 async def _select_expected_wallet(request: PlanRequest, valued: ValuedCalls, context: PlanContext) -> PlanWallet:
@@ -168,9 +155,8 @@ async def _check_wallet(context: PlanContext, wallet: PlanWallet, valued: Valued
     return valued.at
 
 
-async def _require_unused(session: WriteSession, nonce: Hash32) -> None:
-    if (await session.execute(select(PlanRow.id).where(PlanRow.nonce == nonce))).first() is not None:
-        raise NonceUsed("this nonce was used before; a signature counts once")
+async def _nonce_is_used(session: WriteSession, nonce: Hash32) -> bool:
+    return (await session.execute(select(PlanRow.id).where(PlanRow.nonce == nonce))).first() is not None
 
 
 def _require_wallet(choice: WalletChoice, decimals: int) -> PlanWallet:
@@ -193,16 +179,15 @@ def _require_unchanged(choice: WalletChoice, expected: PlanWallet, authorization
         raise PlanDrifted(f"the plan counts for {now} by now, {then} were signed: see the dry run, and sign anew")
 
 
-def _authorization_columns(signed: _VerifiedAuthorization | None) -> dict[str, Any]:
-    if signed is None:
+def _evidence_columns(evidence: SignatureEvidence | None) -> dict[str, Any]:
+    if evidence is None:
         return {}
-    authorization = signed.authorization
     return {
-        "requested_by": authorization.user.address,
-        "nonce": authorization.nonce,
-        "typed_data": signed.document,
-        "signature": signed.signature,
-        "signature_expires_at": authorization.expires_at,
+        "requested_by": evidence.signer,
+        "nonce": evidence.terms.nonce,
+        "typed_data": evidence.document,
+        "signature": evidence.signature,
+        "signature_expires_at": evidence.terms.expires_at,
     }
 
 

@@ -1,7 +1,5 @@
 """Tickets: what awaits a decision, what to sign, and the decision itself."""
 
-import secrets
-from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -10,8 +8,7 @@ from paimon.application.approval_workflow.queries import TicketDetail, get_ticke
 from paimon.application.approval_workflow.store import get_ticket
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
-from paimon.domain.approval.vote import redemption_decision_on, typed_data
-from paimon.domain.kernel.chain import Hash32
+from paimon.domain.approval.vote import redemption_decision, redemption_decision_document
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser, TicketId
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import NotCancellable
@@ -79,13 +76,11 @@ async def detail(ticket_id: TicketId, context: ContextDep, _user: SignedInUser) 
 def _signing(detail: TicketDetail, context: AppContext) -> SigningView | None:
     if not detail.ticket.is_open:
         return None
-    expires_at = detail.read_at + timedelta(seconds=context.settings.approval.vote_ttl_seconds_max)
-    nonce = Hash32(secrets.token_bytes(32))
+    rules = context.signing_rules
+    terms = rules.new_terms(detail.read_at)
 
     def document(verdict: Verdict) -> dict[str, object]:
-        return typed_data(
-            redemption_decision_on(detail.ticket, verdict, "", nonce=nonce, expires_at=expires_at), context.signing_scope
-        )
+        return redemption_decision_document(redemption_decision(detail.ticket, verdict, "", terms), rules.scope)
 
     return SigningView(approve=document(Verdict.APPROVE), reject=document(Verdict.REJECT))
 

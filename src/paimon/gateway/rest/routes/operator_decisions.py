@@ -1,14 +1,11 @@
 """What waits for a person: reactions that were given up, logs in quarantine, and what is decided about them."""
 
-import secrets
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query
 
 from paimon.application.quarantine.queries import (
-    OutboxStatus,
     get_outbox_message,
     get_unapplied_log,
     list_decisions_for,
@@ -16,9 +13,10 @@ from paimon.application.quarantine.queries import (
     list_unapplied_logs,
 )
 from paimon.application.quarantine.store import LogPosition, OutboxMessageRef, Target, evaluate
-from paimon.application.quarantine.submit_decision import SignedFields, SubmitDecision, submit_decision
+from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision
 from paimon.composition import AppContext
-from paimon.domain.kernel.chain import Hash32
+from paimon.domain.events.log_status import LogStatus
+from paimon.domain.operations.outbox import OutboxPriority, OutboxStatus
 from paimon.domain.risk.operator_decision import LOG_DECISIONS, OperatorDecisionKind, decision_document
 from paimon.domain.user.roles import User
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
@@ -36,8 +34,6 @@ from paimon.gateway.rest.views.operator_decisions import (
     Signing,
 )
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
 
@@ -158,19 +154,16 @@ async def skip(
 async def _submit(
     context: AppContext, user: User, kind: OperatorDecisionKind, target: Target, body: OperatorDecisionBody
 ) -> Envelope[OperatorDecisionView]:
-    ttl_seconds_max = context.settings.approval.vote_ttl_seconds_max
-    signed_action = SignedFields(body.nonce, body.expires_at, body.signature, context.signing_scope, ttl_seconds_max)
-    decision = await submit_decision(SubmitDecision(kind, target, user, body.reason, signed_action), database=context.database)
+    command = SubmitDecision(kind, target, user, body.reason, body.signed)
+    decision = await submit_decision(command, database=context.database, rules=context.signing_rules)
     return Envelope[OperatorDecisionView](data=OperatorDecisionView.of(decision))
 
 
 async def _signing(context: AppContext, session: ReadSession, target: Target, kinds: Iterable[OperatorDecisionKind]) -> Signing:
-    expires_at = await database_now(session) + timedelta(seconds=context.settings.approval.vote_ttl_seconds_max)
+    rules, now = context.signing_rules, await database_now(session)
     evaluated = {kind: await evaluate(session, kind, target) for kind in kinds}
     return {
-        kind: decision_document(
-            kind, each.subject, "", nonce=Hash32(secrets.token_bytes(32)), expires_at=expires_at, scope=context.signing_scope
-        )
-        for kind, each in evaluated.items()
-        if each.rejection_reason is None
+        kind: decision_document(kind, result.target, "", rules.new_terms(now), rules.scope)
+        for kind, result in evaluated.items()
+        if result.rejection_reason is None
     }

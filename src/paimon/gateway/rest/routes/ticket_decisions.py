@@ -14,12 +14,11 @@ async def decide(context: AppContext, user: User, ticket_id: str, verdict: Verdi
     if verdict is Verdict.REJECT and not body.reason.strip():
         raise InvalidInput("reason", "a rejection says why: the reason is written to the chain")
     await decide_ticket(
-        DecideTicket(ticket_id, user, verdict, body.reason, body.nonce, body.expires_at, body.signature),
+        DecideTicket(ticket_id, user, verdict, body.reason, body.signed),
         database=context.database,
         contracts=context.contracts,
-        scope=context.signing_scope,
+        rules=context.signing_rules,
         approver=context.settings.sending.approver,
-        vote_ttl_seconds_max=context.settings.approval.vote_ttl_seconds_max,
     )
     async with context.database.write() as session:  # the primary: a replica may not have the vote yet
         return TicketDetailView.of_detail(await get_ticket_detail(session, ticket_id), None)

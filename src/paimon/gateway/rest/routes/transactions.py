@@ -1,8 +1,7 @@
 """The transaction desk: everything this house set out to send, the keys it sends with, and what people tell it to do."""
 
-import secrets
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from paimon.application.transactions.operator.queries import IntentFilter, get_i
 from paimon.application.transactions.operator.submit_action import SubmitAction, evaluate_action, submit_action
 from paimon.application.transactions.queries import WalletSummary, list_wallets
 from paimon.composition import AppContext
-from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.operator_action import INTENT_ACTIONS, ActionKind, action_document
 from paimon.domain.user.roles import User
@@ -148,22 +147,19 @@ async def _request(
     context: AppContext, user: User, kind: ActionKind, target: UUID | Address, body: OperatorActionBody
 ) -> Envelope[OperatorActionView]:
     action = await submit_action(
-        SubmitAction(kind, target, user, body.reason, body.nonce, body.expires_at, body.signature),
+        SubmitAction(kind, target, user, body.reason, body.signed),
         database=context.database,
-        scope=context.signing_scope,
-        ttl_seconds_max=context.settings.approval.vote_ttl_seconds_max,
+        rules=context.signing_rules,
     )
     return Envelope[OperatorActionView](data=OperatorActionView.of(action))
 
 
 async def _signing(context: AppContext, session: ReadSession, target: UUID | Address, kinds: Iterable[ActionKind]) -> Signing:
-    expires_at = await database_now(session) + timedelta(seconds=context.settings.approval.vote_ttl_seconds_max)
+    rules, now = context.signing_rules, await database_now(session)
     evaluated = {kind: await evaluate_action(session, kind, target) for kind in kinds}
     return {
-        kind: action_document(
-            kind, subject, "", nonce=Hash32(secrets.token_bytes(32)), expires_at=expires_at, scope=context.signing_scope
-        )
-        for kind, (subject, rejection_reason) in evaluated.items()
+        kind: action_document(kind, action_target, "", rules.new_terms(now), rules.scope)
+        for kind, (action_target, rejection_reason) in evaluated.items()
         if rejection_reason is None
     }
 

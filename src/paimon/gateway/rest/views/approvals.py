@@ -1,49 +1,26 @@
-"""Tickets, votes and what is to be signed, as the API shows them."""
+"""JSON shapes of approval tickets, votes, and the documents that approvers sign."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from datetime import datetime
+from typing import Any, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import Field
 
-from paimon.application.approval_workflow.queries import SlaFigures, SlaReport, TicketDetail
+from paimon.application.approval_workflow.queries import RecordedVote, SlaFigures, SlaReport, TicketDetail
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import hex0x
-from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
-from paimon.gateway.rest.validation_messages import ONE_LINE
+from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
+from paimon.gateway.rest.views.signed_action import Reason, SignedBody, TypedData
 from paimon.gateway.rest.views.transactions import IntentView
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
-
-_SECONDS_DIGITS_MAX = 10
 
 
-def _unix_seconds(value: object) -> datetime:
-    text = str(value)
-    if not (text.isascii() and text.isdecimal() and len(text) <= _SECONDS_DIGITS_MAX):
-        raise ValueError("an expiry is in Unix seconds, as `message.expiresAt` of the typed data has it")
-    return datetime.fromtimestamp(int(text), UTC)
+class DecisionBody(SignedBody):
+    """A signature over `signing.approve` or `signing.reject` of `GET /approvals/{id}`, with its message's nonce and expiry."""
 
-
-UnixSeconds = Annotated[
-    datetime,
-    BeforeValidator(_unix_seconds),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,10}$"}),
-]
-
-Reason = Annotated[str, StringConstraints(max_length=500, pattern=ONE_LINE)]
-"""One line: it is shown by wallets and, for a rejection, written to the chain."""
-
-
-class DecisionBody(ApiModel):
-    """A signature over `signing.approve` or `signing.reject` of `GET /approvals/{id}`, with the free parts of that message."""
-
-    nonce: HashText = Field(description="`message.nonce` of the signed typed data")
-    expires_at: UnixSeconds = Field(description="`message.expiresAt` of the signed typed data, in Unix seconds")
     reason: Reason = Field("", description="`message.reason` as signed; a rejection needs one")
-    signature: str = Field(max_length=1_000, description="65 bytes r ‖ s ‖ v as 0x-hex, by eth_signTypedData_v4")
 
 
 class SlaView(ApiModel):
-    """How late the ticket is by the database's clock."""
+    """The ticket's SLA stage and deadlines, by the database's clock."""
 
     stage: SlaStage
     warn_at: Time
@@ -64,7 +41,7 @@ class SlaView(ApiModel):
 
 
 class TicketView(ApiModel):
-    """A decision to be taken about one redemption request, with a snapshot of what it is about."""
+    """An approval ticket of one redemption request, with the request's figures when the ticket was opened."""
 
     id: str
     type: TicketType
@@ -88,38 +65,38 @@ class TicketView(ApiModel):
 
 
 class VoteView(ApiModel):
-    """An accepted vote with what was signed: enough to check it without this system."""
+    """An accepted vote with what was signed: enough to verify it without this system."""
 
     voter: AddressText
     verdict: Verdict
     reason: str
     decided_at: Time
     expires_at: Time
-    typed_data: dict[str, Any]
+    typed_data: TypedData
     signature: str
 
     @classmethod
-    def of(cls, record: ApprovalRecordRow) -> Self:
+    def of(cls, vote: RecordedVote) -> Self:
         return cls(
-            voter=record.voter,
-            verdict=record.verdict,
-            reason=record.reason,
-            decided_at=record.decided_at,
-            expires_at=record.expires_at,
-            typed_data=record.typed_data,
-            signature=hex0x(record.signature),
+            voter=vote.voter,
+            verdict=vote.verdict,
+            reason=vote.reason,
+            decided_at=vote.decided_at,
+            expires_at=vote.expires_at,
+            typed_data=vote.typed_data,
+            signature=hex0x(vote.signature),
         )
 
 
 class SigningView(ApiModel):
-    """EIP-712 documents to sign with eth_signTypedData_v4. `message.reason` is the signer's to replace before signing."""
+    """EIP-712 documents to sign with eth_signTypedData_v4. Replace `message.reason` by your own before signing."""
 
-    approve: dict[str, Any]
-    reject: dict[str, Any]
+    approve: TypedData
+    reject: TypedData
 
 
 class TicketDetailView(TicketView):
-    """The ticket with its votes, the calls it led to, and what to sign while it is open."""
+    """A ticket with its votes, the intents they led to, and the documents to sign while it is open."""
 
     votes: list[VoteView]
     intents: list[IntentView]
@@ -129,17 +106,17 @@ class TicketDetailView(TicketView):
     def of_detail(cls, detail: TicketDetail, signing: SigningView | None) -> Self:
         return cls(
             **_fields(detail.ticket, detail.read_at),
-            votes=[VoteView.of(each) for each in detail.records],
-            intents=[IntentView.of(each) for each in detail.intents],
+            votes=[VoteView.of(vote) for vote in detail.votes],
+            intents=[IntentView.of_intent(intent) for intent in detail.intents],
             signing=signing,
         )
 
 
 class SlaFiguresView(ApiModel):
-    """One kind of ticket: how many were raised, and how they were served."""
+    """Counts of one type of ticket: how many were opened, and how they were decided."""
 
     type: TicketType
-    raised: int
+    opened: int
     waiting: int
     decided_on_time: int
     decided_late: int
@@ -151,7 +128,7 @@ class SlaFiguresView(ApiModel):
     def of(cls, figures: SlaFigures) -> Self:
         return cls(
             type=figures.kind,
-            raised=figures.raised,
+            opened=figures.opened,
             waiting=figures.waiting,
             decided_on_time=figures.decided_on_time,
             decided_late=figures.decided_late,
@@ -162,7 +139,7 @@ class SlaFiguresView(ApiModel):
 
 
 class SlaReportView(ApiModel):
-    """The promised times against what happened, and every ticket that is not closed, most urgent first."""
+    """The SLA figures of every ticket type, and the tickets that are not closed, most urgent first."""
 
     at: Time
     figures: list[SlaFiguresView]
@@ -173,9 +150,9 @@ class SlaReportView(ApiModel):
     def of(cls, report: SlaReport) -> Self:
         return cls(
             at=report.at,
-            figures=[SlaFiguresView.of(each) for each in report.figures],
+            figures=[SlaFiguresView.of(figures) for figures in report.figures],
             stages=report.stages,
-            waiting=[TicketView.of(each, report.at) for each in report.waiting],
+            waiting=[TicketView.of(ticket, report.at) for ticket in report.waiting],
         )
 
 
