@@ -11,8 +11,6 @@ from paimon.application.event_listener.fetch.block_range import fetch_range
 from paimon.application.event_listener.fetch.log_filter import LogQuery
 from paimon.composition import open_app_context, require_ready
 from paimon.domain.chain.endpoint_health import EndpointUse
-from paimon.domain.kernel.chain import ContractName
-from paimon.infrastructure.blockchain.contracts.fund import ContractRead
 from paimon.infrastructure.blockchain.finality import ChainMismatch
 from paimon.settings import Settings
 
@@ -32,7 +30,7 @@ async def test_a_house_whose_first_endpoint_is_dead_starts_reads_and_tells_how_e
     async with open_app_context(with_endpoints(settings, DEAD, fund.rpc_url), process="test") as app_context:
         await require_ready(app_context)
         final = await app_context.chain.final_block(app_context.rpc)
-        (vault,) = await app_context.contracts.read([ContractRead(ContractName.REDEMPTION_MANAGER, "vault")], at=final)
+        vault = await app_context.contracts.read_one(app_context.contracts.redemption_manager.vault(), at=final)
         assert vault == app_context.contracts.addresses.vault
         dead, well = app_context.rpc.endpoints()
     assert dead.head is None

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from paimon.application.nav.snapshot_json import from_json
 from sqlalchemy import func, select, update
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
@@ -11,14 +12,13 @@ from tests.support.scenarios.fund_activity import MATERIAL_THRESHOLD, FundActivi
 
 from paimon.application.common.chain_position import chain_position
 from paimon.application.nav.overview import read_overview
-from paimon.application.nav.snapshot_json import from_json
 from paimon.application.nav.snapshots import KEPT_KIND, LATEST_KIND, take_snapshot
 from paimon.composition import AppContext
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import ContractName, OnChainRole, parse_address
 from paimon.domain.vault.fund_snapshot import FundSnapshot, PurchaseMethod, RoleAssignment
 from paimon.gateway.tasks.handlers import handlers
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted, ContractRead
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
@@ -45,9 +45,9 @@ async def test_a_snapshot_is_what_the_contracts_say_at_its_block(
 ) -> None:
     activity.set_price("RWAC", 13 * WAD // 10)
     taken = await snapshot_now(app_context, fund)
-    vault = ContractName.VAULT
+    vault = app_context.contracts.vault
     gross, total_assets, price = await app_context.contracts.read(
-        [ContractRead(vault, "grossAssets"), ContractRead(vault, "totalAssets"), ContractRead(vault, "sharePrice")], at=taken.at
+        [vault.gross_assets(), vault.total_assets(), vault.share_price()], at=taken.at
     )
     assert (taken.vault.gross_assets, taken.net_assets, taken.nav_per_share) == (gross, total_assets, price)
     assert taken.tier_values_match

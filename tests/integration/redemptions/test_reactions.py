@@ -14,7 +14,7 @@ from paimon.application.common.live import LiveMessage
 from paimon.application.redemptions.reactions import LOCKED_NAV, observe_locked_nav, react
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import TicketStatus
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import ObservationRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow

@@ -240,8 +240,9 @@ async def test_a_change_of_nav_that_nothing_tells_of_is_an_event_and_has_the_boo
 async def test_a_number_of_a_later_contract_is_a_difference_and_not_the_end(app_context: AppContext, fund: TestFund) -> None:
     fund.request("ines", 10_000)
     await record_all(app_context, fund)
-    told = await app_context.contracts.redemption_request(1, at=(await compare(app_context)).at)
-    figures = chain_request_figures(told | {"status": 9, "channel": 7}, with_nav=False)
+    contracts = app_context.contracts
+    request = await contracts.read_one(contracts.redemption_manager.request(1), at=(await compare(app_context)).at)
+    figures = chain_request_figures(request._replace(status=9, channel=7), with_nav=False)
     assert (figures["request 1 status"], figures["request 1 channel"]) == ("9 (unknown here)", "7 (unknown here)")
 
 

@@ -1,90 +1,45 @@
-"""Figures of assets, tiers, OTC orders, token balances, fees and appointments: as the books have them, and as the chain does.
+"""Figures of assets, tiers, OTC orders, token balances, fees and protocol addresses: as recorded, and as read from the chain.
 
 What has no event (deployed behaviour 6) is no figure here: an asset's purchase terms, an adapter given when the asset was
 added, a tier's first band, the high-water mark.
 """
 
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Final
 
-from sqlalchemy import select
-
-from paimon.application.event_listener.record.projection_rows import from_row
-from paimon.application.vault.tokens import load_tokens
-from paimon.domain.asset.asset import Asset, TierBand
+from paimon.application.reconciliation.recorded_state import RecordedCatalogue
 from paimon.domain.asset.otc_order import OrderStatus, OtcOrder
 from paimon.domain.asset.protocol_address import ProtocolAddressKind
 from paimon.domain.asset.tier import Tier
-from paimon.domain.asset.token_transfer import TokenFlow
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, checksum
 from paimon.domain.risk.discrepancy import enum_name_or_number
-from paimon.domain.vault.fees import FeeAccount, FeeKind
-from paimon.infrastructure.blockchain.contracts.fund import ContractRead, FailedRead, FundContracts
-from paimon.infrastructure.database.models.derived import (
-    AssetConfigRow,
-    FeeAccountRow,
-    OtcOrderRow,
-    ProtocolAddressRow,
-    TierConfigRow,
-    TokenFlowRow,
-)
-from paimon.infrastructure.database.sessions import ReadSession
+from paimon.domain.vault.fees import FeeKind
+from paimon.infrastructure.blockchain.contracts.asset_controller import AssetConfig
+from paimon.infrastructure.blockchain.contracts.erc20 import Erc20
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.otc_manager import OtcOrderResult
+from paimon.infrastructure.blockchain.contracts.reads import ContractRead, FailedRead, PendingRead, ReadBatch
 
 FigureMap = dict[str, Hashable]
+"""The value of each figure by its subject."""
 
 _VAULT, _MANAGER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER
-_CONTROLLER, _OTC = ContractName.ASSET_CONTROLLER, ContractName.OTC_MANAGER
+_CONTROLLER = ContractName.ASSET_CONTROLLER
 
-_SERVICES: Final[dict[tuple[ContractName, ProtocolAddressKind], str]] = {
-    (_VAULT, ProtocolAddressKind.ASSET_CONTROLLER): "assetController",
-    (_MANAGER, ProtocolAddressKind.ASSET_CONTROLLER): "assetController",
-    (_MANAGER, ProtocolAddressKind.ASSET_SCHEDULER): "assetScheduler",
-    (_CONTROLLER, ProtocolAddressKind.ASSET_SCHEDULER): "assetScheduler",
-    (_CONTROLLER, ProtocolAddressKind.FEE_RECIPIENT): "feeRecipient",
-    (_CONTROLLER, ProtocolAddressKind.ORACLE_ADAPTER): "oracleAdapter",
-    (_CONTROLLER, ProtocolAddressKind.OTC_MANAGER): "otcManager",
-    (_CONTROLLER, ProtocolAddressKind.SWAP_HELPER): "swapHelper",
+_PROTOCOL_ADDRESSES: Final[dict[tuple[ContractName, ProtocolAddressKind], Callable[[FundContracts], ContractRead[Address]]]] = {
+    (_VAULT, ProtocolAddressKind.ASSET_CONTROLLER): lambda fund: fund.vault.asset_controller(),
+    (_MANAGER, ProtocolAddressKind.ASSET_CONTROLLER): lambda fund: fund.redemption_manager.asset_controller(),
+    (_MANAGER, ProtocolAddressKind.ASSET_SCHEDULER): lambda fund: fund.redemption_manager.asset_scheduler(),
+    (_CONTROLLER, ProtocolAddressKind.ASSET_SCHEDULER): lambda fund: fund.asset_controller.asset_scheduler(),
+    (_CONTROLLER, ProtocolAddressKind.FEE_RECIPIENT): lambda fund: fund.asset_controller.fee_recipient(),
+    (_CONTROLLER, ProtocolAddressKind.ORACLE_ADAPTER): lambda fund: fund.asset_controller.oracle_adapter(),
+    (_CONTROLLER, ProtocolAddressKind.OTC_MANAGER): lambda fund: fund.asset_controller.otc_manager(),
+    (_CONTROLLER, ProtocolAddressKind.SWAP_HELPER): lambda fund: fund.asset_controller.swap_helper(),
 }
 
 
-@dataclass(slots=True)
-class RecordedCatalogue:
-    """The derived tables of the catalogue at the cursor's block. `balances` only of tokens whose first balance is known."""
-
-    assets: list[Asset] = field(default_factory=list)
-    bands: list[TierBand] = field(default_factory=list)
-    orders: list[OtcOrder] = field(default_factory=list)
-    protocol_addresses: dict[tuple[ContractName, ProtocolAddressKind], Address] = field(default_factory=dict)
-    fees: dict[FeeKind, FeeAccount] = field(default_factory=dict)
-    balances: dict[Address, int] = field(default_factory=dict)
-
-    def fee(self, kind: FeeKind) -> FeeAccount:
-        return self.fees.get(kind) or FeeAccount(kind)
-
-
-async def load_catalogue(session: ReadSession) -> RecordedCatalogue:
-    flows = {Address(row.token): from_row(TokenFlow, row) for row in await session.scalars(select(TokenFlowRow))}
-    tokens = await load_tokens(session)
-    balances = {
-        token: terms.balance_before + flow.received - flow.sent
-        for token, terms in tokens.items()
-        if (flow := flows.get(token, TokenFlow(token)))
-    }
-    return RecordedCatalogue(
-        assets=[from_row(Asset, row) for row in await session.scalars(select(AssetConfigRow))],
-        bands=[from_row(TierBand, row) for row in await session.scalars(select(TierConfigRow))],
-        orders=[from_row(OtcOrder, row) for row in await session.scalars(select(OtcOrderRow))],
-        protocol_addresses={
-            (row.contract, row.role): Address(row.address) for row in await session.scalars(select(ProtocolAddressRow))
-        },
-        fees={row.kind: from_row(FeeAccount, row) for row in await session.scalars(select(FeeAccountRow))},
-        balances=balances,
-    )
-
-
 def recorded_catalogue_figures(catalogue: RecordedCatalogue) -> FigureMap:
-    """Every figure the books hold, by subject."""
+    """Return every recorded figure, by subject."""
     figures: FigureMap = {
         "asset count": len(catalogue.assets),
         "accrued management fees": int(catalogue.fee(FeeKind.MANAGEMENT).owed),
@@ -98,8 +53,8 @@ def recorded_catalogue_figures(catalogue: RecordedCatalogue) -> FigureMap:
             figures[f"asset {checksum(asset.token)} adapter"] = checksum(asset.adapter)
     for band in catalogue.bands:
         figures[f"tier {band.tier} band"] = (int(band.min_bps), int(band.target_bps), int(band.max_bps))
-    for key in _SERVICES:
-        figures[_service_subject(*key)] = checksum(catalogue.protocol_addresses.get(key, ZERO_ADDRESS))
+    for key in _PROTOCOL_ADDRESSES:
+        figures[_protocol_address_subject(*key)] = checksum(catalogue.protocol_addresses.get(key, ZERO_ADDRESS))
     for order in catalogue.orders:
         figures |= _order_figures(order)
     for token, ids in _open_orders(catalogue).items():
@@ -114,7 +69,7 @@ def _asset_figures(token: Address, tier: str, allocation: int, is_active: bool) 
     return {f"{subject} tier": tier, f"{subject} allocation": int(allocation), f"{subject} active": is_active}
 
 
-def _service_subject(contract: ContractName, role: ProtocolAddressKind) -> str:
+def _protocol_address_subject(contract: ContractName, role: ProtocolAddressKind) -> str:
     return f"{role} of {contract}"
 
 
@@ -132,16 +87,16 @@ def _order_figures(order: OtcOrder) -> FigureMap:
 
 
 def _open_orders(catalogue: RecordedCatalogue) -> dict[Address, tuple[int, ...]]:
-    """Of the manager the asset controller works with now, by token."""
+    """Return the open orders of the asset controller's present OTC manager, by token."""
     manager = catalogue.protocol_addresses.get((_CONTROLLER, ProtocolAddressKind.OTC_MANAGER))
     if manager is None:
         return {}
     return {
         asset.token: tuple(
             sorted(
-                each.order_id
-                for each in catalogue.orders
-                if (each.manager, each.token) == (manager, asset.token) and each.closed_at is None
+                order.order_id
+                for order in catalogue.orders
+                if (order.manager, order.token) == (manager, asset.token) and order.closed_at is None
             )
         )
         for asset in catalogue.assets
@@ -149,86 +104,88 @@ def _open_orders(catalogue: RecordedCatalogue) -> dict[Address, tuple[int, ...]]
 
 
 async def read_chain_catalogue_figures(contracts: FundContracts, catalogue: RecordedCatalogue, *, at: BlockStamp) -> FigureMap:
-    """The same subjects, read at the same block; assets the books do not know included.
+    """Return the same subjects, read from the contracts at a block; assets that are not recorded are included.
 
     Raises:
         CallReverted, RpcUnavailable, RpcError.
     """
     open_orders = _open_orders(catalogue)
     manager = catalogue.protocol_addresses.get((_CONTROLLER, ProtocolAddressKind.OTC_MANAGER))
-    reads: list[tuple[str, ContractRead]] = [
-        ("accrued management fees", ContractRead(_CONTROLLER, "accumulatedManagementFees")),
-        ("accrued performance fees", ContractRead(_CONTROLLER, "accumulatedPerformanceFees")),
-        ("withdrawable redemption fees", ContractRead(_VAULT, "withdrawableRedemptionFees")),
-        ("redemption fees ever", ContractRead(_VAULT, "totalAccumulatedRedemptionFees")),
-        *((_service_subject(*key), ContractRead(key[0], function)) for key, function in _SERVICES.items()),
-    ]
-    address_reads: list[tuple[str, ContractRead]] = [  # at addresses that the books name, and that may therefore be wrong
+    controller, vault = contracts.asset_controller, contracts.vault
+    batch = ReadBatch()
+    configs, layers = batch.add(controller.asset_configs()), batch.add(controller.layer_configs())
+    figures_read: list[tuple[str, PendingRead[Any]]] = [
+        ("accrued management fees", batch.add(controller.accumulated_management_fees())),
+        ("accrued performance fees", batch.add(controller.accumulated_performance_fees())),
+        ("withdrawable redemption fees", batch.add(vault.withdrawable_redemption_fees())),
+        ("redemption fees ever", batch.add(vault.total_accumulated_redemption_fees())),
         *(
+            (_protocol_address_subject(*key), batch.add(build_read(contracts)))
+            for key, build_read in _PROTOCOL_ADDRESSES.items()
+        ),
+    ]
+    # Reads at recorded addresses, which may therefore be wrong.
+    named = ReadBatch()
+    figures_read += [
+        (f"vault's balance of {checksum(token)}", named.try_add(Erc20(token).balance_of(vault.address)))
+        for token in catalogue.balances
+    ]
+    if manager is not None:
+        figures_read += [
             (
-                f"vault's balance of {checksum(token)}",
-                ContractRead(ContractName.TOKEN, "balanceOf", (contracts.addresses.vault,), token),
+                f"open OTC orders of {checksum(token)}",
+                named.try_add(contracts.otc_manager(manager).pending_orders(token)),
             )
-            for token in catalogue.balances
-        ),
-        *(
-            (f"open OTC orders of {checksum(token)}", ContractRead(_OTC, "getPendingOrders", (token,), manager))
             for token in open_orders
-        ),
-    ]
-    orders = [ContractRead(_OTC, "getOrder", (each.order_id,), each.manager) for each in catalogue.orders]
-    fixed = [ContractRead(_CONTROLLER, "getAssetConfigs"), ContractRead(_CONTROLLER, "getLayerConfigs")]
-    configs, layers, *answers = await contracts.read([*fixed, *(read for _, read in reads)], at=at)
-    found = await contracts.try_read([*(read for _, read in address_reads), *orders], at=at)
-    figures: FigureMap = {"asset count": len(configs)}
-    figures |= _chain_assets(configs, {each.token for each in catalogue.assets if each.adapter is not None})
+        ]
+    orders = [named.try_add(contracts.otc_manager(order.manager).order(order.order_id)) for order in catalogue.orders]
+    await contracts.run(batch, at=at)
+    await contracts.run(named, at=at)
+    figures: FigureMap = {"asset count": len(configs.result)}
+    figures |= _chain_assets(configs.result, {asset.token for asset in catalogue.assets if asset.adapter is not None})
     bands = {band.tier for band in catalogue.bands}
-    for tier, layer in zip(Tier, layers.values(), strict=True):
+    for tier, layer in zip(Tier, layers.result, strict=True):
         if tier in bands:
-            target, least, most = layer.values()
-            figures[f"tier {tier} band"] = (least, target, most)
-    answers += found[: len(address_reads)]
-    for (subject, _), answer in zip((*reads, *address_reads), answers, strict=True):
-        figures[subject] = _comparable(answer)
-    for order, on_chain in zip(catalogue.orders, found[len(address_reads) :], strict=True):
-        if not isinstance(on_chain, FailedRead):  # else it is absent on chain
-            figures |= _chain_order(order, on_chain)
+            figures[f"tier {tier} band"] = (layer.minimum, layer.target, layer.maximum)
+    for subject, pending in figures_read:
+        figures[subject] = _comparable(pending.answer)
+    for order, on_chain in zip(catalogue.orders, orders, strict=True):
+        if not isinstance(on_chain.answer, FailedRead):  # else the order is absent on chain
+            figures |= _chain_order(order, on_chain.answer)
     return figures
 
 
-def _comparable(answer: Any) -> Hashable:
+def _comparable(answer: bytes | tuple[int, ...] | FailedRead | int) -> Hashable:
+    """Return an answer of the contracts in the form that recorded figures have."""
     match answer:
         case bytes():
             return checksum(answer)
-        case list():
+        case tuple():
             return tuple(sorted(answer))
         case FailedRead():
             return str(answer)
     return int(answer)
 
 
-def _chain_assets(configs: Iterable[dict[str, Any]], with_adapter: set[Address]) -> FigureMap:
+def _chain_assets(configs: Iterable[AssetConfig], with_adapter: set[Address]) -> FigureMap:
     figures: FigureMap = {}
     for config in configs:
-        token = Address(config["token"])
-        figures |= _asset_figures(
-            token, enum_name_or_number(tuple(Tier), config["tier"]), config["targetAllocation"], config["isActive"]
-        )
-        if token in with_adapter:
-            figures[f"asset {checksum(token)} adapter"] = checksum(config["purchaseAdapter"])
+        tier = enum_name_or_number(tuple(Tier), config.tier)
+        figures |= _asset_figures(config.token, tier, config.target_allocation, config.is_active)
+        if config.token in with_adapter:
+            figures[f"asset {checksum(config.token)} adapter"] = checksum(config.purchase_adapter)
     return figures
 
 
-def _chain_order(order: OtcOrder, on_chain: dict[str, Any]) -> FigureMap:
+def _chain_order(order: OtcOrder, on_chain: OtcOrderResult) -> FigureMap:
     subject = _order_subject(order)
-    terms = (
-        checksum(on_chain["rwaToken"]),
-        checksum(on_chain["counterparty"]),
-        on_chain["usdtAmount"],
-        on_chain["expectedTokens"],
-    )
     return {
-        f"{subject} status": enum_name_or_number(tuple(OrderStatus), on_chain["status"]),
-        f"{subject} terms": terms,
-        f"{subject} delivered": on_chain["actualTokens"],
+        f"{subject} status": enum_name_or_number(tuple(OrderStatus), on_chain.status),
+        f"{subject} terms": (
+            checksum(on_chain.token),
+            checksum(on_chain.counterparty),
+            on_chain.usdt_amount,
+            on_chain.expected_tokens,
+        ),
+        f"{subject} delivered": on_chain.actual_tokens,
     }

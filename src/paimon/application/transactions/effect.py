@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from paimon.application.transactions.plan_step_effect import read_plan_step_effect
-from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, hex0x
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, hex0x
 from paimon.domain.redemption.request import OnChainStatus
 from paimon.domain.transaction.lifecycle import EffectStatus, IntentKind, effect_of
 from paimon.domain.transaction.safe_transaction import SafeScope, SafeTransaction, safe_transaction_hashes
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted, ContractRead, FailedRead, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted, FailedRead
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe, parse_execution
 from paimon.infrastructure.blockchain.rpc.endpoint import Request
 from paimon.infrastructure.blockchain.rpc.errors import RpcError
@@ -73,24 +74,20 @@ async def read_effect_with(
     return _redemption_effect(contracts, intent, at, answer), rest
 
 
-def _read(intent: IntentRow) -> ContractRead:
-    return ContractRead(ContractName.REDEMPTION_MANAGER, "getRedemptionRequest", (intent.request_id,))
-
-
 def _effect_request(contracts: FundContracts, intent: IntentRow, at: BlockStamp) -> Request:
-    return contracts.build_request(_read(intent), at)
+    return contracts.redemption_manager.request(intent.request_id).build_request(at.hash)
 
 
 def _redemption_effect(
     contracts: FundContracts, intent: IntentRow, at: BlockStamp, answer: Any
 ) -> EffectResult | EffectUnknown:
     try:
-        found = contracts.decode_answer(_read(intent), answer)
+        found = contracts.redemption_manager.request(intent.request_id).decode(answer)
     except RpcError as error:
         return EffectUnknown(str(error))
     if isinstance(found, FailedRead):
         return EffectUnknown(f"request {intent.request_id} at block {at.number}: {found.reason}")
-    number = found["status"]
+    number = found.status
     if number not in {each.value for each in OnChainStatus}:
         # A later deployment's state: nothing is known to be done, and the simulation tells whether the call passes.
         description = f"in state {number}, which this version does not know,"

@@ -6,24 +6,27 @@ off. Then the first comparison of that token's balance proves nothing, and all l
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
-from eth_abi.exceptions import DecodingError
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.common.chain_position import chain_position
 from paimon.application.common.recorded_block import lock_recorded_block
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x, parse_address
-from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
+from paimon.domain.kernel.units import RawAmount
+from paimon.infrastructure.blockchain.contracts.erc20 import Erc20
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.reads import ContractRead, FailedRead
 from paimon.infrastructure.blockchain.rpc.errors import RpcError
 from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.sessions import Database, ReadSession
 from paimon.infrastructure.text import strip_nul
 
 log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
 
 TOKEN: Final = "token"  # noqa: S105 — a kind of observation
 
@@ -96,42 +99,39 @@ def _values(terms: TokenMetadata, at: BlockStamp) -> dict[str, Any]:
 
 
 async def _read(contracts: FundContracts, unobserved: _Unobserved, *, at: BlockStamp) -> TokenMetadata:
-    abi, vault = load_abi("ERC20"), contracts.addresses.vault
-    calls = (
-        ("symbol", (), at.hash),
-        ("decimals", (), at.hash),
-        ("balanceOf", (vault,), at.hash),
-        ("balanceOf", (vault,), unobserved.before),
-    )
+    token, vault = Erc20(unobserved.token), contracts.addresses.vault
     requests = [
-        (
-            "eth_call",
-            [{"to": checksum(unobserved.token), "data": hex0x(abi.encode_call(name, *args))}, {"blockHash": hex0x(block)}],
-        )
-        for name, args, block in calls
+        token.symbol().build_request(at.hash),
+        token.decimals().build_request(at.hash),
+        token.balance_of(vault).build_request(at.hash),
+        token.balance_of(vault).build_request(unobserved.before),
     ]
     answers = await contracts.rpc.state_at(at.number).try_batch(requests)
-    symbol, decimals, now, before = (_decoded(name, answer) for (name, *_), answer in zip(calls, answers, strict=True))
-    if now is None or decimals is None:
-        raise RpcError("eth_call", 0, f"token {checksum(unobserved.token)} does not tell its decimals and the vault's balance")
+    symbol, decimals = _decoded(token.symbol(), answers[0]), _decoded(token.decimals(), answers[1])
+    balance, before = (_decoded_balance(token.balance_of(vault), answer) for answer in answers[2:])
+    if balance is None or decimals is None:
+        raise RpcError(
+            "eth_call", 0, f"token {checksum(unobserved.token)} does not return its decimals and the vault's balance"
+        )
     return TokenMetadata(
         token=unobserved.token,
-        symbol=strip_nul(symbol) if isinstance(symbol, str) and symbol else checksum(unobserved.token),
+        symbol=strip_nul(symbol) if symbol else checksum(unobserved.token),
         decimals=decimals,
-        balance_before=max(now - unobserved.net_received, 0) if before is None else before,
+        balance_before=max(balance - unobserved.net_received, 0) if before is None else before,
     )
 
 
-def _decoded(function: str, answer: Any) -> Any:
-    """None for what the token does not answer, or the node does not know any more; 0x is a token that was not there yet."""
+def _decoded(read: ContractRead[_T], answer: Any) -> _T | None:
+    """Decode an answer; None where the token does not answer, or the node no longer has the state."""
     if isinstance(answer, RpcError):
         return None
-    if answer == "0x":
-        return 0 if function == "balanceOf" else None
-    try:
-        return load_abi("ERC20").decode_result(function, bytes.fromhex(answer[2:]))
-    except (DecodingError, UnicodeDecodeError, OverflowError):
-        return None  # symbols of old tokens are bytes32
+    decoded = read.decode(answer)
+    return None if isinstance(decoded, FailedRead) else decoded  # symbols of old tokens are bytes32 and do not decode
+
+
+def _decoded_balance(read: ContractRead[RawAmount], answer: Any) -> RawAmount | None:
+    """Decode a balance, which is 0 where the token did not exist yet (0x)."""
+    return RawAmount(0) if answer == "0x" else _decoded(read, answer)
 
 
 async def load_tokens(session: ReadSession) -> dict[Address, TokenMetadata]:

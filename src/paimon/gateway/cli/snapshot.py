@@ -1,4 +1,4 @@
-"""`paimon snapshot`: the fund at the last recorded block, read and kept now."""
+"""`paimon snapshot`: read the fund at the last recorded block and keep the snapshot."""
 
 import asyncio
 
@@ -11,7 +11,8 @@ from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted
+from paimon.gateway.fund_documents import FundDocuments
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer()
@@ -19,10 +20,10 @@ app = typer.Typer()
 
 @app.command("snapshot")
 def snapshot_command(context: typer.Context) -> None:
-    """Read the whole fund at the last recorded block and keep it as part of the history."""
+    """Read the fund at the last recorded block and keep the snapshot."""
     with exit_on_error():
-        taken = asyncio.run(_take_snapshot(load_settings(context.obj)))
-    for name, value in _lines(taken.snapshot).items():
+        result = asyncio.run(_take_snapshot(load_settings(context.obj)))
+    for name, value in _lines(result.snapshot).items():
         print(f"{name:<26} {value}")
 
 
@@ -30,18 +31,18 @@ async def _take_snapshot(settings: Settings) -> SnapshotResult:
     async with open_app_context(settings, process="snapshot") as app_context:
         await require_ready(app_context)
         try:
-            taken = await take_snapshot(
+            result = await take_snapshot(
                 app_context.database,
                 app_context.contracts,
-                app_context.redis,
-                material=settings.nav.material_threshold_bps,
+                FundDocuments(app_context.database, app_context.redis),
+                material_threshold=settings.nav.material_threshold_bps,
                 keep=True,
             )
         except CallReverted as error:
             exit_with_message(f"the fund cannot be valued at the last recorded block: {error}")
-    if taken is None:
-        exit_with_message("the listener has recorded nothing yet, so there is no block to read the fund at")
-    return taken
+    if result is None:
+        exit_with_message("the listener has recorded nothing yet: there is no block to read the fund at")
+    return result
 
 
 def _lines(snapshot: FundSnapshot) -> dict[str, str]:
@@ -49,21 +50,21 @@ def _lines(snapshot: FundSnapshot) -> dict[str, str]:
         return display(amount, snapshot.asset_decimals)
 
     vault, age = snapshot.vault, snapshot.oldest_price_age
-    stale = "  (STALE: from its value cache)" if snapshot.has_stale_cache else ""
+    stale = "  (STALE: from the contract's value cache)" if snapshot.has_stale_cache else ""
     return {
         "block": f"{snapshot.at} of {snapshot.at.timestamp:%Y-%m-%d %H:%M:%S} UTC",
         "NAV per share": display(vault.nav_per_share, 18),
-        "  the contract says": display(snapshot.contract.share_price, 18) + stale,
+        "  share price on chain": display(snapshot.contract.share_price, 18) + stale,
         "net assets": money(vault.net_assets),
         "gross assets": money(vault.gross_assets),
         **{f"  {tier}": money(snapshot.tier_value(tier)) for tier in Tier},
-        "  of it cash": money(snapshot.cash),
+        "  cash of it": money(snapshot.cash),
         "redemption liability": money(snapshot.redemption_liability),
-        "redemption fees kept": money(snapshot.withdrawable_redemption_fees),
+        "redemption fees held": money(snapshot.withdrawable_redemption_fees),
         "fees pending": money(snapshot.fees.pending_management + snapshot.fees.pending_performance),
         "OTC in transit": money(snapshot.in_transit_total),
         "shares": f"{display(snapshot.total_supply, 18)}, {display(snapshot.locked_shares, 18)} of them locked",
-        "oldest price": "no times told" if age is None else f"{age} old",
+        "oldest price": "unknown" if age is None else f"{age} old",
         **{
             f"{each.tier} {checksum(each.token)[:10]}…": f"{money(each.value)}{'' if each.is_listed else '  (off the list)'}"
             for each in snapshot.assets

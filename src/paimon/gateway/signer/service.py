@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, OnChainRole, hex0x
+from paimon.domain.kernel.chain import Address, BlockStamp, OnChainRole, hex0x
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.signing import SignedTransaction, SignRequest
@@ -27,16 +27,15 @@ from paimon.gateway.signer.ledger import Ledger, SignedSpend
 from paimon.gateway.signer.policy import SignerPolicy
 from paimon.gateway.signer.update_ledger import update_ledger
 from paimon.gateway.signer.votes import ChainFacts, read_votes, require_enough_votes
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted, ContractRead, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.contracts.money_calls import read_amounts
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted, ReadBatch
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
 
 log = structlog.get_logger(__name__)
-
-_MANAGER = ContractName.REDEMPTION_MANAGER
 
 
 class SigningService:
@@ -116,24 +115,21 @@ class SigningService:
     async def _require_votes(self, decision_call: DecisionCall, request: SignRequest) -> None:
         votes = read_votes(request.votes, self._scope)
         voters = [vote.voter for vote in votes]
-        role = OnChainRole.VIP_APPROVER_ROLE.id
+        role, manager = OnChainRole.VIP_APPROVER_ROLE.id, self._contracts.redemption_manager
+        batch = ReadBatch()
+        found = batch.add(manager.request(decision_call.request_id))
+        held = [batch.add(manager.has_role(role, voter)) for voter in voters]
         final = await self._final_block()
         try:
-            found, *held = await self._contracts.read(
-                [
-                    ContractRead(_MANAGER, "getRedemptionRequest", (decision_call.request_id,)),
-                    *(ContractRead(_MANAGER, "hasRole", (role, voter)) for voter in voters),
-                ],
-                at=final,
-            )
+            await self._contracts.run(batch, at=final)
         except CallReverted as error:
             raise RequestRefused(
                 RefusalCode.UNKNOWN_REQUEST, f"request {decision_call.request_id} is not on chain: {error}"
             ) from error
         except (RpcUnavailable, RpcError) as error:
             raise RequestRefused(RefusalCode.CHECK_UNAVAILABLE, f"the chain cannot be read: {error}") from error
-        holders = frozenset(voter for voter, holds in zip(voters, held, strict=True) if holds)
-        require_enough_votes(decision_call, votes, ChainFacts.of(found, holders), self.policy.approvals)
+        holders = frozenset(voter for voter, holds in zip(voters, held, strict=True) if holds.result)
+        require_enough_votes(decision_call, votes, ChainFacts.of(found.result, holders), self.policy.approvals)
 
     async def _final_block(self) -> BlockStamp:
         try:

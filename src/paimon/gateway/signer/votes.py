@@ -7,9 +7,9 @@ caller that sends such a vote is wrong or worse.
 Expiry is not looked at: it bounds when a vote may be accepted, and an accepted vote stays valid for its ticket.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.approval.vote import RedemptionDecision, parse_redemption_decision, redemption_decision_document
@@ -20,6 +20,7 @@ from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
 from paimon.domain.transaction.signing import SignedVote
 from paimon.gateway.signer.check_request import DecisionCall, RefusalCode, RequestRefused
 from paimon.gateway.signer.policy import ApprovalsTable
+from paimon.infrastructure.blockchain.contracts.redemption_manager import RequestResult
 from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
 
 VOTES_MAX: Final = 16
@@ -45,13 +46,13 @@ class ChainFacts:
     role_holders: frozenset[Address]
 
     @classmethod
-    def of(cls, request: Mapping[str, Any], role_holders: frozenset[Address]) -> "ChainFacts":
+    def of(cls, request: RequestResult, role_holders: frozenset[Address]) -> "ChainFacts":
         return cls(
-            owner=request["owner"],
-            receiver=request["receiver"],
-            gross_amount=request["grossAmount"],
-            status=request["status"],
-            channel=request["channel"],
+            owner=request.owner,
+            receiver=request.receiver,
+            gross_amount=request.gross_amount,
+            status=request.status,
+            channel=request.channel,
             role_holders=role_holders,
         )
 

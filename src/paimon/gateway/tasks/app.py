@@ -23,13 +23,13 @@ from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.multisig.sync import sync_safes
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
 from paimon.gateway.tasks.runtime import WorkerRuntime
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.queue.handler import handle
 from paimon.infrastructure.queue.relay import PublishFailed, relay_forever
 from paimon.settings import Settings

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.domain.events import FundEvent, typed_event
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, ContractName
 from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, UndecodableLog, plain
-from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.text import strip_nul
 
 

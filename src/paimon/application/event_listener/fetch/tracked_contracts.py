@@ -24,7 +24,8 @@ from paimon.application.event_listener.fetch.verify import ProofResult, Prover
 from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checksum
 from paimon.errors import StartupError
-from paimon.infrastructure.blockchain.contracts.fund import ContractRead, FailedRead, FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses, FundContracts
+from paimon.infrastructure.blockchain.contracts.reads import FailedRead
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.derived import TrackedContractRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -62,7 +63,7 @@ async def read_initial_contracts(contracts: FundContracts, *, at: BlockStamp, st
         InconsistentResponse: the vault is not there yet at that block, as where a node lags far behind.
         RpcUnavailable, RpcError.
     """
-    (asset,) = await contracts.try_read([ContractRead(ContractName.VAULT, "asset")], at=at)
+    (asset,) = await contracts.try_read([contracts.vault.asset()], at=at)
     if isinstance(asset, FailedRead):
         raise InconsistentResponse(f"the vault does not name its asset at block {at}: {asset.reason}")
     return [

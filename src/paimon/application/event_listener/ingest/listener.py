@@ -39,13 +39,13 @@ from paimon.application.event_listener.record.record import CursorMoved, record
 from paimon.domain.chain.range_proof import ProofLevel
 from paimon.domain.chain.range_size import next_range_size
 from paimon.domain.chain.tracked_contracts import TrackedContract, TrackedContracts
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import BlockStamp, checksum, hex0x
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost
-from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.observability.metrics import LISTENER_BLOCKS, LISTENER_LOGS, LISTENER_SECONDS
 from paimon.infrastructure.queue import outbox

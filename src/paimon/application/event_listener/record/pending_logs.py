@@ -6,6 +6,7 @@ restart, a takeover and a look that failed need nothing made up for. Nothing is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.domain.chain.pending_logs import PendingLogKey, PendingLogStatus, resolve_pending
-from paimon.domain.kernel.chain import Hash32, checksum, hex0x
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, checksum, hex0x
 from paimon.infrastructure.database.leases import HeldLease, fence
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
@@ -138,7 +139,38 @@ async def _add(session: WriteSession, rows: Sequence[PendingLogRow]) -> Sequence
     return rows
 
 
-async def list_pending_logs(session: AsyncSession, page: PageRequest) -> Page[PendingLogRow]:
-    """The newest first."""
+@dataclass(frozen=True, slots=True)
+class PendingLog:
+    """One log of a block that is not final yet."""
+
+    block_number: int
+    block_hash: Hash32
+    block_timestamp: datetime
+    tx_hash: Hash32
+    log_index: int
+    contract: ContractName
+    address: Address
+    event: str | None
+    args: dict[str, Any] | None
+    seen_at: datetime
+
+
+async def list_pending_logs(session: AsyncSession, page: PageRequest) -> Page[PendingLog]:
+    """List the pending logs, latest first."""
     query = select(PendingLogRow).order_by(PendingLogRow.block_number.desc(), PendingLogRow.log_index.desc())
-    return await fetch_page(session, query, page, lambda each: each)
+    return await fetch_page(session, query, page, _pending_log)
+
+
+def _pending_log(row: PendingLogRow) -> PendingLog:
+    return PendingLog(
+        block_number=row.block_number,
+        block_hash=row.block_hash,
+        block_timestamp=row.block_timestamp,
+        tx_hash=row.tx_hash,
+        log_index=row.log_index,
+        contract=row.contract,
+        address=row.address,
+        event=row.event,
+        args=row.args,
+        seen_at=row.seen_at,
+    )

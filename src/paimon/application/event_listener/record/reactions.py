@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION, WHOLE_FUND
 from paimon.application.event_listener.fetch.decode import DecodedLog
-from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
+from paimon.domain.events.log_status import LogStatus
+from paimon.domain.operations.outbox import OutboxPriority
 
 # Source: docs/concepts/fund.md, "Event priorities for reactions"; whatever is not named is normal.
 _PRIORITY: Final[dict[str, OutboxPriority]] = {

@@ -23,10 +23,11 @@ from paimon.application.event_listener.record.project import project
 from paimon.application.event_listener.record.reactions import due_messages
 from paimon.domain.chain.range_proof import ProofLevel, RangeProof
 from paimon.domain.chain.tracked_contracts import TrackedContract, TrackedContracts
+from paimon.domain.events.log_status import LogStatus
 from paimon.infrastructure.blockchain.abi.contract_abi import plain
 from paimon.infrastructure.database.arrays import array_literal
 from paimon.infrastructure.database.bulk_copy import copy_rows
-from paimon.infrastructure.database.models.derived import BlockRow, LogStatus, RawLogRow
+from paimon.infrastructure.database.models.derived import BlockRow, RawLogRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 

@@ -20,8 +20,8 @@ from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalOutcome
 from paimon.domain.transaction.spending_limit import ROLLING_DAY
 from paimon.domain.transaction.wallet_selection import PlannedCall, PlanWallet, WalletCandidate, WalletChoice, choose_wallet
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted
 from paimon.infrastructure.blockchain.contracts.money_calls import read_amounts
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow

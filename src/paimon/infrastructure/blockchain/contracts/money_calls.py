@@ -1,29 +1,30 @@
-"""What calls of the AssetController move, in units of the vault's asset, read at one block; and whether one would move nothing.
+"""The value that calls of the AssetController move, in units of the vault's asset, read at one block.
 
 | Call | Counts for |
 |---|---|
 | `allocateToLayer`, `purchaseAsset` | its amount |
 | `redeemAsset` | its tokens at the fund's oracle price, rounded up |
-| `rebalanceBuffer` | how far the buffer is from its target, and what the calls before it could widen that by |
-| `executeWaterfallLiquidation` | the amount it is to free |
-| `executeOTCPayment` | the order's amount; the order must be there already |
+| `rebalanceBuffer` | the buffer's distance from its target, and what the calls before it could add to that distance |
+| `executeWaterfallLiquidation` | the amount to free |
+| `executeOTCPayment` | the order's amount; the order must exist already |
 | `createOTCOrder`, `confirmOTCDelivery` | nothing: they move no USDT |
 
-The application weighs a plan by this, and the signer, by reads of its own, every transaction.
+The application selects a plan's wallet by this value. The signer checks every transaction against its limits, by reads
+of its own.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checksum
+from paimon.domain.kernel.chain import Address, BlockStamp, checksum
 from paimon.domain.kernel.units import RawAmount, Rounding, divide
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted, ContractRead, FundContracts
-
-_CONTROLLER: Final = ContractName.ASSET_CONTROLLER
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.oracle_adapter import OracleAdapter
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted, ReadBatch
 
 AMOUNT_ARGUMENT: Final[Mapping[RebalancerFunction, str]] = {
     RebalancerFunction.ALLOCATE: "amount",
@@ -33,34 +34,34 @@ AMOUNT_ARGUMENT: Final[Mapping[RebalancerFunction, str]] = {
     RebalancerFunction.CREATE_OTC: "usdtAmount",
     RebalancerFunction.CONFIRM_OTC: "actualTokens",
 }
-"""The argument that says how much; of none it would be for nothing."""
+"""The argument that states the amount. A call with an amount of zero would do nothing."""
 
 _RETURNS_AMOUNT: Final = frozenset(
     {RebalancerFunction.ALLOCATE, RebalancerFunction.PURCHASE, RebalancerFunction.REDEEM, RebalancerFunction.WATERFALL}
 )
-"""Functions that return what they did, and succeed having done nothing."""
+"""Functions that return the amount they moved, and succeed even where that is zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyCall:
-    """One of them with its arguments by name."""
+    """One call of the AssetController with its arguments by name."""
 
     function: RebalancerFunction
     arguments: Mapping[str, Any]
 
 
 async def read_amounts(calls: Sequence[MoneyCall], contracts: FundContracts, *, at: BlockStamp) -> list[RawAmount]:
-    """What each counts for, when they are made in this order.
+    """Read what each call counts for, when they are made in this order.
 
     Raises:
-        CallReverted: a token is not one of the fund's or has no price; an OTC order is not there.
+        CallReverted: a token is not an asset of the fund or has no price; an OTC order does not exist.
         RpcUnavailable, RpcError.
     """
     amounts: list[RawAmount] = []
-    for each in calls:
-        amount = await _read_amount(each, contracts, at=at)
-        # What is bought before it is cash that the buffer lacks then.
-        before = sum(amounts) if each.function is RebalancerFunction.REBALANCE_BUFFER else 0
+    for call in calls:
+        amount = await _read_amount(call, contracts, at=at)
+        # The calls before it spend cash, which the buffer lacks afterwards.
+        before = sum(amounts) if call.function is RebalancerFunction.REBALANCE_BUFFER else 0
         amounts.append(RawAmount(amount + before))
     return amounts
 
@@ -80,36 +81,35 @@ async def _read_amount(call: MoneyCall, contracts: FundContracts, *, at: BlockSt
     return int(arguments[AMOUNT_ARGUMENT[call.function]])
 
 
-async def read_buffer(contracts: FundContracts, *, at: BlockStamp) -> tuple[int, int]:
-    """What the buffer has, and its target."""
-    (pool,) = await contracts.read([ContractRead(_CONTROLLER, "getBufferPoolInfo")], at=at)
-    return int(pool["total"]), int(pool["target"])
+async def read_buffer(contracts: FundContracts, *, at: BlockStamp) -> tuple[RawAmount, RawAmount]:
+    """Read the buffer's total and its target."""
+    buffer = await contracts.read_one(contracts.asset_controller.buffer_pool_info(), at=at)
+    return buffer.total, buffer.target
 
 
 async def _token_value(token: Address, amount: int, contracts: FundContracts, *, at: BlockStamp) -> int:
-    oracle, configs = await contracts.read(
-        [ContractRead(_CONTROLLER, "oracleAdapter"), ContractRead(_CONTROLLER, "getAssetConfigs")], at=at
-    )
-    decimals = next((each["decimals"] for each in configs if Address(each["token"]) == token), None)
+    batch = ReadBatch()
+    oracle = batch.add(contracts.asset_controller.oracle_adapter())
+    configs = batch.add(contracts.asset_controller.asset_configs())
+    await contracts.run(batch, at=at)
+    decimals = next((config.decimals for config in configs.result if config.token == token), None)
     if decimals is None:
         raise CallReverted(f"{checksum(token)} is not an asset of the fund", None)
-    price = await contracts.price(Address(oracle), token, at=at)
+    price = await contracts.read_one(OracleAdapter(oracle.result).price(token), at=at)
     return divide(amount * price, 10**decimals, rounding=Rounding.UP)
 
 
 async def _otc_order_amount(order_id: int, contracts: FundContracts, *, at: BlockStamp) -> int:
-    (manager,) = await contracts.read([ContractRead(_CONTROLLER, "otcManager")], at=at)
-    (order,) = await contracts.read(
-        [ContractRead(ContractName.OTC_MANAGER, "getOrder", (order_id,), address=Address(manager))], at=at
-    )
-    if not order["usdtAmount"]:  # in a deployment that answers for orders it does not have
+    manager = await contracts.read_one(contracts.asset_controller.otc_manager(), at=at)
+    order = await contracts.read_one(contracts.otc_manager(manager).order(order_id), at=at)
+    if not order.usdt_amount:  # some deployments return an empty order for an unknown id
         raise CallReverted(f"there is no OTC order {order_id}", None)
-    return int(order["usdtAmount"])
+    return order.usdt_amount
 
 
 def has_no_effect(call: Call, result: bytes, abi: ContractAbi) -> bool:
-    """Whether a call that passed by its result would do nothing: a success without effect is none."""
+    """Return whether a call whose simulation passed would move nothing, by the amount it returned."""
     entry = abi.functions_by_selector.get(call.data[:4])
-    if entry is None or entry.name not in {each.value for each in _RETURNS_AMOUNT}:
+    if entry is None or entry.name not in {function.value for function in _RETURNS_AMOUNT}:
         return False
     return int.from_bytes(result) == 0

@@ -1,7 +1,7 @@
 """Reads of a Safe, each at one named block, and the call that executes its transaction.
 
-Whether an owner's signature counts is asked of the Safe itself (`checkNSignatures`): it looks up the owner, recovers the
-key, or asks the owner's contract in its own name, as it will when it executes.
+The Safe itself decides whether an owner's signature counts (`checkNSignatures`): it looks up the owner and recovers the
+key, or calls the owner's contract in its own name, exactly as it does when it executes.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,24 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_proposal import SafeExecutionEvent, SafeInfo
 from paimon.domain.transaction.safe_transaction import (
     SAFE_VERSION,
-    SafeOperation,
     OwnerSignature,
+    SafeOperation,
     SafeScope,
     SafeTransaction,
-    safe_transaction_hashes,
     pack_signatures,
+    safe_transaction_hashes,
 )
 from paimon.errors import StartupError, Unavailable
 from paimon.infrastructure.blockchain.abi.contract_abi import UnknownCall, load_abi
-from paimon.infrastructure.blockchain.rpc.endpoint import Request
-from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.contracts.contract import Contract
+from paimon.infrastructure.blockchain.contracts.reads import (
+    CallReverted,
+    ContractRead,
+    ContractReader,
+    FailedRead,
+    FailureKind,
+    ReadBatch,
+)
 from paimon.infrastructure.blockchain.rpc.log_ranges import fetch_in_ranges
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
@@ -39,15 +46,15 @@ _ERRORS: Final = {
     "GS025": "an owner has not approved this hash on chain",
     "GS026": "a signature is not an owner's over this transaction at this nonce, or not in order",
 }
-"""What a Safe says when it refuses. Source: Safe 1.4.1, docs/error_codes.md."""
+"""Meaning of the codes with which a Safe refuses. Source: Safe 1.4.1, docs/error_codes.md."""
 
 
 class UnexpectedSafe(Unavailable, StartupError):
-    """The address holds no Safe of the version this house knows."""
+    """The address holds no Safe of the version that this system supports."""
 
 
 def build_execution_call(safe: Address, transaction: SafeTransaction, signatures: bytes) -> Call:
-    """`execTransaction`, for anyone to send: the signatures are what permits it."""
+    """Build the `execTransaction` call. Any account may send it: the signatures authorise it."""
     call, no_address = transaction.call, checksum(ZERO_ADDRESS)
     arguments = (
         checksum(call.to),
@@ -66,8 +73,10 @@ def build_execution_call(safe: Address, transaction: SafeTransaction, signatures
 
 @dataclass(frozen=True, slots=True)
 class ExecutionCall:
-    """What an `execTransaction` asks for. `payments` are those of its fields by which a Safe pays, or limits gas: none is set
-    in ours."""
+    """The content of an `execTransaction` call.
+
+    `payments` names the fields that are set among those by which a Safe pays or limits gas. Our own calls set none.
+    """
 
     call: Call
     operation: SafeOperation
@@ -78,10 +87,10 @@ _PAYMENTS: Final = ("safeTxGas", "baseGas", "gasPrice", "gasToken", "refundRecei
 
 
 def parse_execution(data: bytes) -> ExecutionCall:
-    """Raises UnknownCall: it is no `execTransaction`, or one that no Safe would run."""
+    """Parse an `execTransaction` call. Raises UnknownCall for any other call, and for one that no Safe would run."""
     function, arguments = _ABI.decode_call(data)
     if function != "execTransaction":
-        raise UnknownCall(f"of a Safe only execTransaction is called, not {function}")
+        raise UnknownCall(f"only execTransaction of a Safe is called, not {function}")
     if arguments["operation"] not in {each.value for each in SafeOperation}:
         raise UnknownCall(f"operation {arguments['operation']} is neither a call nor a delegatecall")
     return ExecutionCall(
@@ -91,75 +100,106 @@ def parse_execution(data: bytes) -> ExecutionCall:
     )
 
 
-class SafeContract:
-    """One Safe."""
+class Safe(Contract):
+    """Reads of one Safe."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address, _ABI)
+
+    def version(self) -> ContractRead[str]:
+        return self._read("VERSION", convert=str)
+
+    def owners(self) -> ContractRead[tuple[Address, ...]]:
+        return self._read("getOwners", convert=_addresses)
+
+    def threshold(self) -> ContractRead[int]:
+        return self._read("getThreshold", convert=int)
+
+    def nonce(self) -> ContractRead[int]:
+        return self._read("nonce", convert=int)
+
+    def transaction_hash(self, transaction: SafeTransaction) -> ContractRead[Hash32]:
+        """The hash that owners sign, as the Safe itself computes it."""
+        call, no_address = transaction.call, checksum(ZERO_ADDRESS)
+        fields = (checksum(call.to), call.value_wei, call.data, transaction.operation.value)
+        return self._read("getTransactionHash", *fields, 0, 0, 0, no_address, no_address, transaction.nonce, convert=Hash32)
+
+    def check_signatures(
+        self, transaction_hash: Hash32, preimage: bytes, signatures: bytes, *, required: int
+    ) -> ContractRead[None]:
+        """Check that enough of the signatures count. The read reverts with a Safe's code where they do not."""
+        return self._read("checkNSignatures", transaction_hash, preimage, signatures, required, convert=lambda _: None)
+
+
+def _addresses(result: list[bytes]) -> tuple[Address, ...]:
+    return tuple(Address(address) for address in result)
+
+
+class SafeContract(ContractReader):
+    """One Safe with the operations that its proposals need."""
 
     def __init__(self, rpc: Rpc, scope: SafeScope) -> None:
+        super().__init__(rpc)
         self.scope = scope
-        self._rpc = rpc
+        self._safe = Safe(scope.safe)
 
     @property
     def address(self) -> Address:
         return self.scope.safe
 
-    def _request(self, at: BlockStamp, function: str, *args: Any) -> Request:
-        call = {"to": checksum(self.address), "data": hex0x(_ABI.encode_call(function, *args))}
-        return ("eth_call", [call, {"blockHash": hex0x(at.hash)}])
-
     async def view(self, *, at: BlockStamp) -> SafeInfo:
-        """Owners, threshold and nonce at this block.
+        """Read owners, threshold and nonce at this block.
 
         Raises:
             UnexpectedSafe, RpcUnavailable, RpcError.
         """
-        functions = ("VERSION", "getOwners", "getThreshold", "nonce")
-        answers = await self._rpc.state_at(at.number).try_batch([self._request(at, each) for each in functions])
-        if (failed := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
-            if not failed.is_revert:
-                raise failed
-            raise UnexpectedSafe(f"{checksum(self.address)} is no Safe at block {at}")
-        if "0x" in answers:
+        batch = ReadBatch()
+        version, owners = batch.try_add(self._safe.version()), batch.try_add(self._safe.owners())
+        threshold, nonce = batch.try_add(self._safe.threshold()), batch.try_add(self._safe.nonce())
+        await self.run(batch, at=at)
+        failures = [pending.answer for pending in batch.pending if isinstance(pending.answer, FailedRead)]
+        if any(failed.kind is FailureKind.NO_CODE for failed in failures):
             raise UnexpectedSafe(f"there is no contract at {checksum(self.address)} at block {at}")
-        version, owners, threshold, nonce = (
-            _ABI.decode_result(function, bytes.fromhex(answer[2:])) for function, answer in zip(functions, answers, strict=True)
-        )
-        if version != SAFE_VERSION:
-            raise UnexpectedSafe(f"the Safe {checksum(self.address)} is version {version}; this house knows {SAFE_VERSION}")
-        return SafeInfo(tuple(Address(each) for each in owners), int(threshold), int(nonce))
+        if failures:
+            raise UnexpectedSafe(f"{checksum(self.address)} is no Safe at block {at}")
+        if version.result != SAFE_VERSION:
+            raise UnexpectedSafe(
+                f"the Safe {checksum(self.address)} is version {version.result}; this system supports {SAFE_VERSION}"
+            )
+        return SafeInfo(owners.result, threshold.result, nonce.result)
 
     async def transaction_hash(self, transaction: SafeTransaction, *, at: BlockStamp) -> Hash32:
-        """What the Safe itself computes."""
-        call, no_address = transaction.call, checksum(ZERO_ADDRESS)
-        fields = (checksum(call.to), call.value_wei, call.data, transaction.operation.value)
-        method, params = self._request(at, "getTransactionHash", *fields, 0, 0, 0, no_address, no_address, transaction.nonce)
-        return Hash32(bytes.fromhex((await self._rpc.state_at(at.number).call(method, params))[2:]))
+        """Read the hash that the Safe itself computes for this transaction.
+
+        Raises:
+            UnexpectedSafe, RpcUnavailable, RpcError.
+        """
+        try:
+            return await self.read_one(self._safe.transaction_hash(transaction), at=at)
+        except CallReverted as error:
+            raise UnexpectedSafe(f"{checksum(self.address)} is no Safe at block {at}: {error}") from error
 
     async def signature_rejection_reason(
         self, transaction: SafeTransaction, signature: OwnerSignature, *, at: BlockStamp
     ) -> str | None:
-        """Why this one signature would not count, in words, or None when it would."""
+        """Return why this one signature would not count, or None when it would."""
         hashes = safe_transaction_hashes(transaction, self.scope)
         packed = pack_signatures([signature])
-        method, params = self._request(at, "checkNSignatures", hashes.transaction, hashes.preimage, packed, 1)
-        try:
-            await self._rpc.state_at(at.number).call(method, params)
-        except RpcError as error:
-            if not error.is_revert:
-                raise
-            return describe_revert(error.revert_data)
-        return None
+        read = self._safe.check_signatures(hashes.transaction, hashes.preimage, packed, required=1)
+        (answer,) = await self.try_read([read], at=at)
+        return _describe(answer.explanation) if isinstance(answer, FailedRead) else None
 
     async def has_code(self, account: Address, *, at: BlockStamp) -> bool:
-        rpc = self._rpc.state_at(at.number)
+        rpc = self.rpc.state_at(at.number)
         return await rpc.call("eth_getCode", [checksum(account), hex(at.number)]) not in ("0x", None)
 
     async def executions(self, first: int, last: int) -> list[SafeExecutionEvent]:
-        """What the Safe executed in these blocks, in order."""
+        """List what the Safe executed in these blocks, oldest first."""
         log_filter = {
             "address": checksum(self.address),
-            "topics": [[hex0x(each) for each in _OUTCOME_TOPICS.values()]],
+            "topics": [[hex0x(topic) for topic in _OUTCOME_TOPICS.values()]],
         }
-        rpc = self._rpc.at_height(last)
+        rpc = self.rpc.at_height(last)
 
         async def fetch(first: int, last: int) -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = await rpc.call(
@@ -180,7 +220,10 @@ class SafeContract:
 
 
 def describe_revert(data: bytes | None) -> str:
-    """A revert that is no custom error: a Safe's code with what it means, anything else as it says."""
-    explanation = _ABI.explain_revert(data)
+    """Describe a revert that is no custom error: a Safe's code with its meaning, any other text unchanged."""
+    return _describe(_ABI.explain_revert(data))
+
+
+def _describe(explanation: str) -> str:
     code = explanation.removeprefix("reverted: ")
     return f"{code}: {_ERRORS[code]}" if code in _ERRORS else explanation

@@ -1,17 +1,19 @@
 """The whole fund at one block, in two requests (three while OTC orders are open), all addressed by the block's hash.
 
-First what the three contracts say, the list of assets among it; then each asset's balance and price, and its open OTC
-orders. Large funds are cut into requests of `BATCH_MAX` calls, still of one block: providers refuse larger ones.
+    1. the three contracts' own figures, the list of assets, and the roles in question
+    2. each asset's balance, price and open OTC orders
+    3. the open OTC orders themselves
+
+A large fund takes several requests of `BATCH_MAX` calls each, still at one block: providers refuse larger ones.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, NamedTuple, TypeVar
 
 from paimon.domain.asset.tier import Tier
-from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, checksum, hex0x
-from paimon.domain.kernel.units import Bps, NavPerShare, RawAmount
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp
+from paimon.domain.kernel.units import RawAmount
 from paimon.domain.vault.fund_snapshot import (
     AssetPosition,
     BufferPool,
@@ -25,202 +27,173 @@ from paimon.domain.vault.fund_snapshot import (
     RoleAssignment,
     TierLimits,
 )
-from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
-from paimon.infrastructure.blockchain.contracts.fund import BATCH_MAX, ContractRead, FundContracts
-from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.contracts.asset_controller import AssetConfig
+from paimon.infrastructure.blockchain.contracts.erc20 import Erc20
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.oracle_adapter import OracleAdapter, TimedPrice
+from paimon.infrastructure.blockchain.contracts.otc_manager import OtcOrderResult
+from paimon.infrastructure.blockchain.contracts.reads import FailedRead, FailureKind, PendingRead, ReadBatch
 
-_VAULT, _MANAGER, _CONTROLLER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER
-
-_FUND_READS: Final = {
-    "asset": ContractRead(_VAULT, "asset"),
-    "breakdown": ContractRead(_VAULT, "getLiquidityBreakdown"),
-    "supply": ContractRead(_VAULT, "totalSupply"),
-    "locked": ContractRead(_VAULT, "totalLockedShares"),
-    "liability": ContractRead(_VAULT, "totalRedemptionLiability"),
-    "redemption_fees": ContractRead(_VAULT, "withdrawableRedemptionFees"),
-    "redemption_fees_ever": ContractRead(_VAULT, "totalAccumulatedRedemptionFees"),
-    "total_assets": ContractRead(_VAULT, "totalAssets"),
-    "share_price": ContractRead(_VAULT, "sharePrice"),
-    "emergency_mode": ContractRead(_VAULT, "emergencyMode"),
-    "vault_paused": ContractRead(_VAULT, "paused"),
-    "manager_paused": ContractRead(_MANAGER, "paused"),
-    "controller_paused": ContractRead(_CONTROLLER, "paused"),
-    "configs": ContractRead(_CONTROLLER, "getAssetConfigs"),
-    "limits": ContractRead(_CONTROLLER, "getLayerConfigs"),
-    "buffer": ContractRead(_CONTROLLER, "getBufferPoolInfo"),
-    "asset_value": ContractRead(_CONTROLLER, "calculateAssetValue"),
-    "pending": ContractRead(_CONTROLLER, "getPendingFees"),
-    "accrued_management": ContractRead(_CONTROLLER, "accumulatedManagementFees"),
-    "accrued_performance": ContractRead(_CONTROLLER, "accumulatedPerformanceFees"),
-    "recipient": ContractRead(_CONTROLLER, "feeRecipient"),
-    "slippage": ContractRead(_CONTROLLER, "defaultSwapSlippage"),
-    "oracle": ContractRead(_CONTROLLER, "oracleAdapter"),
-    "otc": ContractRead(_CONTROLLER, "otcManager"),
-}
+_T = TypeVar("_T")
 
 _ORDER_PAID: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A function of a contract that is not one of the fund's three."""
-
-    to: Address
-    abi: ContractAbi
-    function: str
-    args: tuple[Any, ...] = ()
 
 
 async def read_snapshot(
     contracts: FundContracts, *, at: BlockStamp, requested_roles: Sequence[RoleAssignment] = ()
 ) -> FundSnapshot:
-    """Read the fund at `at`; of the roles asked for, those that are held there.
+    """Read the fund at `at`, and which of the requested roles are held there.
 
     Raises:
         CallReverted: the contracts cannot value themselves, as before an oracle is set, or an asset's price is missing.
         RpcUnavailable, RpcError.
     """
-    role_reads = [ContractRead(each.contract, "hasRole", (each.role, each.account)) for each in requested_roles]
-    answers = await contracts.read([*_FUND_READS.values(), *role_reads], at=at)
-    fund: dict[str, Any] = dict(zip(_FUND_READS, answers, strict=False))
-    held = answers[len(_FUND_READS) :]
-    tokens = [Address(each["token"]) for each in fund["configs"]]
-    positions, orders = await _read_assets(contracts, fund, tokens, at=at)
-    cash, layer1_yield, layer2, layer3 = fund["breakdown"].values()
-    buffer = list(fund["buffer"].values())
-    limits = [TierLimits(*(Bps(each) for each in tier.values())) for tier in fund["limits"].values()]
+    vault, manager, controller = contracts.vault, contracts.redemption_manager, contracts.asset_controller
+    batch = ReadBatch()
+    asset = batch.add(vault.asset())
+    breakdown = batch.add(vault.liquidity_breakdown())
+    supply = batch.add(vault.total_supply())
+    locked_shares = batch.add(vault.total_locked_shares())
+    liability = batch.add(vault.total_redemption_liability())
+    withdrawable_fees = batch.add(vault.withdrawable_redemption_fees())
+    accumulated_fees = batch.add(vault.total_accumulated_redemption_fees())
+    total_assets = batch.add(vault.total_assets())
+    share_price = batch.add(vault.share_price())
+    emergency_mode = batch.add(vault.emergency_mode())
+    vault_paused = batch.add(vault.paused())
+    manager_paused = batch.add(manager.paused())
+    controller_paused = batch.add(controller.paused())
+    configs = batch.add(controller.asset_configs())
+    layers = batch.add(controller.layer_configs())
+    buffer = batch.add(controller.buffer_pool_info())
+    asset_value = batch.add(controller.asset_value())
+    pending_fees = batch.add(controller.pending_fees())
+    management_fees = batch.add(controller.accumulated_management_fees())
+    performance_fees = batch.add(controller.accumulated_performance_fees())
+    fee_recipient = batch.add(controller.fee_recipient())
+    slippage = batch.add(controller.default_swap_slippage())
+    oracle = batch.add(controller.oracle_adapter())
+    otc_manager = batch.add(controller.otc_manager())
+    held = [batch.add(contracts.managed(role.contract).has_role(role.role, role.account)) for role in requested_roles]
+    await contracts.run(batch, at=at)
+    positions, orders = await _read_assets(
+        contracts, configs.result, oracle=oracle.result, otc_manager=otc_manager.result, at=at
+    )
+    layer1, layer2, layer3 = (TierLimits(*layer) for layer in layers.result)
     return FundSnapshot(
         at=at,
-        asset=Address(fund["asset"]),
+        asset=asset.result,
         asset_decimals=await contracts.asset_decimals(at=at),
-        cash=RawAmount(cash),
+        cash=breakdown.result.layer1_cash,
         assets=tuple(positions),
-        total_supply=RawAmount(fund["supply"]),
-        locked_shares=RawAmount(fund["locked"]),
-        redemption_liability=RawAmount(fund["liability"]),
-        withdrawable_redemption_fees=RawAmount(fund["redemption_fees"]),
-        accumulated_redemption_fees=RawAmount(fund["redemption_fees_ever"]),
-        fees=_fees(fund),
-        tier_limits=(limits[0], limits[1], limits[2]),
-        buffer=BufferPool(RawAmount(buffer[0]), RawAmount(buffer[1]), RawAmount(buffer[3]), Bps(buffer[4]), bool(buffer[5])),
-        default_slippage=Bps(fund["slippage"]),
-        flags=OperationalFlags(
-            fund["vault_paused"], fund["manager_paused"], fund["controller_paused"], fund["emergency_mode"]
+        total_supply=supply.result,
+        locked_shares=locked_shares.result,
+        redemption_liability=liability.result,
+        withdrawable_redemption_fees=withdrawable_fees.result,
+        accumulated_redemption_fees=accumulated_fees.result,
+        fees=FeeFigures(
+            accrued_management=management_fees.result,
+            accrued_performance=performance_fees.result,
+            pending_management=pending_fees.result.management,
+            pending_performance=pending_fees.result.performance,
+            last_accrual_at=_time(pending_fees.result.last_collection),
+            high_water_mark=pending_fees.result.high_water_mark,
+            recipient=fee_recipient.result,
         ),
+        tier_limits=(layer1, layer2, layer3),
+        buffer=BufferPool(
+            cash=buffer.result.cash,
+            yield_value=buffer.result.yield_value,
+            target=buffer.result.target,
+            ratio=buffer.result.ratio,
+            needs_rebalance=buffer.result.needs_rebalance,
+        ),
+        default_slippage=slippage.result,
+        flags=OperationalFlags(vault_paused.result, manager_paused.result, controller_paused.result, emergency_mode.result),
         in_transit=tuple(orders),
         contract=ContractFigures(
-            total_assets=RawAmount(fund["total_assets"]),
-            share_price=NavPerShare(fund["share_price"]),
-            asset_value=RawAmount(fund["asset_value"]),
-            layer1_yield=RawAmount(layer1_yield),
-            layer2=RawAmount(layer2),
-            layer3=RawAmount(layer3),
+            total_assets=total_assets.result,
+            share_price=share_price.result,
+            asset_value=asset_value.result,
+            layer1_yield=breakdown.result.layer1_yield,
+            layer2=breakdown.result.layer2,
+            layer3=breakdown.result.layer3,
         ),
-        roles=tuple(each for each, is_held in zip(requested_roles, held, strict=True) if is_held),
+        roles=tuple(role for role, is_held in zip(requested_roles, held, strict=True) if is_held.result),
     )
 
 
-def _fees(fund: dict[str, Any]) -> FeeFigures:
-    management, performance, _total, last_accrual, mark = fund["pending"].values()
-    return FeeFigures(
-        accrued_management=RawAmount(fund["accrued_management"]),
-        accrued_performance=RawAmount(fund["accrued_performance"]),
-        pending_management=RawAmount(management),
-        pending_performance=RawAmount(performance),
-        last_accrual_at=_time(last_accrual),
-        high_water_mark=RawAmount(mark),
-        recipient=Address(fund["recipient"]),
-    )
+class _AssetReads(NamedTuple):
+    """Reads of one asset, still to be answered. An oracle may have no price, and an adapter no times."""
+
+    balance: PendingRead[RawAmount]
+    price: PendingRead[RawAmount]
+    timed_price: PendingRead[TimedPrice]
+    open_orders: PendingRead[tuple[int, ...]] | None
 
 
 async def _read_assets(
-    contracts: FundContracts, fund: dict[str, Any], tokens: Sequence[Address], *, at: BlockStamp
+    contracts: FundContracts, configs: Sequence[AssetConfig], *, oracle: Address, otc_manager: Address, at: BlockStamp
 ) -> tuple[list[AssetPosition], list[OrderInTransit]]:
-    """Balances, prices and open OTC orders, token by token, in one round; then the orders themselves."""
-    erc20, oracle_abi, otc_abi = load_abi("ERC20"), load_abi("OracleAdapter"), contracts.abis[ContractName.OTC_MANAGER]
-    oracle, otc = Address(fund["oracle"]), Address(fund["otc"])
-    balances = [_Call(token, erc20, "balanceOf", (contracts.addresses.vault,)) for token in tokens]
-    prices = [_Call(oracle, oracle_abi, "getPrice", (token,)) for token in tokens]
-    timed_prices = [_Call(oracle, oracle_abi, "getPriceWithTimestamp", (token,)) for token in tokens]
-    pending = [_Call(otc, otc_abi, "getPendingOrders", (token,)) for token in tokens] if otc != ZERO_ADDRESS else []
-    answers = await _try_calls(contracts, [*balances, *prices, *timed_prices, *pending], at=at)
-    count = len(tokens)
-    positions: list[AssetPosition] = []
-    for index, config in enumerate(fund["configs"]):
-        balance, price, quote = (answers[index + column * count] for column in range(3))
-        if isinstance(balance, RpcError):
-            raise balance
-        positions.append(_position(config, balance=balance, price=price, quote=quote))
-    ids = [order for found in answers[3 * count :] if not isinstance(found, RpcError) for order in found]
-    return positions, await _read_orders(contracts, otc, otc_abi, ids, at=at)
+    """Read balances, prices and open OTC orders of all assets in one round; then the orders themselves."""
+    adapter, manager = OracleAdapter(oracle), contracts.otc_manager(otc_manager)
+    batch = ReadBatch()
+    reads = [
+        _AssetReads(
+            balance=batch.add(Erc20(config.token).balance_of(contracts.addresses.vault)),
+            price=batch.try_add(adapter.price(config.token)),
+            timed_price=batch.try_add(adapter.timed_price(config.token)),
+            open_orders=batch.try_add(manager.pending_orders(config.token)) if otc_manager != ZERO_ADDRESS else None,
+        )
+        for config in configs
+    ]
+    await contracts.run(batch, at=at)
+    positions = [_position(config, asset) for config, asset in zip(configs, reads, strict=True)]
+    ids = [order_id for asset in reads if asset.open_orders is not None for order_id in _optional(asset.open_orders) or ()]
+    orders = await contracts.read([manager.order(order_id) for order_id in ids], at=at)
+    return positions, [_in_transit(order) for order in orders if order.status == _ORDER_PAID]
 
 
-def _position(config: dict[str, Any], *, balance: int, price: Any, quote: Any) -> AssetPosition:
-    """An adapter may tell no times, and may have no price for what the vault does not hold."""
-    quote_values = None if isinstance(quote, RpcError) else list(quote.values())
+def _position(config: AssetConfig, reads: _AssetReads) -> AssetPosition:
+    timed_price = _optional(reads.timed_price)
     return AssetPosition(
-        token=Address(config["token"]),
-        tier=Tier.from_chain(config["tier"]),
-        decimals=config["decimals"],
-        is_listed=config["isActive"],
+        token=config.token,
+        tier=Tier.from_chain(config.tier),
+        decimals=config.decimals,
+        is_listed=config.is_active,
         terms=PurchaseTerms(
-            target_allocation=Bps(config["targetAllocation"]),
-            adapter=Address(config["purchaseAdapter"]),
-            method=PurchaseMethod(config["purchaseMethod"]),
-            max_slippage=Bps(config["maxSlippage"]),
-            minimum=RawAmount(config["minPurchaseAmount"]),
-            subscription_start=_time(config["subscriptionStart"]),
-            subscription_end=_time(config["subscriptionEnd"]),
+            target_allocation=config.target_allocation,
+            adapter=config.purchase_adapter,
+            method=PurchaseMethod(config.purchase_method),
+            max_slippage=config.max_slippage,
+            minimum=config.min_purchase_amount,
+            subscription_start=_time(config.subscription_start),
+            subscription_end=_time(config.subscription_end),
         ),
-        balance=RawAmount(balance),
-        price=None if isinstance(price, RpcError) else RawAmount(price),
-        priced_at=_time(quote_values[1]) if quote_values else None,
+        balance=reads.balance.result,
+        price=_optional(reads.price),
+        priced_at=_time(timed_price.updated_at) if timed_price else None,
     )
 
 
-async def _read_orders(
-    contracts: FundContracts, otc: Address, abi: ContractAbi, ids: Sequence[int], *, at: BlockStamp
-) -> list[OrderInTransit]:
-    found = await _try_calls(contracts, [_Call(otc, abi, "getOrder", (each,)) for each in ids], at=at)
-    for order in found:
-        if isinstance(order, RpcError):
-            raise order
-    return [
-        OrderInTransit(
-            order_id=order["orderId"],
-            token=Address(order["rwaToken"]),
-            paid=RawAmount(order["usdtAmount"]),
-            expected_tokens=RawAmount(order["expectedTokens"]),
-            counterparty=Address(order["counterparty"]),
-        )
-        for order in found
-        if order["status"] == _ORDER_PAID
-    ]
+def _in_transit(order: OtcOrderResult) -> OrderInTransit:
+    return OrderInTransit(
+        order_id=order.order_id,
+        token=order.token,
+        paid=order.usdt_amount,
+        expected_tokens=order.expected_tokens,
+        counterparty=order.counterparty,
+    )
 
 
-async def _try_calls(contracts: FundContracts, calls: Sequence[_Call], *, at: BlockStamp) -> list[Any]:
-    """Decoded results in order; a call that reverts, or that the contract does not have, leaves its error in its place."""
-    results: list[Any] = []
-    for start in range(0, len(calls), BATCH_MAX):
-        chunk = calls[start : start + BATCH_MAX]
-        requests = [("eth_call", [_target(call), {"blockHash": hex0x(at.hash)}]) for call in chunk]
-        for call, answer in zip(chunk, await contracts.rpc.state_at(at.number).try_batch(requests), strict=True):
-            results.append(_decoded(call, answer))
-    return results
-
-
-def _target(call: _Call) -> dict[str, str]:
-    return {"to": checksum(call.to), "data": hex0x(call.abi.encode_call(call.function, *call.args))}
-
-
-def _decoded(call: _Call, answer: Any) -> Any:
-    if isinstance(answer, RpcError):
-        if not answer.is_revert:
-            raise answer
-        return answer
-    if answer == "0x":  # no such function here, and a fallback that takes anything
-        return RpcError("eth_call", 3, f"{call.function} reverted: {checksum(call.to)} has no such function")
-    return call.abi.decode_result(call.function, bytes.fromhex(answer[2:]))
+def _optional(pending: PendingRead[_T]) -> _T | None:
+    """Return the result, or None where the contract has none. Raises CallReverted for a result that does not decode."""
+    answer = pending.answer
+    if isinstance(answer, FailedRead):
+        if answer.kind is FailureKind.UNDECODABLE:
+            raise answer.as_error()
+        return None
+    return answer
 
 
 _LAST_SECOND: Final = 253_402_300_799
@@ -228,5 +201,5 @@ _LAST_SECOND: Final = 253_402_300_799
 
 
 def _time(seconds: int) -> datetime | None:
-    """A contract's timestamp; 0 means "not set"."""
+    """A contract's timestamp; 0 means that none is set."""
     return datetime.fromtimestamp(min(seconds, _LAST_SECOND), UTC) if seconds else None
