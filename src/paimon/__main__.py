@@ -1,4 +1,4 @@
-"""`python -m paimon`."""
+"""Run the `paimon` program as `python -m paimon`."""
 
 from paimon.gateway.cli.main import run
 

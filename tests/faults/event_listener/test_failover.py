@@ -27,7 +27,7 @@ from tests.support.scenarios.fund_actions import FundActions
 from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.operations.outbox import OutboxPriority
-from paimon.gateway.cli.process import EXIT_REFUSED
+from paimon.gateway.cli.process import EXIT_FAILED
 from paimon.infrastructure.database.models.derived import CursorRow
 from paimon.settings import Settings
 
@@ -200,7 +200,7 @@ async def test_a_listener_killed_again_and_again_has_recorded_everything_once(
         program = pair.begin(0, **hasty)
         later = partial(loop.call_later, rng.choice((0.0, 0.01, 0.05)), _kill, program)
         proxy.before_answer = at_question(rng.randint(4, 20), later)
-        assert await asyncio.to_thread(program.wait) in (-signal.SIGKILL, EXIT_REFUSED), program.output_text
+        assert await asyncio.to_thread(program.wait) in (-signal.SIGKILL, EXIT_FAILED), program.output_text
     proxy.restart_profile("calm", 0.0)
     final = await pair.chain.finalize_all()
     last = await pair.start(0, wait_for_output="listener.started")

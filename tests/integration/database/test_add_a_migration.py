@@ -108,7 +108,7 @@ def test_a_table_in_use_ends_the_upgrade_in_words_and_changes_nothing(owner_url:
     settings = Settings.model_construct(database=databases, retention=RetentionSettings())
     with psycopg.connect(owner_url.replace("+psycopg", "")) as other:
         other.execute("SELECT FROM ops.leases")
-        with pytest.raises(MigrationError, match="nothing was changed: stop the processes of the house"):
+        with pytest.raises(MigrationError, match="nothing was changed: stop the application's processes"):
             run_migrations(settings)
         other.rollback()
         assert other.execute("SELECT version_num, to_regclass('ops.notices') FROM alembic_version").fetchone() == (

@@ -33,6 +33,12 @@ async def find_user(session: AsyncSession, address: Address) -> User | None:
     return User(Address(row.address), row.role, row.name) if row else None
 
 
+async def list_users(session: AsyncSession) -> list[User]:
+    """List every user, oldest first."""
+    rows = await session.scalars(select(UserRow).order_by(UserRow.created_at))
+    return [User(Address(row.address), row.role, row.name) for row in rows]
+
+
 _ONE_ROW: Final = select(literal(1)).subquery()
 
 USER_WITH_CLOCK: Final = RowQuery(

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.operations.retention import retention_start
 from paimon.infrastructure.database.clock import database_now
@@ -65,6 +66,23 @@ async def apply_retention(database: Database, options: RetentionSettings) -> lis
             complete=removed.complete,
         )
     return done
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRun:
+    """The last run for one series; `rows_removed` counts all runs so far."""
+
+    series: str
+    ran_at: datetime
+    retention_start: datetime
+    rows_removed: int
+    complete: bool
+
+
+async def list_retention_runs(session: AsyncSession) -> list[RetentionRun]:
+    """List the last run for each series, by the series' name."""
+    rows = await session.scalars(select(RetentionRunRow).order_by(RetentionRunRow.series))
+    return [RetentionRun(row.series, row.ran_at, row.retention_start, row.rows_removed, row.complete) for row in rows]
 
 
 async def _remove(database: Database, series: str, *, before: datetime, options: RetentionSettings) -> RetentionResult:

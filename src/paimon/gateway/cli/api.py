@@ -1,4 +1,4 @@
-"""`paimon api`: serve REST, WebSocket and the API documentation."""
+"""`paimon api`: serve the REST API, the WebSocket and the API documentation."""
 
 import asyncio
 import signal
@@ -19,7 +19,7 @@ app = typer.Typer()
 
 @app.command()
 def api(context: typer.Context) -> None:
-    """Serve REST, WebSocket and the API documentation."""
+    """Serve the REST API, the WebSocket and the API documentation."""
     with exit_on_error():
         settings = settings_for(context, "api")
         listening = _open_socket(settings.api.host, settings.api.port)
@@ -29,19 +29,19 @@ def api(context: typer.Context) -> None:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=5,
-            ws_max_size=settings.api.body_bytes_max,  # uvicorn's own 16 MiB would be anyone's to fill
+            ws_max_size=settings.api.body_bytes_max,  # uvicorn's default would let any client send 16 MiB
         )
         server = uvicorn.Server(config)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _exit_cleanly)
         server.run(sockets=[listening])
     if not server.started:
-        # The lifespan has logged why; uvicorn itself would end with success.
+        # The lifespan has logged the reason; uvicorn itself would end with success.
         raise typer.Exit(2)
 
 
 def _exit_cleanly(_number: int, _frame: FrameType | None) -> NoReturn:
-    """uvicorn takes these signals over while it serves, ends in good order, and raises them once more for whoever had them."""
+    """End with success: uvicorn handles the signals while it serves, then raises them again for this handler."""
     sys.exit(0)
 
 

@@ -1,4 +1,4 @@
-"""`paimon audit-chain`: recorded blocks against the chain's receipts, and the stronger proof where nothing differs."""
+"""`paimon audit-chain`: compare recorded blocks with the chain's receipts, which also gives them the stronger proof."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,7 +19,6 @@ from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.blockchain.finality import require_chain
 from paimon.infrastructure.blockchain.proof.receipts import ReceiptsNotServed
-from paimon.infrastructure.database import version
 from paimon.settings import Settings, load_settings
 
 app = typer.Typer()
@@ -31,23 +30,23 @@ Endpoint = Annotated[
     typer.Option(
         envvar="PAIMON_AUDIT_ENDPOINT",
         show_envvar=True,
-        help="URL of the node to ask; best one that did not serve the listener. Its key is better given by the variable.",
+        help="URL of the node to ask, best one that does not serve the listener. Use the variable if the URL holds a key.",
     ),
 ]
 
 
 @app.command("audit-chain")
 def audit_chain_command(context: typer.Context, first: First, last: Last, endpoint: Endpoint = None) -> None:
-    """Hold recorded blocks against the chain once more; exit with 1 when a log is missing, too many or different.
+    """Compare recorded blocks with the chain's receipts. Exit with 1 when a log is missing, added or different.
 
-    Beside a listener that goes on. Nothing in the books is changed; what differs is recorded anew from the chain.
+    The listener goes on meanwhile. The audit changes no recorded log; it records the chain's version of what differs.
     """
     if first > last:
         exit_with_message(f"the range is reversed: block {first} lies after block {last}; give the earlier one first")
     with exit_on_error(node_setting=_url_setting(endpoint)):
         result = asyncio.run(_audit(load_settings(context.obj), first, last, endpoint))
-    for each in result.discrepancies:
-        print(each)
+    for discrepancy in result.discrepancies:
+        print(discrepancy)
     print(f"{pluralize(result.blocks, 'block')} audited, the receipts of {result.blocks_with_receipts} of them read")
     print(f"differences: {len(result.discrepancies)}")
     if result.discrepancies:
@@ -58,19 +57,18 @@ async def _audit(settings: Settings, first: int, last: int, endpoint: str | None
     chain = settings.chain
     rpc = open_rpc(chain) if endpoint is None else open_single_endpoint_rpc(_url(endpoint), chain)
     async with opened_database(settings, process="audit-chain") as database, rpc:
-        await version.require_current(database.engine)
         await require_chain(rpc, chain.chain_id, urls_setting=_url_setting(endpoint))
         try:
             with _progress_bar() as progress:
                 return await audit_chain(database, rpc, first, last, progress=progress)
         except (InconsistentResponse, ReceiptsNotServed) as error:
             exit_with_message(
-                f"the audit ended before it was through, with nothing changed but the blocks proven so far: {error}"
+                f"the audit stopped before the last block; it changed nothing but the proof of the audited blocks: {error}"
             )
 
 
 def _url_setting(endpoint: str | None) -> str:
-    """Where the URL of the node came from."""
+    """Return where the node's URL came from."""
     return "PAIMON_CHAIN__RPC_URL" if endpoint is None else "--endpoint"
 
 
@@ -82,12 +80,12 @@ def _url(endpoint: str) -> SecretStr:
 
 @contextmanager
 def _progress_bar() -> Iterator[ProgressCallback]:
-    """A bar with the time left, on stderr, so that the answer alone is on stdout."""
+    """Show a bar with the time left on stderr, so that stdout holds only the result."""
     columns = (TextColumn("auditing blocks"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with ProgressBar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("audit", total=None)
 
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+        def report(blocks_done: int, blocks_total: int) -> None:
+            bar.update(task, completed=blocks_done, total=blocks_total)
 
         yield report

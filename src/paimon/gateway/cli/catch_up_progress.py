@@ -1,4 +1,4 @@
-"""How far behind the listener still is: at a terminal a bar with the time left, else a line in the log now and then."""
+"""Show how far the listener is behind: a progress bar at a terminal, a log line at intervals elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from paimon.application.event_listener.ingest.catch_up import CatchUpCallback, C
 
 @contextmanager
 def catch_up_progress(console: Console) -> Iterator[CatchUpCallback]:
-    """The bar is there only while the listener is behind."""
+    """Give the callback that shows the progress. The bar is on screen only while the listener is behind."""
     if not console.is_terminal:
         yield ProgressLogger()
         return

@@ -1,4 +1,4 @@
-"""`paimon db`: bring the database to this version, and see where it stands."""
+"""`paimon db`: migrate the database and check its version."""
 
 import asyncio
 
@@ -10,12 +10,12 @@ from paimon.gateway.cli.resources import opened_database
 from paimon.infrastructure.database import version
 from paimon.settings import load_settings
 
-app = typer.Typer(help="The database: migrations.", no_args_is_help=True)
+app = typer.Typer(help="Migrate the database and check its version.", no_args_is_help=True)
 
 
 @app.command()
 def upgrade(context: typer.Context) -> None:
-    """Apply pending migrations as the owner of the tables, and give the application's role its rights."""
+    """Apply pending migrations as the owner of the tables and grant the application's role its rights."""
     with exit_on_error():
         reached = run_migrations(load_settings(context.obj))
         print(f"the database is at migration {reached}")
@@ -23,13 +23,13 @@ def upgrade(context: typer.Context) -> None:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Exit with 2 unless the database is at this version's migrations."""
+    """Check that the database is at this version's migrations. Exit with 2 if it is not."""
     with exit_on_error():
         settings = load_settings(context.obj)
 
-        async def compare() -> None:
-            async with opened_database(settings, process="db") as database:
-                await version.require_current(database.engine)
+        async def require_current() -> None:
+            async with opened_database(settings, process="db"):
+                pass
 
-        asyncio.run(compare())
+        asyncio.run(require_current())
         print(f"the database is at migration {version.head_revision()}, as this version needs")

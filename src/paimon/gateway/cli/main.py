@@ -1,4 +1,4 @@
-"""`paimon …`: every process of the house, the database, the people, and a demo of all of it."""
+"""The `paimon` program: every process of the product, and the commands of an operator."""
 
 import sys
 from collections.abc import Callable
@@ -33,27 +33,25 @@ COMMANDS: Final = {
 """Each command of the product and the module in this package that holds its `app`."""
 
 EXTRA_COMMANDS: Final = "paimon.commands"
-"""Entry points of other packages that add commands; `paimon_devkit` adds the demo, the smoke test and the market."""
+"""The entry point group of commands from other packages; `paimon_devkit` adds `demo`, `smoke` and `market`."""
 
-app = typer.Typer(
-    name="paimon",
-    help="Operations backend of Paimon Prime Fund.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+_HELP: Final = "Operations backend of Paimon Prime Fund."
+
+app = typer.Typer(name="paimon", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 EnvFile = Annotated[
     Path | None,
-    typer.Option("--env-file", envvar="PAIMON_ENV_FILE", help="Settings file with PAIMON_… variables.", show_default=False),
+    typer.Option(
+        "--env-file", envvar="PAIMON_ENV_FILE", help="File with settings, one PAIMON_… variable a line.", show_default=False
+    ),
 ]
 
 
 @app.callback()
 def main(context: typer.Context, env_file: EnvFile = None) -> None:
-    """Operations backend of Paimon Prime Fund."""
+    """Keep the settings file for the command and set up logging; a process sets up its own."""
     context.obj = env_file
-    configure_logging(process="cli", level="warning", json_lines=False)  # processes set up their own
+    configure_logging(process="cli", level="warning", json_lines=False)
 
 
 def run() -> None:
@@ -61,21 +59,21 @@ def run() -> None:
 
     Only the called command is imported: a signer that starts again must not wait for the API to load.
     """
-    loaders = _loaders()
+    loaders = command_loaders()
     called = next((argument for argument in sys.argv[1:] if argument in loaders), None)
     for name in [called] if called else loaders:
         command = loaders[name]()
-        grouped = len(command.registered_commands) > 1 or command.registered_callback is not None
-        app.add_typer(command, name=name if grouped else None)
+        is_group = len(command.registered_commands) > 1 or command.registered_callback is not None
+        app.add_typer(command, name=name if is_group else None)
     app()
 
 
-def _loaders() -> dict[str, Callable[[], typer.Typer]]:
-    """Return a loader of its `app` for each command, the product's own first."""
+def command_loaders() -> dict[str, Callable[[], typer.Typer]]:
+    """Return each command's name with a loader of its `app`: the product's first, then those of installed packages."""
 
     def product(module: str) -> Callable[[], typer.Typer]:
         return lambda: cast(typer.Typer, import_module(f"paimon.gateway.cli.{module}").app)
 
     own = {name: product(module) for name, module in COMMANDS.items()}
-    extra: dict[str, Callable[[], typer.Typer]] = {each.name: each.load for each in entry_points(group=EXTRA_COMMANDS)}
+    extra: dict[str, Callable[[], typer.Typer]] = {entry.name: entry.load for entry in entry_points(group=EXTRA_COMMANDS)}
     return {**own, **{name: load for name, load in extra.items() if name not in own}}

@@ -1,4 +1,4 @@
-"""Bringing the database to this version from the command line, with every refusal in words."""
+"""Run the migrations from the command line and explain every failure."""
 
 from psycopg.errors import LockNotAvailable
 from sqlalchemy.engine import make_url
@@ -14,7 +14,9 @@ class MigrationError(StartupError):
 
 
 def run_migrations(settings: Settings) -> str:
-    """Apply pending migrations as the owner of the tables and give the application's role its rights; the revision reached.
+    """Apply pending migrations as the owner of the tables and grant the application's role its rights.
+
+    Return the revision reached.
 
     Raises:
         MigrationError, UnsupportedServer, DatabaseAhead, DatabaseOutlived.
@@ -28,8 +30,8 @@ def run_migrations(settings: Settings) -> str:
     except OperationalError as error:
         if isinstance(error.orig, LockNotAvailable):
             raise MigrationError(
-                "somebody works on a table that a migration changes, and nothing was changed:"
-                " stop the processes of the app_context, then run `paimon db upgrade` again"
+                "another session holds a lock on a table that a migration changes, and nothing was changed:"
+                " stop the application's processes, then run `paimon db upgrade` again"
             ) from error
         raise MigrationError(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {_first_line(error)}") from error
     except ProgrammingError as error:

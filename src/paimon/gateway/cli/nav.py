@@ -1,4 +1,4 @@
-"""`paimon nav explain`: why NAV moved between two snapshots."""
+"""`paimon nav explain`: explain the change of NAV between two snapshots."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -7,56 +7,53 @@ from typing import Annotated
 import typer
 
 from paimon.application.common.formatting import display
-from paimon.application.nav.as_of import BlockNotRecorded
 from paimon.application.nav.attribution import attribute_range
-from paimon.application.nav.overview import SnapshotNotFound
-from paimon.application.nav.ranges import EmptyRange, RangeEnd
+from paimon.application.nav.ranges import RangeEnd
 from paimon.composition import open_app_context, require_ready
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, NavComponent
-from paimon.gateway.cli.process import exit_on_error, exit_with_message
+from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.text import pluralize
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer(help="NAV: why it moved.")
+app = typer.Typer(help="Explain changes of NAV.")
 
 
 @app.callback()
 def nav() -> None:
-    """NAV: why it moved."""
+    """Hold the commands about NAV, so that `nav` stays a group with one command."""
 
 
 @app.command("explain")
 def explain_command(
     context: typer.Context,
-    start: Annotated[str, typer.Option("--from", help="Block, or UTC day or moment (2026-01-31, 2026-01-31T12:00).")],
-    end: Annotated[str | None, typer.Option("--to", help="The same; the newest snapshot unless given.")] = None,
+    start: Annotated[str, typer.Option("--from", help="A block, or a day or time in UTC (2026-01-31, 2026-01-31T12:00).")],
+    end: Annotated[str | None, typer.Option("--to", help="The end, in the same form; the newest snapshot by default.")] = None,
 ) -> None:
-    """Split the change of NAV between two snapshots, to the last unit; exit with 1 when a part is unexplained."""
+    """Split the change of NAV between two snapshots by cause, to the last unit. Exit with 1 when a part is unexplained."""
     with exit_on_error():
-        explanation = asyncio.run(_explain(load_settings(context.obj), _point(start), _point(end) if end else RangeEnd()))
+        explanation = asyncio.run(
+            _explain(load_settings(context.obj), _range_end(start), _range_end(end) if end else RangeEnd())
+        )
     _print(explanation)
     if explanation.unexplained:
         raise typer.Exit(1)
 
 
-def _point(given: str) -> RangeEnd:
-    if given.isdecimal():
-        return RangeEnd(block=int(given))
+def _range_end(text: str) -> RangeEnd:
+    if text.isdecimal():
+        return RangeEnd(block=int(text))
     try:
-        moment = datetime.fromisoformat(given)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{given!r} is neither a block nor a day such as 2026-01-31") from None
+        raise typer.BadParameter(f"{text!r} is neither a block nor a day such as 2026-01-31") from None
     return RangeEnd(moment=moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 async def _explain(settings: Settings, start: RangeEnd, end: RangeEnd) -> NavAttribution:
     async with open_app_context(settings, process="nav") as app_context:
         await require_ready(app_context)
-        try:
-            return await attribute_range(app_context.database, start, end, steps_max=settings.nav.attribution_intervals_max)
-        except (BlockNotRecorded, SnapshotNotFound, EmptyRange) as error:
-            exit_with_message(str(error))
+        return await attribute_range(app_context.database, start, end, steps_max=settings.nav.attribution_intervals_max)
 
 
 def _print(explanation: NavAttribution) -> None:

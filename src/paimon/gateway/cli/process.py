@@ -1,4 +1,4 @@
-"""Running one process of the house: signals end it cleanly, refusals end it with a sentence instead of a traceback."""
+"""Run one command or process: signals end it cleanly, and errors become one sentence instead of a traceback."""
 
 import asyncio
 import gc
@@ -12,18 +12,19 @@ import structlog
 import typer
 import uvloop
 
-from paimon.errors import StartupError
+from paimon.domain.kernel.chain import Address, InvalidAddress, parse_address
+from paimon.errors import PaimonError
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.observability.logging import configure_logging
 from paimon.settings import Settings, load_settings
 
 log = structlog.get_logger(__name__)
 
-EXIT_REFUSED: Final = 2
+EXIT_FAILED: Final = 2
 
 
 def settings_for(context: typer.Context, process: str) -> Settings:
-    """Load the settings (`--env-file`, PAIMON_…) and set logging up for this process."""
+    """Load the settings (`--env-file`, PAIMON_…) and set up logging for this process."""
     settings = load_settings(context.obj)
     configure_logging(process=process, level=settings.log.level, json_lines=settings.log.json_lines)
     return settings
@@ -31,23 +32,25 @@ def settings_for(context: typer.Context, process: str) -> Settings:
 
 @contextmanager
 def exit_on_error(*, node_setting: str = "PAIMON_CHAIN__RPC_URL") -> Iterator[None]:
-    """Turn a refusal into its message on stderr and exit code 2.
+    """Turn a known error into its message on stderr and exit code 2.
 
-    A server that goes away between the checks at the start and the work gives the same: one sentence, no traceback. A node's
-    failure names `node_setting`, where its URL came from.
+    This also covers a server that stops answering after the checks at the start. The message about a failing node names
+    `node_setting`, where the node's URL came from.
     """
     try:
         yield
-    except StartupError as refusal:
-        exit_with_message(str(refusal))
+    except PaimonError as error:
+        exit_with_message(str(error))
     except (RpcUnavailable, RpcError) as error:
         exit_with_message(f"{error} ({node_setting})")
 
 
 @contextmanager
 def infrequent_gc(objects: int = 1_000_000) -> Iterator[None]:
-    """Look for cycles among every so many new objects. Pages and batches of logs are some hundred thousand and hardly a cycle:
-    to look every 700, as Python does, takes a fifth to a third of the time."""
+    """Collect garbage once per this many new objects, for work that allocates much and makes hardly any cycle.
+
+    A batch of logs is some hundred thousand objects. Python's default of 700 costs a fifth to a third of the time.
+    """
     previous = gc.get_threshold()
     gc.set_threshold(objects)
     try:
@@ -57,14 +60,22 @@ def infrequent_gc(objects: int = 1_000_000) -> Iterator[None]:
 
 
 def exit_with_message(message: str) -> NoReturn:
-    """End the command with a message for the person who gave it."""
+    """Print the message on stderr and end the command with exit code 2."""
     typer.secho(f"paimon: {message}", fg="red", err=True)
     sys.stderr.flush()
-    raise typer.Exit(EXIT_REFUSED)
+    raise typer.Exit(EXIT_FAILED)
+
+
+def address_argument(text: str) -> Address:
+    """Parse an address from the command line, or end the command with what is wrong."""
+    try:
+        return parse_address(text)
+    except InvalidAddress as error:
+        exit_with_message(str(error))
 
 
 def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
-    """Run a process's coroutine; SIGTERM and Ctrl-C cancel it, so that leases are given back and connections closed."""
+    """Run a process's coroutine until it ends; SIGTERM and SIGINT cancel it, so that it releases leases and connections."""
 
     async def main() -> None:
         task = asyncio.ensure_future(work)

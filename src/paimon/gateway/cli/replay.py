@@ -1,4 +1,4 @@
-"""`paimon replay`: the derived tables once more from the recorded logs, put right or, with `--check`, proven equal."""
+"""`paimon replay`: rebuild the derived tables from the recorded logs, or, with `--check`, compare them with a rebuild."""
 
 import asyncio
 import time
@@ -11,12 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from paimon.application.reconciliation.reconcile import NothingRecorded
-from paimon.application.replay.rebuild import ProgressCallback as ProgressCallback
+from paimon.application.replay.rebuild import ProgressCallback
 from paimon.application.replay.replay import ReplayCheck, ReplayResult, check, replay
 from paimon.composition import open_app_context
-from paimon.gateway.cli.process import exit_on_error, exit_with_message, infrequent_gc
-from paimon.gateway.cli.resources import opened_owner
+from paimon.gateway.cli.process import exit_on_error, infrequent_gc
+from paimon.gateway.cli.resources import opened_owner_engine
 from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.settings import Settings, load_settings
@@ -24,63 +23,63 @@ from paimon.settings import Settings, load_settings
 app = typer.Typer()
 
 OnlyCheck = Annotated[bool, typer.Option("--check", help="Change nothing; compare, and exit with 1 when a row differs.")]
-Examples = Annotated[int, typer.Option(min=1, help="With --check: differences shown of each table.")]
+Examples = Annotated[int, typer.Option(min=1, help="With --check: how many differing rows to show of each table.")]
 
 
 @app.command("replay")
 def replay_command(context: typer.Context, only_check: OnlyCheck = False, examples: Examples = 20) -> None:
-    """Rebuild every derived table from the recorded logs, beside a listener that goes on, and swap in what differs."""
+    """Rebuild the derived tables from the recorded logs and swap in what differs. The listener goes on meanwhile."""
     began = time.monotonic()
     with exit_on_error(), infrequent_gc():
-        done = asyncio.run(_run(load_settings(context.obj), only_check=only_check, examples=examples))
-    print(f"{pluralize(done.logs, 'log')} folded up to block {done.at} in {time.monotonic() - began:.1f} s")
-    if isinstance(done, ReplayResult):
-        _print_changes(done)
+        result = asyncio.run(_run(load_settings(context.obj), only_check=only_check, examples=examples))
+    print(f"{pluralize(result.logs, 'log')} folded up to block {result.at} in {time.monotonic() - began:.1f} s")
+    if isinstance(result, ReplayResult):
+        _print_changes(result)
     else:
-        _print_differences(done)
+        _print_differences(result)
 
 
-def _print_changes(done: ReplayResult) -> None:
-    for table, rows in done.rows_changed.items():
-        print(f"{table}: {pluralize(rows, 'row')} put right")
-    if not done.rows_changed:
-        print("every row was right already")
-    print(f"the listener was held for {done.listener_paused_seconds:.2f} s")
+def _print_changes(result: ReplayResult) -> None:
+    for table, rows in result.rows_changed.items():
+        print(f"{table}: {pluralize(rows, 'row')} corrected")
+    if not result.rows_changed:
+        print("every row was correct already")
+    print(f"the listener was paused for {result.listener_paused_seconds:.2f} s")
 
 
-def _print_differences(done: ReplayCheck) -> None:
-    for each in done.comparison.examples:
-        print(each)
-    print(f"rows that differ: {done.comparison.rows_differing}")
-    if done.comparison.rows_differing:
+def _print_differences(result: ReplayCheck) -> None:
+    for difference in result.comparison.examples:
+        print(difference)
+    print(f"rows that differ: {result.comparison.rows_differing}")
+    if result.comparison.rows_differing:
         raise typer.Exit(1)
 
 
 async def _run(settings: Settings, *, only_check: bool, examples: int) -> ReplayCheck | ReplayResult:
-    async with opened_owner(settings, process="replay") as engine, open_app_context(settings, process="replay") as app_context:
-        try:
-            return await _rebuild(engine, app_context.contracts, only_check=only_check, examples=examples)
-        except NothingRecorded as error:
-            exit_with_message(str(error))
+    async with (
+        opened_owner_engine(settings, process="replay") as engine,
+        open_app_context(settings, process="replay") as app_context,
+    ):
+        return await _rebuild(engine, app_context.contracts, only_check=only_check, examples=examples)
 
 
 async def _rebuild(
     engine: AsyncEngine, contracts: FundContracts, *, only_check: bool, examples: int
 ) -> ReplayCheck | ReplayResult:
-    with shown_progress() as progress:
+    with replay_progress() as progress:
         if only_check:
             return await check(engine, contracts, progress=progress, examples_max=examples)
         return await replay(engine, contracts, progress=progress)
 
 
 @contextmanager
-def shown_progress() -> Iterator[ProgressCallback]:
-    """A bar with the time left, on stderr, so that the answer alone is on stdout."""
+def replay_progress() -> Iterator[ProgressCallback]:
+    """Show a bar with the time left on stderr, so that stdout holds only the result."""
     columns = (TextColumn("folding logs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("replay", total=None)
 
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+        def report(logs_done: int, logs_total: int) -> None:
+            bar.update(task, completed=logs_done, total=logs_total)
 
         yield report

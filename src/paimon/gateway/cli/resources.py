@@ -1,4 +1,4 @@
-"""What a command opens for a moment: the house to see that all of it answers, or the database alone."""
+"""What a command opens for one run: the application context, the database alone, or the owner of the tables."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,25 +14,33 @@ from paimon.settings import Settings
 
 
 async def check_ready(settings: Settings, *, process: str) -> None:
-    """`require_ready` on a house of its own, for processes whose server opens theirs later, out of reach of a message."""
+    """Check every service with a context that is closed again.
+
+    For processes whose server opens their own context later, where an error could not become a message.
+    """
     async with open_app_context(settings, process=process) as app_context:
         await require_ready(app_context)
 
 
 @asynccontextmanager
 async def opened_database(settings: Settings, *, process: str) -> AsyncIterator[Database]:
-    """The database as the application's role, for one command. Raises DatabaseUnreachable from inside the block."""
+    """Open the database as the application's role and require this version's migrations.
+
+    Raises:
+        DatabaseUnreachable, also for a failure inside the block; and the errors of `version.require_current`.
+    """
     database = open_database(settings, process=process)
     try:
         with _explain_unreachable():
+            await version.require_current(database.engine)
             yield database
     finally:
         await database.close()
 
 
 @asynccontextmanager
-async def opened_owner(settings: Settings, *, process: str) -> AsyncIterator[AsyncEngine]:
-    """The owner of the tables, over one session of its own, for a command that rewrites them."""
+async def opened_owner_engine(settings: Settings, *, process: str) -> AsyncIterator[AsyncEngine]:
+    """Open one session as the owner of the tables, for a command that rewrites them."""
     options = settings.database
     if options.owner_url is None:
         exit_with_message(
@@ -56,7 +64,11 @@ async def opened_owner(settings: Settings, *, process: str) -> AsyncIterator[Asy
 
 @asynccontextmanager
 async def opened_app_context(settings: Settings, *, process: str) -> AsyncIterator[AppContext]:
-    """The app_context, for one command that also asks the chain. Raises DatabaseUnreachable, and what `require_current` does."""
+    """Open the application context for a command that also asks the chain, and require this version's migrations.
+
+    Raises:
+        DatabaseUnreachable, also for a failure inside the block; and the errors of `version.require_current`.
+    """
     async with open_app_context(settings, process=process) as app_context:
         with _explain_unreachable():
             await version.require_current(app_context.database.engine)

@@ -1,4 +1,4 @@
-"""`paimon scheduler`: enqueue what runs by the clock, under a lease."""
+"""`paimon scheduler`: enqueue jobs by the clock, under a lease."""
 
 import typer
 
@@ -13,7 +13,7 @@ app = typer.Typer()
 
 @app.command()
 def scheduler(context: typer.Context) -> None:
-    """Enqueue what runs by the clock. Any number may run: one works, the others stand by."""
+    """Enqueue jobs by the clock. Of several schedulers one works and the others stand by."""
     with exit_on_error():
         run_until_signalled(_run_scheduler(settings_for(context, "scheduler")))
 

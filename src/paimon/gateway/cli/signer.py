@@ -1,4 +1,4 @@
-"""`paimon signer`: hold the keys, and sign only what the policy and the votes allow."""
+"""`paimon signer`: hold the signing keys, and sign only what the policy and the votes allow."""
 
 import asyncio
 from pathlib import Path
@@ -17,10 +17,10 @@ app = typer.Typer()
 def signer(
     policy: Annotated[Path, typer.Option(help="The signer's own policy file: keys, contracts, limits.")],
     new_ledger: Annotated[
-        bool, typer.Option("--new-ledger", help="Start an empty spend ledger; refused where there is one.")
+        bool, typer.Option("--new-ledger", help="Create an empty spend ledger. Refused if one exists.")
     ] = False,
 ) -> None:
-    """Hold the keys, and sign only what the policy and the votes allow."""
+    """Hold the signing keys. Sign only what the policy and the votes allow."""
     configure_logging(process="signer")
     with exit_on_error():
         asyncio.run(run_signer(policy, new_ledger=new_ledger))

@@ -1,80 +1,85 @@
-"""`paimon desk`: the sending keys and what they have in hand, as a person wants them at three in the morning."""
+"""`paimon tx`: show wallets and intents; its other commands act on them.
+
+paimon tx                                              wallets, and open intents with what each waits for
+paimon tx show ID                                      one intent with every attempt
+paimon tx speed-up | cancel | retry | clear-fault …    operator actions (tx_actions.py)
+paimon tx plan preview | submit | list | show …        plans (tx_plans.py)
+"""
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
 import typer
 
 from paimon.application.common.formatting import display
-from paimon.application.transactions.operator.queries import IntentFilter, IntentNotFound, get_intent, list_intents
+from paimon.application.transactions.operator.queries import IntentFilter, get_intent, list_intents
 from paimon.application.transactions.queries import WalletSummary, list_wallets
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.transaction.lifecycle import BroadcastChannel
-from paimon.gateway.cli import tx_actions as operator_actions
-from paimon.gateway.cli import tx_plans as desk_plans
-from paimon.gateway.cli.process import exit_on_error, exit_with_message
+from paimon.gateway.cli import tx_actions, tx_plans
+from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_database
-from paimon.gateway.cli.tx_lists import SHOWN_MAX, All, Ended, LogFilter
-from paimon.infrastructure.database import version
+from paimon.gateway.cli.text import format_age
+from paimon.gateway.cli.tx_lists import SHOWN_MAX, All, Ended, ListFilter
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import LowBalanceSettings, Settings, load_settings
 
-app = typer.Typer(help="Transactions: what is in hand, and each one's history.")
-app.add_typer(operator_actions.app)
-app.add_typer(desk_plans.app, name="plan")
+app = typer.Typer(help="Show wallets and intents; speed up, cancel or retry an intent; submit plans.")
+app.add_typer(tx_actions.app)
+app.add_typer(tx_plans.app, name="plan")
 
 _COIN_DECIMALS: Final = 18
 
 
 @app.callback(invoke_without_command=True)
-def tx(context: typer.Context, include_ended: All = False, ended: Ended = False) -> None:
-    """Transactions: the sending keys and every open intent; or those that have ended, or all."""
+def tx(context: typer.Context, include_ended: All = False, only_ended: Ended = False) -> None:
+    """Show every wallet and the open intents; `--ended` or `--all` shows others."""
     if context.invoked_subcommand is not None:
         return
     with exit_on_error():
-        lines = asyncio.run(_list_intents(load_settings(context.obj), LogFilter.of(include_ended=include_ended, ended=ended)))
+        list_filter = ListFilter.of(include_ended=include_ended, only_ended=only_ended)
+        lines = asyncio.run(_list_intents(load_settings(context.obj), list_filter))
     print("\n".join(lines))
 
 
-@app.command("show")
-def show(context: typer.Context, intent_id: Annotated[UUID, typer.Argument(metavar="ID")]) -> None:
-    """One intent with every transaction that tried it."""
+@app.command()
+def show(context: typer.Context, intent_id: Annotated[UUID, typer.Argument(metavar="ID", help="The intent's id.")]) -> None:
+    """Show one intent with every attempt to send it."""
     with exit_on_error():
         lines = asyncio.run(_show_intent(load_settings(context.obj), intent_id))
     print("\n".join(lines))
 
 
-async def _list_intents(settings: Settings, list_filter: LogFilter) -> list[str]:
-    async with opened_database(settings, process="tx") as database:
-        await version.require_current(database.engine)
-        async with database.read() as session:
-            now = await database_now(session)
-            wallets = await list_wallets(session)
-            intents = await list_intents(session, PageRequest(1, SHOWN_MAX), IntentFilter(is_open=list_filter.is_open))
+async def _list_intents(settings: Settings, list_filter: ListFilter) -> list[str]:
+    async with opened_database(settings, process="tx") as database, database.read() as session:
+        now = await database_now(session)
+        wallets = await list_wallets(session)
+        intents = await list_intents(session, PageRequest(1, SHOWN_MAX), IntentFilter(is_open=list_filter.is_open))
     return [
         *(
-            f"{each.name} {checksum(each.address)}\n    {wallet_line(each, settings.sending.low_balance_wei, now)}"
-            for each in wallets
+            f"{wallet.name} {checksum(wallet.address)}\n    {wallet_line(wallet, settings.sending.low_balance_wei, now)}"
+            for wallet in wallets
         ),
         list_filter.title(intents.total),
-        *(line for each in intents.items for line in _intent_lines(each, now)),
+        *(line for intent in intents.items for line in _intent_lines(intent, now)),
     ]
 
 
 def wallet_line(wallet: WalletSummary, low_balance_wei: LowBalanceSettings, now: datetime) -> str:
-    """`next nonce 7 (6 used, 5 final), in flight 6, gas 1.25, seen 4 s ago`, then what is wrong, in capitals."""
+    """Return `next nonce 7 (6 used, 5 final), in flight 6, gas 1.25, seen 4 s ago`, then the warnings in capitals."""
     parts = [f"next nonce {wallet.next_nonce}"]
     warnings = []
     if (account_state := wallet.account_state) is not None:
         parts[0] += f" ({account_state.latest_nonce} used, {account_state.final_nonce} final)"
         if wallet.in_flight_nonces:
             parts.append(f"in flight {', '.join(map(str, wallet.in_flight_nonces))}")
-        parts.append(f"gas {display(account_state.balance_wei, _COIN_DECIMALS)}, seen {_span(now - account_state.at)} ago")
+        balance = display(account_state.balance_wei, _COIN_DECIMALS)
+        parts.append(f"gas {balance}, seen {format_age(now - account_state.at)} ago")
         if account_state.balance_wei < (least := low_balance_wei.for_wallet(wallet.name)):
             warnings.append(f"LOW GAS: should have {display(least, _COIN_DECIMALS)}")
     else:
@@ -82,30 +87,25 @@ def wallet_line(wallet: WalletSummary, low_balance_wei: LowBalanceSettings, now:
     if wallet.missing_nonces:
         warnings.append(f"GAP: no transaction for nonce {', '.join(map(str, wallet.missing_nonces))}")
     if wallet.last_error:
-        warnings.append(f"FAILING for {_span(now - wallet.last_error.at)}: {wallet.last_error.message}")
+        warnings.append(f"FAILING for {format_age(now - wallet.last_error.at)}: {wallet.last_error.message}")
     if wallet.fault:
-        warnings.append(f"TROUBLE: {wallet.fault}")
+        warnings.append(f"FAULT: {wallet.fault}")
     return ", ".join([*parts, *warnings])
 
 
 def _intent_lines(intent: IntentRow, now: datetime) -> Iterator[str]:
     newest = intent.attempts[-1:] if intent.attempts else []
-    at = "".join(f", nonce {each.nonce}, {len(intent.attempts)} sent, the last {each.status}" for each in newest)
-    yield f"{intent.id} {intent.idempotency_key}: {intent.status} for {_span(now - intent.created_at)}{at}"
+    at = "".join(f", nonce {attempt.nonce}, {len(intent.attempts)} sent, the last {attempt.status}" for attempt in newest)
+    yield f"{intent.id} {intent.idempotency_key}: {intent.status} for {format_age(now - intent.created_at)}{at}"
     if intent.reason:
         yield f"    {intent.reason}"
 
 
 async def _show_intent(settings: Settings, intent_id: UUID) -> Sequence[str]:
-    async with opened_database(settings, process="tx") as database:
-        await version.require_current(database.engine)
-        async with database.read() as session:
-            try:
-                intent = await get_intent(session, intent_id)
-            except IntentNotFound as error:
-                exit_with_message(str(error))
-            now = await database_now(session)
-    return [*_intent_lines(intent, now), *_end_line(intent), *(_attempt_line(each) for each in intent.attempts)]
+    async with opened_database(settings, process="tx") as database, database.read() as session:
+        intent = await get_intent(session, intent_id)
+        now = await database_now(session)
+    return [*_intent_lines(intent, now), *_end_line(intent), *map(_attempt_line, intent.attempts)]
 
 
 def _end_line(intent: IntentRow) -> Iterator[str]:
@@ -117,21 +117,14 @@ def _end_line(intent: IntentRow) -> Iterator[str]:
 
 def _attempt_line(attempt: AttemptRow) -> str:
     kind = "self-send" if attempt.cancels else "call"
-    ended = "succeeded" if attempt.succeeded else "REVERTED"
-    mined = f", block {attempt.block_number}, {ended}" if attempt.block_number else ""
+    kind += " (private)" if attempt.channel is BroadcastChannel.PRIVATE else ""
+    outcome = "succeeded" if attempt.succeeded else "REVERTED"
+    mined = f", block {attempt.block_number}, {outcome}" if attempt.block_number else ""
     sent = f"sent {attempt.broadcast_at:%H:%M:%S}" if attempt.broadcast_at else "not acknowledged"
     fees = f"max {attempt.max_fee_wei} tip {attempt.priority_fee_wei} wei"
     node_answer = f", node: {attempt.answer}" if attempt.answer else ""
-    kind += " (private)" if attempt.channel is BroadcastChannel.PRIVATE else ""
+    created = f"{attempt.created_at:%Y-%m-%d %H:%M:%S}"
     return (
-        f"  {attempt.created_at:%Y-%m-%d %H:%M:%S} nonce {attempt.nonce} {kind} {attempt.status}{mined}, {fees}, {sent}{node_answer}"
+        f"  {created} nonce {attempt.nonce} {kind} {attempt.status}{mined}, {fees}, {sent}{node_answer}"
         f"\n    {hex0x(attempt.hash)}"
     )
-
-
-def _span(age: timedelta) -> str:
-    seconds = int(age.total_seconds())
-    minutes, hours = seconds // 60, seconds // 3600
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"

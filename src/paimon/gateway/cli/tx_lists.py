@@ -1,4 +1,4 @@
-"""Which of a list `paimon desk` shows: what is open, unless what has ended is asked for, or all."""
+"""Options and titles that the lists of intents and of plans share: open ones by default, ended ones or all on request."""
 
 from enum import Enum
 from typing import Annotated, Final, Self
@@ -6,28 +6,33 @@ from typing import Annotated, Final, Self
 import typer
 
 from paimon.gateway.cli.process import exit_with_message
+from paimon.gateway.cli.text import list_title
 
 SHOWN_MAX: Final = 50
 
-All = Annotated[bool, typer.Option("--all", help="Those that have ended too.")]
-Ended = Annotated[bool, typer.Option("--ended", help="Only those that have ended: `desk retry` is for an intent of these.")]
+All = Annotated[bool, typer.Option("--all", help="Show open and ended ones.")]
+Ended = Annotated[bool, typer.Option("--ended", help="Show only ended ones. An ended intent can be retried.")]
 
 
-class LogFilter(Enum):
+class ListFilter(Enum):
+    """Which rows a list shows. The value is the word in its title."""
+
     OPEN = "open"
     ENDED = "ended"
-    ALL = "in all"
+    ALL = "total"
 
     @classmethod
-    def of(cls, *, include_ended: bool, ended: bool) -> Self:
-        if include_ended and ended:
+    def of(cls, *, include_ended: bool, only_ended: bool) -> Self:
+        """Return the filter that the options `--all` and `--ended` stand for."""
+        if include_ended and only_ended:
             exit_with_message("--all and --ended are both given; give one of them")
-        return cls.ALL if include_ended else cls.ENDED if ended else cls.OPEN
+        return cls.ALL if include_ended else cls.ENDED if only_ended else cls.OPEN
 
     @property
     def is_open(self) -> bool | None:
-        """As a filter has it; None does not matter."""
-        return None if self is LogFilter.ALL else self is LogFilter.OPEN
+        """Whether the rows are open; None for both kinds."""
+        return None if self is ListFilter.ALL else self is ListFilter.OPEN
 
     def title(self, total: int) -> str:
-        return f"{total} {self.value}" + (f", the newest {SHOWN_MAX}:" if total > SHOWN_MAX else "")
+        """Return the list's first line: `2 open`."""
+        return list_title(f"{total} {self.value}", total=total, shown_max=SHOWN_MAX)

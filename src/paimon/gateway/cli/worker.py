@@ -1,14 +1,14 @@
-"""`paimon worker`: relay the outbox, react to events, drive the wallets."""
+"""`paimon worker`: relay the outbox, handle its messages, run the jobs and drive the wallets."""
 
 import asyncio
 from typing import Annotated
 
 import typer
 
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.cli.process import exit_on_error, exit_with_message, settings_for
 from paimon.gateway.cli.resources import check_ready
 from paimon.gateway.tasks.app import create_worker
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 
 app = typer.Typer()
 
@@ -16,9 +16,9 @@ app = typer.Typer()
 @app.command()
 def worker(
     context: typer.Context,
-    queues: Annotated[str, typer.Option(help="Comma-separated queues to serve.")] = ",".join(OutboxPriority),
+    queues: Annotated[str, typer.Option(help="The queues to serve, separated by commas.")] = ",".join(OutboxPriority),
 ) -> None:
-    """Do what is due: relay the outbox, react to events, drive the wallets."""
+    """Relay the outbox, handle its messages, run the jobs and drive the wallets."""
     unknown = set(queues.split(",")) - set(OutboxPriority)
     if unknown:
         exit_with_message(f"no queue is called {', '.join(sorted(unknown))}; there are {', '.join(OutboxPriority)}")
