@@ -8,6 +8,8 @@ from typing import Final
 import pytest
 from tests.support.paths import DOCS, ROOT
 
+from paimon.settings.reference import settings_reference
+
 pytestmark = pytest.mark.unit
 
 PAGES: Final = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md"), ROOT / "contracts" / "README.md"])
@@ -87,3 +89,17 @@ def test_every_test_that_a_page_names_exists() -> None:
     for page in PAGES:
         named = set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")))
         assert not named - written - files, f"{page.name} names tests that are not there"
+
+
+OTHER_VARIABLES: Final = frozenset({"PAIMON_ENV_FILE", "PAIMON_AUDIT_ENDPOINT", "PAIMON_DEMO_DATA", "PAIMON_RECORD_EXAMPLES"})
+"""Variables of the command line, the demo and the tests, which are no settings."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_variable_that_a_page_names_exists(page: Path) -> None:
+    known = set(re.findall(r"`(PAIMON_\w+)`", settings_reference())) | OTHER_VARIABLES
+    tests = {name for file in (ROOT / "tests").rglob("*.py") for name in re.findall(r"PAIMON_[A-Z_]+", file.read_text())}
+    named = set(re.findall(r"\bPAIMON_[A-Z0-9_]*[A-Z0-9]\b", page.read_text(encoding="utf-8")))
+    groups = {name for name in named if any(variable.startswith(f"{name}_") for variable in known)}
+    by_chain = {name for name in named if name.startswith("PAIMON_CHAIN__FINALITY__")}
+    assert not named - known - tests - groups - by_chain
