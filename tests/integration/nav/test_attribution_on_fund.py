@@ -16,7 +16,8 @@ from tests.support.chain.recording import record_all
 from tests.support.paths import CONTRACTS
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
-from paimon.application.nav.attribution import attribute_range, load_nav_inputs, report_unexplained
+from paimon.application.nav.attribution import attribute_range, report_unexplained
+from paimon.application.nav.nav_inputs_sql import load_nav_inputs
 from paimon.application.nav.ranges import RangeEnd
 from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum, parse_address
@@ -44,7 +45,11 @@ async def told_between(app_context: AppContext, start: FundSnapshot, end: FundSn
 
 
 def lines(told: NavAttribution) -> dict[AttributionGroup, int]:
-    return {group: told.total(group) for group in AttributionGroup if told.in_group(group) and group is not AttributionGroup.ROUNDING}
+    return {
+        group: told.total(group)
+        for group in AttributionGroup
+        if told.in_group(group) and group is not AttributionGroup.ROUNDING
+    }
 
 
 async def test_a_deposit_dilutes_while_shares_are_locked(

@@ -16,6 +16,7 @@ from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import AppContext
 from paimon.domain.risk.nav_publication import NavStatus
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.cache.live import messages
 from paimon.infrastructure.database.models.ops.nav import NavPointRow
 from paimon.settings import Settings
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.integration
 
 async def reconcile_and_publish(app_context: AppContext) -> None:
     await reconcile(app_context.database, app_context.contracts)
-    await publish_nav(app_context.database, app_context.redis)
+    await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
 
 
 async def points(app_context: AppContext) -> dict[int, NavStatus]:
@@ -53,13 +54,13 @@ async def spoilt_books(app_context: AppContext, by: int) -> AsyncIterator[None]:
 
 async def test_a_point_waits_for_a_clean_comparison_at_or_after_its_block(app_context: AppContext, fund: TestFund) -> None:
     taken = await snapshot_now(app_context, fund)
-    await publish_nav(app_context.database, app_context.redis)
+    await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
     assert await points(app_context) == {}
     await reconcile_and_publish(app_context)
     assert await points(app_context) == {taken.at.number: NavStatus.PUBLISHED}
     fund.send("ada", "Vault", "updateNav")
     later = await snapshot_now(app_context, fund)
-    await publish_nav(app_context.database, app_context.redis)
+    await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
     assert later.at.number not in await points(app_context)
 
 

@@ -14,10 +14,10 @@ from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
 
 from paimon.application.common.formatting import display
-from paimon.application.nav.overview import OVERVIEW, read_overview
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import BlockStamp
+from paimon.gateway.fund_documents import OVERVIEW, FundDocuments
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.models.derived import ObservationRow
 
@@ -32,8 +32,9 @@ def no_redis() -> Redis:
 
 async def take(app_context: AppContext, redis: Redis | None = None) -> BlockStamp | None:
     nav = app_context.settings.nav
+    documents = FundDocuments(app_context.database, redis or app_context.redis)
     taken = await take_snapshot(
-        app_context.database, app_context.contracts, redis or app_context.redis, material=nav.material_threshold_bps
+        app_context.database, app_context.contracts, documents, material_threshold=nav.material_threshold_bps
     )
     return taken.snapshot.at if taken else None
 
@@ -41,7 +42,7 @@ async def take(app_context: AppContext, redis: Redis | None = None) -> BlockStam
 async def snapshot(app_context: AppContext, fund: TestFund) -> dict[str, Any]:
     await record_all(app_context, fund)
     assert await take(app_context) is not None
-    encoded = await read_overview(app_context.redis, app_context.database)
+    encoded = await FundDocuments(app_context.database, app_context.redis).read_overview()
     assert encoded is not None
     shown: dict[str, Any] = orjson.loads(encoded)
     return shown
@@ -84,7 +85,7 @@ async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(app_cont
     fund.send("ada", "Vault", "setEmergencyMode", True)
     again = await take(app_context)
     assert at == again
-    encoded = await read_overview(app_context.redis, app_context.database)
+    encoded = await FundDocuments(app_context.database, app_context.redis).read_overview()
     assert encoded is not None
     shown = orjson.loads(encoded)
     assert (shown["block"]["number"], shown["emergencyMode"]) == (at.number if at else None, False)
@@ -94,7 +95,7 @@ async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(app_cont
 
 async def test_nothing_recorded_nothing_shown(app_context: AppContext) -> None:
     assert await take(app_context) is None
-    assert await read_overview(app_context.redis, app_context.database) is None
+    assert await FundDocuments(app_context.database, app_context.redis).read_overview() is None
 
 
 async def test_what_the_cache_holds_is_served_and_what_it_lost_comes_from_the_database(
@@ -102,9 +103,9 @@ async def test_what_the_cache_holds_is_served_and_what_it_lost_comes_from_the_da
 ) -> None:
     shown = await snapshot(app_context, fund)
     await app_context.redis.set("paimon:overview", b"as cached")
-    assert await read_overview(app_context.redis, app_context.database) == b"as cached"
+    assert await FundDocuments(app_context.database, app_context.redis).read_overview() == b"as cached"
     await app_context.redis.flushall()
-    encoded = await read_overview(app_context.redis, app_context.database)
+    encoded = await FundDocuments(app_context.database, app_context.redis).read_overview()
     assert encoded is not None
     assert orjson.loads(encoded) == shown
     assert await app_context.redis.get("paimon:overview") == encoded
@@ -117,7 +118,7 @@ async def test_without_redis_the_database_serves_and_snapshots_are_taken_all_the
     await record_all(app_context, fund)
     at = await take(app_context, no_redis)
     assert at is not None
-    encoded = await read_overview(no_redis, app_context.database)
+    encoded = await FundDocuments(app_context.database, no_redis).read_overview()
     assert encoded is not None
     assert orjson.loads(encoded)["block"]["number"] == at.number
 
@@ -135,7 +136,7 @@ async def test_a_snapshot_is_announced_to_those_who_watch(app_context: AppContex
     await subscribed.wait()
     await take(app_context)
     channel, data = await listening
-    encoded = await read_overview(app_context.redis, app_context.database)
+    encoded = await FundDocuments(app_context.database, app_context.redis).read_overview()
     assert encoded is not None
     assert (channel, data) == (OVERVIEW, orjson.loads(encoded))
 

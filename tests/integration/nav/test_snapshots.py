@@ -4,19 +4,20 @@ from dataclasses import replace
 
 import orjson
 import pytest
-from paimon.application.nav.snapshot_json import from_json
 from sqlalchemy import func, select, update
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
 from tests.support.scenarios.fund_activity import MATERIAL_THRESHOLD, FundActivity, snapshot_now
 
 from paimon.application.common.chain_position import chain_position
-from paimon.application.nav.overview import read_overview
-from paimon.application.nav.snapshots import KEPT_KIND, LATEST_KIND, take_snapshot
+from paimon.application.nav.snapshots import take_snapshot
+from paimon.application.nav.store import KEPT_KIND, LATEST_KIND
+from paimon.application.nav.stored_snapshot import from_stored_json
 from paimon.composition import AppContext
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import ContractName, OnChainRole, parse_address
 from paimon.domain.vault.fund_snapshot import FundSnapshot, PurchaseMethod, RoleAssignment
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
@@ -37,7 +38,7 @@ def activity(fund: TestFund) -> FundActivity:
 async def stored(app_context: AppContext, kind: str) -> list[FundSnapshot]:
     query = select(ObservationRow.data).where(ObservationRow.kind == kind).order_by(ObservationRow.block_number)
     async with app_context.database.read() as session:
-        return [from_json(data) for data in await session.scalars(query)]
+        return [from_stored_json(data) for data in await session.scalars(query)]
 
 
 async def test_a_snapshot_is_what_the_contracts_say_at_its_block(
@@ -86,7 +87,7 @@ async def test_what_the_cache_still_says_stands_beside_what_the_fund_is_worth(
     assert after.has_stale_cache
     assert after.contract.total_assets == before.net_assets
     assert after.net_assets > before.net_assets
-    overview = orjson.loads(await read_overview(app_context.redis, app_context.database) or b"")
+    overview = orjson.loads(await FundDocuments(app_context.database, app_context.redis).read_overview() or b"")
     assert overview["contract"]["staleCache"] is True
     assert int(overview["totalAssets"]) - int(overview["contract"]["totalAssets"]) == after.net_assets - before.net_assets
 
@@ -150,7 +151,8 @@ async def test_roles_are_those_held_at_the_block(app_context: AppContext, fund: 
     hot = RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.accounts.address("hot")))
     assert hot in taken.roles
     assert (
-        RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.accounts.address(ADMIN))) not in taken.roles
+        RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.accounts.address(ADMIN)))
+        not in taken.roles
     )
 
 
@@ -158,7 +160,12 @@ async def test_the_clock_keeps_only_what_is_new(app_context: AppContext, fund: T
     async def minute() -> None:
         fund.wait_until_final()
         await record_all(app_context, fund)
-        await take_snapshot(app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD)
+        await take_snapshot(
+            app_context.database,
+            app_context.contracts,
+            FundDocuments(app_context.database, app_context.redis),
+            material_threshold=MATERIAL_THRESHOLD,
+        )
 
     await minute()
     for _ in range(3):
@@ -170,7 +177,7 @@ async def test_the_clock_keeps_only_what_is_new(app_context: AppContext, fund: T
     fund.warp(3_600)
     await minute()
     assert len(await stored(app_context, KEPT_KIND)) == 3
-    latest = orjson.loads(await read_overview(app_context.redis, app_context.database) or b"")
+    latest = orjson.loads(await FundDocuments(app_context.database, app_context.redis).read_overview() or b"")
     assert latest["block"]["number"] == (await stored(app_context, KEPT_KIND))[-1].at.number
 
 

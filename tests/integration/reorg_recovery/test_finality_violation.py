@@ -31,6 +31,7 @@ from paimon.composition import AppContext
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD, NavStatus
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leadership import run_as_leader
@@ -119,11 +120,20 @@ async def trouble(app_context: AppContext, fund: TestFund) -> Trouble:
     await open_ticket(app_context, lost_request)
     assert (
         await take_snapshot(
-            app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=True
+            app_context.database,
+            app_context.contracts,
+            FundDocuments(app_context.database, app_context.redis),
+            material_threshold=MATERIAL_THRESHOLD,
+            keep=True,
         )
         is not None
     )
-    await reconcile_and_publish(app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD)
+    await reconcile_and_publish(
+        app_context.database,
+        app_context.contracts,
+        FundDocuments(app_context.database, app_context.redis),
+        material_threshold=MATERIAL_THRESHOLD,
+    )
     async with app_context.database.write() as session:
         at = (await session.scalars(select(CursorRow))).one()
         cursor = at.number
@@ -197,11 +207,11 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
             assert "(--endpoint)" in said
             second = ("--endpoint", other_url(fund))
             looked = await recovery(*second, code=1)
-            assert f"to carry it out: paimon recover --to {trouble.kept} " in looked
+            assert f"to recover: paimon recover --to {trouble.kept} " in looked
             assert not task.done()
             assert await recorded_block(app_context, trouble.cursor), "looking changes nothing"
             done = await recovery(*second, "--to", str(trouble.kept), code=0)
-            assert f"the books stand at block {trouble.kept}" in done
+            assert f"recorded up to block {trouble.kept} " in done
             await recovery(*second, code=0)
         await eventually(lambda: stands_at_or_above(app_context, trouble.cursor + 2))
     assert not await is_halted(app_context)

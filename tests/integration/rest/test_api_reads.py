@@ -20,6 +20,7 @@ from tests.support.api_client import (
 )
 from tests.support.chain.fund import WAD
 
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.application.approval_workflow.open_ticket import adopt_chain_outcome, open_ticket_if_needed
 from paimon.application.event_listener.fetch.block_range import EndpointFault
 from paimon.application.event_listener.fetch.range_proofs import add_proof, record_endpoint_faults
@@ -218,8 +219,7 @@ async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(
     final = await app_context.chain.final_block(app_context.rpc)
     async with app_context.database.write() as session:
         await session.merge(CursorRow(id=1, number=final.number, hash=final.hash, timestamp=final.timestamp, epoch=1))
-    await take_snapshot(
-        app_context.database, app_context.contracts, app_context.redis, material=app_context.settings.nav.material_threshold_bps
+    await take_snapshot(app_context.database, app_context.contracts, FundDocuments(app_context.database, app_context.redis), material_threshold=app_context.settings.nav.material_threshold_bps
     )
     answer = await api_client.get("/fund/overview")
     assert answer.status_code == 200, answer.text

@@ -21,6 +21,7 @@ from tests.support.chain.fund import TestFund
 from tests.support.factories.rows import VALID, insert_row
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
@@ -107,7 +108,7 @@ async def lived(app_context: AppContext, fund: TestFund, api_client: ApiClient) 
     await snapshot_now(app_context, fund)
     await observe_tokens(app_context.database, app_context.contracts)
     await reconcile(app_context.database, app_context.contracts)
-    await publish_nav(app_context.database, app_context.redis)
+    await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
     async with app_context.database.write() as session:
         session.add(RiskEventRow(**VALID[RiskEventRow]))
         await insert_row(

@@ -12,8 +12,9 @@ from tests.support.chain.recording import record_all
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.common.topics import RECONCILE
+from paimon.application.reconciliation.fund_figures import chain_request_figures
 from paimon.application.reconciliation.publish import reconcile_and_publish, reconcile_if_due
-from paimon.application.reconciliation.reconcile import Reconciliation, chain_request_figures
+from paimon.application.reconciliation.reconcile import Reconciliation
 from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.application.risk_control.store import lock_event, save
 from paimon.application.risk_control.triage import acknowledge_event
@@ -22,7 +23,9 @@ from paimon.domain.kernel.chain import parse_address
 from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD, NavStatus
 from paimon.domain.risk.risk_event import RiskStatus, Severity, acknowledge
 from paimon.domain.user.roles import User, UserRole
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.tasks.handlers import handlers
+from paimon.gateway.views.live_messages import live_document
 from paimon.infrastructure.database.models.ops.nav import NavPointRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
@@ -38,7 +41,10 @@ _ADD_SHARES = text("""
 
 async def compare(app_context: AppContext) -> Reconciliation:
     return await reconcile_and_publish(
-        app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD
+        app_context.database,
+        app_context.contracts,
+        FundDocuments(app_context.database, app_context.redis),
+        material_threshold=MATERIAL_THRESHOLD,
     )
 
 
@@ -63,7 +69,7 @@ async def react(app_context: AppContext, kind: str) -> list[tuple[str, dict[str,
     told = []
     for each in await reactions(app_context, kind):
         for message in await handle(app_context.database, handlers(app_context), each, attempts_max=1, backoff_seconds_max=1):
-            told.append((message.channel, message.data))
+            told.append((message.channel, live_document(message)))
     return told
 
 
@@ -210,7 +216,11 @@ async def test_an_oddity_has_the_books_compared_once(app_context: AppContext, fu
     for _ in range(2):
         since = taken.at.number
         await reconcile_if_due(
-            app_context.database, app_context.contracts, app_context.redis, since=since, material=MATERIAL_THRESHOLD
+            app_context.database,
+            app_context.contracts,
+            FundDocuments(app_context.database, app_context.redis),
+            since=since,
+            material_threshold=MATERIAL_THRESHOLD,
         )
     assert await checks() == 1
 
@@ -257,7 +267,10 @@ async def test_over_rest(api_client: ApiClient, app_context: AppContext, differi
     taken = await api_client.post(f"{path}/acknowledge", {"note": "comparing with a second node"}, by="otto")
     require_example(taken, "risk_event")
     data = taken.json()["data"]
-    assert (data["state"], data["owner"], data["acknowledgedBy"]) == ("ACKNOWLEDGED", *[api_client.accounts.address("otto")] * 2)
+    assert (data["state"], data["owner"], data["acknowledgedBy"]) == (
+        "ACKNOWLEDGED",
+        *[api_client.accounts.address("otto")] * 2,
+    )
     given = (await api_client.post(f"{path}/acknowledge", {"owner": "super_admin"}, by="otto")).json()["data"]
     assert (given["owner"], given["note"]) == ("super_admin", "comparing with a second node")
     refused = await api_client.post(f"{path}/resolve", {"note": "looks fine to me"}, by="ada")

@@ -27,6 +27,7 @@ from paimon.application.nav.attribution import attribute_range
 from paimon.application.nav.publication import publish_nav
 from paimon.application.nav.ranges import RangeEnd
 from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow
 from paimon.infrastructure.database.models.ops.nav import NavPointRow
@@ -159,7 +160,7 @@ async def test_official_nav_and_its_explanation_outlive_the_series(edition_datab
             await insert_snapshots(session, taken)
             insert_reconciliation(session, last)
             session.add_all(snapshot_observation(each) for each in taken[:-1])
-        await publish_nav(database, redis)
+        await publish_nav(database, FundDocuments(database, redis))
         told = await attribute_range(database, RangeEnd(first.at.number), RangeEnd(last.at.number), steps_max=100)
         await apply_retention(database, DEFAULTS)
         assert (await times_of(database))["daily_snapshots"] == []

@@ -22,8 +22,10 @@ from tests.support.factories.series_histories import (
 )
 
 from paimon.application.event_listener.record.batch_log import read_recent_processing
-from paimon.application.nav.publication import HistoryQuery, Interval, publish_nav, read_history
+from paimon.application.nav.history import HistoryQuery, Interval
+from paimon.application.nav.publication import publish_nav
 from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
@@ -84,14 +86,14 @@ async def tell_history(edition_database: EditionDatabase, redis: Redis, *, until
         async with database.write() as session:
             await insert_snapshots(session, taken)
             insert_reconciliation(session, taken[-1])
-        await publish_nav(database, redis)
+        await publish_nav(database, FundDocuments(database, redis))
     return taken
 
 
 async def nav_points(database: Database, redis: Redis, interval: Interval) -> list[Any]:
     await redis.flushall()
     query = HistoryQuery(date(2000, 1, 1), None, interval)
-    found: list[Any] = orjson.loads(await read_history(database, redis, query, points_max=ANY_NUMBER))["points"]
+    found: list[Any] = orjson.loads(await FundDocuments(database, redis).read_history(query, points_max=ANY_NUMBER))["points"]
     return found
 
 

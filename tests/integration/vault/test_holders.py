@@ -11,7 +11,8 @@ from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.event_listener.fetch.decode import decode_log
 from paimon.application.event_listener.record.record import record
-from paimon.application.vault.holders import HolderList, list_holders
+from paimon.application.vault.holders import HolderList
+from paimon.application.vault.queries import list_holders
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import ContractName
 from paimon.domain.kernel.units import RawAmount

@@ -11,6 +11,7 @@ from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.application.common.topics import FUND
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
@@ -103,7 +104,7 @@ async def test_nav_that_was_published_is_heard_with_the_figure_of_now(
     taken = await snapshot_now(app_context, fund)
     async with api_server.client(channels=["fund:nav"]) as client:
         await reconcile(app_context.database, app_context.contracts)
-        await publish_nav(app_context.database, app_context.redis)
+        await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
         message = await receive_message(client)
         assert message["data"].keys() == {"sharePrice", "nav", "totalAssets", "aum", "official", "block", "lastUpdated"}
         assert message["data"]["official"]["status"] == "PUBLISHED"

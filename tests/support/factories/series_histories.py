@@ -9,9 +9,9 @@ from typing import Any, Final
 from tests.support.factories.snapshots import position, snapshot
 
 from paimon.application.event_listener.record.batch_log import add_batch
-from paimon.application.nav.publication import Interval
+from paimon.application.nav.history import Interval
 from paimon.application.nav.series import asset_rows, fund_row
-from paimon.application.nav.snapshot_json import to_json
+from paimon.application.nav.stored_snapshot import to_stored_json
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.kernel.units import WAD, RawAmount
@@ -59,7 +59,7 @@ def snapshot_observation(taken: FundSnapshot) -> ObservationRow:
         block_number=taken.at.number,
         block_hash=taken.at.hash,
         block_timestamp=taken.at.timestamp,
-        data=to_json(taken),
+        data=to_stored_json(taken),
     )
 
 

@@ -10,6 +10,7 @@ from paimon.application.nav.snapshots import take_snapshot
 from paimon.composition import AppContext
 from paimon.domain.kernel.units import Bps
 from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.gateway.fund_documents import FundDocuments
 from paimon_devkit.stack.accounts import ADMIN
 from paimon_devkit.stack.fund_deployment import FundAsset
 
@@ -20,7 +21,11 @@ async def snapshot_now(app_context: AppContext, fund: TestFund, *, keep: bool = 
     """The fund as it is after everything done so far."""
     await record_all(app_context, fund)
     taken = await take_snapshot(
-        app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=keep
+        app_context.database,
+        app_context.contracts,
+        FundDocuments(app_context.database, app_context.redis),
+        material_threshold=MATERIAL_THRESHOLD,
+        keep=keep,
     )
     assert taken is not None
     return taken.snapshot

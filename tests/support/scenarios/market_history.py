@@ -13,9 +13,10 @@ from tests.support.chain.fund import ARTIFACTS, TestFund
 from tests.support.chain.recording import record_all, record_final
 from tests.support.scenarios.fund_activity import MATERIAL_THRESHOLD
 
-from paimon.application.nav.attribution import load_nav_inputs
-from paimon.application.nav.snapshot_json import from_json
-from paimon.application.nav.snapshots import KEPT_KIND, take_snapshot
+from paimon.application.nav.nav_inputs_sql import load_nav_inputs
+from paimon.application.nav.snapshots import take_snapshot
+from paimon.application.nav.store import KEPT_KIND
+from paimon.application.nav.stored_snapshot import from_stored_json
 from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
 from paimon.application.replay.replay import check
 from paimon.composition import AppContext
@@ -24,6 +25,7 @@ from paimon.domain.kernel.chain import checksum
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import attribute_nav_change
 from paimon.domain.vault.nav_components import NavAttribution
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.database.models.derived import ObservationRow, RawLogRow
 from paimon_devkit.market.history import generate_history
 from paimon_devkit.market.summary import Summary
@@ -72,7 +74,11 @@ async def generate_and_record(
         await record_final(app_context)
         if keep:
             await take_snapshot(
-                app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=True
+                app_context.database,
+                app_context.contracts,
+                FundDocuments(app_context.database, app_context.redis),
+                material_threshold=MATERIAL_THRESHOLD,
+                keep=True,
             )
         if compare:
             compared.append(await reconcile(app_context.database, app_context.contracts))
@@ -102,10 +108,22 @@ async def prove_history(
     """Lay the history, follow it, and compare everything with everything."""
     began = time.monotonic()
     await record_all(app_context, fund)
-    await take_snapshot(app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=True)
+    await take_snapshot(
+        app_context.database,
+        app_context.contracts,
+        FundDocuments(app_context.database, app_context.redis),
+        material_threshold=MATERIAL_THRESHOLD,
+        keep=True,
+    )
     summary, compared = await generate_and_record(app_context, fund, seed=seed, actions=actions)
     await record_all(app_context, fund)
-    await take_snapshot(app_context.database, app_context.contracts, app_context.redis, material=MATERIAL_THRESHOLD, keep=True)
+    await take_snapshot(
+        app_context.database,
+        app_context.contracts,
+        FundDocuments(app_context.database, app_context.redis),
+        material_threshold=MATERIAL_THRESHOLD,
+        keep=True,
+    )
     compared.append(await reconcile(app_context.database, app_context.contracts))
     rebuilt = (await check(owner, app_context.contracts)).comparison
     async with app_context.database.read() as session:
@@ -113,7 +131,7 @@ async def prove_history(
         lost = select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
         quarantined = await session.scalar(lost)
         kept = select(ObservationRow.data).where(ObservationRow.kind == KEPT_KIND).order_by(ObservationRow.block_number)
-        snapshots = [from_json(data) for data in await session.scalars(kept)]
+        snapshots = [from_stored_json(data) for data in await session.scalars(kept)]
         told = []
         for earlier, later in pairwise(snapshots):
             nav_inputs = await load_nav_inputs(session, after=earlier.at.number, until=later.at.number)

@@ -7,15 +7,16 @@ from paimon.domain.kernel.units import BPS_ONE, Bps
 
 
 def display(amount: int, decimals: int) -> str:
-    """A raw amount as an exact decimal number."""
+    """Return a raw amount as an exact decimal number."""
     whole, fraction = divmod(amount, 10**decimals)
     return f"{whole}.{fraction:0{decimals}d}" if decimals else str(whole)
 
 
 def ratio(part: Bps) -> str:
-    """A part of a whole as a decimal number."""
+    """Return basis points as a decimal fraction of one."""
     return str(Decimal(part) / BPS_ONE)
 
 
 def iso_z(moment: datetime) -> str:
+    """Return an aware UTC time in ISO 8601 with the suffix Z."""
     return moment.isoformat().replace("+00:00", "Z")

@@ -4,4 +4,4 @@ from paimon.errors import Conflict
 
 
 class PayloadConflict(Conflict):
-    """The idempotency key is taken by another payload."""
+    """The idempotency key was used before, with another payload."""

@@ -1,12 +1,14 @@
-"""Messages to the people who are watching."""
+"""Live messages: what a use case wants its watchers to see at once."""
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class LiveMessage:
-    """Something the people watching should see at once; published after the commit."""
+    """One message for a WebSocket channel, to be published after the commit.
+
+    `content` is a domain value. The gateway makes the JSON of it where it publishes the message. A dict is published as it is.
+    """
 
     channel: str
-    data: dict[str, Any]
+    content: object

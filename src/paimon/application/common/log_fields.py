@@ -4,5 +4,5 @@ from paimon.domain.kernel.chain import BlockStamp, hex0x
 
 
 def block_fields(block: BlockStamp) -> dict[str, str | int]:
-    """Log fields that name a block."""
+    """Return the log fields that name a block."""
     return {"block": block.number, "block_hash": hex0x(block.hash)}

@@ -19,7 +19,7 @@ from paimon.application.nav.overview import FundPublisher
 from paimon.application.nav.store import add_nav_points, find_newest_reconciliation, release_nav_points
 from paimon.application.risk_control.store import list_critical_breaks
 from paimon.domain.risk.discrepancy import Discrepancy
-from paimon.domain.risk.nav_publication import NavStatus, reason
+from paimon.domain.risk.nav_publication import NavStatus, withholding_reason
 from paimon.domain.risk.risk_event import RiskEvent
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
@@ -58,11 +58,11 @@ async def _decide_points(session: WriteSession) -> PublicationResult:
     withheld_reason = _withheld_reason(await list_critical_breaks(session))
     added = await add_nav_points(session, reconciliation, withheld_reason=withheld_reason)
     released = await release_nav_points(session, reconciliation) if withheld_reason is None else 0
-    return PublicationResult(
-        released + added.count(NavStatus.PUBLISHED), added.count(NavStatus.WITHHELD), withheld_reason
-    )
+    return PublicationResult(released + added.count(NavStatus.PUBLISHED), added.count(NavStatus.WITHHELD), withheld_reason)
 
 
 def _withheld_reason(breaks: Sequence[RiskEvent]) -> str | None:
-    findings = [event.found for event in breaks]
-    return reason([Discrepancy(each.subject, each.observed, each.expected) for each in findings]) if findings else None
+    findings = [event.finding for event in breaks]
+    return (
+        withholding_reason([Discrepancy(each.subject, each.observed, each.expected) for each in findings]) if findings else None
+    )

@@ -40,7 +40,7 @@ def asset_rows(snapshot: FundSnapshot) -> list[dict[str, Any]]:
             "block_number": snapshot.at.number,
             "token": position.token,
             "tier": position.tier.on_chain,
-            "active": position.active,
+            "active": position.is_listed,
             "balance": position.balance,
             "price": position.price,
             "priced_at": position.priced_at,

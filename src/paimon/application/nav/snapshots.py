@@ -1,7 +1,7 @@
 """Snapshots: reads of the fund at the last recorded final block, kept as evidence and shown as the overview.
 
-Three things request a snapshot: the clock (each minute), events that move value (the FUND message) and an operator. All take the
-same read. The result is stored in one of two ways:
+Three things request a snapshot: the clock (each minute), events that move value (the FUND message) and an operator. The read is
+the same for all. Its result is stored in one of two ways:
 
     kept     an observation `fund_snapshot`, with its rows in the time series: the first of each hour, any after events,
              any that moves net assets or shares, any that an operator requested
@@ -78,7 +78,9 @@ async def take_snapshot(
     if at is None:
         return None
     snapshot = await read_snapshot(contracts, at=at, requested_roles=roles)
-    kept = due or previous_kept == snapshot or should_keep_snapshot(previous_kept, snapshot, material=material_threshold)
+    kept = (
+        due or previous_kept == snapshot or should_keep_snapshot(previous_kept, snapshot, material_threshold=material_threshold)
+    )
     async with database.write() as session:
         if not await lock_recorded_block(session, at):
             return None
@@ -96,7 +98,7 @@ def _log_snapshot(snapshot: FundSnapshot, *, kept: bool) -> None:
     block = snapshot.at.number
     if not snapshot.tier_values_match:
         log.error("fund.tier_values_differ", block=block, ours=[str(position.value) for position in snapshot.assets])
-    if snapshot.stale_cache:
+    if snapshot.has_stale_cache:
         log.info("fund.contract_cache_stale", block=block, cached=str(snapshot.contract.asset_value))
     log.info("fund.snapshot_taken", block=block, net_assets=str(snapshot.net_assets), kept=kept)
 

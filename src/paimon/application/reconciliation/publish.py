@@ -1,32 +1,39 @@
-"""A comparison and what follows from it: NAV published, or withheld. On the clock, when something odd was seen, or by hand."""
+"""Reconciliation with its consequence: NAV is published or withheld.
 
-from redis.asyncio import Redis
-from sqlalchemy import func, select
+It runs on the clock, when an unexpected event was recorded, and on an operator's command.
+"""
 
+from paimon.application.nav.overview import FundPublisher
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
+from paimon.application.risk_control.store import find_reconciled_block
 from paimon.domain.kernel.units import Bps
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
-from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.sessions import Database
 
 
-async def reconcile_and_publish(database: Database, contracts: FundContracts, redis: Redis, *, material: Bps) -> Reconciliation:
-    """Raises NothingRecorded, CallReverted, RpcUnavailable, RpcError."""
-    result = await reconcile(database, contracts, material=material)
-    await publish_nav(database, redis)
+async def reconcile_and_publish(
+    database: Database, contracts: FundContracts, publisher: FundPublisher, *, material_threshold: Bps
+) -> Reconciliation:
+    """Reconcile, then publish or withhold NAV.
+
+    Raises:
+        NothingRecorded, CallReverted, RpcUnavailable, RpcError.
+    """
+    result = await reconcile(database, contracts, material_threshold=material_threshold)
+    await publish_nav(database, publisher)
     return result
 
 
-async def reconcile_if_due(database: Database, contracts: FundContracts, redis: Redis, *, since: int, material: Bps) -> None:
-    """The same, unless a comparison at or after that block has been made already: one does for a burst of oddities.
+async def reconcile_if_due(
+    database: Database, contracts: FundContracts, publisher: FundPublisher, *, since: int, material_threshold: Bps
+) -> None:
+    """Reconcile and publish, unless a reconciliation at or after block `since` was made: one is enough for a burst of events.
 
     Raises:
         NothingRecorded, CallReverted, RpcUnavailable, RpcError.
     """
     async with database.read() as session:
-        newest = (
-            await session.execute(select(func.max(ReconciliationRow.block_number)).where(~ReconciliationRow.orphaned))
-        ).scalar()
-    if newest is None or newest < since:
-        await reconcile_and_publish(database, contracts, redis, material=material)
+        reconciled = await find_reconciled_block(session)
+    if reconciled is None or reconciled < since:
+        await reconcile_and_publish(database, contracts, publisher, material_threshold=material_threshold)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Table, TextClause, select, text
 
 from paimon.application.nav.series import asset_rows, fund_row
-from paimon.application.nav.snapshot_json import from_json
+from paimon.application.nav.stored_snapshot import from_stored_json
 from paimon.application.replay.shadow_tables import live_table
 from paimon.domain.risk.discrepancy import RowDifference, compare_rows
 from paimon.domain.vault.fund_snapshot import FundSnapshot
@@ -111,7 +111,7 @@ async def _find_series_differences(session: WriteSession) -> list[RowDifference]
             LIVE_OBSERVATIONS.c.kind == "fund_snapshot", LIVE_OBSERVATIONS.c.block_number > after
         )
         page = await session.scalars(query.order_by(LIVE_OBSERVATIONS.c.block_number).limit(_PAGE_SNAPSHOTS))
-        snapshots = [from_json(data) for data in page]
+        snapshots = [from_stored_json(data) for data in page]
         until = snapshots[-1].at.number if snapshots else _BLOCK_NUMBER_MAX
         for table, rows_of in _SERIES:
             keys = [column.name for column in table.primary_key]

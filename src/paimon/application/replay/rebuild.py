@@ -18,7 +18,7 @@ from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.application.event_listener.fetch.tracked_contracts import discovered, load_tracked_contracts
 from paimon.application.event_listener.record.project import project
 from paimon.application.event_listener.record.record import decoded_values
-from paimon.application.reconciliation.reconcile import NothingRecorded
+from paimon.application.common.chain_position import NothingRecorded
 from paimon.application.replay.recorded_logs import (
     BEFORE_FIRST_LOG,
     LogPosition,
@@ -29,11 +29,11 @@ from paimon.application.replay.recorded_logs import (
 )
 from paimon.application.replay.shadow_tables import REDECODED_LOGS, Shadow
 from paimon.domain.chain.tracked_contracts import TrackedContracts
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.risk.operator_decision import LogKey
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.bulk_copy import driver_connection
-from paimon.infrastructure.database.models.derived import LogStatus
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)

@@ -1,1 +1,1 @@
-"""What was found wrong: kept as events, told to people, taken up and resolved."""
+"""Risk control: record findings as risk events, alert people, and let them acknowledge and resolve events."""

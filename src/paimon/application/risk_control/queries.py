@@ -13,7 +13,7 @@ from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 @dataclass(frozen=True, slots=True)
 class RiskFilter:
-    """Which events; what is None does not matter."""
+    """Conditions on events; a condition that is None holds for every event."""
 
     status: RiskStatus | None = None
     severity: Severity | None = None
@@ -21,13 +21,13 @@ class RiskFilter:
 
 
 async def list_unresolved(session: AsyncSession, kind: RiskKind) -> list[RiskEvent]:
-    """Of one kind, the oldest first."""
+    """Return the unresolved events of one kind, oldest first."""
     query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.status != RiskStatus.RESOLVED)
     return [to_domain(row) for row in await session.scalars(query.order_by(RiskEventRow.id))]
 
 
 async def list_events(session: AsyncSession, page: PageRequest, filters: RiskFilter) -> Page[RiskEvent]:
-    """Events, latest first."""
+    """Return events, latest first."""
     conditions: list[ColumnElement[bool]] = []
     if filters.status is not None:
         conditions.append(RiskEventRow.status == filters.status)

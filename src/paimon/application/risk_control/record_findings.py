@@ -1,21 +1,25 @@
-"""Findings become events: new ones open, those that are there are brought up to date, those that are gone end.
+"""Findings recorded as risk events: new ones are opened, known ones updated, and those not found again resolved.
 
-Whoever opens one, or finds one worse than it was, leaves a reaction for it in the same transaction, which tells the
-people who watch. Of a flood of findings only the worst are told one by one; the list has them all.
+An event that is opened or becomes more severe adds an outbox message in the same transaction. The message alerts the people who
+watch. Of many findings at once only the most severe are alerted one by one; the list has them all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
-from sqlalchemy import exists, func, select, text
 
-from paimon.application.risk_control.store import insert_opened, lock_unresolved, save
+from paimon.application.risk_control.store import (
+    event_exists,
+    find_reconciled_block,
+    insert_opened,
+    lock_reconciliations,
+    lock_unresolved,
+    save,
+)
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.risk_event import CheckStamp, Finding, RiskEvent, RiskKind, Severity, clear_event, update_event
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
-from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue import outbox
 
@@ -25,71 +29,75 @@ RISK_EVENT: Final = "risk_event"
 _ALERTS_MAX: Final = 50
 _PRIORITY: Final = {Severity.WARNING: OutboxPriority.HIGH, Severity.CRITICAL: OutboxPriority.CRITICAL}
 
-# Not on the events' own table: whoever acknowledges one holds its row already, and would wait for us as we for them.
-_ONE_RECONCILIATION_AT_A_TIME = text("LOCK TABLE ops.reconciliations IN SHARE ROW EXCLUSIVE MODE")
 
+async def record_discrepancies(session: WriteSession, findings: Sequence[Finding], *, block: int) -> list[RiskEvent]:
+    """Record everything a reconciliation at a block found; return the unresolved breaks, most severe first.
 
-async def record_differences(session: WriteSession, found: Sequence[Finding], *, block: int) -> list[RiskEvent]:
-    """What a comparison at this block found, all of it; the unresolved differences there are now, the worst first.
-
-    A comparison that was overtaken by one at a later block is old news and changes nothing.
+    A reconciliation that was overtaken by one at a later block is out of date and changes nothing.
     """
-    await session.execute(_ONE_RECONCILIATION_AT_A_TIME)
+    await lock_reconciliations(session)
     known = await lock_unresolved(session, RiskKind.RECONCILIATION_BREAK)
-    newest = (
-        await session.execute(select(func.max(ReconciliationRow.block_number)).where(~ReconciliationRow.orphaned))
-    ).scalar()
+    newest = await find_reconciled_block(session)
     if newest is not None and newest > block:
-        return _worst_first(known.values())
+        return _most_severe_first(known.values())
     stamp = CheckStamp(await database_now(session), block)
-    again = [update_event(known[each.subject], each, stamp) for each in found if each.subject in known]
-    ended = [clear_event(event, stamp) for subject, event in known.items() if subject not in {each.subject for each in found}]
-    new = await insert_opened(session, [each for each in found if each.subject not in known], stamp)
-    await save(session, [*again, *ended])
-    for event in ended:
-        log.info("risk.resolved", event_id=event.id, subject=event.finding.subject, block=block)
-    worse = [each for each in again if each.finding.severity.exceeds(known[each.finding.subject].finding.severity)]
-    await _alert(session, [*new, *worse])
-    return _worst_first([*again, *new])
+    found = {finding.subject for finding in findings}
+    updated = [update_event(known[each.subject], each, stamp) for each in findings if each.subject in known]
+    cleared = [clear_event(event, stamp) for subject, event in known.items() if subject not in found]
+    opened = await insert_opened(session, [each for each in findings if each.subject not in known], stamp)
+    await save(session, [*updated, *cleared])
+    for event in cleared:
+        _log_resolved(event, block=block)
+    await _alert(session, [*opened, *_escalated(updated, known)])
+    return _most_severe_first([*updated, *opened])
 
 
-async def record_facts(session: WriteSession, found: Sequence[Finding], *, block: int) -> list[RiskEvent]:
-    """What no later look can take back; the events this call opened. Each is a fact, and an event only once."""
-    await session.execute(_ONE_RECONCILIATION_AT_A_TIME)
+async def record_facts(session: WriteSession, findings: Sequence[Finding], *, block: int) -> list[RiskEvent]:
+    """Record findings that no later check can clear; return the events that this call opened.
+
+    Each finding is a fact and is recorded once.
+    """
+    await lock_reconciliations(session)
     stamp = CheckStamp(await database_now(session), block)
-    new = await insert_opened(session, [each for each in found if not await _exists(session, each)], stamp)
-    await _alert(session, new)
-    return new
+    new = [finding for finding in findings if not await event_exists(session, finding)]
+    opened = await insert_opened(session, new, stamp)
+    await _alert(session, opened)
+    return opened
 
 
 async def record_check_result(
-    session: WriteSession, kind: RiskKind, subject: str, found: Finding | None, *, block: int
+    session: WriteSession, kind: RiskKind, subject: str, finding: Finding | None, *, block: int
 ) -> None:
-    """What a look at one subject found; whoever looks is the only one to do so, so one look comes after the other."""
+    """Record what a check of one subject found; None clears its event.
+
+    One process alone checks a subject, so its checks follow each other.
+    """
     known = (await lock_unresolved(session, kind)).get(subject)
-    if known is None and found is None:
+    if known is None and finding is None:
         return
-    # A node that lags behind the one asked before may name an earlier block; the order of looks is that of our clock.
+    # A node that lags behind the previous one may name an earlier block; the order of checks is that of our clock.
     stamp = CheckStamp(await database_now(session), max(block, known.last_seen.block if known else 0))
-    if known is None and found is not None:
-        await _alert(session, await insert_opened(session, [found], stamp))
-    elif known is not None and found is None:
+    if known is None and finding is not None:
+        await _alert(session, await insert_opened(session, [finding], stamp))
+    elif known is not None and finding is None:
         await save(session, [clear_event(known, stamp)])
-        log.info("risk.resolved", event_id=known.id, subject=subject, block=block)
-    elif known is not None and found is not None:
-        again = update_event(known, found, stamp)
-        await save(session, [again])
-        if found.severity.exceeds(known.finding.severity):
-            await _alert(session, [again])
+        _log_resolved(known, block=block)
+    elif known is not None and finding is not None:
+        updated = update_event(known, finding, stamp)
+        await save(session, [updated])
+        await _alert(session, _escalated([updated], {subject: known}))
 
 
-async def _exists(session: WriteSession, found: Finding) -> bool:
-    query = exists().where(RiskEventRow.kind == found.kind, RiskEventRow.subject == found.subject)
-    return bool((await session.execute(select(query))).scalar())
+def _escalated(updated: Iterable[RiskEvent], known: Mapping[str, RiskEvent]) -> list[RiskEvent]:
+    return [event for event in updated if event.finding.severity.exceeds(known[event.finding.subject].finding.severity)]
 
 
-def _worst_first(events: Iterable[RiskEvent]) -> list[RiskEvent]:
-    return sorted(events, key=lambda each: (not each.finding.severity.exceeds(Severity.WARNING), each.finding.subject))
+def _most_severe_first(events: Iterable[RiskEvent]) -> list[RiskEvent]:
+    return sorted(events, key=lambda event: (not event.finding.severity.exceeds(Severity.WARNING), event.finding.subject))
+
+
+def _log_resolved(event: RiskEvent, *, block: int) -> None:
+    log.info("risk.resolved", event_id=event.id, subject=event.finding.subject, block=block)
 
 
 async def _alert(session: WriteSession, events: Sequence[RiskEvent]) -> None:
@@ -103,5 +111,5 @@ async def _alert(session: WriteSession, events: Sequence[RiskEvent]) -> None:
             observed=event.finding.observed,
             expected=event.finding.expected,
         )
-    for event in _worst_first(events)[:_ALERTS_MAX]:
+    for event in _most_severe_first(events)[:_ALERTS_MAX]:
         await outbox.add(session, RISK_EVENT, str(event.id), priority=_PRIORITY[event.finding.severity])

@@ -1,10 +1,10 @@
-"""Rows of `risk_events` as domain events."""
+"""Storage of risk events: rows of `risk_events` as domain values."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.kernel.chain import Address
@@ -21,6 +21,7 @@ from paimon.domain.risk.risk_event import (
 )
 from paimon.domain.user.roles import UserRole
 from paimon.errors import NotFound
+from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -30,6 +31,7 @@ class RiskEventNotFound(NotFound):
 
 
 def to_domain(row: RiskEventRow) -> RiskEvent:
+    """Return the event of a row."""
     return RiskEvent(
         id=row.id,
         finding=Finding(row.kind, row.subject, row.observed, row.expected, row.severity),
@@ -59,7 +61,7 @@ def _actor_stamp(by: bytes | None, at: datetime | None) -> ActorStamp | None:
 
 
 def _values(event: RiskEvent) -> dict[str, Any]:
-    """Every column but the id."""
+    """Return every column of an event but the id."""
     role = event.owner if isinstance(event.owner, UserRole) else None
     return {
         "kind": event.finding.kind,
@@ -83,22 +85,22 @@ def _values(event: RiskEvent) -> dict[str, Any]:
     }
 
 
-async def insert_opened(session: WriteSession, found: Sequence[Finding], stamp: CheckStamp) -> list[RiskEvent]:
-    """New events of these findings, none of whose subjects has an unresolved one."""
-    rows = [RiskEventRow(**_values(open_event(0, each, stamp))) for each in found]
+async def insert_opened(session: WriteSession, findings: Sequence[Finding], stamp: CheckStamp) -> list[RiskEvent]:
+    """Insert a new event for each finding; the caller knows that no subject has an unresolved event."""
+    rows = [RiskEventRow(**_values(open_event(0, finding, stamp))) for finding in findings]
     session.add_all(rows)
     await session.flush()
     return [to_domain(row) for row in rows]
 
 
 async def save(session: WriteSession, events: Sequence[RiskEvent]) -> None:
-    """Bring the rows of these events up to date."""
+    """Update the rows of these events."""
     if events:
-        await session.execute(update(RiskEventRow), [{"id": each.id, **_values(each)} for each in events])
+        await session.execute(update(RiskEventRow), [{"id": event.id, **_values(event)} for event in events])
 
 
 async def get_event(session: AsyncSession, event_id: int) -> RiskEvent:
-    """Raises RiskEventNotFound."""
+    """Return an event. Raises RiskEventNotFound."""
     row = await session.get(RiskEventRow, event_id, populate_existing=True)
     if row is None:
         raise RiskEventNotFound(f"there is no risk event {event_id}")
@@ -106,7 +108,7 @@ async def get_event(session: AsyncSession, event_id: int) -> RiskEvent:
 
 
 async def lock_event(session: WriteSession, event_id: int) -> RiskEvent:
-    """The event as it is once everyone before us has committed. Raises RiskEventNotFound."""
+    """Lock an event and return it as it is after every earlier transaction. Raises RiskEventNotFound."""
     row = await session.get(RiskEventRow, event_id, populate_existing=True, with_for_update=True)
     if row is None:
         raise RiskEventNotFound(f"there is no risk event {event_id}")
@@ -114,17 +116,39 @@ async def lock_event(session: WriteSession, event_id: int) -> RiskEvent:
 
 
 async def lock_unresolved(session: WriteSession, kind: RiskKind) -> dict[str, RiskEvent]:
-    """Every unresolved event of a kind, by subject."""
+    """Lock every unresolved event of a kind and return them by subject."""
     query = select(RiskEventRow).where(RiskEventRow.kind == kind, RiskEventRow.status != RiskStatus.RESOLVED)
     rows = await session.scalars(query.with_for_update().execution_options(populate_existing=True))
     return {row.subject: to_domain(row) for row in rows}
 
 
 async def list_critical_breaks(session: AsyncSession) -> list[RiskEvent]:
-    """The unresolved differences of the books for which NAV is withheld, acknowledged or not."""
+    """Return the unresolved reconciliation breaks that withhold NAV, acknowledged or not."""
     query = select(RiskEventRow).where(
         RiskEventRow.kind == RiskKind.RECONCILIATION_BREAK,
         RiskEventRow.status != RiskStatus.RESOLVED,
         RiskEventRow.severity == Severity.CRITICAL,
     )
     return [to_domain(row) for row in await session.scalars(query.order_by(RiskEventRow.subject))]
+
+
+async def event_exists(session: AsyncSession, finding: Finding) -> bool:
+    """Return whether an event of this kind and subject was ever opened."""
+    query = exists().where(RiskEventRow.kind == finding.kind, RiskEventRow.subject == finding.subject)
+    return bool((await session.execute(select(query))).scalar())
+
+
+# Not on the events' own table: a person who acknowledges an event holds its row already, and each would wait for the other.
+_LOCK_RECONCILIATIONS: Final = text("LOCK TABLE ops.reconciliations IN SHARE ROW EXCLUSIVE MODE")
+
+
+async def lock_reconciliations(session: WriteSession) -> None:
+    """Wait until no other transaction records findings, and keep others waiting until this one ends."""
+    await session.execute(_LOCK_RECONCILIATIONS)
+
+
+async def find_reconciled_block(session: AsyncSession) -> int | None:
+    """Return the block of the last reconciliation whose block is still recorded."""
+    query = select(func.max(ReconciliationRow.block_number)).where(~ReconciliationRow.orphaned)
+    block: int | None = (await session.execute(query)).scalar()
+    return block

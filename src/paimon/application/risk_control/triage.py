@@ -1,12 +1,11 @@
-"""People and risk events: taking one, giving it to somebody, resolving it, and hearing of it."""
+"""Triage of risk events by people: acknowledge, assign and resolve an event, and alert the people who watch."""
 
-from datetime import datetime
-from typing import Any
+from typing import Final
 
 import structlog
 
 from paimon.application.common.live import LiveMessage
-from paimon.application.identity.users import find_user
+from paimon.application.identity.store import find_user
 from paimon.application.risk_control.store import RiskEventNotFound, get_event, lock_event, save
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.risk import risk_event as risk
@@ -17,11 +16,13 @@ from paimon.infrastructure.database.sessions import Database, WriteSession
 
 log = structlog.get_logger(__name__)
 
+RISK_ALERT: Final = "risk:alert"
+
 
 async def acknowledge_event(
     database: Database, event_id: int, *, by: User, owner: RiskOwner | None = None, note: str | None = None
 ) -> RiskEvent:
-    """They have seen it; it is theirs, or whose they say.
+    """Acknowledge an event; it is then the user's own, or the given owner's.
 
     Raises:
         RiskEventNotFound, RiskEventClosed, InvalidOwner.
@@ -29,14 +30,14 @@ async def acknowledge_event(
     async with database.write() as session:
         event = await lock_event(session, event_id)
         await _require_user(session, owner)
-        taken = risk.acknowledge(event, by, now=await database_now(session), owner=owner, note=note)
-        await save(session, [taken])
-    log.info("risk.acknowledged", event_id=event_id, by=checksum(by.address), owner=format_owner(taken.owner))
-    return taken
+        acknowledged = risk.acknowledge(event, by, now=await database_now(session), owner=owner, note=note)
+        await save(session, [acknowledged])
+    log.info("risk.acknowledged", event_id=event_id, by=checksum(by.address), owner=format_owner(acknowledged.owner))
+    return acknowledged
 
 
 async def assign_event(database: Database, event_id: int, owner: RiskOwner) -> RiskEvent:
-    """It is this person's or role's to look after.
+    """Assign an event to a person or a role.
 
     Raises:
         RiskEventNotFound, RiskEventClosed, InvalidOwner.
@@ -51,7 +52,7 @@ async def assign_event(database: Database, event_id: int, owner: RiskOwner) -> R
 
 
 async def resolve_event(database: Database, event_id: int, *, by: User, note: str | None = None) -> RiskEvent:
-    """They declare it settled.
+    """Resolve an event by a user's declaration.
 
     Raises:
         RiskEventNotFound, RiskEventClosed, StillDetected.
@@ -68,31 +69,13 @@ async def _require_user(session: WriteSession, owner: RiskOwner | None) -> None:
     if owner is None or isinstance(owner, UserRole):
         return
     if await find_user(session, owner) is None:
-        raise InvalidOwner(f"{checksum(owner)} is nobody's wallet here: `paimon users add` lets it sign in")
+        raise InvalidOwner(f"{checksum(owner)} is not a user: `paimon users add` adds one")
 
 
-async def notify_if_open(session: WriteSession, event_id: int) -> list[LiveMessage]:
-    """The message to those who watch, unless somebody has taken the event up since, or it is gone."""
+async def alert_if_open(session: WriteSession, event_id: int) -> list[LiveMessage]:
+    """Return the alert of an event, or nothing if the event was acknowledged, resolved or removed since."""
     try:
         event = await get_event(session, event_id)
     except RiskEventNotFound:
         return []
-    return [LiveMessage("risk:alert", _present(event))] if event.status is RiskStatus.OPEN else []
-
-
-def _present(event: RiskEvent) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "kind": event.finding.kind.value,
-        "subject": event.finding.subject,
-        "observed": event.finding.observed,
-        "expected": event.finding.expected,
-        "severity": event.finding.severity.value,
-        "owner": format_owner(event.owner),
-        "firstSeenAt": iso_z(event.first_seen.at),
-        "blockNumber": event.last_seen.block,
-    }
-
-
-def iso_z(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+    return [LiveMessage(RISK_ALERT, event)] if event.status is RiskStatus.OPEN else []

@@ -13,19 +13,21 @@ from celery.exceptions import OperationalError
 
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
+from paimon.application.common.chain_position import NothingRecorded
 from paimon.application.common.live import LiveMessage
 from paimon.application.monitoring.retention import apply_retention
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.reconciliation.publish import reconcile_and_publish
-from paimon.application.reconciliation.reconcile import NothingRecorded
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.multisig.sync import sync_safes
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.operations.outbox import OutboxPriority
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
 from paimon.gateway.tasks.runtime import WorkerRuntime
+from paimon.gateway.views.live_messages import live_document
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.cache import live
@@ -115,7 +117,7 @@ async def _handle(context: AppContext, message_id: int) -> None:
         backoff_seconds_max=queue.backoff_seconds_max,
     )
     for message in notifications:
-        await live.publish(context.redis, message.channel, message.data)
+        await live.publish(context.redis, message.channel, live_document(message))
 
 
 async def _drive_wallets(context: AppContext) -> None:
@@ -147,7 +149,10 @@ async def _sweep_sla(context: AppContext) -> None:
 async def _take_snapshot(context: AppContext) -> None:
     try:
         await take_snapshot(
-            context.database, context.contracts, context.redis, material=context.settings.nav.material_threshold_bps
+            context.database,
+            context.contracts,
+            FundDocuments(context.database, context.redis),
+            material_threshold=context.settings.nav.material_threshold_bps,
         )
     except (RpcUnavailable, RpcError) as error:
         log.warning("snapshot.node_unavailable", reason=str(error))
@@ -158,7 +163,10 @@ async def _take_snapshot(context: AppContext) -> None:
 async def _reconcile(context: AppContext) -> None:
     try:
         await reconcile_and_publish(
-            context.database, context.contracts, context.redis, material=context.settings.nav.material_threshold_bps
+            context.database,
+            context.contracts,
+            FundDocuments(context.database, context.redis),
+            material_threshold=context.settings.nav.material_threshold_bps,
         )
     except (NothingRecorded, RpcUnavailable, RpcError) as error:
         log.warning("reconciliation.delayed", reason=str(error))

@@ -5,15 +5,16 @@ from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION
 from paimon.application.nav.snapshots import defer_if_due, snapshot_after_events
 from paimon.application.quarantine.submit_decision import APPLY_QUARANTINE_DECISIONS
 from paimon.application.reconciliation.publish import reconcile_if_due
-from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, observe_locked_nav, react
+from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, handle_redemption, observe_locked_nav
 from paimon.application.replay.apply_decisions import apply_quarantine_decisions
 from paimon.application.risk_control.record_findings import RISK_EVENT
-from paimon.application.risk_control.triage import notify_if_open
+from paimon.application.risk_control.triage import alert_if_open
 from paimon.application.transactions.driver.driver import drive
 from paimon.application.transactions.intents import DRIVE_WALLET
 from paimon.application.vault.tokens import observe_tokens
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue.handler import DueMessage, Handler
@@ -23,7 +24,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
     """The handler of each kind of row."""
 
     async def on_redemption(session: WriteSession, message: DueMessage) -> list[LiveMessage]:
-        return await react(
+        return await handle_redemption(
             session,
             int(message.aggregate_id),
             events=message.payload.get("events", ()),
@@ -35,14 +36,16 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
         await observe_locked_nav(context.database, context.contracts, int(message.aggregate_id))
 
     nav = context.settings.nav
+    documents = FundDocuments(context.database, context.redis)
 
     async def on_fund(_due: DueMessage) -> None:
         await observe_tokens(context.database, context.contracts)
         await snapshot_after_events(
             context.database,
             context.contracts,
+            documents,
             context.redis,
-            material=nav.material_threshold_bps,
+            material_threshold=nav.material_threshold_bps,
             pause_seconds=nav.snapshot_pause_seconds,
         )
 
@@ -53,14 +56,14 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
     async def on_reconcile(message: DueMessage) -> None:
         since = message.payload["block"]
         await reconcile_if_due(
-            context.database, context.contracts, context.redis, since=since, material=nav.material_threshold_bps
+            context.database, context.contracts, documents, since=since, material_threshold=nav.material_threshold_bps
         )
 
     async def on_quarantine_decisions(_due: DueMessage) -> None:
         await apply_quarantine_decisions(context.database, context.contracts)
 
     async def on_risk_event(session: WriteSession, message: DueMessage) -> list[LiveMessage]:
-        return await notify_if_open(session, int(message.aggregate_id))
+        return await alert_if_open(session, int(message.aggregate_id))
 
     async def on_wallet(message: DueMessage) -> None:
         await drive_wallet(context, message.aggregate_id)

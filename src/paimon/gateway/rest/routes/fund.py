@@ -1,14 +1,14 @@
-"""The fund at one block: overview, tiers, assets, fees."""
+"""Endpoints of the fund at one block: overview, tiers, assets, fees; and of events that are not final."""
 
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
 from paimon.application.event_listener.record.pending_logs import list_pending_logs
-from paimon.application.nav.as_of import NothingRecordedYet, read_overview_at, snapshot_as_of
-from paimon.application.nav.overview import read_overview
+from paimon.application.nav.as_of import NoSnapshotYet, snapshot_as_of
 from paimon.application.vault.fund_lists import list_assets, read_fees
 from paimon.domain.asset.tier import Tier
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.rest.dependencies import BlockDep, ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import DatedListing, Envelope, Listing, wrap_encoded
 from paimon.gateway.rest.list_responses import (
@@ -19,7 +19,7 @@ from paimon.gateway.rest.list_responses import (
     paged_table,
     unpaged_response,
 )
-from paimon.gateway.rest.openapi import answers, with_csv
+from paimon.gateway.rest.openapi import documented_responses, with_csv
 from paimon.gateway.rest.views.fund import OverviewView
 from paimon.gateway.rest.views.fund_lists import (
     AssetView,
@@ -37,33 +37,31 @@ router = APIRouter(prefix="/fund", tags=["fund"])
 
 _LAYERS: Final = CsvTable("layers", LayerStateView, Envelope[LayersView], lambda data: data.layers)
 _ASSETS: Final = paged_table("assets", AssetView, Envelope[DatedListing[AssetView]])
-_PENDING_EVENTS: Final = paged_table("unfinal-events", PendingEventView, Envelope[Listing[PendingEventView]])
+_PENDING_EVENTS: Final = paged_table("pending-events", PendingEventView, Envelope[Listing[PendingEventView]])
 _FEES: Final = CsvTable("fees", FeeView, Envelope[FeesView], lambda data: data.fees)
 
 
 @router.get(
     "/overview",
-    summary="Assets, NAV, tiers and liabilities at the last snapshot's block",
+    summary="Show assets, NAV, tiers and liabilities at a snapshot's block",
     response_model=Envelope[OverviewView],
-    responses=answers("overview", 400, 401, 404, 503),
+    responses=documented_responses("overview", 400, 401, 404, 503),
 )
 async def overview(context: ContextDep, _user: SignedInUser, block: BlockDep) -> Response:
-    """A scheduled read of the contracts at one final block; answering it never calls the chain."""
+    """A scheduled job reads the contracts at one final block; this endpoint never calls the chain."""
+    documents = FundDocuments(context.database, context.redis)
     if block is not None:
-        return wrap_encoded(await read_overview_at(context.database, block))
-    data = await read_overview(context.redis, context.database)
-    if data is None:
-        raise NothingRecordedYet(
-            "The fund's first snapshot has not been taken yet; a worker must be running. Try again shortly."
-        )
+        return wrap_encoded(await documents.read_overview_at(block))
+    if (data := await documents.read_overview()) is None:
+        raise NoSnapshotYet
     return wrap_encoded(data)
 
 
 @router.get(
     "/liquidity/layers",
-    summary="The tiers: value, share of gross assets, and the band each should be in",
+    summary="List the tiers with value, share of gross assets and allowed band",
     response_model=_LAYERS.envelope,
-    responses=with_csv(_LAYERS, answers("layers", 400, 401, 404, 503)),
+    responses=with_csv(_LAYERS, documented_responses("layers", 400, 401, 404, 503)),
 )
 async def layers(context: ContextDep, _user: SignedInUser, response_format: ResponseFormatDep, block: BlockDep) -> Any:
     async with context.database.read() as session:
@@ -73,9 +71,9 @@ async def layers(context: ContextDep, _user: SignedInUser, response_format: Resp
 
 @router.get(
     "/assets",
-    summary="Every asset with balance, price, age of the price and worth, by tier",
+    summary="List assets with balance, price, age of the price and value, by tier",
     response_model=_ASSETS.envelope,
-    responses=with_csv(_ASSETS, answers("assets", 400, 401, 404, 503)),
+    responses=with_csv(_ASSETS, documented_responses("assets", 400, 401, 404, 503)),
 )
 async def assets(
     context: ContextDep,
@@ -83,9 +81,9 @@ async def assets(
     list_request: ListRequestDep,
     block: BlockDep,
     tier: Tier | None = None,
-    active: Annotated[bool | None, Query(description="on the list; both unless given")] = None,
+    active: Annotated[bool | None, Query(description="only listed (true) or delisted (false) assets")] = None,
 ) -> Any:
-    """The vault's cash is no asset of the list: it stands with the tiers."""
+    """The vault's cash is not in this list; the tiers show it."""
 
     async def read(session: ReadSession, page: PageRequest) -> DatedListing[AssetView]:
         return asset_listing(await list_assets(session, page, block=block, tier=tier, active=active))
@@ -95,26 +93,29 @@ async def assets(
 
 @router.get(
     "/fees",
-    summary="Fees by kind: accrued, paid, owed, pending; and the high-water mark",
+    summary="List fees by kind, with the high-water mark",
     response_model=_FEES.envelope,
-    responses=with_csv(_FEES, answers("fees", 400, 401, 404, 503)),
+    responses=with_csv(_FEES, documented_responses("fees", 400, 401, 404, 503)),
 )
 async def fees(context: ContextDep, _user: SignedInUser, response_format: ResponseFormatDep, block: BlockDep) -> Any:
-    """Each step that led here is a log of a transaction: `GET /transactions?event=ManagementFeeCollected`."""
+    """Each accrual and payment is a log: see `GET /chain/transactions?event=ManagementFeeCollected`."""
     async with context.database.read() as session:
         snapshot, totals = await read_fees(session, block=block)
     return await unpaged_response(context, response_format, _FEES, FeesView.of(snapshot, totals))
 
 
 @router.get(
-    "/events/unfinal",
-    summary="What was seen in blocks that are not final yet, newest first",
+    "/events/pending",
+    summary="List events of blocks that are not final, latest first",
     response_model=_PENDING_EVENTS.envelope,
-    responses=with_csv(_PENDING_EVENTS, answers("pending_events", 400, 401, 503)),
+    responses=with_csv(_PENDING_EVENTS, documented_responses("pending_events", 400, 401, 503)),
 )
 async def pending_events(context: ContextDep, _user: SignedInUser, list_request: ListRequestDep) -> Any:
-    """No book: nothing is counted from it. An event leaves the list when its block is recorded, or when another block stands in
-    its block's place; `fund:pending-logs` tells which."""
+    """No figure of the fund counts these events.
+
+    An event leaves the list when its block is recorded or replaced by another block. The live channel `fund:pending-logs`
+    says which of the two happened.
+    """
 
     async def read(session: ReadSession, page: PageRequest) -> Listing[PendingEventView]:
         return Listing[PendingEventView].page((await list_pending_logs(session, page)).mapped(PendingEventView.of))

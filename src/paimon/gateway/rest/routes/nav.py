@@ -1,4 +1,4 @@
-"""NAV over time, and why it moved."""
+"""Endpoints of the NAV history and of NAV attribution."""
 
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Final
@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 
 from paimon.application.nav.attribution import attribute_range
-from paimon.application.nav.publication import HistoryQuery, Interval, read_history
+from paimon.application.nav.history import HistoryQuery, Interval
 from paimon.application.nav.ranges import RangeEnd
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, wrap_encoded
 from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.list_responses import CsvTable, ResponseFormat, ResponseFormatDep, unpaged_response
-from paimon.gateway.rest.openapi import answers, with_csv
+from paimon.gateway.rest.openapi import documented_responses, with_csv
 from paimon.gateway.rest.views.nav import NavAttributionView, NavComponentRowView, NavHistoryView, NavPointView
 
 router = APIRouter(prefix="/fund/nav", tags=["fund"])
@@ -25,9 +26,9 @@ _ATTRIBUTION: Final = CsvTable(
 
 @router.get(
     "/history",
-    summary="Official NAV by the hour, day or week, oldest first",
+    summary="List official NAV points by hour, day or week, oldest first",
     response_model=_HISTORY.envelope,
-    responses=with_csv(_HISTORY, answers("nav_history", 400, 401, 503)),
+    responses=with_csv(_HISTORY, documented_responses("nav_history", 400, 401, 503)),
 )
 async def history(
     context: ContextDep,
@@ -39,11 +40,11 @@ async def history(
     end_date: Annotated[date | None, Query(alias="endDate", description="UTC day, included")] = None,
     interval: Annotated[Interval, Query()] = Interval.DAILY,
 ) -> Any:
-    """Each point is the last of its bucket, computed from fresh parts of one block; the contract's figures stand beside."""
+    """Each point is the last of its interval, computed from figures of one block, with the contract's own figures beside it."""
     if start_date is not None and end_date is not None and start_date > end_date:
         raise InvalidInput("endDate", "endDate lies before startDate")
     query = HistoryQuery(start_date, end_date, interval)
-    encoded = await read_history(context.database, context.redis, query, points_max=context.settings.nav.history_points_max)
+    encoded = await FundDocuments(context.database, context.redis).read_history(query, points_max=context.settings.nav.history_points_max)
     if response_format is ResponseFormat.JSON:
         return wrap_encoded(encoded)
     return await unpaged_response(context, response_format, _HISTORY, NavHistoryView.model_validate_json(encoded))
@@ -51,11 +52,11 @@ async def history(
 
 @router.get(
     "/explain",
-    summary="Why NAV moved between two snapshots, to the last unit",
+    summary="Explain the change of NAV between two snapshots",
     response_model=_ATTRIBUTION.envelope,
-    responses=with_csv(_ATTRIBUTION, answers("nav_explain", 400, 401, 404, 503)),
+    responses=with_csv(_ATTRIBUTION, documented_responses("nav_attribution", 400, 401, 404, 503)),
 )
-async def explain(
+async def attribution(
     context: ContextDep,
     _user: SignedInUser,
     response_format: ResponseFormatDep,
@@ -64,8 +65,10 @@ async def explain(
     start_date: Annotated[date | None, Query(alias="startDate", description="from the beginning of this UTC day")] = None,
     end_date: Annotated[date | None, Query(alias="endDate", description="to the end of this UTC day")] = None,
 ) -> Any:
-    """Each end is the newest kept snapshot at or before the block or day; of the fund's first day, its first. The lines add up
-    exactly; what no log tells of is `unexplained`, and never hidden in rounding."""
+    """Each end is the newest snapshot at or before the given block or day; for the fund's first day, its first snapshot.
+
+    The lines add up exactly. A change without a log is shown as `unexplained`, never hidden in rounding.
+    """
     if start_block is None and start_date is None:
         raise InvalidInput("from", "give a block as from, or a day as startDate")
     if start_block is not None and start_date is not None:
@@ -74,5 +77,5 @@ async def explain(
         raise InvalidInput("to", "to and endDate are both given; give one of them, or neither for the newest snapshot")
     start = RangeEnd(start_block, datetime.combine(start_date, time.min, UTC) if start_date else None)
     end = RangeEnd(end_block, datetime.combine(end_date, time.max, UTC) if end_date else None)
-    attribution = await attribute_range(context.database, start, end, steps_max=context.settings.nav.attribution_intervals_max)
-    return await unpaged_response(context, response_format, _ATTRIBUTION, NavAttributionView.of(attribution))
+    result = await attribute_range(context.database, start, end, steps_max=context.settings.nav.attribution_intervals_max)
+    return await unpaged_response(context, response_format, _ATTRIBUTION, NavAttributionView.of(result))

@@ -1,10 +1,14 @@
-"""NAV over time, and why it moved. The history is served as stored bytes; its classes are its contract, checked by tests."""
+"""JSON shapes of the NAV history and of NAV attribution.
+
+The API serves the history as stored bytes; its classes here document them, and tests compare the two.
+"""
 
 from typing import Annotated, Final, Self
 
 from pydantic import Field, PlainSerializer, WithJsonSchema
 
-from paimon.application.nav.publication import Interval
+from paimon.application.nav.history import Interval
+from paimon.domain.kernel.chain import LogPosition
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, NavComponent
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
@@ -12,7 +16,7 @@ from paimon.gateway.rest.views.fund import ContractFiguresView
 
 
 class ContractNavView(ApiModel):
-    """The contract's own figures at that block, possibly from its value cache."""
+    """Figures that the contract itself returned at the block, possibly from its value cache."""
 
     share_price: BigInt
     total_assets: BigInt
@@ -32,7 +36,7 @@ class NavPointView(ApiModel):
 
 
 class WithheldView(ApiModel):
-    """Points not published because books and chain differ materially."""
+    """NAV points withheld because of a material discrepancy with the chain."""
 
     count: int
     since: Time
@@ -52,7 +56,7 @@ EVENTS_MAX: Final = 50
 
 
 class LogPositionView(ApiModel):
-    """The log that tells of a part."""
+    """Position of a log that caused a component."""
 
     block_number: int
     log_index: int
@@ -60,8 +64,14 @@ class LogPositionView(ApiModel):
     time: Time
 
 
+def _position(position: LogPosition) -> LogPositionView:
+    return LogPositionView(
+        block_number=position.block_number, log_index=position.log_index, tx_hash=position.tx_hash, time=position.at
+    )
+
+
 class NavComponentView(ApiModel):
-    """One part of a line; `amount` in the asset's smallest unit, `perShare` scaled by 1e18."""
+    """One component of a line. `amount` is in the asset's smallest unit, `perShare` is scaled by 1e18."""
 
     kind: str
     token: AddressText | None
@@ -71,27 +81,24 @@ class NavComponentView(ApiModel):
     events: list[LogPositionView] = Field(description=f"the last {EVENTS_MAX}, latest first")
 
     @classmethod
-    def of(cls, part: NavComponent) -> Self:
+    def of(cls, component: NavComponent) -> Self:
         return cls(
-            kind=part.key.kind,
-            token=part.key.token,
-            amount=part.amount,
-            per_share=part.per_share,
-            event_count=len(part.log_positions),
-            events=[
-                LogPositionView(block_number=each.block_number, log_index=each.log_index, tx_hash=each.tx_hash, time=each.at)
-                for each in part.log_positions[: -EVENTS_MAX - 1 : -1]
-            ],
+            kind=component.key.kind,
+            token=component.key.token,
+            amount=component.amount,
+            per_share=component.per_share,
+            event_count=len(component.log_positions),
+            events=[_position(position) for position in component.log_positions[: -EVENTS_MAX - 1 : -1]],
         )
 
 
 class NavAttributionLineView(ApiModel):
-    """One line of the waterfall, with its parts."""
+    """One line of the waterfall, with its components."""
 
     group: AttributionGroup
     amount: SignedInt
     per_share: SignedInt
-    parts: list[NavComponentView]
+    components: list[NavComponentView]
 
 
 class _LineColumns(ApiModel):
@@ -101,11 +108,11 @@ class _LineColumns(ApiModel):
 
 
 class NavComponentRowView(NavComponentView, _LineColumns):
-    """A part with the line it belongs to, as it stands in a table."""
+    """A component with its line and range, as one row of the CSV file."""
 
 
 class NavEndpointView(ApiModel):
-    """One of the two snapshots, with what stands beside NAV: fees not collected yet, money on its way, the contract's word."""
+    """One end of the range: the snapshot's NAV, fees not collected yet, OTC money in transit and the contract's own figures."""
 
     block_number: int
     time: Time
@@ -139,25 +146,27 @@ class NavEndpointView(ApiModel):
 
 
 class NavAttributionView(ApiModel):
-    """The change between two snapshots. The lines add up to it exactly, in net assets and per share."""
+    """The change of NAV between two snapshots. The lines add up to it exactly, in net assets and per share."""
 
     start: NavEndpointView = Field(alias="from")
     end: NavEndpointView = Field(alias="to")
     change: SignedInt
     change_per_share: SignedInt
     lines: list[NavAttributionLineView]
-    unexplained: bool = Field(description="whether money, tokens, shares or a liability moved that no log tells of")
-    rounding_bound: int = Field(description="integer divisions made: rounding is at most one unit for each")
-    from_first_snapshot: bool = Field(
-        description="`from` is the fund's first snapshot, taken after the beginning of the day that was asked for"
-    )
-    intervals: int = Field(description="intervals that were explained one by one and added up")
+    unexplained: bool = Field(description="whether money, tokens, shares or a liability moved without a log")
+    rounding_bound: int = Field(description="number of integer divisions made: rounding is at most one unit each")
+    from_first_snapshot: bool = Field(description="`from` is the fund's first snapshot, taken after the requested day began")
+    intervals: int = Field(description="number of snapshot intervals that were attributed one by one and added up")
 
     @property
     def component_rows(self) -> list[NavComponentRowView]:
-        """The parts of all lines, one row each."""
+        """The components of all lines, one row each."""
         ends = {"from_block": self.start.block_number, "to_block": self.end.block_number}
-        return [NavComponentRowView(**ends, group=line.group, **dict(part)) for line in self.lines for part in line.parts]
+        return [
+            NavComponentRowView(**ends, group=line.group, **dict(component))
+            for line in self.lines
+            for component in line.components
+        ]
 
     @classmethod
     def of(cls, attribution: NavAttribution) -> Self:
@@ -171,7 +180,7 @@ class NavAttributionView(ApiModel):
                     group=group,
                     amount=attribution.total(group),
                     per_share=attribution.total_per_share(group),
-                    parts=[NavComponentView.of(each) for each in attribution.in_group(group)],
+                    components=[NavComponentView.of(component) for component in attribution.in_group(group)],
                 )
                 for group in AttributionGroup
                 if attribution.in_group(group)

@@ -1,6 +1,7 @@
-"""A snapshot as JSON, for as long as it is kept: versioned, amounts as decimal strings, times in ISO 8601, names in camelCase.
+"""Storage format of a snapshot: versioned JSON with amounts as decimal strings, times in ISO 8601 and names in camelCase.
 
-A stored snapshot is evidence and is never rewritten; a later version of the shape gets its number, and `from_json` goes on
+It is the format of the `observations` table and of nothing else; what the API shows is made by the gateway's views. A stored
+snapshot is evidence and is never rewritten. A later version of the format gets a new number, and `from_stored_json` goes on
 reading the old ones.
 """
 
@@ -28,11 +29,12 @@ VERSION: Final = 1
 
 
 class UnknownVersion(Exception):
-    """A stored snapshot of a shape that this version of the software does not read: it was written by a later one."""
+    """The stored snapshot has a format that only a later version of this software reads."""
 
 
-def to_json(snapshot: FundSnapshot) -> dict[str, Any]:
-    fees, buffer, contract, switches = snapshot.fees, snapshot.buffer, snapshot.contract, snapshot.switches
+def to_stored_json(snapshot: FundSnapshot) -> dict[str, Any]:
+    """Return a snapshot in the storage format."""
+    fees, buffer, contract, switches = snapshot.fees, snapshot.buffer, snapshot.contract, snapshot.flags
     return {
         "version": VERSION,
         "block": {
@@ -43,7 +45,7 @@ def to_json(snapshot: FundSnapshot) -> dict[str, Any]:
         "asset": checksum(snapshot.asset),
         "assetDecimals": snapshot.asset_decimals,
         "cash": str(snapshot.cash),
-        "assets": [_position(each) for each in snapshot.assets],
+        "assets": [_position(position) for position in snapshot.assets],
         "totalSupply": str(snapshot.total_supply),
         "lockedShares": str(snapshot.locked_shares),
         "redemptionLiability": str(snapshot.redemption_liability),
@@ -59,7 +61,8 @@ def to_json(snapshot: FundSnapshot) -> dict[str, Any]:
             "recipient": checksum(fees.recipient),
         },
         "tierLimits": [
-            {"targetBps": each.target, "minimumBps": each.minimum, "maximumBps": each.maximum} for each in snapshot.tier_limits
+            {"targetBps": limits.target, "minimumBps": limits.minimum, "maximumBps": limits.maximum}
+            for limits in snapshot.tier_limits
         ],
         "buffer": {
             "cash": str(buffer.cash),
@@ -75,7 +78,7 @@ def to_json(snapshot: FundSnapshot) -> dict[str, Any]:
             "controllerPaused": switches.controller_paused,
             "emergencyMode": switches.emergency_mode,
         },
-        "inTransit": [_order(each) for each in snapshot.in_transit],
+        "inTransit": [_order(order) for order in snapshot.in_transit],
         "contract": {
             "totalAssets": str(contract.total_assets),
             "sharePrice": str(contract.share_price),
@@ -85,8 +88,8 @@ def to_json(snapshot: FundSnapshot) -> dict[str, Any]:
             "layer3": str(contract.layer3),
         },
         "roles": [
-            {"contract": each.contract.value, "role": hex0x(each.role), "account": checksum(each.account)}
-            for each in snapshot.roles
+            {"contract": grant.contract.value, "role": hex0x(grant.role), "account": checksum(grant.account)}
+            for grant in snapshot.roles
         ],
     }
 
@@ -97,7 +100,7 @@ def _position(position: AssetPosition) -> dict[str, Any]:
         "token": checksum(position.token),
         "tier": position.tier.name,
         "decimals": position.decimals,
-        "active": position.active,
+        "active": position.is_listed,
         "balance": str(position.balance),
         "price": None if position.price is None else str(position.price),
         "pricedAt": _time(position.priced_at),
@@ -128,21 +131,25 @@ def _time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def from_json(data: dict[str, Any]) -> FundSnapshot:
-    """Raises UnknownVersion."""
+def from_stored_json(data: dict[str, Any]) -> FundSnapshot:
+    """Return the snapshot that was stored.
+
+    Raises:
+        UnknownVersion.
+    """
     if data.get("version") != VERSION:
         raise UnknownVersion(f"a snapshot of version {data.get('version')} cannot be read by this one, which knows {VERSION}")
     block, fees, buffer = data["block"], data["fees"], data["buffer"]
     contract, switches = data["contract"], data["switches"]
     limits = [
-        TierLimits(Bps(each["targetBps"]), Bps(each["minimumBps"]), Bps(each["maximumBps"])) for each in data["tierLimits"]
+        TierLimits(Bps(tier["targetBps"]), Bps(tier["minimumBps"]), Bps(tier["maximumBps"])) for tier in data["tierLimits"]
     ]
     return FundSnapshot(
         at=BlockStamp(block["number"], Hash32(bytes.fromhex(block["hash"][2:])), datetime.fromisoformat(block["timestamp"])),
         asset=parse_address(data["asset"]),
         asset_decimals=data["assetDecimals"],
         cash=_raw(data["cash"]),
-        assets=tuple(_read_position(each) for each in data["assets"]),
+        assets=tuple(_read_position(position) for position in data["assets"]),
         total_supply=_raw(data["totalSupply"]),
         locked_shares=_raw(data["lockedShares"]),
         redemption_liability=_raw(data["redemptionLiability"]),
@@ -166,13 +173,13 @@ def from_json(data: dict[str, Any]) -> FundSnapshot:
             needs_rebalance=buffer["needsRebalance"],
         ),
         default_slippage=Bps(int(data["defaultSlippageBps"])),
-        switches=OperationalFlags(
+        flags=OperationalFlags(
             vault_paused=switches["vaultPaused"],
             manager_paused=switches["managerPaused"],
             controller_paused=switches["controllerPaused"],
             emergency_mode=switches["emergencyMode"],
         ),
-        in_transit=tuple(_read_order(each) for each in data["inTransit"]),
+        in_transit=tuple(_read_order(order) for order in data["inTransit"]),
         contract=ContractFigures(
             total_assets=_raw(contract["totalAssets"]),
             share_price=NavPerShare(int(contract["sharePrice"])),
@@ -183,9 +190,9 @@ def from_json(data: dict[str, Any]) -> FundSnapshot:
         ),
         roles=tuple(
             RoleAssignment(
-                ContractName(each["contract"]), Hash32(bytes.fromhex(each["role"][2:])), parse_address(each["account"])
+                ContractName(grant["contract"]), Hash32(bytes.fromhex(grant["role"][2:])), parse_address(grant["account"])
             )
-            for each in data.get("roles", ())  # the first ones were taken without
+            for grant in data.get("roles", ())  # the first snapshots were taken without roles
         ),
     )
 
@@ -196,7 +203,7 @@ def _read_position(data: dict[str, Any]) -> AssetPosition:
         token=parse_address(data["token"]),
         tier=Tier[data["tier"]],
         decimals=data["decimals"],
-        active=data["active"],
+        is_listed=data["active"],
         terms=PurchaseTerms(
             target_allocation=Bps(int(terms["targetAllocationBps"])),
             adapter=parse_address(terms["adapter"]),
