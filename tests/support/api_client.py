@@ -19,8 +19,8 @@ from eth_account.signers.local import LocalAccount
 from fastapi import FastAPI
 from tests.support.chain.fund import WAD
 
+from paimon.application.identity.store import seed_user
 from paimon.application.identity.tokens import encode_token, new_token
-from paimon.application.identity.users import seed_user
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, parse_address
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus

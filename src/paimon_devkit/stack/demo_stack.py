@@ -19,7 +19,7 @@ from typing import Final
 
 import psycopg
 
-from paimon.application.identity.users import seed_user
+from paimon.application.identity.store import seed_user
 from paimon.composition import open_app_context, open_database, require_ready
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.migrations import run_migrations
@@ -37,7 +37,7 @@ from paimon_devkit.stack.errors import DemoError, InconsistentDataFolder
 from paimon_devkit.stack.fund_deployment import CONTRACTS, FundDeployment, deploy_fund
 from paimon_devkit.stack.ports import PortInUse, free_port, is_free, reserve_port
 from paimon_devkit.stack.postgres_leftovers import remove_cluster
-from paimon_devkit.stack.secret_files import passwords, write_private_file
+from paimon_devkit.stack.secret_files import load_or_create_passwords, write_private_file
 from paimon_devkit.stack.signer_files import write_signer_files
 from paimon_devkit.stack.supervisor import Supervisor
 
@@ -248,7 +248,7 @@ class DemoStack:
 
     def _api_variables(self) -> dict[str, str]:
         port = self._choose_api_port()
-        secret = passwords(self.data / "secrets.json", ["token_secret"])["token_secret"] * 2
+        secret = load_or_create_passwords(self.data / "secrets.json", ["token_secret"])["token_secret"] * 2
         return {
             "PAIMON_API__PORT": str(port),
             "PAIMON_AUTH__TOKEN_SECRET": secret,

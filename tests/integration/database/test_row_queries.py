@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from tests.support.factories.rows import insert_row, rolled_back
 from tests.support.factories.strategies import address
 
-from paimon.application.identity.users import USER_WITH_CLOCK, seed_user
+from paimon.application.identity.store import USER_WITH_CLOCK, seed_user
 from paimon.application.redemptions.store import REDEMPTION, find_redemption
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import DATABASE_NOW

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from tests.support.chain.safes import SAFE_ABI, SENTINEL, owner, signature_by_key, signature_by_safe, wallet
 from tests.support.scenarios.multisig import SafeHarness
 
-from paimon.application.identity.users import NotPermitted
+from paimon.application.identity.permissions import NotPermitted
 from paimon.application.transactions.multisig.context import SafeNotConfigured
 from paimon.application.transactions.multisig.propose import ProposalConflict, propose_rejection
 from paimon.application.transactions.multisig.sign import SignatureRejected, SignProposal, sign_proposal

@@ -8,7 +8,7 @@ from tests.support.scenarios.plans import PlanHarness
 
 from paimon.application.common.idempotency import PayloadConflict
 from paimon.application.common.signed_action import NonceUsed, SignerMismatch
-from paimon.application.identity.users import NotPermitted
+from paimon.application.identity.permissions import NotPermitted
 from paimon.application.transactions.plans.calls import InvalidPlan, RequestedCall
 from paimon.application.transactions.plans.submit import PlanDrifted, submit_plan
 from paimon.domain.kernel.chain import checksum

@@ -1,4 +1,4 @@
-"""A redemption's story is told in the order the house came to know it, whatever the chain's clock says."""
+"""The timeline of a redemption: ordered by when the system recorded an entry, never by chain time."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from paimon.application.redemptions.timeline import ChainEvent, timeline
 from paimon.domain.approval.ticket import Ticket, TicketStatus, TicketType, Verdict, Vote
-from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
+from paimon.domain.transaction.attempt import Attempt
+from paimon.domain.transaction.intent import IntentWithAttempts
+from paimon.domain.transaction.intent_subject import IntentSubject
+from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, Call, IntentKind, IntentStatus
 
 pytestmark = pytest.mark.unit
 
@@ -55,27 +57,53 @@ def ticket() -> Ticket:
     )
 
 
-def intent() -> IntentRow:
-    attempt = AttemptRow(hash=bytes(32), nonce=4, status=AttemptStatus.FINAL, created_at=after(3), block_number=9)
-    return IntentRow(
+def intent() -> IntentWithAttempts:
+    wallet = Address(bytes(20))
+    attempt = Attempt(
+        hash=Hash32(bytes(32)),
+        intent_id=UUID(int=1),
+        wallet=wallet,
+        nonce=4,
+        gas_limit=21_000,
+        max_fee_wei=1,
+        priority_fee_wei=1,
+        raw=b"",
+        channel=BroadcastChannel.PUBLIC,
+        signed_at_block=8,
+        created_at=after(3),
+        status=AttemptStatus.FINAL,
+        block_number=9,
+    )
+    return IntentWithAttempts(
         id=UUID(int=1),
+        idempotency_key="reject-redemption:1",
         kind=IntentKind.REJECT_REDEMPTION,
+        wallet=wallet,
+        call=Call(wallet, b""),
+        subject=IntentSubject.redemption(1),
+        ticket_id="TKT-R000001",
         status=IntentStatus.FINAL,
+        unfunded=False,
         reason=None,
         created_at=after(2),
+        next_check_at=after(2),
+        unknown_since=None,
+        expires_at=None,
+        aborting_as=None,
+        abort_reason=None,
         closed_at=after(5),
-        attempts=[attempt],
+        attempts=(attempt,),
     )
 
 
 @given(st.lists(events, max_size=8))
-def test_nothing_is_lost_and_the_order_is_that_of_knowing(found: list[ChainEvent]) -> None:
-    told = timeline(found, ticket(), [intent()])
-    assert len(told) == len(found) + 6
-    assert [entry.known_at for entry in told] == sorted(entry.known_at for entry in told)
+def test_timeline_keeps_every_entry_in_the_order_it_became_known(found: list[ChainEvent]) -> None:
+    entries = timeline(found, ticket(), [intent()])
+    assert len(entries) == len(found) + 6
+    assert [entry.known_at for entry in entries] == sorted(entry.known_at for entry in entries)
 
 
-def test_a_vote_stands_before_the_call_it_queued_in_the_same_moment() -> None:
+def test_timeline_shows_a_vote_before_the_call_it_queued() -> None:
     assert [entry.kind for entry in timeline([], ticket(), [intent()])] == [
         "ticket.opened",
         "vote.reject",
@@ -86,6 +114,6 @@ def test_a_vote_stands_before_the_call_it_queued_in_the_same_moment() -> None:
     ]
 
 
-def test_events_of_one_block_stay_in_the_blocks_order() -> None:
+def test_timeline_keeps_the_order_of_events_in_a_block() -> None:
     same = [ChainEvent(name, {}, bytes(32), 1, START, START) for name in ("Second", "First")]
     assert [entry.kind for entry in timeline(same, None, [])] == ["Second", "First"]

@@ -1,1 +1,1 @@
-"""Approval tickets: raised when the chain asks for an approval, decided by signed votes, closed by what the chain shows."""
+"""Approval tickets: opened by the chain, decided by signed votes, closed by the chain."""

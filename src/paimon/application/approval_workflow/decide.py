@@ -1,35 +1,38 @@
-"""One person's signed decision on a ticket, and the on-chain call it leads to.
+"""Decide a ticket: accept one signed vote, and queue the on-chain call it leads to.
 
-What is checked, in this order, each with an exception of its own: the ticket exists; the signature is one; its expiry
-lies ahead, and not too far; its nonce was never used; it was made by the signed-in wallet over exactly this ticket; that
-person may decide, here and on chain; the ticket still takes their vote. Vote, ticket and intent commit together, so a
-decided ticket without its call, or a call without its votes, cannot exist.
+The checks run in this order, each with its own exception:
+
+1. the ticket exists
+2. the signature: its form, its expiry, its nonce, and its signer over exactly this ticket (common/signed_action.py)
+3. the voter's role, in this system and on chain
+4. the ticket takes this vote
+
+Vote, ticket and intent commit together: a decided ticket without its call, or a call without its votes, cannot exist.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy import select
 
 from paimon.application.approval_workflow.queue_call import queue_call
 from paimon.application.approval_workflow.store import (
     TicketNotFound,
     insert_record,
+    is_approver_on_chain,
+    is_nonce_used,
     lock_ticket,
-    nonce_is_used,
     save_outcome,
 )
 from paimon.application.common.signed_action import NonceUsed, SignedAction, SigningRules, verify_signed_action
-from paimon.application.identity.users import require_permission
+from paimon.application.identity.permissions import require_permission
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict, Vote, VoterNotAllowed, decide
 from paimon.domain.approval.vote import redemption_decision, redemption_decision_document
-from paimon.domain.kernel.chain import Address, ContractName, OnChainRole, checksum
+from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.derived import RoleHolderRow
-from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.database.sessions import Database
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +41,7 @@ _DECIDED: Final = frozenset({TicketStatus.APPROVED, TicketStatus.REJECTED})
 
 @dataclass(frozen=True, slots=True)
 class DecideTicket:
-    """What the signed-in user sent: the verdict, and the free parts of the typed data they signed."""
+    """A signed-in user's verdict on a ticket, with the signature over it."""
 
     ticket_id: str
     user: User
@@ -48,21 +51,16 @@ class DecideTicket:
 
 
 async def decide_ticket(
-    command: DecideTicket,
-    *,
-    database: Database,
-    contracts: FundContracts,
-    rules: SigningRules,
-    approver: Address,
+    command: DecideTicket, *, database: Database, contracts: FundContracts, rules: SigningRules, approver: Address
 ) -> Ticket:
-    """The ticket with this vote. A ticket that it decides has its intent queued in the same transaction.
+    """Return the ticket with this vote. When the vote decides the ticket, its call is queued in the same transaction.
 
     Raises:
         TicketNotFound, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted, VoterNotAllowed,
         TicketClosed, AlreadyVoted.
     """
     async with database.write() as session:
-        # Two votes at once: the second waits here until the first has committed, and sees it.
+        # Two votes at once: the second waits here until the first has committed, and then sees it.
         ticket = await lock_ticket(session, command.ticket_id)
         if ticket is None:
             raise TicketNotFound(f"there is no ticket {command.ticket_id}")
@@ -74,10 +72,11 @@ async def decide_ticket(
             signer=command.user.address,
             now=now,
             rules=rules,
-            nonce_used=await nonce_is_used(session, decision.terms.nonce),
+            nonce_used=await is_nonce_used(session, decision.terms.nonce),
         )
         require_permission(command.user, Permission.DECIDE_APPROVAL)
-        await _require_on_chain_role(session, command.user.address)
+        if not await is_approver_on_chain(session, command.user.address):
+            raise VoterNotAllowed(f"{checksum(command.user.address)} does not hold VIP_APPROVER_ROLE on the RedemptionManager")
 
         vote = Vote(command.user.address, command.verdict, command.reason, decided_at=now)
         decided = decide(ticket, vote)
@@ -88,13 +87,3 @@ async def decide_ticket(
             await queue_call(session, decided, contracts=contracts, approver=approver)
     log.info("ticket.voted", ticket_id=decided.id, verdict=vote.verdict, voter=checksum(vote.voter), status=decided.status)
     return decided
-
-
-async def _require_on_chain_role(session: WriteSession, voter: Address) -> None:
-    query = select(RoleHolderRow.account).where(
-        RoleHolderRow.contract == ContractName.REDEMPTION_MANAGER,
-        RoleHolderRow.role == OnChainRole.VIP_APPROVER_ROLE.id,
-        RoleHolderRow.account == voter,
-    )
-    if (await session.execute(query)).scalar_one_or_none() is None:
-        raise VoterNotAllowed(f"{checksum(voter)} does not hold VIP_APPROVER_ROLE on the RedemptionManager")

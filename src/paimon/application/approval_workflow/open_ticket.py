@@ -1,7 +1,6 @@
-"""A ticket's beginning and end, both by the chain: raised while its request awaits approval, closed when it no longer does.
+"""Open and close tickets as the chain requires: open while a request awaits approval, closed when it no longer does.
 
-Both are level-triggered: they read the request's present state and do what is due, so being called twice, late or at the
-same time by two workers changes nothing more.
+Both are level-triggered: they read the request's present state, so a repeated, late or concurrent call changes nothing more.
 """
 
 from datetime import datetime
@@ -20,7 +19,7 @@ log = structlog.get_logger(__name__)
 async def open_ticket_if_needed(
     session: WriteSession, redemption: Redemption, policy: ApprovalPolicy, *, now: datetime
 ) -> Ticket | None:
-    """The ticket this call raised, or None: the request awaits nobody, or has its ticket already."""
+    """Return the ticket this call opened; None when the request awaits no approval or has a ticket."""
     if redemption.status is not RedemptionStatus.PENDING_APPROVAL:
         return None
     ticket = open_ticket(redemption, policy, now=now)
@@ -31,7 +30,10 @@ async def open_ticket_if_needed(
 
 
 async def adopt_chain_outcome(session: WriteSession, redemption: Redemption, *, now: datetime) -> Ticket | None:
-    """The ticket this call closed by what its request shows on chain, or None: it has none, is closed, or still awaits."""
+    """Return the ticket this call closed with the outcome on chain.
+
+    None when the request has no ticket, its ticket is closed, or it still awaits approval.
+    """
     ticket = await lock_ticket(session, ticket_id(redemption.request_id))
     if ticket is None or ticket.closed_at is not None:
         return None

@@ -1,4 +1,4 @@
-"""Reads of tickets: lists by state, and how the house keeps its promised times."""
+"""Reads of tickets: lists by status, one ticket with its details, and the SLA report."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,16 +10,17 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.approval_workflow.store import get_ticket, to_domain, with_records
-from paimon.application.transactions.queries import list_intents_for
+from paimon.application.transactions.queries import list_intents_about
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import Address
+from paimon.domain.transaction.intent import IntentWithAttempts
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
-from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
 
 OPEN_TICKETS_MAX: Final = 1_000
-"""The report lists at most so many tickets that are not closed, the most urgent first."""
+"""How many tickets that are not closed the SLA report lists at most, the most urgent first."""
 
 
 async def list_tickets(
@@ -29,7 +30,7 @@ async def list_tickets(
     status: TicketStatus | None = None,
     kind: TicketType | None = None,
 ) -> Page[Ticket]:
-    """Tickets, latest first."""
+    """List tickets, latest first."""
     clauses: list[ColumnElement[bool]] = []
     if status is not None:
         clauses.append(ApprovalTicketRow.status == status)
@@ -39,15 +40,15 @@ async def list_tickets(
     return await fetch_page(session, with_records(query), page, to_domain)
 
 
-async def tickets_of_requests(session: AsyncSession, request_ids: Iterable[int]) -> dict[int, Ticket]:
-    """The tickets of these requests, by request id; a request without one is absent."""
+async def tickets_by_request(session: AsyncSession, request_ids: Iterable[int]) -> dict[int, Ticket]:
+    """Return the tickets of these requests by request id; a request without a ticket is absent."""
     query = with_records(select(ApprovalTicketRow).where(ApprovalTicketRow.request_id.in_(list(request_ids))))
     return {row.request_id: to_domain(row) for row in await session.scalars(query)}
 
 
 @dataclass(frozen=True, slots=True)
 class SlaFigures:
-    """How one kind of ticket was served so far. A ticket counts as late by its decision, or while it waits, by now."""
+    """Counts of one type of ticket. A decided ticket is late by its decision, a waiting one by the present time."""
 
     kind: TicketType
     opened: int
@@ -61,7 +62,7 @@ class SlaFigures:
 
 @dataclass(frozen=True, slots=True)
 class SlaReport:
-    """The figures by kind, and every ticket that is not closed yet, most urgent first."""
+    """The figures by type, and the tickets that are not closed, most urgent first."""
 
     at: datetime
     figures: list[SlaFigures]
@@ -70,7 +71,7 @@ class SlaReport:
 
 
 async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
-    """The promised times against what happened, as of `now`."""
+    """Compare the SLA with the decisions taken until `now`."""
     cancelled = ApprovalTicketRow.status == TicketStatus.CANCELLED
     decided = ApprovalTicketRow.decided_at.is_not(None) & ~cancelled
     on_time = ApprovalTicketRow.decided_at <= ApprovalTicketRow.deadline_at
@@ -128,22 +129,30 @@ class RecordedVote:
 
 @dataclass(frozen=True, slots=True)
 class TicketDetail:
-    """One ticket with everything kept about it, as of `read_at`."""
+    """One ticket with its votes and intents, as of `read_at`."""
 
     ticket: Ticket
     votes: list[RecordedVote]
-    intents: list[IntentRow]
+    intents: list[IntentWithAttempts]
     read_at: datetime
 
 
 async def get_ticket_detail(session: AsyncSession, ticket_id: str) -> TicketDetail:
-    """Raises TicketNotFound."""
+    """Return the ticket with its details.
+
+    Raises:
+        TicketNotFound
+    """
     ticket = await get_ticket(session, ticket_id)
     query = select(ApprovalRecordRow).where(ApprovalRecordRow.ticket_id == ticket_id).order_by(ApprovalRecordRow.decided_at)
     return TicketDetail(
         ticket=ticket,
         votes=[_recorded_vote(row) for row in await session.scalars(query)],
-        intents=[each for each in await list_intents_for(session, ticket.request_id) if each.ticket_id == ticket_id],
+        intents=[
+            intent
+            for intent in await list_intents_about(session, IntentSubject.redemption(ticket.request_id))
+            if intent.ticket_id == ticket_id
+        ],
         read_at=await database_now(session),
     )
 

@@ -1,18 +1,16 @@
-"""The sweep over deadlines: says once for every stage that a ticket is late. Nothing is decided by being late.
+"""Announce late tickets, once for every SLA stage. A deadline decides nothing.
 
-Deadlines are rows, so no timer is lost with a process; two sweeps at once share the work (SKIP LOCKED) and announce
-nothing twice, because the stage announced is stored with the lock held.
+Deadlines are rows, so no timer is lost with a process. Two sweeps at once share the work and announce nothing twice, because
+the announced stage is stored while the ticket is locked.
 """
 
 from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import select
 
-from paimon.application.approval_workflow.store import to_domain, with_records
+from paimon.application.approval_workflow.store import lock_late, save_sla_stage
 from paimon.domain.approval.ticket import SlaStage, Ticket
-from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -21,25 +19,13 @@ _STAGES: Final = tuple(SlaStage)
 
 
 async def sweep_deadlines(session: WriteSession, *, now: datetime) -> list[Ticket]:
-    """The tickets that became later than was announced so far."""
-    query = (
-        with_records(select(ApprovalTicketRow))
-        .where(
-            ApprovalTicketRow.closed_at.is_(None),
-            ApprovalTicketRow.warn_at <= now,
-            ApprovalTicketRow.sla_stage != SlaStage.OVERDUE,
-        )
-        .order_by(ApprovalTicketRow.deadline_at)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    )
+    """Announce tickets that reached a later SLA stage than the last announced one, and return them."""
     late: list[Ticket] = []
-    for row in await session.scalars(query):
-        ticket = to_domain(row)
+    for ticket, announced in await lock_late(session, now=now):
         stage = ticket.sla_stage(now)
-        if _STAGES.index(stage) <= _STAGES.index(row.sla_stage):
+        if _STAGES.index(stage) <= _STAGES.index(announced):
             continue
-        row.sla_stage = stage
+        await save_sla_stage(session, ticket.id, stage)
         late.append(ticket)
         announce = log.critical if stage is SlaStage.OVERDUE else log.warning
         announce(

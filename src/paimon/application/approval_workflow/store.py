@@ -1,5 +1,6 @@
-"""Rows of `approval_tickets` and `approval_records` as domain tickets with their votes."""
+"""Tickets and votes in the database: `approval_tickets`, `approval_records`, and who holds the approver role."""
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Select, select, update
@@ -8,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from paimon.application.common.signed_action import SignatureEvidence
-from paimon.domain.approval.ticket import Ticket, Vote
-from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, Vote
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole
 from paimon.domain.kernel.units import RawAmount
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.base import table_of
+from paimon.infrastructure.database.models.derived import RoleHolderRow
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -22,7 +24,7 @@ class TicketNotFound(NotFound):
 
 
 def to_domain(row: ApprovalTicketRow) -> Ticket:
-    """The ticket with its votes; the row must have been loaded with its records."""
+    """Return the ticket with its votes; the row must be loaded with its records."""
     return Ticket(
         id=row.id,
         type=row.type,
@@ -37,7 +39,7 @@ def to_domain(row: ApprovalTicketRow) -> Ticket:
         escalate_at=row.escalate_at,
         deadline_at=row.deadline_at,
         status=row.status,
-        votes=tuple(Vote(Address(each.voter), each.verdict, each.reason, each.decided_at) for each in row.records),
+        votes=tuple(Vote(Address(record.voter), record.verdict, record.reason, record.decided_at) for record in row.records),
         decided_at=row.decided_at,
         closed_at=row.closed_at,
         decided_externally=row.decided_externally,
@@ -45,7 +47,7 @@ def to_domain(row: ApprovalTicketRow) -> Ticket:
 
 
 def with_records(query: Select[ApprovalTicketRow]) -> Select[ApprovalTicketRow]:
-    """The query, loading each ticket's votes too. (A join is refused by PostgreSQL beside FOR UPDATE.)"""
+    """Load each ticket's votes too. (PostgreSQL refuses a join beside FOR UPDATE.)"""
     return query.options(selectinload(ApprovalTicketRow.records))
 
 
@@ -57,22 +59,26 @@ async def find_ticket(session: AsyncSession, ticket_id: str) -> Ticket | None:
 
 
 async def get_ticket(session: AsyncSession, ticket_id: str) -> Ticket:
-    """Raises TicketNotFound."""
+    """Return the ticket.
+
+    Raises:
+        TicketNotFound
+    """
     if (ticket := await find_ticket(session, ticket_id)) is None:
         raise TicketNotFound(f"there is no ticket {ticket_id}")
     return ticket
 
 
-async def find_ticket_of_request(session: AsyncSession, request_id: int) -> Ticket | None:
+async def find_ticket_for_request(session: AsyncSession, request_id: int) -> Ticket | None:
     query = with_records(select(ApprovalTicketRow).where(ApprovalTicketRow.request_id == request_id))
     row = (await session.scalars(query)).one_or_none()
     return to_domain(row) if row else None
 
 
 async def lock_ticket(session: WriteSession, ticket_id: str) -> Ticket | None:
-    """The ticket as it is once everyone before us has committed; others wait for this transaction.
+    """Lock the ticket until this transaction ends, and return it with every vote committed before.
 
-    `populate_existing` matters: a copy this session read before it waited for the lock would lack the others' votes.
+    `populate_existing` matters: a copy that this session read before it waited for the lock would lack the others' votes.
     """
     query = (
         with_records(select(ApprovalTicketRow).where(ApprovalTicketRow.id == ticket_id))
@@ -83,8 +89,49 @@ async def lock_ticket(session: WriteSession, ticket_id: str) -> Ticket | None:
     return to_domain(row) if row else None
 
 
+async def list_decided(session: AsyncSession) -> list[Ticket]:
+    """List tickets that votes have decided and the chain has not closed."""
+    query = with_records(select(ApprovalTicketRow)).where(
+        ApprovalTicketRow.status.in_((TicketStatus.APPROVED, TicketStatus.REJECTED)), ApprovalTicketRow.closed_at.is_(None)
+    )
+    return [to_domain(row) for row in await session.scalars(query)]
+
+
+async def lock_late(session: WriteSession, *, now: datetime) -> list[tuple[Ticket, SlaStage]]:
+    """Lock the open tickets past their first deadline, most urgent first, each with the SLA stage announced last.
+
+    Tickets that another sweep has locked are left to it (SKIP LOCKED).
+    """
+    query = (
+        with_records(select(ApprovalTicketRow))
+        .where(
+            ApprovalTicketRow.closed_at.is_(None),
+            ApprovalTicketRow.warn_at <= now,
+            ApprovalTicketRow.sla_stage != SlaStage.OVERDUE,
+        )
+        .order_by(ApprovalTicketRow.deadline_at)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    return [(to_domain(row), row.sla_stage) for row in await session.scalars(query)]
+
+
+async def save_sla_stage(session: WriteSession, ticket_id: str, stage: SlaStage) -> None:
+    """Write which SLA stage was announced."""
+    await session.execute(
+        update(ApprovalTicketRow)
+        .where(ApprovalTicketRow.id == ticket_id)
+        .values(sla_stage=stage)
+        .execution_options(synchronize_session=False)
+    )
+
+
+_TICKETS: Final = table_of(ApprovalTicketRow)
+_INSERT_TICKET: Final = insert(_TICKETS).on_conflict_do_nothing().returning(_TICKETS.c.id)
+
+
 async def insert_ticket(session: WriteSession, ticket: Ticket) -> bool:
-    """Whether this call inserted it; False when the request has a ticket already."""
+    """Insert the ticket; False when its request has a ticket already."""
     row = {
         "id": ticket.id,
         "type": ticket.type,
@@ -103,12 +150,8 @@ async def insert_ticket(session: WriteSession, ticket: Ticket) -> bool:
     return (await session.execute(_INSERT_TICKET, row)).scalar_one_or_none() is not None
 
 
-_TICKETS: Final = table_of(ApprovalTicketRow)
-_INSERT_TICKET: Final = insert(_TICKETS).on_conflict_do_nothing().returning(_TICKETS.c.id)
-
-
 async def save_outcome(session: WriteSession, ticket: Ticket) -> None:
-    """Write what votes and the chain may change of a ticket; the rest of it is a snapshot and stays."""
+    """Write what votes and the chain may change of a ticket; the rest is a snapshot and never changes."""
     await session.execute(
         update(ApprovalTicketRow)
         .where(ApprovalTicketRow.id == ticket.id)
@@ -123,7 +166,7 @@ async def save_outcome(session: WriteSession, ticket: Ticket) -> None:
 
 
 async def insert_record(session: WriteSession, ticket_id: str, vote: Vote, evidence: SignatureEvidence) -> bool:
-    """Store an accepted vote with its evidence; False when its nonce was used before, on any ticket."""
+    """Insert an accepted vote with its evidence; False when its nonce was used before, on any ticket."""
     statement = (
         insert(ApprovalRecordRow)
         .values(
@@ -143,6 +186,17 @@ async def insert_record(session: WriteSession, ticket_id: str, vote: Vote, evide
     return (await session.execute(statement)).scalar_one_or_none() is not None
 
 
-async def nonce_is_used(session: AsyncSession, nonce: Hash32) -> bool:
+async def is_nonce_used(session: AsyncSession, nonce: Hash32) -> bool:
+    """Return whether a vote with this nonce is recorded, on any ticket."""
     query = select(ApprovalRecordRow.nonce).where(ApprovalRecordRow.nonce == nonce)
+    return (await session.execute(query)).scalar_one_or_none() is not None
+
+
+async def is_approver_on_chain(session: AsyncSession, voter: Address) -> bool:
+    """Return whether the recorded chain state gives this wallet VIP_APPROVER_ROLE on the RedemptionManager."""
+    query = select(RoleHolderRow.account).where(
+        RoleHolderRow.contract == ContractName.REDEMPTION_MANAGER,
+        RoleHolderRow.role == OnChainRole.VIP_APPROVER_ROLE.id,
+        RoleHolderRow.account == voter,
+    )
     return (await session.execute(query)).scalar_one_or_none() is not None

@@ -1,0 +1,1 @@
+"""Users: sign-in with a wallet, access tokens, and permissions."""

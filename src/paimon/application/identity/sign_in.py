@@ -1,7 +1,7 @@
-"""Signing in with a wallet (EIP-4361): a challenge to sign, and its verification for an access token.
+"""Sign in with a wallet (EIP-4361): issue a challenge to sign, and verify the signed challenge for an access token.
 
-A challenge is given to every address that asks, known or not, so that asking tells nobody who works here. It counts once
-and until its expiry by the database's clock; after that its row is of no use to anyone and is removed.
+Every address that asks gets a challenge, so that asking does not show which addresses are users. A challenge works once,
+until its expiry by the database's clock; the next challenge that is issued deletes the expired ones.
 """
 
 import secrets
@@ -10,34 +10,27 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, update
 
-from paimon.application.identity.tokens import (
-    AccessToken,
-    TokenInvalid,
-    decode_token,
-    encode_token,
-    new_token,
-)
-from paimon.application.identity.users import USER_WITH_CLOCK, NotPermitted, find_user
+from paimon.application.identity.permissions import NotPermitted
+from paimon.application.identity.store import USER_WITH_CLOCK, consume_challenge, find_user, insert_challenge
+from paimon.application.identity.tokens import AccessToken, TokenInvalid, decode_token, encode_token, new_token
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
 from paimon.domain.user.siwe import SignInMessage, differing_fields, parse, render
 from paimon.errors import AuthenticationExpired, Unauthenticated
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.user import SignInChallengeRow
-from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.signatures import parse_signature, recover_text
 from paimon.settings import AuthSettings
 
 log = structlog.get_logger(__name__)
 
-STATEMENT: Final = "Sign in to the operations desk of Paimon Prime Fund. This costs nothing and sends no transaction."
+STATEMENT: Final = "Sign in to the operations backend of Paimon Prime Fund. This costs nothing and sends no transaction."
 _NONCE_BYTES: Final = 16
 
 
 class SignInRefused(Unauthenticated):
-    """The signed message is not one this house handed out, was used before, or was signed by another wallet."""
+    """The signed message was not issued here, was used before, or was signed by another wallet."""
 
 
 class ChallengeExpired(AuthenticationExpired):
@@ -55,7 +48,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """A user who came in, with the token that says so."""
+    """A user who has signed in, with their access token."""
 
     user: User
     token: str
@@ -64,7 +57,7 @@ class SignInResult:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is behind a token now, and for how much longer."""
+    """The user behind an access token now, and how long the token still lasts."""
 
     user: User
     token: AccessToken
@@ -72,7 +65,7 @@ class Caller:
 
 
 async def create_challenge(address: Address, *, database: Database, auth: AuthSettings, chain_id: int) -> Challenge:
-    """A fresh message for this wallet to sign."""
+    """Issue a fresh message for this wallet to sign."""
     async with database.write() as session:
         now = (await database_now(session)).replace(microsecond=0)
         message = SignInMessage(
@@ -86,13 +79,12 @@ async def create_challenge(address: Address, *, database: Database, auth: AuthSe
             expires_at=now + timedelta(seconds=auth.challenge_ttl_seconds),
         )
         text = render(message)
-        await session.execute(delete(SignInChallengeRow).where(SignInChallengeRow.expires_at < now))
-        session.add(SignInChallengeRow(nonce=message.nonce, address=address, message=text, expires_at=message.expires_at))
+        await insert_challenge(session, message.nonce, address, text, now=now, expires_at=message.expires_at)
     return Challenge(text, message.nonce, message.expires_at)
 
 
 async def verify_challenge(text: str, signature: str, *, database: Database, auth: AuthSettings, chain_id: int) -> SignInResult:
-    """Who signed this message, with an access token.
+    """Return the user who signed this message, with an access token.
 
     Raises:
         MalformedMessage, MalformedSignature, SignInRefused, ChallengeExpired, NotPermitted.
@@ -114,39 +106,27 @@ async def verify_challenge(text: str, signature: str, *, database: Database, aut
     async with database.write() as session:
         now = await database_now(session)
         if message.expires_at <= now:
-            raise ChallengeExpired(ChallengeExpired.__doc__)
-        await _consume_challenge(session, message.nonce, text, now=now)
+            raise ChallengeExpired
+        if not await consume_challenge(session, message.nonce, text, now=now):
+            raise SignInRefused("this challenge was not issued here, or was used before; ask for a new one")
         user = await find_user(session, signer)
-    # Outside the transaction: a challenge is spent even when its signer may not come in.
+    # Outside the transaction: the challenge is used up even when its signer is not a user.
     if user is None:
-        raise NotPermitted(f"{checksum(signer)} is nobody's wallet here; an administrator must add it first")
+        raise NotPermitted(f"{checksum(signer)} is not a user; an administrator must add it first")
     token = new_token(signer, now=now, ttl_seconds=auth.access_token_ttl_seconds)
     log.info("user.signed_in", address=checksum(signer), role=user.role)
     return SignInResult(user, encode_token(token, auth.token_secret), token.expires_at)
 
 
-async def _consume_challenge(session: WriteSession, nonce: str, text: str, *, now: datetime) -> None:
-    """Use the challenge up; of two at once, the second finds it used."""
-    spent = (
-        update(SignInChallengeRow)
-        .where(SignInChallengeRow.nonce == nonce, SignInChallengeRow.message == text, SignInChallengeRow.used_at.is_(None))
-        .values(used_at=now)
-        .returning(SignInChallengeRow.nonce)
-        .execution_options(synchronize_session=False)
-    )
-    if (await session.execute(spent)).scalar_one_or_none() is None:
-        raise SignInRefused("this challenge was not handed out here, or was used before; ask for a new one")
-
-
 async def authenticate(text: str, *, database: Database, auth: AuthSettings) -> Caller:
-    """Who calls with this token. The role is read now, so that taking it away takes effect at once.
+    """Return the caller with this access token. The role is read now, so that removing it takes effect at once.
 
     Raises:
         TokenInvalid, TokenExpired.
     """
     token = decode_token(text, auth.token_secret)
     found = await database.find(USER_WITH_CLOCK, address=token.address)
-    assert found is not None  # noqa: S101 — the clock is there without the user
+    assert found is not None  # noqa: S101 — the query has one row, with or without the user
     user, now = found
     token.require_unexpired(now)
     if user is None:

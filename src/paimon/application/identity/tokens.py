@@ -1,6 +1,6 @@
-"""Access tokens: signed claims of who someone is and until when. What they may do is not in it, but in the users table.
+"""Access tokens: signed claims of a user's address and an expiry. The user's role is not in it, but in the users table.
 
-Expiry is judged by the time the caller gives, the database's, so that all replicas agree.
+The expiry is compared with the database's time, which the caller passes, so that all replicas agree.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _ISSUER: Final = "paimon"
 
 
 class TokenInvalid(Unauthenticated):
-    """Not a token of this house, or of somebody who may no longer come in."""
+    """The access token was not issued here, or its user may no longer sign in."""
 
 
 class TokenExpired(AuthenticationExpired):
@@ -27,7 +27,7 @@ class TokenExpired(AuthenticationExpired):
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """The claims, to the second."""
+    """The claims of a token, to the second."""
 
     address: Address
     expires_at: datetime
@@ -35,7 +35,7 @@ class AccessToken:
     def require_unexpired(self, now: datetime) -> None:
         """Raises TokenExpired."""
         if self.expires_at <= now:
-            raise TokenExpired(TokenExpired.__doc__)
+            raise TokenExpired
 
 
 def new_token(address: Address, *, now: datetime, ttl_seconds: int) -> AccessToken:
@@ -48,7 +48,7 @@ def encode_token(token: AccessToken, secret: SecretStr) -> str:
 
 
 def decode_token(text: str, secret: SecretStr) -> AccessToken:
-    """The claims of a token we signed, expired or not.
+    """Return the claims of a token that was issued here, expired or not.
 
     Raises:
         TokenInvalid
@@ -63,4 +63,4 @@ def decode_token(text: str, secret: SecretStr) -> AccessToken:
         )
         return AccessToken(parse_address(claims["sub"]), datetime.fromtimestamp(int(claims["exp"]), UTC))
     except (jwt.InvalidTokenError, InvalidAddress) as error:
-        raise TokenInvalid("the access token is not one of ours") from error
+        raise TokenInvalid("the access token was not issued here") from error

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select, update
 
 from paimon.application.common.signed_action import SignedAction, SigningRules, verify_signed_action
-from paimon.application.identity.users import require_permission
+from paimon.application.identity.permissions import require_permission
 from paimon.application.quarantine.queries import RecordedDecision, recorded_decision
 from paimon.application.quarantine.store import EvaluatedTarget, Target, evaluate
 from paimon.domain.kernel.chain import Hash32, checksum

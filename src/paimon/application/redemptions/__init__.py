@@ -1,1 +1,1 @@
-"""Redemption requests: what the chain says of them, and what is due because of it."""
+"""Redemption requests as the chain shows them, and the follow-up work they need."""

@@ -1,41 +1,41 @@
-"""One redemption's story in order: what the chain said, what people decided, what the house did about it.
+"""The timeline of one redemption: chain events, votes, and what the system did about them.
 
-Chain time, database time and people's clocks are never compared. The order is that in which the house came to know:
-a block by when it was recorded, everything else by when it was written. `at` is each entry's own time.
+Chain time and database time are never compared. Entries are ordered by `known_at`, when the database recorded them: a chain
+event when its block was recorded, everything else when it was written. `at` is the entry's own time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
-from paimon.domain.kernel.chain import checksum, hex0x
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
+from paimon.domain.transaction.attempt import Attempt
+from paimon.domain.transaction.intent import IntentWithAttempts
 
 
 class TimelineSource(StrEnum):
     CHAIN = "chain"
-    USERS = "people"
+    USERS = "users"
     SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """`at` by the source's own clock; `known_at` by the database's, which is the order of the list."""
+    """One entry: `at` by the clock of its source, `known_at` by the database's, which orders the list."""
 
     at: datetime
     known_at: datetime
     source: TimelineSource
     kind: str
     title: str
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ChainEvent:
-    """A recorded log that names the request, with the block it is in."""
+    """A recorded log about the request, with its block."""
 
     event: str
     args: dict[str, Any]
@@ -54,36 +54,36 @@ _EVENT_TITLES: Final = {
 }
 
 
-def timeline(events: Iterable[ChainEvent], ticket: Ticket | None, intents: Iterable[IntentRow]) -> list[TimelineEntry]:
-    """All entries in the order the house came to know of them; events of one block stay in the block's order."""
-    entries = [*_of_chain(events)]
+def timeline(events: Iterable[ChainEvent], ticket: Ticket | None, intents: Iterable[IntentWithAttempts]) -> list[TimelineEntry]:
+    """List all entries by the time they became known. Events of one block keep the block's order."""
+    entries = [*_event_entries(events)]
     if ticket is not None:
-        entries += _of_ticket(ticket)
+        entries += _ticket_entries(ticket)
     for intent in intents:
-        entries += _of_intent(intent)
+        entries += _intent_entries(intent)
     return sorted(entries, key=lambda entry: entry.known_at)
 
 
-def _of_chain(events: Iterable[ChainEvent]) -> Iterator[TimelineEntry]:
-    for each in events:
+def _event_entries(events: Iterable[ChainEvent]) -> Iterator[TimelineEntry]:
+    for event in events:
         yield TimelineEntry(
-            at=each.block_at,
-            known_at=each.recorded_at,
+            at=event.block_at,
+            known_at=event.recorded_at,
             source=TimelineSource.CHAIN,
-            kind=each.event,
-            title=_EVENT_TITLES.get(each.event, each.event),
-            details={"txHash": hex0x(each.tx_hash), "blockNumber": each.block_number, "args": each.args},
+            kind=event.event,
+            title=_EVENT_TITLES.get(event.event, event.event),
+            details={"tx_hash": event.tx_hash, "block_number": event.block_number, "args": event.args},
         )
 
 
-def _of_ticket(ticket: Ticket) -> Iterator[TimelineEntry]:
+def _ticket_entries(ticket: Ticket) -> Iterator[TimelineEntry]:
     yield TimelineEntry(
         at=ticket.opened_at,
         known_at=ticket.opened_at,
         source=TimelineSource.SYSTEM,
         kind="ticket.opened",
-        title=f"Ticket {ticket.id} raised: needs {ticket.required_approvals} approval(s)",
-        details={"ticketId": ticket.id, "type": ticket.type},
+        title=f"Ticket {ticket.id} opened: needs {ticket.required_approvals} approval(s)",
+        details={"ticket_id": ticket.id, "type": ticket.type},
     )
     for vote in ticket.votes:
         yield TimelineEntry(
@@ -92,10 +92,10 @@ def _of_ticket(ticket: Ticket) -> Iterator[TimelineEntry]:
             source=TimelineSource.USERS,
             kind=f"vote.{vote.verdict.lower()}",
             title="Voted to approve" if vote.verdict is Verdict.APPROVE else "Voted to reject",
-            details={"ticketId": ticket.id, "voter": checksum(vote.voter), "reason": vote.reason},
+            details={"ticket_id": ticket.id, "voter": vote.voter, "reason": vote.reason},
         )
     if ticket.closed_at is not None:
-        externally = ", decided outside this house" if ticket.decided_externally else ""
+        externally = ", decided externally" if ticket.decided_externally else ""
         cancelled = ticket.status is TicketStatus.CANCELLED
         outcome = "its request was cancelled" if cancelled else ticket.status.lower()
         yield TimelineEntry(
@@ -104,12 +104,12 @@ def _of_ticket(ticket: Ticket) -> Iterator[TimelineEntry]:
             source=TimelineSource.SYSTEM,
             kind="ticket.closed",
             title=f"Ticket {ticket.id} closed: {outcome}{externally}",
-            details={"ticketId": ticket.id, "status": ticket.status, "decidedExternally": ticket.decided_externally},
+            details={"ticket_id": ticket.id, "status": ticket.status, "decided_externally": ticket.decided_externally},
         )
 
 
-def _of_intent(intent: IntentRow) -> Iterator[TimelineEntry]:
-    intent_fields = {"intentId": str(intent.id), "intentKind": intent.kind.value}
+def _intent_entries(intent: IntentWithAttempts) -> Iterator[TimelineEntry]:
+    intent_details = {"intent_id": intent.id, "intent_kind": intent.kind}
     label = intent.kind.replace("_", " ")
     yield TimelineEntry(
         at=intent.created_at,
@@ -117,10 +117,10 @@ def _of_intent(intent: IntentRow) -> Iterator[TimelineEntry]:
         source=TimelineSource.SYSTEM,
         kind="intent.queued",
         title=f"Queued: {label}",
-        details=intent_fields,
+        details=intent_details,
     )
     for attempt in intent.attempts:
-        yield _of_attempt(attempt, intent_fields)
+        yield _attempt_entry(attempt, intent_details)
     if intent.closed_at is not None:
         yield TimelineEntry(
             at=intent.closed_at,
@@ -128,22 +128,22 @@ def _of_intent(intent: IntentRow) -> Iterator[TimelineEntry]:
             source=TimelineSource.SYSTEM,
             kind=f"intent.{intent.status.lower()}",
             title=f"{label.capitalize()}: {intent.status.lower().replace('_', ' ')}",
-            details=intent_fields | {"reason": intent.reason},
+            details=intent_details | {"reason": intent.reason},
         )
 
 
-def _of_attempt(attempt: AttemptRow, intent_fields: dict[str, str]) -> TimelineEntry:
+def _attempt_entry(attempt: Attempt, intent_details: dict[str, Any]) -> TimelineEntry:
     return TimelineEntry(
         at=attempt.created_at,
         known_at=attempt.created_at,
         source=TimelineSource.SYSTEM,
         kind="attempt.signed",
         title=f"Transaction signed with nonce {attempt.nonce}, now {attempt.status.lower()}",
-        details=intent_fields
+        details=intent_details
         | {
-            "txHash": hex0x(attempt.hash),
+            "tx_hash": attempt.hash,
             "nonce": attempt.nonce,
-            "status": attempt.status.value,
-            "blockNumber": attempt.block_number,
+            "status": attempt.status,
+            "block_number": attempt.block_number,
         },
     )

@@ -1,12 +1,14 @@
-"""Approval tickets: who may vote, how many votes a ticket needs, and when it is late. Source: docs/concepts/fund.md, "Approvals".
+"""Approval tickets: who may vote, how many votes a ticket needs, and when it is late.
+
+Source: docs/concepts/fund.md, "Approvals".
 
     PENDING ──► PARTIALLY_APPROVED ──► APPROVED      the votes reached the policy's count
        └───────────────┴──► REJECTED                  any rejection ends the voting
                        └──► CANCELLED                 the owner took the request back on chain
 
-Votes decide a ticket; only the chain *closes* it (`closed_at`), when the request shows the outcome. What the chain shows
-wins: a request decided by someone else is adopted as `decided_externally`. A deadline never rejects a redemption: an
-overdue ticket stays open and alarms.
+Votes decide a ticket. Only the chain *closes* it (`closed_at`), when the request shows the outcome. The chain's outcome
+wins: a request that was decided by a direct contract call is adopted as `decided_externally`. A deadline never rejects a
+redemption: an overdue ticket stays open and raises an alarm.
 """
 
 from dataclasses import dataclass, replace
@@ -39,7 +41,7 @@ class Verdict(StrEnum):
 
 
 class SlaStage(StrEnum):
-    """How late an open ticket is; each stage is announced once."""
+    """How late an open ticket is. Each stage is announced once."""
 
     ON_TIME = "ON_TIME"
     WARN = "WARN"
@@ -55,16 +57,16 @@ class TicketClosed(Conflict):
 
 
 class AlreadyVoted(Conflict):
-    """One person acts once on a ticket."""
+    """One approver votes once on a ticket."""
 
 
 class VoterNotAllowed(Forbidden):
-    """This person may not decide this ticket."""
+    """This wallet may not vote on this ticket."""
 
 
 @dataclass(frozen=True, slots=True)
 class TicketRule:
-    """What one kind of ticket needs. Seconds run from the moment the ticket is raised."""
+    """The votes and times that one type of ticket requires. Seconds count from the opening of the ticket."""
 
     required_approvals: int
     warn_seconds: int
@@ -75,12 +77,12 @@ class TicketRule:
         if self.required_approvals < 1:
             raise ValueError("a ticket needs at least one approval")
         if not 0 < self.warn_seconds <= self.escalate_seconds <= self.deadline_seconds:
-            raise ValueError("an SLA wants 0 < warn ≤ escalate ≤ deadline")
+            raise ValueError("an SLA needs 0 < warn ≤ escalate ≤ deadline")
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalPolicy:
-    """Rules by kind of ticket, with the version a ticket remembers."""
+    """The rules by type of ticket, with the version that a ticket stores."""
 
     version: int
     rules: dict[TicketType, TicketRule]
@@ -91,7 +93,7 @@ class ApprovalPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's accepted decision. The signature itself is kept beside the record."""
+    """One approver's accepted vote. Its signature is stored beside it."""
 
     voter: Address
     verdict: Verdict
@@ -101,7 +103,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A decision to be taken about one redemption request, with a snapshot of what it is about."""
+    """A decision to take about one redemption request, with a snapshot of the request."""
 
     id: str
     type: TicketType
@@ -123,11 +125,11 @@ class Ticket:
 
     @property
     def is_open(self) -> bool:
-        """Whether it still takes votes."""
+        """Whether the ticket still takes votes."""
         return self.status in OPEN_TICKETS
 
     def sla_stage(self, now: datetime) -> SlaStage:
-        """How late the decision is. A ticket decided here but not yet on chain still counts."""
+        """Return how late the ticket is. A ticket that votes have decided counts until the chain closes it."""
         if self.closed_at is not None or now < self.warn_at:
             return SlaStage.ON_TIME
         if now < self.escalate_at:
@@ -136,23 +138,27 @@ class Ticket:
 
 
 def ticket_id(request_id: int) -> str:
-    """One ticket per request, so its id can be derived and a second one cannot be raised."""
+    """Return the id of a request's ticket. It derives from the request, so that a request never has two tickets."""
     return f"TKT-R{request_id:06d}"
 
 
 def ticket_type(redemption: Redemption) -> TicketType:
-    """Raises ValueError for a scheduled request, which never needs an approval."""
+    """Return the type of ticket that this request needs.
+
+    Raises:
+        ValueError: the request is scheduled, and such a request never needs an approval.
+    """
     match redemption.channel:
         case RedemptionChannel.EMERGENCY:
             return TicketType.EMERGENCY_REDEMPTION
         case RedemptionChannel.STANDARD:
             return TicketType.STANDARD_REDEMPTION
         case RedemptionChannel.SCHEDULED:
-            raise ValueError(f"request {redemption.request_id} is scheduled; the chain asks no approval for those")
+            raise ValueError(f"request {redemption.request_id} is scheduled; the chain requires no approval for it")
 
 
 def open_ticket(redemption: Redemption, policy: ApprovalPolicy, *, now: datetime) -> Ticket:
-    """The ticket a request awaiting approval opens."""
+    """Return a new ticket for a request that awaits approval."""
     kind = ticket_type(redemption)
     rule = policy.rule(kind)
     return Ticket(
@@ -172,21 +178,21 @@ def open_ticket(redemption: Redemption, policy: ApprovalPolicy, *, now: datetime
 
 
 def decide(ticket: Ticket, vote: Vote) -> Ticket:
-    """Record one vote. A single rejection closes the ticket; the required number of approvals approves it.
+    """Record one vote. A single rejection rejects the ticket; the required number of approvals approves it.
 
     Raises:
         TicketClosed: the ticket is no longer open.
-        AlreadyVoted: this person has decided on it before.
+        AlreadyVoted: the approver has voted on it before.
         VoterNotAllowed: the voter is the request's owner or receiver.
     """
     if not ticket.is_open:
-        raise TicketClosed(f"ticket {ticket.id} is {ticket.status}; it takes no more decisions")
+        raise TicketClosed(f"ticket {ticket.id} is {ticket.status}; it takes no more votes")
     if any(earlier.voter == vote.voter for earlier in ticket.votes):
-        raise AlreadyVoted(f"this wallet has already decided on ticket {ticket.id}; one person acts once")
+        raise AlreadyVoted(f"this wallet has already voted on ticket {ticket.id}; an approver votes once")
     if vote.voter in (ticket.owner, ticket.receiver):
-        raise VoterNotAllowed(f"the owner or receiver of request {ticket.request_id} never decides on it")
+        raise VoterNotAllowed(f"the owner or receiver of request {ticket.request_id} never votes on it")
     votes = (*ticket.votes, vote)
-    approvals = sum(each.verdict is Verdict.APPROVE for each in votes)
+    approvals = sum(given.verdict is Verdict.APPROVE for given in votes)
     if vote.verdict is Verdict.REJECT:
         status = TicketStatus.REJECTED
     elif approvals >= ticket.required_approvals:
@@ -198,9 +204,9 @@ def decide(ticket: Ticket, vote: Vote) -> Ticket:
 
 
 def adopt_chain_outcome(ticket: Ticket, status: RedemptionStatus, *, now: datetime) -> Ticket:
-    """Close the ticket by what its request shows on chain; a request that still awaits approval changes nothing.
+    """Close the ticket with its request's outcome on chain. A request that still awaits approval changes nothing.
 
-    Where the chain's outcome is not the one voted here, someone called the contract directly, and the chain wins.
+    When the outcome differs from the votes here, the contract was called directly, and the chain wins.
     """
     if ticket.closed_at is not None or status is RedemptionStatus.PENDING_APPROVAL:
         return ticket

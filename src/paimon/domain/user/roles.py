@@ -1,4 +1,7 @@
-"""People of the back office and what their off-chain role lets them do. Source: docs/concepts/fund.md, "People and permissions"."""
+"""Users of the system and the permissions of their off-chain roles.
+
+Source: docs/concepts/fund.md, "People and permissions".
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +11,7 @@ from paimon.domain.kernel.chain import Address
 
 
 class UserRole(StrEnum):
-    """super_admin ⊃ admin ⊃ operator ⊃ viewer."""
+    """Off-chain role of a user; each includes those before it: super_admin ⊃ admin ⊃ operator ⊃ viewer."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -21,6 +24,8 @@ class UserRole(StrEnum):
 
 
 class Permission(StrEnum):
+    """One thing that a role may permit."""
+
     READ = "read"
     SETTLE = "settle"
     HANDLE_RISK = "handle_risk"
@@ -49,7 +54,7 @@ REQUIRED_ROLE: Final[dict[Permission, UserRole]] = {
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Someone who may sign in: a wallet with a role."""
+    """A wallet with a role that may sign in."""
 
     address: Address
     role: UserRole

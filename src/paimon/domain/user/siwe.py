@@ -1,7 +1,7 @@
-"""EIP-4361, "Sign-In with Ethereum": the text a wallet shows and signs, built and read back strictly.
+"""EIP-4361, "Sign-In with Ethereum": render and strictly parse the text that a wallet shows and signs.
 
-Only the form this house hands out is understood: every field present, in order, one spelling each. A text that parses
-renders back to itself, so nothing can hide in a message that its fields do not show.
+Only the form that `render` makes is accepted: every field present, in order, with one spelling each. A text that parses
+renders back to itself, so a message cannot contain anything that its fields do not show.
 """
 
 import re
@@ -32,14 +32,14 @@ _FORM: Final = re.compile(
 
 
 class MalformedMessage(InvalidRequest, ValueError):
-    """The text is not a sign-in message of the form handed out."""
+    """The text is not a sign-in message of the form that this system issues."""
 
     field = "message"
 
 
 @dataclass(frozen=True, slots=True)
 class SignInMessage:
-    """Who signs in, where, on which chain, and until when. Times to the second."""
+    """The fields of a sign-in message. Times to the second."""
 
     domain: str
     address: Address
@@ -52,7 +52,7 @@ class SignInMessage:
 
 
 def render(message: SignInMessage) -> str:
-    """The text to be signed with personal_sign."""
+    """Return the text to sign with personal_sign."""
     return (
         f"{message.domain} wants you to sign in with your Ethereum account:\n"
         f"{checksum(message.address)}\n"
@@ -69,14 +69,14 @@ def render(message: SignInMessage) -> str:
 
 
 def parse(text: str) -> SignInMessage:
-    """The fields of a text that `render` made.
+    """Return the fields of a text that `render` made.
 
     Raises:
-        MalformedMessage: any other text, however close.
+        MalformedMessage: for any other text.
     """
     found = _FORM.fullmatch(text)
     if found is None:
-        raise MalformedMessage("not a sign-in message (EIP-4361) of the form that /auth/challenge hands out")
+        raise MalformedMessage("not a sign-in message (EIP-4361) of the form that /auth/challenge issues")
     try:
         message = SignInMessage(
             domain=found["domain"],
@@ -91,12 +91,12 @@ def parse(text: str) -> SignInMessage:
     except InvalidAddress as error:
         raise MalformedMessage(str(error)) from error
     except ValueError as error:
-        raise MalformedMessage("a time in the sign-in message is none") from error
+        raise MalformedMessage("the sign-in message contains an invalid time") from error
     if render(message) != text:
-        raise MalformedMessage("the sign-in message is spelt differently from the one that was handed out")
+        raise MalformedMessage("the sign-in message is spelt differently from the one that was issued")
     return message
 
 
 def differing_fields(sent: SignInMessage, issued: SignInMessage) -> list[str]:
-    """The names of the fields in which two messages differ."""
+    """Return the names of the fields in which two messages differ."""
     return [field.name for field in fields(SignInMessage) if getattr(sent, field.name) != getattr(issued, field.name)]

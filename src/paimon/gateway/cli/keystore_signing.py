@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from paimon.application.common.signed_action import SignedAction
-from paimon.application.identity.users import NotPermitted, find_user
+from paimon.application.identity.permissions import NotPermitted
+from paimon.application.identity.store import find_user
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.kernel.eip712 import SignatureTerms

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from paimon.application.identity.users import find_user
+from paimon.application.identity.store import find_user
 from paimon.application.quarantine.queries import RecordedDecision
 from paimon.application.quarantine.store import Target
 from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.identity.users import list_users, seed_user
+from paimon.application.identity.store import list_users, seed_user
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.cli.process import address_argument, exit_on_error

@@ -1,6 +1,7 @@
-"""What endpoints ask for: the house, who is calling, which page. Sessions are opened by the use cases themselves.
+"""Dependencies of endpoints: the application context, the caller, the page, common path parameters.
 
-(A `yield` dependency that held a session would commit after the answer has gone out.)
+There is no dependency for a database session: a `yield` dependency would commit after the response was sent. Use cases and
+endpoints open sessions themselves.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,8 +11,8 @@ from fastapi import Depends, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
+from paimon.application.identity.permissions import require_permission
 from paimon.application.identity.sign_in import Caller, authenticate
-from paimon.application.identity.users import require_permission
 from paimon.composition import AppContext
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.user.roles import Permission, User
@@ -33,7 +34,7 @@ ContextDep = Annotated[AppContext, Depends(get_context)]
 async def get_caller(
     context: ContextDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Caller:
-    """Whoever the access token names, with the role they have now."""
+    """Return the user that the access token names, with the role they have now. Raises AuthRequired without a token."""
     if credentials is None:
         raise AuthRequired
     return await authenticate(credentials.credentials, database=context.database, auth=context.settings.auth)
@@ -51,7 +52,7 @@ def _requires(permission: Permission) -> Callable[[Caller], Awaitable[User]]:
 
 
 SignedInUser = Annotated[User, Depends(_requires(Permission.READ))]
-"""Any user: may read, and is judged further by the use case."""
+"""Any user may read; the use case checks further permissions."""
 
 SettlingUser = Annotated[User, Depends(_requires(Permission.SETTLE))]
 
@@ -68,7 +69,7 @@ async def get_page(
     options = context.settings.api
     size = options.page_size_default if page_size is None else page_size
     if size > options.page_size_max:
-        raise InvalidInput("pageSize", f"a page holds at most {options.page_size_max} items, {size} were asked for")
+        raise InvalidInput("pageSize", f"a page holds at most {options.page_size_max} items, {size} were requested")
     return PageRequest(page, size)
 
 
@@ -76,7 +77,9 @@ PageDep = Annotated[PageRequest, Depends(get_page)]
 
 
 async def get_block(
-    block: Annotated[int | None, Query(ge=0, lt=2**63, description="as of this block; as of now unless given")] = None,
+    block: Annotated[
+        int | None, Query(ge=0, lt=2**63, description="as of this block; the newest recorded block unless given")
+    ] = None,
 ) -> int | None:
     return block
 

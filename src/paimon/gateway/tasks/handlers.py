@@ -1,4 +1,7 @@
-"""Which use case answers which outbox row. Each reads the aggregate's present state and does what is due."""
+"""Handlers of outbox messages: one use case for each kind of message.
+
+A handler acts on the aggregate's present state, so order and repetition do no harm.
+"""
 
 from paimon.application.common.live import LiveMessage
 from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION
@@ -21,7 +24,7 @@ from paimon.infrastructure.queue.handler import DueMessage, Handler
 
 
 def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
-    """The handler of each kind of row."""
+    """Return the handler of each kind of message."""
 
     async def on_redemption(session: WriteSession, message: DueMessage) -> list[LiveMessage]:
         return await handle_redemption(
@@ -38,7 +41,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
     nav = context.settings.nav
     documents = FundDocuments(context.database, context.redis)
 
-    async def on_fund(_due: DueMessage) -> None:
+    async def on_fund(_message: DueMessage) -> None:
         await observe_tokens(context.database, context.contracts)
         await snapshot_after_events(
             context.database,
@@ -49,7 +52,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
             pause_seconds=nav.snapshot_pause_seconds,
         )
 
-    async def defer_snapshot(session: WriteSession, _due: DueMessage) -> list[LiveMessage]:
+    async def defer_snapshot(session: WriteSession, _message: DueMessage) -> list[LiveMessage]:
         await defer_if_due(session, FUND, pause_seconds=nav.snapshot_pause_seconds)
         return []
 
@@ -59,7 +62,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
             context.database, context.contracts, documents, since=since, material_threshold=nav.material_threshold_bps
         )
 
-    async def on_quarantine_decisions(_due: DueMessage) -> None:
+    async def on_quarantine_decisions(_message: DueMessage) -> None:
         await apply_quarantine_decisions(context.database, context.contracts)
 
     async def on_risk_event(session: WriteSession, message: DueMessage) -> list[LiveMessage]:
@@ -69,18 +72,18 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
         await drive_wallet(context, message.aggregate_id)
 
     return {
-        REDEMPTION: Handler(within=on_redemption),
-        OBSERVE_LOCKED_NAV: Handler(before=on_locked_nav),
-        FUND: Handler(before=on_fund, within=defer_snapshot),
-        RECONCILE: Handler(before=on_reconcile),
-        APPLY_QUARANTINE_DECISIONS: Handler(before=on_quarantine_decisions),
-        RISK_EVENT: Handler(within=on_risk_event),
-        DRIVE_WALLET: Handler(before=on_wallet),
+        REDEMPTION: Handler(apply=on_redemption),
+        OBSERVE_LOCKED_NAV: Handler(prepare=on_locked_nav),
+        FUND: Handler(prepare=on_fund, apply=defer_snapshot),
+        RECONCILE: Handler(prepare=on_reconcile),
+        APPLY_QUARANTINE_DECISIONS: Handler(prepare=on_quarantine_decisions),
+        RISK_EVENT: Handler(apply=on_risk_event),
+        DRIVE_WALLET: Handler(prepare=on_wallet),
     }
 
 
 async def drive_wallet(context: AppContext, address: str) -> None:
-    """Move one wallet's transactions forward as far as they go now."""
+    """Advance the transactions of one wallet as far as possible now."""
     await drive(
         parse_address(address),
         database=context.database,

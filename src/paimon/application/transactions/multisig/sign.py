@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from paimon.application.identity.users import require_permission
+from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.store import (
     get_proposal,

@@ -1,25 +1,24 @@
-"""One person's signed wish to the desk: speed up, cancel, try again, or take a wallet's trouble off its row.
+"""Submit an operator's signed action: speed up, cancel or retry an intent, or clear a wallet's fault.
 
-What is checked, in this order, each with an exception of its own: what it is about exists; the signature is one; its expiry
-lies ahead, and not too far; its nonce was never used; it was made by the signed-in wallet over exactly this; that person may;
-it makes sense now, and no other wish about the same waits. Only the wish is written here, and the wallet's driver is woken;
-the driver judges once more, under the wallet's lock, and does it (transactions/deeds.py).
+The checks, in this order, each with an exception of its own: the target exists; the signature is well formed; its expiry lies
+ahead, and not too far; its nonce is unused; the signed-in wallet made it over exactly this action; the user has the permission; the
+action is possible now, and no other action on the target is requested. Only the action's row is written here, and the wallet's driver
+is woken. The driver checks once more under the wallet's lock, and carries the action out (driver/operator_actions.py).
 """
 
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.common.signed_action import SignatureEvidence, SignedAction, SigningRules, verify_signed_action
-from paimon.application.identity.users import require_permission
+from paimon.application.common.signed_action import SignedAction, SigningRules, verify_signed_action
+from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.intents import DRIVE_WALLET
 from paimon.application.transactions.operator.queries import get_intent, get_wallet
-from paimon.application.transactions.store import read_intent_facts
-from paimon.domain.kernel.chain import Address, Hash32, checksum
+from paimon.application.transactions.operator.store import insert_action, is_nonce_used
+from paimon.application.transactions.store import read_preconditions
+from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.transaction.operator_action import (
     ActionKind,
@@ -31,7 +30,7 @@ from paimon.domain.transaction.operator_action import (
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
-from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 
 log = structlog.get_logger(__name__)
@@ -39,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SubmitAction:
-    """What the signed-in user sent: the deed, what it is about, and the free parts of the typed data they signed."""
+    """The signed-in user's request: the action, its target, and the free parts of the typed data that they signed."""
 
     kind: ActionKind
     target_id: UUID | Address
@@ -49,7 +48,7 @@ class SubmitAction:
 
 
 async def submit_action(command: SubmitAction, *, database: Database, rules: SigningRules) -> OperatorActionRow:
-    """The wish as it was written down.
+    """Verify and store the action, and wake the driver of its wallet.
 
     Raises:
         IntentNotFound, WalletNotFound, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted,
@@ -64,12 +63,14 @@ async def submit_action(command: SubmitAction, *, database: Database, rules: Sig
             signer=command.user.address,
             now=await database_now(session),
             rules=rules,
-            nonce_used=await _nonce_is_used(session, terms.nonce),
+            nonce_used=await is_nonce_used(session, terms.nonce),
         )
         require_permission(command.user, Permission.HANDLE_TRANSACTIONS)
         if reason is not None:
             raise ActionNotPossible(reason)
-        action = await _insert_action(session, command, target, evidence)
+        action = await insert_action(session, command.kind, target, command.reason, evidence)
+        if action is None:
+            raise ActionNotPossible("another action on the target is requested; wait until the driver has carried it out")
         await outbox.add(session, DRIVE_WALLET, checksum(target.wallet), priority=OutboxPriority.CHAIN)
     log.info(
         "operator_action.requested",
@@ -84,40 +85,14 @@ async def submit_action(command: SubmitAction, *, database: Database, rules: Sig
 async def evaluate_action(
     session: AsyncSession, kind: ActionKind, target_id: UUID | Address
 ) -> tuple[ActionTarget, str | None]:
-    """What the deed would be done to, and why it makes no sense now, if it does not. Raises IntentNotFound, WalletNotFound."""
+    """Return the action's target, and the reason why the action is not possible now; None if it is.
+
+    Raises:
+        IntentNotFound, WalletNotFound.
+    """
     if isinstance(target_id, UUID):
         intent = await get_intent(session, target_id)
-        target = ActionTarget(Address(intent.wallet), intent.id, intent.idempotency_key)
-        return target, rejection_reason(kind, await read_intent_facts(session, intent))
+        target = ActionTarget(intent.wallet, intent.id, intent.idempotency_key)
+        return target, rejection_reason(kind, await read_preconditions(session, intent))
     wallet = await get_wallet(session, target_id)
-    return ActionTarget(target_id, None, wallet.fault or ""), None if wallet.fault else "the wallet is in no trouble"
-
-
-async def _nonce_is_used(session: WriteSession, nonce: Hash32) -> bool:
-    return await session.get(OperatorActionRow, nonce) is not None
-
-
-async def _insert_action(
-    session: WriteSession, command: SubmitAction, target: ActionTarget, evidence: SignatureEvidence
-) -> OperatorActionRow:
-    # Whoever asks the same at the same moment waits here for the other's commit, and then finds a wish or a nonce in the way.
-    inserted = await session.execute(
-        insert(OperatorActionRow)
-        .values(
-            nonce=evidence.terms.nonce,
-            kind=command.kind,
-            wallet=target.wallet,
-            intent_id=target.intent_id,
-            target=target.target,
-            reason=command.reason,
-            requested_by=evidence.signer,
-            typed_data=evidence.document,
-            signature=evidence.signature,
-            expires_at=evidence.terms.expires_at,
-        )
-        .on_conflict_do_nothing()
-        .returning(OperatorActionRow.nonce)
-    )
-    if inserted.scalar_one_or_none() is None:
-        raise ActionNotPossible("another wish about the same waits to be carried out; see what becomes of it first")
-    return (await session.scalars(select(OperatorActionRow).where(OperatorActionRow.nonce == evidence.terms.nonce))).one()
+    return ActionTarget(target_id, None, wallet.fault or ""), None if wallet.fault else "the wallet has no fault"

@@ -1,12 +1,12 @@
-"""Handing in a plan: weighed once more under the lock of the limits, written, and on its way in one transaction.
+"""Submit a plan: check it once more under the lock of the limits, and write it with what carries it out, in one transaction.
 
-The lock is what makes limits hold: of two plans that would share the last of a day the second sees the first. What is read
-of the chain is read before it, so that nobody waits for a node while holding it, but for the Safe's own hash of a proposal.
+The lock makes the limits hold: of two plans that would share the rest of a day's limit, the second sees the first. The chain is read
+before the lock is taken, so that nobody waits for a node under it. The one exception is the Safe's own hash of a proposal.
 
-Checked in this order, each with an exception of its own: the calls can be made; the signature is one, in time, of the
-signed-in wallet over exactly this; that person may; the key is not another plan's; the hot key's first call would pass; the
-nonce is unused; the wallet and the amount are still those that were signed. The same key with the same calls again is the plan
-that is there, whoever asks.
+The checks, in this order, each with an exception of its own: the calls can be made; the signature is well formed, in time, and the
+signed-in wallet's over exactly this plan; the user has the permission; the key is not another plan's; the hot key's first call would
+pass; the nonce is unused; the wallet and the amount are still those that were signed. A second request with the same key and calls
+gets the plan that exists, no matter who sends it.
 """
 
 from dataclasses import dataclass
@@ -15,24 +15,23 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import select
 
 from paimon.application.common.signed_action import NonceUsed, SignatureEvidence, SignedAction, verify_signed_action
-from paimon.application.identity.users import require_permission
+from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.intents import queue_intent
 from paimon.application.transactions.multisig.propose import ProposeCalls, propose_in_session
 from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
-from paimon.application.transactions.plans.idempotency import find_existing_plan
-from paimon.application.transactions.plans.select_wallet import ValuedCalls, lock_limits, select_wallet, value_calls
+from paimon.application.transactions.plans.store import find_existing_plan, is_nonce_used, lock_limits
+from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import first_failure, simulate
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum
 from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import Call, IntentKind
 from paimon.domain.transaction.plan import (
     PlanExecution,
-    encode_plan_call_id,
     has_amount_drifted,
     plan_document,
     plan_payload_hash,
@@ -49,11 +48,11 @@ log = structlog.get_logger(__name__)
 
 
 class NoWalletEligible(Conflict):
-    """No wallet of the fund may carry this out; the message has every wallet's reasons."""
+    """No wallet of the fund may carry out the plan; the message has every wallet's reasons."""
 
 
 class PlanDrifted(Conflict):
-    """What was signed is not what would run now: another wallet, or another amount."""
+    """The plan that was signed is not the plan that would run now: the wallet or the amount differs."""
 
 
 class PlanNotPossible(Conflict):
@@ -62,7 +61,7 @@ class PlanNotPossible(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class PlanSignature:
-    """Who wants it, and their signature over the document of the dry run: wallet and amount are what it said."""
+    """A user's signature over the document of the preview, with the wallet and the amount that the document shows."""
 
     user: User
     wallet: PlanWallet
@@ -71,17 +70,18 @@ class PlanSignature:
 
 
 async def submit_plan(request: PlanRequest, authorization: PlanSignature | None, context: PlanContext) -> PlanRow:
-    """The plan as it was written down, or the one of the same key that is there. Without a consent it is this house's own.
+    """Return the plan that is written now, or the plan that has its key already. None as authorization: a rule of the system.
 
     Raises:
         InvalidPlan, MalformedSignature, InvalidExpiry, SignerMismatch, NotPermitted, PayloadConflict, NonceUsed,
-        NoWalletEligible, PlanDrifted, PlanNotPossible, UnexpectedSafe, HashMismatch, IncompleteExecutions, RpcUnavailable, RpcError.
+        NoWalletEligible, PlanDrifted, PlanNotPossible, UnexpectedSafe, HashMismatch, IncompleteExecutions, RpcUnavailable,
+        RpcError.
     """
     calls = parse_calls(request.calls, context.contracts)
-    digest = plan_payload_hash(request.plan, [each.step.call for each in calls])
+    digest = plan_payload_hash(request.plan, [call.step.call for call in calls])
     valued = await value_calls(calls, context)
     evidence = None if authorization is None else await _verify(request, authorization, valued, context)
-    async with context.database.write() as session:  # the primary: a replica may not have it yet
+    async with context.database.write() as session:  # on the primary: a replica may lag behind
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
             return existing
     expected = authorization.wallet if authorization is not None else await _select_expected_wallet(request, valued, context)
@@ -90,7 +90,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature | None,
         await lock_limits(session)
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
             return existing
-        if evidence is not None and await _nonce_is_used(session, evidence.terms.nonce):
+        if evidence is not None and await is_nonce_used(session, evidence.terms.nonce):
             raise NonceUsed
         choice = await select_wallet(session, context, request.plan, valued)
         _require_unchanged(choice, expected, authorization, valued.decimals)
@@ -102,7 +102,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature | None,
             reason=request.reason,
             wallet=expected,
             amount=choice.amount,
-            rejected_wallets=[each.describe(valued.decimals) for each in choice.rejected_wallets],
+            rejected_wallets=[rejected.describe(valued.decimals) for rejected in choice.rejected_wallets],
             **_evidence_columns(evidence),
         )
         await _write_plan(session, context, plan, valued, observed)
@@ -123,7 +123,7 @@ async def _verify(
 ) -> SignatureEvidence:
     async with context.database.read() as session:
         now = await database_now(session)
-    steps = tuple(each.step for each in valued.calls)
+    steps = tuple(call.step for call in valued.calls)
     execution = PlanExecution(request.key, request.plan, steps, authorization.wallet, authorization.amount, request.reason)
     evidence = verify_signed_action(
         authorization.signed,
@@ -134,7 +134,7 @@ async def _verify(
         nonce_used=False,  # checked under the lock: a plan that is sent again carries the nonce it is stored with
     )
     require_permission(authorization.user, Permission.EXECUTE_PLAN)
-    if any(not each.is_rebalancer_call for each in valued.planned):
+    if any(not call.is_rebalancer_call for call in valued.planned):
         require_permission(authorization.user, Permission.ADMINISTER_FUND)
     return evidence
 
@@ -145,24 +145,21 @@ async def _select_expected_wallet(request: PlanRequest, valued: ValuedCalls, con
 
 
 async def _check_wallet(context: PlanContext, wallet: PlanWallet, valued: ValuedCalls) -> BlockStamp:
-    """What of the chain the wallet's way needs, read before the lock; a key's first call must pass."""
+    """Read the chain before the lock is taken: sync the Safe, or check that the hot key's first call would pass."""
     if wallet is not PlanWallet.HOT:
-        return await sync_safe(context.safes, context.safes.address(SafeName(wallet)))
+        return await sync_safe(context.safe_context, context.safe_context.address(SafeName(wallet)))
     if context.hot is not None:
         failure = first_failure(await simulate(valued, context.hot, context.contracts))
         if failure is not None:
-            raise PlanNotPossible(f"{valued.calls[0].step.description} would not do: {failure}")
+            raise PlanNotPossible(f"{valued.calls[0].step.description} would not pass: {failure}")
     return valued.at
-
-
-async def _nonce_is_used(session: WriteSession, nonce: Hash32) -> bool:
-    return (await session.execute(select(PlanRow.id).where(PlanRow.nonce == nonce))).first() is not None
 
 
 def _require_wallet(choice: WalletChoice, decimals: int) -> PlanWallet:
     if choice.wallet is None:
         raise NoWalletEligible(
-            "no wallet may carry this out: " + "; ".join(each.describe(decimals) for each in choice.rejected_wallets)
+            "no wallet may carry out the plan: "
+            + "; ".join(rejected.describe(decimals) for rejected in choice.rejected_wallets)
         )
     return choice.wallet
 
@@ -170,13 +167,14 @@ def _require_wallet(choice: WalletChoice, decimals: int) -> PlanWallet:
 def _require_unchanged(choice: WalletChoice, expected: PlanWallet, authorization: PlanSignature | None, decimals: int) -> None:
     wallet = _require_wallet(choice, decimals)
     if wallet is not expected:
-        why = "; ".join(each.describe(decimals) for each in choice.rejected_wallets) or "the smaller one has room again"
+        reasons = "; ".join(rejected.describe(decimals) for rejected in choice.rejected_wallets)
         raise PlanDrifted(
-            f"by now the {wallet} wallet would carry this out, not {expected} ({why}): see the dry run, and sign anew"
+            f"the {wallet} wallet would carry out the plan now, not the {expected} wallet"
+            f" ({reasons or 'the smaller one has room again'}): preview the plan again and sign it anew"
         )
     if authorization is not None and has_amount_drifted(authorization.amount, choice.amount):
         now, then = format_whole_units(choice.amount, decimals), format_whole_units(authorization.amount, decimals)
-        raise PlanDrifted(f"the plan counts for {now} by now, {then} were signed: see the dry run, and sign anew")
+        raise PlanDrifted(f"the plan moves {now} now, {then} were signed: preview the plan again and sign it anew")
 
 
 def _evidence_columns(evidence: SignatureEvidence | None) -> dict[str, Any]:
@@ -194,23 +192,22 @@ def _evidence_columns(evidence: SignatureEvidence | None) -> dict[str, Any]:
 async def _write_plan(
     session: WriteSession, context: PlanContext, plan: PlanRow, valued: ValuedCalls, observed: BlockStamp
 ) -> None:
-    """The plan's row with what carries it out."""
+    """Write the plan's row with its calls, and what carries it out: a Safe's proposal, or an intent for each call."""
     if plan.wallet is not PlanWallet.HOT:
-        calls = tuple(each.step.call for each in valued.calls)
         command = ProposeCalls(
             key=f"plan:{plan.idempotency_key}",
             safe=SafeName(plan.wallet),
-            calls=calls,
+            calls=tuple(call.step.call for call in valued.calls),
             reason=f"{plan.name}: {plan.reason}",
             proposed_by=None if plan.requested_by is None else Address(plan.requested_by),
         )
-        plan.proposal = await propose_in_session(session, command, context.safes, at=observed)
+        plan.proposal = await propose_in_session(session, command, context.safe_context, at=observed)
     session.add(plan)
     await session.flush()
-    for position, (call, planned) in enumerate(zip(valued.calls, valued.planned, strict=True)):
+    for call_index, (call, planned) in enumerate(zip(valued.calls, valued.planned, strict=True)):
         row = PlanCallRow(
             plan_id=plan.id,
-            call_index=position,
+            call_index=call_index,
             contract=call.contract,
             function=call.function,
             description=call.step.description,
@@ -219,21 +216,21 @@ async def _write_plan(
             amount=planned.amount,
         )
         if plan.wallet is PlanWallet.HOT:
-            row.intent_id = await _queue_call(session, context, plan, position, call.step.call)
+            row.intent_id = await _queue_call(session, context, plan, call_index, call.step.call)
         session.add(row)
 
 
-async def _queue_call(session: WriteSession, context: PlanContext, plan: PlanRow, position: int, call: Call) -> UUID:
-    assert context.hot is not None  # noqa: S101 — a wallet that is not there is never chosen
+async def _queue_call(session: WriteSession, context: PlanContext, plan: PlanRow, call_index: int, call: Call) -> UUID:
+    assert context.hot is not None  # noqa: S101 — a wallet that is not configured is never selected
     now = await database_now(session)
     intent = await queue_intent(
         session,
-        key=f"plan:{plan.idempotency_key}:{position}",
+        key=f"plan:{plan.idempotency_key}:{call_index}",
         kind=IntentKind.PLAN_STEP,
         wallet=context.hot,
         call=call,
-        request_id=encode_plan_call_id(plan.id, position),
+        subject=IntentSubject.plan_call(plan.id, call_index),
         expires_at=now + context.hot_plan_ttl,
+        created_at=now + timedelta(microseconds=call_index),  # sent in this order, if no call has to wait
     )
-    intent.created_at = now + timedelta(microseconds=position)  # sent in this order, if nothing has to wait
     return intent.id

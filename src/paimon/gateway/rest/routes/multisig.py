@@ -1,10 +1,10 @@
-"""The fund's Safes: what is proposed, what to sign, and the signatures themselves."""
+"""Endpoints of the fund's Safes: list Safes and proposals, show a proposal, submit a signature, propose a rejection."""
 
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 
-from paimon.application.identity.users import require_permission
+from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.multisig.propose import propose_rejection
 from paimon.application.transactions.multisig.queries import get_proposal_detail, list_proposals, list_safes
 from paimon.application.transactions.multisig.sign import SignProposal, sign_proposal
@@ -15,7 +15,7 @@ from paimon.domain.user.roles import Permission
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
-from paimon.gateway.rest.openapi import answers, with_csv
+from paimon.gateway.rest.openapi import documented_responses, with_csv
 from paimon.gateway.rest.schema import HashText
 from paimon.gateway.rest.views.multisig import ProposalDetailView, ProposalView, SafeView, SignatureBody
 from paimon.infrastructure.database.paging import PageRequest
@@ -29,25 +29,25 @@ _PROPOSALS: Final = paged_table("proposals", ProposalView, Envelope[Listing[Prop
 _SIGNING_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
-@router.get("/safes", summary="The fund's Safes, as last seen", responses=answers("safes", 401, 503))
+@router.get("/safes", summary="List the fund's Safes as last read", responses=documented_responses("safes", 401, 503))
 async def safes(context: ContextDep, _user: SignedInUser) -> Envelope[list[SafeView]]:
     async with context.database.read() as session:
         found = await list_safes(session, context.safes)
-    return Envelope[list[SafeView]](data=[SafeView.of(each) for each in found])
+    return Envelope[list[SafeView]](data=[SafeView.of(safe) for safe in found])
 
 
 @router.get(
     "/proposals",
-    summary="Proposals by nonce, latest first",
+    summary="List proposals by nonce, latest first",
     response_model=_PROPOSALS.envelope,
-    responses=with_csv(_PROPOSALS, answers("proposals", 400, 401, 503)),
+    responses=with_csv(_PROPOSALS, documented_responses("proposals", 400, 401, 503)),
 )
 async def index(
     context: ContextDep,
     _user: SignedInUser,
     list_request: ListRequestDep,
     safe: Annotated[SafeName | None, Query()] = None,
-    is_open: Annotated[bool | None, Query(alias="open", description="whether the chain has yet to end it")] = None,
+    is_open: Annotated[bool | None, Query(alias="open", description="true: not ended on chain yet; false: ended")] = None,
 ) -> Any:
     async def read(session: ReadSession, page: PageRequest) -> Listing[ProposalView]:
         found = await list_proposals(session, page, context.safes, safe=safe, is_open=is_open)
@@ -58,11 +58,11 @@ async def index(
 
 @router.get(
     "/proposals/{safeTxHash}",
-    summary="One proposal: what it does, what to sign, who has and who has not",
-    responses=answers("proposal", 400, 401, 404, 503),
+    summary="Show a proposal with its signatures and the document to sign",
+    responses=documented_responses("proposal", 400, 401, 404, 503),
 )
 async def detail(hash_: SafeTxHash, context: ContextDep, _user: SignedInUser) -> Envelope[ProposalDetailView]:
-    """Compare `hashCard` with the wallet's own screen before signing `signing`."""
+    """Before signing `signing`, compare `hashCard` with what the wallet's own screen shows."""
     async with context.database.read() as session:
         detail = await get_proposal_detail(session, hash_, context.safes)
     return Envelope[ProposalDetailView](data=ProposalDetailView.of_detail(detail))
@@ -70,29 +70,32 @@ async def detail(hash_: SafeTxHash, context: ContextDep, _user: SignedInUser) ->
 
 @router.post(
     "/proposals/{safeTxHash}/sign",
-    summary="Hand in an owner's signature",
-    responses=answers("proposal", *_SIGNING_ERRORS),
+    summary="Submit an owner's signature",
+    responses=documented_responses("proposal", *_SIGNING_ERRORS),
 )
 async def sign(hash_: SafeTxHash, body: SignatureBody, context: ContextDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
-    """Needs the role admin here, and an owner of the Safe at a final block. The signature itself is the vote."""
+    """The caller needs the role admin here; the signer must own the Safe at a final block. The signature is the vote."""
     await sign_proposal(SignProposal(hash_, user, body.owner, body.signature), context.safes)
-    return Envelope[ProposalDetailView](data=await _now(context, hash_))
+    return Envelope[ProposalDetailView](data=await _detail_view(context, hash_))
 
 
 @router.post(
     "/proposals/{safeTxHash}/reject",
-    summary="Propose to use up its nonce",
-    responses=answers("rejection", 400, 401, 403, 404, 409, 503),
+    summary="Propose to reject a proposal",
+    responses=documented_responses("rejection", 400, 401, 403, 404, 409, 503),
 )
 async def reject(hash_: SafeTxHash, context: ContextDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
-    """The rejection at the same nonce, which owners sign like any proposal: signatures over the rejected one stay valid
-    until its nonce is used. Asked for again, it is the one that is there, with its time renewed."""
+    """Create the rejection: an empty transaction at the proposal's nonce, which owners sign like any proposal.
+
+    Signatures over the rejected proposal stay valid until the nonce is used. A second call returns the existing rejection with
+    its expiry renewed.
+    """
     require_permission(user, Permission.DECIDE_APPROVAL)
     return Envelope[ProposalDetailView](
-        data=await _now(context, await propose_rejection(hash_, context.safes, proposed_by=user.address))
+        data=await _detail_view(context, await propose_rejection(hash_, context.safes, proposed_by=user.address))
     )
 
 
-async def _now(context: AppContext, hash_: Hash32) -> ProposalDetailView:
+async def _detail_view(context: AppContext, hash_: Hash32) -> ProposalDetailView:
     async with context.database.write() as session:  # the primary: a replica may not have it yet
         return ProposalDetailView.of_detail(await get_proposal_detail(session, hash_, context.safes))

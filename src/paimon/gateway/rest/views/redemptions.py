@@ -1,20 +1,25 @@
-"""Redemptions as the API shows them, with the story of each."""
+"""JSON shapes of redemption requests and their timelines."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
+from uuid import UUID
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
 from paimon.application.redemptions.queries import AwaitingApproval, RedemptionDetail, RedemptionListItem
 from paimon.application.redemptions.timeline import TimelineEntry, TimelineSource
+from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 from paimon.gateway.rest.views.approvals import TicketView
 from paimon.gateway.rest.views.transactions import IntentView
 
+ADDRESS_BYTES: Final = 20
+
 
 class RedemptionView(ApiModel):
-    """A request as the chain's events told it. Amounts in raw units of the vault's asset, shares in raw shares."""
+    """A request as the chain's events recorded it. Amounts in raw units of the vault's asset, shares in raw shares."""
 
     request_id: BigInt
     owner: AddressText
@@ -32,18 +37,18 @@ class RedemptionView(ApiModel):
     settled_net_amount: BigInt | None
     rejection_reason: str | None
     closed_at: Time | None
-    quarantined: bool = Field(description="a log in quarantine tells of it: on chain it may stand otherwise than shown here")
+    quarantined: bool = Field(description="a quarantined log is about this request, so its state on chain may differ")
 
     @classmethod
-    def of(cls, listed: RedemptionListItem) -> Self:
-        return cls(**_fields(listed))
+    def of(cls, item: RedemptionListItem) -> Self:
+        return cls(**_fields(item))
 
 
 class AwaitingApprovalView(ApiModel):
-    """A request held back until someone approves, with its ticket."""
+    """A request that awaits approval, with its ticket."""
 
     redemption: RedemptionView
-    ticket: TicketView | None = Field(description="null for the moment between the event and its reaction")
+    ticket: TicketView | None = Field(description="null until the handler of the request's event has opened it")
 
     @classmethod
     def of(cls, awaiting: AwaitingApproval, now: datetime) -> Self:
@@ -54,7 +59,7 @@ class AwaitingApprovalView(ApiModel):
 
 
 class TimelineEntryView(ApiModel):
-    """`at` by the source's own clock; the list is in the order of `knownAt`, when this house came to know."""
+    """One entry of the timeline. `at` is by the source's own clock; entries are ordered by `knownAt`, when it was recorded."""
 
     at: Time
     known_at: Time
@@ -71,16 +76,22 @@ class TimelineEntryView(ApiModel):
             source=entry.source,
             kind=entry.kind,
             title=entry.title,
-            details=entry.details,
+            details={to_camel(name): _detail_json(value) for name, value in entry.details.items()},
         )
 
 
+def _detail_json(value: object) -> object:
+    if isinstance(value, bytes):
+        return checksum(value) if len(value) == ADDRESS_BYTES else hex0x(value)
+    return str(value) if isinstance(value, UUID) else value
+
+
 class RedemptionDetailView(RedemptionView):
-    """The request with its ticket, its settlement and its story."""
+    """A request with its ticket, its settlement and its timeline."""
 
     locked_nav: BigInt | None = Field(description="NAV per share it was locked at, scaled by 1e18; null until it was read")
     ticket: TicketView | None
-    settlement_intent: IntentView | None = Field(description="its `unfunded` says that the money is not there yet")
+    settlement_intent: IntentView | None = Field(description="its `unfunded` means that the money is not there yet")
     timeline: list[TimelineEntryView]
 
     @classmethod
@@ -89,14 +100,14 @@ class RedemptionDetailView(RedemptionView):
             **_fields(detail),
             locked_nav=detail.locked_nav,
             ticket=TicketView.of(detail.ticket, now) if detail.ticket else None,
-            settlement_intent=IntentView.of(detail.settlement) if detail.settlement else None,
-            timeline=[TimelineEntryView.of(each) for each in detail.timeline],
+            settlement_intent=IntentView.of_intent(detail.settlement) if detail.settlement else None,
+            timeline=[TimelineEntryView.of(entry) for entry in detail.timeline],
         )
 
 
-def _fields(listed: RedemptionListItem) -> dict[str, Any]:
+def _fields(item: RedemptionListItem) -> dict[str, Any]:
     own = {
-        "quarantined": listed.quarantined,
-        "window_id": listed.redemption.window_id or None,  # the chain's 0 is no window
+        "quarantined": item.quarantined,
+        "window_id": item.redemption.window_id or None,  # the contract writes 0 for no window
     }
-    return own | {name: getattr(listed.redemption, name) for name in RedemptionView.model_fields if name not in own}
+    return own | {name: getattr(item.redemption, name) for name in RedemptionView.model_fields if name not in own}
