@@ -1,4 +1,4 @@
-"""What an approver signs: it says everything, reads back the same, and binds its acceptance in time."""
+"""The document an approver signs: it parses back, binds its scope, and bounds its acceptance in time."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -41,23 +41,23 @@ decisions = st.builds(
 
 
 @given(decisions)
-def test_the_signed_message_reads_back_as_the_decision(decision: RedemptionDecision) -> None:
+def test_redemption_decision_parses_back_from_its_document(decision: RedemptionDecision) -> None:
     assert parse_redemption_decision(redemption_decision_document(decision, SCOPE)["message"]) == decision
 
 
 @settings(max_examples=10)
 @given(decisions)
-def test_its_signer_is_recovered_and_another_scope_is_another_signer(decision: RedemptionDecision) -> None:
+def test_redemption_decision_recovers_its_signer_only_in_its_scope(decision: RedemptionDecision) -> None:
     voter = Account.create()
     document = redemption_decision_document(decision, SCOPE)
-    signature = bytes(voter.sign_redemption_decision_document(full_message=document).signature)
+    signature = bytes(voter.sign_typed_data(full_message=document).signature)
     assert recover_typed(document, signature) == bytes.fromhex(voter.address[2:])
     elsewhere = redemption_decision_document(decision, SigningScope(56, SCOPE.redemption_manager))
     assert recover_typed(elsewhere, signature) != bytes.fromhex(voter.address[2:])
 
 
 @given(st.integers(-10_000, 10_000), st.integers(1, 300))
-def test_a_vote_is_accepted_only_while_its_expiry_is_near_and_ahead(seconds: int, ttl: int) -> None:
+def test_signature_is_accepted_only_until_its_expiry_and_not_too_early(seconds: int, ttl: int) -> None:
     expires_at = NOW + timedelta(seconds=seconds)
     if 0 < seconds <= ttl:
         require_valid_expiry(expires_at, now=NOW, ttl_seconds_max=ttl)

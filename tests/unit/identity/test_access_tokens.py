@@ -1,4 +1,4 @@
-"""Access tokens: only ours, only unexpired, by the clock that is given."""
+"""Access tokens: only those issued here, and only until their expiry by the given clock."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ WALLET = Address(bytes(range(20)))
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
-def test_a_token_reads_back_and_expires_by_the_given_clock() -> None:
+def test_token_decodes_to_its_claims_and_expires_by_the_given_clock() -> None:
     token = new_token(WALLET, now=NOW, ttl_seconds=900)
     assert decode_token(encode_token(token, SECRET), SECRET) == token
     token.require_unexpired(NOW + timedelta(seconds=899))
@@ -40,6 +40,6 @@ CLAIMS = {"iss": "paimon", "sub": checksum(WALLET), "exp": int(NOW.timestamp())}
         jwt.encode(CLAIMS, "", algorithm="none"),
     ],
 )
-def test_anything_else_is_no_token_of_ours(text: str) -> None:
+def test_decode_token_refuses_a_token_that_was_not_issued_here(text: str) -> None:
     with pytest.raises(TokenInvalid):
         decode_token(text, SECRET)

@@ -1,4 +1,4 @@
-"""EIP-4361: what is rendered reads back the same, and nothing else reads at all."""
+"""EIP-4361 messages: a rendered message parses back to itself, and no other text parses."""
 
 import string
 from dataclasses import replace
@@ -29,10 +29,10 @@ messages = st.builds(
 )
 
 ONE = SignInMessage(
-    domain="desk.example",
+    domain="fund.example",
     address=Address(bytes.fromhex("f39fd6e51aad88f6f4ce6ab8827279cfffb92266")),
     statement="Sign in.",
-    uri="https://desk.example",
+    uri="https://fund.example",
     chain_id=56,
     nonce="0123456789abcdef",
     issued_at=datetime(2026, 1, 31, 12, 0, tzinfo=UTC),
@@ -41,18 +41,18 @@ ONE = SignInMessage(
 
 
 @given(messages)
-def test_what_is_rendered_reads_back_the_same(message: SignInMessage) -> None:
+def test_sign_in_message_parses_back_to_itself(message: SignInMessage) -> None:
     assert parse(render(message)) == message
 
 
-def test_the_text_is_the_one_the_standard_gives() -> None:
+def test_sign_in_message_renders_as_the_standard_shows() -> None:
     assert render(ONE) == (
-        "desk.example wants you to sign in with your Ethereum account:\n"
+        "fund.example wants you to sign in with your Ethereum account:\n"
         "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266\n"
         "\n"
         "Sign in.\n"
         "\n"
-        "URI: https://desk.example\n"
+        "URI: https://fund.example\n"
         "Version: 1\n"
         "Chain ID: 56\n"
         "Nonce: 0123456789abcdef\n"
@@ -62,7 +62,7 @@ def test_the_text_is_the_one_the_standard_gives() -> None:
 
 
 @given(messages, st.data())
-def test_a_changed_character_is_refused_or_shows_in_a_field(message: SignInMessage, data: st.DataObject) -> None:
+def test_changed_character_is_refused_or_shows_in_a_field(message: SignInMessage, data: st.DataObject) -> None:
     text = render(message)
     at = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.sampled_from(PRINTABLE + "\n"))
@@ -87,10 +87,10 @@ def test_a_changed_character_is_refused_or_shows_in_a_field(message: SignInMessa
         render(ONE).replace("Nonce: 0123456789abcdef", "Nonce: 0123"),
     ],
 )
-def test_other_spellings_are_refused(text: str) -> None:
+def test_parse_refuses_other_spellings(text: str) -> None:
     with pytest.raises(MalformedMessage):
         parse(text)
 
 
-def test_every_differing_field_is_named() -> None:
+def test_differing_fields_names_every_field_that_differs() -> None:
     assert differing_fields(replace(ONE, chain_id=97, domain="evil.example"), ONE) == ["domain", "chain_id"]

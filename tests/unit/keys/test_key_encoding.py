@@ -1,4 +1,4 @@
-"""Bytes of transactions and signatures, against eth-account's."""
+"""The bytes of transactions and signatures, compared with eth-account."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def transactions(draw: st.DrawFn) -> UnsignedTransaction:
     )
 
 
-def as_eth_account_wants_it(unsigned: UnsignedTransaction) -> dict[str, Any]:
+def eth_account_fields(unsigned: UnsignedTransaction) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "chainId": unsigned.chain_id,
         "nonce": unsigned.nonce,
@@ -55,14 +55,14 @@ def as_eth_account_wants_it(unsigned: UnsignedTransaction) -> dict[str, Any]:
 
 
 @given(SECRETS, transactions())
-async def test_a_signed_transaction_is_the_one_eth_account_makes(secret: bytes, unsigned: UnsignedTransaction) -> None:
+async def test_signed_transaction_equals_the_one_of_eth_account(secret: bytes, unsigned: UnsignedTransaction) -> None:
     signed = await sign_transaction(LocalKey(secret), unsigned)
-    theirs = Account.from_key(secret).sign_transaction(as_eth_account_wants_it(unsigned))
+    theirs = Account.from_key(secret).sign_transaction(eth_account_fields(unsigned))
     assert (signed.raw, signed.hash) == (bytes(theirs.raw_transaction), bytes(theirs.hash))
 
 
 @given(SECRETS, DIGESTS)
-async def test_either_half_of_s_makes_the_one_signature_the_chain_takes(secret: bytes, digest: Hash32) -> None:
+async def test_canonical_signature_is_the_same_for_both_halves_of_s(secret: bytes, digest: Hash32) -> None:
     key = LocalKey(secret)
     signature = await key.sign_digest(digest)
     assert 0 < signature.s <= CURVE_ORDER // 2
@@ -71,7 +71,9 @@ async def test_either_half_of_s_makes_the_one_signature_the_chain_takes(secret: 
 
 
 @given(SECRETS, SECRETS, DIGESTS, DIGESTS)
-async def test_a_signature_of_another_key_or_digest_is_none(one: bytes, other: bytes, digest: Hash32, another: Hash32) -> None:
+async def test_canonical_signature_refuses_another_key_or_digest(
+    one: bytes, other: bytes, digest: Hash32, another: Hash32
+) -> None:
     if one == other or digest == another:
         return
     signature = await LocalKey(one).sign_digest(digest)
@@ -82,10 +84,10 @@ async def test_a_signature_of_another_key_or_digest_is_none(one: bytes, other: b
 
 
 @pytest.mark.parametrize(("r", "s"), [(0, 1), (1, 0), (CURVE_ORDER, 1), (1, CURVE_ORDER)])
-def test_numbers_off_the_curve_are_no_signature(r: int, s: int) -> None:
+def test_canonical_signature_refuses_numbers_off_the_curve(r: int, s: int) -> None:
     with pytest.raises(KeyUnavailable):
         canonical_signature(Address(bytes(20)), Hash32(bytes(32)), r, s)
 
 
-def test_a_key_in_memory_does_not_show_its_secret() -> None:
+def test_local_key_never_shows_its_secret() -> None:
     assert "11" * 32 not in repr(LocalKey(b"\x11" * 32)) + str(LocalKey(b"\x11" * 32))
