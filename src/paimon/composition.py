@@ -1,4 +1,9 @@
-"""The composition root: builds database, Redis and chain from settings, once per process, and takes them down again."""
+"""Composition root: build a process's resources from the settings, check them, and close them at the end.
+
+Settings ──► open_app_context ──► AppContext ──┬──► SendingContext   one drive of a wallet
+                                               ├──► SafeContext      Safe proposals
+                                               └──► PlanContext      plans
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.application.common.signed_action import SigningRules
 from paimon.application.monitoring.scrape import Scraper
+from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.domain.kernel.eip712 import SigningScope
@@ -38,7 +44,7 @@ from paimon.settings import ChainSettings, Settings
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """What a process needs to work: everything outside the domain, built and ready."""
+    """The resources of one process, and the contexts of its use cases."""
 
     settings: Settings
     database: Database
@@ -48,28 +54,34 @@ class AppContext:
     chain: ChainAdapter
     signer: SignerClient
     private_rpc: Rpc | None = None
-    """Takes our transactions first, where one is configured."""
+    """Endpoint that gets transactions first, where one is configured."""
 
     @property
     def signing_rules(self) -> SigningRules:
         return signing_rules(self.settings)
 
-    def new_metrics_scraper(self) -> Scraper:
-        """Collects what the database and the chain know; one a process, since it remembers."""
-        settings = self.settings
-        timeout_seconds = settings.health.check_timeout_seconds
-        return Scraper(self.database, self.rpc, self.chain, settings.sending.low_balance_wei, timeout_seconds)
+    def new_sending_context(self) -> SendingContext:
+        """Build the context of one drive; it remembers the drive's final block, so each drive needs its own."""
+        return SendingContext(
+            database=self.database,
+            contracts=self.contracts,
+            chain=self.chain,
+            signer=self.signer,
+            options=self.settings.sending,
+            chain_id=self.settings.chain.chain_id,
+            private=self.private_rpc,
+        )
 
     @property
-    def safes(self) -> SafeContext:
+    def safe_context(self) -> SafeContext:
         sending = self.settings.sending
-        wallet_addresses = {SafeName.WARM: sending.warm, SafeName.COLD: sending.cold}
+        addresses = {SafeName.WARM: sending.warm, SafeName.COLD: sending.cold}
         return SafeContext(
             database=self.database,
             contracts=self.contracts,
             chain=self.chain,
             chain_id=self.settings.chain.chain_id,
-            safes={name: address for name, address in wallet_addresses.items() if address is not None},
+            safes={name: address for name, address in addresses.items() if address is not None},
             multi_send=sending.multi_send,
             proposal_ttl=timedelta(days=sending.proposal_ttl_days),
         )
@@ -78,32 +90,39 @@ class AppContext:
     def plan_context(self) -> PlanContext:
         sending = self.settings.sending
         return PlanContext(
-            safes=self.safes,
+            safe_context=self.safe_context,
             hot=sending.hot,
             limits={PlanWallet.HOT: sending.hot_limits, PlanWallet.WARM: sending.warm_limits},
             hot_plan_ttl=timedelta(seconds=sending.hot_plan_ttl_seconds),
             signing_rules=self.signing_rules,
         )
 
+    def new_metrics_scraper(self) -> Scraper:
+        """Build the scraper of the database's and the chain's metrics; it caches, so one process needs only one."""
+        settings = self.settings
+        timeout_seconds = settings.health.check_timeout_seconds
+        return Scraper(self.database, self.rpc, self.chain, settings.sending.low_balance_wei, timeout_seconds)
+
 
 def signing_rules(settings: Settings) -> SigningRules:
+    """Return where signed actions count, and how far ahead they may expire."""
     scope = SigningScope(settings.chain.chain_id, settings.fund.redemption_manager)
     return SigningRules(scope, settings.approval.vote_ttl_seconds_max)
 
 
-def fund_addresses(settings: Settings) -> FundAddresses:
-    fund = settings.fund
-    return FundAddresses(fund.vault, fund.redemption_manager, fund.asset_controller)
-
-
 def fund_contracts(rpc: Rpc, settings: Settings) -> FundContracts:
-    """Raises UnreadableAbi when the settings name a file that is no ABI."""
-    path = settings.fund.otc_manager_abi
-    return FundContracts(rpc, fund_addresses(settings), otc_abi=read_abi(path) if path else None)
+    """Build the wrappers of the fund's contracts.
+
+    Raises:
+        UnreadableAbi: the settings name a file that holds no ABI.
+    """
+    fund = settings.fund
+    addresses = FundAddresses(fund.vault, fund.redemption_manager, fund.asset_controller)
+    return FundContracts(rpc, addresses, otc_abi=read_abi(fund.otc_manager_abi) if fund.otc_manager_abi else None)
 
 
 def open_database(settings: Settings, *, process: str) -> Database:
-    """The database as the application's role, with the replica for reads where one is configured."""
+    """Open the database as the application's role, with the replica for reads where one is configured."""
     options = settings.database
 
     def engine(url: str) -> AsyncEngine:
@@ -119,20 +138,20 @@ def open_database(settings: Settings, *, process: str) -> Database:
 
 
 def open_redis(settings: Settings) -> Redis:
-    """A client that retries a lost connection a bounded number of times, with jitter."""
+    """Open a client that retries a lost connection a bounded number of times, with jitter."""
     return Redis.from_url(
         settings.redis.url.get_secret_value(),
         socket_connect_timeout=5,
-        socket_timeout=2,  # of a command; a subscription waits without limit
+        socket_timeout=2,  # for a command; a subscription waits without limit
         retry=Retry(FullJitterBackoff(cap=1, base=0.05), 3),
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
     )
 
 
 def open_rpc(chain: ChainSettings) -> Rpc:
-    """All endpoints of the chain as one; nobody is asked before it has said that it serves this chain."""
+    """Combine all endpoints of the chain; none is used before it reports this chain's id."""
     return Rpc(
-        *(NodeUrl(each.url.get_secret_value(), each.uses) for each in chain.endpoints),
+        *(NodeUrl(endpoint.url.get_secret_value(), endpoint.uses) for endpoint in chain.endpoints),
         timeout_seconds=chain.request_timeout_seconds,
         attempts_max=chain.attempts_max,
         chain_id=chain.chain_id,
@@ -140,26 +159,28 @@ def open_rpc(chain: ChainSettings) -> Rpc:
 
 
 def open_single_endpoint_rpc(url: SecretStr, chain: ChainSettings) -> Rpc:
-    """One endpoint by itself; it is not asked which chain it serves."""
+    """Use one endpoint by itself; its chain id is not checked."""
     return Rpc(url.get_secret_value(), timeout_seconds=chain.request_timeout_seconds, attempts_max=chain.attempts_max)
 
 
-def private_rpc(chain: ChainSettings) -> Rpc | None:
-    """Of an endpoint that may know nothing but `eth_sendRawTransaction`, so no chain id is asked for."""
+def open_private_rpc(chain: ChainSettings) -> Rpc | None:
+    """Use the private endpoint, if configured. It may know only `eth_sendRawTransaction`, so its chain id is not checked."""
     return None if chain.private_tx_url is None else open_single_endpoint_rpc(chain.private_tx_url, chain)
 
 
 @asynccontextmanager
 async def open_app_context(settings: Settings, *, process: str) -> AsyncIterator[AppContext]:
-    """Build everything a process needs; connections are opened when first used, and closed at the end of the block."""
+    """Build a process's resources. Connections open at their first use and close at the end of the block."""
     async with AsyncExitStack() as stack:
         database = open_database(settings, process=process)
         stack.push_async_callback(database.close)
         redis = open_redis(settings)
         stack.push_async_callback(redis.aclose)
         chain = settings.chain
-
         rpc = await stack.enter_async_context(open_rpc(chain))
+        private_rpc = open_private_rpc(chain)
+        if private_rpc is not None:
+            await stack.enter_async_context(private_rpc)
         yield AppContext(
             settings=settings,
             database=database,
@@ -168,25 +189,25 @@ async def open_app_context(settings: Settings, *, process: str) -> AsyncIterator
             contracts=fund_contracts(rpc, settings),
             chain=chain_adapter(chain.chain_id, chain.finality),
             signer=SignerClient(settings.signer.socket, settings.signer.timeout_seconds),
-            private_rpc=None if (private := private_rpc(chain)) is None else await stack.enter_async_context(private),
+            private_rpc=private_rpc,
         )
 
 
 async def require_ready(context: AppContext) -> None:
-    """Refuse to start on the wrong footing, with a message that says what to do.
+    """Refuse to start without a matching database, Redis and chain. The error's message says what to do.
 
     Raises:
-        DatabaseBehind, DatabaseAhead, DatabaseOutlived: another version's migrations.
-        UnsupportedServer: a server too old.
+        DatabaseBehind, DatabaseAhead, DatabaseOutlived: the database has another version's migrations.
+        UnsupportedServer: the database server is too old.
         ChainMismatch, ContractsMissing: the node or the addresses are not this fund's.
-        DatabaseUnreachable, RedisUnreachable, NodeUnreachable: nobody answers.
+        DatabaseUnreachable, RedisUnreachable, NodeUnreachable: a service does not answer.
     """
     try:
         await require_current(context.database.engine)
     except (OperationalError, PoolTimeout) as error:
-        where = context.database.engine.url.render_as_string(hide_password=True)
+        address = context.database.engine.url.render_as_string(hide_password=True)
         raise DatabaseUnreachable(
-            f"PostgreSQL does not answer at {where} (PAIMON_DATABASE__URL): {_first_line(error)}"
+            f"PostgreSQL does not answer at {address} (PAIMON_DATABASE__URL): {_first_line(error)}"
         ) from error
     try:
         await context.redis.ping()
@@ -203,15 +224,15 @@ async def require_ready(context: AppContext) -> None:
 
 
 class DatabaseUnreachable(StartupError):
-    """PostgreSQL gives no answer."""
+    """PostgreSQL does not answer."""
 
 
 class RedisUnreachable(StartupError):
-    """Redis gives no answer."""
+    """Redis does not answer."""
 
 
 class NodeUnreachable(StartupError):
-    """The chain's node gives no answer."""
+    """No RPC endpoint of the chain answers."""
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Every figure an operator can change, in one typed object read from the environment (`PAIMON_…`, nested by `__`).
+"""Settings of the system, read from environment variables (`PAIMON_…`, nested by `__`) into one typed object.
 
 `PAIMON_ENV_FILE` (or `paimon --env-file`) names a file of the same variables; the environment wins over the file.
 Secrets are `SecretStr`, so that neither a log nor a traceback shows them.
@@ -66,6 +66,8 @@ __all__ = [
 
 
 class Settings(BaseSettings):
+    """All settings, one group a field. They do not change once read."""
+
     model_config = SettingsConfigDict(
         env_prefix="PAIMON_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
     )
@@ -90,15 +92,15 @@ class Settings(BaseSettings):
 
 
 def env_file_from(environment: Mapping[str, str]) -> Path | None:
-    """The settings file `PAIMON_ENV_FILE` names, if any."""
-    return Path(named) if (named := environment.get("PAIMON_ENV_FILE")) else None
+    """Return the settings file that `PAIMON_ENV_FILE` names, if any."""
+    return Path(path) if (path := environment.get("PAIMON_ENV_FILE")) else None
 
 
 def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
-    """Settings from the environment and a file.
+    """Read the settings from the environment and a file.
 
     Raises:
-        SettingsError: with one line per wrong or missing variable.
+        SettingsError: the message has one line for each wrong or missing variable.
     """
     env_file = env_file or env_file_from(os.environ)
     if env_file is not None and not env_file.is_file():
@@ -107,16 +109,16 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
         return Settings(_env_file=env_file, **overrides)
     except ValidationError as error:
         problems = error.errors(include_input=False)
-        lines = [line for each in problems for line in _error_lines(each["type"], each["loc"], each["msg"])]
+        lines = [line for problem in problems for line in _error_lines(problem["type"], problem["loc"], problem["msg"])]
     except UnreadableSetting as error:
-        lines = [f"  {error}: a group is set by its single variables, PAIMON_GROUP__NAME"]
+        lines = [f"  {error}: set the single variables of a group, PAIMON_GROUP__NAME"]
     raise SettingsError("settings are incomplete or wrong:\n" + "\n".join(lines))
 
 
 def _error_lines(kind: str, location: tuple[int | str, ...], message: str) -> Iterator[str]:
-    """One line per variable that is to be set, or set otherwise."""
+    """Yield one line for each variable to set or to correct."""
     names = [str(part).upper() for part in location]
-    if kind == "missing" and len(names) == 1:  # a whole group: name what it cannot do without
+    if kind == "missing" and len(names) == 1:  # a whole group is missing: name its required variables
         group = Settings.model_fields[str(location[0])].annotation
         if isinstance(group, type) and issubclass(group, SettingsGroup):
             for name, field in group.model_fields.items():
@@ -125,7 +127,7 @@ def _error_lines(kind: str, location: tuple[int | str, ...], message: str) -> It
         return
     if kind == "extra_forbidden":
         message = "no such setting"
-        if len(names) == 1:  # a file's variable, given by its full name
+        if len(names) == 1:  # a variable of a file has its full name
             yield f"  {names[0]}: {message}"
             return
     yield f"  PAIMON_{'__'.join(names)}: {message}"

@@ -1,4 +1,4 @@
-"""Who may decide what within which time, how people sign in, and what the API takes of them."""
+"""Settings of approvals: the policy of each ticket type, and the expiry of signatures."""
 
 from pydantic import Field
 
@@ -9,25 +9,30 @@ _HOUR = 3600
 
 
 class ApprovalRuleSettings(SettingsGroup):
-    required_approvals: int = Field(1, ge=1)
-    warn_seconds: int
-    escalate_seconds: int
-    deadline_seconds: int
+    """Policy of one ticket type. The seconds count from the opening of the ticket."""
+
+    required_approvals: int = Field(1, ge=1, description="approving votes that decide a ticket")
+    warn_seconds: int = Field(description="seconds until the first reminder")
+    escalate_seconds: int = Field(description="seconds until the escalation")
+    deadline_seconds: int = Field(description="seconds until the ticket is overdue; it stays open and alarms")
 
 
 class ApprovalSettings(SettingsGroup):
-    """Source of the defaults: docs/concepts/fund.md, "Approvals"."""
+    """Policy of approvals. Source of the defaults: docs/concepts/fund.md, "Approvals"."""
 
-    policy_version: int = 1
-    vote_ttl_seconds_max: int = Field(300, ge=1, description="how far ahead a vote's expiry may lie")
-    emergency: ApprovalRuleSettings = ApprovalRuleSettings(
-        warn_seconds=2 * _HOUR, escalate_seconds=3 * _HOUR, deadline_seconds=4 * _HOUR
+    policy_version: int = Field(1, description="version of the policy, kept with each ticket; raise it with every change")
+    vote_ttl_seconds_max: int = Field(300, ge=1, description="seconds that a signature's expiry may lie ahead")
+    emergency: ApprovalRuleSettings = Field(
+        ApprovalRuleSettings(warn_seconds=2 * _HOUR, escalate_seconds=3 * _HOUR, deadline_seconds=4 * _HOUR),
+        description="policy of emergency redemptions",
     )
-    standard: ApprovalRuleSettings = ApprovalRuleSettings(
-        warn_seconds=12 * _HOUR, escalate_seconds=18 * _HOUR, deadline_seconds=24 * _HOUR
+    standard: ApprovalRuleSettings = Field(
+        ApprovalRuleSettings(warn_seconds=12 * _HOUR, escalate_seconds=18 * _HOUR, deadline_seconds=24 * _HOUR),
+        description="policy of standard redemptions",
     )
 
     def policy(self) -> ApprovalPolicy:
+        """Build the policy that tickets are opened by."""
         return ApprovalPolicy(
             self.policy_version,
             {

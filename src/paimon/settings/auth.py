@@ -6,8 +6,10 @@ from paimon.settings.base import SettingsGroup
 
 
 class AuthSettings(SettingsGroup):
-    token_secret: SecretStr = Field(min_length=32, description="signs access tokens; the same on every API replica")
-    domain: str = Field("localhost", description="the host a sign-in message names")
-    uri: str = "http://localhost"
-    challenge_ttl_seconds: int = 300
-    access_token_ttl_seconds: int = 900
+    """Sign-in with a wallet (EIP-4361), and access tokens."""
+
+    token_secret: SecretStr = Field(min_length=32, description="key that signs access tokens; the same on every API replica")
+    domain: str = Field("localhost", description="host that the sign-in message names")
+    uri: str = Field("http://localhost", description="URI that the sign-in message names")
+    challenge_ttl_seconds: int = Field(300, description="seconds in which a challenge must be signed")
+    access_token_ttl_seconds: int = Field(900, description="seconds that an access token is valid")

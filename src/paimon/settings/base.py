@@ -1,4 +1,4 @@
-"""What settings are made of: refusals in words, secrets that no log shows, and groups that take no mistyped name."""
+"""Base of the settings: the group class, the error, and the types of addresses and secret URLs."""
 
 from typing import Annotated
 
@@ -17,33 +17,27 @@ def _address(value: object) -> Address:
 
 
 ChecksumAddress = Annotated[Address, BeforeValidator(_address), PlainSerializer(checksum)]
-"""Given as 0x-hex, kept as 20 bytes."""
+"""An address given as 0x-hex and kept as 20 bytes."""
 
 
-def _url(*beginnings: str) -> AfterValidator:
-    """A secret URL that starts with one of these; the message does not repeat it."""
+def _url(*prefixes: str) -> AfterValidator:
+    """Require a secret URL with one of these prefixes; the message does not repeat the URL."""
 
     def check(url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(beginnings):
-            raise ValueError(f"must be a URL that starts with {' or '.join(beginnings)}")
+        if not url.get_secret_value().startswith(prefixes):
+            raise ValueError(f"must be a URL that starts with {' or '.join(prefixes)}")
         return url
 
     return AfterValidator(check)
 
 
 PostgresUrl = Annotated[SecretStr, _url("postgresql+psycopg://", "postgresql://")]
-
-
 RedisUrl = Annotated[SecretStr, _url("redis://", "rediss://", "unix://")]
-
-
 HttpUrl = Annotated[SecretStr, _url("https://", "http://")]
-
-
 WebSocketUrl = Annotated[SecretStr, _url("wss://", "ws://")]
 
 
 class SettingsGroup(BaseModel):
-    """Settings that belong together. A mistyped variable is refused: ignored, it would leave its default in force."""
+    """Settings that belong together. A mistyped variable is refused, since ignoring it would leave the default in force."""
 
     model_config = ConfigDict(extra="forbid")

@@ -1,4 +1,4 @@
-"""Settings of the fund: its contracts and where its history begins."""
+"""Settings of the fund: its contracts and its first block."""
 
 from pathlib import Path
 
@@ -8,10 +8,12 @@ from paimon.settings.base import ChecksumAddress, SettingsGroup
 
 
 class FundSettings(SettingsGroup):
-    vault: ChecksumAddress
-    redemption_manager: ChecksumAddress
-    asset_controller: ChecksumAddress
-    start_block: int = Field(ge=1, description="the block the first of the three contracts was deployed in")
+    """The fund's contracts on the chain."""
+
+    vault: ChecksumAddress = Field(description="address of the vault")
+    redemption_manager: ChecksumAddress = Field(description="address of the RedemptionManager")
+    asset_controller: ChecksumAddress = Field(description="address of the AssetController")
+    start_block: int = Field(ge=1, description="block in which the first of the three contracts was deployed")
     otc_manager_abi: Path | None = Field(
-        None, description="JSON file of the OTC manager's ABI where it is not the shipped one: its indexing varies"
+        None, description="JSON file with the OTC manager's ABI, where its indexed arguments differ from the shipped ABI"
     )

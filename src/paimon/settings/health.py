@@ -6,13 +6,22 @@ from paimon.settings.base import SettingsGroup
 
 
 class HealthSettings(SettingsGroup):
-    """From when on `/system/health` shows a part as degraded, or down. Source: docs/concepts/fund.md, "Operations"."""
+    """Limits from which `/system/health` reports a component as DEGRADED or DOWN.
 
-    check_timeout_seconds: float = Field(2.0, gt=0, description="a part that does not answer within this is down")
-    lag_warning_seconds: int = 60
-    lag_critical_seconds: int = 300
-    outbox_warning: int = 1_000
-    outbox_critical: int = 5_000
-    finality_lag_blocks: int = Field(200, ge=1, description="the final block further behind the head than this …")
-    finality_lag_seconds: float = Field(120.0, gt=0, description="… or than this, in chain time, for …")
-    finality_lag_grace_seconds: float = Field(30.0, ge=0, description="… so long, is a risk event")
+    Source: docs/concepts/fund.md, "Operations".
+    """
+
+    check_timeout_seconds: float = Field(2.0, gt=0, description="seconds in which a component must answer, or it is DOWN")
+    lag_warning_seconds: int = Field(60, description="seconds since the last recorded block; more is DEGRADED")
+    lag_critical_seconds: int = Field(300, description="seconds since the last recorded block; more is DOWN")
+    outbox_warning: int = Field(1_000, description="messages due in the outbox; more is DEGRADED")
+    outbox_critical: int = Field(5_000, description="messages due in the outbox; more is DOWN")
+    finality_lag_blocks: int = Field(
+        200, ge=1, description="blocks that the final block may lie behind the head; more is a FINALITY_LAG risk event"
+    )
+    finality_lag_seconds: float = Field(
+        120.0, gt=0, description="seconds of chain time that the final block may lie behind the head; more is a FINALITY_LAG"
+    )
+    finality_lag_grace_seconds: float = Field(
+        30.0, ge=0, description="seconds that the finality lag must last before it is a risk event"
+    )

@@ -8,8 +8,10 @@ from paimon.settings.base import SettingsGroup
 
 
 class LeaseSettings(SettingsGroup):
-    ttl_seconds: float = Field(6.0, gt=0, description="a killed holder's successor starts after at most this long")
-    renew_seconds: float = Field(2.0, gt=0)
+    """Leases: they let one process at a time listen, schedule, or drive a wallet."""
+
+    ttl_seconds: float = Field(6.0, gt=0, description="seconds a lease is valid; a killed holder's successor waits so long")
+    renew_seconds: float = Field(2.0, gt=0, description="seconds between renewals; less than `TTL_SECONDS`")
 
     @model_validator(mode="after")
     def _renewed_in_time(self) -> Self:

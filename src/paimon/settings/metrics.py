@@ -6,12 +6,12 @@ from paimon.settings.base import SettingsGroup
 
 
 class MetricsSettings(SettingsGroup):
-    """Where each process answers `GET /metrics`: on a port of its own, away from the API's callers; without one, nowhere."""
+    """Ports on which each process answers `GET /metrics`, apart from the API. A process without a port serves no metrics."""
 
-    host: str = "127.0.0.1"
-    api_port: int | None = Field(None, ge=1, le=65_535)
-    listener_port: int | None = Field(None, ge=1, le=65_535)
-    scheduler_port: int | None = Field(None, ge=1, le=65_535)
+    host: str = Field("127.0.0.1", description="address to listen on")
+    api_port: int | None = Field(None, ge=1, le=65_535, description="TCP port of the API server's metrics")
+    listener_port: int | None = Field(None, ge=1, le=65_535, description="TCP port of the listener's metrics")
+    scheduler_port: int | None = Field(None, ge=1, le=65_535, description="TCP port of the scheduler's metrics")
     worker_port: int | None = Field(
-        None, ge=1, le=65_535, description="of the first of its processes; the others have the next ones"
+        None, ge=1, le=65_535, description="TCP port of the first worker process; the others use the ports after it"
     )

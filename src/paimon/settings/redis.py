@@ -6,4 +6,6 @@ from paimon.settings.base import RedisUrl, SettingsGroup
 
 
 class RedisSettings(SettingsGroup):
-    url: RedisUrl = Field(description="redis://:password@host:port/0; broker, cache and live messages")
+    """Redis or Valkey: broker, cache and live messages. Nothing recorded is lost with it."""
+
+    url: RedisUrl = Field(description="redis://:password@host:port/0")

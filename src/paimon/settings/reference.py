@@ -12,9 +12,9 @@ from paimon.settings.base import SettingsGroup
 _INTRODUCTION = """\
 # Settings
 
-Every setting is an environment variable, or a line `NAME=value` of the file that `--env-file` or `PAIMON_ENV_FILE` names. The
-environment wins over the file. An unknown variable `PAIMON_…` in the file, or in a group, is refused. `make reference` makes this
-page from [src/paimon/settings](../../src/paimon/settings).
+Every setting is an environment variable, or a line `NAME=value` of the file that `--env-file` or `PAIMON_ENV_FILE` names.
+The environment wins over the file. An unknown variable `PAIMON_…` in the file, or in a group, is refused. `make reference`
+makes this page from [src/paimon/settings](../../src/paimon/settings).
 """
 
 

@@ -6,15 +6,19 @@ from paimon.settings.base import SettingsGroup
 
 
 class RetentionSettings(SettingsGroup):
-    """Whole UTC days that the time series are kept. The database refuses to remove anything younger than the least allowed
-    here, whoever asks. Source of the defaults: docs/concepts/fund.md, "Data".
+    """Whole UTC days that time series are kept.
+
+    The database refuses to delete rows younger than the minimum allowed here. Source of the defaults:
+    docs/concepts/fund.md, "Data".
     """
 
-    daily_snapshots_days: int = Field(730, ge=90)
-    asset_holdings_snapshots_days: int = Field(365, ge=30)
-    event_processing_logs_days: int = Field(7, ge=1)
+    daily_snapshots_days: int = Field(730, ge=90, description="days that daily snapshots are kept")
+    asset_holdings_snapshots_days: int = Field(365, ge=30, description="days that snapshots of asset holdings are kept")
+    event_processing_logs_days: int = Field(7, ge=1, description="days that the listener's batch logs are kept")
     compress_after_days: int = Field(
-        30, ge=1, description="daily_snapshots, where TimescaleDB can; read by `paimon db upgrade`"
+        30,
+        ge=1,
+        description="days after which TimescaleDB, if present, compresses daily snapshots; read by `paimon db upgrade`",
     )
     batch_rows_max: int = Field(5_000, ge=1, description="rows deleted in one transaction")
-    batches_max: int = Field(200, ge=1, description="transactions of one run and series; the next run goes on")
+    batches_max: int = Field(200, ge=1, description="transactions of one run for each series; the next run continues")

@@ -6,14 +6,16 @@ from paimon.settings.base import SettingsGroup
 
 
 class ScheduleSettings(SettingsGroup):
-    """Seconds between runs of each job."""
+    """Seconds between two runs of each job."""
 
-    settle_due_seconds: float = 10
-    drive_wallets_seconds: float = 2
-    sync_safes_seconds: float = 10
-    snapshot_seconds: float = 60
-    sla_sweep_seconds: float = 30
-    reconcile_seconds: float = 3_600
+    settle_due_seconds: float = Field(10, description="seconds between searches for due redemptions")
+    drive_wallets_seconds: float = Field(2, description="seconds between runs of the wallets' drivers")
+    sync_safes_seconds: float = Field(10, description="seconds between reads of the Safes on chain")
+    snapshot_seconds: float = Field(60, description="seconds between snapshots of the fund")
+    sla_sweep_seconds: float = Field(30, description="seconds between checks of the tickets' deadlines")
+    reconcile_seconds: float = Field(3_600, description="seconds between reconciliations with the chain")
     retention_seconds: float = Field(
-        3_600, gt=0, description="each run looks what a day's end made due; a daily one would never come where restarts do"
+        3_600,
+        gt=0,
+        description="seconds between retention runs; a daily run would never come where the process restarts daily",
     )

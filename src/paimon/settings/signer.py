@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from paimon.settings.base import SettingsGroup
 
 
 class SignerSettings(SettingsGroup):
-    """Where the signer listens, for its callers. What it may sign is in a file of its own (`paimon signer --policy`)."""
+    """The signer's socket. What it may sign stands in its own policy file (`paimon signer --policy`)."""
 
-    socket: Path
-    timeout_seconds: float = 15.0
+    socket: Path = Field(description="Unix socket of the signer process")
+    timeout_seconds: float = Field(15.0, description="seconds to wait for a signature")

@@ -1,4 +1,4 @@
-"""`paimon snapshot`, `nav explain`, `reconcile` and `status`, as a person at a terminal sees them."""
+"""`paimon snapshot`, `nav explain`, `reconcile` and `status`, as an operator at a terminal sees them."""
 
 import re
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
 
-NOBODY = "0x" + "77" * 20
+UNKNOWN_ADDRESS = "0x" + "77" * 20
 
 
 @pytest.fixture(scope="module")
 def cli() -> Iterator[CliRunner]:
-    with CliRunner() as opened:
-        yield opened
+    with CliRunner() as runner:
+        yield runner
 
 
 @pytest.fixture
@@ -30,108 +30,104 @@ def env(settings: Settings) -> dict[str, str]:
     return environment_of(settings)
 
 
-def succeeded(program: CliProcess) -> dict[str, str]:
-    """What it printed, by the first words of each line."""
-    assert program.wait() == 0, program.output_text
-    return {line[:26].strip(): line[26:].strip() for line in program.output_text.splitlines()}
+def output_of(process: CliProcess, *, code: int = 0) -> str:
+    """Wait for the command, check its exit code and return its output."""
+    assert process.wait() == code, process.output_text
+    return process.output_text
 
 
-async def test_a_snapshot_by_hand_and_the_change_between_two(
+def lines_by_label(process: CliProcess) -> dict[str, str]:
+    """Return the output of a command that succeeded, by the label of each line."""
+    return {line[:26].strip(): line[26:].strip() for line in output_of(process).splitlines()}
+
+
+async def test_nav_explain_explains_the_change_between_two_snapshots(
     cli: CliRunner, env: dict[str, str], app_context: AppContext, fund: TestFund
 ) -> None:
     await record_all(app_context, fund)
-    first = succeeded(cli.start("snapshot", env=env))
-    assert first["NAV per share"] == first["the contract says"] == "0.999999999999991666"
+    first = lines_by_label(cli.start("snapshot", env=env))
+    assert first["NAV per share"] == first["share price on chain"] == "0.999999999999991666"
     assert first["OTC in transit"] == "0.000000000000000000"
     FundActivity(fund).buy("RWAC", 100_000)  # through the swap helper, at 0.2 % from the price
     await record_all(app_context, fund)
-    assert cli.start("snapshot", env=env).wait() == 0
-    for ends, words in (
+    output_of(cli.start("snapshot", env=env))
+    for ends, message in (
         (("--from", "1", "--to", "2100-01-01"), "2100-01-01 has not begun"),
         (("--from", "5", "--to", "5"), "there is no snapshot of the fund at or before block 5; the first is of block"),
     ):
-        told = cli.start("nav", "explain", *ends, env=env)
-        assert told.wait() == 2, told.output_text
-        assert words in told.output_text
-    told = cli.start("nav", "explain", "--from", first["block"].split(" of ")[1].split()[0], env=env)
-    assert told.wait() == 0, told.output_text
-    assert told.output_text.splitlines()[0].endswith("UTC, the fund's first snapshot")
-    told = cli.start("nav", "explain", "--from", first["block"].split()[0].removeprefix("#"), env=env)
-    assert told.wait() == 0, told.output_text
-    trading = next(line.split() for line in told.output_text.splitlines() if line.startswith("trading"))
+        assert message in output_of(cli.start("nav", "explain", *ends, env=env), code=2)
+    day = first["block"].split(" of ")[1].split()[0]
+    from_day = output_of(cli.start("nav", "explain", "--from", day, env=env))
+    assert from_day.splitlines()[0].endswith("UTC, the fund's first snapshot")
+    block = first["block"].split()[0].removeprefix("#")
+    from_block = output_of(cli.start("nav", "explain", "--from", block, env=env))
+    trading = next(line.split() for line in from_block.splitlines() if line.startswith("trading"))
     assert trading[1:] == ["-200.000000000000000000", "-0.000008333333333334"]
-    assert told.output_text.splitlines()[-1] == "explained through 1 interval; unexplained: 0"
+    assert from_block.splitlines()[-1] == "explained through 1 interval; unexplained: 0"
 
 
-async def test_what_is_unexplained_ends_with_1(
+async def test_nav_explain_exits_with_1_when_a_part_is_unexplained(
     cli: CliRunner, env: dict[str, str], app_context: AppContext, fund: TestFund
 ) -> None:
     await record_all(app_context, fund)
-    first = succeeded(cli.start("snapshot", env=env))["block"].split()[0].removeprefix("#")
+    first = lines_by_label(cli.start("snapshot", env=env))["block"].split()[0].removeprefix("#")
     FundActivity(fund).act("ada", "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 10**18)
     await record_all(app_context, fund)
-    assert cli.start("snapshot", env=env).wait() == 0
-    told = cli.start("nav", "explain", "--from", first, env=env)
-    assert told.wait() == 1, told.output_text
-    assert "unexplained: 1" in told.output_text
+    output_of(cli.start("snapshot", env=env))
+    assert "unexplained: 1" in output_of(cli.start("nav", "explain", "--from", first, env=env), code=1)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (("snapshot",), "the listener has recorded nothing yet"),
         (("nav", "explain", "--from", "5"), "there is no snapshot of the fund at or before block 5"),
         (("nav", "explain", "--from", "last week"), "neither a block nor a day"),
     ],
 )
-def test_what_cannot_be_told_is_said_in_words(
-    cli: CliRunner, env: dict[str, str], arguments: tuple[str, ...], words: str
+def test_command_exits_with_a_message_when_it_has_no_answer(
+    cli: CliRunner, env: dict[str, str], arguments: tuple[str, ...], message: str
 ) -> None:
-    program = cli.start(*arguments, env=env)
-    assert program.wait() == 2, program.output_text
-    assert words in " ".join(program.output_text.replace("│", " ").split())
-    assert "Traceback" not in program.output_text
+    output = output_of(cli.start(*arguments, env=env), code=2)
+    assert message in " ".join(output.replace("│", " ").split())
+    assert "Traceback" not in output
 
 
-async def test_reconcile_names_each_difference_with_its_age_and_owner_and_gives_it_to_somebody(
+async def test_reconcile_shows_age_and_owner_of_differences_and_assigns_one(
     cli: CliRunner, env: dict[str, str], app_context: AppContext, fund: TestFund
 ) -> None:
     await record_all(app_context, fund)
-    assert cli.start("reconcile", env=env).wait() == 0
+    output_of(cli.start("reconcile", env=env))
     async with app_context.database.write() as session:
         await session.execute(text("UPDATE derived.contract_flags SET enabled = NOT enabled"))
         await session.execute(text("UPDATE derived.protocol_addresses SET address = holder FROM derived.holdings"))
-    told = cli.start("reconcile", env=env)
-    assert told.wait() == 1, told.output_text
-    first = next(line for line in told.output_text.splitlines() if line.startswith("1 "))
-    assert re.match(r"1 CRITICAL open for 0 min, admin: \w+ of \w+: books 0x\w+, chain 0x\w+$", first), first
-    given = cli.start("reconcile", "--assign", "1", "super_admin", env=env)
-    assert given.wait() == 0, given.output_text
-    assert given.output_text.startswith("1 is now super_admin's: ")
-    assert "1 CRITICAL open for 0 min, super_admin: " in _said(cli.start("reconcile", env=env))
-    refusals = {("4711", "admin"): "no risk event 4711", ("1", "boss"): "neither an address", ("1", NOBODY): "nobody's"}
-    for (event, owner), why in refusals.items():
-        refused = cli.start("reconcile", "--assign", event, owner, env=env)
-        assert refused.wait() == 2
-        assert why in refused.output_text
+    output = output_of(cli.start("reconcile", env=env), code=1)
+    first = next(line for line in output.splitlines() if line.startswith("1 "))
+    assert re.match(r"1 CRITICAL open for \d+ s, admin: \w+ of \w+: recorded 0x\w+, on chain 0x\w+$", first), first
+    assigned = output_of(cli.start("reconcile", "--assign", "1", "super_admin", env=env))
+    assert assigned.startswith("risk event 1 is assigned to super_admin: ")
+    assert re.search(r"^1 CRITICAL open for \d+ s, super_admin: ", output_of(cli.start("reconcile", env=env), code=1), re.M)
+    refusals = {
+        ("4711", "admin"): "no risk event 4711",
+        ("1", "boss"): "neither an address",
+        ("1", UNKNOWN_ADDRESS): "is not a user",
+    }
+    for (event, owner), message in refusals.items():
+        assert message in output_of(cli.start("reconcile", "--assign", event, owner, env=env), code=2)
 
 
-def _said(program: CliProcess) -> str:
-    program.wait()
-    return program.output_text
-
-
-async def test_status_tells_how_the_listener_does_and_what_retention_did(
+async def test_status_shows_processing_and_retention(
     cli: CliRunner, env: dict[str, str], app_context: AppContext, fund: TestFund
 ) -> None:
-    fresh = succeeded(cli.start("status", env=env))
+    fresh = lines_by_label(cli.start("status", env=env))
     assert fresh["processing"] == "nothing recorded in 5 min"
     assert fresh["time series"] == "plain tables"
+    assert fresh["reconciliation"] == "none yet"
     await record_all(app_context, fund)
     await apply_retention(app_context.database, app_context.settings.retention)
-    told = succeeded(cli.start("status", env=env))
+    status = lines_by_label(cli.start("status", env=env))
     assert re.fullmatch(
-        r"\d+\.\d\d blocks/s and \d+ logs in 5 min, \d+\.\d ms a batch, at most 0 blocks behind final", told["processing"]
+        r"\d+\.\d\d blocks/s and \d+ logs in 5 min, \d+\.\d ms a batch, at most 0 blocks behind final", status["processing"]
     )
     for series in ("daily_snapshots", "asset_holdings_snapshots", "event_processing_logs"):
-        assert re.fullmatch(r"kept from \d{4}-\d\d-\d\d, 0 rows removed \(looked .* UTC\)", told[series]), series
+        assert re.fullmatch(r"kept from \d{4}-\d\d-\d\d, 0 rows removed \(last run .* UTC\)", status[series]), series

@@ -77,7 +77,7 @@ async def test_a_material_difference_withholds_nav_and_its_repair_releases_it(
         data = (await api_client.get("/fund/nav/history", interval="hourly")).json()["data"]
         assert [each["blockNumber"] for each in data["points"]] == [first.at.number]
         assert data["withheld"]["count"] == 1
-        assert data["withheld"]["reason"].startswith("material difference: ")
+        assert data["withheld"]["reason"].startswith("material discrepancy: ")
         overview = (await api_client.get("/fund/overview")).json()["data"]
         assert (overview["official"]["status"], overview["official"]["sharePrice"]) == ("WITHHELD", None)
         assert overview["official"]["withheldReason"] == data["withheld"]["reason"]

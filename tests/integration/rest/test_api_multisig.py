@@ -25,7 +25,7 @@ def settings(settings: Settings, fund_safes: FundSafes) -> Settings:
 
 @pytest.fixture
 def safe_harness(fund_safes: FundSafes, app_context: AppContext) -> SafeHarness:
-    return multisig(fund_safes, app_context.safes)
+    return multisig(fund_safes, app_context.safe_context)
 
 
 def by_wallet(number: int, document: dict[str, Any]) -> dict[str, str]:

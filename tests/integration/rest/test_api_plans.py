@@ -26,7 +26,7 @@ def settings(settings: Settings, fund: TestFund, fund_safes: FundSafes) -> Setti
 
 @pytest.fixture
 def safe_harness(fund_safes: FundSafes, app_context: AppContext) -> SafeHarness:
-    return multisig(fund_safes, app_context.safes)
+    return multisig(fund_safes, app_context.safe_context)
 
 
 def body(fund: TestFund, usdt: int, **changes: Any) -> dict[str, Any]:

@@ -253,7 +253,7 @@ async def test_a_number_of_a_later_contract_is_a_difference_and_not_the_end(app_
     contracts = app_context.contracts
     request = await contracts.read_one(contracts.redemption_manager.request(1), at=(await compare(app_context)).at)
     figures = chain_request_figures(request._replace(status=9, channel=7), with_nav=False)
-    assert (figures["request 1 status"], figures["request 1 channel"]) == ("9 (unknown here)", "7 (unknown here)")
+    assert (figures["request 1 status"], figures["request 1 channel"]) == ("9 (unknown)", "7 (unknown)")
 
 
 async def test_over_rest(api_client: ApiClient, app_context: AppContext, differing: Reconciliation) -> None:
@@ -275,7 +275,7 @@ async def test_over_rest(api_client: ApiClient, app_context: AppContext, differi
     assert (given["owner"], given["note"]) == ("super_admin", "comparing with a second node")
     refused = await api_client.post(f"{path}/resolve", {"note": "looks fine to me"}, by="ada")
     assert refused.status_code == 409
-    assert f"found by the comparison at block {differing.at.number}" in refused.json()["error"]["message"]
+    assert f"found by the reconciliation at block {differing.at.number}" in refused.json()["error"]["message"]
     assert [each.status for each in await rows(app_context)].count(RiskStatus.RESOLVED) == 0
     await spoil(app_context, -10_000 * WAD)
     clean = await compare(app_context)

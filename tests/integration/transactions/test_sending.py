@@ -22,6 +22,7 @@ from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
+from paimon.domain.transaction.signing import GasFeeType
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow
@@ -83,7 +84,7 @@ async def test_settlements_of_both_kinds(harness: SendingHarness) -> None:
 async def test_legacy_fees(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
-    await harness.with_options(fees="legacy").drive_until_idle(harness.keeper)
+    await harness.with_options(gas_fee_type=GasFeeType.LEGACY).drive_until_idle(harness.keeper)
     (attempt,) = (await harness.intent(request_id)).attempts
     assert attempt.max_fee_wei == attempt.priority_fee_wei
     assert attempt.status is AttemptStatus.FINAL

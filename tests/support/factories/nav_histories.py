@@ -50,7 +50,7 @@ class History:
                 decimals=random.choice((0, 6, 8, 18)),
                 price=RawAmount(random.randrange(1, 10**21)),
                 balance=RawAmount(random.randrange(10**12)),
-                active=random.random() < 0.9,
+                is_listed=random.random() < 0.9,
             )
             for number in range(1, 5)
         )

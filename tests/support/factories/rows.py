@@ -14,7 +14,9 @@ from tests.support.factories.strategies import EPOCH, address
 
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
@@ -26,7 +28,6 @@ from paimon.infrastructure.database.models.derived import (
     BlockRow,
     ContractFlagRow,
     CursorRow,
-    LogStatus,
     ObservationRow,
     RangeProofRow,
     RawLogRow,
@@ -42,7 +43,7 @@ from paimon.infrastructure.database.models.ops.event_listener import (
 )
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow

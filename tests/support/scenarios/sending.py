@@ -70,17 +70,7 @@ class SendingHarness:
         )
 
     async def drive(self, wallet: Address) -> None:
-        context = self.context()
-        await drive(
-            wallet,
-            database=context.database,
-            contracts=context.contracts,
-            chain=context.chain,
-            signer=context.signer,
-            options=context.options,
-            chain_id=context.chain_id,
-            private=context.private,
-        )
+        await drive(wallet, self.context())
 
     async def make_due(self) -> None:
         """Let waiting intents be looked at again without waiting."""

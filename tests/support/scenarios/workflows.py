@@ -16,7 +16,6 @@ from sqlalchemy import select, text, update
 
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.redemptions.settlement import settle_due
-from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.driver.prepare import prepare_next
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.multisig.sync import sync_safes
@@ -107,8 +106,8 @@ class Runner:
         await queue_decided_calls(self.app_context.database, self.app_context.contracts, approver=sending.approver)
         if self.scenario.plan is not None:
             await submit_plan(self.scenario.plan, None, self.app_context.plan_context)
-        await sync_safes(self.app_context.safes)
-        await execute_ready(self.app_context.safes, keeper=sending.keeper)
+        await sync_safes(self.app_context.safe_context)
+        await execute_ready(self.app_context.safe_context, keeper=sending.keeper)
 
     async def drive(self, **options: Any) -> None:
         settings = self.app_context.settings.model_copy(
@@ -236,15 +235,7 @@ async def mined_after_reorg(runner: Runner) -> None:
 async def drained_before_broadcast(runner: Runner) -> None:
     """The wallet's money is gone between the signature and the broadcast, and comes back."""
     await runner.sweep()
-    app_context = runner.app_context
-    context = SendingContext(
-        app_context.database,
-        app_context.contracts,
-        app_context.chain,
-        app_context.signer,
-        app_context.settings.sending,
-        app_context.settings.chain.chain_id,
-    )
+    context = runner.app_context.new_sending_context()
     assert isinstance(await prepare_next(context, runner.scenario.wallet), AttemptRow)
     runner.chain("anvil_setBalance", checksum(runner.scenario.wallet), "0x1")
     await runner.drive()

@@ -150,7 +150,7 @@ def _together(happenings: list[NavInputs]) -> NavInputs:
 
 def test_what_does_not_follow_is_not_joined() -> None:
     one, other = (attribute_nav_change(snapshot(each), snapshot(each + 1), NavInputs()) for each in (1, 5))
-    with pytest.raises(ValueError, match="does not go on"):
+    with pytest.raises(ValueError, match="cannot be followed"):
         combine_attributions([one, other])
 
 
@@ -270,11 +270,11 @@ def test_accruing_a_fee_changes_nothing() -> None:
 
 
 def test_an_asset_brings_and_takes_its_value_with_its_place_on_the_list() -> None:
-    listed, off = snapshot(1, assets=(position(1),)), snapshot(2, assets=(position(1, active=False),))
+    listed, off = snapshot(1, assets=(position(1),)), snapshot(2, assets=(position(1, is_listed=False),))
     assert amounts(attribute_nav_change(listed, off, NavInputs())) == {AttributionGroup.ASSET_LISTING: -1_050_000 * WAD}
     assert amounts(attribute_nav_change(off, listed, NavInputs())) == {AttributionGroup.ASSET_LISTING: 1_050_000 * WAD}
     assert amounts(attribute_nav_change(snapshot(0), listed, NavInputs())) == {AttributionGroup.ASSET_LISTING: 1_050_000 * WAD}
-    dearer = snapshot(2, assets=(position(1, active=False, price=RawAmount(2 * WAD)),))
+    dearer = snapshot(2, assets=(position(1, is_listed=False, price=RawAmount(2 * WAD)),))
     assert amounts(attribute_nav_change(listed, dearer, NavInputs())) == {
         AttributionGroup.PRICE: 950_000 * WAD,
         AttributionGroup.ASSET_LISTING: -2 * MILLION,

@@ -72,7 +72,7 @@ def test_a_status_or_anything_we_cannot_value_is_material(difference: Discrepanc
 
 
 def test_the_reason_names_the_first_with_both_numbers() -> None:
-    assert withholding_reason([differs("supply", 0)]) == f"material difference: supply: books {10**30}, chain {10**30}"
+    assert withholding_reason([differs("supply", 0)]) == f"material discrepancy: supply: recorded {10**30}, on chain {10**30}"
     assert withholding_reason([differs("supply", 0)] * 3).endswith(" and 2 more")
 
 

@@ -37,4 +37,4 @@ def test_a_subject_that_one_side_lacks_is_a_difference(side: dict[str, object], 
     rest = {key: value for key, value in side.items() if key != subject}
     (found,) = find_discrepancies(side, rest)
     assert (found.subject, found.chain_value) == (subject, "(absent)")
-    assert str(found) == f"{subject}: books {side[subject]}, chain (absent)"
+    assert str(found) == f"{subject}: recorded {side[subject]}, on chain (absent)"

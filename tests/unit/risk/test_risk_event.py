@@ -112,7 +112,7 @@ def test_found_worse_it_is_open_again_and_a_role_hands_it_up(owner: RiskOwner, t
 
 
 def test_a_difference_that_is_there_cannot_be_resolved_by_hand_but_a_fact_can() -> None:
-    with pytest.raises(StillDetected, match=r"supply: 1, not 2: found by the comparison at block 4.*paimon replay"):
+    with pytest.raises(StillDetected, match=r"supply: 1, not 2: found by the reconciliation at block 4.*paimon replay"):
         resolve(open_event(1, found(), look(4)), OTTO, now=EPOCH)
     fact = resolve(open_event(1, found(kind=RiskKind.NAV_UNEXPLAINED), look(4)), OTTO, now=look(9).at, note="a gift")
     assert (fact.status, fact.resolved is not None, fact.note) == (RiskStatus.RESOLVED, True, "a gift")
@@ -140,4 +140,4 @@ def test_an_owner_is_a_role_or_an_address() -> None:
 def test_a_number_of_a_later_version_is_named_as_a_number(number: int) -> None:
     for names in (tuple(OnChainStatus), tuple(RedemptionChannel)):
         shown = enum_name_or_number(names, number)
-        assert shown == (names[number].name if number < len(names) else f"{number} (unknown here)")
+        assert shown == (names[number].name if number < len(names) else f"{number} (unknown)")

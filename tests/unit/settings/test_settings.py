@@ -75,7 +75,7 @@ def test_with_nothing_set_every_needed_variable_is_named(monkeypatch: pytest.Mon
         ("PAIMON_API__PORT", "70000", "65535"),
         ("PAIMON_LEASE__TTL_SECONDS", "-1", "greater than 0"),
         ("PAIMON_LOG__LEVEL", "loud", "debug"),
-        ("PAIMON_SENDING__FEES", "cheap", "eip1559"),
+        ("PAIMON_SENDING__GAS_FEE_TYPE", "cheap", "eip1559"),
     ],
 )
 def test_a_wrong_variable_gets_one_line_that_says_what_would_be_right(
@@ -201,7 +201,7 @@ def test_a_chains_finality_is_set_by_its_id(environment: pytest.MonkeyPatch) -> 
     ("values", "said"),
     [
         ({"ALLOW_WEAKER_RULE": "true"}, "a rule needs a TAG, a DEPTH or a TURN_LENGTH"),
-        ({"TAG": "safe", "TURN_LENGTH": "16"}, "does not go with another"),
+        ({"TAG": "safe", "TURN_LENGTH": "16"}, "cannot be combined with another tag"),
         ({"TAG": "latest"}, "'finalized' or 'safe'"),
         ({"DEPTH": "0"}, "greater than or equal to 1"),
         ({"DEPHT": "64"}, "no such setting"),

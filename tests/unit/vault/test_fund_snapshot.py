@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.factories.snapshots import NOON, position, snapshot, snapshots, stamp
 
-from paimon.application.nav.stored_snapshot import UnknownVersion, from_json, to_json
+from paimon.application.nav.stored_snapshot import UnknownVersion, from_stored_json, to_stored_json
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import WAD, Bps, RawAmount
 from paimon.domain.vault.fund_snapshot import FundSnapshot, should_keep_snapshot, token_value
@@ -41,13 +41,13 @@ def test_a_balance_is_worth_less_than_one_unit_under_its_exact_value(balance: in
 
 
 def test_an_asset_off_the_list_counts_for_nothing() -> None:
-    listed, removed = position(1), position(2, active=False)
+    listed, removed = position(1), position(2, is_listed=False)
     assert (listed.value, removed.value) == (1_050_000 * WAD, 0)
 
 
 def test_the_oldest_price_is_that_of_an_asset_that_counts() -> None:
     old = NOON - timedelta(days=2)
-    assets = (position(1), position(2, active=False, priced_at=old), position(3, balance=RawAmount(0), priced_at=old))
+    assets = (position(1), position(2, is_listed=False, priced_at=old), position(3, balance=RawAmount(0), priced_at=old))
     assert snapshot(assets=assets, at=stamp(1, seconds=0)).oldest_price_age == timedelta(minutes=5)
     assert snapshot().oldest_price_age is None
 

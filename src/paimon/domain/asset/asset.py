@@ -1,7 +1,7 @@
-"""Assets the fund may hold and the bands of its tiers, as the events tell them.
+"""Assets the fund may hold, and the bands of its tiers, as the events log them.
 
-An asset's adapter is told only when it changes, its purchase terms never, and a tier's first band neither (deployed
-behaviour 6): those are known from reads alone.
+An asset's adapter is logged only when it changes, its purchase terms never, and a tier's first band never (deployed
+behaviour 6). Those are known only from contract reads.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from paimon.domain.kernel.units import BPS_ONE, Bps
 
 
 def find_tier(number: int) -> Tier | None:
-    """None for a number the interface does not know."""
+    """Return the tier of this number; None for a number the interface does not know."""
     return dict(enumerate(Tier)).get(number)
 
 
@@ -39,7 +39,7 @@ def _require_bps(value: int, what: str) -> Bps:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One asset; `adapter` is None until an event told it. A removed one stays, since it may still be held and sold."""
+    """One asset. `adapter` is None until an event names it. A removed asset stays, since it may still be held and sold."""
 
     token: Address
     tier: Tier
@@ -51,7 +51,7 @@ class Asset:
 
 
 def apply_asset_event(asset: Asset | None, event: AssetEvent, *, at: BlockStamp) -> Asset:
-    """The asset after one more of its events.
+    """Return the asset after one more of its events.
 
     Raises:
         InapplicableEvent: the event cannot follow the recorded state.
@@ -76,7 +76,7 @@ def apply_asset_event(asset: Asset | None, event: AssetEvent, *, at: BlockStamp)
 
 @dataclass(frozen=True, slots=True)
 class TierBand:
-    """Where a tier should be, as its last event set it."""
+    """The target and the limits of a tier's share of gross assets, as its last event set them."""
 
     tier: Tier
     target_bps: Bps
@@ -86,7 +86,11 @@ class TierBand:
 
 
 def tier_band_from_event(event: LayerConfigUpdated, *, at: BlockStamp) -> TierBand:
-    """Raises InapplicableEvent unless min ≤ target ≤ max ≤ 100 %."""
+    """Build the band of the event's tier.
+
+    Raises:
+        InapplicableEvent: not min ≤ target ≤ max ≤ 100 %.
+    """
     if not event.min_ratio <= event.target_ratio <= event.max_ratio:
         raise InapplicableEvent(f"a target of {event.target_ratio} bps lies outside {event.min_ratio} to {event.max_ratio}")
     _require_bps(event.max_ratio, "a tier's upper end")

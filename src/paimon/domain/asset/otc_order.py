@@ -1,10 +1,10 @@
-"""An OTC order from its creation to its delivery.
+"""OTC orders, from creation to delivery.
 
     OrderCreated ──► PENDING ──► PAID ──► DELIVERED
                         └─────────┴─────► CANCELLED
 
-While it is PAID, money is out and tokens are not in: gross assets are lower by it, and that is no loss (deployed
-behaviour 5). Order numbers are each manager's own.
+While an order is PAID, the money is out and the tokens are not in. Gross assets are lower by that amount, which is no loss
+(deployed behaviour 5). Each OTC manager counts its own order numbers.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ OrderKey = tuple[Address, int]
 
 
 class OrderStatus(StrEnum):
-    """The value order is the contract's."""
+    """Status of an OTC order; the order of the values is the contract's."""
 
     PENDING = "PENDING"
     PAID = "PAID"
@@ -30,7 +30,7 @@ class OrderStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OtcOrder:
-    """Amounts in raw units: of the vault's asset for `usdt_amount`, of the token for the others."""
+    """One OTC order. `usdt_amount` is in raw units of the vault's asset, the other amounts in raw units of the token."""
 
     manager: Address
     order_id: int
@@ -46,7 +46,7 @@ class OtcOrder:
 
 
 def apply_order_event(order: OtcOrder | None, event: OrderEvent, *, at: BlockStamp) -> OtcOrder:
-    """The order after one more of its events.
+    """Return the order after one more of its events.
 
     Raises:
         InapplicableEvent: the event cannot follow the recorded state.

@@ -1,4 +1,4 @@
-"""The contracts and people the fund works with, as its settings' events name them."""
+"""Addresses the fund works with, as the contracts' events set them."""
 
 from enum import StrEnum
 
@@ -15,6 +15,8 @@ from paimon.domain.kernel.chain import Address
 
 
 class ProtocolAddressKind(StrEnum):
+    """The purpose of a protocol address."""
+
     ASSET_CONTROLLER = "asset_controller"
     ASSET_SCHEDULER = "asset_scheduler"
     FEE_RECIPIENT = "fee_recipient"
@@ -24,7 +26,7 @@ class ProtocolAddressKind(StrEnum):
 
 
 def protocol_address_change(event: FundEvent) -> tuple[ProtocolAddressKind, Address] | None:
-    """Who takes which part from this event on; None for an event that appoints nobody."""
+    """Return the kind and the address that an event sets; None for an event that sets no address."""
     match event:
         case AssetControllerUpdated(new_controller=address):
             return ProtocolAddressKind.ASSET_CONTROLLER, address

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Tier(StrEnum):
-    """Liquidity tier; the value order is the contract's."""
+    """A liquidity tier; the order of the values is the contract's."""
 
     L1 = "L1"
     L2 = "L2"

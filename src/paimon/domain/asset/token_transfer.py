@@ -1,8 +1,8 @@
-"""Every token Transfer from or to the vault, with what it was for.
+"""Token Transfers from or to the vault, each with its purpose.
 
-A Transfer says who and how much, never why. The why is another log of the same transaction:
+A Transfer names the parties and the amount, never the purpose. Another log of the same transaction names the purpose:
 
-| Purpose | Told by | Movement |
+| Purpose | Source log | Transfer |
 |---|---|---|
 | DEPOSIT | DepositProcessed | asset in, its amount |
 | REDEMPTION_PAYOUT | RedemptionSettled | asset out, the net amount |
@@ -12,15 +12,15 @@ A Transfer says who and how much, never why. The why is another log of the same 
 | OTC_DELIVERY | OrderDelivered | the order's token in |
 | REDEMPTION_FEE_WITHDRAWAL | RedemptionFeesWithdrawn | asset out |
 | YIELD | YieldCompounded | token in, the shares issued |
-| FEE_COLLECTION | no log | asset out to the fee recipient, exactly what is owed of management and performance fees |
-| EMERGENCY_WITHDRAWAL | no log | out, where none of the contracts that move the vault's money logged anything |
-| NOTHING | no log | an amount of 0, which anyone may have a token log in the vault's name |
-| UNEXPLAINED | no log | the rest: gifts, and whatever a person must look at |
+| FEE_COLLECTION | none | asset out to the fee recipient, exactly the owed management and performance fees |
+| EMERGENCY_WITHDRAWAL | none | out, while no contract that moves the vault's money logged anything |
+| ZERO_VALUE | none | an amount of 0; anyone can make a token log one in the vault's name |
+| UNEXPLAINED | none | the rest: gifts, and transfers that an operator must check |
 
-A log claims the movements with exactly its amounts first, those just before it first. Only then may a log whose amount
-nobody moved claim another movement of the same token and direction: some tokens keep a fee of their own transfers.
+A source log is first matched with Transfers of exactly its amount, preferring those just before it. A source log without
+an exact match may then take another Transfer of the same token and direction: some tokens keep a fee of their transfers.
 
-A redemption paid to the fee recipient, or fees withdrawn, are told by logs, so they are never taken for a collection.
+A redemption paid to the fee recipient and a fee withdrawal have source logs, so neither is taken for a collection.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,7 +63,7 @@ class TransferPurpose(StrEnum):
 
 
 class TransferDirection(StrEnum):
-    """As the vault sees it. WITHIN is a transfer of the vault to itself, which changes nothing."""
+    """Direction as the vault sees it. INTERNAL is a transfer from the vault to itself, which changes nothing."""
 
     IN = "IN"
     OUT = "OUT"
@@ -78,7 +78,7 @@ def direction_of(transfer: TokenTransfer, vault: Address) -> TransferDirection:
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedTransfer:
-    """One Transfer. `source_log_index` is the index of the log of the same block that tells what it was for."""
+    """One Transfer with its purpose. `source_log_index` is the index of the log, in the same block, that names the purpose."""
 
     log_position: LogPosition
     token: Address
@@ -92,14 +92,18 @@ class ClassifiedTransfer:
 
 @dataclass(frozen=True, slots=True)
 class TokenFlow:
-    """What came into the vault and went out of it since the token is followed."""
+    """Totals of one token into and out of the vault since the token is tracked."""
 
     token: Address
     received: RawAmount = RawAmount(0)
     sent: RawAmount = RawAmount(0)
 
     def after(self, direction: TransferDirection, amount: RawAmount) -> "TokenFlow":
-        """Raises InapplicableEvent when a total leaves what the chain can count."""
+        """Add one transfer.
+
+        Raises:
+            InapplicableEvent: a total exceeds what the chain can count.
+        """
         match direction:
             case TransferDirection.IN:
                 flow = TokenFlow(self.token, RawAmount(self.received + amount), self.sent)
@@ -108,20 +112,20 @@ class TokenFlow:
             case TransferDirection.INTERNAL:
                 flow = self
         if max(flow.received, flow.sent) > UINT256_MAX:
-            raise InapplicableEvent(f"{amount} more of the token cannot be counted by the chain")
+            raise InapplicableEvent(f"{amount} more of the token exceeds what the chain can count")
         return flow
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Why a movement was made, and which log says so."""
+    """The purpose of a transfer, and the index of the log that names it."""
 
     purpose: TransferPurpose
     log_index: int
 
 
 class _ObservedTransfer(NamedTuple):
-    """A movement as its own log tells it."""
+    """A transfer as the token logged it."""
 
     log_index: int
     token: Address
@@ -130,7 +134,7 @@ class _ObservedTransfer(NamedTuple):
 
 
 class _ExpectedTransfer(NamedTuple):
-    """A movement that a log says was made."""
+    """A transfer that a source log says was made."""
 
     attribution: Attribution
     token: Address
@@ -145,11 +149,13 @@ def attribute_transfers(
     treasury: Treasury,
     order_tokens: Mapping[OrderKey, Address],
 ) -> dict[int, Attribution]:
-    """What the transaction's own logs tell of its movements, by the index of the Transfer's log."""
+    """Find the purposes that the transaction's own logs give, by the index of the Transfer's log."""
     observed = [
-        _ObservedTransfer(each.log_index, each.event.emitter, direction_of(each.event, treasury.vault), each.event.value)
-        for each in transaction.events
-        if isinstance(each.event, TokenTransfer)
+        _ObservedTransfer(
+            logged.log_index, logged.event.emitter, direction_of(logged.event, treasury.vault), logged.event.value
+        )
+        for logged in transaction.events
+        if isinstance(logged.event, TokenTransfer)
     ]
     if not observed:
         return {}
@@ -172,14 +178,14 @@ def _match(
     *,
     exact_amount: bool,
 ) -> bool:
-    """Give the leg its movement; False when there is none."""
+    """Assign the expected transfer to an observed one; False when none fits."""
     candidates = [
-        each.log_index
-        for each in observed
-        if each.token == expected.token
-        and each.direction is expected.direction
-        and (each.amount == expected.amount if exact_amount else expected.amount > 0)
-        and each.log_index not in attributions
+        transfer.log_index
+        for transfer in observed
+        if transfer.token == expected.token
+        and transfer.direction is expected.direction
+        and (transfer.amount == expected.amount if exact_amount else expected.amount > 0)
+        and transfer.log_index not in attributions
     ]
     if not candidates:
         return False
@@ -233,7 +239,7 @@ _PAYING_CONTRACTS: Final = frozenset({ContractName.REDEMPTION_MANAGER, ContractN
 
 
 def unattributed_purpose(transfer: TokenTransfer, transaction: ChainTransaction, *, vault: Address) -> TransferPurpose:
-    """What a movement was for that no log tells of, and that is no collection of fees."""
+    """Choose the purpose of a transfer that no log names and that is no fee collection."""
     if transfer.value == 0:
         return TransferPurpose.ZERO_VALUE
     if direction_of(transfer, vault) is not TransferDirection.IN and not transaction.emitting_contracts & _PAYING_CONTRACTS:
@@ -242,7 +248,7 @@ def unattributed_purpose(transfer: TokenTransfer, transaction: ChainTransaction,
 
 
 def is_fee_collection(transfer: TokenTransfer, *, treasury: Treasury, recipient: Address | None, owed: int) -> bool:
-    """Whether an unexplained movement collects management and performance fees.
+    """Report whether an unattributed transfer collects management and performance fees.
 
     Source: AssetController.collectFees accrues both, then pays all that is owed in one Transfer to the fee recipient.
     """

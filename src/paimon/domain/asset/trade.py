@@ -1,16 +1,16 @@
-"""Purchases and sales, each counted once, whichever logs tell of them (deployed behaviours 7 and 8).
+"""Purchases and sales, each counted once, however many logs describe it (deployed behaviours 7 and 8).
 
-| Logs of one transaction | Are |
+| Logs of one transaction | Trade |
 |---|---|
 | PurchaseRouted | one purchase, by `allocateToLayer` |
-| PurchaseRouted, then AssetPurchased with the same token and amounts | the same one purchase, by `purchaseAsset` |
+| PurchaseRouted, then AssetPurchased with the same token and amounts | one purchase, by `purchaseAsset` |
 | AssetPurchased alone | one purchase |
 | AssetPurchased (…, 0, 0) | nothing was bought: kept, and marked as without effect |
 | AssetRedeemed | one sale, by `redeemAsset` |
-| WaterfallLiquidation | one sale: for the settlement that follows it, for the buffer when BufferPoolRebalanced follows |
+| WaterfallLiquidation | one sale: for the settlement after it, or for the buffer when BufferPoolRebalanced follows |
 | AssetRedeemed and WaterfallLiquidation with the same token and amounts | one sale, unless the token left the vault twice |
 
-The contracts log a sale once; the last row keeps the count right where a deployment logs both.
+The contracts log a sale once. The last row keeps the count right where a deployment logs both.
 """
 
 from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ class TradeKind(StrEnum):
 
 
 class TradeTrigger(StrEnum):
-    """What the trade was made by."""
+    """The operation that made a trade."""
 
     ALLOCATION = "ALLOCATION"
     PURCHASE = "PURCHASE"
@@ -66,10 +66,10 @@ _ROUTES: Final = dict(enumerate(PurchaseRoute))
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One purchase or sale as its event tells it. `tier` and `route` are None for numbers the interface does not know.
+    """One purchase or sale as its event describes it. `tier` and `route` are None for numbers the interface does not know.
 
-    `request_id` is the redemption a waterfall's sale paid for. Without effect nothing was bought, though the transaction
-    succeeded.
+    `request_id` is the redemption that a waterfall's sale paid for. Without effect, nothing was bought although the
+    transaction succeeded.
     """
 
     log_position: LogPosition
@@ -93,7 +93,7 @@ class Trade:
 
 
 def extract_trades(transaction: ChainTransaction, *, vault: Address) -> list[Trade]:
-    """The transaction's trades, each in the place of the first log that told of it."""
+    """Extract the transaction's trades, each at the position of its first log."""
     trade_logs = [
         (position, logged) for position, logged in enumerate(transaction.events) if type(logged.event) in _TRADE_EVENTS
     ]
@@ -102,9 +102,9 @@ def extract_trades(transaction: ChainTransaction, *, vault: Address) -> list[Tra
 
     def token_exit_count(trade: Trade) -> int:
         return sum(
-            isinstance(each.event, TokenTransfer)
-            and (each.event.emitter, each.event.value, each.event.from_) == (trade.token, trade.token_amount, vault)
-            for each in transaction.events
+            isinstance(logged.event, TokenTransfer)
+            and (logged.event.emitter, logged.event.value, logged.event.from_) == (trade.token, trade.token_amount, vault)
+            for logged in transaction.events
         )
 
     found: list[Trade] = []
@@ -142,9 +142,9 @@ def _trade(logged: LoggedEvent, transaction: ChainTransaction, later: Iterable[L
 
 
 def _waterfall_trigger(later: Iterable[LoggedEvent]) -> tuple[TradeTrigger, int | None]:
-    """A waterfall is over before what it was for is logged, and each settlement of a batch has its own."""
-    for each in later:
-        match each.event:
+    """Find what a waterfall was for: it is logged after the waterfall, and each settlement of a batch has its own."""
+    for logged in later:
+        match logged.event:
             case RedemptionSettled(request_id=request_id):
                 return TradeTrigger.WATERFALL, request_id
             case BufferPoolRebalanced():
@@ -160,17 +160,17 @@ _DUPLICATE_PAIRS: Final = (
 
 
 def _is_duplicate(earlier: Trade, trade: Trade, found: Iterable[Trade], token_exit_count: Callable[[Trade], int]) -> bool:
-    """Whether `trade` is another log of `earlier`."""
+    """Report whether `trade` comes from another log of `earlier`."""
     if not earlier.has_same_amounts(trade) or frozenset({earlier.trigger, trade.trigger}) not in _DUPLICATE_PAIRS:
         return False
     if trade.kind is TradeKind.PURCHASE:
         return earlier.trigger is TradeTrigger.ALLOCATION and trade.has_effect
-    counted = sum(each.has_same_amounts(trade) for each in found)
+    counted = sum(other.has_same_amounts(trade) for other in found)
     return counted >= token_exit_count(trade)
 
 
 def _merge(earlier: Trade, later: Trade) -> Trade:
-    """Of two logs of one trade: the route from where it is told, the settlement from the waterfall."""
+    """Combine two logs of one trade: the route from the log that has it, the settlement from the waterfall."""
     trigger = later.trigger if later.trigger is not TradeTrigger.REDEMPTION else earlier.trigger
     return replace(
         earlier,

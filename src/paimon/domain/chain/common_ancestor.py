@@ -1,9 +1,9 @@
-"""The search for the newest recorded block that is on the chain still.
+"""Search for the newest recorded block that is still on the chain.
 
-Each block names its parent, so that below a block which is on the chain every recorded one is, and above one which is not
-none is: the newest that is can be closed in on. Changes are shallow as a rule, so it goes down in steps that double, and
-then halves what is left. Not every block's header need be kept; of those that are, the newest at or below a number is
-looked at.
+Each block names its parent. Below a block that is on the chain, every recorded block is on the chain; above a block that
+is not, no recorded block is. The search therefore narrows down to the boundary. Reorganisations are usually shallow, so
+the search first goes down in doubling steps and then halves the rest. Not every header is kept, so each probe takes the
+newest kept block at or below a number.
 """
 
 from collections.abc import Generator
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AncestorProbe:
-    """The newest recorded block at or below the number asked for, and whether it is on the chain."""
+    """The newest recorded block at or below the requested number, and whether it is on the chain."""
 
     number: int
     on_chain: bool
@@ -20,21 +20,23 @@ class AncestorProbe:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """The newest recorded block that is on the chain, and the oldest above it that is not: none when all are."""
+    """The newest recorded block on the chain, and the oldest recorded block above it that is not; None when all are."""
 
     ancestor: int
     first_changed: int | None
 
 
 class AncestorNotFound(Exception):
-    """None of the recorded blocks is on the chain, down to the oldest whose header is kept."""
+    """No recorded block is on the chain, down to the oldest whose header is kept."""
 
 
 def search_ancestor(newest: int) -> Generator[int, AncestorProbe | None, Fork]:
-    """Asks for numbers, takes probes (None: no block is recorded there or below), and returns the fork.
+    """Yield block numbers to probe, receive the probes, and return the fork.
+
+    A probe of None means that no block is recorded at or below the number.
 
     Raises:
-        AncestorNotFound.
+        AncestorNotFound: no recorded block is on the chain.
     """
     probe = yield newest
     if probe is None:
@@ -52,7 +54,7 @@ def search_ancestor(newest: int) -> Generator[int, AncestorProbe | None, Fork]:
             break
         else:
             changed, step = probe.number, step * 2
-    ancestor, lower_bound = probe.number, changed - step  # nothing is recorded between the two
+    ancestor, lower_bound = probe.number, changed - step  # no block is recorded between the two
     while changed - lower_bound > 1:
         middle = (lower_bound + changed) // 2
         probe = yield middle

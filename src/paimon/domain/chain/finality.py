@@ -1,8 +1,8 @@
-"""What makes a block final, chain by chain, and how far the final block may lie behind the head before somebody is told.
+"""Finality rules by chain.
 
-A rule is the node's own tag, a depth below the head, or both, of which the later decides; on BSC, where nodes may lack
-the tag, so many of its turns below the head take its place. Whoever runs a house may set another rule for a chain. One
-that could call a block final before the chain's own rule does is *looser*, and takes an explicit word.
+A rule is the node's finality tag, a depth below the head, or both; with both, the later one decides. On BSC, where nodes
+may lack the tag, a number of turns below the head stands in for it. An operator may configure another rule for a chain. A
+rule that could call a block final before the chain's own rule does is *weaker*, and needs an explicit setting.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from enum import StrEnum
 from typing import Final
 
 MAJORITY_OF_VALIDATORS: Final = 11
-"""Of BSC's 21. A turn is the number of blocks that one of them makes in a row."""
+"""Of BSC's 21 validators. A turn is the number of blocks that one validator makes in a row."""
 
 
 class FinalityTag(StrEnum):
-    """A node's own word, the strict one first."""
+    """A block tag of the node, the strict one first."""
 
     FINALIZED = "finalized"
     SAFE = "safe"
@@ -23,7 +23,10 @@ class FinalityTag(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FinalityRule:
-    """At least one of `tag` and `depth`; `turn_length` only where there are turns, beside the finalized tag."""
+    """The rule by which a block is final: at least one of `tag` and `depth`.
+
+    `turn_length` exists only on chains with turns, beside the tag `finalized`.
+    """
 
     tag: FinalityTag | None = None
     depth: int | None = None
@@ -31,7 +34,7 @@ class FinalityRule:
 
     @property
     def turns_depth(self) -> int:
-        """How far below the head the turns put the final block."""
+        """Return how far below the head the turns put the final block."""
         return MAJORITY_OF_VALIDATORS * (self.turn_length or 0)
 
 
@@ -40,14 +43,14 @@ CHAIN_RULES: Final[Mapping[int, FinalityRule]] = {
     97: FinalityRule(FinalityTag.FINALIZED, turn_length=16),
     31337: FinalityRule(FinalityTag.FINALIZED),
 }
-"""Each chain's own. Source: BEP-126 (fast finality), BEP-341 (turns), turn length since the Maxwell upgrade."""
+"""Each chain's own rule. Source: BEP-126 (fast finality), BEP-341 (turns), turn length since the Maxwell upgrade."""
 
 
 def weaker_rule_reason(configured: FinalityRule, chain_rule: FinalityRule) -> str | None:
-    """Why `wanted` may call a block final before the chain's own rule does; None when it cannot.
+    """Explain why `configured` may call a block final before `chain_rule` does; None when it cannot.
 
-    Of a tag that is the chain's own nothing is lost by waiting for a depth too, or by waiting for the tag where turns
-    would do. A depth alone knows nothing of votes: it is as good as the rule only from the depth of its turns on.
+    With the chain's own tag, waiting for a depth as well, or for the tag where turns would do, loses nothing. A depth alone
+    knows nothing of votes: it is as good as the rule only from the depth of the turns on.
     """
     if configured.turn_length is not None and chain_rule.turn_length is None:
         return "this chain has no turns that could stand in for its tag"

@@ -1,7 +1,7 @@
-"""Logs seen above the recorded blocks, and what becomes of each: its block is recorded, or it is none of the chain's.
+"""Logs seen above the recorded blocks, and how each is resolved: its block is recorded, or its block is orphaned.
 
-A log is known by its block's hash, so one that comes again in another block is another one. Only its *block* decides its
-fate: near the head nodes give incomplete answers, and a log that is missing from one proves nothing.
+A log is identified by its block's hash, so the same log in another block is another log. Only the *block* decides: nodes
+give incomplete responses near the head, and a log missing from one response proves nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from paimon.domain.kernel.chain import Hash32
 
 
 class PendingLogKey(NamedTuple):
-    """One log of one block."""
+    """Identify one log of one block."""
 
     block_number: int
     block_hash: Hash32
@@ -21,20 +21,20 @@ class PendingLogKey(NamedTuple):
 
 
 class PendingLogStatus(StrEnum):
-    """What is told of a log that is not final; whoever hears `final` or `withdrawn` hears no more of it."""
+    """Status of a log that was seen before it was final. FINALIZED and ORPHANED are the last status sent."""
 
     PENDING = "PENDING"
-    FINALIZED = "FINALIZED"  # its block is recorded: the books have it
-    ORPHANED = "ORPHANED"  # another block stands in its block's place
+    FINALIZED = "FINALIZED"  # its block is recorded
+    ORPHANED = "ORPHANED"  # another block replaced its block
 
 
 def resolve_pending(
     known: Iterable[PendingLogKey], head: Mapping[int, Hash32], *, recorded_block: int, recorded: AbstractSet[Hash32]
 ) -> dict[PendingLogKey, PendingLogStatus]:
-    """Which of the known leave the list, and how.
+    """Select the pending logs that are resolved, with their new status.
 
-    `head` are the blocks above the final one as a node has them now, by number; `recorded` are the hashes, of the known
-    logs' blocks, that are in the books. Blocks of which neither tells anything leave their logs as they are.
+    `head` holds the blocks above the final one as a node has them now, by number. `recorded` holds those hashes of the
+    pending logs' blocks that are recorded. A log whose block is in neither stays pending.
     """
     resolved: dict[PendingLogKey, PendingLogStatus] = {}
     for log in known:

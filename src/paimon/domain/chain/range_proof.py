@@ -1,7 +1,7 @@
-"""How sure it is that nothing is missing from what was recorded of a range of blocks, and what a node was caught at.
+"""Proof levels of recorded block ranges, and the kinds of invalid response an endpoint can give.
 
-A node can leave logs out of its answer, and nothing that is recorded shows it. So each range keeps how it was proven, and a
-weaker proof can be made a stronger one later.
+An endpoint can omit logs from a response, and nothing recorded shows it. Each range therefore keeps how it was proven, and
+a later proof can raise the level.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class ProofLevel(StrEnum):
-    """Weakest first."""
+    """How well a range is proven, weakest first."""
 
     NONE = "none"
     CHAINED = "chained"
@@ -36,11 +36,11 @@ _DESCRIPTIONS: Final = {
 }
 
 PROOF_LEVEL_REQUIRED: Final = ProofLevel.AGREED
-"""What recorded blocks should have in the end: below it a log that one endpoint left out is seen by nobody."""
+"""The level every recorded block should reach. Below it, nothing detects a log that one endpoint omitted."""
 
 
 class InvalidResponseKind(StrEnum):
-    """What an endpoint's answer was, held against what the header commits to."""
+    """What is wrong with a response, checked against what the block header commits to."""
 
     WRONG_HEADER = "wrong_header"  # does not hash to the block's hash
     WRONG_RECEIPTS = "wrong_receipts"  # do not have the header's root
@@ -51,7 +51,7 @@ class InvalidResponseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RangeProof:
-    """Blocks `first` to `last`, both included, and how all of them were proven at least."""
+    """The blocks `first` to `last`, both included, and the level that each of them has at least."""
 
     first: int
     last: int
@@ -63,31 +63,31 @@ class RangeProof:
 
 
 def raise_proof_level(proofs: Sequence[RangeProof], proven: RangeProof) -> list[RangeProof]:
-    """The proofs after `proven` was added: nowhere weaker than before, neighbours of one level merged.
+    """Add `proven` to the proofs: no block's level goes down, and neighbours of one level merge.
 
-    What is given overlaps nowhere. Blocks that no proof tells of stay so, but for those of `proven`.
+    The given proofs do not overlap. Blocks without a proof stay without one, except those of `proven`.
     """
-    return [*_merge_adjacent(sorted([*_unaffected(proofs, proven), *_upgraded(proofs, proven)], key=lambda each: each.first))]
+    return [*_merge_adjacent(sorted([*_unaffected(proofs, proven), *_upgraded(proofs, proven)], key=lambda proof: proof.first))]
 
 
 def _unaffected(proofs: Sequence[RangeProof], proven: RangeProof) -> Iterator[RangeProof]:
-    for each in proofs:
-        if each.first < proven.first:
-            yield replace(each, last=min(each.last, proven.first - 1))
-        if each.last > proven.last:
-            yield replace(each, first=max(each.first, proven.last + 1))
+    for proof in proofs:
+        if proof.first < proven.first:
+            yield replace(proof, last=min(proof.last, proven.first - 1))
+        if proof.last > proven.last:
+            yield replace(proof, first=max(proof.first, proven.last + 1))
 
 
 def _upgraded(proofs: Sequence[RangeProof], proven: RangeProof) -> Iterator[RangeProof]:
-    """What was proven better before stays; the rest is as `proven` says."""
+    """Yield the parts of `proven`, keeping every part that already has a better level."""
     after = proven.first
-    for each in sorted(proofs, key=lambda each: each.first):
-        first, last = max(each.first, proven.first), min(each.last, proven.last)
-        if first > last or each.level.rank <= proven.level.rank:
+    for proof in sorted(proofs, key=lambda proof: proof.first):
+        first, last = max(proof.first, proven.first), min(proof.last, proven.last)
+        if first > last or proof.level.rank <= proven.level.rank:
             continue
         if after < first:
             yield replace(proven, first=after, last=first - 1)
-        yield replace(each, first=first, last=last)
+        yield replace(proof, first=first, last=last)
         after = last + 1
     if after <= proven.last:
         yield replace(proven, first=after)
@@ -95,12 +95,12 @@ def _upgraded(proofs: Sequence[RangeProof], proven: RangeProof) -> Iterator[Rang
 
 def _merge_adjacent(proofs: Iterable[RangeProof]) -> Iterator[RangeProof]:
     before: RangeProof | None = None
-    for each in proofs:
-        if before is not None and (before.last + 1, before.level) == (each.first, each.level):
-            before = replace(before, last=each.last)
+    for proof in proofs:
+        if before is not None and (before.last + 1, before.level) == (proof.first, proof.level):
+            before = replace(before, last=proof.last)
             continue
         if before is not None:
             yield before
-        before = each
+        before = proof
     if before is not None:
         yield before

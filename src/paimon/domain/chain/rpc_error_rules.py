@@ -1,10 +1,11 @@
-"""What a node's error answer means for whoever asked. One table over the messages of geth (BSC's node is one), Erigon, reth,
-anvil, and of the providers in front of them: Alchemy, QuickNode, Ankr, Chainstack, Infura, NodeReal and the public dataseeds.
+"""Rules that classify JSON-RPC errors, over the messages of geth (BSC's node is one), Erigon, reth and anvil, and of the
+providers Alchemy, QuickNode, Ankr, Chainstack, Infura, NodeReal and the public dataseeds.
 
-Nodes agree on neither codes nor spelling, so the message decides, with the code or the method beside it where one message
-means two things; the first row that matches wins. What no row knows is the caller's: asking another node would not help. Of
-`eth_getLogs` it is taken for too much at once: providers change their words, and half of it is a question with the same answer.
-Where each row was seen stands beside its example in tests/unit/chain/test_rpc_error_rules.py.
+Nodes agree on neither codes nor spelling. The message decides, together with the code or the method where one message
+means two things; the first matching rule wins. An error that no rule matches is the caller's: another node would answer
+the same. For `eth_getLogs` such an error counts as too many results: providers change their messages, and half the range
+is a request with the same answer. tests/unit/chain/test_rpc_error_rules.py names the source of each rule beside its
+example.
 """
 
 import re
@@ -16,8 +17,10 @@ GET_LOGS: Final = "eth_getLogs"
 
 
 class RpcErrorKind(StrEnum):
+    """Kind of a JSON-RPC error."""
+
     CALLER_ERROR = "caller"
-    """A revert, bad parameters: every node would say the same."""
+    """A revert or bad parameters: every node would answer the same."""
     RANGE_CAP = "range_cap"
     TOO_MANY_RESULTS = "too_many_results"
     LOGS_TIMEOUT = "logs_timeout"
@@ -27,16 +30,18 @@ class RpcErrorKind(StrEnum):
     RATE_LIMIT = "rate_limit"
     TIMEOUT = "timeout"
     RESTRICTED = "restricted"
-    """The method is not there, or not in this plan."""
+    """The method does not exist, or the plan does not include it."""
 
 
 class RetryAction(StrEnum):
+    """What to do after an error."""
+
     SPLIT_RANGE = "split_range"
     SPLIT_BATCH = "split_batch"
     TRY_ANOTHER_ENDPOINT = "ask_another"
-    """At once; where there is no other, the answer stands, and the caller's next round is the wait."""
+    """At once. Without another endpoint the error stands, and the caller retries in its next round."""
     SLOW_DOWN = "slow_down"
-    """Fewer at a time, another meanwhile, the same one again after a pause."""
+    """Send fewer requests at a time, use another endpoint meanwhile, and return after a pause."""
     FAIL = "give_up"
 
 
@@ -55,7 +60,7 @@ RETRY_ACTIONS: Final[dict[RpcErrorKind, RetryAction]] = {
 
 
 class ErrorRule(NamedTuple):
-    """A message that matches `words`, from this code and method where they are given, is this fault."""
+    """Match a message by `pattern`, and by `code` and `method` where they are given."""
 
     kind: RpcErrorKind
     pattern: str
@@ -64,16 +69,16 @@ class ErrorRule(NamedTuple):
 
 
 ERROR_RULES: Final[tuple[ErrorRule, ...]] = (
-    # the call itself; first, because a contract may revert with any words
+    # the call itself; first, because a contract may revert with any text
     ErrorRule(RpcErrorKind.CALLER_ERROR, "", code=3),
     ErrorRule(RpcErrorKind.CALLER_ERROR, r"revert|vm execution error|vm exception|invalid opcode|out of gas"),
     # a tag this node does not serve, not a block it has yet to see
     ErrorRule(RpcErrorKind.CALLER_ERROR, r"(safe|finalized|pending) block not found"),
-    # a batch of more requests than are taken
+    # a batch with too many requests
     ErrorRule(
         RpcErrorKind.BATCH_CAP, r"batch too large|batch of more than|maximum batch size|requests in batch exceeds|batch size"
     ),
-    # eth_getLogs: first what found too much, for such a message may name a range as well
+    # eth_getLogs: too many results first, since such a message may name a range as well
     ErrorRule(
         RpcErrorKind.TOO_MANY_RESULTS, r"response size exceeded|response size should not|response too large", method=GET_LOGS
     ),
@@ -95,9 +100,9 @@ ERROR_RULES: Final[tuple[ErrorRule, ...]] = (
     ErrorRule(
         RpcErrorKind.RANGE_CAP, r"range \d+ (exceeds|is bigger than)|blocks distance|requested too many blocks", method=GET_LOGS
     ),
-    # the public dataseeds switched eth_getLogs off, in the words of a rate limit
+    # the public dataseeds switched eth_getLogs off and answer like a rate limit
     ErrorRule(RpcErrorKind.RESTRICTED, r"^limit exceeded$", code=-32005, method=GET_LOGS),
-    # the rate, and the budget of a month
+    # the rate, and the monthly budget
     ErrorRule(RpcErrorKind.RESTRICTED, r"monthly capacity limit|authenticate your request|api usage limit"),
     ErrorRule(RpcErrorKind.RATE_LIMIT, "", code=429),
     ErrorRule(RpcErrorKind.RATE_LIMIT, r"compute units per second|request limit reached|credits limited|rps limit"),
@@ -105,7 +110,7 @@ ERROR_RULES: Final[tuple[ErrorRule, ...]] = (
     # state that only an archive node has
     ErrorRule(RpcErrorKind.STATE_PRUNED, r"missing trie node|historical state|due to pruning|is pruned|pruned history"),
     ErrorRule(RpcErrorKind.STATE_PRUNED, r"no state available|state .*(is )?not available|world state unavailable"),
-    # blocks this node has not seen yet, or that are of a fork it does not follow
+    # blocks this node has not seen yet, or blocks of a fork it does not follow
     ErrorRule(
         RpcErrorKind.LAGGING, r"header not found|header for hash not found|block not found|unknown block|could not find block"
     ),
@@ -121,7 +126,7 @@ ERROR_RULES: Final[tuple[ErrorRule, ...]] = (
     ErrorRule(RpcErrorKind.TOO_MANY_RESULTS, "", method=GET_LOGS),
 )
 
-_PATTERNS: Final = tuple(re.compile(row.pattern) for row in ERROR_RULES)
+_PATTERNS: Final = tuple(re.compile(rule.pattern) for rule in ERROR_RULES)
 
 _BETWEEN: Final = re.compile(r"\[0x([0-9a-f]+), ?0x([0-9a-f]+)\]")
 _BETWEEN_DECIMAL: Final = re.compile(r"with the range (\d+)-(\d+)")
@@ -133,9 +138,11 @@ _AT_MOST: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
+    """The kind of an error, with the range the node accepts where it names one."""
+
     kind: RpcErrorKind
     blocks: int | None = None
-    """How many blocks the node says it would take, where it does."""
+    """Number of blocks that the node says it accepts."""
 
     @property
     def retry_action(self) -> RetryAction:
@@ -143,7 +150,7 @@ class Diagnosis:
 
 
 def diagnose(method: str, code: int, message: str) -> Diagnosis:
-    """The meaning of a JSON-RPC error to this method."""
+    """Classify a JSON-RPC error to this method."""
     rule = match_rule(method, code, message)
     if rule is None:
         return Diagnosis(RpcErrorKind.CALLER_ERROR)
@@ -152,7 +159,7 @@ def diagnose(method: str, code: int, message: str) -> Diagnosis:
 
 
 def match_rule(method: str, code: int, message: str) -> ErrorRule | None:
-    """The table's first row that says this; None where no row does."""
+    """Return the first rule that matches; None when no rule does."""
     text = message.lower()
     for rule, pattern in zip(ERROR_RULES, _PATTERNS, strict=True):
         if rule.code in (None, code) and rule.method in (None, method) and pattern.search(text):
@@ -161,7 +168,7 @@ def match_rule(method: str, code: int, message: str) -> ErrorRule | None:
 
 
 def _blocks_named(kind: RpcErrorKind, text: str) -> int | None:
-    """Both ends of a range are asked for, so a range from 5 to 5 is one block."""
+    """Read the accepted number of blocks from the message. A range includes both its ends, so 5 to 5 is one block."""
     if found := _BETWEEN.search(text):
         return max(int(found[2], 16) - int(found[1], 16) + 1, 1)
     if found := _BETWEEN_DECIMAL.search(text):

@@ -1,8 +1,8 @@
-"""Which contracts' logs are asked for, and from which block on.
+"""The contracts whose logs are fetched, and the block from which each is tracked.
 
-The fund's three contracts are configured, the vault names its asset, and events announce the rest: `AssetAdded` a token,
-`OTCManagerUpdated` an OTC manager. Nothing is ever dropped: a removed asset may still be in the vault, and a replaced OTC
-manager may still have open orders.
+The fund's three contracts are configured and the vault names its asset. Events name the rest: `AssetAdded` a token,
+`OTCManagerUpdated` an OTC manager. No contract is ever dropped: the vault may still hold a removed asset, and a replaced
+OTC manager may still have open orders.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from paimon.domain.kernel.treasury import Treasury
 
 
 class ContractOrigin(StrEnum):
-    """How the house came to know of a contract."""
+    """How the system learned of a contract."""
 
     SETTINGS = "settings"
     VAULT_ASSET = "vault_asset"
@@ -24,7 +24,7 @@ class ContractOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrackedContract:
-    """One contract, followed from the whole of block `since_block` on."""
+    """One contract, tracked from the start of block `since_block` on."""
 
     address: Address
     contract: ContractName
@@ -34,33 +34,33 @@ class TrackedContract:
 
 @dataclass(frozen=True, slots=True)
 class TrackedContracts:
-    """Everything that is followed, by address."""
+    """All tracked contracts, by address."""
 
     contracts: Mapping[Address, TrackedContract]
 
     @classmethod
     def of(cls, contracts: Iterable[TrackedContract]) -> "TrackedContracts":
-        return cls({each.address: each for each in contracts})
+        return cls({tracked.address: tracked for tracked in contracts})
 
     def names(self) -> dict[Address, ContractName]:
-        return {address: each.contract for address, each in self.contracts.items()}
+        return {address: tracked.contract for address, tracked in self.contracts.items()}
 
     def addresses(self, *, tokens: bool) -> list[Address]:
-        """The tokens, or all others: the two are asked for differently."""
-        return [address for address, each in self.contracts.items() if (each.contract is ContractName.TOKEN) is tokens]
+        """List the tokens, or all other contracts: the listener filters the two differently."""
+        return [address for address, tracked in self.contracts.items() if (tracked.contract is ContractName.TOKEN) is tokens]
 
     @property
     def treasury(self) -> Treasury:
-        vault = next(each.address for each in self.contracts.values() if each.contract is ContractName.VAULT)
-        asset = next(each.address for each in self.contracts.values() if each.origin is ContractOrigin.VAULT_ASSET)
+        vault = next(tracked.address for tracked in self.contracts.values() if tracked.contract is ContractName.VAULT)
+        asset = next(tracked.address for tracked in self.contracts.values() if tracked.origin is ContractOrigin.VAULT_ASSET)
         return Treasury(vault, asset)
 
     def with_added(self, more: Iterable[TrackedContract]) -> "TrackedContracts":
-        """Whoever is followed already stays as it is."""
-        return TrackedContracts({each.address: each for each in more} | dict(self.contracts))
+        """Add contracts. A contract that is already tracked stays as it is."""
+        return TrackedContracts({tracked.address: tracked for tracked in more} | dict(self.contracts))
 
     def discovered(self, events: Iterable[tuple[FundEvent, int]]) -> list[TrackedContract]:
-        """Contracts that these events, each with its block, bring in and that are not followed yet."""
+        """List the contracts that these events introduce and that are not tracked yet; each event comes with its block."""
         found: dict[Address, TrackedContract] = {}
         for event, block in events:
             match event:

@@ -1,6 +1,6 @@
-"""What the fund's contracts say happened, as typed values. Source: the event catalogue of the on-chain interface.
+"""Events of the fund's contracts as typed values. Source: the event catalogue of the on-chain interface.
 
-Only the events a projection acts on have a class here; every other decodable event is stored with its arguments all the same.
+Only the events that a projection acts on have a class here. Every other decodable event is stored with its arguments.
 """
 
 import re
@@ -119,9 +119,9 @@ EVENT_TYPES: dict[tuple[ContractName, str], type[FundEvent]] = {
 def _event_factory(
     contract: ContractName, name: str, arguments: tuple[str, ...]
 ) -> Callable[[Sequence[Any]], FundEvent] | None:
-    """How the typed event is made of the values of these arguments, in their order, and then the emitter.
+    """Build the function that makes the typed event from the arguments' values, in their order, followed by the emitter.
 
-    Found once per kind of event, for it is asked of every log.
+    It is built once per kind of event, since every log needs it.
     """
     if (event := EVENT_TYPES.get((contract, name))) is None:
         return None
@@ -133,18 +133,18 @@ def _event_factory(
 
 
 def _field_name(abi_name: str) -> str:
-    """`requestId` → `request_id`; `from`, a Python keyword, → `from_`."""
+    """Convert an ABI argument's name to a field name: `requestId` → `request_id`; `from`, a Python keyword, → `from_`."""
     snake = re.sub(r"(?<!^)([A-Z])", r"_\1", abi_name).lower()
     return "from_" if snake == "from" else snake
 
 
 def typed_event(contract: ContractName, name: str, args: Mapping[str, Any], *, emitter: Address) -> FundEvent | None:
-    """The typed event for a decoded log of the contract at `emitter`, or None when no projection acts on it.
+    """Build the typed event of a decoded log of the contract at `emitter`; None when no projection acts on it.
 
-    A later deployment may add arguments; those are left to the stored log.
+    A later deployment may add arguments; those remain in the stored log only.
 
     Raises:
-        KeyError: an argument the projection needs is missing: the deployed ABI is not the one we know.
+        KeyError: an argument the projection needs is missing: the deployed ABI is not the known one.
     """
     make = _event_factory(contract, name, tuple(args))
     return None if make is None else make((*args.values(), emitter))

@@ -1,4 +1,4 @@
-"""Assets and tiers, what is bought and sold, and what OTC orders and yield bring."""
+"""Events of assets, tiers, purchases, sales, OTC orders and yield."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from paimon.domain.kernel.units import RawAmount
 
 @dataclass(frozen=True, slots=True)
 class AssetAdded(FundEvent):
-    """From here on the token's Transfers from and to the vault are followed. Its adapter, if any, is not told."""
+    """An asset joins the list; the token's Transfers with the vault are tracked from here on. Its adapter is not logged."""
 
     emitters = ASSET_CONTROLLER
     token: Address
@@ -39,7 +39,7 @@ class AssetAdapterUpdated(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class LayerConfigUpdated(FundEvent):
-    """A tier's band. The first ones have no event (deployed behaviour 6)."""
+    """A tier's band changes. The first bands have no event (deployed behaviour 6)."""
 
     emitters = ASSET_CONTROLLER
     tier: int
@@ -50,7 +50,7 @@ class LayerConfigUpdated(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class PurchaseRouted(FundEvent):
-    """One purchase, however it was asked for."""
+    """One purchase, whichever function made it."""
 
     emitters = ASSET_CONTROLLER
     token: Address
@@ -62,7 +62,7 @@ class PurchaseRouted(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class AssetPurchased(FundEvent):
-    """What `purchaseAsset` says at its end: the purchase that was routed before, or (…, 0, 0) when nothing was bought."""
+    """The end of `purchaseAsset`: the purchase routed before it, or (…, 0, 0) when nothing was bought."""
 
     emitters = ASSET_CONTROLLER
     token: Address
@@ -84,7 +84,7 @@ class AssetRedeemed(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class WaterfallLiquidation(FundEvent):
-    """One sale of a waterfall or of a buffer's refill."""
+    """One sale of a waterfall or of a buffer refill."""
 
     emitters = ASSET_CONTROLLER
     tier: int
@@ -95,7 +95,7 @@ class WaterfallLiquidation(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class BufferPoolRebalanced(FundEvent):
-    """The end of a buffer's refill: the waterfall's sales before it in its transaction were for the buffer."""
+    """The end of a buffer refill: the waterfall's earlier sales in the transaction were for the buffer."""
 
     emitters = ASSET_CONTROLLER
     new_buffer: RawAmount
@@ -122,7 +122,7 @@ class OrderCreated(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class OrderPaid(FundEvent):
-    """From here until the delivery the money is out and the tokens are not in (deployed behaviour 5)."""
+    """From here until the delivery, the money is out and the tokens are not in (deployed behaviour 5)."""
 
     emitters = OTC_MANAGER
     emitter: Address

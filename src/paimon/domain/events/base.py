@@ -1,4 +1,4 @@
-"""What every typed event is: a frozen value of its arguments, and the contracts whose log of this name it is."""
+"""Base of the typed events: a frozen value of the arguments, with the contracts that emit it."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
@@ -10,8 +10,8 @@ from paimon.domain.kernel.chain import BlockStamp, ContractName, Hash32
 class FundEvent:
     """Base of the typed events.
 
-    `emitters` are the contracts whose log of this name means this event. `abi_name` is the event's name in the ABI where
-    it differs from the class's. An event that declares the field `emitter` is given the address that wrote the log.
+    `emitters` are the contracts whose log of this name means this event. `abi_name` is the event's name in the ABI where it
+    differs from the class's name. An event with the field `emitter` receives the address that emitted the log.
     """
 
     emitters: ClassVar[tuple[ContractName, ...]] = ()
@@ -24,11 +24,11 @@ ASSET_CONTROLLER: Final = (ContractName.ASSET_CONTROLLER,)
 OTC_MANAGER: Final = (ContractName.OTC_MANAGER,)
 TOKEN: Final = (ContractName.TOKEN,)
 CORE_CONTRACTS: Final = (ContractName.VAULT, ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER)
-"""The three contracts that are followed from their first block on, so that their roles and pauses are known in full."""
+"""The three contracts tracked from their first block on, so that their roles and pauses are known in full."""
 
 
 class LoggedEvent(NamedTuple):
-    """One event in its place among the logs of its block."""
+    """One event with its contract and its index among the logs of its block."""
 
     event: FundEvent
     contract: ContractName
@@ -36,7 +36,7 @@ class LoggedEvent(NamedTuple):
 
 
 class ChainTransaction(NamedTuple):
-    """What one transaction told: its events in order, and which of the followed contracts logged anything at all."""
+    """The events of one transaction in order, and the tracked contracts that logged anything in it."""
 
     block: BlockStamp
     tx_hash: Hash32

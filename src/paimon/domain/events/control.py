@@ -1,4 +1,4 @@
-"""Who may do what, what stands still, and which contracts and people the fund works with."""
+"""Events of roles, pauses, emergency mode, and the addresses the fund works with."""
 
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ class SwapHelperUpdated(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class OTCManagerUpdated(FundEvent):
-    """From here on the new manager's events are followed; the old one's too, for it may have open orders."""
+    """The OTC manager changes. Both managers' events are tracked from here on, since the old one may have open orders."""
 
     emitters = ASSET_CONTROLLER
     new_manager: Address

@@ -1,17 +1,17 @@
-"""Errors and conversions that all event rules share."""
+"""The error and the conversion that all event rules share."""
 
 from datetime import UTC, datetime
 
 
 class InapplicableEvent(Exception):
-    """An event that cannot follow what was recorded before it; its log is quarantined with this reason."""
+    """The event cannot follow the recorded state; its log is quarantined with this reason."""
 
 
 def at_chain_time(seconds: int) -> datetime | None:
-    """A contract's timestamp; 0 means "not set".
+    """Convert a contract's timestamp; 0 means "not set" and gives None.
 
     Raises:
-        InapplicableEvent: a number no calendar can hold.
+        InapplicableEvent: no calendar can hold the number.
     """
     try:
         return datetime.fromtimestamp(seconds, UTC) if seconds else None

@@ -1,7 +1,7 @@
-"""Money: token Transfers from and to the vault, and the fees kept, accrued and paid.
+"""Events of token Transfers from and to the vault, and of fees kept, accrued and paid.
 
-`ManagementFeeCollected` and `PerformanceFeeCollected` are the contract's names for *accruals*: nothing is collected by
-them. The collection has no event, only the Transfer (deployed behaviour 6).
+`ManagementFeeCollected` and `PerformanceFeeCollected` are the contract's names for *accruals*; they collect nothing. The
+collection has no event, only its Transfer (deployed behaviour 6).
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class RedemptionFeeReduced(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class RedemptionFeesWithdrawn(FundEvent):
-    """Redemption fees paid out; the vault's RedemptionFeeReduced stands beside it."""
+    """Redemption fees paid out; the vault logs RedemptionFeeReduced in the same transaction."""
 
     emitters = ASSET_CONTROLLER
     recipient: Address

@@ -1,4 +1,4 @@
-"""Redemptions, and the alerts the redemption manager raises when liquidity runs low."""
+"""Events of redemptions, and the redemption manager's alerts about low liquidity."""
 
 from dataclasses import dataclass
 

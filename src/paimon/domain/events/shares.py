@@ -1,4 +1,4 @@
-"""Shares: who holds them, which are locked, and the deposits that make them."""
+"""Events of shares: transfers, locks, burns, and the deposits that mint them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from paimon.domain.kernel.units import RawAmount
 
 @dataclass(frozen=True, slots=True)
 class Transfer(FundEvent):
-    """Shares moved; minted from, or burned to, the zero address. The truth about holdings."""
+    """Shares moved; minted from, or burned to, the zero address. Balances follow from this event alone."""
 
     emitters = VAULT
     from_: Address
@@ -40,7 +40,7 @@ class SharesBurned(FundEvent):
 
 @dataclass(frozen=True, slots=True)
 class DepositProcessed(FundEvent):
-    """One deposit. ERC-4626's own `Deposit` stands beside it and is the same one, so no projection acts on that."""
+    """One deposit. ERC-4626's own `Deposit` repeats it, so no projection acts on that one."""
 
     emitters = VAULT
     sender: Address

@@ -1,4 +1,7 @@
-"""Positions and names on a chain. Addresses and hashes are bytes here and in the database, checksummed hex at the edges."""
+"""Blocks, addresses, roles and contract names of a chain.
+
+Addresses and hashes are bytes here and in the database. They become checksummed or plain hex only at the edges.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,16 +22,16 @@ ZERO_ADDRESS: Final = Address(bytes(20))
 
 
 class InvalidAddress(ValueError):
-    """The text is not an address; the message says what would be."""
+    """The text is not an address; the message says what an address looks like."""
 
 
 def parse_address(text: str) -> Address:
-    """An address from what a person typed or a program sent.
+    """Parse an address that a person typed or a program sent.
 
-    A mixed-case address must carry the right EIP-55 checksum, for a wrong one is nearly always a typing error.
+    A mixed-case address must carry the right EIP-55 checksum: a wrong checksum is nearly always a typing error.
 
     Raises:
-        InvalidAddress: not 0x + 40 hex digits, or a checksum that does not match.
+        InvalidAddress: the text is not 0x and 40 hex digits, or its checksum does not match.
     """
     digits = text.removeprefix("0x")
     if len(text) != 42 or len(digits) != 40 or any(c not in "0123456789abcdefABCDEF" for c in digits):
@@ -40,18 +43,18 @@ def parse_address(text: str) -> Address:
 
 @lru_cache(maxsize=65_536)
 def checksum(address: bytes) -> str:
-    """The EIP-55 form people and programs are shown. Kept, because it takes a hash and the same few come again and again."""
+    """Format an address with its EIP-55 checksum. Results are cached: each takes a hash, and few addresses recur often."""
     return str(to_checksum_address(address))
 
 
 def hex0x(value: bytes) -> str:
-    """0x-prefixed lower-case hex."""
+    """Format bytes as lower-case hex with the prefix 0x."""
     return "0x" + value.hex()
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class BlockStamp:
-    """One block, named so that a read can be dated by it."""
+    """Identify one block, so that a read of the chain can be dated by it."""
 
     number: int
     hash: Hash32
@@ -62,7 +65,7 @@ class BlockStamp:
 
 
 class ContractName(StrEnum):
-    """The kinds of contract whose events are followed. The first three are one each, at configured addresses."""
+    """Name the kinds of contract the system tracks. The fund has one of each of the first three, at configured addresses."""
 
     VAULT = "Vault"
     REDEMPTION_MANAGER = "RedemptionManager"
@@ -75,7 +78,7 @@ class ContractName(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class LogPosition:
-    """Where and when something was logged: what a recorded fact is known by."""
+    """The block, index, transaction and time of one log. A recorded fact is identified by it."""
 
     block_number: int
     log_index: int
@@ -84,7 +87,10 @@ class LogPosition:
 
 
 class OnChainRole(StrEnum):
-    """OpenZeppelin AccessControl roles of the fund. Source: contracts.md; id = keccak256(name), the default admin's is zero."""
+    """An OpenZeppelin AccessControl role of the fund.
+
+    The id is keccak256 of the name; the id of the default admin is zero. Source: the on-chain interface, "Roles".
+    """
 
     DEFAULT_ADMIN_ROLE = "DEFAULT_ADMIN_ROLE"
     ADMIN_ROLE = "ADMIN_ROLE"

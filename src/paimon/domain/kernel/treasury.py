@@ -1,4 +1,4 @@
-"""The vault and the token it is counted in."""
+"""The vault and its accounting asset."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from paimon.domain.kernel.chain import Address
 
 @dataclass(frozen=True, slots=True)
 class Treasury:
-    """Whose money is told of, and the token it is counted in."""
+    """The vault's address and the token that its amounts are counted in."""
 
     vault: Address
     asset: Address

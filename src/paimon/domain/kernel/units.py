@@ -18,14 +18,14 @@ UINT256_MAX: Final = 2**256 - 1
 
 
 class Rounding(Enum):
-    """Which way a division falls. Solidity's own division is DOWN."""
+    """The direction a division is rounded in. Solidity's own division rounds down."""
 
     DOWN = "down"
     UP = "up"
 
 
 def divide(numerator: int, denominator: int, *, rounding: Rounding) -> int:
-    """Integer division of non-negative numbers, rounded as stated.
+    """Divide two non-negative integers and round as stated.
 
     Raises:
         ValueError: an operand is negative, or the denominator is zero.
@@ -37,10 +37,10 @@ def divide(numerator: int, denominator: int, *, rounding: Rounding) -> int:
 
 
 def portion(amount: RawAmount, rate: Bps, *, rounding: Rounding) -> RawAmount:
-    """`rate` basis points of `amount`."""
+    """Compute `rate` basis points of `amount`."""
     return RawAmount(divide(amount * rate, BPS_ONE, rounding=rounding))
 
 
 def ratio_bps(part: int, whole: int) -> Bps:
-    """`part` of `whole` in basis points, rounded down; 0 of an empty whole, as an empty fund has no ratio to show."""
+    """Compute `part` of `whole` in basis points, rounded down. An empty whole gives 0, since an empty fund has no ratio."""
     return Bps(divide(part * BPS_ONE, whole, rounding=Rounding.DOWN)) if whole else Bps(0)

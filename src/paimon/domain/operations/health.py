@@ -1,4 +1,4 @@
-"""How a running house is judged: each part by its own figures, the whole by what it can still do."""
+"""Health of the system: each component by its own figures, the whole by what it can still do."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,8 @@ from typing import Any, Final
 
 
 class HealthStatus(StrEnum):
+    """Health of a component or of the whole system, best first."""
+
     OK = "OK"
     DEGRADED = "DEGRADED"
     DOWN = "DOWN"
@@ -14,7 +16,7 @@ class HealthStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ComponentHealth:
-    """One part's condition, in a sentence and in figures."""
+    """Health of one component, with a sentence and figures."""
 
     name: str
     status: HealthStatus
@@ -23,25 +25,25 @@ class ComponentHealth:
 
 
 _REQUIRED_COMPONENTS: Final = frozenset({"database"})
-"""Without these nothing can be read or decided; without any other part something still can."""
+"""Without these, nothing can be read or decided. Without any other component, something still works."""
 
 
 def status_by_limits(value: float, *, warning: float, critical: float) -> HealthStatus:
-    """Ok up to and including `warning`, degraded up to and including `critical`, down above."""
+    """Judge a value: OK up to `warning`, DEGRADED up to `critical` (both included), DOWN above."""
     if value > critical:
         return HealthStatus.DOWN
     return HealthStatus.DEGRADED if value > warning else HealthStatus.OK
 
 
 def worst_status(*statuses: HealthStatus) -> HealthStatus:
-    """The worst of these; ok of none."""
+    """Return the worst of the statuses; OK for none."""
     ranks = tuple(HealthStatus)
     return max(statuses, key=ranks.index, default=HealthStatus.OK)
 
 
 def overall_status(components: Iterable[ComponentHealth]) -> HealthStatus:
-    """Down when an indispensable part is; degraded when any part is not ok."""
-    found = {part.name: part.status for part in components}
-    if any(found.get(name) is HealthStatus.DOWN for name in _REQUIRED_COMPONENTS):
+    """Judge the whole system: DOWN when a required component is down, DEGRADED when any component is not OK."""
+    statuses = {component.name: component.status for component in components}
+    if any(statuses.get(name) is HealthStatus.DOWN for name in _REQUIRED_COMPONENTS):
         return HealthStatus.DOWN
-    return HealthStatus.OK if all(each is HealthStatus.OK for each in found.values()) else HealthStatus.DEGRADED
+    return HealthStatus.OK if all(status is HealthStatus.OK for status in statuses.values()) else HealthStatus.DEGRADED

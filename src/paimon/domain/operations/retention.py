@@ -1,8 +1,8 @@
-"""From when on a time series is kept."""
+"""Start of the retention period of a time series."""
 
 from datetime import UTC, datetime, time, timedelta
 
 
 def retention_start(now: datetime, *, days: int) -> datetime:
-    """The beginning of the UTC day this many days before today's: a day is kept whole or not at all."""
+    """Return the start of the UTC day that lies `days` days before today's: a day is kept whole or not at all."""
     return datetime.combine(now.astimezone(UTC).date() - timedelta(days=days), time.min, UTC)

@@ -1,8 +1,8 @@
-"""What the fund's events add up to: a pure fold, one transaction after the other.
+"""Projection of the fund's events into states and facts: a pure fold over transactions.
 
-The fold is a function of the events in order, so that the listener, a replay and a test all get the same books; how the
-transactions were cut into batches cannot matter. Two kinds of results: *states*, which later events change (`state`),
-and *facts*, each of which one transaction tells for good (`facts`).
+The fold depends only on the events and their order, so the listener, a replay and a test get the same result. How the
+transactions were batched makes no difference. Two kinds of results: *states*, which later events change (`state`), and
+*facts*, which one transaction fixes for good (`facts`).
 """
 
 from paimon.domain.projection.facts import AlertLevel, Deposit, Facts, LiquidityAlert, RoleChange
@@ -19,11 +19,11 @@ from paimon.domain.projection.state import (
 
 __all__ = [
     "AlertLevel",
-    "Deposit",
-    "Facts",
     "ContractFlag",
     "ContractFlagKey",
     "ContractFlagStatus",
+    "Deposit",
+    "Facts",
     "LiquidityAlert",
     "Projection",
     "ProtocolAddress",

@@ -1,4 +1,4 @@
-"""Things that happened once and never change: one row each, known by the place of their log."""
+"""Facts: results that one transaction fixes for good. Each is one row, identified by the position of its log."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,7 +20,7 @@ from paimon.domain.vault.fees import FeeEntry
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """Money in, shares out. Shares are minted at net assets ÷ whole supply (deployed behaviour 1), not at NAV."""
+    """Assets in, shares out. Shares are minted at net assets ÷ whole supply (deployed behaviour 1), not at NAV."""
 
     log_position: LogPosition
     sender: Address
@@ -31,7 +31,7 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """Somebody was given a role, or lost it, by `sender`."""
+    """`sender` granted a role to an account, or revoked it."""
 
     log_position: LogPosition
     contract: ContractName
@@ -48,7 +48,7 @@ class AlertLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LiquidityAlert:
-    """The contract's own alarm. `available` and `total` in the vault's asset; the critical one does not tell `total`."""
+    """A liquidity alert of the contract, in the vault's asset. The critical alert does not log `total`."""
 
     log_position: LogPosition
     level: AlertLevel
@@ -60,7 +60,7 @@ class LiquidityAlert:
 
 @dataclass(slots=True)
 class Facts:
-    """What the folded transactions added."""
+    """The facts that the folded transactions added."""
 
     deposits: list[Deposit] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Facts:
     alerts: list[LiquidityAlert] = field(default_factory=list)
 
     def record_event(self, event: FundEvent, contract: ContractName, log_position: LogPosition) -> None:
-        """Keep what one event tells by itself; nothing for an event that is no such fact."""
+        """Record the fact that one event is by itself; other events add nothing."""
         match event:
             case DepositProcessed(sender=sender, receiver=receiver, assets=assets, shares=shares):
                 self.deposits.append(Deposit(log_position, sender, receiver, assets, shares))

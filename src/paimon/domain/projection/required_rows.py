@@ -1,4 +1,4 @@
-"""What a batch of events needs loaded before it can be folded."""
+"""The rows that must be loaded before a batch of events can be folded."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -27,13 +27,13 @@ FEE_EVENTS: Final = (
     RedemptionFeeAdded,
     RedemptionFeeReduced,
     RedemptionFeesWithdrawn,
-    TokenTransfer,  # it may turn out to be a collection of fees
+    TokenTransfer,  # it may be a fee collection
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RequiredRows:
-    """Keys of the rows; `fees` says whether the few rows about fees and their recipient are needed."""
+    """Keys of the required rows. `fees` says whether the rows of fees and their recipient are required."""
 
     requests: frozenset[int] = frozenset()
     holders: frozenset[Address] = frozenset()
@@ -44,6 +44,7 @@ class RequiredRows:
 
 
 def required_rows(events: Iterable[FundEvent]) -> RequiredRows:
+    """Collect the keys of the rows these events need."""
     by_type: dict[type[FundEvent], list[Any]] = defaultdict(list)
     for event in events:
         by_type[type(event)].append(event)
@@ -53,7 +54,7 @@ def required_rows(events: Iterable[FundEvent]) -> RequiredRows:
 
     return RequiredRows(
         requests=frozenset(event.request_id for event in events_of(*get_args(RedemptionEvent))),
-        holders=frozenset(step.holder for event in events_of(*get_args(ShareEvent)) for step in share_changes(event)),
+        holders=frozenset(change.holder for event in events_of(*get_args(ShareEvent)) for change in share_changes(event)),
         assets=frozenset(event.token for event in events_of(*get_args(AssetEvent))),
         orders=frozenset((event.emitter, event.order_id) for event in events_of(*get_args(OrderEvent))),
         tokens=frozenset(event.emitter for event in events_of(TokenTransfer)),

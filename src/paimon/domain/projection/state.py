@@ -1,4 +1,4 @@
-"""The states being folded, and the fold of one transaction into states and facts."""
+"""The projected states, and the fold of one transaction into states and facts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from paimon.domain.asset.protocol_address import ProtocolAddressKind, protocol_a
 from paimon.domain.asset.token_transfer import (
     Attribution,
     ClassifiedTransfer,
-    TransferPurpose,
     TokenFlow,
+    TransferPurpose,
     attribute_transfers,
     direction_of,
     is_fee_collection,
@@ -61,7 +61,7 @@ class ContractFlag(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContractFlagStatus:
-    """A flag as its last event, in `since_block`, left it."""
+    """A flag as its last event, in block `since_block`, left it."""
 
     enabled: bool
     since_block: int
@@ -69,7 +69,7 @@ class ContractFlagStatus:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolAddress:
-    """Who takes a part since `since_block`."""
+    """The address in force since block `since_block`."""
 
     address: Address
     since_block: int
@@ -77,7 +77,7 @@ class ProtocolAddress:
 
 @dataclass(frozen=True, slots=True)
 class _AttributedTransaction:
-    """One transaction with what its logs tell of each other."""
+    """One transaction with its trades and the purposes of its transfers, both by log index."""
 
     transaction: ChainTransaction
     treasury: Treasury
@@ -87,11 +87,13 @@ class _AttributedTransaction:
 
 @dataclass(slots=True)
 class Projection:
-    """The state being folded. Roles, flags, bands and services hold only what the folded events changed; of redemptions
-    and holdings, which must be there before they can be folded on, `updated_blocks` and `moved` tell what did.
+    """The states under projection.
 
-    A block kept with the state is the event's own, never the batch's, or the same events in other batches would not give
-    the same books.
+    Roles, flags, bands and protocol addresses hold only what the folded events changed. Redemptions and holdings are loaded
+    before the fold; `updated_blocks` and `changed_holders` name those that changed.
+
+    A block stored with a state is the event's own, never the batch's: otherwise the same events in other batches would give
+    another result.
     """
 
     redemptions: dict[int, Redemption] = field(default_factory=dict)
@@ -109,12 +111,12 @@ class Projection:
     facts: Facts = field(default_factory=Facts)
 
     def fold(self, transaction: ChainTransaction, treasury: Treasury) -> dict[int, str]:
-        """Fold one whole transaction; for each log that cannot follow what was folded before it, the reason why.
+        """Fold one whole transaction; return the reason for each log that cannot follow the recorded state, by log index.
 
-        Whole, because what a movement of money was for is told by other logs of its transaction, later ones too.
+        The transaction is folded as a whole, because later logs of it may name the purpose of an earlier transfer.
         """
         inapplicable: dict[int, str] = {}
-        state_only = _STATE_ONLY_EVENTS.issuperset([type(each.event) for each in transaction.events])
+        state_only = _STATE_ONLY_EVENTS.issuperset([type(logged.event) for logged in transaction.events])
         attributed = None if state_only else self._attribute(transaction, treasury)
         for logged in transaction.events:
             try:
@@ -126,10 +128,10 @@ class Projection:
         return inapplicable
 
     def apply(self, event: FundEvent, *, contract: ContractName, at: BlockStamp) -> None:
-        """What one event changes by itself; on an error nothing has changed.
+        """Apply one event to the states; after an error nothing has changed.
 
         Raises:
-            InapplicableEvent: the event cannot follow what was folded before it.
+            InapplicableEvent: the event cannot follow the recorded state.
         """
         _HANDLERS.get(type(event), Projection._set_protocol_address)(self, event, contract, at)
 
@@ -158,24 +160,25 @@ class Projection:
         self.orders[key] = apply_order_event(self.orders.get(key), event, at=at)
 
     def _set_protocol_address(self, event: FundEvent, contract: ContractName, at: BlockStamp) -> None:
-        if (named := protocol_address_change(event)) is not None:
-            self.protocol_addresses[contract, named[0]] = ProtocolAddress(named[1], at.number)
+        if (change := protocol_address_change(event)) is not None:
+            kind, address = change
+            self.protocol_addresses[contract, kind] = ProtocolAddress(address, at.number)
 
     def _apply_share_event(self, event: ShareEvent, _: ContractName, at: BlockStamp) -> None:
         holdings = self.holdings
         changed_holders: dict[Address, Holding] = {}
-        for step in share_changes(event):
-            holder = step.holder
+        for change in share_changes(event):
+            holder = change.holder
             before = changed_holders.get(holder) or holdings.get(holder) or Holding(holder, since=at.timestamp)
-            changed_holders[holder] = before.applying(step)
+            changed_holders[holder] = before.applying(change)
         holdings.update(changed_holders)
         self.changed_holders.update(changed_holders)
 
     def _order_tokens(self, transaction: ChainTransaction) -> dict[OrderKey, Address]:
-        """The token of each order this transaction tells of: as it was created, be it here."""
+        """Return the tokens of the OTC orders in this transaction, including orders created in it."""
         tokens: dict[OrderKey, Address] = {}
         for logged in transaction.events:
-            if isinstance(event := logged.event, (OrderCreated, OrderDelivered)):  # a union is slower to look through
+            if isinstance(event := logged.event, (OrderCreated, OrderDelivered)):  # isinstance with a union is slower
                 key = event.emitter, event.order_id
                 if (order := self.orders.get(key)) is not None:
                     tokens[key] = order.token
@@ -184,9 +187,10 @@ class Projection:
         return tokens
 
     def _attribute(self, transaction: ChainTransaction, treasury: Treasury) -> _AttributedTransaction:
-        found = extract_trades(transaction, vault=treasury.vault)
-        explained = attribute_transfers(transaction, found, treasury=treasury, order_tokens=self._order_tokens(transaction))
-        return _AttributedTransaction(transaction, treasury, {each.log_position.log_index: each for each in found}, explained)
+        trades = extract_trades(transaction, vault=treasury.vault)
+        transfers = attribute_transfers(transaction, trades, treasury=treasury, order_tokens=self._order_tokens(transaction))
+        trades_by_index = {trade.log_position.log_index: trade for trade in trades}
+        return _AttributedTransaction(transaction, treasury, trades_by_index, transfers)
 
     def _add_facts(self, logged: LoggedEvent, attributed: _AttributedTransaction) -> None:
         at, event = attributed.transaction.block, logged.event
@@ -229,11 +233,11 @@ class Projection:
     def _unattributed_purpose(
         self, transfer: TokenTransfer, log_position: LogPosition, attributed: _AttributedTransaction
     ) -> TransferPurpose:
-        """A movement no log tells of. Judged at its place among the logs, since accruals go before the collection."""
+        """Choose the purpose of a transfer that no log names, at its own position: accruals come before the collection."""
         accounts = [self._fee_account(kind) for kind in _COLLECTED_TOGETHER]
-        named = self.protocol_addresses.get(_FEE_RECIPIENT)
-        recipient = named.address if named else None
-        owed = sum(each.owed for each in accounts)
+        fee_recipient = self.protocol_addresses.get(_FEE_RECIPIENT)
+        recipient = fee_recipient.address if fee_recipient else None
+        owed = sum(account.owed for account in accounts)
         if not is_fee_collection(transfer, treasury=attributed.treasury, recipient=recipient, owed=owed):
             return unattributed_purpose(transfer, attributed.transaction, vault=attributed.treasury.vault)
         for account in accounts:
@@ -256,7 +260,7 @@ _HANDLERS: Final[dict[type[FundEvent], _Handler]] = {
     LayerConfigUpdated: Projection._set_band,
     **dict.fromkeys(get_args(OrderEvent), Projection._apply_order),
 }
-"""What an event changes by itself; those not named here can but appoint somebody."""
+"""What each event changes by itself. Events not listed can only set a protocol address."""
 
 _STATE_ONLY_EVENTS: Final = frozenset((*get_args(ShareEvent), *get_args(RedemptionEvent)))
-"""Events that are no fact, fee or movement of money: most of all."""
+"""Events that add no fact, fee or transfer. Most events are of these types."""

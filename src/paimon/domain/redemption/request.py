@@ -1,11 +1,11 @@
-"""One redemption request from its event to its settlement. The chain decides every state; this module only follows.
+"""Redemption requests, from the request's event to its settlement. The chain decides every status; this module follows it.
 
     RedemptionRequested ──► PENDING ───────────────────────────► SETTLED
            │                   └──────────► CANCELLED ◄──┐          ▲
            └──► PENDING_APPROVAL ──► APPROVED ───────────┼──────────┘
                        └──► REJECTED                     └ (by its owner)
 
-On chain a rejection ends as CANCELLED (4); REJECTED is ours, told apart by the event.
+On chain, a rejection ends as CANCELLED (4). REJECTED is the system's own status, told apart by the event.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from paimon.domain.kernel.units import RawAmount
 
 
 class RedemptionChannel(StrEnum):
-    """How a redemption leaves the fund; the value order is the contract's."""
+    """The way a redemption leaves the fund; the order of the values is the contract's."""
 
     STANDARD = "STANDARD"
     EMERGENCY = "EMERGENCY"
@@ -35,7 +35,11 @@ class RedemptionChannel(StrEnum):
 
     @classmethod
     def from_chain(cls, number: int) -> "RedemptionChannel":
-        """Raises InapplicableEvent on a number the interface does not know."""
+        """Convert the contract's number.
+
+        Raises:
+            InapplicableEvent: the interface does not know the number.
+        """
         channels = tuple(cls)
         if number not in range(len(channels)):
             raise InapplicableEvent(f"channel {number} is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED")
@@ -43,6 +47,8 @@ class RedemptionChannel(StrEnum):
 
 
 class RedemptionStatus(StrEnum):
+    """Status of a redemption request."""
+
     PENDING = "PENDING"
     PENDING_APPROVAL = "PENDING_APPROVAL"
     APPROVED = "APPROVED"
@@ -52,7 +58,7 @@ class RedemptionStatus(StrEnum):
 
 
 class OnChainStatus(IntEnum):
-    """`status` of `getRedemptionRequest`."""
+    """The field `status` of the contract's `getRedemptionRequest`."""
 
     PENDING = 0
     PENDING_APPROVAL = 1
@@ -67,7 +73,10 @@ SETTLEABLE_STATUSES: Final = frozenset({RedemptionStatus.PENDING, RedemptionStat
 
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """A request as the events told it. Amounts in raw units of the vault's asset, shares in raw shares."""
+    """A redemption request as its events describe it.
+
+    Amounts are in raw units of the vault's asset, shares in raw shares.
+    """
 
     request_id: int
     owner: Address
@@ -92,14 +101,14 @@ class Redemption:
 
     @property
     def on_chain_status(self) -> OnChainStatus:
-        """What `getRedemptionRequest` must show for this request."""
+        """Return the status that `getRedemptionRequest` must show for this request."""
         if self.status is RedemptionStatus.REJECTED:
             return OnChainStatus.CANCELLED
         return OnChainStatus[self.status.value]
 
 
 def redemption_from_event(event: RedemptionRequested, *, at: BlockStamp) -> Redemption:
-    """The request its first event opens. For one under approval the settlement time is unset until the approval sets it."""
+    """Open a request from its first event. A request under approval has no settlement time until the approval sets it."""
     return Redemption(
         request_id=event.request_id,
         owner=event.owner,
@@ -117,7 +126,7 @@ def redemption_from_event(event: RedemptionRequested, *, at: BlockStamp) -> Rede
 
 
 def apply_redemption_event(redemption: Redemption | None, event: RedemptionEvent, *, at: BlockStamp) -> Redemption:
-    """The request after one more of its events.
+    """Return the request after one more of its events.
 
     Raises:
         InapplicableEvent: the event cannot follow the recorded state.
@@ -167,10 +176,10 @@ def apply_redemption_event(redemption: Redemption | None, event: RedemptionEvent
 
 
 def is_due(redemption: Redemption, *, chain_time: datetime, window_date: datetime | None = None) -> bool:
-    """Whether the request may be settled at `chain_time`, the timestamp of a final block.
+    """Report whether the request may be settled at `chain_time`, the timestamp of a final block.
 
-    A scheduled request is due by its window's date as the scheduler gives it now (`window_date`), not by the estimate
-    its event carried; without that date it is not due.
+    A scheduled request is due by its window's date as the scheduler contract gives it now (`window_date`), not by the
+    estimate in its event. Without that date it is not due.
     """
     if redemption.status not in SETTLEABLE_STATUSES:
         return False

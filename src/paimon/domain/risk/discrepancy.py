@@ -1,6 +1,7 @@
-"""The books against the chain: every figure we derived from events beside the same figure read at the same block.
+"""Discrepancies between recorded and expected values.
 
-And the books against themselves: every derived row beside the row that the recorded logs add up to.
+`Discrepancy` compares a figure derived from events with the same figure read from the chain at the same block.
+`RowDifference` compares a derived row with the row that the recorded logs add up to.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -14,18 +15,18 @@ from paimon.domain.kernel.chain import checksum, hex0x
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """One figure on which the books and the chain disagree, with both values as text."""
+    """One figure whose recorded value and chain value differ, both as text."""
 
     subject: str
     recorded_value: str
     chain_value: str
 
     def __str__(self) -> str:
-        return f"{self.subject}: books {self.recorded_value}, chain {self.chain_value}"
+        return f"{self.subject}: recorded {self.recorded_value}, on chain {self.chain_value}"
 
 
 def find_discrepancies(recorded: Mapping[str, Hashable], on_chain: Mapping[str, Hashable]) -> list[Discrepancy]:
-    """All subjects on which the two disagree, in subject order; a subject only one side knows is a difference too."""
+    """Return every subject on which the two sides differ, in subject order. A subject that only one side has differs too."""
 
     def format_side(side: Mapping[str, Any], subject: str) -> str:
         return str(side[subject]) if subject in side else "(absent)"
@@ -38,16 +39,15 @@ def find_discrepancies(recorded: Mapping[str, Hashable], on_chain: Mapping[str, 
 
 
 def enum_name_or_number(names: Sequence[Enum], number: int) -> str:
-    """What a number on chain stands for. One that our interface does not know is shown as it is: it must differ from
-    whatever the books have, not end the comparison."""
-    return names[number].name if number in range(len(names)) else f"{number} (unknown here)"
+    """Name a number read on chain. An unknown number is shown as it is: it must count as a difference."""
+    return names[number].name if number in range(len(names)) else f"{number} (unknown)"
 
 
 @dataclass(frozen=True, slots=True)
 class RowDifference:
-    """One column of one derived row whose live value is not what the recorded logs add up to; values as text.
+    """One column of one derived row whose live value differs from the value rebuilt from the recorded logs, both as text.
 
-    A row that only one side has is one difference, with the columns it has there.
+    A row that only one side has is one difference, shown with its columns.
     """
 
     table: str
@@ -64,7 +64,7 @@ DerivedRow = Mapping[str, Any]
 
 
 def compare_rows(table: str, keys: Sequence[str], live: DerivedRow | None, rebuilt: DerivedRow | None) -> list[RowDifference]:
-    """What differs between a live row and its rebuilt one; None where that side has no such row."""
+    """Return the differences between a live row and its rebuilt row; None means that this side has no such row."""
     row = live or rebuilt or {}
     key = " ".join(f"{name}={_format_value(row[name])}" for name in keys)
     if live is None or rebuilt is None:

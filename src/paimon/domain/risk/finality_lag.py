@@ -1,4 +1,4 @@
-"""Finality lag: how far the final block lies behind the newest, and when that is a risk event."""
+"""Finality lag: the distance of the final block from the head, and when it becomes a risk event."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,7 @@ from paimon.domain.risk.risk_event import Finding, RiskKind, Severity
 
 @dataclass(frozen=True, slots=True)
 class FinalityLag:
-    """How far the final block lies behind the newest: in blocks and in chain time."""
+    """The distance of the final block from the head, in blocks and in chain time."""
 
     blocks: int
     seconds: float
@@ -26,13 +26,13 @@ class FinalityLag:
 
 
 FINALITY_SUBJECT: Final = "finality"
-"""The subject of the alarm: there is one chain."""
+"""Subject of the finding; there is one chain."""
 
 _CRITICAL_MULTIPLE: Final = 5
 
 
 def finality_lag_finding(lag: FinalityLag, limit: FinalityLag) -> Finding | None:
-    """A lag beyond either figure; critical when five times beyond."""
+    """Report a lag beyond either limit; critical beyond five times a limit."""
     if not lag.exceeds(limit):
         return None
     severity = Severity.CRITICAL if lag.exceeds(limit, factor=_CRITICAL_MULTIPLE) else Severity.WARNING
@@ -41,15 +41,16 @@ def finality_lag_finding(lag: FinalityLag, limit: FinalityLag) -> Finding | None
 
 @dataclass(frozen=True, slots=True)
 class FindingWatch:
-    """Since when the lag is beyond its limits, by the watcher's own steady clock; None while it is within."""
+    """The time since when the lag exceeds its limits, by the watcher's monotonic clock; None while it does not."""
 
     since_seconds: float | None = None
 
     def after(self, finding: Finding | None, *, at_seconds: float) -> "FindingWatch":
+        """Start the watch at the first finding and clear it without one."""
         if finding is None:
             return FindingWatch()
         return self if self.since_seconds is not None else FindingWatch(at_seconds)
 
     def has_lasted(self, *, at_seconds: float, grace_seconds: float) -> bool:
-        """Whether it has been beyond for so long that somebody should know."""
+        """Report whether the lag has exceeded its limits for longer than the grace period."""
         return self.since_seconds is not None and at_seconds - self.since_seconds >= grace_seconds

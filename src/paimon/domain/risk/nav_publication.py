@@ -1,9 +1,8 @@
-"""When NAV may be published: never while a material difference between books and chain is open. Source: decisions,
-"Differences".
+"""Decide when NAV may be published: never while a material discrepancy is open. Source: decisions, "Differences".
 
-A difference of an amount is material from so many basis points of net assets on (1 by default); shares count at NAV and
-tokens at their price. Any other difference is one of a status (who owns a request, how it stands, who holds a role,
-whether something is paused), and each of those is material. So is an amount we cannot value: doubt withholds.
+A discrepancy of amounts is material from a number of basis points of net assets on (1 by default). Shares are valued at
+NAV and tokens at their price. Any other discrepancy concerns a status (a request's owner or status, a role, a pause), and
+each of those is material. So is an amount that cannot be valued.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +25,7 @@ class NavStatus(StrEnum):
 
 
 MATERIAL_THRESHOLD: Final = Bps(1)
-"""Of net assets: what a difference amounts to from here on withholds NAV, unless the settings say otherwise."""
+"""Share of net assets from which a discrepancy withholds NAV, unless the settings say otherwise."""
 
 _AMOUNT_SUBJECTS: Final = (
     "redemption liability",
@@ -41,21 +40,25 @@ _SHARE_SUBJECTS: Final = ("supply", "shares")
 
 @dataclass(frozen=True, slots=True)
 class ValuationBasis:
-    """What differences are measured by: the fund's figures at the comparison's block."""
+    """The fund's figures, at the block of the comparison, by which discrepancies are valued."""
 
     net_assets: RawAmount
     nav_per_share: NavPerShare
     tokens: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Price (1e18) and decimals of each token by its checksummed address; of the vault's asset 1 and 0."""
+    """Price (1e18) and decimals of each token by its checksummed address; 1 and 0 for the vault's asset."""
 
     @classmethod
     def of(cls, snapshot: FundSnapshot) -> Self:
-        priced = {checksum(each.token): (int(each.price), each.decimals) for each in snapshot.assets if each.price is not None}
+        priced = {
+            checksum(position.token): (int(position.price), position.decimals)
+            for position in snapshot.assets
+            if position.price is not None
+        }
         return cls(snapshot.net_assets, snapshot.nav_per_share, priced | {checksum(snapshot.asset): (1, 0)})
 
 
 def discrepancy_value(discrepancy: Discrepancy, basis: ValuationBasis) -> RawAmount | None:
-    """What the difference amounts to in the vault's asset, rounded up; None for one of a status, or of unknown worth."""
+    """Value the discrepancy in the vault's asset, rounded up; None for a status or an amount of unknown value."""
     if not (discrepancy.recorded_value.isdecimal() and discrepancy.chain_value.isdecimal()):
         return None
     difference_raw = abs(int(discrepancy.recorded_value) - int(discrepancy.chain_value))
@@ -70,14 +73,14 @@ def discrepancy_value(discrepancy: Discrepancy, basis: ValuationBasis) -> RawAmo
 
 
 def material_discrepancies(discrepancies: Iterable[Discrepancy], basis: ValuationBasis, *, threshold: Bps) -> list[Discrepancy]:
-    """Those for which publishing is refused. Small amounts are added up: many small ones are not a small difference."""
-    valued = [(each, discrepancy_value(each, basis)) for each in discrepancies]
+    """Return the discrepancies that block publication. Amounts are added up: many small ones are not small together."""
+    valued = [(discrepancy, discrepancy_value(discrepancy, basis)) for discrepancy in discrepancies]
     total = sum(value for _, value in valued if value is not None)
     amounts_are_material = total > 0 and total * BPS_ONE >= basis.net_assets * threshold
-    return [each for each, value in valued if value is None or (amounts_are_material and value > 0)]
+    return [discrepancy for discrepancy, value in valued if value is None or (amounts_are_material and value > 0)]
 
 
 def withholding_reason(discrepancies: list[Discrepancy]) -> str:
-    """Why a point is withheld, in a line: the first difference with both numbers, and how many more there are."""
+    """Describe why a NAV point is withheld: the first discrepancy with both values, and the number of others."""
     more = f" and {len(discrepancies) - 1} more" if len(discrepancies) > 1 else ""
-    return f"material difference: {discrepancies[0]}{more}"
+    return f"material discrepancy: {discrepancies[0]}{more}"

@@ -1,11 +1,11 @@
-"""What people decide about something this house could not do by itself: a reaction it gave up, a log it could not apply.
+"""Operator decisions about a dead-lettered outbox message or a quarantined log.
 
-    replay_message   the reaction is due again; done with its asking
-    release_log       asked ──► done   the books are rebuilt, and the log is read and applied as the code does it today
-    skip_log          asked ──► done   the books are rebuilt without it, now and by every later replay
+    replay_message   the message is due again                        DONE at once
+    release_log      REQUESTED ──► DONE   replay applies the log, as the code handles it today
+    skip_log         REQUESTED ──► DONE   replay leaves the log out, now and every later time
 
-Of several decisions about one log the last counts: what was skipped may be released once the code can read it. A remedy is
-EIP-712 typed data that names what is wrong in its own words, so that nobody remedies what they have not read.
+The last decision about a log counts: a skipped log may be released once the code can decode it. A decision is EIP-712
+typed data that contains the problem's text, so a person cannot decide about a problem without having read it.
 """
 
 from collections.abc import Iterable
@@ -23,6 +23,8 @@ _DOCUMENT: Final = DocumentType(
 
 
 class OperatorDecisionKind(StrEnum):
+    """Kind of an operator decision."""
+
     REPLAY_MESSAGE = "replay_message"
     RELEASE_LOG = "release_log"
     SKIP_LOG = "skip_log"
@@ -32,16 +34,18 @@ LOG_DECISIONS: Final = (OperatorDecisionKind.RELEASE_LOG, OperatorDecisionKind.S
 
 
 class OperatorDecisionStatus(StrEnum):
+    """Status of an operator decision."""
+
     REQUESTED = "REQUESTED"
     DONE = "DONE"
 
 
 class DecisionNotPossible(Conflict):
-    """What is asked makes no sense in the present state."""
+    """The present state does not allow this decision."""
 
 
 class LogKey(NamedTuple):
-    """One log, whatever block of another chain may have its number."""
+    """Identify one log by its block's hash, so that a block of another fork with the same number is another one."""
 
     block_hash: bytes
     log_index: int
@@ -49,7 +53,7 @@ class LogKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DecisionTarget:
-    """What a remedy is for, by name, and what is wrong with it, in its own words."""
+    """The target of a decision by name, and the problem in its own text."""
 
     name: str
     problem: str
@@ -61,30 +65,27 @@ def message_target(outbox_id: int, kind: str, aggregate_id: str, last_error: str
 
 def quarantined_log_target(key: LogKey, block_number: int, reason: str | None) -> DecisionTarget:
     name = f"log {key.log_index} of block {block_number} ({hex0x(key.block_hash)})"
-    return DecisionTarget(name, reason or "left out by an earlier decision")
+    return DecisionTarget(name, reason or "skipped by an earlier decision")
 
 
 def skipped_logs(decisions: Iterable[tuple[LogKey, OperatorDecisionKind]]) -> frozenset[LogKey]:
-    """The logs whose last verdict, in the order they were given, is to skip them."""
+    """Return the logs whose last decision, in the given order, is to skip them."""
     last = dict(decisions)
     return frozenset(key for key, kind in last.items() if kind is OperatorDecisionKind.SKIP_LOG)
 
 
 def log_decision_rejection(kind: OperatorDecisionKind, *, is_quarantined: bool, is_skipped: bool) -> str | None:
-    """Why this remedy makes no sense for a log that stands so; None when it does."""
+    """Explain why the decision does not fit a log in this state; None when it fits."""
     if is_skipped:
-        return None if kind is OperatorDecisionKind.RELEASE_LOG else "the log is left out already"
-    return None if is_quarantined else "the log is not in quarantine: it was read, and what follows from it is in the books"
+        return None if kind is OperatorDecisionKind.RELEASE_LOG else "the log is already skipped"
+    return None if is_quarantined else "the log is not in quarantine: it was decoded and applied"
 
 
 def message_replay_rejection(*, is_dead_lettered: bool, is_done: bool) -> str | None:
+    """Explain why an outbox message cannot be replayed; None when it can."""
     if is_done:
-        return "the reaction is done"
-    return (
-        None
-        if is_dead_lettered
-        else "the reaction is due and will be tried by itself; only one that was given up can be replayed"
-    )
+        return "the message is done"
+    return None if is_dead_lettered else "the message is due and is retried anyway; only a dead-lettered one can be replayed"
 
 
 def decision_document(

@@ -1,13 +1,13 @@
-"""Risk events: what this house found wrong, who has it, and how it ends.
+"""Risk events: findings, their owner, and how they end.
 
-    found ──► OPEN ──(somebody takes it)──► ACKNOWLEDGED ──► RESOLVED
-               └──────────────────────────────────────────────►┘
+    found ──► OPEN ──(acknowledged)──► ACKNOWLEDGED ──► RESOLVED
+               └───────────────────────────────────────────►┘
 
-An event is about one subject. As long as it is not resolved, finding the same again brings it up to date; found worse, it
-is open again, for what was acknowledged was less. A difference between books and chain, a wallet short of gas, or finality
-that lags, is resolved by the first look that does not find it, and by nothing else: whether it is there is nobody's opinion. A
-final block that changed is resolved by the recovery. What no later look can take back, a change of NAV that nothing explains or
-an effect of blocks that are no more, is for a person to resolve.
+An event has one subject. While it is unresolved, finding the same subject again updates it. Finding it with a higher
+severity opens it again, since a lower severity was acknowledged. A reconciliation break, a wallet low on gas, a lagging
+finality, an unknown effect and a chain behind the records are resolved by the first check that does not find them, and by
+nothing else: whether they exist is not a matter of opinion. A changed final block is resolved by the recovery. What no
+later check can take back, an unexplained change of NAV or an effect of orphaned blocks, is resolved by a person.
 """
 
 from collections.abc import Iterable
@@ -26,20 +26,20 @@ from paimon.errors import Conflict, InvalidRequest
 
 
 class RiskKind(StrEnum):
-    """What the two figures of an event are."""
+    """Kind of a risk event. The comments name its observed and its expected figure."""
 
-    RECONCILIATION_BREAK = "RECONCILIATION_BREAK"  # the books' and the chain's
-    NAV_UNEXPLAINED = "NAV_UNEXPLAINED"  # what of NAV's change nothing tells of, and 0
-    LOW_GAS = "LOW_GAS"  # what a wallet has to pay for gas with, and the least it should have
-    FINALITY_LAG = "FINALITY_LAG"  # how far the final block is behind the head, and how far it may be
-    FINAL_BLOCK_CHANGED = "FINAL_BLOCK_CHANGED"  # the hash that was recorded, and the one the node has now
-    ORPHANED_EFFECT = "ORPHANED_EFFECT"  # what left the house because of blocks that are no more, and the block it rests on
-    CHAIN_BEHIND = "CHAIN_BEHIND"  # that the chain of every node is shorter than the books, and the block it should have
-    EFFECT_UNKNOWN = "EFFECT_UNKNOWN"  # what the node says instead of how an intent stands, and that it tells
+    RECONCILIATION_BREAK = "RECONCILIATION_BREAK"  # the recorded value, and the value on chain
+    NAV_UNEXPLAINED = "NAV_UNEXPLAINED"  # the part of a NAV change that no log explains, and 0
+    LOW_GAS = "LOW_GAS"  # a wallet's balance for gas, and its minimum
+    FINALITY_LAG = "FINALITY_LAG"  # the lag of the final block behind the head, and its limit
+    FINAL_BLOCK_CHANGED = "FINAL_BLOCK_CHANGED"  # the recorded hash, and the node's hash now
+    ORPHANED_EFFECT = "ORPHANED_EFFECT"  # what left the system because of orphaned blocks, and the block it depended on
+    CHAIN_BEHIND = "CHAIN_BEHIND"  # that every node's chain is shorter than the records, and the block it should have
+    EFFECT_UNKNOWN = "EFFECT_UNKNOWN"  # the node's error instead of an intent's effect, and that it answers
 
 
 class Severity(StrEnum):
-    """WARNING < CRITICAL. (What is less is logged, and no event.)"""
+    """Severity of a risk event: WARNING < CRITICAL. Anything less is logged only."""
 
     WARNING = "WARNING"
     CRITICAL = "CRITICAL"
@@ -56,7 +56,7 @@ class RiskStatus(StrEnum):
 
 
 RiskOwner = UserRole | Address
-"""Who has an event: a person, or whoever holds a role."""
+"""Owner of a risk event: a person, or every person with a role."""
 
 INITIAL_OWNER: Final[dict[Severity, UserRole]] = {
     Severity.WARNING: UserRole.OPERATOR,
@@ -64,42 +64,42 @@ INITIAL_OWNER: Final[dict[Severity, UserRole]] = {
 }
 
 RESOLVED_BY_CHECK: Final[dict[RiskKind, str]] = {
-    RiskKind.RECONCILIATION_BREAK: "found by the comparison at block {block}. It is resolved by the first comparison that does not"
-    " find it any more: repair the books (`paimon replay`), then compare (`paimon reconcile`)",
-    RiskKind.LOW_GAS: "found by the look at block {block}. It is resolved by the first look that finds enough: top it up",
-    RiskKind.FINALITY_LAG: "found by the look at block {block}. It is resolved by the first look that finds the final block"
-    " near enough: until then nothing newer is in the books",
-    RiskKind.CHAIN_BEHIND: "the listener waits. It is resolved by the first look that finds block {block} on a node again",
-    RiskKind.EFFECT_UNKNOWN: "found by the look at block {block}. It is resolved by the first look after the node told, or the"
-    " intent ended: `paimon desk` has its reason",
-    RiskKind.FINAL_BLOCK_CHANGED: "the listener stands by. It is resolved by `paimon recover`, which looks at two nodes first",
+    RiskKind.RECONCILIATION_BREAK: "found by the reconciliation at block {block}. The first reconciliation without it resolves"
+    " it: repair the records (`paimon replay`), then reconcile (`paimon reconcile`)",
+    RiskKind.LOW_GAS: "found by the check at block {block}. The first check that finds enough resolves it: top up the wallet",
+    RiskKind.FINALITY_LAG: "found by the check at block {block}. The first check that finds the final block near enough"
+    " resolves it: until then no newer block is recorded",
+    RiskKind.CHAIN_BEHIND: "the listener waits. The first check that finds block {block} on a node again resolves it",
+    RiskKind.EFFECT_UNKNOWN: "found by the check at block {block}. The first check after the node answers, or after the intent"
+    " ends, resolves it: `paimon tx` shows the reason",
+    RiskKind.FINAL_BLOCK_CHANGED: "the listener is halted. `paimon recover` resolves it, after a check of two nodes",
 }
-"""What only a later look can take back, and what to do so that it does."""
+"""Kinds that only a later check resolves, each with the instruction for the operator."""
 
 EFFECT_UNKNOWN_AFTER: Final = timedelta(minutes=5)
-"""A node that was asked at a bad moment has told by then."""
+"""A node that was unavailable for a moment answers again within this time."""
 
 _CRITICAL_DIVISOR: Final = 5
-"""A wallet with less than this part of the least it should have is about to stop."""
+"""A wallet with less than this fraction of its minimum balance is about to stop."""
 
 
 class RiskEventClosed(Conflict):
-    """The event is resolved; nobody can take it or resolve it again."""
+    """The event is resolved; it cannot be acknowledged, assigned or resolved again."""
 
 
 class StillDetected(Conflict):
-    """What the event is about was found by the last comparison too, so it cannot be called resolved."""
+    """The last check still found the subject of this event, so it cannot be resolved."""
 
 
 class InvalidOwner(InvalidRequest, ValueError):
-    """Neither a role of this house nor an address."""
+    """The owner is neither a role nor an address."""
 
     field = "owner"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that was found: its subject in words, and both figures as text."""
+    """One finding: its subject, and both figures as text."""
 
     kind: RiskKind
     subject: str
@@ -110,7 +110,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckStamp:
-    """When and at which block something was looked at."""
+    """The time and the block of a check."""
 
     at: datetime
     block: int
@@ -118,7 +118,7 @@ class CheckStamp:
 
 @dataclass(frozen=True, slots=True)
 class ActorStamp:
-    """Who did something, and when."""
+    """A person and the time they acted."""
 
     by: Address
     at: datetime
@@ -126,7 +126,10 @@ class ActorStamp:
 
 @dataclass(frozen=True, slots=True)
 class RiskEvent:
-    """One finding over time. `cleared` is the look that did not find it any more, `resolved` the person who said so."""
+    """One finding over time.
+
+    `cleared` is the check that no longer found it; `resolved` is the person who resolved it.
+    """
 
     id: int
     finding: Finding
@@ -141,11 +144,11 @@ class RiskEvent:
 
     @property
     def ended_at(self) -> datetime | None:
-        ends = [each.at for each in (self.cleared, self.resolved) if each is not None]
+        ends = [stamp.at for stamp in (self.cleared, self.resolved) if stamp is not None]
         return min(ends, default=None)
 
     def age(self, now: datetime) -> timedelta:
-        """How long it has been there, or was."""
+        """Return how long the event lasts, or lasted."""
         return (self.ended_at or now) - self.first_seen.at
 
     def __str__(self) -> str:
@@ -155,23 +158,26 @@ class RiskEvent:
 def discrepancy_findings(
     discrepancies: Iterable[Discrepancy], basis: ValuationBasis | None, *, threshold: Bps
 ) -> list[Finding]:
-    """Each difference as a finding, critical when it is material; without anything to measure by, all are."""
+    """Make each discrepancy a finding, critical when it is material. Without a valuation basis all are critical."""
     found = list(discrepancies)
     critical = set(found if basis is None else material_discrepancies(found, basis, threshold=threshold))
     return [
         Finding(
             RiskKind.RECONCILIATION_BREAK,
-            each.subject,
-            each.recorded_value,
-            each.chain_value,
-            Severity.CRITICAL if each in critical else Severity.WARNING,
+            discrepancy.subject,
+            discrepancy.recorded_value,
+            discrepancy.chain_value,
+            Severity.CRITICAL if discrepancy in critical else Severity.WARNING,
         )
-        for each in found
+        for discrepancy in found
     ]
 
 
 def unexplained_nav_findings(attribution: NavAttribution, *, threshold: Bps) -> list[Finding]:
-    """What no log tells of in a change of NAV, critical from so much of net assets, or of NAV per share, on."""
+    """Report the parts of a NAV change that no log explains.
+
+    A part is critical from `threshold` of net assets, or of NAV per share, on.
+    """
 
     def is_critical(component: NavComponent) -> bool:
         start = attribution.start
@@ -180,10 +186,11 @@ def unexplained_nav_findings(attribution: NavAttribution, *, threshold: Bps) -> 
             or abs(component.per_share) * BPS_ONE >= start.nav_per_share * threshold
         )
 
+    blocks = f"block {attribution.start.at.number} to {attribution.end.at.number}"
     return [
         Finding(
             RiskKind.NAV_UNEXPLAINED,
-            f"NAV from block {attribution.start.at.number} to {attribution.end.at.number}, {_describe_component(component.key)}",
+            f"NAV from {blocks}, {_describe_component(component.key)}",
             f"{component.amount} ({component.per_share} a share)",
             "0",
             Severity.CRITICAL if is_critical(component) else Severity.WARNING,
@@ -193,7 +200,7 @@ def unexplained_nav_findings(attribution: NavAttribution, *, threshold: Bps) -> 
 
 
 def low_gas_finding(name: str, wallet: Address, balance_wei: int, *, minimum_wei: int) -> Finding | None:
-    """A wallet that has less than it should to pay for gas with; critical when it is about to stop."""
+    """Report a wallet whose balance for gas is below its minimum; critical when it is about to stop."""
     if balance_wei >= minimum_wei:
         return None
     severity = Severity.CRITICAL if balance_wei * _CRITICAL_DIVISOR < minimum_wei else Severity.WARNING
@@ -207,8 +214,8 @@ def low_gas_subject(name: str, wallet: Address) -> str:
 
 
 def effect_unknown_finding(key: str, wallet: Address, reason: str) -> Finding:
-    """The node does not tell how an intent stands; since when is the caller's to judge."""
-    return Finding(RiskKind.EFFECT_UNKNOWN, effect_unknown_subject(key, wallet), reason, "the node tells", Severity.WARNING)
+    """Report an intent whose effect the node does not tell. The caller decides after which time it is a finding."""
+    return Finding(RiskKind.EFFECT_UNKNOWN, effect_unknown_subject(key, wallet), reason, "the node answers", Severity.WARNING)
 
 
 def effect_unknown_subject(key: str, wallet: Address) -> str:
@@ -224,8 +231,10 @@ def open_event(event_id: int, finding: Finding, check: CheckStamp) -> RiskEvent:
 
 
 def update_event(event: RiskEvent, finding: Finding, check: CheckStamp) -> RiskEvent:
-    """The same subject found once more, with the figures it has now. Worse than before, it is open again, and a role that
-    has it hands it to the one above."""
+    """Update an event whose subject was found again.
+
+    A higher severity opens the event again; an owner that is a role passes it to the role above.
+    """
     if not finding.severity.exceeds(event.finding.severity):
         return replace(event, finding=finding, last_seen=check)
     return replace(
@@ -239,14 +248,18 @@ def _escalated_owner(owner: RiskOwner, severity: Severity) -> RiskOwner:
 
 
 def clear_event(event: RiskEvent, check: CheckStamp) -> RiskEvent:
-    """A look that did not find it any more resolves it, whatever its state."""
+    """Resolve the event, whatever its status, after a check that no longer found it."""
     return replace(event, status=RiskStatus.RESOLVED, cleared=check)
 
 
 def acknowledge(
     event: RiskEvent, by: User, *, now: datetime, owner: RiskOwner | None = None, note: str | None = None
 ) -> RiskEvent:
-    """Somebody has seen it, and has it from now on, or says who has. Raises RiskEventClosed."""
+    """Acknowledge the event for its owner: the given owner, else the person who acknowledges.
+
+    Raises:
+        RiskEventClosed: the event is resolved.
+    """
     _require_unresolved(event)
     return replace(
         event,
@@ -258,16 +271,21 @@ def acknowledge(
 
 
 def assign(event: RiskEvent, owner: RiskOwner) -> RiskEvent:
-    """It is this person's or role's to look after; nobody has seen it by that. Raises RiskEventClosed."""
+    """Assign the event to a person or a role. An assignment is no acknowledgement.
+
+    Raises:
+        RiskEventClosed: the event is resolved.
+    """
     _require_unresolved(event)
     return replace(event, owner=owner)
 
 
 def resolve(event: RiskEvent, by: User, *, now: datetime, note: str | None = None) -> RiskEvent:
-    """A person declares it settled.
+    """Resolve the event by a person's decision.
 
     Raises:
-        RiskEventClosed, StillDetected.
+        RiskEventClosed: the event is resolved.
+        StillDetected: only a later check can resolve an event of this kind.
     """
     _require_unresolved(event)
     if (hint := RESOLVED_BY_CHECK.get(event.finding.kind)) is not None:
@@ -282,8 +300,12 @@ def _require_unresolved(event: RiskEvent) -> None:
 
 
 def parse_owner(text: str) -> RiskOwner:
-    """A role's name, or an address. Raises InvalidOwner."""
-    if text in {each.value for each in UserRole}:
+    """Parse the name of a role, or an address.
+
+    Raises:
+        InvalidOwner: the text is neither.
+    """
+    if text in {role.value for role in UserRole}:
         return UserRole(text)
     try:
         return parse_address(text)

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
-from uuid import UUID
 
 from eth_utils.crypto import keccak
 
@@ -84,16 +83,6 @@ def plan_payload_hash(plan: str, calls: Iterable[Call]) -> Hash32:
     parts = [keccak(text=plan)]
     parts += [keccak(each.to + each.value_wei.to_bytes(32, "big") + each.data) for each in calls]
     return Hash32(keccak(b"".join(parts)))
-
-
-def encode_plan_call_id(plan_id: UUID, call_index: int) -> int:
-    """What an intent that carries out this call is about: every plan's every call has a number of its own."""
-    return plan_id.int << 8 | call_index
-
-
-def decode_plan_call_id(number: int) -> tuple[UUID, int]:
-    """The plan and the place that a call's number stands for."""
-    return UUID(int=number >> 8), number & 0xFF
 
 
 def has_amount_drifted(signed: RawAmount, now: RawAmount) -> bool:

@@ -1,8 +1,8 @@
-"""Fees: what they add up to, and how each came about.
+"""Fees: their totals, and the entries that make them up.
 
-Management and performance fees are accrued by events that are named "collected", and collected by a Transfer that has no
-event. Redemption fees are kept back at a settlement, and leave the vault's books and the vault itself by two events of
-one transaction; the contract's own count of what was withdrawn is always 0 (deployed behaviour 12), ours is not.
+Management and performance fees accrue by events that are named "collected"; their collection is a Transfer without an
+event. Redemption fees are kept at a settlement. They leave the vault's accounts and the vault itself by two events of one
+transaction. The contract's own total of withdrawn fees is always 0 (deployed behaviour 12); the total here is not.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class FeeKind(StrEnum):
 
 
 class FeeEntryType(StrEnum):
-    """ACCRUED raises what is owed, RELEASED lowers it, PAID is money that left the vault.
+    """Effect of a fee entry: ACCRUED raises what is owed, RELEASED lowers it, PAID is money that left the vault.
 
-    A collection of management and performance fees releases and pays at once and is kept as PAID; redemption fees are
+    A collection of management and performance fees releases and pays at once and is recorded as PAID. Redemption fees are
     released by the vault and paid by the asset controller.
     """
 
@@ -41,7 +41,7 @@ class FeeEntryType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeeAccount:
-    """One kind's totals since the first block. What is owed to the fee recipient is `accrued` less `released`."""
+    """Totals of one kind of fee since the first block. `accrued` less `released` is owed to the fee recipient."""
 
     kind: FeeKind
     accrued: RawAmount = RawAmount(0)
@@ -53,7 +53,11 @@ class FeeAccount:
         return RawAmount(self.accrued - self.released)
 
     def after(self, entry_type: FeeEntryType, amount: RawAmount) -> "FeeAccount":
-        """Raises InapplicableEvent when more would be released than is owed, or a total leaves what the chain can count."""
+        """Add one entry.
+
+        Raises:
+            InapplicableEvent: more is released than is owed, or a total exceeds what the chain can count.
+        """
         match entry_type:
             case FeeEntryType.ACCRUED:
                 changed = FeeAccount(self.kind, RawAmount(self.accrued + amount), self.released, self.paid)
@@ -62,22 +66,22 @@ class FeeAccount:
             case FeeEntryType.PAID:
                 changed = FeeAccount(self.kind, self.accrued, self.released, RawAmount(self.paid + amount))
         if changed.owed < 0:
-            raise InapplicableEvent(f"{amount} of {self.kind} fees are released where {self.owed} are owed")
+            raise InapplicableEvent(f"{amount} of {self.kind} fees are released, but only {self.owed} are owed")
         if max(changed.accrued, changed.paid) > UINT256_MAX:
-            raise InapplicableEvent(f"{amount} more of {self.kind} fees cannot be counted by the chain")
+            raise InapplicableEvent(f"{amount} more of {self.kind} fees exceeds what the chain can count")
         return changed
 
     def collected(self) -> "FeeAccount":
-        """After a collection, which pays all that is owed."""
+        """Release and pay all that is owed, as a collection does."""
         return self.after(FeeEntryType.RELEASED, self.owed).after(FeeEntryType.PAID, self.owed)
 
 
 @dataclass(frozen=True, slots=True)
 class FeeEntry:
-    """One step of one kind of fee.
+    """One entry of one kind of fee.
 
-    `base` is what the fee was computed from: net assets plus liability, or the profit above the mark. `high_water_mark`
-    is the mark a performance accrual left; an admin may move it without an event.
+    `base` is what the fee was computed from: net assets plus liability, or the profit above the high-water mark.
+    `high_water_mark` is the mark that a performance accrual left; an admin may move it without an event.
     """
 
     log_position: LogPosition
@@ -91,7 +95,7 @@ class FeeEntry:
 
 
 def fee_entry(event: FundEvent, log_position: LogPosition) -> FeeEntry | None:
-    """The entry an event makes; None for one that tells of no fee."""
+    """Build the entry of an event; None for an event without a fee."""
     match event:
         case ManagementFeeCollected(fee_amount=amount, total_assets=base, period=period):
             return FeeEntry(log_position, FeeKind.MANAGEMENT, FeeEntryType.ACCRUED, amount, base=base, period_seconds=period)

@@ -1,12 +1,12 @@
-"""Everything the fund is at one final block, as one pinned read gave it. Source: docs/concepts/fund.md, "Words".
+"""The fund at one final block, as one pinned read returned it. Source: docs/concepts/fund.md, "Words".
 
-    gross assets  = cash + Σ balance × price of the assets on the list, each rounded down as the contract rounds it
+    gross assets  = cash + Σ balance × price of the listed assets, each rounded down as the contract rounds it
     net assets    = gross − redemption liability − withdrawable redemption fees
     NAV per share = net assets ÷ (supply − locked shares)
 
-All of it is computed here from fresh parts. What the contract says of itself stands beside (`ContractFigures`), since it
-may come from a value cache up to five minutes old. Accrued but uncollected fees are in neither: they lower net assets
-when they are collected, and are shown as pending until then.
+All of it is computed here from fresh parts. The contract's own figures (`ContractFigures`) are kept beside it, since they
+may come from a value cache up to five minutes old. Accrued fees are in neither: they lower net assets when they are
+collected, and are shown as pending until then.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class PurchaseMethod(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PurchaseTerms:
-    """How an asset may be bought. A slippage of 0 means the controller's default; a window of (None, None) is always open."""
+    """Terms of buying an asset. A slippage of 0 means the controller's default; a window of (None, None) is always open."""
 
     target_allocation: Bps
     adapter: Address
@@ -42,11 +42,10 @@ class PurchaseTerms:
 
 @dataclass(frozen=True, slots=True)
 class AssetPosition:
-    """One asset the controller ever knew, with the vault's balance of it and its price (USDT per whole token, 1e18).
+    """One asset the controller ever had, with the vault's balance and its price (USDT per whole token, 1e18).
 
-    `price` is None only where the oracle has none, which the contract tolerates for an asset the vault holds nothing of.
-    `priced_at` is None where the adapter tells no time. An asset taken off the list (`active` is False) counts for
-    nothing, whatever of it is left in the vault.
+    `price` is None only where the oracle has none, which the contract tolerates for an asset with a zero balance. `priced_at`
+    is None where the adapter gives no time. An asset that is no longer listed counts as zero, whatever its balance.
     """
 
     token: Address
@@ -60,18 +59,18 @@ class AssetPosition:
 
     @property
     def value(self) -> RawAmount:
-        """What it adds to gross assets."""
+        """Return what the position adds to gross assets."""
         return token_value(self.balance, self.price or 0, self.decimals) if self.is_listed else RawAmount(0)
 
 
 def token_value(balance: int, price: int, decimals: int) -> RawAmount:
-    """Tokens at a price, rounded down. Source: AssetController._valueOf."""
+    """Value tokens at a price, rounded down. Source: AssetController._valueOf."""
     return RawAmount(divide(balance * price, 10**decimals, rounding=Rounding.DOWN))
 
 
 @dataclass(frozen=True, slots=True)
 class FeeFigures:
-    """Fees of the manager: accrued and not collected, pending if collected now, and the mark performance is measured from."""
+    """Fees of the manager: accrued and uncollected, pending if collected now, and the high-water mark."""
 
     accrued_management: RawAmount
     accrued_performance: RawAmount
@@ -84,20 +83,20 @@ class FeeFigures:
 
 @dataclass(frozen=True, slots=True)
 class TierLimits:
-    """A tier's target and tolerated band on chain, as shares of gross assets."""
+    """A tier's target and permitted band on chain, as shares of gross assets."""
 
     target: Bps
     minimum: Bps
     maximum: Bps
 
     def contains(self, ratio: Bps) -> bool:
-        """Whether the ratio lies in the band, its ends included."""
+        """Report whether the ratio lies in the band, its ends included."""
         return self.minimum <= ratio <= self.maximum
 
 
 @dataclass(frozen=True, slots=True)
 class BufferPool:
-    """L1 as the controller sees it, against its target. Its gross assets may be the cached ones."""
+    """L1 as the controller computes it, against its target. Its gross assets may be the cached ones."""
 
     cash: RawAmount
     yield_value: RawAmount
@@ -129,7 +128,7 @@ class OperationalFlags:
 
 @dataclass(frozen=True, slots=True, order=True)
 class RoleAssignment:
-    """A role an account holds on a contract."""
+    """A role that an account holds on a contract."""
 
     contract: ContractName
     role: Hash32
@@ -138,7 +137,7 @@ class RoleAssignment:
 
 @dataclass(frozen=True, slots=True)
 class ContractFigures:
-    """What the contracts say of the fund's value. All but the tier values may be cached."""
+    """The fund's value as the contracts report it. All figures but the tier values may be cached."""
 
     total_assets: RawAmount
     share_price: NavPerShare
@@ -150,9 +149,9 @@ class ContractFigures:
 
 @dataclass(frozen=True, slots=True)
 class FundSnapshot:
-    """The fund at one block. Amounts in raw units of the vault's asset, shares in raw shares.
+    """The fund at one block. Amounts are in raw units of the vault's asset, shares in raw shares.
 
-    `roles` are those held at the block of all that the events ever gave: the contracts can be asked, but not listed.
+    `roles` are the roles held at the block, of all that events ever granted: contracts answer about a role but list none.
     """
 
     at: BlockStamp
@@ -175,16 +174,16 @@ class FundSnapshot:
     roles: tuple[RoleAssignment, ...] = ()
 
     def tier_assets(self, tier: Tier) -> RawAmount:
-        """A tier's assets beside cash."""
-        return RawAmount(sum(each.value for each in self.assets if each.tier is tier))
+        """Return the value of a tier's assets without cash."""
+        return RawAmount(sum(position.value for position in self.assets if position.tier is tier))
 
     def tier_value(self, tier: Tier) -> RawAmount:
-        """A tier with all that is in it; cash is L1."""
+        """Return the value of a tier; cash belongs to L1."""
         return RawAmount(self.tier_assets(tier) + (self.cash if tier is Tier.L1 else 0))
 
     @property
     def vault(self) -> VaultState:
-        """The figures NAV is made of."""
+        """Return the figures from which NAV is computed."""
         return VaultState(
             layer1_value=self.tier_value(Tier.L1),
             layer2_value=self.tier_value(Tier.L2),
@@ -208,34 +207,36 @@ class FundSnapshot:
 
     @property
     def has_stale_cache(self) -> bool:
-        """Whether the contract values its assets from its cache, and the cache is not what they are worth now."""
+        """Report whether the contract's cached asset value differs from the present one."""
         return self.contract.asset_value != self.contract.layer1_yield + self.contract.layer2 + self.contract.layer3
 
     @property
     def tier_values_match(self) -> bool:
-        """Whether our valuation of every tier is the contract's own fresh one; if not, NAV needs a person's look."""
+        """Report whether the computed tier values equal the contract's fresh ones; if not, a person must check NAV."""
         contract_values = (self.contract.layer1_yield, self.contract.layer2, self.contract.layer3)
         return contract_values == tuple(self.tier_assets(tier) for tier in Tier)
 
     @property
     def in_transit_total(self) -> RawAmount:
-        """Paid for OTC orders that are not delivered yet; in no asset until then."""
-        return RawAmount(sum(each.paid for each in self.in_transit))
+        """Return what is paid for undelivered OTC orders; no asset contains it until delivery."""
+        return RawAmount(sum(order.paid for order in self.in_transit))
 
     @property
     def oldest_price_age(self) -> timedelta | None:
-        """Age, at the block, of the oldest price that counts; None where no adapter tells a time."""
-        times = [each.priced_at for each in self.assets if each.is_listed and each.balance and each.priced_at]
+        """Return the age, at the block, of the oldest price in use; None where no adapter gives a time."""
+        times = [
+            position.priced_at for position in self.assets if position.is_listed and position.balance and position.priced_at
+        ]
         return max(self.at.timestamp - min(times), timedelta(0)) if times else None
 
     def position(self, token: Address) -> AssetPosition | None:
-        return next((each for each in self.assets if each.token == token), None)
+        return next((position for position in self.assets if position.token == token), None)
 
 
 def should_keep_snapshot(last_kept: FundSnapshot | None, now: FundSnapshot, *, material_threshold: Bps) -> bool:
-    """Whether a snapshot taken by the clock is kept as history: the first of its hour, or net assets or shares have moved.
+    """Report whether to keep a scheduled snapshot: the first of its hour, or a change of net assets or shares.
 
-    Snapshots are read each minute for the overview; most of them say what the one before said.
+    Snapshots are read each minute for the overview; most of them repeat the one before.
     """
     if last_kept is None or last_kept.at.timestamp.replace(minute=0, second=0) != now.at.timestamp.replace(minute=0, second=0):
         return True

@@ -1,10 +1,9 @@
-"""The register of holders at one block: what each has, may redeem, and is worth.
+"""Register of shareholders at one block: each holder's shares, redeemable shares and value.
 
-A share is either in a wallet or locked in an open redemption; the vault keeps the locked ones in its own wallet (deployed
-behaviour 9), which is why the vault is only a holder of what is in its wallet beyond them. So the register's shares add up
-to the supply.
+A share is either in a wallet or locked in an open redemption. The vault keeps the locked shares in its own wallet (deployed
+behaviour 9), so the vault holds only what its wallet has beyond them. The register's shares therefore add up to the supply.
 
-A locked share has its price already: it is a claim to the amount its request was made for, and no longer part of NAV.
+A locked share already has its price: it is a claim to the amount of its request, and no longer part of NAV.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from paimon.domain.kernel.units import WAD, NavPerShare, RawAmount, Rounding, di
 
 @dataclass(frozen=True, slots=True)
 class RegisteredHolder:
-    """One holder. `shares` are those in the wallet, `claim` is what the open requests for the locked ones ask for."""
+    """One holder. `shares` are in the wallet; `claim` is the total of the open requests for the locked shares."""
 
     holder: Address
     shares: RawAmount
@@ -30,16 +29,16 @@ class RegisteredHolder:
 
     @property
     def redeemable_shares(self) -> RawAmount:
-        """What a new request may still ask for: locked shares have left the wallet and count against it all the same.
+        """Return what a new request may redeem. The contract subtracts locked shares although they have left the wallet.
 
-        Source: RedemptionManager takes `lockedSharesOf` off `balanceOf`.
+        Source: RedemptionManager subtracts `lockedSharesOf` from `balanceOf`.
         """
         return RawAmount(max(self.shares - self.locked_shares, 0))
 
     def fraction_of(self, supply: RawAmount) -> int:
-        """The part of all shares that is this holder's, scaled by 1e18, rounded down."""
+        """Return the holder's part of the supply, scaled by 1e18, rounded down."""
         return divide(self.total_shares * WAD, supply, rounding=Rounding.DOWN)
 
     def value_at(self, nav: NavPerShare) -> RawAmount:
-        """The shares in the wallet at this NAV, rounded down; locked ones are in `claim`."""
+        """Value the shares in the wallet at this NAV, rounded down. `claim` covers the locked shares."""
         return RawAmount(divide(self.shares * nav, WAD, rounding=Rounding.DOWN))

@@ -1,26 +1,26 @@
-"""Why NAV is not what it was: the change between two snapshots, split exactly, to the last unit.
+"""Attribute the change of NAV between two snapshots to its causes, exactly, to the last unit.
 
 Net assets first. With cash C, assets V = q × p, liability L and redemption fees F kept in the vault,
 
     ΔNA = ΔC + Σ ΔV − ΔL − ΔF
 
-and every term is taken apart by what is known of it:
+and every term is split by what is known of it:
 
     ΔC   the Transfers of the vault's asset, by purpose
-    ΔV   price      value(q0, p1) − value(q0, p0): what was held before moved in price
+    ΔV   price      value(q0, p1) − value(q0, p0): the price change of what was held before
          flows      each purpose's tokens at p1: a purchase is worth its tokens less the money paid, and so on
          listing    an asset that joins or leaves the list brings or takes its value with it
     ΔL   requests and their ends        ΔF   fees kept and released
 
-What is left of any term is *unexplained*: money, tokens, a liability or shares that no log tells of. It is shown and
-alarmed, never folded into rounding. *Rounding* is what integer division leaves: below one unit for each division made.
+The rest of any term is *unexplained*: money, tokens, a liability or shares that no log explains. It is shown and alarmed,
+never hidden in rounding. *Rounding* is the remainder of integer division: below one unit for each division made.
 
-Per share, in the order in which most intervals happen (snapshots follow the events that move value, prices drift before
-them): performance on the shares of before, then deposits, then requests, each the difference between two NAVs; so the
-parts add up whatever they are. The last step, shares that no log tells of, is unexplained too.
+NAV per share follows in the order in which most intervals happen, since snapshots follow the events that move value and
+prices drift before them: performance on the shares of before, then deposits, then requests. Each is the difference between
+two NAVs, so the components add up. The last step, shares that no log explains, is unexplained too.
 
-Paying an OTC order lowers net assets until delivery (deployed behaviour 5): the money is *in transit*, and only what the
-delivered tokens are worth more or less than it is a trading result. Accruing a fee changes nothing here, collecting it
+Paying an OTC order lowers net assets until delivery (deployed behaviour 5): the money is *in transit*. Only the difference
+between the delivered tokens' value and that money is a trading result. Accruing a fee changes nothing here; collecting it
 does (behaviour 4).
 """
 
@@ -41,11 +41,11 @@ def attribute_nav_change(start: FundSnapshot, end: FundSnapshot, nav_inputs: Nav
     ledger = _ComponentLedger()
     _explain_cash(ledger, start, end, nav_inputs)
     _explain_orders(ledger, start, end, nav_inputs)
-    for token in sorted({each.token for snapshot in (start, end) for each in snapshot.assets}):
+    for token in sorted({position.token for snapshot in (start, end) for position in snapshot.assets}):
         _explain_asset(ledger, token, start, end, nav_inputs.asset_transfers)
     _explain_liability(ledger, start, end, nav_inputs)
     _explain_redemption_fees(ledger, start, end, nav_inputs)
-    known = sum(each.amount for each in ledger.components.values())
+    known = sum(component.amount for component in ledger.components.values())
     shortfall = _shortfall(end) - _shortfall(start)
     ledger.add(ComponentKey(AttributionGroup.SHORTFALL, "owed beyond all assets"), shortfall)
     ledger.add(ComponentKey(AttributionGroup.ROUNDING, "division"), end.net_assets - start.net_assets - known - shortfall)
@@ -54,7 +54,7 @@ def attribute_nav_change(start: FundSnapshot, end: FundSnapshot, nav_inputs: Nav
 
 
 class _ComponentLedger:
-    """Parts being added up. Every integer division of the explanation goes through it, so that rounding has a bound."""
+    """Components under addition. Every integer division goes through the ledger, so that rounding has a bound."""
 
     def __init__(self) -> None:
         self.components: dict[ComponentKey, NavComponent] = {}
@@ -63,11 +63,13 @@ class _ComponentLedger:
     def add(self, key: ComponentKey, amount: int, *log_positions: LogPosition) -> None:
         if amount or log_positions:
             before = self.components.get(key, NavComponent(key))
-            log_positions = before.log_positions + tuple(each for each in log_positions if each not in before.log_positions)
+            log_positions = before.log_positions + tuple(
+                position for position in log_positions if position not in before.log_positions
+            )
             self.components[key] = replace(before, amount=before.amount + amount, log_positions=log_positions)
 
     def value(self, quantity: int, price: int, decimals: int) -> int:
-        """Tokens at a price; fewer than none are worth less than nothing."""
+        """Value tokens at a price; a negative quantity has a negative value."""
         self.division_count += 1
         value = token_value(abs(quantity), price, decimals)
         return value if quantity >= 0 else -value
@@ -94,28 +96,28 @@ _UNEXPLAINED_TRANSFER: Final = (AttributionGroup.UNEXPLAINED, "transfer")
 
 
 def _explain_cash(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
-    asset_transfers = [each for each in nav_inputs.asset_transfers if each.token == end.asset]
+    asset_transfers = [transfer for transfer in nav_inputs.asset_transfers if transfer.token == end.asset]
     collections: list[AssetTransfer] = []
-    for flow in asset_transfers:
-        if flow.purpose is TransferPurpose.FEE_COLLECTION:
-            collections.append(flow)
+    for transfer in asset_transfers:
+        if transfer.purpose is TransferPurpose.FEE_COLLECTION:
+            collections.append(transfer)
             continue
-        group, kind = _CASH_GROUPS.get(flow.purpose, _UNEXPLAINED_TRANSFER)
-        of_token = flow.asset if group in (AttributionGroup.TRADING, AttributionGroup.OTC_IN_TRANSIT) else None
+        group, kind = _CASH_GROUPS.get(transfer.purpose, _UNEXPLAINED_TRANSFER)
+        of_token = transfer.asset if group in (AttributionGroup.TRADING, AttributionGroup.OTC_IN_TRANSIT) else None
         of_token = end.asset if group in (AttributionGroup.EMERGENCY_WITHDRAWALS, AttributionGroup.UNEXPLAINED) else of_token
-        ledger.add(ComponentKey(group, kind, of_token), flow.amount, flow.log_position)
+        ledger.add(ComponentKey(group, kind, of_token), transfer.amount, transfer.log_position)
     _explain_collections(ledger, start, end, nav_inputs, collections)
-    unexplained = end.cash - start.cash - sum(each.amount for each in asset_transfers)
+    unexplained = end.cash - start.cash - sum(transfer.amount for transfer in asset_transfers)
     ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", end.asset), unexplained)
 
 
 def _explain_collections(
     ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs, collections: list[AssetTransfer]
 ) -> None:
-    """One Transfer pays both kinds of fee; what of each is known from what was accrued before, meanwhile and after."""
-    paid = -sum(each.amount for each in collections)
-    log_positions = [each.log_position for each in collections]
-    accrued = {move: sum(each.amount for each in nav_inputs.fees if each.kind is move) for move in FeeInputKind}
+    """Split the collections between the two kinds of fee, by what was accrued before, between and after."""
+    paid = -sum(transfer.amount for transfer in collections)
+    log_positions = [transfer.log_position for transfer in collections]
+    accrued = {kind: sum(fee.amount for fee in nav_inputs.fees if fee.kind is kind) for kind in FeeInputKind}
     management = start.fees.accrued_management + accrued[FeeInputKind.MANAGEMENT_ACCRUED] - end.fees.accrued_management
     performance = start.fees.accrued_performance + accrued[FeeInputKind.PERFORMANCE_ACCRUED] - end.fees.accrued_performance
     if management < 0 or performance < 0 or management + performance != paid:
@@ -126,27 +128,29 @@ def _explain_collections(
 
 
 def _explain_orders(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
-    """Money of orders that left the transit: it is no longer on its way, and was what the tokens cost."""
-    paid: dict[int, tuple[Address, int]] = {each.order_id: (each.token, each.paid) for each in start.in_transit}
-    for flow in nav_inputs.asset_transfers:
-        if flow.purpose is TransferPurpose.OTC_PAYMENT and flow.order_id is not None and flow.asset is not None:
-            paid[flow.order_id] = (flow.asset, -flow.amount)
-    open_order_ids = {each.order_id for each in end.in_transit}
+    """Move the money of delivered orders out of transit: it is what the tokens cost."""
+    paid: dict[int, tuple[Address, int]] = {order.order_id: (order.token, order.paid) for order in start.in_transit}
+    for transfer in nav_inputs.asset_transfers:
+        if transfer.purpose is TransferPurpose.OTC_PAYMENT and transfer.order_id is not None and transfer.asset is not None:
+            paid[transfer.order_id] = (transfer.asset, -transfer.amount)
+    open_order_ids = {order.order_id for order in end.in_transit}
     for order_id, (token, amount) in sorted(paid.items()):
         if order_id not in open_order_ids:
             log_positions = [
-                each.log_position for each in nav_inputs.asset_transfers if each.order_id == order_id and each.token == token
+                transfer.log_position
+                for transfer in nav_inputs.asset_transfers
+                if transfer.order_id == order_id and transfer.token == token
             ]
             ledger.add(ComponentKey(AttributionGroup.OTC_IN_TRANSIT, "order", token), amount, *log_positions)
             ledger.add(ComponentKey(AttributionGroup.TRADING, "otc", token), -amount, *log_positions)
 
 
 def _explain_asset(
-    ledger: _ComponentLedger, token: Address, start: FundSnapshot, end: FundSnapshot, all_flows: Iterable[AssetTransfer]
+    ledger: _ComponentLedger, token: Address, start: FundSnapshot, end: FundSnapshot, all_transfers: Iterable[AssetTransfer]
 ) -> None:
     before, after = start.position(token), end.position(token)
-    asset_transfers = [each for each in all_flows if each.token == token and token != end.asset]
-    moved = sum(each.amount for each in asset_transfers)
+    asset_transfers = [transfer for transfer in all_transfers if transfer.token == token and token != end.asset]
+    moved = sum(transfer.amount for transfer in asset_transfers)
     # A side that does not know the token does not know its balance either: then the Transfers say what it was.
     held_before = before.balance if before else (after.balance if after else 0) - moved
     held_after = after.balance if after else held_before + moved
@@ -165,11 +169,11 @@ def _explain_asset(
     delisted_value = 0 if listed_after else at_end(held_after)
     ledger.add(ComponentKey(AttributionGroup.ASSET_LISTING, "listing", token), listed_value - delisted_value)
     quantities: dict[tuple[AttributionGroup, str], list[AssetTransfer]] = {}
-    for flow in asset_transfers:
-        quantities.setdefault(_TOKEN_GROUPS.get(flow.purpose, _UNEXPLAINED_TRANSFER), []).append(flow)
+    for transfer in asset_transfers:
+        quantities.setdefault(_TOKEN_GROUPS.get(transfer.purpose, _UNEXPLAINED_TRANSFER), []).append(transfer)
     for (group, kind), of_kind in quantities.items():
-        amount = at_end(sum(each.amount for each in of_kind))
-        ledger.add(ComponentKey(group, kind, token), amount, *(each.log_position for each in of_kind))
+        amount = at_end(sum(transfer.amount for transfer in of_kind))
+        ledger.add(ComponentKey(group, kind, token), amount, *(transfer.log_position for transfer in of_kind))
     ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", token), at_end(held_after - held_before - moved))
     ledger.division_count += 2  # the values of the two snapshots themselves
 
@@ -180,25 +184,27 @@ def _listed(position: AssetPosition | None) -> bool:
 
 def _explain_liability(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
     explained = 0
-    for each in nav_inputs.redemptions:
-        amount = -each.gross_amount if each.transition is RedemptionTransition.REQUESTED else each.gross_amount
-        ledger.add(ComponentKey(AttributionGroup.REDEMPTIONS, each.transition), amount, each.log_position)
+    for redemption in nav_inputs.redemptions:
+        amount = (
+            -redemption.gross_amount if redemption.transition is RedemptionTransition.REQUESTED else redemption.gross_amount
+        )
+        ledger.add(ComponentKey(AttributionGroup.REDEMPTIONS, redemption.transition), amount, redemption.log_position)
         explained += amount
     unexplained = -(end.redemption_liability - start.redemption_liability) - explained
     ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "liability"), unexplained)
 
 
 def _explain_redemption_fees(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
-    """A fee that is kept at a settlement was the redeemer's; one that is released goes out with its withdrawal."""
+    """Attribute kept fees to the redeemer, and released fees to their withdrawal."""
     explained = 0
-    for each in nav_inputs.fees:
-        if each.kind is FeeInputKind.REDEMPTION_KEPT:
-            key, amount = ComponentKey(AttributionGroup.REDEMPTIONS, "settled"), -each.amount
-        elif each.kind is FeeInputKind.REDEMPTION_RELEASED:
-            key, amount = ComponentKey(AttributionGroup.FEES, "redemption"), int(each.amount)
+    for fee in nav_inputs.fees:
+        if fee.kind is FeeInputKind.REDEMPTION_KEPT:
+            key, amount = ComponentKey(AttributionGroup.REDEMPTIONS, "settled"), -fee.amount
+        elif fee.kind is FeeInputKind.REDEMPTION_RELEASED:
+            key, amount = ComponentKey(AttributionGroup.FEES, "redemption"), int(fee.amount)
         else:
             continue
-        ledger.add(key, amount, each.log_position)
+        ledger.add(key, amount, fee.log_position)
         explained += amount
     unexplained = -(end.withdrawable_redemption_fees - start.withdrawable_redemption_fees) - explained
     ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "redemption fees"), unexplained)

@@ -1,4 +1,4 @@
-"""The parts a change of NAV is made of, and the explanation that holds them: exact, or it cannot be made."""
+"""Components of a NAV change, and the attribution that holds them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot
 
 
 class AttributionGroup(StrEnum):
-    """The lines of the waterfall."""
+    """Group of components: a line of the waterfall chart."""
 
     PRICE = "price"
     YIELD = "yield"
@@ -28,12 +28,12 @@ class AttributionGroup(StrEnum):
 
 
 CAPITAL_FLOW_GROUPS: Final = frozenset({AttributionGroup.DEPOSITS, AttributionGroup.REDEMPTIONS})
-"""Money that comes with shares, or goes with them. The rest is performance, and belongs to the shares that were there."""
+"""Groups whose money comes or goes with shares. The rest is performance of the shares that were there."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentKey:
-    """Which part: its line, what kind of it, and of which token, where it is of one."""
+    """Identify a component: its group, its kind, and its token where it has one."""
 
     group: AttributionGroup
     kind: str
@@ -42,7 +42,7 @@ class ComponentKey:
 
 @dataclass(frozen=True, slots=True)
 class NavComponent:
-    """One part of the change, in units of the vault's asset and in NAV per share (1e18), with the logs that tell of it."""
+    """One component of the change, in raw units of the vault's asset and in NAV per share (1e18), with its source logs."""
 
     key: ComponentKey
     amount: int = 0
@@ -51,12 +51,12 @@ class NavComponent:
 
 
 class AttributionMismatch(AssertionError):
-    """The parts are not the whole: a defect of ours."""
+    """The components do not add up to the change: a defect of the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class NavAttribution:
-    """The change from one snapshot to a later one. Its parts add up exactly, or it cannot be made."""
+    """The change from one snapshot to a later one. It cannot be built unless its components add up exactly."""
 
     start: FundSnapshot
     end: FundSnapshot
@@ -64,18 +64,18 @@ class NavAttribution:
     division_count: int
     interval_count: int = 1
     from_first_snapshot: bool = False
-    """The fund's first day was asked for, and the range begins with its first snapshot."""
+    """The requested range starts before the first snapshot, and the attribution begins with that snapshot."""
 
     def __post_init__(self) -> None:
-        amount, per_share = sum(each.amount for each in self.components), sum(each.per_share for each in self.components)
+        amount = sum(component.amount for component in self.components)
+        per_share = sum(component.per_share for component in self.components)
         if (amount, per_share) != (self.change, self.change_per_share):
             raise AttributionMismatch(
-                f"parts of {amount} and {per_share} a share do not explain {self.change} and {self.change_per_share}"
+                f"components of {amount} and {per_share} a share do not add up to {self.change} and {self.change_per_share}"
             )
-        if abs(self.total(AttributionGroup.ROUNDING)) > self.division_count:
-            raise AttributionMismatch(
-                f"{self.division_count} divisions cannot leave a rounding of {self.total(AttributionGroup.ROUNDING)}"
-            )
+        rounding = self.total(AttributionGroup.ROUNDING)
+        if abs(rounding) > self.division_count:
+            raise AttributionMismatch(f"{self.division_count} divisions cannot leave a rounding of {rounding}")
 
     @property
     def change(self) -> int:
@@ -86,29 +86,30 @@ class NavAttribution:
         return self.end.nav_per_share - self.start.nav_per_share
 
     def in_group(self, group: AttributionGroup) -> tuple[NavComponent, ...]:
-        return tuple(each for each in self.components if each.key.group is group)
+        return tuple(component for component in self.components if component.key.group is group)
 
     def total(self, group: AttributionGroup) -> int:
-        return sum(each.amount for each in self.in_group(group))
+        return sum(component.amount for component in self.in_group(group))
 
     def total_per_share(self, group: AttributionGroup) -> int:
-        return sum(each.per_share for each in self.in_group(group))
+        return sum(component.per_share for component in self.in_group(group))
 
     @property
     def unexplained(self) -> tuple[NavComponent, ...]:
-        """Parts that want a person; empty when every Transfer and every step is known."""
-        return tuple(each for each in self.in_group(AttributionGroup.UNEXPLAINED) if each.amount or each.per_share)
+        """Return the components an operator must check; empty when every Transfer and every change is explained."""
+        unexplained = self.in_group(AttributionGroup.UNEXPLAINED)
+        return tuple(component for component in unexplained if component.amount or component.per_share)
 
 
 def combine_attributions(attributions: Iterable[NavAttribution]) -> NavAttribution:
-    """Consecutive explanations as one: part by part the sum, so that explain(a, c) is explain(a, b) and explain(b, c)."""
+    """Combine consecutive attributions by adding their components: (a, b) and (b, c) give (a, c)."""
     return reduce(_combine, attributions)
 
 
 def _combine(first: NavAttribution, second: NavAttribution) -> NavAttribution:
     if first.end != second.start:
-        raise ValueError(f"an explanation up to {first.end.at} does not go on with one from {second.start.at}")
-    components = {each.key: each for each in first.components}
+        raise ValueError(f"an attribution that ends at {first.end.at} cannot be followed by one from {second.start.at}")
+    components = {component.key: component for component in first.components}
     for component in second.components:
         before = components.get(component.key, NavComponent(component.key))
         components[component.key] = NavComponent(
@@ -128,5 +129,5 @@ def _combine(first: NavAttribution, second: NavAttribution) -> NavAttribution:
 
 
 def component_order(key: ComponentKey) -> tuple[int, str, bytes]:
-    """Parts stand in the order of their lines, then of their kinds and tokens."""
+    """Order components by group, kind and token."""
     return tuple(AttributionGroup).index(key.group), key.kind, key.token or b""

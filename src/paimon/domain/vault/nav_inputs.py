@@ -1,6 +1,6 @@
-"""What happened to the fund between two blocks, as far as its value goes: the material NAV is explained from.
+"""What happened to the fund between two blocks, as far as it affects the fund's value: the inputs of NAV attribution.
 
-Each happening names the log that tells of it, so that every part of an explanation leads back to transactions.
+Each input names its log, so that every component of an attribution leads back to transactions.
 """
 
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from paimon.domain.kernel.units import RawAmount
 
 @dataclass(frozen=True, slots=True)
 class AssetTransfer:
-    """A token Transfer from or to the vault; `amount` is positive into it.
+    """A token Transfer from or to the vault; `amount` is positive into the vault.
 
-    `asset` is what a movement of cash was for: the token that was bought or sold. `order_id` is its OTC order.
+    For cash, `asset` is the token that was bought or sold. `order_id` is its OTC order.
     """
 
     log_position: LogPosition
@@ -28,7 +28,7 @@ class AssetTransfer:
 
 @dataclass(frozen=True, slots=True)
 class DepositInput:
-    """Shares minted for a deposit, at the price the contract made."""
+    """Shares minted for a deposit, at the contract's price."""
 
     log_position: LogPosition
     assets: RawAmount
@@ -36,6 +36,8 @@ class DepositInput:
 
 
 class RedemptionTransition(StrEnum):
+    """A transition of a redemption request that affects the fund's value."""
+
     REQUESTED = "requested"  # its amount becomes a liability, its shares stop sharing
     RETURNED = "returned"  # cancelled or rejected: both undone, at the amount of the request
     SETTLED = "settled"  # the liability is paid, less the fee that is kept
@@ -43,7 +45,7 @@ class RedemptionTransition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RedemptionInput:
-    """One step of a redemption request."""
+    """One transition of a redemption request."""
 
     log_position: LogPosition
     transition: RedemptionTransition
@@ -52,6 +54,8 @@ class RedemptionInput:
 
 
 class FeeInputKind(StrEnum):
+    """Effect of a fee event that moves no money."""
+
     MANAGEMENT_ACCRUED = "management_accrued"
     PERFORMANCE_ACCRUED = "performance_accrued"
     REDEMPTION_KEPT = "redemption_kept"
@@ -60,7 +64,7 @@ class FeeInputKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeeInput:
-    """A step of the fees that is no movement of money."""
+    """A fee event that moves no money."""
 
     log_position: LogPosition
     kind: FeeInputKind
@@ -69,7 +73,7 @@ class FeeInput:
 
 @dataclass(frozen=True, slots=True)
 class NavInputs:
-    """Everything between two blocks, the first excluded and the last included."""
+    """All inputs between two blocks, the first excluded and the last included."""
 
     asset_transfers: tuple[AssetTransfer, ...] = ()
     deposits: tuple[DepositInput, ...] = ()

@@ -1,16 +1,17 @@
-"""The same change per share, step by step from the NAV of before to the NAV of now.
+"""Attribute the change of NAV per share, step by step from the earlier NAV to the later one.
 
-    NAV0 ──performance──► ──deposits──► ──requests──► ──returns──► ──settlements──► ──shares nobody tells of──► NAV1
+    NAV0 ──performance──► ──deposits──► ──requests──► ──returns──► ──settlements──► ──unexplained shares──► NAV1
 
-Each step is the difference between two NAVs, so the steps add up whatever they are. Performance comes first, on the
-shares of before: snapshots follow the events that move value, and prices drift in the hour before them. Only that step is
-divided among several parts; what the divisions leave is rounding.
+Each step is the difference between two NAVs, so the steps always add up. Performance comes first, on the shares of before:
+snapshots follow the events that move value, and prices drift in the hour before them. Only that step is divided among
+several components; the remainder of the divisions is rounding.
 
-A deposit's step is its dilution: it mints at net assets ÷ the whole supply, locked shares counted (deployed behaviour 1).
+A deposit's step is its dilution: it mints at net assets ÷ the whole supply, locked shares included (deployed behaviour 1).
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from paimon.domain.kernel.units import WAD
 from paimon.domain.vault.fund_snapshot import FundSnapshot
@@ -23,29 +24,30 @@ from paimon.domain.vault.nav_components import (
 )
 from paimon.domain.vault.nav_inputs import NavInputs, RedemptionTransition
 
+_SHARES_SIGN: Final = {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}
+"""A request takes its shares out of NAV, a return brings them back, and a settlement changes none."""
+
 
 def attribute_per_share(
     parts: Iterable[NavComponent], start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs
 ) -> tuple[NavComponent, ...]:
-    """The parts with their effect on NAV per share, in their order; those the steps add among them."""
-    components = {each.key: each for each in parts}
+    """Return the components with their effect on NAV per share, in order, including those that the steps add."""
+    components = {component.key: component for component in parts}
     running = _RunningNav(start.net_assets, start.vault.effective_supply)
     _attribute_performance(components, running)
-    minted = sum(each.shares for each in nav_inputs.deposits)
+    minted = sum(deposit.shares for deposit in nav_inputs.deposits)
     _attribute_capital_flow(components, running, ComponentKey(AttributionGroup.DEPOSITS, "deposit"), minted)
     for transition in RedemptionTransition:
-        transitioned_shares = sum(each.shares for each in nav_inputs.redemptions if each.transition is transition)
-        sign = {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[
-            transition
-        ]
-        _attribute_capital_flow(
-            components, running, ComponentKey(AttributionGroup.REDEMPTIONS, transition), sign * transitioned_shares
+        transitioned_shares = sum(
+            redemption.shares for redemption in nav_inputs.redemptions if redemption.transition is transition
         )
+        shares = _SHARES_SIGN[transition] * transitioned_shares
+        _attribute_capital_flow(components, running, ComponentKey(AttributionGroup.REDEMPTIONS, transition), shares)
     unexplained = end.vault.effective_supply - running.supply
     if unexplained:
         key = ComponentKey(AttributionGroup.UNEXPLAINED, "shares")
         components[key] = replace(components.get(key, NavComponent(key)), per_share=running.apply(0, unexplained))
-    return tuple(sorted(components.values(), key=lambda part: component_order(part.key)))
+    return tuple(sorted(components.values(), key=lambda component: component_order(component.key)))
 
 
 class _RunningNav:
@@ -57,11 +59,11 @@ class _RunningNav:
 
     @property
     def nav(self) -> int:
-        """As `VaultState.nav_per_share`, but on the way net assets may be below zero."""
+        """Compute NAV as `VaultState.nav_per_share` does, but for net assets that may be below zero on the way."""
         return self.net_assets * WAD // self.supply if self.supply > 0 else WAD
 
     def apply(self, amount: int, shares: int) -> int:
-        """Go one step; by how much NAV changes."""
+        """Apply one step and return the change of NAV."""
         before = self.nav
         self.net_assets += amount
         self.supply += shares
@@ -69,9 +71,9 @@ class _RunningNav:
 
 
 def _attribute_performance(components: dict[ComponentKey, NavComponent], running: _RunningNav) -> None:
-    performance_components = [each for each in components.values() if each.key.group not in CAPITAL_FLOW_GROUPS]
+    performance_components = [component for component in components.values() if component.key.group not in CAPITAL_FLOW_GROUPS]
     supply = running.supply
-    remainder = running.apply(sum(each.amount for each in performance_components), 0)
+    remainder = running.apply(sum(component.amount for component in performance_components), 0)
     for component in performance_components:
         if component.key.group is not AttributionGroup.ROUNDING and supply > 0:
             components[component.key] = replace(component, per_share=component.amount * WAD // supply)

@@ -1,7 +1,7 @@
-"""Who holds how many shares, and how many of them are locked in open redemptions.
+"""Share balances of holders, and the shares locked in open redemptions.
 
-Locked shares are held by the vault itself while they are locked (deployed behaviour 9): a holder's `shares` are those
-still in the wallet, `locked_shares` those the vault keeps for them.
+The vault itself holds shares while they are locked (deployed behaviour 9). A holder's `shares` are those in the wallet,
+`locked_shares` those that the vault keeps for them.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from paimon.domain.kernel.units import RawAmount
 
 
 class ShareChange(NamedTuple):
-    """A signed change of one holder's position, in raw shares."""
+    """A signed change of one holder's balance, in raw shares."""
 
     holder: Address
     shares: int = 0
@@ -26,11 +26,11 @@ ShareEvent = Transfer | SharesLocked | SharesUnlocked | SharesBurned
 
 
 def share_changes(event: FundEvent) -> list[ShareChange]:
-    """What one event changes. Mint and burn move supply, which is the sum over all holders."""
+    """Return the changes that one event makes. Mint and burn change the supply, which is the sum over all holders."""
     match event:
         case Transfer(from_=sender, to=receiver, value=value):
             changes = [ShareChange(sender, shares=-value), ShareChange(receiver, shares=value)]
-            return [each for each in changes if each.holder != ZERO_ADDRESS]
+            return [change for change in changes if change.holder != ZERO_ADDRESS]
         case SharesLocked(owner=owner, shares=shares):
             return [ShareChange(owner, locked_shares=shares)]
         case SharesUnlocked(owner=owner, shares=shares) | SharesBurned(owner=owner, shares=shares):
@@ -40,7 +40,7 @@ def share_changes(event: FundEvent) -> list[ShareChange]:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One holder's position, in raw shares."""
+    """One holder's balance, in raw shares."""
 
     holder: Address
     shares: RawAmount = RawAmount(0)
@@ -48,7 +48,11 @@ class Holding:
     since: datetime | None = None  # when the first shares came; leaving and coming back does not change it
 
     def applying(self, change: ShareChange) -> "Holding":
-        """Raises InapplicableEvent when shares would leave that were never there."""
+        """Apply one change.
+
+        Raises:
+            InapplicableEvent: more shares would leave than there are.
+        """
         shares = self.shares + change.shares
         locked = self.locked_shares + change.locked_shares
         if shares < 0 or locked < 0:

@@ -1,4 +1,4 @@
-"""The fund at one block: assets by tier, what is owed, and what a share is worth. Source: docs/concepts/fund.md, "Words"."""
+"""The figures of NAV at one block. Source: docs/concepts/fund.md, "Words"."""
 
 from dataclasses import dataclass
 
@@ -25,32 +25,32 @@ class VaultState:
 
     @property
     def gross_assets(self) -> RawAmount:
-        """Cash and asset values at trusted prices."""
+        """Return cash and asset values at trusted prices."""
         return RawAmount(self.layer1_value + self.layer2_value + self.layer3_value)
 
     @property
     def net_assets(self) -> RawAmount:
-        """Gross less redemption liability less withdrawable redemption fees; never below zero, as the contract floors it."""
+        """Return gross assets less redemption liability and withdrawable redemption fees, at least zero as in the contract."""
         owed = self.redemption_liability + self.withdrawable_redemption_fees
         return RawAmount(max(self.gross_assets - owed, 0))
 
     @property
     def available_liquidity(self) -> RawAmount:
-        """L1 and L2: what can be had without selling L3. Cash that open redemptions will need is in it."""
+        """Return L1 and L2: what is available without selling L3. It includes cash that open redemptions will need."""
         return RawAmount(self.layer1_value + self.layer2_value)
 
     @property
     def effective_supply(self) -> RawAmount:
-        """Shares that still share in the fund: locked ones have their price already."""
+        """Return the shares that take part in NAV: locked shares already have their price."""
         return RawAmount(self.total_supply - self.locked_shares)
 
     @property
     def nav_per_share(self) -> NavPerShare:
-        """Net assets ÷ (supply − locked shares), rounded down; 1.0 while nobody holds a share."""
+        """Return net assets ÷ (supply − locked shares), rounded down; 1.0 while no share exists."""
         if self.effective_supply == 0:
             return NavPerShare(WAD)
         return NavPerShare(divide(self.net_assets * WAD, self.effective_supply, rounding=Rounding.DOWN))
 
     def layer_ratio(self, value: RawAmount) -> Bps:
-        """A tier's share of gross assets."""
+        """Return a tier's share of gross assets."""
         return ratio_bps(value, self.gross_assets)

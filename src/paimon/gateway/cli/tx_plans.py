@@ -141,18 +141,18 @@ async def _submit(
         )
         plan = await submit_plan(requested_plan, consent, app_context.plan_context)
         async with app_context.database.write() as session:  # the primary: a replica may not have the plan yet
-            print("\n".join(_lines(await get_plan(session, plan.id, app_context.safes))))
+            print("\n".join(_lines(await get_plan(session, plan.id, app_context.safe_context))))
 
 
 async def _list(settings: Settings, list_filter: ListFilter) -> list[str]:
     async with opened_app_context(settings, process="tx") as app_context, app_context.database.read() as session:
-        page = await list_plans(session, PageRequest(1, SHOWN_MAX), app_context.safes, PlanFilter(is_open=list_filter.is_open))
+        page = await list_plans(session, PageRequest(1, SHOWN_MAX), app_context.safe_context, PlanFilter(is_open=list_filter.is_open))
     return [list_filter.title(page.total), *(line for plan in page.items for line in _lines(plan))]
 
 
 async def _show_plan(settings: Settings, plan_id: UUID) -> list[str]:
     async with opened_app_context(settings, process="tx") as app_context, app_context.database.read() as session:
-        return list(_lines(await get_plan(session, plan_id, app_context.safes)))
+        return list(_lines(await get_plan(session, plan_id, app_context.safe_context)))
 
 
 def _lines(plan: PlanDetail) -> Iterator[str]:

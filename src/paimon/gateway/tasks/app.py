@@ -1,6 +1,6 @@
-"""The Celery application: queues by priority, late acknowledgement, and nothing of value in a message.
+"""The Celery application and its tasks: one queue per priority, late acknowledgement, no state in a message.
 
-Every task is safe to run twice and safe to lose: the outbox row, the intent or the clock brings it back.
+Every task is safe to run twice and safe to lose: the outbox row, the intent or the schedule starts it again.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ def create_celery(settings: Settings) -> Celery:
 
 
 def create_worker(settings: Settings) -> Celery:
-    """The application with its tasks, and a runtime in each child process, made after the fork."""
+    """Create the application with its tasks, and a runtime in each child process after the fork."""
     app = create_celery(settings)
     runtime = WorkerRuntime(settings)
 
@@ -82,7 +82,7 @@ def create_worker(settings: Settings) -> Celery:
 
 
 def _synchronous(runtime: WorkerRuntime, work: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A Celery task around a coroutine function: an `async def` task would be marked done without ever running."""
+    """Wrap a coroutine function as a Celery task. Celery would mark an `async def` task as done without running it."""
 
     def task(*args: Any) -> None:
         runtime.run(work(runtime.context, *args))
@@ -95,7 +95,7 @@ async def _relay(app: Celery, context: AppContext) -> None:
         try:
             await asyncio.to_thread(app.send_task, HANDLE, args=(message_id,), queue=priority.value)
         except OperationalError as error:
-            raise PublishFailed(f"the broker did not take message {message_id}: {error}") from error
+            raise PublishFailed(f"the broker refused message {message_id}: {error}") from error
 
     queue = context.settings.queue
     await relay_forever(
@@ -126,8 +126,8 @@ async def _drive_wallets(context: AppContext) -> None:
 
 
 async def _sync_safes(context: AppContext) -> None:
-    await sync_safes(context.safes)
-    await execute_ready(context.safes, keeper=context.settings.sending.keeper)
+    await sync_safes(context.safe_context)
+    await execute_ready(context.safe_context, keeper=context.settings.sending.keeper)
 
 
 async def _settle_due(context: AppContext) -> None:
@@ -189,4 +189,4 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.reconcile": _reconcile,
     "paimon.apply_retention": _apply_retention,
 }
-"""Every task by name: the first is sent by the relay, the others by the scheduler (`application/scheduler/jobs`)."""
+"""Every task by name. The relay sends the first, the scheduler sends the others (`application/scheduler/jobs`)."""

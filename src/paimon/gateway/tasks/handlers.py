@@ -84,13 +84,4 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
 
 async def drive_wallet(context: AppContext, address: str) -> None:
     """Advance the transactions of one wallet as far as possible now."""
-    await drive(
-        parse_address(address),
-        database=context.database,
-        contracts=context.contracts,
-        chain=context.chain,
-        signer=context.signer,
-        options=context.settings.sending,
-        chain_id=context.settings.chain.chain_id,
-        private=context.private_rpc,
-    )
+    await drive(parse_address(address), context.new_sending_context())

@@ -1,28 +1,27 @@
-"""One wallet's work, brought as far as it goes now. Level-triggered: any number of callers, at any time, after any crash.
+"""Drive one wallet: bring its intents as far as they can go now. Level-triggered: any caller may run it at any time.
 
-    do what people asked ► look at the wallet ► make public what was private too long ► finish what a predecessor left
-    ► follow what is in flight ► replace what is stuck ► prepare and send what is due
+    carry out operator actions ► refresh the wallet ► make public what was private too long ► send what a predecessor left
+    ► track what is in flight ► replace what is stuck ► prepare and send what is due
 
-**When the nonce counter advances.** In the very transaction that stores the signed bytes: afterwards the counter is one
-more than the highest nonce of any stored attempt, always. No nonce is ever handed out to memory alone, so none is lost
-with a process. The next nonce is signed only when a node has acknowledged this one: the database allows a wallet one
-attempt in state `signed`.
+**When the nonce counter advances.** In the transaction that stores the signed bytes. Afterwards the counter is one more than the
+highest nonce of any stored attempt, always. No nonce exists in memory alone, so that none is lost with a process. The next nonce is
+signed only when a node has acknowledged this one: the database allows a wallet one attempt in status SIGNED.
 
 Why there is no gap and no second payment, wherever a process dies:
 
-- Before the commit, though the signer may have answered: bytes and nonce were never stored nor sent. The next drive
-  starts anew with the same nonce.
-- After the commit, before the broadcast: the attempt is `signed`. The next drive sends the very same bytes.
-- After the broadcast, before it is recorded: the same. The node says "already known" or "nonce too low", and the receipt
-  tells what happened.
-- While following: what was committed stays; every hash is looked up again.
-- After a replacement is stored: the older attempt is `replaced`, the newer `signed` and sent next. Both hold one nonce,
-  so one of them can be mined.
+- Before the commit, though the signer may have answered: bytes and nonce were never stored nor sent. The next drive starts anew
+  with the same nonce.
+- After the commit, before the broadcast: the attempt is SIGNED. The next drive sends the very same bytes.
+- After the broadcast, before it is recorded: as above. The node answers "already known" or "nonce too low", and the receipt shows
+  what happened.
+- While tracking: what was committed stays; the next drive looks up every hash again.
+- After a replacement is stored: the older attempt is REPLACED, the newer one is SIGNED and sent next. Both hold one nonce, so that
+  one of them can be mined.
 
-One intent has at most one nonce in flight, and gets another only when the first is spent on chain without the effect.
-Two drives at once: the wallet's row lock lets one of them prepare or follow, the other returns; both may broadcast the
-same bytes, which is one transaction. The counter never goes down; where the chain is ahead of it at a final block, the
-key was used elsewhere: that is written on the wallet's row and logged as an error, and sending goes on from there.
+One intent has at most one nonce in flight. It gets another one only when the first is spent on chain without the effect.
+Two drives at once: the lock on the wallet's row lets one of them prepare or track, the other returns; both may broadcast the same
+bytes, which is one transaction. The counter never goes down. Where the chain is ahead of it at a final block, someone else used
+the key: that is written on the wallet's row and logged as an error, and sending goes on from there.
 """
 
 from typing import Final
@@ -39,37 +38,20 @@ from paimon.application.transactions.driver.private_fallback import fall_back_to
 from paimon.application.transactions.driver.replace import needs_replacement, replace_stuck
 from paimon.application.transactions.driver.wallet_status import is_refresh_due, refresh_wallet_status
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.infrastructure.blockchain.contracts.fund import FundContracts
-from paimon.infrastructure.blockchain.finality import ChainAdapter
+from paimon.domain.transaction.attempt import Attempt
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
-from paimon.infrastructure.blockchain.rpc.pool import Rpc
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow
-from paimon.infrastructure.database.sessions import Database
-from paimon.infrastructure.keys.client import SignerClient
-from paimon.settings import SendingSettings
 
 log = structlog.get_logger(__name__)
 
 _INTENTS_MAX: Final = 64
-"""Looked at in one drive; what is left is the next one's."""
+"""Prepared in one drive; the next drive takes the rest."""
 
 
-async def drive(
-    wallet: Address,
-    *,
-    database: Database,
-    contracts: FundContracts,
-    chain: ChainAdapter,
-    signer: SignerClient,
-    options: SendingSettings,
-    chain_id: int,
-    private: Rpc | None = None,
-) -> None:
-    """Do everything that is due for this wallet. Returns early, with all state kept, while the node is out of reach or behind.
+async def drive(wallet: Address, context: SendingContext) -> None:
+    """Do everything that is due for this wallet. Return early, with all state kept, while the node is out of reach or behind.
 
-    What the node does not tell of one intent is that intent's reason. What it fails at as a whole is shown on the wallet.
+    An error of the node about one intent is that intent's reason. An error that ends the drive is shown on the wallet.
     """
-    context = SendingContext(database, contracts, chain, signer, options, chain_id, private)
     try:
         had_error = await _drive(context, wallet)
     except (RpcUnavailable, RpcError) as error:
@@ -81,7 +63,7 @@ async def drive(
 
 
 async def _drive(context: SendingContext, wallet: Address) -> bool:
-    """Whether the drives before this one, which gets to its end, did not."""
+    """Drive the wallet to the end. Return whether the drives before this one failed."""
     options = context.options
     drive_start = await apply_actions(context, wallet)
     if drive_start is None or is_refresh_due(drive_start.row, drive_start.now, options.wallet_refresh_seconds):
@@ -104,5 +86,5 @@ async def _send_due(context: SendingContext, wallet: Address) -> None:
         prepared = await prepare_next(context, wallet)
         if prepared is PrepareOutcome.STOP:
             return
-        if isinstance(prepared, AttemptRow) and not await send(context, prepared):
+        if isinstance(prepared, Attempt) and not await send(context, prepared):
             return

@@ -1,45 +1,40 @@
-"""From the oldest due intent to stored, signed bytes: everything that is checked before a nonce is spent.
+"""Prepare the oldest due intent: check everything before a nonce is spent, then store signed bytes.
 
 In this order, under the wallet's lock, in one transaction:
 
-1. nothing of the wallet is unacknowledged, and not too much is in flight;
-2. the effect is still due at the latest final block: done by someone else ends the intent, and so does a cancellation;
-3. the call passes at the latest block, its price is within the cap, and the wallet can pay the worst case of it and of
-   what is in flight; otherwise, as when the node does not tell, the intent stays queued with its reason and next check,
-   and the next one gets its turn;
-4. the nonce is clear (domain.nonce);
-5. the signer signs; then attempt, nonce counter and intent are written together, and the commit makes them true.
+1. Nothing of the wallet is unacknowledged, and not too much is in flight.
+2. The effect is still due at the latest final block. If someone else brought it about, or it became impossible, the intent ends.
+3. The call passes at the latest block, its price is within the cap, and the wallet can pay the worst case of this call and of
+   what is in flight. Otherwise, and if the node does not tell, the intent stays queued with its reason and next check, and the
+   next intent gets its turn.
+4. The nonce is clear (domain/transaction/nonce.py).
+5. The signer signs. Then attempt, nonce counter and intent are written together.
 
-Bytes signed in a transaction that did not commit are gone with the process that asked for them: nobody can send them.
+Bytes that were signed in a transaction which did not commit are gone with the process that had them: nobody can send them.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final
 
 import structlog
 
 from paimon.application.transactions.driver.context import SendingContext
-from paimon.application.transactions.driver.intent_status import call_of, close, requeue, requeue_status_unknown, tell
+from paimon.application.transactions.driver.intent_status import close, hold_simulated, requeue, requeue_state_unknown
 from paimon.application.transactions.driver.node_queries import CallQuote, quote_requests, read_quote
 from paimon.application.transactions.effect import EffectResult, EffectUnknown, read_effect_with
-from paimon.application.transactions.statements import InFlightTotals, next_due, store_signed
+from paimon.application.transactions.statements import InFlightTotals, next_due, save_intents, store_signed
 from paimon.application.transactions.store import find_plan_name, has_attempts, list_votes, lock_wallet
 from paimon.domain.kernel.chain import Address, BlockStamp, hex0x
 from paimon.domain.kernel.units import Bps
-from paimon.domain.transaction.lifecycle import (
-    UNFUNDED_ERROR,
-    AttemptStatus,
-    BroadcastChannel,
-    IntentKind,
-    IntentStatus,
-    advance_intent,
-    ending,
-)
+from paimon.domain.transaction.attempt import Attempt
+from paimon.domain.transaction.intent import Intent
+from paimon.domain.transaction.lifecycle import UNFUNDED_ERROR, BroadcastChannel, IntentKind, IntentStatus, ending
 from paimon.domain.transaction.nonce import NonceCounts, WaitForNonce, choose_nonce
 from paimon.domain.transaction.signing import GasFeeType, SignedTransaction, SignRequest, UnsignedTransaction, add_gas_margin
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted
+from paimon.infrastructure.database.models.ops.transaction import WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
 
@@ -50,12 +45,14 @@ IN_FLIGHT_MAX: Final = 16
 
 
 class PrepareOutcome(Enum):
-    NEXT = auto()  # this intent ended or waits; another may be due
-    STOP = auto()  # nothing is due, or nothing can be sent now
+    NEXT = auto()
+    """This intent ended or waits; another one may be due."""
+    STOP = auto()
+    """Nothing is due, or nothing can be sent now."""
 
 
-async def prepare_next(context: SendingContext, wallet: Address) -> AttemptRow | PrepareOutcome:
-    """Take the oldest due intent as far as it goes: to signed bytes that are stored and want to be sent, if all is well.
+async def prepare_next(context: SendingContext, wallet: Address) -> Attempt | PrepareOutcome:
+    """Take the oldest due intent as far as it goes. If all is well, that is a stored attempt which must be sent.
 
     Raises:
         RpcUnavailable, RpcError: nothing was changed.
@@ -71,87 +68,89 @@ async def prepare_next(context: SendingContext, wallet: Address) -> AttemptRow |
         intent, in_flight = due
         if in_flight.count >= IN_FLIGHT_MAX or in_flight.has_unacknowledged:
             return PrepareOutcome.STOP
+        prepared = await _prepare(context, session, row, intent, in_flight, now)
+        if isinstance(prepared, Intent):
+            await save_intents(session, [intent], [prepared])
+            return PrepareOutcome.STOP if prepared.status is IntentStatus.SIMULATED else PrepareOutcome.NEXT
+        await store_signed(session, prepared)
+    log.info("transaction.signed", hash=hex0x(prepared.hash), nonce=prepared.nonce, key=intent.idempotency_key)
+    return prepared
 
-        def wait(reason: str) -> None:
-            requeue(intent, reason, now=now, wait_seconds=context.options.recheck_seconds)
 
-        final = await context.final_block()
-        found, answers = await _read_effect_and_quote(context, intent, final)
-        if isinstance(found, EffectUnknown):
-            requeue_status_unknown(intent, str(found), now=now, wait_seconds=context.options.recheck_seconds)
-            return PrepareOutcome.NEXT
-        intent.unknown_since = None
-        effect, description = found
-        if (end_status := ending(effect, ours_succeeded=False)) is not None:
-            close(intent, end_status, description, now=now)
-            return PrepareOutcome.NEXT
-        try:
-            quoted = _quoted(context, intent, answers)
-        except CallReverted as reverted:
-            intent.unfunded = intent.kind is IntentKind.SETTLE_REDEMPTION and reverted.error_name == UNFUNDED_ERROR
-            wait(str(reverted))
-            return PrepareOutcome.NEXT
-        intent.unfunded = False
-        transaction = await _build_transaction(context, session, row, intent, in_flight, quoted)
-        if isinstance(transaction, str):
-            wait(transaction)
-            return PrepareOutcome.NEXT
-        simulated = advance_intent(intent.status, IntentStatus.SIMULATED)
-        votes, plan = await list_votes(session, intent), await find_plan_name(session, intent)
-        try:
-            signed = await context.signer.sign(SignRequest(wallet, transaction, votes, plan))
-        except SignerUnavailable as unavailable:
-            intent.status = simulated
-            tell(intent, str(unavailable))
-            return PrepareOutcome.STOP
-        except SigningRefused as refused:
-            wait(f"the signer refuses: {refused}")
-            return PrepareOutcome.NEXT
-        advance_intent(simulated, IntentStatus.SENDING)
-        attempt = new_attempt(intent, transaction, signed, channel=context.channel, at=final)
-        await store_signed(session, attempt)
-    log.info("transaction.signed", hash=hex0x(signed.hash), nonce=transaction.nonce, key=intent.idempotency_key)
-    return attempt
+async def _prepare(
+    context: SendingContext,
+    session: WriteSession,
+    row: WalletRow,
+    intent: Intent,
+    in_flight: InFlightTotals,
+    now: datetime,
+) -> Attempt | Intent:
+    """Return a signed attempt, or the intent as it ends or waits. An intent that waits for the signer only is SIMULATED."""
+    recheck_seconds = context.options.recheck_seconds
+    final = await context.final_block()
+    found, answers = await _read_effect_and_quote(context, intent, final)
+    if isinstance(found, EffectUnknown):
+        return requeue_state_unknown(intent, str(found), now=now, wait_seconds=recheck_seconds)
+    effect, description = found
+    if (end_status := ending(effect, ours_succeeded=False)) is not None:
+        return close(intent, end_status, description, now=now)
+    try:
+        quoted = _quoted(context, intent, answers)
+    except CallReverted as reverted:
+        is_unfunded = intent.kind is IntentKind.SETTLE_REDEMPTION and reverted.error_name == UNFUNDED_ERROR
+        return requeue(intent.with_unfunded(is_unfunded), str(reverted), now=now, wait_seconds=recheck_seconds)
+    funded = intent.with_unfunded(False)
+    transaction = await _build_transaction(context, session, row, intent, in_flight, quoted)
+    if isinstance(transaction, str):
+        return requeue(funded, transaction, now=now, wait_seconds=recheck_seconds)
+    votes, plan = await list_votes(session, intent), await find_plan_name(session, intent)
+    try:
+        signed = await context.signer.sign(SignRequest(intent.wallet, transaction, votes, plan))
+    except SignerUnavailable as unavailable:
+        return hold_simulated(funded, str(unavailable))
+    except SigningRefused as refused:
+        return requeue(funded, f"the signer refuses: {refused}", now=now, wait_seconds=recheck_seconds)
+    return new_attempt(intent, transaction, signed, channel=context.channel, at=final, now=now)
 
 
 async def _read_effect_and_quote(
-    context: SendingContext, intent: IntentRow, final: BlockStamp
+    context: SendingContext, intent: Intent, final: BlockStamp
 ) -> tuple[EffectResult | EffectUnknown, list[Any]]:
-    """How the effect stands at the final block, and what the call would do and cost at the latest."""
-    wallet, gas_fee_type = Address(intent.wallet), GasFeeType(context.options.fees)
-    requests = quote_requests(wallet, call_of(intent), final=final, gas_fee_type=gas_fee_type)
+    """Read the effect at the final block, and what the call would do and cost at the latest block."""
+    gas_fee_type = context.options.gas_fee_type
+    requests = quote_requests(intent.wallet, intent.call, final=final, gas_fee_type=gas_fee_type)
     return await read_effect_with(context.contracts, context.chain_id, intent, requests, at=final)
 
 
-def _quoted(context: SendingContext, intent: IntentRow, answers: Sequence[Any]) -> CallQuote:
+def _quoted(context: SendingContext, intent: Intent, answers: Sequence[Any]) -> CallQuote:
     """Raises as `read_quote`."""
-    gas_fee_type, cap_wei = GasFeeType(context.options.fees), context.options.max_fee_wei
-    return read_quote(context.contracts, call_of(intent), answers, gas_fee_type=gas_fee_type, cap_wei=cap_wei)
+    gas_fee_type, cap_wei = context.options.gas_fee_type, context.options.max_fee_wei
+    return read_quote(context.contracts, intent.call, answers, gas_fee_type=gas_fee_type, cap_wei=cap_wei)
 
 
 async def _build_transaction(
     context: SendingContext,
     session: WriteSession,
     row: WalletRow,
-    intent: IntentRow,
+    intent: Intent,
     in_flight: InFlightTotals,
     quoted: CallQuote,
 ) -> UnsignedTransaction | str:
-    """The transaction to sign, or why there is none now."""
+    """Return the transaction to sign, or the reason why there is none now."""
     chosen = choose_nonce(NonceCounts(row.next_nonce, in_flight.lowest, quoted.final_nonce, quoted.latest_nonce))
     if isinstance(chosen, WaitForNonce):
         return chosen.reason
-    if chosen.external:
-        await _record_foreign_nonces(session, row, chosen.external)
+    if chosen.foreign:
+        await _record_foreign_nonces(session, row, chosen.foreign)
     if quoted.fees is None:
         return f"the present gas price is above the cap of {context.options.max_fee_wei} wei"
     transaction = UnsignedTransaction(
         chain_id=context.chain_id,
         nonce=chosen.nonce,
         gas_limit=add_gas_margin(quoted.gas_estimate, Bps(context.options.gas_margin_bps)),
-        gas_fee_type=GasFeeType(context.options.fees),
+        gas_fee_type=context.options.gas_fee_type,
         fees=quoted.fees,
-        call=call_of(intent),
+        call=intent.call,
     )
     needed = transaction.cost_wei_max + in_flight.reserved_wei
     if quoted.balance_wei < needed:
@@ -160,7 +159,7 @@ async def _build_transaction(
 
 
 async def _record_foreign_nonces(session: WriteSession, row: WalletRow, foreign: range) -> None:
-    """One key, one owner. A key that was in use before this database knew it is adopted without alarm."""
+    """Record that someone else uses the key. A key that was in use before this database knew it is adopted without a fault."""
     used = f"nonces {foreign.start} to {foreign.stop - 1}"
     if row.next_nonce == 0 and not await has_attempts(session, Address(row.address)):
         log.info("wallet.adopted", wallet=row.name, used=used)
@@ -170,16 +169,17 @@ async def _record_foreign_nonces(session: WriteSession, row: WalletRow, foreign:
 
 
 def new_attempt(
-    intent: IntentRow,
+    intent: Intent,
     transaction: UnsignedTransaction,
     signed: SignedTransaction,
     *,
     channel: BroadcastChannel,
     at: BlockStamp,
-    cancels: bool = False,
-) -> AttemptRow:
-    """The row that makes signed bytes survive this process; written before any node sees them."""
-    return AttemptRow(
+    now: datetime,
+    is_cancellation: bool = False,
+) -> Attempt:
+    """Return the attempt of freshly signed bytes. It is stored before any node sees them."""
+    return Attempt(
         hash=signed.hash,
         intent_id=intent.id,
         wallet=intent.wallet,
@@ -188,8 +188,8 @@ def new_attempt(
         max_fee_wei=transaction.fees.max_fee_wei,
         priority_fee_wei=transaction.fees.priority_fee_wei,
         raw=signed.raw,
-        cancels=cancels,
+        is_cancellation=is_cancellation,
         channel=channel,
         signed_at_block=at.number,
-        status=AttemptStatus.SIGNED,
+        created_at=now,
     )

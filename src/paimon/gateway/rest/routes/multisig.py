@@ -32,7 +32,7 @@ _SIGNING_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 @router.get("/safes", summary="List the fund's Safes as last read", responses=documented_responses("safes", 401, 503))
 async def safes(context: ContextDep, _user: SignedInUser) -> Envelope[list[SafeView]]:
     async with context.database.read() as session:
-        found = await list_safes(session, context.safes)
+        found = await list_safes(session, context.safe_context)
     return Envelope[list[SafeView]](data=[SafeView.of(safe) for safe in found])
 
 
@@ -50,7 +50,7 @@ async def index(
     is_open: Annotated[bool | None, Query(alias="open", description="true: not ended on chain yet; false: ended")] = None,
 ) -> Any:
     async def read(session: ReadSession, page: PageRequest) -> Listing[ProposalView]:
-        found = await list_proposals(session, page, context.safes, safe=safe, is_open=is_open)
+        found = await list_proposals(session, page, context.safe_context, safe=safe, is_open=is_open)
         return Listing[ProposalView].page(found.mapped(ProposalView.of))
 
     return await list_response(context, list_request, _PROPOSALS, read)
@@ -64,7 +64,7 @@ async def index(
 async def detail(hash_: SafeTxHash, context: ContextDep, _user: SignedInUser) -> Envelope[ProposalDetailView]:
     """Before signing `signing`, compare `hashCard` with what the wallet's own screen shows."""
     async with context.database.read() as session:
-        detail = await get_proposal_detail(session, hash_, context.safes)
+        detail = await get_proposal_detail(session, hash_, context.safe_context)
     return Envelope[ProposalDetailView](data=ProposalDetailView.of_detail(detail))
 
 
@@ -75,7 +75,7 @@ async def detail(hash_: SafeTxHash, context: ContextDep, _user: SignedInUser) ->
 )
 async def sign(hash_: SafeTxHash, body: SignatureBody, context: ContextDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
     """The caller needs the role admin here; the signer must own the Safe at a final block. The signature is the vote."""
-    await sign_proposal(SignProposal(hash_, user, body.owner, body.signature), context.safes)
+    await sign_proposal(SignProposal(hash_, user, body.owner, body.signature), context.safe_context)
     return Envelope[ProposalDetailView](data=await _detail_view(context, hash_))
 
 
@@ -92,10 +92,10 @@ async def reject(hash_: SafeTxHash, context: ContextDep, user: SignedInUser) -> 
     """
     require_permission(user, Permission.DECIDE_APPROVAL)
     return Envelope[ProposalDetailView](
-        data=await _detail_view(context, await propose_rejection(hash_, context.safes, proposed_by=user.address))
+        data=await _detail_view(context, await propose_rejection(hash_, context.safe_context, proposed_by=user.address))
     )
 
 
 async def _detail_view(context: AppContext, hash_: Hash32) -> ProposalDetailView:
     async with context.database.write() as session:  # the primary: a replica may not have it yet
-        return ProposalDetailView.of_detail(await get_proposal_detail(session, hash_, context.safes))
+        return ProposalDetailView.of_detail(await get_proposal_detail(session, hash_, context.safe_context))

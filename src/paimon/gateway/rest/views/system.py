@@ -1,4 +1,4 @@
-"""The house's own state and settings, as the API shows them. No secret, no address of a server."""
+"""JSON shapes of the system's health and settings. They contain no secret and no address of a server."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -24,23 +24,23 @@ class ComponentHealthView(ApiModel):
 
 
 class HealthView(ApiModel):
-    """`down` when nothing can be served, `degraded` when any part is not ok."""
+    """DOWN when nothing can be served, DEGRADED when a component is not OK."""
 
     status: HealthStatus
     components: list[ComponentHealthView]
 
     @classmethod
     def of(cls, health: HealthReport) -> Self:
-        return cls(status=health.status, components=[ComponentHealthView.of(each) for each in health.components])
+        return cls(status=health.status, components=[ComponentHealthView.of(component) for component in health.components])
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso_z(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return value
 
 
@@ -70,7 +70,7 @@ class ApprovalPolicyView(ApiModel):
 
 
 class WalletLimitsView(ApiModel):
-    """Whole units of the vault's asset. The signer has limits of its own."""
+    """Limits of a wallet, in whole units of the vault's asset. The signer enforces limits of its own."""
 
     plan: int
     day: int
@@ -93,7 +93,7 @@ class SendingView(ApiModel):
     low_balance_wei: dict[str, BigInt]
     public_fallback: bool
     private_wait_blocks: int
-    fees: str
+    gas_fee_type: str
     max_fee_wei: BigInt
     fee_bump_bps: int
     stuck_seconds: int
@@ -110,7 +110,7 @@ class LimitsView(ApiModel):
 
 
 class ConfigView(ApiModel):
-    """The settings in effect, as far as they are nobody's secret."""
+    """The settings in effect, without secrets."""
 
     chain_id: int
     contracts: ContractsView
@@ -150,7 +150,7 @@ class ConfigView(ApiModel):
                 low_balance_wei=sending.low_balance_wei.model_dump(),
                 public_fallback=sending.public_fallback,
                 private_wait_blocks=sending.private_wait_blocks,
-                fees=sending.fees,
+                gas_fee_type=sending.gas_fee_type,
                 max_fee_wei=sending.max_fee_wei,
                 fee_bump_bps=sending.fee_bump_bps,
                 stuck_seconds=sending.stuck_seconds,
@@ -164,7 +164,7 @@ class ConfigView(ApiModel):
                 access_token_ttl_seconds=settings.auth.access_token_ttl_seconds,
                 ws_queue_max=api.ws_queue_max,
             ),
-            schedule_seconds={to_camel(name): each for name, each in _without_unit(settings.schedule.model_dump()).items()},
+            schedule_seconds={to_camel(name): value for name, value in _without_unit(settings.schedule.model_dump()).items()},
             health_limits={to_camel(name): value for name, value in settings.health.model_dump().items()},
         )
 
