@@ -1,6 +1,6 @@
-"""Text that others wrote, made fit to be kept."""
+"""Cleaning of external text before it is stored."""
 
 
 def strip_nul(text: str) -> str:
-    """The text as PostgreSQL can keep it: it has no NUL, which a contract's string or an error's message may hold."""
+    """Replace NUL characters, which PostgreSQL cannot store and a contract's string or an error message may contain."""
     return text.replace("\x00", "\ufffd")

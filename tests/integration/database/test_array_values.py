@@ -51,5 +51,5 @@ def test_lists_that_come_again_are_written_the_same() -> None:
 
 
 def test_a_value_no_column_has_is_refused() -> None:
-    with pytest.raises(TypeError, match="no array is made of float"):
+    with pytest.raises(TypeError, match="an array cannot hold float"):
         array_literal([1.5])

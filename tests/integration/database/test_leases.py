@@ -78,7 +78,7 @@ async def test_renewing_keeps_it_and_its_epoch(database: Database) -> None:
 async def test_a_lease_that_expired_or_was_taken_cannot_be_renewed(database: Database) -> None:
     first = await take(database, "first")
     await expire(database)
-    with pytest.raises(LeaseLost, match=r"'listener' \(epoch 1\) is no longer ours"):
+    with pytest.raises(LeaseLost, match=r"'listener' \(epoch 1\) is no longer held by this process"):
         await renew(database, first, ttl_seconds=30)
     await take(database, "second")
     with pytest.raises(LeaseLost):
@@ -104,7 +104,7 @@ async def test_a_write_is_fenced_by_the_epoch(database: Database) -> None:
         await fence(session, first)
     await expire(database)
     await take(database, "second")
-    with pytest.raises(LeaseLost, match="we hold epoch 1"):
+    with pytest.raises(LeaseLost, match="this process holds epoch 1"):
         async with database.write() as session:
             await fence(session, first)
 

@@ -31,7 +31,7 @@ from paimon.infrastructure.database.models.ops.reconciliation import Reconciliat
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import Database
-from paimon.infrastructure.observability.exposition import exposition, serve_metrics
+from paimon.infrastructure.observability.exposition import render_metrics, serve_metrics
 from paimon.infrastructure.queue.handler import Handler
 from paimon.settings import Settings
 from paimon_devkit.stack.ports import free_port
@@ -120,15 +120,15 @@ async def test_the_figures_are_those_of_the_house(app_context: AppContext, busy:
     assert value(found, "reconciliation_breaks") == 0
     assert value(found, "proof_level", range="newest") == value(found, "proof_level", range="weakest") == 2
     assert value(found, "unproven_blocks") == 0
-    assert value(found, "endpoint_lies_total", endpoint="a:1", lie="omitted_log") == 1
-    assert 0 <= value(found, "endpoint_fault_age_seconds", endpoint="a:1", lie="omitted_log") < 3_600
+    assert value(found, "endpoint_faults_total", endpoint="a:1", kind="omitted_log") == 1
+    assert 0 <= value(found, "endpoint_fault_age_seconds", endpoint="a:1", kind="omitted_log") < 3_600
     assert [name for name, labels in found if name == "paimon_build_info" and ("process", "listener") in labels]
 
 
 async def test_a_house_that_has_not_begun_is_measured_too(app_context: AppContext) -> None:
     figures = await read_figures(app_context.database, timeout_seconds=2)
     assert (figures.recorded, figures.reconciliation, figures.depth, figures.wallets) == (None, None, 0, ())
-    found = samples((await exposition(app_context.new_metrics_scraper().collect)).decode())
+    found = samples((await render_metrics(app_context.new_metrics_scraper().collect)).decode())
     assert value(found, "outbox_depth", priority="critical") == 0
     assert not [name for name, _ in found if name in ("paimon_listener_lag_seconds", "paimon_listener_processed_block")]
 
@@ -141,7 +141,7 @@ async def test_a_database_or_node_that_hangs_costs_a_scrape_its_time_and_no_more
     scraper.timeout_seconds = 0.5
     async with database.write() as blocking:
         await blocking.execute(text("LOCK TABLE ops.outbox"))
-        found = samples((await exposition(scraper.collect)).decode())
+        found = samples((await render_metrics(scraper.collect)).decode())
     assert (value(found, "database_up"), value(found, "node_up")) == (0, 1)
     assert not [name for name, _ in found if name == "paimon_outbox_dead_lettered"], "absent, not zero"
     async with database.read() as session:
@@ -202,5 +202,5 @@ async def test_every_alert_and_panel_asks_for_what_there_is(
                 if label != "status":  # that none failed is no fault
                     seen = {each[label] for each in labels_of[asked.metric]}
                     assert any(re.fullmatch(wanted, each) for each in seen), f"{expression}: {label} is one of {seen}"
-    gone = samples((await exposition()).decode())
+    gone = samples((await render_metrics()).decode())
     assert not [name for name, _ in gone if name == "paimon_new_heads_connected"], "who does not listen says nothing"

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select, text
 from tests.support.outbox import Broker, HandlerResult, add, handled, relay, row
 
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.domain.operations.outbox import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 from paimon.infrastructure.queue.handler import DueMessage, Handler
@@ -22,7 +23,7 @@ def effect(done: list[str]) -> Handler[HandlerResult]:
         await session.execute(text("INSERT INTO ops.leases VALUES (:name, 'tests', 1, now())"), {"name": due.aggregate_id})
         return [f"told of {due.aggregate_id}"]
 
-    return Handler(within=within)
+    return Handler(apply=within)
 
 
 async def test_what_is_delivered_twice_is_handled_once(database: Database) -> None:
@@ -43,7 +44,7 @@ async def test_what_is_delivered_twice_at_the_same_time_is_handled_once(database
         await both_have_looked.wait()
 
     within = effect(done).within
-    told = await asyncio.gather(*(handled(database, message_id, Handler(before=look, within=within)) for _ in range(2)))
+    told = await asyncio.gather(*(handled(database, message_id, Handler(prepare=look, apply=within)) for _ in range(2)))
     assert sorted(told) == [[], ["told of one"]]
     assert done == ["one"]
     assert (await row(database, message_id)).attempts == 0
@@ -56,7 +57,7 @@ async def test_what_was_done_while_a_worker_was_still_preparing_is_not_done_agai
     async def be_overtaken(_due: DueMessage) -> None:
         assert await handled(database, message_id, effect(done)) == ["told of one"]
 
-    assert await handled(database, message_id, Handler(before=be_overtaken, within=effect(done).within)) == []
+    assert await handled(database, message_id, Handler(prepare=be_overtaken, apply=effect(done).apply)) == []
     assert done == ["one"]
     assert (await row(database, message_id)).last_error is None
 
@@ -68,7 +69,7 @@ async def test_the_effect_and_the_done_mark_commit_together_or_not_at_all(databa
         await session.execute(text("INSERT INTO ops.leases VALUES ('half done', 'tests', 1, now())"))
         raise LookupError("the other half is not there")
 
-    assert await handled(database, message_id, Handler(within=write_and_fail)) == []
+    assert await handled(database, message_id, Handler(apply=write_and_fail)) == []
     async with database.read() as session:
         assert await session.scalar(text("SELECT count(*) FROM ops.leases")) == 0
     failed = await row(database, message_id)
@@ -87,7 +88,7 @@ async def test_a_failure_is_tried_again_after_a_growing_pause_and_ends_as_a_visi
     (message_id,) = await add(database, "one")
     pauses = []
     for attempt in (1, 2):
-        await handled(database, message_id, Handler(before=fail))
+        await handled(database, message_id, Handler(prepare=fail))
         failed = await row(database, message_id)
         assert (failed.attempts, failed.dead_lettered_at, failed.enqueued_at) == (attempt, None, None)
         assert await relay(database, broker) == 0, "its pause is not over"
@@ -97,7 +98,7 @@ async def test_a_failure_is_tried_again_after_a_growing_pause_and_ends_as_a_visi
         assert await relay(database, broker) == 1
     assert 0.5 < float(pauses[0]) <= 2
     assert 1.5 < float(pauses[1]) <= 4
-    await handled(database, message_id, Handler(before=fail))
+    await handled(database, message_id, Handler(prepare=fail))
     dead = await row(database, message_id)
     assert dead.attempts == 3
     assert dead.dead_lettered_at is not None

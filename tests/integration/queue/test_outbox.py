@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 from tests.support.outbox import Broker, add, handled, relay
 
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.domain.operations.outbox import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 from paimon.infrastructure.queue.relay import PublishFailed, relay_forever, relay_once

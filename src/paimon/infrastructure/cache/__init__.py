@@ -1,1 +1,1 @@
-"""Redis: encoded answers, live messages, processed ids. Losing it loses nothing."""
+"""Redis: encoded responses, live messages, processed ids. Everything in it can be lost."""

@@ -1,7 +1,8 @@
-"""How the listener finds each endpoint of its pool, left where every process can read it, and gone soon after it goes.
+"""Endpoint states of the listener's pool, shared with other processes through Redis.
 
-A pool lives in one process and learns from that one's questions alone. Whose word counts is the listener's, which asks all
-the time and records what it is told; the health report and the terminal are other processes.
+Each process has its own pool, which knows only the results of its own requests. The listener's states count, because it
+sends requests all the time and records the results. The health report and the command line run in other processes and read
+the states here. They expire soon after the listener stops.
 """
 
 from dataclasses import fields
@@ -18,19 +19,19 @@ ENDPOINT_STATE_TTL_SECONDS: Final = 30
 
 
 async def store_endpoint_states(redis: Redis, endpoints: list[EndpointReport]) -> None:
-    """In the place of what was left before."""
+    """Replace the stored endpoint states."""
     await redis.set(_KEY, orjson.dumps(endpoints), ex=ENDPOINT_STATE_TTL_SECONDS)
 
 
 async def load_endpoint_states(redis: Redis) -> list[EndpointReport]:
-    """None of them where no listener has said anything for ENDPOINT_STATE_TTL_SECONDS."""
+    """Load the endpoint states; empty if no listener stored any within ENDPOINT_STATE_TTL_SECONDS."""
     stored = await redis.get(_KEY)
-    return [] if stored is None else [_state(each) for each in orjson.loads(stored)]
+    return [] if stored is None else [_report(item) for item in orjson.loads(stored)]
 
 
-def _state(stored: dict[str, Any]) -> EndpointReport:
-    """Another version's fields are its own matter, as long as ours are there."""
-    values = {each.name: stored[each.name] for each in fields(EndpointReport)}
+def _report(stored: dict[str, Any]) -> EndpointReport:
+    # A listener of another version may store more fields; they are ignored.
+    values = {field.name: stored[field.name] for field in fields(EndpointReport)}
     return EndpointReport(
         **values | {"uses": tuple(map(EndpointUse, stored["uses"])), "breaker": BreakerStatus(stored["breaker"])}
     )

@@ -1,4 +1,4 @@
-"""Live messages from whoever did something to every API replica: published once, encoded once."""
+"""Live messages from any process to every API replica, over one Redis channel."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
@@ -10,17 +10,17 @@ _TOPIC: Final = "paimon:live"
 
 
 async def publish(redis: Redis, channel: str, data: dict[str, Any]) -> None:
-    """Send one message to the WebSocket channel `channel`. Best effort by nature: clients re-read on reconnect."""
+    """Publish one message for the WebSocket channel. Delivery is best effort: clients read again after a reconnect."""
     await redis.publish(_TOPIC, orjson.dumps({"channel": channel, "data": data}))
 
 
 async def messages(
     redis: Redis, *, on_subscribed: Callable[[], None] | None = None
 ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """(channel, data) of every message, from now on.
+    """Yield (channel, data) of every message from now on.
 
-    `on_subscribed` is called when the subscription stands, and again each time the client has lost and renewed it by
-    itself: what was published in between is gone.
+    `on_subscribed` is called when the subscription is active, and again each time the Redis client lost and renewed it.
+    Messages published in between are lost.
     """
     async with redis.pubsub() as subscription:
         await subscription.subscribe(_TOPIC)

@@ -1,7 +1,7 @@
-"""Values as the text of a PostgreSQL array: many of them travel in one parameter.
+"""PostgreSQL array literals, to send many values in one parameter.
 
-The driver's own way looks at every element twice and quotes it by a pattern; over the thousands of values of a batch that
-is a fifth of a replay. Here the value's type alone says how it is written.
+The driver's own encoder inspects every element twice and quotes it by a pattern, which takes a fifth of a replay's time. Here
+the value's type alone decides the encoding.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,29 +15,29 @@ from sqlalchemy.sql.type_api import TypeEngine
 
 
 def array_literal(values: Iterable[object]) -> str:
-    """The array of these values, to be cast to one of their column's type.
+    """Encode the values as an array literal. Cast it to an array of the column's type.
 
     Raises:
-        TypeError: a value is of a type that no column here has.
+        TypeError: a value has a type that no column has.
     """
     return "{" + ",".join([_ENCODERS[type(value)](value) for value in values]) + "}"
 
 
 @lru_cache(maxsize=4_096)
 def cached_array_literal(*texts: str) -> str:
-    """The same, kept, for short lists that come again and again."""
+    """Encode texts as an array literal, with a cache for short lists that repeat."""
     return array_literal(texts)
 
 
 def array_parameter(name: str, of: TypeEngine[Any]) -> ColumnElement[Any]:
-    """The parameter `name`, an `array_literal`, as an array of this type."""
+    """Return the parameter `name`, whose value is an `array_literal`, as an array of this type."""
     return cast(bindparam(name, type_=Text), ARRAY(of))
 
 
 def in_values(column: ColumnElement[Any], values: Iterable[object]) -> ColumnElement[bool]:
-    """`column IN (values)` as one parameter, however many there are.
+    """Return `column IN (values)` with all values in one parameter.
 
-    Unnested, which is done once; as `= ANY(…)` the text would be made an array again for every row.
+    The literal is unnested once; `= ANY(…)` would parse it again for every row.
     """
     return column.in_(select(func.unnest(cast(literal(array_literal(values), Text), ARRAY(column.type)))))
 
@@ -49,7 +49,7 @@ def _quoted(text: str) -> str:
 class _Encoders(dict[type, Callable[[Any], str]]):
     def __missing__(self, kind: type) -> Callable[[Any], str]:
         if not issubclass(kind, StrEnum):
-            raise TypeError(f"no array is made of {kind.__name__}")
+            raise TypeError(f"an array cannot hold {kind.__name__}")
         return _quoted
 
 

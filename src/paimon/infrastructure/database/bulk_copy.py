@@ -1,7 +1,7 @@
-"""Many new rows into one table by COPY, the fastest way in; a row that is there already makes the whole fail.
+"""Bulk insert by COPY, the fastest way to add many new rows. A row that exists already fails the whole COPY.
 
-The rows travel as text, many at a time, in which a value's type alone says how it is written. The driver writes a row as
-fast, but takes each as a call of its own, and waits for PostgreSQL between two of them.
+Rows are sent as text, many at a time, and the value's type alone decides the encoding. The driver's own `write_row` takes one
+call per row and waits for PostgreSQL between two of them.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,7 +20,7 @@ _CHUNK_ROWS: Final = 500
 
 
 async def driver_connection(session: AsyncSession) -> AsyncConnection[TupleRow]:
-    """The session's connection as the driver knows it, for COPY and for reading many rows fast."""
+    """Return the session's driver connection, for COPY and for reading many rows fast."""
     connection = await (await session.connection()).get_raw_connection()
     driver = connection.driver_connection
     assert isinstance(driver, AsyncConnection)  # noqa: S101 — the engine is psycopg's, see sessions.create_engine
@@ -28,7 +28,7 @@ async def driver_connection(session: AsyncSession) -> AsyncConnection[TupleRow]:
 
 
 async def copy_rows(session: AsyncSession, model: type[Base], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Add the rows, each with a value for every named column."""
+    """Insert the rows, each with a value for every named column."""
     async with copying_rows(session, model, columns, rows):
         pass
 
@@ -37,10 +37,9 @@ async def copy_rows(session: AsyncSession, model: type[Base], columns: Sequence[
 async def copying_rows(
     session: AsyncSession, model: type[Base], columns: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> AsyncIterator[None]:
-    """Send the rows, and wait for them at the end of the block: PostgreSQL stores them while it goes on. The session has
-    nothing else to do in it.
+    """Send the rows, run the block while PostgreSQL stores them, and wait for PostgreSQL at the end of the block.
 
-    The table is written where the session's own statements would write it, so that a replay's shadow gets its rows.
+    The block must not use the session. The session's schema translation applies, so that a replay fills its shadow tables.
     """
     if not rows:
         yield
@@ -53,16 +52,16 @@ async def copying_rows(
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(table, names)
     connection = await driver_connection(session)
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for first in range(0, len(rows), _CHUNK_ROWS):  # one is stored while the next is written
+        for first in range(0, len(rows), _CHUNK_ROWS):  # PostgreSQL stores one chunk while the next is encoded
             await copy.write(copy_text(rows[first : first + _CHUNK_ROWS]))
         yield
 
 
 def copy_text(rows: Sequence[Sequence[object]]) -> str:
-    """The rows as COPY reads them.
+    """Encode the rows in COPY's text format.
 
     Raises:
-        TypeError: a value is of a type that no column here has.
+        TypeError: a value has a type that no column has.
     """
     return "".join(["\t".join([_ENCODERS[type(value)](value) for value in row]) + "\n" for row in rows])
 
@@ -71,14 +70,14 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "
 
 
 def _escaped(text: str) -> str:
-    # What is printable has none of the other marks, and looking each character up takes a hundred times as long.
+    # Printable text has no character to escape but the backslash, and `translate` takes a hundred times as long.
     return text.replace("\\", "\\\\") if text.isprintable() else text.translate(_ESCAPES)
 
 
 class _Encoders(dict[type, Callable[[Any], str]]):
     def __missing__(self, kind: type) -> Callable[[Any], str]:
         if not issubclass(kind, StrEnum):
-            raise TypeError(f"no column takes {kind.__name__}")
+            raise TypeError(f"no column holds {kind.__name__}")
         return _escaped
 
 

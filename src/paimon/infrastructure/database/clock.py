@@ -1,4 +1,4 @@
-"""The one clock of deadlines, expiries and next checks: the database's, the same for every process."""
+"""The database's clock. All processes use it for deadlines, expiries and next checks."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.infrastructure.database.row_query import RowQuery
 
 DATABASE_NOW: Final = RowQuery(select(func.now().label("now")), lambda row: as_utc(row.now))
-"""The same where it is all that is asked."""
+"""The row query for the time alone, without a session."""
 
 
 def as_utc(instant: datetime) -> datetime:
-    """The driver gives an instant in the session's own time zone."""
+    """Convert an instant to UTC. The driver returns instants in the session's time zone."""
     return instant.astimezone(UTC)
 
 
 async def database_now(session: AsyncSession) -> datetime:
-    """When this transaction began: the same moment that its rows get as their `created_at`."""
+    """Return the time at which this transaction began, which is also the `created_at` of its rows."""
     return as_utc((await session.execute(select(func.now()))).scalar_one())

@@ -1,4 +1,4 @@
-"""Running a one-of process: stand by until the lease is free, work while it is held, stop at once when it is lost."""
+"""Leadership of a single active process: stand by until the lease is free, work while holding it, stop when it is lost."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 def lease_owner_name() -> str:
-    """A name for this process that no other has, and that tells an operator where it runs."""
+    """Return a unique name of this process that shows an operator where it runs."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
 
 
@@ -29,8 +29,9 @@ async def run_as_leader(
     ttl_seconds: float,
     renew_seconds: float,
 ) -> None:
-    """Hold the lease `name` and run `work` under it; after a loss, stand by again. Ends only by cancellation or by
-    `work` raising something else than a lost lease or an unreachable database.
+    """Hold the lease `name` and run `work` under it; after a loss, stand by again.
+
+    It ends only when it is cancelled, or when `work` raises another error than LeaseLost or SQLAlchemyError.
     """
     owner = lease_owner_name()
     standby_logged = False
@@ -56,7 +57,7 @@ async def run_as_leader(
             log.error("lease.work_failed", lease=name, owner=owner, reason=_first_line(failed))
         finally:
             await _release(database, lease)
-        await asyncio.sleep(renew_seconds)  # what failed at once may do so again; and others may be luckier
+        await asyncio.sleep(renew_seconds)  # the next attempt may fail too; let another process try first
 
 
 async def _run_while_held(
@@ -73,10 +74,10 @@ async def _run_while_held(
             try:
                 async with asyncio.timeout(ttl_seconds - renew_seconds):
                     await renew(database, lease, ttl_seconds=ttl_seconds)
-            except TimeoutError:  # nobody tells a holder that is cut off; by now its time is over
+            except TimeoutError:  # a holder without a connection gets no error; by now its lease has expired
                 raise LeaseLost(f"lease {lease.name!r} (epoch {lease.epoch}) could not be renewed in time") from None
 
-    # Not a TaskGroup: told to stop at the very moment one of the two fails, a group raises the failure and forgets the rest.
+    # Not a TaskGroup: if it is cancelled just as one of the tasks fails, a group raises the failure and drops the cancellation.
     renewal, work_task = asyncio.create_task(renew_until_lost()), asyncio.create_task(_run(work, lease))
     try:
         ended, _ = await asyncio.wait((renewal, work_task), return_when=asyncio.FIRST_COMPLETED)
@@ -84,8 +85,8 @@ async def _run_while_held(
         renewal.cancel()
         work_task.cancel()
         await asyncio.gather(renewal, work_task, return_exceptions=True)
-    for each in ended:
-        each.result()
+    for task in ended:
+        task.result()
 
 
 async def _run(work: Callable[[HeldLease], Awaitable[None]], lease: HeldLease) -> None:
@@ -101,5 +102,5 @@ async def _release(database: Database, lease: HeldLease) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    """The first line: drivers append the statement and its values."""
+    """Describe the error by its type and first line: drivers append the statement and its values."""
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

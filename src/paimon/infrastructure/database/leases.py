@@ -1,10 +1,10 @@
-"""One holder at a time, without a session lock: a row with owner, expiry (database clock) and an epoch that only grows.
+"""Leases: one holder at a time, by a row with owner, expiry (database clock) and an epoch that only grows.
 
-Whoever takes a lease over raises its epoch. A holder that paused and woke up too late still has the old epoch, and every
-write it makes is conditional on that: it writes nothing.
+A takeover raises the epoch. A former holder that resumes too late still has the old epoch; each of its writes depends on
+the epoch, so it writes nothing.
 
-A holder may pause in the middle of a transaction, and keep the locks its successor needs. So each transaction that takes
-such locks says with them that the server may end it after a few idle seconds (IDLE_TIMEOUT_SQL).
+A holder may pause in the middle of a transaction and keep locks that its successor needs. So each transaction that takes such
+locks also lets the server end it after a few idle seconds (IDLE_TIMEOUT_SQL).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from paimon.infrastructure.database.sessions import Database, WriteSession
 
 
 class LeaseLost(Exception):
-    """Another process holds the lease now; this one must stop writing at once."""
+    """Another process holds the lease; this one must stop writing at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,11 @@ class HeldLease:
 
 
 IDLE_TIMEOUT_SQL: Final = "set_config('idle_in_transaction_session_timeout', '5s', true)"
-"""Among the columns of a statement: its transaction is ended by the server when nothing comes for so long. Shorter than a
-lease lives, longer than any holder computes between two statements. Local, so that it stays behind no pooled connection."""
+"""Column that makes the server end the statement's transaction after this idle time.
+
+The time is shorter than a lease's duration and longer than any holder computes between two statements. It is local to the
+transaction, so the pooled connection does not keep it.
+"""
 
 _TAKE = text(f"""
     INSERT INTO ops.leases AS held (name, owner, epoch, expires_at)
@@ -57,35 +60,35 @@ _FENCE = text(f"SELECT 1, {IDLE_TIMEOUT_SQL} FROM ops.leases WHERE name = :name 
 
 
 async def try_acquire(database: Database, name: str, owner: str, *, ttl_seconds: float) -> HeldLease | None:
-    """The lease when it was free or expired, else None."""
+    """Take the lease if it is free or expired; else return None."""
     async with database.write() as session:
         epoch = (await session.execute(_TAKE, {"name": name, "owner": owner, "ttl": ttl_seconds})).scalar()
     return None if epoch is None else HeldLease(name, owner, int(epoch))
 
 
 async def renew(database: Database, lease: HeldLease, *, ttl_seconds: float) -> None:
-    """Raises LeaseLost when it expired or someone else took it."""
+    """Extend the lease. Raises LeaseLost if it expired or another process took it."""
     values = {"name": lease.name, "owner": lease.owner, "epoch": lease.epoch, "ttl": ttl_seconds}
     async with database.write() as session:
         if (await session.execute(_RENEW, values)).scalar() is None:
-            raise LeaseLost(f"lease {lease.name!r} (epoch {lease.epoch}) is no longer ours")
+            raise LeaseLost(f"lease {lease.name!r} (epoch {lease.epoch}) is no longer held by this process")
 
 
 async def force_acquire(session: WriteSession, name: str, owner: str) -> int:
-    """Take the lease whoever holds it, for this transaction alone; the epoch that bars every holder before.
+    """Take the lease from its holder for this transaction only, and return the new epoch, which fences every earlier holder.
 
-    Whoever held it, and whoever waits for it, may take it again as soon as this commits.
+    Any process may take the lease again after this transaction commits.
     """
     return int((await session.execute(_SEIZE, {"name": name, "owner": owner})).scalar_one())
 
 
 async def release(database: Database, lease: HeldLease) -> None:
-    """Let a successor start at once; harmless when the lease is already lost."""
+    """Release the lease, so that a successor can start at once. Harmless if the lease is lost already."""
     async with database.write() as session:
         await session.execute(_RELEASE, {"name": lease.name, "owner": lease.owner, "epoch": lease.epoch})
 
 
 async def fence(session: WriteSession, lease: HeldLease) -> None:
-    """Make this transaction conditional on the lease: a takeover waits for its commit, or this raises LeaseLost."""
+    """Make this transaction depend on the lease: a takeover waits for its commit. Raises LeaseLost after a takeover."""
     if (await session.execute(_FENCE, {"name": lease.name, "epoch": lease.epoch})).scalar() is None:
-        raise LeaseLost(f"lease {lease.name!r} was taken over (we hold epoch {lease.epoch})")
+        raise LeaseLost(f"lease {lease.name!r} was taken over (this process holds epoch {lease.epoch})")

@@ -1,4 +1,4 @@
-"""Bringing a database to this version. What a process asks of one before it works on it is in `version`.
+"""Migration of a database to this version. The check that a process makes at its start is in `version`.
 
 Migrations run as the owner of the tables; the application's own role may only read and write rows.
 """
@@ -38,8 +38,9 @@ _RETENTION: Final = RetentionSettings()
 
 
 def upgrade(owner_url: str, *, app_role: str | None, revision: str = "head", retention: RetentionSettings = _RETENTION) -> str:
-    """Apply pending migrations and what TimescaleDB has for the time series, and give the application's role its rights,
-    in one transaction; the revision reached.
+    """Apply pending migrations and the TimescaleDB set-up, grant the application's role its rights, and return the revision.
+
+    All of it happens in one transaction.
 
     Raises:
         UnsupportedServer, DatabaseAhead, DatabaseOutlived.
@@ -71,7 +72,7 @@ def _grant(connection: Connection, app_role: str) -> None:
 
 
 def _grant_retention(connection: Connection, app_role: str) -> None:
-    """Rows of the time series go by one function only, which knows its bounds."""
+    """Let the role delete rows of the time series only through the function that enforces the retention bounds."""
     role = connection.dialect.identifier_preparer.quote(app_role)
     for series in SERIES:
         connection.execute(text(f"REVOKE DELETE ON {series.table} FROM {role}"))
@@ -79,7 +80,7 @@ def _grant_retention(connection: Connection, app_role: str) -> None:
 
 
 def drift(owner_url: str) -> list[str]:
-    """What the models say and the migrated tables do not, one line each; empty when they agree."""
+    """List the differences between the models and the migrated tables, one line each; empty if they agree."""
     engine = create_engine(owner_url)
     try:
         with engine.connect() as connection:
@@ -89,7 +90,7 @@ def drift(owner_url: str) -> list[str]:
                 "compare_type": True,
                 "version_table_schema": "public",
             }
-            return [str(each) for each in compare_metadata(MigrationContext.configure(connection, opts=options), metadata)]
+            return [str(change) for change in compare_metadata(MigrationContext.configure(connection, opts=options), metadata)]
     finally:
         engine.dispose()
 

@@ -1,11 +1,11 @@
-"""One row by one SELECT, for the questions asked at every request: without a session, a transaction or a mapped object.
+"""Row queries: one row by one SELECT, for queries of every request, without session, transaction or mapped object.
 
-A session costs six times what the driver does, whatever it is asked; this twice. A look-up is compiled once, when its module is
-loaded, and its answer is one row, made a domain value at once. It takes its connection from the engine's own pool, which
-replaces what was cut and bounds how many there are, and fails with the errors a session has.
+A session takes six times as long as the driver alone, a row query twice. It is compiled once, when its module is loaded, and
+converts its row to a domain value. It uses the engine's own pool, which replaces broken connections and bounds their number,
+and raises the errors that a session raises.
 
-The statement goes out by itself (autocommit, one round trip) and is not prepared on the server, so that a
-transaction-pooling PgBouncer may stand in between.
+The statement runs in autocommit mode in one round trip. It is not prepared on the server, so a transaction-pooling PgBouncer
+may be in between.
 """
 
 from collections import namedtuple
@@ -27,61 +27,60 @@ _Decoder = Callable[[Any], Any] | None
 
 
 class InvalidRowQuery(TypeError):
-    """The statement is more than one plain SELECT of values given by name."""
+    """A row query must be one plain SELECT with single values as named parameters."""
 
 
 class RowQuery(Generic[Result]):
-    """`query`, whose `bindparam`s are given by name each time; `convert` makes of a row, with its columns as attributes,
-    what was looked for.
+    """A compiled SELECT with named `bindparam`s. `convert` makes the result from the row, whose columns are attributes.
 
     Raises:
-        InvalidRowQuery: for anything that is no SELECT, locks rows, or takes a list of values.
+        InvalidRowQuery: the query is no SELECT, locks rows, or takes a list of values.
     """
 
     def __init__(self, query: Select[*tuple[Any, ...]], convert: Callable[[Any], Result]) -> None:
         if not isinstance(query, Select) or query._for_update_arg is not None:
-            raise InvalidRowQuery(f"{InvalidRowQuery.__doc__} Take Database.read() or .write()")
+            raise InvalidRowQuery(f"{InvalidRowQuery.__doc__} Use Database.read() or .write()")
         compiled = query.compile(dialect=_DIALECT)
         self.statement = str(compiled)
         if "POSTCOMPILE" in self.statement:
-            raise InvalidRowQuery(f"{InvalidRowQuery.__doc__} For a list take `in_values`, in a session")
+            raise InvalidRowQuery(f"{InvalidRowQuery.__doc__} For a list, use `in_values` in a session")
         self._types = [column.type.dialect_impl(_DIALECT) for column in query.selected_columns]
         self._row = namedtuple("_row", query.selected_columns.keys())  # type: ignore[misc]
         self._convert = convert
-        self._literals = {name: each.value for name, each in compiled.binds.items() if not each.required}
+        self._literals = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         self._required = compiled.binds.keys() - self._literals.keys()
-        senders = {name: each.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name, each in compiled.binds.items()}
-        self._encoders = {name: sender for name, sender in senders.items() if sender is not None}
+        encoders = {name: bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name, bind in compiled.binds.items()}
+        self._encoders = {name: encode for name, encode in encoders.items() if encode is not None}
         self._decoders: Sequence[_Decoder] | None = None
 
     def parameters(self, values: Mapping[str, object]) -> dict[str, Any]:
-        """The statement's parameters as the driver takes them.
+        """Encode the parameters for the driver.
 
         Raises:
-            InvalidRowQuery: others are given than the statement has.
+            InvalidRowQuery: the names are not those of the statement's parameters.
         """
         if values.keys() != self._required:
-            raise InvalidRowQuery(f"the look-up takes {sorted(self._required)}, not {sorted(values)}")
+            raise InvalidRowQuery(f"the row query takes {sorted(self._required)}, not {sorted(values)}")
         parameters: dict[str, Any] = {**self._literals, **values}
-        for name, sender in self._encoders.items():
-            parameters[name] = sender(parameters[name])
+        for name, encode in self._encoders.items():
+            parameters[name] = encode(parameters[name])
         return parameters
 
     def to_result(self, cursor: psycopg.AsyncCursor[TupleRow], row: TupleRow) -> Result:
-        """The driver's row as what was looked for."""
-        if self._decoders is None:  # how a value is read may depend on what the server says it is: known with the first
+        """Convert the driver's row to the result."""
+        if self._decoders is None:  # decoding may depend on the server's type codes, which the first row shows
             assert cursor.description is not None  # noqa: S101 — there is a row
             described = zip(self._types, cursor.description, strict=True)
             self._decoders = [kind.result_processor(_DIALECT, column.type_code) for kind, column in described]
-        values = [value if read is None else read(value) for read, value in zip(self._decoders, row, strict=True)]
+        values = [value if decode is None else decode(value) for decode, value in zip(self._decoders, row, strict=True)]
         return self._convert(self._row(*values))
 
 
 async def find(engine: AsyncEngine, query: RowQuery[Result], values: Mapping[str, object]) -> Result | None:
-    """What is there, or None.
+    """Run the query, and return its result, or None if there is no row.
 
     Raises:
-        SQLAlchemyError: as a session does.
+        SQLAlchemyError: the errors that a session raises.
     """
     parameters = query.parameters(values)
     try:
@@ -95,8 +94,10 @@ async def find(engine: AsyncEngine, query: RowQuery[Result], values: Mapping[str
 
 @asynccontextmanager
 async def _autocommit_connection(engine: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
-    """A connection of the pool that begins no transaction by itself. One on which something failed is not given back:
-    the next may not meet an answer that was for us, or a session without its BEGIN.
+    """Borrow a connection of the pool in autocommit mode.
+
+    After an error the connection is closed, not returned: its next user must not get a result of this query, or a session
+    without BEGIN.
     """
     pooled = await engine.raw_connection()
     connection = pooled.driver_connection

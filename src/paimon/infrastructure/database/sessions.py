@@ -1,9 +1,9 @@
-"""Read and write sessions as different types, so that a read path cannot write and a write path cannot forget to commit.
+"""Database sessions. Read and write sessions have different types: a read path cannot write, a write path always commits.
 
-A write session is one transaction: it commits when its block ends well and rolls back when it does not. A read session
-is a read-only snapshot (REPEATABLE READ), so that several queries of one answer agree with each other. Where one row is
-the whole answer, `find` gets it without a session, at a third of the cost (see `look_ups`); where one statement is the whole
-transaction, `write_single` spares the two round trips of beginning and ending it.
+write()          one transaction: it commits when its block ends normally, and rolls back after an error
+write_single()   one statement in autocommit mode, which saves the two round trips of BEGIN and COMMIT
+read()           a read-only snapshot (REPEATABLE READ), so that several queries agree with each other
+find()           one row without a session, at a third of the cost; see `row_query`
 """
 
 import asyncio
@@ -28,7 +28,7 @@ WriteSession = NewType("WriteSession", AsyncSession)
 
 
 def create_engine(url: str, *, pool_size: int, connect_timeout_seconds: int, application_name: str) -> AsyncEngine:
-    """An engine whose connections notice a dead server and work behind a transaction-pooling PgBouncer."""
+    """Create an engine whose connections detect a dead server and work behind a transaction-pooling PgBouncer."""
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -51,13 +51,15 @@ IDLE_SECONDS_MAX: Final = 1.0
 
 
 def _ping_before_reuse(engine: AsyncEngine) -> None:
-    """A connection is asked whether its server still answers before it is given out, and replaced if not, in two cases.
+    """Ping a connection before reuse in two cases, and replace it if the server does not answer.
 
-    Its socket has something to read, though nothing was asked: as a rule that the server has gone. Or it lay idle, so
-    that its server may have gone without a word. To ask each time would cost every transaction a round trip.
+    - Its idle socket is readable; that usually means the server closed it.
+    - It was idle for a while, so the server may be gone without closing it.
 
-    One that comes back in the middle of something is replaced too: whoever was told to stop while several rows were under
-    way leaves it in pipeline mode, where a ROLLBACK fails no more than anything else and the next answers are those.
+    A ping before every reuse would cost each transaction a round trip.
+
+    A connection that is returned in the middle of a statement is replaced too. A task that is cancelled while it sends several
+    rows leaves the connection in pipeline mode: there, a ROLLBACK reports no error, and its next user would get old results.
     """
     pool, dialect = engine.sync_engine.pool, engine.dialect
 
@@ -81,8 +83,8 @@ def _ping_before_reuse(engine: AsyncEngine) -> None:
 
 
 def _is_idle(connection: AsyncConnection[TupleRow]) -> bool:
-    at_rest = connection.pgconn.transaction_status == TransactionStatus.IDLE
-    return at_rest and connection.pgconn.pipeline_status == PipelineStatus.OFF
+    is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
+    return is_idle and connection.pgconn.pipeline_status == PipelineStatus.OFF
 
 
 def _has_pending_input(connection: AsyncConnection[TupleRow]) -> bool:
@@ -94,27 +96,27 @@ def _has_pending_input(connection: AsyncConnection[TupleRow]) -> bool:
 
 
 class SecondStatement(Exception):
-    """A session for one statement was asked for more."""
+    """A session for a single statement got a second one."""
 
 
 class _SingleStatementSession(Session):
-    """No transaction is there to hold two together."""
+    """A session in autocommit mode: no transaction would join two statements."""
 
 
 @event.listens_for(_SingleStatementSession, "do_orm_execute")
 def _refuse_second_statement(statement: ORMExecuteState) -> None:
     if statement.session.info.setdefault("statement", statement) is not statement:
-        raise SecondStatement(f"{SecondStatement.__doc__} Take Database.write()")
+        raise SecondStatement(f"{SecondStatement.__doc__} Use Database.write()")
 
 
 class Database:
-    """Hands out sessions over one engine, or over two where a replica serves the reads."""
+    """Opens sessions over one engine, or over two if a replica serves the reads."""
 
     def __init__(self, engine: AsyncEngine, read_engine: AsyncEngine | None = None) -> None:
         self.engine = engine
         self.read_engine = read_engine or engine
         self._writes = async_sessionmaker(engine, expire_on_commit=False)
-        # Said with BEGIN itself, so that a snapshot costs no round trip of its own.
+        # The isolation level is part of BEGIN, so that a snapshot costs no round trip of its own.
         snapshots = self.read_engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._reads = async_sessionmaker(snapshots, expire_on_commit=False, autoflush=False)
         autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -127,10 +129,10 @@ class Database:
 
     @asynccontextmanager
     async def write_single(self) -> AsyncIterator[WriteSession]:
-        """For one statement that is the whole transaction: it is committed when it was executed, in one round trip, not three.
+        """Open a session for a single statement, which commits by itself in one round trip instead of three.
 
         Raises:
-            SecondStatement: on a second one.
+            SecondStatement: at a second statement.
         """
         async with _cancellable(), self._single_writes() as session:
             yield WriteSession(session)
@@ -141,7 +143,7 @@ class Database:
             yield ReadSession(session)
 
     async def find(self, query: RowQuery[Result], **values: object) -> Result | None:
-        """The one row of a look-up; None where there is none."""
+        """Run a row query, and return its result, or None if there is no row."""
         async with _cancellable():
             return await find(self.read_engine, query, values)
 
@@ -153,17 +155,19 @@ class Database:
 
 @asynccontextmanager
 async def _cancellable() -> AsyncIterator[None]:
-    """A cancellation stays one: where it breaks off a COPY, the rollback fails too, and its error would take the place;
-    where it breaks off rows under way, the driver's own.
+    """Keep a cancellation a cancellation.
 
-    A loop that outlives errors of the database would then outlive being told to stop.
+    If a task is cancelled during a COPY, the rollback fails too, and its error would replace the cancellation. If rows are
+    being sent, the driver's own error would. A loop that survives database errors would then survive its cancellation.
     """
     try:
         yield
     except Exception as error:
         before: BaseException | None = error
-        while before is not None and not isinstance(before, TimeoutError):  # what lies before it was a timeout's own
+        while before is not None and not isinstance(
+            before, TimeoutError
+        ):  # a CancelledError before a TimeoutError is the timeout's own
             if isinstance(before, asyncio.CancelledError):
-                raise asyncio.CancelledError("while the database was at work") from error
+                raise asyncio.CancelledError("while a database statement was running") from error
             before = before.__context__
         raise

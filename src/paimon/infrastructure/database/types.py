@@ -1,4 +1,4 @@
-"""Column types with their checks: uint256, addresses, hashes, instants and enums, the same way in every table."""
+"""Column types and their checks: uint256, addresses, hashes, instants and enums."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,7 +18,7 @@ UINT256_DIGITS: Final = 78
 
 
 class Uint256Type(TypeDecorator[int]):
-    """NUMERIC(78,0) that is `int` at once: Decimal's default context would round at 28 digits."""
+    """NUMERIC(78,0) as `int`. Arithmetic with Decimal would round at 28 digits by default."""
 
     impl = Numeric(UINT256_DIGITS, 0)
     cache_ok = True
@@ -37,25 +37,25 @@ Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 
 
 def uint256_check(*columns: str) -> Iterable[CheckConstraint]:
-    """0 ≤ column < 2²⁵⁶ for each; NULL passes."""
+    """Check 0 ≤ column < 2²⁵⁶ for each column; NULL is allowed."""
     for column in columns:
         yield CheckConstraint(f"{column} >= 0 AND {column} <= {UINT256_MAX}", name=f"{column}_uint256")
 
 
 def length_check(octets: int, *columns: str) -> Iterable[CheckConstraint]:
-    """Exactly this many bytes: 20 an address, 32 a hash."""
+    """Check that each column has exactly this many bytes: 20 for an address, 32 for a hash."""
     for column in columns:
         yield CheckConstraint(f"octet_length({column}) = {octets}", name=f"{column}_length")
 
 
 def enum_check(column: str, values: type[StrEnum]) -> CheckConstraint:
-    """A text column that holds one of the enum's values. (A PostgreSQL ENUM cannot lose a value; a check can.)"""
-    allowed = ", ".join(f"'{each.value}'" for each in values)
+    """Check that a text column holds one of the enum's values. A PostgreSQL ENUM cannot lose a value; a check can."""
+    allowed = ", ".join(f"'{member.value}'" for member in values)
     return CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
 
 
 def enum_column(values: type[StrEnum], **options: Any) -> Any:
-    """A text column read back as the enum. Goes with `enum_check` in the table's arguments."""
+    """Make a text column that is read as the enum. Add `enum_check` to the table's arguments."""
     return mapped_column(EnumText(values), **options)
 
 

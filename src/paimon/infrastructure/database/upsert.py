@@ -1,6 +1,6 @@
-"""Many rows into one table in one statement, whether they are there already or not.
+"""Upsert of many rows in one statement.
 
-The rows travel as one array per column: a statement of its own for each row takes ten times as long.
+The rows are sent as one array per column. One statement per row would take ten times as long.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ Rows = Sequence[Mapping[str, object]]
 
 
 async def upsert(session: AsyncSession, model: type[Base], rows: Rows) -> None:
-    """Insert the rows, or give those with a key that is there the new values. All have the same columns, no two one key."""
+    """Insert the rows, and update those whose key exists. All rows have the same columns, and no two have the same key."""
     if rows:
         names = tuple(rows[0])
         await session.execute(
@@ -31,7 +31,7 @@ def _statement(table: Table, names: tuple[str, ...]) -> Insert:
     columns = [column(name, table.c[name].type) for name in names]
     given = func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
     statement = insert(table).from_select(list(names), select(*(given.c[name] for name in names)))
-    keys = [each.name for each in table.primary_key]
+    keys = [key.name for key in table.primary_key]
     values = {name: statement.excluded[name] for name in names if name not in keys}
     if not values:
         return statement.on_conflict_do_nothing(index_elements=keys)

@@ -1,6 +1,6 @@
-"""Whether the database is one that this version can work on: the server's age, and the migration it is at.
+"""Check that this version can work on the database: the server's version and the database's migration.
 
-Every process asks this when it starts, so it is asked without Alembic, whose import takes a tenth of a start.
+Every process makes this check at its start. It does not import Alembic, which would take a tenth of the start's time.
 """
 
 from pathlib import Path
@@ -16,11 +16,11 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 class DatabaseBehind(StartupError):
-    """The database lacks migrations of this version; the message has the command to run."""
+    """The database lacks migrations of this version. The message names the command to run."""
 
 
 class DatabaseAhead(StartupError):
-    """The database is at a migration that this version does not have; the message says which version to run."""
+    """The database is at a migration that this version does not have. The message says which version to run."""
 
     def __init__(self, found: str) -> None:
         super().__init__(
@@ -30,7 +30,7 @@ class DatabaseAhead(StartupError):
 
 
 class DatabaseOutlived(StartupError):
-    """The database was made by migrations that are gone, so no version upgrades it; the message says what to do instead."""
+    """The database was made by migrations that were removed, so it cannot be upgraded. The message says what to do instead."""
 
     def __init__(self, found: str) -> None:
         self.what = f"the database is at migration {found} of a chain from before 0001_initial, which no version upgrades"
@@ -40,28 +40,28 @@ class DatabaseOutlived(StartupError):
 
 
 class UnsupportedServer(StartupError):
-    """The PostgreSQL server is older than this system supports."""
+    """The PostgreSQL server is older than the supported versions."""
 
 
 def shipped_revisions() -> list[str]:
-    """This version's migrations, oldest first: each is called like its file, which begins with its number."""
+    """List this version's migrations, oldest first. A revision has the name of its file, which begins with its number."""
     return sorted(file.stem for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def head_revision() -> str:
-    """The newest migration of this version."""
+    """Return the newest migration of this version."""
     return shipped_revisions()[-1]
 
 
 def require_server(connection: Connection) -> None:
-    """Raises UnsupportedServer."""
+    """Check the server's version. Raises UnsupportedServer."""
     version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
     if version < SERVER_VERSION_MIN:
         raise UnsupportedServer(f"PostgreSQL {version // 10_000} is too old; versions 16, 17 and 18 are supported")
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The migration the database is at; None for one that never had any. It may be one that this version does not have."""
+    """Return the database's migration, which this version may not have; None for a database without migrations."""
     if connection.execute(text("SELECT to_regclass('public.alembic_version')")).scalar() is None:
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM public.alembic_version")).scalar()
@@ -69,21 +69,25 @@ def current_revision(connection: Connection) -> str | None:
 
 
 def require_shipped(found: str | None) -> None:
-    """Raises DatabaseAhead or DatabaseOutlived unless `found` is a migration of this version, or none."""
+    """Check that this version has the migration `found`, or that there is none. Raises DatabaseAhead or DatabaseOutlived."""
     if found is None or found in shipped_revisions():
         return
-    if found.isdigit():  # before 0001_initial a migration was called by its number alone
+    if found.isdigit():  # before 0001_initial a revision was a number alone
         raise DatabaseOutlived(found)
     raise DatabaseAhead(found)
 
 
 async def require_current(engine: AsyncEngine) -> None:
-    """Raises DatabaseBehind, DatabaseAhead or DatabaseOutlived unless the database is exactly at this version's migrations."""
+    """Check that the database is at this version's newest migration.
+
+    Raises:
+        UnsupportedServer, DatabaseBehind, DatabaseAhead, DatabaseOutlived.
+    """
     async with engine.connect() as connection:
         await connection.run_sync(require_server)
         found = await connection.run_sync(current_revision)
     require_shipped(found)
-    if found != (wanted := head_revision()):
+    if found != (head := head_revision()):
         raise DatabaseBehind(
-            f"the database is at migration {found or 'none'}, this version needs {wanted}: run `paimon db upgrade`"
+            f"the database is at migration {found or 'none'}, this version needs {head}: run `paimon db upgrade`"
         )

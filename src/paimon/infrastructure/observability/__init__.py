@@ -1,1 +1,1 @@
-"""What the engineers on call see: structured logs, one fact a line."""
+"""Structured logs and metrics."""

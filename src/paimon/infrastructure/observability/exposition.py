@@ -1,7 +1,7 @@
-"""Metrics as text, and a small server for processes that have none of their own.
+"""Metrics in Prometheus' text format, served on a port of their own.
 
-It answers one path on a port of its own, and is no condition of the work: where the port is taken, the process goes on
-without it and says so. (Then the scrape fails, and the alert on that tells.)
+The server is optional: if the port is in use, the process logs an error and goes on without it. Prometheus' scrape then
+fails, which raises an alert.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -20,7 +20,7 @@ PATH = "/metrics"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 CollectMetrics = Callable[[], Awaitable[Iterable[Metric]]]
-"""What is known beside what this process counts; never raises."""
+"""Function that collects further metrics at the time of a scrape. It never raises."""
 
 
 class _StaticCollector:
@@ -31,8 +31,8 @@ class _StaticCollector:
         return self._families
 
 
-async def exposition(collect: CollectMetrics | None = None) -> bytes:
-    """What this process counted, and what was collected just now."""
+async def render_metrics(collect: CollectMetrics | None = None) -> bytes:
+    """Render the metrics that this process counted and those that `collect` returns now."""
     own = generate_latest(REGISTRY)
     if collect is None:
         return own
@@ -45,14 +45,14 @@ async def exposition(collect: CollectMetrics | None = None) -> bytes:
 async def serve_metrics(
     process: str, host: str, port: int | None, collect: CollectMetrics | None = None
 ) -> AsyncIterator[None]:
-    """Answer `GET /metrics` on this port until the block ends; nothing where no port is given."""
+    """Serve `GET /metrics` on this port until the block ends. Without a port, serve nothing."""
     if port is None:
         yield
         return
     set_build_info(process)
 
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=await exposition(collect), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=await render_metrics(collect), headers={"Content-Type": CONTENT_TYPE})
 
     app = web.Application()
     app.router.add_get(PATH, answer)

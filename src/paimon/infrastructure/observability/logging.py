@@ -1,4 +1,4 @@
-"""structlog set-up: one JSON object a line, ids as fields, no secret ever."""
+"""Set-up of structlog: one JSON object per line, ids as fields, no secrets."""
 
 import logging
 import re
@@ -13,29 +13,29 @@ _URL_PASSWORD: Final = re.compile(r"(://[^:/@\s]*:)[^/\s]+@")
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Blank fields named like a secret, and passwords inside URLs, however deep they sit."""
+    """Mask fields that are named like a secret, and passwords in URLs, at any depth."""
     for key, value in event.items():
-        event[key] = _blanked(key, value)
+        event[key] = _masked(key, value)
     return event
 
 
-def _blanked(key: str, value: Any) -> Any:
+def _masked(key: str, value: Any) -> Any:
     if _SECRET_NAMES.search(key):
         return "***"
     match value:
         case str():
             return _URL_PASSWORD.sub(r"\1***@", value)
         case dict():
-            return {name: _blanked(str(name), each) for name, each in value.items()}
+            return {name: _masked(str(name), item) for name, item in value.items()}
         case list() | tuple():
-            return [_blanked("", each) for each in value]
+            return [_masked("", item) for item in value]
         case BaseException():
-            return _blanked("", str(value))
+            return _masked("", str(value))
     return value
 
 
 def configure_logging(*, process: str, level: str = "info", json_lines: bool = True) -> None:
-    """Send structlog and the standard library's warnings to stderr in one format."""
+    """Send structlog's and the standard library's log lines to stderr in one format."""
     renderer: Any = structlog.processors.JSONRenderer() if json_lines else _console()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -57,8 +57,10 @@ def configure_logging(*, process: str, level: str = "info", json_lines: bool = T
 
 
 def _console() -> structlog.dev.ConsoleRenderer:
-    """Lines for people, coloured where one looks on. Tracebacks come formatted, so that they pass `hide_secrets`, and without
-    local variables."""
+    """Make a renderer of readable lines, coloured on a terminal.
+
+    Tracebacks arrive formatted, so that `hide_secrets` has seen them, and without local variables.
+    """
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 

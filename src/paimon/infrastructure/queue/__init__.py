@@ -1,1 +1,1 @@
-"""From a committed fact to its reaction: the outbox table and the relay that publishes it."""
+"""The outbox: messages committed with their cause, the relay that publishes them, and the handling of one message."""

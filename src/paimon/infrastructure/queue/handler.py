@@ -1,7 +1,7 @@
-"""Handling one outbox row: before (outside any transaction), then effects and the done mark in one transaction.
+"""Handling of one outbox message: prepare outside any transaction, then apply and mark done in one transaction.
 
-A handler that fails is tried again with growing, jittered pauses; after the last try the row is dead-lettered, where an
-operator sees it. Being delivered twice is normal: the row says whether it is done.
+A failed message is retried after growing, jittered pauses. After the last attempt it is dead-lettered, where an operator sees
+it. Double delivery is normal: the row shows whether the message is done.
 """
 
 import random
@@ -28,7 +28,7 @@ Notification = TypeVar("Notification")
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """What a handler needs of the row."""
+    """The fields of a due message that a handler needs."""
 
     id: int
     kind: str
@@ -39,10 +39,14 @@ class DueMessage:
 
 @dataclass(frozen=True, slots=True)
 class Handler(Generic[Notification]):
-    """`before` may call the outside world and is safe to repeat; `within` writes in the transaction that marks the row done."""
+    """The two steps of handling a message.
 
-    before: Callable[[DueMessage], Awaitable[None]] | None = None
-    within: Callable[[WriteSession, DueMessage], Awaitable[list[Notification]]] | None = None
+    `prepare` may call external systems and is safe to repeat. `apply` writes in the transaction that marks the message done,
+    and returns the notifications to publish after the commit.
+    """
+
+    prepare: Callable[[DueMessage], Awaitable[None]] | None = None
+    apply: Callable[[WriteSession, DueMessage], Awaitable[list[Notification]]] | None = None
 
 
 async def handle(
@@ -53,16 +57,16 @@ async def handle(
     attempts_max: int,
     backoff_seconds_max: int,
 ) -> list[Notification]:
-    """Handle one row if it is still due; what to tell the world after the commit.
+    """Handle one message if it is still due, and return the notifications to publish.
 
-    A failure is recorded on the row, not raised: the relay brings it back when its pause is over.
+    A failure is recorded on the row, not raised: the relay publishes the message again after its pause.
     """
     message = await database.find(_DUE_MESSAGE, id=message_id)
     if message is None:
         return []
-    # What this reaction logs, and what it makes due in turn, carries the id of the request that began it.
-    trace = {"request_id": message.correlation_id} if message.correlation_id else {}
-    with structlog.contextvars.bound_contextvars(**trace):
+    # Log lines and further messages of this handler carry the id of the request that began it.
+    correlation = {"request_id": message.correlation_id} if message.correlation_id else {}
+    with structlog.contextvars.bound_contextvars(**correlation):
         return await _handle(database, handlers, message, attempts_max=attempts_max, backoff_seconds_max=backoff_seconds_max)
 
 
@@ -77,19 +81,19 @@ async def _handle(
     began = time.monotonic()
     try:
         handler = handlers[message.kind]
-        if handler.before is not None:
-            await handler.before(message)
+        if handler.prepare is not None:
+            await handler.prepare(message)
         async with database.write() as session:
             row = await session.get(OutboxMessageRow, message.id, with_for_update={"skip_locked": True})
             if row is None or row.done_at is not None or row.dead_lettered_at is not None:
                 return []
-            notifications = await handler.within(session, message) if handler.within is not None else []
+            notifications = await handler.apply(session, message) if handler.apply is not None else []
             row.done_at = func.now()
-    except Exception as error:  # noqa: BLE001 — whatever a handler raises must end on its row, for an operator to see
-        dead = await _record_failure(
+    except Exception as error:  # noqa: BLE001 — every error of a handler must be recorded on its row, for an operator to see
+        is_dead_lettered = await _record_failure(
             database, message, error, attempts_max=attempts_max, backoff_seconds_max=backoff_seconds_max
         )
-        _count(message, "dead" if dead else "failed", began)
+        _count(message, "dead_lettered" if is_dead_lettered else "failed", began)
         return []
     _count(message, "done", began)
     log.info("outbox.message_handled", kind=message.kind, aggregate=message.aggregate_id, outbox_id=message.id)
@@ -97,7 +101,7 @@ async def _handle(
 
 
 _DUE_MESSAGE: Final = RowQuery(
-    select(*(table_of(OutboxMessageRow).c[each.name] for each in fields(DueMessage))).where(
+    select(*(table_of(OutboxMessageRow).c[field.name] for field in fields(DueMessage))).where(
         OutboxMessageRow.id == bindparam("id"), OutboxMessageRow.done_at.is_(None), OutboxMessageRow.dead_lettered_at.is_(None)
     ),
     lambda row: DueMessage(*row),
@@ -112,7 +116,7 @@ def _count(message: DueMessage, outcome: str, began: float) -> None:
 async def _record_failure(
     database: Database, message: DueMessage, error: Exception, *, attempts_max: int, backoff_seconds_max: int
 ) -> bool:
-    """Whether it is given up now."""
+    """Record a failed attempt, and return whether the message is dead-lettered now."""
     reason = strip_nul(f"{type(error).__name__}: {str(error)[:500]}")
     async with database.write() as session:
         row = await session.get(OutboxMessageRow, message.id, with_for_update=True)
@@ -126,10 +130,10 @@ async def _record_failure(
         else:
             pause = random.uniform(0.5, 1.0) * min(backoff_seconds_max, 2**row.attempts)  # noqa: S311 — jitter
             row.available_at = func.now() + timedelta(seconds=pause)
-        attempts, dead = row.attempts, row.attempts >= attempts_max
-    report = log.error if dead else log.warning
+        attempts, is_dead_lettered = row.attempts, row.attempts >= attempts_max
+    report = log.error if is_dead_lettered else log.warning
     report(
-        "outbox.message_dead_lettered" if dead else "outbox.message_failed",
+        "outbox.message_dead_lettered" if is_dead_lettered else "outbox.message_failed",
         kind=message.kind,
         aggregate=message.aggregate_id,
         outbox_id=message.id,
@@ -137,4 +141,4 @@ async def _record_failure(
         reason=reason,
         exc_info=error,
     )
-    return dead
+    return is_dead_lettered

@@ -1,7 +1,7 @@
-"""Reactions that are due, written in the transaction of the fact they react to.
+"""Outbox messages, written in the transaction of their cause.
 
-The row is the truth, a queue's message only points at it. Handlers are level-triggered: the row names the aggregate,
-the handler reads its present state and does what is due, so that order and repetition cannot hurt.
+The row is authoritative; the message in the queue only points at it. Handlers are level-triggered: the row names the
+aggregate, and the handler acts on the aggregate's present state, so order and repetition do no harm.
 """
 
 from typing import Any, Final
@@ -9,12 +9,13 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import func, insert, select
 
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 NOTIFY_CHANNEL = "paimon_outbox"
-"""PostgreSQL NOTIFY channel; a doorbell only, the sweep finds what it misses."""
+"""PostgreSQL NOTIFY channel that wakes the relays. A lost notification is harmless: the relays also poll."""
 
 
 async def add(
@@ -26,9 +27,9 @@ async def add(
     payload: dict[str, Any] | None = None,
     correlation_id: str | None = None,
 ) -> None:
-    """Write one due reaction; it becomes visible, and the relay is woken, with the caller's commit.
+    """Write one due message. It becomes visible, and the relays are notified, when the caller commits.
 
-    The id of the request being served, if any, goes with it, so that the reaction's log lines name where it began.
+    The message carries the id of the request being served, if any, so the handler's log lines name the request.
     """
     row = {
         "kind": kind,
@@ -41,9 +42,9 @@ async def add(
 
 
 _ADD: Final = insert(table_of(OutboxMessageRow)).returning(func.pg_notify(NOTIFY_CHANNEL, ""))
-"""The row and the bell in one round trip; of the table, for rows of the model take the ORM twice the time."""
+"""Insert the row and notify in one round trip. It uses the table, because the ORM takes twice as long for model rows."""
 
 
 async def notify(session: WriteSession) -> None:
-    """Wake the relays with the caller's commit, for a row that is due again."""
+    """Notify the relays when the caller commits, for a message that is due again."""
     await session.execute(select(func.pg_notify(NOTIFY_CHANNEL, "")))

@@ -1,7 +1,8 @@
-"""From the outbox to the queue: every worker relays, rows are claimed by SKIP LOCKED, never by an id cursor.
+"""The relay from the outbox to the queue. It runs in every worker process.
 
-(Ids commit out of order, so a cursor over them would skip rows.) A row is published, marked enqueued, committed; if the
-process dies in between, the row is published twice and handled once. NOTIFY wakes the relay, a sweep catches the rest.
+Rows are claimed with SKIP LOCKED, never by an id cursor: ids commit out of order, so a cursor would skip rows. A row is
+published, marked as enqueued and committed. If the process ends in between, the message is published twice and handled once.
+NOTIFY wakes the relay, and polling finds what a lost notification missed.
 """
 
 import asyncio
@@ -12,18 +13,18 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue.outbox import NOTIFY_CHANNEL
 
 log = structlog.get_logger(__name__)
 
 Publish = Callable[[int, OutboxPriority], Awaitable[None]]
-"""Puts (outbox id, priority) on the queue. Raises PublishFailed when the broker does not take it."""
+"""Function that puts (message id, priority) on the queue. It raises PublishFailed when the broker refuses the message."""
 
 
 class PublishFailed(Exception):
-    """The broker did not take the message; the row stays due."""
+    """The broker refused the message; the row stays due."""
 
 
 _CLAIM = text("""
@@ -39,7 +40,7 @@ _MARK = text("UPDATE ops.outbox SET enqueued_at = now() WHERE id = ANY(:ids)")
 
 
 async def relay_once(database: Database, publish: Publish, *, batch: int, republish_seconds: int) -> int:
-    """Publish one batch of due rows; how many."""
+    """Publish one batch of due messages, and return their number."""
     async with database.write() as session:
         rows = (await session.execute(_CLAIM, {"batch": batch, "republish": republish_seconds})).all()
         for row in rows:
@@ -52,7 +53,7 @@ async def relay_once(database: Database, publish: Publish, *, batch: int, republ
 async def relay_forever(
     database: Database, publish: Publish, *, batch: int, republish_seconds: int, poll_seconds: float
 ) -> None:
-    """Relay until cancelled. A database or broker that is away is waited for, visibly."""
+    """Relay until cancelled. While the database or the broker is unavailable, wait and log it."""
     wakeup = asyncio.Event()
     listening = asyncio.create_task(_listen(database, wakeup))
     try:
@@ -73,7 +74,7 @@ async def relay_forever(
 
 
 async def _listen(database: Database, wakeup: asyncio.Event) -> None:
-    """Ring on NOTIFY, over a connection of its own: a pooled one may change hands between transactions."""
+    """Set `wakeup` on NOTIFY. It uses a connection of its own: the pool may give another one after each transaction."""
     dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     while True:
         try:

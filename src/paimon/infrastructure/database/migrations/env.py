@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs migrations as the owner of the tables, over the connection `paimon db` hands it."""
+"""Alembic's entry point: run migrations as the owner of the tables, over the connection that `paimon db` passes."""
 
 from alembic import context
 
@@ -7,7 +7,7 @@ from paimon.infrastructure.database.models import metadata
 SCHEMAS = ("derived", "ops")
 
 
-def _ours(_object: object, name: str | None, kind: str, *_rest: object) -> bool:
+def _is_application_object(_object: object, name: str | None, kind: str, *_rest: object) -> bool:
     return kind != "table" or name != "alembic_version"
 
 
@@ -18,7 +18,7 @@ def run() -> None:
         target_metadata=metadata,
         include_schemas=True,
         include_name=lambda name, kind, _parents: kind != "schema" or name in SCHEMAS,
-        include_object=_ours,
+        include_object=_is_application_object,
         compare_type=True,
         compare_server_default=True,
         version_table_schema="public",

@@ -9,8 +9,8 @@ down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
-# A change of a table waits for everyone who uses it, and everyone who comes later waits behind it. After five seconds the
-# migration gives up instead, and all of it is taken back.
+# A change of a table waits for every transaction that uses it, and later transactions wait behind the change. After five
+# seconds the migration fails instead, and is rolled back.
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
 
 

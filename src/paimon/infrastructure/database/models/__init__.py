@@ -1,4 +1,4 @@
-"""All tables, so that one import fills the metadata."""
+"""All models. Importing this package fills the metadata."""
 
 from paimon.infrastructure.database.models import derived, ops
 from paimon.infrastructure.database.models.base import Base, metadata

@@ -1,7 +1,7 @@
 """The declarative base and the two schemas of the database.
 
-Tables of `derived` follow from the chain and can be rebuilt; tables of `ops` hold what people decided and what this system set
-out to do, and cannot. Constraint names follow one convention, so that migrations can name them.
+Tables of `derived` follow from the chain and can be rebuilt. Tables of `ops` hold decisions of operators and of this system,
+and cannot. Constraint names follow one convention, so that migrations can name them.
 """
 
 from typing import Any, cast
@@ -30,5 +30,5 @@ class Base(DeclarativeBase):
 
 
 def table_of(model: type[Base]) -> Table:
-    """The model's table, for statements over rows rather than objects."""
+    """Return the model's table, for statements about rows instead of objects."""
     return cast(Table, model.__table__)

@@ -1,1 +1,1 @@
-"""The tables of the first migration, a module for each group. `versions/0001_initial.py` calls them."""
+"""The tables of the first migration, one module per group. `versions/0001_initial.py` calls them."""

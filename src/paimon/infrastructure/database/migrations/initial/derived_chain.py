@@ -1,4 +1,4 @@
-"""What was recorded of the chain: its final blocks, their logs, and how far and how completely."""
+"""Tables of what was read from the chain."""
 
 from paimon.infrastructure.database.migrations.initial.table_builder import (
     NOW,

@@ -1,4 +1,4 @@
-"""What the logs make of the fund: shares, redemptions, its assets and who may do what."""
+"""Tables of shares, redemptions, assets, roles and flags."""
 
 from paimon.infrastructure.database.migrations.initial.table_builder import (
     address,

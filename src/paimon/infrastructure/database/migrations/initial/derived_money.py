@@ -1,4 +1,4 @@
-"""What the logs and the snapshots make of the fund's money: transfers, fees, and the fund over time."""
+"""Tables of token transfers, fees and snapshots."""
 
 from paimon.infrastructure.database.migrations.initial.table_builder import (
     address,
@@ -105,7 +105,10 @@ def _create_fee_entries() -> None:
         instant("at"),
         primary_key("kind", "block_number", "log_index"),
         check("base_when_computed", "(base IS NOT NULL) = (entry_type = 'ACCRUED' AND kind <> 'REDEMPTION')"),
-        check("high_water_mark_for_performance", "(high_water_mark IS NOT NULL) = (entry_type = 'ACCRUED' AND kind = 'PERFORMANCE')"),
+        check(
+            "high_water_mark_for_performance",
+            "(high_water_mark IS NOT NULL) = (entry_type = 'ACCRUED' AND kind = 'PERFORMANCE')",
+        ),
         check("released_only_for_redemption", "entry_type <> 'RELEASED' OR kind = 'REDEMPTION'"),
         check("period_for_management", "(period_seconds IS NOT NULL) = (entry_type = 'ACCRUED' AND kind = 'MANAGEMENT')"),
         check("recipient_when_paid", "(entry_type = 'PAID') = (recipient IS NOT NULL)"),

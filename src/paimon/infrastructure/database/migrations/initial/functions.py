@@ -1,11 +1,11 @@
-"""The one function: it removes the rows of time series whose time is over."""
+"""The function that removes expired rows of the time series."""
 
 from typing import Final
 
 from alembic import op
 
-# Runs with the rights of the tables' owner, because only an owner may drop chunks, and the application must not be one.
-# What it may take is fixed here: these tables, nothing younger than these days. Nothing of the caller's is executed.
+# It runs with the rights of the tables' owner: only an owner may drop chunks, and the application's role must not be one.
+# The tables and the least number of days kept are fixed here, and no text of the caller is executed.
 _REMOVE_EXPIRED: Final = """
 CREATE FUNCTION ops.remove_expired(series text, before timestamptz, rows_max integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
@@ -43,7 +43,7 @@ BEGIN
                                  WHERE format(''%I.%I'', hypertable_schema, hypertable_name)::regclass = $1)'
            INTO chunked USING target;
     END IF;
-    IF chunked THEN  -- whole chunks first: no row of theirs is read again, or vacuumed
+    IF chunked THEN  -- whole chunks first: their rows are not read again or vacuumed
         EXECUTE format('SELECT count(*) FROM %s WHERE time < $1', target) INTO due USING before;
         EXECUTE format('SELECT count(*) FROM %I.drop_chunks($1, older_than => $2)', extension_schema) USING target, before;
         EXECUTE format('SELECT count(*) FROM %s WHERE time < $1', target) INTO still_due USING before;
@@ -60,6 +60,6 @@ $body$
 
 
 def create_functions() -> None:
-    """Nobody but the owner may call it until `paimon db upgrade` lets the application's role."""
+    """Create the function. Only the owner may call it until `paimon db upgrade` grants it to the application's role."""
     op.execute(_REMOVE_EXPIRED)
     op.execute("REVOKE ALL ON FUNCTION ops.remove_expired(text, timestamptz, integer) FROM PUBLIC")

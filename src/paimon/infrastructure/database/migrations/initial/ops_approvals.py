@@ -1,4 +1,4 @@
-"""Who may sign in, and what people decide about redemptions."""
+"""Tables of users, sign-in challenges, approval tickets and votes."""
 
 from paimon.infrastructure.database.migrations.initial.table_builder import (
     NOW,

@@ -1,4 +1,4 @@
-"""How the house runs: leases, the outbox, checks of the books, official NAV, risks, remedies and measurements."""
+"""Tables of leases, outbox, reconciliations, NAV points, risk events, operator decisions and the listener's work."""
 
 from paimon.infrastructure.database.migrations.initial.table_builder import (
     NOW,
@@ -31,7 +31,7 @@ def create_tables() -> None:
     _create_risk_events()
     _create_remedies()
     _create_unfinal_logs()
-    _create_endpoint_lies()
+    _create_endpoint_faults()
     _create_event_processing_logs()
     _create_event_processing_hourly()
     _create_retention_runs()
@@ -211,16 +211,16 @@ def _create_unfinal_logs() -> None:
     )
 
 
-def _create_endpoint_lies() -> None:
+def _create_endpoint_faults() -> None:
     create_table(
         "ops.endpoint_faults",
         text("endpoint"),
-        in_values("lie", "wrong_header", "wrong_receipts", "omitted_log", "forged_log", "changed_log"),
+        in_values("kind", "wrong_header", "wrong_receipts", "omitted_log", "forged_log", "changed_log"),
         bigint("occurrences"),
         bigint("last_block"),
         text("last_description"),
         instant("last_seen_at", default=NOW),
-        primary_key("endpoint", "lie"),
+        primary_key("endpoint", "kind"),
         check("occurrences_positive", "occurrences > 0"),
     )
 

@@ -1,7 +1,7 @@
-"""The words the first migration is written in: columns with the checks of their kind, constraints named after their table.
+"""Helpers of the first migration: columns with the checks of their type, constraints named after their table.
 
-A migration must make the same tables for ever. So these words belong to the first migration alone: they import no type and
-no name of the models, and no later migration uses them.
+A migration must always make the same tables. So these helpers belong to the first migration only: they import nothing of the
+models, and later migrations do not use them.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Default = str | sa.TextClause | None
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index that waits for its table; columns may be expressions."""
+    """The definition of an index. Its columns may be expressions."""
 
     prefix: str
     name: str
@@ -38,7 +38,7 @@ class Index:
 
 
 def create_table(full_name: str, *parts: sa.Column[Any] | sa.Constraint | Index) -> None:
-    """Create `schema.table` and its indexes. Constraints and indexes get the table's name in front of their own."""
+    """Create `schema.table` and its indexes. The names of constraints and indexes get the table's name as a prefix."""
     schema, _, table = full_name.partition(".")
     items = [part for part in parts if not isinstance(part, Index)]
     for item in items:
@@ -68,7 +68,7 @@ def _create_index(schema: str, table: str, index: Index) -> None:
     )
 
 
-# Columns. Each is NOT NULL unless it says `null=True`.
+# Columns. Each is NOT NULL unless `null=True`.
 
 
 def _column(name: str, kind: Any, *checks: sa.CheckConstraint, null: bool, default: Default = None) -> sa.Column[Any]:
@@ -76,28 +76,28 @@ def _column(name: str, kind: Any, *checks: sa.CheckConstraint, null: bool, defau
 
 
 def uint256(name: str, *, null: bool = False, checked: bool = True) -> sa.Column[Any]:
-    """A number of the EVM. The check lets 0 to 2^256 - 1 in."""
+    """A uint256 column, checked to be 0 to 2^256 - 1."""
     bounds = check(f"{name}_uint256", f"{name} >= 0 AND {name} <= {_UINT256_MAX}")
     return _column(name, sa.Numeric(78, 0), *([bounds] if checked else []), null=null)
 
 
 def address(name: str, *, null: bool = False) -> sa.Column[Any]:
-    """Exactly 20 bytes."""
+    """An address column of exactly 20 bytes."""
     return _column(name, sa.LargeBinary(), check(f"{name}_length", f"octet_length({name}) = 20"), null=null)
 
 
 def hash32(name: str, *, null: bool = False) -> sa.Column[Any]:
-    """Exactly 32 bytes."""
+    """A hash column of exactly 32 bytes."""
     return _column(name, sa.LargeBinary(), check(f"{name}_length", f"octet_length({name}) = 32"), null=null)
 
 
 def bytea(name: str, *, null: bool = False) -> sa.Column[Any]:
-    """Bytes of any length, or of a length that another table's check bounds."""
+    """A column of bytes without a length check."""
     return _column(name, sa.LargeBinary(), null=null)
 
 
 def in_values(name: str, *values: str, null: bool = False, default: Default = None) -> sa.Column[Any]:
-    """Text that the check bounds to these values."""
+    """A text column, checked to hold one of these values."""
     known = ", ".join(f"'{value}'" for value in values)
     return _column(name, sa.String(), check(f"{name}_known", f"{name} IN ({known})"), null=null, default=default)
 
@@ -131,17 +131,17 @@ def bigint(name: str, *, null: bool = False) -> sa.Column[Any]:
 
 
 def identity(name: str) -> sa.Column[Any]:
-    """A bigint that PostgreSQL counts up."""
+    """A bigint identity column."""
     return sa.Column(name, sa.BigInteger(), sa.Identity(always=False), nullable=False)
 
 
 def serial(name: str) -> sa.Column[Any]:
-    """A bigint that a sequence counts up: PostgreSQL's older way, which `observations` still has."""
+    """A bigint column with a sequence: PostgreSQL's older form, which `observations` has."""
     return sa.Column(name, sa.BigInteger(), autoincrement=True, primary_key=True)
 
 
 def instant(name: str, *, null: bool = False, default: Default = None) -> sa.Column[Any]:
-    """A time with its zone."""
+    """A column of a time with time zone."""
     return _column(name, sa.DateTime(timezone=True), null=null, default=default)
 
 
@@ -165,7 +165,7 @@ def unique(*columns: str) -> sa.UniqueConstraint:
 
 
 def foreign_key(column: str, refers_to: str, *, on_delete: str | None = None) -> sa.ForeignKeyConstraint:
-    """`refers_to` is `schema.table.column`."""
+    """A foreign key. `refers_to` is `schema.table.column`."""
     table = refers_to.split(".")[1]
     return sa.ForeignKeyConstraint([column], [refers_to], name=f"{column}_{table}", ondelete=on_delete)
 
@@ -175,7 +175,7 @@ def check(name: str, condition: str) -> sa.CheckConstraint:
 
 
 def no_overlap(name: str, ranges: str) -> postgresql.ExcludeConstraint:
-    """No two rows whose ranges have a point in common."""
+    """A constraint that the ranges of no two rows overlap."""
     return postgresql.ExcludeConstraint((sa.text(ranges), "&&"), using="gist", name=name)
 
 
@@ -184,5 +184,5 @@ def index(name: str, *columns: str, unique: bool = False, using: str | None = No
 
 
 def unique_index(name: str, *columns: str, where: str | None = None) -> Index:
-    """An index that is a rule: at most one row of those it covers."""
+    """A unique index, which may cover only some rows."""
     return Index("uq", name, columns, True, None, where)

@@ -1,4 +1,4 @@
-"""All tables and the function. The modules in `initial`, beside this folder, make them."""
+"""Create all tables and the function. The modules in `initial`, beside this folder, define them."""
 
 from alembic import op
 
@@ -25,8 +25,8 @@ def upgrade() -> None:
     derived_chain.create_tables()
     derived_fund.create_tables()
     derived_money.create_tables()
-    ops_approvals.create_tables()  # before the transactions, which name their tickets
-    ops_transactions.create_tables()  # before the plans, which name their intents
+    ops_approvals.create_tables()  # before the transactions, which refer to their tickets
+    ops_transactions.create_tables()  # before the plans, which refer to their intents
     ops_safes.create_tables()
     ops_operations.create_tables()
     functions.create_functions()

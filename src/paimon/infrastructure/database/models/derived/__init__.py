@@ -1,4 +1,4 @@
-"""What the chain said, and what follows from it. Every row here can be rebuilt from `raw_logs` and `observations`."""
+"""Tables of the schema `derived`: what was read from the chain, and the projections made from it."""
 
 from typing import Final
 
@@ -8,7 +8,6 @@ from paimon.infrastructure.database.models.derived.chain import (
     BlockRow,
     ChainTransactionRow,
     CursorRow,
-    LogStatus,
     ObservationRow,
     RangeProofRow,
     RawLogRow,
@@ -32,7 +31,7 @@ INPUTS: Final[tuple[type[Base], ...]] = (
     DailySnapshotRow,
     AssetHoldingSnapshotRow,
 )
-"""What was asked of the chain and what it said. A replay reads these and rewrites but what a raw log was decoded to."""
+"""Tables of what was read from the chain. A replay reads them, and rewrites only how raw logs were decoded."""
 
 PROJECTIONS: Final[tuple[type[Base], ...]] = (
     ShareBalanceRow,
@@ -53,10 +52,10 @@ PROJECTIONS: Final[tuple[type[Base], ...]] = (
     FeeEntryRow,
     ChainTransactionRow,
 )
-"""What follows from the logs, and what a replay therefore rebuilds: every table of this schema that is no input.
+"""Projections: all other tables of this schema. A replay rebuilds them.
 
-A row here has nothing but what the logs say: its key and its values are functions of the logs up to its block. No number
-from a sequence, no time of writing, nothing that depends on how the logs were cut into batches.
+The key and the values of a row are functions of the logs up to its block. A projection holds no number from a sequence, no
+time of writing, and nothing that depends on how the logs were divided into batches.
 """
 
 __all__ = [
@@ -71,7 +70,6 @@ __all__ = [
     "FeeAccountRow",
     "FeeEntryRow",
     "LiquidityAlertRow",
-    "LogStatus",
     "ObservationRow",
     "OtcOrderRow",
     "ProtocolAddressRow",

@@ -1,4 +1,4 @@
-"""Assets and tiers, purchases and sales, OTC orders."""
+"""Tables of assets, tiers, trades and OTC orders."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ from paimon.infrastructure.database.types import (
 
 
 class AssetConfigRow(Base):
-    """An asset as the events told it, removed ones included. Purchase terms have no event: they are observations."""
+    """An asset as the events configured it, delisted ones included. Purchase terms have no event; they are observations."""
 
     __tablename__ = "asset_configs"
     __table_args__ = (
@@ -47,7 +47,7 @@ class AssetConfigRow(Base):
 
 
 class TierConfigRow(Base):
-    """A tier's band since its last event; a tier without a row still has its first one, which has no event."""
+    """A tier's band since its last event. A tier without a row still has its initial band, which has no event."""
 
     __tablename__ = "tier_configs"
     __table_args__ = (
@@ -65,7 +65,7 @@ class TierConfigRow(Base):
 
 
 class TradeRow(EventRowColumns, Base):
-    """One purchase or sale, counted once whichever logs told of it. `request_id` is the settlement it paid for."""
+    """One purchase or sale, counted once even if several logs report it. `request_id` is the redemption it paid for."""
 
     __tablename__ = "trades"
     __table_args__ = (
@@ -95,7 +95,7 @@ class TradeRow(EventRowColumns, Base):
 
 
 class OtcOrderRow(Base):
-    """An OTC order. Numbers are each manager's own. PAID is money in transit."""
+    """An OTC order. Each manager has its own order numbers. PAID means money in transit."""
 
     __tablename__ = "otc_orders"
     __table_args__ = (

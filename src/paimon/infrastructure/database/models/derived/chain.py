@@ -1,6 +1,5 @@
-"""What was asked of the chain and what it said: cursor, blocks, raw logs, observations, and which contracts are followed."""
+"""Tables of what was read from the chain: cursor, blocks, raw logs, observations, tracked contracts and range proofs."""
 
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.chain.range_proof import ProofLevel
 from paimon.domain.chain.tracked_contracts import ContractOrigin
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
 from paimon.infrastructure.database.types import (
@@ -33,17 +33,8 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class LogStatus(StrEnum):
-    """What became of a raw log."""
-
-    APPLIED = "APPLIED"  # decoded and, where a projection acts on it, projected
-    UNKNOWN = "UNKNOWN"  # no event of our ABIs has this topic
-    QUARANTINED = "QUARANTINED"  # decodes or applies to nothing we can explain; see its reason
-    SKIPPED = "SKIPPED"  # left out, because a person decided so after it was quarantined
-
-
 class CursorRow(Base):
-    """How far the chain is recorded: one row, moved by compare-and-set on (hash, epoch) only."""
+    """The last recorded block: one row, moved only by compare-and-set on (hash, epoch)."""
 
     __tablename__ = "cursor"
     __table_args__ = (
@@ -59,7 +50,7 @@ class CursorRow(Base):
 
 
 class BlockRow(Base):
-    """A final block's header: of every recent block; of the past, of blocks with logs or observations and of some between."""
+    """A final block's header. Recent blocks are all kept; of older ones, those with logs or observations and some between."""
 
     __tablename__ = "blocks"
     __table_args__ = (
@@ -72,12 +63,12 @@ class BlockRow(Base):
     parent_hash: Mapped[HashBytes]
     timestamp: Mapped[Instant]
     previous_kept_number: Mapped[int] = mapped_column(BigInteger)
-    """The number of the block kept before this one, so that one that is lost is missed."""
+    """The number of the kept block before this one, so that a lost block is noticed."""
     recorded_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 
 class RawLogRow(Base):
-    """One log exactly as the node gave it, with what it decoded to."""
+    """One log exactly as the node returned it, with its decoded event."""
 
     __tablename__ = "raw_logs"
     __table_args__ = (
@@ -111,7 +102,7 @@ class RawLogRow(Base):
 
 
 class ObservationRow(Base):
-    """A fact read from the contracts at one block, which no event carries: `lockedNav`, a window's date, the vault's state."""
+    """A value read from the contracts at one block, which no event has: `lockedNav`, a window's date, the vault's state."""
 
     __tablename__ = "observations"
     __table_args__ = (
@@ -131,7 +122,7 @@ class ObservationRow(Base):
 
 
 class TrackedContractRow(Base):
-    """A contract whose logs are asked for, from the whole of block `since_block` on. One vault, and one asset of it."""
+    """A contract whose logs are fetched, from the beginning of block `since_block`. There is one vault, and one asset of it."""
 
     __tablename__ = "tracked_contracts"
     __table_args__ = (
@@ -153,9 +144,9 @@ class TrackedContractRow(Base):
 
 
 class RangeProofRow(Base):
-    """Recorded blocks, and how it is proven that nothing of them is missing. Blocks in no row were recorded without proof.
+    """A range of recorded blocks with the proof level of its completeness. Blocks in no row were recorded without proof.
 
-    Neighbours of one level are one row, so that the table grows with what goes wrong and not with the chain.
+    Adjacent ranges of one level are one row, so the table grows with the incidents, not with the chain.
     """
 
     __tablename__ = "range_proofs"
@@ -173,7 +164,7 @@ class RangeProofRow(Base):
 
 
 class ChainTransactionRow(Base):
-    """A transaction with logs of followed contracts: who spoke in it and what was said, for lists and filters."""
+    """A transaction with logs of tracked contracts: its contracts and events, for lists and filters."""
 
     __tablename__ = "transactions"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Who holds which role, what is paused, who works for the fund, and the alerts its contracts raise."""
+"""Tables of contract flags, protocol addresses and liquidity alerts."""
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -20,7 +20,7 @@ from paimon.infrastructure.database.types import (
 
 
 class ContractFlagRow(Base):
-    """On-off states of the contracts: `paused` of each, `emergency_mode` of the vault."""
+    """A boolean state of a contract: `paused` of each contract, `emergency_mode` of the vault."""
 
     __tablename__ = "contract_flags"
     __table_args__ = (enum_check("contract", ContractName), DERIVED_SCHEMA)
@@ -31,7 +31,7 @@ class ContractFlagRow(Base):
 
 
 class ProtocolAddressRow(Base):
-    """Who takes which part for a contract, at the cursor's block: fee recipient, oracle, swap helper, …"""
+    """The address that serves a contract in one role at the cursor's block: fee recipient, oracle, swap helper, …"""
 
     __tablename__ = "protocol_addresses"
     __table_args__ = (
@@ -47,7 +47,7 @@ class ProtocolAddressRow(Base):
 
 
 class LiquidityAlertRow(EventRowColumns, Base):
-    """The redemption manager's own alarm; the critical one does not tell the total."""
+    """An alert of the redemption manager. The critical alert does not contain the total."""
 
     __tablename__ = "liquidity_alerts"
     __table_args__ = (

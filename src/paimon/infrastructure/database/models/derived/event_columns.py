@@ -1,4 +1,4 @@
-"""The columns every recorded fact has: the place of its log, and when and in which transaction that was."""
+"""Columns of every table whose rows are made from one event: the log's position, transaction and time."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from paimon.infrastructure.database.types import HashBytes, Instant, length_chec
 
 
 class EventRowColumns:
-    """Mixed into the tables of facts. A fact is written once, with the block that tells it, and never changed."""
+    """Mixin of tables whose rows are made from one event. A row is written with the event's block and never changed."""
 
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)

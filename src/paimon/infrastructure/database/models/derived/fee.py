@@ -19,7 +19,7 @@ from paimon.infrastructure.database.types import (
 
 
 class FeeAccountRow(Base):
-    """One kind of fee's totals. Owed is what was accrued less what was released."""
+    """The totals of one kind of fee. What is owed is accrued minus released."""
 
     __tablename__ = "fee_accounts"
     __table_args__ = (
@@ -35,7 +35,7 @@ class FeeAccountRow(Base):
 
 
 class FeeEntryRow(EventRowColumns, Base):
-    """One step of one kind of fee. A collection pays two kinds by one Transfer, so the kind is part of the key."""
+    """One accrual or payment of one kind of fee. One Transfer may pay two kinds, so the kind is part of the key."""
 
     __tablename__ = "fee_entries"
     __table_args__ = (

@@ -20,7 +20,7 @@ from paimon.infrastructure.database.types import (
 
 
 class RedemptionRequestRow(Base):
-    """A redemption as the events told it. `lockedNav` is an observation, joined when it is there."""
+    """A redemption request as the events recorded it. `lockedNav` is an observation, joined when it exists."""
 
     __tablename__ = "redemption_requests"
     __table_args__ = (

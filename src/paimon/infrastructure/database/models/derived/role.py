@@ -16,7 +16,7 @@ from paimon.infrastructure.database.types import (
 
 
 class RoleHolderRow(Base):
-    """Who holds which role on which contract, at the cursor's block."""
+    """A role that an account holds on a contract at the cursor's block."""
 
     __tablename__ = "role_holders"
     __table_args__ = (
@@ -31,7 +31,7 @@ class RoleHolderRow(Base):
 
 
 class RoleChangeRow(EventRowColumns, Base):
-    """A role given to an account, or taken from it, and by whom."""
+    """A role that was granted to an account or revoked from it, with the sender."""
 
     __tablename__ = "role_changes"
     __table_args__ = (

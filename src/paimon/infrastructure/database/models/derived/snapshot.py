@@ -1,8 +1,8 @@
-"""The fund over time, in columns: what its snapshots say, one row each, and one per asset.
+"""Tables of the fund over time: one row per snapshot, and one per snapshot and asset.
 
-These rows follow from the `fund_snapshot` observations and are written beside them; they exist so that a query over
-months reads columns, not documents. The block's time leads every key, so that they can become TimescaleDB hypertables.
-Retention differs (`daily_snapshots` outlive the other), which is why nothing refers to them.
+The rows are made from the `fund_snapshot` observations and written with them, so that a query over months reads columns, not
+documents. Every key begins with the block's time, so that the tables can become TimescaleDB hypertables. `daily_snapshots`
+are kept longer than the other table; therefore no foreign key refers to them.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ from paimon.infrastructure.database.types import (
 
 
 class DailySnapshotRow(Base):
-    """The fund's figures at one block. (The name is the interface's; the rows are as dense as the snapshots that are kept.)"""
+    """The fund's figures at one block. Despite the table's name there is one row per snapshot, not one per day."""
 
     __tablename__ = "daily_snapshots"
     __table_args__ = (
@@ -60,7 +60,7 @@ class DailySnapshotRow(Base):
 
 
 class AssetHoldingSnapshotRow(Base):
-    """One asset's balance, price and value at one block."""
+    """Balance, price and value of one asset at one block."""
 
     __tablename__ = "asset_holdings_snapshots"
     __table_args__ = (

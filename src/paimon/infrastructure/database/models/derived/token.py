@@ -1,4 +1,4 @@
-"""Money: every token Transfer from or to the vault with its purpose, and the fees."""
+"""Tables of token transfers from or to the vault, and of their totals."""
 
 from sqlalchemy import CheckConstraint, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,7 +17,7 @@ from paimon.infrastructure.database.types import (
 
 
 class TokenTransferRow(EventRowColumns, Base):
-    """One ERC-20 Transfer from or to the vault. `source_log_index` is the log of its block that tells what it was for."""
+    """One ERC-20 Transfer from or to the vault. `source_log_index` is the log of its block that shows its purpose."""
 
     __tablename__ = "token_transfers"
     __table_args__ = (
@@ -51,7 +51,7 @@ class TokenTransferRow(EventRowColumns, Base):
 
 
 class TokenFlowRow(Base):
-    """What came into the vault and went out of it, by token, since the token is followed."""
+    """The totals into and out of the vault of one token, since the token is tracked."""
 
     __tablename__ = "token_flows"
     __table_args__ = (*length_check(20, "token"), *uint256_check("received", "sent"), DERIVED_SCHEMA)

@@ -1,4 +1,4 @@
-"""Shares: holdings, redemptions and deposits."""
+"""Tables of share balances and deposits."""
 
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -15,7 +15,7 @@ from paimon.infrastructure.database.types import (
 
 
 class ShareBalanceRow(Base):
-    """Shares in a holder's wallet, those the vault keeps locked for them, and when their first shares came."""
+    """A holder's shares in the wallet, those locked in the vault, and the time of the first shares."""
 
     __tablename__ = "holdings"
     __table_args__ = (
@@ -31,7 +31,7 @@ class ShareBalanceRow(Base):
 
 
 class DepositRow(EventRowColumns, Base):
-    """One deposit: money in, shares out."""
+    """One deposit: assets in, shares out."""
 
     __tablename__ = "deposits"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""What people decided and what this system set out to do. No row here can be rebuilt from the chain."""
+"""Tables of the schema `ops`: decisions and work of operators and of this system. No replay can rebuild them."""
 
 from paimon.infrastructure.database.models.ops import (
     approval,

@@ -32,7 +32,7 @@ from paimon.infrastructure.database.types import (
 
 
 class ApprovalTicketRow(Base):
-    """A decision to be taken about one redemption request. One ticket per request, ever."""
+    """An approval ticket of one redemption request. A request has at most one ticket, ever."""
 
     __tablename__ = "approval_tickets"
     __table_args__ = (
@@ -69,7 +69,7 @@ class ApprovalTicketRow(Base):
 
 
 class ApprovalRecordRow(Base):
-    """An accepted vote with what was signed, verifiable by anyone without this system."""
+    """An accepted vote with what was signed, verifiable without this system."""
 
     __tablename__ = "approval_records"
     __table_args__ = (

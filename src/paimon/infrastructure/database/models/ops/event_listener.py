@@ -1,7 +1,6 @@
-"""What the house's own machinery did and met: the listener's batches, what was removed because its time was over, and which
-endpoints were caught at answers that are not true.
+"""Tables of the listener's own work: its batches, and the invalid responses of endpoints.
 
-Owned, because no replay can find it out again: it tells of this house's work, not of the chain.
+They are in `ops`, because a replay cannot rebuild them: they describe the listener, not the chain.
 """
 
 from sqlalchemy import BigInteger, CheckConstraint, Integer, Text, func
@@ -13,7 +12,7 @@ from paimon.infrastructure.database.types import Instant, enum_check, enum_colum
 
 
 class EventProcessingLogRow(Base):
-    """One batch of the listener. `time` is the database's, when its recording began; durations are the listener's own."""
+    """One batch of the listener. `time` is the database's time when recording began; the listener measures the durations."""
 
     __tablename__ = "event_processing_logs"
     __table_args__ = (
@@ -35,7 +34,7 @@ class EventProcessingLogRow(Base):
 
 
 class EventProcessingHourRow(Base):
-    """The batches of one hour, summed up as they are written; it stays when they go."""
+    """The sums of one hour's batches, updated as they are written. Retention removes the batches, not the sums."""
 
     __tablename__ = "event_processing_hourly"
     __table_args__ = (
@@ -55,16 +54,16 @@ class EventProcessingHourRow(Base):
 
 
 class EndpointFaultRow(Base):
-    """How often an endpoint was caught at one kind of untrue answer, and the last time."""
+    """The number of invalid responses of one kind from one endpoint, and the last one."""
 
     __tablename__ = "endpoint_faults"
     __table_args__ = (
-        enum_check("lie", InvalidResponseKind),
+        enum_check("kind", InvalidResponseKind),
         CheckConstraint("occurrences > 0", name="occurrences_positive"),
         OPS_SCHEMA,
     )
     endpoint: Mapped[str] = mapped_column(Text, primary_key=True)
-    lie: Mapped[InvalidResponseKind] = enum_column(InvalidResponseKind, primary_key=True)
+    kind: Mapped[InvalidResponseKind] = enum_column(InvalidResponseKind, primary_key=True)
     occurrences: Mapped[int] = mapped_column(BigInteger)
     last_block: Mapped[int] = mapped_column(BigInteger)
     last_description: Mapped[str] = mapped_column(Text)

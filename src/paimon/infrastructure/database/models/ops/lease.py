@@ -1,4 +1,4 @@
-"""The table of leases: who runs a process of which only one may work."""
+"""The table of leases: the holder of each process of which only one may be active."""
 
 from sqlalchemy import (
     BigInteger,
@@ -14,7 +14,7 @@ from paimon.infrastructure.database.types import (
 
 
 class LeaseRow(Base):
-    """Who runs a one-of process. `epoch` only grows; a writer that lost the lease is refused by its old epoch."""
+    """The holder of one lease. `epoch` only grows: a writer that lost the lease is refused because its epoch is old."""
 
     __tablename__ = "leases"
     __table_args__ = (CheckConstraint("epoch >= 0", name="epoch_not_negative"), OPS_SCHEMA)

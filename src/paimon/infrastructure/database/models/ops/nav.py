@@ -1,13 +1,14 @@
-"""NAV as this house stands behind it. Owned: whether a point was published is a decision on the books as they were then,
-and no replay can take it again.
+"""The table of official NAV points.
+
+It is in `ops`: to publish a point is a decision on the projections at that time, which a replay cannot repeat.
 """
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from paimon.domain.risk.nav_publication import NavStatus
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     HashBytes,
@@ -20,14 +21,8 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class NavStatus(StrEnum):
-    PUBLISHED = "PUBLISHED"
-    WITHHELD = "WITHHELD"  # a material difference was open; the next clean comparison releases it
-    ORPHANED = "ORPHANED"  # was published, and its block is no more: kept as what this house once said
-
-
 class NavPointRow(Base):
-    """One official NAV, or one that is held back with its reason. A published one never changes, unless its block does."""
+    """One official NAV point: published, or withheld with its reason. A published point changes only if it is orphaned."""
 
     __tablename__ = "nav_points"
     __table_args__ = (

@@ -1,7 +1,6 @@
 """The table of the outbox."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     Instant,
@@ -24,18 +24,8 @@ from paimon.infrastructure.database.types import (
 )
 
 
-class OutboxPriority(StrEnum):
-    """Also the names of the Celery queues that serve them."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    NORMAL = "normal"
-    CHAIN = "chain"
-    REPORTS = "reports"
-
-
 class OutboxMessageRow(Base):
-    """A reaction that is due. The row is the truth; the queue's message only points at it."""
+    """One outbox message. The row is authoritative; the message in the queue only points at it."""
 
     __tablename__ = "outbox"
     __table_args__ = (

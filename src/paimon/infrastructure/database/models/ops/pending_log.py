@@ -1,6 +1,6 @@
-"""What was seen in blocks that are not final yet. No book: nothing is projected from it, and all of it goes again.
+"""The table of logs in blocks that are not final yet. Nothing is projected from them, and every row is removed again.
 
-Owned and not derived, because no replay can find it out: most of its blocks will be recorded, the others never were.
+It is in `ops`, because a replay cannot rebuild it: some of its blocks will never be recorded.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instan
 
 
 class PendingLogRow(Base):
-    """One log of a followed contract above the recorded blocks, as it was decoded. `seen_at` is the database's time."""
+    """One decoded log of a tracked contract in a block above the recorded ones. `seen_at` is the database's time."""
 
     __tablename__ = "pending_logs"
     __table_args__ = (

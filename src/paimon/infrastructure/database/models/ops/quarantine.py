@@ -1,4 +1,4 @@
-"""What people decided about given-up reactions and quarantined logs. Owned: a replay reads it, and nothing can rebuild it."""
+"""The table of operator decisions about dead-lettered messages and quarantined logs. A replay reads it."""
 
 from datetime import datetime
 from typing import Any
@@ -14,9 +14,10 @@ from paimon.infrastructure.database.types import AddressBytes, Instant, enum_che
 
 
 class OperatorDecisionRow(Base):
-    """One decision, with what was signed where it came over the API. Asked at a terminal, it has a name and no signature.
+    """One operator decision. A decision made over the API has a signature; one made on the command line has a name only.
 
-    Ids grow in the order of asking, and about one log only one decision waits at a time, so that its last is well defined.
+    Ids grow in the order of the requests, and a log has at most one requested decision at a time, so its last one is well
+    defined.
     """
 
     __tablename__ = "operator_decisions"
@@ -34,7 +35,7 @@ class OperatorDecisionRow(Base):
         CheckConstraint("(status = 'REQUESTED') = (ended_at IS NULL)", name="ended_at_unless_requested"),
         CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="outcome_when_ended"),
         Index("uq_operator_decisions_nonce", "nonce", unique=True),
-        # One at a time: the next is judged by what became of this one.
+        # One at a time: the next decision depends on the outcome of this one.
         Index(
             "uq_operator_decisions_requested_of_log",
             "block_hash",

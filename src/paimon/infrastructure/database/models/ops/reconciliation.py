@@ -20,9 +20,9 @@ from paimon.infrastructure.database.types import (
 
 
 class ReconciliationRow(Base):
-    """One comparison of the books with the chain at one block, with every difference found.
+    """One comparison of the projections with the chain at one block, with every discrepancy.
 
-    An orphaned one was made at a block that is no more, and counts for nothing but the record.
+    An orphaned reconciliation was made at a block that a reorganisation removed. It is kept as a record only.
     """
 
     __tablename__ = "reconciliations"

@@ -8,7 +8,7 @@ from paimon.infrastructure.database.types import Instant
 
 
 class RetentionRunRow(Base):
-    """The last run of retention over one series: from when on it is kept, and how many rows went in all runs together."""
+    """The last retention run of one series: the time from which rows are kept, and the rows removed in all runs."""
 
     __tablename__ = "retention_runs"
     __table_args__ = (CheckConstraint("rows_removed >= 0", name="rows_removed_not_negative"), OPS_SCHEMA)

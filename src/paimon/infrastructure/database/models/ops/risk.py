@@ -1,4 +1,4 @@
-"""What this house found wrong, for people to take up. Owned: who has it and what they said of it is nowhere else."""
+"""The table of risk events. Their owners and notes exist only here."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from paimon.infrastructure.database.types import Instant, enum_check, enum_colum
 
 
 class RiskEventRow(Base):
-    """One finding over time. A subject that was resolved and is found again begins a new row."""
+    """One finding over time. If a resolved subject is found again, a new row begins."""
 
     __tablename__ = "risk_events"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Tables of people and their sign-in."""
+"""Tables of users and sign-in challenges."""
 
 from datetime import datetime
 
@@ -32,7 +32,7 @@ class UserRow(Base):
 
 
 class SignInChallengeRow(Base):
-    """A sign-in nonce handed out; used at most once."""
+    """An issued sign-in nonce, which is used at most once."""
 
     __tablename__ = "sign_in_challenges"
     __table_args__ = (*length_check(20, "address"), OPS_SCHEMA)
