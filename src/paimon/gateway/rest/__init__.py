@@ -1,1 +1,1 @@
-"""The REST API: parse, authorise, one call, present. Nothing is decided here."""
+"""The REST API: parse the request, authorise the caller, call one use case, present its result. No rule is decided here."""

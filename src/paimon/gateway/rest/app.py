@@ -1,4 +1,4 @@
-"""The API process: one FastAPI application over one house, REST and WebSocket side by side."""
+"""The API process: one FastAPI application that serves REST and WebSocket."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,10 +14,23 @@ from paimon.gateway.rest import errors
 from paimon.gateway.rest.openapi import openapi_document
 from paimon.gateway.rest.query_params import reject_unknown_query_params
 from paimon.gateway.rest.request_middleware import RequestMiddleware
-from paimon.gateway.rest.routes import approvals, auth, fund, multisig, nav, plans, redemptions, risk, system
-from paimon.gateway.rest.routes import holders as register
-from paimon.gateway.rest.routes import operator_decisions as remedies
-from paimon.gateway.rest.routes import transactions as desk
+from paimon.gateway.rest.routes import (
+    approvals,
+    auth,
+    chain,
+    fund,
+    holders,
+    multisig,
+    nav,
+    outbox,
+    plans,
+    quarantine,
+    redemptions,
+    risk,
+    system,
+    transactions,
+    wallets,
+)
 from paimon.gateway.websocket import endpoint
 from paimon.gateway.websocket.feed import Feed
 from paimon.gateway.websocket.hub import Hub
@@ -28,16 +41,35 @@ log = structlog.get_logger(__name__)
 
 BASE: Final = "/api/v1"
 
+_FEATURES: Final = (
+    auth,
+    fund,
+    nav,
+    holders,
+    chain,
+    redemptions,
+    approvals,
+    transactions,
+    wallets,
+    plans,
+    multisig,
+    risk,
+    outbox,
+    quarantine,
+    system,
+)
+"""Route modules in the order of the documentation."""
+
 _DESCRIPTION: Final = """\
-Operations backend of Paimon Prime Fund. Every answer is an envelope: `{success, data, timestamp, requestId}` or
-`{success, error, timestamp, requestId}`. Integers of the chain travel as decimal strings, times in UTC, addresses in
-their EIP-55 form. Sign in with a wallet at `/auth/challenge` and `/auth/verify`, then send the access token as
+Operations backend of Paimon Prime Fund. Every response is an envelope: `{success, data, timestamp, requestId}` or
+`{success, error, timestamp, requestId}`. On-chain integers are decimal strings, times are in UTC, addresses are checksummed
+(EIP-55). Sign in with a wallet at `/auth/challenge` and `/auth/verify`, then send the access token as
 `Authorization: Bearer …`. Live messages come over the WebSocket at `/api/v1/ws`.
 """
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application; its house is opened when the server starts it, and closed with it."""
+    """Create the application. Its context is opened and closed by the server's start and end."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -55,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
                     yield
             finally:
                 feed.cancel()
-                await asyncio.gather(feed, return_exceptions=True)  # its connection ends before the house closes
+                await asyncio.gather(feed, return_exceptions=True)  # its connection ends before the context closes
 
     app = FastAPI(
         title="Paimon Prime Fund",
@@ -68,12 +100,12 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     api = APIRouter(prefix=BASE, dependencies=[Depends(reject_unknown_query_params)])
-    for group in (auth, fund, nav, register, redemptions, approvals, plans, desk, multisig, risk, remedies, system):
-        api.include_router(group.router)
+    for feature in _FEATURES:
+        api.include_router(feature.router)
     api.include_router(system.probes)
     app.include_router(api)
     app.include_router(endpoint.router, prefix=BASE)
-    app.include_router(system.probes, include_in_schema=False)  # where a load balancer looks
+    app.include_router(system.probes, include_in_schema=False)  # the paths that load balancers probe
     errors.install_error_handlers(app)
     app.add_middleware(RequestMiddleware, body_bytes_max=settings.api.body_bytes_max)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
@@ -84,11 +116,11 @@ async def _require_ready(context: AppContext) -> None:
     try:
         await require_ready(context)
     except Exception as error:
-        log.critical("api.refused_to_start", reason=str(error))  # the server itself would show a traceback only
+        log.critical("api.refused_to_start", reason=str(error))  # uvicorn would log a traceback only
         raise
 
 
 def _log_feed_end(feed: asyncio.Task[None]) -> None:
-    """The feed runs until it is cancelled; anything else leaves clients without messages, and an operator must know."""
+    """Log a feed that ended by itself: clients get no messages any more, and an operator must know."""
     if not feed.cancelled():
         log.critical("live.feed_ended", exc_info=feed.exception())

@@ -1,7 +1,7 @@
-"""A view as cells of CSV, and cells as text: what a spreadsheet or a program reads back is what the JSON answer says.
+"""Conversion of views to CSV: the cells hold the same values as the JSON response.
 
-Nested objects become columns `outer.inner`; a list or free-form object is one cell of JSON. Columns come from the view's
-class, so that they are the same whatever the rows hold.
+Nested objects become columns `outer.inner`; a list or free-form object is one cell of JSON. The columns come from the view's
+class, so they do not depend on the rows.
 """
 
 import csv
@@ -16,7 +16,7 @@ import orjson
 from paimon.gateway.rest.schema import ApiModel
 
 Path = tuple[str, ...]
-"""Where a cell is in the row's JSON: names from the outside in."""
+"""Position of a cell in the row's JSON: the field names from the outermost inwards."""
 
 
 def heading(path: Path) -> str:
@@ -28,16 +28,17 @@ def columns_of(view: type[ApiModel]) -> tuple[Path, ...]:
     columns: list[Path] = []
     for name, field in view.model_fields.items():
         alias = field.alias or name
-        inner = _view_in(field.annotation)
+        inner = _nested_view(field.annotation)
         columns += [(alias, *path) for path in columns_of(inner)] if inner else [(alias,)]
     return tuple(columns)
 
 
-def _view_in(annotation: Any) -> type[ApiModel] | None:
-    """The view an annotation names, by itself or as `… | None`; a list of views is none, for it is one cell."""
-    for each in (annotation, *(arg for arg in get_args(annotation) if type(None) in get_args(annotation))):
-        if isinstance(each, type) and issubclass(each, ApiModel):
-            return each
+def _nested_view(annotation: Any) -> type[ApiModel] | None:
+    """Return the view of an annotation `View` or `View | None`. A list of views gives None: it becomes one cell."""
+    optional = (argument for argument in get_args(annotation) if type(None) in get_args(annotation))
+    for candidate in (annotation, *optional):
+        if isinstance(candidate, type) and issubclass(candidate, ApiModel):
+            return candidate
     return None
 
 
@@ -53,14 +54,14 @@ def _at(value: Any, path: Path) -> Any:
 
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-_FORMULA_PREFIXES: Final = ("'", "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 — spreadsheets take these too
+_FORMULA_PREFIXES: Final = ("'", "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 — spreadsheets accept full-width signs too
 
 
 def cell(value: Any) -> str:
-    """A JSON value as a cell.
+    """Convert a JSON value to a cell.
 
-    Text that a spreadsheet would run is led by an apostrophe, and so is text that begins with one: whoever takes one
-    leading apostrophe off has the text again. A plain number, also one below zero, is just that.
+    Text that a spreadsheet would run as a formula gets a leading apostrophe, and so does text that begins with an apostrophe:
+    removing one leading apostrophe restores the text. A plain number, also a negative one, stays as it is.
     """
     match value:
         case None:
@@ -76,7 +77,7 @@ def cell(value: Any) -> str:
 
 
 def csv_text(lines: Iterable[Sequence[str]]) -> str:
-    """RFC 4180: commas, quotes where needed and doubled inside, lines ended by CRLF."""
+    """Format lines by RFC 4180: commas, quotes where needed and doubled inside, CRLF at line ends."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows(lines)
     return text.getvalue()

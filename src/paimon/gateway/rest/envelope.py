@@ -1,4 +1,4 @@
-"""The one shape of every answer: `{success, data, timestamp, requestId}` or `{success, error, timestamp, requestId}`."""
+"""The envelope of every response: `{success, data, timestamp, requestId}` or `{success, error, timestamp, requestId}`."""
 
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from paimon.infrastructure.database.paging import Page
 Data = TypeVar("Data")
 
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
-"""Set by the request frame for the time of one request."""
+"""The id of the request being handled. RequestMiddleware sets it."""
 
 
 def _now() -> datetime:
@@ -44,7 +44,7 @@ class ErrorCode(StrEnum):
 
 
 class Envelope(ApiModel, Generic[Data]):
-    """A successful answer."""
+    """A successful response."""
 
     success: Literal[True] = True
     data: Data
@@ -53,7 +53,7 @@ class Envelope(ApiModel, Generic[Data]):
 
 
 class ErrorDetail(ApiModel):
-    """What is wrong with one field of the request; `code` stays the same where a part of the API has codes of its own."""
+    """The problem with one field of the request. `code` is stable, for those errors that have codes of their own."""
 
     field: str
     code: str | None = None
@@ -67,7 +67,7 @@ class ErrorBody(ApiModel):
 
 
 class ErrorEnvelope(ApiModel):
-    """A failure."""
+    """A failed response."""
 
     success: Literal[False] = False
     error: ErrorBody
@@ -99,7 +99,7 @@ class Listing(ApiModel, Generic[Data]):
 
 
 class BlockStampView(ApiModel):
-    """A block."""
+    """A block with its hash and time."""
 
     number: int
     hash: HashText
@@ -111,16 +111,16 @@ class BlockStampView(ApiModel):
 
 
 class Dated(ApiModel):
-    """An answer that is true at one block: the one asked for, or the snapshot's before it."""
+    """A response as of one block: the requested one, or that of the last snapshot before it."""
 
     as_of: BlockStampView
 
 
 class DatedListing(Listing[Data], Dated, Generic[Data]):
-    """One page of a list, true at one block."""
+    """One page of a list as of one block."""
 
 
 def wrap_encoded(data: bytes) -> Response:
-    """A success around data that is encoded already; decoding and encoding it again would be the whole cost of the answer."""
+    """Wrap JSON that is encoded already. Decoding and encoding it again would be the whole cost of the response."""
     head = orjson.dumps({"timestamp": iso_z(_now()), "requestId": current_request_id.get()})
     return Response(b'{"success":true,"data":' + data + b"," + head[1:], media_type="application/json")

@@ -1,4 +1,4 @@
-"""Turn exceptions into HTTP answers, in one table. The layers below know no status code."""
+"""One table that maps exceptions to HTTP responses. The layers below know no status code."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class AuthRequired(Unauthenticated):
 
 
 class InvalidInput(InvalidRequest):
-    """A value of the request is wrong in a way only a handler can tell."""
+    """A value of the request is invalid in a way that only the endpoint can check."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -43,16 +43,16 @@ class InvalidInput(InvalidRequest):
 
 
 class TooManyCsvExports(Unavailable):
-    """As many files are being written as this process writes at one time."""
+    """The process already writes as many CSV files as it may at one time."""
 
 
 class NotCancellable(Conflict):
-    """A redemption's ticket closes only by what the chain shows: its owner cancels the request there, or it is rejected."""
+    """The ticket of a redemption closes only by an event on chain: the owner cancels there, or approvers reject the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
-    """How one kind of exception is answered. Without `message` its own text is shown, which is written for the caller."""
+    """The response to one kind of exception. Without `message`, the response has the exception's own text."""
 
     status: int
     code: ErrorCode
@@ -81,7 +81,7 @@ ERROR_RULES: Final[Mapping[type[Exception], ErrorRule]] = {
     StatePruned: ErrorRule(503, ErrorCode.STATE_PRUNED, StatePruned.__doc__),
     RpcError: ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "the chain's node could not answer; try again shortly"),
 }
-"""Each base class and its answer; an exception is answered by the nearest class it descends from."""
+"""The rule of each exception class; the rule of the nearest base class applies."""
 
 _HTTP_CODES: Final[Mapping[int, ErrorCode]] = {
     400: ErrorCode.VALIDATION_ERROR,
@@ -111,11 +111,11 @@ def error_response(
 
 
 def rule_for(error: Exception) -> ErrorRule | None:
-    """The table's rule for this exception or the nearest class it descends from."""
+    """Return the rule of the exception's class or of its nearest base class."""
     return next((ERROR_RULES[kind] for kind in type(error).__mro__ if kind in ERROR_RULES), None)
 
 
-async def _on_known(request: Request, error: Exception) -> Response:
+async def _on_error_rule(request: Request, error: Exception) -> Response:
     rule = rule_for(error)
     if rule is None:
         raise error
@@ -143,16 +143,16 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     if isinstance(error.body, bytes):
-        # FastAPI leaves a body of another media type as bytes, and then finds fault with the bytes.
+        # FastAPI passes a body of another media type as bytes, and then reports the bytes as invalid.
         message = "the body must be JSON, sent with Content-Type: application/json"
         return error_response(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, message)
     details = [ErrorDetail(field=_field(problem["loc"]), message=describe_problem(problem)) for problem in error.errors()]
-    named = ", ".join(dict.fromkeys(each.field for each in details))
-    return error_response(400, ErrorCode.VALIDATION_ERROR, f"the request is not valid: {named}", details=details)
+    fields = ", ".join(dict.fromkeys(detail.field for detail in details))
+    return error_response(400, ErrorCode.VALIDATION_ERROR, f"the request is not valid: {fields}", details=details)
 
 
 def _field(location: Sequence[int | str]) -> str:
-    """`("body", "expiresAt")` → `expiresAt`; the body as a whole, or a place in text that is no JSON, is `body`."""
+    """Name the field of a location: `("body", "expiresAt")` gives `expiresAt`, the body as a whole gives `body`."""
     return ".".join(str(part) for part in location[1:] if isinstance(part, str)) or str(location[0])
 
 
@@ -161,7 +161,7 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 def install_error_handlers(app: FastAPI) -> None:
     handlers: dict[type[Exception], Handler] = {
-        **dict.fromkeys(ERROR_RULES, _on_known),
+        **dict.fromkeys(ERROR_RULES, _on_error_rule),
         HTTPException: _on_http,
         RequestValidationError: _on_invalid,
     }

@@ -1,12 +1,13 @@
-"""Every list also as CSV: the views of its JSON answer, flattened, all rows of the filter and not one page.
+"""Responses of list endpoints: one page as JSON, or all rows of the filter as a CSV file.
 
-    Accept: text/csv, or ?format=csv  ──►  rows of the same view, read page by page in one snapshot of the database
+    Accept: text/csv, or ?format=csv  ──►  the views of the JSON response, flattened to cells,
+                                           read page by page in one snapshot of the database
 
-Rows of an answer that is dated by a block end with that block. An empty list has its header too.
+If the response is as of a block, each row ends with that block. An empty list still has its header.
 
-The first page is read, and the number of rows checked, before anything is sent: what can go wrong is still answered by
-a JSON envelope. After that, a failure or a reader who takes too long ends the connection in mid-body, which a client sees
-as a failed transfer and never as a shorter list.
+The first page is read, and the number of rows checked, before anything is sent, so that an error up to there is a JSON
+envelope. After that, an error or a client that reads too slowly ends the connection in the middle of the body. A client sees
+that as a failed transfer, never as a shorter list.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ ListData = TypeVar("ListData", bound=Listing[Any])
 
 MEDIA_TYPE: Final = "text/csv"
 _CHUNK_ROWS: Final = 250
-"""Rows made in one go: some 16 ms, in which the process answers nobody else."""
+"""Rows converted at one time. They take about 16 ms, and the process serves no other request meanwhile."""
 
 
 class ResponseFormat(StrEnum):
@@ -51,7 +52,7 @@ class ResponseFormat(StrEnum):
 async def get_response_format(
     response_format: Annotated[
         ResponseFormat | None,
-        Query(alias="format", description="csv: all rows of the filter as a file; the same as Accept: text/csv"),
+        Query(alias="format", description="csv: all rows of the filter as a file, as with Accept: text/csv"),
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> ResponseFormat:
@@ -62,10 +63,10 @@ ResponseFormatDep = Annotated[ResponseFormat, Depends(get_response_format)]
 
 
 def prefers_csv(accept: str) -> bool:
-    """Whether the header names CSV and does not like JSON as much or better."""
+    """Return whether the Accept header prefers CSV to JSON."""
     qualities: dict[str, float] = {}
-    for each in accept.lower().split(","):
-        media_type, *parameters = (part.strip() for part in each.split(";"))
+    for item in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in item.split(";"))
         quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
         qualities[media_type] = float(quality) if re.fullmatch(r"[01](\.\d{0,3})?", quality) else 0.0
     return qualities.get(MEDIA_TYPE, 0.0) > qualities.get("application/json", 0.0)
@@ -73,7 +74,7 @@ def prefers_csv(accept: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """Which page, and in which form; a CSV has all pages."""
+    """The requested page and format. A CSV file has all pages."""
 
     page: PageRequest
     response_format: ResponseFormat
@@ -88,7 +89,7 @@ ListRequestDep = Annotated[ListRequest, Depends(get_list_request)]
 
 @dataclass(frozen=True, slots=True)
 class CsvTable(Generic[Data]):
-    """A list as a file: its name, its rows' view, the envelope of its JSON answer, and where in it the rows are."""
+    """A list as a file: its name, its row's view, the envelope of its JSON response, and the function that finds the rows."""
 
     name: str
     row: type[ApiModel]
@@ -102,18 +103,18 @@ class CsvTable(Generic[Data]):
         return columns_of(self.row) + (columns_of(Dated) if dated else ())
 
     def lines(self, data: Data) -> Iterator[list[str]]:
-        """The answer's rows, cell by cell in the order of the columns."""
+        """Yield the rows of one response, cell by cell in the order of the columns."""
         own = columns_of(self.row)
         block = cells(Dated(as_of=data.as_of), columns_of(Dated)) if isinstance(data, Dated) else []
-        return (cells(each, own) + block for each in self.rows(data))
+        return (cells(row, own) + block for row in self.rows(data))
 
     def text(self, data: Data) -> str:
-        """The header and the answer's rows: the whole file, where one answer has all rows."""
-        return csv_text([[heading(each) for each in self.columns], *self.lines(data)])
+        """Format the header and the rows of one response."""
+        return csv_text([[heading(path) for path in self.columns], *self.lines(data)])
 
 
 def paged_table(name: str, row: type[ApiModel], envelope: type[Envelope[ListData]]) -> CsvTable[ListData]:
-    """The table of a list with pages."""
+    """Make the table of a list with pages."""
     return CsvTable(name, row, envelope, lambda data: data.items)
 
 
@@ -123,7 +124,7 @@ async def list_response(
     table: CsvTable[ListData],
     read: Callable[[ReadSession, PageRequest], Awaitable[ListData]],
 ) -> Envelope[ListData] | Response:
-    """One page as JSON, or all of them as CSV."""
+    """Respond with one page as JSON, or with all pages as CSV."""
     if list_request.response_format is ResponseFormat.JSON:
         async with context.database.read() as session:
             return table.envelope(data=await read(session, list_request.page))
@@ -133,20 +134,20 @@ async def list_response(
 async def unpaged_response(
     context: AppContext, response_format: ResponseFormat, table: CsvTable[Data], data: Data
 ) -> Envelope[Data] | Response:
-    """An answer without pages, which is short."""
+    """Respond with a short list that has no pages."""
     if response_format is ResponseFormat.JSON:
         return table.envelope(data=data)
 
-    async def once() -> AsyncGenerator[Data, None]:
+    async def single() -> AsyncGenerator[Data, None]:
         yield data
 
-    return await _csv_response(context, table, once())
+    return await _csv_response(context, table, single())
 
 
 async def _pages(
     context: AppContext, read: Callable[[ReadSession, PageRequest], Awaitable[ListData]]
 ) -> AsyncGenerator[ListData, None]:
-    """Every page, as of one moment."""
+    """Yield every page, all from one snapshot of the database."""
     rows_max = context.settings.api.csv_rows_max
     async with _counted_export(context.settings.api.csv_files_max), context.database.read() as session:
         page = PageRequest(1, _CHUNK_ROWS)
@@ -155,7 +156,7 @@ async def _pages(
             if found.pagination.total > rows_max:
                 raise InvalidInput(
                     "format",
-                    f"a file holds at most {rows_max} rows, and this one would have {found.pagination.total}; narrow the filter",
+                    f"a file holds at most {rows_max} rows, this one would have {found.pagination.total}; narrow the filter",
                 )
             yield found
             if page.number >= found.pagination.total_pages:
@@ -164,19 +165,19 @@ async def _pages(
 
 
 _exports_running: int = 0
-"""Files this process is writing now."""
+"""Number of files that this process is writing now."""
 
 
 @asynccontextmanager
 async def _counted_export(files_max: int) -> AsyncGenerator[None, None]:
-    """Each holds a session of the database for as long as its reader takes, and the pool is everyone's.
+    """Count a running export. Each one holds a database session of the shared pool for as long as its client reads.
 
     Raises:
         TooManyCsvExports.
     """
     global _exports_running
     if _exports_running >= files_max:
-        raise TooManyCsvExports(f"{_exports_running} files are being written, as many as at one time; try again shortly")
+        raise TooManyCsvExports(f"{_exports_running} files are being written, the most at one time; try again shortly")
     _exports_running += 1
     try:
         yield
@@ -184,25 +185,25 @@ async def _counted_export(files_max: int) -> AsyncGenerator[None, None]:
         _exports_running -= 1
 
 
-async def _csv_response(context: AppContext, table: CsvTable[Data], answers: AsyncGenerator[Data, None]) -> Response:
-    first = await anext(answers)
+async def _csv_response(context: AppContext, table: CsvTable[Data], pages: AsyncGenerator[Data, None]) -> Response:
+    first = await anext(pages)
     fund = checksum(context.settings.fund.vault)[:10]
     dated = f"-block-{first.as_of.number}" if isinstance(first, Dated) else ""
     name = f"paimon-{fund}-{table.name}-{datetime.now(UTC):%Y-%m-%d}{dated}.csv"
 
-    return _CsvResponse(table, first, answers, name, seconds_max=context.settings.api.csv_seconds_max)
+    return _CsvResponse(table, first, pages, name, seconds_max=context.settings.api.csv_seconds_max)
 
 
 class _CsvResponse(StreamingResponse, Generic[Data]):
-    """Streams the first answer and those after it, and lets go of what they are read from however the stream ends."""
+    """Streams the first page and the following ones, and closes their generator however the stream ends."""
 
     def __init__(
         self, table: CsvTable[Data], first: Data, rest: AsyncGenerator[Data, None], name: str, *, seconds_max: float
     ) -> None:
         async def body() -> AsyncGenerator[bytes, None]:
             yield table.text(first).encode()
-            async for each in rest:
-                yield csv_text(table.lines(each)).encode()
+            async for page in rest:
+                yield csv_text(table.lines(page)).encode()
 
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
         super().__init__(body(), media_type=f"{MEDIA_TYPE}; charset=utf-8; header=present", headers=headers)

@@ -1,7 +1,7 @@
-"""The API's own description: a real example for every answer, every failure it can give, and 400 where FastAPI says 422.
+"""The OpenAPI document: a recorded example for every response, every error it can give, and 400 where FastAPI says 422.
 
-The examples are answers recorded from the integration tests' fund; a test holds them against the schemas, and others hold
-the live answers against them.
+The examples are responses recorded in the integration tests. One test compares them with the schemas; the integration tests
+compare the live responses with them.
 """
 
 from functools import cache
@@ -18,8 +18,8 @@ from paimon.gateway.rest.list_responses import MEDIA_TYPE, CsvTable
 _FAILURES: Final[dict[int, ErrorBody]] = {
     400: ErrorBody(
         code=ErrorCode.VALIDATION_ERROR,
-        message="a page holds at most 100 items, 500 were asked for",
-        details=[ErrorDetail(field="pageSize", message="a page holds at most 100 items, 500 were asked for")],
+        message="a page holds at most 100 items, 500 were requested",
+        details=[ErrorDetail(field="pageSize", message="a page holds at most 100 items, 500 were requested")],
     ),
     401: ErrorBody(code=ErrorCode.AUTH_EXPIRED, message="The access token has expired; sign in again."),
     403: ErrorBody(
@@ -35,11 +35,11 @@ _FAILURES: Final[dict[int, ErrorBody]] = {
     503: ErrorBody(code=ErrorCode.SERVICE_UNAVAILABLE, message="the database does not answer; try again shortly"),
 }
 _FAILURE_DESCRIPTIONS: Final = {
-    400: "A value of the request is wrong; `details` names each",
+    400: "A value of the request is invalid; `details` lists each",
     401: "No access token, one that is not valid, or one that has expired",
     403: "The signed-in wallet may not do this",
-    404: "Not here",
-    409: "What is asked does not fit the present state",
+    404: "Not found",
+    409: "The request does not fit the present state",
     413: "The body is too large",
     415: "The body is not JSON",
     503: "The database, Redis or the node does not answer",
@@ -49,22 +49,22 @@ _REQUEST_ID: Final = "3f0c2f4e9a7b4d0f8f5d1c2b3a495867"
 
 
 _EXAMPLE_KEY: Final = "recorded"
-"""Stands for an example by its name until the document is made: FastAPI would leave out every null inside it."""
+"""Key of the placeholder that names an example until the document is made: FastAPI would drop every null of the example."""
 
 
 _TABLES: Final[dict[str, CsvTable[Any]]] = {}
-"""Lists by the name of their example."""
+"""CSV tables by the name of their example."""
 
 
 @cache
 def examples() -> dict[str, Any]:
-    """Recorded answers by name."""
+    """Load the recorded responses by name."""
     recorded: dict[str, Any] = orjson.loads(files(__package__).joinpath("examples.json").read_bytes())
     return recorded
 
 
-def answers(example: str, *failures: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """What an endpoint answers: its recorded success, and the failures it can give; of a query that it does not have, 400."""
+def documented_responses(example: str, *failures: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Document an endpoint's recorded success and its errors. 400 is always one: an unknown query parameter is refused."""
     responses: dict[int | str, dict[str, Any]] = {
         status: {"content": {"application/json": {"example": {_EXAMPLE_KEY: example}}}},
     }
@@ -80,7 +80,7 @@ def answers(example: str, *failures: int, status: int = 200) -> dict[int | str, 
 
 
 def with_csv(table: CsvTable[Any], responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
-    """The same for a list, which is also given as CSV."""
+    """Add the CSV form to the documented responses of a list."""
     content = responses[200]["content"]
     recorded = content["application/json"]["example"]
     _TABLES[recorded[_EXAMPLE_KEY]] = table
@@ -89,7 +89,7 @@ def with_csv(table: CsvTable[Any], responses: dict[int | str, dict[str, Any]]) -
 
 
 def _insert_examples(content: dict[str, Any]) -> None:
-    """The recorded answer in place of its name; of a list also as the file it would be."""
+    """Replace an example's name by the recorded response, and add the CSV file of a list."""
     if (name := content["application/json"]["example"].get(_EXAMPLE_KEY)) is None:
         return
     content["application/json"]["example"] = examples()[name]
@@ -99,15 +99,15 @@ def _insert_examples(content: dict[str, Any]) -> None:
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, made once. A request that is not valid is answered by 400 here, so 422 is taken out."""
+    """Make the OpenAPI document once. An invalid request gets 400 here, so 422 is removed."""
     if app.openapi_schema is not None:
         return app.openapi_schema
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     for operations in document["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
-            for answer in operation["responses"].values():
-                _insert_examples(answer["content"])
+            for response in operation["responses"].values():
+                _insert_examples(response["content"])
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
     app.openapi_schema = document

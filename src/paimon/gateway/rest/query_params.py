@@ -1,8 +1,8 @@
-"""Query parameters that an endpoint does not have, or has once and was given twice, are refused: they are usually misspelt.
+"""Refusal of query parameters that the endpoint does not have, and of parameters that are given twice.
 
-An answer that leaves `?blok=98` out of account would be of now, and its reader would take it for block 98's. One dependency of
-the whole API looks at what the called route declares, so that no route has to say so itself. What comes without a query,
-as most requests do, is not looked at.
+They are usually misspelt: a response that ignored `?blok=98` would show the present, and its reader would take it for block
+98. One dependency of the whole API reads the parameters that the called route declares. A request without a query skips the
+check.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _NAME_CHARACTERS_MAX: Final = 50
 
 
 async def reject_unknown_query_params(request: Request) -> None:
-    """Raises RequestValidationError, which names each parameter and those there are."""
+    """Check the query. Raises RequestValidationError with each refused parameter and the endpoint's known ones."""
     if not request.query_params:
         return
     known = list(dict.fromkeys(_declared(request.scope["route"].dependant)))
@@ -26,13 +26,13 @@ async def reject_unknown_query_params(request: Request) -> None:
 
 
 def _declared(dependant: Dependant) -> Iterator[str]:
-    yield from (each.alias for each in dependant.query_params)
-    for deeper in dependant.dependencies:
-        yield from _declared(deeper)
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for dependency in dependant.dependencies:
+        yield from _declared(dependency)
 
 
 def _problems(given: list[tuple[str, str]], known: list[str]) -> Iterator[dict[str, Any]]:
-    """No endpoint takes several values of one parameter."""
+    # No endpoint takes several values of one parameter.
     names = [name for name, _value in given]
     for name in dict.fromkeys(names):
         if name not in known:

@@ -1,6 +1,6 @@
-"""What surrounds every request: its id, in logs, answer and header; the limit of its body; the last line against a failure.
+"""Middleware of every HTTP request: its id, the limit of its body, its metrics, and the response to an unexpected exception.
 
-Plain ASGI, so that a streaming or WebSocket connection passes untouched and an answer is not copied.
+It is plain ASGI, so that streaming and WebSocket connections pass unchanged and a response is not copied.
 """
 
 import re
@@ -24,7 +24,7 @@ _VALID_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
 
 def request_id_from(offered: str | None) -> str:
-    """The caller's own id where it is sane enough for a log line, else a new one."""
+    """Return the caller's own id if it is safe in a log line, else a new one."""
     return offered if offered is not None and _VALID_REQUEST_ID.fullmatch(offered) else uuid4().hex
 
 
@@ -33,7 +33,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 def _count(scope: Scope, seconds: float) -> None:
-    """By the route's template and the usual methods: what callers make up must not become labels."""
+    """Count the request by route template and known method: a caller's own text must not become a label."""
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in _METHODS else "other"
     HTTP_REQUESTS.labels(method, route, str(scope[_STATUS])).inc()
@@ -41,7 +41,7 @@ def _count(scope: Scope, seconds: float) -> None:
 
 
 class RequestMiddleware:
-    """Outermost of our own middleware."""
+    """Outermost middleware of the application."""
 
     def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
         self._app = app
@@ -65,7 +65,7 @@ class RequestMiddleware:
     async def _handle(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
         started = False
         received = 0
-        scope[_STATUS] = 499  # unless an answer begins: whoever asked went away
+        scope[_STATUS] = 499  # until a response begins: the client went away
 
         async def receive_limited() -> Message:
             nonlocal received
@@ -83,14 +83,14 @@ class RequestMiddleware:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        if self._declares_too_much(headers):
-            refusal = error_response(
+        if self._declares_too_large_a_body(headers):
+            response = error_response(
                 413,
                 ErrorCode.PAYLOAD_TOO_LARGE,
                 f"the request's body is larger than {self._body_bytes_max} bytes",
                 headers={"Connection": "close"},
             )
-            await refusal(scope, receive, send_with_id)
+            await response(scope, receive, send_with_id)
             return
         try:
             await self._app(scope, receive_limited, send_with_id)
@@ -98,11 +98,11 @@ class RequestMiddleware:
             if started:
                 raise
             log.error("request.failed", method=scope["method"], path=scope["path"], exc_info=error)
-            answer = error_response(
-                500, ErrorCode.INTERNAL_ERROR, "something went wrong here; the request id finds it in the log"
+            response = error_response(
+                500, ErrorCode.INTERNAL_ERROR, "an unexpected error happened; the log has it under the request id"
             )
-            await answer(scope, receive, send_with_id)
+            await response(scope, receive, send_with_id)
 
-    def _declares_too_much(self, headers: Headers) -> bool:
+    def _declares_too_large_a_body(self, headers: Headers) -> bool:
         declared = headers.get("content-length", "")
         return declared.isdecimal() and int(declared[:20]) > self._body_bytes_max

@@ -1,4 +1,4 @@
-"""How values travel in JSON: camelCase names, big integers as decimal strings, times in UTC with Z, addresses checksummed."""
+"""JSON forms of values: camelCase names, big integers as decimal strings, times in UTC with Z, checksummed addresses."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,13 +14,13 @@ _HASH_DIGITS: Final = 64
 
 
 class ApiModel(BaseModel):
-    """Base of everything that travels. Unknown fields in a request are refused, for they are usually misspelt ones."""
+    """Base of every JSON shape. Unknown fields of a request are refused: they are usually misspelt."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
 def iso_z(moment: datetime) -> str:
-    """2026-01-31T12:00:00Z"""
+    """Format a time as 2026-01-31T12:00:00Z."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

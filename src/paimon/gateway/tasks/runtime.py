@@ -1,7 +1,7 @@
-"""One long-lived event loop per worker process, with the house built on it after the fork.
+"""The runtime of a worker process: one long-lived event loop, with the application context built on it after the fork.
 
-A Celery task is synchronous; it gives its coroutine to this loop and waits. The relay runs on the same loop, in every
-worker process: SKIP LOCKED shares the rows between them.
+A Celery task is synchronous: it gives its coroutine to this loop and waits. The relay runs on the same loop in every worker
+process; SKIP LOCKED divides the messages among them.
 """
 
 import asyncio
@@ -21,12 +21,15 @@ T = TypeVar("T")
 
 
 def _pool_index() -> int:
-    """Which of the worker's processes this is, from 0; one that replaces a dead one has its place."""
+    """Return the index of this process in the worker's pool, from 0. A process that replaces another has its index."""
     return int(getattr(current_process(), "index", 0))
 
 
 class WorkerRuntime:
-    """The loop's thread and what lives on it. Start it in the worker's child process, after the fork."""
+    """The event loop, its thread, the application context and the background tasks.
+
+    Start it in the worker's child process, after the fork.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -37,7 +40,7 @@ class WorkerRuntime:
         self._background: set[asyncio.Task[None]] = set()
 
     def start(self, *background: Callable[[AppContext], Coroutine[Any, Any, None]]) -> None:
-        """Build the house, then start what runs beside the tasks for as long as the process lives."""
+        """Build the application context, then start the background work that runs until the process ends."""
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="paimon-loop", daemon=True)
         self._thread.start()
@@ -66,7 +69,7 @@ class WorkerRuntime:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def stop(self) -> None:
-        """End the background work, close the house, stop the loop."""
+        """Stop the background work, close the application context, stop the loop."""
 
         async def close() -> None:
             for task in self._background:

@@ -1,4 +1,4 @@
-"""The scheduler process: APScheduler under a lease; it only enqueues."""
+"""The scheduler process: APScheduler under a lease. It enqueues jobs and runs none."""
 
 import asyncio
 from functools import partial
@@ -22,7 +22,7 @@ LEASE = "scheduler"
 
 
 async def run_scheduler(settings: Settings, database: Database) -> None:
-    """Enqueue each job at its interval while holding the lease; stand by otherwise."""
+    """Enqueue each job at its interval while this process holds the lease; stand by otherwise."""
     app = create_celery(settings)
     await run_as_leader(
         database,
@@ -48,7 +48,7 @@ async def _enqueue_jobs(app: Celery, settings: Settings, lease: HeldLease) -> No
 
 
 async def _enqueue(app: Celery, job: Job) -> None:
-    """A message nobody took before the next one is due is dropped: the jobs are level-triggered."""
+    """Enqueue one run of a job. The message expires when the next run is due: jobs act on the present state."""
     try:
         await asyncio.to_thread(app.send_task, job.task, queue=job.queue.value, expires=max(job.every_seconds, 5.0))
         JOBS_ENQUEUED.labels(job.task, "sent").inc()

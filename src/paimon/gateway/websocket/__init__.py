@@ -1,1 +1,1 @@
-"""Live messages to people: one Redis subscription a process, one encoding a message, one bounded queue a client."""
+"""Live messages over WebSocket: one Redis subscription per process, one encoding per message, one bounded queue per client."""

@@ -1,8 +1,8 @@
 """One WebSocket connection from its first frame to its close.
 
-Three things run beside each other: reading what the client says, sending what is queued for it, and the clock of its
-token. Whichever ends first ends the connection. Answers go through the same queue as live messages, so they keep their
-order, and a client that only talks and never listens is dropped like any other that does not read.
+Three tasks run side by side: reading the client's frames, sending the queued messages, and waiting for the token's expiry.
+The first one that ends also ends the connection. Replies go through the queue of live messages, so they keep their order, and
+a client that sends but never reads is dropped like any other slow client.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ from paimon.gateway.websocket.protocol import Auth, CloseCode, InvalidMessage, P
 log = structlog.get_logger(__name__)
 
 _CLOSE_SECONDS_MAX: Final = 1.0
-"""How long a closing frame may wait for a client that does not read."""
+"""The longest wait for a client that does not read its closing frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionEnd:
-    """Why the connection ends, and what is said last; without a code the client has gone by itself."""
+    """The reason for which a connection ends, and its last message. Without a code, the client has disconnected."""
 
     reason: str
     code: CloseCode | None = None
-    last_description: str | None = None
+    final_message: str | None = None
 
 
 class Connection:
-    """Runs in the task of its request."""
+    """Serves one client until the connection ends. It runs in the task of its request."""
 
     def __init__(self, websocket: WebSocket, context: AppContext, hub: Hub) -> None:
         self._websocket = websocket
@@ -84,13 +84,13 @@ class Connection:
             while True:
                 await self._websocket.send_text(await self._client.next())
         except WebSocketDisconnect:
-            return ConnectionEnd("gone")
+            return ConnectionEnd("disconnected")
 
     async def _read(self) -> ConnectionEnd:
         while True:
             frame = await self._websocket.receive()
             if frame["type"] == "websocket.disconnect":
-                return ConnectionEnd("gone")
+                return ConnectionEnd("disconnected")
             text = frame.get("text")
             if len(text if text is not None else frame.get("bytes") or b"") > protocol.FRAME_CHARS_MAX:
                 return ConnectionEnd(f"a frame longer than {protocol.FRAME_CHARS_MAX}", CloseCode.TOO_BIG)
@@ -122,7 +122,7 @@ class Connection:
         return None
 
     async def _authenticate(self, token: str) -> ConnectionEnd | None:
-        """A token at any time: the first lets the client in, a later one lets it stay longer."""
+        """Check an access token. The first one starts the session; a later one extends it."""
         try:
             caller: Caller = await authenticate(token, database=self._context.database, auth=self._context.settings.auth)
         except Exception as error:
@@ -130,7 +130,9 @@ class Connection:
             if rule is None:
                 raise
             close_code = CloseCode.UNAUTHORISED if rule.status < 500 else CloseCode.TRY_AGAIN_LATER
-            return ConnectionEnd(f"not let in: {rule.code}", close_code, protocol.error(rule.code, rule.message or str(error)))
+            return ConnectionEnd(
+                f"authentication failed: {rule.code}", close_code, protocol.error(rule.code, rule.message or str(error))
+            )
         self._clock.reschedule(asyncio.get_running_loop().time() + caller.seconds_left)
         self._authenticated = True
         self._client.enqueue(protocol.authenticated(caller.user, caller.token.expires_at))
@@ -140,9 +142,9 @@ class Connection:
     async def _close(self, code: CloseCode, end: ConnectionEnd) -> None:
         try:
             async with asyncio.timeout(_CLOSE_SECONDS_MAX):
-                if end.last_description is not None:
-                    await self._websocket.send_text(end.last_description)
+                if end.final_message is not None:
+                    await self._websocket.send_text(end.final_message)
                 await self._websocket.close(code, end.reason)
         except (TimeoutError, WebSocketDisconnect) as error:
-            # It does not read, or has just gone: the server ends the transport when this request returns.
+            # The client does not read or has just disconnected: the server closes the transport when this request returns.
             log.debug("live.close_failed", code=code, reason=type(error).__name__)

@@ -1,4 +1,4 @@
-"""The address of the WebSocket."""
+"""The WebSocket endpoint."""
 
 from fastapi import APIRouter, WebSocket
 
@@ -9,6 +9,6 @@ router = APIRouter()
 
 @router.websocket("/ws")
 async def live(websocket: WebSocket) -> None:
-    """Live messages; see the protocol module for what is said."""
+    """Serve live messages; `protocol` documents the messages."""
     state = websocket.app.state
     await Connection(websocket, state.context, state.hub).serve()

@@ -1,6 +1,6 @@
-"""From Redis to the hub: one subscription for all clients of this process, renewed for as long as it takes.
+"""The feed from Redis to the hub: one subscription for all clients of this process, renewed until it succeeds.
 
-Redis keeps nothing for a subscriber that is away, so after every renewal clients are told to read again what they show.
+Redis keeps no message for a disconnected subscriber. After every renewal the clients get `resync` and read their data again.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _PAUSE_SECONDS_MAX: Final = 5.0
 
 
 class Feed:
-    """Runs until it is cancelled. `standing` is set while the subscription stands."""
+    """Forwards messages from Redis to the hub until it is cancelled. `subscribed` is set while the subscription is active."""
 
     def __init__(self, redis: Redis, hub: Hub) -> None:
         self._redis = redis

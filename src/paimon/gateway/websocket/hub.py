@@ -1,7 +1,8 @@
-"""Who is listening to what. A message is put into each listener's own queue, and nobody is waited for.
+"""The hub: the connected clients, their channels, and a queue for each.
 
-A client whose queue is full reads too slowly: it is dropped, so that it costs the others nothing and no memory without
-bound. It may come back and read over REST what it missed.
+Publishing never waits: it puts the message into each subscriber's queue. A client whose queue is full reads too slowly and is
+dropped, so it costs the other clients nothing and a bounded amount of memory. It can reconnect and read over REST what it
+missed.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class Client:
-    """One connection's outgoing side: texts to send, in order, and whether it fell too far behind."""
+    """The outgoing queue of one connection. `dropped` is set when the client reads too slowly."""
 
     def __init__(self, queue_max: int) -> None:
         self.channels: frozenset[LiveChannel] = frozenset()
@@ -22,7 +23,7 @@ class Client:
         self._queue: asyncio.Queue[str] = asyncio.Queue(queue_max)
 
     def enqueue(self, text: str) -> None:
-        """Queue the text, or mark the client as dropped when it has no room."""
+        """Queue the text, or mark the client as dropped if its queue is full."""
         try:
             self._queue.put_nowait(text)
         except asyncio.QueueFull:
@@ -33,7 +34,7 @@ class Client:
 
 
 class Hub:
-    """All clients of this process. Used from one event loop."""
+    """All clients of this process. Use it from one event loop only."""
 
     def __init__(self) -> None:
         self._clients: set[Client] = set()
@@ -49,7 +50,7 @@ class Hub:
         return len(self._clients)
 
     def publish(self, channel: LiveChannel, text: str) -> None:
-        """To everyone subscribed to the channel."""
+        """Queue the text for every client that is subscribed to the channel."""
         for client in self._clients:
             if channel in client.channels:
                 client.enqueue(text)

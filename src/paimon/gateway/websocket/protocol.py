@@ -1,4 +1,4 @@
-"""What is said over the WebSocket, both ways, as text frames of JSON.
+"""The WebSocket protocol: text frames of JSON in both directions.
 
 client   {"type":"auth","token":…}   {"type":"subscribe"|"unsubscribe","channels":[…]}   {"type":"ping"}
 server   authenticated · subscribed · pong · message · resync · error
@@ -18,7 +18,7 @@ from paimon.gateway.rest.envelope import ErrorCode
 from paimon.gateway.rest.schema import iso_z
 
 FRAME_CHARS_MAX: Final = 4_096
-"""No message of a client needs more; a longer frame ends the connection."""
+"""Longest frame of a client. No message needs more, and a longer frame ends the connection."""
 
 
 class LiveChannel(StrEnum):
@@ -33,15 +33,15 @@ class LiveChannel(StrEnum):
 
 
 class CloseCode(IntEnum):
-    """Why the server ends a connection."""
+    """Codes with which the server closes a connection."""
 
     TOO_BIG = 1009
-    TRY_AGAIN_LATER = 1013  # the client reads too slowly, or a part of the house does not answer
+    TRY_AGAIN_LATER = 1013  # the client reads too slowly, or a component does not answer
     UNAUTHORISED = 4401  # no valid token in time, or the token has expired
 
 
 class InvalidMessage(Exception):
-    """The client's message is not one of the protocol; the text says what would be."""
+    """The client's message is not part of the protocol. The text says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ ClientMessage = Auth | Subscribe | Unsubscribe | Ping
 
 
 def parse(text: str) -> ClientMessage:
-    """Raises InvalidMessage."""
+    """Parse a client's message. Raises InvalidMessage."""
     try:
         content = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -104,7 +104,7 @@ def authenticated(user: User, expires_at: datetime) -> str:
 
 
 def subscribed(channels: Iterable[LiveChannel]) -> str:
-    """All channels the client now has, in answer to either request."""
+    """Encode the reply to both requests: all channels the client is subscribed to now."""
     return _encode({"type": "subscribed", "channels": sorted(channels)})
 
 

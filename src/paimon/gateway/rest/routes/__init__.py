@@ -1,1 +1,1 @@
-"""Endpoints, one file a group."""
+"""REST endpoints, one file a feature."""

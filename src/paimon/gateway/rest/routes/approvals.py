@@ -1,4 +1,4 @@
-"""Tickets: what awaits a decision, what to sign, and the decision itself."""
+"""Endpoints of approval tickets: list them, show one with the documents to sign, vote."""
 
 from typing import Annotated, Any, Final
 
@@ -13,7 +13,7 @@ from paimon.gateway.rest.dependencies import ContextDep, SignedInUser, TicketId
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import NotCancellable
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
-from paimon.gateway.rest.openapi import answers, with_csv
+from paimon.gateway.rest.openapi import documented_responses, with_csv
 from paimon.gateway.rest.routes.ticket_decisions import decide
 from paimon.gateway.rest.views.approvals import (
     DecisionBody,
@@ -34,9 +34,9 @@ _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 @router.get(
     "",
-    summary="Tickets, latest first",
+    summary="List tickets, latest first",
     response_model=_TICKETS.envelope,
-    responses=with_csv(_TICKETS, answers("tickets", 400, 401, 503)),
+    responses=with_csv(_TICKETS, documented_responses("tickets", 400, 401, 503)),
 )
 async def index(
     context: ContextDep,
@@ -48,12 +48,12 @@ async def index(
     async def read(session: ReadSession, page: PageRequest) -> Listing[TicketView]:
         now = await database_now(session)
         found = await list_tickets(session, page, status=status, kind=kind)
-        return Listing[TicketView].page(found.mapped(lambda each: TicketView.of(each, now)))
+        return Listing[TicketView].page(found.mapped(lambda ticket: TicketView.of(ticket, now)))
 
     return await list_response(context, list_request, _TICKETS, read)
 
 
-@router.get("/sla-report", summary="Promised times against what happened", responses=answers("sla_report", 401, 503))
+@router.get("/sla-report", summary="Report how tickets met their SLA", responses=documented_responses("sla_report", 401, 503))
 async def report(context: ContextDep, _user: SignedInUser) -> Envelope[SlaReportView]:
     async with context.database.read() as session:
         found = await sla_report(session, now=await database_now(session))
@@ -62,12 +62,14 @@ async def report(context: ContextDep, _user: SignedInUser) -> Envelope[SlaReport
 
 @router.get(
     "/{ticketId}",
-    summary="One ticket with its votes, the calls it led to, and what to sign",
-    responses=answers("ticket", 400, 401, 404, 503),
+    summary="Show a ticket with its votes and the documents to sign",
+    responses=documented_responses("ticket", 400, 401, 404, 503),
 )
 async def detail(ticket_id: TicketId, context: ContextDep, _user: SignedInUser) -> Envelope[TicketDetailView]:
     """`signing` holds the EIP-712 documents of both verdicts with a fresh nonce and expiry, while the ticket is open.
-    Replace `message.reason` by your own before signing, and send the same reason with the signature."""
+
+    Replace `message.reason` by your own before signing, and send that reason with the signature.
+    """
     async with context.database.read() as session:
         detail = await get_ticket_detail(session, ticket_id)
     return Envelope[TicketDetailView](data=TicketDetailView.of_detail(detail, _signing(detail, context)))
@@ -85,30 +87,30 @@ def _signing(detail: TicketDetail, context: AppContext) -> SigningView | None:
     return SigningView(approve=document(Verdict.APPROVE), reject=document(Verdict.REJECT))
 
 
-@router.post("/{ticketId}/approve", summary="Vote to approve", responses=answers("decided", *_DECISION_ERRORS))
+@router.post("/{ticketId}/approve", summary="Vote to approve", responses=documented_responses("decided", *_DECISION_ERRORS))
 async def approve(
     ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
-    """Needs the role admin here and VIP_APPROVER_ROLE on chain; never the request's owner or receiver."""
+    """The voter needs the role admin here and VIP_APPROVER_ROLE on chain, and is not the request's owner or receiver."""
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id, Verdict.APPROVE, body))
 
 
-@router.post("/{ticketId}/reject", summary="Vote to reject", responses=answers("decided", *_DECISION_ERRORS))
+@router.post("/{ticketId}/reject", summary="Vote to reject", responses=documented_responses("decided", *_DECISION_ERRORS))
 async def reject(
     ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
-    """A single rejection ends the ticket. The reason is written to the chain."""
+    """A single rejection decides the ticket. The reason is written to the chain."""
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id, Verdict.REJECT, body))
 
 
 @router.post(
     "/{ticketId}/cancel",
-    summary="Refused for redemption tickets",
+    summary="Cancel a ticket (refused for redemptions)",
     response_model=Envelope[TicketDetailView],
-    responses=answers("ticket", 400, 401, 404, 409, 503),
+    responses=documented_responses("ticket", 400, 401, 404, 409, 503),
 )
 async def cancel(ticket_id: TicketId, context: ContextDep, _user: SignedInUser) -> None:
-    """A redemption's ticket closes only by what the chain shows, so this answers 409."""
+    """Always 409: the ticket of a redemption closes only when the chain shows the outcome."""
     async with context.database.read() as session:
         await get_ticket(session, ticket_id)
     raise NotCancellable

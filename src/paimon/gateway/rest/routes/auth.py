@@ -1,31 +1,37 @@
-"""Sign-in with a wallet, EIP-4361. Refresh tokens and sessions come with the identity part."""
+"""Endpoints of sign-in with a wallet (EIP-4361)."""
 
 from fastapi import APIRouter
 
 from paimon.application.identity.sign_in import create_challenge, verify_challenge
 from paimon.gateway.rest.dependencies import CallerDep, ContextDep
 from paimon.gateway.rest.envelope import Envelope
-from paimon.gateway.rest.openapi import answers
+from paimon.gateway.rest.openapi import documented_responses
 from paimon.gateway.rest.views.accounts import ChallengeBody, ChallengeView, MeView, SignedInView, VerifyBody
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 
-@router.post("/challenge", summary="A message for this wallet to sign", responses=answers("challenge", 400, 413, 415, 503))
+@router.post(
+    "/challenge",
+    summary="Create a message for a wallet to sign",
+    responses=documented_responses("challenge", 400, 413, 415, 503),
+)
 async def challenge(body: ChallengeBody, context: ContextDep) -> Envelope[ChallengeView]:
-    """Given to every address that asks: whether it may sign in shows only after it has signed."""
+    """Every address gets a message. Whether it may sign in is decided after it has signed."""
     settings = context.settings
-    given = await create_challenge(
+    created = await create_challenge(
         body.address, database=context.database, auth=settings.auth, chain_id=settings.chain.chain_id
     )
-    return Envelope[ChallengeView](data=ChallengeView.of(given))
+    return Envelope[ChallengeView](data=ChallengeView.of(created))
 
 
 @router.post(
-    "/verify", summary="An access token for a signed message", responses=answers("verify", 400, 401, 403, 413, 415, 503)
+    "/verify",
+    summary="Exchange a signed message for an access token",
+    responses=documented_responses("verify", 400, 401, 403, 413, 415, 503),
 )
 async def verify(body: VerifyBody, context: ContextDep) -> Envelope[SignedInView]:
-    """The challenge works once. 401 for a message that is not ours, expired or used; 403 for a wallet that is nobody's."""
+    """A challenge works once. 401 for a foreign, expired or used message; 403 for a wallet without a user."""
     settings = context.settings
     signed_in = await verify_challenge(
         body.message, body.signature, database=context.database, auth=settings.auth, chain_id=settings.chain.chain_id
@@ -33,6 +39,6 @@ async def verify(body: VerifyBody, context: ContextDep) -> Envelope[SignedInView
     return Envelope[SignedInView](data=SignedInView.of(signed_in))
 
 
-@router.get("/me", summary="Who this token names", responses=answers("me", 401, 503))
+@router.get("/me", summary="Show the signed-in user", responses=documented_responses("me", 401, 503))
 async def me(caller: CallerDep) -> Envelope[MeView]:
     return Envelope[MeView](data=MeView.of_caller(caller))

@@ -1,4 +1,4 @@
-"""Redemptions: lists, one request's story, its approval under its own name, and settlement on demand."""
+"""Endpoints of redemption requests: list them, show one with its timeline, vote on one, settle one."""
 
 from datetime import date
 from typing import Annotated, Any, Final
@@ -18,7 +18,7 @@ from paimon.gateway.rest.dependencies import ContextDep, RequestId, SettlingUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
-from paimon.gateway.rest.openapi import answers, with_csv
+from paimon.gateway.rest.openapi import documented_responses, with_csv
 from paimon.gateway.rest.routes.ticket_decisions import decide
 from paimon.gateway.rest.schema import AddressText
 from paimon.gateway.rest.views.approvals import DecisionBody, TicketDetailView
@@ -37,9 +37,9 @@ _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 @router.get(
     "",
-    summary="Requests, latest first",
+    summary="List redemption requests, latest first",
     response_model=_REDEMPTIONS.envelope,
-    responses=with_csv(_REDEMPTIONS, answers("redemptions", 400, 401, 503)),
+    responses=with_csv(_REDEMPTIONS, documented_responses("redemptions", 400, 401, 503)),
 )
 async def index(
     context: ContextDep,
@@ -53,10 +53,10 @@ async def index(
 ) -> Any:
     if start_date is not None and end_date is not None and start_date > end_date:
         raise InvalidInput("endDate", "endDate lies before startDate")
-    wanted = RedemptionFilter(status, channel, owner, start_date, end_date)
+    filters = RedemptionFilter(status, channel, owner, start_date, end_date)
 
     async def read(session: ReadSession, page: PageRequest) -> Listing[RedemptionView]:
-        found = await list_redemptions(session, page, wanted)
+        found = await list_redemptions(session, page, filters)
         return Listing[RedemptionView].page(found.mapped(RedemptionView.of))
 
     return await list_response(context, list_request, _REDEMPTIONS, read)
@@ -64,20 +64,24 @@ async def index(
 
 @router.get(
     "/pending-approvals",
-    summary="Requests that await an approval, oldest first, with their tickets",
+    summary="List requests that await approval with their tickets, oldest first",
     response_model=_PENDING_APPROVALS.envelope,
-    responses=with_csv(_PENDING_APPROVALS, answers("pending_approvals", 400, 401, 503)),
+    responses=with_csv(_PENDING_APPROVALS, documented_responses("pending_approvals", 400, 401, 503)),
 )
 async def pending_approvals(context: ContextDep, _user: SignedInUser, list_request: ListRequestDep) -> Any:
     async def read(session: ReadSession, page: PageRequest) -> Listing[AwaitingApprovalView]:
         now = await database_now(session)
         found = await list_awaiting_approval(session, page)
-        return Listing[AwaitingApprovalView].page(found.mapped(lambda each: AwaitingApprovalView.of(each, now)))
+        return Listing[AwaitingApprovalView].page(found.mapped(lambda awaiting: AwaitingApprovalView.of(awaiting, now)))
 
     return await list_response(context, list_request, _PENDING_APPROVALS, read)
 
 
-@router.get("/{requestId}", summary="One request with its story", responses=answers("redemption", 400, 401, 404, 503))
+@router.get(
+    "/{requestId}",
+    summary="Show a redemption request with its timeline",
+    responses=documented_responses("redemption", 400, 401, 404, 503),
+)
 async def detail(request_id: RequestId, context: ContextDep, _user: SignedInUser) -> Envelope[RedemptionDetailView]:
     async with context.database.read() as session:
         found = await get_detail(session, request_id)
@@ -85,19 +89,19 @@ async def detail(request_id: RequestId, context: ContextDep, _user: SignedInUser
     return Envelope[RedemptionDetailView](data=RedemptionDetailView.of_detail(found, now))
 
 
-@router.post("/{requestId}/approve", summary="Vote to approve", responses=answers("decided", *_DECISION_ERRORS))
+@router.post("/{requestId}/approve", summary="Vote to approve", responses=documented_responses("decided", *_DECISION_ERRORS))
 async def approve(
     request_id: RequestId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
-    """The same as on its ticket: one ticket a request."""
+    """Vote on the request's ticket, as `POST /approvals/{ticketId}/approve` does."""
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id(request_id), Verdict.APPROVE, body))
 
 
-@router.post("/{requestId}/reject", summary="Vote to reject", responses=answers("decided", *_DECISION_ERRORS))
+@router.post("/{requestId}/reject", summary="Vote to reject", responses=documented_responses("decided", *_DECISION_ERRORS))
 async def reject(
     request_id: RequestId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
-    """The same as on its ticket: a single rejection ends it."""
+    """Vote on the request's ticket, as `POST /approvals/{ticketId}/reject` does: a single rejection decides it."""
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id(request_id), Verdict.REJECT, body))
 
 
@@ -105,10 +109,10 @@ async def reject(
     "/{requestId}/settle",
     status_code=202,
     summary="Settle a due request now",
-    responses=answers("settle", 400, 401, 403, 404, 409, 503, status=202),
+    responses=documented_responses("settle", 400, 401, 403, 404, 409, 503, status=202),
 )
 async def settle(request_id: RequestId, context: ContextDep, user: SettlingUser) -> Envelope[IntentSummary]:
-    """Queues the settlement; whether it is due is judged by the chain's time. Asked again, it names the same intent."""
+    """Queue the settlement. The chain's time decides whether it is due. A second call returns the existing intent."""
     intent = await settle_request_now(
         request_id,
         by=user,

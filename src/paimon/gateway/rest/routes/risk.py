@@ -1,4 +1,4 @@
-"""Risk events: what was found wrong, and who takes it up."""
+"""Endpoints of risk events: list them, acknowledge one, resolve one."""
 
 from typing import Annotated, Any, Final
 
@@ -11,7 +11,7 @@ from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskStatus, Sever
 from paimon.gateway.rest.dependencies import ContextDep, RiskEventId, RiskHandler, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
-from paimon.gateway.rest.openapi import answers, with_csv
+from paimon.gateway.rest.openapi import documented_responses, with_csv
 from paimon.gateway.rest.views.risk import AcknowledgeBody, ResolveBody, RiskEventView
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
@@ -25,44 +25,45 @@ _ACTION_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 503)
 
 @router.get(
     "",
-    summary="Risk events, latest first",
+    summary="List risk events, latest first",
     response_model=_EVENTS.envelope,
-    responses=with_csv(_EVENTS, answers("risk_events", 400, 401, 503)),
+    responses=with_csv(_EVENTS, documented_responses("risk_events", 400, 401, 503)),
 )
 async def index(
     context: ContextDep,
     _user: SignedInUser,
     list_request: ListRequestDep,
-    state: Annotated[RiskStatus | None, Query()] = None,
+    status: Annotated[RiskStatus | None, Query()] = None,
     severity: Annotated[Severity | None, Query()] = None,
     kind: Annotated[RiskKind | None, Query()] = None,
 ) -> Any:
     async def read(session: ReadSession, page: PageRequest) -> Listing[RiskEventView]:
         now = await database_now(session)
-        found = await list_events(session, page, RiskFilter(state, severity, kind))
-        return Listing[RiskEventView].page(found.mapped(lambda each: RiskEventView.of(each, now)))
+        found = await list_events(session, page, RiskFilter(status, severity, kind))
+        return Listing[RiskEventView].page(found.mapped(lambda event: RiskEventView.of(event, now)))
 
     return await list_response(context, list_request, _EVENTS, read)
 
 
 @router.post(
     "/{eventId}/acknowledge",
-    summary="Take an event up, or give it to somebody",
-    responses=answers("risk_event", *_ACTION_ERRORS),
+    summary="Acknowledge a risk event or change its owner",
+    responses=documented_responses("risk_event", *_ACTION_ERRORS),
 )
 async def acknowledge(
     event_id: RiskEventId, body: AcknowledgeBody, context: ContextDep, user: RiskHandler
 ) -> Envelope[RiskEventView]:
-    """Acknowledged again, it changes its owner. What is acknowledged is still there: a material difference goes on
-    withholding NAV."""
+    """A second acknowledgement changes the owner. The cause remains: a material discrepancy still withholds NAV."""
     owner = None if body.owner is None else parse_owner(body.owner)
     event = await acknowledge_event(context.database, event_id, by=user, owner=owner, note=body.note)
     return Envelope[RiskEventView](data=await _view(context, event))
 
 
-@router.post("/{eventId}/resolve", summary="Declare an event settled", responses=answers("risk_event", *_ACTION_ERRORS))
+@router.post(
+    "/{eventId}/resolve", summary="Resolve a risk event", responses=documented_responses("risk_event", *_ACTION_ERRORS)
+)
 async def resolve(event_id: RiskEventId, body: ResolveBody, context: ContextDep, user: RiskHandler) -> Envelope[RiskEventView]:
-    """409 for a difference of the books: the first comparison that does not find it any more resolves it by itself."""
+    """409 for a reconciliation break: the first reconciliation that no longer finds it resolves it."""
     event = await resolve_event(context.database, event_id, by=user, note=body.note)
     return Envelope[RiskEventView](data=await _view(context, event))
 

@@ -1,4 +1,4 @@
-"""The house's own state: health for people, liveness and readiness for machines, the settings in effect."""
+"""Endpoints of the system itself: its health, the probes for load balancers, the settings in effect."""
 
 import asyncio
 import time
@@ -11,31 +11,34 @@ from paimon.composition import AppContext
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, ErrorCode
 from paimon.gateway.rest.errors import error_response
-from paimon.gateway.rest.openapi import answers
+from paimon.gateway.rest.openapi import documented_responses
 from paimon.gateway.rest.schema import ApiModel
 from paimon.gateway.rest.views.system import ConfigView, HealthView
 
 router = APIRouter(prefix="/system", tags=["system"])
 probes = APIRouter(prefix="/health", tags=["system"])
 
-_REMEMBERED_SECONDS: Final = 1.0
+_CACHE_SECONDS: Final = 1.0
 
 
 class ProbeView(ApiModel):
-    status: Literal["alive", "ready"]
+    status: Literal["ALIVE", "READY"]
 
 
 class HealthReporter:
-    """One look at a time, remembered for a second: the report is open to anyone, and each look costs the node a call."""
+    """Make health reports, one at a time, and cache the last for a second.
+
+    The report is open to everyone, and each one costs the node a call.
+    """
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._latest: tuple[float, HealthReport] | None = None
 
     async def report(self) -> HealthReport:
-        async with self._turn:
-            if self._latest is not None and time.monotonic() - self._latest[0] < _REMEMBERED_SECONDS:
+        async with self._lock:
+            if self._latest is not None and time.monotonic() - self._latest[0] < _CACHE_SECONDS:
                 return self._latest[1]
             context, settings = self._context, self._context.settings
             health = await check_health(
@@ -52,31 +55,33 @@ class HealthReporter:
             return health
 
 
-@router.get("/health", summary="Every part of the house, and the whole", responses=answers("health"))
+@router.get("/health", summary="Show the health of the system and its components", responses=documented_responses("health"))
 async def health(request: Request) -> Envelope[HealthView]:
-    """Open to anyone, and always 200: it is a report. Machines ask /health/live and /health/ready."""
+    """Open without sign-in, and always 200: it is a report. Load balancers use /health/live and /health/ready."""
     reporter: HealthReporter = request.app.state.health_reporter
     return Envelope[HealthView](data=HealthView.of(await reporter.report()))
 
 
-@router.get("/config", summary="The settings in effect, without secrets", responses=answers("config", 401, 503))
+@router.get(
+    "/config", summary="Show the settings in effect, without secrets", responses=documented_responses("config", 401, 503)
+)
 async def config(context: ContextDep, _user: SignedInUser) -> Envelope[ConfigView]:
     return Envelope[ConfigView](data=ConfigView.of(context.settings))
 
 
-@probes.get("/live", summary="This process runs", responses=answers("live"))
+@probes.get("/live", summary="Check that this process runs", responses=documented_responses("live"))
 async def live() -> Envelope[ProbeView]:
-    return Envelope[ProbeView](data=ProbeView(status="alive"))
+    return Envelope[ProbeView](data=ProbeView(status="ALIVE"))
 
 
 @probes.get(
     "/ready",
-    summary="This process can serve",
+    summary="Check that this process can serve requests",
     response_model=Envelope[ProbeView],
-    responses=answers("ready", 503),
+    responses=documented_responses("ready", 503),
 )
 async def ready(context: ContextDep) -> Envelope[ProbeView] | Response:
     timeout_seconds = context.settings.health.check_timeout_seconds
     if await is_ready(database=context.database, redis=context.redis, timeout_seconds=timeout_seconds):
-        return Envelope[ProbeView](data=ProbeView(status="ready"))
+        return Envelope[ProbeView](data=ProbeView(status="READY"))
     return error_response(503, ErrorCode.SERVICE_UNAVAILABLE, "the database or Redis does not answer; try again shortly")

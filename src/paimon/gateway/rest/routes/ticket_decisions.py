@@ -1,4 +1,4 @@
-"""One decision, reachable under the ticket's name and under the request's."""
+"""Approval votes: submit one. Shared by the endpoints of tickets and of redemption requests."""
 
 from paimon.application.approval_workflow.decide import DecideTicket, decide_ticket
 from paimon.application.approval_workflow.queries import get_ticket_detail
@@ -10,9 +10,9 @@ from paimon.gateway.rest.views.approvals import DecisionBody, TicketDetailView
 
 
 async def decide(context: AppContext, user: User, ticket_id: str, verdict: Verdict, body: DecisionBody) -> TicketDetailView:
-    """The ticket as it is after this vote."""
+    """Record the vote, and return the ticket with it. Raises InvalidInput for a rejection without a reason."""
     if verdict is Verdict.REJECT and not body.reason.strip():
-        raise InvalidInput("reason", "a rejection says why: the reason is written to the chain")
+        raise InvalidInput("reason", "a rejection needs a reason: it is written to the chain")
     await decide_ticket(
         DecideTicket(ticket_id, user, verdict, body.reason, body.signed),
         database=context.database,

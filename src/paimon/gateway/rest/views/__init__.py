@@ -1,1 +1,1 @@
-"""What the API shows of each thing: built from domain values and rows, one class a shape."""
+"""JSON shapes of requests and responses, built from domain values and the application's read models. One class a shape."""

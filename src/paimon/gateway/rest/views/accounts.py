@@ -1,4 +1,4 @@
-"""Sign-in as the API shows it."""
+"""JSON shapes of sign-in."""
 
 from typing import Literal, Self
 
@@ -43,7 +43,7 @@ class UserView(ApiModel):
 
 
 class SignedInView(ApiModel):
-    """Send the token as `Authorization: Bearer …`."""
+    """An access token. Send it as `Authorization: Bearer …`."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 — the scheme's name
@@ -56,7 +56,7 @@ class SignedInView(ApiModel):
 
 
 class MeView(UserView):
-    """Who the token names, with the role they have now."""
+    """The user the access token names, with the role they have now."""
 
     token_expires_at: Time
 

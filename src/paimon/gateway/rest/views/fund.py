@@ -1,4 +1,4 @@
-"""The fund's overview. It is served as stored bytes; these classes are its contract, checked by tests."""
+"""JSON shape of the fund's overview. The API serves stored bytes; these classes document them, and tests compare the two."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ class LayerView(ApiModel):
 
 
 class OverviewLayersView(ApiModel):
-    """By tier; the ratio is of gross assets, as a decimal number."""
+    """Value of each tier, with its share of gross assets as a decimal number."""
 
     layer1: LayerView = Field(alias="L1")
     layer2: LayerView = Field(alias="L2")
@@ -21,7 +21,7 @@ class OverviewLayersView(ApiModel):
 
 
 class HeldAssetView(ApiModel):
-    """One asset in the vault. One that was taken off the list counts for nothing, whatever its balance."""
+    """One asset in the vault. A delisted asset has value 0, whatever its balance."""
 
     token: AddressText
     tier: Literal["L1", "L2", "L3"]
@@ -29,12 +29,12 @@ class HeldAssetView(ApiModel):
     balance: BigInt
     decimals: int
     price: BigInt | None = Field(description="USDT per whole token, scaled by 1e18")
-    price_age_seconds: int | None = Field(description="at the block; null where the oracle tells no time")
+    price_age_seconds: int | None = Field(description="at the block; null where the oracle gives no time")
     value: BigInt
 
 
 class PendingFeesView(ApiModel):
-    """What a collection now would take. It lowers net assets then, not before."""
+    """Fees that a collection would take now. They lower net assets when they are collected, not before."""
 
     management: BigInt
     performance: BigInt
@@ -48,15 +48,15 @@ class PausedView(ApiModel):
 
 
 class ContractFiguresView(ApiModel):
-    """What the contract itself says, which may come from a value cache up to five minutes old."""
+    """Figures that the contract itself returns, possibly from its value cache of up to five minutes."""
 
     total_assets: BigInt
     share_price: BigInt
-    stale_cache: bool = Field(description="its cached value of the assets is not what they are worth at this block")
+    stale_cache: bool = Field(description="its cached value of the assets differs from their value at this block")
 
 
 class OfficialNavView(ApiModel):
-    """The newest NAV point: published, or withheld while a difference between books and chain is open."""
+    """The newest NAV point: published, or withheld while a material discrepancy with the chain is open."""
 
     status: Literal["PUBLISHED", "WITHHELD"]
     share_price: BigInt | None

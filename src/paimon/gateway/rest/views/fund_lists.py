@@ -1,4 +1,7 @@
-"""Tiers, assets and fees, each at a snapshot's block. Amounts in the asset's smallest unit, beside them as exact decimals."""
+"""JSON shapes of tiers, assets and fees at a snapshot's block.
+
+Amounts are in the asset's smallest unit, with an exact decimal number beside each.
+"""
 
 from datetime import datetime
 from typing import Literal, Self
@@ -18,7 +21,7 @@ PRICE_DECIMALS = 18
 
 
 class LayerStateView(ApiModel):
-    """A tier with all that is in it; cash is in L1. Ratios are of gross assets."""
+    """A tier with its value, share of gross assets and allowed band. Cash counts in L1."""
 
     tier: Tier
     value: BigInt
@@ -28,27 +31,27 @@ class LayerStateView(ApiModel):
     minimum: str
     maximum: str
     within_limits: bool
-    assets: int = Field(description="on the list and in the vault")
+    assets: int = Field(description="listed assets with a balance")
 
     @classmethod
     def of(cls, snapshot: FundSnapshot, tier: Tier) -> Self:
         value, limits = snapshot.tier_value(tier), snapshot.tier_limits[tier.on_chain]
-        part = snapshot.vault.layer_ratio(value)
+        share = snapshot.vault.layer_ratio(value)
         return cls(
             tier=tier,
             value=value,
             value_display=display(value, snapshot.asset_decimals),
-            ratio=ratio(part),
+            ratio=ratio(share),
             target=ratio(limits.target),
             minimum=ratio(limits.minimum),
             maximum=ratio(limits.maximum),
-            within_limits=limits.contains(part),
-            assets=sum(each.tier is tier and each.is_listed and each.balance > 0 for each in snapshot.assets),
+            within_limits=limits.contains(share),
+            assets=sum(asset.tier is tier and asset.is_listed and asset.balance > 0 for asset in snapshot.assets),
         )
 
 
 class BufferView(ApiModel):
-    """L1 as the controller sees it, against its target; its gross assets may be the cached ones."""
+    """L1 against its target, as the controller computes them; its gross assets may be the cached ones."""
 
     cash: BigInt
     yield_value: BigInt
@@ -58,11 +61,11 @@ class BufferView(ApiModel):
 
 
 class LayersView(Dated):
-    """The tiers, with what can be had without selling L3 beside what open redemptions ask for."""
+    """The tiers, with the liquidity available without selling L3 and the liability of open redemptions."""
 
     gross_assets: BigInt
     cash: BigInt
-    available_liquidity: BigInt = Field(description="L1 and L2; cash that open redemptions will need is in it")
+    available_liquidity: BigInt = Field(description="L1 and L2, including the cash that open redemptions will need")
     available_liquidity_display: str
     redemption_liability: BigInt
     redemption_liability_display: str
@@ -92,7 +95,7 @@ class LayersView(Dated):
 
 
 class PurchaseTermsView(ApiModel):
-    """How the controller may buy it."""
+    """Terms on which the controller may buy the asset."""
 
     method: Literal["OTC", "SWAP", "AUTO"]
     adapter: AddressText
@@ -103,10 +106,10 @@ class PurchaseTermsView(ApiModel):
 
 
 class AssetView(ApiModel):
-    """One asset the controller ever knew. One that was taken off the list counts for nothing, whatever its balance."""
+    """One asset that is or was listed by the controller. A delisted asset has value 0, whatever its balance."""
 
     token: AddressText
-    symbol: str | None = Field(description="the token's own word; null until it was read")
+    symbol: str | None = Field(description="as the token returns it; null until it was read")
     tier: Tier
     active: bool
     balance: BigInt
@@ -114,13 +117,13 @@ class AssetView(ApiModel):
     balance_display: str
     price: BigInt | None = Field(description="of a whole token, scaled by 1e18; null where the oracle has none")
     price_display: str | None
-    priced_at: Time | None = Field(description="null where the oracle tells no time")
+    priced_at: Time | None = Field(description="null where the oracle gives no time")
     price_age_seconds: int | None = Field(description="at the block")
     value: BigInt
     value_display: str
     ratio: str = Field(description="of gross assets")
     target_allocation: str
-    in_transit: BigInt = Field(description="paid for OTC orders of it that are not delivered yet")
+    in_transit: BigInt = Field(description="paid for OTC orders of the asset that are not delivered yet")
     terms: PurchaseTermsView
 
     @classmethod
@@ -142,7 +145,7 @@ class AssetView(ApiModel):
             value_display=display(position.value, snapshot.asset_decimals),
             ratio=ratio(ratio_bps(position.value, snapshot.vault.gross_assets)),
             target_allocation=ratio(terms.target_allocation),
-            in_transit=sum(each.paid for each in snapshot.in_transit if each.token == position.token),
+            in_transit=sum(order.paid for order in snapshot.in_transit if order.token == position.token),
             terms=PurchaseTermsView(
                 method=terms.method.name,
                 adapter=terms.adapter,
@@ -158,21 +161,19 @@ def _age(position: AssetPosition, now: datetime) -> int | None:
     return None if position.priced_at is None else max(int((now - position.priced_at).total_seconds()), 0)
 
 
-def asset_listing(found: AssetList) -> DatedListing[AssetView]:
-    page = found.page.mapped(lambda each: AssetView.of(each, found.snapshot, found.symbols.get(each.token)))
-    return DatedListing[AssetView].page(page, as_of=BlockStampView.of(found.snapshot.at))
+def asset_listing(assets: AssetList) -> DatedListing[AssetView]:
+    page = assets.page.mapped(lambda position: AssetView.of(position, assets.snapshot, assets.symbols.get(position.token)))
+    return DatedListing[AssetView].page(page, as_of=BlockStampView.of(assets.snapshot.at))
 
 
 class FeeView(ApiModel):
-    """One kind of fee. `owed` and `pending` are the contracts' word at the block; the totals are those of the events."""
+    """One kind of fee. `owed` and `pending` come from the contracts at the block; `accrued` and `paid` add up the events."""
 
     kind: FeeKind
     accrued: BigInt = Field(description="ever, until the block")
     paid: BigInt = Field(description="ever, until the block")
     owed: BigInt = Field(description="accrued and not paid")
-    pending: BigInt = Field(
-        description="what a collection at the block would take: `owed` is part of it, so the two never add up"
-    )
+    pending: BigInt = Field(description="what a collection at the block would take; it includes `owed`, so do not add the two")
     accrued_display: str
     paid_display: str
     owed_display: str
@@ -186,7 +187,7 @@ class FeeView(ApiModel):
 
 
 class FeesView(Dated):
-    """All fees, and what performance is measured from."""
+    """All fees, and the high-water mark that the performance fee is measured from."""
 
     fees: list[FeeView]
     recipient: AddressText
@@ -200,7 +201,7 @@ class FeesView(Dated):
         fees, decimals = snapshot.fees, snapshot.asset_decimals
         return cls(
             as_of=BlockStampView.of(snapshot.at),
-            fees=[FeeView.of(each, decimals) for each in totals],
+            fees=[FeeView.of(kind_totals, decimals) for kind_totals in totals],
             recipient=fees.recipient,
             last_accrual_at=fees.last_accrual_at,
             high_water_mark=fees.high_water_mark,

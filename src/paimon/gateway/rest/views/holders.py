@@ -1,4 +1,4 @@
-"""The register of holders, at any recorded block."""
+"""JSON shapes of the holder register at any recorded block."""
 
 from typing import Self
 
@@ -14,25 +14,25 @@ from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 
 
 class HolderView(ApiModel):
-    """One holder, in raw shares; amounts in the asset's smallest unit."""
+    """One holder. Shares are raw shares; amounts are in the asset's smallest unit."""
 
     holder: AddressText
     shares: BigInt = Field(description="in the wallet")
-    locked_shares: BigInt = Field(description="in open redemptions, kept by the vault")
-    redeemable_shares: BigInt = Field(description="that a new request may ask for: locked ones count against those left")
-    share_of_supply: str = Field(description="of all shares, locked ones included, as a decimal number rounded down")
-    value_at: BigInt | None = Field(description="of the shares in the wallet at `valuation`; null before the first snapshot")
+    locked_shares: BigInt = Field(description="in open redemptions, held by the vault")
+    redeemable_shares: BigInt = Field(description="the most that a new request may ask for; locked shares count against it")
+    share_of_supply: str = Field(description="of all shares, locked ones included, as a decimal number, rounded down")
+    value: BigInt | None = Field(description="of the shares in the wallet at `valuation`; null before the first snapshot")
     value_display: str | None
-    claim: BigInt = Field(description="what the open redemptions were made for: locked shares have their price already")
+    claim: BigInt = Field(description="the amount of the open redemptions; the price of locked shares is fixed already")
     claim_display: str | None
-    since: Time = Field(description="when the first shares came")
+    since: Time = Field(description="when the holder got the first shares")
 
     @classmethod
-    def of(cls, holder: RegisteredHolder, supply: RawAmount, valuation_snapshot: FundSnapshot | None) -> Self:
-        value_at = None if valuation_snapshot is None else holder.value_at(valuation_snapshot.nav_per_share)
+    def of(cls, holder: RegisteredHolder, supply: RawAmount, valuation: FundSnapshot | None) -> Self:
+        value = None if valuation is None else holder.value_at(valuation.nav_per_share)
 
         def shown(amount: RawAmount | None) -> str | None:
-            return None if valuation_snapshot is None or amount is None else display(amount, valuation_snapshot.asset_decimals)
+            return None if valuation is None or amount is None else display(amount, valuation.asset_decimals)
 
         return cls(
             holder=holder.holder,
@@ -40,8 +40,8 @@ class HolderView(ApiModel):
             locked_shares=holder.locked_shares,
             redeemable_shares=holder.redeemable_shares,
             share_of_supply=display(holder.fraction_of(supply), 18),
-            value_at=value_at,
-            value_display=shown(value_at),
+            value=value,
+            value_display=shown(value),
             claim=holder.claim,
             claim_display=shown(holder.claim),
             since=holder.since,
@@ -49,7 +49,7 @@ class HolderView(ApiModel):
 
 
 class ValuationView(ApiModel):
-    """The NAV that the shares are valued at, of the last snapshot until the block."""
+    """The NAV that values the shares: that of the last snapshot at or before the block."""
 
     share_price: BigInt
     nav: str
@@ -64,17 +64,17 @@ class HolderRegisterView(DatedListing[HolderView]):
 
     @classmethod
     def of(cls, register: HolderList) -> Self:
-        valuation_snapshot = register.valuation_snapshot
-        page = register.page.mapped(lambda each: HolderView.of(each, register.supply, valuation_snapshot))
+        valuation = register.valuation_snapshot
+        page = register.page.mapped(lambda holder: HolderView.of(holder, register.supply, valuation))
         return cls.page(
             page,
             as_of=BlockStampView.of(register.at),
             total_supply=register.supply,
             valuation=None
-            if valuation_snapshot is None
+            if valuation is None
             else ValuationView(
-                share_price=valuation_snapshot.nav_per_share,
-                nav=display(valuation_snapshot.nav_per_share, 18),
-                block=BlockStampView.of(valuation_snapshot.at),
+                share_price=valuation.nav_per_share,
+                nav=display(valuation.nav_per_share, 18),
+                block=BlockStampView.of(valuation.at),
             ),
         )

@@ -1,4 +1,4 @@
-"""Risk events as the API shows them, and what people say when they take one up."""
+"""JSON shapes of risk events, and of the requests that acknowledge or resolve one."""
 
 from datetime import datetime
 from typing import Self
@@ -11,26 +11,26 @@ from paimon.gateway.rest.views.approvals import Reason
 
 
 class RiskEventView(ApiModel):
-    """Something that was found wrong: both figures, who has it, and how it stands."""
+    """A finding that needs attention: both figures, its owner and its status."""
 
     id: int
     kind: RiskKind
     subject: str
-    observed: str = Field(description="for a difference of the books: what the books say")
-    expected: str = Field(description="for a difference of the books: what the chain says")
-    severity: Severity = Field(description="a critical difference is a material one: NAV is withheld until it is resolved")
+    observed: str = Field(description="for a reconciliation break: the recorded figure")
+    expected: str = Field(description="for a reconciliation break: the figure on chain")
+    severity: Severity = Field(description="a critical reconciliation break is material: NAV is withheld until it is resolved")
     status: RiskStatus
     owner: str = Field(description="a role, or the address of a person")
     first_seen_at: Time
     first_seen_block: int
     last_seen_at: Time
-    last_seen_block: int = Field(description="at which both figures were read last")
-    age_seconds: int = Field(description="since it was first seen, until it was resolved or now")
+    last_seen_block: int = Field(description="the block at which both figures were read last")
+    age_seconds: int = Field(description="from its first sighting until now, or until it was resolved")
     acknowledged_at: Time | None
     acknowledged_by: AddressText | None
     resolved_at: Time | None
-    resolved_block: int | None = Field(description="of the first comparison that did not find it any more")
-    resolved_by: AddressText | None = Field(description="the person who resolved it, where a comparison cannot")
+    resolved_block: int | None = Field(description="block of the first reconciliation that did not find it any more")
+    resolved_by: AddressText | None = Field(description="the user who resolved it; null if a reconciliation did")
     note: str | None
 
     @classmethod
@@ -59,11 +59,11 @@ class RiskEventView(ApiModel):
 
 
 class AcknowledgeBody(ApiModel):
-    """Both may be left out: then it is the caller's, without a word."""
+    """The new owner and a note, both optional: without an owner, the caller becomes the owner."""
 
-    owner: str | None = Field(None, max_length=60, description="who has it from now on: a role, or a person's address")
+    owner: str | None = Field(None, max_length=60, description="the new owner: a role, or a user's address")
     note: Reason | None = None
 
 
 class ResolveBody(ApiModel):
-    note: Reason = Field(description="what it was, for whoever reads of it later")
+    note: Reason = Field(description="the cause, for later readers")

@@ -1,14 +1,17 @@
-"""Intents and attempts as the API shows them. The signed bytes stay inside."""
+"""JSON shapes of intents and attempts. The signed bytes of an attempt are never shown."""
 
+from collections.abc import Sequence
 from typing import Self
 from uuid import UUID
 
 from pydantic import Field
 
-from paimon.domain.transaction.intent_subject import subject_of
+from paimon.application.transactions.operator.queries import RecordedAction
+from paimon.domain.transaction.attempt import Attempt
+from paimon.domain.transaction.intent import Intent, IntentWithAttempts
 from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentKind, IntentStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
+from paimon.gateway.rest.views.operator_actions import ActionDocuments, OperatorActionView
 
 
 class AttemptView(ApiModel):
@@ -25,12 +28,12 @@ class AttemptView(ApiModel):
     block_number: int | None
     succeeded: bool | None
     gas_used: int | None
-    channel: BroadcastChannel = Field(description="private: handed to the private endpoint only, so far")
-    cancels: bool = Field(description="a self-send of nothing, which only uses up the nonce")
-    answer: str | None = Field(description="the node's last words about it")
+    broadcast_channel: BroadcastChannel = Field(description="private: sent to the private endpoint only, so far")
+    is_cancellation: bool = Field(description="a transfer of zero to itself, which only uses up the nonce")
+    node_response: str | None = Field(description="the node's last response to the broadcast")
 
     @classmethod
-    def of(cls, attempt: AttemptRow) -> Self:
+    def of(cls, attempt: Attempt) -> Self:
         return cls(
             hash=attempt.hash,
             nonce=attempt.nonce,
@@ -43,14 +46,14 @@ class AttemptView(ApiModel):
             block_number=attempt.block_number,
             succeeded=attempt.succeeded,
             gas_used=attempt.gas_used,
-            channel=attempt.channel,
-            cancels=attempt.cancels,
-            answer=attempt.answer,
+            broadcast_channel=attempt.channel,
+            is_cancellation=attempt.is_cancellation,
+            node_response=attempt.answer,
         )
 
 
 class IntentSummary(ApiModel):
-    """Something this house set out to do on chain, once, and how far it is."""
+    """An intent: a call that must be made on chain once, and its progress."""
 
     id: UUID
     key: str
@@ -58,11 +61,11 @@ class IntentSummary(ApiModel):
     status: IntentStatus
     wallet: AddressText
     to: AddressText
-    request_id: BigInt | None = Field(description="of a redemption; null where it is about something else")
+    request_id: BigInt | None = Field(description="the redemption request it is about; null for an intent about something else")
     ticket_id: str | None
     plan_id: UUID | None = Field(description="the plan whose call this is: `/plans/{planId}`")
-    plan_call_index: int | None = Field(description="which of its calls, counted from 0")
-    safe_tx_hash: HashText | None = Field(description="the Safe's transaction it executes: `/multisig/proposals/{safeTxHash}`")
+    plan_call_index: int | None = Field(description="the index of the call in its plan, counted from 0")
+    safe_tx_hash: HashText | None = Field(description="the Safe transaction it executes: `/multisig/proposals/{safeTxHash}`")
     unfunded: bool
     reason: str | None
     created_at: Time
@@ -70,29 +73,47 @@ class IntentSummary(ApiModel):
     closed_at: Time | None
 
     @classmethod
-    def of(cls, intent: IntentRow) -> Self:
+    def of(cls, intent: Intent) -> Self:
         return cls(**_fields(intent))
 
 
 class IntentView(IntentSummary):
-    """The same with every transaction that tried it."""
+    """An intent with every transaction that tried it."""
 
     attempts: list[AttemptView]
 
     @classmethod
-    def of(cls, intent: IntentRow) -> Self:
-        return cls(**_fields(intent), attempts=[AttemptView.of(each) for each in intent.attempts])
+    def of_intent(cls, intent: IntentWithAttempts) -> Self:
+        return cls(**_fields(intent), attempts=[AttemptView.of(attempt) for attempt in intent.attempts])
 
 
-def _fields(intent: IntentRow) -> dict[str, object]:
-    subject = subject_of(intent.kind, intent.request_id)
+class IntentDetailView(IntentView):
+    """An intent with its transactions, the operator actions on it, and the documents of the actions possible now."""
+
+    expires_at: Time | None
+    actions: list[OperatorActionView]
+    signing: ActionDocuments
+
+    @classmethod
+    def of_detail(cls, intent: IntentWithAttempts, actions: Sequence[RecordedAction], signing: ActionDocuments) -> Self:
+        return cls(
+            **_fields(intent),
+            attempts=[AttemptView.of(attempt) for attempt in intent.attempts],
+            expires_at=intent.expires_at,
+            actions=[OperatorActionView.of(action) for action in actions],
+            signing=signing,
+        )
+
+
+def _fields(intent: Intent) -> dict[str, object]:
+    subject = intent.subject
     return {
         "id": intent.id,
         "key": intent.idempotency_key,
         "kind": intent.kind,
         "status": intent.status,
         "wallet": intent.wallet,
-        "to": intent.to_address,
+        "to": intent.call.to,
         "request_id": subject.request_id,
         "ticket_id": intent.ticket_id,
         "plan_id": subject.plan_id,

@@ -1,20 +1,20 @@
-"""Events that are seen and not final."""
+"""JSON shape of an event whose block is not final."""
 
 from typing import Any, Self
 
 from pydantic import Field
 
+from paimon.application.event_listener.record.pending_logs import PendingLog
 from paimon.domain.kernel.chain import ContractName
 from paimon.gateway.rest.schema import AddressText, ApiModel, HashText, Time
-from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 
 
 class PendingEventView(ApiModel):
-    """One log of a followed contract above the recorded blocks."""
+    """One log of a tracked contract, in a block above the recorded ones."""
 
     block_number: int
     block_hash: HashText
-    block_at: Time
+    block_timestamp: Time
     tx_hash: HashText
     log_index: int
     contract: ContractName
@@ -24,6 +24,5 @@ class PendingEventView(ApiModel):
     seen_at: Time
 
     @classmethod
-    def of(cls, row: PendingLogRow) -> Self:
-        columns = {name: getattr(row, name) for name in cls.model_fields if name != "block_at"}
-        return cls(block_at=row.block_timestamp, **columns)
+    def of(cls, log: PendingLog) -> Self:
+        return cls(**{name: getattr(log, name) for name in cls.model_fields})
