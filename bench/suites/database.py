@@ -30,10 +30,10 @@ from paimon.application.redemptions.store import REDEMPTION, find_redemption
 from paimon.domain.approval.ticket import open_ticket
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.derived import RedemptionRequestRow
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 from paimon.infrastructure.database.rows.redemption import to_values
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.queue import outbox

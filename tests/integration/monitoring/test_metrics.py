@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from tests.support.api_client import ApiClient, add_block, api_client_for, log_row, running_app, seed_users
-from tests.support.assertions.alert_rules import dashboard_expressions, requested_by, rules
+from tests.support.assertions.alert_rules import dashboard_expressions, metric_references, rules
 from tests.support.chain.fund import TestFund
 from tests.support.factories.rows import insert_row
 from tests.support.outbox import add, handled
@@ -194,7 +194,7 @@ async def test_every_alert_and_panel_asks_for_what_there_is(
         labels_of.setdefault(name, []).append(dict(labels))
     assert {"method": "GET", "route": "/redemptions/{requestId}", "status": "404"} in labels_of["paimon_http_requests_total"]
     for expression in [*(each["expr"] for each in rules()), *dashboard_expressions()]:
-        for asked in requested_by(expression):
+        for asked in metric_references(expression):
             assert asked.metric in labels_of, f"{expression}: nothing is called {asked.metric}"
             known = set().union(*labels_of[asked.metric])
             assert asked.labels <= known, f"{expression}: {asked.metric} has only {known}"

@@ -37,7 +37,7 @@ def dashboard_expressions() -> list[str]:
     return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
 
 
-def requested_by(expression: str) -> Iterator[MetricReference]:
+def metric_references(expression: str) -> Iterator[MetricReference]:
     grouped = [({each.strip() for each in labels.split(",")}, inner) for labels, inner in _GROUPED.findall(expression)]
     for metric, selector in _METRIC.findall(expression):
         matchers = _MATCHER.findall(selector)
