@@ -42,7 +42,7 @@ async def test_a_larger_plan_is_proposed_to_the_warm_safe_and_executed_when_its_
     plan = await plan_harness.submit(plan_harness.buy(40_000), plan_harness.buy(50_000))
     assert (plan.wallet, plan.rejected_wallets) == (
         PlanWallet.WARM,
-        ["hot: the plan moves 90 000, its plans stay below 10 000; 90 000 of 25 000 allowed a day"],
+        ["hot: the plan moves 90 000, its plans stay below 10 000; 90 000 of 25 000 allowed in 24 hours"],
     )
     assert plan.proposal is not None
     proposal = Hash32(plan.proposal)

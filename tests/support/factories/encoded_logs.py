@@ -12,7 +12,7 @@ from tests.support.factories.strategies import address, stamp
 
 from paimon.application.event_listener.fetch.block_range import BlockRange, ChainLog
 from paimon.application.event_listener.fetch.decode import DecodedLog, decode_log
-from paimon.application.event_listener.fetch.tracked_contracts import add_tracked_contracts
+from paimon.application.event_listener.fetch.store import add_tracked_contracts
 from paimon.application.event_listener.record.record import record
 from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
 from paimon.domain.kernel.chain import ContractName, Hash32

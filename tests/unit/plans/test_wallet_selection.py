@@ -138,13 +138,13 @@ def test_splitting_a_plan_does_not_make_its_wallet_smaller(
         (9_999, 0, PlanWallet.HOT, []),
         (10_000, 0, PlanWallet.WARM, ["hot: the plan moves 10 000, its plans stay below 10 000"]),
         (5_000, 495_000, PlanWallet.HOT, []),
-        (5_001, 495_000, PlanWallet.WARM, ["hot: 500 001 of 500 000 allowed a day"]),
+        (5_001, 495_000, PlanWallet.WARM, ["hot: 500 001 of 500 000 allowed in 24 hours"]),
         (
             120_000,
             500_000,
             PlanWallet.COLD,
             [
-                "hot: the plan moves 120 000, its plans stay below 10 000; 620 000 of 500 000 allowed a day",
+                "hot: the plan moves 120 000, its plans stay below 10 000; 620 000 of 500 000 allowed in 24 hours",
                 "warm: the plan moves 120 000, its plans stay below 100 000",
             ],
         ),
@@ -171,7 +171,7 @@ def test_the_waterfall_and_otc_orders_are_for_the_warm_wallet() -> None:
 def test_where_there_is_no_wallet_nobody_does_it() -> None:
     choice = choose_wallet([buy(10_000)], usual(wallets=frozenset({PlanWallet.HOT})), earlier_plan_amount=RawAmount(0))
     assert choice.wallet is None
-    assert told(choice)[1:] == ["warm: there is none here", "cold: there is none here"]
+    assert told(choice)[1:] == ["warm: it is not configured", "cold: it is not configured"]
 
 
 @given(st.integers(0, 10**40), st.integers(0, 24))
@@ -186,4 +186,4 @@ def test_a_reason_reads_as_an_operator_says_it() -> None:
     reason = WalletRejectionReason(
         RejectionKind.DAY, resulting_amount=RawAmount(620_000 * WAD + WAD // 2), allowed=RawAmount(500_000 * WAD)
     )
-    assert reason.describe(18) == "620 000.5 of 500 000 allowed a day"
+    assert reason.describe(18) == "620 000.5 of 500 000 allowed in 24 hours"

@@ -1,7 +1,7 @@
-"""What a node's answer to a broadcast means. One table over the messages of geth (BSC's node is one), Erigon and anvil.
+"""Rules that classify a node's response to a broadcast, over the messages of geth (BSC's node is one), Erigon and anvil.
 
-Nodes agree on neither codes nor spelling, so the message decides, and the first row that matches wins. What no row knows
-is UNKNOWN: the nonce stays reserved, and the hash is looked up.
+Nodes agree on neither codes nor spelling, so the message decides, and the first matching rule wins. A message that no rule
+matches is UNKNOWN: the nonce stays reserved, and the transaction is looked up by its hash.
 """
 
 from enum import StrEnum
@@ -9,6 +9,8 @@ from typing import Final
 
 
 class BroadcastResult(StrEnum):
+    """Meaning of a node's response to `eth_sendRawTransaction`."""
+
     ACCEPTED = "accepted"
     ALREADY_KNOWN = "already_known"
     NONCE_TOO_LOW = "nonce_too_low"
@@ -21,19 +23,19 @@ class BroadcastResult(StrEnum):
 
     @property
     def is_acknowledged(self) -> bool:
-        """The node holds exactly these bytes."""
+        """Report whether the node holds exactly these bytes."""
         return self in (BroadcastResult.ACCEPTED, BroadcastResult.ALREADY_KNOWN)
 
     @property
     def needs_operator(self) -> bool:
-        """Sending the same bytes again will not help by itself."""
+        """Report whether broadcasting the same bytes again cannot help by itself."""
         return self in (BroadcastResult.INSUFFICIENT_FUNDS, BroadcastResult.REFUSED)
 
 
 _RATE_LIMITED: Final = -32005
 
 _RULES: Final[tuple[tuple[str, BroadcastResult], ...]] = (
-    # the very bytes are there
+    # the node has these bytes
     ("already known", BroadcastResult.ALREADY_KNOWN),
     ("known transaction", BroadcastResult.ALREADY_KNOWN),
     ("already imported", BroadcastResult.ALREADY_KNOWN),
@@ -46,7 +48,7 @@ _RULES: Final[tuple[tuple[str, BroadcastResult], ...]] = (
     ("nonce too high", BroadcastResult.NONCE_TOO_HIGH),
     ("nonce gap", BroadcastResult.NONCE_TOO_HIGH),
     ("future transaction tries to replace pending", BroadcastResult.NONCE_TOO_HIGH),
-    # the price; a replacement that is too cheap says so in the same words
+    # the price; the messages are the same for a replacement that is too cheap
     ("underpriced", BroadcastResult.UNDERPRICED),
     ("could not replace existing tx", BroadcastResult.UNDERPRICED),
     ("fee too low", BroadcastResult.UNDERPRICED),
@@ -56,12 +58,12 @@ _RULES: Final[tuple[tuple[str, BroadcastResult], ...]] = (
     # the money
     ("insufficient funds", BroadcastResult.INSUFFICIENT_FUNDS),
     ("insufficient balance", BroadcastResult.INSUFFICIENT_FUNDS),
-    # room
+    # room in the pool
     ("txpool is full", BroadcastResult.POOL_FULL),
     ("sub-pool is full", BroadcastResult.POOL_FULL),
     ("account limit exceeded", BroadcastResult.POOL_FULL),
     ("in-flight transaction limit", BroadcastResult.POOL_FULL),
-    # never these bytes
+    # bytes that no node accepts
     ("intrinsic gas too low", BroadcastResult.REFUSED),
     ("exceeds block gas limit", BroadcastResult.REFUSED),
     ("gas limit too high", BroadcastResult.REFUSED),
@@ -76,7 +78,7 @@ _RULES: Final[tuple[tuple[str, BroadcastResult], ...]] = (
 
 
 def classify_broadcast_error(code: int, message: str) -> BroadcastResult:
-    """The meaning of a JSON-RPC error to `eth_sendRawTransaction`."""
+    """Classify a JSON-RPC error to `eth_sendRawTransaction`."""
     if code == _RATE_LIMITED:
         return BroadcastResult.UNKNOWN
     text = message.lower()

@@ -1,10 +1,10 @@
-"""What people may tell the transaction desk: the wish, what they sign, and when it makes no sense.
+"""Operator actions on intents and wallets: their kinds, their signed document, and when they are possible.
 
-    asked ──► done   the wallet's driver carried it out, once
-         └──► moot   by the time the driver came to it, there was nothing left to do; the outcome says why
+    REQUESTED ──► DONE       the wallet's driver performed it, once
+         └──────► OBSOLETE   when the driver came to it, nothing was left to do; the outcome says why
 
-A wish is EIP-712 typed data that names the deed and what it is done to. An intent is named by id and key; trouble by its
-own words, so that trouble nobody has read cannot be cleared.
+An operator action is EIP-712 typed data: the action and its target. An intent is the target by its id and key. A fault is
+the target by its text, so a person cannot clear a fault without having read it.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ _DOCUMENT: Final = DocumentType(
 
 
 class ActionKind(StrEnum):
+    """Kind of an operator action."""
+
     SPEED_UP = "speed_up"
     CANCEL = "cancel"
     RETRY = "retry"
@@ -31,6 +33,8 @@ class ActionKind(StrEnum):
 
 
 class ActionStatus(StrEnum):
+    """Status of an operator action."""
+
     REQUESTED = "REQUESTED"
     DONE = "DONE"
     OBSOLETE = "OBSOLETE"
@@ -40,16 +44,19 @@ INTENT_ACTIONS: Final = (ActionKind.SPEED_UP, ActionKind.CANCEL, ActionKind.RETR
 RETRIABLE_STATUSES: Final = frozenset(
     {IntentStatus.REVERTED, IntentStatus.FAILED, IntentStatus.EXPIRED, IntentStatus.CANCELLED}
 )
-"""Ends without the effect."""
+"""Statuses of intents that ended without their effect."""
 
 
 class ActionNotPossible(Conflict):
-    """What is asked makes no sense in the present state."""
+    """The present state does not allow this action."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionPreconditions:
-    """How an intent stands, as far as a deed depends on it. `lowest` is the wallet's lowest nonce in flight."""
+    """The state of an intent, as far as an action depends on it.
+
+    `lowest_open_nonce` is the wallet's lowest nonce in flight.
+    """
 
     status: IntentStatus
     is_aborting: bool
@@ -58,26 +65,26 @@ class ActionPreconditions:
     lowest_open_nonce: int | None = None
     has_later_retry: bool = False
     has_spending_limits: bool = False
-    """It moves money within limits: only handing the plan in again weighs it anew."""
+    """The intent moves money within limits; only submitting its plan again checks the limits again."""
 
 
 def rejection_reason(kind: ActionKind, preconditions: ActionPreconditions) -> str | None:
-    """Why this deed makes no sense for an intent that stands so; None when it does."""
+    """Explain why the action is not possible for an intent in this state; None when it is."""
     match kind:
         case ActionKind.RETRY if preconditions.status not in RETRIABLE_STATUSES:
-            return f"the intent is {preconditions.status}; only one that ended without its effect can be tried again"
+            return f"the intent is {preconditions.status}; only one that ended without its effect can be retried"
         case ActionKind.RETRY if preconditions.has_spending_limits:
-            return "it is a plan's, whose limits must be weighed anew: hand the plan in again"
+            return "its plan's limits must be checked again: submit the plan again"
         case ActionKind.RETRY:
-            return "a later try of the same exists; look at that one" if preconditions.has_later_retry else None
+            return "a later retry exists; see that one" if preconditions.has_later_retry else None
         case _ if preconditions.status not in OPEN_INTENTS:
             return f"the intent has ended: it is {preconditions.status}"
         case _ if preconditions.mined_block is not None:
             return f"its transaction is mined in block {preconditions.mined_block} and only waits to be final"
         case ActionKind.CANCEL:
-            return "the intent is being given up already" if preconditions.is_aborting else None
+            return "the intent is already being cancelled" if preconditions.is_aborting else None
         case ActionKind.SPEED_UP if preconditions.status is not IntentStatus.SENDING:
-            return f"the intent is {preconditions.status}; only what is in flight can be sped up"
+            return f"the intent is {preconditions.status}; only a transaction in flight can be sped up"
         case ActionKind.SPEED_UP if preconditions.nonce != preconditions.lowest_open_nonce:
             return f"its nonce {preconditions.nonce} waits for nonce {preconditions.lowest_open_nonce}; speed that one up"
     return None
@@ -85,7 +92,7 @@ def rejection_reason(kind: ActionKind, preconditions: ActionPreconditions) -> st
 
 @dataclass(frozen=True, slots=True)
 class ActionTarget:
-    """What a deed is done to: an intent, by id and key, or a wallet's trouble, by its words."""
+    """The target of an action: an intent, by id and key, or a wallet's fault, by its text."""
 
     wallet: Address
     intent_id: UUID | None

@@ -1,15 +1,14 @@
-"""A plan: calls that belong together, carried out by one wallet, and how it stands.
+"""Plans: calls that belong together, executed by one wallet, and their status.
 
-Everything of one name is one plan, however many pieces it is handed in in. What a person signs is exactly what will run: the
-calls, the wallet, and what they count for; if another wallet would be needed by then, or the calls have come to count for
-something else, it is not carried out.
+A plan has one name and may be submitted in several pieces. A person signs exactly what will run: the calls, the wallet and
+their amount. If another wallet is needed by then, or the amount of the calls has drifted, the piece is not executed.
 
-    IN_PROGRESS ──► done          every call had its effect
-       │  └───► PARTIALLY_DONE   some had, and nothing is under way any more
-       │  └───► failed · expired · cancelled · rejected   none had
-    awaiting_owners ──► IN_PROGRESS · expired · rejected · done (executed by somebody else)
+    IN_PROGRESS ──► DONE              every call had its effect
+       │  └───────► PARTIALLY_DONE    some calls had, and none is in progress any more
+       │  └───────► FAILED · EXPIRED · CANCELLED · REJECTED   no call had
+    AWAITING_OWNERS ──► IN_PROGRESS · EXPIRED · REJECTED · DONE (executed externally)
 
-The state is read off what carries the plan out, the hot key's intents or a Safe's proposal: it is stored nowhere.
+The status is derived from what executes the plan, the hot wallet's intents or a Safe proposal; it is stored nowhere.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,10 +26,10 @@ from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
 
 CALLS_MAX: Final = 20
-"""Of one piece; a batch of more outgrows the gas of one transaction."""
+"""Calls of one piece; a larger batch would exceed the gas of one transaction."""
 
 DRIFT_MAX_BPS: Final = Bps(100)
-"""How far the calls may have come to count from what was signed. Source: docs/concepts/fund.md, "Wallets and their limits"."""
+"""Largest drift of the amount since it was signed. Source: docs/concepts/fund.md, "Wallets and their limits"."""
 
 _DOCUMENT: Final = DocumentType(
     "PlanExecution",
@@ -48,6 +47,8 @@ _DOCUMENT: Final = DocumentType(
 
 
 class PlanStatus(StrEnum):
+    """Status of a plan."""
+
     AWAITING_OWNERS = "AWAITING_OWNERS"
     IN_PROGRESS = "IN_PROGRESS"
     DONE = "DONE"
@@ -60,7 +61,7 @@ class PlanStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """One call, and what it does in words."""
+    """One call of a plan, with its description."""
 
     call: Call
     description: str
@@ -68,7 +69,7 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True)
 class PlanExecution:
-    """One piece of a plan as somebody wants it carried out: `key` says what for, once."""
+    """One piece of a plan to be executed; `key` makes it unique."""
 
     key: str
     plan: str
@@ -79,9 +80,9 @@ class PlanExecution:
 
 
 def plan_payload_hash(plan: str, calls: Iterable[Call]) -> Hash32:
-    """What a key stands for. Each part is hashed first, so that no two payloads run together."""
+    """Hash what an idempotency key stands for. Each part is hashed first, so two payloads cannot run together."""
     parts = [keccak(text=plan)]
-    parts += [keccak(each.to + each.value_wei.to_bytes(32, "big") + each.data) for each in calls]
+    parts += [keccak(call.to + call.value_wei.to_bytes(32, "big") + call.data) for call in calls]
     return Hash32(keccak(b"".join(parts)))
 
 
@@ -113,15 +114,15 @@ _STATUS_OF_FAILED_INTENT: Final = {IntentStatus.EXPIRED: PlanStatus.EXPIRED, Int
 
 
 def status_of_intents(statuses: Sequence[IntentStatus]) -> PlanStatus:
-    """How a plan of the hot key stands."""
-    if any(each in OPEN_INTENTS for each in statuses):
+    """Derive the status of the hot wallet's plan."""
+    if any(status in OPEN_INTENTS for status in statuses):
         return PlanStatus.IN_PROGRESS
-    had_effect = [each in _HAD_EFFECT for each in statuses]
+    had_effect = [status in _HAD_EFFECT for status in statuses]
     if all(had_effect):
         return PlanStatus.DONE
     if any(had_effect):
         return PlanStatus.PARTIALLY_DONE
-    statuses_without_effect = {_STATUS_OF_FAILED_INTENT.get(each, PlanStatus.FAILED) for each in statuses}
+    statuses_without_effect = {_STATUS_OF_FAILED_INTENT.get(status, PlanStatus.FAILED) for status in statuses}
     return statuses_without_effect.pop() if len(statuses_without_effect) == 1 else PlanStatus.FAILED
 
 
@@ -138,5 +139,5 @@ _STATUS_OF_PROPOSAL: Final = {
 
 
 def status_of_proposal(status: ProposalStatus) -> PlanStatus:
-    """How a Safe's plan stands."""
+    """Derive the status of a Safe's plan."""
     return _STATUS_OF_PROPOSAL[status]

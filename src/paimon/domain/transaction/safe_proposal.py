@@ -1,13 +1,12 @@
-"""A proposed Safe transaction, from its first signature to what became of its nonce.
+"""Safe proposals, from the first signature to the outcome of their nonce.
 
     COLLECTING ⇄ READY ──► EXECUTING ──► EXECUTED · FAILED
-        └─────────┴──► EXPIRED      our own end: signatures themselves never expire
+        └─────────┴──► EXPIRED      set by this system: signatures themselves never expire
     every state of these ──► EXECUTED · FAILED · REJECTED · SUPERSEDED, by what the chain shows at its nonce
 
-The chain decides: whatever was executed at the proposal's nonce, by whomever, ends it. Before that a proposal is as many
-signatures as *present* owners have given; an owner who was replaced counts no longer, and one who comes back counts again.
-An expired proposal is not dead: who has its signatures can execute it until its nonce is used, so a rejection at the same
-nonce is what kills it.
+The chain decides: whatever was executed at the proposal's nonce ends it. Until then, only signatures of *present* owners
+count: a replaced owner's signature counts no longer, and counts again when the owner returns. An expired proposal can still
+be executed, by anyone with its signatures, until its nonce is used. Only a rejection at the same nonce makes it impossible.
 """
 
 from collections.abc import Iterable
@@ -20,15 +19,17 @@ from paimon.errors import Conflict, Forbidden, Unavailable
 
 
 class ProposalOutcome(StrEnum):
-    """What became of a proposal, by what was executed at its nonce."""
+    """Outcome of a proposal, by the transaction executed at its nonce."""
 
     EXECUTED = "EXECUTED"
     FAILED = "FAILED"  # the nonce is used, the call failed
-    REJECTED = "REJECTED"  # the rejection was executed in its place
-    SUPERSEDED = "SUPERSEDED"  # something else was
+    REJECTED = "REJECTED"  # the rejection was executed instead
+    SUPERSEDED = "SUPERSEDED"  # another transaction was executed
 
 
 class ProposalStatus(StrEnum):
+    """Status of a proposal."""
+
     COLLECTING = "COLLECTING"
     READY = "READY"
     EXECUTING = "EXECUTING"
@@ -40,7 +41,7 @@ class ProposalStatus(StrEnum):
 
 
 class ProposalClosed(Conflict):
-    """The proposal takes no more signatures: its nonce is used, or its time is over."""
+    """The proposal takes no more signatures: its nonce is used, or it has expired."""
 
 
 class NotASafeOwner(Forbidden):
@@ -50,12 +51,12 @@ class NotASafeOwner(Forbidden):
 
 
 class AlreadySigned(Conflict):
-    """An owner signs once."""
+    """This owner has already signed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SafeInfo:
-    """A Safe as it was at one block."""
+    """A Safe's owners, threshold and nonce at one block."""
 
     owners: tuple[Address, ...]
     threshold: int
@@ -64,7 +65,7 @@ class SafeInfo:
 
 @dataclass(frozen=True, slots=True)
 class SignatureTally:
-    """Whose consent counts now, whose is missing, and whose was given by somebody who is no owner any more."""
+    """The owners whose signatures count, the owners without one, and signers who are no longer owners."""
 
     valid_signers: tuple[Address, ...]
     missing_signers: tuple[Address, ...]
@@ -79,8 +80,8 @@ class SignatureTally:
 def tally_signatures(signers: Iterable[Address], safe: SafeInfo) -> SignatureTally:
     given = frozenset(signers)
     return SignatureTally(
-        valid_signers=tuple(each for each in safe.owners if each in given),
-        missing_signers=tuple(each for each in safe.owners if each not in given),
+        valid_signers=tuple(owner for owner in safe.owners if owner in given),
+        missing_signers=tuple(owner for owner in safe.owners if owner not in given),
         former_owners=tuple(sorted(given - frozenset(safe.owners))),
         threshold=safe.threshold,
     )
@@ -89,7 +90,7 @@ def tally_signatures(signers: Iterable[Address], safe: SafeInfo) -> SignatureTal
 def proposal_status(
     outcome: ProposalOutcome | None, counted: SignatureTally, *, is_executing: bool, expires_at: datetime, now: datetime
 ) -> ProposalStatus:
-    """What the proposal is now. `is_executing`: a transaction of ours that executes it is on its way."""
+    """Derive the proposal's status. `is_executing`: a transaction of this system that executes it is in flight."""
     if outcome is not None:
         return ProposalStatus(outcome)
     if is_executing:
@@ -101,7 +102,7 @@ def proposal_status(
 
 @dataclass(frozen=True, slots=True)
 class SafeExecutionEvent:
-    """What a Safe executed at one nonce, by its own event."""
+    """One execution by a Safe, as its own event logs it."""
 
     hash: Hash32
     succeeded: bool
@@ -109,23 +110,23 @@ class SafeExecutionEvent:
 
 
 class IncompleteExecutions(Unavailable):
-    """The node's logs do not explain the Safe's nonce: they are not complete yet, and nothing may be concluded."""
+    """The node's logs do not account for the Safe's nonce: they are incomplete, and no outcome may be derived."""
 
 
 def executions_by_nonce(executions: Iterable[SafeExecutionEvent], *, before: int, now: int) -> dict[int, SafeExecutionEvent]:
-    """Executions in the order of the chain, each with the nonce it used: a Safe uses one for each, and only so.
+    """Assign a nonce to each execution, in the order of the chain: a Safe uses one nonce for each execution, and only then.
 
     Raises:
-        IncompleteExecutions.
+        IncompleteExecutions: the number of executions is not the number of used nonces.
     """
     found = tuple(executions)
     if len(found) != now - before:
         raise IncompleteExecutions(f"the Safe's nonce went from {before} to {now}, and {len(found)} executions are logged")
-    return {before + position: each for position, each in enumerate(found)}
+    return {before + position: execution for position, execution in enumerate(found)}
 
 
 def proposal_outcome(proposed: Hash32, executed: SafeExecutionEvent, *, rejection: Hash32) -> ProposalOutcome:
-    """What a proposal became when `executed` used its nonce; `rejection` is the hash of the rejection there."""
+    """Derive a proposal's outcome when `executed` used its nonce. `rejection` is the hash of the rejection at that nonce."""
     if executed.hash == proposed:
         return ProposalOutcome.EXECUTED if executed.succeeded else ProposalOutcome.FAILED
     return ProposalOutcome.REJECTED if executed.hash == rejection else ProposalOutcome.SUPERSEDED

@@ -1,14 +1,14 @@
-"""A Safe's transaction: what it does, the hash its owners sign, and their signatures as the contract reads them.
+"""Safe transactions: their content, the hash that owners sign, and the encoding of signatures.
 
-Ours never pays the one who executes it (gas price 0) and never limits the inner call's gas (`safeTxGas` 0): with both zero
-an inner failure reverts the whole execution and keeps the Safe's nonce. The hash covers these zeros too, so an owner's
-signature allows nothing else. Source: Safe 1.4.1, `Safe.encodeTransactionData` and `Safe.checkNSignatures`.
+A transaction of this system never pays its executor (gas price 0) and never limits the inner call's gas (`safeTxGas` 0):
+with both zero, an inner failure reverts the whole execution and keeps the Safe's nonce. The hash covers these zeros too,
+so an owner's signature permits nothing else. Source: Safe 1.4.1, `Safe.encodeTransactionData` and `Safe.checkNSignatures`.
 
     domain hash   keccak(type ‖ chain ‖ Safe)                         which Safe
     message hash  keccak(type ‖ to ‖ value ‖ keccak(data) ‖ …)        what it does, and its nonce
     hash          keccak(0x19 ‖ 0x01 ‖ domain hash ‖ message hash)    what an owner signs
 
-Wallets with a screen show these three, to be compared with what this house shows.
+Hardware wallets show these three hashes, for comparison with those that this system shows.
 """
 
 from collections.abc import Iterable
@@ -22,10 +22,10 @@ from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, Hash32, checksum, 
 from paimon.domain.transaction.lifecycle import Call
 
 SAFE_VERSION: Final = "1.4.1"
-"""The one version whose rules are written here; a Safe of another is refused."""
+"""The only supported version; a Safe of another version is refused."""
 
 MULTI_SEND: Final = parse_address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
-"""MultiSendCallOnly 1.4.1 where it usually is, the same on every chain. Source: safe-deployments, v1.4.1."""
+"""Usual address of MultiSendCallOnly 1.4.1 on every chain. Source: safe-deployments, v1.4.1."""
 
 OWNER_SIGNATURE_BYTES: Final = 65
 
@@ -46,7 +46,7 @@ class SafeOperation(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SafeScope:
-    """Where a signature counts: this chain, this Safe."""
+    """The chain and the Safe that a signature counts for."""
 
     chain_id: int
     safe: Address
@@ -54,7 +54,7 @@ class SafeScope:
 
 @dataclass(frozen=True, slots=True)
 class SafeTransaction:
-    """One call by a Safe at one of its nonces. What is not here is zero."""
+    """One call by a Safe at one of its nonces. Fields of the Safe transaction that are absent here are zero."""
 
     call: Call
     operation: SafeOperation
@@ -62,7 +62,7 @@ class SafeTransaction:
 
 
 def rejection_transaction(nonce: int, safe: Address) -> SafeTransaction:
-    """The self-call that kills every other transaction at this nonce."""
+    """Build the self-call that invalidates every other transaction at this nonce."""
     return SafeTransaction(Call(safe, b""), SafeOperation.CALL, nonce)
 
 
@@ -84,14 +84,14 @@ _TYPE: Final = keccak(text=f"SafeTx({','.join(f'{kind} {name}' for name, kind in
 
 @dataclass(frozen=True, slots=True)
 class SafeTransactionHashes:
-    """The three hashes a person compares with those on the wallet's own screen."""
+    """The three hashes that a person compares with those on the wallet's screen."""
 
     domain: Hash32
     message: Hash32
 
     @property
     def preimage(self) -> bytes:
-        """The bytes behind the hash. Safe 1.4.1 hands these, not the hash, to an owner that is a contract."""
+        """Return the bytes behind the hash. Safe 1.4.1 passes these, not the hash, to an owner that is a contract."""
         return b"\x19\x01" + self.domain + self.message
 
     @property
@@ -100,11 +100,12 @@ class SafeTransactionHashes:
 
 
 def abi_word(value: int | bytes) -> bytes:
-    """One word of the ABI: a number, or an address or hash filled up on the left."""
+    """Encode one ABI word: a number, or an address or hash padded on the left."""
     return value.to_bytes(32, "big") if isinstance(value, int) else value.rjust(32, b"\0")
 
 
 def safe_transaction_hashes(transaction: SafeTransaction, scope: SafeScope) -> SafeTransactionHashes:
+    """Compute the three hashes of the transaction."""
     domain = keccak(_DOMAIN_TYPE + abi_word(scope.chain_id) + abi_word(scope.safe))
     call = transaction.call
     fields: tuple[int | bytes, ...] = (
@@ -119,12 +120,12 @@ def safe_transaction_hashes(transaction: SafeTransaction, scope: SafeScope) -> S
         ZERO_ADDRESS,
         transaction.nonce,
     )
-    message = keccak(_TYPE + b"".join(abi_word(each) for each in fields))
+    message = keccak(_TYPE + b"".join(abi_word(field) for field in fields))
     return SafeTransactionHashes(Hash32(domain), Hash32(message))
 
 
 def safe_transaction_document(transaction: SafeTransaction, scope: SafeScope) -> dict[str, Any]:
-    """The EIP-712 document an owner signs, in the JSON form of `eth_signTypedData_v4`."""
+    """Build the EIP-712 document that an owner signs, in the JSON form of `eth_signTypedData_v4`."""
     call, zero_address = transaction.call, checksum(ZERO_ADDRESS)
     return {
         "types": {
@@ -150,7 +151,7 @@ def safe_transaction_document(transaction: SafeTransaction, scope: SafeScope) ->
 
 @dataclass(frozen=True, slots=True)
 class OwnerSignature:
-    """One owner's consent: 65 bytes of a key, or whatever bytes the owner's contract accepts (EIP-1271)."""
+    """One owner's signature: 65 bytes of a key, or the bytes that the owner's contract accepts (EIP-1271)."""
 
     owner: Address
     signature: bytes
@@ -158,32 +159,33 @@ class OwnerSignature:
 
 
 class MalformedOwnerSignature(ValueError):
-    """Bytes that cannot stand in a Safe's signatures."""
+    """The bytes cannot be one of a Safe's signatures."""
 
 
 def pack_signatures(signatures: Iterable[OwnerSignature]) -> bytes:
-    """All signatures in the one form `execTransaction` takes: 65 bytes each, by rising owner.
+    """Pack all signatures as `execTransaction` takes them: 65 bytes each, in ascending order of owners.
 
-    For an owner that is a contract these are the owner, where its bytes begin, and 0; the bytes follow after the last.
+    For an owner that is a contract, the 65 bytes are the owner, the offset of its signature, and 0; the signature itself
+    follows after the last 65 bytes.
 
     Raises:
-        MalformedOwnerSignature: an owner signed twice, or a key's signature has not 65 bytes ending in 27 or 28.
+        MalformedOwnerSignature: an owner signed twice, or a key's signature is not 65 bytes that end in 27 or 28.
     """
-    ordered = sorted(signatures, key=lambda each: each.owner)
-    if len({each.owner for each in ordered}) != len(ordered):
+    ordered = sorted(signatures, key=lambda signature: signature.owner)
+    if len({signature.owner for signature in ordered}) != len(ordered):
         raise MalformedOwnerSignature("an owner counts once")
     head, tail = b"", b""
-    for each in ordered:
-        if each.is_contract_signature:
-            head += abi_word(each.owner) + abi_word(OWNER_SIGNATURE_BYTES * len(ordered) + len(tail)) + b"\0"
-            tail += abi_word(len(each.signature)) + each.signature
+    for signature in ordered:
+        if signature.is_contract_signature:
+            head += abi_word(signature.owner) + abi_word(OWNER_SIGNATURE_BYTES * len(ordered) + len(tail)) + b"\0"
+            tail += abi_word(len(signature.signature)) + signature.signature
         else:
-            head += _normalized_key_signature(each.signature)
+            head += _normalized_key_signature(signature.signature)
     return head + tail
 
 
 def _normalized_key_signature(signature: bytes) -> bytes:
-    """With 27 or 28 at its end. (To a Safe 0 and 1 there mean a contract and an approval on chain.)"""
+    """Make the signature end in 27 or 28. (To a Safe, 0 and 1 there mean a contract and an approval on chain.)"""
     if len(signature) != OWNER_SIGNATURE_BYTES or signature[-1] not in (0, 1, 27, 28):
         raise MalformedOwnerSignature(f"a key's signature is {OWNER_SIGNATURE_BYTES} bytes, the last of them 27 or 28")
     return signature[:-1] + bytes([signature[-1] % 27 + 27])

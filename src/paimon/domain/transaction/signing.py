@@ -1,4 +1,4 @@
-"""What a signer is asked for, and what a transaction may cost. Prices are wei per unit of gas."""
+"""Requests to the signer, and the fees of transactions. Prices are wei per unit of gas."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,46 +9,48 @@ from paimon.domain.kernel.units import BPS_ONE, Bps, Rounding, divide
 from paimon.domain.transaction.lifecycle import Call
 
 FEE_BUMP_BPS_MIN: Final = Bps(1_000)
-"""Nodes take a replacement only when it pays at least 10 % more. Source: geth's txpool `PriceBump`."""
+"""Nodes accept a replacement only when it pays at least 10 % more. Source: geth's txpool `PriceBump`."""
 
 PLAIN_TRANSFER_GAS: Final = 21_000
-"""What a transaction without data costs."""
+"""Gas of a transaction without data."""
 
 
 class GasFeeType(StrEnum):
+    """Fee format of a transaction."""
+
     EIP1559 = "eip1559"
     LEGACY = "legacy"
 
 
 @dataclass(frozen=True, slots=True)
 class GasFees:
-    """The most paid per gas, and the part of it that is the validator's. A legacy price is both."""
+    """The maximum fee and, within it, the priority fee. A legacy price is both."""
 
     max_fee_wei: int
     priority_fee_wei: int
 
     def __post_init__(self) -> None:
         if not 0 <= self.priority_fee_wei <= self.max_fee_wei:
-            raise ValueError(f"fees want 0 ≤ priority ≤ max, got {self.priority_fee_wei} and {self.max_fee_wei}")
+            raise ValueError(f"fees need 0 ≤ priority ≤ max, got {self.priority_fee_wei} and {self.max_fee_wei}")
 
 
 def market_fees(base_fee_wei: int, tip_wei: int, *, max_fee_wei: int) -> GasFees | None:
-    """What to offer: room for the base fee to double, within the cap. None when the present price is above the cap."""
+    """Choose the fees to offer: room for the base fee to double, within the cap. None while the price is above the cap."""
     if base_fee_wei + tip_wei > max_fee_wei:
         return None
     return GasFees(min(2 * base_fee_wei + tip_wei, max_fee_wei), tip_wei)
 
 
 def bump_fee(fee_wei: int, bump_bps: Bps) -> int:
-    """The fee raised by at least 10 %, rounded up, and never left the same."""
+    """Raise the fee by at least 10 %, rounded up, and by at least 1 wei."""
     rate = max(bump_bps, FEE_BUMP_BPS_MIN)
     return max(divide(fee_wei * (BPS_ONE + rate), BPS_ONE, rounding=Rounding.UP), fee_wei + 1)
 
 
 def replacement_fees(previous: GasFees, market: GasFees | None, bump_bps: Bps, *, max_fee_wei: int) -> GasFees | None:
-    """What a replacement at the same nonce offers: both fields raised, at least the market's, within the cap.
+    """Choose the fees of a replacement at the same nonce: both fields raised, at least the market's, within the cap.
 
-    None when the cap leaves no room for the 10 % a node asks for: then the earlier attempt must do.
+    None when the cap leaves no room for the 10 % that a node requires: then the earlier attempt must do.
     """
     minimum = GasFees(bump_fee(previous.max_fee_wei, FEE_BUMP_BPS_MIN), bump_fee(previous.priority_fee_wei, FEE_BUMP_BPS_MIN))
     if minimum.max_fee_wei > max_fee_wei:
@@ -62,13 +64,13 @@ def replacement_fees(previous: GasFees, market: GasFees | None, bump_bps: Bps, *
 
 
 def add_gas_margin(gas: int, margin_bps: Bps) -> int:
-    """A gas limit above the node's estimate: the state may have moved by the time it runs."""
+    """Add a margin to the node's estimate: the state may change before the transaction runs."""
     return divide(gas * (BPS_ONE + margin_bps), BPS_ONE, rounding=Rounding.UP)
 
 
 @dataclass(frozen=True, slots=True)
 class UnsignedTransaction:
-    """A transaction but for its signature."""
+    """A transaction without its signature."""
 
     chain_id: int
     nonce: int
@@ -84,7 +86,7 @@ class UnsignedTransaction:
 
 @dataclass(frozen=True, slots=True)
 class SignedVote:
-    """An approver's decision as signed: the EIP-712 document and 65 bytes of signature."""
+    """An approver's signed decision: the EIP-712 document and 65 bytes of signature."""
 
     document: dict[str, Any]
     signature: bytes
@@ -92,7 +94,7 @@ class SignedVote:
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:
-    """A transaction to be signed by the wallet's key, with the votes that permit it and the plan it is a step of."""
+    """A transaction for the wallet's key to sign, with the votes that permit it and the plan it belongs to."""
 
     wallet: Address
     transaction: UnsignedTransaction
@@ -102,7 +104,7 @@ class SignRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
-    """Bytes that any node takes, and the hash they will have. Never logged."""
+    """The signed bytes that any node accepts, and their hash. The bytes are never logged."""
 
     raw: bytes
     hash: Hash32

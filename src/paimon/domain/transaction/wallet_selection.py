@@ -1,8 +1,8 @@
-"""Which wallet carries out a plan: the smallest that may make all of its calls and has room for them, and why no smaller one.
+"""Select the wallet for a plan: the smallest that may make all of its calls and has room for them.
 
-A wallet is passed over for every reason that applies, so that whoever reads them sees all that would have to change. A plan
-that comes in pieces counts as their sum, whichever wallet took the earlier ones; a day is each wallet's own.
-Source: docs/concepts/fund.md, "Wallets and their limits".
+A rejected wallet lists every reason that applies, so that a reader sees all that would have to change. The pieces of one
+plan count as their sum, whichever wallet executed the earlier ones; the daily limit is each wallet's own. Source:
+docs/concepts/fund.md, "Wallets and their limits".
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from paimon.domain.transaction.spending_limit import SpendingLimit
 
 
 class PlanWallet(StrEnum):
-    """Who can carry out a plan, smallest first: a key, then the two Safes."""
+    """Wallets that can execute a plan, smallest first: a key, then the two Safes."""
 
     HOT = "hot"
     WARM = "warm"
@@ -24,7 +24,7 @@ class PlanWallet(StrEnum):
 
 
 class RebalancerFunction(StrEnum):
-    """Functions of the AssetController that move the fund's money between its tiers, or order that it be moved."""
+    """Functions of the AssetController that move the fund's money between its tiers, or order such a move."""
 
     ALLOCATE = "allocateToLayer"
     PURCHASE = "purchaseAsset"
@@ -44,12 +44,12 @@ ALLOWED_FUNCTIONS: Final[Mapping[PlanWallet, frozenset[RebalancerFunction] | Non
     PlanWallet.WARM: frozenset(RebalancerFunction),
     PlanWallet.COLD: None,
 }
-"""What each may call of the AssetController; None is anything of the fund's three contracts."""
+"""Functions of the AssetController that each wallet may call; None allows every call of the fund's three contracts."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One call of a plan, and what it counts for, in units of the vault's asset."""
+    """One call of a plan, and the amount it counts for in raw units of the vault's asset."""
 
     contract: ContractName
     function: str
@@ -57,7 +57,7 @@ class PlannedCall:
 
     @property
     def is_rebalancer_call(self) -> bool:
-        """Whether it is one of the functions that REBALANCER_ROLE is for; all else is an administrator's."""
+        """Report whether REBALANCER_ROLE suffices for this call; every other call is an administrator's."""
         return self.contract is ContractName.ASSET_CONTROLLER and self.function in frozenset(RebalancerFunction)
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class WalletCandidate:
-    """A wallet as it stands: `moved_in_24_hours` is final within 24 hours, or in flight. Without a limit it may move anything."""
+    """A wallet and its remaining room. `moved_in_24_hours` is final within 24 hours or in flight. No limit means any amount."""
 
     wallet: PlanWallet
     is_configured: bool
@@ -75,6 +75,8 @@ class WalletCandidate:
 
 
 class RejectionKind(StrEnum):
+    """Kind of a reason to reject a wallet."""
+
     NOT_CONFIGURED = "absent"
     FUNCTION = "function"
     PLAN = "plan"
@@ -83,7 +85,7 @@ class RejectionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WalletRejectionReason:
-    """Why a wallet does not do it: the calls it may not make, or what it would come to and what is allowed."""
+    """Why a wallet is rejected: the calls it may not make, or the resulting amount and the allowed one."""
 
     kind: RejectionKind
     calls: tuple[str, ...] = ()
@@ -91,34 +93,40 @@ class WalletRejectionReason:
     allowed: RawAmount = RawAmount(0)
 
     def describe(self, decimals: int) -> str:
-        """For people; amounts in whole units of an asset that has so many decimals."""
+        """Describe the reason, with amounts in whole units of an asset with this many decimals."""
         resulting_amount, allowed = (
             format_whole_units(self.resulting_amount, decimals),
             format_whole_units(self.allowed, decimals),
         )
         match self.kind:
             case RejectionKind.NOT_CONFIGURED:
-                return "there is none here"
+                return "it is not configured"
             case RejectionKind.FUNCTION:
                 return f"may not call {', '.join(self.calls)}"
             case RejectionKind.PLAN:
                 return f"the plan moves {resulting_amount}, its plans stay below {allowed}"
             case RejectionKind.DAY:
-                return f"{resulting_amount} of {allowed} allowed a day"
+                return f"{resulting_amount} of {allowed} allowed in 24 hours"
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedWallet:
+    """A wallet that may not execute the plan, with every reason."""
+
     wallet: PlanWallet
     reasons: tuple[WalletRejectionReason, ...]
 
     def describe(self, decimals: int) -> str:
-        return f"{self.wallet}: {'; '.join(each.describe(decimals) for each in self.reasons)}"
+        """Describe the wallet and its reasons in one line."""
+        return f"{self.wallet}: {'; '.join(reason.describe(decimals) for reason in self.reasons)}"
 
 
 @dataclass(frozen=True, slots=True)
 class WalletChoice:
-    """The wallet, or None when none may; `amount` of these calls, `plan_amount` with the plan's earlier pieces."""
+    """The selected wallet, or None when no wallet may.
+
+    `amount` is that of these calls; `plan_amount` includes the plan's earlier pieces.
+    """
 
     wallet: PlanWallet | None
     amount: RawAmount
@@ -129,11 +137,11 @@ class WalletChoice:
 def choose_wallet(
     calls: Sequence[PlannedCall], candidates: Sequence[WalletCandidate], *, earlier_plan_amount: RawAmount
 ) -> WalletChoice:
-    """The first of the candidates, given smallest first, that nothing speaks against.
+    """Choose the first candidate without a reason against it; candidates come smallest first.
 
-    `earlier_plan_amount` is what earlier pieces of the same plan have moved, or still may.
+    `earlier_plan_amount` is what earlier pieces of the plan have moved, or still may move.
     """
-    amount = RawAmount(sum(each.amount for each in calls))
+    amount = RawAmount(sum(call.amount for call in calls))
     plan_amount = RawAmount(earlier_plan_amount + amount)
     rejected_wallets: list[RejectedWallet] = []
     for candidate in candidates:
@@ -152,7 +160,7 @@ def _rejection_reasons(
         reasons.append(WalletRejectionReason(RejectionKind.NOT_CONFIGURED))
     allowed = ALLOWED_FUNCTIONS[candidate.wallet]
     forbidden = (
-        [] if allowed is None else [str(each) for each in calls if not (each.is_rebalancer_call and each.function in allowed)]
+        [] if allowed is None else [str(call) for call in calls if not (call.is_rebalancer_call and call.function in allowed)]
     )
     if forbidden:
         reasons.append(WalletRejectionReason(RejectionKind.FUNCTION, calls=tuple(dict.fromkeys(forbidden))))
@@ -165,7 +173,7 @@ def _rejection_reasons(
 
 
 def format_whole_units(amount: int, decimals: int) -> str:
-    """`620 000` or `1 234.5`: whole units in groups of three, for people."""
+    """Format an amount in whole units in groups of three: `620 000` or `1 234.5`."""
     whole, part = divmod(amount, 10**decimals)
     digits = f"{part:0{decimals}d}".rstrip("0") if part else ""
     return f"{whole:,}".replace(",", " ") + (f".{digits}" if digits else "")
