@@ -7,7 +7,7 @@ import time
 
 from tests.support.assertions.derived_tables import synthetic_contracts
 
-from paimon.application.replay.replay import check
+from paimon.application.replay.replay import check_replay
 from paimon.gateway.cli.process import infrequent_gc
 from paimon.infrastructure.database.sessions import create_engine
 
@@ -15,7 +15,7 @@ from paimon.infrastructure.database.sessions import create_engine
 async def main(url: str) -> None:
     engine = create_engine(url, pool_size=1, connect_timeout_seconds=5, application_name="paimon-replay")
     began, began_cpu = time.monotonic(), time.process_time()
-    checked = await check(engine, synthetic_contracts())
+    checked = await check_replay(engine, synthetic_contracts())
     seconds, cpu_seconds = time.monotonic() - began, time.process_time() - began_cpu
     await engine.dispose()
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -20,7 +20,7 @@ from tests.support.factories.strategies import address
 from paimon.application.event_listener.ingest.halt import find_halt
 from paimon.application.event_listener.record import header_pruning as prune_headers
 from paimon.application.reconciliation.reconcile import reconcile
-from paimon.application.replay.replay import check
+from paimon.application.replay.replay import check_replay
 from paimon.composition import AppContext
 from paimon.domain.chain.tracked_contracts import TrackedContracts
 from paimon.domain.kernel.chain import BlockStamp, hex0x
@@ -242,6 +242,6 @@ async def contradictions(owner_url: str) -> list[RowDifference]:
     owner = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
     try:
         nobody = Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1)
-        return list((await check(owner, FundContracts(nobody, FUND), examples_max=10)).comparison.examples)
+        return list((await check_replay(owner, FundContracts(nobody, FUND), examples_max=10)).comparison.examples)
     finally:
         await owner.dispose()

@@ -23,7 +23,7 @@ from paimon.application.quarantine.queries import find_requests_with_quarantined
 from paimon.application.quarantine.store import LogNotFound, LogPosition
 from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision
 from paimon.application.replay.apply_decisions import apply_quarantine_decisions
-from paimon.application.replay.replay import check, replay
+from paimon.application.replay.replay import check_replay, replay
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
 from paimon.domain.kernel.eip712 import SigningScope
@@ -91,7 +91,7 @@ async def outcomes(database: Database) -> list[tuple[OperatorDecisionStatus, str
 
 
 async def differing(database: Database) -> int:
-    return (await check(database.engine, offline_contracts())).comparison.rows_differing
+    return (await check_replay(database.engine, offline_contracts())).comparison.rows_differing
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_what_a_mended_abi_reads_is_applied_in_its_place_and_makes_due_onc
     await ask(database, RELEASE, 1, 0)
     await carry_out(database)
     assert await statuses(database) == [APPLIED, APPLIED, APPLIED]
-    assert await outcomes(database) == [(OperatorDecisionStatus.DONE, "read and applied")]
+    assert await outcomes(database) == [(OperatorDecisionStatus.DONE, "decoded and applied")]
     async with database.read() as session:
         assert {each.request_id for each in await session.scalars(select(RedemptionRequestRow))} == {1, 2}
         assert await find_requests_with_quarantined_logs(session, [1, 2]) == set()
@@ -136,7 +136,7 @@ async def test_any_replay_takes_up_what_waits(database: Database) -> None:
     assert await differing(database) > 0, "a mended ABI reads it otherwise, and what only waits does not count yet"
     await replay(database.engine, offline_contracts())
     assert await statuses(database) == [SKIPPED, SKIPPED, APPLIED]
-    assert await outcomes(database) == [(OperatorDecisionStatus.DONE, "left out"), (OperatorDecisionStatus.DONE, "left out")]
+    assert await outcomes(database) == [(OperatorDecisionStatus.DONE, "skipped"), (OperatorDecisionStatus.DONE, "skipped")]
 
 
 @pytest.mark.usefixtures("misread")
@@ -212,7 +212,7 @@ OVERTAKING = (
 
 
 @pytest.mark.usefixtures("misread")
-@pytest.mark.parametrize("work", [replay, check], ids=["replay", "check"])
+@pytest.mark.parametrize("work", [replay, check_replay], ids=["replay", "check"])
 async def test_a_rebuild_that_did_not_know_of_a_decision_is_thrown_away(
     database: Database, owner_url: str, work: Callable[..., Any]
 ) -> None:

@@ -5,9 +5,10 @@ from sqlalchemy import select
 from tests.support.factories.encoded_logs import EncodedLog, encode_log, insert_cursor, record_block
 from tests.support.factories.strategies import address
 
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, ContractName
 from paimon.domain.redemption.request import RedemptionStatus
-from paimon.infrastructure.database.models.derived import CursorRow, LogStatus, RawLogRow, RedemptionRequestRow, ShareBalanceRow
+from paimon.infrastructure.database.models.derived import CursorRow, RawLogRow, RedemptionRequestRow, ShareBalanceRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
 

@@ -26,7 +26,7 @@ from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.redemptions.store import find_redemption
 from paimon.application.reorg_recovery.node_quorum import NodeBehind, NodeQuorum, NodesDisagree, QuorumTooSmall
 from paimon.application.reorg_recovery.recover import AncestorChanged, plan_recovery, recover
-from paimon.application.replay.replay import check
+from paimon.application.replay.replay import check_replay
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD, NavStatus
@@ -215,7 +215,7 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
             await recovery(*second, code=0)
         await eventually(lambda: stands_at_or_above(app_context, trouble.cursor + 2))
     assert not await is_halted(app_context)
-    checked = await check(owner, app_context.contracts)
+    checked = await check_replay(owner, app_context.contracts)
     assert checked.comparison.examples == ()
     compared = await reconcile(app_context.database, app_context.contracts)
     assert compared.discrepancies == ()
@@ -292,7 +292,7 @@ async def test_the_plan_names_what_would_go_and_the_deed_takes_exactly_that(
         await renew(app_context.database, held, ttl_seconds=60)
     async with app_context.database.read() as session:
         assert (await session.execute(select(CursorRow.number, CursorRow.epoch))).one() == (trouble.kept, held.epoch + 1)
-    assert (await check(owner, app_context.contracts)).comparison.examples == ()
+    assert (await check_replay(owner, app_context.contracts)).comparison.examples == ()
 
 
 async def test_nodes_that_disagree_or_lag_or_serve_another_chain_move_nothing(

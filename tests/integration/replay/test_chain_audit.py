@@ -10,7 +10,7 @@ from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.faults.byzantine_node import byzantine_node
 
 from paimon.application.event_listener.fetch.block_range import InvalidResponse
-from paimon.application.event_listener.fetch.range_proofs import read_proof_summary
+from paimon.application.event_listener.fetch.queries import read_proof_summary
 from paimon.application.replay.chain_audit import AuditResult, audit_chain
 from paimon.composition import AppContext
 from paimon.domain.chain.range_proof import ProofLevel, RangeProof
@@ -65,8 +65,8 @@ async def test_books_that_are_the_chains_have_the_strongest_proof_afterwards(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (f"DELETE FROM derived.raw_logs WHERE {SECOND.format('raw_logs')}", "missing from the books"),
-        (f"UPDATE derived.raw_logs SET log_index = 999 WHERE {SECOND.format('raw_logs')}", "in the books, not on the chain"),
+        (f"DELETE FROM derived.raw_logs WHERE {SECOND.format('raw_logs')}", "on the chain, not recorded"),
+        (f"UPDATE derived.raw_logs SET log_index = 999 WHERE {SECOND.format('raw_logs')}", "recorded, not on the chain"),
         (f"UPDATE derived.raw_logs SET data = '\\x99' WHERE {SECOND.format('raw_logs')}", "another data"),
         (f"UPDATE derived.raw_logs SET topics = '{{}}' WHERE {SECOND.format('raw_logs')}", "another topics"),
         (
@@ -113,10 +113,10 @@ def test_the_command_says_what_it_found_and_ends_with_it(
     assert execute(owner_url, f"DELETE FROM derived.raw_logs WHERE {SECOND.format('raw_logs')}") == 1
     torn = cli.start("audit-chain", *blocks, env=env)
     assert torn.wait() == 1, torn.output_text
-    assert "missing from the books" in torn.output_text
+    assert "on the chain, not recorded" in torn.output_text
     assert "differences: 1" in torn.output_text
     for wrong, words in (
-        (("1", "999999"), f"the books hold blocks {recorded.first} to {recorded.last}"),
+        (("1", "999999"), f"blocks {recorded.first} to {recorded.last} are recorded"),
         ((*blocks, "--endpoint", "ftp://node"), "--endpoint must be a URL"),
         ((*blocks, "--endpoint", "http://127.0.0.1:9/s3cr3t"), "(--endpoint)"),
         (("100", "1"), "the range is reversed: block 100 lies after block 1"),

@@ -21,11 +21,12 @@ from tests.support.chain.fund import DAY, TestFund
 from tests.support.chain.recording import record_all
 from tests.support.factories.synthetic_logs import ADDRESSES, ranges, write_cursor
 
-from paimon.application.event_listener.fetch.decode import Reading
-from paimon.application.reconciliation.reconcile import NothingRecorded, reconcile
+from paimon.application.common.chain_position import NothingRecorded
+from paimon.application.event_listener.fetch.decode import DecodedFields
+from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.replay.rebuild import Rebuild
 from paimon.application.replay.recorded_logs import ForeignLogs
-from paimon.application.replay.replay import CursorLocked, check, replay
+from paimon.application.replay.replay import CursorLocked, check_replay, replay
 from paimon.application.replay.shadow_tables import TABLE_PAIRS, NoTemporaryTables, open_shadow
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
@@ -83,7 +84,7 @@ async def test_what_the_chain_told_rebuilds_to_the_same_books(
     for request in (small, large, emergency):
         fund.send("ada", "RedemptionManager", "settleRedemption", request)
     await record_all(app_context, fund)
-    checked = await check(owner, app_context.contracts)
+    checked = await check_replay(owner, app_context.contracts)
     assert checked.comparison.examples == ()
     assert (await replay(owner, app_context.contracts)).rows_changed == {}
     assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
@@ -106,7 +107,7 @@ def test_a_projection_holds_nothing_that_the_logs_do_not_say() -> None:
 async def test_a_rebuild_equals_what_the_listener_wrote(
     owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
-    checked = await check(owner, contracts)
+    checked = await check_replay(owner, contracts)
     assert checked.comparison.examples == ()
     assert checked.comparison.rows_differing == 0
     assert checked.logs == LOGS
@@ -128,7 +129,7 @@ async def test_a_rebuilt_prefix_equals_what_the_live_tables_were_at_that_block(
 def corruptions() -> Iterator[list[tuple[str, str]]]:
     """Rounds with one column of each table, until each had its turn."""
     columns = [[(table_of(model).name, column.name) for column in table_of(model).columns] for model in PROJECTIONS]
-    columns.append([("raw_logs", name) for name in Reading._fields])
+    columns.append([("raw_logs", name) for name in DecodedFields._fields])
     for together in zip_longest(*columns):
         yield [each for each in together if each is not None]
 
@@ -167,7 +168,7 @@ async def test_any_one_column_of_any_one_row_that_is_wrong_is_found_and_named_an
         for table, column in wrongs:
             _corrupt(owner_url, table, column)
         wrong = projection_rows(owner_url)
-        found = (await check(owner, contracts, examples_max=100)).comparison
+        found = (await check_replay(owner, contracts, examples_max=100)).comparison
         keys = {each for each in wrongs if metadata.tables[f"derived.{each[0]}"].c[each[1]].primary_key}
         named = {(table, "row" if (table, column) in keys else column) for table, column in wrongs}
         assert {(each.table, each.column) for each in found.examples} == named
@@ -202,14 +203,14 @@ async def test_of_every_table_a_missing_row_and_one_too_many_are_found_and_put_r
     for table in PROJECTED:
         _drop_checks(owner_url, table)
         execute(owner_url, f"DELETE FROM derived.{table} WHERE {_one_of(table)}")
-    found = (await check(owner, contracts)).comparison
+    found = (await check_replay(owner, contracts)).comparison
     assert {(each.table, each.live) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
     assert found.rows_differing == len(PROJECTED)
     await replay(owner, contracts)
     assert projection_rows(owner_url) == recorded[max(recorded)]
     for table in PROJECTED:
         assert execute(owner_url, _insert_another(table)) == 1
-    found = (await check(owner, contracts)).comparison
+    found = (await check_replay(owner, contracts)).comparison
     assert {(each.table, each.rebuilt) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
     assert found.rows_differing == len(PROJECTED)
     await replay(owner, contracts)
@@ -235,7 +236,7 @@ async def test_a_log_that_is_not_what_was_recorded_is_found_by_what_it_leaves_wr
     value = {"topics": "topics[1:2]", "address": r"'\x" + ADDRESSES.redemption_manager.hex() + "'"}
     changed = value.get(column) or _another_value("raw_logs", column)
     assert execute(owner_url, f"UPDATE derived.raw_logs SET {column} = {changed} WHERE {one}") == 1
-    assert (await check(owner, contracts)).comparison.rows_differing > 0
+    assert (await check_replay(owner, contracts)).comparison.rows_differing > 0
 
 
 async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_one_fills_them(
@@ -252,21 +253,21 @@ async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_on
     assert set(replayed.rows_changed) == {*PROJECTED, "raw_logs"}
     assert outbox_rows(owner_url) == due
     assert migrate.drift(owner_url) == []
-    assert (await check(owner, contracts)).comparison.rows_differing == 0
+    assert (await check_replay(owner, contracts)).comparison.rows_differing == 0
 
 
 async def test_only_some_of_many_differences_are_shown_but_all_are_counted(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     wrong = execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
-    found = (await check(owner, contracts, examples_max=3)).comparison
+    found = (await check_replay(owner, contracts, examples_max=3)).comparison
     assert found.rows_differing == wrong > 3
     assert [each.column for each in found.examples] == ["shares"] * 3
 
 
 async def test_books_not_begun_are_said_to_be_so(owner: AsyncEngine, contracts: FundContracts) -> None:
     with pytest.raises(NothingRecorded):
-        await check(owner, contracts)
+        await check_replay(owner, contracts)
 
 
 async def test_logs_of_another_fund_are_refused(
@@ -299,5 +300,5 @@ async def test_a_role_without_temporary_tables_is_told_which_grant_it_lacks(
     execute(postgres.admin_dsn, f"REVOKE TEMPORARY ON DATABASE {database_name} FROM PUBLIC")
     engine = create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
     with pytest.raises(NoTemporaryTables, match=f"GRANT TEMPORARY ON DATABASE {database_name} TO paimon_app"):
-        await check(engine, contracts)
+        await check_replay(engine, contracts)
     await engine.dispose()

@@ -11,7 +11,7 @@ from tests.support.chain.fund import WAD, TestFund
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.reconciliation.reconcile import reconcile
-from paimon.application.replay.replay import check
+from paimon.application.replay.replay import check_replay
 from paimon.composition import AppContext
 from paimon.infrastructure.database.models.base import metadata
 from paimon.infrastructure.database.sessions import create_engine
@@ -45,7 +45,7 @@ async def snapshots(app_context: AppContext, fund: TestFund, owner_url: str) -> 
 
 
 async def named(owner: AsyncEngine, app_context: AppContext) -> set[tuple[str, str]]:
-    found = (await check(owner, app_context.contracts, examples_max=1_000)).comparison
+    found = (await check_replay(owner, app_context.contracts, examples_max=1_000)).comparison
     assert found.rows_differing == len({(each.table, each.key) for each in found.examples})
     return {(each.table, each.column) for each in found.examples}
 

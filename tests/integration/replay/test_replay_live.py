@@ -24,7 +24,7 @@ from tests.support.factories.synthetic_logs import ADDRESSES, TRACKED, ranges, w
 
 from paimon.application.event_listener.fetch.decode import decode_log
 from paimon.application.event_listener.record.reactions import due_messages
-from paimon.application.replay.replay import check, replay
+from paimon.application.replay.replay import check_replay, replay
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.projection import Projection
@@ -107,7 +107,7 @@ async def test_replays_beside_a_listener_and_readers_lose_nothing_and_show_no_re
     assert replays.result() >= 3, "too few replays to prove anything"
     assert len(seen) > 10
     await replay(owner, contracts)
-    assert (await check(owner, contracts)).comparison.rows_differing == 0
+    assert (await check_replay(owner, contracts)).comparison.rows_differing == 0
     assert len(outbox_rows(owner_url)) == due
     await owner.dispose()
 

@@ -20,7 +20,7 @@ from paimon.application.event_listener.fetch.decode import decode_log
 from paimon.application.event_listener.fetch.tracked_contracts import load_tracked_contracts
 from paimon.application.event_listener.record.reactions import due_messages
 from paimon.application.reconciliation.reconcile import reconcile
-from paimon.application.replay.replay import check
+from paimon.application.replay.replay import check_replay
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32
 from paimon.infrastructure.blockchain.finality import block_stamp
@@ -67,7 +67,7 @@ async def assert_records_match_chain(app_context: AppContext, owner: AsyncEngine
         )
     assert last_block == cursor.number
     assert written_messages == due, f"reactions written {written_messages - due}, not written {due - written_messages}"
-    replayed = await check(owner, app_context.contracts)
+    replayed = await check_replay(owner, app_context.contracts)
     assert replayed.comparison.rows_differing == 0, replayed.comparison.examples
     compared = await reconcile(app_context.database, app_context.contracts)
     assert compared.discrepancies == (), compared.discrepancies

@@ -18,7 +18,7 @@ from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.nav.store import KEPT_KIND
 from paimon.application.nav.stored_snapshot import from_stored_json
 from paimon.application.reconciliation.reconcile import Reconciliation, reconcile
-from paimon.application.replay.replay import check
+from paimon.application.replay.replay import check_replay
 from paimon.composition import AppContext
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import checksum
@@ -125,7 +125,7 @@ async def prove_history(
         keep=True,
     )
     compared.append(await reconcile(app_context.database, app_context.contracts))
-    rebuilt = (await check(owner, app_context.contracts)).comparison
+    rebuilt = (await check_replay(owner, app_context.contracts)).comparison
     async with app_context.database.read() as session:
         logs = await session.scalar(select(func.count()).select_from(RawLogRow))
         lost = select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)

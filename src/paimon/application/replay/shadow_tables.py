@@ -1,11 +1,11 @@
-"""Every projection's table once more, empty, in a schema of the session's own: what a replay writes to.
+"""Shadow tables: every projection's table once more, empty, in a temporary schema that a replay writes to.
 
-The shadow schema is PostgreSQL's temporary one. It belongs to one connection and goes with it, so a replay that is
-killed leaves nothing to clean up, and two at once never meet.
+The shadow schema is PostgreSQL's temporary one. It belongs to one connection and ends with it. So a replay that is killed
+leaves nothing to clean up, and two replays never meet.
 
-On this connection the models' schema `derived` *is* the shadow (SQLAlchemy's schema translation): the listener's own
-`project` writes here without knowing. The real tables are reached by copies of the models in a schema called `live`, so
-that a forgotten word shows the shadow, and never changes the books.
+On this connection the models' schema `derived` *is* the shadow (SQLAlchemy's schema translation): the listener's own `project`
+writes to it unchanged. The real tables are reached by copies of the models in a schema called `live`. A statement that forgets
+to say `live` reads the shadow, and never changes the live tables.
 """
 
 from collections.abc import AsyncIterator
@@ -17,8 +17,8 @@ from sqlalchemy import Column, MetaData, Table, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from paimon.application.event_listener.fetch.decode import Reading
-from paimon.application.replay.recorded_logs import LogPosition
+from paimon.application.common.log_id import LogId
+from paimon.application.event_listener.fetch.decode import DecodedFields
 from paimon.errors import StartupError
 from paimon.infrastructure.database.models.base import Base, metadata, table_of
 from paimon.infrastructure.database.models.derived import PROJECTIONS, RawLogRow
@@ -30,12 +30,16 @@ _LIVE: Final = MetaData()
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
 
+Engine = AsyncEngine
+"""The engine of a role that may create temporary tables."""
+
+
 class NoTemporaryTables(StartupError):
-    """The role may not make temporary tables; the message has the grant to give."""
+    """The role may not create temporary tables; the message has the grant to give."""
 
 
 _SORT_IN_MEMORY: Final = text("SET work_mem = '64MB'")
-"""A page of logs, and most tables where they are compared: otherwise by way of the disk."""
+"""Keeps the sort of a page of logs, and of most tables when they are compared, off the disk."""
 
 _DROP_INDEXES: Final = text("""
     SELECT format('DROP INDEX pg_temp.%I', relname)
@@ -46,7 +50,7 @@ _DROP_INDEXES: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class TablePair:
-    """One projection's table twice, as it is named on a shadow's connection."""
+    """The live and the rebuilt table of one projection, as they are named on a shadow's connection."""
 
     live: Table
     rebuilt: Table
@@ -57,7 +61,7 @@ class TablePair:
 
 
 def live_table(model: type[Base]) -> Table:
-    """The model's table as it is named on a shadow's connection, where the model itself means the shadow."""
+    """Return a model's live table, as it is named on a shadow's connection; the model itself means the shadow there."""
     return table_of(model).to_metadata(_LIVE, schema="live")
 
 
@@ -72,37 +76,37 @@ LIVE_LOGS: Final = live_table(RawLogRow)
 REDECODED_LOGS: Final = Table(
     "redecoded_logs",
     MetaData(schema=_SHADOW),
-    *(Column(name, LIVE_LOGS.c[name].type, primary_key=True) for name in LogPosition._fields),
-    *(Column(name, LIVE_LOGS.c[name].type) for name in Reading._fields),
+    *(Column(name, LIVE_LOGS.c[name].type, primary_key=True) for name in LogId._fields),
+    *(Column(name, LIVE_LOGS.c[name].type) for name in DecodedFields._fields),
 )
-"""The readings of those logs that mean something else now than when they were recorded: as a rule none."""
+"""The logs that decode differently now than when they were recorded: usually none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """One connection with the shadow's tables on it."""
+    """One connection that has the shadow tables."""
 
     connection: AsyncConnection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[WriteSession]:
-        """One transaction; what is written through the models lands in the shadow."""
+        """Begin a transaction in which the models mean the shadow tables."""
         async with AsyncSession(self.connection, expire_on_commit=False) as session, session.begin():
             yield WriteSession(session)
 
     @asynccontextmanager
     async def live_transaction(self) -> AsyncIterator[ReadSession]:
-        """One transaction over another connection, which knows only the tables as they are."""
+        """Begin a transaction over another connection, which knows the live tables only."""
         async with AsyncSession(self.connection.engine) as session, session.begin():
             yield ReadSession(session)
 
 
 @asynccontextmanager
-async def open_shadow(engine: AsyncEngine) -> AsyncIterator[Shadow]:
-    """An empty shadow of the tables as they stand in this database, with their keys and checks.
+async def open_shadow(engine: Engine) -> AsyncIterator[Shadow]:
+    """Create an empty shadow of the tables as they are in this database, with their keys and checks.
 
-    Not with the indexes that only speed up the questions of others: nobody asks here, and keeping them takes longer than
-    all the rest of writing.
+    Indexes that only speed up queries are left out: nothing is queried here, and keeping them takes longer than all the rest
+    of writing.
 
     Raises:
         NoTemporaryTables: the role lacks the right.
@@ -124,10 +128,10 @@ async def open_shadow(engine: AsyncEngine) -> AsyncIterator[Shadow]:
                 raise
             role, database = engine.url.username, engine.url.database
             raise NoTemporaryTables(
-                f"{role} may not make temporary tables, which a replay rebuilds the books in:"
+                f"{role} may not create temporary tables, in which a replay rebuilds the derived tables:"
                 f" GRANT TEMPORARY ON DATABASE {database} TO {role}"
             ) from error
         yield Shadow(connection)
     finally:
-        await connection.invalidate()  # not back into the pool, where the shadow's tables would live on
+        await connection.invalidate()  # a pooled connection would keep the shadow tables
         await connection.close()

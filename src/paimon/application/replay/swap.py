@@ -1,9 +1,9 @@
-"""A rebuilt shadow against the live tables: what differs, and its swap into their place.
+"""Comparison of a rebuilt shadow with the live tables, and its swap into their place.
 
-The swap replaces *rows*, those that differ, in one transaction, rather than tables. A replaced table would be a new one
-to every reader whose snapshot is older: it would look empty, or as it was some blocks ago, beside a cursor that says
-otherwise. Replaced rows are PostgreSQL's everyday work: each reader sees the books wholly as they were or wholly as they
-are, nobody waits for a table's lock, and keys, indexes, rights and views stay what they were.
+The swap replaces *rows*, those that differ, in one transaction, rather than tables. A replaced table would be a new one to
+every reader whose snapshot is older: it would look empty, or some blocks old, beside a cursor that says otherwise. Replacing
+rows is PostgreSQL's everyday work. Each reader sees all tables as they were or all as they are, no process waits for a table's
+lock, and keys, indexes, rights and views stay what they were.
 """
 
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from paimon.application.event_listener.fetch.decode import Reading
-from paimon.application.replay.recorded_logs import LogPosition
+from paimon.application.common.log_id import LogId
+from paimon.application.event_listener.fetch.decode import DecodedFields
 from paimon.application.replay.shadow_tables import LIVE_LOGS, REDECODED_LOGS, TABLE_PAIRS, TablePair
 from paimon.domain.risk.discrepancy import DerivedRow, RowDifference, compare_rows
 from paimon.infrastructure.database.sessions import WriteSession
@@ -40,20 +40,21 @@ from paimon.infrastructure.database.sessions import WriteSession
 
 @dataclass(frozen=True, slots=True)
 class ReplayComparison:
-    """How many rows differ, and the first differences of each table."""
+    """Number of rows that differ, and the first differences of each table."""
 
     rows_differing: int
     examples: tuple[RowDifference, ...]
 
-    def with_more(self, found: Sequence[RowDifference], *, examples_max: int) -> Self:
-        """These differences too; of each table some are shown."""
-        shown = [each for _, some in groupby(found, key=lambda each: each.table) for each in islice(some, examples_max)]
-        rows = len({(each.table, each.key) for each in found})
+    def with_more(self, differences: Sequence[RowDifference], *, examples_max: int) -> Self:
+        """Add differences, with at most `examples_max` examples of each table."""
+        by_table = groupby(differences, key=lambda difference: difference.table)
+        shown = [difference for _, of_table in by_table for difference in islice(of_table, examples_max)]
+        rows = len({(difference.table, difference.key) for difference in differences})
         return replace(self, rows_differing=self.rows_differing + rows, examples=(*self.examples, *shown))
 
 
 async def compare_with_live(session: WriteSession, *, examples_max: int) -> ReplayComparison:
-    """Every projection and every log's reading: live beside rebuilt, row by row."""
+    """Compare every projection and the decoded columns of every log, live and rebuilt, row by row."""
     rows_differing = 0
     examples: list[RowDifference] = []
     for name, keys, columns, sides in _COMPARED_TABLES:
@@ -64,12 +65,12 @@ async def compare_with_live(session: WriteSession, *, examples_max: int) -> Repl
 
 
 async def apply_shadow(session: WriteSession) -> dict[str, int]:
-    """Make the live tables equal to the shadow; how many rows of which table had to change.
+    """Make the live tables equal to the shadow; return how many rows changed, by table.
 
-    The caller holds the cursor's row, so that nobody else writes these tables.
+    The caller holds the lock on the cursor's row, so that no other process writes these tables.
     """
     changed: dict[str, int] = {}
-    for pair in reversed(TABLE_PAIRS):  # children before the parents they hold on to
+    for pair in reversed(TABLE_PAIRS):  # children before the parents they refer to
         changed[pair.name] = await _run(session, _delete_missing(pair))
     for pair in TABLE_PAIRS:
         changed[pair.name] += await _run(session, _upsert_changed(pair))
@@ -79,7 +80,7 @@ async def apply_shadow(session: WriteSession) -> dict[str, int]:
 
 async def _run(session: WriteSession, statement: Delete | Insert | Update) -> int:
     result = await session.execute(statement, execution_options={"preserve_rowcount": True})
-    assert isinstance(result, CursorResult)  # noqa: S101 — what a statement that changes rows gives
+    assert isinstance(result, CursorResult)  # noqa: S101 — a statement that changes rows returns one
     return result.rowcount
 
 
@@ -112,8 +113,8 @@ def _upsert_changed(pair: TablePair) -> Insert:
 
 _UPDATE_REDECODED_LOGS: Final = (
     update(LIVE_LOGS)
-    .values({name: REDECODED_LOGS.c[name] for name in Reading._fields})
-    .where(_same_key(REDECODED_LOGS, LIVE_LOGS, LogPosition._fields))
+    .values({name: REDECODED_LOGS.c[name] for name in DecodedFields._fields})
+    .where(_same_key(REDECODED_LOGS, LIVE_LOGS, LogId._fields))
 )
 
 
@@ -129,9 +130,9 @@ _COMPARED_TABLES: Final = (
     ),
     (
         LIVE_LOGS.name,
-        list(LogPosition._fields),
-        [*LogPosition._fields, *Reading._fields],
-        _sides(LIVE_LOGS, REDECODED_LOGS, LogPosition._fields, full=False),  # holds only what differs
+        list(LogId._fields),
+        [*LogId._fields, *DecodedFields._fields],
+        _sides(LIVE_LOGS, REDECODED_LOGS, LogId._fields, full=False),  # has only the rows that differ
     ),
 )
 
@@ -151,7 +152,7 @@ async def _differing(
 
     def side(values: Sequence[Any]) -> DerivedRow | None:
         row = dict(zip(names, values, strict=True))
-        return row if row[names[0]] is not None else None  # the first column is of the key
+        return row if row[names[0]] is not None else None  # the first column is part of the key
 
     width = len(names)
     found = [(side(row[:width]), side(row[width : 2 * width])) for row in rows]

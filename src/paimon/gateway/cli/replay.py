@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.application.replay.rebuild import ProgressCallback
-from paimon.application.replay.replay import ReplayCheck, ReplayResult, check, replay
+from paimon.application.replay.replay import ReplayCheck, ReplayResult, check_replay, replay
 from paimon.composition import open_app_context
 from paimon.gateway.cli.process import exit_on_error, infrequent_gc
 from paimon.gateway.cli.resources import opened_owner_engine
@@ -68,7 +68,7 @@ async def _rebuild(
 ) -> ReplayCheck | ReplayResult:
     with replay_progress() as progress:
         if only_check:
-            return await check(engine, contracts, progress=progress, examples_max=examples)
+            return await check_replay(engine, contracts, progress=progress, examples_max=examples)
         return await replay(engine, contracts, progress=progress)
 
 
