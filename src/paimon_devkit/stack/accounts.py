@@ -1,7 +1,7 @@
-"""The people of the demo: wallets derived from one mnemonic that lives in the data folder.
+"""The demo's accounts: wallets derived from one mnemonic in the data folder.
 
-They stand for persons with wallets of their own. The house never holds their keys; only `paimon demo …` signs as them,
-and then goes through REST and the chain like anyone.
+They stand for persons with wallets of their own. The application never holds their keys. Only `paimon demo …` signs with them,
+and then uses REST and the chain as any client does.
 """
 
 from dataclasses import dataclass
@@ -30,46 +30,46 @@ USER_ROLES: Final[dict[str, UserRole]] = {
     "otto": UserRole.OPERATOR,
     "willa": UserRole.VIEWER,
 }
-"""Who may sign in, and as what. Ada is also the fund's admin on chain; Vera and Viktor hold VIP_APPROVER_ROLE there."""
+"""Roles of the accounts that may sign in. On chain, ada is the fund's admin; vera and viktor hold VIP_APPROVER_ROLE."""
 
 _ACCOUNT_NAMES: Final = (ADMIN, *APPROVERS, "otto", "willa", *INVESTORS, "keeper", "approver", "hot")
 
 
 class UnknownAccount(DemoError):
-    """The demo has nobody of that name."""
+    """The demo has no account of this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoAccounts:
-    """Everyone's account by name, and those of the services, whose keys go to the signer."""
+    """Every account by name: persons, investors, and the wallets whose keys go to the signer."""
 
     by_name: dict[str, LocalAccount]
 
     @classmethod
     def of(cls, mnemonic: str) -> Self:
-        return cls({
-            name: Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}") for index, name in enumerate(_ACCOUNT_NAMES)
-        })  # fmt: skip
+        """Derive all accounts from a mnemonic."""
+        paths = {name: f"m/44'/60'/0'/0/{index}" for index, name in enumerate(_ACCOUNT_NAMES)}
+        return cls({name: Account.from_mnemonic(mnemonic, account_path=path) for name, path in paths.items()})
 
     @classmethod
     def load_or_create(cls, path: Path) -> Self:
-        """The people of this data folder: their mnemonic is made up at the first start and kept (mode 0600)."""
+        """Return the accounts of the mnemonic at `path` (mode 0600). The first start creates it."""
         if not path.exists():
             _, mnemonic = Account.create_with_mnemonic()
             write_private_file(path, mnemonic)
         return cls.of(path.read_text().strip())
 
     def account(self, name: str) -> LocalAccount:
-        """Raises UnknownAccount, naming who there is."""
+        """Return the account of this name. Raises UnknownAccount with the names there are."""
         if name not in self.by_name:
-            raise UnknownAccount(f"nobody is called {name!r} here; there are {', '.join(_ACCOUNT_NAMES)}")
+            raise UnknownAccount(f"no account is called {name!r}; there are {', '.join(_ACCOUNT_NAMES)}")
         return self.by_name[name]
 
     def address(self, name: str) -> ChecksumAddress:
         return self.account(name).address
 
     def fund_accounts(self) -> FundAccounts:
-        """What the deployer needs to know of them."""
+        """Return the accounts that take part in the fund on chain."""
         return FundAccounts(
             deployer=self.account(ADMIN),
             approvers=tuple(self.account(name) for name in APPROVERS),

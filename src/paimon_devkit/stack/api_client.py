@@ -1,4 +1,4 @@
-"""The demo's people at the API: they sign in with their wallet and sign their decisions, like anyone."""
+"""A client of the API for the demo's accounts: sign in with a wallet, sign decisions, read."""
 
 import asyncio
 from types import TracebackType
@@ -15,7 +15,7 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 class ApiError(DemoError):
-    """The API answered with an error."""
+    """The API answered with an error: its code, status and message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{code} ({status}): {message}")
@@ -24,7 +24,7 @@ class ApiError(DemoError):
 
 
 class DemoApiClient:
-    """One person's session with the API. Use as an async context manager."""
+    """One account's session with the API. Use it as an async context manager."""
 
     def __init__(self, base_url: str, account: LocalAccount) -> None:
         self._base = f"{base_url}/api/v1"
@@ -43,11 +43,11 @@ class DemoApiClient:
             await self._session.close()
 
     async def get(self, path: str, **params: str | int) -> Any:
-        """The `data` of a GET. Raises ApiError."""
+        """Return the `data` of a GET. Raises ApiError."""
         return await self._authenticated_request("GET", path, params=params)
 
     async def find(self, path: str) -> Any | None:
-        """The `data` of a GET, None where there is nothing (yet). Raises ApiError for anything else."""
+        """Return the `data` of a GET, or None for 404. Raises ApiError for any other error."""
         try:
             return await self.get(path)
         except ApiError as error:
@@ -56,11 +56,11 @@ class DemoApiClient:
             return None
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The `data` of a POST. Raises ApiError."""
+        """Return the `data` of a POST. Raises ApiError."""
         return await self._authenticated_request("POST", path, json=body)
 
     async def decide(self, ticket_id: str, verdict: str, reason: str = "") -> Any:
-        """Sign a decision over exactly what the ticket shows, and hand it in. `verdict` is "approve" or "reject"."""
+        """Sign a decision over exactly what the ticket shows, and submit it. `verdict` is "approve" or "reject"."""
         signing = (await self.get(f"/approvals/{ticket_id}"))["signing"]
         if signing is None:
             raise DemoError(f"ticket {ticket_id} takes no more decisions")
@@ -79,7 +79,7 @@ class DemoApiClient:
         )
 
     async def sign_in(self) -> str:
-        """A fresh access token for this person. Raises ApiError."""
+        """Sign in and return a fresh access token. Raises ApiError."""
         self._token = await self._sign_in()
         return self._token
 
@@ -105,21 +105,21 @@ class DemoApiClient:
         return str(answer["accessToken"])
 
     async def _request(self, method: str, path: str, **options: Any) -> Any:
-        """One request; an API that is away or answers 503 is asked again for a while."""
+        """Send one request; repeat it for some seconds while the API is unreachable or answers 503."""
         if self._session is None:
-            raise RuntimeError("ApiClient is used outside its `async with` block")
+            raise RuntimeError("DemoApiClient is used outside its `async with` block")
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         for attempt in range(1, _ATTEMPTS_MAX + 1):
             try:
                 async with self._session.request(method, self._base + path, headers=headers, **options) as response:
-                    answer = await response.json()
+                    body = await response.json()
                 if response.status != 503 or attempt == _ATTEMPTS_MAX:
                     break
             except (aiohttp.ClientConnectionError, TimeoutError) as error:
                 if attempt == _ATTEMPTS_MAX:
                     raise DemoError(f"the API at {self._base} does not answer: is `paimon demo` running?") from error
             await asyncio.sleep(_PAUSE_SECONDS)
-        if answer.get("success"):
-            return answer["data"]
-        problem = answer["error"]
-        raise ApiError(response.status, problem["code"], problem["message"])
+        if body.get("success"):
+            return body["data"]
+        error_body = body["error"]
+        raise ApiError(response.status, error_body["code"], error_body["message"])

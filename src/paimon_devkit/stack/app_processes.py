@@ -1,6 +1,6 @@
-"""The processes of the house as a supervisor starts them, and how it sees that each one works.
+"""The application's processes as a supervisor starts them, with a readiness probe for each.
 
-They need the services, not each other, so they start together; what one of them lacks for a moment it asks for again.
+They need the services and not each other, so they start together. A process that misses another for a moment retries.
 """
 
 import socket
@@ -21,19 +21,19 @@ from paimon_devkit.stack.errors import DemoError
 
 APP_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "api")
 _READY_SECONDS_MAX: Final = 120
-"""A few on a quiet machine; they all import at once, and a laptop may be busy."""
+"""They take a few seconds on a quiet machine, but they all import at once, and the machine may be busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppProcesses:
-    """The five processes over one settings file and the signer's policy."""
+    """The five processes over one settings file and the signer's policy file."""
 
     settings: Settings
     env_file: Path
     policy: Path
 
     def specs(self) -> list[ChildSpec]:
-        """For `Supervisor.start_together`."""
+        """Return the processes for `Supervisor.start_together`."""
         probes: dict[str, Callable[[], bool]] = {
             "signer": self._signer_answers,
             "listener": self._listener_leads,
@@ -74,10 +74,10 @@ class AppProcesses:
             with psycopg.connect(libpq_url(self.settings.database.url.get_secret_value()), connect_timeout=2) as connection:
                 return connection.execute(query).fetchone() is not None
         except psycopg.OperationalError:
-            return False  # PostgreSQL itself is being started again
+            return False  # PostgreSQL itself is being restarted
 
     def _api_answers(self) -> bool:
-        # It connects once it has its port: without that, a stranger might be answering there.
+        # The API connects once it has its port; without a connection, another program answers there.
         if not self._finds("SELECT 1 FROM pg_stat_activity WHERE application_name = 'paimon-api'"):
             return False
         url = f"http://127.0.0.1:{self.settings.api.port}/health/ready"
@@ -86,7 +86,7 @@ class AppProcesses:
 
 
 def libpq_url(sqlalchemy_url: str) -> str:
-    """The same database in libpq's own spelling. Raises DemoError when it is no URL."""
+    """Return the database's URL in libpq's form. Raises DemoError when the argument is not a URL."""
     try:
         url = make_url(sqlalchemy_url)
     except ArgumentError as error:

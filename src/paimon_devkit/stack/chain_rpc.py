@@ -1,4 +1,4 @@
-"""The few calls to a local development chain (anvil) that the demo needs, without the product's own client."""
+"""The few calls to a local development chain (anvil) that the demo needs, without the product's client."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ class ChainHead:
 
 
 class ChainRpc:
-    """Plain JSON-RPC over HTTP, one connection a call. Raises OSError when nobody answers, DemoError on a refusal."""
+    """Send JSON-RPC over HTTP, one connection a call. Raises OSError when no node answers, DemoError when it refuses."""
 
     def __init__(self, http_url: str, *, timeout_seconds: float = 10.0) -> None:
         parts = urlsplit(http_url)
@@ -34,14 +34,14 @@ class ChainRpc:
         self._timeout_seconds = timeout_seconds
 
     def call(self, method: str, *params: object) -> Any:
-        """The `result` of one call."""
+        """Return the `result` of one call."""
         connection = self._connection(self._host, self._port, timeout=self._timeout_seconds)
         try:
             body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
             connection.request("POST", self._path, body, {"content-type": "application/json"})
             answer = json.loads(connection.getresponse().read())
         except http.client.HTTPException as error:
-            raise ConnectionError(f"{method}: the chain broke off its answer") from error
+            raise ConnectionError(f"{method}: the chain closed the connection before its answer ended") from error
         finally:
             connection.close()
         if "error" in answer:
@@ -49,18 +49,18 @@ class ChainRpc:
         return answer["result"]
 
     def head(self, tag: str = "latest") -> ChainHead:
-        """The block behind `latest` or `finalized`."""
+        """Return the block behind `latest` or `finalized`."""
         block = self.call("eth_getBlockByNumber", tag, False)
         return ChainHead(int(block["number"], 16), int(block["timestamp"], 16))
 
     def warp(self, seconds: int) -> ChainHead:
-        """Move chain time forward by at least `seconds` and mine a block there; returns the head after it."""
+        """Move chain time forward by at least `seconds`, mine a block and return the head."""
         self.call("evm_increaseTime", seconds)
         self.call("evm_mine")
         return self.head()
 
     def wait_until_final(self, number: int, *, seconds_max: float = 30.0) -> ChainHead:
-        """Wait until block `number` is final; returns the final head. Raises DemoError when it takes too long."""
+        """Wait until block `number` is final and return the final head. Raises DemoError after `seconds_max`."""
         deadline = time.monotonic() + seconds_max
         while (final := self.head("finalized")).number < number:
             if time.monotonic() > deadline:

@@ -1,6 +1,6 @@
-"""Sending many transactions to a young chain quickly: sign ahead with explicit nonces, then wait for all receipts at once.
+"""Send many transactions to a local chain quickly: sign ahead with explicit nonces, then wait for all receipts at once.
 
-For deploying the test fund only. The product's own sending path is `application/transactions`.
+For the test fund only. The product sends by `application/transactions`.
 """
 
 import json
@@ -24,7 +24,7 @@ from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
 from paimon_devkit.stack.errors import DemoError
 
 CALL_GAS: Final = 1_500_000
-"""Generous for any call of the fund, so that nothing has to be estimated before its predecessor is mined."""
+"""Enough for any call of the fund: no gas has to be estimated before the earlier transaction is mined."""
 DEPLOY_GAS: Final = 6_000_000
 
 _RECEIPT_SECONDS_MAX: Final = 60.0
@@ -32,7 +32,7 @@ _RECEIPT_POLL_SECONDS: Final = 0.1
 
 
 class TransactionFailed(DemoError):
-    """A transaction reverted or was not mined; says which, and the contract's reason."""
+    """A transaction reverted or was not mined; the message names it and the contract's reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,10 @@ class Artifact:
         return cls(content["contractName"], content["abi"], bytes.fromhex(content["bytecode"][2:]))
 
     def creation_code(self, *args: Any) -> bytes:
-        """The bytecode with the constructor's arguments behind it."""
-        inputs = [each for item in self.items if item["type"] == "constructor" for each in item["inputs"]]
-        return self.bytecode + encode([each["type"] for each in inputs], args)
+        """Return the bytecode followed by the constructor's arguments."""
+        constructor = [item for item in self.items if item["type"] == "constructor"]
+        types = [parameter["type"] for item in constructor for parameter in item["inputs"]]
+        return self.bytecode + encode(types, args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class _PendingTransaction:
 
 
 class ChainSession:
-    """One endpoint, the artifacts, and what has been sent but not yet confirmed. Use it in a `with`."""
+    """One endpoint, the contracts' artifacts and the transactions not yet confirmed. Use it as a context manager."""
 
     def __init__(self, rpc_url: str, artifacts: Path) -> None:
         self._session = Session()
@@ -83,32 +84,33 @@ class ChainSession:
         self._session.close()
 
     def request(self, method: str, params: list[Any]) -> None:
-        """A raw request of the node's own kind, such as `anvil_setBalance`."""
+        """Send a request of the node's own, such as `anvil_setBalance`. Raises TransactionFailed."""
         answer = self._provider.make_request(RPCEndpoint(method), params)
         if "error" in answer:
             raise TransactionFailed(f"{method} was refused: {answer['error']}")
 
     def read(self, contract: str, address: ChecksumAddress, function: str, *args: Any) -> Any:
-        """One call at the latest block."""
+        """Call a view at the latest block and return its decoded result."""
         abi = self._abis[contract]
         answer = self.web3.eth.call({"to": address, "data": HexBytes(abi.encode_call(function, *args))})
         return abi.decode_result(function, bytes(answer))
 
     def deploy(self, sender: LocalAccount, contract: str, *args: Any) -> ChecksumAddress:
-        """Send the creation; its address is known already, since the nonce decides it."""
+        """Send a contract's creation and return its address, which follows from the sender's nonce."""
         address = get_create_address(sender.address, self._next_nonce(sender.address))
         data = HexBytes(self.artifacts[contract].creation_code(*args))
         self._send(sender, f"deploy {contract}", {"data": data, "gas": DEPLOY_GAS})
         return address
 
     def call(self, sender: LocalAccount, contract: str, address: ChecksumAddress, function: str, *args: Any) -> None:
+        """Send a call without waiting for its receipt."""
         data = HexBytes(self._abis[contract].encode_call(function, *args))
         self._send(sender, f"{contract}.{function}", {"to": address, "data": data, "gas": CALL_GAS})
 
     def require_accepted(
         self, sender: LocalAccount, contract: str, address: ChecksumAddress, function: str, *args: Any
     ) -> None:
-        """Raises TransactionFailed, with the contract's reason, when the call would be refused now."""
+        """Check that the call would succeed now. Raises TransactionFailed with the contract's reason."""
         data = HexBytes(self._abis[contract].encode_call(function, *args))
         try:
             self.web3.eth.call({"from": sender.address, "to": address, "data": data})
@@ -116,17 +118,18 @@ class ChainSession:
             raise TransactionFailed(f"{contract}.{function} would be refused: {self._explain(error)}") from error
 
     def pay(self, sender: LocalAccount, to: ChecksumAddress, amount_wei: int) -> None:
+        """Send native coins without waiting for the receipt."""
         self._send(sender, f"pay {to}", {"to": to, "value": Web3.to_wei(amount_wei, "wei"), "gas": 21_000})
 
     def confirm(self) -> list[TxReceipt]:
-        """Wait until everything sent is mined.
+        """Wait until every sent transaction is mined, and return the receipts in order.
 
         Raises:
-            TransactionFailed: one reverted or is not mined in time.
+            TransactionFailed: a transaction reverted or was not mined in time.
         """
         pending, self._pending = self._pending, []
         deadline = time.monotonic() + _RECEIPT_SECONDS_MAX
-        return [self._receipt(each, deadline) for each in pending]
+        return [self._receipt(transaction, deadline) for transaction in pending]
 
     def _send(self, sender: LocalAccount, label: str, fields: TxParams) -> None:
         nonce = self._next_nonce(sender.address)
@@ -160,7 +163,7 @@ class ChainSession:
         return receipt
 
     def _reason(self, pending: _PendingTransaction, receipt: TxReceipt) -> str:
-        """What the call says when repeated on the state after its block: nearly always what it said inside it."""
+        """Return the revert reason of the call repeated after its block, which is nearly always the reason inside it."""
         try:
             self.web3.eth.call(pending.call, receipt["blockNumber"])
         except ContractLogicError as error:
@@ -177,7 +180,7 @@ def _errors_of(artifacts: Iterable[Artifact]) -> list[Mapping[str, Any]]:
 
 
 def _fees(web3: Web3) -> TxParams:
-    """Room for the base fee to double, since dozens of transactions are signed against one reading of it."""
+    """Return fees that allow the base fee to double: dozens of transactions are signed with one reading of it."""
     tip = web3.eth.max_priority_fee
     base = web3.eth.get_block("latest").get("baseFeePerGas", Web3.to_wei(0, "wei"))
     return {"maxPriorityFeePerGas": tip, "maxFeePerGas": Web3.to_wei(2 * base + tip, "wei")}

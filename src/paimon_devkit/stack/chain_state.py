@@ -1,14 +1,14 @@
-"""The files a local chain is resumed from.
+"""The files that a local chain is resumed from.
 
-- `checkpoint.json` is taken from the running chain every second or so and put in place in one step: the latest state
-  and all blocks, but no older states. It is what is left after anvil itself was killed.
-- `anvil.json` is the file anvil loads at its start and overwrites when asked to stop. Then it has also the states of
+- `checkpoint.json` is dumped from the running chain about every second and replaced atomically. It holds the latest state and
+  all blocks, but no older states. It is what remains after anvil was killed.
+- `anvil.json` is the file that anvil loads at its start and overwrites when it is stopped. It then also holds the states of
   earlier blocks, so that reads pinned to a block shortly before the stop still work after it.
 
-Why not anvil's own `--state-interval`: it rewrites its file in place, so a kill in that moment leaves half a file
-(seen: 0 bytes), and with earlier states the file grows by the size of all contracts with every block (200 kB of code:
-400 MB after 770 blocks), which takes a whole core after minutes. For the same reason only the states of the last
-blocks before a stop are taken over.
+anvil's own `--state-interval` is not used. It rewrites its file in place, so that a kill at that moment leaves half a file
+(observed: 0 bytes). With earlier states the file also grows by the size of all contracts with every block (200 kB of code:
+400 MB after 770 blocks), which takes a whole core after minutes. For the same reason only the states of the last blocks
+before a stop are kept.
 """
 
 import gzip
@@ -22,7 +22,7 @@ from typing import Any
 
 from paimon_devkit.stack.errors import DataFolderUnusable
 
-# Enough for reads that a service had begun before the stop; BSC's own nodes keep as many.
+# Enough for reads that a process had begun before the stop; BSC's nodes keep as many.
 STATES_KEPT = 128
 
 _HISTORY = b'"historical_states":'
@@ -44,13 +44,14 @@ class ChainState:
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything to resume from."""
+        """Whether there is a state to resume from."""
         return self.state_file.exists() or self._checkpoint.exists()
 
     def prepare_resume(self) -> bool:
-        """Before a start: make `own` the newest usable state; False when there is none (a new chain).
+        """Make `state_file` the newest usable state, before a start. Return False when there is none (a new chain).
 
-        It is kept as the checkpoint too, as the next stop may be cut off while anvil overwrites its own file.
+        The state is kept as the checkpoint too: the next stop may be interrupted while anvil overwrites its own file.
+        Raises DataFolderUnusable when both files are damaged.
         """
         if not self.exists:
             return False
@@ -63,12 +64,12 @@ class ChainState:
         return True
 
     def checkpoint(self, dumped: str) -> None:
-        """Put the answer of `anvil_dumpState` (0x and hex of gzipped JSON) in place."""
+        """Replace the checkpoint by the answer of `anvil_dumpState` (0x and hex of gzipped JSON)."""
         _replace(self._checkpoint, gzip.decompress(bytes.fromhex(dumped.removeprefix("0x"))))
 
 
 def _read(path: Path) -> _Dump | None:
-    """A dump with only its last states, or None when it is missing or was cut off before those."""
+    """Return a dump with only its last states, or None when the file is missing or was cut off before them."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return _trim(content)
@@ -83,7 +84,7 @@ def _trim(content: mmap.mmap) -> _Dump:
     before = content[:history]
     chain: dict[str, Any] = json.loads(before.rstrip(b",") + b"}")
     best_block = _number(chain["best_block_number"])
-    # A state is filed under its block's hash, which only the next block's header tells.
+    # A state is filed under its block's hash, which only the next block's header holds.
     number_of = {block["header"]["parentHash"].encode(): _number(block["header"]["number"]) - 1 for block in chain["blocks"]}
     entries = list(_ENTRY.finditer(content, history))
     ends = [entry.start() - 1 for entry in entries[1:]] + [len(content) - len("]}")]

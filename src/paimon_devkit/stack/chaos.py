@@ -1,4 +1,4 @@
-"""Kills processes of the house at random moments while the walk runs, as an unkind machine would."""
+"""Kill processes of the application at random moments while the smoke test runs."""
 
 import random
 import threading
@@ -16,9 +16,9 @@ _READY_SECONDS_MAX: Final = 60.0
 
 
 class Chaos:
-    """SIGKILLs one victim after the other, each a random while after it came up, until `kills` are done.
+    """Send SIGKILL to one process after another, each a random time after it became ready, until `kills` are done.
 
-    Victims are drawn from a shuffled bag, so that each gets its share; the supervisor starts them again.
+    The processes are drawn from a shuffled bag, so that each gets its share. The supervisor starts them again.
     """
 
     def __init__(self, supervisor: Supervisor, *, kills: int, seed: int, print_line: Callable[[str], None]) -> None:
@@ -33,7 +33,7 @@ class Chaos:
 
     @property
     def done(self) -> bool:
-        """Whether all kills are done. Raises DemoError when a victim did not come back."""
+        """Whether all kills are done. Raises DemoError when a killed process did not become ready again."""
         if self._failure is not None:
             raise DemoError(self._failure)
         return self.killed.total() >= self._kills
@@ -56,7 +56,7 @@ class Chaos:
             try:
                 pid = self._supervisor.kill(process_name)
             except ChildFailed:
-                continue  # it ended by itself in this moment; it gets its turn in the next bag
+                continue  # it has just ended by itself; the next bag holds it again
             self.killed[process_name] += 1
             self._print_line(f"   ✗ SIGKILL {process_name} (pid {pid}), kill {self.killed.total()} of {self._kills}")
 
@@ -66,6 +66,6 @@ class Chaos:
             if self._stopped.wait(0.05):
                 return False
             if time.monotonic() > deadline:
-                self._failure = f"{process_name} did not come back within {_READY_SECONDS_MAX:.0f} s after a kill"
+                self._failure = f"{process_name} was not ready again within {_READY_SECONDS_MAX:.0f} s after a kill"
                 return False
         return True

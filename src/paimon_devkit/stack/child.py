@@ -1,9 +1,8 @@
-"""One child process: how it is described, started, asked to stop and killed, and where its output goes.
+"""One child process: its description, its start, stop and kill, and its log.
 
-A child leads its own session, so a signal to its process group reaches its own children too (Celery's workers) and
-Ctrl-C in the terminal reaches only the supervisor, which then stops everybody in order. It starts through launch.py,
-which makes the kernel end it when *the thread that spawned it* ends: spawn from a thread that lives as long as the
-child may.
+A child leads its own session. A signal to its process group therefore reaches its own children too (Celery's workers), and
+Ctrl-C in the terminal reaches only the supervisor, which then stops all children in order. A child starts through launch.py,
+which makes the kernel end it when *the thread that spawned it* ends: spawn it from a thread that lives as long as the child.
 """
 
 import os
@@ -27,7 +26,7 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class RunAs:
-    """The user a child runs as; only root may ask for another than itself."""
+    """The user a child runs as; only root may choose another user than its own."""
 
     name: str
     uid: int
@@ -36,13 +35,15 @@ class RunAs:
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What to run and how to treat it.
+    """A program to run, and how to supervise it.
 
-    `env` is the whole environment (None: inherit ours). `before` runs before every spawn, restarts included; what it
-    raises counts as a failed start. `after` runs when a process has ended, whatever way. `ready` is asked again and
-    again until True, must answer within about a second, and may finish the start (the chain moves its clock there);
-    an OSError from it means "not yet". `stop_signal` goes to the leader alone, the group is killed after
-    `grace_seconds`. `death_signal` is what the kernel sends if we die without a word.
+    env            the whole environment; None inherits this process's
+    before_start   runs before every spawn, restarts included; an error from it counts as a failed start
+    after_exit     runs when a process has ended, in whatever way
+    ready          a probe, repeated until True. It must answer within about a second, and may finish the start (the chain moves
+                   its clock there). An OSError from it means "not ready yet".
+    stop_signal    goes to the leader alone; the group is killed after `grace_seconds`
+    death_signal   the kernel sends it if this process ends without stopping the child
     """
 
     name: str
@@ -61,13 +62,13 @@ class ChildSpec:
 
 
 class ProcessGroupWatcher(Protocol):
-    """Who else wants to know which process groups are alive (the guard)."""
+    """A recipient of the process groups that run (the guard)."""
 
     def add(self, pid: int, stop_signal: signal.Signals) -> None:
-        """A group has started."""
+        """Report a process group that has started."""
 
     def remove(self, pid: int) -> None:
-        """A group has ended."""
+        """Report a process group that has ended."""
 
 
 class Child:
@@ -82,11 +83,11 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The leader's pid, None before the first spawn and after the end was noticed."""
+        """The leader's pid; None before the first spawn and after its end was noticed."""
         return self._process.pid if self._process is not None else None
 
     def spawn(self) -> None:
-        """Start the process; returns before it is ready. Raises what `before` raises."""
+        """Start the process and return before it is ready. Raises the errors of `before_start`."""
         if self.spec.before_start is not None:
             self.spec.before_start()
         spec = self.spec
@@ -109,14 +110,14 @@ class Child:
             self._watcher.add(self._process.pid, spec.stop_signal)
 
     def poll(self) -> int | None:
-        """The exit code (negative: the signal) once it has ended, else None. What it left behind is killed."""
+        """Return the exit code once the process has ended (negative: a signal), else None. The rest of its group is killed."""
         if self._process is None or (code := self._process.poll()) is None:
             return None
         self._finish(self._process)
         return code
 
     def is_ready(self) -> bool:
-        """Ask the spec's probe once."""
+        """Run the spec's probe once."""
         if self.spec.ready is None:
             return True
         try:
@@ -125,7 +126,7 @@ class Child:
             return False
 
     def start(self) -> None:
-        """Spawn and wait until ready, for use without a supervisor. Raises ChildFailed with the log's last lines."""
+        """Spawn the process and wait until it is ready, without a supervisor. Raises ChildFailed with the log's last lines."""
         self.spawn()
         deadline = time.monotonic() + self.spec.ready_seconds_max
         while not self.is_ready():
@@ -137,7 +138,7 @@ class Child:
             time.sleep(_POLL_SECONDS)
 
     def stop(self, skip_grace: Event | None = None) -> None:
-        """Ask to stop, wait, then kill the group. `hurry`, once set, ends the waiting. Does nothing when not running."""
+        """Send the stop signal, wait, then kill the group, if the process runs. `skip_grace`, once set, ends the wait."""
         process = self._process
         if process is None:
             return
@@ -149,7 +150,7 @@ class Child:
         self._finish(process)
 
     def kill(self) -> int:
-        """SIGKILL for the whole group, as a fault would; returns the leader's pid. Raises ChildFailed if not running."""
+        """Send SIGKILL to the whole group and return the leader's pid. Raises ChildFailed when the process does not run."""
         process = self._process
         if process is None or process.returncode is not None:
             raise ChildFailed(f"{self.spec.name} is not running")
@@ -157,12 +158,12 @@ class Child:
         return process.pid
 
     def explain(self, headline: str, lines_max: int = 20) -> str:
-        """The headline, where the log is, and its last lines."""
+        """Return the headline, the log's path and its last lines."""
         lines = "\n".join(f"    {line}" for line in self.last_lines(lines_max))
         return f"{headline}; the end of {self.log_path}:\n{lines or '    (empty)'}"
 
     def last_lines(self, lines_max: int) -> list[str]:
-        """The last lines of this child's log, at most 16 KiB."""
+        """Return the last lines of this child's log, at most 16 KiB."""
         try:
             with self.log_path.open("rb") as log:
                 log.seek(max(log.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
@@ -174,7 +175,7 @@ class Child:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         if not self._log_rotated and self.log_path.exists():
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
-        self._log_rotated = True  # restarts append: the reason of the last death stays readable
+        self._log_rotated = True  # restarts append: the reason of the last crash stays readable
         return self.log_path.open("ab")
 
     def _finish(self, process: subprocess.Popen[bytes]) -> None:
@@ -188,7 +189,7 @@ class Child:
 
 
 def describe_exit(code: int) -> str:
-    """An exit code as words: `ended with code 1`, `was killed by SIGKILL`."""
+    """Describe an exit code: `ended with code 1`, `was killed by SIGKILL`."""
     if code >= 0:
         return f"ended with code {code}"
     try:
@@ -198,6 +199,6 @@ def describe_exit(code: int) -> str:
 
 
 def _kill_group(pid: int) -> None:
-    # A child is its group's leader, and the group keeps its number while any member lives.
+    # A child is its group's leader, and the group keeps its number while a member runs.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a supervisor tells of its children, and how patient it is with those that die."""
+"""Events of supervised children, and the policy by which they are restarted."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,15 +9,15 @@ class ChildEventKind(StrEnum):
 
     STARTED = "started"
     READY = "ready"
-    CRASHED = "died"
+    CRASHED = "crashed"
     FINISHED = "finished"
     STOPPED = "stopped"
-    ABANDONED = "gave up"
+    ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
 class ChildEvent:
-    """One fact about one child; `detail` is a sentence part for people."""
+    """One event of one child; `detail` is for the operator."""
 
     name: str
     kind: ChildEventKind
@@ -29,9 +29,10 @@ class ChildEvent:
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """The n-th restart within the window waits `first_delay_seconds` × 2ⁿ⁻¹, at most `delay_seconds_max`.
+    """When a crashed child is restarted.
 
-    More than `crashes_max` deaths within `window_seconds` and everything is taken down.
+    The n-th restart within the window waits `first_delay_seconds` × 2ⁿ⁻¹, at most `delay_seconds_max`. After more than
+    `crashes_max` crashes within `window_seconds` everything is stopped.
     """
 
     first_delay_seconds: float = 0.2
@@ -40,5 +41,5 @@ class RestartPolicy:
     window_seconds: float = 60.0
 
     def delay_seconds(self, crashes: int) -> float:
-        """How long to wait after the n-th death within the window, n ≥ 1."""
+        """Return how long to wait after the n-th crash within the window, n ≥ 1."""
         return float(min(self.first_delay_seconds * 2 ** (crashes - 1), self.delay_seconds_max))

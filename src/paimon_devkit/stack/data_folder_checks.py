@@ -1,13 +1,13 @@
-"""Whether the pieces of a data folder belong together, asked before anything works on them.
+"""Check that the parts of a demo's data folder belong together, before anything works on them.
 
-People, database, chain and the fund on it are made one after the other, and `fund.json` last; from then on none of them
-can be replaced alone: books of one chain are wrong on another, however healthy each is. What is not listed here is made
-again when it is missing: the Redis files, the signer's, the settings.
+Accounts, database, chain and the fund on it are made one after the other, and `fund.json` last. From then on none of them can
+be replaced alone: the recorded state of one chain is wrong on another. What is not listed here is made again when it is
+missing: the files of Redis and of the signer, and the settings.
 
-    fund.json without people, database or chain      one was deleted                                  refused
-    books (a cursor) without fund.json               it was deleted; a second fund would be deployed  refused
-    the cursor's block is not on the chain           an older or another chain                        refused
-    neither                                          a new folder, or a first start that was cut off  goes on
+    fund.json without accounts, database or chain    a part was deleted                               refused
+    a recorded block without fund.json               it was deleted; a second fund would be deployed  refused
+    the recorded block is not on the chain           an older or another chain                        refused
+    neither                                          a new folder, or an interrupted first start      accepted
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from paimon_devkit.stack.lock import DataFolderLock
 
 
 def require_demo_folder(data: Path) -> None:
-    """Raises DataFolderUnusable for a folder with files that are not a demo's, which `--fresh` might delete."""
+    """Refuse a folder with files that are not a demo's: `--fresh` might delete them. Raises DataFolderUnusable."""
     if data.exists() and not data.is_dir():
         raise DataFolderUnusable(f"{data} is not a folder: name another with --data")
     if data.is_dir() and any(data.iterdir()) and not DataFolderLock(data).was_ever_held:
@@ -28,7 +28,10 @@ def require_demo_folder(data: Path) -> None:
 
 
 def require_complete_data(data: Path, **others: bool) -> None:
-    """Raises InconsistentDataFolder when the fund is recorded and the wallets or one of `others` (is it there?) are gone."""
+    """Refuse a folder with a fund but without its accounts or one of `others` (name: whether it exists).
+
+    Raises InconsistentDataFolder.
+    """
     if not (data / "fund.json").exists():
         return
     present = {"accounts": (data / "accounts").exists(), **others}
@@ -37,7 +40,10 @@ def require_complete_data(data: Path, **others: bool) -> None:
 
 
 def require_matching_database(chain: ChainRpc, libpq_url: str, *, has_fund: bool) -> None:
-    """Raises InconsistentDataFolder unless the database is without books, or has those of this chain and a fund that is known."""
+    """Refuse a database with blocks of another chain, or of a fund that the data folder does not know.
+
+    Raises InconsistentDataFolder.
+    """
     with psycopg.connect(libpq_url, connect_timeout=5) as connection:
         if connection.execute("SELECT to_regclass('derived.cursor')").fetchone() == (None,):
             return
@@ -46,9 +52,9 @@ def require_matching_database(chain: ChainRpc, libpq_url: str, *, has_fund: bool
         return
     number, block_hash = found
     if not has_fund:
-        raise InconsistentDataFolder("the database has books of a fund, but fund.json, which says where it is, is gone")
+        raise InconsistentDataFolder("the database has blocks of a fund, but fund.json, which says where the fund is, is gone")
     block = chain.call("eth_getBlockByNumber", hex(number), False)
     if block is None:
-        raise InconsistentDataFolder(f"the database has books up to block {number}, but the chain ends before it")
+        raise InconsistentDataFolder(f"the database has blocks up to {number}, but the chain ends before")
     if block["hash"] != block_hash:
-        raise InconsistentDataFolder(f"the database has books of another chain: block {number} is not the one it recorded")
+        raise InconsistentDataFolder(f"the database has blocks of another chain: block {number} is not the one it recorded")

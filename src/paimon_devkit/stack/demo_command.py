@@ -1,4 +1,4 @@
-"""`paimon demo …`: the whole house on one machine, and the people who use it."""
+"""`paimon demo …`: run the whole system on one machine, and act on it with the demo's accounts."""
 
 import asyncio
 import time
@@ -15,30 +15,32 @@ from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.keystore import write_keystore
 from paimon_devkit.stack.running_demo import RunningDemo
 
-app = typer.Typer(help="Everything on this machine: run it, and act as its people.", invoke_without_command=True)
+app = typer.Typer(
+    help="Run the whole system on this machine, and act on it with the demo's accounts.", invoke_without_command=True
+)
 
-DataFolder = Annotated[Path, typer.Option("--data", help="Where the demo keeps its data.", envvar="PAIMON_DEMO_DATA")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Forget an earlier demo and start over.")]
+DataFolder = Annotated[Path, typer.Option("--data", help="The demo's data folder.", envvar="PAIMON_DEMO_DATA")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Delete the data of an earlier demo and start over.")]
 ApiPort = Annotated[
     int | None,
-    typer.Option(help="Port of the API; 8000 or a free one when not given.", min=1, max=65_535, envvar="PAIMON_API__PORT"),
+    typer.Option(help="The API's port; by default 8000, or a free one.", min=1, max=65_535, envvar="PAIMON_API__PORT"),
 ]
-AsAccount = Annotated[str, typer.Option("--as", help="Who signs.")]
-RequestId = Annotated[int, typer.Argument(min=0, help="As `request` named it.", metavar="ID")]
+AsAccount = Annotated[str, typer.Option("--as", help="The account that signs in.")]
+RequestId = Annotated[int, typer.Argument(min=0, help="The request's id, as `request` prints it.", metavar="ID")]
 
 _DAYS_MAX: Final = 3_650
-"""Of one move of chain time: the house's calendar ends with the year 9999, and no clock can be moved back."""
+"""The most days of one move of chain time: dates end with the year 9999, and chain time cannot be moved back."""
 _RECORDED_SECONDS_MAX: Final = 30.0
 
 
 @app.callback()
 def demo(context: typer.Context, data: DataFolder = Path(".paimon"), fresh: Fresh = False, port: ApiPort = None) -> None:
-    """Run the whole house with embedded parts until Ctrl-C; its data is kept and resumed by the next run."""
+    """Run the whole system with embedded services until Ctrl-C, or, with a command, act on the running demo."""
     context.obj = data.resolve()
     if context.invoked_subcommand is not None:
         return
     with exit_on_error():
-        # Here, because it imports the house: whoever only acts as a person need not wait for that.
+        # Imported here, because it imports the whole application, for which the other commands need not wait.
         from paimon_devkit.stack.demo_run import run_demo
 
         run_demo(data.resolve(), fresh=fresh, port=port)
@@ -46,37 +48,37 @@ def demo(context: typer.Context, data: DataFolder = Path(".paimon"), fresh: Fres
 
 @app.command()
 def accounts(context: typer.Context) -> None:
-    """Everyone in the demo, with address and role."""
+    """List the demo's accounts with address and role."""
     with exit_on_error():
         running = RunningDemo(context.obj)
         for name, account in running.accounts.by_name.items():
-            role = USER_ROLES.get(name) or ("investor" if name in INVESTORS else "key of the house")
+            role = USER_ROLES.get(name) or ("investor" if name in INVESTORS else "signer key")
             print(f"{name:<9} {account.address}  {role}")
 
 
 @app.command()
 def request(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(INVESTORS)}.")],
-    shares: Annotated[int, typer.Argument(min=1, help="Whole shares.")],
-    emergency: Annotated[bool, typer.Option("--emergency", help="Through the emergency channel.")] = False,
+    name: Annotated[str, typer.Argument(help=f"The investor, one of {', '.join(INVESTORS)}.")],
+    shares: Annotated[int, typer.Argument(min=1, help="How many whole shares.")],
+    emergency: Annotated[bool, typer.Option("--emergency", help="Use the emergency channel.")] = False,
 ) -> None:
-    """An investor asks on chain for a redemption, and the house records it from a final block."""
+    """Request a redemption on chain as an investor, and wait until the listener has recorded it."""
     with exit_on_error():
         if name not in INVESTORS:
-            raise DemoError(f"{name} is no investor of this fund; there are {', '.join(INVESTORS)}")
+            raise DemoError(f"{name} is not an investor of this fund; there are {', '.join(INVESTORS)}")
         running = RunningDemo(context.obj)
         request_id, tx = running.chain.request(name, shares, emergency=emergency)
         print(f"request {request_id}  tx {tx}", flush=True)
         redemption = asyncio.run(_wait_recorded(running, request_id))
         if redemption is None:
-            raise DemoError(f"the house has not recorded it after {_RECORDED_SECONDS_MAX:.0f} s: see {running.logs}")
+            raise DemoError(f"the request is not recorded after {_RECORDED_SECONDS_MAX:.0f} s: see {running.logs}")
         ticket = f", ticket {redemption['ticket']['id']}" if redemption["ticket"] else ""
         print(f"recorded: {redemption['channel']}, {redemption['status']}{ticket}")
 
 
 async def _wait_recorded(running: RunningDemo, request_id: int) -> dict[str, Any] | None:
-    """The request as the house shows it, with its ticket where it needs one; None when it took too long."""
+    """Return the request as the API shows it, with its ticket if it needs one; None when that takes too long."""
     deadline = time.monotonic() + _RECORDED_SECONDS_MAX
     async with running.api("willa") as api:
         while time.monotonic() < deadline:
@@ -88,8 +90,13 @@ async def _wait_recorded(running: RunningDemo, request_id: int) -> dict[str, Any
 
 
 @app.command()
-def approve(context: typer.Context, request_id: RequestId, name: AsAccount = APPROVERS[0], reason: str = "") -> None:
-    """An approver signs an approval of a request's ticket."""
+def approve(
+    context: typer.Context,
+    request_id: RequestId,
+    name: AsAccount = APPROVERS[0],
+    reason: Annotated[str, typer.Option(help="The reason, kept with the decision.")] = "",
+) -> None:
+    """Approve a request's ticket: sign the decision as an approver."""
     _decide(context.obj, request_id, name, "approve", reason)
 
 
@@ -97,10 +104,10 @@ def approve(context: typer.Context, request_id: RequestId, name: AsAccount = APP
 def reject(
     context: typer.Context,
     request_id: RequestId,
-    reason: Annotated[str, typer.Argument(help="Why; it goes on chain.")],
+    reason: Annotated[str, typer.Argument(help="The reason; it is written on chain.")],
     name: AsAccount = APPROVERS[0],
 ) -> None:
-    """An approver signs a rejection, with its reason."""
+    """Reject a request's ticket: sign the decision and its reason as an approver."""
     _decide(context.obj, request_id, name, "reject", reason)
 
 
@@ -109,17 +116,17 @@ def _decide(data: Path, request_id: int, name: str, verdict: str, reason: str) -
         async with api:
             ticket = (await api.get(f"/redemptions/{request_id}"))["ticket"]
             if ticket is None:
-                raise DemoError(f"request {request_id} has no approval ticket: it needs nobody's approval")
+                raise DemoError(f"request {request_id} has no approval ticket: it needs no approval")
             return await api.decide(ticket["id"], verdict, reason)
 
     with exit_on_error():
         ticket = asyncio.run(decide(RunningDemo(data).api(name)))
-        print(f"{ticket['id']} is {ticket['status']}; the chain will say when it counts")
+        print(f"ticket {ticket['id']} is {ticket['status']}; the request changes once the transaction is on chain")
 
 
 @app.command()
 def settle(context: typer.Context, request_id: RequestId, name: AsAccount = "otto") -> None:
-    """An operator asks for the settlement of a due request at once."""
+    """Settle a due request now, as an operator."""
 
     async def request_settlement(api: DemoApiClient) -> Any:
         async with api:
@@ -131,7 +138,7 @@ def settle(context: typer.Context, request_id: RequestId, name: AsAccount = "ott
 
 @app.command()
 def emergency(context: typer.Context, mode: Annotated[str, typer.Argument(help="on or off")]) -> None:
-    """The fund's admin switches emergency mode."""
+    """Switch emergency mode on chain, as the fund's admin."""
     with exit_on_error():
         if mode not in ("on", "off"):
             raise DemoError(f"emergency mode is switched on or off, not {mode!r}")
@@ -162,8 +169,8 @@ def _seconds(duration: str) -> int:
 
 
 @app.command()
-def token(context: typer.Context, name: Annotated[str, typer.Argument(help="Who signs in.")] = "vera") -> None:
-    """An access token for the API (15 minutes): sign in as one of the demo's people."""
+def token(context: typer.Context, name: Annotated[str, typer.Argument(help="The account that signs in.")] = "vera") -> None:
+    """Sign in and print an access token for the API, valid for 15 minutes."""
 
     async def sign_in(api: DemoApiClient) -> str:
         async with api:
@@ -176,35 +183,18 @@ def token(context: typer.Context, name: Annotated[str, typer.Argument(help="Who 
 @app.command()
 def keystore(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Whose key, as `paimon demo people` names them.")],
-    file: Annotated[Path, typer.Argument(help="The keystore to write; its password goes into FILE.password.")],
+    name: Annotated[str, typer.Argument(help="The account, as `paimon demo accounts` lists it.")],
+    file: Annotated[Path, typer.Argument(help="The keystore to write. Its password goes to FILE.password.")],
 ) -> None:
-    """Write a demo person's key as an encrypted keystore, to sign with it at the terminal. For the demo only."""
+    """Write an account's key as an encrypted keystore, to sign with it at the terminal. For the demo only."""
     with exit_on_error():
         password_file = write_keystore(context.obj, name, file)
         print(f"{name}'s key, for this demo only: --keystore {file} --password-file {password_file}")
 
 
-def _format_amount(raw: str) -> str:
-    """A raw amount of 18 decimals, as the demo's tokens have, for people."""
-    return f"{Decimal(raw).scaleb(-18):,.2f}"
-
-
-def _settlement_text(redemption: dict[str, Any]) -> str:
-    if redemption["settledNetAmount"] is not None:
-        return (
-            f"paid {_format_amount(redemption['settledNetAmount'])} after a fee of {_format_amount(redemption['settledFee'])}"
-        )
-    return (
-        f"settles from {redemption['settlementAt']} on, by chain time"
-        if redemption["settlementAt"]
-        else "no settlement date yet"
-    )
-
-
 @app.command()
 def show(context: typer.Context, request_id: RequestId, name: AsAccount = "willa") -> None:
-    """A request's present state and its timeline."""
+    """Show a request's status and its timeline."""
 
     async def read(api: DemoApiClient) -> Any:
         async with api:
@@ -212,12 +202,24 @@ def show(context: typer.Context, request_id: RequestId, name: AsAccount = "willa
 
     with exit_on_error():
         redemption = asyncio.run(read(RunningDemo(context.obj).api(name)))
-        print(
-            f"request {redemption['requestId']}  {redemption['channel']}  {redemption['status']}  owner {redemption['owner']}"
-        )
-        print(
-            f"  {_format_amount(redemption['shares'])} shares for {_format_amount(redemption['grossAmount'])} USDT, {_settlement_text(redemption)}"
-        )
+        owner = f"owner {redemption['owner']}"
+        print(f"request {redemption['requestId']}  {redemption['channel']}  {redemption['status']}  {owner}")
+        shares, gross = _format_amount(redemption["shares"]), _format_amount(redemption["grossAmount"])
+        print(f"  {shares} shares for {gross} USDT, {_settlement_text(redemption)}")
         for entry in redemption["timeline"]:
             at = entry["at"][: len("2026-01-31T12:00:00")].replace("T", " ")
             print(f"  {at}  {entry['source']:<6} {entry['title']:<46} {entry['details'].get('txHash', '')}".rstrip())
+
+
+def _format_amount(raw: str) -> str:
+    """Return a raw amount of 18 decimals, as the demo's tokens have, in whole units with two decimals."""
+    return f"{Decimal(raw).scaleb(-18):,.2f}"
+
+
+def _settlement_text(redemption: dict[str, Any]) -> str:
+    if redemption["settledNetAmount"] is not None:
+        paid, fee = _format_amount(redemption["settledNetAmount"]), _format_amount(redemption["settledFee"])
+        return f"paid {paid} after a fee of {fee}"
+    if redemption["settlementAt"]:
+        return f"settles from {redemption['settlementAt']} on, by chain time"
+    return "no settlement date yet"

@@ -1,4 +1,4 @@
-"""`paimon demo` itself: bring everything up with its progress on screen, stay until Ctrl-C, take everything down."""
+"""Run the demo: start everything with its progress on screen, wait for Ctrl-C, and stop everything."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ DEFAULT_DATA: Final = Path(".paimon")
 
 
 def run_demo(data: Path, *, fresh: bool, port: int | None) -> None:
-    """Run until Ctrl-C. Raises DemoError."""
+    """Run the demo until Ctrl-C. Raises DemoError."""
     stack = DemoStack(data, print_line=timed_printer(), api_port=port)
     print(f"Paimon Prime Fund, everything on this machine. Data in {data}\n", flush=True)
     require_demo_folder(data)
@@ -31,21 +31,21 @@ def run_demo(data: Path, *, fresh: bool, port: int | None) -> None:
                 _print_summary(stack, time.monotonic() - began)
                 supervisor.wait()
             except (KeyboardInterrupt, SystemExit):
-                with suppress(OSError):  # of a terminal that is gone, which is why we stop
+                with suppress(OSError):  # the terminal may be gone, which is then why the demo stops
                     print("\nStopping …", flush=True)
                 raise
     except KeyboardInterrupt:
-        print("Stopped. The next start goes on from here.", flush=True)
+        print("Stopped. The next start resumes from here.", flush=True)
 
 
 def timed_printer() -> Callable[[str], None]:
-    """A `say` that prints each line of progress with the seconds since now."""
+    """Return a function that prints a line of progress with the seconds since now."""
     began = time.monotonic()
     return lambda line: print(f"  {time.monotonic() - began:5.1f} s  {line}", flush=True)
 
 
 def print_failures(event: ChildEvent) -> None:
-    """An `on_event` that prints only what somebody must know."""
+    """Print a child's event if it is a failure; use it as `on_event`."""
     if event.kind in (ChildEventKind.CRASHED, ChildEventKind.ABANDONED):
         print(f"  !        {event}", flush=True)
 
@@ -64,23 +64,23 @@ def _print_summary(stack: DemoStack, seconds: float) -> None:
     if stack.fund is not None:
         print(f"  Investors: {', '.join(INVESTORS)}")
         print("\n  Follow one redemption (in a second terminal):")
-        _commands(f"{sys.argv[0]} demo{_data_option(stack.data)}", {
-            "request ines 120000": "asks on chain; the answer names the request's ID",
-            "approve ID --as vera": "signs the decision; the house sends it",
-            "warp 8d": "moves chain time; the house settles what is due",
-            "show ID": "its timeline",
+        _print_commands(f"{sys.argv[0]} demo{_data_option(stack.data)}", {
+            "request ines 120000": "request a redemption on chain; prints the request's ID",
+            "approve ID --as vera": "sign the approval; the application sends it",
+            "warp 8d": "move chain time; the application settles what is due",
+            "show ID": "show the request's timeline",
         })  # fmt: skip
-    print("\n  How the house stands:")
-    _commands(f"{sys.argv[0]} --env-file {_short(stack.env_file)}", {
-        "status": "blocks, leases, queue, wallets",
-        "reconcile": "the books against the chain",
+    print("\n  Check the state of the system:")
+    _print_commands(f"{sys.argv[0]} --env-file {_short(stack.env_file)}", {
+        "status": "show blocks, leases, queue, wallets",
+        "reconcile": "compare the recorded state with the chain",
     })  # fmt: skip
-    print("\n  Ctrl-C stops everything; the next start goes on from there.", flush=True)
+    print("\n  Ctrl-C stops everything; the next start resumes from there.", flush=True)
 
 
-def _commands(program: str, explained: dict[str, str]) -> None:
-    for arguments, what in explained.items():
-        print(f"    {program} {arguments:<21} {what}")
+def _print_commands(program: str, meanings: dict[str, str]) -> None:
+    for arguments, meaning in meanings.items():
+        print(f"    {program} {arguments:<21} {meaning}")
 
 
 def _data_option(data: Path) -> str:
@@ -88,5 +88,5 @@ def _data_option(data: Path) -> str:
 
 
 def _short(path: Path) -> Path:
-    """As one would type it here."""
+    """Return the path as it would be typed in this folder."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

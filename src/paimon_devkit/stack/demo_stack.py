@@ -1,10 +1,10 @@
-"""The whole house on embedded parts, over one data folder: PostgreSQL, Redis, chain, test fund, and every process.
+"""The whole system over one data folder: embedded PostgreSQL, Redis, chain and test fund, and every process.
 
-A part whose URL is in the environment (PAIMON_DATABASE__URL with OWNER_URL, PAIMON_REDIS__URL, PAIMON_CHAIN__RPC_URL)
-is used instead of being started; the processes are the same and do not know the difference.
+A service whose URL is in the environment (PAIMON_DATABASE__URL with OWNER_URL, PAIMON_REDIS__URL, PAIMON_CHAIN__RPC_URL) is
+used instead of an embedded one. The processes are the same in both cases.
 
-    data/people            mnemonic of the demo's wallets        data/demo.env      settings of every process
-    data/fund.json         where the test fund is                data/signer/       keystores, policy, socket
+    data/accounts          mnemonic of the demo's accounts       data/demo.env      settings of every process
+    data/fund.json         addresses of the test fund            data/signer/       keystores, policy, socket
     data/postgres, redis, chain                                  data/logs/         one file a process
 """
 
@@ -23,7 +23,7 @@ from paimon.application.identity.store import seed_user
 from paimon.composition import open_app_context, open_database, require_ready
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.migrations import run_migrations
-from paimon.infrastructure.blockchain.contracts.fund import FundAddresses as FundAddresses
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.database.version import DatabaseOutlived
 from paimon.settings import Settings, load_settings
 from paimon_devkit.stack.accounts import USER_ROLES, DemoAccounts
@@ -49,7 +49,7 @@ PrintLine = Callable[[str], None]
 
 @dataclass(slots=True)
 class DemoStack:
-    """The running demo. `start` fills it; the supervisor it is given takes it down."""
+    """A demo's services and processes. `start` starts them under a supervisor, which stops them."""
 
     data: Path
     print_line: PrintLine
@@ -61,7 +61,7 @@ class DemoStack:
     chain_rpc: ChainRpc = field(init=False)
     settings: Settings = field(init=False)
     _port_reservation: socket.socket | None = field(init=False, default=None)
-    """Speaks for the API's port until the API has it, and after."""
+    """Keeps other demos from the API's port, before the API listens and while it restarts."""
 
     @property
     def env_file(self) -> Path:
@@ -72,7 +72,7 @@ class DemoStack:
         return f"http://127.0.0.1:{self.settings.api.port}"
 
     def delete_data(self) -> None:
-        """Forget everything (`--fresh`). The supervisor must hold the data folder, so that nobody else uses it."""
+        """Delete everything (`--fresh`). The supervisor must hold the data folder's lock, so that no other demo uses it."""
         remove_cluster(self.data / "postgres")
         for name in ("redis", "chain", "signer", "logs"):
             shutil.rmtree(self.data / name, ignore_errors=True)
@@ -80,10 +80,10 @@ class DemoStack:
             (self.data / name).unlink(missing_ok=True)
 
     def start(self, supervisor: Supervisor) -> None:
-        """Start everything in order, and return when the API answers.
+        """Start everything in order and return when the API answers.
 
         Raises:
-            DemoError: a part cannot start; the message says which and why.
+            DemoError: a service or process cannot start; the message says which and why.
         """
         database, chain = self._database_server(), self._chain_server()
         require_complete_data(
@@ -105,24 +105,24 @@ class DemoStack:
         return {name: self.environment[name] for name in names if self.environment.get(name)}
 
     def _all_or_none(self, *names: str) -> dict[str, str]:
-        """All of them or none: what the others would be made of is not yours."""
+        """Return these variables if all are set, nothing if none is. Raises DemoError for a part of them."""
         provided = self._environment_values(*names)
         if provided and len(provided) < len(names):
             missing = ", ".join(name for name in names if name not in provided)
             raise DemoError(f"{' and '.join(provided)} set without {missing}: set all of them, or none")
         return provided
 
-    def _report_progress(self, part: str, what: str) -> None:
-        self.print_line(f"{part:<16}{what}")
+    def _report_progress(self, part: str, progress: str) -> None:
+        self.print_line(f"{part:<16}{progress}")
 
     def _database_server(self) -> EmbeddedPostgres | None:
-        """None when a database is given."""
+        """Return the server to start; None when the environment names a database."""
         provided = self._all_or_none("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
         return None if provided else EmbeddedPostgres(self.data, durable=not self.fast)
 
     def _start_database(self, supervisor: Supervisor, server: EmbeddedPostgres | None) -> dict[str, str]:
         if server is None:
-            self._report_progress("PostgreSQL", "yours (PAIMON_DATABASE__URL)")
+            self._report_progress("PostgreSQL", "your own (PAIMON_DATABASE__URL)")
             return self._environment_values("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
         if server.notice:
             self._report_progress("PostgreSQL", server.notice)
@@ -132,7 +132,7 @@ class DemoStack:
 
     def _start_redis(self, supervisor: Supervisor) -> dict[str, str]:
         if provided := self._environment_values("PAIMON_REDIS__URL"):
-            self._report_progress("Redis", "yours (PAIMON_REDIS__URL)")
+            self._report_progress("Redis", "your own (PAIMON_REDIS__URL)")
             return provided
         server = EmbeddedRedis(self.data)
         supervisor.start(server.spec())
@@ -140,7 +140,7 @@ class DemoStack:
         return {"PAIMON_REDIS__URL": server.url}
 
     def _chain_server(self) -> EmbeddedChain | ChainRpc:
-        """The node to start, or the one that is given."""
+        """Return the chain to start, or the node that the environment names."""
         if self._environment_values("PAIMON_CHAIN__WS_URL"):
             self._all_or_none("PAIMON_CHAIN__WS_URL", "PAIMON_CHAIN__RPC_URL")
         if provided := self._environment_values("PAIMON_CHAIN__RPC_URL"):
@@ -153,7 +153,7 @@ class DemoStack:
     def _start_chain(self, supervisor: Supervisor, chain: EmbeddedChain | ChainRpc) -> dict[str, str]:
         if isinstance(chain, ChainRpc):
             self.chain_rpc = chain
-            self._report_progress("chain", f"{self._chain_id()}, yours (PAIMON_CHAIN__RPC_URL)")
+            self._report_progress("chain", f"{self._chain_id()}, your own (PAIMON_CHAIN__RPC_URL)")
             provided = self._environment_values("PAIMON_CHAIN__RPC_URL", "PAIMON_CHAIN__WS_URL")
             return provided | {"PAIMON_CHAIN__CHAIN_ID": str(self._chain_id())}
         resumed = chain.exists
@@ -173,35 +173,38 @@ class DemoStack:
             raise DemoError(f"no node answers at {self.chain_rpc.endpoint} (PAIMON_CHAIN__RPC_URL): {error}") from error
 
     def _require_matching_database(self, variables: Mapping[str, str]) -> None:
-        known = (self.data / "fund.json").exists() or bool(self._environment_values("PAIMON_FUND__VAULT"))
+        has_fund = (self.data / "fund.json").exists() or bool(self._environment_values("PAIMON_FUND__VAULT"))
         try:
-            require_matching_database(self.chain_rpc, libpq_url(variables["PAIMON_DATABASE__OWNER_URL"]), has_fund=known)
+            require_matching_database(self.chain_rpc, libpq_url(variables["PAIMON_DATABASE__OWNER_URL"]), has_fund=has_fund)
         except psycopg.OperationalError as error:
             reason = str(error).splitlines()[0]
             raise DemoError(f"PostgreSQL does not answer (PAIMON_DATABASE__OWNER_URL): {reason}") from error
         except InconsistentDataFolder as error:
-            raise self._start_over(error.what) from error
+            raise self._unusable_database(error.what) from error
 
-    def _start_over(self, what: str) -> DemoError:
-        """What is wrong with the database, and how to come to another one."""
+    def _unusable_database(self, problem: str) -> DemoError:
+        """Return the error for a database that does not fit, with the way to another one."""
         if not self._environment_values("PAIMON_DATABASE__URL"):
-            return InconsistentDataFolder(what)
-        return DemoError(f"{what}. It is yours, so --fresh leaves it alone: empty it, or name another in PAIMON_DATABASE__URL")
+            return InconsistentDataFolder(problem)
+        return DemoError(
+            f"{problem}. This database is your own, so --fresh does not delete it: empty it, or name another in"
+            " PAIMON_DATABASE__URL"
+        )
 
     def _deploy_fund(self) -> dict[str, str]:
         names = ("VAULT", "REDEMPTION_MANAGER", "ASSET_CONTROLLER", "START_BLOCK")
         if provided := self._all_or_none(*(f"PAIMON_FUND__{name}" for name in names)):
-            self._report_progress("fund", "yours (PAIMON_FUND__…)")
+            self._report_progress("fund", "your own (PAIMON_FUND__…)")
             return provided
         if self._chain_id() != LOCAL_CHAIN_ID:
-            wanted = ", ".join(f"PAIMON_FUND__{name}" for name in names)
-            raise DemoError(f"a test fund is deployed on chain {LOCAL_CHAIN_ID} only: set {wanted}")
+            variables = ", ".join(f"PAIMON_FUND__{name}" for name in names)
+            raise DemoError(f"a test fund is deployed on chain {LOCAL_CHAIN_ID} only: set {variables}")
         record = self.data / "fund.json"
         if record.exists():
             fund = FundDeployment.from_json(record.read_text())
             if self.chain_rpc.call("eth_getCode", fund.vault, "latest") == "0x":
-                raise InconsistentDataFolder(f"{record} names a fund that this chain does not know")
-            self._report_progress("test fund", "as it was")
+                raise InconsistentDataFolder(f"{record} names a fund that is not on this chain")
+            self._report_progress("test fund", "as before")
         else:
             fund = deploy_fund(
                 self.chain_rpc.url,
@@ -254,7 +257,7 @@ class DemoStack:
             "PAIMON_AUTH__TOKEN_SECRET": secret,
             "PAIMON_AUTH__DOMAIN": f"127.0.0.1:{port}",
             "PAIMON_AUTH__URI": f"http://127.0.0.1:{port}",
-            # A demo is watched: what production does by the minute happens by the second here.
+            # A demo is watched, so jobs that run by the minute in production run by the second.
             "PAIMON_SCHEDULE__SETTLE_DUE_SECONDS": "2",
             "PAIMON_SCHEDULE__DRIVE_WALLETS_SECONDS": "1",
             "PAIMON_SCHEDULE__SNAPSHOT_SECONDS": "15",
@@ -267,14 +270,14 @@ class DemoStack:
 
     def _write_settings(self, variables: Mapping[str, str]) -> None:
         lines = [f"{name}={value}" for name, value in sorted(variables.items())]
-        write_private_file(self.env_file, "\n".join(["# Written by `paimon demo`; every start writes it anew.", *lines, ""]))
+        write_private_file(self.env_file, "\n".join(["# Written by `paimon demo` at every start.", *lines, ""]))
         self.settings = load_settings(self.env_file)
 
     def _prepare_database(self) -> None:
         try:
             self._report_progress("database", f"at migration {run_migrations(self.settings)}")
         except DatabaseOutlived as error:
-            raise self._start_over(error.what) from error
+            raise self._unusable_database(error.what) from error
         asyncio.run(self._seed_users())
 
     async def _seed_users(self) -> None:
@@ -287,12 +290,12 @@ class DemoStack:
             await database.close()
 
     def _start_app_processes(self, supervisor: Supervisor) -> None:
-        """The processes together, once everything they will ask for at their start is known to be there."""
+        """Start the processes together, once every service they check at their start answers."""
         asyncio.run(self._require_ready())
-        app_context = AppProcesses(self.settings, self.env_file, policy=self.data / "signer" / "policy.toml")
-        self._report_progress("the house", f"starting {', '.join(APP_PROCESSES)}")
-        for name in supervisor.start_together(app_context.specs()):
-            self._report_progress(name, "runs")
+        processes = AppProcesses(self.settings, self.env_file, policy=self.data / "signer" / "policy.toml")
+        self._report_progress("application", f"starting {', '.join(APP_PROCESSES)}")
+        for name in supervisor.start_together(processes.specs()):
+            self._report_progress(name, "running")
 
     async def _require_ready(self) -> None:
         async with open_app_context(self.settings, process="demo") as app_context:

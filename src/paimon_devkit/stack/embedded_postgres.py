@@ -1,11 +1,11 @@
-"""A real PostgreSQL on 127.0.0.1, its files in a data folder, resumed after any kind of end.
+"""A real PostgreSQL on 127.0.0.1 with its files in a data folder. It resumes after any kind of end.
 
-Roles: `postgres` (superuser, for this module), `paimon_owner` (owns the database `paimon`, runs migrations),
-`paimon_app` (logs in, owns nothing). Passwords are random and kept beside the data.
+The roles are `postgres` (superuser, for this module), `paimon_owner` (owns the database `paimon`, runs migrations) and
+`paimon_app` (logs in, owns nothing). Their passwords are random and kept beside the data.
 
-As root the server runs as `postgres` or `nobody`. When that user cannot reach the data folder (a clone below /root),
-the cluster lives in a folder below /var/tmp named after the data folder; `notice` then says so, and `location` in
-the data folder records it. A data folder that was deleted and made anew starts with an empty cluster.
+Started by root, the server runs as `postgres` or `nobody`. When that user cannot reach the data folder (a clone below /root),
+the cluster lives in a folder below /var/tmp named after the data folder. `notice` then says so, and `location` in the data
+folder records it. A data folder that was deleted and made again starts with an empty cluster.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from paimon_devkit.stack.errors import DataFolderUnusable, DemoError
 from paimon_devkit.stack.ports import HOST, free_port, require_free
 from paimon_devkit.stack.postgres_leftovers import clear_leftovers, remove_cluster
 from paimon_devkit.stack.postgres_programs import Programs, find_programs, reachable_programs
-from paimon_devkit.stack.secret_files import passwords
+from paimon_devkit.stack.secret_files import load_or_create_passwords
 from paimon_devkit.stack.unprivileged_user import first_inaccessible_folder, unprivileged_user
 
 SUPERUSER = "postgres"
@@ -32,12 +32,12 @@ OWNER_ROLE = "paimon_owner"
 APP_ROLE = "paimon_app"
 DATABASE = "paimon"
 
-_FALLBACK_PARENT = Path("/var/tmp")  # noqa: S108 - see _fallback_home: it is ours or refused
+_FALLBACK_PARENT = Path("/var/tmp")  # noqa: S108 - _fallback_home refuses a folder of another user
 _INITDB_SECONDS_MAX = 120
 
 
 class EmbeddedPostgres:
-    """One cluster and its server. `durable=False` (tests) risks the data in a power cut, not in a killed process."""
+    """One cluster and its server. With `durable=False` a power cut may lose data; a killed process loses none."""
 
     def __init__(
         self,
@@ -49,65 +49,69 @@ class EmbeddedPostgres:
         connections_max: int = 200,
         idle_in_transaction_seconds_max: int = 60,
     ) -> None:
-        """`data` is the demo's data folder. Starts nothing.
+        """Describe a server in the demo's data folder; nothing starts yet.
 
-        Raises PortInUse, ServerUnavailable (no supported PostgreSQL), DataFolderUnusable.
+        Raises:
+            PortInUse, ServerUnavailable (no supported PostgreSQL), DataFolderUnusable.
         """
         self._data = data
         self.records = data / "postgres"
-        """Passwords, and where the cluster is; the cluster itself too, where its user can reach it."""
+        """The passwords and the cluster's location; also the cluster itself, if the server's user can reach this folder."""
         self._bin_dir = bin_dir
         self._durable = durable
         self._connections_max = connections_max
         self._idle_in_transaction_seconds_max = idle_in_transaction_seconds_max
         self._user = unprivileged_user()
         self.notice: str | None = None
-        """One line for the operator when the cluster does not live in the data folder."""
+        """A line for the operator when the cluster is outside the data folder."""
         self._home = self._choose_home()
         self._cluster = self._home / "cluster"
         self._programs: Programs = find_programs(bin_dir, major=self._cluster_major())
         if self._cluster.exists() and not self._password_file.exists():
-            raise DataFolderUnusable(f"{self._password_file} is lost, and with it the data: start over with --fresh")
-        self._passwords = passwords(self._password_file, [SUPERUSER, OWNER_ROLE, APP_ROLE])
+            raise DataFolderUnusable(f"{self._password_file} is missing, so the data is lost: start over with --fresh")
+        self._passwords = load_or_create_passwords(self._password_file, [SUPERUSER, OWNER_ROLE, APP_ROLE])
         self.port = free_port() if port is None else require_free(port)
         self._child: Child | None = None
 
     @property
     def version(self) -> str:
-        """The server's version, as `18.1`."""
+        """The server's version, such as `18.1`."""
         return self._programs.version
 
     @property
     def exists(self) -> bool:
-        """Whether there is a cluster that the next start resumes."""
+        """Whether the data folder holds a cluster that the next start resumes."""
         return self._cluster.exists()
 
     @property
     def pid(self) -> int | None:
-        """The pid of a server begun by `start`."""
+        """The pid of a server that `start` began."""
         return self._child.pid if self._child is not None else None
 
     @property
     def owner_url(self) -> str:
-        """SQLAlchemy URL of the database `paimon` for migrations."""
+        """The SQLAlchemy URL of the database `paimon` for migrations."""
         return self.url(OWNER_ROLE, DATABASE)
 
     @property
     def app_url(self) -> str:
-        """SQLAlchemy URL of the database `paimon` for the application."""
+        """The SQLAlchemy URL of the database `paimon` for the application."""
         return self.url(APP_ROLE, DATABASE)
 
     @property
     def admin_dsn(self) -> str:
-        """libpq URL of the superuser, database `postgres`."""
+        """The libpq URL of the superuser, database `postgres`."""
         return self._dsn(SUPERUSER, "postgres", scheme="postgresql")
 
     def url(self, role: str, database: str) -> str:
-        """SQLAlchemy URL (`postgresql+psycopg://…`) for one of the three roles and any database."""
+        """Return the SQLAlchemy URL (`postgresql+psycopg://…`) of a role and a database."""
         return self._dsn(role, database, scheme="postgresql+psycopg")
 
     def spec(self) -> ChildSpec:
-        """For a supervisor; `start` uses the same. The first start creates the cluster, every start clears leftovers."""
+        """Return the process for a supervisor; `start` uses it too.
+
+        The first start creates the cluster; every start clears what an earlier run left.
+        """
         switches = {
             "listen_addresses": HOST,
             "port": self.port,
@@ -116,12 +120,12 @@ class EmbeddedPostgres:
             "idle_in_transaction_session_timeout": f"{self._idle_in_transaction_seconds_max}s",
             "timezone": "UTC",
             "log_timezone": "UTC",
-            "jit": "off",  # short queries: compiling them costs more than it gains
+            "jit": "off",  # the queries are short: compiling them costs more than it gains
             "max_wal_size": "512MB",
         }
         if not self._durable:
-            # Not synchronous_commit: without it a killed server forgets commits it had acknowledged (seen), and fault
-            # tests would blame the application. With fsync off it costs next to nothing.
+            # synchronous_commit stays on: without it a killed server loses acknowledged commits (observed), and fault tests
+            # would blame the application. With fsync off it costs next to nothing.
             switches |= dict.fromkeys(("fsync", "full_page_writes"), "off")
         programs = reachable_programs(self._programs, self._user, self._home)
         settings = (part for name, value in switches.items() for part in ("-c", f"{name}={value}"))
@@ -133,8 +137,8 @@ class EmbeddedPostgres:
             run_as=self._user,
             before_start=self.prepare,
             ready=self._answers,
-            ready_seconds_max=60,  # recovery after a crash reads the log again
-            stop_signal=signal.SIGINT,  # fast shutdown: sessions are ended, nothing to recover later
+            ready_seconds_max=60,  # recovery after a crash replays the log
+            stop_signal=signal.SIGINT,  # fast shutdown: it ends the sessions and leaves nothing to recover
             grace_seconds=20,
             death_signal=signal.SIGINT,
         )
@@ -165,21 +169,24 @@ class EmbeddedPostgres:
             f"CREATE ROLE {APP_ROLE} LOGIN PASSWORD '{self._passwords[APP_ROLE]}';\n"
             f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE};\n",
         )
-        draft.rename(self._cluster)  # the last step: what is called `cluster` is complete
+        draft.rename(self._cluster)  # the last step: a folder named `cluster` is complete
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises ChildFailed. The calling thread must live as long as the server."""
+        """Start the server and wait until it answers. Raises ChildFailed.
+
+        The calling thread must live as long as the server.
+        """
         self._child = Child(self.spec(), self._data / "logs")
         self._child.start()
 
     def stop(self) -> None:
-        """Fast shutdown; does nothing when not started."""
+        """Stop the server by a fast shutdown, if it runs."""
         if self._child is not None:
             self._child.stop()
             self._child = None
 
     def kill(self) -> int:
-        """SIGKILL, as a fault would; returns the pid. Only for a server begun by `start`."""
+        """Send SIGKILL to a server that `start` began, and return its pid."""
         if self._child is None:
             raise DemoError("PostgreSQL was not started here")
         return self._child.kill()
@@ -192,17 +199,17 @@ class EmbeddedPostgres:
         self.stop()
 
     def create_database(self, name: str) -> None:
-        """A further empty database owned by paimon_owner; `url(role, name)` leads to it."""
+        """Create an empty database owned by paimon_owner; `url(role, name)` is its URL."""
         self._execute(
             sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(OWNER_ROLE)),
         )
 
     def drop_database(self, name: str) -> None:
-        """Drop it with all its sessions; nothing happens when there is none."""
+        """Drop a database with all its sessions, if it exists."""
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def remove(self) -> None:
-        """Delete cluster, passwords and copied programs, wherever they live. The server must be stopped."""
+        """Delete the cluster, the passwords and the copied programs, wherever they are. The server must be stopped."""
         remove_cluster(self.records)
 
     @property
@@ -211,15 +218,15 @@ class EmbeddedPostgres:
 
     def _choose_home(self) -> Path:
         self.records.mkdir(parents=True, exist_ok=True)
-        location = self.records / "location"  # written when the cluster is elsewhere
+        location = self.records / "location"  # written when the cluster is outside the data folder
         if self._user is None or (inaccessible := first_inaccessible_folder(self.records, self._user)) is None:
-            # A clone that was moved to a reachable place keeps the cluster it has.
+            # A clone that was moved to a reachable folder keeps its cluster.
             if not location.exists():
                 return self.records
             inaccessible = self.records
         home = _fallback_home(self._data)
         if not location.exists() and (home / "cluster").exists():
-            # The data folder was deleted, and with it the passwords: nobody can open this cluster again.
+            # The data folder was deleted with the passwords: this cluster cannot be opened again.
             clear_leftovers(home / "cluster")
             shutil.rmtree(home / "cluster")
         location.write_text(f"{home}\n")
@@ -276,9 +283,10 @@ class EmbeddedPostgres:
 
 
 def _fallback_home(data: Path) -> Path:
-    """The folder below /var/tmp that belongs to this data folder; created by us, or refused.
+    """Return the folder below /var/tmp for this data folder, and create it. Raises DataFolderUnusable when it is not safe.
 
-    Everybody may create names there, so one that exists must be a real folder of ours that nobody else can write to.
+    Every user may create names there, so an existing one must be a real folder that belongs to this user and that no other user
+    can write to.
     """
     home = _FALLBACK_PARENT / f"paimon-{hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]}"
     try:
@@ -289,10 +297,10 @@ def _fallback_home(data: Path) -> Path:
             raise DataFolderUnusable(
                 f"{home} exists and is not safe to use: remove it, or choose a data folder outside closed folders"
             ) from None
-    home.chmod(0o711)  # whatever the umask: the server's user must pass through
+    home.chmod(0o711)  # despite the umask: the server's user must be able to enter
     return home
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours (PGHOST, LANG …) reaches the server."""
+    """Return the server's environment, without this process's own (PGHOST, LANG …)."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}

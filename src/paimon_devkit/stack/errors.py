@@ -1,14 +1,14 @@
-"""What can go wrong while the demo's servers start and run. Every message says what to do next."""
+"""Errors of the demo's servers. Every message says what to do next."""
 
 from paimon.errors import StartupError
 
 
 class DemoError(StartupError):
-    """Base of everything the embedded services and the supervisor raise on purpose."""
+    """An embedded server or the supervisor cannot start or go on; the message says what to do."""
 
 
 class PortInUse(DemoError):
-    """A wished port is taken by another process."""
+    """Another process uses the requested port."""
 
     def __init__(self, port: int) -> None:
         super().__init__(
@@ -19,7 +19,7 @@ class PortInUse(DemoError):
 
 
 class ServerUnavailable(DemoError):
-    """The program of an embedded server is missing, too old or not for this platform."""
+    """The program of an embedded server is missing, too old or built for another platform."""
 
 
 class DataFolderUnusable(DemoError):
@@ -27,7 +27,7 @@ class DataFolderUnusable(DemoError):
 
 
 class InconsistentDataFolder(DataFolderUnusable):
-    """What the data folder holds does not belong together."""
+    """The parts of the data folder do not belong together."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -35,7 +35,7 @@ class InconsistentDataFolder(DataFolderUnusable):
 
 
 class DemoNotRunning(DemoError):
-    """Nobody runs the demo that was asked for."""
+    """No demo runs over this data folder."""
 
 
 class DataFolderLocked(DemoError):
@@ -50,4 +50,4 @@ class DataFolderLocked(DemoError):
 
 
 class ChildFailed(DemoError):
-    """A supervised process did not come up, or died too often."""
+    """A supervised process did not start, or crashed too often."""

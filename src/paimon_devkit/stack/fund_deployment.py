@@ -1,7 +1,7 @@
-"""Deploys the test fund: contracts, roles, eight assets over three tiers, 24 million USDT of five investors, on target.
+"""Deploy the test fund: contracts, roles, eight assets over three tiers on target, and 24 million USDT of five investors.
 
-Written for the demo and the integration tests. Everything is sent ahead in a few rounds and confirmed a round at a time,
-so that on a chain with one-second blocks it takes seconds.
+For the demo and the tests. The transactions are sent in a few rounds and confirmed a round at a time, so that the deployment
+takes seconds on a chain with one-second blocks.
 """
 
 import json
@@ -27,7 +27,7 @@ _GAS_BALANCE_WEI: Final = _WAD // 20
 
 _DEPOSITS_USDT: Final = (8_000_000, 6_000_000, 5_000_000, 3_000_000, 2_000_000)
 _SPARE_BALANCE_USDT: Final = 2_000_000
-"""What each investor has left for later deposits."""
+"""What each investor keeps for later deposits."""
 
 _OPERATOR_ROLE: Final = keccak(text="OPERATOR_ROLE")
 _REBALANCER_ROLE: Final = keccak(text="REBALANCER_ROLE")
@@ -70,9 +70,9 @@ _ASSETS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FundAccounts:
-    """Who takes part. Accounts hold keys; services are known by address only, their keys are in the signer.
+    """Accounts that take part in the fund. The application's wallets are addresses only: their keys are in the signer.
 
-    The deployer becomes the fund's admin. Approvers are the public register of voters; only the approver key sends.
+    The deployer becomes the fund's admin. The approvers are the voters on chain; only the approver key sends.
     """
 
     deployer: LocalAccount
@@ -96,7 +96,7 @@ class FundAsset:
 
 @dataclass(frozen=True, slots=True)
 class FundDeployment:
-    """Where everything is, and the first block that knows of it."""
+    """Addresses of a deployed fund, and the first block with an event of it."""
 
     usdt: ChecksumAddress
     vault: ChecksumAddress
@@ -111,12 +111,14 @@ class FundDeployment:
     start_block: int
 
     def to_json(self) -> str:
+        """Encode the deployment as JSON."""
         return json.dumps(asdict(self), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
+        """Decode what `to_json` encoded."""
         fields: dict[str, Any] = json.loads(text)
-        return cls(**(fields | {"assets": tuple(FundAsset(**each) for each in fields["assets"])}))
+        return cls(**(fields | {"assets": tuple(FundAsset(**asset) for asset in fields["assets"])}))
 
 
 def deploy_fund(rpc_url: str, *, accounts: FundAccounts, artifacts: Path, progress: Callable[[str], None]) -> FundDeployment:
@@ -142,20 +144,20 @@ def deploy_fund(rpc_url: str, *, accounts: FundAccounts, artifacts: Path, progre
 
 
 def _fund_gas(chain: ChainSession, accounts: FundAccounts) -> None:
-    """On the local chain money is free; elsewhere the deployer pays from its own."""
+    """Give every account gas: on the local chain by setting its balance, elsewhere from the deployer's."""
     funded = [accounts.approver_key, accounts.keeper, accounts.hot]
-    funded += [each.address for each in (*accounts.approvers, *accounts.investors)]
+    funded += [account.address for account in (*accounts.approvers, *accounts.investors)]
     if chain.id == _LOCAL_CHAIN_ID:
-        for account in (accounts.deployer.address, *funded):
-            chain.request("anvil_setBalance", [account, hex(_GAS_BALANCE_LOCAL_WEI)])
+        for address in (accounts.deployer.address, *funded):
+            chain.request("anvil_setBalance", [address, hex(_GAS_BALANCE_LOCAL_WEI)])
         return
-    for account in funded:
-        chain.pay(accounts.deployer, account, _GAS_BALANCE_WEI)
+    for address in funded:
+        chain.pay(accounts.deployer, address, _GAS_BALANCE_WEI)
     chain.confirm()
 
 
 def _deploy(chain: ChainSession, accounts: FundAccounts) -> FundDeployment:
-    """One round: the addresses are known before anything is mined, and nonces keep the order."""
+    """Deploy everything in one round: addresses are known before anything is mined, and nonces keep the order."""
     admin, owner = accounts.deployer, accounts.deployer.address
     usdt = chain.deploy(admin, "TestToken", "Tether USD", "USDT", 18)
     vault = chain.deploy(admin, "Vault", usdt, owner)
@@ -194,7 +196,7 @@ def _deploy_asset(
 
 
 def _wire(chain: ChainSession, fund: FundDeployment, accounts: FundAccounts) -> None:
-    """Who knows whom, and who may do what."""
+    """Connect the contracts and grant the roles."""
     admin = accounts.deployer
 
     def vault(function: str, *args: Any) -> None:
@@ -212,7 +214,7 @@ def _wire(chain: ChainSession, fund: FundDeployment, accounts: FundAccounts) -> 
 
     manager("setAssetController", fund.asset_controller)
     manager("setAssetScheduler", fund.asset_scheduler)
-    for approver in (*(each.address for each in accounts.approvers), accounts.approver_key):
+    for approver in (*(account.address for account in accounts.approvers), accounts.approver_key):
         manager("grantRole", _VIP_APPROVER_ROLE, approver)
 
     controller("setOracleAdapter", fund.oracle_adapter)
@@ -222,7 +224,7 @@ def _wire(chain: ChainSession, fund: FundDeployment, accounts: FundAccounts) -> 
     controller("setFeeRecipient", admin.address)
     controller("grantRole", _REBALANCER_ROLE, fund.redemption_manager)
     controller("grantRole", _REBALANCER_ROLE, accounts.hot)
-    # For the first purchases only; `_finish` takes it back.
+    # For the first purchases only; `_set_final_terms` revokes it.
     controller("grantRole", _REBALANCER_ROLE, admin.address)
 
     chain.call(admin, "AssetScheduler", fund.asset_scheduler, "grantRole", _OPERATOR_ROLE, fund.redemption_manager)
@@ -266,7 +268,7 @@ def _buy_assets(chain: ChainSession, fund: FundDeployment, admin: LocalAccount) 
 
 
 def _set_final_terms(chain: ChainSession, fund: FundDeployment, admin: LocalAccount) -> None:
-    """The mark, or the purchases would count as performance; then what trading costs from here on."""
+    """Set the high-water mark and the trading costs. Without the mark the purchases would count as performance."""
     layer3_value = chain.read("Vault", fund.vault, "getLayer3Value")
     controller = fund.asset_controller
     chain.call(admin, "AssetController", controller, "setLayer3HighWaterMark", layer3_value)

@@ -1,10 +1,10 @@
-"""The last net: a small process that ends the supervisor's children when the supervisor is gone.
+"""End the supervisor's children when the supervisor is gone.
 
-Run as a script with a pipe as standard input. Lines: "+ PID SIGNAL" (a process group to watch, and how to ask its
-leader to stop), "- PID" (it has ended in good order). The kernel closes the pipe whatever way the supervisor dies;
-then every leader still listed is asked to stop, and its group is killed once it has, at latest after GRACE_SECONDS.
-The parent-death signal set by launch.py is quicker, but reaches only the direct child, only on Linux; this reaches
-grandchildren, everywhere.
+This is a small process, run as a script with a pipe as standard input. Its lines are "+ PID SIGNAL" (watch a process group, and
+stop its leader by this signal) and "- PID" (the group has ended). The kernel closes the pipe in whatever way the supervisor
+ends. The guard then sends each listed leader its signal, and kills the group once the leader has ended, at latest after
+GRACE_SECONDS. The parent-death signal that launch.py sets is quicker, but reaches only the direct child, and only on Linux;
+the guard reaches grandchildren on every platform.
 """
 
 import os
@@ -16,7 +16,7 @@ from contextlib import suppress
 GRACE_SECONDS = 4.0
 
 
-def _is_there(pid: int) -> bool:
+def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -34,8 +34,8 @@ def _end(groups: dict[int, int]) -> None:
     left = set(groups)
     while left:
         late = time.monotonic() > deadline
-        # A leader that is gone cannot stop its own children any more.
-        for leader in [leader for leader in left if late or not _is_there(leader)]:
+        # A leader that has ended cannot stop its own children.
+        for leader in [leader for leader in left if late or not _exists(leader)]:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(leader, signal.SIGKILL)
             left.remove(leader)
@@ -43,13 +43,13 @@ def _end(groups: dict[int, int]) -> None:
 
 
 def main() -> None:
-    """Follow the pipe to its end."""
+    """Read the pipe to its end, then end the listed groups."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     groups: dict[int, int] = {}
     for line in sys.stdin:
-        what, pid, *rest = line.split()
-        if what == "+":
+        change, pid, *rest = line.split()
+        if change == "+":
             groups[int(pid)] = int(rest[0])
         else:
             groups.pop(int(pid), None)

@@ -1,4 +1,4 @@
-"""Our end of the guard process (guard.py): starts it and tells it which process groups are alive."""
+"""Start the guard process (guard.py) and tell it which process groups run."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ _GUARD = Path(__file__).with_name("guard.py")
 
 
 class GuardClient:
-    """Thread-safe. A guard that somebody killed is replaced at the next message or `revive`."""
+    """The supervisor's end of the guard. Thread-safe. A killed guard is replaced at the next message or `restart_if_dead`."""
 
     def __init__(self) -> None:
         self._groups: dict[int, signal.Signals] = {}
@@ -21,7 +21,7 @@ class GuardClient:
 
     @property
     def pid(self) -> int | None:
-        """The guard's pid."""
+        """The guard's pid; None while it is not started."""
         return self._guard.pid if self._guard is not None else None
 
     def start(self) -> None:
@@ -30,13 +30,13 @@ class GuardClient:
             self._start()
 
     def add(self, pid: int, stop_signal: signal.Signals) -> None:
-        """A group has started."""
+        """Report a process group that has started."""
         with self._lock:
             self._groups[pid] = stop_signal
             self._send(f"+ {pid} {int(stop_signal)}\n")
 
     def remove(self, pid: int) -> None:
-        """A group has ended."""
+        """Report a process group that has ended."""
         with self._lock:
             if self._groups.pop(pid, None) is not None:
                 self._send(f"- {pid}\n")
@@ -48,7 +48,7 @@ class GuardClient:
                 self._start()
 
     def stop(self) -> None:
-        """End the guard. Call when every group has ended: it kills those still listed."""
+        """End the guard. Call it when every group has ended: the guard kills those still listed."""
         with self._lock:
             if self._guard is not None:
                 self._close(self._guard)
@@ -58,7 +58,7 @@ class GuardClient:
         if self._guard is not None:
             self._close(self._guard)
         reading, self._pipe = os.pipe()
-        # Its own session: the terminal's Ctrl-C and hang-up are not for it.
+        # Its own session, so that the terminal's Ctrl-C and hang-up do not reach it.
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_GUARD)],
             stdin=reading,
@@ -79,7 +79,7 @@ class GuardClient:
             self._start()
 
     def _write(self, line: str) -> None:
-        os.write(self._pipe, line.encode())  # short lines: written whole or not at all
+        os.write(self._pipe, line.encode())  # a short line is written whole or not at all
 
     def _close(self, guard: subprocess.Popen[bytes]) -> None:
         os.close(self._pipe)

@@ -1,6 +1,6 @@
-"""A demo person's key as a keystore file, for the commands that a person signs with `--keystore` and `--password-file`.
+"""Write a demo account's key as a keystore, for the commands that take `--keystore` and `--password-file`.
 
-For the demo only: its people's keys are all made from the mnemonic in the data folder, and whoever has that file has them.
+For the demo only: all its keys are derived from the mnemonic in the data folder, so that file gives access to every key.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from paimon_devkit.stack.secret_files import write_password_file
 
 
 def write_keystore(data: Path, name: str, keystore: Path) -> Path:
-    """Both files of mode 0600; the path of the password's, which is made up.
+    """Write the keystore and a file with a random password, both of mode 0600. Return the password file's path.
 
     Raises:
         DemoNotRunning, UnknownAccount; DemoError: one of the files exists, or cannot be written.

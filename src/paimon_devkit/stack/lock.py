@@ -1,4 +1,4 @@
-"""One supervisor per data folder."""
+"""Allow one supervisor per data folder."""
 
 import fcntl
 import os
@@ -9,7 +9,7 @@ from paimon_devkit.stack.errors import DataFolderLocked
 
 
 class DataFolderLock:
-    """An flock on `supervisor.lock` in the data folder. The kernel lets go of it when the holder dies, however it dies."""
+    """Hold an flock on `supervisor.lock` in the data folder. The kernel releases it when the holder ends, in whatever way."""
 
     def __init__(self, data: Path) -> None:
         self._path = data / "supervisor.lock"
@@ -17,13 +17,13 @@ class DataFolderLock:
 
     @property
     def was_ever_held(self) -> bool:
-        """Whether anybody has ever held it: so this is a supervisor's data folder."""
+        """Whether a supervisor has ever held the lock, which makes this a demo's data folder."""
         return self._path.exists()
 
     def acquire(self) -> None:
-        """Take the lock at once, or raise DataFolderLocked with the holder's pid."""
+        """Take the lock without waiting. Raises DataFolderLocked with the holder's pid."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Close-on-exec is Python's default: children do not inherit the lock and outlive us with it.
+        # Close-on-exec is Python's default: children do not inherit the lock.
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -36,7 +36,7 @@ class DataFolderLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Let go; does nothing when not held. The file stays: removing it would race with the next holder."""
+        """Release the lock, if it is held. The file stays: removing it would race with the next holder."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

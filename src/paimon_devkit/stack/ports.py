@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1 for servers that are about to start."""
+"""Choose ports on 127.0.0.1 for servers that are about to start."""
 
 import random
 import socket
@@ -9,16 +9,16 @@ __all__ = ["HOST", "PortInUse", "free_port", "is_free", "require_free", "reserve
 
 HOST = "127.0.0.1"
 
-# Below Linux' range for outgoing connections (32768 and up): otherwise a client's connection
-# may take the port of a server in the moment between its death and its restart.
+# Below Linux' range for outgoing connections (32768 and up): a client's connection must not take the port of a server
+# between its crash and its restart.
 _FIRST, _LAST = 20_000, 32_000
 _ATTEMPTS_MAX = 200
-# The system's: whoever seeds Python's own generator alike in two processes would draw the same ports in both.
-_drawn = random.SystemRandom()
+# The system's generator: two processes that seed Python's alike would choose the same ports.
+_random = random.SystemRandom()
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on `port` (1-65535) of 127.0.0.1 now."""
+    """Return whether a server could listen on `port` (1-65535) of 127.0.0.1 now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # As servers do: connections of a predecessor that linger in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -30,30 +30,30 @@ def is_free(port: int) -> bool:
 
 
 def require_free(port: int) -> int:
-    """Return `port`, or raise PortInUse."""
+    """Return `port` if it is free. Raises PortInUse."""
     if not is_free(port):
         raise PortInUse(port)
     return port
 
 
 def reserve_port(port: int) -> socket.socket | None:
-    """Speak for a port between choosing it and listening there: None when another demo has, else until it is closed.
+    """Reserve a port among demos until the returned socket is closed; None when another demo holds it.
 
-    A datagram socket of the same number: nobody but another claim is in its way, and it ends with the process.
+    The reservation is a datagram socket of the same number. It is in the way of no server, and it ends with the process.
     """
-    claimed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        claimed.bind((HOST, port))
+        reservation.bind((HOST, port))
     except OSError:
-        claimed.close()
+        reservation.close()
         return None
-    return claimed
+    return reservation
 
 
 def free_port() -> int:
-    """A port nobody listens on. It is not reserved: start the server soon."""
+    """Return a free port. It is not reserved: start the server soon."""
     for _ in range(_ATTEMPTS_MAX):
-        port = _drawn.randint(_FIRST, _LAST)
+        port = _random.randint(_FIRST, _LAST)
         if is_free(port):
             return port
     raise DemoError(f"no free port between {_FIRST} and {_LAST} on 127.0.0.1 after {_ATTEMPTS_MAX} tries")

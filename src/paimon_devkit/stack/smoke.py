@@ -1,13 +1,13 @@
-"""The main job, walked from end to end on a running stack: five redemptions, every state read back through REST.
+"""The smoke test: five redemptions from request to settlement on a running stack, with every state read through REST.
 
     ines   120 000 shares   standard, above the threshold: approved by vera, settled at T+7
     ivan   150 000          standard, above the threshold: rejected by vera
     inga    40 000          emergency: approved by viktor, settled at T+1
     isla   600 000          above 2 % of the fund: scheduled, settled in its window
-    ilja     5 000          needs nobody, settled at T+7
+    ilja     5 000          standard, needs no approval, settled at T+7
 
-The walk only does what people do: it asks on chain, signs decisions and waits. Everything else is the house's work, and
-at the end the books are compared with the chain.
+The test only does what investors and approvers do: it requests on chain, signs decisions and waits. The application does the
+rest. At the end the recorded state is compared with the chain.
 """
 
 import asyncio
@@ -37,12 +37,12 @@ _STEP_SECONDS_MAX: Final = 120.0
 
 
 class SmokeFailed(DemoError):
-    """Something the walk waited for did not happen, or the books are wrong."""
+    """A state was not reached in time, or the recorded state differs from the chain."""
 
 
 @dataclass(slots=True)
 class SmokeRun:
-    """One run of the story. `say` prints a line; `patience` bounds every wait, in seconds."""
+    """One round of the five redemptions. `timeout_seconds` bounds every wait."""
 
     stack: DemoStack
     print_line: Callable[[str], None]
@@ -52,7 +52,7 @@ class SmokeRun:
     settlements: int = 0
 
     async def run(self) -> None:
-        """One lap. Raises SmokeFailed."""
+        """Take the five redemptions through all steps. Raises SmokeFailed."""
         async with self._client_for("vera") as vera, self._client_for("viktor") as viktor:
             await self._request_redemptions(vera)
             await self._decide(vera, viktor)
@@ -65,18 +65,18 @@ class SmokeRun:
     @property
     def _chain(self) -> ChainActions:
         if self.stack.fund is None:
-            raise SmokeFailed("the walk needs the demo's own test fund; unset PAIMON_FUND__…")
+            raise SmokeFailed("the smoke test needs the demo's test fund: unset PAIMON_FUND__…")
         return ChainActions(self.stack.chain_rpc.url, ARTIFACTS, self.stack.fund, self.stack.accounts)
 
     async def _request_redemptions(self, api: DemoApiClient) -> None:
-        self.print_line("\n1. Investors ask on chain; the listener records each request from a final block")
+        self.print_line("\n1. Investors request redemptions on chain; the listener records each from a final block")
         tx = await asyncio.to_thread(self._chain.set_emergency_mode, True)
         self.print_line(f"   ada    switches emergency mode on                    tx {tx}")
         requested_shares = (("ines", 120_000), ("ivan", 150_000), ("inga", 40_000), ("isla", 600_000), ("ilja", 5_000))
         for name, shares in requested_shares:
             request_id, tx = await asyncio.to_thread(self._chain.request, name, shares, emergency=name == "inga")
             self.requests[name] = request_id
-            self.print_line(f"   {name:<6} asks for {shares:>9,} shares  request {request_id:<4}     tx {tx}")
+            self.print_line(f"   {name:<6} requests {shares:>9,} shares  request {request_id:<4}     tx {tx}")
         expected = {
             "ines": ("STANDARD", "PENDING_APPROVAL"),
             "ivan": ("STANDARD", "PENDING_APPROVAL"),
@@ -85,13 +85,13 @@ class SmokeRun:
             "ilja": ("STANDARD", "PENDING"),
         }
         for name, (channel, status) in expected.items():
-            seen = await self._wait_for_status(api, name, status)
-            if seen["channel"] != channel:
-                raise SmokeFailed(f"{name}'s request is {seen['channel']}, not {channel}")
-            self.print_line(f"   recorded: request {seen['requestId']:<4} {channel:<9} {status}")
+            redemption = await self._wait_for_status(api, name, status)
+            if redemption["channel"] != channel:
+                raise SmokeFailed(f"{name}'s request is {redemption['channel']}, not {channel}")
+            self.print_line(f"   recorded: request {redemption['requestId']:<4} {channel:<9} {status}")
 
     async def _decide(self, vera: DemoApiClient, viktor: DemoApiClient) -> None:
-        self.print_line("\n2. Approvers sign (EIP-712); the house sends what they decided")
+        self.print_line("\n2. Approvers sign decisions (EIP-712); the application sends them")
         for name, api, verdict, reason in (
             ("ines", vera, "approve", ""),
             ("ivan", vera, "reject", "source of funds unclear"),
@@ -103,10 +103,10 @@ class SmokeRun:
             self.print_line(f"   {ticket}: {verdict} for {name}")
         for name, status in (("ines", "APPROVED"), ("ivan", "REJECTED"), ("inga", "APPROVED")):
             await self._wait_for_status(vera, name, status)
-            self.print_line(f"   the chain says: request {self.requests[name]} {status}")
+            self.print_line(f"   on chain: request {self.requests[name]} {status}")
 
     async def _settle(self, api: DemoApiClient) -> None:
-        self.print_line("\n3. Time moves on the chain; what is due settles by itself")
+        self.print_line("\n3. Chain time moves; the application settles what is due")
         await self._warp_to(self._chain.chain_time() + DAY + 60, "T+1")
         await self._wait_settled(api, "inga")
         await self._warp_to(self._chain.chain_time() + 6 * DAY + 60, "T+7")
@@ -117,77 +117,81 @@ class SmokeRun:
         tx = await asyncio.to_thread(self._chain.set_emergency_mode, False)
         self.print_line(f"   ada    switches emergency mode off                   tx {tx}")
 
-    async def _warp_to(self, wanted: int, what: str) -> None:
-        seconds = max(wanted - self._chain.chain_time(), 1)
+    async def _warp_to(self, timestamp: int, label: str) -> None:
+        seconds = max(timestamp - self._chain.chain_time(), 1)
         now = await asyncio.to_thread(self._chain.warp, seconds)
-        self.print_line(f"   chain time is now {time.strftime('%Y-%m-%d %H:%M', time.gmtime(now))} UTC ({what})")
+        self.print_line(f"   chain time is now {time.strftime('%Y-%m-%d %H:%M', time.gmtime(now))} UTC ({label})")
 
     async def _wait_settled(self, api: DemoApiClient, *names: str) -> None:
         for name in names:
-            seen = await self._wait_for_status(api, name, "SETTLED")
+            redemption = await self._wait_for_status(api, name, "SETTLED")
             self.settlements += 1
-            paid = Decimal(seen["settledNetAmount"]).scaleb(-18)
-            self.print_line(f"   settled: request {seen['requestId']:<4} ({name}), {paid:,.2f} USDT net")
+            paid = Decimal(redemption["settledNetAmount"]).scaleb(-18)
+            self.print_line(f"   settled: request {redemption['requestId']:<4} ({name}), {paid:,.2f} USDT net")
 
     async def _show_timelines(self, api: DemoApiClient) -> None:
-        self.print_line("\n4. What each request went through, and who did it")
+        self.print_line("\n4. The timeline of each request, with the source of each entry")
         for name, request_id in self.requests.items():
-            seen = await api.get(f"/redemptions/{request_id}")
-            self.print_line(f"   request {request_id} ({name}, {seen['channel']})")
-            for entry in seen["timeline"]:
+            redemption = await api.get(f"/redemptions/{request_id}")
+            self.print_line(f"   request {request_id} ({name}, {redemption['channel']})")
+            for entry in redemption["timeline"]:
                 tx = entry["details"].get("txHash", "")
                 self.print_line(f"     {entry['source']:<6} {entry['title']:<46} {tx}")
 
     async def _ticket(self, api: DemoApiClient, request_id: int) -> str:
         async def find_ticket() -> str | None:
-            seen = await api.get(f"/redemptions/{request_id}")
-            return None if seen["ticket"] is None else str(seen["ticket"]["id"])
+            ticket = (await api.get(f"/redemptions/{request_id}"))["ticket"]
+            return None if ticket is None else str(ticket["id"])
 
         return str(await self._poll_until(find_ticket, f"a ticket for request {request_id}"))
 
     async def _wait_for_status(self, api: DemoApiClient, name: str, status: str) -> dict[str, Any]:
         async def find_request() -> dict[str, Any] | None:
-            found = await api.get("/redemptions", owner=self.stack.accounts.address(name), pageSize=100)
-            mine = [each for each in found["items"] if each["requestId"] == str(self.requests[name])]
-            return mine[0] if mine and mine[0]["status"] == status else None
+            page = await api.get("/redemptions", owner=self.stack.accounts.address(name), pageSize=100)
+            request_id = str(self.requests[name])
+            matching = (item for item in page["items"] if item["requestId"] == request_id and item["status"] == status)
+            return next(matching, None)
 
         return dict(await self._poll_until(find_request, f"request {self.requests[name]} ({name}) to be {status}"))
 
-    async def _poll_until(self, condition: Callable[[], Any], what: str) -> Any:
+    async def _poll_until(self, condition: Callable[[], Any], description: str) -> Any:
         deadline = time.monotonic() + self.timeout_seconds
         while time.monotonic() < deadline:
             if (answer := await condition()) is not None:
                 return answer
             await asyncio.sleep(0.2)
-        raise SmokeFailed(f"waited {self.timeout_seconds:.0f} s in vain for {what}; see {self.stack.data / 'logs'}")
+        raise SmokeFailed(f"waited {self.timeout_seconds:.0f} s in vain for {description}; see {self.stack.data / 'logs'}")
 
     async def verify_final_state(self) -> None:
-        """Everything done once, nothing left over, and the books equal to the chain. Raises SmokeFailed."""
-        self.print_line("\n5. The books against the chain")
-        async with open_app_context(self.stack.settings, process="walk") as context:
-            await self._poll_until(lambda: self._is_idle(context), "every reaction and transaction to be done")
+        """Check that every effect happened once, nothing is open and the recorded state equals the chain.
+
+        Raises SmokeFailed.
+        """
+        self.print_line("\n5. The recorded state compared with the chain")
+        async with open_app_context(self.stack.settings, process="smoke") as context:
+            await self._poll_until(lambda: self._is_idle(context), "every message and intent to be done")
             await self._require_exactly_once(context)
             result = await reconcile(context.database, context.contracts)
-        for each in result.discrepancies:
-            self.print_line(f"   {each}")
+        for discrepancy in result.discrepancies:
+            self.print_line(f"   {discrepancy}")
         self.print_line(f"   {result.figures_compared} figures compared at block {result.at}")
         self.print_line(f"differences: {len(result.discrepancies)}")
         if result.discrepancies:
-            raise SmokeFailed(f"{len(result.discrepancies)} figures differ between the books and the chain")
+            raise SmokeFailed(f"{len(result.discrepancies)} figures differ between the recorded state and the chain")
 
     @staticmethod
     async def _is_idle(context: AppContext) -> bool | None:
         async with context.database.read() as session:
-            due = await session.scalar(
+            open_messages = await session.scalar(
                 select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.done_at.is_(None))
             )
             open_intents = await session.scalar(
                 select(func.count()).select_from(IntentRow).where(IntentRow.closed_at.is_(None))
             )
-        return True if due == 0 and open_intents == 0 else None
+        return True if open_messages == 0 and open_intents == 0 else None
 
     async def _require_exactly_once(self, context: AppContext) -> None:
-        """Each wallet sent exactly as many transactions as there were effects, and none of them failed."""
+        """Check that each wallet sent exactly one transaction for each effect, and that none failed."""
         async with context.database.read() as session:
             intents = Counter({
                 str(status): count

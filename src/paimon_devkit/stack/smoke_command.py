@@ -1,4 +1,4 @@
-"""`paimon walk`: the main job end to end, headless, with or without processes being killed on the way."""
+"""`paimon smoke`: take redemptions through every channel on a new demo, with or without killing processes meanwhile."""
 
 import asyncio
 import shutil
@@ -26,18 +26,19 @@ app = typer.Typer()
 @app.command()
 def smoke(
     data: Annotated[
-        Path | None, typer.Option(help="A new or empty folder to keep the walk's data in; a temporary one otherwise.")
+        Path | None,
+        typer.Option(help="A new or empty folder to keep the data in. By default a temporary one, deleted on success."),
     ] = None,
-    kills: Annotated[int, typer.Option(min=0, help="SIGKILL listener, worker and signer so often on the way.")] = 0,
+    kills: Annotated[int, typer.Option(min=0, help="How often to kill listener, worker or signer with SIGKILL.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the kills.")] = 1,
 ) -> None:
-    """Walk five redemptions from request to settlement, headless, and compare the books with the chain."""
-    folder = (data or Path(tempfile.mkdtemp(prefix="paimon-walk-", dir="/var/tmp"))).resolve()
+    """Take five redemptions from request to settlement on a new demo, and compare the recorded state with the chain."""
+    folder = (data or Path(tempfile.mkdtemp(prefix="paimon-smoke-", dir="/var/tmp"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     with exit_on_error():
         if any(folder.iterdir()):
-            raise DataFolderUnusable(f"{folder} is not empty: the walk needs a new folder, since it starts from nothing")
+            raise DataFolderUnusable(f"{folder} is not empty: the smoke test starts from nothing, so name a new folder")
         _run_smoke(folder, kills=kills, seed=seed)
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -51,7 +52,7 @@ def _run_smoke(data: Path, *, kills: int, seed: int) -> None:
     began = time.monotonic()
     stack = DemoStack(data, print_line=timed_printer(), fast=True)
     policy = RestartPolicy(first_delay_seconds=0.1, delay_seconds_max=0.3, crashes_max=1_000) if kills else None
-    _print_line(f"Walking one round of redemptions; data and logs in {data}")
+    _print_line(f"Smoke test: five redemptions from request to settlement; data and logs in {data}")
     with Supervisor(data, policy=policy, on_event=print_failures if not kills else None) as supervisor:
         stack.start(supervisor)
         chaos = Chaos(supervisor, kills=kills, seed=seed, print_line=_print_line)
@@ -63,17 +64,17 @@ def _run_smoke(data: Path, *, kills: int, seed: int) -> None:
                 asyncio.run(SmokeRun(stack, _print_line).run())
         finally:
             chaos.stop()
-        _print_line("\n   what each process did (log events)")
+        _print_line("\n   log events of each process")
         for name in APP_PROCESSES:
             _print_line(f"     {name:<10} {_event_counts(data / 'logs', name)}")
         asyncio.run(SmokeRun(stack, _print_line).verify_final_state())
         if kills:
-            _print_line(f"killed {chaos.killed.total()} times with seed {seed}: {dict(chaos.killed)}, in {rounds} laps")
-    _print_line(f"walked in {time.monotonic() - began:.0f} s")
+            _print_line(f"killed {chaos.killed.total()} times with seed {seed}: {dict(chaos.killed)}, in {rounds} rounds")
+    _print_line(f"smoke test passed in {time.monotonic() - began:.0f} s")
 
 
 def _event_counts(logs: Path, name: str) -> str:
-    """How often a process said what, from its log of this run."""
+    """Count the log events of one process in this run; return the most frequent."""
     event_counts: Counter[str] = Counter()
     for line in (logs / f"{name}.log").read_bytes().splitlines():
         if line.startswith(b"{"):

@@ -1,23 +1,23 @@
-"""Starts the demo's processes in order, keeps them running, and takes them down together.
+"""Start the demo's processes in order, keep them running, and stop them together.
 
     with Supervisor(data, on_event=print) as supervisor:
         supervisor.start(postgres.spec())      # returns when ready, raises ChildFailed otherwise
         supervisor.start(api_spec)
-        supervisor.wait()                      # until a signal, or raises ChildFailed when one died too often
+        supervisor.wait()                      # until a signal, or raises ChildFailed when a child crashed too often
 
-How nobody is left behind:
+No process is left behind:
 
-- Ctrl-C, SIGTERM and SIGHUP become exceptions in the main thread; leaving the `with` stops all, last started first.
-  A second signal during that stop kills what is still there. SIGINT and SIGTERM do so even if we were started with them
-  ignored, as a shell starts its background jobs; an ignored SIGHUP stays ignored, as nohup means it.
-- The kernel ends direct children when the supervisor dies by SIGKILL (launch.py, Linux), and the guard process ends
-  whole process groups in every case and on every platform (guard.py). Only the guard and the supervisor killed at the
-  same instant, on a platform without parent-death signals, leaves processes behind.
-- A process that leaves its group on purpose (setsid) is out of reach. PostgreSQL's backends do, and end by themselves
-  when their postmaster is gone.
+- Ctrl-C, SIGTERM and SIGHUP become exceptions in the main thread. Leaving the `with` stops all children, last started first. A
+  second signal during the stop kills those that still run. SIGINT and SIGTERM work even if this process was started with them
+  ignored, as a shell starts its background jobs. An ignored SIGHUP stays ignored, as nohup intends.
+- The kernel ends direct children when SIGKILL ends the supervisor (launch.py, Linux), and the guard process ends whole process
+  groups in every case and on every platform (guard.py). Processes are left behind only when guard and supervisor are killed
+  at the same instant on a platform without parent-death signals.
+- A process that leaves its group on purpose (setsid) is out of reach. PostgreSQL's backends do so, and end by themselves when
+  their postmaster is gone.
 
-Children are spawned and watched by one thread that lives as long as the supervisor, because a parent-death signal
-follows the thread that spawned. `on_event` is called from that thread: it must be quick and must not call back.
+One thread that lives as long as the supervisor spawns and watches the children, because a parent-death signal follows the
+spawning thread. That thread calls `on_event`, which must be quick and must not call the supervisor.
 """
 
 import atexit
@@ -62,11 +62,11 @@ class _Entry:
     restarts: int = 0
     exit_code: int | None = None
     failure: ChildFailed | None = None
-    start_finished: threading.Event = field(default_factory=threading.Event)  # the first start succeeded or failed
+    start_finished: threading.Event = field(default_factory=threading.Event)  # set when the first start has succeeded or failed
 
 
 class Supervisor:
-    """Owner of named child processes over one data folder. Use as a context manager, from the main thread."""
+    """Owner of named child processes over one data folder. Use it as a context manager, from the main thread."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Supervisor:
         self._old_handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        """Take the data folder (DataFolderLocked if another has it) and start watching."""
+        """Lock the data folder and start watching. Raises DataFolderLocked when another supervisor holds it."""
         self._data_lock.acquire()
         atexit.register(self.stop)
         self._install_handlers()
@@ -103,17 +103,17 @@ class Supervisor:
         self.stop()
 
     def start(self, spec: ChildSpec) -> None:
-        """Start a child and wait until it is ready. Order of calls is order of start; stop goes the other way round.
+        """Start a child and wait until it is ready. Children stop in the reverse order of their starts.
 
-        Raises ChildFailed, with the end of its log, when it ends or is not ready in time; then it is not tried again.
+        Raises ChildFailed, with the end of the log, when the child ends or is not ready in time. It is then not restarted.
         """
-        for _ready in self.start_together([spec]):
+        for _name in self.start_together([spec]):
             pass
 
     def start_together(self, specs: Sequence[ChildSpec]) -> Iterator[str]:
-        """Start children that do not need each other all at once; yields each one's name, in order, when it is ready.
+        """Start children that do not need each other at the same time, and yield their names in order as they become ready.
 
-        Raises ChildFailed as `start` does, for the first in order that failed.
+        Raises ChildFailed as `start` does, for the first one in order that failed.
         """
         self.check()
         entries = {spec.name: _Entry(Child(spec, self.logs, self._guard)) for spec in specs}
@@ -134,29 +134,29 @@ class Supervisor:
             yield name
 
     def stop_child(self, name: str) -> None:
-        """Stop one child in good order; it is not restarted. Its name may be started again."""
+        """Stop one child; it is not restarted. A child of this name may be started again."""
         with self._lock:
             self._stop_entry(self._entries[name])
 
     def kill(self, name: str) -> int:
-        """SIGKILL for the child's whole group, as a fault would; returns the pid killed. It is restarted as usual."""
+        """Send SIGKILL to the child's whole group and return the leader's pid. The child is restarted as after any crash."""
         return self._entries[name].child.kill()
 
     def pid(self, name: str) -> int | None:
-        """The child's pid, None while it is down."""
+        """Return the child's pid; None while it does not run."""
         return self._entries[name].child.pid
 
     def is_ready(self, name: str) -> bool:
-        """Whether the child runs and has passed its probe since its last start."""
+        """Return whether the child runs and has passed its probe since its last start."""
         return self._entries[name].status is _Status.READY
 
     def exit_code(self, name: str) -> int | None:
-        """The exit code of the child's last run that ended, None before."""
+        """Return the exit code of the child's last ended run; None before the first end."""
         return self._entries[name].exit_code
 
     @property
     def restarts(self) -> dict[str, int]:
-        """How often each child was started again after a death."""
+        """How often each child was restarted after a crash."""
         with self._lock:
             return {name: entry.restarts for name, entry in self._entries.items()}
 
@@ -166,17 +166,17 @@ class Supervisor:
         return self._guard.pid
 
     def check(self) -> None:
-        """Raise ChildFailed if a child died too often and all were taken down."""
+        """Raise ChildFailed if a child crashed too often and all were stopped."""
         if self._failure is not None:
             raise self._failure
 
     def wait(self, seconds_max: float | None = None) -> None:
-        """Block until everything was stopped, or `seconds_max`. Raises ChildFailed when a child died too often."""
+        """Block until everything has stopped, or for `seconds_max`. Raises ChildFailed when a child crashed too often."""
         self._stopped.wait(seconds_max)
         self.check()
 
     def stop(self) -> None:
-        """Stop all, last started first; SIGKILL after each one's grace period. Safe to call twice."""
+        """Stop all children, last started first, each with SIGKILL after its grace period. Safe to call twice."""
         atexit.unregister(self.stop)
         self._closing.set()
         self._wake.set()
@@ -184,11 +184,11 @@ class Supervisor:
             try:
                 self._thread.join(0.2)
             except (KeyboardInterrupt, SystemExit):
-                self._skip_grace.set()  # somebody insists
+                self._skip_grace.set()  # a second signal ends the grace period
         self._restore_handlers()
         self._data_lock.release()
 
-    # What follows runs in the watching thread.
+    # The methods below run in the watching thread.
 
     def _run(self) -> None:
         try:
@@ -210,7 +210,7 @@ class Supervisor:
             self._stopped.set()
 
     def _check_child(self, entry: _Entry) -> None:
-        """One look at one child: spawn what is due, notice deaths, then readiness, then lateness."""
+        """Check one child: spawn it if it is due, notice its end, then its readiness, then a timeout."""
         now = time.monotonic()
         match entry.status:
             case _Status.DUE if now >= entry.due_at:
@@ -238,7 +238,7 @@ class Supervisor:
         self._emit(entry, ChildEventKind.STARTED, f"pid {entry.child.pid}")
 
     def _on_exit(self, entry: _Entry, description: str, code: int | None) -> None:
-        """In this order: a one-off task done, failed first start, not to be restarted, too many deaths, restart."""
+        """Handle an end, in this order: one-off task done, first start failed, no restart wanted, too many crashes, restart."""
         spec = entry.child.spec
         entry.exit_code = code
         if not spec.restart and spec.ready is None and code == 0:
@@ -262,7 +262,7 @@ class Supervisor:
             entry.crashes.popleft()
         if (count := len(entry.crashes)) > self._policy.crashes_max:
             entry.status = _Status.ENDED
-            headline = f"{spec.name} died {count} times in {self._policy.window_seconds:g} s, the last time it {description}"
+            headline = f"{spec.name} crashed {count} times in {self._policy.window_seconds:g} s, the last time it {description}"
             self._failure = ChildFailed(entry.child.explain(f"{headline}: everything is stopped"))
             self._emit(entry, ChildEventKind.ABANDONED, headline)
             return
@@ -282,11 +282,11 @@ class Supervisor:
             entry.start_finished.set()
 
     def _emit(self, entry: _Entry, kind: ChildEventKind, detail: str = "") -> None:
-        # A callback that prints fails once the terminal is gone; the watching and the stopping must go on.
+        # A callback that prints fails once the terminal is gone; watching and stopping must go on.
         with suppress(Exception):
             self._on_event(ChildEvent(entry.child.spec.name, kind, detail))
 
-    # Signals: only the main thread may set handlers; elsewhere (tests) the default handling stays.
+    # Only the main thread may set signal handlers; in another thread (tests) the default handling stays.
 
     def _install_handlers(self) -> None:
         if threading.current_thread() is threading.main_thread():

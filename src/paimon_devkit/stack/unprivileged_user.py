@@ -1,7 +1,6 @@
-"""Whom a server runs as, and whether that user can reach a folder.
+"""Find the user that PostgreSQL runs as, and the folders that this user cannot enter.
 
-PostgreSQL refuses to run as root, and a folder below one that other users cannot enter (/root) is closed to the user
-it runs as instead.
+PostgreSQL refuses to run as root. The user it runs as instead cannot enter a folder below /root.
 """
 
 import os
@@ -16,7 +15,7 @@ _UNPRIVILEGED_USERS = ("postgres", "nobody")
 
 
 def unprivileged_user() -> RunAs | None:
-    """None when we are not root ourselves, else `postgres`, else `nobody`."""
+    """Return `postgres`, else `nobody`; None when this process does not run as root. Raises ServerUnavailable."""
     if os.geteuid() != 0:
         return None
     for name in _UNPRIVILEGED_USERS:
@@ -25,13 +24,12 @@ def unprivileged_user() -> RunAs | None:
         except KeyError:
             continue
         return RunAs(name, entry.pw_uid, entry.pw_gid)
-    raise ServerUnavailable(
-        f"PostgreSQL does not run as root, and none of these users exists: {', '.join(f'`{each}`' for each in _UNPRIVILEGED_USERS)}"
-    )
+    names = ", ".join(f"`{name}`" for name in _UNPRIVILEGED_USERS)
+    raise ServerUnavailable(f"PostgreSQL does not run as root, and none of these users exists: {names}")
 
 
 def first_inaccessible_folder(path: Path, user: RunAs) -> Path | None:
-    """The topmost existing folder on the way to `path` (itself included) that `user` cannot enter; None if open."""
+    """Return the topmost existing folder on the way to `path` (included) that `user` cannot enter; None if there is none."""
     resolved = path.resolve()
     for folder in (*reversed(resolved.parents), resolved):
         try:
