@@ -33,6 +33,7 @@ from paimon.application.transactions.intents import queue_intent, settle_call
 from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import Address, checksum, hex0x
 from paimon.domain.redemption.request import RedemptionChannel
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus
 from paimon.domain.transaction.signing import PLAIN_TRANSFER_GAS, GasFees, GasFeeType, UnsignedTransaction
 from paimon.gateway.tasks.handlers import drive_wallet
@@ -178,7 +179,7 @@ async def _queue(app_context: AppContext, request_id: int) -> None:
             kind=IntentKind.SETTLE_REDEMPTION,
             wallet=app_context.settings.sending.keeper,
             call=settle_call(app_context.contracts, request_id, RedemptionChannel.STANDARD),
-            request_id=request_id,
+            subject=IntentSubject.redemption(request_id),
         )
 
 
@@ -271,7 +272,7 @@ async def _is_broadcast(app_context: AppContext, request_id: int) -> bool:
         query = (
             select(AttemptRow.status)
             .join(IntentRow, AttemptRow.intent_id == IntentRow.id)
-            .where(IntentRow.request_id == request_id)
+            .where(IntentRow.subject_id == IntentSubject.redemption(request_id).id)
         )
         return AttemptStatus.BROADCAST in list(await session.scalars(query))
 

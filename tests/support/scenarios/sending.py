@@ -18,12 +18,14 @@ from paimon.application.transactions.intents import (
     settle_call,
 )
 from paimon.application.transactions.queries import (
-    list_intents_for,
+    list_intents_about,
     list_open_intents,
 )
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import Address, checksum, parse_address
 from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
+from paimon.domain.transaction.intent import Intent, IntentWithAttempts
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
@@ -87,21 +89,21 @@ class SendingHarness:
             self.fund.mine(3)
         raise AssertionError(f"still open: {[(each.status, each.reason) for each in await self.open(wallet)]}")
 
-    async def open(self, wallet: Address) -> Sequence[IntentRow]:
+    async def open(self, wallet: Address) -> Sequence[IntentWithAttempts]:
         async with self.database.read() as session:
             return await list_open_intents(session, wallet)
 
-    async def intent(self, request_id: int) -> IntentRow:
+    async def intent(self, request_id: int) -> IntentWithAttempts:
         """The one intent about this request."""
         async with self.database.read() as session:
-            (intent,) = await list_intents_for(session, request_id)
+            (intent,) = await list_intents_about(session, IntentSubject.redemption(request_id))
             return intent
 
     async def wallet(self, address: Address) -> WalletRow:
         async with self.database.read() as session:
             return await session.get_one(WalletRow, address)
 
-    async def queue_settlement(self, request_id: int, channel: RedemptionChannel = RedemptionChannel.STANDARD) -> IntentRow:
+    async def queue_settlement(self, request_id: int, channel: RedemptionChannel = RedemptionChannel.STANDARD) -> Intent:
         async with self.database.write() as session:
             return await queue_intent(
                 session,
@@ -109,10 +111,10 @@ class SendingHarness:
                 kind=IntentKind.SETTLE_REDEMPTION,
                 wallet=self.keeper,
                 call=settle_call(self.contracts, request_id, channel),
-                request_id=request_id,
+                subject=IntentSubject.redemption(request_id),
             )
 
-    async def queue_decision(self, request_id: int, verdict: Verdict, reason: str = "") -> IntentRow:
+    async def queue_decision(self, request_id: int, verdict: Verdict, reason: str = "") -> Intent:
         """A ticket decided by Vera, and the intent it leads to."""
         kind, call = IntentKind.APPROVE_REDEMPTION, approve_call(self.contracts, request_id)
         if verdict is Verdict.REJECT:
@@ -125,7 +127,7 @@ class SendingHarness:
                 kind=kind,
                 wallet=self.approver,
                 call=call,
-                request_id=request_id,
+                subject=IntentSubject.redemption(request_id),
                 ticket_id=f"TKT-R{request_id:06d}",
             )
 
@@ -184,7 +186,7 @@ class SendingHarness:
         return request_id
 
 
-async def assert_sent_once(harness: SendingHarness, wallet: Address, request_id: int, before: int) -> IntentRow:
+async def assert_sent_once(harness: SendingHarness, wallet: Address, request_id: int, before: int) -> IntentWithAttempts:
     """One final intent, one attempt that counts, one nonce used, and the counter says so."""
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.FINAL

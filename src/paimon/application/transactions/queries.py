@@ -1,4 +1,4 @@
-"""What people see of sending: a redemption's transactions, a wallet's queue, the wallet itself."""
+"""Read what people see of sending: the intents about a subject, the queue of a wallet, and the wallets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from paimon.domain.kernel.chain import Address
+from paimon.domain.transaction.intent import IntentWithAttempts
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import OPEN_ATTEMPTS, AttemptStatus, IntentStatus, WalletName
 from paimon.domain.transaction.nonce import missing_nonces
 from paimon.infrastructure.database.models.ops.multisig import SafeRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.database.rows.transaction import intent_with_attempts_of
 
 
 @dataclass(frozen=True, slots=True)
 class WalletChainState:
-    """What the wallet's driver last saw on chain."""
+    """The wallet's state on chain as its driver last read it."""
 
     at: datetime
     block: int
@@ -28,7 +31,7 @@ class WalletChainState:
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """What keeps a wallet's drives from their end, or the house from a Safe, and since when."""
+    """The last error of a wallet's drives or of a Safe's tasks, and the time since when they fail."""
 
     at: datetime
     message: str
@@ -36,7 +39,7 @@ class LastError:
 
 @dataclass(frozen=True, slots=True)
 class WalletSummary:
-    """A sending key as people see it. `trouble` stays until a person has dealt with it."""
+    """A sending key. Its fault stays until an operator clears it."""
 
     address: Address
     name: WalletName
@@ -47,43 +50,43 @@ class WalletSummary:
     account_state: WalletChainState | None
     in_flight_nonces: tuple[int, ...]
     missing_nonces: tuple[int, ...]
-    """Nonces given out, not used and without an attempt; none, ever, unless something is badly wrong."""
+    """Nonces that are given out, not used and without an attempt. There are none unless something is badly wrong."""
 
 
-async def list_intents_for(session: AsyncSession, request_id: int) -> Sequence[IntentRow]:
-    """Everything that was set out to be done about a redemption, with every attempt, oldest first."""
+async def list_intents_about(session: AsyncSession, subject: IntentSubject) -> list[IntentWithAttempts]:
+    """Return every intent about the subject, with its attempts, oldest first."""
     query = (
         select(IntentRow)
-        .where(IntentRow.request_id == request_id)
+        .where(IntentRow.subject_type == subject.type, IntentRow.subject_id == subject.id)
         .options(selectinload(IntentRow.attempts))
         .order_by(IntentRow.created_at, IntentRow.id)
     )
-    return (await session.scalars(query)).all()
+    return [intent_with_attempts_of(row) for row in await session.scalars(query)]
 
 
-async def list_open_intents(session: AsyncSession, wallet: Address) -> Sequence[IntentRow]:
-    """The wallet's queue with attempts, in the order it is worked off."""
+async def list_open_intents(session: AsyncSession, wallet: Address) -> list[IntentWithAttempts]:
+    """Return the wallet's queue with attempts, in the order in which the driver takes it."""
     query = (
         select(IntentRow)
         .where(IntentRow.wallet == wallet, IntentRow.closed_at.is_(None))
         .options(selectinload(IntentRow.attempts))
         .order_by(IntentRow.created_at, IntentRow.id)
     )
-    return (await session.scalars(query)).all()
+    return [intent_with_attempts_of(row) for row in await session.scalars(query)]
 
 
 async def list_wallets(session: AsyncSession) -> Sequence[WalletSummary]:
-    """Every sending key that was ever used here."""
+    """Return every sending key that was ever used here."""
     query = (
         select(WalletRow, func.count(IntentRow.id))
         .outerjoin(IntentRow, (IntentRow.wallet == WalletRow.address) & IntentRow.closed_at.is_(None))
         .group_by(WalletRow.address)
         .order_by(WalletRow.name, WalletRow.address)
     )
-    return [await _view(session, wallet, count) for wallet, count in (await session.execute(query)).all()]
+    return [await _summarize(session, wallet, count) for wallet, count in (await session.execute(query)).all()]
 
 
-async def _view(session: AsyncSession, wallet: WalletRow, open_intents: int) -> WalletSummary:
+async def _summarize(session: AsyncSession, wallet: WalletRow, open_intents: int) -> WalletSummary:
     account_state = _recorded_account_state(wallet)
     unused = account_state.latest_nonce if account_state else wallet.next_nonce
     query = select(AttemptRow.nonce, AttemptRow.status, IntentRow.status).join(IntentRow, IntentRow.id == AttemptRow.intent_id)
@@ -117,10 +120,10 @@ def _recorded_account_state(wallet: WalletRow) -> WalletChainState | None:
     account_state = (wallet.seen_block, wallet.latest_nonce, wallet.final_nonce, wallet.balance_wei)
     if wallet.seen_at is None or None in account_state:
         return None
-    return WalletChainState(wallet.seen_at, *(each for each in account_state if each is not None))
+    return WalletChainState(wallet.seen_at, *(value for value in account_state if value is not None))
 
 
 async def list_wallets_with_work(session: AsyncSession) -> Sequence[Address]:
-    """The wallets a sweep must drive: those with open intents."""
+    """Return the wallets that a sweep must drive: those with open intents."""
     query = select(IntentRow.wallet).where(IntentRow.closed_at.is_(None)).distinct()
-    return [Address(each) for each in await session.scalars(query)]
+    return [Address(wallet) for wallet in await session.scalars(query)]

@@ -1,67 +1,213 @@
-"""Rows of wallets, intents and attempts, as sending reads them.
+"""Load and save wallets, intents and attempts for sending.
 
-Everything about a wallet's intents is changed under the lock on its row. The lock is FOR NO KEY UPDATE: a plain FOR
-UPDATE would make every new intent, whose foreign key takes a key-share lock on the wallet, wait for the driver.
+Every change of a wallet's intents happens under the lock on the wallet's row. The lock is FOR NO KEY UPDATE. The foreign key
+of a new intent takes a key-share lock on the wallet, and FOR UPDATE would make every new intent wait for the driver.
+
+Intents and attempts are loaded as frozen values; `save_changes` writes what a step has changed.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, selectinload
 
+from paimon.application.transactions.statements import save_attempts, save_intents
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import Address, Hash32
-from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
-from paimon.domain.transaction.operator_action import ActionPreconditions, ActionStatus
+from paimon.domain.transaction.attempt import Attempt
+from paimon.domain.transaction.intent import Intent, IntentWithAttempts
+from paimon.domain.transaction.intent_subject import IntentSubject
+from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
+from paimon.domain.transaction.operator_action import RETRIABLE_STATUSES, ActionPreconditions, ActionStatus
 from paimon.domain.transaction.signing import SignedVote
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.database.rows.transaction import attempt_of, intent_of, intent_with_attempts_of
 from paimon.infrastructure.database.sessions import WriteSession
 
-VERDICT_OF = {IntentKind.APPROVE_REDEMPTION: Verdict.APPROVE, IntentKind.REJECT_REDEMPTION: Verdict.REJECT}
+VERDICT_BY_INTENT_KIND = {IntentKind.APPROVE_REDEMPTION: Verdict.APPROVE, IntentKind.REJECT_REDEMPTION: Verdict.REJECT}
+
+
+# Wallets
 
 
 async def lock_wallet(session: WriteSession, address: Address) -> tuple[WalletRow, datetime] | None:
-    """The wallet's row, ours until the transaction ends, and the time; None when another driver has it, or none was queued."""
+    """Lock the wallet's row until the transaction ends, and return it with the database's time.
+
+    None: another driver holds the wallet, or nothing was ever queued for it.
+    """
     query = select(WalletRow, func.now()).where(WalletRow.address == address).with_for_update(key_share=True, skip_locked=True)
     found = (await session.execute(query)).one_or_none()
     return None if found is None else (found[0], found[1])
 
 
-async def find_unacknowledged(session: WriteSession, wallet: Address) -> AttemptRow | None:
-    """The one attempt that is signed and that no node has confirmed to hold."""
-    query = select(AttemptRow).where(AttemptRow.wallet == wallet, AttemptRow.status == AttemptStatus.SIGNED)
-    return (await session.scalars(query)).one_or_none()
-
-
-async def lock_attempt(session: WriteSession, attempt_hash: Hash32) -> AttemptRow:
-    query = select(AttemptRow).where(AttemptRow.hash == attempt_hash).with_for_update()
-    return (await session.scalars(query)).one()
-
-
-async def list_sending(session: WriteSession, wallet: Address) -> list[IntentRow]:
-    """Intents in flight with all their attempts, oldest first."""
-    query = (
-        select(IntentRow)
-        .where(IntentRow.wallet == wallet, IntentRow.status == IntentStatus.SENDING)
-        .options(selectinload(IntentRow.attempts))
-        .order_by(IntentRow.created_at, IntentRow.id)
+async def register_wallet(session: WriteSession, address: Address, name: WalletName) -> None:
+    """Make sure that the sending key has its row. The driver reads the first nonce from the chain when it first sends."""
+    await session.execute(
+        insert(WalletRow)
+        .values(address=address, name=name, next_nonce=0)
+        .on_conflict_do_nothing(index_elements=[WalletRow.address])
     )
-    return list(await session.scalars(query))
 
 
-async def list_in_flight(session: WriteSession, wallet: Address) -> list[IntentRow]:
-    """Those whose nonce is not spent; the others only wait to be concluded."""
-    return [each for each in await list_sending(session, wallet) if not is_nonce_spent(each)]
+async def has_attempts(session: WriteSession, wallet: Address) -> bool:
+    query = select(AttemptRow.hash).where(AttemptRow.wallet == wallet).limit(1)
+    return (await session.execute(query)).first() is not None
+
+
+# Intents
+
+
+async def insert_intent(
+    session: WriteSession,
+    *,
+    key: str,
+    payload_hash: Hash32,
+    kind: IntentKind,
+    wallet: Address,
+    call: Call,
+    subject: IntentSubject,
+    ticket_id: str | None,
+    expires_at: datetime | None,
+    created_at: datetime | None,
+) -> Intent | None:
+    """Insert the intent unless its key exists. A concurrent insert of the key makes this one wait for that commit."""
+    values = {
+        "idempotency_key": key,
+        "payload_hash": payload_hash,
+        "kind": kind,
+        "wallet": wallet,
+        "to_address": call.to,
+        "data": call.data,
+        "value_wei": call.value_wei,
+        "subject_type": subject.type,
+        "subject_id": subject.id,
+        "ticket_id": ticket_id,
+        "expires_at": expires_at,
+    }
+    inserted = await session.execute(
+        insert(IntentRow)
+        .values(values if created_at is None else values | {"created_at": created_at})
+        .on_conflict_do_nothing(index_elements=[IntentRow.idempotency_key])
+        .returning(IntentRow)
+    )
+    row = inserted.scalar_one_or_none()
+    return None if row is None else intent_of(row)
+
+
+async def get_intent_by_key(session: WriteSession, key: str) -> tuple[Intent, Hash32]:
+    """Return the intent of this key, which exists, and the hash of its payload."""
+    query = select(IntentRow).where(IntentRow.idempotency_key == key).execution_options(populate_existing=True)
+    row = (await session.scalars(query)).one()
+    return intent_of(row), Hash32(row.payload_hash)
+
+
+async def save_changes(
+    session: WriteSession, before: Sequence[IntentWithAttempts], after: Sequence[IntentWithAttempts]
+) -> None:
+    """Write what changed of these intents and their attempts. The caller holds the wallet's lock."""
+    await save_attempts(session, before, after)
+    await save_intents(session, before, after)
+
+
+async def list_sending(session: WriteSession, wallet: Address) -> list[IntentWithAttempts]:
+    """Return the intents in flight with all their attempts, oldest first."""
+    query = _with_attempts().where(IntentRow.wallet == wallet, IntentRow.status == IntentStatus.SENDING)
+    rows = await session.scalars(query.order_by(IntentRow.created_at, IntentRow.id))
+    return [intent_with_attempts_of(row) for row in rows]
+
+
+async def list_in_flight(session: WriteSession, wallet: Address) -> list[IntentWithAttempts]:
+    """Return the intents whose nonce is not spent. The other intents in flight only wait to be finalized."""
+    return [intent for intent in await list_sending(session, wallet) if not intent.is_nonce_spent]
+
+
+async def list_expired(session: WriteSession, wallet: Address, now: datetime) -> list[Intent]:
+    """Return the open intents past their deadline that are not aborting yet."""
+    query = select(IntentRow).where(
+        IntentRow.wallet == wallet,
+        IntentRow.closed_at.is_(None),
+        IntentRow.aborting_as.is_(None),
+        IntentRow.expires_at <= now,
+    )
+    rows = await session.scalars(query.order_by(IntentRow.created_at).execution_options(populate_existing=True))
+    return [intent_of(row) for row in rows]
+
+
+async def list_unknown(session: WriteSession, wallet: Address, *, since: datetime) -> list[Intent]:
+    """Return the open intents whose state the node has not told since this time or longer."""
+    query = select(IntentRow).where(IntentRow.wallet == wallet, IntentRow.closed_at.is_(None), IntentRow.unknown_since <= since)
+    return [intent_of(row) for row in await session.scalars(query)]
+
+
+async def reload_intent(session: AsyncSession, intent_id: UUID) -> IntentWithAttempts:
+    """Return the intent with its attempts as the database has it now."""
+    return intent_with_attempts_of((await session.scalars(_with_attempts().where(IntentRow.id == intent_id))).one())
+
+
+def _with_attempts() -> Select[IntentRow]:
+    return select(IntentRow).options(selectinload(IntentRow.attempts)).execution_options(populate_existing=True)
+
+
+async def find_latest_intent(session: WriteSession, kind: IntentKind, subject: IntentSubject) -> Intent | None:
+    query = select(IntentRow).where(_about(subject), IntentRow.kind == kind).order_by(IntentRow.created_at.desc()).limit(1)
+    row = (await session.scalars(query)).one_or_none()
+    return None if row is None else intent_of(row)
+
+
+async def count_failed_intents(session: WriteSession, kind: IntentKind, subject: IntentSubject) -> int:
+    """Count the intents that ended without the effect."""
+    query = select(func.count()).where(_about(subject), IntentRow.kind == kind, IntentRow.status.in_(RETRIABLE_STATUSES))
+    return int((await session.execute(query)).scalar_one())
+
+
+def _about(subject: IntentSubject) -> ColumnElement[bool]:
+    return (IntentRow.subject_type == subject.type) & (IntentRow.subject_id == subject.id)
+
+
+async def list_votes(session: WriteSession, intent: Intent) -> tuple[SignedVote, ...]:
+    """Return the votes that permit this intent: those of its ticket with its verdict, as they were signed."""
+    if intent.ticket_id is None:
+        return ()
+    verdict = VERDICT_BY_INTENT_KIND.get(intent.kind)
+    query = (
+        select(ApprovalRecordRow)
+        .where(ApprovalRecordRow.ticket_id == intent.ticket_id, ApprovalRecordRow.verdict == verdict)
+        .order_by(ApprovalRecordRow.decided_at)
+    )
+    return tuple(SignedVote(row.typed_data, row.signature) for row in await session.scalars(query))
+
+
+async def find_plan_name(session: WriteSession, intent: Intent) -> str | None:
+    """Return the name of the plan that the intent belongs to, as a call or as a Safe's batch. The signer sums by this name."""
+    if intent.kind is IntentKind.EXECUTE_SAFE:
+        condition = PlanRow.proposal == intent.subject.safe_tx_hash
+    else:
+        condition = PlanRow.id.in_(select(PlanCallRow.plan_id).where(PlanCallRow.intent_id == intent.id))
+    return (await session.scalars(select(PlanRow.name).where(condition))).one_or_none()
+
+
+# Attempts
+
+
+async def find_unacknowledged(session: WriteSession, wallet: Address) -> Attempt | None:
+    """Return the attempt that is signed and that no node has confirmed to hold; a wallet has at most one."""
+    query = select(AttemptRow).where(AttemptRow.wallet == wallet, AttemptRow.status == AttemptStatus.SIGNED)
+    row = (await session.scalars(query)).one_or_none()
+    return None if row is None else attempt_of(row)
+
+
+# Operator actions
 
 
 async def list_requested_actions(session: WriteSession, wallet: Address) -> list[OperatorActionRow]:
-    """What people want done and no driver has come to yet, oldest first."""
+    """Return the operator actions that no driver has carried out yet, oldest first."""
     query = (
         select(OperatorActionRow)
         .where(OperatorActionRow.wallet == wallet, OperatorActionRow.status == ActionStatus.REQUESTED)
@@ -70,30 +216,9 @@ async def list_requested_actions(session: WriteSession, wallet: Address) -> list
     return list(await session.scalars(query))
 
 
-async def list_expired(session: WriteSession, wallet: Address, now: datetime) -> list[IntentRow]:
-    """Open intents past their deadline that are not given up yet."""
-    query = select(IntentRow).where(
-        IntentRow.wallet == wallet,
-        IntentRow.closed_at.is_(None),
-        IntentRow.aborting_as.is_(None),
-        IntentRow.expires_at <= now,
-    )
-    return list(await session.scalars(query.order_by(IntentRow.created_at)))
-
-
-async def reload_intent(session: AsyncSession, intent_id: UUID) -> IntentRow:
-    """The intent with its attempts, as it is now."""
-    query = select(IntentRow).where(IntentRow.id == intent_id).options(selectinload(IntentRow.attempts))
-    return (await session.scalars(query.execution_options(populate_existing=True))).one()
-
-
-async def read_intent_facts(session: AsyncSession, intent: IntentRow) -> ActionPreconditions:
-    """How the intent stands; it must have been loaded with its attempts."""
-    later = exists().where(
-        IntentRow.kind == intent.kind,
-        IntentRow.request_id == intent.request_id,
-        IntentRow.created_at > intent.created_at,
-    )
+async def read_preconditions(session: AsyncSession, intent: IntentWithAttempts) -> ActionPreconditions:
+    """Read what an operator action on this intent depends on."""
+    later = exists().where(_about(intent.subject), IntentRow.kind == intent.kind, IntentRow.created_at > intent.created_at)
     mined = aliased(AttemptRow)
     used = mined.status.in_((AttemptStatus.MINED, AttemptStatus.FINAL))
     lowest_open_nonce = (
@@ -107,56 +232,13 @@ async def read_intent_facts(session: AsyncSession, intent: IntentRow) -> ActionP
         )
     )
     has_later_retry, lowest_nonce = (await session.execute(select(later, lowest_open_nonce.scalar_subquery()))).one()
-    attempts = current_attempts(intent) if intent.status is IntentStatus.SENDING else []
+    attempts = intent.current_attempts if intent.status is IntentStatus.SENDING else ()
     return ActionPreconditions(
         status=intent.status,
-        is_aborting=intent.aborting_as is not None,
+        is_aborting=intent.is_aborting,
         nonce=attempts[0].nonce if attempts else None,
         mined_block=next((each.block_number for each in attempts if each.block_number is not None), None),
         lowest_open_nonce=lowest_nonce,
         has_later_retry=bool(has_later_retry),
         has_spending_limits=intent.kind is IntentKind.PLAN_STEP,
     )
-
-
-async def has_attempts(session: WriteSession, wallet: Address) -> bool:
-    query = select(AttemptRow.hash).where(AttemptRow.wallet == wallet).limit(1)
-    return (await session.execute(query)).first() is not None
-
-
-async def list_votes(session: WriteSession, intent: IntentRow) -> tuple[SignedVote, ...]:
-    """The votes that carry this intent: those of its ticket with its verdict, as they were signed."""
-    if intent.ticket_id is None:
-        return ()
-    query = (
-        select(ApprovalRecordRow)
-        .where(ApprovalRecordRow.ticket_id == intent.ticket_id, ApprovalRecordRow.verdict == VERDICT_OF.get(intent.kind))
-        .order_by(ApprovalRecordRow.decided_at)
-    )
-    return tuple(SignedVote(each.typed_data, each.signature) for each in await session.scalars(query))
-
-
-async def find_plan_name(session: WriteSession, intent: IntentRow) -> str | None:
-    """The name of the plan this is a call of, or a Safe's batch for: all of one name count together."""
-    if intent.kind is IntentKind.EXECUTE_SAFE:
-        this = PlanRow.proposal == intent.request_id.to_bytes(32, "big")
-    else:
-        this = PlanRow.id.in_(select(PlanCallRow.plan_id).where(PlanCallRow.intent_id == intent.id))
-    query = select(PlanRow.name).where(this)
-    return (await session.scalars(query)).one_or_none()
-
-
-def current_attempts(intent: IntentRow) -> list[AttemptRow]:
-    """The attempts at the intent's nonce in flight, oldest first. Earlier nonces ended without the effect."""
-    nonce = max(each.nonce for each in intent.attempts)
-    return [each for each in intent.attempts if each.nonce == nonce]
-
-
-def is_nonce_spent(intent: IntentRow) -> bool:
-    """Whether its nonce is used up for good: by an attempt that is final, or by somebody else, which drops them all."""
-    return any(each.status in (AttemptStatus.FINAL, AttemptStatus.DROPPED) for each in current_attempts(intent))
-
-
-def unacknowledged(in_flight: Sequence[IntentRow]) -> AttemptRow | None:
-    """The one attempt, of all that is in flight, that no node has confirmed to hold."""
-    return next((each for intent in in_flight for each in intent.attempts if each.status is AttemptStatus.SIGNED), None)

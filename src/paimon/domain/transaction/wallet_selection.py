@@ -90,13 +90,13 @@ class WalletRejectionReason:
     kind: RejectionKind
     calls: tuple[str, ...] = ()
     resulting_amount: RawAmount = RawAmount(0)
-    allowed: RawAmount = RawAmount(0)
+    limit: RawAmount = RawAmount(0)
 
     def describe(self, decimals: int) -> str:
         """Describe the reason, with amounts in whole units of an asset with this many decimals."""
         resulting_amount, allowed = (
             format_whole_units(self.resulting_amount, decimals),
-            format_whole_units(self.allowed, decimals),
+            format_whole_units(self.limit, decimals),
         )
         match self.kind:
             case RejectionKind.NOT_CONFIGURED:
@@ -166,9 +166,9 @@ def _rejection_reasons(
         reasons.append(WalletRejectionReason(RejectionKind.FUNCTION, calls=tuple(dict.fromkeys(forbidden))))
     if (limit := candidate.limit) is not None:
         if plan_amount >= limit.per_plan:
-            reasons.append(WalletRejectionReason(RejectionKind.PLAN, resulting_amount=plan_amount, allowed=limit.per_plan))
+            reasons.append(WalletRejectionReason(RejectionKind.PLAN, resulting_amount=plan_amount, limit=limit.per_plan))
         if (day := RawAmount(candidate.moved_in_24_hours + amount)) > limit.per_day:
-            reasons.append(WalletRejectionReason(RejectionKind.DAY, resulting_amount=day, allowed=limit.per_day))
+            reasons.append(WalletRejectionReason(RejectionKind.DAY, resulting_amount=day, limit=limit.per_day))
     return reasons
 
 

@@ -18,6 +18,8 @@ from paimon.application.common.formatting import display
 from paimon.application.transactions.operator.queries import IntentFilter, get_intent, list_intents
 from paimon.application.transactions.queries import WalletSummary, list_wallets
 from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.domain.transaction.attempt import Attempt
+from paimon.domain.transaction.intent import IntentWithAttempts
 from paimon.domain.transaction.lifecycle import BroadcastChannel
 from paimon.gateway.cli import tx_actions, tx_plans
 from paimon.gateway.cli.process import exit_on_error
@@ -25,7 +27,6 @@ from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import format_age
 from paimon.gateway.cli.tx_lists import SHOWN_MAX, All, Ended, ListFilter
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import LowBalanceSettings, Settings, load_settings
 
@@ -93,7 +94,7 @@ def wallet_line(wallet: WalletSummary, low_balance_wei: LowBalanceSettings, now:
     return ", ".join([*parts, *warnings])
 
 
-def _intent_lines(intent: IntentRow, now: datetime) -> Iterator[str]:
+def _intent_lines(intent: IntentWithAttempts, now: datetime) -> Iterator[str]:
     newest = intent.attempts[-1:] if intent.attempts else []
     at = "".join(f", nonce {attempt.nonce}, {len(intent.attempts)} sent, the last {attempt.status}" for attempt in newest)
     yield f"{intent.id} {intent.idempotency_key}: {intent.status} for {format_age(now - intent.created_at)}{at}"
@@ -108,15 +109,15 @@ async def _show_intent(settings: Settings, intent_id: UUID) -> Sequence[str]:
     return [*_intent_lines(intent, now), *_end_line(intent), *map(_attempt_line, intent.attempts)]
 
 
-def _end_line(intent: IntentRow) -> Iterator[str]:
+def _end_line(intent: IntentWithAttempts) -> Iterator[str]:
     if intent.closed_at is not None:
         yield f"    ended {intent.closed_at:%Y-%m-%d %H:%M:%S} UTC"
     elif not intent.attempts:
         yield f"    next check {intent.next_check_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _attempt_line(attempt: AttemptRow) -> str:
-    kind = "self-send" if attempt.cancels else "call"
+def _attempt_line(attempt: Attempt) -> str:
+    kind = "self-send" if attempt.is_cancellation else "call"
     kind += " (private)" if attempt.channel is BroadcastChannel.PRIVATE else ""
     outcome = "succeeded" if attempt.succeeded else "REVERTED"
     mined = f", block {attempt.block_number}, {outcome}" if attempt.block_number else ""

@@ -146,7 +146,9 @@ async def _submit(
 
 async def _list(settings: Settings, list_filter: ListFilter) -> list[str]:
     async with opened_app_context(settings, process="tx") as app_context, app_context.database.read() as session:
-        page = await list_plans(session, PageRequest(1, SHOWN_MAX), app_context.safe_context, PlanFilter(is_open=list_filter.is_open))
+        page = await list_plans(
+            session, PageRequest(1, SHOWN_MAX), app_context.safe_context, PlanFilter(is_open=list_filter.is_open)
+        )
     return [list_filter.title(page.total), *(line for plan in page.items for line in _lines(plan))]
 
 
@@ -156,12 +158,11 @@ async def _show_plan(settings: Settings, plan_id: UUID) -> list[str]:
 
 
 def _lines(plan: PlanDetail) -> Iterator[str]:
-    row = plan.row
-    part_of = f" of {row.name}" if row.name != row.idempotency_key else ""
-    yield f"{row.id} {row.idempotency_key}{part_of}: {plan.status} by {row.wallet}, {row.reason}"
-    yield from (f"    not {rejected}" for rejected in row.rejected_wallets)
-    if row.wallet is not PlanWallet.HOT and row.proposal is not None:
-        yield f"    proposal {hex0x(row.proposal)}"
-    for call in row.calls:
+    part_of = f" of {plan.name}" if plan.name != plan.idempotency_key else ""
+    yield f"{plan.id} {plan.idempotency_key}{part_of}: {plan.status} by {plan.wallet}, {plan.reason}"
+    yield from (f"    not {rejected}" for rejected in plan.rejected_wallets)
+    if plan.wallet is not PlanWallet.HOT and plan.proposal is not None:
+        yield f"    proposal {hex0x(plan.proposal)}"
+    for call in plan.calls:
         intent = f": {call.intent.status}, intent {call.intent.id}" if call.intent is not None else ""
         yield f"  {call.description}{intent}"

@@ -1,4 +1,4 @@
-"""What every step of sending needs, in one value: made once for a drive, handed from step to step."""
+"""The context of one drive: what every step of sending needs."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,8 @@ from paimon.settings import SendingSettings
 
 @dataclass(slots=True)
 class SendingContext:
+    """Made once for a drive, because it remembers the drive's final block."""
+
     database: Database
     contracts: FundContracts
     chain: ChainAdapter
@@ -29,15 +31,15 @@ class SendingContext:
 
     @property
     def channel(self) -> BroadcastChannel:
-        """What is signed now goes this way."""
+        """The channel of new transactions."""
         return BroadcastChannel.PUBLIC if self.private is None else BroadcastChannel.PRIVATE
 
     def endpoint(self, channel: BroadcastChannel) -> Rpc:
-        """Where bytes of this channel are handed in; a private endpoint that is configured no more leaves the public one."""
+        """Return the endpoint of this channel: the public node if the settings name no private endpoint any more."""
         return self.private if channel is BroadcastChannel.PRIVATE and self.private is not None else self.rpc
 
     async def final_block(self) -> BlockStamp:
-        """The final block of this drive, asked for once: what is final stays so, and all of a drive is decided on one."""
+        """Return the final block of this drive. It is read once, so that one block decides everything in the drive."""
         if self._final is None:
             self._final = await self.chain.final_block(self.rpc)
         return self._final

@@ -3,25 +3,25 @@
     carry out operator actions ► refresh the wallet ► make public what was private too long ► send what a predecessor left
     ► track what is in flight ► replace what is stuck ► prepare and send what is due
 
-**When the nonce counter advances.** In the transaction that stores the signed bytes. Afterwards the counter is one more than the
-highest nonce of any stored attempt, always. No nonce exists in memory alone, so that none is lost with a process. The next nonce is
-signed only when a node has acknowledged this one: the database allows a wallet one attempt in status SIGNED.
+**When the nonce counter advances.** In the transaction that stores the signed bytes. Afterwards the counter is one more than
+the highest nonce of any stored attempt, always. No nonce exists in memory alone, so that none is lost with a process. The
+next nonce is signed only when a node has acknowledged this one: the database allows a wallet one attempt in status SIGNED.
 
 Why there is no gap and no second payment, wherever a process dies:
 
-- Before the commit, though the signer may have answered: bytes and nonce were never stored nor sent. The next drive starts anew
-  with the same nonce.
+- Before the commit, though the signer may have answered: bytes and nonce were never stored nor sent. The next drive starts
+  anew with the same nonce.
 - After the commit, before the broadcast: the attempt is SIGNED. The next drive sends the very same bytes.
-- After the broadcast, before it is recorded: as above. The node answers "already known" or "nonce too low", and the receipt shows
-  what happened.
+- After the broadcast, before it is recorded: as above. The node answers "already known" or "nonce too low", and the receipt
+  shows what happened.
 - While tracking: what was committed stays; the next drive looks up every hash again.
-- After a replacement is stored: the older attempt is REPLACED, the newer one is SIGNED and sent next. Both hold one nonce, so that
-  one of them can be mined.
+- After a replacement is stored: the older attempt is REPLACED, the newer one is SIGNED and sent next. Both hold one nonce, so
+  that one of them can be mined.
 
-One intent has at most one nonce in flight. It gets another one only when the first is spent on chain without the effect.
-Two drives at once: the lock on the wallet's row lets one of them prepare or track, the other returns; both may broadcast the same
-bytes, which is one transaction. The counter never goes down. Where the chain is ahead of it at a final block, someone else used
-the key: that is written on the wallet's row and logged as an error, and sending goes on from there.
+One intent has at most one nonce in flight. It gets another one only when the first is spent on chain without the effect. Two
+drives at once: the lock on the wallet's row lets one of them prepare or track, the other returns; both may broadcast the same
+bytes, which is one transaction. The counter never goes down. Where the chain is ahead of it at a final block, someone else
+used the key: that is written on the wallet's row and logged as an error, and sending goes on from there.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
-"""Drives that the node does not let get to their end: shown on the wallet's row, since when and why, until one does.
+"""Show a failing drive on the wallet's row: the time of the first failure in a row, and the last error.
 
-One intent's trouble is its own reason and interrupts nothing; what is written here holds up all of the wallet.
+An error about one intent is the reason of that intent and ends no drive. What is written here holds up the whole wallet.
 """
 
 import structlog
@@ -14,7 +14,10 @@ log = structlog.get_logger(__name__)
 
 
 async def update_drive_error(context: SendingContext, wallet: Address, reason: str | None) -> None:
-    """What interrupted the drive that has just ended; None, it got to its end. Another driver at work has its own word."""
+    """Record the error that ended the drive; None when the drive got to its end.
+
+    Nothing changes while another driver holds the wallet: that driver records its own result.
+    """
     async with context.database.write() as session:
         locked = await lock_wallet(session, wallet)
         if locked is None:

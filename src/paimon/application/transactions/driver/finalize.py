@@ -1,11 +1,13 @@
-"""How an intent ends when its nonce is spent: by the *effect*, not by a receipt's status.
+"""Decide how an intent ends when its nonce is spent: by the *effect*, not by the status of a receipt.
 
-Reverted because somebody was faster is `SATISFIED_EXTERNALLY`, success without effect is `failed`; one that was given up ends as
-that, if its effect has not come; and while the effect can still come the intent is queued again. The effect of our own success
-is read at its own block, as long as the node has its state; that of anything else at the latest final one.
+    effect DONE          FINAL if our transaction succeeded, else SATISFIED_EXTERNALLY
+    effect IMPOSSIBLE    CANCELLED; FAILED if our transaction succeeded without the effect
+    aborting             ends as the operator or the deadline asked, if the effect has not come
+    effect still DUE     queued again; REVERTED if our transaction reverted with an error that time does not cure
 
-An effect that the node does not tell is that intent's own reason to wait, until its next check: its nonce is spent, so that
-nothing else waits for it.
+The effect of our own success is read at its own block, as long as the node has its state; that of anything else at the latest
+final block. An effect that the node does not tell is the intent's own reason to wait until its next check. Its nonce is spent,
+so that nothing else waits for it.
 """
 
 from collections.abc import Sequence
@@ -14,86 +16,86 @@ from datetime import datetime
 import structlog
 
 from paimon.application.transactions.driver.context import SendingContext
-from paimon.application.transactions.driver.intent_status import call_of, close, mark_status_unknown, requeue
+from paimon.application.transactions.driver.intent_status import close, mark_state_unknown, requeue
 from paimon.application.transactions.driver.node_queries import canonical_blocks, explain_failure
 from paimon.application.transactions.effect import EffectResult, EffectUnknown, read_effects
-from paimon.application.transactions.store import current_attempts
-from paimon.domain.kernel.chain import Address, BlockStamp
-from paimon.domain.transaction.lifecycle import TEMPORARY_REVERT_ERRORS, UNFUNDED_ERROR, AttemptStatus, IntentStatus, ending
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
+from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.transaction.attempt import Attempt
+from paimon.domain.transaction.intent import IntentWithAttempts
+from paimon.domain.transaction.lifecycle import TEMPORARY_REVERT_ERRORS, UNFUNDED_ERROR, IntentStatus, ending
 
 log = structlog.get_logger(__name__)
 
 
-async def finalize_intents(context: SendingContext, spent: Sequence[IntentRow], final: BlockStamp, now: datetime) -> None:
-    """End each of these by its effect, or queue it again while the effect can still come."""
+async def finalize_intents(
+    context: SendingContext, spent: Sequence[IntentWithAttempts], final: BlockStamp, now: datetime
+) -> list[IntentWithAttempts]:
+    """End each of these intents by its effect, or queue it again while the effect can still come."""
+    finalized: list[IntentWithAttempts] = []
     for intent, found in zip(spent, await _read_effects(context, spent, final), strict=True):
         if isinstance(found, EffectUnknown):
-            mark_status_unknown(intent, str(found), now=now, wait_seconds=context.options.recheck_seconds)
+            wait_seconds = context.options.recheck_seconds
+            finalized.append(mark_state_unknown(intent, str(found), now=now, wait_seconds=wait_seconds))
         else:
-            await _finalize_intent(context, intent, found, now)
+            finalized.append(await _finalize_intent(context, intent, found, now))
+    return finalized
 
 
 async def _read_effects(
-    context: SendingContext, spent: Sequence[IntentRow], final: BlockStamp
+    context: SendingContext, spent: Sequence[IntentWithAttempts], final: BlockStamp
 ) -> list[EffectResult | EffectUnknown]:
-    """How each effect stands: where ours succeeded at its own block, else, or if that block's state is gone, at the final."""
-    ours = {each.id: mined for each in spent if (mined := _final_attempt(each)) is not None and _call_succeeded(mined)}
-    blocks = await canonical_blocks(context.rpc, [each.block_number for each in ours.values() if each.block_number is not None])
-    stamps = [each for each in blocks.values() if isinstance(each, BlockStamp)]
-    own_blocks = {key: block for key, mined in ours.items() for block in stamps if block.hash == mined.block_hash}
-    intents_at = [(each, own_blocks.get(each.id, final)) for each in spent]
+    """Read each effect: at the block of our own success, else, or if the state of that block is gone, at the final block."""
+    successes = {
+        intent.id: mined for intent in spent if (mined := intent.final_attempt) is not None and mined.is_call_successful
+    }
+    numbers = [mined.block_number for mined in successes.values() if mined.block_number is not None]
+    blocks = await canonical_blocks(context.rpc, numbers)
+    stamps = [block for block in blocks.values() if isinstance(block, BlockStamp)]
+    own_blocks = {key: block for key, mined in successes.items() for block in stamps if block.hash == mined.block_hash}
+    intents_at = [(intent, own_blocks.get(intent.id, final)) for intent in spent]
     found = await read_effects(context.contracts, context.chain_id, intents_at)
-    pruned = [at for at, each in enumerate(found) if isinstance(each, EffectUnknown) and spent[at].id in own_blocks]
-    for at in pruned:  # full nodes keep the state of recent blocks only
-        log.info("effect.state_pruned", block=intents_at[at][1].number, reason=str(found[at]))
+    pruned = [
+        index for index, effect in enumerate(found) if isinstance(effect, EffectUnknown) and spent[index].id in own_blocks
+    ]
+    for index in pruned:  # full nodes keep the state of recent blocks only
+        log.info("effect.state_pruned", block=intents_at[index][1].number, reason=str(found[index]))
     if pruned:
-        reread = await read_effects(context.contracts, context.chain_id, [(spent[at], final) for at in pruned])
-        for at, each in zip(pruned, reread, strict=True):
-            found[at] = each
+        reread = await read_effects(context.contracts, context.chain_id, [(spent[index], final) for index in pruned])
+        for index, effect in zip(pruned, reread, strict=True):
+            found[index] = effect
     return found
 
 
-def _final_attempt(intent: IntentRow) -> AttemptRow | None:
-    """The attempt that used the nonce up; None when somebody else did."""
-    return next((each for each in current_attempts(intent) if each.status is AttemptStatus.FINAL), None)
-
-
-def _call_succeeded(attempt: AttemptRow) -> bool:
-    """Whether it was the call, and succeeded."""
-    return bool(attempt.succeeded) and not attempt.cancels
-
-
-async def _finalize_intent(context: SendingContext, intent: IntentRow, found: EffectResult, now: datetime) -> None:
+async def _finalize_intent(
+    context: SendingContext, intent: IntentWithAttempts, found: EffectResult, now: datetime
+) -> IntentWithAttempts:
     effect, description = found
-    mined, nonce = _final_attempt(intent), current_attempts(intent)[0].nonce
-    nonce_used = f"nonce {nonce} was used by someone else"
-    end_status = ending(effect, ours_succeeded=mined is not None and _call_succeeded(mined))
+    mined = intent.final_attempt
+    nonce_used = f"nonce {intent.nonce} was used by a transaction that is not ours"
+    end_status = ending(effect, ours_succeeded=mined is not None and mined.is_call_successful)
     if end_status is not None:
-        close(intent, end_status, None if end_status is IntentStatus.FINAL else description, now=now)
-    elif intent.aborting_as is not None:
-        close(intent, intent.aborting_as, f"{intent.abort_reason}; {description if mined else nonce_used}", now=now)
-    elif mined is None:
-        requeue(intent, f"{nonce_used}, and {description}", now=now, wait_seconds=0)
-    elif mined.cancels:
-        requeue(intent, f"given up by a self-send, yet {description}", now=now, wait_seconds=0)
-    else:
-        await _fail(context, intent, mined, now)
+        return close(intent, end_status, None if end_status is IntentStatus.FINAL else description, now=now)
+    if intent.aborting_as is not None:
+        return close(intent, intent.aborting_as, f"{intent.abort_reason}; {description if mined else nonce_used}", now=now)
+    if mined is None:
+        return requeue(intent, f"{nonce_used}, and {description}", now=now, wait_seconds=0)
+    if mined.is_cancellation:
+        return requeue(intent, f"a self-send used its nonce, yet {description}", now=now, wait_seconds=0)
+    return await _fail(context, intent, mined, now)
 
 
-async def _fail(context: SendingContext, intent: IntentRow, mined: AttemptRow, now: datetime) -> None:
-    """It reverted, and its effect is not there: final, unless the contract says that its time will come."""
+async def _fail(context: SendingContext, intent: IntentWithAttempts, mined: Attempt, now: datetime) -> IntentWithAttempts:
+    """End an intent that reverted without its effect, unless the contract's error passes with time."""
     if mined.block_hash is None:
-        raise AssertionError("unreachable: the database wants the block of what is final")
+        raise AssertionError("unreachable: the database requires the block of a final attempt")
     failure = await explain_failure(
         context.contracts,
-        Address(intent.wallet),
-        call_of(intent),
+        intent.wallet,
+        intent.call,
         block_hash=mined.block_hash,
         out_of_gas=(mined.gas_used or 0) >= mined.gas_limit,
     )
     if failure.error_name in TEMPORARY_REVERT_ERRORS:
-        intent.unfunded = failure.error_name == UNFUNDED_ERROR
-        requeue(intent, str(failure), now=now, wait_seconds=context.options.recheck_seconds)
-    else:
-        close(intent, IntentStatus.REVERTED, str(failure), now=now)
+        unfunded = intent.with_unfunded(failure.error_name == UNFUNDED_ERROR)
+        return requeue(unfunded, str(failure), now=now, wait_seconds=context.options.recheck_seconds)
+    return close(intent, IntentStatus.REVERTED, str(failure), now=now)

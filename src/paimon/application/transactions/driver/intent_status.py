@@ -1,77 +1,67 @@
-"""How an intent changes: it waits with a reason, goes back to the queue, or ends. One place, so that each is logged once."""
+"""Change an intent and log the change. Each function returns the next value; the caller saves it."""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
-from paimon.domain.kernel.chain import Address
-from paimon.domain.kernel.units import RawAmount
-from paimon.domain.transaction.lifecycle import Call, IntentStatus, advance_intent
-from paimon.infrastructure.database.models.ops.transaction import IntentRow
+from paimon.domain.transaction.intent import Intent
+from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.infrastructure.text import strip_nul
 
 log = structlog.get_logger(__name__)
 
 _FAILURES: Final = frozenset({IntentStatus.FAILED, IntentStatus.REVERTED})
-_UNKNOWN_PREFIX: Final = "the node does not tell how it stands: "
+
+AnyIntent = TypeVar("AnyIntent", bound=Intent)
 
 
-def call_of(intent: IntentRow) -> Call:
-    return Call(Address(intent.to_address), intent.data, RawAmount(intent.value_wei))
+def block(intent: AnyIntent, reason: str) -> AnyIntent:
+    """Show why nothing moves."""
+    return _logged(intent, intent.blocked(strip_nul(reason)))
 
 
-def tell(intent: IntentRow, reason: str) -> None:
-    """Show why nothing moves; the log hears of it only when the reason is a new one."""
-    reason = strip_nul(reason)
-    if intent.reason != reason:
-        intent.reason = reason
-        log.warning("intent.blocked", intent_id=str(intent.id), key=intent.idempotency_key, reason=reason)
+def hold_simulated(intent: AnyIntent, reason: str) -> AnyIntent:
+    """Keep an intent that passed every check, because the signer does not answer."""
+    return _logged(intent, intent.simulated(strip_nul(reason)))
 
 
-def mark_status_unknown(intent: IntentRow, reason: str, *, now: datetime, wait_seconds: int) -> None:
-    """The node answers, and does not tell how this one stands: asked again at its next check, and none other waits for it."""
-    intent.next_check_at = now + timedelta(seconds=wait_seconds)
-    intent.unknown_since = intent.unknown_since or now
-    tell(intent, f"{_UNKNOWN_PREFIX}{reason}")
+def mark_state_unknown(intent: AnyIntent, reason: str, *, now: datetime, wait_seconds: int) -> AnyIntent:
+    """Wait until the next check, because the node answers but does not tell the intent's state. Nothing waits behind it."""
+    next_check_at = now + timedelta(seconds=wait_seconds)
+    return _logged(intent, intent.state_unknown(strip_nul(reason), now=now, next_check_at=next_check_at))
 
 
-def mark_status_known(intent: IntentRow) -> None:
-    """The node told after all."""
-    intent.unknown_since = None
-    if intent.reason is not None and intent.reason.startswith(_UNKNOWN_PREFIX):
-        intent.reason = intent.abort_reason
+def requeue(intent: AnyIntent, reason: str, *, now: datetime, wait_seconds: int) -> AnyIntent:
+    """Put the intent back in the queue, or keep it there, until the next check."""
+    return _logged(intent, intent.requeued(strip_nul(reason), next_check_at=now + timedelta(seconds=wait_seconds)))
 
 
-def requeue(intent: IntentRow, reason: str, *, now: datetime, wait_seconds: int) -> None:
-    """Back in the queue, or still there, until the next check."""
-    intent.status = advance_intent(intent.status, IntentStatus.QUEUED)
-    intent.next_check_at = now + timedelta(seconds=wait_seconds)
-    intent.unknown_since = None
-    tell(intent, reason)
+def requeue_state_unknown(intent: AnyIntent, reason: str, *, now: datetime, wait_seconds: int) -> AnyIntent:
+    """Requeue the intent, because the node does not tell whether its effect is still due."""
+    text = strip_nul(f"the node does not tell whether it is still due: {reason}")
+    next_check_at, since = now + timedelta(seconds=wait_seconds), intent.unknown_since or now
+    return _logged(intent, intent.requeued(text, next_check_at=next_check_at, unknown_since=since))
 
 
-def requeue_status_unknown(intent: IntentRow, reason: str, *, now: datetime, wait_seconds: int) -> None:
-    """The same, because the node does not tell whether it is to be sent."""
-    since = intent.unknown_since or now
-    requeue(intent, f"the node does not tell whether it is still due: {reason}", now=now, wait_seconds=wait_seconds)
-    intent.unknown_since = since
-
-
-def abort_intent(intent: IntentRow, end_status: IntentStatus, reason: str, *, now: datetime) -> None:
-    """It shall not happen any more. In flight it cannot simply end: its nonce must be used up first, by whatever is mined."""
-    intent.aborting_as, intent.abort_reason = end_status, reason
+def abort(intent: AnyIntent, end_status: IntentStatus, reason: str, *, now: datetime) -> AnyIntent:
+    """End the intent without its effect. In flight, its nonce must be used up first, by whatever is mined."""
+    aborting = intent.aborting(end_status, strip_nul(reason))
     if intent.status is IntentStatus.SENDING:
-        tell(intent, reason)
-    else:
-        close(intent, end_status, reason, now=now)
+        return _logged(intent, aborting)
+    return close(aborting, end_status, reason, now=now)
 
 
-def close(intent: IntentRow, status: IntentStatus, reason: str | None, *, now: datetime) -> None:
-    """The end of an intent. `reason` is None when there is nothing to explain."""
-    intent.status = advance_intent(intent.status, status)
-    intent.reason = reason
-    intent.unfunded, intent.unknown_since = False, None
-    intent.closed_at = now
+def close(intent: AnyIntent, status: IntentStatus, reason: str | None, *, now: datetime) -> AnyIntent:
+    """End the intent. `reason` is None when there is nothing to explain."""
+    closed = intent.closed(status, None if reason is None else strip_nul(reason), at=now)
     write = log.error if status in _FAILURES else log.info
-    write("intent.closed", intent_id=str(intent.id), key=intent.idempotency_key, status=status, reason=reason)
+    write("intent.closed", intent_id=str(intent.id), key=intent.idempotency_key, status=status, reason=closed.reason)
+    return closed
+
+
+def _logged(before: AnyIntent, after: AnyIntent) -> AnyIntent:
+    """Log a reason that is new, once."""
+    if after.reason != before.reason:
+        log.warning("intent.blocked", intent_id=str(after.id), key=after.idempotency_key, reason=after.reason)
+    return after

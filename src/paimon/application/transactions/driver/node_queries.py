@@ -1,4 +1,4 @@
-"""What sending asks the node, a round trip each: what a call would do and cost, what became of hashes, and a broadcast."""
+"""Ask the node for what sending needs, one round trip each: the outcome and cost of a call, receipts, and a broadcast."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,13 @@ from itertools import islice
 from typing import Any, Final
 
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32, checksum, hex0x
+from paimon.domain.transaction.attempt import AttemptReceipt
 from paimon.domain.transaction.broadcast_result import BroadcastResult, classify_broadcast_error
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFees, GasFeeType, market_fees
-from paimon.infrastructure.blockchain.contracts.fund import CallReverted, FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.contracts.money_calls import has_no_effect
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.contracts.safe import describe_revert
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.blockchain.rpc.endpoint import Request
@@ -18,11 +20,11 @@ from paimon.infrastructure.blockchain.rpc.errors import RpcError
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 _NONCES_MAX: Final = 8
-"""Looked up in one request: with eight attempts each, 73 questions. Providers refuse far larger ones."""
+"""Nonces in one request: with eight attempts each, 73 calls. Providers refuse far larger batches."""
 
 
 def explain_revert(contracts: FundContracts, data: bytes | None) -> CallReverted:
-    """The revert in words. A settlement passes on errors of the vault and the controller, so every ABI is asked."""
+    """Describe the revert. A settlement passes on errors of the vault and the controller, so that every ABI is tried."""
     for abi in contracts.abis.values():
         if (name := abi.error_name(data)) is not None:
             return CallReverted(abi.explain_revert(data), name)
@@ -35,7 +37,7 @@ def _call_object(wallet: Address, call: Call) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class CallQuote:
-    """What the node says about a call that would pass now, and about the wallet that would send it."""
+    """A call that would pass now, with its cost and the state of the wallet that would send it."""
 
     gas_estimate: int
     fees: GasFees | None
@@ -66,7 +68,7 @@ def _count_requests(wallet: Address, final: BlockStamp) -> list[Request]:
 
 
 def quote_requests(wallet: Address, call: Call, *, final: BlockStamp, gas_fee_type: GasFeeType) -> list[Request]:
-    """Simulate and price the call at the latest block: to be asked in one request, so that one node answers from one state."""
+    """Build one batch that simulates and prices the call at the latest block: one node answers from one state."""
     call_object = _call_object(wallet, call)
     return [
         ("eth_call", [call_object, "latest"]),
@@ -80,16 +82,16 @@ def quote_requests(wallet: Address, call: Call, *, final: BlockStamp, gas_fee_ty
 def read_quote(
     contracts: FundContracts, call: Call, answers: Sequence[Any], *, gas_fee_type: GasFeeType, cap_wei: int
 ) -> CallQuote:
-    """What the node answered to them, error answers in their places. `fees` is None when the price is above the cap.
+    """Read the answers to `quote_requests`, with errors in their places. `fees` is None when the price is above the cap.
 
     Raises:
-        CallReverted: the call would not pass, with the contract's reason in words, or the node's; or it would do nothing.
-        RpcError: the node failed at what is not about the call.
+        CallReverted: the call would not pass, with the reason of the contract or of the node; or it would do nothing.
+        RpcError: the node failed at a request that is not about the call.
     """
-    if (error := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
+    if (error := next((answer for answer in answers if isinstance(answer, RpcError)), None)) is not None:
         if error.method not in ("eth_call", "eth_estimateGas"):
             raise error
-        # The node's own words where it is no revert ("gas required exceeds allowance"): about this call, so this intent waits.
+        # An error that is no revert ("gas required exceeds allowance") is about this call too, so that its intent waits.
         raise explain_revert(contracts, error.revert_data) if error.is_revert else CallReverted(error.message, None)
     result, gas, balance, latest, final_count, *price = answers
     if has_no_effect(call, bytes.fromhex(result[2:]), contracts.abis[ContractName.ASSET_CONTROLLER]):
@@ -105,7 +107,7 @@ def read_quote(
 
 @dataclass(frozen=True, slots=True)
 class FundsQuote:
-    """What a replacement must know: the market, the wallet's money, and whether the nonce is the next to be mined."""
+    """The gas price, the wallet's balance, and the next nonce to be mined: what a replacement depends on."""
 
     fees: GasFees | None
     balance_wei: int
@@ -125,7 +127,7 @@ async def read_funds_quote(rpc: Rpc, wallet: Address, *, gas_fee_type: GasFeeTyp
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """How far the wallet's nonces are used, and what it has."""
+    """How far the wallet's nonces are used, and its balance."""
 
     latest_nonce: int
     final_nonce: int
@@ -140,19 +142,8 @@ async def read_account_state(rpc: Rpc, wallet: Address, *, final: BlockStamp) ->
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptReceipt:
-    """Where and how a transaction was mined."""
-
-    hash: Hash32
-    block_number: int
-    block_hash: Hash32
-    succeeded: bool
-    gas_used: int
-
-
-@dataclass(frozen=True, slots=True)
 class NonceReceipts:
-    """All answers about one nonce from one node: the receipt of whichever hash was mined, and whether it knows the last."""
+    """One node's answers about one nonce: the receipt of the mined hash, and whether it knows the newest hash."""
 
     receipt: AttemptReceipt | None
     final_nonce: int
@@ -162,9 +153,9 @@ class NonceReceipts:
 async def read_nonce_receipts(
     rpc: Rpc, wallet: Address, nonces: Sequence[Sequence[Hash32]], *, final: BlockStamp
 ) -> list[NonceReceipts | RpcError]:
-    """Look up every hash of each nonce, oldest first; an error about one nonce stands in its place.
+    """Look up every hash of each nonce, oldest first. An error about one nonce stands in its place.
 
-    One request holds all of a nonce and the count: answers of different nodes must not be mixed there.
+    One batch holds all hashes of a nonce and the count, because answers of different nodes must not be mixed there.
     """
     receipts: list[NonceReceipts | RpcError] = []
     for start in range(0, len(nonces), _NONCES_MAX):
@@ -179,15 +170,15 @@ async def read_nonce_receipts(
 
 
 def _hash_requests(hashes: Sequence[Hash32]) -> list[Request]:
-    receipts = [("eth_getTransactionReceipt", [hex0x(each)]) for each in hashes]
+    receipts = [("eth_getTransactionReceipt", [hex0x(hash_)]) for hash_ in hashes]
     return [*receipts, ("eth_getTransactionByHash", [hex0x(hashes[-1])])]
 
 
 def _nonce_receipts(answers: Sequence[Any], final_nonce: int) -> NonceReceipts | RpcError:
-    if (error := next((each for each in answers if isinstance(each, RpcError)), None)) is not None:
+    if (error := next((answer for answer in answers if isinstance(answer, RpcError)), None)) is not None:
         return error
     *found, newest = answers
-    receipt = next((_receipt(each) for each in found if each is not None), None)
+    receipt = next((_receipt(answer) for answer in found if answer is not None), None)
     return NonceReceipts(receipt, final_nonce, newest is not None)
 
 
@@ -202,10 +193,10 @@ def _receipt(answer: dict[str, Any]) -> AttemptReceipt:
 
 
 async def canonical_blocks(rpc: Rpc, numbers: Iterable[int]) -> dict[int, BlockStamp | RpcError]:
-    """The chain's own blocks at these heights, or why the node does not show one."""
-    wanted = sorted(set(numbers))
-    answers = await rpc.try_batch([("eth_getBlockByNumber", [hex(each), False]) for each in wanted])
-    return {number: _block(number, answer) for number, answer in zip(wanted, answers, strict=True)}
+    """Read the chain's own blocks at these heights. An error stands in place of a block that the node does not show."""
+    heights = sorted(set(numbers))
+    answers = await rpc.try_batch([("eth_getBlockByNumber", [hex(height), False]) for height in heights])
+    return {height: _block(height, answer) for height, answer in zip(heights, answers, strict=True)}
 
 
 def _block(number: int, answer: Any) -> BlockStamp | RpcError:
@@ -217,7 +208,7 @@ def _block(number: int, answer: Any) -> BlockStamp | RpcError:
 async def explain_failure(
     contracts: FundContracts, wallet: Address, call: Call, *, block_hash: Hash32, out_of_gas: bool
 ) -> CallReverted:
-    """Why a mined transaction reverted: the same call again on the state of its block."""
+    """Find out why a mined transaction reverted: make its call again on the state of its block."""
     try:
         await contracts.rpc.call("eth_call", [_call_object(wallet, call), {"blockHash": hex0x(block_hash)}])
     except RpcError as error:
@@ -230,10 +221,10 @@ async def explain_failure(
 
 
 async def broadcast(rpc: Rpc, raw: bytes) -> tuple[BroadcastResult, str]:
-    """Hand the bytes to the node; the meaning of its answer, and its words.
+    """Hand the bytes to the node. Return the meaning and the text of its answer.
 
     Raises:
-        RpcUnavailable: no answer. The bytes may have arrived all the same.
+        RpcUnavailable: the node did not answer. The bytes may have arrived nevertheless.
     """
     try:
         await rpc.call("eth_sendRawTransaction", [hex0x(raw)])

@@ -3,10 +3,11 @@
 In this order, under the wallet's lock, in one transaction:
 
 1. Nothing of the wallet is unacknowledged, and not too much is in flight.
-2. The effect is still due at the latest final block. If someone else brought it about, or it became impossible, the intent ends.
+2. The effect is still due at the latest final block. If someone else brought it about, or it became impossible, the intent
+   ends.
 3. The call passes at the latest block, its price is within the cap, and the wallet can pay the worst case of this call and of
-   what is in flight. Otherwise, and if the node does not tell, the intent stays queued with its reason and next check, and the
-   next intent gets its turn.
+   what is in flight. Otherwise, and if the node does not tell, the intent stays queued with its reason and next check, and
+   the next intent gets its turn.
 4. The nonce is clear (domain/transaction/nonce.py).
 5. The signer signs. Then attempt, nonce counter and intent are written together.
 
@@ -32,7 +33,7 @@ from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.intent import Intent
 from paimon.domain.transaction.lifecycle import UNFUNDED_ERROR, BroadcastChannel, IntentKind, IntentStatus, ending
 from paimon.domain.transaction.nonce import NonceCounts, WaitForNonce, choose_nonce
-from paimon.domain.transaction.signing import GasFeeType, SignedTransaction, SignRequest, UnsignedTransaction, add_gas_margin
+from paimon.domain.transaction.signing import SignedTransaction, SignRequest, UnsignedTransaction, add_gas_margin
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.database.models.ops.transaction import WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
@@ -140,8 +141,8 @@ async def _build_transaction(
     chosen = choose_nonce(NonceCounts(row.next_nonce, in_flight.lowest, quoted.final_nonce, quoted.latest_nonce))
     if isinstance(chosen, WaitForNonce):
         return chosen.reason
-    if chosen.foreign:
-        await _record_foreign_nonces(session, row, chosen.foreign)
+    if chosen.external:
+        await _record_external_nonces(session, row, chosen.external)
     if quoted.fees is None:
         return f"the present gas price is above the cap of {context.options.max_fee_wei} wei"
     transaction = UnsignedTransaction(
@@ -158,9 +159,9 @@ async def _build_transaction(
     return transaction
 
 
-async def _record_foreign_nonces(session: WriteSession, row: WalletRow, foreign: range) -> None:
+async def _record_external_nonces(session: WriteSession, row: WalletRow, external: range) -> None:
     """Record that someone else uses the key. A key that was in use before this database knew it is adopted without a fault."""
-    used = f"nonces {foreign.start} to {foreign.stop - 1}"
+    used = f"nonces {external.start} to {external.stop - 1}"
     if row.next_nonce == 0 and not await has_attempts(session, Address(row.address)):
         log.info("wallet.adopted", wallet=row.name, used=used)
         return

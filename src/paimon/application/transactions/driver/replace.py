@@ -6,9 +6,9 @@ Only the wallet's lowest nonce that is not mined can hold up the others. Three t
 - an operator speeds up the lowest nonce;
 - the lowest nonce has waited too long.
 
-The replacement makes the same call. If the effect has come or become impossible meanwhile, the replacement is a self-send that only
-uses up the nonce, because the signer would rightly refuse the call. Every hash of the nonce stays watched; the one that is mined
-decides what happened.
+The replacement makes the same call. If the effect has come or become impossible meanwhile, the replacement is a self-send
+that only uses up the nonce, because the signer would rightly refuse the call. Every hash of the nonce stays watched; the one
+that is mined decides what happened.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -42,7 +42,6 @@ from paimon.domain.transaction.operator_action import ActionKind, ActionStatus
 from paimon.domain.transaction.signing import (
     PLAIN_TRANSFER_GAS,
     GasFees,
-    GasFeeType,
     SignRequest,
     UnsignedTransaction,
     replacement_fees,
@@ -57,8 +56,8 @@ log = structlog.get_logger(__name__)
 async def replace_stuck(context: SendingContext, wallet: Address, final: BlockStamp) -> Attempt | None:
     """Store a dearer attempt for the most urgent nonce that needs one, and return it to be sent.
 
-    In this order: intents that are aborting and have no self-send yet, the intent that an operator speeds up, and the lowest nonce
-    if it has waited too long.
+    In this order: intents that are aborting and have no self-send yet, the intent that an operator speeds up, and the lowest
+    nonce if it has waited too long.
     """
     async with context.database.write() as session:
         locked = await lock_wallet(session, wallet)

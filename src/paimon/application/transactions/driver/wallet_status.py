@@ -1,8 +1,8 @@
-"""What a wallet looks like on chain, written on its row: how far its nonces are used, and what it has to pay for gas with.
+"""Record how a wallet stands on chain: how far its nonces are used, and how much it has to pay for gas.
 
-People are shown the row and its age; nobody who reads asks the node. Idle wallets are looked at too, so that an empty one is
-known before it is needed: less than the least it should have is a risk event until a look finds enough. So is an intent of
-which the node has not told for minutes (untold.py).
+Readers see the row and its age and ask no node. Idle wallets are refreshed too, so that an empty wallet is known before it is
+needed: a balance below the configured minimum is a risk event until a refresh finds enough. So is an intent whose state the
+node has not told for minutes (unknown_effect.py).
 """
 
 from datetime import datetime, timedelta
@@ -11,8 +11,7 @@ from paimon.application.risk_control.record_findings import record_check_result
 from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.driver.node_queries import read_account_state
 from paimon.application.transactions.driver.unknown_effect import record_unknown_effects
-from paimon.application.transactions.intents import register_wallet
-from paimon.application.transactions.store import lock_wallet
+from paimon.application.transactions.store import lock_wallet, register_wallet
 from paimon.domain.kernel.chain import Address
 from paimon.domain.risk.risk_event import RiskKind, low_gas_finding, low_gas_subject
 from paimon.infrastructure.database.models.ops.transaction import WalletRow
@@ -23,7 +22,7 @@ def is_refresh_due(row: WalletRow, now: datetime, wallet_refresh_seconds: int) -
 
 
 async def refresh_wallet_status(context: SendingContext, wallet: Address) -> None:
-    """Bring the wallet's row up to date if it was not looked at lately. Does nothing while another driver has it.
+    """Bring the wallet's row up to date if that is due. Does nothing while another driver holds the wallet.
 
     Raises:
         RpcUnavailable, RpcError: nothing was changed.
@@ -41,13 +40,10 @@ async def refresh_wallet_status(context: SendingContext, wallet: Address) -> Non
         final = await context.final_block()
         account_state = await read_account_state(context.rpc, wallet, final=final)
         row.seen_at, row.seen_block = now, final.number
-        row.latest_nonce, row.final_nonce, row.balance_wei = (
-            account_state.latest_nonce,
-            account_state.final_nonce,
-            account_state.balance_wei,
-        )
-        found = low_gas_finding(
-            row.name, wallet, account_state.balance_wei, minimum_wei=context.options.low_balance_wei.for_wallet(row.name)
-        )
+        row.latest_nonce = account_state.latest_nonce
+        row.final_nonce = account_state.final_nonce
+        row.balance_wei = account_state.balance_wei
+        balance_wei_min = context.options.low_balance_wei.for_wallet(row.name)
+        found = low_gas_finding(row.name, wallet, account_state.balance_wei, minimum_wei=balance_wei_min)
         await record_check_result(session, RiskKind.LOW_GAS, low_gas_subject(row.name, wallet), found, block=final.number)
         await record_unknown_effects(session, wallet, now=now, block=final.number)

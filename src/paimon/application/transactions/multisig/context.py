@@ -1,4 +1,4 @@
-"""What every step with a Safe needs, in one value."""
+"""The context of the Safes: what every step with them needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,11 +30,11 @@ class SafeContext:
     def address(self, name: SafeName) -> Address:
         """Raises SafeNotConfigured."""
         if name not in self.safes:
-            raise SafeNotConfigured(f"there is no {name} Safe here: set PAIMON_SENDING__{name.upper()} to its address")
+            raise SafeNotConfigured(f"the settings name no {name} Safe: set PAIMON_SENDING__{name.upper()} to its address")
         return self.safes[name]
 
     def name(self, safe: Address) -> SafeName:
-        """Raises SafeNotConfigured: proposals of a Safe that the settings name no longer are kept, and left alone."""
+        """Raises SafeNotConfigured. Proposals of a Safe that the settings name no longer are kept and not touched."""
         found = next((name for name, address in self.safes.items() if address == safe), None)
         if found is None:
             raise SafeNotConfigured(

@@ -1,4 +1,4 @@
-"""What a Safe's transaction does, read from its bytes: each inner call with the fund's own names, as far as they are known."""
+"""Describe the calls of a Safe transaction from its bytes, with the fund's own names as far as they are known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from paimon.domain.kernel.chain import Address, ContractName, checksum, hex0x
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import MalformedBatch, UntrustedDelegatecall, read_safe_calls
 from paimon.domain.transaction.safe_transaction import SafeTransaction
-from paimon.infrastructure.blockchain.abi.contract_abi import UnknownCall, load_abi, plain
+from paimon.infrastructure.blockchain.abi.contract_abi import UnknownCall, load_abi, to_json_value
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 
 
 @dataclass(frozen=True, slots=True)
 class DescribedCall:
-    """One inner call. `contract` and `function` are None where this house does not know them."""
+    """One inner call. `contract` and `function` are None where they are not known."""
 
     call: Call
     contract: ContractName | None
@@ -26,12 +26,12 @@ class DescribedCall:
 def describe_transaction(
     transaction: SafeTransaction, safe: Address, contracts: FundContracts, *, multi_send: Address
 ) -> list[DescribedCall]:
-    """Every call the Safe would make, in order. What cannot be read is said to be so, never left out."""
+    """Describe every call that the Safe would make, in order. A call that cannot be read is reported, never left out."""
     try:
         calls = read_safe_calls(transaction.call, transaction.operation, multi_send=multi_send)
     except (UntrustedDelegatecall, MalformedBatch) as error:
         return [DescribedCall(transaction.call, None, None, {}, f"DO NOT SIGN: {error}")]
-    return [_describe_call(each, safe, transaction.nonce, contracts) for each in calls]
+    return [_describe_call(call, safe, transaction.nonce, contracts) for call in calls]
 
 
 def _describe_call(call: Call, safe: Address, nonce: int, contracts: FundContracts) -> DescribedCall:
@@ -49,10 +49,11 @@ def _describe_call(call: Call, safe: Address, nonce: int, contracts: FundContrac
         function, arguments = abi.decode_call(call.data)
     except UnknownCall as error:
         return DescribedCall(call, contract, None, {}, f"{where}: {error}{value}")
-    told = plain(arguments)
-    return DescribedCall(call, contract, function, told, f"{describe_call(where, function, told)}{value}")
+    plain_arguments = to_json_value(arguments)
+    description = f"{describe_call(where, function, plain_arguments)}{value}"
+    return DescribedCall(call, contract, function, plain_arguments, description)
 
 
-def describe_call(where: str, function: str, told: Mapping[str, Any]) -> str:
+def describe_call(where: str, function: str, arguments: Mapping[str, Any]) -> str:
     """`AssetController.allocateToLayer(tier=1, amount=5)`"""
-    return f"{where}.{function}({', '.join(f'{name}={each}' for name, each in told.items())})"
+    return f"{where}.{function}({', '.join(f'{name}={value}' for name, value in arguments.items())})"

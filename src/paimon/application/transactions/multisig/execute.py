@@ -1,12 +1,12 @@
-"""Executing what is ready, by the keeper's key: anyone may, the signatures are what permits it.
+"""Execute ready proposals with the keeper's key. Anyone may execute: the signatures are the permission.
 
-Of a Safe only the proposals at its present nonce can be executed. The rejection goes first: who signed it wants the others
-dead. What it leads to is an intent like any other, so the full call is simulated before a nonce is spent on it, the signer
-reads it again from its bytes, and it ends by the Safe's own event.
+A Safe can execute only the proposals at its present nonce. The rejection goes first, because its signers want the other
+proposals dead. An execution is an intent like any other: the full call is simulated before a nonce is spent on it, the signer
+reads it again from its bytes, and the Safe's own event ends it.
 
-A call that waits (its simulation fails) is taken back when it is no longer the one to execute: an owner was replaced or a
-contract no longer stands by its consent, more owners have signed, its time is over, or its rejection is ready. What is in
-flight stays in flight; which of the two the chain takes decides.
+A call that waits because its simulation fails is cancelled when it is no longer the call to execute: an owner was replaced, a
+contract withdrew its consent, more owners have signed, the proposal expired, or its rejection is ready. What is in flight
+stays in flight; the chain decides which of the two it takes.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,14 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import select
 
 from paimon.application.transactions.driver.intent_status import close
-from paimon.application.transactions.intents import queue_intent, register_wallet
+from paimon.application.transactions.intents import queue_intent
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.safe_errors import SafeTask, clear_safe_error, record_safe_error
 from paimon.application.transactions.multisig.store import (
+    find_safe,
+    list_execution_intents,
     list_open,
     lock_safe,
     signatures_of,
@@ -29,16 +30,18 @@ from paimon.application.transactions.multisig.store import (
     view_of,
 )
 from paimon.application.transactions.retries import FAILED_INTENTS_MAX
-from paimon.application.transactions.store import lock_wallet
-from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, hex0x
+from paimon.application.transactions.statements import save_intents
+from paimon.application.transactions.store import lock_wallet, register_wallet
+from paimon.domain.kernel.chain import Address, BlockStamp, hex0x
+from paimon.domain.transaction.intent import Intent
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import WALLET_BY_INTENT_KIND, Call, IntentKind, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus, SafeInfo, proposal_status
 from paimon.domain.transaction.safe_transaction import OwnerSignature, pack_signatures, rejection_transaction
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract, build_execution_call
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
-from paimon.infrastructure.database.models.ops.transaction import IntentRow
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -49,13 +52,8 @@ _NOT_SENT: Final = frozenset({IntentStatus.QUEUED, IntentStatus.SIMULATED})
 _CANCELLED: Final = frozenset({IntentStatus.CANCELLED, IntentStatus.EXPIRED})
 
 
-def proposal_number(hash_: Hash32) -> int:
-    """What an intent to execute this is about."""
-    return int.from_bytes(hash_)
-
-
 async def execute_ready(context: SafeContext, *, keeper: Address) -> None:
-    """See to every Safe; whatever the node does not answer for now is shown, and seen to at the next run."""
+    """Queue the execution of what is ready in every Safe. An error of the node is shown on the Safe until the next run."""
     for name, address in context.safes.items():
         try:
             await _execute(context, address, keeper)
@@ -69,35 +67,35 @@ async def execute_ready(context: SafeContext, *, keeper: Address) -> None:
 async def _execute(context: SafeContext, address: Address, keeper: Address) -> None:
     final, contract = await context.final_block(), context.contract(address)
     async with context.database.write() as session:
-        if (await session.execute(select(SafeRow.address).where(SafeRow.address == address))).first() is None:
-            return  # not observed yet
+        if await find_safe(session, address) is None:
+            return  # not synced yet
         await register_wallet(session, keeper, WALLET_BY_INTENT_KIND[_KIND])
         if await lock_wallet(session, keeper) is None:
-            return  # its driver is at work; an intent must not be taken back while it is being signed
+            return  # the driver is at work: an intent must not be cancelled while it is being signed
         safe = view_of(await lock_safe(session, address))
         now = await database_now(session)
-        proposals = [each for each in await list_open(session, address) if each.nonce == safe.nonce]
+        proposals = [proposal for proposal in await list_open(session, address) if proposal.nonce == safe.nonce]
         selected = await _select_proposal(proposals, contract, safe, final, now)
-        intents = await _list_intents(session, proposals)
-        for intent in intents:
-            if intent.status in _NOT_SENT and (selected is None or intent.data != selected[1].data):
-                close(intent, IntentStatus.CANCELLED, "another call is to be executed now, or none", now=now)
-        if selected is not None and not any(each.status not in _FAILURES | _CANCELLED for each in intents):
+        intents = await list_execution_intents(session, [proposal.hash for proposal in proposals])
+        await save_intents(session, intents, [_cancel_outdated(intent, selected, now) for intent in intents])
+        if selected is not None and not any(intent.status not in _FAILURES | _CANCELLED for intent in intents):
             await _queue_execution(session, selected, intents, keeper)
 
 
 async def _select_proposal(
     proposals: Sequence[SafeProposalRow], contract: SafeContract, safe: SafeInfo, at: BlockStamp, now: datetime
 ) -> tuple[SafeProposalRow, Call] | None:
-    """The one proposal to execute, with its call, of those at the Safe's nonce."""
+    """Return the one proposal at the Safe's nonce to execute, with its call."""
     ready = [
-        each
-        for each in proposals
-        if proposal_status(each.outcome, tally_of(each, safe), is_executing=False, expires_at=each.expires_at, now=now)
+        proposal
+        for proposal in proposals
+        if proposal_status(
+            proposal.outcome, tally_of(proposal, safe), is_executing=False, expires_at=proposal.expires_at, now=now
+        )
         is ProposalStatus.READY
     ]
     rejection = rejection_transaction(safe.nonce, contract.address)
-    for proposal in sorted(ready, key=lambda each: (transaction_of(each) != rejection, each.created_at, each.hash)):
+    for proposal in sorted(ready, key=lambda row: (transaction_of(row) != rejection, row.created_at, row.hash)):
         valid = await _valid_signatures(proposal, contract, safe, at)
         if len(valid) >= safe.threshold:
             return proposal, build_execution_call(contract.address, transaction_of(proposal), pack_signatures(valid))
@@ -107,30 +105,33 @@ async def _select_proposal(
 async def _valid_signatures(
     proposal: SafeProposalRow, contract: SafeContract, safe: SafeInfo, at: BlockStamp
 ) -> list[OwnerSignature]:
-    """Signatures of present owners; a contract is asked again, for it may have changed its mind."""
+    """Return the signatures of present owners. A contract is asked again, because it may have withdrawn its consent."""
     transaction = transaction_of(proposal)
     return [
-        each
-        for each in signatures_of(proposal)
-        if each.owner in safe.owners
-        and (not each.is_contract_signature or await contract.signature_rejection_reason(transaction, each, at=at) is None)
+        signature
+        for signature in signatures_of(proposal)
+        if signature.owner in safe.owners
+        and (
+            not signature.is_contract_signature
+            or await contract.signature_rejection_reason(transaction, signature, at=at) is None
+        )
     ]
 
 
-async def _list_intents(session: WriteSession, proposals: Sequence[SafeProposalRow]) -> Sequence[IntentRow]:
-    query = select(IntentRow).where(
-        IntentRow.kind == _KIND,
-        IntentRow.request_id.in_([proposal_number(each.hash) for each in proposals]),
-    )
-    return (await session.scalars(query)).all()
+def _cancel_outdated(intent: Intent, selected: tuple[SafeProposalRow, Call] | None, now: datetime) -> Intent:
+    """Cancel an intent that was not sent and does not make the selected call."""
+    if intent.status in _NOT_SENT and (selected is None or intent.call.data != selected[1].data):
+        return close(intent, IntentStatus.CANCELLED, "the Safe has another call to execute now, or none", now=now)
+    return intent
 
 
 async def _queue_execution(
-    session: WriteSession, selected: tuple[SafeProposalRow, Call], earlier: Sequence[IntentRow], keeper: Address
+    session: WriteSession, selected: tuple[SafeProposalRow, Call], intents: Sequence[Intent], keeper: Address
 ) -> None:
     proposal, call = selected
-    earlier_intents = [each for each in earlier if each.request_id == proposal_number(proposal.hash)]
-    if sum(each.status in _FAILURES for each in earlier_intents) >= FAILED_INTENTS_MAX:
+    subject = IntentSubject.safe_transaction(proposal.hash)
+    earlier_intents = [intent for intent in intents if intent.subject == subject]
+    if sum(intent.status in _FAILURES for intent in earlier_intents) >= FAILED_INTENTS_MAX:
         log.error(
             "safe_execution.retries_exhausted",
             hash=hex0x(proposal.hash),
@@ -140,9 +141,9 @@ async def _queue_execution(
         return
     await queue_intent(
         session,
-        key=f"execute-safe:{hex0x(proposal.hash)}" + (f"#{len(earlier_intents) + 1}" if earlier_intents else ""),
+        key=f"execute-safe:{subject.id}" + (f"#{len(earlier_intents) + 1}" if earlier_intents else ""),
         kind=_KIND,
         wallet=keeper,
         call=call,
-        request_id=proposal_number(proposal.hash),
+        subject=subject,
     )

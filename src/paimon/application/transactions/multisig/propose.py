@@ -1,23 +1,22 @@
-"""Proposing a Safe transaction: the hash computed here and by the Safe itself, the nonce reserved under the Safe's lock.
+"""Propose a Safe transaction: its hash is computed here and by the Safe itself, its nonce is reserved under the Safe's lock.
 
-Each proposal takes the next nonce that none has here. To compete for a nonce on purpose is something else and is asked
-for by name: a rejection is a self-call at the nonce of what it rejects, and only one of the two can ever be executed.
+Each proposal takes the next nonce that no proposal here has. To compete for a nonce on purpose is a separate command: a
+rejection is a self-call at the nonce of the proposal that it rejects, and the Safe can execute only one of the two.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy import select
 
 from paimon.application.transactions.multisig.context import SafeContext
-from paimon.application.transactions.multisig.store import get_proposal, lock_safe, transaction_of
+from paimon.application.transactions.multisig.store import find_proposal_by_key, get_proposal, lock_safe, transaction_of
 from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import build_safe_transaction as combine_calls
 from paimon.domain.transaction.safe_proposal import ProposalClosed
-from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, safe_transaction_hashes, rejection_transaction
+from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, rejection_transaction, safe_transaction_hashes
 from paimon.errors import Conflict, Unavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
@@ -29,29 +28,29 @@ REASON_MAX: Final = 500
 
 
 class ProposalConflict(Conflict):
-    """What is proposed contradicts what was proposed before."""
+    """The proposal contradicts an earlier one."""
 
 
 class HashMismatch(Unavailable):
-    """The Safe computes another hash than this house: nobody may sign either."""
+    """The Safe computes another hash than this system: nobody may sign either hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProposeCalls:
-    """`key` says what for, once: the same key again gives the proposal that is there."""
+    """Calls to propose. A key stands for one proposal: a second request with the key gets the proposal that exists."""
 
     key: str
     safe: SafeName
     calls: tuple[Call, ...]
     reason: str
     proposed_by: Address | None = None
-    """None: this house, by a rule of its own."""
+    """None: a rule of this system."""
     at_nonce: int | None = None
-    """Compete for the nonce of an open proposal, rather than take the next."""
+    """Compete for the nonce of an open proposal; None takes the next nonce."""
 
 
 async def propose(command: ProposeCalls, context: SafeContext) -> Hash32:
-    """The hash its owners sign.
+    """Propose the calls, and return the hash that the owners sign.
 
     Raises:
         SafeNotConfigured, ProposalConflict, HashMismatch, UnexpectedSafe, IncompleteExecutions, RpcUnavailable, RpcError.
@@ -62,10 +61,10 @@ async def propose(command: ProposeCalls, context: SafeContext) -> Hash32:
 
 
 async def propose_in_session(session: WriteSession, command: ProposeCalls, context: SafeContext, *, at: BlockStamp) -> Hash32:
-    """The same in the caller's transaction, for what must be written together; the Safe was observed at `at`."""
+    """Propose the calls in the caller's transaction. The Safe was synced at the block `at`."""
     address = context.address(command.safe)
     safe = await lock_safe(session, address)
-    if (existing := await _find_by_key(session, command.key)) is not None:
+    if (existing := await find_proposal_by_key(session, command.key)) is not None:
         expected = combine_calls(command.calls, existing.nonce, multi_send=context.multi_send)
         if existing.safe != address or transaction_of(existing) != expected:
             raise ProposalConflict(f"proposal {command.key!r} exists with other calls: one key stands for one plan")
@@ -78,10 +77,11 @@ async def propose_in_session(session: WriteSession, command: ProposeCalls, conte
 
 
 async def propose_rejection(hash_: Hash32, context: SafeContext, *, proposed_by: Address) -> Hash32:
-    """The hash of the rejection that competes with this proposal; there is one for each nonce.
+    """Propose the rejection that competes with this proposal, and return its hash. Each nonce has one rejection.
 
     Raises:
-        ProposalNotFound, ProposalClosed, SafeNotConfigured, HashMismatch, UnexpectedSafe, IncompleteExecutions, RpcUnavailable, RpcError.
+        ProposalNotFound, ProposalClosed, SafeNotConfigured, HashMismatch, UnexpectedSafe, IncompleteExecutions, RpcUnavailable,
+        RpcError.
     """
     async with context.database.read() as session:
         address = Address((await get_proposal(session, hash_)).safe)
@@ -93,17 +93,13 @@ async def propose_rejection(hash_: Hash32, context: SafeContext, *, proposed_by:
         if proposal.outcome is not None:
             raise ProposalClosed(f"nonce {proposal.nonce} is used: the proposal is {proposal.outcome}")
         key = f"reject:{checksum(address)}:{proposal.nonce}"
-        if (existing := await _find_by_key(session, key)) is not None:
+        if (existing := await find_proposal_by_key(session, key)) is not None:
             existing.expires_at = max(existing.expires_at, await database_now(session) + context.proposal_ttl)
             return existing.hash
         transaction = rejection_transaction(proposal.nonce, address)
         reason = f"rejects {hex0x(hash_)}: {proposal.reason}"[:REASON_MAX]
         command = ProposeCalls(key, safe.name, (transaction.call,), reason, proposed_by)
         return await _insert_proposal(session, context, safe, transaction, command, final)
-
-
-async def _find_by_key(session: WriteSession, key: str) -> SafeProposalRow | None:
-    return (await session.scalars(select(SafeProposalRow).where(SafeProposalRow.idempotency_key == key))).one_or_none()
 
 
 async def _insert_proposal(
@@ -117,9 +113,9 @@ async def _insert_proposal(
     contract = context.contract(Address(safe.address))
     hash_ = safe_transaction_hashes(transaction, contract.scope).transaction
     if (theirs := await contract.transaction_hash(transaction, at=at)) != hash_:
-        raise HashMismatch(f"the Safe {checksum(safe.address)} computes {hex0x(theirs)}, this house {hex0x(hash_)}")
+        raise HashMismatch(f"the Safe {checksum(safe.address)} computes {hex0x(theirs)}, this system {hex0x(hash_)}")
     if await session.get(SafeProposalRow, hash_) is not None:
-        raise ProposalConflict(f"the same calls are proposed at nonce {transaction.nonce} already: {hex0x(hash_)}")
+        raise ProposalConflict(f"the same calls are already proposed at nonce {transaction.nonce}: {hex0x(hash_)}")
     now = await database_now(session)
     session.add(
         SafeProposalRow(

@@ -1,16 +1,15 @@
-"""What keeps this house from looking at a Safe, or from executing what is ready: shown on the Safe's row, since when and why.
+"""Show an error of a Safe's task on the Safe's row, and clear it when the task succeeds.
 
-The two are separate steps of each run, and each ends only what it began: a look that comes through says nothing of an
-execution whose question the node does not answer.
+A run has two tasks, and each clears only its own error: a successful sync says nothing about an execution that the node does
+not answer.
 """
 
 from enum import StrEnum
 
 import structlog
-from sqlalchemy import func, update
 
+from paimon.application.transactions.multisig.store import clear_error, record_error
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.infrastructure.database.models.ops.multisig import SafeRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.text import strip_nul
 
@@ -18,22 +17,18 @@ log = structlog.get_logger(__name__)
 
 
 class SafeTask(StrEnum):
-    SYNC = "looking at it"
-    EXECUTION = "executing what is ready"
+    SYNC = "sync"
+    EXECUTION = "execution"
 
 
 async def record_safe_error(database: Database, safe: Address, task: SafeTask, reason: str) -> None:
-    """This stage did not come through. A Safe that was never seen has no row to show it on."""
-    text = strip_nul(f"{task}: {reason}")
-    since = func.coalesce(SafeRow.failing_since, func.now())
+    """Record that the task failed."""
     async with database.write() as session:
-        await session.execute(update(SafeRow).where(SafeRow.address == safe).values(failing_since=since, last_error=text))
+        await record_error(session, safe, strip_nul(f"{task}: {reason}"))
 
 
 async def clear_safe_error(database: Database, safe: Address, task: SafeTask) -> None:
-    """This stage came through."""
-    ended = update(SafeRow).where(SafeRow.address == safe, SafeRow.last_error.startswith(f"{task}: "))
+    """Record that the task succeeded."""
     async with database.write() as session:
-        found = await session.execute(ended.values(failing_since=None, last_error=None).returning(SafeRow.name))
-        if found.scalar() is not None:
+        if await clear_error(session, safe, prefix=f"{task}: "):
             log.info("safe.recovered", safe=checksum(safe), task=task.value)

@@ -1,9 +1,9 @@
-"""One owner's signature over a proposal, taken in when the Safe itself would count it now.
+"""Sign a proposal: take in one owner's signature if the Safe itself would count it now.
 
-Checked in this order, each with an exception of its own: the proposal exists; the bytes can be a signature; the signed-in
-user may decide here; the nonce is not used, the time not over; the named owner owns the Safe at a final block and has
-not signed; the Safe accepts the signature over exactly this transaction. A key's signature is 65 bytes that recover to
-the owner; anything else is its contract's, which the Safe asks in its own name (EIP-1271, the form with bytes and bytes).
+The checks, in this order, each with an exception of its own: the proposal exists; the bytes can be a signature; the signed-in
+user has the permission; the nonce is unused and the proposal not expired; the named owner owns the Safe at a final block and
+has not signed; the Safe accepts the signature over exactly this transaction. A key's signature is 65 bytes that recover to
+the owner. Anything else is a contract's signature, which the Safe itself checks (EIP-1271, the form with bytes and bytes).
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.store import (
     get_proposal,
     lock_safe,
+    save_signature,
     signatures_of,
     tally_of,
     transaction_of,
@@ -29,13 +30,13 @@ from paimon.domain.user.roles import Permission, User
 from paimon.errors import Forbidden
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeSignatureRow
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
 
 log = structlog.get_logger(__name__)
 
 SIGNATURE_BYTES_MAX: Final = 4_096
-"""Of a contract's signature: a Safe that owns a Safe needs 65 for each of its own owners."""
+"""The longest signature of a contract: a Safe that owns a Safe needs 65 bytes for each of its own owners."""
 
 
 class SignatureRejected(Forbidden):
@@ -46,7 +47,7 @@ class SignatureRejected(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class SignProposal:
-    """What the signed-in user sent."""
+    """The signed-in user's request: an owner's signature, which may be another wallet's."""
 
     proposal: Hash32
     user: User
@@ -55,7 +56,7 @@ class SignProposal:
 
 
 async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
-    """Keep the signature.
+    """Verify and store the signature.
 
     Raises:
         ProposalNotFound, MalformedSignature, NotPermitted, ProposalClosed, NotASafeOwner, AlreadySigned, SignatureRejected,
@@ -84,18 +85,7 @@ async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
             rejection := await contract.signature_rejection_reason(transaction_of(proposal), owner_signature, at=final)
         ) is not None:
             raise SignatureRejected(f"the Safe does not count this signature as {checksum(command.owner)}'s: {rejection}")
-        await session.merge(
-            SafeSignatureRow(
-                proposal=proposal.hash,
-                owner=owner_signature.owner,
-                signature=owner_signature.signature,
-                is_contract_signature=owner_signature.is_contract_signature,
-                submitted_by=command.user.address,
-                signed_at=now,
-            )
-        )
-        await session.flush()
-        await session.refresh(proposal, ["signatures"])
+        await save_signature(session, proposal, owner_signature, submitted_by=command.user.address, now=now)
         counted = tally_of(proposal, safe)
     log.info(
         "proposal.signed",
@@ -117,8 +107,8 @@ def _parse(text: str) -> bytes:
 
 
 async def _require_unsigned(proposal: SafeProposalRow, owner: Address, contract: SafeContract, at: BlockStamp) -> None:
-    """An owner signs once. What a contract no longer stands by counts for nothing, and may be given anew."""
-    earlier = next((each for each in signatures_of(proposal) if each.owner == owner), None)
+    """Refuse a second signature. A contract may sign anew when it has withdrawn its earlier consent."""
+    earlier = next((signature for signature in signatures_of(proposal) if signature.owner == owner), None)
     if earlier is not None and await contract.signature_rejection_reason(transaction_of(proposal), earlier, at=at) is None:
         raise AlreadySigned(f"{checksum(owner)} has signed this proposal; an owner signs once")
 
@@ -139,5 +129,5 @@ def _recovers_to(owner: Address, document: dict[str, Any], signature: bytes) -> 
         return False
     try:
         return recover_typed(document, signature) == owner
-    except MalformedSignature:  # bytes that no key makes may still be what a contract wants
+    except MalformedSignature:  # bytes that no key makes may still be a contract's signature
         return False

@@ -1,20 +1,18 @@
-"""Looking at a Safe: who owns it, how far its nonce is, and what that made of our proposals, whoever executed them.
+"""Sync a Safe: read its owners, threshold and nonce, and record what its executions made of the proposals.
 
-Level-triggered, and only final blocks count. The Safe's own events say what it executed, and they must account for every
-step of its nonce since it was last seen: a node whose logs are not complete yet is asked again later, and nothing is
-concluded meanwhile. A proposal executed by somebody else, with signatures from here or from elsewhere, is thereby
-adopted like our own; whatever competed with it for the nonce is over.
+Level-triggered, and only final blocks count. The Safe's own events show what it executed. They must account for every step of
+its nonce since the last sync; a node whose logs are not complete yet is asked again later, and nothing is concluded
+meanwhile. A proposal that someone else executed, with signatures from here or from elsewhere, is adopted like our own.
+Whatever competed with it for the nonce is over.
 """
 
 from typing import Final
 
 import structlog
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.safe_errors import SafeTask, clear_safe_error, record_safe_error
-from paimon.application.transactions.multisig.store import list_open, lock_safe, view_of
+from paimon.application.transactions.multisig.store import find_safe, insert_safe, list_open, lock_safe, view_of
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum, hex0x
 from paimon.domain.transaction.safe_proposal import (
     IncompleteExecutions,
@@ -23,7 +21,7 @@ from paimon.domain.transaction.safe_proposal import (
     executions_by_nonce,
     proposal_outcome,
 )
-from paimon.domain.transaction.safe_transaction import safe_transaction_hashes, rejection_transaction
+from paimon.domain.transaction.safe_transaction import rejection_transaction, safe_transaction_hashes
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.database.clock import database_now
@@ -33,11 +31,11 @@ from paimon.infrastructure.database.sessions import WriteSession
 log = structlog.get_logger(__name__)
 
 BLOCKS_MAX: Final = 2_000
-"""Of one request for a Safe's executions; providers refuse far longer ranges."""
+"""Blocks in one request for a Safe's executions; providers refuse far longer ranges."""
 
 
 async def sync_safes(context: SafeContext) -> None:
-    """Look at every Safe of the settings. What is wrong with one, or with the node, is told and shown; the others go on."""
+    """Sync every Safe of the settings. An error about one Safe is logged and shown on its row; the others go on."""
     for name, address in context.safes.items():
         try:
             await sync_safe(context, address)
@@ -52,7 +50,7 @@ async def sync_safes(context: SafeContext) -> None:
 
 
 async def sync_safe(context: SafeContext, address: Address) -> BlockStamp:
-    """Bring the Safe's row and its proposals up to the present final block, which is returned.
+    """Bring the Safe's row and its proposals up to the final block, and return that block.
 
     Raises:
         UnexpectedSafe, IncompleteExecutions, RpcUnavailable, RpcError: nothing was changed.
@@ -60,9 +58,10 @@ async def sync_safe(context: SafeContext, address: Address) -> BlockStamp:
     contract, final = context.contract(address), await context.final_block()
     view = await contract.view(at=final)
     async with context.database.write() as session:
-        row = (await session.scalars(select(SafeRow).where(SafeRow.address == address))).one_or_none()
+        row = await find_safe(session, address)
         if row is None:
-            await _insert_safe(session, context, address, view, final)
+            await insert_safe(session, address, context.name(address), view, at=final)
+            log.info("safe.added", safe=checksum(address), name=context.name(address), nonce=view.nonce)
             return final
     executed = await _read_executions(contract, view_of(row), row.seen_block, view, final)
     async with context.database.write() as session:
@@ -72,30 +71,15 @@ async def sync_safe(context: SafeContext, address: Address) -> BlockStamp:
     return final
 
 
-async def _insert_safe(session: WriteSession, context: SafeContext, address: Address, view: SafeInfo, at: BlockStamp) -> None:
-    statement = insert(SafeRow).values(
-        address=address,
-        name=context.name(address),
-        owners=list(view.owners),
-        threshold=view.threshold,
-        nonce=view.nonce,
-        next_nonce=view.nonce,
-        seen_block=at.number,
-        seen_hash=at.hash,
-    )
-    await session.execute(statement.on_conflict_do_nothing(index_elements=[SafeRow.address]))
-    log.info("safe.added", safe=checksum(address), name=context.name(address), nonce=view.nonce)
-
-
 async def _read_executions(
     contract: SafeContract, before: SafeInfo, seen_block: int, now: SafeInfo, final: BlockStamp
 ) -> dict[int, SafeExecutionEvent]:
-    """What used each nonce since the Safe was last seen; the logs are read only when its nonce has moved."""
+    """Read the execution of each nonce since the last sync. The logs are read only when the nonce has moved."""
     if now.nonce <= before.nonce:
         return {}
     found: list[SafeExecutionEvent] = []
     for first in range(seen_block + 1, final.number + 1, BLOCKS_MAX):
-        found += await contract.executions(first, min(first + BLOCKS_MAX - 1, final.number))
+        found += await contract.read_executions(first, min(first + BLOCKS_MAX - 1, final.number))
     return executions_by_nonce(found, before=before.nonce, now=now.nonce)
 
 
@@ -109,7 +93,7 @@ async def _record_state(
 ) -> None:
     now, safe = await database_now(session), Address(row.address)
     if set(row.owners) != set(view.owners) or row.threshold != view.threshold:
-        owners = [checksum(each) for each in view.owners]
+        owners = [checksum(owner) for owner in view.owners]
         log.warning("safe.owners_changed", safe=checksum(safe), owners=owners, threshold=view.threshold)
     for proposal in await list_open(session, safe):
         execution = executed.get(proposal.nonce)

@@ -1,7 +1,8 @@
-"""Reads of the desk. What is known of the chain here is what the drivers wrote down; no read asks a node."""
+"""Read intents, wallets and operator actions for people. The rows hold what the drivers read on chain; no query asks a node."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
@@ -10,11 +11,14 @@ from sqlalchemy.orm import selectinload
 
 from paimon.application.transactions.queries import WalletSummary, list_wallets
 from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.transaction.intent import IntentWithAttempts
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
+from paimon.domain.transaction.operator_action import ActionKind, ActionStatus
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.rows.transaction import intent_with_attempts_of
 
 
 class IntentNotFound(NotFound):
@@ -22,12 +26,12 @@ class IntentNotFound(NotFound):
 
 
 class WalletNotFound(NotFound):
-    """No sending key of this house has this address."""
+    """No sending key has this address."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntentFilter:
-    """Which intents; what is None does not matter. `is_open` is False for those that have ended."""
+    """Which intents to list. None matches every intent; `is_open` is False for intents that have ended."""
 
     status: IntentStatus | None = None
     kind: IntentKind | None = None
@@ -35,55 +39,83 @@ class IntentFilter:
     is_open: bool | None = None
 
 
-async def list_intents(session: AsyncSession, page: PageRequest, wanted: IntentFilter) -> Page[IntentRow]:
-    """Intents with their attempts, latest first."""
+@dataclass(frozen=True, slots=True)
+class RecordedAction:
+    """An operator action with what was signed: enough to verify it without this system."""
+
+    kind: ActionKind
+    wallet: Address
+    intent_id: UUID | None
+    target: str
+    reason: str
+    requested_by: Address
+    requested_at: datetime
+    status: ActionStatus
+    outcome: str | None
+    ended_at: datetime | None
+    typed_data: dict[str, Any]
+    signature: bytes
+
+
+def recorded_action(row: OperatorActionRow) -> RecordedAction:
+    return RecordedAction(
+        kind=row.kind,
+        wallet=Address(row.wallet),
+        intent_id=row.intent_id,
+        target=row.target,
+        reason=row.reason,
+        requested_by=Address(row.requested_by),
+        requested_at=row.requested_at,
+        status=row.status,
+        outcome=row.outcome,
+        ended_at=row.ended_at,
+        typed_data=row.typed_data,
+        signature=row.signature,
+    )
+
+
+async def list_intents(session: AsyncSession, page: PageRequest, filters: IntentFilter) -> Page[IntentWithAttempts]:
+    """Return intents with their attempts, latest first."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.status is not None:
-        conditions.append(IntentRow.status == wanted.status)
-    if wanted.kind is not None:
-        conditions.append(IntentRow.kind == wanted.kind)
-    if wanted.wallet is not None:
-        conditions.append(IntentRow.wallet == wanted.wallet)
-    if wanted.is_open is not None:
-        conditions.append(IntentRow.closed_at.is_(None) == wanted.is_open)
+    if filters.status is not None:
+        conditions.append(IntentRow.status == filters.status)
+    if filters.kind is not None:
+        conditions.append(IntentRow.kind == filters.kind)
+    if filters.wallet is not None:
+        conditions.append(IntentRow.wallet == filters.wallet)
+    if filters.is_open is not None:
+        conditions.append(IntentRow.closed_at.is_(None) == filters.is_open)
     query = (
         select(IntentRow)
         .where(*conditions)
         .options(selectinload(IntentRow.attempts))
         .order_by(IntentRow.created_at.desc(), IntentRow.id.desc())
     )
-
-    def unchanged(intent: IntentRow) -> IntentRow:
-        return intent
-
-    return await fetch_page(session, query, page, unchanged)
+    return await fetch_page(session, query, page, intent_with_attempts_of)
 
 
-async def get_intent(session: AsyncSession, intent_id: UUID) -> IntentRow:
+async def get_intent(session: AsyncSession, intent_id: UUID) -> IntentWithAttempts:
     """Raises IntentNotFound."""
     query = select(IntentRow).where(IntentRow.id == intent_id).options(selectinload(IntentRow.attempts))
-    intent = (await session.scalars(query)).one_or_none()
-    if intent is None:
+    row = (await session.scalars(query)).one_or_none()
+    if row is None:
         raise IntentNotFound(f"there is no intent {intent_id}")
-    return intent
+    return intent_with_attempts_of(row)
 
 
 async def get_wallet(session: AsyncSession, address: Address) -> WalletSummary:
     """Raises WalletNotFound."""
-    found = next((each for each in await list_wallets(session) if each.address == address), None)
+    found = next((wallet for wallet in await list_wallets(session) if wallet.address == address), None)
     if found is None:
-        raise WalletNotFound(f"no sending key of this house has the address {checksum(address)}")
+        raise WalletNotFound(f"no sending key has the address {checksum(address)}")
     return found
 
 
-async def list_actions(session: AsyncSession, target_id: UUID | Address) -> Sequence[OperatorActionRow]:
-    """What people told the desk about an intent, or about a wallet's trouble, oldest first."""
+async def list_actions(session: AsyncSession, target_id: UUID | Address) -> list[RecordedAction]:
+    """Return the operator actions on an intent, or on a wallet's fault, oldest first."""
     if isinstance(target_id, UUID):
-        wanted = OperatorActionRow.intent_id == target_id
+        condition = OperatorActionRow.intent_id == target_id
     else:
-        wanted = (OperatorActionRow.wallet == target_id) & OperatorActionRow.intent_id.is_(None)
-    return (
-        await session.scalars(
-            select(OperatorActionRow).where(wanted).order_by(OperatorActionRow.requested_at, OperatorActionRow.nonce)
-        )
-    ).all()
+        condition = (OperatorActionRow.wallet == target_id) & OperatorActionRow.intent_id.is_(None)
+    query = select(OperatorActionRow).where(condition).order_by(OperatorActionRow.requested_at, OperatorActionRow.nonce)
+    return [recorded_action(row) for row in await session.scalars(query)]

@@ -1,9 +1,10 @@
 """Submit an operator's signed action: speed up, cancel or retry an intent, or clear a wallet's fault.
 
 The checks, in this order, each with an exception of its own: the target exists; the signature is well formed; its expiry lies
-ahead, and not too far; its nonce is unused; the signed-in wallet made it over exactly this action; the user has the permission; the
-action is possible now, and no other action on the target is requested. Only the action's row is written here, and the wallet's driver
-is woken. The driver checks once more under the wallet's lock, and carries the action out (driver/operator_actions.py).
+ahead, and not too far; its nonce is unused; the signed-in wallet made it over exactly this action; the user has the
+permission; the action is possible now, and no other action on the target is requested. Only the action's row is written here,
+and the wallet's driver is woken. The driver checks once more under the wallet's lock, and carries the action out
+(driver/operator_actions.py).
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.application.common.signed_action import SignedAction, SigningRules, verify_signed_action
 from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.intents import DRIVE_WALLET
-from paimon.application.transactions.operator.queries import get_intent, get_wallet
+from paimon.application.transactions.operator.queries import RecordedAction, get_intent, get_wallet
 from paimon.application.transactions.operator.store import insert_action, is_nonce_used
 from paimon.application.transactions.store import read_preconditions
 from paimon.domain.kernel.chain import Address, checksum
@@ -29,7 +30,6 @@ from paimon.domain.transaction.operator_action import (
 )
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 
@@ -47,7 +47,7 @@ class SubmitAction:
     signed: SignedAction
 
 
-async def submit_action(command: SubmitAction, *, database: Database, rules: SigningRules) -> OperatorActionRow:
+async def submit_action(command: SubmitAction, *, database: Database, rules: SigningRules) -> RecordedAction:
     """Verify and store the action, and wake the driver of its wallet.
 
     Raises:

@@ -16,7 +16,7 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.plan import CALLS_MAX, PlanStep
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.errors import InvalidRequest
-from paimon.infrastructure.blockchain.abi.contract_abi import AbiEntry, Parameter, plain
+from paimon.infrastructure.blockchain.abi.contract_abi import AbiEntry, Parameter, to_json_value
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.contracts.money_calls import AMOUNT_ARGUMENT, MoneyCall
 
@@ -115,7 +115,7 @@ def _parse_call(requested: RequestedCall, contracts: FundContracts, field: str) 
         data = abi.encode_call(entry.signature, *values.values())
     except (EncodingError, OverflowError) as error:
         raise InvalidPlan(PlanErrorCode.INVALID_ARGUMENTS, f"{field}.arguments", f"{entry.signature}: {error}") from error
-    step = PlanStep(Call(address, data), describe_call(name, entry.name, plain(values)))
+    step = PlanStep(Call(address, data), describe_call(name, entry.name, to_json_value(values)))
     return ParsedCall(name, entry.name, step, _parse_money_call(name, entry, values, f"{field}.arguments"))
 
 

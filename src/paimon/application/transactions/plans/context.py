@@ -1,4 +1,4 @@
-"""What every step with a plan needs, in one value."""
+"""The context of a plan: what every step with it needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from paimon.settings import WalletLimitSettings
 
 @dataclass(frozen=True, slots=True)
 class PlanContext:
-    safes: SafeContext
+    safe_context: SafeContext
     hot: Address | None
     limits: Mapping[PlanWallet, WalletLimitSettings]
-    """Of the wallets that have any."""
+    """A wallet without an entry has no limit."""
     hot_plan_ttl: timedelta
     signing_rules: SigningRules
 
     @property
     def database(self) -> Database:
-        return self.safes.database
+        return self.safe_context.database
 
     @property
     def contracts(self) -> FundContracts:
-        return self.safes.contracts
+        return self.safe_context.contracts
 
     def address(self, wallet: PlanWallet) -> Address | None:
-        return self.hot if wallet is PlanWallet.HOT else self.safes.safes.get(SafeName(wallet))
+        return self.hot if wallet is PlanWallet.HOT else self.safe_context.safes.get(SafeName(wallet))
 
     async def final_block(self) -> BlockStamp:
-        return await self.safes.final_block()
+        return await self.safe_context.final_block()

@@ -5,9 +5,9 @@ from typing import Any
 
 from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
-from paimon.application.transactions.plans.idempotency import find_existing_plan
 from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import SimulationResult, simulate
+from paimon.application.transactions.plans.store import find_existing_plan
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.transaction.plan import PlanExecution, plan_document, plan_payload_hash
 from paimon.domain.transaction.wallet_selection import WalletChoice

@@ -1,7 +1,9 @@
-"""What people see of plans: what was handed in, which wallet has it and why, and how it stands. Never asks the chain."""
+"""Read plans for people: the calls, the wallet and why it was selected, and the status. No query asks the chain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
@@ -11,8 +13,10 @@ from sqlalchemy.orm import selectinload
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.queries import list_summaries
 from paimon.application.transactions.multisig.store import with_signatures
-from paimon.application.transactions.plans.select_wallet import list_executing_proposals
-from paimon.domain.kernel.chain import Hash32
+from paimon.application.transactions.plans.store import list_executing_proposals
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.intent import IntentWithAttempts
 from paimon.domain.transaction.plan import PlanStatus, status_of_intents, status_of_proposal
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.errors import NotFound
@@ -21,6 +25,7 @@ from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.rows.transaction import intent_with_attempts_of
 
 
 class PlanNotFound(NotFound):
@@ -29,7 +34,7 @@ class PlanNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class PlanFilter:
-    """Which plans; what is None does not matter. `is_open` is False for those that have ended."""
+    """Which plans to list. None matches every plan; `is_open` is False for plans that have ended."""
 
     wallet: PlanWallet | None = None
     plan: str | None = None
@@ -37,15 +42,39 @@ class PlanFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanDetail:
-    """A plan with its calls and their intents, as it stands."""
+class PlanCallDetail:
+    """One call of a plan, with the intent that makes it if the hot key carries out the plan."""
 
-    row: PlanRow
+    description: str
+    function: str
+    to: Address
+    data: bytes
+    amount: RawAmount
+    intent: IntentWithAttempts | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDetail:
+    """A plan with its status, its calls, and what was signed."""
+
+    id: UUID
+    idempotency_key: str
+    name: str
+    reason: str
+    wallet: PlanWallet
+    amount: RawAmount
+    rejected_wallets: tuple[str, ...]
+    proposal: Hash32 | None
+    created_at: datetime
+    requested_by: Address | None
+    typed_data: dict[str, Any] | None
+    signature: bytes | None
     status: PlanStatus
+    calls: tuple[PlanCallDetail, ...]
 
 
 async def list_plans(session: AsyncSession, page: PageRequest, context: SafeContext, filters: PlanFilter) -> Page[PlanDetail]:
-    """Plans, latest first."""
+    """Return plans, latest first."""
     conditions: list[ColumnElement[bool]] = []
     if filters.wallet is not None:
         conditions.append(PlanRow.wallet == filters.wallet)
@@ -55,11 +84,7 @@ async def list_plans(session: AsyncSession, page: PageRequest, context: SafeCont
         is_open = await _is_open(session)
         conditions.append(is_open if filters.is_open else ~is_open)
     query = _plan_query().where(*conditions).order_by(PlanRow.created_at.desc(), PlanRow.id.desc())
-
-    def row(plan: PlanRow) -> PlanRow:
-        return plan
-
-    found = await fetch_page(session, query, page, row)
+    found: Page[PlanRow] = await fetch_page(session, query, page, lambda row: row)
     return Page(await _with_status(session, found.items, context), found.total, found.request)
 
 
@@ -78,26 +103,55 @@ def _plan_query() -> Select[PlanRow]:
 
 
 async def _is_open(session: AsyncSession) -> ColumnElement[bool]:
-    """The same as the state says, for the database to select by."""
+    """Return the condition that `PlanStatus` means by an open plan."""
     now, executing = await database_now(session), await list_executing_proposals(session)
-    of_key = exists().where(
+    by_hot_key = exists().where(
         PlanCallRow.plan_id == PlanRow.id, PlanCallRow.intent_id == IntentRow.id, IntentRow.closed_at.is_(None)
     )
     in_time = or_(SafeProposalRow.expires_at > now, SafeProposalRow.hash.in_(executing))
-    of_safe = exists().where(and_(SafeProposalRow.hash == PlanRow.proposal, SafeProposalRow.outcome.is_(None), in_time))
-    return or_(of_key, of_safe)
+    by_safe = exists().where(and_(SafeProposalRow.hash == PlanRow.proposal, SafeProposalRow.outcome.is_(None), in_time))
+    return or_(by_hot_key, by_safe)
 
 
 async def _with_status(session: AsyncSession, rows: Sequence[PlanRow], context: SafeContext) -> list[PlanDetail]:
-    hashes = [each.proposal for each in rows if each.proposal is not None]
+    hashes = [row.proposal for row in rows if row.proposal is not None]
     proposals = list(await session.scalars(with_signatures(select(SafeProposalRow).where(SafeProposalRow.hash.in_(hashes)))))
-    statuses = {
-        Hash32(each.row.hash): status_of_proposal(each.status) for each in await list_summaries(session, proposals, context)
-    }
-    return [PlanDetail(each, _status_of(each, statuses)) for each in rows]
+    summaries = await list_summaries(session, proposals, context)
+    statuses = {summary.hash: status_of_proposal(summary.status) for summary in summaries}
+    return [_plan_detail(row, _status_of(row, statuses)) for row in rows]
 
 
 def _status_of(row: PlanRow, proposals: dict[Hash32, PlanStatus]) -> PlanStatus:
     if row.proposal is not None:
         return proposals[Hash32(row.proposal)]
-    return status_of_intents([each.intent.status for each in row.calls if each.intent is not None])
+    return status_of_intents([call.intent.status for call in row.calls if call.intent is not None])
+
+
+def _plan_detail(row: PlanRow, status: PlanStatus) -> PlanDetail:
+    return PlanDetail(
+        id=row.id,
+        idempotency_key=row.idempotency_key,
+        name=row.name,
+        reason=row.reason,
+        wallet=row.wallet,
+        amount=RawAmount(row.amount),
+        rejected_wallets=tuple(row.rejected_wallets),
+        proposal=row.proposal,
+        created_at=row.created_at,
+        requested_by=None if row.requested_by is None else Address(row.requested_by),
+        typed_data=row.typed_data,
+        signature=row.signature,
+        status=status,
+        calls=tuple(_call_detail(call) for call in row.calls),
+    )
+
+
+def _call_detail(row: PlanCallRow) -> PlanCallDetail:
+    return PlanCallDetail(
+        description=row.description,
+        function=row.function,
+        to=Address(row.to_address),
+        data=row.data,
+        amount=RawAmount(row.amount),
+        intent=None if row.intent is None else intent_with_attempts_of(row.intent),
+    )

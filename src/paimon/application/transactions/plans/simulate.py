@@ -22,7 +22,7 @@ from paimon.infrastructure.blockchain.rpc.errors import RpcError
 class SimulationResult:
     """How one call would end; `words` is the contract's own reason, or what is wrong with its success."""
 
-    passes: bool
+    succeeds: bool
     description: str
 
 
@@ -35,7 +35,7 @@ async def simulate(valued: ValuedCalls, wallet: Address, contracts: FundContract
         if total >= target:
             found = [
                 SimulationResult(False, "the buffer is at its target: it would do nothing")
-                if call.function == RebalancerFunction.REBALANCE_BUFFER and each.passes
+                if call.function == RebalancerFunction.REBALANCE_BUFFER and each.succeeds
                 else each
                 for call, each in zip(valued.calls, found, strict=True)
             ]
@@ -59,4 +59,4 @@ def _outcome(call: Call, answer: str | RpcError, contracts: FundContracts) -> Si
 
 def first_failure(found: Sequence[SimulationResult]) -> str | None:
     """Why the first call would not do, if so: nothing comes before it that could change that."""
-    return None if found[0].passes else found[0].description
+    return None if found[0].succeeds else found[0].description

@@ -1,12 +1,13 @@
 """Submit a plan: check it once more under the lock of the limits, and write it with what carries it out, in one transaction.
 
-The lock makes the limits hold: of two plans that would share the rest of a day's limit, the second sees the first. The chain is read
-before the lock is taken, so that nobody waits for a node under it. The one exception is the Safe's own hash of a proposal.
+The lock makes the limits hold: of two plans that would share the rest of a day's limit, the second sees the first. The chain
+is read before the lock is taken, so that nobody waits for a node under it. The one exception is the Safe's own hash of a
+proposal.
 
-The checks, in this order, each with an exception of its own: the calls can be made; the signature is well formed, in time, and the
-signed-in wallet's over exactly this plan; the user has the permission; the key is not another plan's; the hot key's first call would
-pass; the nonce is unused; the wallet and the amount are still those that were signed. A second request with the same key and calls
-gets the plan that exists, no matter who sends it.
+The checks, in this order, each with an exception of its own: the calls can be made; the signature is well formed, in time,
+and the signed-in wallet's over exactly this plan; the user has the permission; the key is not another plan's; the hot key's
+first call would pass; the nonce is unused; the wallet and the amount are still those that were signed. A second request with
+the same key and calls gets the plan that exists, no matter who sends it.
 """
 
 from dataclasses import dataclass
@@ -23,10 +24,10 @@ from paimon.application.transactions.multisig.propose import ProposeCalls, propo
 from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
-from paimon.application.transactions.plans.store import find_existing_plan, is_nonce_used, lock_limits
 from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import first_failure, simulate
-from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum
+from paimon.application.transactions.plans.store import find_existing_plan, is_nonce_used, lock_limits
+from paimon.domain.kernel.chain import Address, BlockStamp, checksum
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import Call, IntentKind

@@ -9,7 +9,7 @@ from paimon.application.transactions.multisig.queries import ProposalDetail, Pro
 from paimon.application.transactions.multisig.sign import SIGNATURE_BYTES_MAX
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.transaction.safe_proposal import ProposalStatus
-from paimon.domain.transaction.safe_transaction import HashCard, SafeName
+from paimon.domain.transaction.safe_transaction import SafeName, SafeTransactionHashes
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.signed_action import TypedData
 from paimon.gateway.rest.views.transactions import IntentView
@@ -104,7 +104,7 @@ class HashCardView(ApiModel):
     safe_tx_hash: HashText
 
     @classmethod
-    def of(cls, card: HashCard) -> Self:
+    def of(cls, card: SafeTransactionHashes) -> Self:
         return cls(domain_hash=card.domain, message_hash=card.message, safe_tx_hash=card.transaction)
 
 
@@ -182,10 +182,10 @@ def _fields(proposal: ProposalSummary) -> dict[str, Any]:
         "expires_at": proposal.expires_at,
         "closed_at": proposal.closed_at,
         "executed_tx_hash": proposal.executed_tx_hash,
-        "threshold": proposal.tally_signatures.threshold,
-        "signed_by": list(proposal.tally_signatures.valid_signers),
-        "missing_signers": list(proposal.tally_signatures.missing_signers),
-        "former_owners": list(proposal.tally_signatures.former_owners),
+        "threshold": proposal.tally.threshold,
+        "signed_by": list(proposal.tally.valid_signers),
+        "missing_signers": list(proposal.tally.missing_signers),
+        "former_owners": list(proposal.tally.former_owners),
         "competing": list(proposal.competing),
         "calls": [SafeCallView.of(call) for call in proposal.calls],
     }

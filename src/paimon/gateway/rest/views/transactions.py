@@ -9,6 +9,7 @@ from pydantic import Field
 from paimon.application.transactions.operator.queries import RecordedAction
 from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.intent import Intent, IntentWithAttempts
+from paimon.domain.transaction.intent_subject import SubjectType
 from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentKind, IntentStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.operator_actions import ActionDocuments, OperatorActionView
@@ -61,6 +62,8 @@ class IntentSummary(ApiModel):
     status: IntentStatus
     wallet: AddressText
     to: AddressText
+    subject_type: SubjectType
+    subject_id: str = Field(description="a request's number, a Safe transaction's hash, or a plan's id and call index")
     request_id: BigInt | None = Field(description="the redemption request it is about; null for an intent about something else")
     ticket_id: str | None
     plan_id: UUID | None = Field(description="the plan whose call this is: `/plans/{planId}`")
@@ -114,6 +117,8 @@ def _fields(intent: Intent) -> dict[str, object]:
         "status": intent.status,
         "wallet": intent.wallet,
         "to": intent.call.to,
+        "subject_type": subject.type,
+        "subject_id": subject.id,
         "request_id": subject.request_id,
         "ticket_id": intent.ticket_id,
         "plan_id": subject.plan_id,

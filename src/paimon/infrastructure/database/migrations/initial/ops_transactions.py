@@ -1,4 +1,4 @@
-"""What this house sends: wallets, intents, their attempts, and what people ask of the transaction desk."""
+"""Tables of sending: wallets, intents, attempts and operator actions."""
 
 from paimon.infrastructure.database.migrations.initial.table_builder import (
     NOW,
@@ -23,12 +23,22 @@ from paimon.infrastructure.database.migrations.initial.table_builder import (
     uuid,
 )
 
+_SUBJECT_TYPE_OF_KIND = (
+    "subject_type = CASE kind WHEN 'execute_safe' THEN 'safe_transaction'"
+    " WHEN 'plan_step' THEN 'plan_call' ELSE 'redemption' END"
+)
+_SUBJECT_ID_FORM = (
+    "CASE WHEN subject_type = 'safe_transaction' THEN subject_id ~ '^0x[0-9a-f]{64}$'"
+    " WHEN subject_type = 'plan_call' THEN subject_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9]{1,3}$'"
+    f" WHEN subject_id ~ '^(0|[1-9][0-9]{{0,77}})$' THEN CAST(subject_id AS numeric) <= {2**256 - 1} ELSE false END"
+)
+
 
 def create_tables() -> None:
     _create_wallets()
     _create_transaction_intents()
     _create_transaction_attempts()
-    _create_desk_deeds()
+    _create_operator_actions()
 
 
 def _create_wallets() -> None:
@@ -63,7 +73,8 @@ def _create_transaction_intents() -> None:
         address("to_address"),
         bytea("data"),
         uint256("value_wei"),
-        uint256("request_id"),
+        in_values("subject_type", "redemption", "safe_transaction", "plan_call"),
+        text("subject_id"),
         text("ticket_id", null=True),
         in_values(
             "status",
@@ -94,7 +105,9 @@ def _create_transaction_intents() -> None:
         check("closed_when_terminal", "(status IN ('QUEUED','SIMULATED','SENDING')) = (closed_at IS NULL)"),
         check("abort_reason_when_aborting", "(aborting_as IS NULL) = (abort_reason IS NULL)"),
         index("open", "wallet", "created_at", where="closed_at IS NULL"),
-        index("request", "request_id"),
+        check("subject_type_of_kind", _SUBJECT_TYPE_OF_KIND),
+        check("subject_id_form", _SUBJECT_ID_FORM),
+        index("subject", "subject_type", "subject_id"),
     )
 
 
@@ -117,7 +130,7 @@ def _create_transaction_attempts() -> None:
         bytea("block_hash", null=True),
         boolean("succeeded", null=True),
         bigint("gas_used", null=True),
-        boolean("cancels", default="false"),
+        boolean("is_cancellation", default="false"),
         in_values("channel", "public", "private", default="public"),
         bigint("signed_at_block", null=True),
         primary_key("hash"),
@@ -132,7 +145,7 @@ def _create_transaction_attempts() -> None:
     )
 
 
-def _create_desk_deeds() -> None:
+def _create_operator_actions() -> None:
     create_table(
         "ops.operator_actions",
         hash32("nonce"),

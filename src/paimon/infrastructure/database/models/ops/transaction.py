@@ -1,4 +1,4 @@
-"""What people decided and this system set out to do. Nothing here can be rebuilt from the chain, so nothing is lost."""
+"""Tables of sending: wallets, intents and attempts. They hold what the chain does not, so no row is ever removed."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,6 +17,8 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.units import UINT256_MAX
+from paimon.domain.transaction.intent_subject import SubjectType
 from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentKind, IntentStatus, WalletName
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import (
@@ -29,6 +31,16 @@ from paimon.infrastructure.database.types import (
     enum_column,
     length_check,
     uint256_check,
+)
+
+_SUBJECT_TYPE_OF_KIND = (
+    "subject_type = CASE kind WHEN 'execute_safe' THEN 'safe_transaction'"
+    " WHEN 'plan_step' THEN 'plan_call' ELSE 'redemption' END"
+)
+_SUBJECT_ID_FORM = (
+    "CASE WHEN subject_type = 'safe_transaction' THEN subject_id ~ '^0x[0-9a-f]{64}$'"
+    " WHEN subject_type = 'plan_call' THEN subject_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9]{1,3}$'"
+    f" WHEN subject_id ~ '^(0|[1-9][0-9]{{0,77}})$' THEN CAST(subject_id AS numeric) <= {UINT256_MAX} ELSE false END"
 )
 
 
@@ -51,19 +63,19 @@ class WalletRow(Base):
     name: Mapped[WalletName] = enum_column(WalletName)
     next_nonce: Mapped[int] = mapped_column(BigInteger)
     fault: Mapped[str | None] = mapped_column(Text)
-    # What its driver last saw on chain, and when: whoever shows the wallet does not ask the node.
+    # The state on chain as the driver last read it. Readers of this row ask no node.
     seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     seen_block: Mapped[int | None] = mapped_column(BigInteger)
     latest_nonce: Mapped[int | None] = mapped_column(BigInteger)
     final_nonce: Mapped[int | None] = mapped_column(BigInteger)
     balance_wei: Mapped[int | None] = mapped_column(Uint256Type())
-    # Since when no drive got to its end, and what held up the last one.
+    # The time of the first failed drive in a row, and the error of the last one.
     failing_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_error: Mapped[str | None] = mapped_column(Text)
 
 
 class IntentRow(Base):
-    """Something that must happen on chain once. The key says what for; the same key with another payload is refused."""
+    """Something that must happen on chain once. One idempotency key stands for one payload."""
 
     __tablename__ = "transaction_intents"
     __table_args__ = (
@@ -73,10 +85,13 @@ class IntentRow(Base):
         CheckConstraint("(aborting_as IS NULL) = (abort_reason IS NULL)", name="abort_reason_when_aborting"),
         *length_check(20, "wallet", "to_address"),
         *length_check(32, "payload_hash"),
-        *uint256_check("value_wei", "request_id"),
+        *uint256_check("value_wei"),
+        enum_check("subject_type", SubjectType),
+        CheckConstraint(_SUBJECT_TYPE_OF_KIND, name="subject_type_of_kind"),
+        CheckConstraint(_SUBJECT_ID_FORM, name="subject_id_form"),
         CheckConstraint("(status IN ('QUEUED','SIMULATED','SENDING')) = (closed_at IS NULL)", name="closed_when_terminal"),
         Index("ix_transaction_intents_open", "wallet", "created_at", postgresql_where="closed_at IS NULL"),
-        Index("ix_transaction_intents_request", "request_id"),
+        Index("ix_transaction_intents_subject", "subject_type", "subject_id"),
         OPS_SCHEMA,
     )
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
@@ -87,7 +102,8 @@ class IntentRow(Base):
     to_address: Mapped[AddressBytes]
     data: Mapped[bytes] = mapped_column(BYTEA)
     value_wei: Mapped[Uint256]
-    request_id: Mapped[Uint256]
+    subject_type: Mapped[SubjectType] = enum_column(SubjectType)
+    subject_id: Mapped[str] = mapped_column(Text)
     ticket_id: Mapped[str | None] = mapped_column(ForeignKey("ops.approval_tickets.id"))
     status: Mapped[IntentStatus] = enum_column(IntentStatus, server_default=IntentStatus.QUEUED.value)
     unfunded: Mapped[bool] = mapped_column(Boolean, server_default="false")
@@ -96,7 +112,7 @@ class IntentRow(Base):
     next_check_at: Mapped[Instant] = mapped_column(server_default=func.now())
     unknown_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    # Wanted as its end, by a person or the deadline: while it is in flight, only self-sends replace its transaction.
+    # The end that an operator or the deadline asks for. In flight, only self-sends replace the transaction from then on.
     aborting_as: Mapped[IntentStatus | None] = enum_column(IntentStatus)
     abort_reason: Mapped[str | None] = mapped_column(Text)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -104,7 +120,7 @@ class IntentRow(Base):
 
 
 class AttemptRow(Base):
-    """One signed transaction. Its bytes are here before any node has seen them."""
+    """One signed transaction. Its bytes are stored before a node sees them."""
 
     __tablename__ = "transaction_attempts"
     __table_args__ = (
@@ -115,7 +131,7 @@ class AttemptRow(Base):
         *uint256_check("max_fee_wei", "priority_fee_wei"),
         # At most one attempt of a wallet is signed but not yet acknowledged by a node.
         Index("uq_transaction_attempts_unacknowledged", "wallet", unique=True, postgresql_where="status = 'SIGNED'"),
-        # At most one attempt per nonce is the one that counts.
+        # At most one attempt per nonce is mined.
         Index(
             "uq_transaction_attempts_mined_nonce",
             "wallet",
@@ -138,10 +154,10 @@ class AttemptRow(Base):
     priority_fee_wei: Mapped[Uint256]
     raw: Mapped[bytes] = mapped_column(BYTEA)
     # True: not the intent's call but a zero-value self-send that only uses up the nonce.
-    cancels: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    is_cancellation: Mapped[bool] = mapped_column(Boolean, server_default="false")
     status: Mapped[AttemptStatus] = enum_column(AttemptStatus, server_default=AttemptStatus.SIGNED.value)
     channel: Mapped[BroadcastChannel] = enum_column(BroadcastChannel, server_default=BroadcastChannel.PUBLIC.value)
-    # The final block when it was signed for a private endpoint; so many blocks later the policy may let it go public.
+    # The final block at the time of signing. The wait for a private endpoint is counted from here.
     signed_at_block: Mapped[int | None] = mapped_column(BigInteger)
     answer: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
