@@ -17,10 +17,11 @@ from tests.support.factories.encoded_logs import (
 )
 from tests.support.factories.strategies import address
 
+from paimon.application.common.log_id import LogId
 from paimon.application.common.signed_action import SigningRules
 from paimon.application.identity.permissions import NotPermitted
-from paimon.application.quarantine.queries import find_requests_with_quarantined_logs
-from paimon.application.quarantine.store import LogNotFound, LogPosition
+from paimon.application.quarantine.queries import RecordedDecision, find_requests_with_quarantined_logs
+from paimon.application.quarantine.store import LogNotFound
 from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision
 from paimon.application.replay.apply_decisions import apply_quarantine_decisions
 from paimon.application.replay.replay import check_replay, replay
@@ -64,8 +65,8 @@ def minted(shares: int) -> EncodedLog:
     return encode_log(VAULT, "Transfer", ZERO_ADDRESS, INES, shares)
 
 
-async def ask(database: Database, kind: OperatorDecisionKind, block: int, index: int, by: User = VERA) -> OperatorDecisionRow:
-    command = SubmitDecision(kind, LogPosition(block, index), by, "I know why")
+async def ask(database: Database, kind: OperatorDecisionKind, block: int, index: int, by: User = VERA) -> RecordedDecision:
+    command = SubmitDecision(kind, LogId(block, index), by, "I know why")
     return await submit_decision(command, database=database, rules=SigningRules(SigningScope(31337, address(9)), 300))
 
 
@@ -190,7 +191,7 @@ async def test_two_operators_at_once_decide_one_thing_and_two_workers_carry_it_o
     answers = await asyncio.gather(ask(database, RELEASE, 1, 0), ask(database, SKIP, 1, 0, VIKTOR), return_exceptions=True)
     (refused,) = (each for each in answers if isinstance(each, BaseException))
     assert isinstance(refused, DecisionNotPossible), refused
-    assert "another decision about this log waits" in str(refused)
+    assert "another decision about this log waits to be applied" in str(refused)
     async with database.write() as session:  # whichever it was: let it be the release
         await session.execute(update(OperatorDecisionRow).values(kind=RELEASE))
     await asyncio.gather(*(carry_out(database) for _ in range(3)))

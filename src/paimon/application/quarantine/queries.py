@@ -8,7 +8,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.quarantine.store import LogNotFound, LogPosition, OutboxMessageNotFound, OutboxMessageRef, Target
+from paimon.application.common.log_id import LogId
+from paimon.application.quarantine.store import LogNotFound, OutboxMessageNotFound, OutboxMessageRef, Target
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, InvalidAddress, parse_address
 from paimon.domain.operations.outbox import OutboxPriority, OutboxStatus, outbox_status
@@ -129,13 +130,11 @@ async def list_unapplied_logs(
     return found.mapped(lambda row: _unapplied_log(row, times[row.block_number], abis[row.contract]))
 
 
-async def get_unapplied_log(
-    session: AsyncSession, position: LogPosition, abis: Mapping[ContractName, ContractAbi]
-) -> UnappliedLog:
+async def get_unapplied_log(session: AsyncSession, log_id: LogId, abis: Mapping[ContractName, ContractAbi]) -> UnappliedLog:
     """Load one recorded log, whatever its present status. Raises LogNotFound."""
-    row = await session.get(RawLogRow, position)
+    row = await session.get(RawLogRow, log_id)
     if row is None:
-        raise LogNotFound(f"no log {position.log_index} of block {position.block_number} is recorded")
+        raise LogNotFound(f"no log {log_id.log_index} of block {log_id.block_number} is recorded")
     times = await _block_times(session, {row.block_number})
     return _unapplied_log(row, times[row.block_number], abis[row.contract])
 
@@ -182,9 +181,7 @@ async def find_requests_with_quarantined_logs(session: AsyncSession, request_ids
     candidates = [*request_ids]
     if not candidates:
         return set()
-    query = select(RawLogRow.request_id).where(
-        RawLogRow.request_id.in_(candidates), RawLogRow.status == LogStatus.QUARANTINED
-    )
+    query = select(RawLogRow.request_id).where(RawLogRow.request_id.in_(candidates), RawLogRow.status == LogStatus.QUARANTINED)
     return {int(request_id) for request_id in await session.scalars(query) if request_id is not None}
 
 

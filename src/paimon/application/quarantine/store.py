@@ -1,12 +1,15 @@
-"""What a remedy is for, found and judged: a row of the outbox, or a recorded log."""
+"""Storage of operators' decisions, and the targets they are about: outbox messages and recorded logs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.application.common.log_id import LogId
 from paimon.domain.events.log_status import LogStatus
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.risk.operator_decision import (
     DecisionTarget,
     LogKey,
@@ -18,40 +21,36 @@ from paimon.domain.risk.operator_decision import (
     quarantined_log_target,
 )
 from paimon.errors import NotFound
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
+from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.queue import outbox
 
-DECISION_PENDING = "another decision about this log waits to be carried out; see what becomes of it first"
+DECISION_PENDING: Final = "another decision about this log waits to be applied; see its outcome first"
 
 
 class OutboxMessageNotFound(NotFound):
-    """No row of the outbox has this id."""
+    """No outbox message has this id."""
 
 
 class LogNotFound(NotFound):
-    """No recorded log is at this place."""
+    """No log is recorded at this position."""
 
 
 class OutboxMessageRef(NamedTuple):
-    """A row of the outbox, by its id."""
+    """The id of an outbox message."""
 
     id: int
 
 
-class LogPosition(NamedTuple):
-    """A recorded log, by its place in the chain."""
-
-    block_number: int
-    log_index: int
-
-
-Target = OutboxMessageRef | LogPosition
+Target = OutboxMessageRef | LogId
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedTarget:
-    """What a remedy would be for, with the columns that name it, and why it makes no sense now, if it does not."""
+    """The target of a decision, the columns that name it, and the reason why the decision is impossible now, if it is."""
 
     target: DecisionTarget
     columns: dict[str, object]
@@ -59,20 +58,15 @@ class EvaluatedTarget:
 
 
 async def evaluate(session: AsyncSession, kind: OperatorDecisionKind, target: Target, *, lock: bool = False) -> EvaluatedTarget:
-    """Whoever locks is alone with the reaction, or with the log, until the transaction ends.
+    """Evaluate whether a decision about a target is possible now.
+
+    With `lock`, the target stays as it is until the transaction ends.
 
     Raises:
         OutboxMessageNotFound, LogNotFound.
     """
     if isinstance(target, OutboxMessageRef):
-        message = await session.get(OutboxMessageRow, target.id, populate_existing=True, with_for_update=lock or None)
-        if message is None:
-            raise OutboxMessageNotFound(f"the outbox has no row {target.id}")
-        decision_target = message_target(message.id, message.kind, message.aggregate_id, message.last_error)
-        rejection_reason = message_replay_rejection(
-            is_dead_lettered=message.dead_lettered_at is not None, is_done=message.done_at is not None
-        )
-        return EvaluatedTarget(decision_target, {"outbox_id": message.id}, rejection_reason)
+        return await _evaluate_message(session, target, lock=lock)
     row = await session.get(RawLogRow, target, populate_existing=True, with_for_update=lock or None)
     if row is None:
         raise LogNotFound(f"no log {target.log_index} of block {target.block_number} is recorded")
@@ -84,9 +78,62 @@ async def evaluate(session: AsyncSession, kind: OperatorDecisionKind, target: Ta
     return EvaluatedTarget(quarantined_log_target(key, row.block_number, row.reason), columns, rejection_reason)
 
 
+async def _evaluate_message(session: AsyncSession, target: OutboxMessageRef, *, lock: bool) -> EvaluatedTarget:
+    message = await session.get(OutboxMessageRow, target.id, populate_existing=True, with_for_update=lock or None)
+    if message is None:
+        raise OutboxMessageNotFound(f"the outbox has no message {target.id}")
+    rejection_reason = message_replay_rejection(
+        is_dead_lettered=message.dead_lettered_at is not None, is_done=message.done_at is not None
+    )
+    described = message_target(message.id, message.kind, message.aggregate_id, message.last_error)
+    return EvaluatedTarget(described, {"outbox_id": message.id}, rejection_reason)
+
+
 async def _is_decision_pending(session: AsyncSession, key: LogKey) -> bool:
-    asked = OperatorDecisionRow.status == OperatorDecisionStatus.REQUESTED
     query = select(OperatorDecisionRow.id).where(
-        OperatorDecisionRow.block_hash == key.block_hash, OperatorDecisionRow.log_index == key.log_index, asked
+        OperatorDecisionRow.block_hash == key.block_hash,
+        OperatorDecisionRow.log_index == key.log_index,
+        OperatorDecisionRow.status == OperatorDecisionStatus.REQUESTED,
     )
     return (await session.execute(query)).first() is not None
+
+
+async def is_nonce_used(session: WriteSession, nonce: Hash32) -> bool:
+    """Return whether a decision was signed with this nonce."""
+    query = select(OperatorDecisionRow.id).where(OperatorDecisionRow.nonce == nonce)
+    return (await session.execute(query)).first() is not None
+
+
+def new_decision(
+    kind: OperatorDecisionKind,
+    evaluated: EvaluatedTarget,
+    *,
+    reason: str,
+    requested_by: Address,
+    evidence: Mapping[str, Any],
+) -> OperatorDecisionRow:
+    """Return a requested decision, with the columns that keep the evidence of its signature."""
+    return OperatorDecisionRow(
+        kind=kind,
+        problem=evaluated.target.problem,
+        reason=reason,
+        requested_by=requested_by,
+        **evaluated.columns,
+        **evidence,
+    )
+
+
+async def save_decision(session: WriteSession, decision: OperatorDecisionRow) -> None:
+    """Insert a decision and read back the values that the database gave it."""
+    session.add(decision)
+    await session.flush()
+    await session.refresh(decision)
+
+
+async def replay_message(session: WriteSession, decision: OperatorDecisionRow) -> None:
+    """Make the decision's outbox message due again, and close the decision."""
+    now = await database_now(session)
+    due_again = {"dead_lettered_at": None, "attempts": 0, "enqueued_at": None, "available_at": now}
+    await session.execute(update(OutboxMessageRow).where(OutboxMessageRow.id == decision.outbox_id).values(due_again))
+    await outbox.notify(session)
+    decision.status, decision.outcome, decision.ended_at = OperatorDecisionStatus.DONE, "due again", now

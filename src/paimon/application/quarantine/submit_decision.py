@@ -1,39 +1,41 @@
-"""One person's remedy, written down: a reaction is due again at once, a log waits for the next rebuild of the books.
+"""Submission of an operator's decision: an outbox message becomes due again, a log waits for the next replay.
 
-What is checked, in this order, each with an exception of its own: what it is about exists; the signature is one; its expiry
-lies ahead, and not too far; its nonce was never used; it was made by the signed-in wallet over exactly this; that person may;
-it makes sense now. At a terminal of the house nobody signs: whoever asks there is named, and must be a user who may.
+Checked are, in this order and each with an error of its own: the target exists; the signature has the right form; its expiry
+lies ahead, and not too far; its nonce was never used; the signed-in wallet made it over exactly this decision; the user has the
+permission; the decision is possible now. On the command line no signature is made: the user is named, and must have the
+permission.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import select, update
 
 from paimon.application.common.signed_action import SignedAction, SigningRules, verify_signed_action
 from paimon.application.identity.permissions import require_permission
 from paimon.application.quarantine.queries import RecordedDecision, recorded_decision
-from paimon.application.quarantine.store import EvaluatedTarget, Target, evaluate
-from paimon.domain.kernel.chain import Hash32, checksum
-from paimon.domain.operations.outbox import OutboxPriority
-from paimon.domain.risk.operator_decision import (
-    DecisionNotPossible,
-    OperatorDecisionKind,
-    OperatorDecisionStatus,
-    decision_document,
+from paimon.application.quarantine.store import (
+    EvaluatedTarget,
+    OutboxMessageRef,
+    Target,
+    evaluate,
+    is_nonce_used,
+    new_decision,
+    replay_message,
+    save_decision,
 )
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.operations.outbox import OutboxPriority
+from paimon.domain.risk.operator_decision import DecisionNotPossible, OperatorDecisionKind, decision_document
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
-from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
 
 log = structlog.get_logger(__name__)
 
 APPLY_QUARANTINE_DECISIONS: Final = "apply_quarantine_decisions"
-"""The reaction to decisions about logs: rebuild the books with them."""
+"""Kind of the outbox message about decisions on logs: replay with them."""
 
 REQUIRED_PERMISSIONS: Final[dict[OperatorDecisionKind, Permission]] = {
     OperatorDecisionKind.REPLAY_MESSAGE: Permission.REPLAY_MESSAGES,
@@ -44,6 +46,8 @@ REQUIRED_PERMISSIONS: Final[dict[OperatorDecisionKind, Permission]] = {
 
 @dataclass(frozen=True, slots=True)
 class SubmitDecision:
+    """A user's decision about a target; `signed` is None on the command line."""
+
     kind: OperatorDecisionKind
     target: Target
     user: User
@@ -52,7 +56,7 @@ class SubmitDecision:
 
 
 async def submit_decision(command: SubmitDecision, *, database: Database, rules: SigningRules) -> RecordedDecision:
-    """The remedy as it was written down.
+    """Record a decision and queue what applies it; return the decision as it was recorded.
 
     Raises:
         OutboxMessageNotFound, LogNotFound, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted,
@@ -60,22 +64,22 @@ async def submit_decision(command: SubmitDecision, *, database: Database, rules:
     """
     async with database.write() as session:
         evaluated = await evaluate(session, command.kind, command.target, lock=True)
-        signed = {} if command.signed is None else await _verify(session, command, command.signed, evaluated, rules)
+        evidence = {} if command.signed is None else await _verify(session, command, command.signed, evaluated, rules)
         require_permission(command.user, REQUIRED_PERMISSIONS[command.kind])
         if evaluated.rejection_reason is not None:
             raise DecisionNotPossible(evaluated.rejection_reason)
-        decision = OperatorDecisionRow(
-            kind=command.kind,
-            problem=evaluated.target.problem,
+        decision = new_decision(
+            command.kind,
+            evaluated,
             reason=command.reason,
             requested_by=command.user.address,
-            **evaluated.columns,
-            **signed,
+            evidence=evidence,
         )
-        await _begin(session, decision, evaluated)
-        session.add(decision)
-        await session.flush()
-        await session.refresh(decision)
+        if isinstance(command.target, OutboxMessageRef):
+            await replay_message(session, decision)
+        else:
+            await outbox.add(session, APPLY_QUARANTINE_DECISIONS, evaluated.target.name, priority=OutboxPriority.REPORTS)
+        await save_decision(session, decision)
     log.info(
         "operator_decision.requested",
         decision=decision.id,
@@ -99,7 +103,7 @@ async def _verify(
         signer=command.user.address,
         now=await database_now(session),
         rules=rules,
-        nonce_used=await _nonce_is_used(session, terms.nonce),
+        nonce_used=await is_nonce_used(session, terms.nonce),
     )
     return {
         "nonce": terms.nonce,
@@ -107,19 +111,3 @@ async def _verify(
         "typed_data": evidence.document,
         "signature": evidence.signature,
     }
-
-
-async def _nonce_is_used(session: WriteSession, nonce: Hash32) -> bool:
-    query = select(OperatorDecisionRow.id).where(OperatorDecisionRow.nonce == nonce)
-    return (await session.execute(query)).first() is not None
-
-
-async def _begin(session: WriteSession, decision: OperatorDecisionRow, evaluated: EvaluatedTarget) -> None:
-    if decision.outbox_id is None:
-        await outbox.add(session, APPLY_QUARANTINE_DECISIONS, evaluated.target.name, priority=OutboxPriority.REPORTS)
-        return
-    now = await database_now(session)
-    again = {"dead_lettered_at": None, "attempts": 0, "enqueued_at": None, "available_at": now}
-    await session.execute(update(OutboxMessageRow).where(OutboxMessageRow.id == decision.outbox_id).values(again))
-    await outbox.notify(session)
-    decision.status, decision.outcome, decision.ended_at = OperatorDecisionStatus.DONE, "due again", now

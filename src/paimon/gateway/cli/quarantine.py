@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from paimon.application.common.log_id import LogId
 from paimon.application.quarantine.queries import UnappliedLog, get_unapplied_log, list_decisions_for, list_unapplied_logs
-from paimon.application.quarantine.store import LogPosition
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
@@ -38,22 +38,22 @@ def quarantine(context: typer.Context) -> None:
 def show(context: typer.Context, block: Block, index: Index) -> None:
     """Show one log with its bytes and the decisions about it."""
     with exit_on_error():
-        print("\n".join(asyncio.run(_show(load_settings(context.obj), LogPosition(block, index)))))
+        print("\n".join(asyncio.run(_show(load_settings(context.obj), LogId(block, index)))))
 
 
 @app.command()
 def release(context: typer.Context, block: Block, index: Index, by: DecidedBy, reason: Reason) -> None:
     """Read and apply a log again, after its ABI or the code was corrected."""
-    _decide(context, OperatorDecisionKind.RELEASE_LOG, LogPosition(block, index), by, reason)
+    _decide(context, OperatorDecisionKind.RELEASE_LOG, LogId(block, index), by, reason)
 
 
 @app.command()
 def skip(context: typer.Context, block: Block, index: Index, by: DecidedBy, reason: Reason) -> None:
     """Leave a log out, now and in every replay, until it is released."""
-    _decide(context, OperatorDecisionKind.SKIP_LOG, LogPosition(block, index), by, reason)
+    _decide(context, OperatorDecisionKind.SKIP_LOG, LogId(block, index), by, reason)
 
 
-def _decide(context: typer.Context, kind: OperatorDecisionKind, position: LogPosition, by: str, reason: str) -> None:
+def _decide(context: typer.Context, kind: OperatorDecisionKind, position: LogId, by: str, reason: str) -> None:
     with exit_on_error():
         asyncio.run(record_decision(load_settings(context.obj), kind, position, by=by, reason=reason))
     print(f"recorded: {kind} {position.block_number} {position.log_index}. {_APPLIED_WHEN}")
@@ -69,7 +69,7 @@ async def _list(settings: Settings) -> list[str]:
     return [title, *(line for log in page.items for line in _lines(log))]
 
 
-async def _show(settings: Settings, position: LogPosition) -> list[str]:
+async def _show(settings: Settings, position: LogId) -> list[str]:
     async with (
         opened_app_context(settings, process="quarantine") as app_context,
         app_context.database.read() as session,

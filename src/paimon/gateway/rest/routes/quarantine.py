@@ -4,8 +4,8 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query
 
+from paimon.application.common.log_id import LogId
 from paimon.application.quarantine.queries import get_unapplied_log, list_decisions_for, list_unapplied_logs
-from paimon.application.quarantine.store import LogPosition
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.risk.operator_decision import LOG_DECISIONS, OperatorDecisionKind
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
@@ -60,7 +60,7 @@ async def detail(
     block_number: BlockNumber, log_index: LogIndex, context: ContextDep, _user: SignedInUser
 ) -> Envelope[QuarantinedLogDetailView]:
     """`signing` holds the documents that release or skip the log, those that are possible now."""
-    position = LogPosition(block_number, log_index)
+    position = LogId(block_number, log_index)
     async with context.database.read() as session:
         log = await get_unapplied_log(session, position, context.contracts.abis)
         decisions = await list_decisions_for(session, position)
@@ -82,7 +82,7 @@ async def release(
     A worker rebuilds the projections with the log applied at its position, and the log's outbox messages become due then,
     once. A log that still cannot be applied stays in quarantine, and the decision's outcome is the new reason.
     """
-    return await submit(context, user, OperatorDecisionKind.RELEASE_LOG, LogPosition(block_number, log_index), body)
+    return await submit(context, user, OperatorDecisionKind.RELEASE_LOG, LogId(block_number, log_index), body)
 
 
 @router.post(
@@ -95,4 +95,4 @@ async def skip(
     block_number: BlockNumber, log_index: LogIndex, body: SignedActionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[OperatorDecisionView]:
     """Leave the log out of the projections and of every replay, until an operator releases it."""
-    return await submit(context, user, OperatorDecisionKind.SKIP_LOG, LogPosition(block_number, log_index), body)
+    return await submit(context, user, OperatorDecisionKind.SKIP_LOG, LogId(block_number, log_index), body)
