@@ -1,10 +1,10 @@
-"""`paimon …` as real processes, without paying seconds of imports for each.
+"""Run `paimon …` as real processes without seconds of imports for each.
 
-One process imports every command once and forks for each call: the child has an environment, standard streams, signals
-and an exit code of its own, as if it had been started by hand.
+One process imports every command once and forks for each call. The child has its own environment, standard streams, signals
+and exit code, as if it had been started in a shell.
 
-    with Programs() as programs:
-        listener = programs.start("listener", env=…)
+    with CliRunner() as cli:
+        listener = cli.start("listener", env=…)
         listener.terminate(); listener.wait()
 """
 
@@ -29,18 +29,20 @@ from paimon.settings import Settings
 
 @dataclass(frozen=True)
 class CliProcess:
-    """One call of `paimon`."""
+    """One run of `paimon`."""
 
     pid: int
     output: Path
-    """Both streams."""
+    """The file with stdout and stderr."""
     exit_code_file: Path
 
     @property
     def output_text(self) -> str:
+        """What the process has printed so far, on both streams."""
         return self.output.read_text()
 
     def wait_for_output(self, text: str, seconds_max: float = 60) -> None:
+        """Wait until the process has printed this text."""
         deadline = time.monotonic() + seconds_max
         while text not in self.output_text:
             assert not self.exit_code_file.exists(), self.output_text
@@ -51,7 +53,7 @@ class CliProcess:
         os.kill(self.pid, signal.SIGTERM)
 
     def wait(self, seconds_max: float = 60) -> int:
-        """The exit code; of a signal, its number below zero."""
+        """Wait for the end and return the exit code; for a signal, its negative number."""
         deadline = time.monotonic() + seconds_max
         while not self.exit_code_file.exists():
             assert time.monotonic() < deadline, f"still runs after {seconds_max:g} s:\n{self.output_text}"
@@ -60,7 +62,7 @@ class CliProcess:
 
 
 class CliRunner:
-    """The importing process. Every program still running at the end of the block is killed."""
+    """The process that imports and forks. Every child that still runs at the end of the block is killed."""
 
     def __init__(self) -> None:
         self._started: list[CliProcess] = []
@@ -85,7 +87,7 @@ class CliRunner:
         self._folder.cleanup()
 
     def start(self, *arguments: str, env: Mapping[str, str]) -> CliProcess:
-        """`env` is all it gets of PAIMON_…; the rest of the environment is ours."""
+        """Start `paimon` with these arguments. It gets PAIMON_… variables from `env` only, and the rest from this process."""
         assert self._forker.stdin is not None
         assert self._forker.stdout is not None
         output = Path(self._folder.name) / f"{len(self._started)}.out"
@@ -98,7 +100,7 @@ class CliRunner:
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """The settings of a test's house as an operator would give them."""
+    """Return a test's settings as the environment variables an operator would set."""
     fund, sending = settings.fund, settings.sending
     return {
         "PAIMON_DATABASE__URL": settings.database.url.get_secret_value(),
@@ -122,7 +124,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 def _serve_forks() -> None:
-    """Fork for every line, and write down each child's exit code as soon as it ends."""
+    """Fork for every line of stdin, and write each child's exit code to a file as soon as it ends."""
     from paimon.gateway.cli.main import COMMANDS, run
 
     for module in COMMANDS.values():
@@ -155,8 +157,8 @@ def _serve_forks() -> None:
 def _set_up_child(call: Mapping[str, Any]) -> None:
     os.setsid()
     output = os.open(call["output"], os.O_WRONLY | os.O_APPEND)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for stream, target in ((nothing, 0), (output, 1), (output, 2)):
+    empty_input = os.open(os.devnull, os.O_RDONLY)
+    for stream, target in ((empty_input, 0), (output, 1), (output, 2)):
         os.dup2(stream, target)
     for name in [name for name in os.environ if name.startswith("PAIMON_")]:
         del os.environ[name]

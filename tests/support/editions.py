@@ -1,4 +1,4 @@
-"""One database of each edition behind one face, so that a test of the time series runs on all of them."""
+"""An empty database of each TimescaleDB edition behind one interface, so that one test runs on all of them."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -22,18 +22,19 @@ _NAME: Final = "paimon_series"
 
 @dataclass(frozen=True, slots=True)
 class EditionDatabase:
-    """An empty database and its edition. The full one has one session: open one thing at a time."""
+    """An empty database and its edition. The full edition has one session: open one connection at a time."""
 
     edition: Edition
     owner_url: str
     app_url: str
 
     def upgrade(self, **options: Any) -> None:
+        """Run the migrations."""
         migrate.upgrade(self.owner_url, app_role=APP, **options)
 
     @contextmanager
     def owner(self) -> Iterator[Connection]:
-        """One transaction as the owner of the tables."""
+        """Open one transaction as the owner of the tables."""
         engine = create_owner_engine(self.owner_url)
         try:
             with engine.begin() as connection:
@@ -43,7 +44,7 @@ class EditionDatabase:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Database]:
-        """As the application's role, which in the full edition its superuser becomes."""
+        """Open the database as the application's role. In the full edition the superuser switches to it."""
         engine = create_engine(self.app_url, pool_size=1, connect_timeout_seconds=30, application_name="tests")
         if self.owner_url == self.app_url:
             event.listen(engine.sync_engine, "connect", _use_app_role)
@@ -63,7 +64,7 @@ def _use_app_role(connection: Any, _record: Any) -> None:
 
 @dataclass(slots=True)
 class EditionServers:
-    """Servers, started when a test first asks for their edition."""
+    """The servers of all editions, each started when a test first needs it."""
 
     plain: EmbeddedPostgres
     folder: Path
@@ -79,6 +80,7 @@ class EditionServers:
 
     @contextmanager
     def store(self, edition: Edition) -> Iterator[EditionDatabase]:
+        """Give an empty database of this edition."""
         if edition is Edition.FULL:
             if self.full is None:
                 self.full = self.stack.enter_context(full_server(self._folder("full")))

@@ -1,4 +1,4 @@
-"""Become another program that starts with signals ignored, as a shell starts its background jobs and nohup its program.
+"""Replace this process by a program that starts with signals ignored, as a shell or nohup does.
 
 python ignored_signals.py SIGINT,SIGHUP -- PROGRAM ARGUMENT...
 """
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 
 def ignoring(numbers: Sequence[signal.Signals], *command: str) -> list[str]:
-    """The command, with these signals ignored from its start."""
-    return [sys.executable, "-I", "-S", __file__, ",".join(each.name for each in numbers), "--", *command]
+    """Return a command that runs `command` with these signals ignored from its start."""
+    return [sys.executable, "-I", "-S", __file__, ",".join(number.name for number in numbers), "--", *command]
 
 
 if __name__ == "__main__":

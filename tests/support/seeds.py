@@ -2,7 +2,7 @@
 
     @pytest.mark.parametrize("seeds", seed_groups(SEED, CHAOS_RUNS, size=25), ids=group_name)
 
-Each seed is drawn and checked by itself: the size of a group decides how long one test takes, and nothing else.
+Each seed is drawn and checked by itself. The size of a group decides only how long one test takes.
 """
 
 

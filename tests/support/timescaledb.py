@@ -1,10 +1,10 @@
-"""TimescaleDB for tests, in both editions, installed on first use and kept in the project's folder.
+"""Install TimescaleDB for tests in both editions, on first use, into the project's folder, and run it.
 
     Apache edition  Debian's packages of PostgreSQL 17 below `.timescaledb/`, run like the demo's PostgreSQL
-    full edition    WebAssembly from npm below `tests/timescaledb/`: one session, everyone its superuser, no background jobs
+    full edition    WebAssembly from npm below `tests/timescaledb/`: one session, always as superuser, no background jobs
 
-Only where one cannot exist at all are its tests skipped, and say so: the Apache edition without Debian's package tools or
-off x86-64. A download that fails is a failure.
+The tests of an edition are skipped, with the reason, only where it cannot run: the Apache edition without Debian's package
+tools or on another machine than x86-64. A failed download fails the tests.
 """
 
 import fcntl
@@ -34,28 +34,28 @@ _LOCK: Final = _PROJECT / ".timescaledb" / "installing.lock"
 _PROGRAMS: Final = Path("usr/lib/postgresql/17/bin")
 _LIBRARIES: Final = Path("usr/lib/x86_64-linux-gnu")
 _SECONDS_MAX: Final = 240
-_NOT_HERE: Final = "TimescaleDB's Apache edition: it comes from Debian's packages for x86-64, and this is another system"
+_UNAVAILABLE: Final = "TimescaleDB's Apache edition: it comes from Debian's packages for x86-64, and this is another system"
 
 
 class NotInstalled(Exception):
-    """The download or what it needs failed; the message has the last lines it said."""
+    """The installation failed; the message has the last lines of its output."""
 
 
 def _run(*command: str | Path, cwd: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=_SECONDS_MAX, check=False)
-    if done.returncode:
-        raise NotInstalled(f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-2_000:]}")
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=_SECONDS_MAX, check=False)
+    if result.returncode:
+        raise NotInstalled(f"{command[0]} ended with {result.returncode}: {(result.stderr or result.stdout)[-2_000:]}")
 
 
 def apache_can_run() -> bool:
-    """Whether Debian's packages for x86-64 can be fetched and run on this machine."""
+    """Return whether Debian's packages for x86-64 can be fetched and run on this machine."""
     tools = ("apt-get", "dpkg-deb")
     return sys.platform == "linux" and platform.machine() == "x86_64" and all(shutil.which(tool) for tool in tools)
 
 
 @contextmanager
 def _installing() -> Iterator[None]:
-    """Hold the lock of installations: of several test processes the first installs, the others wait for it."""
+    """Hold the lock of installations: of several test processes the first installs, and the others wait."""
     _LOCK.parent.mkdir(exist_ok=True)
     with _LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -63,12 +63,14 @@ def _installing() -> Iterator[None]:
 
 
 def install_apache() -> None:
+    """Install the Apache edition unless it is there."""
     with _installing():
         if not _APACHE.exists():
             _run(_INSTALLERS / "install_apache.sh", _APACHE)
 
 
 def install_full() -> None:
+    """Install the full edition unless it is there."""
     with _installing():
         if not (_INSTALLERS / "node_modules" / ".package-lock.json").exists():
             _run("npm", "ci", "--silent", "--no-audit", "--no-fund", cwd=_INSTALLERS)
@@ -76,12 +78,12 @@ def install_full() -> None:
 
 @contextmanager
 def apache_server(folder: Path) -> Iterator[EmbeddedPostgres]:
-    """A server with the extension loaded, and the right to create it with the database's owner."""
+    """Run a server with the extension loaded; the database's owner may create the extension."""
     if not apache_can_run():
-        pytest.skip(f"NOT TESTED, {_NOT_HERE}")
+        pytest.skip(f"NOT TESTED, {_UNAVAILABLE}")
     install_apache()
     home = folder / "programs"
-    shutil.copytree(_APACHE, home, symlinks=True)  # where the unprivileged user can reach them
+    shutil.copytree(_APACHE, home, symlinks=True)  # where the server's user can reach them
     _set_loader(home)
     server = EmbeddedPostgres(folder, bin_dir=home / _PROGRAMS, durable=False)
     server.prepare()
@@ -103,7 +105,7 @@ def _set_loader(home: Path) -> None:
 
 @contextmanager
 def full_server(folder: Path) -> Iterator[str]:
-    """SQLAlchemy URL of its one database, as its superuser."""
+    """Run the full edition and give the SQLAlchemy URL of its one database, as its superuser."""
     install_full()
     port = free_port()
     child = Child(
@@ -130,9 +132,9 @@ def _listens(port: int) -> bool:
 
 
 def main() -> None:
-    """What `make test` calls first, so that no test waits for a download."""
+    """Install both editions. `make test` calls this first, so that no test waits for a download."""
     if not apache_can_run():
-        print(f"· not installed, {_NOT_HERE}; its tests will be skipped")
+        print(f"· not installed, {_UNAVAILABLE}; its tests will be skipped")
     elif not _APACHE.exists():
         print("· PostgreSQL with TimescaleDB's Apache edition, for the tests, into .timescaledb")
         install_apache()

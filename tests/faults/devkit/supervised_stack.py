@@ -1,8 +1,8 @@
-"""A process of its own that supervises real servers, to be killed by test_supervisor.py.
+"""Supervise real servers in a process that test_supervisor.py kills.
 
     python supervised_stack.py DATA full|database|light
 
-Prints one line of JSON once all is up, then waits.
+It prints one line of JSON once everything runs, then waits.
 """
 
 import json
@@ -17,7 +17,7 @@ from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.supervisor import ChildSpec, Supervisor
 
-# A shell with a child of its own, as Celery's main process has workers; both deaf to SIGTERM.
+# A shell with a child of its own, as Celery's main process has workers. Both ignore SIGTERM.
 FAMILY = ("sh", "-c", "trap '' TERM HUP; sleep 600 & wait; sleep 600")
 
 

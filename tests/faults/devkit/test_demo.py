@@ -1,4 +1,4 @@
-"""The demo as a stranger treats it: started, used, interrupted, started again, killed, started again."""
+"""The demo is started, used, interrupted, started again, killed and started once more, and keeps its state."""
 
 import os
 import re
@@ -28,7 +28,7 @@ _READY_SECONDS_MAX = 150.0  # a few on a quiet machine
 
 
 class Demo:
-    """One data folder; `paimon demo` over it as a process, and what people type beside it."""
+    """`paimon demo` as a process over one data folder, and the commands that act on it."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -36,7 +36,7 @@ class Demo:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, ignored: Sequence[signal.Signals] = ()) -> str:
-        """Start it, some signals ignored, and wait until it says that it is ready; everything it printed."""
+        """Start the demo with some signals ignored, wait until it is ready, and return what it printed."""
         command = [sys.executable, "-m", "paimon", "demo", "--data", str(self.data)]
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -47,8 +47,8 @@ class Demo:
                 start_new_session=True,
             )
         process = self.process
-        settled = eventually(lambda: "Ctrl-C stops" in self.printed or process.poll() is not None, _READY_SECONDS_MAX)
-        assert settled, self.printed
+        is_started = eventually(lambda: "Ctrl-C stops" in self.printed or process.poll() is not None, _READY_SECONDS_MAX)
+        assert is_started, self.printed
         assert process.poll() is None, self.printed
         return self.printed
 
@@ -61,37 +61,39 @@ class Demo:
         self.process.send_signal(number)
         return self.process.wait(60)
 
-    def people(self, *typed: str, fails: bool = False) -> str:
-        """`paimon demo …` in this process: what it says on either stream."""
-        result = CliRunner().invoke(demo_app, ["--data", str(self.data), *typed], catch_exceptions=False)
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        """Run `paimon demo …` in this process and return its output on both streams."""
+        result = CliRunner().invoke(demo_app, ["--data", str(self.data), *arguments], catch_exceptions=False)
         assert (result.exit_code != 0) is fails, result.output
         return result.output
 
-    def until(self, state: str, request_id: str) -> str:
-        """What `show` says once the request is in this state."""
-        shown = ""
+    def wait_for_status(self, status: str, request_id: str) -> str:
+        """Wait until the request has this status, and return the output of `show`."""
+        output = ""
 
-        def reached() -> bool:
-            nonlocal shown
-            shown = self.people("show", request_id)
-            return state in shown.splitlines()[0]
+        def is_reached() -> bool:
+            nonlocal output
+            output = self.run("show", request_id)
+            return status in output.splitlines()[0]
 
-        assert eventually(reached, 30, pause=0.5), shown
-        return shown
+        assert eventually(is_reached, 30, pause=0.5), output
+        return output
 
-    def differences(self) -> str:
+    def reconcile(self) -> str:
         result = CliRunner().invoke(reconcile_app, obj=self.data / "demo.env", catch_exceptions=False)
         return result.output
 
     def processes(self) -> set[int]:
-        """Everybody who names the folder, or works in it as PostgreSQL's backends do; zombies are dead."""
+        """Return the processes that name the folder, or work in it as PostgreSQL's backends do (no zombies)."""
         found = set()
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
                 if not entry.name.isdigit() or int(entry.name) == os.getpid():
                     continue
-                named = str(self.data) in (entry / "cmdline").read_text() or str(self.data) in str((entry / "cwd").readlink())
-                if named and (entry / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                is_of_demo = str(self.data) in (entry / "cmdline").read_text() or str(self.data) in str(
+                    (entry / "cwd").readlink()
+                )
+                if is_of_demo and (entry / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
                     found.add(int(entry.name))
         return found
 
@@ -107,7 +109,7 @@ def eventually(holds: Callable[[], bool], seconds_max: float, *, pause: float = 
 
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
-    """In a folder that PostgreSQL's user can reach; whatever is left of the demo is killed at the end."""
+    """Give a demo in a folder that PostgreSQL's user can reach; what is left of it is killed at the end."""
     for name in [name for name in os.environ if name.startswith("PAIMON_")]:
         monkeypatch.delenv(name)
     folder = Path(tempfile.mkdtemp(prefix="paimon-test-", dir="/var/tmp"))
@@ -122,39 +124,38 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
 
 
 @pytest.mark.timeout(600)
-def test_a_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
-    # As a background job of a shell: it stops at SIGINT all the same.
+def test_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
+    # As a background job of a shell: it must stop on SIGINT all the same.
     assert re.search(r"Ready after \d+ s", demo.start(ignored=(signal.SIGINT,)))
-    everybody = demo.processes()
-    assert len(everybody) >= 3 + 5  # servers and house, without counting their own children
+    assert len(demo.processes()) >= 3 + 5  # servers and application processes, not counting their own children
 
-    recorded = demo.people("request", "ines", "120000")
+    recorded = demo.run("request", "ines", "120000")
     request_id = recorded.split()[1]
     assert "recorded: STANDARD, PENDING_APPROVAL, ticket TKT-" in recorded
-    assert "needs the role admin" in demo.people("approve", request_id, "--as", "willa", fails=True)
-    demo.people("approve", request_id, "--as", "vera")
-    demo.until("APPROVED", request_id)
-    assert "takes no more decisions" in demo.people("approve", request_id, "--as", "viktor", fails=True)
-    demo.people("warp", "2d")
+    assert "needs the role admin" in demo.run("approve", request_id, "--as", "willa", fails=True)
+    demo.run("approve", request_id, "--as", "vera")
+    demo.wait_for_status("APPROVED", request_id)
+    assert "takes no more decisions" in demo.run("approve", request_id, "--as", "viktor", fails=True)
+    demo.run("warp", "2d")
 
     assert demo.end(signal.SIGINT) == 0
-    assert demo.printed.endswith("Stopped. The next start goes on from here.\n")
+    assert demo.printed.endswith("Stopped. The next start resumes from here.\n")
     assert "Traceback" not in demo.printed
     assert not demo.processes()
-    assert "is not running" in demo.people("show", request_id, fails=True)
+    assert "is not running" in demo.run("show", request_id, fails=True)
 
     assert "(resumed)" in demo.start()
-    demo.until("APPROVED", request_id)
-    demo.people("warp", "6d")  # 2 + 6 days: due only if chain time was kept
-    assert "Settled: shares burned, money paid" in demo.until("SETTLED", request_id)
-    assert "differences: 0" in demo.differences()
+    demo.wait_for_status("APPROVED", request_id)
+    demo.run("warp", "6d")  # 2 + 6 days: due only if chain time was kept
+    assert "Settled: shares burned, money paid" in demo.wait_for_status("SETTLED", request_id)
+    assert "differences: 0" in demo.reconcile()
 
     assert demo.end(signal.SIGKILL) == -signal.SIGKILL
     assert eventually(lambda: not demo.processes(), 20), f"left behind: {demo.processes()}"
 
     demo.start()
-    demo.until("SETTLED", request_id)
-    assert "differences: 0" in demo.differences()
+    demo.wait_for_status("SETTLED", request_id)
+    assert "differences: 0" in demo.reconcile()
     assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
     assert demo.printed.endswith("Stopping …\n")
     assert not demo.processes()

@@ -1,4 +1,4 @@
-"""The main job on the real stack, while its processes are killed."""
+"""The smoke test on the real stack, while its processes are killed."""
 
 import os
 import re
@@ -16,13 +16,13 @@ SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
 
 
 @pytest.mark.timeout(3600 if LONG else 600)
-def test_the_walk_survives_kills_of_listener_worker_and_signer(data_folder: Path) -> None:
-    """Every effect exactly once and books equal to the chain, whatever was killed when: the walk itself checks both."""
-    command = [sys.executable, "-m", "paimon", "walk", "--kills", str(KILLS), "--seed", str(SEED)]
-    done = subprocess.run([*command, "--data", str(data_folder / "walk")], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
-    assert "differences: 0" in done.stdout
-    (killed,) = re.findall(r"killed (\d+) times with seed", done.stdout)
+def test_smoke_passes_while_listener_worker_and_signer_are_killed(data_folder: Path) -> None:
+    """The smoke test itself checks that every effect happened once and that the recorded state equals the chain."""
+    command = [sys.executable, "-m", "paimon", "smoke", "--kills", str(KILLS), "--seed", str(SEED)]
+    result = subprocess.run([*command, "--data", str(data_folder / "smoke")], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-4_000:] + result.stderr[-2_000:]
+    assert "differences: 0" in result.stdout
+    (killed,) = re.findall(r"killed (\d+) times with seed", result.stdout)
     assert int(killed) >= KILLS
-    for victim in ("listener", "worker", "signer"):
-        assert len(re.findall(f"SIGKILL {victim}", done.stdout)) >= KILLS // 3
+    for process in ("listener", "worker", "signer"):
+        assert len(re.findall(f"SIGKILL {process}", result.stdout)) >= KILLS // 3

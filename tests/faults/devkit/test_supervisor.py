@@ -1,4 +1,4 @@
-"""No process is left behind and no death goes unnoticed, whoever dies."""
+"""The supervisor leaves no process behind and notices every crash, whichever process ends."""
 
 import json
 import os
@@ -36,7 +36,7 @@ SLEEPER = ("sleep", "600")
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """A data folder PostgreSQL's user can reach, unlike pytest's own temporary folders."""
+    """Give a data folder that PostgreSQL's user can reach, unlike pytest's temporary folders."""
     folder = Path(tempfile.mkdtemp(prefix="paimon-test-"))
     folder.chmod(0o755)
     yield folder
@@ -44,7 +44,10 @@ def data() -> Iterator[Path]:
 
 
 def processes(matches: Callable[[Path, list[str]], bool]) -> set[int]:
-    """Pids of live processes (zombies are dead); a match sees /proc/PID and the fields of its stat from the state on."""
+    """Return the pids of running processes that match (no zombies).
+
+    `matches` gets /proc/PID and the fields of its stat, from the state on.
+    """
     found = set()
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
@@ -63,7 +66,7 @@ def alive(pids: set[int]) -> set[int]:
 
 
 def working_in(data: Path) -> set[int]:
-    """Also PostgreSQL's backends, which leave their postmaster's group."""
+    """Return the processes that work in the folder, which finds PostgreSQL's backends: they leave the postmaster's group."""
     return processes(lambda entry, _fields: (entry / "cwd").readlink().is_relative_to(data))
 
 
@@ -77,15 +80,15 @@ def eventually(holds: Callable[[], bool], seconds_max: float = 10.0) -> bool:
 
 
 class Stack:
-    """supervised_stack.py as a process, begun with some signals ignored."""
+    """supervised_stack.py as a process, started with some signals ignored."""
 
     def __init__(self, data: Path, size: str, *, ignored: Sequence[signal.Signals] = ()) -> None:
         command = [sys.executable, str(STACK), str(data), size]
         self.process = subprocess.Popen(ignoring(ignored, *command) if ignored else command, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         self.report: dict[str, Any] = json.loads(self.process.stdout.readline())
-        self.everybody = {self.report["guard"]}.union(*(group(pid) for pid in self.report["pids"].values()))
-        self.everybody |= working_in(data)
+        self.all_pids = {self.report["guard"]}.union(*(group(pid) for pid in self.report["pids"].values()))
+        self.all_pids |= working_in(data)
 
     def end(self, *signals: signal.Signals) -> int:
         for number in signals or (signal.SIGTERM,):
@@ -99,16 +102,16 @@ class Stack:
             self.process.stdout.close()
 
 
-def test_a_killed_supervisor_takes_everybody_along_and_the_next_one_resumes(data: Path) -> None:
+def test_killed_supervisor_leaves_no_process_and_the_next_one_resumes(data: Path) -> None:
     stack = Stack(data, "full")
-    assert len(stack.everybody) >= 4 + 1 + 1 + 4  # leaders, a grandchild, the guard, PostgreSQL's own processes
+    assert len(stack.all_pids) >= 4 + 1 + 1 + 4  # leaders, a grandchild, the guard, PostgreSQL's own processes
     libpq = stack.report["database"].replace("+psycopg", "")
     with psycopg.connect(libpq, autocommit=True) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     block = ChainRpc(stack.report["http"]).warp(9 * 86_400)
 
     assert stack.end(signal.SIGKILL) == -signal.SIGKILL
-    assert eventually(lambda: not alive(stack.everybody)), f"left behind: {alive(stack.everybody)}"
+    assert eventually(lambda: not alive(stack.all_pids)), f"left behind: {alive(stack.all_pids)}"
 
     stack = Stack(data, "full")
     libpq = stack.report["database"].replace("+psycopg", "")
@@ -116,45 +119,45 @@ def test_a_killed_supervisor_takes_everybody_along_and_the_next_one_resumes(data
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
     assert ChainRpc(stack.report["http"]).head().number > block.number
     assert stack.end(signal.SIGTERM) == 128 + signal.SIGTERM
-    assert not alive(stack.everybody)
+    assert not alive(stack.all_pids)
 
 
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP), (signal.SIGINT, -signal.SIGINT)],
 )
-def test_a_signal_stops_everybody_before_the_supervisor_ends(data: Path, number: signal.Signals, code: int) -> None:
+def test_signal_stops_all_children_before_the_supervisor_ends(data: Path, number: signal.Signals, code: int) -> None:
     stack = Stack(data, "light")
     assert stack.end(number) == code
-    assert not alive(stack.everybody)
+    assert not alive(stack.all_pids)
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, -signal.SIGINT)], ids=["SIGTERM", "SIGINT"]
 )
-def test_a_supervisor_stops_at_a_signal_that_its_parent_ignored(data: Path, number: signal.Signals, code: int) -> None:
+def test_supervisor_stops_on_a_signal_that_its_parent_ignored(data: Path, number: signal.Signals, code: int) -> None:
     """A shell starts its background jobs with SIGINT ignored."""
     stack = Stack(data, "light", ignored=(number,))
     assert stack.end(number) == code
-    assert not alive(stack.everybody)
+    assert not alive(stack.all_pids)
 
 
-def test_a_supervisor_begun_with_nohup_outlives_a_hang_up(data: Path) -> None:
+def test_supervisor_under_nohup_ignores_a_hang_up(data: Path) -> None:
     stack = Stack(data, "light", ignored=(signal.SIGHUP,))
     assert stack.end(signal.SIGHUP, signal.SIGTERM) == 128 + signal.SIGTERM
 
 
-def test_no_child_ignores_a_signal_because_the_supervisors_parent_did(data: Path) -> None:
-    stopping = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
-    stack = Stack(data, "light", ignored=stopping)
+def test_child_does_not_inherit_ignored_signals(data: Path) -> None:
+    stop_signals = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+    stack = Stack(data, "light", ignored=stop_signals)
     status = Path(f"/proc/{stack.report['pids']['sleeper']}/status").read_text()
     mask = int(status.partition("SigIgn:")[2].split()[0], 16)
     stack.end(signal.SIGTERM)
-    assert [each for each in stopping if mask & 1 << (each - 1)] == []
+    assert [number for number in stop_signals if mask & 1 << (number - 1)] == []
 
 
-def test_without_the_guard_the_kernel_still_ends_direct_children(data: Path) -> None:
-    """PostgreSQL too, whose change of user would undo a parent-death signal set before it."""
+def test_kernel_ends_direct_children_when_the_guard_is_killed_too(data: Path) -> None:
+    """PostgreSQL is among them: its change of user would clear a parent-death signal that was set before."""
     stack = Stack(data, "database")
     stack.process.send_signal(signal.SIGSTOP)  # so that it cannot replace the guard
     os.kill(stack.report["guard"], signal.SIGKILL)
@@ -166,17 +169,17 @@ def test_without_the_guard_the_kernel_still_ends_direct_children(data: Path) -> 
         for pid in working_in(data):
             os.kill(pid, signal.SIGINT)
         with suppress(ProcessLookupError):
-            os.killpg(leader, signal.SIGKILL)  # the grandchild, which only the guard would have reached
+            os.killpg(leader, signal.SIGKILL)  # the grandchild, which only the guard would reach
 
 
-def test_one_supervisor_per_data_folder(data: Path) -> None:
+def test_second_supervisor_of_a_data_folder_is_refused(data: Path) -> None:
     with Supervisor(data), pytest.raises(DataFolderLocked, match=f"in use by process {os.getpid()}"):
         Supervisor(data).__enter__()
     with Supervisor(data):
         pass
 
 
-def test_a_child_that_dies_is_started_again(data: Path) -> None:
+def test_crashed_child_is_restarted(data: Path) -> None:
     events: list[ChildEvent] = []
     with Supervisor(data, on_event=events.append, policy=QUICK) as supervisor:
         supervisor.start(ChildSpec("sleeper", SLEEPER))
@@ -189,7 +192,7 @@ def test_a_child_that_dies_is_started_again(data: Path) -> None:
     assert "SIGKILL" in events[2].detail
 
 
-def test_a_killed_child_takes_its_own_children_along(data: Path) -> None:
+def test_children_of_a_killed_child_are_killed_too(data: Path) -> None:
     with Supervisor(data, policy=QUICK) as supervisor:
         supervisor.start(ChildSpec("family", ("sh", "-c", "sleep 600 & wait"), ready=None))
         leader = supervisor.pid("family")
@@ -199,12 +202,12 @@ def test_a_killed_child_takes_its_own_children_along(data: Path) -> None:
         assert eventually(lambda: not group(leader))
 
 
-def test_too_many_deaths_take_everything_down_and_say_why(data: Path) -> None:
+def test_too_many_crashes_stop_everything_with_the_reason(data: Path) -> None:
     with Supervisor(data, policy=QUICK) as supervisor:
         supervisor.start(ChildSpec("steady", SLEEPER))
         steady = supervisor.pid("steady")
         supervisor.start(ChildSpec("doomed", ("sh", "-c", "echo the disk is full; sleep 0.1; exit 3")))
-        with pytest.raises(ChildFailed, match=r"(?s)doomed died 6 times in 60 s.* code 3.*the disk is full"):
+        with pytest.raises(ChildFailed, match=r"(?s)doomed crashed 6 times in 60 s.* code 3.*the disk is full"):
             supervisor.wait(20)
         assert steady is not None
         assert not alive({steady})
@@ -212,7 +215,7 @@ def test_too_many_deaths_take_everything_down_and_say_why(data: Path) -> None:
             supervisor.start(ChildSpec("late", SLEEPER))
 
 
-def test_a_first_start_that_fails_shows_the_log_and_leaves_the_others(data: Path) -> None:
+def test_failed_first_start_shows_the_log_and_leaves_the_others(data: Path) -> None:
     with Supervisor(data) as supervisor:
         supervisor.start(ChildSpec("steady", SLEEPER))
         with pytest.raises(ChildFailed, match=r"(?s)broken ended with code 5 while starting.*no such setting"):
@@ -225,7 +228,7 @@ def test_a_first_start_that_fails_shows_the_log_and_leaves_the_others(data: Path
         assert supervisor.is_ready("steady")
 
 
-def test_the_last_one_started_is_stopped_first_and_the_deaf_are_killed(data: Path) -> None:
+def test_last_started_child_stops_first_and_a_deaf_one_is_killed(data: Path) -> None:
     events: list[ChildEvent] = []
     with Supervisor(data, on_event=events.append) as supervisor:
         supervisor.start(ChildSpec("first", SLEEPER))
@@ -237,7 +240,7 @@ def test_the_last_one_started_is_stopped_first_and_the_deaf_are_killed(data: Pat
     assert not alive(pids)
 
 
-def test_a_task_that_is_not_restarted_may_finish(data: Path) -> None:
+def test_task_without_restart_may_finish(data: Path) -> None:
     with Supervisor(data) as supervisor:
         supervisor.start(ChildSpec("task", ("sh", "-c", "exit 0"), restart=False))
         assert eventually(lambda: supervisor.exit_code("task") == 0)
@@ -246,7 +249,7 @@ def test_a_task_that_is_not_restarted_may_finish(data: Path) -> None:
         assert supervisor.restarts == {"task": 0}
 
 
-def test_a_killed_guard_is_replaced(data: Path) -> None:
+def test_killed_guard_is_replaced(data: Path) -> None:
     with Supervisor(data) as supervisor:
         first = supervisor.guard_pid
         assert first is not None
@@ -254,18 +257,18 @@ def test_a_killed_guard_is_replaced(data: Path) -> None:
         assert eventually(lambda: supervisor.guard_pid not in (None, first))
 
 
-def test_children_outlive_the_thread_that_asked_for_them(data: Path) -> None:
-    """A parent-death signal follows the spawning thread; starting from a short-lived one must not matter."""
+def test_children_outlive_the_thread_that_started_them(data: Path) -> None:
+    """A parent-death signal follows the spawning thread, so a child must not be spawned from a short-lived one."""
     with Supervisor(data) as supervisor:
-        asking = threading.Thread(target=supervisor.start, args=(ChildSpec("sleeper", SLEEPER),))
-        asking.start()
-        asking.join()
+        starting = threading.Thread(target=supervisor.start, args=(ChildSpec("sleeper", SLEEPER),))
+        starting.start()
+        starting.join()
         time.sleep(0.2)
         assert supervisor.restarts == {"sleeper": 0}
         assert supervisor.is_ready("sleeper")
 
 
-def test_the_log_of_the_run_before_is_kept(data: Path) -> None:
+def test_log_of_the_previous_run_is_kept(data: Path) -> None:
     for run in ("one", "two", "three"):
         with Supervisor(data) as supervisor:
             supervisor.start(ChildSpec("speaker", ("sh", "-c", f"echo {run}; sleep 600")))
@@ -274,7 +277,7 @@ def test_the_log_of_the_run_before_is_kept(data: Path) -> None:
     assert (data / "logs" / "speaker.log.1").read_text() == "two\n"
 
 
-def test_a_killed_postgres_comes_back_with_its_data(data: Path) -> None:
+def test_killed_postgres_is_restarted_with_its_data(data: Path) -> None:
     server = EmbeddedPostgres(data, durable=False)
     libpq = server.owner_url.replace("+psycopg", "")
     with Supervisor(data) as supervisor:

