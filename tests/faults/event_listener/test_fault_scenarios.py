@@ -103,7 +103,7 @@ async def test_after_every_ordeal_the_books_are_the_chains_each_event_in_them_on
             blocks = func.sum(RangeProofRow.last_block - RangeProofRow.first_block + 1)
             levels = await session.execute(select(RangeProofRow.level, blocks).group_by(RangeProofRow.level))
             proven += Counter({level.value: int(number) for level, number in levels})
-            lies += Counter({each.lie.value: each.occurrences for each in await session.scalars(select(EndpointFaultRow))})
+            lies += Counter({each.kind.value: each.occurrences for each in await session.scalars(select(EndpointFaultRow))})
         for each in scenario.faults_met:
             faults_met[each.split(" of ")[0] if each.startswith("range cap") else each] += 1
         ends += sum("ended" in each or "stopped" in each for each in scenario.steps_taken)

@@ -176,7 +176,7 @@ async def bring_down(rpc: Rpc, node: StubNode) -> None:
     node.disturbances = [replying_with(500)] * 3
     for _ in range(3):
         with pytest.raises(RpcUnavailable):
-            await rpc.named(name(node)).call("eth_echo", [0], attempts_max=1)
+            await rpc.only_endpoint(name(node)).call("eth_echo", [0], attempts_max=1)
     assert breaker_of(rpc, node) is BreakerStatus.OPEN
 
 
@@ -186,8 +186,8 @@ async def make_dear(rpc: Rpc, node: StubNode) -> None:
         node.disturbances = [replying_with(500)] * 2
         for _ in range(2):
             with pytest.raises(RpcUnavailable):
-                await rpc.named(name(node)).call("eth_dear", [], attempts_max=1)
-        assert await rpc.named(name(node)).call("eth_echo", [0]) == 0
+                await rpc.only_endpoint(name(node)).call("eth_dear", [], attempts_max=1)
+        assert await rpc.only_endpoint(name(node)).call("eth_echo", [0]) == 0
     assert breaker_of(rpc, node) is BreakerStatus.CLOSED
     node.received.clear()
 
@@ -289,7 +289,7 @@ async def test_a_node_that_turns_out_to_lag_is_not_believed_and_another_is_asked
     """As behind a load balancer: it said 20, but the block is not there."""
     first.methods["eth_getBlockByNumber"], second.methods["eth_getBlockByNumber"] = answer, {"number": hex(20)}
     async with pool(first, second) as rpc:
-        assert await rpc.named(name(first)).call("eth_blockNumber", []) == hex(20)
+        assert await rpc.only_endpoint(name(first)).call("eth_blockNumber", []) == hex(20)
         found = await rpc.at_height(20).call("eth_getBlockByNumber", [hex(20), False])
         assert found == {"number": hex(20)}
         assert {each.name: each.head for each in rpc.endpoints()} == {name(first): 19, name(second): 20}
@@ -316,7 +316,7 @@ async def test_state_that_full_nodes_forget_is_read_from_an_archive() -> None:
     ):
         await make_dear(rpc, archive)
         for node in (full, archive):
-            await rpc.named(name(node)).call("eth_blockNumber", [])
+            await rpc.only_endpoint(name(node)).call("eth_blockNumber", [])
         for _ in range(3):
             assert await rpc.state_at(10).call("eth_echo", [1]) == 1
         assert (received(full), received(archive)) == (0, 3)
@@ -332,7 +332,7 @@ async def test_state_that_is_pruned_here_is_asked_of_an_archive_and_where_there_
         archive.methods["eth_call"] = "0x01"
         async with pool(full, NodeUrl(archive.url, ARCHIVE)) as rpc:
             await make_dear(rpc, full)
-            await rpc.named(name(full)).call("eth_blockNumber", [])
+            await rpc.only_endpoint(name(full)).call("eth_blockNumber", [])
             assert await rpc.state_at(10).call("eth_call", []) == "0x01"
         async with pool(full) as rpc:
             with pytest.raises(StatePruned, match=r"the state of block 10 .*PAIMON_CHAIN__EXTRA_RPC_URLS=read,archive="):
@@ -393,7 +393,7 @@ async def test_a_second_opinion_comes_from_another(first: StubNode, second: Stub
         assert {await one.call("eth_who", []), await other.call("eth_who", [])} == {"first", "second"}
         assert other.endpoint != one.endpoint
         with pytest.raises(KeyError, match="no endpoint elsewhere"):
-            rpc.named("elsewhere")
+            rpc.only_endpoint("elsewhere")
     async with pool(first) as alone:
         assert alone.excluding(name(first)) is None
 
@@ -402,7 +402,7 @@ async def test_a_view_asks_only_those_it_names_even_when_they_fail(first: StubNo
     first.disturbances = [replying_with(500)] * 9
     async with pool(first, second) as rpc:
         with pytest.raises(RpcUnavailable, match=f"node {name(first)} gave"):
-            await rpc.named(name(first)).call("eth_echo", [1])
+            await rpc.only_endpoint(name(first)).call("eth_echo", [1])
     assert second.requests == 0
 
 

@@ -55,11 +55,23 @@ OTHER = Hash32(b"\x02" * 32)
 InvalidRow = tuple[type[Base], dict[str, Any], str]
 """A table, the columns that make its valid row wrong, and the constraint that must say so."""
 
+MALFORMED_SUBJECTS = [
+    {"subject_id": malformed} for malformed in ("", "-1", "01", str(UINT256_MAX + 1), f"0x{'0' * 64}", f"{UUID(int=2)}:0")
+]
+MALFORMED_SUBJECTS += [
+    {"kind": "execute_safe", "subject_type": "safe_transaction", "subject_id": malformed}
+    for malformed in ("1", f"0x{'0' * 63}", f"0x{'A' * 64}", "0" * 64)
+]
+MALFORMED_SUBJECTS += [
+    {"kind": "plan_step", "subject_type": "plan_call", "subject_id": malformed}
+    for malformed in (f"{UUID(int=2)}", f"{UUID(int=2)}:", f"{UUID(int=2)}:1000", "1:0")
+]
+
 NO_LOG: dict[str, Any] = {"block_number": None, "block_hash": None, "log_index": None}
 INVALID_STATES: list[InvalidRow] = [
     (CursorRow, {"id": 2}, "ck_cursor_single_row"),
     (RawLogRow, {"reason": "odd"}, "ck_raw_logs_reason_when_quarantined"),
-    (RawLogRow, {"status": "quarantined"}, "ck_raw_logs_reason_when_quarantined"),
+    (RawLogRow, {"status": "QUARANTINED"}, "ck_raw_logs_reason_when_quarantined"),
     (RedemptionRequestRow, {"status": "SETTLED", "closed_at": EPOCH}, "ck_redemption_requests_amounts_when_settled"),
     (
         RedemptionRequestRow,
@@ -85,39 +97,41 @@ INVALID_STATES: list[InvalidRow] = [
     (OperatorDecisionRow, {"log_index": None}, "ck_operator_decisions_log_key_complete"),
     (OperatorDecisionRow, {"kind": "replay_message", "outbox_id": 1}, "ck_operator_decisions_log_key_complete"),
     (OperatorDecisionRow, {"signature": None}, "ck_operator_decisions_signed_action_complete"),
-    (OperatorDecisionRow, {"state": "done"}, "ck_operator_decisions_ended_at_unless_requested"),
+    (OperatorDecisionRow, {"status": "DONE"}, "ck_operator_decisions_ended_at_unless_requested"),
     (OperatorDecisionRow, {"outcome": "left out"}, "ck_operator_decisions_outcome_when_ended"),
     (WalletRow, {"next_nonce": -1}, "ck_wallets_nonce_not_negative"),
     (WalletRow, {"seen_block": 1}, "ck_wallets_chain_state_complete"),
-    (WalletRow, {"last_error": "no answer"}, "ck_wallets_last_error_dated"),
-    (IntentRow, {"aborting_as": "failed", "abort_reason": "w"}, "ck_transaction_intents_aborting_as_known"),
-    (IntentRow, {"aborting_as": "expired"}, "ck_transaction_intents_aborting_for_a_reason"),
+    (WalletRow, {"last_error": "no answer"}, "ck_wallets_last_error_with_time"),
+    (IntentRow, {"aborting_as": "FAILED", "abort_reason": "w"}, "ck_transaction_intents_aborting_as_known"),
+    (IntentRow, {"aborting_as": "EXPIRED"}, "ck_transaction_intents_abort_reason_when_aborting"),
+    (IntentRow, {"subject_type": "plan_call", "subject_id": f"{UUID(int=2)}:0"}, "ck_transaction_intents_subject_type_of_kind"),
+    *((IntentRow, subject, "ck_transaction_intents_subject_id_form") for subject in MALFORMED_SUBJECTS),
     (AttemptRow, {"channel": "private"}, "ck_transaction_attempts_signed_at_block_when_private"),
-    (OperatorActionRow, {"intent_id": None}, "ck_operator_actions_targets_an_intent_or_its_wallet"),
-    (OperatorActionRow, {"outcome": "done", "ended_at": EPOCH}, "ck_operator_actions_dated_when_ended"),
-    (OperatorActionRow, {"outcome": "done"}, "ck_operator_actions_ends_with_an_outcome"),
+    (OperatorActionRow, {"intent_id": None}, "ck_operator_actions_target_is_intent_or_wallet"),
+    (OperatorActionRow, {"outcome": "done", "ended_at": EPOCH}, "ck_operator_actions_ended_at_unless_requested"),
+    (OperatorActionRow, {"outcome": "done"}, "ck_operator_actions_outcome_when_ended"),
     (ApprovalTicketRow, {"required_approvals": 0}, "ck_approval_tickets_required_approvals_positive"),
     (ApprovalTicketRow, {"deadline_at": EPOCH}, "ck_approval_tickets_sla_in_order"),
     (ApprovalTicketRow, {"status": "APPROVED"}, "ck_approval_tickets_decided_when_not_open"),
     (ApprovalTicketRow, {"decided_at": EPOCH}, "ck_approval_tickets_decided_when_not_open"),
     (ApprovalTicketRow, {"closed_at": EPOCH}, "ck_approval_tickets_decided_before_closed"),
-    (IntentRow, {"status": "final"}, "ck_transaction_intents_closed_when_terminal"),
+    (IntentRow, {"status": "FINAL"}, "ck_transaction_intents_closed_when_terminal"),
     (IntentRow, {"closed_at": EPOCH}, "ck_transaction_intents_closed_when_terminal"),
-    (AttemptRow, {"status": "mined"}, "ck_transaction_attempts_block_hash_when_mined"),
-    (AttemptRow, {"status": "final"}, "ck_transaction_attempts_block_hash_when_mined"),
+    (AttemptRow, {"status": "MINED"}, "ck_transaction_attempts_block_hash_when_mined"),
+    (AttemptRow, {"status": "FINAL"}, "ck_transaction_attempts_block_hash_when_mined"),
     (OutboxMessageRow, {"done_at": EPOCH, "dead_lettered_at": EPOCH}, "ck_outbox_done_or_dead_lettered"),
     (RiskEventRow, {"owner_address": address(1)}, "ck_risk_events_one_owner"),
     (RiskEventRow, {"owner_role": None}, "ck_risk_events_one_owner"),
     (RiskEventRow, {"acknowledged_at": EPOCH}, "ck_risk_events_acknowledged_by_with_time"),
-    (RiskEventRow, {"state": "ACKNOWLEDGED"}, "ck_risk_events_acknowledged_at_when_acknowledged"),
-    (RiskEventRow, {"state": "RESOLVED", "resolved_block": 1}, "ck_risk_events_resolved_at_when_resolved"),
+    (RiskEventRow, {"status": "ACKNOWLEDGED"}, "ck_risk_events_acknowledged_at_when_acknowledged"),
+    (RiskEventRow, {"status": "RESOLVED", "resolved_block": 1}, "ck_risk_events_resolved_at_when_resolved"),
     (RiskEventRow, {"resolved_block": 1}, "ck_risk_events_resolved_by_check_or_person"),
-    (RiskEventRow, {"state": "RESOLVED", "resolved_at": EPOCH}, "ck_risk_events_resolved_by_check_or_person"),
+    (RiskEventRow, {"status": "RESOLVED", "resolved_at": EPOCH}, "ck_risk_events_resolved_by_check_or_person"),
     (RiskEventRow, {"first_seen_block": 2}, "ck_risk_events_seen_in_order"),
     (RangeProofRow, {"first_block": 3}, "ck_range_proofs_blocks_in_order"),
     (RangeProofRow, {"level": "odd"}, "ck_range_proofs_level_known"),
     (EndpointFaultRow, {"occurrences": 0}, "ck_endpoint_faults_occurrences_positive"),
-    (EndpointFaultRow, {"lie": "odd"}, "ck_endpoint_faults_kind_known"),
+    (EndpointFaultRow, {"kind": "odd"}, "ck_endpoint_faults_kind_known"),
     (BlockRow, {"previous_kept_number": 1}, "ck_blocks_previous_recorded_block_is_earlier"),
     (EventProcessingLogRow, {"first_block": 3}, "ck_event_processing_logs_blocks_in_order"),
     (EventProcessingLogRow, {"quarantined": 2}, "ck_event_processing_logs_quarantined_within_logs"),
@@ -142,7 +156,7 @@ UNKNOWN_VALUES: list[InvalidRow] = [
         ApprovalTicketRow: ("type", "sla_stage"),
         ApprovalRecordRow: ("verdict",),
         WalletRow: ("name",),
-        IntentRow: ("kind",),
+        IntentRow: ("kind", "subject_type"),
         AttemptRow: ("status", "channel"),
         OutboxMessageRow: ("priority",),
         OperatorActionRow: ("kind",),
@@ -156,9 +170,9 @@ UNKNOWN_VALUES: list[InvalidRow] = [
 UNKNOWN_VALUES += [
     (ApprovalTicketRow, {"status": UNKNOWN, "decided_at": EPOCH}, "ck_approval_tickets_status_known"),
     (IntentRow, {"status": UNKNOWN, "closed_at": EPOCH}, "ck_transaction_intents_status_known"),
-    (RiskEventRow, {"state": UNKNOWN}, "ck_risk_events_status_known"),
-    (OperatorActionRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_operator_actions_status_known"),
-    (OperatorDecisionRow, {"state": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_operator_decisions_status_known"),
+    (RiskEventRow, {"status": UNKNOWN}, "ck_risk_events_status_known"),
+    (OperatorActionRow, {"status": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_operator_actions_status_known"),
+    (OperatorDecisionRow, {"status": UNKNOWN, "outcome": "o", "ended_at": EPOCH}, "ck_operator_decisions_status_known"),
 ]
 
 WRONG_LENGTHS: list[InvalidRow] = [
@@ -190,7 +204,7 @@ WRONG_LENGTHS: list[InvalidRow] = [
 _PEOPLE: dict[str, dict[str, Any]] = {
     "owner_address": {"owner_role": None},
     "acknowledged_by": {"acknowledged_at": EPOCH},
-    "resolved_by": {"state": "RESOLVED", "resolved_at": EPOCH},
+    "resolved_by": {"status": "RESOLVED", "resolved_at": EPOCH},
 }
 WRONG_LENGTHS += [
     (RiskEventRow, others | {column: b"\x01" * wrong}, f"ck_risk_events_{column}_length")
@@ -204,7 +218,7 @@ WRONG_AMOUNTS: list[InvalidRow] = [
         ShareBalanceRow: ("shares", "locked_shares"),
         RedemptionRequestRow: ("request_id", "shares", "gross_amount", "estimated_fee", "window_id"),
         ApprovalTicketRow: ("request_id", "gross_amount"),
-        IntentRow: ("value_wei", "request_id"),
+        IntentRow: ("value_wei",),
         AttemptRow: ("max_fee_wei", "priority_fee_wei"),
     }.items()
     for column in columns
@@ -311,13 +325,13 @@ async def test_a_second_row_about_the_same_thing_is_refused(tables: Database, tw
         assert await signature_rejection_reason(session, table, columns) == constraint
 
 
-@pytest.mark.parametrize("status", ["mined", "final"])
+@pytest.mark.parametrize("status", ["MINED", "FINAL"])
 async def test_only_one_attempt_of_a_nonce_counts(tables: Database, status: str) -> None:
     async with rolled_back(tables) as session:
         await insert_dependencies(session, AttemptRow)
         await insert_row(session, AttemptRow, status=status, **IN_A_BLOCK)
-        await insert_row(session, AttemptRow, hash=OTHER, status="replaced")
-        another = {"hash": Hash32(b"\x03" * 32), "status": "mined", **IN_A_BLOCK}
+        await insert_row(session, AttemptRow, hash=OTHER, status="REPLACED")
+        another = {"hash": Hash32(b"\x03" * 32), "status": "MINED", **IN_A_BLOCK}
         assert await signature_rejection_reason(session, AttemptRow, another) == "uq_transaction_attempts_mined_nonce"
         await insert_row(session, AttemptRow, **another | {"nonce": 1})
 

@@ -18,7 +18,7 @@ from tests.support.chain.stub_node import Disturbance, StubNode, json_response, 
 from tests.support.factories.strategies import address
 
 from paimon.application.event_listener.ingest.halt import find_halt
-from paimon.application.event_listener.record import header_pruning as prune_headers
+from paimon.application.event_listener.record import header_pruning
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.replay.replay import check_replay
 from paimon.composition import AppContext
@@ -222,8 +222,8 @@ async def test_headers_of_old_quiet_blocks_are_forgotten_and_a_lost_one_is_still
     eventually: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(prune_headers, "PRUNING_SPAN_BLOCKS", 10)
-    monkeypatch.setattr(prune_headers, "RECENT_BLOCKS", 40)
+    monkeypatch.setattr(header_pruning, "PRUNING_SPAN_BLOCKS", 10)
+    monkeypatch.setattr(header_pruning, "RECENT_BLOCKS", 40)
     async with following(node, database, strict_proof_blocks=10_000, batch_blocks_max=7):
         await eventually(lambda: at(database, HEAD))
     blocks = await kept(database)

@@ -20,14 +20,16 @@ from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.composition import AppContext
 from paimon.domain.chain.tracked_contracts import TrackedContracts
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import BlockStamp, hex0x
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.domain.risk.risk_event import RiskKind, Severity
 from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.database.leases import HeldLease, try_acquire
-from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, LogStatus, RawLogRow, RedemptionRequestRow
+from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, RawLogRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow, EventProcessingLogRow
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 
 pytestmark = pytest.mark.integration

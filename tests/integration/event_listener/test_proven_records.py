@@ -12,13 +12,8 @@ from tests.support.faults.byzantine_node import ByzantineNode, byzantine_node
 
 from paimon.application.common.topics import RECONCILE
 from paimon.application.event_listener.fetch.block_range import EndpointFault
-from paimon.application.event_listener.fetch.range_proofs import (
-    ProofSummary,
-    add_proof,
-    read_proof_summary,
-    record_endpoint_faults,
-    strengthen_proof,
-)
+from paimon.application.event_listener.fetch.queries import ProofSummary, read_proof_summary
+from paimon.application.event_listener.fetch.store import add_proof, record_endpoint_faults, strengthen_proof
 from paimon.application.event_listener.ingest.listener import Listener
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import AppContext, open_app_context
@@ -95,7 +90,7 @@ async def test_a_log_that_the_node_leaves_out_is_in_the_books_all_the_same(
     result = await reconcile(app_context.database, app_context.contracts)
     assert result.discrepancies == ()
     found = await subscribed(app_context.database)
-    assert [(each.lie, each.occurrences, each.endpoint) for each in found.faults] == [
+    assert [(each.kind, each.occurrences, each.endpoint) for each in found.faults] == [
         (InvalidResponseKind.OMITTED_LOG, 1, behind.rpc.endpoint)
     ]
     async with app_context.database.read() as session:
@@ -112,7 +107,7 @@ async def test_what_an_omitted_log_announces_is_followed_and_its_own_logs_are_th
     node.mutations["eth_getLogs"] = leaving_out(topic)
     await record_all(listener_of(behind))
     assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
-    assert {each.lie for each in (await subscribed(app_context.database)).faults} == {InvalidResponseKind.OMITTED_LOG}
+    assert {each.kind for each in (await subscribed(app_context.database)).faults} == {InvalidResponseKind.OMITTED_LOG}
 
 
 async def test_nothing_is_recorded_while_header_or_receipts_are_not_the_chains(
@@ -138,7 +133,7 @@ async def test_nothing_is_recorded_while_header_or_receipts_are_not_the_chains(
     assert await record_all(listener) > 0
     assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
     found = await subscribed(app_context.database)
-    assert {each.lie for each in found.faults} == {InvalidResponseKind.WRONG_HEADER, InvalidResponseKind.WRONG_RECEIPTS}
+    assert {each.kind for each in found.faults} == {InvalidResponseKind.WRONG_HEADER, InvalidResponseKind.WRONG_RECEIPTS}
     assert found.reconciled_block is not None
 
 
@@ -183,7 +178,7 @@ async def test_stretches_are_proven_by_a_second_endpoint_where_there_is_one(
         found = await subscribed(app_context.database)
         assert found.weakest is not None
         assert found.weakest.level is ProofLevel.AGREED
-        assert {(each.lie, each.endpoint) for each in found.faults} == {
+        assert {(each.kind, each.endpoint) for each in found.faults} == {
             (InvalidResponseKind.OMITTED_LOG, endpoint_name(node.url))
         }
         assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
@@ -245,7 +240,7 @@ async def test_lies_are_counted_by_endpoint_and_kind(database: Database) -> None
                 ],
             )
     found = await subscribed(database)
-    assert {(each.endpoint, each.lie, each.occurrences, each.last_block) for each in found.faults} == {
+    assert {(each.endpoint, each.kind, each.occurrences, each.last_block) for each in found.faults} == {
         ("a:1", InvalidResponseKind.OMITTED_LOG, 2, 7),
         ("b:1", InvalidResponseKind.FORGED_LOG, 2, 1),
     }

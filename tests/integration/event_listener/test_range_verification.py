@@ -70,7 +70,7 @@ async def another(node: StubNode) -> AsyncIterator[tuple[StubNode, Rpc]]:
         second = await stack.enter_async_context(stub_node())
         a_chain().serve(second)
         pool = await stack.enter_async_context(Rpc(node.url, second.url, timeout_seconds=5, attempts_max=1))
-        yield second, pool.named(endpoint_name(node.url))
+        yield second, pool.only_endpoint(endpoint_name(node.url))
 
 
 async def fetched(rpc: Rpc, first: int = 1, last: int = 12) -> BlockRange:
@@ -162,7 +162,7 @@ async def test_what_a_node_left_out_invented_or_changed_is_found_and_the_proven_
     proof = await proven(rpc)
     assert proof.fetched.logs == truth
     assert proof.level is ProofLevel.RECEIPTS
-    assert {each.lie for each in proof.faults} == kinds
+    assert {each.kind for each in proof.faults} == kinds
     assert {each.endpoint for each in proof.faults} == {rpc.endpoint}
 
 
@@ -183,7 +183,7 @@ async def test_receipts_that_are_not_the_headers_prove_nothing(chain: StubChain,
     WRONG_RECEIPTS[wrong](chain)
     with pytest.raises(InvalidResponse) as told:
         await proven(rpc)
-    assert (told.value.fault.lie, told.value.fault.block_number) == (InvalidResponseKind.WRONG_RECEIPTS, 5)
+    assert (told.value.fault.kind, told.value.fault.block_number) == (InvalidResponseKind.WRONG_RECEIPTS, 5)
 
 
 async def test_right_receipts_of_another_endpoint_are_taken_and_the_first_is_caught(
@@ -193,7 +193,7 @@ async def test_right_receipts_of_another_endpoint_are_taken_and_the_first_is_cau
     chain.receipts[3][0]["logs"].clear()  # so that both its answers agree
     proof = await proven(another[1])
     assert len(proof.fetched.logs) == 5
-    assert [(each.lie, each.endpoint) for each in proof.faults] == [
+    assert [(each.kind, each.endpoint) for each in proof.faults] == [
         (InvalidResponseKind.WRONG_RECEIPTS, rpc.endpoint),
         (InvalidResponseKind.OMITTED_LOG, rpc.endpoint),
     ]
@@ -260,7 +260,7 @@ async def test_a_log_left_out_of_a_block_whose_header_is_not_there_is_found_by_a
     assert int(left_out["blockNumber"], 16) not in {each.stamp.number for each in segment.headers}
     proof = await prove_segment(another[1], segment, TRACKED)
     assert (proof.level, proof.fetched.logs) == (ProofLevel.AGREED, truth)
-    assert {(each.lie, each.endpoint) for each in proof.faults} == {(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)}
+    assert {(each.kind, each.endpoint) for each in proof.faults} == {(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)}
     assert {each.block.number for each in truth} <= {each.stamp.number for each in proof.fetched.headers}
 
 
@@ -301,7 +301,7 @@ async def test_where_the_second_endpoint_has_no_answer_receipts_stand_in_for_it(
     another[0].methods["eth_getLogs"] = is_overloaded
     proof = await agreed(another[1])
     assert (proof.level, proof.receipt_block_count, proof.fetched.logs) == (ProofLevel.RECEIPTS, 4, truth)
-    assert [(each.lie, each.endpoint) for each in proof.faults] == [(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)]
+    assert [(each.kind, each.endpoint) for each in proof.faults] == [(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)]
     assert [each.stamp.number for each in proof.fetched.headers] == list(range(1, 13))
     serves_no_receipts(node)
     serves_no_receipts(another[0])
@@ -337,7 +337,7 @@ async def test_a_second_endpoint_whose_answers_contradict_themselves_is_no_secon
     chain.headers[12]["gasUsed"] = "0x1"
     proof = await agreed(honest)
     assert proof.level is ProofLevel.RECEIPTS
-    assert [(each.lie, each.endpoint) for each in proof.faults] == [(InvalidResponseKind.WRONG_HEADER, another[1].endpoint)]
+    assert [(each.kind, each.endpoint) for each in proof.faults] == [(InvalidResponseKind.WRONG_HEADER, another[1].endpoint)]
 
 
 @pytest.mark.parametrize("made_up", [6, 12])
@@ -362,14 +362,14 @@ async def test_without_receipts_a_log_that_its_blocks_bloom_excludes_is_not_beli
     chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})
     proof = await agreed(rpc)
     assert (proof.level, len(proof.fetched.logs)) == (ProofLevel.CHAINED, 5)
-    assert [(each.lie, each.block_number) for each in proof.faults] == [(InvalidResponseKind.FORGED_LOG, 4)]
+    assert [(each.kind, each.block_number) for each in proof.faults] == [(InvalidResponseKind.FORGED_LOG, 4)]
 
 
 async def test_a_header_that_is_not_its_hash_is_the_endpoints_lie(chain: StubChain, rpc: Rpc) -> None:
     chain.headers[4]["logsBloom"] = hex0x(bytes(256)[:-1] + b"\x01")
     with pytest.raises(InvalidResponse) as told:
         await fetch_headers(rpc, range(1, 13))
-    assert (told.value.fault.lie, told.value.fault.block_number) == (InvalidResponseKind.WRONG_HEADER, 4)
+    assert (told.value.fault.kind, told.value.fault.block_number) == (InvalidResponseKind.WRONG_HEADER, 4)
 
 
 async def test_a_first_endpoint_that_is_away_is_waited_for(rpc: Rpc, node: StubNode) -> None:

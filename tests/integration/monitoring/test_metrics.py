@@ -19,7 +19,7 @@ from tests.support.factories.rows import insert_row
 from tests.support.outbox import add, handled
 
 from paimon.application.event_listener.fetch.block_range import EndpointFault
-from paimon.application.event_listener.fetch.range_proofs import add_proof, record_endpoint_faults
+from paimon.application.event_listener.fetch.store import add_proof, record_endpoint_faults
 from paimon.application.event_listener.ingest.new_heads import NewHeadsSubscription
 from paimon.application.monitoring.figures import read_figures
 from paimon.composition import AppContext

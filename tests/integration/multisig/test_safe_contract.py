@@ -13,12 +13,12 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import build_safe_transaction
 from paimon.domain.transaction.safe_transaction import (
-    SafeOperation,
     OwnerSignature,
+    SafeOperation,
     SafeScope,
     SafeTransaction,
-    safe_transaction_hashes,
     rejection_transaction,
+    safe_transaction_hashes,
 )
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe
 from paimon.infrastructure.blockchain.finality import chain_adapter
@@ -113,7 +113,7 @@ async def test_keys_and_contracts_execute_together_whatever_their_order(
     before = fund.node.rpc.head().number
     receipt = safe_factory.execute(outer.scope, transaction, signatures)
     assert int(receipt["status"], 16) == 1
-    (executed,) = await outer.executions(before + 1, fund.node.rpc.head().number)
+    (executed,) = await outer.read_executions(before + 1, fund.node.rpc.head().number)
     assert (executed.hash, executed.succeeded) == (safe_transaction_hashes(transaction, outer.scope).transaction, True)
 
 

@@ -23,7 +23,7 @@ from tests.support.assertions.derived_tables import (
 from tests.support.factories.synthetic_logs import ADDRESSES, TRACKED, ranges, write_cursor, write_logs
 
 from paimon.application.event_listener.fetch.decode import decode_log
-from paimon.application.event_listener.record.reactions import due_messages
+from paimon.application.event_listener.record.outbox_messages import due_messages
 from paimon.application.replay.replay import check_replay, replay
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import checksum

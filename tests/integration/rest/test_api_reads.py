@@ -20,10 +20,9 @@ from tests.support.api_client import (
 )
 from tests.support.chain.fund import WAD
 
-from paimon.gateway.fund_documents import FundDocuments
 from paimon.application.approval_workflow.open_ticket import adopt_chain_outcome, open_ticket_if_needed
 from paimon.application.event_listener.fetch.block_range import EndpointFault
-from paimon.application.event_listener.fetch.range_proofs import add_proof, record_endpoint_faults
+from paimon.application.event_listener.fetch.store import add_proof, record_endpoint_faults
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.redemptions.store import find_redemption
 from paimon.composition import AppContext
@@ -31,6 +30,7 @@ from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, Ran
 from paimon.domain.kernel.chain import Address, parse_address
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.cache import endpoints
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leases import try_acquire
@@ -219,7 +219,11 @@ async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(
     final = await app_context.chain.final_block(app_context.rpc)
     async with app_context.database.write() as session:
         await session.merge(CursorRow(id=1, number=final.number, hash=final.hash, timestamp=final.timestamp, epoch=1))
-    await take_snapshot(app_context.database, app_context.contracts, FundDocuments(app_context.database, app_context.redis), material_threshold=app_context.settings.nav.material_threshold_bps
+    await take_snapshot(
+        app_context.database,
+        app_context.contracts,
+        FundDocuments(app_context.database, app_context.redis),
+        material_threshold=app_context.settings.nav.material_threshold_bps,
     )
     answer = await api_client.get("/fund/overview")
     assert answer.status_code == 200, answer.text

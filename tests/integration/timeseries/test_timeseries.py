@@ -21,7 +21,7 @@ from tests.support.factories.series_histories import (
     last_of_each,
 )
 
-from paimon.application.event_listener.record.batch_log import read_recent_processing
+from paimon.application.event_listener.record.queries import read_recent_processing
 from paimon.application.nav.history import HistoryQuery, Interval
 from paimon.application.nav.publication import publish_nav
 from paimon.domain.vault.fund_snapshot import FundSnapshot

@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from tests.support.factories.synthetic_logs import ADDRESSES, TRACKED
 
 from paimon.application.event_listener.fetch.block_range import BlockRange
-from paimon.application.event_listener.fetch.decode import DecodedLog, Reading, decode_log
+from paimon.application.event_listener.fetch.decode import DecodedFields, DecodedLog, decode_log
 from paimon.application.event_listener.record.record import record
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
@@ -18,7 +18,7 @@ from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.types import EnumText, Uint256Type
 
 PROJECTED: Final = tuple(table_of(each).name for each in PROJECTIONS)
-READ_COLUMNS: Final = ("block_number", "log_index", *Reading._fields)
+READ_COLUMNS: Final = ("block_number", "log_index", *DecodedFields._fields)
 
 TableRows = dict[str, list[dict[str, Any]]]
 

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from paimon.application.common.topics import RECONCILE
 from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.application.event_listener.fetch.decode import decode_log
-from paimon.application.event_listener.fetch.tracked_contracts import load_tracked_contracts
-from paimon.application.event_listener.record.reactions import due_messages
+from paimon.application.event_listener.fetch.store import load_tracked_contracts
+from paimon.application.event_listener.record.outbox_messages import due_messages
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.replay.replay import check_replay
 from paimon.composition import AppContext

@@ -18,12 +18,16 @@ from tests.support.scenarios.workflows import has_open_actions
 from paimon.application.transactions.effect import EffectUnknown, read_effect
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, checksum, hex0x
+from paimon.domain.transaction.attempt import Attempt
+from paimon.domain.transaction.intent import Intent
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import AttemptStatus, EffectStatus, IntentKind, IntentStatus
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
 from paimon.infrastructure.blockchain.contracts.money_calls import read_buffer
 from paimon.infrastructure.blockchain.finality import get_block
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.database.rows.transaction import attempt_of, intent_of
 
 _EVENTS: Final = {
     IntentKind.APPROVE_REDEMPTION: "RedemptionApproved",
@@ -63,8 +67,8 @@ async def assert_sending_invariants(
 ) -> None:
     """`elsewhere`: transactions that were made with our keys by somebody else."""
     async with app_context.database.read() as session:
-        attempts = list(await session.scalars(select(AttemptRow)))
-        intents = list(await session.scalars(select(IntentRow)))
+        attempts = [attempt_of(row) for row in await session.scalars(select(AttemptRow))]
+        intents = [intent_of(row) for row in await session.scalars(select(IntentRow))]
         wallets = {Address(each.address): each for each in await session.scalars(select(WalletRow))}
     assert intents, "nothing was ever queued"
     assert not await has_open_actions(app_context)
@@ -95,7 +99,7 @@ async def assert_sending_invariants(
         await _assert_intent(app_context, intent, [each for each in attempts if each.intent_id == intent.id], event_counts)
 
 
-def _assert_attempt(attempt: AttemptRow, receipt: dict[str, Any] | None) -> None:
+def _assert_attempt(attempt: Attempt, receipt: dict[str, Any] | None) -> None:
     if receipt is None:
         assert attempt.status in (AttemptStatus.REPLACED, AttemptStatus.DROPPED), f"{hex0x(attempt.hash)}: {attempt.status}"
         return
@@ -107,29 +111,36 @@ def _assert_attempt(attempt: AttemptRow, receipt: dict[str, Any] | None) -> None
 
 
 async def _assert_intent(
-    app_context: AppContext, intent: IntentRow, attempts: Sequence[AttemptRow], event_counts: Counter[tuple[str, int]]
+    app_context: AppContext, intent: Intent, attempts: Sequence[Attempt], event_counts: Counter[tuple[str, int]]
 ) -> None:
     summary = f"{intent.idempotency_key}: {intent.status} ({intent.reason})"
     if intent.aborting_as is None or intent.status is not intent.aborting_as:  # given up, its effect may come by a later try
         assert intent.status in _EXPECTED_EFFECT, summary
         effect, state = await _effect(app_context, intent, event_counts)
         assert effect is _EXPECTED_EFFECT[intent.status], f"{summary}, and the request is {state}"
-    acted = [each for each in attempts if each.status is AttemptStatus.FINAL and each.succeeded and not each.cancels]
+    acted = [each for each in attempts if each.status is AttemptStatus.FINAL and each.succeeded and not each.is_cancellation]
     assert len(acted) == (1 if intent.status is IntentStatus.FINAL else 0), f"{summary}, by {len(acted)} transactions of ours"
     times = event_counts[_event(app_context, intent)]
     assert (times == 1) if acted else (times <= 1), f"{summary}, {times} times"
 
 
-def _event(app_context: AppContext, intent: IntentRow) -> tuple[str, int]:
+def _event(app_context: AppContext, intent: Intent) -> tuple[str, int]:
     if intent.kind is not IntentKind.PLAN_STEP:
-        return _EVENTS[intent.kind], intent.request_id
-    function, _arguments = app_context.contracts.abis[ContractName.ASSET_CONTROLLER].decode_call(intent.data)
+        return _EVENTS[intent.kind], _topic_of(intent.subject)
+    function, _arguments = app_context.contracts.abis[ContractName.ASSET_CONTROLLER].decode_call(intent.call.data)
     return _EVENTS_OF_STEPS[RebalancerFunction(function)], 0
 
 
-async def _effect(
-    app_context: AppContext, intent: IntentRow, event_counts: Counter[tuple[str, int]]
-) -> tuple[EffectStatus, str]:
+def _topic_of(subject: IntentSubject) -> int:
+    """The indexed argument by which the event names the subject."""
+    safe_tx_hash, request_id = subject.safe_tx_hash, subject.request_id
+    if safe_tx_hash is not None:
+        return int.from_bytes(safe_tx_hash)
+    assert request_id is not None
+    return request_id
+
+
+async def _effect(app_context: AppContext, intent: Intent, event_counts: Counter[tuple[str, int]]) -> tuple[EffectStatus, str]:
     latest = await get_block(app_context.rpc, "latest")
     if intent.kind is IntentKind.PLAN_STEP:
         event = _event(app_context, intent)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.support.factories.snapshots import position, snapshot
 
-from paimon.application.event_listener.record.batch_log import add_batch
+from paimon.application.event_listener.record.store import add_batch
 from paimon.application.nav.history import Interval
 from paimon.application.nav.series import asset_rows, fund_row
 from paimon.application.nav.stored_snapshot import to_stored_json

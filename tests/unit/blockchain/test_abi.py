@@ -18,7 +18,7 @@ from paimon.infrastructure.blockchain.abi.contract_abi import (
     UndecodableLog,
     UnknownCall,
     load_abi,
-    plain,
+    to_json_value,
 )
 
 pytestmark = pytest.mark.unit
@@ -166,7 +166,7 @@ def test_any_log_of_a_known_event_decodes_or_is_undecodable(
     except UndecodableLog:
         return
     assert found is not None
-    assert plain(found[1]) is not None
+    assert to_json_value(found[1]) is not None
 
 
 def test_a_topic_of_no_event_and_a_log_without_topics_are_none_of_this_contract() -> None:
@@ -241,13 +241,13 @@ def test_an_argument_that_a_later_deployment_adds_is_left_to_the_stored_log() ->
 
 def test_decoded_values_travel_as_json_carries_them() -> None:
     value = {"id": 2**255, "on": True, "who": bytes(20), "role": bytes(32), "list": [1, ("a", None)]}
-    assert plain(value) == {
+    assert to_json_value(value) == {
         "id": str(2**255),
         "on": True,
         "who": "0x" + "0" * 40,
         "role": "0x" + "0" * 64,
         "list": ["1", ["a", None]],
     }
-    assert plain(["a\x00b"]) == ["a\ufffdb"]
+    assert to_json_value(["a\x00b"]) == ["a\ufffdb"]
     with pytest.raises(TypeError, match="no plain form for float"):
-        plain(1.5)
+        to_json_value(1.5)

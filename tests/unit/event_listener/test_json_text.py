@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.application.event_listener.record.json_text import json_text
-from paimon.infrastructure.blockchain.abi.contract_abi import plain
+from paimon.infrastructure.blockchain.abi.contract_abi import to_json_value
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +23,7 @@ OTHERS: Final = st.one_of(st.none(), st.text(), st.lists(WORDS), st.dictionaries
 def test_the_text_says_what_the_values_are(values: dict[str, Any]) -> None:
     text = json_text(values)
     assert text is not None
-    assert orjson.loads(text) == plain(values)
+    assert orjson.loads(text) == to_json_value(values)
 
 
 @given(st.dictionaries(NAMES, WORDS), NAMES, OTHERS)

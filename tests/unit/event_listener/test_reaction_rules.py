@@ -10,11 +10,11 @@ from tests.support.factories.strategies import address, stamp
 from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION, WHOLE_FUND
 from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.application.event_listener.fetch.decode import DecodedLog
-from paimon.application.event_listener.record.reactions import DueMessage, due_messages
+from paimon.application.event_listener.record.outbox_messages import DueMessage, due_messages
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
-from paimon.infrastructure.database.models.derived import LogStatus
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
 
 pytestmark = pytest.mark.unit
 

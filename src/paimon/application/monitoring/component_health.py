@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from paimon.application.event_listener.fetch.range_proofs import EndpointFaultCount, ProofSummary
+from paimon.application.event_listener.fetch.queries import EndpointFaultCount, ProofSummary
 from paimon.domain.chain.range_proof import PROOF_LEVEL_REQUIRED, RangeProof
 from paimon.domain.operations.health import ComponentHealth, HealthStatus
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
 
 _RECENT_SECONDS: Final = 86_400.0
-"""A lie is told for good; it makes the part degraded for a day."""
+"""A fault stays listed for ever. It makes the component degraded for a day."""
 
 
 def endpoints_health(endpoints: Sequence[EndpointReport], faults: Sequence[EndpointFaultCount]) -> ComponentHealth:
@@ -41,7 +41,7 @@ def _endpoint(state: EndpointReport) -> dict[str, Any]:
 def _endpoint_fault(fault: EndpointFaultCount) -> dict[str, Any]:
     return {
         "endpoint": fault.endpoint,
-        "lie": fault.lie.value,
+        "kind": fault.kind.value,
         "occurrences": fault.occurrences,
         "lastBlock": fault.last_block,
         "lastSeenAt": fault.last_seen_at,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from paimon.application.event_listener.fetch.range_proofs import ProofSummary
+from paimon.application.event_listener.fetch.queries import ProofSummary
 from paimon.application.monitoring.chain import ChainHeads
 from paimon.application.monitoring.figures import SystemFigures
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
@@ -174,12 +174,12 @@ def proof_families(standing: ProofSummary) -> list[Metric]:
     """How strongly it is proven that no log is missing: 0 nothing, 1 chained, 2 agreed by two, 3 by receipts."""
     ranges = {"newest": standing.newest, "weakest": standing.weakest}
     levels = [((name,), each.level.rank) for name, each in ranges.items() if each is not None]
-    lies = CounterMetricFamily(
-        "paimon_endpoint_faults", "Untrue answers an endpoint was caught at.", labels=("endpoint", "lie")
+    fault_counts = CounterMetricFamily(
+        "paimon_endpoint_faults", "Untrue answers an endpoint was caught at.", labels=("endpoint", "kind")
     )
     for each in standing.faults:
-        lies.add_metric((each.endpoint, each.lie.value), each.occurrences)
-    ages = [((each.endpoint, each.lie.value), each.seconds_ago) for each in standing.faults]
+        fault_counts.add_metric((each.endpoint, each.kind.value), each.occurrences)
+    ages = [((each.endpoint, each.kind.value), each.seconds_ago) for each in standing.faults]
     return [
         _gauge(
             "proof_level", "0 none, 1 chained, 2 agreed, 3 receipts; of the newest and the weakest range.", ("range",), levels
@@ -187,6 +187,6 @@ def proof_families(standing: ProofSummary) -> list[Metric]:
         _single_gauge(
             "unproven_blocks", "Blocks recorded before proofs were kept.", standing.unproven.blocks if standing.unproven else 0
         ),
-        lies,
-        _gauge("endpoint_fault_age_seconds", "How long ago it was last caught at one.", ("endpoint", "lie"), ages),
+        fault_counts,
+        _gauge("endpoint_fault_age_seconds", "How long ago it was last caught at one.", ("endpoint", "kind"), ages),
     ]

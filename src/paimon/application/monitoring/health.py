@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from paimon.application.event_listener.fetch.range_proofs import ProofSummary, read_proof_summary
-from paimon.application.event_listener.ingest.block_time import BlockTime, measure_block_time
+from paimon.application.event_listener.fetch.queries import ProofSummary, read_proof_summary
 from paimon.application.event_listener.ingest.chain_behind import find_chain_behind
 from paimon.application.event_listener.ingest.halt import LISTENER, find_halt
+from paimon.application.event_listener.ingest.queries import BlockTime, measure_block_time
 from paimon.application.monitoring.chain import ChainHeads, read_chain_heads
 from paimon.application.monitoring.component_health import endpoints_health, proof_health
 from paimon.application.monitoring.figures import SystemFigures, query_figures

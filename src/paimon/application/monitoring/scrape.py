@@ -13,7 +13,7 @@ import structlog
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
-from paimon.application.event_listener.fetch.range_proofs import ProofSummary, read_proof_summary
+from paimon.application.event_listener.fetch.queries import ProofSummary, read_proof_summary
 from paimon.application.monitoring.chain import read_chain_heads
 from paimon.application.monitoring.families import (
     chain_families,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paimon.application.common.topics import RECONCILE, WHOLE_FUND
-from paimon.application.event_listener.record.reactions import AppliedEvent, messages_for
+from paimon.application.event_listener.record.outbox_messages import AppliedEvent, messages_for
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.operator_decision import LogKey
 from paimon.infrastructure.database.sessions import WriteSession

@@ -17,7 +17,7 @@ from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.application.event_listener.fetch.store import load_tracked_contracts
 from paimon.application.event_listener.fetch.tracked_contracts import discovered
 from paimon.application.event_listener.record.project import project
-from paimon.application.event_listener.record.record import decoded_values
+from paimon.application.event_listener.record.store import decoded_values
 from paimon.application.replay.queries import count_logs, read_cursor_block, read_page
 from paimon.application.replay.recorded_logs import BEFORE_FIRST_LOG, RecordedLog, redecode_logs
 from paimon.application.replay.shadow_tables import Shadow

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.event_listener.record.reactions import AppliedEvent
+from paimon.application.event_listener.record.outbox_messages import AppliedEvent
 from paimon.application.replay.quarantine_decisions import QuarantineDecisions
 from paimon.application.replay.shadow_tables import REDECODED_LOGS
 from paimon.domain.risk.operator_decision import LogKey, OperatorDecisionKind, OperatorDecisionStatus, skipped_logs

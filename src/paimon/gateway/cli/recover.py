@@ -93,7 +93,7 @@ async def _node_quorum(app_context: AppContext, endpoint_urls: list[str]) -> Asy
             for node in other_nodes:
                 await require_chain(node, options.chain_id, urls_setting="--endpoint")
         configured = [
-            app_context.rpc.named(endpoint.name)
+            app_context.rpc.only_endpoint(endpoint.name)
             for endpoint in app_context.rpc.endpoints()
             if EndpointUse.READ in endpoint.uses
         ]

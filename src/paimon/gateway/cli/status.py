@@ -9,11 +9,11 @@ import typer
 from redis.exceptions import RedisError
 
 from paimon.application.common.formatting import display
-from paimon.application.event_listener.fetch.range_proofs import BlockSpan, ProofSummary, read_proof_summary
-from paimon.application.event_listener.ingest.block_time import measure_block_time
+from paimon.application.event_listener.fetch.queries import BlockSpan, ProofSummary, read_proof_summary
 from paimon.application.event_listener.ingest.chain_behind import find_chain_behind
 from paimon.application.event_listener.ingest.halt import find_halt
-from paimon.application.event_listener.record.batch_log import ProcessingStats, read_recent_processing
+from paimon.application.event_listener.ingest.queries import measure_block_time
+from paimon.application.event_listener.record.queries import ProcessingStats, read_recent_processing
 from paimon.application.monitoring.chain import ChainHeads, read_chain_heads
 from paimon.application.monitoring.figures import (
     LastReconciliation,
@@ -139,7 +139,7 @@ def _proof(proof: ProofSummary) -> dict[str, str]:
         lines["  without proof"] = f"{_span(unproven)}; see paimon audit-chain"
     for fault in proof.faults:
         lines[f"  INVALID RESPONSES {fault.endpoint}"] = (
-            f"{fault.lie}, {fault.occurrences} times, last in block {fault.last_block}"
+            f"{fault.kind}, {fault.occurrences} times, last in block {fault.last_block}"
         )
     return lines
 

@@ -1,15 +1,15 @@
-"""May this key sign this call? Pure rules over the request and the policy; the call is read from its bytes, not believed.
+"""Check whether a key may sign a call. Pure rules over the request and the policy; the call is decoded from its bytes.
 
-Every transaction: the policy's chain, gas and price within the caps, no value. Then one of
+Every transaction is for the policy's chain, has gas and price within the caps, and sends no value. It is one of
 
-1. a self-send with no data: it only uses up a nonce, and every key may make one;
-2. a settlement: it decides nothing, for the chain itself refuses what is not due;
-3. a ruling on a request awaiting approval: lawful only by its votes (see votes.py);
-4. a movement of the fund's money between its tiers: within the key's limits (see spending.py);
-5. the execution of a Safe's transaction, whose signatures the chain checks: no payment to whoever executes it, no foreign
-   code, every inner call one that the Safe may make, together within the Safe's limits.
+1. a self-send with no data: it only uses up a nonce, and every key may make one
+2. a settlement: it decides nothing, because the chain refuses a settlement that is not due
+3. a decision on a request that awaits approval: allowed by its votes only (votes.py)
+4. a movement of the fund's money between its tiers: within the key's limits (ledger.py)
+5. the execution of a Safe transaction, whose signatures the chain checks: no payment to the executor, no foreign code, and
+   only inner calls that the Safe may make, together within the Safe's limits
 
-Everything else is refused, with a code that stays the same and a sentence for people.
+Everything else is refused, with a stable code and a sentence that says why.
 """
 
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ from paimon.domain.transaction.multi_send import MalformedBatch, UntrustedDelega
 from paimon.domain.transaction.signing import SignRequest, UnsignedTransaction
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.gateway.signer.policy import MONEY_FUNCTIONS, KeyTable, SafeTable, SignableFunction, SignerPolicy
-from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, UnknownCall, plain
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, UnknownCall, to_json_value
 from paimon.infrastructure.blockchain.contracts.money_calls import MoneyCall
 from paimon.infrastructure.blockchain.contracts.safe import parse_execution
 
 
 class RefusalCode(StrEnum):
-    """Stable codes of what the signer will not do."""
+    """Stable codes of the reasons why the signer refuses a request."""
 
     MALFORMED_REQUEST = "MALFORMED_REQUEST"
     UNKNOWN_KEY = "UNKNOWN_KEY"
@@ -62,7 +62,7 @@ class RefusalCode(StrEnum):
 
 
 class RequestRefused(Exception):
-    """The signer will not sign this."""
+    """The signer refuses to sign the request."""
 
     def __init__(self, code: RefusalCode, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
@@ -72,19 +72,19 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SelfSend:
-    """Uses up a nonce and does nothing."""
+    """A self-send that only uses up a nonce."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Pays what is due."""
+    """The payment of a redemption that is due."""
 
     request_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionCall:
-    """An approval or a rejection; `reason` is empty for an approval, whose call carries none."""
+    """An approval or a rejection on chain; `reason` is empty for an approval, whose call carries none."""
 
     request_id: int
     verdict: Verdict
@@ -93,45 +93,45 @@ class DecisionCall:
 
 @dataclass(frozen=True, slots=True)
 class FundMovement(MoneyCall):
-    """Money of the fund moved between cash and assets, of its own; it never leaves the vault but for an asset."""
+    """A call that moves the fund's money between cash and assets. It leaves the vault only in exchange for an asset."""
 
     def __str__(self) -> str:
-        return f"{self.function}({', '.join(str(each) for each in plain(dict(self.arguments)).values())})"
+        return f"{self.function}({', '.join(map(str, to_json_value(dict(self.arguments)).values()))})"
 
 
 @dataclass(frozen=True, slots=True)
 class SafeExecution:
-    """A Safe's transaction. `movements` are what a Safe with limits would move; one without has none counted."""
+    """The execution of a Safe transaction. `movements` are counted for a Safe with limits only."""
 
     safe: SafeTable
     movements: tuple[FundMovement, ...]
 
     def __str__(self) -> str:
-        moved = f", moving {', '.join(map(str, self.movements))}" if self.movements else ""
-        return f"execTransaction of the {self.safe.name} Safe{moved}"
+        movements = f", moving {', '.join(map(str, self.movements))}" if self.movements else ""
+        return f"execTransaction of the {self.safe.name} Safe{movements}"
 
 
 PermittedCall = SelfSend | Settlement | DecisionCall | FundMovement | SafeExecution
 
 _SETTLEMENTS: Final = frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED})
-_FUNCTIONS_OF: Final = {
+_FUNCTIONS_BY_CONTRACT: Final = {
     ContractName.REDEMPTION_MANAGER: _SETTLEMENTS | {SignableFunction.APPROVE, SignableFunction.REJECT},
     ContractName.ASSET_CONTROLLER: MONEY_FUNCTIONS,
 }
-"""Which functions are whose: a name that another contract has too is not the same call."""
+"""The functions by contract, because two contracts may have a function of one name."""
 
 
 def check_request(
     request: SignRequest, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]
 ) -> tuple[KeyTable, PermittedCall]:
-    """The key and what the transaction would do, if the policy lets this key do that.
+    """Return the key and the call, if the policy allows this key to make this call.
 
     Raises:
-        Refused.
+        RequestRefused.
     """
     key = policy.key(request.wallet)
     if key is None:
-        raise RequestRefused(RefusalCode.UNKNOWN_KEY, f"there is no key {checksum(request.wallet)} here")
+        raise RequestRefused(RefusalCode.UNKNOWN_KEY, f"this signer has no key {checksum(request.wallet)}")
     _require_within_caps(request.transaction, policy)
     return key, _classify_call(request, key, policy, abis)
 
@@ -139,7 +139,7 @@ def check_request(
 def _require_within_caps(transaction: UnsignedTransaction, policy: SignerPolicy) -> None:
     if transaction.chain_id != policy.chain_id:
         raise RequestRefused(
-            RefusalCode.WRONG_CHAIN, f"asked for chain {transaction.chain_id}, the policy is for {policy.chain_id}"
+            RefusalCode.WRONG_CHAIN, f"the request is for chain {transaction.chain_id}, the policy for {policy.chain_id}"
         )
     if transaction.gas_limit > policy.caps.gas_limit_max:
         raise RequestRefused(
@@ -151,7 +151,9 @@ def _require_within_caps(transaction: UnsignedTransaction, policy: SignerPolicy)
             f"{transaction.fees.max_fee_wei} wei per gas are above the cap of {policy.caps.fee_wei_max}",
         )
     if transaction.call.value_wei != 0:
-        raise RequestRefused(RefusalCode.VALUE_NOT_ZERO, f"no key here sends value, asked for {transaction.call.value_wei} wei")
+        raise RequestRefused(
+            RefusalCode.VALUE_NOT_ZERO, f"no key sends value, the request has {transaction.call.value_wei} wei"
+        )
 
 
 def _classify_call(
@@ -163,16 +165,16 @@ def _classify_call(
     if (safe := policy.safe(call.to)) is not None:
         return _check_safe_execution(call, key, safe, policy, abis)
     contract = policy.contracts.addresses().names().get(call.to)
-    if contract not in _FUNCTIONS_OF:
+    if contract not in _FUNCTIONS_BY_CONTRACT:
         raise RequestRefused(
-            RefusalCode.WRONG_CONTRACT, f"{checksum(call.to)} is not the policy's RedemptionManager nor its AssetController"
+            RefusalCode.WRONG_CONTRACT, f"{checksum(call.to)} is neither the policy's RedemptionManager nor its AssetController"
         )
     try:
         name, arguments = abis[contract].decode_call(call.data)
     except UnknownCall as error:
         raise RequestRefused(RefusalCode.UNKNOWN_CALL, str(error)) from error
-    if name not in key.functions or name not in _FUNCTIONS_OF[contract]:
-        allowed = ", ".join(sorted(key.functions & _FUNCTIONS_OF[contract]))
+    if name not in key.functions or name not in _FUNCTIONS_BY_CONTRACT[contract]:
+        allowed = ", ".join(sorted(key.functions & _FUNCTIONS_BY_CONTRACT[contract]))
         raise RequestRefused(
             RefusalCode.FUNCTION_NOT_ALLOWED, f"key {key.name} may call {allowed or 'nothing'} of the {contract}, not {name}"
         )
@@ -190,7 +192,9 @@ def _check_safe_execution(
     call: Call, key: KeyTable, safe: SafeTable, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]
 ) -> SafeExecution:
     if SignableFunction.EXECUTE not in key.functions:
-        raise RequestRefused(RefusalCode.FUNCTION_NOT_ALLOWED, f"key {key.name} executes nothing of the {safe.name} Safe")
+        raise RequestRefused(
+            RefusalCode.FUNCTION_NOT_ALLOWED, f"key {key.name} may not execute transactions of the {safe.name} Safe"
+        )
     try:
         execution = parse_execution(call.data)
         inner = read_safe_calls(execution.call, execution.operation, multi_send=policy.contracts.multi_send)
@@ -200,22 +204,21 @@ def _check_safe_execution(
         raise RequestRefused(RefusalCode.DELEGATECALL_NOT_ALLOWED, str(error)) from error
     if execution.payments:
         raise RequestRefused(
-            RefusalCode.PAYS_EXECUTOR, f"{', '.join(execution.payments)} must be 0 in what this house executes"
+            RefusalCode.PAYS_EXECUTOR, f"{', '.join(execution.payments)} must be 0 in a transaction that a key executes"
         )
-    movements = [
-        _check_inner_call(each, safe, policy, abis) for each in inner if each != Call(safe.address, b"")
-    ]  # its own rejection
-    return SafeExecution(safe, tuple(each for each in movements if each is not None))
+    rejection = Call(safe.address, b"")  # a Safe rejects by a call to itself
+    movements = [_check_inner_call(inner_call, safe, policy, abis) for inner_call in inner if inner_call != rejection]
+    return SafeExecution(safe, tuple(movement for movement in movements if movement is not None))
 
 
 def _check_inner_call(
     call: Call, safe: SafeTable, policy: SignerPolicy, abis: Mapping[ContractName, ContractAbi]
 ) -> FundMovement | None:
-    """What the inner call moves, of a Safe with limits."""
+    """Return the movement of a Safe with limits; None for a Safe without."""
     contract = policy.contracts.addresses().names().get(call.to)
     if contract is None:
         raise RequestRefused(
-            RefusalCode.WRONG_CONTRACT, f"the {safe.name} Safe would call {checksum(call.to)}, none of the fund's three"
+            RefusalCode.WRONG_CONTRACT, f"the {safe.name} Safe would call {checksum(call.to)}, which is no contract of the fund"
         )
     if call.value_wei:
         raise RequestRefused(RefusalCode.VALUE_NOT_ZERO, f"the {safe.name} Safe would send {call.value_wei} wei")

@@ -1,0 +1,1 @@
+"""Ranges of blocks: fetched, decoded and proven."""

@@ -1,5 +1,6 @@
-"""A range of blocks as one consistent answer: headers that hash to what they say, chained by parent hash, every log inside
-one of those blocks.
+"""Fetch a range of blocks as one consistent value.
+
+Every header hashes to its stated hash, neighbours are chained by parent hash, and every log lies in one of the blocks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,29 +21,29 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 
 class InconsistentResponse(Exception):
-    """The node's answers do not fit together, as when it switched forks between two requests; ask again."""
+    """The node's answers contradict each other, as when it switched forks between two requests: the fetch is repeated."""
 
 
 class InvalidResponse(InconsistentResponse):
-    """An answer that the chain itself contradicts. Never recorded; counted, and asked again."""
+    """An answer that the chain itself contradicts. It is never recorded; it counts as a fault, and the fetch is repeated."""
 
-    def __init__(self, endpoint: str, lie: InvalidResponseKind, block: BlockStamp, description: str) -> None:
+    def __init__(self, endpoint: str, kind: InvalidResponseKind, block: BlockStamp, description: str) -> None:
         super().__init__(f"{endpoint}, block {block}: {description}")
-        self.fault = EndpointFault(endpoint, lie, block.number, description)
+        self.fault = EndpointFault(endpoint, kind, block.number, description)
 
 
 class EndpointFault(NamedTuple):
-    """What an endpoint was caught at."""
+    """One invalid response of an endpoint."""
 
     endpoint: str
-    lie: InvalidResponseKind
+    kind: InvalidResponseKind
     block_number: int
     description: str
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A block's place, and what its hash commits to of its logs. `transactions` are the hashes as the node gave them."""
+    """A block's position, and what its hash commits to about its logs. `transactions` are hashes as the node wrote them."""
 
     stamp: BlockStamp
     parent_hash: Hash32
@@ -52,7 +53,7 @@ class Header:
 
 
 class ChainLog(NamedTuple):
-    """One log as the node gave it."""
+    """One log as the node returned it."""
 
     block: BlockStamp
     log_index: int
@@ -64,7 +65,7 @@ class ChainLog(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A block's number and the block it follows."""
+    """A block's number and its parent's hash."""
 
     number: int
     parent_hash: Hash32
@@ -72,10 +73,10 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BlockRange:
-    """Consecutive blocks, oldest first, with all logs of the followed contracts in chain order.
+    """Consecutive blocks, oldest first, with all logs of the tracked contracts in chain order.
 
-    Of blocks near the head every header is there; of a stretch of the past those of its first and its last block and of blocks
-    with logs. `opening` tells how a piece begins whose first block's header is not there.
+    Near the head a range has every header. A segment of the past has the headers of its first and last block and of the
+    blocks with logs. `opening` is the start of a piece that lacks its first block's header.
     """
 
     headers: tuple[Header, ...]
@@ -99,25 +100,25 @@ class BlockRange:
         return self.opening or Link(self.headers[0].stamp.number, self.headers[0].parent_hash)
 
     def with_logs(self, more: Iterable[ChainLog]) -> "BlockRange":
-        """The same blocks with more logs in them; their headers must be there."""
+        """Return the range with more logs, whose headers it must have."""
         return BlockRange(self.headers, _in_chain_order((*self.logs, *more)), self.opening)
 
     def before(self, number: int) -> "BlockRange":
-        """The leading blocks before this one, as far as their headers are there; at least one block."""
+        """Return the leading blocks before this one, as far as the range has their headers; at least one block."""
         count = sum(header.stamp.number < number for header in self.headers) or 1
         last = self.headers[count - 1].stamp.number
         return BlockRange(self.headers[:count], tuple(log for log in self.logs if log.block.number <= last), self.opening)
 
     def pieces(self, logs_max: int) -> Iterator["BlockRange"]:
-        """The range in parts that hold no more logs than this, each of one block at least, however many that holds."""
-        left = self
-        while len(left.logs) > logs_max:
-            piece = left.before(left.logs[logs_max].block.number)
+        """Split the range into parts of at most `logs_max` logs. A part has at least one block, however many logs that has."""
+        rest = self
+        while len(rest.logs) > logs_max:
+            piece = rest.before(rest.logs[logs_max].block.number)
             yield piece
-            if not (headers := left.headers[len(piece.headers) :]):
+            if not (headers := rest.headers[len(piece.headers) :]):
                 return
-            left = BlockRange(headers, left.logs[len(piece.logs) :], Link(piece.last.number + 1, piece.last.hash))
-        yield left
+            rest = BlockRange(headers, rest.logs[len(piece.logs) :], Link(piece.last.number + 1, piece.last.hash))
+        yield rest
 
 
 def _bytes(text: str) -> bytes:
@@ -125,28 +126,29 @@ def _bytes(text: str) -> bytes:
 
 
 async def fetch_range(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuery]) -> BlockRange:
-    """Blocks `first` to `last`, and what `queries` find in them.
+    """Fetch blocks `first` to `last` and the logs that `queries` find in them.
 
     Raises:
-        InvalidResponse: a header is not what its hash says.
-        InconsistentResponse: headers do not chain or are not those asked for, or a log is not of these blocks or not asked for.
+        InvalidResponse: a header does not have its stated hash.
+        InconsistentResponse: headers do not chain or are not the requested ones, or a log is not of these blocks or was not
+            requested.
         RpcUnavailable, RpcError.
     """
     return await fetch_additional_logs(rpc, BlockRange(await fetch_headers(rpc, range(first, last + 1)), ()), queries)
 
 
 async def fetch_headers(rpc: Rpc, numbers: Sequence[int]) -> tuple[Header, ...]:
-    """These blocks, ascending, each hashed anew; of two that are neighbours the parent of the next. Raises as `fetch_range`."""
+    """Fetch these headers, in ascending order, and check hashes and the links between neighbours. Raises as `fetch_range`."""
     if not numbers:
         return ()
     return _headers(rpc, numbers, await rpc.at_height(numbers[-1]).batch([_by_number(number) for number in numbers]))
 
 
 async def fetch_additional_logs(rpc: Rpc, fetched: BlockRange, queries: Sequence[LogQuery]) -> BlockRange:
-    """The range with what these queries find in its blocks, whose headers must all be there.
+    """Add the logs that these queries find in the range, which must have all its headers.
 
     Raises:
-        InconsistentResponse: a log is not of these blocks, was not asked for, or is given twice.
+        InconsistentResponse: a log is not of these blocks, was not requested, or was returned twice.
         RpcUnavailable, RpcError.
     """
     if not queries:
@@ -156,12 +158,12 @@ async def fetch_additional_logs(rpc: Rpc, fetched: BlockRange, queries: Sequence
 
     async def piece(first: int, last: int) -> list[ChainLog]:
         requested = [query.within(first, last) for query in queries if query.first <= last and query.last >= first]
-        # The last block's header is asked for with its logs: a node that lags leaves out, without a word, the logs of blocks
-        # it has yet to see, and one on another fork gives that fork's. Source: unindexedLogs in BSC's eth/filters/filter.go.
-        header, *answers = await rpc.at_height(last).batch([_by_number(last), *(each.request for each in requested)])
+        # The same request asks for the last block's header: a node that lags silently omits the logs of blocks it does not
+        # have yet, and a node on another fork returns that fork's logs. Source: unindexedLogs in BSC's eth/filters/filter.go.
+        header, *answers = await rpc.at_height(last).batch([_by_number(last), *(query.request for query in requested)])
         if header is None or header.get("hash") != hex0x(hashes[last]):
             raise InconsistentResponse(
-                f"the node that was asked for the logs of {first} to {last} has another block {last}, or none"
+                f"the node that returned the logs of {first} to {last} has another block {last}, or none"
             )
         return [log for query, raw_logs in zip(requested, answers, strict=True) for log in _logs(query, raw_logs, stamps)]
 
@@ -170,11 +172,12 @@ async def fetch_additional_logs(rpc: Rpc, fetched: BlockRange, queries: Sequence
 
 
 async def fetch_segment(rpc: Rpc, first: int, last: int, queries: Sequence[LogQuery]) -> BlockRange:
-    """What these queries find in blocks `first` to `last`, all of them long final. No header is asked for but the first's,
-    the last's and those of blocks with logs.
+    """Fetch the logs that these queries find in blocks `first` to `last`, which have long been final.
+
+    Only the headers of the first and the last block and of blocks with logs are fetched.
 
     Raises:
-        InvalidResponse, InconsistentResponse: as `fetch_range`; only headers of neighbours are held against each other.
+        InvalidResponse, InconsistentResponse: as `fetch_range`; only neighbouring headers are checked against each other.
         RpcUnavailable, RpcError.
     """
 
@@ -182,7 +185,7 @@ async def fetch_segment(rpc: Rpc, first: int, last: int, queries: Sequence[LogQu
         requested = [query.within(begin, end) for query in queries if query.first <= end and query.last >= begin]
         ends = [begin, end]
         opening, closing, *answers = await rpc.at_height(end).batch(
-            [*(_by_number(number) for number in ends), *(each.request for each in requested)]
+            [*(_by_number(number) for number in ends), *(query.request for query in requested)]
         )
         try:
             between = {int(raw["blockNumber"], 16) for raw_logs in answers for raw in raw_logs}.difference(ends)
@@ -199,13 +202,13 @@ async def fetch_segment(rpc: Rpc, first: int, last: int, queries: Sequence[LogQu
         return [BlockRange(headers, _in_chain_order(logs))]
 
     pieces = await fetch_in_ranges(rpc.at_height(last), first, last, piece)
-    headers = tuple(header for each in pieces for header in each.headers)
+    headers = tuple(header for part in pieces for header in part.headers)
     _require_chained(headers)
-    return BlockRange(headers, tuple(log for each in pieces for log in each.logs))
+    return BlockRange(headers, tuple(log for part in pieces for log in part.logs))
 
 
 async def fetch_header(rpc: Rpc, number: int) -> Header | None:
-    """The block by number, hashed anew; None when the chain is shorter.
+    """Fetch one header and check its hash; None when the chain is shorter.
 
     Raises:
         InvalidResponse, InconsistentResponse, RpcUnavailable, RpcError.
@@ -225,7 +228,7 @@ def _headers(rpc: Rpc, numbers: Sequence[int], raw_headers: Sequence[Any]) -> tu
     if any(header is None for header in raw_headers):
         raise InconsistentResponse(f"the node does not have all of {requested} yet")
     try:
-        headers = tuple(_header(rpc, each, number) for each, number in zip(raw_headers, numbers, strict=True))
+        headers = tuple(_header(rpc, raw, number) for raw, number in zip(raw_headers, numbers, strict=True))
     except (KeyError, TypeError, ValueError, AttributeError, RpcError) as error:
         raise InconsistentResponse(f"the node's headers of {requested} do not read: {error!r}") from error
     _require_chained(headers)
@@ -233,34 +236,34 @@ def _headers(rpc: Rpc, numbers: Sequence[int], raw_headers: Sequence[Any]) -> tu
 
 
 def _by_hash(headers: Iterable[Header]) -> dict[str, BlockStamp]:
-    """Blocks by their hash as nodes write it, since every log names its block."""
+    """Return the blocks by hash, as nodes write it: every log names its block so."""
     return {hex0x(header.stamp.hash): header.stamp for header in headers}
 
 
 def _logs(query: LogQuery, raw_logs: Any, stamps: dict[str, BlockStamp]) -> list[ChainLog]:
     try:
-        logs = [_log(each, stamps) for each in raw_logs]
+        logs = [_log(raw, stamps) for raw in raw_logs]
     except (KeyError, TypeError, ValueError) as error:
         raise InconsistentResponse(f"the node's logs of {query.first} to {query.last} do not read: {error!r}") from error
     _require_requested(logs, query)
-    return logs if len(query.topics) < 3 else [each for each in logs if not _is_self_transfer(each)]
+    return logs if len(query.topics) < 3 else [log for log in logs if not _is_self_transfer(log)]
 
 
 def _is_self_transfer(transfer: ChainLog) -> bool:
-    """A transfer of the vault to itself answers both queries; the one for transfers from it has it already."""
+    """Return whether the vault transferred to itself: both queries find such a log, and the first one keeps it."""
     return transfer.topics[1] == transfer.topics[2]
 
 
 def _header(rpc: Rpc, raw: dict[str, Any], number: int) -> Header:
     stamp = block_stamp(raw)
     if stamp.number != number:
-        raise InconsistentResponse(f"asked for block {number}, the node gave {stamp}")
+        raise InconsistentResponse(f"block {number} was requested, the node returned {stamp}")
     if (found := header_hash(raw)) != stamp.hash:
         raise InvalidResponse(
             rpc.endpoint,
             InvalidResponseKind.WRONG_HEADER,
             stamp,
-            f"the header hashes to {hex0x(found)[:10]}: it was changed, or a fork gave headers a field that this version lacks",
+            f"the header hashes to {hex0x(found)[:10]}: it was changed, or a fork added a header field that this version lacks",
         )
     return Header(
         stamp=stamp,
@@ -288,7 +291,7 @@ def _log(raw: dict[str, Any], stamps: dict[str, BlockStamp]) -> ChainLog:
 
 @lru_cache(maxsize=16_384)
 def _cached_bytes(text: str) -> bytes:
-    """What is in one log is in the next one too: contracts, transactions, events, holders."""
+    """Decode hex and cache it: logs repeat the same contracts, transactions, events and holders."""
     return bytes.fromhex(text[2:])
 
 
@@ -301,12 +304,12 @@ def _require_chained(headers: Iterable[Header]) -> None:
 def _require_requested(logs: Sequence[ChainLog], query: LogQuery) -> None:
     for log in logs:
         if not query.matches(log.address, log.topics):
-            raise InconsistentResponse(f"a log of {checksum(log.address)} in block {log.block}, which was not asked for")
+            raise InconsistentResponse(f"a log of {checksum(log.address)} in block {log.block}, which was not requested")
 
 
 def _in_chain_order(logs: Iterable[ChainLog]) -> tuple[ChainLog, ...]:
     ordered = sorted(logs, key=lambda log: (log.block.number, log.log_index))
     for earlier, later in pairwise(ordered):
         if (earlier.block, earlier.log_index) == (later.block, later.log_index):
-            raise InconsistentResponse(f"log {later.log_index} of block {later.block} was given twice")
+            raise InconsistentResponse(f"log {later.log_index} of block {later.block} was returned twice")
     return tuple(ordered)

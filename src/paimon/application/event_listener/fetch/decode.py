@@ -1,4 +1,4 @@
-"""Logs as events, by the ABI of the contract that emitted them. What does not decode is kept, with the reason."""
+"""Logs as events, by the ABI of the contract that emitted them. A log that does not decode is kept with the reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.domain.events import FundEvent, typed_event
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, ContractName
-from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, UndecodableLog, plain
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, UndecodableLog, to_json_value
 from paimon.infrastructure.text import strip_nul
 
 
-class Reading(NamedTuple):
-    """What a log was taken to mean: the columns of `raw_logs` that another version of this code may fill otherwise."""
+class DecodedFields(NamedTuple):
+    """The decoded columns of `raw_logs`: those that another version of this code may fill with other values."""
 
     contract: ContractName
     event: str | None
@@ -25,7 +25,7 @@ class Reading(NamedTuple):
 
 @dataclass(slots=True)
 class DecodedLog:
-    """A log with what it means. `event` is None when no projection acts on it."""
+    """A log with its event. `event` is None when no projection applies it."""
 
     log: ChainLog
     contract: ContractName
@@ -35,30 +35,30 @@ class DecodedLog:
     event: FundEvent | None = None
     reason: str | None = None
     hints: dict[str, Any] | None = None
-    """Of a log that does not decode: the arguments that its topics tell all the same."""
+    """The indexed arguments of a log that does not decode, as far as its topics alone give them."""
 
     @property
     def args(self) -> dict[str, Any] | None:
-        """The values as they are recorded. Made when asked for, since a replay as a rule need not ask."""
-        return None if self.values is None else plain(self.values)
+        """The values as JSON stores them. Computed on demand, since a replay rarely needs them."""
+        return None if self.values is None else to_json_value(self.values)
 
     @property
     def request_id(self) -> int | None:
-        """The redemption request this log tells of, so that its timeline finds it, and a broken log is seen beside it."""
+        """The redemption request that the log is about: its timeline shows the log, even one that does not decode."""
         value = (self.values or self.hints or {}).get("requestId")
         return None if value is None else int(value)
 
     def quarantine(self, reason: str) -> None:
-        """Keep the log and its reason; nothing is projected from it."""
+        """Keep the log with a reason and project nothing from it."""
         self.status, self.reason = LogStatus.QUARANTINED, reason
 
     def skip(self) -> None:
-        """Leave the log out: it is kept, and tells nothing."""
+        """Keep the log and project nothing from it, as an operator decided."""
         self.status, self.reason, self.event = LogStatus.SKIPPED, None, None
 
 
 def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mapping[ContractName, ContractAbi]) -> DecodedLog:
-    """One log, decoded as far as its ABI allows; never raises for what a contract may emit."""
+    """Decode one log as far as its ABI allows. Never raises, whatever a contract emits."""
     contract = names[log.address]
     try:
         found = abis[contract].decode_log(log.topics, log.data)
@@ -73,6 +73,6 @@ def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mappi
         reason = str(error)
     except KeyError as error:
         reason = f"the event lacks its argument {error}"
-    decoded = DecodedLog(log, contract, LogStatus.QUARANTINED, hints=plain(abis[contract].decode_topics(log.topics)))
+    decoded = DecodedLog(log, contract, LogStatus.QUARANTINED, hints=to_json_value(abis[contract].decode_topics(log.topics)))
     decoded.quarantine(reason)
     return decoded

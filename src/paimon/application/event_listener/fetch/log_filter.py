@@ -1,7 +1,7 @@
-"""Which of a chain's logs are the fund's: what a node is asked for, what a bloom may hide, and what a receipt may hold.
+"""Which logs of a chain are the fund's: for the node's queries, for a block's bloom, and for a single log.
 
-Of the fund's own contracts every log is wanted; of tokens only the Transfers from the vault and those to it, as two
-filtered requests over all of them, never a whole stablecoin.
+Every log of the fund's own contracts counts. Of a token only the Transfers from and to the vault count: two filtered queries
+over all tokens, and never all transfers of a stablecoin.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ _TRANSFER: Final = Hash32(keccak256(b"Transfer(address,address,uint256)"))
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """One `eth_getLogs`: of which contracts, in which blocks, and which topics at their places; None is any."""
+    """One `eth_getLogs` over blocks `first` to `last`. `topics` are by position; None matches any topic."""
 
     addresses: frozenset[Address]
     first: int
@@ -31,46 +31,49 @@ class LogQuery:
         query: dict[str, Any] = {
             "fromBlock": hex(self.first),
             "toBlock": hex(self.last),
-            "address": sorted(checksum(each) for each in self.addresses),
+            "address": sorted(checksum(address) for address in self.addresses),
         }
         if self.topics:
             query["topics"] = [None if topic is None else hex0x(topic) for topic in self.topics]
         return ("eth_getLogs", [query])
 
     def within(self, first: int, last: int) -> "LogQuery":
-        """The part of it that lies in these blocks."""
+        """Return the part of the query that lies in these blocks."""
         return replace(self, first=max(self.first, first), last=min(self.last, last))
 
     def matches(self, address: Address, topics: Sequence[bytes]) -> bool:
-        """Whether the node may give such a log in answer."""
+        """Return whether a correct answer to this query may contain such a log."""
         return address in self.addresses and all(
-            topic is None or topics[place : place + 1] == (topic,) for place, topic in enumerate(self.topics)
+            topic is None or topics[position : position + 1] == (topic,) for position, topic in enumerate(self.topics)
         )
 
 
 def log_queries(tracked: TrackedContracts, first: int, last: int) -> list[LogQuery]:
-    """What asks for all logs of everything followed; what came to be followed within these blocks, from its own block on."""
-    known = [each for each in tracked.contracts.values() if each.since_block <= first]
-    later = [each for each in tracked.contracts.values() if first < each.since_block <= last]
+    """Return the queries for all logs of all tracked contracts, for each contract from its own first block on."""
+    known = [contract for contract in tracked.contracts.values() if contract.since_block <= first]
+    later = [contract for contract in tracked.contracts.values() if first < contract.since_block <= last]
     vault = tracked.treasury.vault
-    own = frozenset(each.address for each in known if each.contract is not ContractName.TOKEN)
-    tokens = [each.address for each in known if each.contract is ContractName.TOKEN]
+    own = frozenset(contract.address for contract in known if contract.contract is not ContractName.TOKEN)
+    tokens = [contract.address for contract in known if contract.contract is ContractName.TOKEN]
     return [
         LogQuery(own, first, last),
         *_transfers(tokens, vault, first, last),
-        *(query for each in later for query in contract_queries(each, vault, last)),
+        *(query for contract in later for query in contract_queries(contract, vault, last)),
     ]
 
 
 def contract_queries(contract: TrackedContract, vault: Address, last: int) -> Sequence[LogQuery]:
-    """From the whole of the announcing block on: what the contract did before it in that block belongs to it."""
+    """Return the queries for one contract from the start of the block that named it.
+
+    What the contract logged in that block before the naming event belongs to the fund too.
+    """
     if contract.contract is ContractName.TOKEN:
         return _transfers([contract.address], vault, contract.since_block, last)
     return [LogQuery(frozenset({contract.address}), contract.since_block, last)]
 
 
 def _transfers(tokens: Iterable[Address], vault: Address, first: int, last: int) -> tuple[LogQuery, ...]:
-    """What asks for the tokens' Transfers from the vault and to it; nothing where there is no token."""
+    """Return the queries for the tokens' Transfers from and to the vault; none where there are no tokens."""
     addresses, vault_topic = frozenset(tokens), _address_topic(vault)
     if not addresses:
         return ()
@@ -81,14 +84,16 @@ def _transfers(tokens: Iterable[Address], vault: Address, first: int, last: int)
 
 
 def _address_topic(address: Address) -> Hash32:
-    """An address as an indexed argument."""
+    """Return the topic of an address that is an indexed argument."""
     return Hash32(bytes(12) + address)
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """The same, asked of a block's bloom and of a single log. `bits` are what a contract's logs set in a bloom, each with the
-    block from which on the contract is followed."""
+    """The rule of `log_queries`, applied to a block's bloom and to a single log.
+
+    `bits` are the bloom bits that a contract's logs set, each with the block from which on the contract is tracked.
+    """
 
     contracts: Mapping[Address, TrackedContract]
     vault_topic: Hash32
@@ -102,21 +107,21 @@ class LogFilter:
             vault_topic,
             tuple(
                 (
-                    bloom_of(each.address, _TRANSFER, vault_topic)
-                    if each.contract is ContractName.TOKEN
-                    else bloom_of(each.address),
-                    each.since_block,
+                    bloom_of(contract.address, _TRANSFER, vault_topic)
+                    if contract.contract is ContractName.TOKEN
+                    else bloom_of(contract.address),
+                    contract.since_block,
                 )
-                for each in tracked.contracts.values()
+                for contract in tracked.contracts.values()
             ),
         )
 
     def may_match_bloom(self, number: int, bloom: int) -> bool:
-        """False where this block's bloom excludes every log that is wanted."""
+        """Return False where this block's bloom excludes every log of the fund."""
         return bloom != 0 and any(number >= since and not excludes(bloom, bits) for bits, since in self.bits)
 
     def matches(self, number: int, address: Address, topics: Sequence[bytes]) -> bool:
-        """Whether such a log in this block is wanted."""
+        """Return whether such a log in this block is the fund's."""
         contract = self.contracts.get(address)
         if contract is None or number < contract.since_block:
             return False

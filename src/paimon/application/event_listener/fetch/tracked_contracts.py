@@ -1,14 +1,12 @@
-"""Which contracts are followed: kept in the database, begun with the first block, and grown by what events announce.
+"""Fetch and prove the logs of all tracked contracts. The set grows by the events that name a new contract.
 
-The set is written in the transaction that records the announcing block, so that a restart, a standby and a replay know it.
+The configured contracts and the vault's asset are tracked from the first block. A contract that an event names is tracked
+from the start of that event's block. The set is written in the transaction that records that block, so that a restart, a
+standby and a replay know it.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
-
-from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.event_listener.fetch.block_range import (
     BlockRange,
@@ -22,45 +20,24 @@ from paimon.application.event_listener.fetch.decode import DecodedLog, decode_lo
 from paimon.application.event_listener.fetch.log_filter import contract_queries, log_queries
 from paimon.application.event_listener.fetch.verify import ProofResult, Prover
 from paimon.domain.chain.tracked_contracts import ContractOrigin, TrackedContract, TrackedContracts
-from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, checksum
+from paimon.domain.kernel.chain import BlockStamp, ContractName, checksum
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.contracts.reads import FailedRead
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
-from paimon.infrastructure.database.models.derived import TrackedContractRow
-from paimon.infrastructure.database.sessions import WriteSession
 
 
 class FundMismatch(StartupError):
-    """The books were recorded from other contracts than the settings name now."""
-
-
-# By its real name even where a session's schema is translated: a replay reads what was followed, it does not rebuild it.
-_TRACKED_CONTRACTS = text("SELECT address, contract, origin, since_block FROM derived.tracked_contracts")
-
-
-async def load_tracked_contracts(session: AsyncSession) -> TrackedContracts:
-    """What is followed; empty before the listener's first start."""
-    return TrackedContracts.of(
-        TrackedContract(Address(address), ContractName(contract), ContractOrigin(origin), since_block)
-        for address, contract, origin, since_block in await session.execute(_TRACKED_CONTRACTS)
-    )
-
-
-async def add_tracked_contracts(session: WriteSession, contracts: Iterable[TrackedContract]) -> None:
-    rows = [
-        {"address": each.address, "contract": each.contract, "origin": each.origin, "since_block": each.since_block}
-        for each in contracts
-    ]
-    if rows:
-        await session.execute(insert(TrackedContractRow).on_conflict_do_nothing(), rows)
+    """The database was recorded from other contracts than the settings name now."""
 
 
 async def read_initial_contracts(contracts: FundContracts, *, at: BlockStamp, start_block: int) -> list[TrackedContract]:
-    """The configured contracts, and the vault's asset, which never changes and so may be asked at any block.
+    """Read the contracts to track from the start: the configured ones and the vault's asset.
+
+    The asset never changes, so it may be read at any block.
 
     Raises:
-        InconsistentResponse: the vault is not there yet at that block, as where a node lags far behind.
+        InconsistentResponse: the vault does not exist at that block yet, as where a node lags far behind.
         RpcUnavailable, RpcError.
     """
     (asset,) = await contracts.try_read([contracts.vault.asset()], at=at)
@@ -76,20 +53,24 @@ async def read_initial_contracts(contracts: FundContracts, *, at: BlockStamp, st
 
 
 def require_same_fund(tracked: TrackedContracts, addresses: FundAddresses) -> None:
-    """Raises FundMismatch unless what is recorded is of the configured contracts."""
-    recorded = {each.address: each.contract for each in tracked.contracts.values() if each.origin is ContractOrigin.SETTINGS}
+    """Check that the database was recorded from the configured contracts. Raises FundMismatch."""
+    recorded = {
+        contract.address: contract.contract
+        for contract in tracked.contracts.values()
+        if contract.origin is ContractOrigin.SETTINGS
+    }
     for address, name in addresses.names().items():
         if recorded.get(address) is not name:
             raise FundMismatch(
-                f"the books were not recorded from a {name} at {checksum(address)}: PAIMON_FUND__… names another fund than"
-                " the one in this database; one database serves one fund"
+                f"this database was not recorded from a {name} at {checksum(address)}: PAIMON_FUND__… names another fund;"
+                " one database serves one fund"
             )
 
 
 async def fetch_tracked(
     rpc: Rpc, contracts: FundContracts, tracked: TrackedContracts, first: int, last: int
 ) -> tuple[BlockRange, list[DecodedLog]]:
-    """Blocks `first` to `last` with all logs of everything followed, that which these blocks announce included.
+    """Fetch blocks `first` to `last` with all logs of the tracked contracts, and of those that these blocks bring in.
 
     Raises:
         InconsistentResponse, RpcUnavailable, RpcError.
@@ -98,7 +79,7 @@ async def fetch_tracked(
     fetched = await fetch_range(rpc, first, last, log_queries(tracked, first, last))
     logs = _decoded(contracts, tracked, fetched)
     while new := discovered(tracked, logs):
-        queries = [query for each in new for query in contract_queries(each, vault, last)]
+        queries = [query for contract in new for query in contract_queries(contract, vault, last)]
         fetched = await fetch_additional_logs(rpc, fetched, queries)
         tracked = tracked.with_added(new)
         logs = _decoded(contracts, tracked, fetched)
@@ -108,7 +89,11 @@ async def fetch_tracked(
 async def fetch_tracked_segment(
     rpc: Rpc, contracts: FundContracts, tracked: TrackedContracts, first: int, last: int
 ) -> tuple[BlockRange, list[DecodedLog]]:
-    """The same of blocks long final, for which only the headers that matter are asked (`fetch_segment`)."""
+    """Fetch blocks that have long been final, as `fetch_tracked` does, with only the headers that matter (`fetch_segment`).
+
+    Raises:
+        InconsistentResponse, RpcUnavailable, RpcError.
+    """
     while True:
         fetched = await fetch_segment(rpc, first, last, log_queries(tracked, first, last))
         logs = _decoded(contracts, tracked, fetched)
@@ -120,26 +105,26 @@ async def fetch_tracked_segment(
 async def prove_tracked(
     prove: Prover, rpc: Rpc, contracts: FundContracts, tracked: TrackedContracts, fetched: BlockRange, logs: list[DecodedLog]
 ) -> tuple[ProofResult, list[DecodedLog]]:
-    """The range's proof, and its logs decoded as they are proven: a contract may be announced by a log that was left out.
+    """Prove the range and decode its proven logs, repeatedly: a log that the endpoint omitted may name a new contract.
 
     Raises as `prove`.
     """
     faults: tuple[EndpointFault, ...] = ()
     while True:
-        then = tracked.with_added(discovered(tracked, logs))
-        proof = await prove(rpc, fetched, then)
+        tracked_at_end = tracked.with_added(discovered(tracked, logs))
+        proof = await prove(rpc, fetched, tracked_at_end)
         faults += proof.faults
         if proof.fetched.logs == fetched.logs:
             return replace(proof, faults=faults), logs
         fetched = proof.fetched
-        logs = _decoded(contracts, then, fetched)
+        logs = _decoded(contracts, tracked_at_end, fetched)
 
 
 def discovered(tracked: TrackedContracts, logs: Iterable[DecodedLog]) -> list[TrackedContract]:
-    """Contracts that these logs bring in."""
-    return tracked.discovered((each.event, each.log.block.number) for each in logs if each.event is not None)
+    """List the contracts that the events of these logs name and that are not tracked yet."""
+    return tracked.discovered((decoded.event, decoded.log.block.number) for decoded in logs if decoded.event is not None)
 
 
 def _decoded(contracts: FundContracts, tracked: TrackedContracts, fetched: BlockRange) -> list[DecodedLog]:
     names = tracked.names()
-    return [decode_log(each, names, contracts.abis) for each in fetched.logs]
+    return [decode_log(log, names, contracts.abis) for log in fetched.logs]

@@ -1,13 +1,15 @@
-"""That nothing is missing from a range, and nothing in it invented: proven against what its headers commit to.
+"""Prove that a range lacks no log and contains no invented log, against what its headers commit to.
 
-A header's hash is recomputed when it is fetched, so its bloom and its receipts root are the chain's own. A block whose bloom
-excludes all that is followed has none of it, and nothing more is asked. Of any other block the receipts are asked for; once
-they have the header's root, the followed logs in them are the block's, and those are recorded, whatever `eth_getLogs` said.
+A header's hash is recomputed when the header is fetched, so its bloom and its receipts root are the chain's own:
 
-Receipts and headers cost: they are of everything in the block, and of every block. So of the past two endpoints that agree
-are enough. Where one of the two has no answer, receipts stand in for it, at their cost: otherwise whoever leaves a log out had
-only to wait for the other's bad moment. One endpoint whose logs the blooms do not contradict is what is left where the pool
-has no other, and where nobody serves receipts.
+    bloom excludes all tracked contracts   the block has none of their logs; nothing more is requested
+    bloom does not                         its receipts are requested; once they have the header's root, the tracked logs
+                                           in them are recorded, whatever `eth_getLogs` returned
+
+Headers and receipts are expensive: every block has a header, and a block's receipts cover every transaction in it. Blocks
+far in the past are therefore proven by the agreement of two endpoints. Where the second endpoint does not answer, receipts
+replace it: otherwise an endpoint that omits a log would only have to wait until the other fails. Logs of a single endpoint
+that the blooms do not contradict are accepted only where the pool has no other endpoint and no endpoint serves receipts.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
@@ -43,14 +45,17 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 log = structlog.get_logger(__name__)
 
 _BLOCKS_PER_REQUEST: Final = 5
-"""A full block's receipts are hundreds of kilobytes."""
+"""The receipts of a full block are hundreds of kilobytes."""
 _HEADERS_AT_ONCE: Final = 100
-"""With the hashes of its transactions a full block's header is ten kilobytes and more."""
+"""The header of a full block, with the hashes of its transactions, is ten kilobytes or more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """How the range is proven, and the range with the logs that are so. `receipt_block_count` counts the blocks that were asked for."""
+    """A range with its proven logs, and how it is proven.
+
+    `receipt_block_count` counts the blocks whose receipts were requested.
+    """
 
     level: ProofLevel
     fetched: BlockRange
@@ -62,14 +67,14 @@ Prover = Callable[[Rpc, BlockRange, TrackedContracts], Awaitable[ProofResult]]
 
 
 async def prove(rpc: Rpc, fetched: BlockRange, tracked: TrackedContracts) -> ProofResult:
-    """Prove a range whose headers are all there by receipts, and where nobody serves those, as a stretch.
+    """Prove a range with all its headers by receipts, or as a segment where no endpoint serves receipts.
 
-    `followed` is what is followed at the range's end. Another endpoint of the pool is asked where `rpc`, one endpoint of it,
-    does not have receipts, or has wrong ones.
+    `rpc` is one endpoint, and `tracked` the tracked contracts at the range's end. Another endpoint of the pool is used
+    where `rpc` does not have the receipts, or has wrong ones.
 
     Raises:
-        InvalidResponse: receipts are wrong and nobody has right ones.
-        InconsistentResponse: the node does not have the receipts yet, or two endpoints differ and receipts cannot settle it.
+        InvalidResponse: receipts are wrong, and no endpoint has right ones.
+        InconsistentResponse: the node does not have the receipts yet, or two endpoints differ and receipts cannot decide.
         RpcUnavailable, RpcError.
     """
     candidates = candidate_blocks(fetched.headers, log_filter := LogFilter.of(tracked))
@@ -83,29 +88,33 @@ async def prove(rpc: Rpc, fetched: BlockRange, tracked: TrackedContracts) -> Pro
 
 
 async def prove_segment(rpc: Rpc, fetched: BlockRange, tracked: TrackedContracts) -> ProofResult:
-    """Prove a stretch of the past, whose headers are not all there: another endpoint must give the same logs, and receipts
-    settle where it does not or has no answer. Where the pool has no other, its logs must be within the blooms of their blocks.
+    """Prove a segment of the past, whose headers are not all there, by the agreement of a second endpoint.
+
+    Receipts decide where the second endpoint differs or does not answer. Where the pool has no second endpoint, the logs
+    must be within the blooms of their blocks.
 
     Raises as `prove`.
     """
     fetched, faults = _within_blooms(rpc, fetched)
-    second = rpc.excluding(rpc.endpoint)
-    if second is None:
+    other_endpoint = rpc.excluding(rpc.endpoint)
+    if other_endpoint is None:
         return ProofResult(ProofLevel.CHAINED, fetched, faults=faults)
-    return await _by_agreement(rpc, second, fetched, tracked, faults)
+    return await _by_agreement(rpc, other_endpoint, fetched, tracked, faults)
 
 
 def candidate_blocks(headers: Iterable[Header], log_filter: LogFilter) -> list[Header]:
-    """The blocks that may have wanted logs, as far as their blooms tell."""
-    return [each for each in headers if log_filter.may_match_bloom(each.stamp.number, each.logs_bloom)]
+    """Return the blocks that may have logs of the fund, by their blooms."""
+    return [header for header in headers if log_filter.may_match_bloom(header.stamp.number, header.logs_bloom)]
 
 
 async def proven_logs(rpc: Rpc, blocks: Sequence[Header], log_filter: LogFilter) -> tuple[list[ChainLog], list[EndpointFault]]:
-    """The wanted logs of these blocks by their receipts, from the first endpoint that has right ones; who had wrong ones.
+    """Read the fund's logs of these blocks from receipts of the first endpoint that has right ones.
+
+    Returns the faults of endpoints with wrong receipts too.
 
     Raises:
-        ReceiptsNotServed: nobody serves receipts.
-        InvalidResponse: nobody has right ones.
+        ReceiptsNotServed: no endpoint serves receipts.
+        InvalidResponse: no endpoint has right receipts.
         InconsistentResponse, RpcUnavailable, RpcError.
     """
     invalid_responses: list[InvalidResponse] = []
@@ -115,9 +124,9 @@ async def proven_logs(rpc: Rpc, blocks: Sequence[Header], log_filter: LogFilter)
             continue
         try:
             node = await endpoint.preferred()
-            return await _fetch_checked_logs(node, blocks, log_filter), [each.fault for each in invalid_responses]
-        except InvalidResponse as lie:
-            invalid_responses.append(lie)
+            return await _fetch_checked_logs(node, blocks, log_filter), [error.fault for error in invalid_responses]
+        except InvalidResponse as error:
+            invalid_responses.append(error)
         except ReceiptsNotServed as error:
             not_served = not_served or error
         except (RpcUnavailable, RpcError):
@@ -129,20 +138,20 @@ async def proven_logs(rpc: Rpc, blocks: Sequence[Header], log_filter: LogFilter)
 
 
 async def _fetch_checked_logs(rpc: Rpc, blocks: Sequence[Header], log_filter: LogFilter) -> list[ChainLog]:
-    """A few blocks at a time: of all the receipts only the wanted logs are kept."""
+    """Fetch receipts of a few blocks at a time and keep only the fund's logs: all receipts together do not fit in memory."""
     found: list[ChainLog] = []
     for start in range(0, len(blocks), _BLOCKS_PER_REQUEST):
         chunk = blocks[start : start + _BLOCKS_PER_REQUEST]
-        answers = await read_block_receipts(rpc, [(each.stamp.number, each.transactions) for each in chunk])
+        answers = await read_block_receipts(rpc, [(header.stamp.number, header.transactions) for header in chunk])
         for header, receipts in zip(chunk, answers, strict=True):
             if receipts is None:
                 raise InconsistentResponse(f"{rpc.endpoint} does not have the receipts of block {header.stamp} yet")
-            found += _logs_of(rpc, header, receipts, log_filter)
+            found += _checked_logs(rpc, header, receipts, log_filter)
     return found
 
 
-def _logs_of(rpc: Rpc, header: Header, receipts: Sequence[ReceiptJson], log_filter: LogFilter) -> list[ChainLog]:
-    """The block's wanted logs, once its receipts have the header's root."""
+def _checked_logs(rpc: Rpc, header: Header, receipts: Sequence[ReceiptJson], log_filter: LogFilter) -> list[ChainLog]:
+    """Return the fund's logs of one block. Raises InvalidResponse unless the receipts have the header's root."""
     block = header.stamp
     try:
         root, logs = read_receipts(receipts)
@@ -153,14 +162,14 @@ def _logs_of(rpc: Rpc, header: Header, receipts: Sequence[ReceiptJson], log_filt
                 block,
                 f"its {len(receipts)} receipts have the root {hex0x(root)[:10]}",
             )
-        if [each["transactionHash"] for each in receipts] != [*header.transactions]:
+        if [receipt["transactionHash"] for receipt in receipts] != [*header.transactions]:
             raise InvalidResponse(
                 rpc.endpoint, InvalidResponseKind.WRONG_RECEIPTS, block, "its receipts are not of the block's transactions"
             )
         return [
-            ChainLog(block, each.log_index, each.tx_hash, each.tx_index, each.address, each.topics, each.data)
-            for each in logs
-            if log_filter.matches(block.number, each.address, each.topics)
+            ChainLog(block, entry.log_index, entry.tx_hash, entry.tx_index, entry.address, entry.topics, entry.data)
+            for entry in logs
+            if log_filter.matches(block.number, entry.address, entry.topics)
         ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidResponse(
@@ -169,33 +178,35 @@ def _logs_of(rpc: Rpc, header: Header, receipts: Sequence[ReceiptJson], log_filt
 
 
 def _within_blooms(rpc: Rpc, fetched: BlockRange) -> tuple[BlockRange, tuple[EndpointFault, ...]]:
-    """Without the logs that their own block's bloom excludes: those were never emitted there."""
-    blooms = {each.stamp.number: each.logs_bloom for each in fetched.headers}
-    forged = [each for each in fetched.logs if excludes(blooms[each.block.number], bloom_of(each.address, *each.topics[:1]))]
+    """Drop the logs that their own block's bloom excludes: they were never emitted there."""
+    blooms = {header.stamp.number: header.logs_bloom for header in fetched.headers}
+    forged = [
+        entry for entry in fetched.logs if excludes(blooms[entry.block.number], bloom_of(entry.address, *entry.topics[:1]))
+    ]
     if not forged:
         return fetched, ()
-    kept = tuple(each for each in fetched.logs if each not in forged)
+    kept = tuple(entry for entry in fetched.logs if entry not in forged)
     return BlockRange(fetched.headers, kept), tuple(
-        _fault(rpc.endpoint, InvalidResponseKind.FORGED_LOG, each) for each in forged
+        _fault(rpc.endpoint, InvalidResponseKind.FORGED_LOG, entry) for entry in forged
     )
 
 
 async def _by_agreement(
-    rpc: Rpc, second: Rpc, fetched: BlockRange, tracked: TrackedContracts, faults: tuple[EndpointFault, ...]
+    rpc: Rpc, other_endpoint: Rpc, fetched: BlockRange, tracked: TrackedContracts, faults: tuple[EndpointFault, ...]
 ) -> ProofResult:
-    """What two endpoints say alike; of blocks in which they differ, what the receipts say."""
+    """Keep the logs that both endpoints return. Receipts decide in blocks where they differ."""
     first, last = fetched.first, fetched.last.number
     try:
-        other = await second.at_height(last).preferred()
+        other = await other_endpoint.at_height(last).preferred()
         others = await fetch_segment(other, first, last, log_queries(tracked, first, last))
     except (RpcUnavailable, RpcError, InconsistentResponse) as error:
         log.warning("proof.second_endpoint_failed", reason=str(error), block=last)
-        lie = (error.fault,) if isinstance(error, InvalidResponse) else ()
-        return await _by_receipts(rpc, fetched, tracked, (*faults, *lie))
-    numbers = {each.block.number for each in set(others.logs) ^ set(fetched.logs)}
+        fault = (error.fault,) if isinstance(error, InvalidResponse) else ()
+        return await _by_receipts(rpc, fetched, tracked, (*faults, *fault))
+    numbers = {entry.block.number for entry in set(others.logs) ^ set(fetched.logs)}
     known, theirs = await _headers_with(rpc, fetched, numbers), await _headers_with(other, others, numbers)
     for number in sorted({last, *numbers}):
-        # Nothing chains such a header to those before it: one endpoint alone could make it up, and receipts to go with it.
+        # Nothing chains such a header to earlier ones: one endpoint alone could invent it, with receipts to match.
         if known[number].stamp != theirs[number].stamp:
             raise InconsistentResponse(
                 f"{rpc.endpoint} has block {known[number].stamp}, {other.endpoint} has {theirs[number].stamp}"
@@ -211,23 +222,24 @@ async def _by_agreement(
             f" serves receipts to settle it: {not_served}"
         ) from not_served
     for endpoint, given in ((rpc.endpoint, fetched.logs), (other.endpoint, others.logs)):
-        new_faults += find_log_faults(endpoint, [each for each in given if each.block.number in numbers], proven)
-    undisputed = tuple(each for each in fetched.logs if each.block.number not in numbers)
+        new_faults += find_log_faults(endpoint, [entry for entry in given if entry.block.number in numbers], proven)
+    undisputed = tuple(entry for entry in fetched.logs if entry.block.number not in numbers)
     settled = BlockRange(tuple(known[number] for number in sorted(known)), undisputed)
     return ProofResult(ProofLevel.AGREED, settled.with_logs(proven), len(disputed), (*faults, *new_faults))
 
 
 async def _headers_with(rpc: Rpc, fetched: BlockRange, numbers: Set[int]) -> dict[int, Header]:
-    """The range's headers by number, those of these blocks among them."""
-    known = {each.stamp.number: each for each in fetched.headers}
-    return known | {each.stamp.number: each for each in await fetch_headers(rpc, sorted(numbers - known.keys()))}
+    """Return the range's headers by number, and fetch those of these blocks that it lacks."""
+    known = {header.stamp.number: header for header in fetched.headers}
+    return known | {header.stamp.number: header for header in await fetch_headers(rpc, sorted(numbers - known.keys()))}
 
 
 async def _by_receipts(
     rpc: Rpc, fetched: BlockRange, tracked: TrackedContracts, faults: tuple[EndpointFault, ...]
 ) -> ProofResult:
-    """What the receipts say of a stretch, for which every header is asked for after all; nothing more than the stretch's own
-    where nobody serves them.
+    """Fetch every header of the segment and read its logs from receipts.
+
+    Where no endpoint serves receipts, the segment's own logs stand, as merely chained.
     """
     log_filter, last = LogFilter.of(tracked), fetched.last.number
     headers: list[Header] = []
@@ -240,16 +252,14 @@ async def _by_receipts(
             raise InconsistentResponse(f"block {page[0].stamp} does not follow {headers[-1].stamp}")
         candidates = candidate_blocks(page, log_filter)
         try:
-            logs, invalid_responses = await proven_logs(rpc, candidates, log_filter)
+            page_logs, page_faults = await proven_logs(rpc, candidates, log_filter)
         except ReceiptsNotServed as not_served:
             log.warning("proof.receipts_not_served", reason=str(not_served), block=last)
             return ProofResult(ProofLevel.CHAINED, fetched, faults=faults)
-        headers += [replace(each, transactions=()) for each in page]
-        proven, new_faults, receipt_block_count = (
-            proven + logs,
-            new_faults + invalid_responses,
-            receipt_block_count + len(candidates),
-        )
+        headers += [replace(header, transactions=()) for header in page]
+        proven += page_logs
+        new_faults += page_faults
+        receipt_block_count += len(candidates)
     new_faults += find_log_faults(rpc.endpoint, fetched.logs, proven)
     return ProofResult(
         ProofLevel.RECEIPTS, BlockRange(tuple(headers), tuple(proven)), receipt_block_count, (*faults, *new_faults)
@@ -257,27 +267,27 @@ async def _by_receipts(
 
 
 def find_log_faults(endpoint: str, given: Iterable[ChainLog], proven: Iterable[ChainLog]) -> list[EndpointFault]:
-    """Every log in which what was given is not what is proven."""
-    given_logs = {(each.block.number, each.log_index): each for each in given}
-    true = {(each.block.number, each.log_index): each for each in proven}
+    """Return a fault for every log in which the given logs differ from the proven ones."""
+    given_logs = {(entry.block.number, entry.log_index): entry for entry in given}
+    proven_by_position = {(entry.block.number, entry.log_index): entry for entry in proven}
     found: list[EndpointFault] = []
-    for place in sorted(given_logs.keys() | true.keys()):
-        if place not in given_logs:
-            found.append(_fault(endpoint, InvalidResponseKind.OMITTED_LOG, true[place]))
-        elif place not in true:
-            found.append(_fault(endpoint, InvalidResponseKind.FORGED_LOG, given_logs[place]))
-        elif given_logs[place] != true[place]:
-            found.append(_fault(endpoint, InvalidResponseKind.CHANGED_LOG, given_logs[place]))
+    for position in sorted(given_logs.keys() | proven_by_position.keys()):
+        if position not in given_logs:
+            found.append(_fault(endpoint, InvalidResponseKind.OMITTED_LOG, proven_by_position[position]))
+        elif position not in proven_by_position:
+            found.append(_fault(endpoint, InvalidResponseKind.FORGED_LOG, given_logs[position]))
+        elif given_logs[position] != proven_by_position[position]:
+            found.append(_fault(endpoint, InvalidResponseKind.CHANGED_LOG, given_logs[position]))
     return found
 
 
 _DESCRIPTIONS: Final = {
     InvalidResponseKind.OMITTED_LOG: "was left out",
     InvalidResponseKind.FORGED_LOG: "is not in the block",
-    InvalidResponseKind.CHANGED_LOG: "is otherwise in the block",
+    InvalidResponseKind.CHANGED_LOG: "differs from the one in the block",
 }
 
 
-def _fault(endpoint: str, lie: InvalidResponseKind, log: ChainLog) -> EndpointFault:
-    description = f"log {log.log_index} of {checksum(log.address)} {_DESCRIPTIONS[lie]}"
-    return EndpointFault(endpoint, lie, log.block.number, description)
+def _fault(endpoint: str, kind: InvalidResponseKind, log: ChainLog) -> EndpointFault:
+    description = f"log {log.log_index} of {checksum(log.address)} {_DESCRIPTIONS[kind]}"
+    return EndpointFault(endpoint, kind, log.block.number, description)

@@ -1,8 +1,8 @@
-"""Far behind the head: stretches of blocks fetched and proven ahead, some at once, and given in order to who records them.
+"""Catch up when the cursor is far behind the head: fetch and prove segments concurrently, and yield them in order.
 
-How long a stretch is follows from how many logs the last ones held (`domain/pace.py`). What is fetched and not yet recorded
-is bounded by the number of stretches under way. Nothing is remembered: whoever goes on after a stop, a failure or a newly
-followed contract begins at the cursor.
+The number of logs in the last segments decides the length of the next (`domain/chain/range_size`). The number of concurrent
+segments bounds the memory for what is fetched and not yet recorded. No state is kept: after a stop, a failure or a new
+tracked contract, the catch-up begins at the cursor.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from paimon.settings import ChainSettings
 log = structlog.get_logger(__name__)
 
 FIRST_RANGE_SIZE: Final = 16
-"""Blocks of the first stretch, before anything is known. A fund's first blocks announce contracts, and what was fetched ahead
-without them is fetched again."""
+"""Blocks of the first segment, before any log count is known. A fund's first blocks name new contracts, and segments that
+were fetched ahead without these are fetched again."""
 
 
 class Segment(NamedTuple):
-    """Blocks that were fetched and proven, with what their logs mean."""
+    """Blocks that were fetched and proven, with their decoded logs."""
 
     proof: ProofResult
     logs: list[DecodedLog]
@@ -42,17 +42,17 @@ class Segment(NamedTuple):
         return self.proof.fetched
 
     def pieces(self, logs_max: int) -> Iterator[tuple[BlockRange, list[DecodedLog]]]:
-        """As much as one transaction may hold, in order."""
-        taken = 0
+        """Split the segment into parts of at most `logs_max` logs, in order."""
+        start = 0
         for piece in self.fetched.pieces(logs_max):
-            until = taken + len(piece.logs)
-            yield piece, self.logs[taken:until]
-            taken = until
+            end = start + len(piece.logs)
+            yield piece, self.logs[start:end]
+            start = end
 
 
 @dataclass
 class CatchUp:
-    """Blocks `first` to `last`, in stretches. `followed` is what is known at the first of them."""
+    """Fetch blocks `first` to `last` in segments. `tracked` are the contracts tracked at the first block."""
 
     contracts: FundContracts
     tracked: TrackedContracts
@@ -63,7 +63,7 @@ class CatchUp:
     _running: deque[asyncio.Task[Segment]] = field(default_factory=deque)
 
     async def segments(self) -> AsyncGenerator[Segment, None]:
-        """In order. Close it (`contextlib.aclosing`), so that what is still being fetched is given up at once.
+        """Yield the segments in order. Close the generator (`contextlib.aclosing`) to cancel the remaining fetches at once.
 
         Raises:
             InconsistentResponse, RpcUnavailable, RpcError.
@@ -72,16 +72,16 @@ class CatchUp:
             while self._fill():
                 yield await self._running.popleft()
         finally:
-            for each in self._running:
-                each.cancel()
+            for task in self._running:
+                task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
 
     def _fill(self) -> bool:
-        """Have as many stretches under way as may be; whether there are any."""
+        """Start as many fetches as may run. Return whether any is running."""
         while len(self._running) < self.options.catch_up_concurrency and self.first <= self.last:
-            until = min(self.first + self._range_size - 1, self.last)
-            self._running.append(asyncio.create_task(self._fetch(self.first, until)))
-            self.first = until + 1
+            last = min(self.first + self._range_size - 1, self.last)
+            self._running.append(asyncio.create_task(self._fetch(self.first, last)))
+            self.first = last + 1
         return bool(self._running)
 
     async def _fetch(self, first: int, last: int) -> Segment:
@@ -99,7 +99,7 @@ class CatchUp:
 
 
 class CatchUpProgress(NamedTuple):
-    """How far a catch-up has come, and what it did on the way."""
+    """How far a catch-up from block `start` to block `last` has come."""
 
     start: int
     block: int
@@ -133,31 +133,31 @@ CatchUpCallback = Callable[[CatchUpProgress], None]
 
 @dataclass
 class ProgressLogger:
-    """Told now and then in the log, and when it is over: a catch-up of years takes its time."""
+    """Log the progress at an interval, and at the end."""
 
     interval_seconds: float = 10.0
     _last_logged_at: float = field(default_factory=monotonic)
 
-    def __call__(self, along: CatchUpProgress) -> None:
+    def __call__(self, progress: CatchUpProgress) -> None:
         now = monotonic()
-        if now - self._last_logged_at < self.interval_seconds and along.blocks_left:
+        if now - self._last_logged_at < self.interval_seconds and progress.blocks_left:
             return
         self._last_logged_at = now
         log.info(
             "listener.catching_up",
-            block=along.block,
-            until=along.last,
-            blocks_left=along.blocks_left,
-            percent=round(along.percent, 1),
-            blocks_per_second=round(along.blocks_per_second),
-            logs_per_second=round(along.logs_per_second),
-            eta_seconds=round(along.eta_seconds),
+            block=progress.block,
+            until=progress.last,
+            blocks_left=progress.blocks_left,
+            percent=round(progress.percent, 1),
+            blocks_per_second=round(progress.blocks_per_second),
+            logs_per_second=round(progress.logs_per_second),
+            eta_seconds=round(progress.eta_seconds),
         )
 
 
 @dataclass
 class CatchUpTracker:
-    """Of the blocks behind `start` up to `last`."""
+    """Count the recorded blocks and logs after block `start`, and report the progress."""
 
     start: int
     last: int
@@ -166,6 +166,6 @@ class CatchUpTracker:
     _began: float = field(default_factory=monotonic)
 
     def advance_to(self, block: int, *, logs: int) -> None:
-        """`logs` came with the blocks since the last time."""
+        """Report block `block` as recorded, with the number of logs since the previous report."""
         self._logs += logs
         self.report_progress(CatchUpProgress(self.start, block, self.last, self._logs, max(monotonic() - self._began, 0.001)))

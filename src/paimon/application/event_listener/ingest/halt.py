@@ -1,16 +1,15 @@
-"""A recorded final block that is not on the chain any more: the listener stops, says so, and waits for a person.
+"""A recorded final block is no longer on the chain: the listener stops, reports it, and waits for an operator.
 
-The halt is a critical risk event, unresolved as long as it lasts. So it is told on every channel that risk events are told
-on, it outlives restarts and takeovers, whoever holds the lease next finds it and stands by as well, and nobody can end it
-but the recovery, which looks at two nodes first (`application/recovery`). The holder keeps its lease meanwhile: a halted
-listener is there, and a process that ended would only be started again.
+The halt is a critical risk event, unresolved as long as the halt lasts. So it appears on every channel that shows risk
+events, and it survives restarts and takeovers: the next holder of the lease finds it and stands by too. Only the recovery
+ends it, which first compares two nodes (`application/reorg_recovery`). The holder keeps its lease meanwhile: a halted
+listener is running, and a process that exits would only be restarted.
 """
 
 import asyncio
 from typing import Final
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.risk_control.record_findings import record_check_result
@@ -18,24 +17,24 @@ from paimon.domain.kernel.chain import BlockStamp, Hash32, hex0x
 from paimon.domain.risk.risk_event import Finding, RiskEvent, RiskKind, Severity
 from paimon.errors import StartupError
 from paimon.infrastructure.database.leases import HeldLease, fence
-from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
 
 LISTENER: Final = "listener"
-"""Of the lease."""
+"""Name of the lease."""
 
 RECORDED_CHAIN: Final = "recorded chain"
-"""The subject: there is one."""
+"""Subject of the risk event. There is only one."""
 
 
 class FinalBlockChanged(StartupError):
-    """A recorded final block is not on the chain any more: the books stand on blocks that no longer exist."""
+    """A recorded final block is no longer on the chain: the recorded state rests on blocks that do not exist."""
 
     def __init__(self, recorded: BlockStamp, found: Hash32) -> None:
         super().__init__(
-            f"recorded final block {recorded} is {hex0x(found)[:10]} on the node now: nothing is recorded until a person has"
-            " looked (`paimon recover`). If the local chain was started afresh, start the demo with --fresh"
+            f"recorded final block {recorded} is {hex0x(found)[:10]} on the node now: nothing is recorded until an operator"
+            " has decided (`paimon recover`). If the local chain was started afresh, start the demo with --fresh"
         )
         self.finding = Finding(
             RiskKind.FINAL_BLOCK_CHANGED,
@@ -47,32 +46,32 @@ class FinalBlockChanged(StartupError):
         self.block = recorded.number
 
 
-async def find_halt(session: AsyncSession) -> RiskEvent | None:
-    """The halt there is now."""
+async def find_halt(session: ReadSession | WriteSession) -> RiskEvent | None:
+    """Find the halt's risk event; None where there is no halt."""
     return next(iter(await list_unresolved(session, RiskKind.FINAL_BLOCK_CHANGED)), None)
 
 
 async def halt(database: Database, changed: FinalBlockChanged, lease: HeldLease) -> None:
-    """Write the halt down, as the holder of this lease. Raises LeaseLost."""
+    """Record the halt as the holder of this lease. Raises LeaseLost."""
     async with database.write() as session:
         await fence(session, lease)
         await record_check_result(session, RiskKind.FINAL_BLOCK_CHANGED, RECORDED_CHAIN, changed.finding, block=changed.block)
 
 
 async def stand_by(database: Database, *, pause_seconds: float) -> None:
-    """Until there is no halt; at once when there is none."""
+    """Wait until there is no halt; return at once when there is none."""
     is_logged = False
     while True:
-        async with database.write() as session:  # the primary: a replica may not have heard yet
-            found = await find_halt(session)
-        if found is None:
+        async with database.write() as session:  # the primary: a replica may not have the event yet
+            event = await find_halt(session)
+        if event is None:
             return
         if not is_logged:
-            log.critical("listener.halted", event_id=found.id, recorded=found.finding.observed, found=found.finding.expected)
+            log.critical("listener.halted", event_id=event.id, recorded=event.finding.observed, found=event.finding.expected)
             is_logged = True
         await asyncio.sleep(pause_seconds)
 
 
 async def end_halt(session: WriteSession, *, block: int) -> None:
-    """The recovery has seen to it, at this block."""
+    """Resolve the halt's risk event, at the block to which the recovery rewound."""
     await record_check_result(session, RiskKind.FINAL_BLOCK_CHANGED, RECORDED_CHAIN, None, block=block)

@@ -1,9 +1,10 @@
-"""The loop that keeps the books at the chain's final block, run by the holder of the listener's lease.
+"""The loop that records the chain up to its final block, run by the holder of the listener's lease.
 
-Wake (doorbell or poll) → ask for the final block → fetch the next range → decode → prove → record → repeat until caught up.
-Only final blocks are recorded, so a reorganisation needs no undo. Should a *recorded* block change all the same, the
-loop stops and says so, and nobody records until a person has seen to it (see `halt`). A node that is away, or whose chain
-ends before what is recorded, is waited for (see `behind`).
+    wake (new head or poll) → read the final block → fetch the next range → decode → prove → record → repeat until caught up
+
+Only final blocks are recorded, so a reorganisation needs no undo. If a *recorded* block changes nevertheless, the loop
+reports it and records nothing until an operator has decided (see `halt`). It waits for a node that does not answer, and for
+a chain that ends before the cursor (see `chain_behind`).
 """
 
 import asyncio
@@ -21,10 +22,9 @@ from paimon.application.common.topics import RECONCILE, WHOLE_FUND
 from paimon.application.event_listener.fetch.block_range import BlockRange, EndpointFault, InconsistentResponse, InvalidResponse
 from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.application.event_listener.fetch.log_filter import LogFilter
-from paimon.application.event_listener.fetch.range_proofs import record_endpoint_faults
+from paimon.application.event_listener.fetch.store import load_tracked_contracts, record_endpoint_faults
 from paimon.application.event_listener.fetch.tracked_contracts import (
     fetch_tracked,
-    load_tracked_contracts,
     prove_tracked,
     require_same_fund,
 )
@@ -58,24 +58,24 @@ _RETRYABLE_ERRORS: Final = (RpcUnavailable, RpcError, InconsistentResponse, Chai
 
 @dataclass(slots=True)
 class Listener:
-    """What following needs. One per process; it works only while it holds the lease."""
+    """Follow the chain. One per process; it works only while it holds the lease."""
 
     database: Database
     contracts: FundContracts
     chain: ChainAdapter
     options: ChainSettings
     start_block: int
-    behind: ChainBehindMonitor = field(default_factory=ChainBehindMonitor)
+    chain_behind: ChainBehindMonitor = field(default_factory=ChainBehindMonitor)
     report_progress: CatchUpCallback = field(default_factory=ProgressLogger)
-    """Of how far it is, while it catches up."""
+    """Called while the listener catches up."""
     _range_size: int = field(init=False)
-    """Blocks to ask for at once, of those that are followed live."""
+    """Blocks to fetch at once near the head."""
 
     def __post_init__(self) -> None:
         self._range_size = self.options.batch_blocks_max
 
     async def follow(self, lease: HeldLease) -> None:
-        """Follow the chain until cancelled or the lease is lost; stand by as long as there is a halt."""
+        """Follow the chain until cancelled or the lease is lost; stand by during a halt."""
         while True:
             await stand_by(self.database, pause_seconds=self.options.poll_seconds)
             try:
@@ -89,7 +89,7 @@ class Listener:
             self.options.ws_url.get_secret_value() if self.options.ws_url else None,
             poll_seconds=self.options.poll_seconds,
         )
-        self.behind.begin()
+        self.chain_behind.reset()
         cursor, tracked = await self._start(lease)
         log.info("listener.started", epoch=lease.epoch, **block_fields(cursor))
         subscription = asyncio.create_task(new_heads.listen())
@@ -108,19 +108,19 @@ class Listener:
             subscription.cancel()
 
     async def _start(self, lease: HeldLease) -> tuple[BlockStamp, TrackedContracts]:
-        """Where to go on and what to follow, once the node answers: one that is away is waited for, like later on."""
+        """Take the cursor and load the tracked contracts, once the node answers."""
         while True:
             try:
                 cursor = await take_cursor(self.database, self.contracts, self.chain, lease, start_block=self.start_block)
                 await require_same_chain(self.contracts.rpc, cursor)
-                await self.behind.report_caught_up(self.database, cursor, lease)
+                await self.chain_behind.report_caught_up(self.database, cursor, lease)
                 async with self.database.read() as session:
                     tracked = await load_tracked_contracts(session)
                 require_same_fund(tracked, self.contracts.addresses)
             except _RETRYABLE_ERRORS as error:
                 log.warning("listener.node_unavailable", reason=str(error))
                 if isinstance(error, ChainBehindCursor):
-                    await self.behind.report_behind(self.database, error, lease)
+                    await self.chain_behind.report_behind(self.database, error, lease)
                 await asyncio.sleep(self.options.poll_seconds)
             else:
                 return cursor, tracked
@@ -128,14 +128,14 @@ class Listener:
     async def _advance(
         self, cursor: BlockStamp, tracked: TrackedContracts, lease: HeldLease
     ) -> tuple[BlockStamp, TrackedContracts] | None:
-        """Record the next final blocks; None when caught up or when the node gives nothing usable now."""
+        """Record the next final blocks; None when caught up, or when the node gives no usable answer now."""
         try:
             final = await self.chain.final_block(self.contracts.rpc)
             if final.number < cursor.number:
-                await fetch_cursor_header(self.contracts.rpc, cursor)  # a node that only lags in calling it final is no matter
+                await fetch_cursor_header(self.contracts.rpc, cursor)  # the block is there; only its finality lags on this node
             elif final.number == cursor.number and final.hash != cursor.hash:
                 await require_same_chain(self.contracts.rpc, cursor)
-            await self.behind.report_caught_up(self.database, cursor, lease)
+            await self.chain_behind.report_caught_up(self.database, cursor, lease)
             if final.number <= cursor.number:
                 return None
             if final.number - cursor.number > self.options.strict_proof_blocks:
@@ -149,14 +149,17 @@ class Listener:
     async def _catch_up(
         self, cursor: BlockStamp, tracked: TrackedContracts, final: BlockStamp, lease: HeldLease
     ) -> tuple[BlockStamp, TrackedContracts] | None:
-        """Record stretches until what is left is followed live, a contract comes in that those fetched ahead know nothing of,
-        or the node fails; None when nothing was recorded.
+        """Record segments until one of these; None when nothing was recorded.
+
+        - the rest is near enough to the head to be fetched with every header
+        - a new contract is tracked, whose logs the segments fetched ahead lack
+        - the node fails
         """
         last, started_from = final.number - self.options.strict_proof_blocks, cursor
-        ahead = CatchUp(self.contracts, tracked, cursor.number + 1, last, self.options)
+        catch_up = CatchUp(self.contracts, tracked, cursor.number + 1, last, self.options)
         progress = CatchUpTracker(cursor.number, last, self.report_progress)
         try:
-            async with aclosing(ahead.segments()) as segments:
+            async with aclosing(catch_up.segments()) as segments:
                 async for segment in segments:
                     await self._require_continuity(cursor, segment.fetched)
                     cursor, tracked_now = await self._record(segment, tracked, final, lease)
@@ -168,7 +171,7 @@ class Listener:
         return None if cursor == started_from else (cursor, tracked)
 
     async def _fetch_and_prove(self, cursor: BlockStamp, tracked: TrackedContracts, final: BlockStamp) -> Segment:
-        """The blocks behind the cursor, with every header, cut to what one transaction may hold and its proof may cost.
+        """Fetch and prove the blocks after the cursor, with every header, as many as one transaction may hold.
 
         Raises:
             FinalBlockChanged, ChainBehindCursor, InvalidResponse, InconsistentResponse, RpcUnavailable, RpcError.
@@ -179,11 +182,11 @@ class Listener:
         fetched, logs = await fetch_tracked(rpc, self.contracts, tracked, cursor.number + 1, last)
         await self._require_continuity(cursor, fetched)
         candidates = candidate_blocks(fetched.headers, LogFilter.of(tracked))
-        # What is asked for and then cut off is asked for again: in dense blocks, over and over.
+        # Blocks that are cut off here are fetched again: in dense blocks a range that is too large repeats most of its work.
         limits = ((len(logs), options.batch_logs_max), (len(candidates), options.receipts_blocks_max))
         self._range_size = min(
-            next_range_size(len(fetched.headers), found, items_target=most, blocks_max=options.batch_blocks_max)
-            for found, most in limits
+            next_range_size(len(fetched.headers), count, items_target=count_max, blocks_max=options.batch_blocks_max)
+            for count, count_max in limits
         )
         fetched = next(fetched.pieces(options.batch_logs_max))
         if len(candidates) > options.receipts_blocks_max:
@@ -192,7 +195,12 @@ class Listener:
         return Segment(proof, logs, monotonic() - began)
 
     async def _require_continuity(self, cursor: BlockStamp, fetched: BlockRange) -> None:
-        """Raises InconsistentResponse when the node gave another chain's blocks, FinalBlockChanged when it has left ours."""
+        """Check that the blocks continue the recorded chain.
+
+        Raises:
+            InconsistentResponse: the node returned blocks of another fork.
+            FinalBlockChanged, ChainBehindCursor: the chain does not have the recorded block.
+        """
         if fetched.parent_hash != cursor.hash:
             await require_same_chain(self.contracts.rpc, cursor)
             raise InconsistentResponse(f"block {fetched.first} does not follow {cursor}")
@@ -202,31 +210,31 @@ class Listener:
         if isinstance(error, InvalidResponse):
             await self._report_endpoint_faults([error.fault])
         if isinstance(error, ChainBehindCursor):
-            await self.behind.report_behind(self.database, error, lease)
+            await self.chain_behind.report_behind(self.database, error, lease)
 
     async def _report_endpoint_faults(self, faults: Sequence[EndpointFault]) -> None:
         if not faults:
             return
-        for each in faults:
+        for fault in faults:
             log.error(
                 "endpoint.invalid_response",
-                endpoint=each.endpoint,
-                lie=each.lie.value,
-                block=each.block_number,
-                reason=each.description,
+                endpoint=fault.endpoint,
+                kind=fault.kind.value,
+                block=fault.block_number,
+                reason=fault.description,
             )
         async with self.database.write() as session:
             await record_endpoint_faults(session, faults)
 
     async def _queue_reconciliation(self, cursor: BlockStamp) -> None:
-        """After a long way whose older ranges may be weakly proven: what is missing from them shows in the state here."""
+        """Queue a reconciliation after a catch-up. Its older ranges may be weakly proven: a log missing there shows here."""
         async with self.database.write() as session:
             await outbox.add(session, RECONCILE, WHOLE_FUND, priority=OutboxPriority.HIGH, payload={"block": cursor.number})
 
     async def _record(
         self, segment: Segment, tracked: TrackedContracts, final: BlockStamp, lease: HeldLease
     ) -> tuple[BlockStamp, TrackedContracts]:
-        """Commit the stretch, in as many transactions as its logs need; where the books stand after it."""
+        """Record the segment in as many transactions as its logs need; return the new cursor and tracked contracts."""
         await self._report_endpoint_faults(segment.proof.faults)
         headers = len(segment.fetched.headers)
         for fetched, logs in segment.pieces(self.options.batch_logs_max):
@@ -251,27 +259,32 @@ class Listener:
                 self.database, fetched, logs, tracked=tracked, epoch=lease.epoch, level=level, fetch_stats=fetch_stats
             )
         except CursorMoved as error:
-            # Someone else writes. Whoever is right, it is not this holder any more: stand by, and start from the cursor.
+            # Another process writes, so this one no longer holds the lease: stand by, and start again from the cursor.
             raise LeaseLost(str(error)) from error
         LISTENER_BLOCKS.inc(fetched.last.number - fetched.first + 1)
         LISTENER_SECONDS.labels("fetch").observe(fetch_stats.seconds)
         LISTENER_SECONDS.labels("record").observe(monotonic() - began)
-        for status, count in Counter([each.status for each in logs]).items():
+        for status, count in Counter([decoded.status for decoded in logs]).items():
             LISTENER_LOGS.labels(status.value).inc(count)
-        _report(logs, each=fetch_stats.lag_blocks <= self.options.strict_proof_blocks)
-        for each in new:
-            log.info("contract.tracked", contract=each.contract.value, address=checksum(each.address), block=each.since_block)
+        _report(logs, with_applied=fetch_stats.lag_blocks <= self.options.strict_proof_blocks)
+        for tracked_now in new:
+            log.info(
+                "contract.tracked",
+                contract=tracked_now.contract.value,
+                address=checksum(tracked_now.address),
+                block=tracked_now.since_block,
+            )
         blocks = fetched.last.number - fetched.first + 1
         log.debug("listener.recorded", blocks=blocks, logs=len(logs), proof=level.value, **block_fields(fetched.last))
         return new
 
 
-def _report(logs: Sequence[DecodedLog], *, each: bool) -> None:
-    """What a person should know of: every log that is news, and whatever was quarantined."""
+def _report(logs: Sequence[DecodedLog], *, with_applied: bool) -> None:
+    """Log every quarantined log, and near the head every applied one."""
     for decoded in logs:
         if decoded.status is LogStatus.QUARANTINED:
             log.error("log.quarantined", reason=decoded.reason, log_index=decoded.log.log_index, **_log_fields(decoded))
-        elif each and decoded.status is LogStatus.APPLIED:
+        elif with_applied and decoded.status is LogStatus.APPLIED:
             tx = hex0x(decoded.log.tx_hash)
             log.info("log.recorded", redemption_id=decoded.request_id, tx=tx, **_log_fields(decoded))
 

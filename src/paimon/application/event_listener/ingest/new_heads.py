@@ -1,4 +1,4 @@
-"""A WebSocket `newHeads` subscription used only as a doorbell: losing it costs latency, never an event."""
+"""A WebSocket `newHeads` subscription that only wakes the listener: losing it costs latency, never an event."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ _RECONNECT_SECONDS_MAX: Final = 30.0
 
 
 class NewHeadsSubscription:
-    """Rings when a new head is announced; `wait` never waits longer than the poll."""
+    """Wake a waiting task at each new head, and at least at every poll."""
 
     def __init__(self, url: str | None, *, poll_seconds: float) -> None:
         self._url = url
@@ -27,7 +27,7 @@ class NewHeadsSubscription:
         self._new_head = asyncio.Event()
 
     async def wait(self) -> None:
-        """Until the next head or the next poll, whichever comes first."""
+        """Wait until the next head or the next poll, whichever comes first."""
         try:
             async with asyncio.timeout(self._poll_seconds):
                 await self._new_head.wait()
@@ -37,13 +37,13 @@ class NewHeadsSubscription:
             self._new_head.clear()
 
     async def listen(self) -> None:
-        """Keep the subscription up for ever, with jittered reconnects; ends at once where no WebSocket is configured."""
+        """Keep the subscription connected until cancelled, with jittered reconnects; return at once without a URL."""
         if self._url is None:
             return
         try:
             await self._listen(self._url)
         finally:
-            NEW_HEADS_CONNECTED.remove(endpoint_name(self._url))  # whoever does not listen says nothing about it
+            NEW_HEADS_CONNECTED.remove(endpoint_name(self._url))  # a process that does not listen reports no value
 
     async def _listen(self, url: str) -> None:
         connected = NEW_HEADS_CONNECTED.labels(endpoint_name(url))

@@ -1,7 +1,7 @@
-"""Arguments of a log as the text PostgreSQL gives for the JSON they are stored as.
+"""The arguments of a log as the text that PostgreSQL returns for their jsonb column.
 
-To compare a million readings by their text takes half of parsing the one and making a dictionary of the other. Only equal
-text proves something: where it differs, or where there is none, the values themselves must be compared.
+Comparing a million logs by this text takes half the time of parsing the stored JSON and building a dictionary of the new
+values. Only equal texts prove something: where the texts differ, or there is none, the values must be compared.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,16 +9,16 @@ from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
-from paimon.infrastructure.blockchain.abi.contract_abi import plain
+from paimon.infrastructure.blockchain.abi.contract_abi import to_json_value
 
 _Pick = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
 def json_text(values: Mapping[str, Any] | None) -> str | None:
-    """The text of the values' plain form; None for nothing, and for values that are more than a number, bytes or a flag."""
+    """Return the JSON text of the values; None for no values, and for any that are not a number, bytes or a flag."""
     if not values:
         return None
-    template, pick = _form(tuple(values))
+    template, pick = _template(tuple(values))
     try:
         return template % tuple([_TEXTS[type(value)](value) for value in pick(values)])
     except KeyError:
@@ -26,8 +26,8 @@ def json_text(values: Mapping[str, Any] | None) -> str | None:
 
 
 @cache
-def _form(names: tuple[str, ...]) -> tuple[str, _Pick]:
-    """Where which value stands: jsonb keeps the shorter key first, and of two as long the one that sorts first."""
+def _template(names: tuple[str, ...]) -> tuple[str, _Pick]:
+    """Return the text with a placeholder per value, in jsonb's key order: shorter keys first, then by bytes."""
     ordered = sorted(names, key=lambda name: (len(name.encode()), name.encode()))
     keys = [name.replace("%", "%%") for name in ordered]
     pick: _Pick = itemgetter(*ordered) if len(ordered) > 1 else lambda values: (values[ordered[0]],)
@@ -36,7 +36,7 @@ def _form(names: tuple[str, ...]) -> tuple[str, _Pick]:
 
 @lru_cache(maxsize=65_536)
 def _bytes(value: bytes) -> str:
-    return f'"{plain(value)}"'
+    return f'"{to_json_value(value)}"'
 
 
 _TEXTS: Final[Mapping[type, Callable[[Any], str]]] = {

@@ -1,6 +1,6 @@
-"""Which table keeps which part of a projection, and how a value becomes a row and back: by the names of its fields.
+"""Which table stores which part of a projection, and how a value becomes a row and back: by the names of its fields.
 
-A new state or fact needs a line here, and a table whose columns are named as its fields are.
+A new state or fact needs one line here, and a table whose columns have the names of its fields.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,22 +26,22 @@ from paimon.infrastructure.database.models.derived import (
 Value = TypeVar("Value")
 
 
-def _names(kind: type[Any]) -> tuple[str, ...]:
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
     return tuple(kind.__dataclass_fields__)
 
 
 def from_row(kind: type[Value], row: Base) -> Value:
-    """The dataclass of a row whose columns are named as its fields are."""
-    return kind(**{name: getattr(row, name) for name in _names(kind)})
+    """Build a dataclass from a row whose columns have the names of its fields."""
+    return kind(**{name: getattr(row, name) for name in _field_names(kind)})
 
 
 def to_row(value: Any) -> dict[str, object]:
-    return {name: getattr(value, name) for name in _names(type(value))}
+    return {name: getattr(value, name) for name in _field_names(type(value))}
 
 
 @dataclass(frozen=True, slots=True)
 class StateTable:
-    """A table of states, one row a key; `part` is where the projection has them."""
+    """A table with one row per key, and how to find its values in a projection."""
 
     model: type[Base]
     values_of: Callable[[Projection], Mapping[Any, Any]]
@@ -58,7 +58,7 @@ STATE_TABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FactTable:
-    """A table of facts, one row each for good."""
+    """A table whose rows are never changed, and how to find its values among a batch's facts."""
 
     model: type[Base]
     values_of: Callable[[Facts], Iterable[Any]]
@@ -75,10 +75,10 @@ FACT_TABLES: Final = (
 
 
 def fact_columns(fact: Any) -> list[str]:
-    """The fact's place spread over its columns, then its own fields."""
-    return [*_names(type(fact.log_position)), *(name for name in _names(type(fact)) if name != "log_position")]
+    """Return the columns of the fact's log position, then those of its other fields."""
+    return [*_field_names(type(fact.log_position)), *(name for name in _field_names(type(fact)) if name != "log_position")]
 
 
 def fact_values(fact: Any) -> list[object]:
-    place = [getattr(fact.log_position, name) for name in _names(type(fact.log_position))]
-    return [*place, *(getattr(fact, name) for name in _names(type(fact)) if name != "log_position")]
+    position = [getattr(fact.log_position, name) for name in _field_names(type(fact.log_position))]
+    return [*position, *(getattr(fact, name) for name in _field_names(type(fact)) if name != "log_position")]

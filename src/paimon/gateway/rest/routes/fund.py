@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
-from paimon.application.event_listener.record.pending_logs import list_pending_logs
+from paimon.application.event_listener.record.queries import list_pending_logs
 from paimon.application.nav.as_of import NoSnapshotYet, snapshot_as_of
 from paimon.application.vault.fund_lists import list_assets, read_fees
 from paimon.domain.asset.tier import Tier

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.event_listener.record.pending_logs import PendingLog
+from paimon.application.event_listener.record.queries import PendingLog
 from paimon.domain.kernel.chain import ContractName
 from paimon.gateway.rest.schema import AddressText, ApiModel, HashText, Time
 

@@ -171,7 +171,7 @@ class ContractAbi:
         if entry is None:
             return f"reverted with an unknown error {hex0x(selector)}"
         values = _named(entry.inputs, decode([each.type for each in entry.inputs], arguments))
-        return f"{entry.name}({', '.join(f'{name}={plain(value)}' for name, value in values.items())})"
+        return f"{entry.name}({', '.join(f'{name}={to_json_value(value)}' for name, value in values.items())})"
 
     def error_name(self, data: bytes | None) -> str | None:
         """The name of the custom error the revert data carries, if it is one of this contract's."""
@@ -215,7 +215,7 @@ def _native(parameter: Parameter, value: Any) -> Any:
     return to_canonical_address(value) if parameter.type == "address" else value
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """A decoded value as stored JSON carries it: integers as decimal strings, addresses checksummed, bytes as hex."""
     return _JSON_CONVERTERS[type(value)](value)
 

@@ -193,7 +193,7 @@ class SafeContract(ContractReader):
         rpc = self.rpc.state_at(at.number)
         return await rpc.call("eth_getCode", [checksum(account), hex(at.number)]) not in ("0x", None)
 
-    async def executions(self, first: int, last: int) -> list[SafeExecutionEvent]:
+    async def read_executions(self, first: int, last: int) -> list[SafeExecutionEvent]:
         """List what the Safe executed in these blocks, oldest first."""
         log_filter = {
             "address": checksum(self.address),

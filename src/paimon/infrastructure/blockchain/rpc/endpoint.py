@@ -116,7 +116,7 @@ class Endpoint:
             answers += found.answers
         return ExchangeResult(answers)
 
-    async def look(self, *, with_chain: bool) -> None:
+    async def probe(self, *, with_chain: bool) -> None:
         """Ask how far it has come, and which chain it serves.
 
         Raises:

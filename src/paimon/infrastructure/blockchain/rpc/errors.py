@@ -57,7 +57,7 @@ def unavailable_error(method: str, reasons: dict[str, str], *, attempts: int) ->
     return RpcUnavailable(f"no node gave a usable answer to {method} after {attempts} tries: {details}")
 
 
-def result(method: str, answer: Answer) -> Any:
+def parse_result(method: str, answer: Answer) -> Any:
     """Raises RpcError where the answer is an error."""
     error = answer.get("error")
     if isinstance(error, dict):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from paimon.domain.chain.rpc_error_rules import RpcErrorKind, diagnose
 from paimon.infrastructure.blockchain.rpc.endpoint import Answer, Endpoint, Request
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import STATE_BLOCKS, EndpointRequirement
-from paimon.infrastructure.blockchain.rpc.errors import RpcError, StatePruned, result
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, StatePruned, parse_result
 
 _BLOCK_METHODS: Final = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash", "eth_getBlockReceipts"})
 
@@ -40,7 +40,7 @@ def result_for(requirement: EndpointRequirement, endpoints: Iterable[Endpoint], 
         RpcError: any other error.
     """
     try:
-        return result(method, answer)
+        return parse_result(method, answer)
     except RpcError as error:
         found = diagnose(method, error.code, error.message).kind
         if requirement.state and any(

@@ -8,7 +8,7 @@ after a pause with full jitter, within the same bounded tries. What a node's err
 A node that has thrown a block's state away says so, or says that it knows no such block, though its head is far beyond: neither
 is a lag. An archive is asked then, and where there is none the answer is `StatePruned`, which says what to configure.
 
-A view (`at_height`, `state_at`, `named`, `excluding`, `preferred`) is the same pool asked under one more condition.
+A view (`at_height`, `state_at`, `only_endpoint`, `excluding`, `preferred`) is the same pool asked under one more condition.
 With a single endpoint nothing is polled and nothing is rested: there is nobody to ask instead.
 """
 
@@ -112,7 +112,7 @@ class Rpc:
         """As `at_height`, for reads of the state of that block: an old one is asked of an archive first."""
         return self._view(replace(self._requirement, height=number, state=True))
 
-    def named(self, name: str) -> Self:
+    def only_endpoint(self, name: str) -> Self:
         """Asks this endpoint only. Raises KeyError when the pool has none of this name."""
         if all(each.name != name for each in self._endpoints):
             raise KeyError(f"no endpoint {name}; there are: {', '.join(each.name for each in self._endpoints)}")
@@ -134,7 +134,7 @@ class Rpc:
         first = await self._next_endpoint(_PROBE_METHODS, frozenset(), reasons)
         if first is None:
             raise unavailable_error("eth_blockNumber", reasons, attempts=1)
-        return self.named(first.name)
+        return self.only_endpoint(first.name)
 
     def range_blocks(self) -> int:
         """Of how many blocks to ask the logs at once, as the endpoint that comes first now has taught."""
@@ -287,7 +287,7 @@ class Rpc:
     async def _probe(self, endpoint: Endpoint, reasons: dict[str, str], *, with_chain: bool = False) -> bool:
         """Whether it answered; why it cannot be asked, if so, goes to `reasons`."""
         try:
-            await endpoint.look(with_chain=with_chain or (self._chain_id is not None and endpoint.chain_id is None))
+            await endpoint.probe(with_chain=with_chain or (self._chain_id is not None and endpoint.chain_id is None))
         except EndpointFailure as error:
             reasons[endpoint.name] = str(error)
             return False

@@ -1,4 +1,4 @@
-"""Which reactions a batch of events makes due: one per aggregate, at the priority of its most urgent event."""
+"""The outbox messages that a batch of events makes due: one per aggregate, at the priority of its most urgent event."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.operations.outbox import OutboxPriority
 
-# Source: docs/concepts/fund.md, "Event priorities for reactions"; whatever is not named is normal.
+# Source: docs/concepts/fund.md, "Event priorities for reactions". Events that are not listed have the normal priority.
 _PRIORITY: Final[dict[str, OutboxPriority]] = {
     **dict.fromkeys(
         (
@@ -41,7 +41,7 @@ _URGENCY: Final = (OutboxPriority.CRITICAL, OutboxPriority.HIGH, OutboxPriority.
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A due reaction: which aggregate to look at, and what made it due."""
+    """A due outbox message: the aggregate that its handler loads, and the events that made it due."""
 
     kind: str
     aggregate_id: str
@@ -50,7 +50,7 @@ class DueMessage:
 
 
 class AppliedEvent(NamedTuple):
-    """An applied log, as far as reactions go."""
+    """The part of an applied log that decides about messages."""
 
     event: str
     request_id: int | None
@@ -58,7 +58,7 @@ class AppliedEvent(NamedTuple):
 
 
 def due_messages(logs: Iterable[DecodedLog]) -> list[DueMessage]:
-    """What applied logs make due, and a comparison of the books when something could not be read."""
+    """Return the messages that applied logs make due, and a reconciliation when a log was quarantined."""
     applied_events: list[AppliedEvent] = []
     quarantined_block = 0
     for decoded in logs:
@@ -74,14 +74,14 @@ def due_messages(logs: Iterable[DecodedLog]) -> list[DueMessage]:
 
 
 def messages_for(applied_events: Iterable[AppliedEvent]) -> list[DueMessage]:
-    """One reaction per touched request, and one for the fund when anything at all happened to it."""
+    """Return one message per redemption request that an event is about, and one for the fund if there is any event."""
     events: dict[tuple[str, str], list[str]] = {}
     block = 0
-    for each in applied_events:
-        block = max(block, each.block)
-        events.setdefault((FUND, "fund"), []).append(each.event)
-        if each.request_id is not None:
-            events.setdefault((REDEMPTION, str(each.request_id)), []).append(each.event)
+    for applied in applied_events:
+        block = max(block, applied.block)
+        events.setdefault((FUND, WHOLE_FUND), []).append(applied.event)
+        if applied.request_id is not None:
+            events.setdefault((REDEMPTION, str(applied.request_id)), []).append(applied.event)
     return [
         DueMessage(kind, aggregate_id, _most_urgent(names), {"events": list(dict.fromkeys(names)), "block": block})
         for (kind, aggregate_id), names in events.items()

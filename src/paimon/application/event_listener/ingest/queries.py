@@ -1,18 +1,19 @@
-"""How long a block takes, measured from the headers that were recorded. Nothing assumes it: chains change it by decree.
+"""The mean time between blocks, measured from recorded headers. No constant: chains change it by upgrade.
 
-Headers give whole seconds (BSC writes the milliseconds beside them, in a field of its own that only its nodes know), so the
-measure is taken over many blocks: over 500 blocks of 0.45 s a second is half of one per cent.
+Headers carry whole seconds (BSC puts the milliseconds into a field of its own that only its nodes read), so the mean is
+taken over many blocks: over 500 blocks of 0.45 s, one second is half a per cent.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 _SPAN_BLOCKS: Final = 500
 
-# Not every header need be kept: the span begins at the first that is.
+# Headers may have been pruned: the span begins at the first one that is there.
 _SPAN: Final = text("""
     SELECT newest.number - first.number AS blocks,
            CAST(extract(epoch FROM newest.timestamp - first.timestamp) AS double precision) AS seconds
@@ -24,7 +25,7 @@ _SPAN: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class BlockTime:
-    """The mean over the last so many blocks."""
+    """The mean time between blocks over the last `blocks` blocks."""
 
     block_seconds: float
     blocks: int
@@ -33,7 +34,7 @@ class BlockTime:
         return f"{self.block_seconds:.2f} s a block (mean of the last {self.blocks})"
 
 
-async def measure_block_time(session: AsyncSession) -> BlockTime | None:
-    """None before two blocks are recorded."""
+async def measure_block_time(session: ReadSession | WriteSession) -> BlockTime | None:
+    """Measure the mean block time; None before two blocks are recorded."""
     row = (await session.execute(_SPAN, {"span": _SPAN_BLOCKS})).one_or_none()
     return BlockTime(row.seconds / row.blocks, row.blocks) if row is not None and row.blocks else None
