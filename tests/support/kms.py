@@ -1,6 +1,6 @@
-"""AWS KMS as moto serves it, over its real protocol. Not a part of ours: the service itself cannot run here.
+"""Serve AWS KMS by moto, over its real protocol, because the service itself cannot run in tests.
 
-moto's Sign hashes a DIGEST once more, which AWS does not; `_as_aws_signs` puts that right while the server runs.
+moto's Sign hashes a DIGEST again, and AWS does not. `_as_aws_signs` corrects that while the server runs.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ REGION = "eu-central-1"
 
 @dataclass
 class Kms:
-    """A running KMS. `high_s`: its next raw answers take the upper half of the curve for s, as half of AWS's do."""
+    """A running KMS. With `high_s` its next answers have s in the upper half of the curve, as half of AWS's answers do."""
 
     url: str
     high_s: bool = False
@@ -36,7 +36,7 @@ class Kms:
         return boto3.client("kms", region_name=REGION, endpoint_url=self.url)
 
     def create_key(self, spec: str = "ECC_SECG_P256K1", usage: str = "SIGN_VERIFY") -> str:
-        """The new key's ARN."""
+        """Create a key and return its ARN."""
         return str(self.client.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["Arn"])
 
 
@@ -55,10 +55,10 @@ def serving_kms() -> Iterator[Kms]:
 
 def _as_aws_signs(kms: Kms) -> Any:
     def sign(key: Any, message: bytes, signing_algorithm: str) -> bytes:
-        if kms.disabled:  # moto keeps a key's state and signs all the same
+        if kms.disabled:  # moto stores the state of a key and signs anyway
             raise JsonRESTError("DisabledException", "the key is disabled")
         assert signing_algorithm == "ECDSA_SHA_256"
-        assert len(message) == 32, "a digest was promised"
+        assert len(message) == 32, "MessageType is DIGEST"
         r, s = decode_dss_signature(key.private_key.sign(message, ec.ECDSA(Prehashed(hashes.SHA256()))))
         low = min(s, CURVE_ORDER - s)
         kms.raw_s.append(CURVE_ORDER - low if kms.high_s else low)

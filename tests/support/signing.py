@@ -1,4 +1,4 @@
-"""A real signer on a real socket for the tests, and votes as people sign them."""
+"""Set up the signer on a real socket, and sign votes as approvers do."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,18 +42,18 @@ FUNCTIONS = {
     "hot": set(MONEY_FUNCTIONS),
 }
 PLAN_LIMIT, DAY_LIMIT = 10_000, 25_000
-"""Of the hot key, in USDT; the day's is low, so that tests reach it."""
+"""The limits of the hot key in USDT. The day limit is low, so that tests reach it."""
 
 
 def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper", "approver"), **changes: Any) -> Path:
-    """A policy file with these keys of the fund's, their keystores and passwords beside it."""
+    """Write a policy file with these keys of the fund, and their keystores and passwords beside it."""
     keys = []
     for name in names:
         functions = FUNCTIONS[name]
         limits = {"plan_limit": PLAN_LIMIT, "day_limit": DAY_LIMIT} if name == "hot" else {}
         password, keystore = folder / f"{name}.password", folder / f"{name}.json"
         if not keystore.exists():
-            password.write_text(f"only {name} knows")
+            password.write_text(f"password of {name}")
             password.chmod(0o600)
             create_keystore(keystore, password, bytes(fund.accounts.account(name).key), scrypt_cost=2)
         keys.append(
@@ -87,7 +87,7 @@ def vote_scope(fund: TestFund) -> SigningScope:
 
 
 def decision_for(fund: TestFund, request_id: int, verdict: Verdict, reason: str = "", **changes: Any) -> RedemptionDecision:
-    """The words an honest voter signs about this request."""
+    """Return the decision that an honest approver signs about this request."""
     request = fund.read("RedemptionManager", "getRedemptionRequest", request_id)
     decision = RedemptionDecision(
         ticket_id=ticket_id(request_id),
@@ -128,13 +128,13 @@ def sign_request(fund: TestFund, key: str, unsigned: UnsignedTransaction, *votes
 async def refusal_code(signer: SignerClient, request: SignRequest) -> str:
     with pytest.raises(SigningRefused) as refused:
         await signer.sign(request)
-    assert len(refused.value.reason) > 10, "a refusal says why"
+    assert len(refused.value.reason) > 10, "the refusal gives a reason"
     return refused.value.code
 
 
-def approve(fund: TestFund, request_id: int, *votes: SignedVote) -> SignRequest:
+def approval_request(fund: TestFund, request_id: int, *votes: SignedVote) -> SignRequest:
     return sign_request(fund, "approver", transaction(fund, "approveRedemption", request_id), *votes)
 
 
-def vote(fund: TestFund, voter: str, request_id: int, verdict: Verdict = Verdict.APPROVE, **changes: Any) -> SignedVote:
+def make_vote(fund: TestFund, voter: str, request_id: int, verdict: Verdict = Verdict.APPROVE, **changes: Any) -> SignedVote:
     return sign_vote(fund, voter, decision_for(fund, request_id, verdict, **changes))

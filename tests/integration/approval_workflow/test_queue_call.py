@@ -1,4 +1,4 @@
-"""A decided ticket whose call ended without effect is tried again, and not for ever."""
+"""The call of a decided ticket is retried a bounded number of times when it ends without effect."""
 
 from datetime import UTC, datetime
 
@@ -66,22 +66,20 @@ async def end_all(app_context: AppContext, status: str) -> None:
 @pytest.mark.parametrize(
     ("verdict", "key"), [(Verdict.APPROVE, "approve-redemption:7"), (Verdict.REJECT, "reject-redemption:7")]
 )
-async def test_a_try_that_ended_without_effect_is_followed_by_another_three_in_all(
-    app_context: AppContext, verdict: Verdict, key: str
-) -> None:
+async def test_call_is_retried_up_to_three_tries(app_context: AppContext, verdict: Verdict, key: str) -> None:
     await decided_ticket(app_context, verdict)
     approver = app_context.settings.sending.approver
     for _ in range(5):
         await queue_decided_calls(app_context.database, app_context.contracts, approver=approver)
         await queue_decided_calls(app_context.database, app_context.contracts, approver=approver)
-        await end_all(app_context, "reverted")
+        await end_all(app_context, "REVERTED")
     assert await keys(app_context) == [key, f"{key}#2", f"{key}#3"]
 
 
-async def test_a_call_that_succeeded_is_not_repeated_while_its_ticket_waits_for_the_chain(app_context: AppContext) -> None:
+async def test_successful_call_is_not_repeated_before_the_chain_closes_the_ticket(app_context: AppContext) -> None:
     await decided_ticket(app_context, Verdict.APPROVE)
     approver = app_context.settings.sending.approver
     await queue_decided_calls(app_context.database, app_context.contracts, approver=approver)
-    await end_all(app_context, "final")
+    await end_all(app_context, "FINAL")
     await queue_decided_calls(app_context.database, app_context.contracts, approver=approver)
     assert await keys(app_context) == ["approve-redemption:7"]

@@ -1,4 +1,4 @@
-"""Tickets in a real PostgreSQL: raised once, decided once, closed by the chain, late out loud."""
+"""Tickets in a real PostgreSQL: opened once, decided once, closed by the chain, and announced when late."""
 
 import asyncio
 from collections.abc import Callable
@@ -51,7 +51,7 @@ async def clock(app_context: AppContext) -> datetime:
         return await database_now(session)
 
 
-async def raised(app_context: AppContext, fund: TestFund, *, required: int = 1) -> Ticket:
+async def opened(app_context: AppContext, fund: TestFund, *, required: int = 1) -> Ticket:
     rule = ApprovalRuleSettings(required_approvals=required, warn_seconds=60, escalate_seconds=120, deadline_seconds=180)
     policy = ApprovalSettings(standard=rule).policy()
     async with app_context.database.write() as session:
@@ -84,19 +84,19 @@ async def counts(app_context: AppContext) -> tuple[int, int]:
     return votes, intents
 
 
-async def test_many_reactions_at_once_raise_one_ticket(app_context: AppContext, fund: TestFund) -> None:
+async def test_concurrent_calls_open_one_ticket(app_context: AppContext, fund: TestFund) -> None:
     policy = app_context.settings.approval.policy()
 
-    async def react() -> Ticket | None:
+    async def open_one() -> Ticket | None:
         async with app_context.database.write() as session:
             return await open_ticket_if_needed(session, awaiting(fund), policy, now=await database_now(session))
 
-    found = await asyncio.gather(*(react() for _ in range(8)))
+    found = await asyncio.gather(*(open_one() for _ in range(8)))
     assert [ticket.id for ticket in found if ticket is not None] == [TICKET]
 
 
 @pytest.mark.parametrize("status", [status for status in RedemptionStatus if status is not RedemptionStatus.PENDING_APPROVAL])
-async def test_no_ticket_is_raised_for_a_request_that_awaits_nobody(
+async def test_no_ticket_opens_for_a_request_that_awaits_no_approval(
     app_context: AppContext, fund: TestFund, status: RedemptionStatus
 ) -> None:
     policy = app_context.settings.approval.policy()
@@ -106,7 +106,7 @@ async def test_no_ticket_is_raised_for_a_request_that_awaits_nobody(
         )
 
 
-async def test_the_ticket_follows_the_policy_of_its_channel(app_context: AppContext, fund: TestFund) -> None:
+async def test_ticket_follows_the_policy_of_its_channel(app_context: AppContext, fund: TestFund) -> None:
     policy = app_context.settings.approval.policy()
     async with app_context.database.write() as session:
         now = await database_now(session)
@@ -117,16 +117,16 @@ async def test_the_ticket_follows_the_policy_of_its_channel(app_context: AppCont
         assert await get_ticket(session, ticket.id) == ticket
 
 
-async def test_the_second_vote_waits_for_the_first_to_commit(
+async def test_second_vote_waits_for_the_first_to_commit(
     app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
-    """Two of two are needed, and the second vote comes while the first has voted but not committed.
+    """The ticket needs two votes, and the second comes after the first has voted and before it commits.
 
-    With the ticket's lock taken out (`with_for_update` in the store) the second vote sees no first one, so the ticket ends
-    PARTIALLY_APPROVED with two votes and nothing is ever sent: seen to fail so, every time.
+    Without the ticket's lock (`with_for_update` in the store) the second vote does not see the first. The ticket then ends
+    PARTIALLY_APPROVED with two votes, and no call is queued. The test failed so every time with the lock removed.
     """
     await grant_approver_role(app_context.database, fund.accounts, "vera", "viktor")
-    ticket = await raised(app_context, fund, required=2)
+    ticket = await opened(app_context, fund, required=2)
     vera = parse_address(fund.accounts.address("vera"))
     async with app_context.database.write() as session:
         locked = await lock_ticket(session, TICKET)
@@ -137,22 +137,20 @@ async def test_the_second_vote_waits_for_the_first_to_commit(
         assert await insert_record(session, ticket.id, first.votes[0], evidence)
         await save_outcome(session, first)
         second = asyncio.create_task(vote(app_context, fund, ticket, "viktor"))
-        await eventually(lambda: someone_waits_for_a_lock(app_context))
+        await eventually(lambda: is_a_session_waiting_for_a_lock(app_context))
     assert (await second).status is TicketStatus.APPROVED
     assert await counts(app_context) == (2, 1)
 
 
-async def someone_waits_for_a_lock(app_context: AppContext) -> bool:
+async def is_a_session_waiting_for_a_lock(app_context: AppContext) -> bool:
     waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
     async with app_context.database.read() as session:
         return bool((await session.execute(waiting)).scalar_one())
 
 
-async def test_a_second_vote_by_the_same_person_is_refused_even_at_the_same_time(
-    app_context: AppContext, fund: TestFund
-) -> None:
+async def test_second_vote_of_one_approver_is_refused_even_concurrently(app_context: AppContext, fund: TestFund) -> None:
     await grant_approver_role(app_context.database, fund.accounts, "vera")
-    ticket = await raised(app_context, fund, required=3)
+    ticket = await opened(app_context, fund, required=3)
     results = await asyncio.gather(*(vote(app_context, fund, ticket, "vera") for _ in range(4)), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["AlreadyVoted"] * 3 + ["Ticket"]
     with pytest.raises(AlreadyVoted):
@@ -160,9 +158,9 @@ async def test_a_second_vote_by_the_same_person_is_refused_even_at_the_same_time
     assert await counts(app_context) == (1, 0)
 
 
-async def test_approval_and_rejection_at_once_have_one_outcome_and_one_call(app_context: AppContext, fund: TestFund) -> None:
+async def test_concurrent_approval_and_rejection_have_one_outcome_and_one_call(app_context: AppContext, fund: TestFund) -> None:
     await grant_approver_role(app_context.database, fund.accounts, "vera", "viktor")
-    ticket = await raised(app_context, fund)
+    ticket = await opened(app_context, fund)
     results = await asyncio.gather(
         vote(app_context, fund, ticket, "vera"),
         vote(app_context, fund, ticket, "viktor", Verdict.REJECT),
@@ -173,7 +171,7 @@ async def test_approval_and_rejection_at_once_have_one_outcome_and_one_call(app_
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected", "outside"),
+    ("shown", "expected", "externally"),
     [
         (RedemptionStatus.APPROVED, TicketStatus.APPROVED, True),
         (RedemptionStatus.SETTLED, TicketStatus.APPROVED, True),
@@ -181,10 +179,10 @@ async def test_approval_and_rejection_at_once_have_one_outcome_and_one_call(app_
         (RedemptionStatus.CANCELLED, TicketStatus.CANCELLED, False),
     ],
 )
-async def test_what_the_chain_shows_closes_the_ticket_once(
-    app_context: AppContext, fund: TestFund, shown: RedemptionStatus, expected: TicketStatus, outside: bool
+async def test_chain_outcome_closes_the_ticket_once(
+    app_context: AppContext, fund: TestFund, shown: RedemptionStatus, expected: TicketStatus, externally: bool
 ) -> None:
-    await raised(app_context, fund)
+    await opened(app_context, fund)
 
     async def adopt(status: RedemptionStatus) -> Ticket | None:
         async with app_context.database.write() as session:
@@ -192,14 +190,14 @@ async def test_what_the_chain_shows_closes_the_ticket_once(
 
     assert await adopt(RedemptionStatus.PENDING_APPROVAL) is None
     closed = [ticket for ticket in await asyncio.gather(*(adopt(shown) for _ in range(5))) if ticket is not None]
-    assert [(ticket.status, ticket.decided_externally) for ticket in closed] == [(expected, outside)]
+    assert [(ticket.status, ticket.decided_externally) for ticket in closed] == [(expected, externally)]
     async with app_context.database.read() as session:
         assert await find_ticket(session, TICKET) == closed[0]
 
 
-async def test_a_ticket_closed_as_it_was_voted_was_not_decided_outside(app_context: AppContext, fund: TestFund) -> None:
+async def test_ticket_closed_as_voted_is_not_decided_externally(app_context: AppContext, fund: TestFund) -> None:
     await grant_approver_role(app_context.database, fund.accounts, "vera")
-    await vote(app_context, fund, await raised(app_context, fund), "vera")
+    await vote(app_context, fund, await opened(app_context, fund), "vera")
     async with app_context.database.write() as session:
         closed = await adopt_chain_outcome(
             session, awaiting(fund, status=RedemptionStatus.APPROVED), now=await database_now(session)
@@ -208,8 +206,8 @@ async def test_a_ticket_closed_as_it_was_voted_was_not_decided_outside(app_conte
     assert (closed.status, closed.decided_externally) == (TicketStatus.APPROVED, False)
 
 
-async def test_each_stage_of_being_late_is_announced_once_and_decides_nothing(app_context: AppContext, fund: TestFund) -> None:
-    ticket = await raised(app_context, fund)
+async def test_each_sla_stage_is_announced_once_and_decides_nothing(app_context: AppContext, fund: TestFund) -> None:
+    ticket = await opened(app_context, fund)
     announced: list[tuple[int, str, str]] = []
     for seconds in (0, 59, 60, 61, 120, 179, 180, 10_000):
         with capture_logs() as logs:
@@ -221,8 +219,8 @@ async def test_each_stage_of_being_late_is_announced_once_and_decides_nothing(ap
         assert (await get_ticket(session, TICKET)).status is TicketStatus.PENDING
 
 
-async def test_a_sweep_that_comes_late_announces_only_the_stage_that_holds(app_context: AppContext, fund: TestFund) -> None:
-    ticket = await raised(app_context, fund)
+async def test_late_sweep_announces_only_the_present_stage(app_context: AppContext, fund: TestFund) -> None:
+    ticket = await opened(app_context, fund)
     now = ticket.opened_at + timedelta(days=1)
 
     async def one_sweep() -> int:
@@ -234,12 +232,12 @@ async def test_a_sweep_that_comes_late_announces_only_the_stage_that_holds(app_c
         assert (await session.scalars(select(ApprovalTicketRow.sla_stage))).one() is SlaStage.OVERDUE
 
 
-async def test_a_closed_ticket_is_never_late(app_context: AppContext, fund: TestFund) -> None:
-    ticket = await raised(app_context, fund)
+async def test_closed_ticket_is_never_late(app_context: AppContext, fund: TestFund) -> None:
+    ticket = await opened(app_context, fund)
     async with app_context.database.write() as session:
         await adopt_chain_outcome(session, awaiting(fund, status=RedemptionStatus.CANCELLED), now=await database_now(session))
     async with app_context.database.write() as session:
         assert await sweep_deadlines(session, now=ticket.opened_at + timedelta(days=1)) == []
         report = await sla_report(session, now=ticket.opened_at + timedelta(days=1))
     (figures,) = report.figures
-    assert (figures.raised, figures.cancelled, figures.waiting, report.waiting) == (1, 1, 0, [])
+    assert (figures.opened, figures.cancelled, figures.waiting, report.waiting) == (1, 1, 0, [])

@@ -1,4 +1,4 @@
-"""Signing in with a wallet, over REST and a real PostgreSQL."""
+"""Sign-in with a wallet, over REST and a real PostgreSQL."""
 
 import asyncio
 from dataclasses import replace
@@ -30,7 +30,7 @@ async def challenge_for(api_client: ApiClient, name: str) -> str:
     return str(answer.json()["data"]["message"])
 
 
-async def test_a_known_wallet_signs_in_and_is_told_who_it_is(api_client: ApiClient) -> None:
+async def test_user_signs_in_and_reads_their_role(api_client: ApiClient) -> None:
     message = await challenge_for(api_client, "vera")
     answer = await api_client.post(
         "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
@@ -44,7 +44,7 @@ async def test_a_known_wallet_signs_in_and_is_told_who_it_is(api_client: ApiClie
     assert me.json()["data"]["role"] == "admin"
 
 
-async def test_an_unknown_wallet_gets_a_challenge_like_anyone_and_is_refused_only_after_signing(api_client: ApiClient) -> None:
+async def test_unknown_wallet_gets_a_challenge_and_is_refused_after_signing(api_client: ApiClient) -> None:
     message = await challenge_for(api_client, "ines")
     body = {"message": message, "signature": personal_sign(api_client.accounts.account("ines"), message)}
     answer = await api_client.post("/auth/verify", body)
@@ -53,14 +53,14 @@ async def test_an_unknown_wallet_gets_a_challenge_like_anyone_and_is_refused_onl
     assert (again.status_code, again.json()["error"]["code"]) == (401, "AUTH_INVALID"), "a refused challenge is used up too"
 
 
-async def test_a_challenge_works_once_even_when_sent_twice_at_once(api_client: ApiClient) -> None:
+async def test_challenge_works_once_when_it_is_sent_concurrently(api_client: ApiClient) -> None:
     message = await challenge_for(api_client, "vera")
     body = {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
     answers = await asyncio.gather(*(api_client.post("/auth/verify", body) for _ in range(6)))
-    assert sorted(each.status_code for each in answers) == [200] + [401] * 5
+    assert sorted(answer.status_code for answer in answers) == [200] + [401] * 5
 
 
-async def test_another_wallets_signature_lets_nobody_in(api_client: ApiClient) -> None:
+async def test_sign_in_is_refused_with_another_wallets_signature(api_client: ApiClient) -> None:
     message = await challenge_for(api_client, "vera")
     answer = await api_client.post(
         "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("willa"), message)}
@@ -69,9 +69,7 @@ async def test_another_wallets_signature_lets_nobody_in(api_client: ApiClient) -
 
 
 @pytest.mark.parametrize("change", [{"domain": "evil.example"}, {"uri": "http://evil.example"}, {"chain_id": 1}])
-async def test_a_message_for_another_site_or_chain_is_refused_though_well_signed(
-    api_client: ApiClient, change: dict[str, object]
-) -> None:
+async def test_sign_in_is_refused_for_another_site_or_chain(api_client: ApiClient, change: dict[str, object]) -> None:
     message = render(replace(parse(await challenge_for(api_client, "vera")), **change))  # type: ignore[arg-type]
     answer = await api_client.post(
         "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
@@ -79,16 +77,16 @@ async def test_a_message_for_another_site_or_chain_is_refused_though_well_signed
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
-async def test_a_message_nobody_handed_out_is_refused_though_well_signed(api_client: ApiClient) -> None:
-    ours = parse(await challenge_for(api_client, "vera"))
-    message = render(replace(ours, expires_at=ours.expires_at + timedelta(days=365)))
+async def test_sign_in_is_refused_for_a_message_that_was_not_issued(api_client: ApiClient) -> None:
+    issued = parse(await challenge_for(api_client, "vera"))
+    message = render(replace(issued, expires_at=issued.expires_at + timedelta(days=365)))
     answer = await api_client.post(
         "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
-async def test_an_expired_challenge_says_so(api_client: ApiClient, database: Database) -> None:
+async def test_expired_challenge_is_refused_with_its_own_code(api_client: ApiClient, database: Database) -> None:
     issued = parse(await challenge_for(api_client, "vera"))
     expired = replace(issued, issued_at=issued.issued_at - timedelta(hours=1), expires_at=issued.issued_at)
     message = render(expired)
@@ -100,7 +98,7 @@ async def test_an_expired_challenge_says_so(api_client: ApiClient, database: Dat
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_EXPIRED")
 
 
-async def test_expired_challenges_do_not_pile_up(api_client: ApiClient, database: Database) -> None:
+async def test_new_challenge_deletes_the_expired_ones(api_client: ApiClient, database: Database) -> None:
     await challenge_for(api_client, "vera")
     async with database.write() as session:
         await session.execute(update(SignInChallengeRow).values(expires_at=func.now() - timedelta(seconds=1)))
@@ -118,22 +116,22 @@ async def test_expired_challenges_do_not_pile_up(api_client: ApiClient, database
         ({}, "address"),
     ],
 )
-async def test_a_wrong_address_is_named(api_client: ApiClient, body: dict[str, object], field: str) -> None:
+async def test_challenge_names_the_field_of_a_wrong_address(api_client: ApiClient, body: dict[str, object], field: str) -> None:
     answer = await api_client.post("/auth/challenge", body)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
-    assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
+    assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]
 
 
 @pytest.mark.parametrize("signature", ["", "0x", "0x12", "nonsense", "0x" + "00" * 65, "0x" + "ff" * 65, "0x" + "zz" * 65])
-async def test_a_malformed_signature_is_named(api_client: ApiClient, signature: str) -> None:
+async def test_sign_in_names_the_field_of_a_malformed_signature(api_client: ApiClient, signature: str) -> None:
     message = await challenge_for(api_client, "vera")
     answer = await api_client.post("/auth/verify", {"message": message, "signature": signature})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert answer.json()["error"]["details"][0]["field"] == "signature"
 
 
-async def test_a_malformed_message_is_named(api_client: ApiClient) -> None:
+async def test_sign_in_names_the_field_of_a_malformed_message(api_client: ApiClient) -> None:
     text = "let me in"
     answer = await api_client.post(
         "/auth/verify", {"message": text, "signature": personal_sign(api_client.accounts.account("vera"), text)}
@@ -141,7 +139,7 @@ async def test_a_malformed_message_is_named(api_client: ApiClient) -> None:
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "message")
 
 
-async def test_a_role_taken_away_counts_at_once_and_so_does_being_removed(api_client: ApiClient, database: Database) -> None:
+async def test_role_change_and_removal_take_effect_at_once(api_client: ApiClient, database: Database) -> None:
     wallet = parse_address(api_client.accounts.address("vera"))
     assert (await api_client.get("/auth/me", by="vera")).json()["data"]["role"] == "admin"
     async with database.write() as session:
@@ -162,14 +160,14 @@ async def test_a_role_taken_away_counts_at_once_and_so_does_being_removed(api_cl
         ("Bearer nonsense", "AUTH_INVALID"),
     ],
 )
-async def test_without_a_token_of_ours_nobody_is_anyone(api_client: ApiClient, header: str | None, code: str) -> None:
+async def test_request_is_refused_without_a_valid_token(api_client: ApiClient, header: str | None, code: str) -> None:
     headers = {} if header is None else {"Authorization": header}
     answer = await api_client.client.get("/api/v1/auth/me", headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_an_expired_token_says_so(api_client: ApiClient) -> None:
+async def test_expired_token_is_refused_with_its_own_code(api_client: ApiClient) -> None:
     token = api_client.token("vera", ttl_seconds=-1)
     answer = await api_client.client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_EXPIRED")

@@ -1,4 +1,4 @@
-"""Keys in AWS KMS, end to end: key, address, signer, transaction in a block; and every way in which KMS is not as promised."""
+"""Keys in AWS KMS, end to end: key, address, signer, mined transaction, and every way in which KMS can fail."""
 
 import asyncio
 from collections.abc import Iterator
@@ -33,9 +33,9 @@ def kms_server() -> Iterator[Kms]:
 
 @pytest.fixture
 def kms(kms_server: Kms, monkeypatch: pytest.MonkeyPatch) -> Kms:
-    """A KMS, and credentials where AWS's own chain looks for them."""
+    """A running KMS, and credentials where AWS's library looks for them."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing only, of no account")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing only")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     kms_server.high_s = kms_server.disabled = False
     return kms_server
@@ -46,20 +46,18 @@ async def open_key(kms: Kms, key_id: str) -> KmsKey:
 
 
 def policy_with(fund: TestFund, folder: Path, kms: Kms, key_id: str, address: Address) -> Path:
-    """A policy whose keeper is in KMS and whose approver is in a file."""
+    """Write a policy whose keeper is in KMS and whose approver is in a file."""
     path = make_policy(fund, folder)
     policy = load_policy(path)
     keeper = KeyTable(name="keeper", address=address, kms_key=key_id, functions=frozenset({SignableFunction.SETTLE}))
-    others = tuple(each for each in policy.keys if each.name != "keeper")
+    others = tuple(key for key in policy.keys if key.name != "keeper")
     table = KmsTable(region=REGION, endpoint_url=kms.url)
     write_policy(path, policy.model_copy(update={"keys": (keeper, *others), "kms": table}))
     return path
 
 
 @pytest.mark.parametrize("kind", GasFeeType)
-async def test_a_key_in_kms_sends_a_transaction_that_is_mined(
-    fund: TestFund, tmp_path: Path, kms: Kms, kind: GasFeeType
-) -> None:
+async def test_kms_key_signs_a_transaction_that_is_mined(fund: TestFund, tmp_path: Path, kms: Kms, kind: GasFeeType) -> None:
     key_id = kms.create_key()
     address = (await open_key(kms, key_id)).address
     fund.node.rpc.call("anvil_setBalance", checksum(address), hex(10**18))
@@ -73,25 +71,25 @@ async def test_a_key_in_kms_sends_a_transaction_that_is_mined(
     assert parse_address(receipt["from"]) == address
 
 
-async def test_a_high_s_in_the_raw_answer_becomes_the_low_one(kms: Kms) -> None:
+async def test_kms_key_returns_the_low_s_for_a_high_one(kms: Kms) -> None:
     key = await open_key(kms, kms.create_key())
     for high in (False, True):
         kms.high_s = high
         digest = Hash32(bytes([high]) * 32)
         signature = await key.sign_digest(digest)
-        assert (kms.raw_s[-1] > CURVE_ORDER // 2) is high, "the raw answer was of the wanted half"
+        assert (kms.raw_s[-1] > CURVE_ORDER // 2) is high, "the raw answer has s in the other half"
         assert signature.s <= CURVE_ORDER // 2
         recovered = Account._recover_hash(digest, signature=signature.message_bytes)
         assert parse_address(recovered) == key.address
 
 
-async def test_an_alias_names_a_key(kms: Kms) -> None:
+async def test_kms_key_opens_by_its_alias(kms: Kms) -> None:
     key_id = kms.create_key()
     kms.client.create_alias(AliasName="alias/keeper", TargetKeyId=key_id)
     assert (await open_key(kms, "alias/keeper")).address == (await open_key(kms, key_id)).address
 
 
-async def test_no_start_with_another_key_than_the_stated_one(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
+async def test_signer_does_not_start_when_a_kms_key_differs_from_the_policy(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
     key_id = kms.create_key()
     stated = parse_address(fund.accounts.address("keeper"))
     with pytest.raises(SignerStartupError) as refused:
@@ -102,31 +100,33 @@ async def test_no_start_with_another_key_than_the_stated_one(fund: TestFund, tmp
 
 
 @pytest.mark.parametrize("spec", ["ECC_NIST_P256", "RSA_2048"])
-async def test_no_start_with_a_key_of_another_kind(fund: TestFund, tmp_path: Path, kms: Kms, spec: str) -> None:
+async def test_signer_does_not_start_with_a_kms_key_of_another_curve(
+    fund: TestFund, tmp_path: Path, kms: Kms, spec: str
+) -> None:
     stated = parse_address(fund.accounts.address("keeper"))
     with pytest.raises(SignerStartupError, match="ECC_SECG_P256K1"):
         async with running_signer(policy_with(fund, tmp_path, kms, kms.create_key(spec), stated)):
             pass
 
 
-async def test_no_start_with_a_key_that_is_not_there_or_without_kms(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
+async def test_signer_does_not_start_when_key_or_kms_is_missing(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
     stated = parse_address(fund.accounts.address("keeper"))
     with pytest.raises(SignerStartupError, match="NotFoundException"):
-        async with running_signer(policy_with(fund, tmp_path, kms, "alias/nobody", stated)):
+        async with running_signer(policy_with(fund, tmp_path, kms, "alias/missing", stated)):
             pass
     with pytest.raises(SignerStartupError, match="does not answer"):
         async with running_signer(policy_with(fund, tmp_path, Kms("http://127.0.0.1:1"), "alias/keeper", stated)):
             pass
 
 
-async def test_a_policy_says_for_each_key_one_home(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
+async def test_policy_requires_one_source_for_each_key(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
     stated = parse_address(fund.accounts.address("keeper"))
     path = policy_with(fund, tmp_path, kms, "alias/keeper", stated)
     text = path.read_text()
     for wrong, named in (
         (text.replace('kms_key = "alias/keeper"\n', ""), "either keystore and password_file, or kms_key"),
         (text.replace('kms_key = "alias/keeper"', 'kms_key = "alias/keeper"\nkeystore = "keeper.json"'), "either keystore"),
-        (text[: text.index("[kms]")] + text[text.index("[[keys]]") :], "in which region"),
+        (text[: text.index("[kms]")] + text[text.index("[[keys]]") :], "state its region"),
     ):
         path.write_text(wrong)
         with pytest.raises(SignerStartupError, match=named):
@@ -134,8 +134,8 @@ async def test_a_policy_says_for_each_key_one_home(fund: TestFund, tmp_path: Pat
                 pass
 
 
-async def test_a_key_that_is_disabled_later_is_unavailable_not_refused(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
-    """An intent then waits with that reason, and goes on when the key is back."""
+async def test_disabled_kms_key_is_unavailable_and_not_a_refusal(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
+    """An intent then waits with that reason, and continues when the key is enabled again."""
     key_id = kms.create_key()
     address = (await open_key(kms, key_id)).address
     async with running_signer(policy := policy_with(fund, tmp_path, kms, key_id, address)):
@@ -152,7 +152,7 @@ async def test_a_key_that_is_disabled_later_is_unavailable_not_refused(fund: Tes
     assert parse_address(Account.recover_transaction(signed.raw)) == address
 
 
-async def test_an_answer_for_another_key_is_not_signed_with(kms: Kms) -> None:
+async def test_kms_answer_for_another_key_is_not_used(kms: Kms) -> None:
     key_id, other = kms.create_key(), kms.create_key()
     client = kms_client(REGION, kms.url)
     key = KmsKey(client, other, (await open_key(kms, key_id)).address)
@@ -160,8 +160,8 @@ async def test_an_answer_for_another_key_is_not_signed_with(kms: Kms) -> None:
         await key.sign_digest(Hash32(b"\x05" * 32))
 
 
-async def test_two_at_once_cannot_both_take_the_last_of_a_limit(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
-    """Between weighing and remembering lies the wait for KMS."""
+async def test_concurrent_requests_cannot_exceed_a_limit_together(fund: TestFund, tmp_path: Path, kms: Kms) -> None:
+    """The signer waits for KMS between its limit check and its ledger entry."""
     key_id = kms.create_key()
     address = (await open_key(kms, key_id)).address
     path = make_policy(fund, tmp_path, names=("hot",))
@@ -176,6 +176,6 @@ async def test_two_at_once_cannot_both_take_the_last_of_a_limit(fund: TestFund, 
     call = Call(fund.addresses.asset_controller, data)
     requests = [SignRequest(address, transaction(fund, "settleRedemption", 1, call=call, nonce=nonce)) for nonce in range(6)]
     async with running_signer(path, new_ledger=True):
-        answers = await asyncio.gather(*(signer_client(path).sign(each) for each in requests), return_exceptions=True)
-    assert sum(isinstance(each, SignedTransaction) for each in answers) == DAY_LIMIT // 9_000
-    assert {each.code for each in answers if isinstance(each, SigningRefused)} == {"LIMIT_EXCEEDED"}
+        answers = await asyncio.gather(*(signer_client(path).sign(request) for request in requests), return_exceptions=True)
+    assert sum(isinstance(answer, SignedTransaction) for answer in answers) == DAY_LIMIT // 9_000
+    assert {answer.code for answer in answers if isinstance(answer, SigningRefused)} == {"LIMIT_EXCEEDED"}

@@ -1,4 +1,4 @@
-"""Settling: due by the chain's recorded time alone, one intent however often asked, and a bounded number of tries."""
+"""Settlements: due by recorded chain time only, one intent for repeated requests, and a bounded number of tries."""
 
 import asyncio
 from datetime import timedelta
@@ -23,6 +23,7 @@ from paimon.application.redemptions.store import find_redemption
 from paimon.application.transactions.retries import FAILED_INTENTS_MAX, RetriesExhausted
 from paimon.composition import AppContext
 from paimon.domain.redemption.request import RedemptionChannel
+from paimon.domain.transaction.intent import Intent
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
@@ -39,12 +40,12 @@ NOW = EPOCH + timedelta(days=1)
 
 @pytest.fixture
 def contracts() -> FundContracts:
-    """Never asked here: only a scheduled request's date is read from the chain."""
+    """Contracts without a node: only a scheduled request's date is read from the chain."""
     return FundContracts(Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1), FUND)
 
 
-async def books_at_now(database: Database, **columns: Any) -> None:
-    """The recorded chain stands at NOW, with one request."""
+async def record_at_now(database: Database, **columns: Any) -> None:
+    """Record the chain at NOW, with one request."""
     async with database.write() as session:
         await insert_row(session, CursorRow, timestamp=NOW)
         await insert_row(session, RedemptionRequestRow, **columns)
@@ -55,13 +56,13 @@ async def intents(database: Database) -> list[IntentRow]:
         return [*await session.scalars(select(IntentRow).order_by(IntentRow.created_at))]
 
 
-async def end_without_effect(database: Database, status: str = "failed") -> None:
+async def end_without_effect(database: Database, status: str = "FAILED") -> None:
     async with database.write() as session:
         changed = "UPDATE ops.transaction_intents SET status = :status, closed_at = now() WHERE closed_at IS NULL"
         await session.execute(text(changed), {"status": status})
 
 
-async def ask(database: Database, contracts: FundContracts) -> IntentRow:
+async def request(database: Database, contracts: FundContracts) -> Intent:
     async with database.write() as session:
         redemption = await find_redemption(session, 1)
         assert redemption is not None
@@ -74,84 +75,82 @@ async def ask(database: Database, contracts: FundContracts) -> IntentRow:
     ("settles_at", "queued"),
     [(NOW - timedelta(days=1), [1]), (NOW, [1]), (NOW + timedelta(seconds=1), []), (None, [])],
 )
-async def test_a_request_is_due_by_the_time_of_the_last_recorded_block(
+async def test_request_is_due_by_the_time_of_the_last_recorded_block(
     database: Database, contracts: FundContracts, settles_at: Any, queued: list[int]
 ) -> None:
-    """The books stand far in the past of the database's own clock, which must not matter."""
-    await books_at_now(database, settlement_at=settles_at)
+    """The recorded block is far in the past of the database's clock, and that clock must not matter."""
+    await record_at_now(database, settlement_at=settles_at)
     assert await settle_due(database, contracts, keeper=KEEPER) == queued
     assert len(await intents(database)) == len(queued)
 
 
-async def test_before_anything_is_recorded_nothing_is_due(database: Database, contracts: FundContracts) -> None:
+async def test_nothing_is_due_before_the_first_block(database: Database, contracts: FundContracts) -> None:
     assert await settle_due(database, contracts, keeper=KEEPER) == []
 
 
-async def test_however_often_and_at_once_it_is_swept_there_is_one_intent(database: Database, contracts: FundContracts) -> None:
-    await books_at_now(database)
+async def test_concurrent_sweeps_queue_one_intent(database: Database, contracts: FundContracts) -> None:
+    await record_at_now(database)
     for _ in range(2):
         await asyncio.gather(*(settle_due(database, contracts, keeper=KEEPER) for _ in range(4)))
     (intent,) = await intents(database)
-    assert (intent.idempotency_key, intent.wallet, intent.request_id) == ("settle-redemption:1", KEEPER, 1)
-    assert (await ask(database, contracts)).id == intent.id
+    assert (intent.idempotency_key, intent.wallet, intent.subject_id) == ("settle-redemption:1", KEEPER, "1")
+    assert (await request(database, contracts)).id == intent.id
     async with database.read() as session:
-        (wake,) = await session.scalars(select(OutboxMessageRow))
-    assert wake.kind == "drive_wallet"
+        (message,) = await session.scalars(select(OutboxMessageRow))
+    assert message.kind == "drive_wallet"
 
 
-async def test_a_try_that_ended_without_effect_is_followed_by_another_under_its_own_key(
+async def test_settlement_is_retried_under_a_new_key_a_bounded_number_of_times(
     database: Database, contracts: FundContracts
 ) -> None:
-    await books_at_now(database)
-    for status in ("reverted", "failed", "expired"):
+    await record_at_now(database)
+    for status in ("REVERTED", "FAILED", "EXPIRED"):
         await settle_due(database, contracts, keeper=KEEPER)
         await settle_due(database, contracts, keeper=KEEPER)
         await end_without_effect(database, status)
-    keys = [each.idempotency_key for each in await intents(database)]
+    keys = [intent.idempotency_key for intent in await intents(database)]
     assert keys == ["settle-redemption:1", "settle-redemption:1#2", "settle-redemption:1#3"]
     assert len(keys) == FAILED_INTENTS_MAX
     assert await settle_due(database, contracts, keeper=KEEPER) == []
     with pytest.raises(RetriesExhausted, match="3 tries to settle redemption 1 ended without effect"):
-        await ask(database, contracts)
+        await request(database, contracts)
     assert len(await intents(database)) == FAILED_INTENTS_MAX
 
 
-async def test_one_exhausted_request_does_not_keep_another_from_being_settled(
-    database: Database, contracts: FundContracts
-) -> None:
-    await books_at_now(database)
+async def test_exhausted_request_does_not_block_another_settlement(database: Database, contracts: FundContracts) -> None:
+    await record_at_now(database)
     for _ in range(FAILED_INTENTS_MAX):
-        await ask(database, contracts)
+        await request(database, contracts)
         await end_without_effect(database)
     async with database.write() as session:
         await insert_row(session, RedemptionRequestRow, request_id=2)
     assert await settle_due(database, contracts, keeper=KEEPER) == [2]
 
 
-@pytest.mark.parametrize("status", ["final", "SATISFIED_EXTERNALLY"])
-async def test_a_settlement_that_is_done_is_not_tried_again_while_its_event_is_on_the_way(
+@pytest.mark.parametrize("status", ["FINAL", "SATISFIED_EXTERNALLY"])
+async def test_settlement_is_not_retried_when_it_is_done_without_its_event(
     database: Database, contracts: FundContracts, status: str
 ) -> None:
-    await books_at_now(database)
-    await ask(database, contracts)
+    await record_at_now(database)
+    await request(database, contracts)
     await end_without_effect(database, status)
     await settle_due(database, contracts, keeper=KEEPER)
     assert len(await intents(database)) == 1
 
 
-async def test_who_asks_too_early_or_too_late_is_told_why(database: Database, contracts: FundContracts) -> None:
-    await books_at_now(database, settlement_at=NOW + timedelta(days=6))
+async def test_settlement_is_refused_with_a_reason_too_early_or_too_late(database: Database, contracts: FundContracts) -> None:
+    await record_at_now(database, settlement_at=NOW + timedelta(days=6))
     with pytest.raises(NotDue, match=r"settles from 2026-01-08 00:00:00 UTC on; the chain's time is 2026-01-02 00:00:00 UTC"):
-        await ask(database, contracts)
+        await request(database, contracts)
     async with database.write() as session:
         await session.execute(text("UPDATE derived.redemption_requests SET status = 'CANCELLED', closed_at = now()"))
     with pytest.raises(NotSettleable, match="request 1 is CANCELLED"):
-        await ask(database, contracts)
+        await request(database, contracts)
     assert await intents(database) == []
 
 
 async def scheduled(app_context: AppContext, fund: TestFund) -> tuple[int, int]:
-    """A recorded request for a quarterly window: its id and the window's."""
+    """Record a request for a quarterly window, and return its id and the window's."""
     request_id = fund.request("ines", 800_000)
     await record_all(app_context, fund)
     async with app_context.database.read() as session:
@@ -170,13 +169,11 @@ async def sweep(app_context: AppContext, fund: TestFund) -> list[int]:
     return await settle_due(app_context.database, app_context.contracts, keeper=app_context.settings.sending.keeper)
 
 
-async def test_a_window_that_was_moved_settles_on_the_day_the_scheduler_says_now(
-    app_context: AppContext, fund: TestFund
-) -> None:
+async def test_moved_window_settles_on_its_present_date(app_context: AppContext, fund: TestFund) -> None:
     request_id, window_id = await scheduled(app_context, fund)
-    announced = fund.read("RedemptionManager", "getRedemptionRequest", request_id)["settlementTime"]
-    fund.send("ada", "AssetScheduler", "moveWindow", window_id, announced + 30 * DAY)
-    fund.warp(announced - chain_now(fund) + DAY)
+    planned = fund.read("RedemptionManager", "getRedemptionRequest", request_id)["settlementTime"]
+    fund.send("ada", "AssetScheduler", "moveWindow", window_id, planned + 30 * DAY)
+    fund.warp(planned - chain_now(fund) + DAY)
     assert await sweep(app_context, fund) == []
     fund.send("ada", "AssetScheduler", "moveWindow", window_id, chain_now(fund) + 2 * DAY)
     fund.warp(2 * DAY + 60)
@@ -185,14 +182,14 @@ async def test_a_window_that_was_moved_settles_on_the_day_the_scheduler_says_now
     assert intent.data[:4] == load_abi("RedemptionManager").functions["settleScheduledRedemption"].selector
 
 
-@pytest.mark.parametrize("trouble", ["postponed for ever", "unknown to the scheduler"])
-async def test_a_window_without_a_date_keeps_nobody_else_from_being_settled(
-    app_context: AppContext, fund: TestFund, trouble: str
+@pytest.mark.parametrize("window", ["postponed forever", "unknown to the scheduler"])
+async def test_window_without_a_date_does_not_block_other_settlements(
+    app_context: AppContext, fund: TestFund, window: str
 ) -> None:
     request_id, window_id = await scheduled(app_context, fund)
     other = fund.request("ivan", 10_000)
     fund.warp(8 * DAY)
-    if trouble == "postponed for ever":
+    if window == "postponed forever":
         fund.send("ada", "AssetScheduler", "moveWindow", window_id, 2**256 - 1)
     else:
         await record_all(app_context, fund)

@@ -1,4 +1,4 @@
-"""The hot key: what moves money is signed below the plan's limit and up to the day's, whatever the application says."""
+"""The hot key moves money below the plan limit and up to the day limit. The application cannot change them."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -53,14 +53,14 @@ def first_nonce(fund: TestFund) -> int:
 
 
 def mine(fund: TestFund, signed: SignedTransaction) -> bool:
-    """Broadcast and final; whether it succeeded."""
+    """Broadcast the transaction, wait until it is final, and return whether it succeeded."""
     fund.node.rpc.call("eth_sendRawTransaction", hex0x(signed.raw))
     fund.mine(1)
     fund.wait_until_final()
     return bool(fund.node.rpc.call("eth_getTransactionReceipt", hex0x(signed.hash))["status"] == "0x1")
 
 
-async def test_a_purchase_below_the_limit_is_signed_and_takes_effect(hot: SignerClient, fund: TestFund) -> None:
+async def test_purchase_is_signed_and_takes_effect_below_the_limit(hot: SignerClient, fund: TestFund) -> None:
     token = bytes.fromhex(fund.asset("MMFA").address[2:])
     before = fund.read("AssetController", "getLayerValue", 1)
     signed = await hot.sign(move(fund, "purchaseAsset", token, 5_000 * WAD, nonce=first_nonce(fund)))
@@ -68,36 +68,36 @@ async def test_a_purchase_below_the_limit_is_signed_and_takes_effect(hot: Signer
     assert fund.read("AssetController", "getLayerValue", 1) > before
 
 
-async def test_a_plan_at_its_limit_is_refused(hot: SignerClient, fund: TestFund) -> None:
+async def test_plan_is_refused_at_its_limit(hot: SignerClient, fund: TestFund) -> None:
     assert await refusal_code(hot, buy(fund, PLAN_LIMIT)) == "LIMIT_EXCEEDED"
     await hot.sign(buy(fund, PLAN_LIMIT - 1))
 
 
-async def test_a_plan_in_many_calls_counts_as_their_sum(hot: SignerClient, fund: TestFund) -> None:
+async def test_plan_counts_as_the_sum_of_its_calls(hot: SignerClient, fund: TestFund) -> None:
     await hot.sign(buy(fund, 6_000, nonce=1, plan="plan-1"))
     assert await refusal_code(hot, buy(fund, 4_000, nonce=2, plan="plan-1")) == "LIMIT_EXCEEDED"
     await hot.sign(buy(fund, 4_000, nonce=2, plan="plan-2"))
 
 
-async def test_a_day_at_its_limit_is_over_even_for_a_restarted_signer(hot_policy: Path, fund: TestFund) -> None:
+async def test_day_limit_holds_after_a_restart_of_the_signer(hot_policy: Path, fund: TestFund) -> None:
     async with running_signer(hot_policy, new_ledger=True):
         for nonce in range(3):
             await signer_client(hot_policy).sign(buy(fund, 8_000, nonce=nonce))
     async with running_signer(hot_policy):
         hot = signer_client(hot_policy)
         assert await refusal_code(hot, buy(fund, 1_001, nonce=3)) == "LIMIT_EXCEEDED"
-        await hot.sign(buy(fund, 8_500, nonce=1))  # dearer at the same nonce: 500 more
+        await hot.sign(buy(fund, 8_500, nonce=1))  # replaces nonce 1 and counts 500 more
         await hot.sign(buy(fund, 500, nonce=3))
         assert await refusal_code(hot, buy(fund, 1, nonce=4)) == "LIMIT_EXCEEDED"
 
 
-async def test_what_reverted_or_was_replaced_counts_no_longer_once_final(hot: SignerClient, fund: TestFund) -> None:
+async def test_reverted_or_replaced_transaction_stops_counting_once_final(hot: SignerClient, fund: TestFund) -> None:
     nonce = first_nonce(fund)
-    too_dear = move(fund, "purchaseAsset", fund.addresses.vault, 9_000 * WAD, nonce=nonce)  # no asset of the fund: reverts
+    reverting = move(fund, "purchaseAsset", fund.addresses.vault, 9_000 * WAD, nonce=nonce)  # no asset of the fund: reverts
     replaced = buy(fund, 9_000, nonce=nonce + 1)
     own = parse_address(fund.accounts.address("hot"))
     cancel = sign_request(fund, "hot", transaction(fund, "settleRedemption", 1, nonce=nonce + 1, call=Call(own, b"")))
-    reverted = await hot.sign(too_dear)
+    reverted = await hot.sign(reverting)
     await hot.sign(replaced)
     assert await refusal_code(hot, buy(fund, 9_000, nonce=nonce + 2)) == "LIMIT_EXCEEDED"
     assert not mine(fund, reverted)
@@ -107,7 +107,7 @@ async def test_what_reverted_or_was_replaced_counts_no_longer_once_final(hot: Si
     assert await refusal_code(hot, buy(fund, 9_000, nonce=nonce + 4)) == "LIMIT_EXCEEDED", "the two count now"
 
 
-async def test_a_sale_counts_for_its_tokens_at_the_oracles_price(hot: SignerClient, fund: TestFund) -> None:
+async def test_sale_counts_for_its_tokens_at_the_oracle_price(hot: SignerClient, fund: TestFund) -> None:
     asset = fund.asset("oTBILL")
     token = bytes.fromhex(asset.address[2:])
     price = fund.read("OracleAdapter", "getPrice", asset.address)
@@ -117,13 +117,13 @@ async def test_a_sale_counts_for_its_tokens_at_the_oracles_price(hot: SignerClie
     assert await refusal_code(hot, move(fund, "redeemAsset", fund.addresses.vault, 1, nonce=2)) == "UNKNOWN_CALL"
 
 
-async def test_filling_the_buffer_counts_for_its_deficit(hot: SignerClient, fund: TestFund) -> None:
+async def test_buffer_rebalance_counts_for_its_distance_from_the_target(hot: SignerClient, fund: TestFund) -> None:
     pool = fund.read("AssetController", "getBufferPoolInfo")
     assert abs(pool["total"] - pool["target"]) > PLAN_LIMIT * WAD, "the test fund's buffer is far from its target"
     assert await refusal_code(hot, move(fund, "rebalanceBuffer")) == "LIMIT_EXCEEDED"
 
 
-async def test_an_allocation_counts_for_its_amount(hot: SignerClient, fund: TestFund) -> None:
+async def test_allocation_counts_for_its_amount(hot: SignerClient, fund: TestFund) -> None:
     assert await refusal_code(hot, move(fund, "allocateToLayer", 1, PLAN_LIMIT * WAD)) == "LIMIT_EXCEEDED"
     await hot.sign(move(fund, "allocateToLayer", 1, 1_000 * WAD))
 
@@ -138,24 +138,24 @@ async def test_an_allocation_counts_for_its_amount(hot: SignerClient, fund: Test
         ("setFeeRecipient", (bytes(20),)),
     ],
 )
-async def test_everything_else_of_the_controller_is_refused(
+async def test_other_functions_of_the_controller_are_refused(
     hot: SignerClient, fund: TestFund, function: str, args: tuple[Any, ...]
 ) -> None:
     assert await refusal_code(hot, move(fund, function, *args)) == "FUNCTION_NOT_ALLOWED"
 
 
-async def test_the_keeper_moves_no_money(hot: SignerClient, fund: TestFund) -> None:
+async def test_keeper_may_not_move_money(hot: SignerClient, fund: TestFund) -> None:
     request = replace(buy(fund, 1), wallet=parse_address(fund.accounts.address("keeper")))
     assert await refusal_code(hot, request) == "FUNCTION_NOT_ALLOWED"
 
 
-async def test_a_signature_is_on_disk_before_it_leaves(hot: SignerClient, hot_policy: Path, fund: TestFund) -> None:
+async def test_spend_is_on_disk_when_its_signature_is_returned(hot: SignerClient, hot_policy: Path, fund: TestFund) -> None:
     signed = await hot.sign(buy(fund, 1_234))
     with sqlite3.connect(load_policy(hot_policy).ledger) as ledger:
         assert ledger.execute("SELECT hash, amount FROM spends").fetchall() == [(signed.hash, str(1_234 * WAD))]
 
 
-async def test_without_its_ledger_it_does_not_start_and_never_overwrites_one(hot_policy: Path) -> None:
+async def test_signer_needs_its_ledger_to_start_and_never_overwrites_it(hot_policy: Path) -> None:
     async def start(*, new: bool) -> str:
         with pytest.raises(SignerStartupError) as refused:
             async with running_signer(hot_policy, new_ledger=new):
@@ -171,19 +171,19 @@ async def test_without_its_ledger_it_does_not_start_and_never_overwrites_one(hot
     ledger.chmod(0o644)
     assert "chmod 600" in await start(new=False)
     ledger.chmod(0o600)
-    ledger.write_bytes(b"not a database, by any means" * 40)
+    ledger.write_bytes(b"this is not a database file" * 40)
     assert "no spend ledger" in await start(new=False)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        (f"plan_limit = {PLAN_LIMIT}\n", "", "wants plan_limit and day_limit"),
+        (f"plan_limit = {PLAN_LIMIT}\n", "", "needs plan_limit and day_limit"),
         ('functions = ["settleRedemption"', 'plan_limit = 1\nday_limit = 1\nfunctions = ["settleRedemption"', "has no limits"),
         (f"plan_limit = {PLAN_LIMIT}", "plan_limit = 0", "plan_limit"),
     ],
 )
-async def test_limits_stand_where_money_is_moved_and_nowhere_else(
+async def test_policy_requires_limits_exactly_where_a_key_moves_money(
     fund: TestFund, tmp_path: Path, old: str, new: str, named: str
 ) -> None:
     policy = make_policy(fund, tmp_path, names=("keeper", "hot"))

@@ -1,4 +1,4 @@
-"""Executing for a Safe: what the keeper's key signs, and what it does not, whoever asks and whoever has signed."""
+"""Executions for a Safe: what the keeper's key signs and refuses. Neither caller nor owners can widen it."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -58,7 +58,7 @@ def execute(fund: TestFund, safe: Address, what: SafeTransaction, *, nonce: int 
 
 
 AHEAD: Final = 1_000
-"""A nonce that the keeper has not come to on the tests' chain: what is final and moved nothing counts for nothing."""
+"""A nonce that is not final on the tests' chain. The ledger would count a final one that moved nothing as 0."""
 
 
 def plan(fund: TestFund, safes: FundSafes, *calls: Call, safe: Address | None = None, nonce: int = 0) -> SignRequest:
@@ -67,20 +67,24 @@ def plan(fund: TestFund, safes: FundSafes, *calls: Call, safe: Address | None = 
     )
 
 
-async def test_what_the_warm_safe_may_do_is_signed(fund: TestFund, fund_safes: FundSafes, keeper: SignerClient) -> None:
+async def test_warm_safe_execution_is_signed_for_its_functions(
+    fund: TestFund, fund_safes: FundSafes, keeper: SignerClient
+) -> None:
     assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 1)))
     waterfall = call(fund, "executeWaterfallLiquidation", WAD, 1)
     assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 1), waterfall))
     assert await keeper.sign(execute(fund, fund_safes.warm, rejection_transaction(0, fund_safes.warm)))
 
 
-async def test_an_otc_order_counts_for_its_amount_when_it_is_paid_and_must_be_there_then(
+async def test_otc_payment_counts_for_its_amount_and_needs_its_order(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient
 ) -> None:
     token, counterparty = fund.asset("MMFA").address, fund.deployment.otc_counterparty
     create = call(fund, "createOTCOrder", token, 60_000 * WAD, 60_000 * WAD, counterparty, 86_400)
     pay = call(fund, "executeOTCPayment", 1)
-    assert await refusal_code(keeper, plan(fund, fund_safes, create, pay)) == "UNKNOWN_CALL", "nobody knows what it would pay"
+    assert await refusal_code(keeper, plan(fund, fund_safes, create, pay)) == "UNKNOWN_CALL", (
+        "the amount is unknown before the order exists"
+    )
     assert await keeper.sign(plan(fund, fund_safes, create))
     fund.send("hot", "AssetController", "createOTCOrder", token, 60_000 * WAD, 60_000 * WAD, counterparty, 86_400)
     fund.wait_until_final()
@@ -91,7 +95,7 @@ async def test_an_otc_order_counts_for_its_amount_when_it_is_paid_and_must_be_th
     )
 
 
-async def test_filling_the_buffer_counts_for_what_the_calls_before_it_take_from_it_too(
+async def test_buffer_rebalance_counts_what_earlier_calls_take_from_it(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient
 ) -> None:
     has = fund.read("AssetController", "getBufferPoolInfo")["ratio"]
@@ -103,21 +107,21 @@ async def test_filling_the_buffer_counts_for_what_the_calls_before_it_take_from_
 
 
 @pytest.mark.parametrize("usdt", [[99_999], [50_000, 49_999]])
-async def test_a_plan_below_the_limit_is_signed(
+async def test_safe_plan_is_signed_below_its_limit(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient, usdt: list[int]
 ) -> None:
-    assert await keeper.sign(plan(fund, fund_safes, *(allocate(fund, each) for each in usdt)))
+    assert await keeper.sign(plan(fund, fund_safes, *(allocate(fund, amount) for amount in usdt)))
 
 
 @pytest.mark.parametrize("usdt", [[100_000], [50_000, 50_000], [1] * 4 + [99_996]])
-async def test_a_plan_at_the_limit_is_not_however_it_is_split(
+async def test_safe_plan_is_refused_at_its_limit_in_every_split(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient, usdt: list[int]
 ) -> None:
-    asked = plan(fund, fund_safes, *(allocate(fund, each) for each in usdt))
-    assert await refusal_code(keeper, asked) == "LIMIT_EXCEEDED"
+    request = plan(fund, fund_safes, *(allocate(fund, amount) for amount in usdt))
+    assert await refusal_code(keeper, request) == "LIMIT_EXCEEDED"
 
 
-async def test_a_day_of_plans_has_its_limit_too(fund: TestFund, fund_safes: FundSafes, keeper: SignerClient) -> None:
+async def test_safe_plans_share_a_day_limit(fund: TestFund, fund_safes: FundSafes, keeper: SignerClient) -> None:
     assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 90_000), nonce=AHEAD))
     assert await refusal_code(keeper, plan(fund, fund_safes, allocate(fund, 60_001), nonce=AHEAD + 1)) == "LIMIT_EXCEEDED"
     assert await keeper.sign(plan(fund, fund_safes, allocate(fund, 60_000), nonce=AHEAD + 1))
@@ -126,7 +130,7 @@ async def test_a_day_of_plans_has_its_limit_too(fund: TestFund, fund_safes: Fund
     )
 
 
-async def test_the_cold_safe_may_call_anything_of_the_funds(
+async def test_cold_safe_may_call_every_contract_of_the_fund(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient
 ) -> None:
     pause = Call(fund.addresses.vault, load_abi("Vault").encode_call("pause"))
@@ -139,7 +143,9 @@ async def test_the_cold_safe_may_call_anything_of_the_funds(
 
 
 @pytest.mark.parametrize("name", ["warm", "cold"])
-async def test_what_no_safe_may_have_executed(fund: TestFund, fund_safes: FundSafes, keeper: SignerClient, name: str) -> None:
+async def test_safe_execution_is_refused_for_foreign_code_contracts_and_value(
+    fund: TestFund, fund_safes: FundSafes, keeper: SignerClient, name: str
+) -> None:
     safe = fund_safes.warm if name == "warm" else fund_safes.cold
     good = allocate(fund, 1)
     foreign = SafeTransaction(Call(STRANGER, encode_batch([good])), SafeOperation.DELEGATECALL, 0)
@@ -153,14 +159,14 @@ async def test_what_no_safe_may_have_executed(fund: TestFund, fund_safes: FundSa
         "WRONG_CONTRACT": plan(fund, fund_safes, good, Call(STRANGER, good.data), safe=safe),
         "VALUE_NOT_ZERO": plan(fund, fund_safes, replace(good, value_wei=RawAmount(1)), safe=safe),
     }
-    for code, asked in cases.items():
-        assert await refusal_code(keeper, asked) == code
+    for code, request in cases.items():
+        assert await refusal_code(keeper, request) == code
     assert await refusal_code(keeper, plan(fund, fund_safes, own_rules, safe=safe)) == "WRONG_CONTRACT"
     assert await refusal_code(keeper, plan(fund, fund_safes, Call(good.to, good.data + b"\0"), safe=safe)) == "UNKNOWN_CALL"
 
 
 @pytest.mark.parametrize("field", range(4, 9))
-async def test_a_safe_pays_nobody_for_executing_and_limits_no_gas(
+async def test_safe_execution_is_refused_when_it_pays_the_executor(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient, field: int
 ) -> None:
     good = allocate(fund, 1)
@@ -172,7 +178,7 @@ async def test_a_safe_pays_nobody_for_executing_and_limits_no_gas(
     assert await refusal_code(keeper, sign_request(fund, "keeper", unsigned)) == "PAYS_EXECUTOR"
 
 
-async def test_only_the_executing_key_executes_and_only_for_the_policys_safes(
+async def test_only_the_executing_key_executes_for_the_safes_of_the_policy(
     fund: TestFund, fund_safes: FundSafes, keeper: SignerClient
 ) -> None:
     good = plan(fund, fund_safes, allocate(fund, 1))
@@ -185,14 +191,14 @@ async def test_only_the_executing_key_executes_and_only_for_the_policys_safes(
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"plan_limit": None}, "together"),
         ({"functions": None}, "together"),
-        ({"functions": frozenset({SignableFunction.APPROVE})}, "no others"),
+        ({"functions": frozenset({SignableFunction.APPROVE})}, "no other functions"),
     ],
 )
-def test_a_policy_states_a_safes_limits_or_none(change: dict[str, Any], words: str) -> None:
+def test_policy_states_all_limits_of_a_safe_or_none(change: dict[str, Any], message: str) -> None:
     fields: dict[str, Any] = {
         "name": "warm",
         "address": STRANGER,
@@ -200,20 +206,20 @@ def test_a_policy_states_a_safes_limits_or_none(change: dict[str, Any], words: s
         "plan_limit": 1,
         "day_limit": 1,
     }
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         SafeTable(**fields | change)
 
 
-async def test_a_policy_with_two_limited_safes_is_refused(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> None:
+async def test_policy_is_refused_with_two_limited_safes(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> None:
     path = safe_policy(fund, fund_safes, tmp_path)
     policy = load_policy(path)
-    second = policy.safes[0].model_copy(update={"name": "tepid", "address": STRANGER})
+    second = policy.safes[0].model_copy(update={"name": "second", "address": STRANGER})
     write_policy(path, policy.model_copy(update={"safes": (*policy.safes, second)}))
     with pytest.raises(PolicyError, match="at most one Safe has limits"):
         load_policy(path)
 
 
-async def test_a_signer_does_not_start_for_a_safe_that_is_none(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> None:
+async def test_signer_does_not_start_when_a_safe_has_no_contract(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> None:
     path = safe_policy(fund, fund_safes, tmp_path)
     policy = load_policy(path)
     write_policy(path, policy.model_copy(update={"safes": (SafeTable(name="cold", address=STRANGER),)}))

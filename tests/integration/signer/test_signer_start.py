@@ -1,4 +1,4 @@
-"""When the signer does not start, how it ends, and its files."""
+"""The start and the end of the signer, its policy file and its keystores."""
 
 import asyncio
 import os
@@ -37,20 +37,20 @@ async def start_refusal(policy: Path) -> str:
     return str(refused.value)
 
 
-async def test_no_start_on_another_chain(fund: TestFund, tmp_path: Path) -> None:
+async def test_signer_does_not_start_on_another_chain(fund: TestFund, tmp_path: Path) -> None:
     reason = await start_refusal(make_policy(fund, tmp_path, chain_id=56))
     assert "31337" in reason
     assert "56" in reason
 
 
-async def test_no_start_with_contracts_that_are_not_there(fund: TestFund, tmp_path: Path) -> None:
+async def test_signer_does_not_start_when_a_contract_is_missing(fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path)
     manager = fund.deployment.redemption_manager
     policy.write_text(policy.read_text().replace(manager, fund.accounts.address("otto")))
     assert "no contract" in await start_refusal(policy)
 
 
-async def test_no_start_with_a_key_that_is_not_the_stated_one(fund: TestFund, tmp_path: Path) -> None:
+async def test_signer_does_not_start_when_a_key_differs_from_the_policy(fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path)
     policy.write_text(policy.read_text().replace(fund.accounts.address("keeper"), fund.accounts.address("hot")))
     reason = await start_refusal(policy)
@@ -58,23 +58,23 @@ async def test_no_start_with_a_key_that_is_not_the_stated_one(fund: TestFund, tm
     assert fund.accounts.address("hot") in reason
 
 
-async def test_no_start_with_a_wrong_password(fund: TestFund, tmp_path: Path) -> None:
+async def test_signer_does_not_start_with_a_wrong_password(fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path)
-    (tmp_path / "keeper.password").write_text("not that")
+    (tmp_path / "keeper.password").write_text("wrong password")
     reason = await start_refusal(policy)
     assert "does not open" in reason
-    assert "not that" not in reason
+    assert "wrong password" not in reason
 
 
 @pytest.mark.parametrize("name", ["signer.toml", "keeper.json", "keeper.password"])
-async def test_no_start_while_others_may_read(fund: TestFund, tmp_path: Path, name: str) -> None:
+async def test_signer_does_not_start_when_others_may_read_its_files(fund: TestFund, tmp_path: Path, name: str) -> None:
     policy = make_policy(fund, tmp_path)
     (tmp_path / name).chmod(0o640)
     assert "chmod 600" in await start_refusal(policy)
 
 
 @pytest.mark.parametrize("name", ["signer.toml", "keeper.json", "keeper.password"])
-async def test_no_start_without_its_files(fund: TestFund, tmp_path: Path, name: str) -> None:
+async def test_signer_does_not_start_without_its_files(fund: TestFund, tmp_path: Path, name: str) -> None:
     policy = make_policy(fund, tmp_path)
     (tmp_path / name).unlink()
     assert "cannot be read" in await start_refusal(policy)
@@ -91,19 +91,21 @@ async def test_no_start_without_its_files(fund: TestFund, tmp_path: Path, name: 
         ('name = "keeper"', 'name = "approver"', "same name"),
     ],
 )
-async def test_no_start_with_a_wrong_policy(fund: TestFund, tmp_path: Path, old: str, new: str, named: str) -> None:
+async def test_signer_does_not_start_with_a_wrong_policy(
+    fund: TestFund, tmp_path: Path, old: str, new: str, named: str
+) -> None:
     policy = make_policy(fund, tmp_path)
     assert old in policy.read_text()
     policy.write_text(policy.read_text().replace(old, new, 1))
     assert named in await start_refusal(policy)
 
 
-async def test_no_second_signer_on_a_live_socket(signer: SignerClient, fund: TestFund, tmp_path: Path) -> None:
+async def test_second_signer_does_not_start_on_a_live_socket(signer: SignerClient, fund: TestFund, tmp_path: Path) -> None:
     assert "another signer listens" in await start_refusal(make_policy(fund, tmp_path))
-    assert (await signer.health())["chainId"] == 31337, "the first one is not disturbed"
+    assert (await signer.health())["chainId"] == 31337, "the first signer still serves"
 
 
-async def test_a_killed_signers_socket_is_replaced(fund: TestFund, tmp_path: Path) -> None:
+async def test_signer_replaces_the_socket_of_a_killed_signer(fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path)
     left_behind = socket.socket(socket.AF_UNIX)
     left_behind.bind(str(tmp_path / "signer.sock"))
@@ -112,14 +114,14 @@ async def test_a_killed_signers_socket_is_replaced(fund: TestFund, tmp_path: Pat
         assert (await signer_client(policy).health())["chainId"] == 31337
 
 
-async def test_a_file_at_the_sockets_path_is_left_alone(fund: TestFund, tmp_path: Path) -> None:
+async def test_signer_never_removes_a_file_at_its_socket_path(fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path)
-    (tmp_path / "signer.sock").write_text("somebody's notes")
+    (tmp_path / "signer.sock").write_text("other content")
     assert "no socket" in await start_refusal(policy)
-    assert (tmp_path / "signer.sock").read_text() == "somebody's notes"
+    assert (tmp_path / "signer.sock").read_text() == "other content"
 
 
-async def test_the_policy_survives_writing_and_reading(fund: TestFund, tmp_path: Path) -> None:
+async def test_policy_loads_back_as_it_was_written(fund: TestFund, tmp_path: Path) -> None:
     path = make_policy(
         fund,
         tmp_path,
@@ -135,7 +137,7 @@ async def test_the_policy_survives_writing_and_reading(fund: TestFund, tmp_path:
     assert "key" not in repr(policy.rpc_url)
 
 
-async def test_sigterm_ends_it_cleanly_and_takes_the_socket_away(fund: TestFund, tmp_path: Path, eventually: Any) -> None:
+async def test_sigterm_stops_the_signer_and_removes_its_socket(fund: TestFund, tmp_path: Path, eventually: Any) -> None:
     policy = make_policy(fund, tmp_path)
     path = load_policy(policy).socket
     running = asyncio.create_task(run_signer(policy))
@@ -150,17 +152,17 @@ async def test_sigterm_ends_it_cleanly_and_takes_the_socket_away(fund: TestFund,
     assert not path.exists()
 
 
-async def test_nobody_listening_is_unavailable_after_a_bounded_time(tmp_path: Path) -> None:
+async def test_client_reports_an_absent_signer_after_bounded_retries(tmp_path: Path) -> None:
     with pytest.raises(SignerUnavailable, match="does not answer"):
         await SignerClient(tmp_path / "signer.sock", timeout=1).health()
 
 
-async def test_what_is_no_request_is_told_so(signer: SignerClient, fund: TestFund) -> None:
+async def test_signer_refuses_a_malformed_request(signer: SignerClient, fund: TestFund) -> None:
     request = sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1, nonce=-1))
     assert await refusal_code(signer, request) == "MALFORMED_REQUEST"
 
 
-def test_a_keystore_is_never_overwritten_and_opens_with_its_password(tmp_path: Path) -> None:
+def test_keystore_opens_with_its_password_and_is_never_overwritten(tmp_path: Path) -> None:
     password, keystore = tmp_path / "password", tmp_path / "key.json"
     password.write_text("a password\n")
     password.chmod(0o600)

@@ -1,4 +1,4 @@
-"""What a vote must be for the signer to approve or reject: each rule has a test that fails without it."""
+"""The votes the signer needs to approve or reject. Each rule has a test that fails without the rule."""
 
 import asyncio
 from pathlib import Path
@@ -8,15 +8,15 @@ import pytest
 from tests.support.chain.fund import TestFund
 from tests.support.signing import (
     LARGE,
-    approve,
+    approval_request,
     decision_for,
     make_policy,
+    make_vote,
     refusal_code,
     sign_request,
     sign_vote,
     signer_client,
     transaction,
-    vote,
 )
 
 from paimon.domain.approval.ticket import Verdict
@@ -31,129 +31,152 @@ from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 pytestmark = pytest.mark.integration
 
 
-async def test_no_vote(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
-    assert await refusal_code(signer, approve(fund, pending_request_id)) == "TOO_FEW_VOTES"
+async def test_approval_is_refused_without_a_vote(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+    assert await refusal_code(signer, approval_request(fund, pending_request_id)) == "TOO_FEW_VOTES"
 
 
-async def test_fewer_votes_than_its_own_policy_asks(fund: TestFund, tmp_path: Path, pending_request_id: int) -> None:
+async def test_approval_is_refused_with_fewer_votes_than_the_policy_requires(
+    fund: TestFund, tmp_path: Path, pending_request_id: int
+) -> None:
     policy = make_policy(fund, tmp_path, approvals=ApprovalsTable(STANDARD=2))
-    vera, viktor = vote(fund, "vera", pending_request_id), vote(fund, "viktor", pending_request_id)
+    vera, viktor = make_vote(fund, "vera", pending_request_id), make_vote(fund, "viktor", pending_request_id)
     async with running_signer(policy):
         signer = signer_client(policy)
-        assert await refusal_code(signer, approve(fund, pending_request_id, vera)) == "TOO_FEW_VOTES"
-        await signer.sign(approve(fund, pending_request_id, vera, viktor))
+        assert await refusal_code(signer, approval_request(fund, pending_request_id, vera)) == "TOO_FEW_VOTES"
+        await signer.sign(approval_request(fund, pending_request_id, vera, viktor))
 
 
-async def test_one_persons_vote_twice(fund: TestFund, tmp_path: Path, pending_request_id: int) -> None:
+async def test_approval_is_refused_when_one_approver_votes_twice(
+    fund: TestFund, tmp_path: Path, pending_request_id: int
+) -> None:
     policy = make_policy(fund, tmp_path, approvals=ApprovalsTable(STANDARD=2))
-    once, again = vote(fund, "vera", pending_request_id), vote(fund, "vera", pending_request_id, policy_version=2)
+    once, again = make_vote(fund, "vera", pending_request_id), make_vote(fund, "vera", pending_request_id, policy_version=2)
     async with running_signer(policy):
-        assert await refusal_code(signer_client(policy), approve(fund, pending_request_id, once, again)) == "DUPLICATE_VOTER"
+        assert (
+            await refusal_code(signer_client(policy), approval_request(fund, pending_request_id, once, again))
+            == "DUPLICATE_VOTER"
+        )
 
 
-async def test_a_vote_on_another_request(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+async def test_vote_is_refused_for_another_request(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
     other = fund.request("ivan", LARGE)
     fund.wait_until_final()
-    assert await refusal_code(signer, approve(fund, pending_request_id, vote(fund, "vera", other))) == "REQUEST_MISMATCH"
+    assert (
+        await refusal_code(signer, approval_request(fund, pending_request_id, make_vote(fund, "vera", other)))
+        == "REQUEST_MISMATCH"
+    )
 
 
-async def test_a_vote_with_the_other_verdict(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
-    reject = vote(fund, "vera", pending_request_id, Verdict.REJECT)
-    assert await refusal_code(signer, approve(fund, pending_request_id, reject)) == "VERDICT_MISMATCH"
+async def test_vote_is_refused_for_the_other_verdict(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+    reject = make_vote(fund, "vera", pending_request_id, Verdict.REJECT)
+    assert await refusal_code(signer, approval_request(fund, pending_request_id, reject)) == "VERDICT_MISMATCH"
     request = sign_request(
-        fund, "approver", transaction(fund, "rejectRedemption", pending_request_id, ""), vote(fund, "vera", pending_request_id)
+        fund,
+        "approver",
+        transaction(fund, "rejectRedemption", pending_request_id, ""),
+        make_vote(fund, "vera", pending_request_id),
     )
     assert await refusal_code(signer, request) == "VERDICT_MISMATCH"
 
 
-async def test_a_reason_nobody_signed(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+async def test_rejection_is_refused_with_a_reason_that_was_not_signed(
+    signer: SignerClient, fund: TestFund, pending_request_id: int
+) -> None:
     unsigned = transaction(fund, "rejectRedemption", pending_request_id, "the tampered reason")
-    signed_vote = vote(fund, "vera", pending_request_id, Verdict.REJECT, reason="the signed reason")
+    signed_vote = make_vote(fund, "vera", pending_request_id, Verdict.REJECT, reason="the signed reason")
     assert await refusal_code(signer, sign_request(fund, "approver", unsigned, signed_vote)) == "REASON_MISMATCH"
 
 
 @pytest.mark.parametrize("field", ["owner", "receiver"])
-async def test_other_parties_than_the_chain_shows(
+async def test_vote_is_refused_when_its_parties_differ_from_the_chain(
     signer: SignerClient, fund: TestFund, pending_request_id: int, field: str
 ) -> None:
     changes: dict[str, Any] = {field: parse_address(fund.accounts.address("inga"))}
-    changed = vote(fund, "vera", pending_request_id, **changes)
-    assert await refusal_code(signer, approve(fund, pending_request_id, changed)) == "PARTIES_MISMATCH"
+    changed = make_vote(fund, "vera", pending_request_id, **changes)
+    assert await refusal_code(signer, approval_request(fund, pending_request_id, changed)) == "PARTIES_MISMATCH"
 
 
-async def test_another_amount_than_the_chain_shows(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+async def test_vote_is_refused_when_its_amount_differs_from_the_chain(
+    signer: SignerClient, fund: TestFund, pending_request_id: int
+) -> None:
     assert (
-        await refusal_code(signer, approve(fund, pending_request_id, vote(fund, "vera", pending_request_id, gross_amount=1)))
+        await refusal_code(
+            signer, approval_request(fund, pending_request_id, make_vote(fund, "vera", pending_request_id, gross_amount=1))
+        )
         == "AMOUNT_MISMATCH"
     )
 
 
 @pytest.mark.parametrize("scope", ["chain", "contract"])
-async def test_a_vote_for_another_chain_or_contract(
+async def test_vote_is_refused_for_another_chain_or_contract(
     signer: SignerClient, fund: TestFund, pending_request_id: int, scope: str
 ) -> None:
     manager = fund.addresses.redemption_manager
     foreign = SigningScope(56, manager) if scope == "chain" else SigningScope(31337, fund.addresses.vault)
     signed_vote = sign_vote(fund, "vera", decision_for(fund, pending_request_id, Verdict.APPROVE), foreign)
-    assert await refusal_code(signer, approve(fund, pending_request_id, signed_vote)) == "DOMAIN_MISMATCH"
+    assert await refusal_code(signer, approval_request(fund, pending_request_id, signed_vote)) == "DOMAIN_MISMATCH"
 
 
-async def test_a_vote_whose_document_was_relabelled_recovers_a_stranger(
+async def test_vote_is_refused_when_its_domain_was_changed_after_signing(
     signer: SignerClient, fund: TestFund, pending_request_id: int
 ) -> None:
-    """Signed for another chain, sent as if for this one: the domain fits, the signature does not."""
+    """The vote is signed for another chain and sent with this chain's domain: the domain fits, the signature does not."""
     decision = decision_for(fund, pending_request_id, Verdict.APPROVE)
     foreign = sign_vote(fund, "vera", decision, SigningScope(56, fund.addresses.redemption_manager))
     relabelled = SignedVote(
         redemption_decision_document(decision, SigningScope(31337, fund.addresses.redemption_manager)), foreign.signature
     )
-    assert await refusal_code(signer, approve(fund, pending_request_id, relabelled)) == "VOTER_LACKS_ROLE"
+    assert await refusal_code(signer, approval_request(fund, pending_request_id, relabelled)) == "VOTER_LACKS_ROLE"
 
 
-async def test_a_voter_without_the_role(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+async def test_vote_is_refused_without_the_role_on_chain(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
     assert (
-        await refusal_code(signer, approve(fund, pending_request_id, vote(fund, "otto", pending_request_id)))
+        await refusal_code(signer, approval_request(fund, pending_request_id, make_vote(fund, "otto", pending_request_id)))
         == "VOTER_LACKS_ROLE"
     )
 
 
-async def test_a_role_taken_away_before_the_final_block(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
-    signed_vote = vote(fund, "vera", pending_request_id)
+async def test_vote_is_refused_when_the_role_was_revoked(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+    signed_vote = make_vote(fund, "vera", pending_request_id)
     role = fund.read("RedemptionManager", "VIP_APPROVER_ROLE")
     fund.send("ada", "RedemptionManager", "revokeRole", role, fund.accounts.address("vera"))
     fund.wait_until_final()
-    assert await refusal_code(signer, approve(fund, pending_request_id, signed_vote)) == "VOTER_LACKS_ROLE"
+    assert await refusal_code(signer, approval_request(fund, pending_request_id, signed_vote)) == "VOTER_LACKS_ROLE"
 
 
-async def test_the_owner_never_votes_even_with_the_role(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+async def test_vote_of_the_owner_is_refused_even_with_the_role(
+    signer: SignerClient, fund: TestFund, pending_request_id: int
+) -> None:
     role = fund.read("RedemptionManager", "VIP_APPROVER_ROLE")
     fund.send("ada", "RedemptionManager", "grantRole", role, fund.accounts.address("ines"))
     fund.wait_until_final()
     assert (
-        await refusal_code(signer, approve(fund, pending_request_id, vote(fund, "ines", pending_request_id)))
+        await refusal_code(signer, approval_request(fund, pending_request_id, make_vote(fund, "ines", pending_request_id)))
         == "VOTER_IS_PARTY"
     )
 
 
-async def test_a_request_that_no_longer_awaits_approval(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
-    signed_vote = vote(fund, "vera", pending_request_id)
+async def test_approval_is_refused_when_the_request_awaits_none(
+    signer: SignerClient, fund: TestFund, pending_request_id: int
+) -> None:
+    signed_vote = make_vote(fund, "vera", pending_request_id)
     fund.approve_on_chain(pending_request_id)
     fund.wait_until_final()
-    assert await refusal_code(signer, approve(fund, pending_request_id, signed_vote)) == "NOT_AWAITING_APPROVAL"
+    assert await refusal_code(signer, approval_request(fund, pending_request_id, signed_vote)) == "NOT_AWAITING_APPROVAL"
 
 
-async def test_a_request_the_chain_does_not_know(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+async def test_approval_is_refused_for_a_request_unknown_on_chain(
+    signer: SignerClient, fund: TestFund, pending_request_id: int
+) -> None:
     assert (
-        await refusal_code(signer, approve(fund, pending_request_id + 1, vote(fund, "vera", pending_request_id)))
+        await refusal_code(signer, approval_request(fund, pending_request_id + 1, make_vote(fund, "vera", pending_request_id)))
         == "UNKNOWN_REQUEST"
     )
 
 
 @pytest.mark.parametrize("spoil", ["types", "message", "signature", "short"])
-async def test_a_vote_that_is_not_what_it_says(
-    signer: SignerClient, fund: TestFund, pending_request_id: int, spoil: str
-) -> None:
-    good = vote(fund, "vera", pending_request_id)
+async def test_malformed_vote_is_refused(signer: SignerClient, fund: TestFund, pending_request_id: int, spoil: str) -> None:
+    good = make_vote(fund, "vera", pending_request_id)
     document = dict(good.document)
     spoiled = {
         "types": SignedVote(document | {"types": {}}, good.signature),
@@ -161,23 +184,25 @@ async def test_a_vote_that_is_not_what_it_says(
         "signature": SignedVote(document, good.signature[:64] + b"\x63"),
         "short": SignedVote(document, good.signature[:64]),
     }[spoil]
-    assert await refusal_code(signer, approve(fund, pending_request_id, spoiled)) == "MALFORMED_VOTE"
+    assert await refusal_code(signer, approval_request(fund, pending_request_id, spoiled)) == "MALFORMED_VOTE"
 
 
-async def test_one_bad_vote_spoils_good_ones(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
-    good, bad = vote(fund, "vera", pending_request_id), vote(fund, "otto", pending_request_id)
-    assert await refusal_code(signer, approve(fund, pending_request_id, good, bad)) == "VOTER_LACKS_ROLE"
+async def test_one_invalid_vote_refuses_the_whole_request(
+    signer: SignerClient, fund: TestFund, pending_request_id: int
+) -> None:
+    good, bad = make_vote(fund, "vera", pending_request_id), make_vote(fund, "otto", pending_request_id)
+    assert await refusal_code(signer, approval_request(fund, pending_request_id, good, bad)) == "VOTER_LACKS_ROLE"
 
 
-async def test_more_votes_than_it_looks_at(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
-    many = [vote(fund, "vera", pending_request_id)] * 17
-    assert await refusal_code(signer, approve(fund, pending_request_id, *many)) == "TOO_MANY_VOTES"
+async def test_approval_is_refused_with_too_many_votes(signer: SignerClient, fund: TestFund, pending_request_id: int) -> None:
+    many = [make_vote(fund, "vera", pending_request_id)] * 17
+    assert await refusal_code(signer, approval_request(fund, pending_request_id, *many)) == "TOO_MANY_VOTES"
 
 
-async def test_it_fails_closed_when_it_cannot_read_the_chain(
+async def test_signer_refuses_decisions_when_it_cannot_read_the_chain(
     signer: SignerClient, fund: TestFund, pending_request_id: int, tmp_path: Path
 ) -> None:
-    """Its node goes away after the start: rulings wait, settlements, which need no reading, do not."""
+    """The node stops after the start. Decisions wait; settlements need no chain read and are signed."""
     policy = make_policy(fund, tmp_path)
     document = policy.read_text()
     (tmp_path / "other").mkdir()
@@ -186,7 +211,7 @@ async def test_it_fails_closed_when_it_cannot_read_the_chain(
     policy.write_text(document.replace(fund.rpc_url, f"http://127.0.0.1:{port}").replace("signer.sock", "other/signer.sock"))
     async with running_signer(policy):
         other = signer_client(policy)
-        request = approve(fund, pending_request_id, vote(fund, "vera", pending_request_id))
+        request = approval_request(fund, pending_request_id, make_vote(fund, "vera", pending_request_id))
         await other.sign(request)
         forward.close()
         _CONNECTIONS.close()
@@ -196,7 +221,7 @@ async def test_it_fails_closed_when_it_cannot_read_the_chain(
 
 
 class _Connections:
-    """Open connections of the forwarder, so that they can be cut."""
+    """The open connections of the forwarder, which the test closes."""
 
     def __init__(self) -> None:
         self.writers: list[asyncio.StreamWriter] = []

@@ -18,7 +18,7 @@ ORDER = DocumentType(
     {"kind": "string", "to": "address", "amount": "uint256", "items": "Item[]"},
     structs={"Item": {"token": "address", "data": "bytes"}},
 )
-VALUES = {"kind": "buy", "to": ADDRESS, "amount": 2**255, "items": [{"token": ADDRESS, "data": b"\x01"}]}
+VALUES: dict[str, object] = {"kind": "buy", "to": ADDRESS, "amount": 2**255, "items": [{"token": ADDRESS, "data": b"\x01"}]}
 
 
 def test_document_has_the_json_form_that_wallets_read() -> None:
@@ -42,7 +42,7 @@ def test_document_has_the_json_form_that_wallets_read() -> None:
 
 
 def test_document_digest_changes_with_every_value_and_the_scope() -> None:
-    changed_values = [
+    changed_values: list[dict[str, object]] = [
         {"kind": "sell"},
         {"to": OTHER},
         {"amount": 2**255 + 1},

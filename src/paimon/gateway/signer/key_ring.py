@@ -1,7 +1,7 @@
-"""The keys of the policy, opened: each must be the one the policy states, or the signer does not start.
+"""Open the keys of the policy. The signer does not start unless each key has the address that the policy states.
 
-Another kind of key (Google's KMS, a hardware module) is a class with `address` and `sign_digest` beside KmsKey, a field of
-the policy's key table that says where it is, and a branch here.
+To add another kind of key (Google's KMS, a hardware module), add a class with `address` and `sign_digest` beside KmsKey, a
+field in the policy's key table, and a branch here.
 """
 
 from typing import Any
@@ -13,11 +13,11 @@ from paimon.infrastructure.keys.keystore import load_key
 
 
 async def open_keys(policy: SignerPolicy) -> dict[Address, Key]:
-    """Every key by its address.
+    """Open every key and return the keys by address.
 
     Raises:
         PolicyError: a key is not the one the policy states, or KMS support is not installed.
-        KeystoreError, KeyUnavailable: it cannot be opened.
+        KeystoreError, KeyUnavailable: a key cannot be opened.
     """
     client = None if policy.kms is None else _kms_client(policy.kms)
     keys: dict[Address, Key] = {}
@@ -37,12 +37,12 @@ async def _open(table: KeyTable, kms: Any) -> Key:
         return load_key(table.keystore, table.password_file)
     from paimon.infrastructure.keys.kms_key import KmsKey
 
-    assert table.kms_key is not None  # noqa: S101 — the policy admits no third kind
+    assert table.kms_key is not None  # noqa: S101 — the policy allows no third kind
     return await KmsKey.open(kms, table.kms_key)
 
 
 def _kms_client(table: KmsTable) -> Any:
-    """Imported here: only a signer with such keys needs AWS's library, which takes its time to load."""
+    """Import AWS's library only for a policy with KMS keys, because it is slow to load."""
     try:
         from paimon.infrastructure.keys.kms_key import kms_client
     except ImportError as error:

@@ -1,8 +1,8 @@
-"""What the signer has signed that moves money: its own memory, apart from the application's database and out of its reach.
+"""The spend ledger: every transaction the signer has signed that moves money. The application cannot reach it.
 
-An SQLite file beside the policy, written and synced before a signature leaves the process: after a crash at any point
-it counts at least what can be on chain. A signer with limits does not start without its ledger; a new one is made only on
-purpose (`paimon signer --new-ledger`), since an empty ledger is a day's limit anew.
+It is an SQLite file beside the policy. An entry is synced to disk before its signature leaves the process, so that after a
+crash the ledger counts at least what can be on chain. A signer with limits does not start without its ledger. Only
+`paimon signer --new-ledger` makes a new one, because an empty ledger gives the keys a full day's limit again.
 
 Amounts are text: SQLite's integers end at 2⁶³.
 """
@@ -28,7 +28,7 @@ CREATE TABLE spends (
     amount    TEXT NOT NULL,
     plan      TEXT,
     signed_at TEXT NOT NULL,
-    decided   INTEGER NOT NULL DEFAULT 0  -- 1: the nonce is final, and `amount` is what this transaction did move
+    decided   INTEGER NOT NULL DEFAULT 0  -- 1: the nonce is final, and `amount` is what the transaction moved
 ) STRICT;
 CREATE INDEX spends_by_wallet ON spends (wallet, decided);
 """
@@ -36,19 +36,19 @@ _APPLICATION_ID: Final = 0x5061696D  # "Paim"
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used; the message names the file and what to do."""
+    """The ledger cannot be used. The message names the file and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedSpend:
-    """A spend and the transaction it is from."""
+    """A spend with the hash of its transaction."""
 
     hash: Hash32
     spend: Spend
 
 
 class Ledger:
-    """One signer's. All calls are made from one thread, and each is one transaction on disk."""
+    """The spend ledger of one signer. All calls come from one thread; each is one transaction on disk."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -56,16 +56,16 @@ class Ledger:
     @classmethod
     @contextmanager
     def open(cls, path: Path, *, new: bool = False) -> Iterator[Self]:
-        """The ledger in the file.
+        """Open the ledger in the file, or create it with `new`.
 
         Raises:
-            LedgerError: it is missing, there already (`new`), open to others, or no ledger.
+            LedgerError: the file is missing, exists already (`new`), is readable by others, or is no ledger.
         """
         if new:
             _create(path)
         elif not path.exists():
             raise LedgerError(
-                f"the spend ledger {path} is missing: bring it back, for without it the limits of the last 24 hours are"
+                f"the spend ledger {path} is missing: restore it, because without it the spending of the last 24 hours is"
                 " unknown; `--new-ledger` starts with an empty one"
             )
         try:
@@ -83,7 +83,7 @@ class Ledger:
             yield cls(connection)
 
     def add(self, wallet: Address, signed: SignedSpend) -> None:
-        """Synced to disk when it returns. The same transaction again keeps its first entry."""
+        """Add an entry, synced to disk on return. A transaction that is added again keeps its first entry."""
         spend = signed.spend
         self._connection.execute(
             "INSERT INTO spends (hash, wallet, nonce, amount, plan, signed_at) VALUES (?, ?, ?, ?, ?, ?)"
@@ -92,7 +92,7 @@ class Ledger:
         )
 
     def list_counted(self, wallet: Address, spend: Spend) -> list[Spend]:
-        """What the wallet may still move, has moved in the 24 hours before, or has moved ever for the same plan."""
+        """List the spends that count: undecided, of the 24 hours before this spend, or of its plan at any time."""
         rows = self._connection.execute(
             "SELECT nonce, amount, plan, signed_at, decided FROM spends"
             " WHERE wallet = ? AND (decided = 0 OR signed_at > ? OR plan = ?)",
@@ -101,7 +101,7 @@ class Ledger:
         return [_spend(*row) for row in rows]
 
     def list_undecided(self, wallet: Address) -> list[SignedSpend]:
-        """Those whose nonce was not seen final yet."""
+        """List the spends whose nonce is not final yet, by nonce."""
         rows = self._connection.execute(
             "SELECT hash, nonce, amount, plan, signed_at, 0 FROM spends WHERE wallet = ? AND decided = 0 ORDER BY nonce",
             (wallet,),
@@ -109,7 +109,7 @@ class Ledger:
         return [SignedSpend(Hash32(hash_), _spend(*row)) for hash_, *row in rows]
 
     def mark_decided(self, decided: dict[Hash32, bool]) -> None:
-        """Each of these nonces is final; what did not move its amount counts for nothing from now on."""
+        """Record that these nonces are final. A transaction that did not move its amount counts as 0 from now on."""
         with _transaction(self._connection):
             for hash_, moved in decided.items():
                 amount = "" if moved else ", amount = '0'"
@@ -117,7 +117,7 @@ class Ledger:
 
 
 def _text(at: datetime) -> str:
-    """Of fixed length and always UTC, so that order of text is order of time."""
+    """Return UTC text of fixed length, whose order is the order of time."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 

@@ -1,18 +1,18 @@
-"""What the signer may sign, in a file of its own (TOML), apart from the application's settings and out of its reach.
+"""The signer's policy: what it may sign. It is a TOML file of the signer, which the application cannot reach.
 
     chain_id = 31337
-    # finality = {depth = 64}                    # only in place of the chain's own rule, as PAIMON_CHAIN__FINALITY__…
+    # finality = {depth = 64}                    # instead of the chain's own rule, as PAIMON_CHAIN__FINALITY__…
     rpc_url = "http://127.0.0.1:8545"
     socket = "signer.sock"                       # paths are relative to this file
     ledger = "spend-ledger.sqlite"               # only when a key moves money
-    # metrics_port = 9104                        # where it answers GET /metrics, on 127.0.0.1 only
+    # metrics_port = 9104                        # serves GET /metrics, on 127.0.0.1 only
 
     [contracts]
     vault = "0x…"
     redemption_manager = "0x…"
     asset_controller = "0x…"
 
-    [caps]                                       # of any transaction, whatever it does
+    [caps]                                       # of every transaction
     gas_limit_max = 3000000
     fee_wei_max = 100000000000                   # per gas
 
@@ -20,13 +20,13 @@
     STANDARD = 1
     EMERGENCY = 1
 
-    [kms]                                        # only when a key is there
+    [kms]                                        # only when a key is in KMS
     region = "eu-central-1"
     # endpoint_url = "https://…"                 # a private endpoint, if any
 
     [[keys]]
     name = "keeper"
-    address = "0x…"                              # stated, and compared with the key's own
+    address = "0x…"                              # compared with the address of the key itself
     keystore = "keeper.json"                     # either an encrypted file and its password …
     password_file = "keeper.password"
     functions = ["settleRedemption", "settleScheduledRedemption"]
@@ -43,9 +43,9 @@
     kms_key = "arn:aws:kms:…"
     functions = ["allocateToLayer", "purchaseAsset", "redeemAsset", "rebalanceBuffer"]
     plan_limit = 10000                           # USDT: a plan stays below it …
-    day_limit = 500000                           # … and 24 hours together reach at most this
+    day_limit = 500000                           # … and 24 hours together reach at most this limit
 
-    [[safes]]                                    # what a key that may execTransaction may execute of them
+    [[safes]]                                    # what a key with execTransaction may execute for a Safe
     name = "warm"
     address = "0x…"
     functions = ["allocateToLayer", "purchaseAsset", "redeemAsset", "rebalanceBuffer", "executeWaterfallLiquidation",
@@ -57,7 +57,7 @@
     name = "cold"                                # no functions and no limits: any call of the three contracts
     address = "0x…"
 
-The file says where the node is (a provider's URL is a secret) and what the keys may do: only its owner may read it.
+Only its owner may read the file: it has the node's URL, which is often a secret, and says what the keys may do.
 """
 
 import tomllib
@@ -78,11 +78,11 @@ from paimon.settings import ChecksumAddress, FinalitySettings
 
 
 class PolicyError(Exception):
-    """The policy file cannot be used; the message names the field and what it should hold."""
+    """The policy file cannot be used. The message names the field and what it should hold."""
 
 
 class SignableFunction(StrEnum):
-    """The calls this version has rules for; none other can be allowed."""
+    """The functions that this version has rules for. A policy can allow no others."""
 
     SETTLE = "settleRedemption"
     SETTLE_SCHEDULED = "settleScheduledRedemption"
@@ -107,7 +107,7 @@ MONEY_FUNCTIONS: Final = frozenset(
         SignableFunction.REBALANCE_BUFFER,
     }
 )
-"""Functions that decide over the fund's money: a key that has one has limits."""
+"""Functions that move the fund's money. A key with one of them has limits."""
 
 SAFE_MONEY_FUNCTIONS: Final = MONEY_FUNCTIONS | {
     SignableFunction.WATERFALL,
@@ -115,7 +115,7 @@ SAFE_MONEY_FUNCTIONS: Final = MONEY_FUNCTIONS | {
     SignableFunction.PAY_OTC,
     SignableFunction.CONFIRM_OTC,
 }
-"""What a Safe with limits may have executed."""
+"""The functions that a Safe with limits may call."""
 
 
 class _Table(BaseModel):
@@ -143,7 +143,7 @@ class ApprovalsTable(_Table):
     EMERGENCY: int = Field(1, ge=1)
 
     def required(self, channel: RedemptionChannel) -> int | None:
-        """None for a channel that never needs an approval, so that none is given."""
+        """Return the number of votes; None for a channel that never needs an approval, so that none is signed."""
         return {RedemptionChannel.STANDARD: self.STANDARD, RedemptionChannel.EMERGENCY: self.EMERGENCY}.get(channel)
 
 
@@ -159,38 +159,38 @@ class KeyTable(_Table):
     keystore: Path | None = None
     password_file: Path | None = None
     kms_key: str | None = Field(None, min_length=1)
-    plan_limit: int | None = Field(None, gt=0, description="whole units of the vault's asset; a plan stays below it")
-    day_limit: int | None = Field(None, gt=0, description="the same; what 24 hours may reach")
+    plan_limit: int | None = Field(None, gt=0, description="in whole units of the vault's asset; a plan stays below it")
+    day_limit: int | None = Field(None, gt=0, description="in whole units of the vault's asset; 24 hours reach at most it")
 
     @model_validator(mode="after")
     def _has_functions_of_keys(self) -> Self:
         if for_safes := self.functions & (SAFE_MONEY_FUNCTIONS - MONEY_FUNCTIONS):
             raise ValueError(f"key {self.name} may not call {', '.join(sorted(for_safes))}: only a Safe may")
-        if SignableFunction.EXECUTE in self.functions and self.is_rebalancer_call:
-            raise ValueError(f"key {self.name} executes for Safes and moves money itself: that takes two keys")
+        if SignableFunction.EXECUTE in self.functions and self.moves_money:
+            raise ValueError(f"key {self.name} executes for Safes and moves money itself: use two keys")
         return self
 
     @model_validator(mode="after")
     def _has_one_key_source(self) -> Self:
         in_file, in_kms = (self.keystore is not None, self.password_file is not None), self.kms_key is not None
         if in_file != (not in_kms, not in_kms):
-            raise ValueError(f"key {self.name} wants either keystore and password_file, or kms_key")
+            raise ValueError(f"key {self.name} needs either keystore and password_file, or kms_key")
         return self
 
     @model_validator(mode="after")
     def _has_limits_where_it_moves_money(self) -> Self:
         has_limits = (self.plan_limit is not None, self.day_limit is not None)
-        if has_limits != (self.is_rebalancer_call, self.is_rebalancer_call):
-            wanted = "wants plan_limit and day_limit" if self.is_rebalancer_call else "moves no money and has no limits"
-            raise ValueError(f"key {self.name} {wanted}")
+        if has_limits != (self.moves_money, self.moves_money):
+            rule = "needs plan_limit and day_limit" if self.moves_money else "moves no money and has no limits"
+            raise ValueError(f"key {self.name} {rule}")
         return self
 
     @property
-    def is_rebalancer_call(self) -> bool:
+    def moves_money(self) -> bool:
         return bool(self.functions & MONEY_FUNCTIONS)
 
     def limit(self, decimals: int) -> SpendingLimit | None:
-        """In units of the vault's asset, which has so many decimals."""
+        """Return the key's limits in raw units of the vault's asset; None for a key without limits."""
         return _limit(self.plan_limit, self.day_limit, decimals)
 
 
@@ -198,16 +198,16 @@ class SafeTable(_Table):
     name: str = Field(min_length=1)
     address: ChecksumAddress
     functions: frozenset[SignableFunction] | None = None
-    plan_limit: int | None = Field(None, gt=0, description="as of a key")
+    plan_limit: int | None = Field(None, gt=0, description="as for a key")
     day_limit: int | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _is_limited_or_not(self) -> Self:
         limited = self.functions is not None
         if (self.plan_limit is not None, self.day_limit is not None) != (limited, limited):
-            raise ValueError(f"Safe {self.name} wants functions, plan_limit and day_limit together, or none of them")
+            raise ValueError(f"Safe {self.name} needs functions, plan_limit and day_limit together, or none of them")
         if self.functions is not None and not self.functions <= SAFE_MONEY_FUNCTIONS:
-            raise ValueError(f"Safe {self.name} may have {', '.join(sorted(SAFE_MONEY_FUNCTIONS))}, and no others")
+            raise ValueError(f"Safe {self.name} may have {', '.join(sorted(SAFE_MONEY_FUNCTIONS))}, and no other functions")
         return self
 
     def limit(self, decimals: int) -> SpendingLimit | None:
@@ -238,44 +238,44 @@ class SignerPolicy(_Table):
 
     @property
     def finality_rules(self) -> dict[int, FinalitySettings]:
-        """In place of the chain's own rule."""
+        """The finality rule that replaces the chain's own, if the policy has one."""
         return {} if self.finality is None else {self.chain_id: self.finality}
 
     @model_validator(mode="after")
     def _keys_differ(self) -> Self:
         for field in ("name", "address"):
-            if len({getattr(each, field) for each in self.keys}) != len(self.keys):
+            if len({getattr(key, field) for key in self.keys}) != len(self.keys):
                 raise ValueError(f"two keys have the same {field}")
-        if self.kms is None and any(each.kms_key is not None for each in self.keys):
-            raise ValueError("a key is in KMS: say in which region, in a table [kms]")
+        if self.kms is None and any(key.kms_key is not None for key in self.keys):
+            raise ValueError("a key is in KMS: state its region in a table [kms]")
         return self
 
     @model_validator(mode="after")
     def _safes_differ(self) -> Self:
         for field in ("name", "address"):
-            if len({getattr(each, field) for each in self.safes}) != len(self.safes):
+            if len({getattr(safe, field) for safe in self.safes}) != len(self.safes):
                 raise ValueError(f"two Safes have the same {field}")
-        # The ledger counts by the key that executes, so a second such Safe would share the first one's day.
-        if sum(each.functions is not None for each in self.safes) > 1:
+        # The ledger counts by the executing key, so a second Safe with limits would share the first one's day limit.
+        if sum(safe.functions is not None for safe in self.safes) > 1:
             raise ValueError("at most one Safe has limits")
         return self
 
     @property
     def has_limits(self) -> bool:
-        return any(each.is_rebalancer_call for each in self.keys) or any(each.functions is not None for each in self.safes)
+        return any(key.moves_money for key in self.keys) or any(safe.functions is not None for safe in self.safes)
 
     def safe(self, address: Address) -> SafeTable | None:
-        return next((each for each in self.safes if each.address == address), None)
+        return next((safe for safe in self.safes if safe.address == address), None)
 
     def key(self, address: Address) -> KeyTable | None:
-        return next((each for each in self.keys if each.address == address), None)
+        return next((key for key in self.keys if key.address == address), None)
 
 
 def load_policy(path: Path) -> SignerPolicy:
-    """The policy in the file, its paths made absolute.
+    """Load the policy from the file and make its paths absolute.
 
     Raises:
-        PolicyError: unreadable, open to others, no TOML, or a field is missing, wrong or unknown.
+        PolicyError: the file is unreadable, readable by others, or no TOML; or a field is missing, wrong or unknown.
     """
     try:
         document = tomllib.loads(read_private(path))
@@ -287,12 +287,12 @@ def load_policy(path: Path) -> SignerPolicy:
         policy = SignerPolicy.model_validate(document)
     except ValidationError as error:
         problems = [
-            f"  {'.'.join(str(part) for part in each['loc']) or 'file'}: {each['msg']}"
-            for each in error.errors(include_input=False)
+            f"  {'.'.join(str(part) for part in problem['loc']) or 'file'}: {problem['msg']}"
+            for problem in error.errors(include_input=False)
         ]
         raise PolicyError(f"signer policy {path} is incomplete or wrong:\n" + "\n".join(problems)) from None
     folder = path.absolute().parent
-    keys = tuple(each.model_copy(update=_absolute(each, folder)) for each in policy.keys)
+    keys = tuple(key.model_copy(update=_absolute(key, folder)) for key in policy.keys)
     return policy.model_copy(update={"socket": folder / policy.socket, "ledger": folder / policy.ledger, "keys": keys})
 
 

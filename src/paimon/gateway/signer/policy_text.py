@@ -1,4 +1,4 @@
-"""A policy as the text of its file, for who makes one by program: the demo, and tests."""
+"""Write a policy file from a program: for the demo and for tests."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from paimon.gateway.signer.policy import SignerPolicy
 
 
 def write_policy(path: Path, policy: SignerPolicy) -> None:
-    """Write (or replace) the file in one step, for its owner alone."""
+    """Write or replace the file in one step, readable by its owner only."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -19,12 +19,12 @@ def write_policy(path: Path, policy: SignerPolicy) -> None:
 
 
 def _as_toml(policy: SignerPolicy) -> str:
-    tables_of_their_own = {"contracts", "caps", "approvals", "kms", "finality", "keys", "safes"}
-    top = policy.model_dump(mode="json", exclude=tables_of_their_own, exclude_none=True)
+    own_tables = {"contracts", "caps", "approvals", "kms", "finality", "keys", "safes"}
+    top = policy.model_dump(mode="json", exclude=own_tables, exclude_none=True)
     top["rpc_url"] = policy.rpc_url.get_secret_value()
     tables: list[tuple[str, dict[str, Any]]] = [
         ("", top),
-        ("[contracts]", {name: checksum(each) for name, each in policy.contracts}),
+        ("[contracts]", {name: checksum(address) for name, address in policy.contracts}),
         ("[caps]", policy.caps.model_dump()),
         ("[approvals]", policy.approvals.model_dump()),
     ]
@@ -39,5 +39,5 @@ def _as_toml(policy: SignerPolicy) -> str:
 
 
 def _lines(header: str, fields: dict[str, Any]) -> list[str]:
-    # JSON's strings, numbers and arrays of them are TOML's too.
+    # Strings, numbers and arrays have one syntax in JSON and TOML.
     return [header, *(f"{name} = {json.dumps(value)}" for name, value in fields.items()), ""]

@@ -1,4 +1,4 @@
-"""The signer's life: refuse to start unless everything it vouches for is as its policy says, then serve until told to stop."""
+"""Run the signer: refuse to start unless keys, node, contracts and Safes are as the policy says, then serve until stopped."""
 
 import asyncio
 import signal
@@ -26,25 +26,25 @@ from paimon.infrastructure.keys.keystore import KeystoreError
 from paimon.infrastructure.observability.exposition import serve_metrics
 
 METRICS_HOST = "127.0.0.1"
-"""The signer's numbers are for its own machine: whatever collects them runs there."""
+"""The signer's metrics are served to its own machine only, so the collector runs there."""
 
 log = structlog.get_logger(__name__)
 
 
 class SignerStartupError(StartupError):
-    """The signer does not start; the message says what is not as the policy says, and what to do."""
+    """The signer does not start. The message says what differs from the policy, and what to do."""
 
 
 async def run_signer(policy_path: Path, *, new_ledger: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT, then take the socket away.
+    """Serve until SIGTERM or SIGINT, then remove the socket.
 
     Raises:
         SignerStartupError.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
     async with running_signer(policy_path, new_ledger=new_ledger):
         await stop.wait()
     log.info("signer.stopped")
@@ -52,7 +52,7 @@ async def run_signer(policy_path: Path, *, new_ledger: bool = False) -> None:
 
 @asynccontextmanager
 async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> AsyncIterator[SigningService]:
-    """A signer that serves as long as the block lasts.
+    """Run a signer that serves until the block ends.
 
     Raises:
         SignerStartupError.
@@ -72,7 +72,7 @@ async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> Asyn
             with _open_ledger(policy, new=new_ledger) as ledger:
                 service = await _open_service(policy, keys, rpc, ledger)
                 async with serving(service), serve_metrics("signer", METRICS_HOST, policy.metrics_port):
-                    log.info("signer.started", socket=str(policy.socket), keys=[each.name for each in policy.keys])
+                    log.info("signer.started", socket=str(policy.socket), keys=[key.name for key in policy.keys])
                     yield service
     except (SocketInUse, LedgerError) as error:
         raise SignerStartupError(str(error)) from error
@@ -94,10 +94,10 @@ async def _open_service(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: 
         final = await chain.final_block(rpc)
         await contracts.require_deployed(at=final)
         decimals = await contracts.asset_decimals(at=final)
-        for each in policy.safes:
-            await SafeContract(rpc, SafeScope(policy.chain_id, each.address)).view(at=final)
+        for safe in policy.safes:
+            await SafeContract(rpc, SafeScope(policy.chain_id, safe.address)).view(at=final)
     except (UnknownChain, WeakerFinality, ContractsMissing, UnexpectedSafe, RpcUnavailable, RpcError) as error:
         raise SignerStartupError(str(error)) from error
     limited: tuple[KeyTable | SafeTable, ...] = (*policy.keys, *policy.safes)
-    limits = {each.address: limit for each in limited if (limit := each.limit(decimals)) is not None}
+    limits = {table.address: limit for table in limited if (limit := table.limit(decimals)) is not None}
     return SigningService(policy, keys, contracts, chain, limits=limits, ledger=ledger)

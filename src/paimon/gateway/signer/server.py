@@ -1,4 +1,4 @@
-"""The signer's socket: two routes over HTTP on a Unix socket that only its owner may open.
+"""The signer's HTTP server: two routes on a Unix socket that only its owner may open.
 
 POST /sign    a request of the protocol in infrastructure/keys/wire.py → 200 {raw, hash}, or {code, reason} with
               400 malformed, 403 refused, 503 cannot check or sign now
@@ -29,7 +29,7 @@ _BACKLOG: Final = 64
 
 
 class SocketInUse(Exception):
-    """The socket's path is taken, by a live signer or by something that is no socket."""
+    """The socket's path is taken, by a running signer or by a file that is no socket."""
 
 
 def build_app(service: SigningService) -> web.Application:
@@ -61,7 +61,7 @@ async def _health(request: web.Request) -> web.Response:
 
 @asynccontextmanager
 async def serving(service: SigningService) -> AsyncIterator[None]:
-    """Answer on the policy's socket until the block ends; the socket is gone afterwards.
+    """Serve on the policy's socket until the block ends, then remove the socket.
 
     Raises:
         SocketInUse.
@@ -80,7 +80,7 @@ async def serving(service: SigningService) -> AsyncIterator[None]:
 
 
 def claim_socket(path: Path) -> socket.socket:
-    """A listening socket at `path`, of mode 0600 from its first moment. What a killed signer left there is replaced.
+    """Return a listening socket at `path`, created with mode 0600. The socket of a killed signer is replaced.
 
     Raises:
         SocketInUse.
@@ -110,6 +110,6 @@ def _remove_stale(path: Path) -> None:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
-            path.unlink()  # nobody listens: its signer was killed
+            path.unlink()  # no process listens: its signer was killed
         else:
             raise SocketInUse(f"another signer listens on {path}; stop it first")

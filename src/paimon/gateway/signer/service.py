@@ -1,7 +1,7 @@
-"""One signing from request to signature: examine the bytes, check votes or limits on the chain's final state, sign, remember.
+"""Sign one request: check the bytes, check votes or limits against the chain's final state, sign, and record the spend.
 
-A movement of money is valued, weighed against the ledger, signed and entered in it under one lock, so that two requests
-cannot both take the last of a limit; and it is on disk before the signature leaves this process.
+A movement of money is valued, compared with the ledger, signed and entered in the ledger under one lock, so that two requests
+cannot both take the rest of a limit. The entry is on disk before the signature leaves this process.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 class SigningService:
-    """Policy, keys, a ledger and a view of the chain of its own."""
+    """Sign requests by a policy, with the signer's own keys, spend ledger and RPC endpoint."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class SigningService:
         limits: Mapping[Address, SpendingLimit],
         ledger: Ledger | None,
     ) -> None:
-        """`limits` by key or Safe; `ledger` may be None where there are none."""
+        """`limits` is by the address of a key or Safe; `ledger` may be None when there are no limits."""
         self.policy = policy
         self._keys = keys
         self._contracts = contracts
@@ -62,7 +62,11 @@ class SigningService:
         self._scope = SigningScope(policy.chain_id, policy.contracts.redemption_manager)
 
     async def sign(self, request: SignRequest) -> SignedTransaction:
-        """Raises Refused, after logging why."""
+        """Check the request and sign its transaction; a refusal is logged.
+
+        Raises:
+            RequestRefused
+        """
         try:
             key, permitted_call = check_request(request, self.policy, self._contracts.abis)
             match permitted_call:
@@ -92,15 +96,17 @@ class SigningService:
     async def _sign_within_limit(
         self, movements: Sequence[FundMovement], limit: SpendingLimit, request: SignRequest
     ) -> SignedTransaction:
-        assert self._ledger is not None  # noqa: S101 — what may move money has limits, and limits have a ledger
+        assert self._ledger is not None  # noqa: S101 — a call that moves money has limits, and limits have a ledger
         async with self._spending_lock:
             final = await self._final_block()
             try:
                 await update_ledger(self._ledger, request.wallet, self._contracts.rpc, final=final)
                 amount = RawAmount(sum(await read_amounts(movements, self._contracts, at=final)))
             except CallReverted as error:
-                functions = ", ".join(each.function for each in movements)
-                raise RequestRefused(RefusalCode.UNKNOWN_CALL, f"what {functions} moves cannot be told: {error}") from error
+                functions = ", ".join(movement.function for movement in movements)
+                raise RequestRefused(
+                    RefusalCode.UNKNOWN_CALL, f"the amount that {functions} moves is unknown: {error}"
+                ) from error
             except (RpcUnavailable, RpcError) as error:
                 raise RequestRefused(RefusalCode.CHECK_UNAVAILABLE, f"the chain cannot be read: {error}") from error
             spend = Spend(request.transaction.nonce, amount, request.plan, datetime.now(UTC))

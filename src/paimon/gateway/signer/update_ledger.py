@@ -1,8 +1,7 @@
-"""What the ledger learns from the chain: which of a wallet's signed transactions did move money.
+"""Update the ledger from the chain: which of a wallet's signed transactions moved money.
 
-What a call moves is read by `infrastructure/blockchain/contracts/money_calls`, at a final block and over the signer's own endpoint.
-Before a limit refuses anything, nonces that have become final since are looked up: what reverted, or was replaced by
-something else, counts no longer.
+Before a limit refuses a request, the signer looks up the nonces that have become final since. A transaction that reverted, or
+was replaced by another one, no longer counts.
 """
 
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum, hex0x
@@ -12,23 +11,23 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 
 async def update_ledger(ledger: Ledger, wallet: Address, rpc: Rpc, *, final: BlockStamp) -> None:
-    """Tell the ledger which of the wallet's signed transactions did move money, of all nonces that are final.
+    """Record for every final nonce of the wallet whether its signed transactions moved money.
 
     Raises:
         RpcUnavailable, RpcError: nothing was changed.
     """
-    waiting = ledger.list_undecided(wallet)
-    if not waiting:
+    undecided = ledger.list_undecided(wallet)
+    if not undecided:
         return
     count: Request = ("eth_getTransactionCount", [checksum(wallet), hex(final.number)])
-    receipts: list[Request] = [("eth_getTransactionReceipt", [hex0x(each.hash)]) for each in waiting]
-    # One batch, so that one node answers from one state: a nonce past final without a receipt is then someone else's.
+    receipts: list[Request] = [("eth_getTransactionReceipt", [hex0x(spend.hash)]) for spend in undecided]
+    # One batch, so that one node answers from one state: a final nonce without a receipt then belongs to another transaction.
     used, *answers = await rpc.batch([count, *receipts])
     nonces_final = int(used, 16)
     ledger.mark_decided(
         {
-            each.hash: answer is not None and int(answer["status"], 16) == 1
-            for each, answer in zip(waiting, answers, strict=True)
-            if each.spend.nonce < nonces_final
+            signed.hash: answer is not None and int(answer["status"], 16) == 1
+            for signed, answer in zip(undecided, answers, strict=True)
+            if signed.spend.nonce < nonces_final
         }
     )

@@ -1,10 +1,10 @@
-"""Do the votes carry this ruling? Pure rules over the call, the votes and what the chain shows at a final block.
+"""Check that votes allow a decision on chain. Pure rules over the call, the votes, and the chain at a final block.
 
-A vote is checked against a document this process builds itself from the vote's words and its own chain id and contract:
-what was sent must equal it, and the voter is recovered from it. One vote that does not hold spoils the whole request: a
-caller that sends such a vote is wrong or worse.
+The signer builds each vote's document itself, by the kernel's builder, from the vote's values and its own chain id and
+contract. The document that was sent must equal it, and the voter is recovered from it. One invalid vote refuses the whole
+request, because a correct caller never sends one.
 
-Expiry is not looked at: it bounds when a vote may be accepted, and an accepted vote stays valid for its ticket.
+The expiry is not checked: it bounds when a vote may be accepted, and an accepted vote stays valid for its ticket.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ VOTES_MAX: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class CastVote:
-    """A decision and who signed it."""
+    """A decision with the wallet that signed it."""
 
     voter: Address
     decision: RedemptionDecision
@@ -36,7 +36,7 @@ class CastVote:
 
 @dataclass(frozen=True, slots=True)
 class ChainFacts:
-    """The request, and which voters hold VIP_APPROVER_ROLE, at one final block."""
+    """The request, and the voters that hold VIP_APPROVER_ROLE, at one final block."""
 
     owner: Address
     receiver: Address
@@ -58,13 +58,13 @@ class ChainFacts:
 
 
 def read_votes(votes: Sequence[SignedVote], scope: SigningScope) -> list[CastVote]:
-    """The votes with their recovered voters.
+    """Read the votes and recover their voters.
 
     Raises:
-        Refused: more votes than any ticket has, or one that is not a decision for this chain and contract.
+        RequestRefused: there are more votes than a ticket ever has, or one is no decision for this chain and contract.
     """
     if len(votes) > VOTES_MAX:
-        raise RequestRefused(RefusalCode.TOO_MANY_VOTES, f"{len(votes)} votes; at most {VOTES_MAX} are looked at")
+        raise RequestRefused(RefusalCode.TOO_MANY_VOTES, f"{len(votes)} votes; at most {VOTES_MAX} are allowed")
     return [_read_vote(vote, scope) for vote in votes]
 
 
@@ -80,7 +80,7 @@ def _read_vote(vote: SignedVote, scope: SigningScope) -> CastVote:
             f"a vote is not for chain {scope.chain_id} and contract {checksum(scope.redemption_manager)}",
         )
     if vote.document != expected:
-        raise RequestRefused(RefusalCode.MALFORMED_VOTE, "a vote's document differs from the one its own words make")
+        raise RequestRefused(RefusalCode.MALFORMED_VOTE, "a vote's document differs from the one built from its own values")
     try:
         return CastVote(recover_typed(expected, vote.signature), decision)
     except MalformedSignature as error:
@@ -90,17 +90,21 @@ def _read_vote(vote: SignedVote, scope: SigningScope) -> CastVote:
 def require_enough_votes(
     decision_call: DecisionCall, votes: Sequence[CastVote], facts: ChainFacts, approvals: ApprovalsTable
 ) -> None:
-    """Raises Refused unless these votes make this ruling lawful on what the chain shows."""
+    """Refuse unless these votes allow the decision in the state that the chain shows.
+
+    Raises:
+        RequestRefused
+    """
     if facts.status != OnChainStatus.PENDING_APPROVAL:
         raise RequestRefused(
             RefusalCode.NOT_AWAITING_APPROVAL,
-            f"request {decision_call.request_id} is in state {facts.status} on chain, it awaits nobody",
+            f"request {decision_call.request_id} is in state {facts.status} on chain, it awaits no approval",
         )
     for vote in votes:
         _require_matching_vote(decision_call, vote, facts)
     voters = [vote.voter for vote in votes]
     if len(set(voters)) != len(voters):
-        raise RequestRefused(RefusalCode.DUPLICATE_VOTER, "one person's vote is there twice")
+        raise RequestRefused(RefusalCode.DUPLICATE_VOTER, "one approver's vote is there twice")
     required = _votes_required(decision_call, facts, approvals)
     if len(voters) < required:
         raise RequestRefused(
@@ -129,13 +133,13 @@ def _require_matching_vote(decision_call: DecisionCall, vote: CastVote, facts: C
             RefusalCode.AMOUNT_MISMATCH, f"{voter} decided on {decision.gross_amount}, the chain shows {facts.gross_amount}"
         )
     if vote.voter in (facts.owner, facts.receiver):
-        raise RequestRefused(RefusalCode.VOTER_IS_PARTY, f"{voter} is the request's owner or receiver and never decides on it")
+        raise RequestRefused(RefusalCode.VOTER_IS_PARTY, f"{voter} is the request's owner or receiver and never votes on it")
     if vote.voter not in facts.role_holders:
         raise RequestRefused(RefusalCode.VOTER_LACKS_ROLE, f"{voter} does not hold VIP_APPROVER_ROLE at the final block")
 
 
 def _votes_required(decision_call: DecisionCall, facts: ChainFacts, approvals: ApprovalsTable) -> int:
-    """A single rejection ends a ticket; an approval needs its channel's count."""
+    """Return 1 for a rejection, which ends a ticket by itself, and the channel's count for an approval."""
     if decision_call.verdict is Verdict.REJECT:
         return 1
     try:

@@ -1,1 +1,1 @@
-"""Keys and signatures: who signed something, and where this house's own keys live."""
+"""Keys and signatures: recover signers, encode transactions, and hold the system's own keys."""

@@ -1,4 +1,4 @@
-"""The caller's end of the signer: one request over its Unix socket, with bounded retries while it restarts."""
+"""The client of the signer: one request over its Unix socket, with bounded retries while the signer restarts."""
 
 import asyncio
 from pathlib import Path
@@ -20,7 +20,7 @@ class SignerUnavailable(Exception):
 
 
 class SigningRefused(Exception):
-    """The signer will not sign this. `code` is stable, the text says why."""
+    """The signer refuses to sign the request. `code` is stable, the text says why."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
@@ -29,30 +29,34 @@ class SigningRefused(Exception):
 
 
 class SignerClient:
-    """Asks the signer that listens on `socket`. Holds no connection between requests, so a restart is not noticed."""
+    """Send requests to the signer at `socket`. No connection stays open between requests, so a restart does no harm."""
 
     def __init__(self, socket: Path, timeout: float) -> None:
         self._socket = socket
         self._timeout = aiohttp.ClientTimeout(total=timeout)
 
     async def sign(self, request: SignRequest) -> SignedTransaction:
-        """The signed bytes. Asking twice is harmless: nothing leaves the house by being signed.
+        """Return the signed transaction. A repeated request is harmless, because signing sends nothing.
 
         Raises:
-            SigningRefused: a rule of the signer is not met.
-            SignerUnavailable: no usable answer.
+            SigningRefused: the request breaks a rule of the signer.
+            SignerUnavailable: the signer gave no usable answer.
         """
         answer = await self._exchange("POST", "/sign", request_to_json(request))
         try:
             signed = signed_from_json(answer)
         except MalformedMessage as error:
-            raise SignerUnavailable(f"the signer at {self._socket} answered with no transaction: {error}") from error
+            raise SignerUnavailable(f"the signer at {self._socket} answered without a transaction: {error}") from error
         if keccak(signed.raw) != signed.hash:
             raise SignerUnavailable(f"the signer at {self._socket} answered with a hash that is not its transaction's")
         return signed
 
     async def health(self) -> dict[str, Any]:
-        """The signer's chain and keys, by name and address. Raises SignerUnavailable."""
+        """Return the signer's chain and keys, by name and address.
+
+        Raises:
+            SignerUnavailable
+        """
         return dict(await self._exchange("GET", "/health", None))
 
     async def _exchange(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
@@ -62,11 +66,11 @@ class SignerClient:
             except aiohttp.ClientConnectionError as error:
                 reason = str(error) or type(error).__name__
             except (TimeoutError, aiohttp.ClientError, ValueError) as error:
-                # It was reached: asking again at once would only wait as long again.
+                # The signer was reached, so a second request would only wait as long again.
                 raise SignerUnavailable(f"the signer at {self._socket} gave no usable answer: {error!r}") from error
             if attempt < _ATTEMPTS_MAX:
                 await asyncio.sleep(_PAUSE_SECONDS * 2 ** (attempt - 1))
-        raise SignerUnavailable(f"the signer at {self._socket} does not answer after {_ATTEMPTS_MAX} tries: {reason}")
+        raise SignerUnavailable(f"the signer at {self._socket} does not answer after {_ATTEMPTS_MAX} attempts: {reason}")
 
     async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         connector = aiohttp.UnixConnector(path=str(self._socket))

@@ -1,9 +1,9 @@
-"""Transactions as bytes: what is hashed to be signed, and what is broadcast. Sources: EIP-155 (legacy), EIP-1559, EIP-2718.
+"""Encode transactions: the hash that is signed, and the bytes that are broadcast. Sources: EIP-155, EIP-1559, EIP-2718.
 
     legacy    rlp(nonce, price, gas, to, value, data, v, r, s)              v = 35 + 2 × chain id + recovery
     EIP-1559  0x02 ‖ rlp(chain id, nonce, tip, max fee, gas, to, value, data, access list, recovery, r, s)
 
-Signed is the hash of the same without its last three fields; for legacy with (chain id, 0, 0) in their place.
+The signed hash is that of the list without its last three fields; legacy has (chain id, 0, 0) in their place.
 """
 
 from typing import Any, Final
@@ -20,14 +20,18 @@ _NO_ACCESS_LIST: Final[tuple[Any, ...]] = ()
 
 
 async def sign_transaction(key: Key, unsigned: UnsignedTransaction) -> SignedTransaction:
-    """Raises KeyUnavailable."""
+    """Sign the transaction and return its bytes.
+
+    Raises:
+        KeyUnavailable
+    """
     signature = await key.sign_digest(signing_hash(unsigned))
     raw = _encoded(unsigned, signature)
     return SignedTransaction(raw, Hash32(bytes(keccak(raw))))
 
 
 def signing_hash(unsigned: UnsignedTransaction) -> Hash32:
-    """What the key signs."""
+    """Return the hash that the key signs."""
     if unsigned.gas_fee_type is GasFeeType.LEGACY:
         return Hash32(bytes(keccak(rlp.encode([*_legacy_fields(unsigned), unsigned.chain_id, 0, 0]))))
     return Hash32(bytes(keccak(_TYPE_1559 + rlp.encode(_fields_1559(unsigned)))))

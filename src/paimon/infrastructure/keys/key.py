@@ -1,6 +1,6 @@
-"""A secp256k1 key that signs what it is given; what may be given is decided before. Two kinds: in memory, and in AWS KMS.
+"""A secp256k1 key that signs digests, in memory or in AWS KMS. The signer checks a request before a key sees it.
 
-A key signs digests only. Whoever has a payload hashes it first, once, so that nothing is ever hashed twice.
+A key never hashes. The caller hashes a payload exactly once.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ CURVE_ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD
 
 
 class KeyUnavailable(Exception):
-    """The key cannot sign now: its keeper does not answer, refuses, or answered with something that is no signature of it."""
+    """The key cannot sign now: its service does not answer, refuses, or answered without a valid signature of the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """r and s, and which of two public keys they belong to (0 or 1). s is in the lower half: nodes refuse the other."""
+    """r, s and the recovery id (0 or 1). s is in the lower half of the curve order: nodes refuse the upper half."""
 
     r: int
     s: int
@@ -30,11 +30,13 @@ class Signature:
 
     @property
     def message_bytes(self) -> bytes:
-        """65 bytes r ‖ s ‖ v with v 27 or 28, as EIP-712 and Safe want it."""
+        """65 bytes r ‖ s ‖ v with v 27 or 28, as EIP-712 and Safe require."""
         return self.r.to_bytes(32, "big") + self.s.to_bytes(32, "big") + bytes([27 + self.recovery])
 
 
 class Key(Protocol):
+    """A key that signs digests."""
+
     @property
     def address(self) -> Address: ...
 
@@ -44,13 +46,13 @@ class Key(Protocol):
 
 
 def canonical_signature(address: Address, digest: Hash32, r: int, s: int) -> Signature:
-    """The one signature over `digest` by `address` that these numbers make.
+    """Return the signature over `digest` by `address` with these r and s.
 
-    s and n − s sign alike; EIP-2 allows only the lower. Of the two recovery ids one must lead to the address: an answer
-    for another key or another digest is found here.
+    s and n − s are both valid signatures; EIP-2 allows only the lower one. One of the two recovery ids must give the
+    address, so an answer for another key or another digest is detected here.
 
     Raises:
-        KeyUnavailable: neither does.
+        KeyUnavailable: no recovery id gives the address.
     """
     low = min(s, CURVE_ORDER - s)
     for recovery in (0, 1):
@@ -60,4 +62,4 @@ def canonical_signature(address: Address, digest: Hash32, r: int, s: int) -> Sig
             continue
         if found.to_canonical_address() == address:
             return Signature(r, low, recovery)
-    raise KeyUnavailable(f"what the keeper of {checksum(address)} answered is no signature by it over what was asked")
+    raise KeyUnavailable(f"the answer for key {checksum(address)} is no signature by it over the digest")

@@ -1,6 +1,6 @@
-"""Keys at rest: encrypted keystore files (Web3 Secret Storage, scrypt), each opened by a password in a file of its own.
+"""Keys at rest: encrypted keystore files (Web3 Secret Storage, scrypt), each with its password in a file of its own.
 
-Both files belong to one user alone; a file that others may read is refused, whatever is in it.
+Only their owner may read the two files. A file that others may read is refused.
 """
 
 import json
@@ -14,15 +14,15 @@ from eth_account import Account
 from paimon.infrastructure.keys.local_key import LocalKey
 
 SCRYPT_COST: Final = 2**17
-"""About half a second and 128 MB per guess. Tests and the demo's throw-away keys pass less."""
+"""About half a second and 128 MB per password guess. Tests and the demo's throw-away keys use a lower cost."""
 
 
 class KeystoreError(Exception):
-    """A key file cannot be used; the message names the file and what to do, never its content."""
+    """A key file cannot be used. The message names the file and what to do, never its content."""
 
 
 def create_keystore(keystore: Path, password_file: Path, private_key: bytes, *, scrypt_cost: int = SCRYPT_COST) -> None:
-    """Write the key, encrypted by the password in `password_file`. An existing keystore is never overwritten.
+    """Write the key, encrypted with the password in `password_file`. An existing keystore is never overwritten.
 
     Raises:
         KeystoreError: the password file is unusable, or the keystore exists.
@@ -37,10 +37,10 @@ def create_keystore(keystore: Path, password_file: Path, private_key: bytes, *, 
 
 
 def load_key(keystore: Path, password_file: Path) -> LocalKey:
-    """The key in the keystore.
+    """Decrypt and return the key.
 
     Raises:
-        KeystoreError: a file is missing, open to others or malformed, or the password is not the keystore's.
+        KeystoreError: a file is missing, readable by others or malformed, or the password is wrong.
     """
     text = read_private(keystore)
     try:
@@ -57,10 +57,10 @@ def load_key(keystore: Path, password_file: Path) -> LocalKey:
 
 
 def read_private(path: Path) -> str:
-    """The text of a file that nobody but its owner may read.
+    """Return the text of a file that only its owner may read.
 
     Raises:
-        KeystoreError: missing, unreadable, or open to others.
+        KeystoreError: the file is missing, unreadable, or readable by others.
     """
     try:
         text = path.read_text()
@@ -71,7 +71,11 @@ def read_private(path: Path) -> str:
 
 
 def require_private(path: Path) -> None:
-    """Raises KeystoreError when others than its owner may open the file."""
+    """Refuse a file that others than its owner may open.
+
+    Raises:
+        KeystoreError
+    """
     mode = path.stat().st_mode
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeystoreError(f"{path} is open to others (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {path}")

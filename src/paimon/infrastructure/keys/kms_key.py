@@ -1,9 +1,9 @@
 """A secp256k1 key that never leaves AWS KMS. Two rights on that one key are enough: kms:Sign and kms:GetPublicKey.
 
-The address follows from the public key, read once at the start. KMS answers with DER and takes either half of the curve
-for s; `canonical_signature` makes it what the chain accepts, and finds an answer that belongs to another key.
+The address derives from the public key, which is read once at the start. KMS answers in DER, with s in either half of the
+curve order. `canonical_signature` makes it a signature the chain accepts, and detects an answer for another key.
 
-Credentials come from AWS's own chain (environment, instance role), never from our files.
+Credentials come from AWS's own chain (environment, instance role), never from the system's files.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from eth_keys.datatypes import PublicKey
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.infrastructure.keys.key import KeyUnavailable, Signature, canonical_signature
 
-_SIGNING_ALGORITHM: Final = "ECDSA_SHA_256"  # names the curve's hash; with MessageType DIGEST nothing is hashed
+_SIGNING_ALGORITHM: Final = "ECDSA_SHA_256"  # names a hash, but with MessageType DIGEST nothing is hashed
 _CONNECT_SECONDS: Final = 2
 _READ_SECONDS: Final = 3
 _ATTEMPTS_MAX: Final = 3
 
 
 def kms_client(region: str, endpoint_url: str | None = None) -> Any:
-    """One client for all keys. botocore retries throttling and lost connections, with backoff and jitter."""
+    """Return one client for all keys. botocore retries throttling and lost connections, with backoff and jitter."""
     config = Config(
         region_name=region,
         connect_timeout=_CONNECT_SECONDS,
@@ -39,7 +39,7 @@ def kms_client(region: str, endpoint_url: str | None = None) -> Any:
 
 
 class KmsKey:
-    """`key_id` is the key's ARN, id or alias."""
+    """A key in KMS; `key_id` is its ARN, id or alias."""
 
     def __init__(self, client: Any, key_id: str, address: Address) -> None:
         self._client = client
@@ -48,7 +48,7 @@ class KmsKey:
 
     @classmethod
     async def open(cls, client: Any, key_id: str) -> Self:
-        """The key as KMS describes it.
+        """Read the public key from KMS and return the key.
 
         Raises:
             KeyUnavailable: KMS does not answer or refuses, or the key is not one for signing on this curve.
@@ -57,7 +57,7 @@ class KmsKey:
         try:
             public = load_der_public_key(answer["PublicKey"])
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise KeyUnavailable(f"KMS key {key_id} has no public key that reads: {error}") from error
+            raise KeyUnavailable(f"KMS key {key_id} has no readable public key: {error}") from error
         if not isinstance(public, EllipticCurvePublicKey) or not isinstance(public.curve, SECP256K1):
             raise KeyUnavailable(f"KMS key {key_id} is {answer.get('KeySpec')}; a wallet needs ECC_SECG_P256K1 for SIGN_VERIFY")
         point = public.public_numbers()
@@ -65,7 +65,11 @@ class KmsKey:
         return cls(client, key_id, Address(PublicKey(encoded).to_canonical_address()))
 
     async def sign_digest(self, digest: Hash32) -> Signature:
-        """Raises KeyUnavailable."""
+        """Sign the digest in KMS.
+
+        Raises:
+            KeyUnavailable
+        """
         answer = await _call_kms(
             self._client.sign,
             self._key_id,
@@ -77,12 +81,12 @@ class KmsKey:
         try:
             r, s = decode_dss_signature(answer["Signature"])
         except ValueError as error:
-            raise KeyUnavailable(f"KMS key {self._key_id} answered with no signature: {error}") from error
+            raise KeyUnavailable(f"KMS key {self._key_id} answered without a signature: {error}") from error
         return canonical_signature(self.address, digest, r, s)
 
 
 async def _call_kms(operation: Any, key_id: str, **arguments: Any) -> dict[str, Any]:
-    """boto3 waits where it is called, so it is called in a thread."""
+    """Call KMS in a thread, because boto3 blocks."""
     try:
         return dict(await asyncio.to_thread(operation, **arguments))
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""What is signed, and who signed: the wallet behind an EIP-191 or EIP-712 signature."""
+"""Recover the wallet behind an EIP-191 or EIP-712 signature."""
 
 from typing import Any, Final
 
@@ -14,20 +14,20 @@ from paimon.errors import InvalidRequest
 
 SIGNATURE_BYTES: Final = 65
 _RECOVERY_VALUES: Final = frozenset({0, 1, 27, 28})
-"""What wallets write as v of a message. The library would read an EIP-155 value as well, one signature in many spellings."""
+"""The values of v that wallets write. The library also reads EIP-155 values, which would give one signature many forms."""
 
 
 class MalformedSignature(InvalidRequest, ValueError):
-    """The text is not a signature, whoever it might be from."""
+    """The text is not a signature."""
 
     field = "signature"
 
 
 def parse_signature(text: str) -> bytes:
-    """65 bytes r ‖ s ‖ v from 0x-hex.
+    """Parse 65 bytes r ‖ s ‖ v from 0x-hex.
 
     Raises:
-        MalformedSignature: anything else.
+        MalformedSignature: for any other text.
     """
     digits = text.removeprefix("0x")
     try:
@@ -40,18 +40,26 @@ def parse_signature(text: str) -> bytes:
 
 
 def typed_digest(document: dict[str, Any]) -> Hash32:
-    """What a wallet signs of this EIP-712 document."""
+    """Return the digest that a wallet signs for this EIP-712 document."""
     message = encode_typed_data(full_message=document)
     return Hash32(keccak(b"\x19" + message.version + message.header + message.body))
 
 
 def recover_typed(document: dict[str, Any], signature: bytes) -> Address:
-    """The wallet that signed this EIP-712 document."""
+    """Return the wallet that signed this EIP-712 document.
+
+    Raises:
+        MalformedSignature
+    """
     return _recover(encode_typed_data(full_message=document), signature)
 
 
 def recover_text(message: str, signature: bytes) -> Address:
-    """The wallet that signed this text with personal_sign (EIP-191)."""
+    """Return the wallet that signed this text with personal_sign (EIP-191).
+
+    Raises:
+        MalformedSignature
+    """
     return _recover(encode_defunct(text=message), signature)
 
 

@@ -1,4 +1,4 @@
-"""The signer's protocol: JSON over a Unix socket. Integers travel as decimal strings, bytes as 0x-hex."""
+"""The signer's protocol: JSON over a Unix socket. Integers are decimal strings, bytes are 0x-hex."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from paimon.domain.transaction.signing import (
 
 
 class MalformedMessage(ValueError):
-    """The other side sent something that is no message of this protocol."""
+    """The other side sent text that is no message of this protocol."""
 
 
 def request_to_json(request: SignRequest) -> dict[str, Any]:
@@ -38,7 +38,11 @@ def request_to_json(request: SignRequest) -> dict[str, Any]:
 
 
 def request_from_json(body: Any) -> SignRequest:
-    """Raises MalformedMessage, naming the first field that is missing or wrong."""
+    """Parse a request.
+
+    Raises:
+        MalformedMessage: the error names the first field that is missing or wrong.
+    """
     try:
         return SignRequest(
             wallet=parse_address(_text(body, "wallet")),
@@ -50,7 +54,7 @@ def request_from_json(body: Any) -> SignRequest:
                 fees=GasFees(_number(body, "maxFeeWei"), _number(body, "priorityFeeWei")),
                 call=Call(parse_address(_text(body, "to")), _bytes(body, "data"), RawAmount(_number(body, "valueWei"))),
             ),
-            votes=tuple(_vote(each) for each in _field(body, "votes", list)),
+            votes=tuple(_vote(vote) for vote in _field(body, "votes", list)),
             plan=None if body.get("plan") is None else _text(body, "plan"),
         )
     except MalformedMessage:
@@ -64,7 +68,11 @@ def signed_to_json(signed: SignedTransaction) -> dict[str, str]:
 
 
 def signed_from_json(body: Any) -> SignedTransaction:
-    """Raises MalformedMessage."""
+    """Parse the signer's answer.
+
+    Raises:
+        MalformedMessage
+    """
     return SignedTransaction(_bytes(body, "raw"), Hash32(_bytes(body, "hash")))
 
 

@@ -1,3 +1,5 @@
+"""Rows of `redemption_requests` ↔ domain values; the only place that maps them."""
+
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import Redemption
