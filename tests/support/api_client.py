@@ -1,7 +1,6 @@
-"""The API over real services, and short names for who calls it and for what the chain is taken to have said.
+"""Helpers for API tests: the application over real services, a client for named users, and rows as the listener writes them.
 
-Rows of the derived tables are written here directly, as the listener would have: what the listener makes of a chain is
-its own tests' business.
+Rows of the derived tables are written directly; how the listener makes them is tested elsewhere.
 """
 
 import os
@@ -45,7 +44,7 @@ BLOCK_TIME: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 @asynccontextmanager
 async def running_app(settings: Settings) -> AsyncIterator[FastAPI]:
-    """The application as a server would run it, without the server."""
+    """Run the application as a server does, without a server."""
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield app
@@ -53,7 +52,7 @@ async def running_app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @dataclass(frozen=True)
 class ApiClient:
-    """The API as people of the back office see it."""
+    """A client that calls the API as one of the named users."""
 
     client: httpx.AsyncClient
     settings: Settings
@@ -67,7 +66,7 @@ class ApiClient:
         return await self.client.get(f"/api/v1{path}", params=params, headers=self._headers(by))
 
     async def get_file(self, path: str, *, by: str | None = "willa", **params: Any) -> httpx.Response:
-        """The same asked for as CSV."""
+        """Get a list as CSV."""
         headers = self._headers(by) | {"Accept": "text/csv"}
         return await self.client.get(f"/api/v1{path}", params=params, headers=headers)
 
@@ -92,7 +91,7 @@ async def seed_users(database: Database, accounts: DemoAccounts) -> None:
 
 
 async def grant_approver_role(database: Database, accounts: DemoAccounts, *names: str) -> None:
-    """These people hold VIP_APPROVER_ROLE on the RedemptionManager."""
+    """Record that these accounts hold VIP_APPROVER_ROLE on the RedemptionManager."""
     async with database.write() as session:
         for name in names:
             session.add(
@@ -105,7 +104,7 @@ async def grant_approver_role(database: Database, accounts: DemoAccounts, *names
 
 
 def request_row(request_id: int, *, owner: Address, **changes: Any) -> RedemptionRequestRow:
-    """A standard request of 120 000 under approval."""
+    """Make a standard request of 120 000 that awaits approval."""
     values: dict[str, Any] = {
         "request_id": request_id,
         "owner": owner,
@@ -125,7 +124,7 @@ def request_row(request_id: int, *, owner: Address, **changes: Any) -> Redemptio
 
 
 async def add_block(session: WriteSession, number: int, *, at: datetime = BLOCK_TIME) -> BlockRow:
-    """A recorded final block, and the cursor on it."""
+    """Record a final block, and move the cursor to it."""
     hashes = {"hash": Hash32(secrets.token_bytes(32)), "parent_hash": Hash32(bytes(32))}
     block = BlockRow(number=number, **hashes, timestamp=at, previous_kept_number=number - 1)
     session.add(block)
@@ -164,7 +163,7 @@ def locked_nav_row(block: BlockRow, request_id: int, nav: int) -> ObservationRow
 
 
 def signed_body(document: Mapping[str, Any], account: LocalAccount, *, reason: str = "", **changes: Any) -> dict[str, Any]:
-    """The body a wallet makes of a typed document: its reason put in, signed, with the free parts beside it."""
+    """Put the reason into the document, sign it, and return the request's body as a wallet makes it."""
     message = {**document["message"], "reason": reason, **changes}
     signature = account.sign_typed_data(full_message={**document, "message": message}).signature
     return {
@@ -180,18 +179,18 @@ def seconds_from_now(seconds: int) -> str:
 
 
 def json_shape(value: Any) -> Any:
-    """Keys and kinds of a JSON value, without its content: what two answers of one endpoint have in common."""
+    """Return the keys and types of a JSON value: what all responses of an endpoint have in common."""
     if isinstance(value, dict):
-        return {key: json_shape(each) for key, each in value.items()}
+        return {key: json_shape(item) for key, item in value.items()}
     if isinstance(value, list):
         return [json_shape(value[0])] if value else []
     return type(value).__name__
 
 
-def require_example(answer: httpx.Response, name: str) -> None:
-    """The documented example has this answer's shape. PAIMON_RECORD_EXAMPLES=1 makes the answer the example."""
+def require_example(response: httpx.Response, name: str) -> None:
+    """Check that the documented example has the response's shape. PAIMON_RECORD_EXAMPLES=1 records the response instead."""
     if os.environ.get("PAIMON_RECORD_EXAMPLES"):
-        recorded = orjson.loads(EXAMPLES.read_bytes()) | {name: answer.json()}
+        recorded = orjson.loads(EXAMPLES.read_bytes()) | {name: response.json()}
         EXAMPLES.write_bytes(orjson.dumps(dict(sorted(recorded.items())), option=orjson.OPT_INDENT_2) + b"\n")
         return
-    assert json_shape(answer.json()) == json_shape(examples()[name])
+    assert json_shape(response.json()) == json_shape(examples()[name])

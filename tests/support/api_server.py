@@ -1,4 +1,4 @@
-"""The API on a real server and real sockets, and WebSocket clients of it."""
+"""The API on a real server with real sockets, and WebSocket clients."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ class ApiServer:
 
     @asynccontextmanager
     async def client(self, name: str | None = "willa", *, channels: list[str] | None = None) -> AsyncIterator[ClientConnection]:
-        """A connection, signed in and subscribed."""
+        """Connect, sign in and subscribe."""
         async with connect(self.url) as connection:
             if name is not None:
                 await send_message(connection, type="auth", token=self.api_client.token(name))
@@ -65,18 +65,18 @@ async def receive_message(connection: ClientConnection) -> dict[str, Any]:
 
 
 async def receive_until_close(connection: ClientConnection) -> tuple[int | None, list[dict[str, Any]]]:
-    """The close code, and what was said before it."""
-    last: list[dict[str, Any]] = []
+    """Return the close code, and the messages received before it."""
+    received: list[dict[str, Any]] = []
     try:
         while True:
-            last.append(await receive_message(connection))
+            received.append(await receive_message(connection))
     except ConnectionClosed:
-        return connection.close_code, last
+        return connection.close_code, received
 
 
 @asynccontextmanager
 async def running_api_server(settings: Settings, fund: TestFund, eventually: Callable[..., Any]) -> AsyncIterator[ApiServer]:
-    """A real server on a free port, with its subscription standing."""
+    """Run a real server on a free port, and wait until it has subscribed to Redis."""
     app = create_app(settings)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))

@@ -1,10 +1,11 @@
-"""Outbox rows, a broker that takes what is published, and a worker that handles it."""
+"""Helpers for outbox tests: add messages, a broker that records what is published, and handling of one message."""
 
 import asyncio
 
 from sqlalchemy import select
 
-from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow, OutboxPriority
+from paimon.domain.operations.outbox import OutboxPriority
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue import outbox
 from paimon.infrastructure.queue.handler import Handler, handle
@@ -14,7 +15,7 @@ HandlerResult = str
 
 
 class Broker:
-    """Where published ids arrive. It may refuse, or hold everyone up."""
+    """A broker that records published ids. Set `rejects` to refuse them, clear `open` to make publishing wait."""
 
     def __init__(self) -> None:
         self.published_ids: list[int] = []
@@ -25,7 +26,7 @@ class Broker:
     async def publish(self, message_id: int, _priority: OutboxPriority) -> None:
         await self.open.wait()
         if self.rejects:
-            raise PublishFailed("the broker is away")
+            raise PublishFailed("the broker is unavailable")
         self.published_ids.append(message_id)
 
     async def has(self, number: int) -> bool:
@@ -38,8 +39,8 @@ async def add(database: Database, *aggregates: str, priority: OutboxPriority = O
             await outbox.add(session, "test", aggregate, priority=priority)
     async with database.read() as session:
         rows = await session.scalars(select(OutboxMessageRow))
-        ids = {each.aggregate_id: each.id for each in rows}
-    return [ids[each] for each in aggregates]
+        ids = {message.aggregate_id: message.id for message in rows}
+    return [ids[aggregate] for aggregate in aggregates]
 
 
 async def row(database: Database, message_id: int) -> OutboxMessageRow:

@@ -1,4 +1,4 @@
-"""A request's id goes with everything it makes due, through as many reactions as follow."""
+"""Test that a request's id is kept by all outbox messages that follow from the request."""
 
 import pytest
 import structlog
@@ -13,9 +13,9 @@ from paimon.infrastructure.queue.handler import DueMessage, Handler, handle
 pytestmark = pytest.mark.integration
 
 
-async def test_a_reactions_reaction_still_names_the_request_it_began_with(database: Database) -> None:
-    async def make_another_due(session: WriteSession, due: DueMessage) -> list[str]:
-        await outbox.add(session, "second", due.aggregate_id, priority=OutboxPriority.NORMAL)
+async def test_message_of_a_handler_keeps_the_id_of_the_original_request(database: Database) -> None:
+    async def add_second(session: WriteSession, message: DueMessage) -> list[str]:
+        await outbox.add(session, "second", message.aggregate_id, priority=OutboxPriority.NORMAL)
         return []
 
     with structlog.contextvars.bound_contextvars(request_id="trace-0123456789"):
@@ -23,7 +23,7 @@ async def test_a_reactions_reaction_still_names_the_request_it_began_with(databa
             await outbox.add(session, "first", "1", priority=OutboxPriority.NORMAL)
     async with database.read() as reading:
         first = (await reading.scalars(select(OutboxMessageRow.id))).one()
-    await handle(database, {"first": Handler(apply=make_another_due)}, first, attempts_max=1, backoff_seconds_max=1)
+    await handle(database, {"first": Handler(apply=add_second)}, first, attempts_max=1, backoff_seconds_max=1)
     async with database.read() as reading:
-        traces = {row.kind: row.correlation_id for row in await reading.scalars(select(OutboxMessageRow))}
-    assert traces == {"first": "trace-0123456789", "second": "trace-0123456789"}
+        ids = {row.kind: row.correlation_id for row in await reading.scalars(select(OutboxMessageRow))}
+    assert ids == {"first": "trace-0123456789", "second": "trace-0123456789"}

@@ -1,4 +1,4 @@
-"""`fund:overview` and `fund:nav` as a client hears them: a real server, Redis, database and chain, and real reactions."""
+"""Tests of the channels `fund:overview` and `fund:nav` with a real server, Redis, database, chain and handlers."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -11,12 +11,12 @@ from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
-from paimon.gateway.fund_documents import FundDocuments
 from paimon.application.common.topics import FUND
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.scheduler.jobs import jobs
 from paimon.composition import AppContext
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.rest.views.fund import OverviewView
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
@@ -39,66 +39,68 @@ async def api_server(
         yield opened
 
 
-async def test_each_snapshot_is_heard_as_the_overview_rest_gives_then(
+async def test_each_snapshot_is_published_as_rest_returns_the_overview(
     app_context: AppContext, fund: TestFund, api_server: ApiServer
 ) -> None:
-    """A snapshot of a fund in which nothing happened is told as well: that is the one each minute."""
+    """A snapshot without a change is published too: the scheduled one of each minute."""
     async with api_server.client(channels=["fund:overview"]) as client:
         for _ in range(2):
             taken = await snapshot_now(app_context, fund, keep=False)
-            heard = await receive_message(client)
-            assert (heard["type"], heard["channel"]) == ("message", "fund:overview")
-            assert heard["data"] == (await api_server.api_client.get("/fund/overview")).json()["data"]
-            assert heard["data"]["block"]["number"] == taken.at.number
-            OverviewView.model_validate(heard["data"])
+            message = await receive_message(client)
+            assert (message["type"], message["channel"]) == ("message", "fund:overview")
+            assert message["data"] == (await api_server.api_client.get("/fund/overview")).json()["data"]
+            assert message["data"]["block"]["number"] == taken.at.number
+            OverviewView.model_validate(message["data"])
 
 
-def test_a_snapshot_is_due_each_minute() -> None:
-    (job,) = [each for each in jobs(ScheduleSettings()) if each.task == "paimon.take_snapshot"]
+def test_snapshot_job_runs_every_minute() -> None:
+    (job,) = [job for job in jobs(ScheduleSettings()) if job.task == "paimon.take_snapshot"]
     assert job.every_seconds == 60
 
 
-async def test_an_event_is_heard_by_its_reaction(app_context: AppContext, fund: TestFund, api_server: ApiServer) -> None:
-    """Recorded, reacted to, read, told: without waiting for the minute."""
+async def test_event_publishes_the_overview_before_the_next_scheduled_snapshot(
+    app_context: AppContext, fund: TestFund, api_server: ApiServer
+) -> None:
+    """The event is recorded, its message handled, the fund read and the overview published."""
     await snapshot_now(app_context, fund)
     await app_context.redis.delete("paimon:snapshot:pause")
     async with api_server.client(channels=BOTH) as client:
         FundActivity(fund).deposit("isla", 60_000)
         await record_all(app_context, fund)
-        await react(app_context)
-        heard = await receive_message(client)
-        assert heard["channel"] == "fund:overview"
-        assert heard["data"]["totalSupply"] == str(fund.read("Vault", "totalSupply"))
+        await handle_fund_messages(app_context)
+        message = await receive_message(client)
+        assert message["channel"] == "fund:overview"
+        assert message["data"]["totalSupply"] == str(fund.read("Vault", "totalSupply"))
 
 
-async def react(app_context: AppContext) -> None:
-    """Every waiting reaction to the fund's events, as a worker does it."""
+async def handle_fund_messages(app_context: AppContext) -> None:
+    """Handle every message about the fund's events, as a worker does."""
     async with app_context.database.read() as session:
-        waiting = (await session.scalars(select(OutboxMessageRow.id).where(OutboxMessageRow.kind == FUND))).all()
-    assert waiting
-    for row in waiting:
-        await handle(app_context.database, handlers(app_context), row, attempts_max=1, backoff_seconds_max=1)
+        message_ids = (await session.scalars(select(OutboxMessageRow.id).where(OutboxMessageRow.kind == FUND))).all()
+    assert message_ids
+    for message_id in message_ids:
+        await handle(app_context.database, handlers(app_context), message_id, attempts_max=1, backoff_seconds_max=1)
 
 
-async def test_nav_is_heard_whenever_it_is_another_than_was_shown(
+async def test_nav_is_published_when_it_differs_from_the_last_published_one(
     app_context: AppContext, fund: TestFund, api_server: ApiServer
 ) -> None:
-    """There and back: snapshots that are not kept are shown all the same, so their NAV is what is to be compared with."""
+    """The price changes and changes back. Snapshots that are not kept are shown too, so their NAV is compared."""
     activity = FundActivity(fund)
     first = await snapshot_now(app_context, fund)
     async with api_server.client(channels=["fund:nav"]) as client:
-        heard: list[str] = []
-        for price, is_told in ((RWAC + 10**6, True), (RWAC + 10**6, False), (RWAC, True)):  # far below a basis point
+        share_prices: list[str] = []
+        for price, is_published in ((RWAC + 10**6, True), (RWAC + 10**6, False), (RWAC, True)):  # far below a basis point
             activity.set_price("RWAC", price)
             await snapshot_now(app_context, fund, keep=False)
-            if is_told:
+            if is_published:
                 message = await receive_message(client)
                 assert message["channel"] == "fund:nav"
-                heard.append(message["data"]["sharePrice"])
-        assert heard[1] == str(first.nav_per_share) != heard[0]
+                share_prices.append(message["data"]["sharePrice"])
+        assert share_prices[1] == str(first.nav_per_share) != share_prices[0]
 
 
-async def test_nav_that_was_published_is_heard_with_the_figure_of_now(
+async def test_published_nav_point_is_sent_with_the_present_nav(
     app_context: AppContext, fund: TestFund, api_server: ApiServer
 ) -> None:
     taken = await snapshot_now(app_context, fund)

@@ -1,4 +1,4 @@
-"""Live messages over a real server, a real Redis and real sockets."""
+"""Tests of live messages with a real server, Redis and sockets."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ async def api_server(
         yield opened
 
 
-async def test_a_signed_in_client_hears_its_channels_and_no_others(api_server: ApiServer) -> None:
+async def test_client_receives_only_messages_of_its_channels(api_server: ApiServer) -> None:
     async with api_server.client(channels=["redemption:new", "approval:new"]) as client:
         await api_server.publish("redemption:settled", requestId="1")
         await api_server.publish("redemption:new", requestId="2")
@@ -45,15 +45,15 @@ async def test_a_signed_in_client_hears_its_channels_and_no_others(api_server: A
     assert second["channel"] == "approval:new"
 
 
-async def test_the_protocols_answers(api_server: ApiServer) -> None:
+async def test_server_replies_as_the_protocol_says(api_server: ApiServer) -> None:
     async with api_server.client(None) as client:
         await send_message(client, type="ping")
         assert await receive_message(client) == {"type": "pong"}
         await send_message(client, type="subscribe", channels=["approval:new"])
         assert (await receive_message(client))["code"] == "AUTH_REQUIRED"
         await send_message(client, type="auth", token=api_server.api_client.token("willa"))
-        told = await receive_message(client)
-        assert (told["type"], told["address"], told["role"]) == (
+        reply = await receive_message(client)
+        assert (reply["type"], reply["address"], reply["role"]) == (
             "authenticated",
             api_server.api_client.accounts.address("willa"),
             "viewer",
@@ -64,16 +64,16 @@ async def test_the_protocols_answers(api_server: ApiServer) -> None:
         assert await receive_message(client) == {"type": "subscribed", "channels": ["fund:overview"]}
         for wrong in ("{", '{"type":"dance"}', '{"type":"subscribe","channels":["everything"]}'):
             await client.send(wrong)
-            answer = await receive_message(client)
-            assert (answer["type"], answer["code"]) == ("error", "VALIDATION_ERROR")
+            reply = await receive_message(client)
+            assert (reply["type"], reply["code"]) == ("error", "VALIDATION_ERROR")
         await client.send(b"\x00\x01")
         assert (await receive_message(client))["code"] == "VALIDATION_ERROR"
         await send_message(client, type="ping")
-        assert await receive_message(client) == {"type": "pong"}, "a wrong message ends nothing"
+        assert await receive_message(client) == {"type": "pong"}, "an invalid message keeps the connection open"
 
 
 @pytest.mark.parametrize(("token", "code"), [("nonsense", "AUTH_INVALID"), ("expired", "AUTH_EXPIRED")])
-async def test_a_bad_token_ends_the_connection(api_server: ApiServer, token: str, code: str) -> None:
+async def test_invalid_token_closes_the_connection(api_server: ApiServer, token: str, code: str) -> None:
     text = api_server.api_client.token("willa", ttl_seconds=-5) if token == "expired" else token
     async with connect(api_server.url) as client:
         await send_message(client, type="auth", token=text)
@@ -81,17 +81,17 @@ async def test_a_bad_token_ends_the_connection(api_server: ApiServer, token: str
     assert (closed, last[-1]["code"]) == (4401, code)
 
 
-async def test_a_client_that_does_not_sign_in_in_time_is_sent_away(
+async def test_connection_closes_when_no_token_comes_in_time(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> None:
     await seed_users(database, fund.accounts)
-    hasty = settings.model_copy(update={"api": settings.api.model_copy(update={"ws_auth_timeout_seconds": 0.2})})
-    async with running_api_server(hasty, fund, eventually) as api_server, connect(api_server.url) as client:
+    impatient = settings.model_copy(update={"api": settings.api.model_copy(update={"ws_auth_timeout_seconds": 0.2})})
+    async with running_api_server(impatient, fund, eventually) as api_server, connect(api_server.url) as client:
         closed, last = await receive_until_close(client)
     assert (closed, last[-1]["code"]) == (4401, "AUTH_REQUIRED")
 
 
-async def test_the_end_of_the_token_is_the_end_of_the_connection_unless_a_new_one_comes(api_server: ApiServer) -> None:
+async def test_connection_closes_when_its_token_expires_without_a_new_one(api_server: ApiServer) -> None:
     async with connect(api_server.url) as short, connect(api_server.url) as renewed:
         for client in (short, renewed):
             await send_message(client, type="auth", token=api_server.api_client.token("willa", ttl_seconds=2))
@@ -105,38 +105,36 @@ async def test_the_end_of_the_token_is_the_end_of_the_connection_unless_a_new_on
         assert await receive_message(renewed) == {"type": "pong"}
 
 
-async def test_a_frame_no_message_needs_ends_the_connection(api_server: ApiServer) -> None:
+async def test_too_long_frame_closes_the_connection(api_server: ApiServer) -> None:
     async with api_server.client() as client:
         await client.send("x" * 5_000)
         assert (await receive_until_close(client))[0] == 1009
 
 
-async def test_a_client_that_stops_reading_is_dropped_and_the_others_hear_on(
-    api_server: ApiServer, eventually: Callable[..., Any]
-) -> None:
-    """Its kernel buffers take some megabytes, then its queue fills, then it is let go: nobody waits for it."""
+async def test_slow_client_is_dropped_and_others_keep_receiving(api_server: ApiServer, eventually: Callable[..., Any]) -> None:
+    """The kernel buffers take some megabytes, then the client's queue fills, then it is dropped. Publishing never waits."""
     silent = await silent_client(api_server)
 
-    async def both_are_in() -> bool:
+    async def both_are_connected() -> bool:
         return api_server.hub.client_count == 2
 
     async with api_server.client(channels=["approval:new"]) as quick:
-        await eventually(both_are_in)
-        heard = 0
+        await eventually(both_are_connected)
+        received = 0
         for number in range(4_000):
             await api_server.publish("approval:new", number=number, padding="x" * 10_000)
             assert (await receive_message(quick))["data"]["number"] == number
-            heard += 1
+            received += 1
             if api_server.hub.client_count == 1:
                 break
-        assert api_server.hub.client_count == 1, f"still waiting for the silent one after {heard} messages"
+        assert api_server.hub.client_count == 1, f"the silent client is still connected after {received} messages"
         await api_server.publish("approval:new", number=-1)
         assert (await receive_message(quick))["data"]["number"] == -1
     silent.close()
 
 
 async def silent_client(api_server: ApiServer) -> asyncio.StreamWriter:
-    """A WebSocket client by hand: it signs in, subscribes, and never reads again."""
+    """Connect a WebSocket client that signs in, subscribes, and never reads."""
     host, port = api_server.url.removeprefix("ws://").split("/")[0].split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1_024)
     writer.write(
@@ -154,14 +152,14 @@ async def silent_client(api_server: ApiServer) -> asyncio.StreamWriter:
     return writer
 
 
-async def test_when_redis_goes_away_clients_stay_and_are_told_to_read_again(
+async def test_clients_stay_connected_and_get_resync_after_redis_was_away(
     settings: Settings,
     fund: TestFund,
     database: Database,
     data_folder: Path,
     eventually: Callable[..., Any],
 ) -> None:
-    """A Redis of this test's own, killed and started again on its port."""
+    """The test stops and restarts a Redis of its own on the same port."""
     await seed_users(database, fund.accounts)
     folder = data_folder / "redis-of-ws-test"
     folder.mkdir()
@@ -182,11 +180,11 @@ async def test_when_redis_goes_away_clients_stay_and_are_told_to_read_again(
             assert (await receive_message(client))["data"] == {"ticketId": "TKT-R000001"}
 
 
-async def test_leaving_clients_are_forgotten(api_server: ApiServer, eventually: Callable[..., Any]) -> None:
+async def test_hub_forgets_disconnected_clients(api_server: ApiServer, eventually: Callable[..., Any]) -> None:
     async with api_server.client(), api_server.client():
         assert api_server.hub.client_count == 2
 
-    async def nobody() -> bool:
+    async def hub_is_empty() -> bool:
         return api_server.hub.client_count == 0
 
-    await eventually(nobody)
+    await eventually(hub_is_empty)

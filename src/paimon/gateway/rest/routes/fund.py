@@ -29,7 +29,7 @@ from paimon.gateway.rest.views.fund_lists import (
     LayersView,
     asset_listing,
 )
-from paimon.gateway.rest.views.pending_logs import PendingEventView
+from paimon.gateway.rest.views.pending_events import PendingEventView
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
 

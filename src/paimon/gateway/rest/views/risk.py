@@ -7,7 +7,7 @@ from pydantic import Field
 
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskStatus, Severity, format_owner
 from paimon.gateway.rest.schema import AddressText, ApiModel, Time
-from paimon.gateway.rest.views.approvals import Reason
+from paimon.gateway.rest.views.signed_action import Reason
 
 
 class RiskEventView(ApiModel):

@@ -1,4 +1,4 @@
-"""Handling: what is delivered is done once, its effect and its mark together, and a failure ends where it is seen."""
+"""Tests of outbox handling: a delivered message takes effect once, and a failure is recorded on its row."""
 
 import asyncio
 
@@ -16,56 +16,56 @@ pytestmark = pytest.mark.integration
 
 
 def effect(done: list[str]) -> Handler[HandlerResult]:
-    """Writes a lease row named after the aggregate, which can be written only once."""
+    """Return a handler that inserts a lease named after the aggregate, which only works once."""
 
-    async def within(session: WriteSession, due: DueMessage) -> list[HandlerResult]:
-        done.append(due.aggregate_id)
-        await session.execute(text("INSERT INTO ops.leases VALUES (:name, 'tests', 1, now())"), {"name": due.aggregate_id})
-        return [f"told of {due.aggregate_id}"]
+    async def apply(session: WriteSession, message: DueMessage) -> list[HandlerResult]:
+        done.append(message.aggregate_id)
+        await session.execute(text("INSERT INTO ops.leases VALUES (:name, 'tests', 1, now())"), {"name": message.aggregate_id})
+        return [f"notify about {message.aggregate_id}"]
 
-    return Handler(apply=within)
+    return Handler(apply=apply)
 
 
-async def test_what_is_delivered_twice_is_handled_once(database: Database) -> None:
+async def test_message_is_handled_once_when_delivered_twice(database: Database) -> None:
     (message_id,) = await add(database, "one")
     done: list[str] = []
-    assert await handled(database, message_id, effect(done)) == ["told of one"]
+    assert await handled(database, message_id, effect(done)) == ["notify about one"]
     assert await handled(database, message_id, effect(done)) == []
     assert done == ["one"]
     assert (await row(database, message_id)).done_at is not None
 
 
-async def test_what_is_delivered_twice_at_the_same_time_is_handled_once(database: Database) -> None:
+async def test_message_is_handled_once_when_delivered_twice_concurrently(database: Database) -> None:
     (message_id,) = await add(database, "one")
     done: list[str] = []
-    both_have_looked = asyncio.Barrier(2)
+    both_are_prepared = asyncio.Barrier(2)
 
-    async def look(_due: DueMessage) -> None:
-        await both_have_looked.wait()
+    async def prepare(_message: DueMessage) -> None:
+        await both_are_prepared.wait()
 
-    within = effect(done).within
-    told = await asyncio.gather(*(handled(database, message_id, Handler(prepare=look, apply=within)) for _ in range(2)))
-    assert sorted(told) == [[], ["told of one"]]
+    handler = Handler(prepare=prepare, apply=effect(done).apply)
+    notifications = await asyncio.gather(*(handled(database, message_id, handler) for _ in range(2)))
+    assert sorted(notifications) == [[], ["notify about one"]]
     assert done == ["one"]
     assert (await row(database, message_id)).attempts == 0
 
 
-async def test_what_was_done_while_a_worker_was_still_preparing_is_not_done_again(database: Database) -> None:
+async def test_handler_applies_nothing_when_another_worker_finished_first(database: Database) -> None:
     (message_id,) = await add(database, "one")
     done: list[str] = []
 
-    async def be_overtaken(_due: DueMessage) -> None:
-        assert await handled(database, message_id, effect(done)) == ["told of one"]
+    async def let_another_worker_finish(_message: DueMessage) -> None:
+        assert await handled(database, message_id, effect(done)) == ["notify about one"]
 
-    assert await handled(database, message_id, Handler(prepare=be_overtaken, apply=effect(done).apply)) == []
+    assert await handled(database, message_id, Handler(prepare=let_another_worker_finish, apply=effect(done).apply)) == []
     assert done == ["one"]
     assert (await row(database, message_id)).last_error is None
 
 
-async def test_the_effect_and_the_done_mark_commit_together_or_not_at_all(database: Database) -> None:
+async def test_effect_and_done_mark_commit_together_or_not_at_all(database: Database) -> None:
     (message_id,) = await add(database, "one")
 
-    async def write_and_fail(session: WriteSession, due: DueMessage) -> list[HandlerResult]:
+    async def write_and_fail(session: WriteSession, _message: DueMessage) -> list[HandlerResult]:
         await session.execute(text("INSERT INTO ops.leases VALUES ('half done', 'tests', 1, now())"))
         raise LookupError("the other half is not there")
 
@@ -77,13 +77,11 @@ async def test_the_effect_and_the_done_mark_commit_together_or_not_at_all(databa
     assert failed.last_error == "LookupError: the other half is not there"
 
 
-async def fail(_due: DueMessage) -> None:
+async def fail(_message: DueMessage) -> None:
     raise ConnectionError("no route\x00to host")
 
 
-async def test_a_failure_is_tried_again_after_a_growing_pause_and_ends_as_a_visible_dead_letter(
-    database: Database,
-) -> None:
+async def test_failed_message_is_retried_after_growing_pauses_then_dead_lettered(database: Database) -> None:
     broker = Broker()
     (message_id,) = await add(database, "one")
     pauses = []
@@ -99,15 +97,15 @@ async def test_a_failure_is_tried_again_after_a_growing_pause_and_ends_as_a_visi
     assert 0.5 < float(pauses[0]) <= 2
     assert 1.5 < float(pauses[1]) <= 4
     await handled(database, message_id, Handler(prepare=fail))
-    dead = await row(database, message_id)
-    assert dead.attempts == 3
-    assert dead.dead_lettered_at is not None
-    assert dead.last_error == "ConnectionError: no route�to host"
+    dead_lettered = await row(database, message_id)
+    assert dead_lettered.attempts == 3
+    assert dead_lettered.dead_lettered_at is not None
+    assert dead_lettered.last_error == "ConnectionError: no route�to host"
     assert await relay(database, broker) == 0
     assert await handled(database, message_id) == []
 
 
-async def test_a_kind_nobody_handles_is_a_failure_that_names_it(database: Database) -> None:
+async def test_message_of_unknown_kind_fails_with_its_name(database: Database) -> None:
     async with database.write() as session:
         await outbox.add(session, "from the future", "one", priority=OutboxPriority.NORMAL)
     async with database.read() as session:
@@ -117,5 +115,5 @@ async def test_a_kind_nobody_handles_is_a_failure_that_names_it(database: Databa
     assert (await row(database, message_id)).last_error == "KeyError: 'from the future'"
 
 
-async def test_a_message_about_no_row_does_nothing(database: Database) -> None:
+async def test_unknown_message_id_is_ignored(database: Database) -> None:
     assert await handled(database, 10**6) == []

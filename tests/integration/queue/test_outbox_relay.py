@@ -1,4 +1,4 @@
-"""The outbox: whatever commits is relayed, whoever dies, doubles or refuses on the way."""
+"""Tests of the outbox relay: every committed message is published, despite crashes, duplicates and refusals."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ def broker() -> Broker:
     return Broker()
 
 
-async def test_a_committed_row_is_relayed_once_and_a_rolled_back_one_never(database: Database, broker: Broker) -> None:
+async def test_relay_publishes_committed_messages_once_and_rolled_back_ones_never(database: Database, broker: Broker) -> None:
     (message_id,) = await add(database, "committed")
     with pytest.raises(ZeroDivisionError):
         await _add_and_fail(database)
@@ -39,17 +39,17 @@ async def _add_and_fail(database: Database) -> None:
         raise ZeroDivisionError
 
 
-async def test_the_most_urgent_leave_first_and_among_equals_the_oldest(database: Database, broker: Broker) -> None:
+async def test_relay_publishes_by_priority_then_by_age(database: Database, broker: Broker) -> None:
     priorities = ["reports", "normal", "chain", "critical", "high", "normal", "critical"]
-    ids = [(await add(database, f"{at}", priority=OutboxPriority(each)))[0] for at, each in enumerate(priorities)]
+    ids = [(await add(database, f"{index}", priority=OutboxPriority(priority)))[0] for index, priority in enumerate(priorities)]
     await relay(database, broker)
     order = ["critical", "high", "chain", "normal", "reports"]
-    expected = sorted(range(len(ids)), key=lambda at: (order.index(priorities[at]), at))
-    assert broker.published_ids == [ids[at] for at in expected]
+    expected = sorted(range(len(ids)), key=lambda index: (order.index(priorities[index]), index))
+    assert broker.published_ids == [ids[index] for index in expected]
 
 
-async def test_two_relays_share_the_rows_and_publish_none_twice(database: Database) -> None:
-    """Both hold their rows' locks at the same time: the first may not finish before the second has chosen."""
+async def test_two_relays_publish_no_message_twice(database: Database) -> None:
+    """Both relays hold row locks at the same time: the first cannot finish before the second has claimed its rows."""
     ids = await add(database, *(f"{number}" for number in range(10)))
     first, second = Broker(), Broker()
     first.open.clear()
@@ -61,20 +61,20 @@ async def test_two_relays_share_the_rows_and_publish_none_twice(database: Databa
     assert sorted(first.published_ids + second.published_ids) == sorted(ids)
 
 
-async def test_a_relay_that_dies_between_publishing_and_its_commit_publishes_again(database: Database, broker: Broker) -> None:
+async def test_relay_publishes_again_when_it_crashed_before_its_commit(database: Database, broker: Broker) -> None:
     (message_id,) = await add(database, "one")
 
-    async def publish_and_die(published: int, priority: OutboxPriority) -> None:
+    async def publish_and_crash(published: int, priority: OutboxPriority) -> None:
         await broker.publish(published, priority)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await relay_once(database, publish_and_die, batch=10, republish_seconds=30)
+        await relay_once(database, publish_and_crash, batch=10, republish_seconds=30)
     await relay(database, broker)
     assert broker.published_ids == [message_id, message_id]
 
 
-async def test_a_refusing_broker_leaves_every_row_due(database: Database, broker: Broker) -> None:
+async def test_messages_stay_due_when_the_broker_refuses(database: Database, broker: Broker) -> None:
     ids = await add(database, "one", "two")
     broker.rejects = True
     with pytest.raises(PublishFailed):
@@ -84,8 +84,8 @@ async def test_a_refusing_broker_leaves_every_row_due(database: Database, broker
     assert broker.published_ids == ids
 
 
-async def test_a_lower_id_that_commits_later_is_relayed_all_the_same(database: Database, broker: Broker) -> None:
-    """A cursor over ids would have passed it by."""
+async def test_relay_publishes_a_lower_id_that_commits_later(database: Database, broker: Broker) -> None:
+    """A cursor over ids would skip it."""
     async with database.write() as early:
         await outbox.add(early, "test", "written first, committed last", priority=OutboxPriority.NORMAL)
         await early.flush()
@@ -96,7 +96,7 @@ async def test_a_lower_id_that_commits_later_is_relayed_all_the_same(database: D
     assert (first, second < first) == (later, True)
 
 
-async def test_what_was_lost_on_the_way_is_published_again_until_it_is_done(database: Database, broker: Broker) -> None:
+async def test_relay_publishes_a_lost_message_again_until_it_is_done(database: Database, broker: Broker) -> None:
     (message_id,) = await add(database, "one")
     await relay(database, broker)
     async with database.write() as session:
@@ -112,7 +112,7 @@ async def test_what_was_lost_on_the_way_is_published_again_until_it_is_done(data
 async def relaying(database: Database, broker: Broker, *, poll_seconds: float) -> AsyncIterator[None]:
     relaying = relay_forever(database, broker.publish, batch=2, republish_seconds=30, poll_seconds=poll_seconds)
     task = asyncio.create_task(relaying)
-    await asyncio.sleep(0.2)  # until it listens
+    await asyncio.sleep(0.2)  # until it has subscribed to NOTIFY
     try:
         yield
     finally:
@@ -120,7 +120,7 @@ async def relaying(database: Database, broker: Broker, *, poll_seconds: float) -
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_commit_rings_the_relay_long_before_its_poll(
+async def test_commit_notifies_the_relay_before_its_poll(
     database: Database, broker: Broker, eventually: Callable[..., Any]
 ) -> None:
     async with relaying(database, broker, poll_seconds=60):
@@ -128,14 +128,16 @@ async def test_a_commit_rings_the_relay_long_before_its_poll(
         await eventually(lambda: broker.has(1), seconds_max=5)
 
 
-async def test_a_deaf_relay_finds_rows_by_its_poll(database: Database, broker: Broker, eventually: Callable[..., Any]) -> None:
+async def test_relay_finds_messages_by_polling_when_not_notified(
+    database: Database, broker: Broker, eventually: Callable[..., Any]
+) -> None:
     async with relaying(database, broker, poll_seconds=0.1):
         async with database.write() as session:
             session.add(OutboxMessageRow(kind="test", aggregate_id="1", payload={}, priority=OutboxPriority.NORMAL))
         await eventually(lambda: broker.has(1), seconds_max=5)
 
 
-async def test_more_rows_than_a_batch_are_relayed_without_waiting_for_the_next_poll(
+async def test_relay_publishes_more_than_a_batch_without_waiting_for_its_poll(
     database: Database, broker: Broker, eventually: Callable[..., Any]
 ) -> None:
     await add(database, *(f"{number}" for number in range(7)))
@@ -143,7 +145,9 @@ async def test_more_rows_than_a_batch_are_relayed_without_waiting_for_the_next_p
         await eventually(lambda: broker.has(7), seconds_max=5)
 
 
-async def test_a_broker_that_is_away_is_waited_for(database: Database, broker: Broker, eventually: Callable[..., Any]) -> None:
+async def test_relay_waits_for_an_unavailable_broker(
+    database: Database, broker: Broker, eventually: Callable[..., Any]
+) -> None:
     broker.rejects = True
     async with relaying(database, broker, poll_seconds=0.1):
         await add(database, "one")
