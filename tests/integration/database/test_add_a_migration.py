@@ -56,7 +56,7 @@ def rows(store: EditionDatabase, query: str) -> list[Any]:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
-async def test_the_example_runs_on_every_edition_with_the_applications_rights(store: EditionDatabase, next_one: Path) -> None:
+async def test_example_migration_runs_on_every_edition_with_application_rights(store: EditionDatabase, next_one: Path) -> None:
     store.upgrade(revision=FIRST)
     assert version.head_revision() == "0002_notices"
     store.upgrade()
@@ -68,7 +68,7 @@ async def test_the_example_runs_on_every_edition_with_the_applications_rights(st
     assert rows(store, "SELECT id, words FROM ops.notices") == [(1, "so it is")]
 
 
-def test_the_example_goes_back(owner_url: str, next_one: Path) -> None:
+def test_example_migration_can_be_reverted(owner_url: str, next_one: Path) -> None:
     migrate.upgrade(owner_url, app_role="paimon_app")
     assert any("notices" in line for line in migrate.drift(owner_url))
     engine = create_engine(owner_url)
@@ -89,20 +89,20 @@ class TestTemplate:
         command.revision(config, message="Nothing yet", rev_id="0002_nothing_yet")
         return migrations / "versions" / "0002_nothing_yet.py"
 
-    def test_a_new_file_is_called_like_its_migration_and_follows_the_newest(self, made: Path) -> None:
+    def test_new_file_is_named_like_its_migration_and_follows_newest(self, made: Path) -> None:
         assert version.shipped_revisions() == [FIRST, "0002_nothing_yet"]
         assert f"down_revision = '{FIRST}'" in made.read_text()
 
-    def test_each_direction_begins_with_the_lock_timeout(self, made: Path, owner_url: str) -> None:
+    def test_each_direction_begins_with_lock_timeout(self, made: Path, owner_url: str) -> None:
         assert len(re.findall(r"def \w+\(\) -> None:\n    op\.execute\(_LOCK_TIMEOUT\)\n", made.read_text())) == 2
         assert migrate.upgrade(owner_url, app_role="paimon_app") == "0002_nothing_yet"
 
-    def test_the_example_begins_as_the_template_does(self, made: Path) -> None:
+    def test_example_begins_like_template(self, made: Path) -> None:
         line = re.compile(r"^_LOCK_TIMEOUT = .*$", re.MULTILINE)
         assert line.findall(example()) == line.findall(made.read_text()) != []
 
 
-def test_a_table_in_use_ends_the_upgrade_in_words_and_changes_nothing(owner_url: str, app_url: str, next_one: Path) -> None:
+def test_upgrade_fails_with_message_when_table_is_in_use(owner_url: str, app_url: str, next_one: Path) -> None:
     next_one.write_text(example().replace("'5s'", "'200ms'"))
     databases = DatabaseSettings(url=SecretStr(app_url), owner_url=SecretStr(owner_url))
     settings = Settings.model_construct(database=databases, retention=RetentionSettings())
@@ -118,14 +118,14 @@ def test_a_table_in_use_ends_the_upgrade_in_words_and_changes_nothing(owner_url:
     assert run_migrations(settings) == "0002_notices"
 
 
-async def test_a_database_one_migration_behind_is_refused_naming_both(database: Database, next_one: Path) -> None:
+async def test_database_one_migration_behind_is_refused_naming_both(database: Database, next_one: Path) -> None:
     with pytest.raises(
         DatabaseBehind, match=rf"at migration {FIRST}, this version needs 0002_notices: run `paimon db upgrade`"
     ):
         await version.require_current(database.engine)
 
 
-async def test_a_database_one_migration_ahead_is_refused_by_the_older_code(
+async def test_database_one_migration_ahead_is_refused(
     owner_url: str, database: Database, next_one: Path
 ) -> None:
     migrate.upgrade(owner_url, app_role="paimon_app")

@@ -1,4 +1,4 @@
-"""Values that travel as the text of an array arrive as they left."""
+"""Tests that values sent as an array literal arrive unchanged."""
 
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from paimon.infrastructure.database.types import EnumText, Uint256Type
 pytestmark = pytest.mark.integration
 
 TEXTS: Final = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
-"""NUL and lone surrogates are no PostgreSQL text; `storable` has dealt with them before."""
+"""NUL and lone surrogates are not valid PostgreSQL text; `strip_nul` and the decoder remove them before."""
 
 KINDS: Final[list[tuple[TypeEngine[Any], st.SearchStrategy[Any]]]] = [
     (Uint256Type(), UINT256),
@@ -32,24 +32,24 @@ KINDS: Final[list[tuple[TypeEngine[Any], st.SearchStrategy[Any]]]] = [
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(data=st.data())
-async def test_whatever_is_sent_as_an_array_comes_back(database: Database, data: st.DataObject) -> None:
+async def test_array_values_survive_round_trip(database: Database, data: st.DataObject) -> None:
     kind, values = data.draw(st.sampled_from(KINDS))
     sent = data.draw(st.lists(st.one_of(st.none(), values), max_size=5))
     async with database.read() as session:
         found = (await session.execute(select(array_parameter("sent", kind)), {"sent": array_literal(sent)})).scalar_one()
-    assert [_as_sent(each) for each in found] == sent
+    assert [_as_sent(value) for value in found] == sent
 
 
 def _as_sent(value: Any) -> Any:
     return bytes(value) if isinstance(value, memoryview) else value
 
 
-def test_lists_that_come_again_are_written_the_same() -> None:
+def test_repeated_lists_are_written_the_same() -> None:
     assert (
         cached_array_literal("Vault", 'say "no"\\') == array_literal(["Vault", 'say "no"\\']) == '{"Vault","say \\"no\\"\\\\"}'
     )
 
 
-def test_a_value_no_column_has_is_refused() -> None:
+def test_array_of_unknown_type_is_refused() -> None:
     with pytest.raises(TypeError, match="an array cannot hold float"):
         array_literal([1.5])

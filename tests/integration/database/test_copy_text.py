@@ -1,4 +1,4 @@
-"""What our own text of rows makes of values is what PostgreSQL takes from it."""
+"""Tests that PostgreSQL reads rows in COPY's text format as the values that were written."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
@@ -16,16 +16,16 @@ from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
 
-_MOMENT: Final = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+_INSTANT: Final = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 ROWS: Final[list[tuple[Any, ...]]] = [
-    (1, 2**256 - 1, "plain", b"\x00\xff\\\t\n", True, _MOMENT),
+    (1, 2**256 - 1, "plain", b"\x00\xff\\\t\n", True, _INSTANT),
     (
         2,
         0,
         "tab\tline\nreturn\rback\\slash \\N \\. ü € \U0001f3e6",
         b"",
         False,
-        _MOMENT.astimezone(timezone(timedelta(hours=-5))),
+        _INSTANT.astimezone(timezone(timedelta(hours=-5))),
     ),
     (3, None, None, None, None, None),
     (4, -5, "", b"\\N", True, datetime(1, 1, 1, tzinfo=UTC)),
@@ -33,7 +33,7 @@ ROWS: Final[list[tuple[Any, ...]]] = [
 ]
 
 
-async def test_rows_come_out_as_they_went_in(database: Database) -> None:
+async def test_copied_rows_survive_round_trip(database: Database) -> None:
     async with database.write() as session:
         columns = "id int, n numeric(78, 0), t text, b bytea, f boolean, at timestamptz"
         await session.execute(text(f"CREATE TEMPORARY TABLE copied ({columns}) ON COMMIT DROP"))
@@ -43,15 +43,15 @@ async def test_rows_come_out_as_they_went_in(database: Database) -> None:
         assert [tuple(row) for row in await session.execute(text("SELECT * FROM copied ORDER BY id"))] == ROWS
 
 
-def test_a_value_no_column_takes_is_refused() -> None:
+def test_copy_of_unknown_type_is_refused() -> None:
     with pytest.raises(TypeError, match="list"):
         copy_text([(1, [2])])
 
 
-async def test_the_arguments_of_every_event_have_the_text_that_is_stored(database: Database) -> None:
+async def test_event_arguments_have_stored_text(database: Database) -> None:
     abis = {name: load_abi(name.value) for name in ContractName}
-    values = {each.name: each.values for each in (decode_log(log, TRACKED.names(), abis) for log in chain_logs(2_000))}
+    values = {decoded.name: decoded.values for decoded in (decode_log(log, TRACKED.names(), abis) for log in chain_logs(2_000))}
     async with database.read() as session:
-        for name, own in values.items():
-            stored = await session.scalar(text("SELECT CAST(:args AS jsonb)::text"), {"args": json_text(own)})
-            assert stored == json_text(own), name
+        for name, arguments in values.items():
+            stored = await session.scalar(text("SELECT CAST(:args AS jsonb)::text"), {"args": json_text(arguments)})
+            assert stored == json_text(arguments), name

@@ -34,7 +34,7 @@ NOT_FOR_THE_APPLICATION = [
 ]
 
 
-async def test_the_applications_role_may_only_read_and_write_rows(database: Database) -> None:
+async def test_application_role_may_only_read_and_write_rows(database: Database) -> None:
     async with rolled_back(database) as session:
         for statement in NOT_FOR_THE_APPLICATION:
             with pytest.raises(ProgrammingError) as refusal:
@@ -52,7 +52,7 @@ NOT_FOR_A_READER = [
 ]
 
 
-async def test_a_read_session_cannot_write(database: Database) -> None:
+async def test_read_session_cannot_write(database: Database) -> None:
     for statement in NOT_FOR_A_READER:
         with pytest.raises(InternalError) as refusal:
             async with database.read() as session:
@@ -60,7 +60,7 @@ async def test_a_read_session_cannot_write(database: Database) -> None:
         assert isinstance(refusal.value.orig, psycopg.errors.ReadOnlySqlTransaction), statement
 
 
-async def test_a_cut_connection_is_replaced_before_it_is_used(app_url: str, postgres: EmbeddedPostgres) -> None:
+async def test_closed_connection_is_replaced_before_use(app_url: str, postgres: EmbeddedPostgres) -> None:
     engine = create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
     database, backend = Database(engine), select(func.pg_backend_pid())
     async with database.read() as session:
@@ -72,7 +72,7 @@ async def test_a_cut_connection_is_replaced_before_it_is_used(app_url: str, post
     await database.close()
 
 
-async def test_the_queries_of_one_read_agree_with_each_other(database: Database) -> None:
+async def test_queries_of_one_read_session_agree(database: Database) -> None:
     count = select(func.count()).select_from(LeaseRow)
     async with database.read() as reading:
         assert await reading.scalar(count) == 0
@@ -83,14 +83,14 @@ async def test_the_queries_of_one_read_agree_with_each_other(database: Database)
         assert await reading.scalar(count) == 1
 
 
-async def test_a_write_that_fails_leaves_nothing_behind(database: Database) -> None:
+async def test_failed_write_leaves_nothing(database: Database) -> None:
     async with rolled_back(database) as session:
         await insert_row(session, LeaseRow)
     async with database.read() as session:
         assert await session.scalar(select(func.count()).select_from(LeaseRow)) == 0
 
 
-async def test_a_statement_that_is_the_whole_transaction_is_committed_by_itself_and_is_the_only_one(database: Database) -> None:
+async def test_single_statement_write_commits_itself_and_allows_one_statement(database: Database) -> None:
     add = text("INSERT INTO ops.leases (name, owner, epoch, expires_at) VALUES (:name, 'somebody', 1, now())")
     async with database.write_single() as session:
         await session.execute(add, {"name": "first"})

@@ -301,7 +301,7 @@ async def signature_rejection_reason(session: WriteSession, table: type[Base], c
 
 
 @pytest.mark.parametrize("table", VALID, ids=lambda table: table.__tablename__)
-async def test_a_valid_row_is_taken(tables: Database, table: type[Base]) -> None:
+async def test_valid_row_is_accepted(tables: Database, table: type[Base]) -> None:
     """Without this, a row that is wrong for another reason would pass all tests below."""
     async with rolled_back(tables) as session:
         await insert_dependencies(session, table)
@@ -309,7 +309,7 @@ async def test_a_valid_row_is_taken(tables: Database, table: type[Base]) -> None
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=named)
-async def test_a_wrong_value_or_state_is_refused_by_the_constraint_that_names_it(tables: Database, wrong: InvalidRow) -> None:
+async def test_invalid_row_is_refused_by_named_constraint(tables: Database, wrong: InvalidRow) -> None:
     table, columns, constraint = wrong
     async with rolled_back(tables) as session:
         await insert_dependencies(session, table)
@@ -317,7 +317,7 @@ async def test_a_wrong_value_or_state_is_refused_by_the_constraint_that_names_it
 
 
 @pytest.mark.parametrize("twice", DUPLICATES, ids=named)
-async def test_a_second_row_about_the_same_thing_is_refused(tables: Database, twice: InvalidRow) -> None:
+async def test_duplicate_row_is_refused_by_named_constraint(tables: Database, twice: InvalidRow) -> None:
     table, columns, constraint = twice
     async with rolled_back(tables) as session:
         await insert_dependencies(session, table)
@@ -326,7 +326,7 @@ async def test_a_second_row_about_the_same_thing_is_refused(tables: Database, tw
 
 
 @pytest.mark.parametrize("status", ["MINED", "FINAL"])
-async def test_only_one_attempt_of_a_nonce_counts(tables: Database, status: str) -> None:
+async def test_nonce_has_at_most_one_mined_attempt(tables: Database, status: str) -> None:
     async with rolled_back(tables) as session:
         await insert_dependencies(session, AttemptRow)
         await insert_row(session, AttemptRow, status=status, **IN_A_BLOCK)
@@ -336,7 +336,7 @@ async def test_only_one_attempt_of_a_nonce_counts(tables: Database, status: str)
         await insert_row(session, AttemptRow, **another | {"nonce": 1})
 
 
-async def test_a_log_is_recorded_once_whatever_number_its_block_is_given(tables: Database) -> None:
+async def test_log_is_recorded_once_for_any_block_number(tables: Database) -> None:
     async with rolled_back(tables) as session:
         await insert_dependencies(session, RawLogRow)
         await insert_row(session, RawLogRow)
@@ -344,7 +344,7 @@ async def test_a_log_is_recorded_once_whatever_number_its_block_is_given(tables:
         assert await signature_rejection_reason(session, RawLogRow, {"block_number": 2}) == "uq_raw_logs_block_hash_log_index"
 
 
-async def test_a_vault_has_one_asset(tables: Database) -> None:
+async def test_vault_has_one_asset(tables: Database) -> None:
     asset = {"contract": "ERC20", "origin": "vault_asset"}
     async with rolled_back(tables) as session:
         await insert_row(session, TrackedContractRow, **asset)
@@ -353,7 +353,7 @@ async def test_a_vault_has_one_asset(tables: Database) -> None:
 
 
 @pytest.mark.parametrize(("shared", "constraint"), plan_rows.DUPLICATE_PAIRS)
-async def test_a_signature_and_a_proposal_are_one_plans(tables: Database, shared: dict[str, Any], constraint: str) -> None:
+async def test_signature_and_proposal_belong_to_one_plan(tables: Database, shared: dict[str, Any], constraint: str) -> None:
     async with rolled_back(tables) as session:
         await insert_dependencies(session, PlanRow)
         await insert_row(session, PlanRow, **shared)
@@ -369,13 +369,13 @@ REFERENCES: list[InvalidRow] = [
 
 
 @pytest.mark.parametrize("reference", REFERENCES, ids=named)
-async def test_a_row_about_nothing_is_refused(tables: Database, reference: InvalidRow) -> None:
+async def test_row_with_missing_reference_is_refused(tables: Database, reference: InvalidRow) -> None:
     table, columns, constraint = reference
     async with rolled_back(tables) as session:
         assert await signature_rejection_reason(session, table, columns) == constraint
 
 
-async def test_an_intent_of_no_ticket_and_an_attempt_of_no_intent_are_refused(tables: Database) -> None:
+async def test_intent_and_attempt_require_their_references(tables: Database) -> None:
     async with rolled_back(tables) as session:
         await insert_row(session, WalletRow)
         about_nothing = {"ticket_id": "TKT-9"}
@@ -388,7 +388,7 @@ async def test_an_intent_of_no_ticket_and_an_attempt_of_no_intent_are_refused(ta
         assert await signature_rejection_reason(session, AttemptRow, {"wallet": address(9)}) == named_wallet
 
 
-def test_every_check_and_unique_of_these_tables_is_seen_to_refuse_something() -> None:
+def test_every_constraint_is_tested() -> None:
     """A table that is not in `VALID` has tests of its own, beside what it is for."""
     tables = [table.__table__ for table in VALID]
     declared = {
@@ -409,7 +409,7 @@ def test_every_check_and_unique_of_these_tables_is_seen_to_refuse_something() ->
     assert declared <= seen
 
 
-async def test_an_amount_comes_back_exactly_as_an_int(tables: Database) -> None:
+async def test_amount_is_read_back_exactly_as_int(tables: Database) -> None:
     """NUMERIC through Decimal's default context would round at 28 digits."""
     async with rolled_back(tables) as session:
         session.add(ShareBalanceRow(holder=address(1), shares=UINT256_MAX, locked_shares=UINT256_MAX - 1, since=EPOCH))

@@ -1,4 +1,4 @@
-"""A one-of process over its lease: works while it holds it, stops when it does not, and comes back."""
+"""Tests of leadership: a process works while it holds the lease, stops when it loses it, and resumes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +27,7 @@ TTL, RENEW = 0.6, 0.2
 
 @dataclass
 class Work:
-    """What is done under the lease: it says when it starts and when it is stopped."""
+    """Work under the lease that records its starts and its ends."""
 
     running: list[int] = field(default_factory=list)
     started: list[int] = field(default_factory=list)
@@ -58,7 +58,7 @@ def count_of(items: list[int], number: int) -> Callable[[], Any]:
     return reached
 
 
-async def test_work_goes_on_as_long_as_the_lease_is_renewed(database: Database, eventually: Callable[..., Any]) -> None:
+async def test_work_continues_while_lease_is_renewed(database: Database, eventually: Callable[..., Any]) -> None:
     work = Work()
     async with leading(database, work):
         await eventually(count_of(work.running, 1))
@@ -66,9 +66,7 @@ async def test_work_goes_on_as_long_as_the_lease_is_renewed(database: Database, 
         assert work.started == work.running == [1]
 
 
-async def test_of_two_one_works_and_the_other_takes_over_at_once_when_it_ends(
-    database: Database, eventually: Callable[..., Any]
-) -> None:
+async def test_standby_takes_over_at_once_when_holder_ends(database: Database, eventually: Callable[..., Any]) -> None:
     first, second = Work(), Work()
     async with leading(database, second):
         await eventually(count_of(second.running, 1))
@@ -81,15 +79,13 @@ async def test_of_two_one_works_and_the_other_takes_over_at_once_when_it_ends(
         assert first.started == [2]
 
 
-async def test_a_holder_that_was_robbed_stops_its_work_and_stands_by(
-    database: Database, eventually: Callable[..., Any]
-) -> None:
+async def test_holder_stops_work_and_stands_by_after_losing_lease(database: Database, eventually: Callable[..., Any]) -> None:
     work = Work()
     async with leading(database, work) as task:
         await eventually(count_of(work.running, 1))
         async with database.write() as session:
             await session.execute(
-                text("UPDATE ops.leases SET owner = 'robber', epoch = epoch + 1, expires_at = now() + interval '1 second'")
+                text("UPDATE ops.leases SET owner = 'other', epoch = epoch + 1, expires_at = now() + interval '1 second'")
             )
         await eventually(count_of(work.running, 0))
         assert not task.done()
@@ -97,10 +93,8 @@ async def test_a_holder_that_was_robbed_stops_its_work_and_stands_by(
         assert work.started == [1, 3]
 
 
-async def test_a_holder_whose_renewals_hang_stops_its_work_before_its_time_is_over(
-    database: Database, eventually: Callable[..., Any]
-) -> None:
-    """As on a network that swallows packets: nobody tells the holder that its lease has run out."""
+async def test_holder_stops_work_before_expiry_when_renewal_hangs(database: Database, eventually: Callable[..., Any]) -> None:
+    """This is like a network that drops packets: the holder gets no error when its lease expires."""
     work = Work()
     async with leading(database, work):
         await eventually(count_of(work.running, 1))
@@ -111,12 +105,10 @@ async def test_a_holder_whose_renewals_hang_stops_its_work_before_its_time_is_ov
         assert work.started == [1, 2]
 
 
-async def test_work_that_finds_itself_fenced_off_stands_by_rather_than_dies(
-    database: Database, eventually: Callable[..., Any]
-) -> None:
+async def test_fenced_work_stands_by(database: Database, eventually: Callable[..., Any]) -> None:
     fenced: list[int] = []
 
-    async def write_now_and_then(lease: HeldLease) -> None:
+    async def write_repeatedly(lease: HeldLease) -> None:
         while True:
             async with database.write() as session:
                 await fence(session, lease)
@@ -126,7 +118,7 @@ async def test_work_that_finds_itself_fenced_off_stands_by_rather_than_dies(
     async def reached(epoch: int) -> bool:
         return epoch in fenced
 
-    async with leading(database, write_now_and_then):
+    async with leading(database, write_repeatedly):
         await eventually(lambda: reached(1))
         async with database.write() as session:
             await session.execute(text("UPDATE ops.leases SET epoch = epoch + 1, expires_at = now() - interval '1 second'"))
@@ -135,27 +127,27 @@ async def test_work_that_finds_itself_fenced_off_stands_by_rather_than_dies(
     assert 2 not in fenced
 
 
-async def test_work_that_ends_by_itself_is_started_again(database: Database, eventually: Callable[..., Any]) -> None:
+async def test_work_that_ends_is_restarted(database: Database, eventually: Callable[..., Any]) -> None:
     runs: list[int] = []
 
-    async def briefly(lease: HeldLease) -> None:
+    async def end_at_once(lease: HeldLease) -> None:
         runs.append(lease.epoch)
 
-    async with leading(database, briefly):
+    async with leading(database, end_at_once):
         await eventually(count_of(runs, 2))
-        assert runs == [1, 2]  # and not as fast as the database allows
+        assert runs == [1, 2]  # with a pause between the two
 
 
-async def test_a_refusal_of_the_work_ends_the_process_and_frees_the_lease(database: Database) -> None:
-    async def refuse(_lease: HeldLease) -> None:
-        raise ArithmeticError("a person must look")
+async def test_startup_error_of_work_ends_process_and_frees_lease(database: Database) -> None:
+    async def fail(_lease: HeldLease) -> None:
+        raise ArithmeticError("an operator must look")
 
-    with pytest.raises(ArithmeticError, match="a person must look"):
-        await run_as_leader(database, NAME, refuse, ttl_seconds=30, renew_seconds=10)
+    with pytest.raises(ArithmeticError, match="an operator must look"):
+        await run_as_leader(database, NAME, fail, ttl_seconds=30, renew_seconds=10)
     assert await try_acquire(database, NAME, "successor", ttl_seconds=30) is not None
 
 
-async def test_a_database_that_goes_away_stops_the_work_and_brings_it_back_when_it_returns(
+async def test_work_stops_when_database_is_lost_and_restarts_when_back(
     database: Database, database_name: str, postgres: EmbeddedPostgres, eventually: Callable[..., Any]
 ) -> None:
     work = Work()
@@ -171,10 +163,8 @@ async def test_a_database_that_goes_away_stops_the_work_and_brings_it_back_when_
         assert work.started == [1, 2]
 
 
-async def test_work_that_loses_its_database_in_the_middle_of_a_copy_is_started_again(
-    database: Database, eventually: Callable[..., Any]
-) -> None:
-    """The listener's COPY goes past SQLAlchemy, whose errors it then does not wear."""
+async def test_work_that_loses_database_during_copy_is_restarted(database: Database, eventually: Callable[..., Any]) -> None:
+    """The listener's COPY uses the driver directly, so its errors are not wrapped by SQLAlchemy."""
     runs: list[int] = []
 
     async def lose_the_connection(lease: HeldLease) -> None:
@@ -196,27 +186,27 @@ async def test_work_that_loses_its_database_in_the_middle_of_a_copy_is_started_a
 
 
 async def stuck_in_copy(database: Database) -> None:
-    """A transaction in the state that a cancellation leaves when it meets a COPY at its start: ROLLBACK fails in it."""
+    """Bring a transaction into the state of a COPY that was cancelled at its start: ROLLBACK fails in it."""
     async with database.write() as session:
         driver = await driver_connection(session)
         driver.pgconn.exec_(b"COPY derived.blocks (number) FROM STDIN")
         await asyncio.Event().wait()
 
 
-async def test_a_cancellation_that_breaks_off_a_copy_is_still_one(database: Database) -> None:
+async def test_cancelled_copy_raises_cancellation(database: Database) -> None:
     task = asyncio.create_task(stuck_in_copy(database))
     await asyncio.sleep(0.3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as stopped:
         await asyncio.wait_for(task, 5)
-    assert "another command is already in progress" in str(stopped.value.__cause__), "the rollback did fail"
+    assert "another command is already in progress" in str(stopped.value.__cause__), "the rollback failed"
     async with database.read() as session:
-        assert await session.scalar(select(1)) == 1, "the pool gave up that connection and has others"
+        assert await session.scalar(select(1)) == 1, "the pool dropped that connection and has others"
 
 
 async def write_several_rows(database: Database) -> None:
-    """Several at once go in the driver's pipeline."""
-    rows = [{"name": f"lease-{number}", "owner": "nobody", "epoch": 1} for number in range(3)]
+    """Insert several rows at once, which uses the driver's pipeline."""
+    rows = [{"name": f"lease-{number}", "owner": "tests", "epoch": 1} for number in range(3)]
     async with database.write() as session:
         await session.execute(
             text("INSERT INTO ops.leases (name, owner, epoch, expires_at) VALUES (:name, :owner, :epoch, now())"), rows
@@ -224,23 +214,23 @@ async def write_several_rows(database: Database) -> None:
         await session.rollback()
 
 
-async def test_a_cancellation_at_any_wait_of_several_rows_is_still_one_and_leaves_no_connection_that_answers_for_others(
+async def test_cancellation_at_any_wait_leaves_no_unread_answers(
     database: Database,
 ) -> None:
     counted = InterruptibleListener(write_several_rows(database))
     await counted
     assert counted.waits > 5
     for number in range(1, counted.waits + 1):
-        life = InterruptibleListener(write_several_rows(database), cancel_at=number)
-        life.task = asyncio.create_task(awaited(life))
-        with suppress(asyncio.CancelledError):  # a connection that is there already waits less often
-            await asyncio.wait_for(life.task, 5)
+        insert = InterruptibleListener(write_several_rows(database), cancel_at=number)
+        insert.task = asyncio.create_task(wait_for(insert))
+        with suppress(asyncio.CancelledError):  # with an open connection there are fewer waits
+            await asyncio.wait_for(insert.task, 5)
         async with database.read() as session:
             assert await session.scalar(select(literal(number))) == number
 
 
-async def awaited(life: InterruptibleListener) -> None:
-    await life
+async def wait_for(interruptible: InterruptibleListener) -> None:
+    await interruptible
 
 
 async def fail_after_a_timeout(database: Database) -> None:
@@ -252,14 +242,14 @@ async def fail_after_a_timeout(database: Database) -> None:
             await session.execute(text("SELECT nothing_of_this_name"))
 
 
-async def test_what_fails_after_a_timeout_is_a_failure_and_no_cancellation(database: Database) -> None:
-    """A timeout is a cancellation inside, and one that nobody asked the task for."""
+async def test_failure_after_timeout_is_no_cancellation(database: Database) -> None:
+    """A timeout cancels the task internally, though no caller cancelled it."""
     with pytest.raises(ProgrammingError):
         await fail_after_a_timeout(database)
 
 
-async def test_told_to_stop_while_its_work_fails_it_stops(database: Database, eventually: Callable[..., Any]) -> None:
-    """The group of work and renewal raises the failure and forgets the cancellation."""
+async def test_leader_stops_on_request_while_work_fails(database: Database, eventually: Callable[..., Any]) -> None:
+    """A task group would raise the failure and drop the cancellation."""
 
     async def fails_when_stopped(lease: HeldLease) -> None:
         started.append(lease.epoch)

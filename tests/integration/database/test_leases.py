@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, an epoch that only grows, and a loser that can write nothing."""
+"""Tests of leases: one holder at a time, a growing epoch, and no writes by a former holder."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,36 +28,36 @@ async def expire(database: Database) -> None:
 
 
 @pytest.mark.parametrize("before", ["never held", "expired"])
-async def test_of_many_who_ask_at_once_one_gets_it(database: Database, before: str) -> None:
+async def test_one_of_many_requests_gets_the_lease(database: Database, before: str) -> None:
     if before == "expired":
-        await take(database, "the one before")
+        await take(database, "previous owner")
         await expire(database)
-    asked = await asyncio.gather(*(try_acquire(database, NAME, f"owner-{number}", ttl_seconds=30) for number in range(8)))
-    (winner,) = [each for each in asked if each is not None]
+    results = await asyncio.gather(*(try_acquire(database, NAME, f"owner-{number}", ttl_seconds=30) for number in range(8)))
+    (winner,) = [lease for lease in results if lease is not None]
     assert winner.epoch == (2 if before == "expired" else 1)
     async with database.read() as session:
         assert await session.scalar(select(LeaseRow.owner)) == winner.owner
 
 
-async def test_a_lease_that_is_held_is_given_to_nobody_else_nor_again_to_its_holder(database: Database) -> None:
+async def test_held_lease_is_given_to_no_one_again(database: Database) -> None:
     await take(database, "first")
     assert await try_acquire(database, NAME, "second", ttl_seconds=30) is None
     assert await try_acquire(database, NAME, "first", ttl_seconds=30) is None
 
 
-async def test_leases_of_different_names_know_nothing_of_each_other(database: Database) -> None:
+async def test_leases_of_different_names_are_independent(database: Database) -> None:
     await take(database)
     assert await try_acquire(database, "scheduler", "second", ttl_seconds=30) is not None
 
 
-async def test_a_takeover_after_expiry_raises_the_epoch(database: Database) -> None:
+async def test_takeover_after_expiry_raises_epoch(database: Database) -> None:
     first = await take(database, "first")
     await expire(database)
     second = await take(database, "second")
     assert (first.epoch, second.epoch) == (1, 2)
 
 
-async def test_expiry_is_the_databases_clock_not_the_holders(database: Database, eventually: Callable[..., Any]) -> None:
+async def test_expiry_follows_database_clock(database: Database, eventually: Callable[..., Any]) -> None:
     await take(database, "first", ttl_seconds=0.3)
 
     async def taken_over() -> Any:
@@ -66,7 +66,7 @@ async def test_expiry_is_the_databases_clock_not_the_holders(database: Database,
     assert (await eventually(taken_over)).epoch == 2
 
 
-async def test_renewing_keeps_it_and_its_epoch(database: Database) -> None:
+async def test_renewal_keeps_lease_and_epoch(database: Database) -> None:
     lease = await take(database, ttl_seconds=0.3)
     await renew(database, lease, ttl_seconds=30)
     await asyncio.sleep(0.35)
@@ -75,7 +75,7 @@ async def test_renewing_keeps_it_and_its_epoch(database: Database) -> None:
         assert await session.scalar(select(LeaseRow.epoch)) == lease.epoch
 
 
-async def test_a_lease_that_expired_or_was_taken_cannot_be_renewed(database: Database) -> None:
+async def test_expired_or_taken_lease_cannot_be_renewed(database: Database) -> None:
     first = await take(database, "first")
     await expire(database)
     with pytest.raises(LeaseLost, match=r"'listener' \(epoch 1\) is no longer held by this process"):
@@ -85,12 +85,12 @@ async def test_a_lease_that_expired_or_was_taken_cannot_be_renewed(database: Dat
         await renew(database, first, ttl_seconds=30)
 
 
-async def test_a_released_lease_is_free_at_once_and_its_epoch_still_grows(database: Database) -> None:
+async def test_released_lease_is_free_at_once_and_epoch_grows(database: Database) -> None:
     await release(database, await take(database, "first"))
     assert (await take(database, "second")).epoch == 2
 
 
-async def test_a_loser_cannot_release_what_its_successor_holds(database: Database) -> None:
+async def test_former_holder_cannot_release_lease_of_successor(database: Database) -> None:
     first = await take(database, "first")
     await expire(database)
     await take(database, "second")
@@ -98,7 +98,7 @@ async def test_a_loser_cannot_release_what_its_successor_holds(database: Databas
     assert await try_acquire(database, NAME, "third", ttl_seconds=30) is None
 
 
-async def test_a_write_is_fenced_by_the_epoch(database: Database) -> None:
+async def test_write_is_fenced_by_epoch(database: Database) -> None:
     first = await take(database, "first")
     async with database.write() as session:
         await fence(session, first)
@@ -109,8 +109,8 @@ async def test_a_write_is_fenced_by_the_epoch(database: Database) -> None:
             await fence(session, first)
 
 
-async def test_a_takeover_waits_for_the_commit_of_a_fenced_write(database: Database) -> None:
-    """Or the write would land after the successor has read what it starts from."""
+async def test_takeover_waits_for_commit_of_fenced_write(database: Database) -> None:
+    """Otherwise the write would commit after the successor has read its starting state."""
     first = await take(database, "first")
     await expire(database)
     async with database.write() as session:
@@ -123,15 +123,15 @@ async def test_a_takeover_waits_for_the_commit_of_a_fenced_write(database: Datab
     assert taken.epoch == 2
 
 
-async def test_a_holder_that_freezes_in_the_middle_of_renewing_is_not_waited_for_much_longer_than_its_lease(
+async def test_holder_frozen_during_renewal_delays_takeover_by_its_lease_only(
     database: Database,
 ) -> None:
     """The server ends its transaction, and the row is free; the setting stays behind on no connection."""
-    shown = text("SHOW idle_in_transaction_session_timeout")
+    show_timeout = text("SHOW idle_in_transaction_session_timeout")
     lease = await take(database)
     async with database.write() as session:
-        usual = await session.scalar(shown)
+        usual = await session.scalar(show_timeout)
         await fence(session, lease)
-        assert await session.scalar(shown) == "5s"
+        assert await session.scalar(show_timeout) == "5s"
     async with database.write() as session:
-        assert await session.scalar(shown) == usual != "5s"
+        assert await session.scalar(show_timeout) == usual != "5s"

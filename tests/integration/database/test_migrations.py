@@ -60,17 +60,17 @@ def owner(owner_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_models_and_migrations_do_not_drift(owner_url: str) -> None:
+def test_models_and_migrations_agree(owner_url: str) -> None:
     assert migrate.drift(owner_url) == []
 
 
-def test_a_column_that_only_one_side_has_is_drift(owner_url: str, owner: Engine) -> None:
+def test_column_on_one_side_only_is_drift(owner_url: str, owner: Engine) -> None:
     with owner.begin() as connection:
         connection.execute(text("ALTER TABLE ops.leases DROP COLUMN owner"))
     assert any("leases" in line and "owner" in line for line in migrate.drift(owner_url))
 
 
-def test_tables_made_by_migrations_are_those_the_models_would_make(owner: Engine, empty_url: str) -> None:
+def test_migrations_make_the_tables_of_the_models(owner: Engine, empty_url: str) -> None:
     from_models = create_engine(empty_url)
     try:
         with from_models.begin() as connection:
@@ -82,7 +82,7 @@ def test_tables_made_by_migrations_are_those_the_models_would_make(owner: Engine
         from_models.dispose()
 
 
-def test_the_way_down_to_nothing_and_up_again_ends_at_the_same_tables(owner_url: str, owner: Engine) -> None:
+def test_downgrade_and_upgrade_restore_the_same_tables(owner_url: str, owner: Engine) -> None:
     before = catalogue(owner)
     with owner.begin() as connection:
         command.downgrade(migrate._config(connection), "base")
@@ -93,7 +93,7 @@ def test_the_way_down_to_nothing_and_up_again_ends_at_the_same_tables(owner_url:
     assert catalogue(owner) == before
 
 
-def test_each_migration_can_be_taken_back_alone(owner_url: str, owner: Engine) -> None:
+def test_each_migration_can_be_reverted_alone(owner_url: str, owner: Engine) -> None:
     before = catalogue(owner)
     with owner.begin() as connection:
         command.downgrade(migrate._config(connection), "-1")
@@ -102,13 +102,13 @@ def test_each_migration_can_be_taken_back_alone(owner_url: str, owner: Engine) -
     assert catalogue(owner) == before
 
 
-def test_the_migrations_are_one_line_and_each_is_called_like_its_file() -> None:
+def test_migrations_are_linear_and_named_like_their_files() -> None:
     line = [each.revision for each in ScriptDirectory.from_config(migrate._config()).walk_revisions()]
     assert line[::-1] == version.shipped_revisions()
     assert all(len(each) <= 32 for each in line), "Alembic's own table has no room for a longer name"
 
 
-def test_upgrading_again_changes_nothing_and_keeps_what_is_there(owner_url: str, owner: Engine) -> None:
+def test_repeated_upgrade_changes_nothing(owner_url: str, owner: Engine) -> None:
     with owner.begin() as connection:
         connection.execute(text("INSERT INTO ops.leases VALUES ('listener', 'tests', 7, now())"))
     before = catalogue(owner)
@@ -118,7 +118,7 @@ def test_upgrading_again_changes_nothing_and_keeps_what_is_there(owner_url: str,
         assert connection.execute(text("SELECT epoch FROM ops.leases")).scalar_one() == 7
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(empty_url: str) -> None:
+def test_failed_migration_leaves_database_unchanged(empty_url: str) -> None:
     """As when the role to be given its rights does not exist: all of it is one transaction."""
     with pytest.raises(Exception, match="no_such_role"):
         migrate.upgrade(empty_url, app_role="no_such_role")
@@ -134,11 +134,11 @@ async def opened(url: str) -> Database:
     return Database(create_app_engine(url, pool_size=1, connect_timeout_seconds=5, application_name="tests"))
 
 
-async def test_a_current_database_is_worked_on(database: Database) -> None:
+async def test_current_database_is_accepted(database: Database) -> None:
     await version.require_current(database.engine)
 
 
-async def test_an_empty_database_is_refused_with_the_command_to_run(empty_url: str) -> None:
+async def test_empty_database_is_refused_with_the_command_to_run(empty_url: str) -> None:
     empty = await opened(empty_url)
     try:
         with pytest.raises(DatabaseBehind, match=r"at migration none, .* needs \w+: run `paimon db upgrade`"):
@@ -148,7 +148,7 @@ async def test_an_empty_database_is_refused_with_the_command_to_run(empty_url: s
 
 
 @pytest.mark.parametrize("outlived", ["0001", "0002", "0023"])
-async def test_a_database_of_the_chain_before_is_refused_with_what_to_do(
+async def test_database_of_replaced_migrations_is_refused_with_what_to_do(
     owner_url: str, owner: Engine, database: Database, outlived: str
 ) -> None:
     """One migration behind or ahead of this chain: test_add_a_migration.py."""
@@ -163,7 +163,7 @@ async def test_a_database_of_the_chain_before_is_refused_with_what_to_do(
     assert catalogue(owner) == before
 
 
-async def test_a_server_too_old_is_refused_in_words(
+async def test_too_old_server_is_refused_with_message(
     owner_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no old server here, so what counts as old is moved instead."""
@@ -174,5 +174,5 @@ async def test_a_server_too_old_is_refused_in_words(
         migrate.upgrade(owner_url, app_role=None)
 
 
-def test_the_oldest_supported_server_is_sixteen() -> None:
+def test_oldest_supported_server_is_16() -> None:
     assert version.SERVER_VERSION_MIN == 160_000

@@ -1,4 +1,4 @@
-"""Reads of one row without a session: what they give, how they fail, and that the pool is as they found it."""
+"""Tests of row queries: their results, their errors, and the state of the pool after them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,14 +32,14 @@ NOTHING_THERE: Final = RowQuery(select(column("secret")).select_from(table("noth
 
 @pytest.fixture
 async def single(app_url: str) -> AsyncIterator[Database]:
-    """A database over one connection, so that whoever is next gets the one that was used before."""
-    engine = create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests-look-ups")
+    """A database with one connection, so that the next query gets the connection used before."""
+    engine = create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests-row-queries")
     database = Database(engine)
     yield database
     await database.close()
 
 
-async def test_a_look_up_gives_what_a_session_does(database: Database) -> None:
+async def test_row_query_returns_what_a_session_returns(database: Database) -> None:
     request_id = 2**255
     async with database.write() as session:
         await insert_row(session, RedemptionRequestRow, request_id=request_id)
@@ -50,7 +50,7 @@ async def test_a_look_up_gives_what_a_session_does(database: Database) -> None:
     assert await database.find(REDEMPTION, request_id=2**256 - 1) is None
 
 
-async def test_a_user_is_found_with_the_clock_and_the_clock_without_a_user(database: Database) -> None:
+async def test_user_query_returns_clock_even_without_user(database: Database) -> None:
     async with database.write() as session:
         await seed_user(session, address(1), UserRole.OPERATOR, "Olga")
     before, known = await database.find(DATABASE_NOW), await database.find(USER_WITH_CLOCK, address=address(1))
@@ -62,7 +62,7 @@ async def test_a_user_is_found_with_the_clock_and_the_clock_without_a_user(datab
     assert before <= known[1] <= unknown[1]
 
 
-NOT_LOOK_UPS: Final[list[Any]] = [
+INVALID_QUERIES: Final[list[Any]] = [
     delete(LeaseRow),
     text("SELECT 1"),
     select(LeaseRow.owner).with_for_update(),
@@ -70,19 +70,19 @@ NOT_LOOK_UPS: Final[list[Any]] = [
 ]
 
 
-@pytest.mark.parametrize("query", NOT_LOOK_UPS, ids=str)
-def test_what_is_no_plain_select_is_refused_when_its_module_is_loaded(query: Select[Any]) -> None:
+@pytest.mark.parametrize("query", INVALID_QUERIES, ids=str)
+def test_row_query_refuses_other_statements_than_select_at_import(query: Select[Any]) -> None:
     with pytest.raises(InvalidRowQuery):
         RowQuery(query, lambda row: row)
 
 
 @pytest.mark.parametrize("values", [{}, {"request": 1}, {"request_id": 1, "owner": b""}], ids=str)
-async def test_all_parameters_are_given_and_no_others(database: Database, values: dict[str, object]) -> None:
+async def test_row_query_requires_exactly_its_parameters(database: Database, values: dict[str, object]) -> None:
     with pytest.raises(InvalidRowQuery, match="request_id"):
         await database.find(REDEMPTION, **values)
 
 
-async def test_a_session_after_a_look_up_is_a_transaction_again(single: Database) -> None:
+async def test_session_after_row_query_is_a_transaction_again(single: Database) -> None:
     backend = await single.find(BACKEND)
     async with rolled_back(single) as session:
         assert await session.scalar(select(func.pg_backend_pid())) == backend
@@ -90,19 +90,19 @@ async def test_a_session_after_a_look_up_is_a_transaction_again(single: Database
     assert await single.find(RowQuery(LEASES, lambda row: row.leases)) == 0
 
 
-async def test_a_look_up_that_fails_says_so_as_a_session_does_and_keeps_its_connection_from_others(single: Database) -> None:
+async def test_failed_row_query_raises_like_session_and_drops_its_connection(single: Database) -> None:
     first = await single.find(BACKEND)
-    with pytest.raises(ProgrammingError) as refusal:
+    with pytest.raises(ProgrammingError) as failure:
         await single.find(NOTHING_THERE)
-    assert isinstance(refusal.value.orig, psycopg.errors.UndefinedTable)
+    assert isinstance(failure.value.orig, psycopg.errors.UndefinedTable)
     assert await single.find(BACKEND) != first
 
 
-async def test_a_cancelled_look_up_leaves_no_answer_to_the_next(single: Database, database: Database) -> None:
+async def test_cancelled_row_query_leaves_no_answer_for_the_next(single: Database, database: Database) -> None:
     first = await single.find(BACKEND)
     task = asyncio.create_task(single.find(SLEEP, seconds=60.0))
-    await asyncio.sleep(0)  # which gives it the one connection
-    await _asleep(database, first)
+    await asyncio.sleep(0)  # lets the task take the only connection
+    await _wait_until_asleep(database, first)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -111,8 +111,8 @@ async def test_a_cancelled_look_up_leaves_no_answer_to_the_next(single: Database
     assert second != first
 
 
-async def _asleep(database: Database, backend: int | None) -> None:
-    """Until this connection's server waits."""
+async def _wait_until_asleep(database: Database, backend: int | None) -> None:
+    """Wait until this connection's server process sleeps."""
     waits = text("SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = :pid")
     async with asyncio.timeout(10):
         while True:
@@ -122,14 +122,14 @@ async def _asleep(database: Database, backend: int | None) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_cut_connection_is_replaced_before_a_look_up_uses_it(single: Database, postgres: EmbeddedPostgres) -> None:
+async def test_closed_connection_is_replaced_before_row_query(single: Database, postgres: EmbeddedPostgres) -> None:
     first = await single.find(BACKEND)
     with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
         assert connection.execute("SELECT pg_terminate_backend(%s, 5000)", (first,)).fetchone() == (True,)
     assert await single.find(BACKEND) not in (None, first)
 
 
-async def test_a_server_that_is_not_there_is_an_operational_error() -> None:
+async def test_missing_server_is_an_operational_error() -> None:
     url = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
     database = Database(create_engine(url, pool_size=1, connect_timeout_seconds=2, application_name="tests"))
     with pytest.raises(OperationalError):

@@ -69,7 +69,7 @@ def order(fund: TestFund, symbol: str, usdt: int, tokens: int) -> int:
         return int(chain.read("OTCManager", fund.deployment.otc_manager, "orderCount"))
 
 
-async def test_the_deployment_itself_is_explained_to_the_last_transfer(app_context: AppContext, fund: TestFund) -> None:
+async def test_every_transfer_of_the_deployment_has_a_purpose(app_context: AppContext, fund: TestFund) -> None:
     await record_all(app_context, fund)
     tracked = {row.address: row for row in await rows(app_context, TrackedContractRow)}
     tokens = {parse_address(each.address) for each in fund.deployment.assets}
@@ -109,7 +109,7 @@ async def test_the_deployment_itself_is_explained_to_the_last_transfer(app_conte
     assert len(transactions) == len({each.tx_hash for each in logs})
 
 
-async def test_a_purchase_is_counted_once_however_it_was_asked_for(app_context: AppContext, fund: TestFund) -> None:
+async def test_purchase_is_counted_once_by_any_function(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviours 7 and 8."""
     since = fund.send("hot", AC, "purchaseAsset", fund.asset("RWAC").address, 10_000 * WAD)
     fund.send("hot", AC, "purchaseAsset", fund.asset("RWAC").address, 100 * WAD)  # below the asset's minimum
@@ -128,7 +128,7 @@ async def test_a_purchase_is_counted_once_however_it_was_asked_for(app_context: 
     }
 
 
-async def test_sales_waterfalls_and_the_settlement_they_pay_for(app_context: AppContext, fund: TestFund) -> None:
+async def test_sales_and_waterfalls_belong_to_their_settlement(app_context: AppContext, fund: TestFund) -> None:
     request = fund.request("ivan", 470_000)  # more than the fund has in cash once that is spent, below 2 %
     fund.approve_on_chain(request)
     fund.send("hot", AC, "purchaseAsset", fund.asset("RWAT").address, 1_300_000 * WAD)
@@ -154,7 +154,7 @@ async def test_sales_waterfalls_and_the_settlement_they_pay_for(app_context: App
     assert [each.level.value for each in await rows(app_context, LiquidityAlertRow)] == []
 
 
-async def test_an_otc_order_is_money_in_transit_until_it_is_delivered(app_context: AppContext, fund: TestFund) -> None:
+async def test_otc_order_is_in_transit_until_delivery(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 5."""
     token, unit = fund.asset("RWAC"), 10**18
     since = fund.node.rpc.head().number
@@ -178,7 +178,7 @@ async def test_an_otc_order_is_money_in_transit_until_it_is_delivered(app_contex
     }
 
 
-async def test_fees_accrued_collected_and_withdrawn(app_context: AppContext, fund: TestFund) -> None:
+async def test_fee_entries_follow_accrual_collection_and_withdrawal(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 6: a collection is told by a Transfer alone."""
     request = fund.request("ines", 10_000)
     since = fund.node.rpc.head().number
@@ -215,7 +215,7 @@ async def test_fees_accrued_collected_and_withdrawn(app_context: AppContext, fun
     }
 
 
-async def test_what_no_log_tells_of_is_kept_and_named(app_context: AppContext, fund: TestFund) -> None:
+async def test_transfer_without_log_is_kept_as_unexplained(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 6: an emergency withdrawal leaves nothing but the token's Transfer. So does a gift."""
     usdt, vault, ada = fund.deployment.usdt, fund.deployment.vault, fund.accounts.address("ada")
     since = fund.send("ada", "Vault", "emergencyWithdraw", usdt, ada, 7 * WAD)
@@ -232,7 +232,7 @@ async def test_what_no_log_tells_of_is_kept_and_named(app_context: AppContext, f
     ]
 
 
-async def test_yield_assets_tiers_and_roles(app_context: AppContext, fund: TestFund) -> None:
+async def test_yield_assets_tiers_and_roles_are_projected(app_context: AppContext, fund: TestFund) -> None:
     bill = fund.asset("oTBILL")
     assert bill.adapter is not None
     since = fund.node.rpc.head().number
@@ -262,7 +262,7 @@ async def test_yield_assets_tiers_and_roles(app_context: AppContext, fund: TestF
     ]
 
 
-async def test_a_token_is_followed_from_the_block_that_announces_it(app_context: AppContext, fund: TestFund) -> None:
+async def test_token_is_tracked_from_the_block_of_its_event(app_context: AppContext, fund: TestFund) -> None:
     """Whether that block is alone in its range or has later ones beside it, and after a restart."""
     await record_all(app_context, fund)
     with fund.chain() as chain:

@@ -52,13 +52,13 @@ DEPENDENCIES: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     SafeSignatureRow: (SafeRow, SafeProposalRow),
 }
 
-CLOSED: Final = {"outcome": "executed", "executed_tx_hash": HASH, "closed_at": EPOCH}
+CLOSED: Final = {"outcome": "EXECUTED", "executed_tx_hash": HASH, "closed_at": EPOCH}
 INVALID_STATES: Final[list[InvalidRow]] = [
     (SafeRow, {"next_nonce": -1, "nonce": -1}, "ck_safes_nonces_in_order"),
     (SafeRow, {"nonce": 2}, "ck_safes_nonces_in_order"),
     (SafeRow, {"threshold": 0}, "ck_safes_threshold_within_owners"),
     (SafeRow, {"threshold": 3}, "ck_safes_threshold_within_owners"),
-    (SafeRow, {"last_error": "a node"}, "ck_safes_last_error_dated"),
+    (SafeRow, {"last_error": "a node"}, "ck_safes_last_error_with_time"),
     (SafeProposalRow, {"nonce": -1}, "ck_safe_proposals_nonce_not_negative"),
     (SafeProposalRow, {"operation": 2}, "ck_safe_proposals_operation_known"),
     (SafeProposalRow, {"expires_at": EPOCH}, "ck_safe_proposals_expires_after_creation"),

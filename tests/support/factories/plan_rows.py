@@ -59,7 +59,7 @@ INVALID_STATES: Final[list[InvalidRow]] = [
     (PlanRow, {"wallet": "warm"}, "ck_plans_proposal_unless_hot"),
     (PlanRow, PROPOSED | {"wallet": "hot"}, "ck_plans_proposal_unless_hot"),
     *((PlanRow, {column: value}, "ck_plans_signed_action_complete") for column, value in SIGNED.items()),
-    (PlanCallRow, {"call_index": -1}, "ck_plan_calls_position_not_negative"),
+    (PlanCallRow, {"call_index": -1}, "ck_plan_calls_call_index_not_negative"),
 ]
 UNKNOWN_VALUES: Final[list[InvalidRow]] = [
     (PlanRow, PROPOSED | {"wallet": "lukewarm"}, "ck_plans_wallet_known"),

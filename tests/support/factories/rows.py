@@ -20,6 +20,7 @@ from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
+from paimon.domain.transaction.intent_subject import SubjectType
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, WalletName
 from paimon.domain.transaction.operator_action import ActionKind
 from paimon.domain.user.roles import UserRole
@@ -138,7 +139,8 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "to_address": address(2),
         "data": b"",
         "value_wei": 0,
-        "request_id": 1,
+        "subject_type": SubjectType.REDEMPTION,
+        "subject_id": "1",
     },
     AttemptRow: {
         "hash": HASH,
@@ -168,7 +170,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "block_number": 1,
         "block_hash": HASH,
         "log_index": 0,
-        "target": "it does not decode",
+        "problem": "it does not decode",
         "reason": "a test",
         "requested_by": address(1),
         "nonce": HASH,
@@ -184,7 +186,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "observed": "1",
         "expected": "2",
         "severity": Severity.CRITICAL,
-        "state": RiskStatus.OPEN,
+        "status": RiskStatus.OPEN,
         "owner_role": UserRole.ADMIN,
         "first_seen_at": EPOCH,
         "first_seen_block": 1,
@@ -215,7 +217,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     },
     EndpointFaultRow: {
         "endpoint": "node:8545",
-        "fault": InvalidResponseKind.OMITTED_LOG,
+        "kind": InvalidResponseKind.OMITTED_LOG,
         "occurrences": 1,
         "last_block": 1,
         "last_description": "log 0 was left out",
@@ -229,7 +231,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "address": address(1),
         "contract": ContractName.VAULT,
     },
-    RetentionRunRow: {"series": "s", "ran_at": EPOCH, "kept_from": EPOCH, "rows_removed": 0, "complete": True},
+    RetentionRunRow: {"series": "s", "ran_at": EPOCH, "retention_start": EPOCH, "rows_removed": 0, "complete": True},
     **catalogue_rows.VALID,
     **multisig_rows.VALID,
     **plan_rows.VALID,

@@ -112,16 +112,16 @@ TOLD: list[tuple[list[FundEvent], list[TransferPurpose]]] = [
 
 
 @pytest.mark.parametrize(("events", "expected"), TOLD)
-def test_a_log_of_the_same_transaction_tells_what_a_movement_was_for(events: list[FundEvent], expected: list[TransferPurpose]) -> None:
+def test_transfer_takes_purpose_from_log_of_same_transaction(events: list[FundEvent], expected: list[TransferPurpose]) -> None:
     assert purposes(told(*events)) == expected
 
 
-def test_the_same_movement_in_another_transaction_is_told_by_nothing() -> None:
+def test_transfer_ignores_logs_of_other_transactions() -> None:
     deposit = DepositProcessed(INES, INES, amount(5), amount(4))
     assert purposes(told(transfer_in(USDT, 5, INES)), told(deposit, number=2)) == [TransferPurpose.UNEXPLAINED]
 
 
-def test_a_delivery_is_known_by_its_orders_token() -> None:
+def test_otc_delivery_is_matched_by_token_of_order() -> None:
     created = OrderCreated(OTC, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)
     paid = (transfer_out(USDT, 5), OrderPaid(OTC, 1, amount(5)))
     delivered = (transfer_in(ASSET_TOKEN, 8), OrderDelivered(OTC, 1, amount(8)))
@@ -134,7 +134,7 @@ ACCRUED = (
 )
 
 
-def test_a_collection_is_a_payment_of_exactly_what_is_owed_to_the_fee_recipient() -> None:
+def test_fee_collection_pays_recipient_exactly_what_is_owed() -> None:
     books = begun()
     assert purposes(told(*ACCRUED), told(transfer_out(USDT, 42, RECIPIENT), number=2), books=books) == [TransferPurpose.FEE_COLLECTION]
     for kind, paid in ((FeeKind.MANAGEMENT, 30), (FeeKind.PERFORMANCE, 12)):
@@ -144,7 +144,7 @@ def test_a_collection_is_a_payment_of_exactly_what_is_owed_to_the_fee_recipient(
     assert steps == [(FeeKind.MANAGEMENT, FeeEntryType.PAID, 30), (FeeKind.PERFORMANCE, FeeEntryType.PAID, 12)]
 
 
-def test_accruals_count_where_they_stand_among_the_logs_of_the_collection() -> None:
+def test_accrual_counts_for_collection_only_when_logged_before_it() -> None:
     assert purposes(told(*ACCRUED, transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.FEE_COLLECTION]
     assert purposes(told(ACCRUED[0], transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.UNEXPLAINED]
 
@@ -152,13 +152,13 @@ def test_accruals_count_where_they_stand_among_the_logs_of_the_collection() -> N
 @pytest.mark.parametrize(
     "wrong", [transfer_out(USDT, 41, RECIPIENT), transfer_out(USDT, 42, MARKET), transfer_out(ASSET_TOKEN, 42, RECIPIENT)]
 )
-def test_any_other_payment_is_no_collection(wrong: TokenTransfer) -> None:
+def test_other_payment_is_no_fee_collection(wrong: TokenTransfer) -> None:
     books = begun()
     assert purposes(told(*ACCRUED), told(wrong, number=2), books=books) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
     assert books.fees[FeeKind.MANAGEMENT].owed == 30
 
 
-def test_a_redemption_or_a_withdrawal_paid_to_the_fee_recipient_is_no_collection() -> None:
+def test_redemption_paid_to_fee_recipient_is_no_fee_collection() -> None:
     settled = RedemptionSettled(1, RECIPIENT, RECIPIENT, amount(42), amount(0), amount(42), 0)
     withdrawn = RedemptionFeesWithdrawn(RECIPIENT, amount(42))
     found = purposes(
@@ -169,7 +169,7 @@ def test_a_redemption_or_a_withdrawal_paid_to_the_fee_recipient_is_no_collection
     assert found == [TransferPurpose.REDEMPTION_PAYOUT, TransferPurpose.REDEMPTION_FEE_WITHDRAWAL]
 
 
-def test_what_leaves_without_a_word_of_those_who_move_money_was_taken_out_in_an_emergency() -> None:
+def test_outgoing_transfer_without_log_of_paying_contracts_is_emergency_withdrawal() -> None:
     assert purposes(told(transfer_out(ASSET_TOKEN, 5))) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
     assert purposes(told(transfer_out(ASSET_TOKEN, 5), Paused(INES), other_contracts=[ContractName.VAULT])) == [
         TransferPurpose.UNEXPLAINED
@@ -178,11 +178,11 @@ def test_what_leaves_without_a_word_of_those_who_move_money_was_taken_out_in_an_
     assert purposes(told(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.OTC_MANAGER])) == [TransferPurpose.UNEXPLAINED]
 
 
-def test_a_transfer_of_nothing_is_nothing_whoever_it_names() -> None:
+def test_transfer_of_zero_has_purpose_zero_value() -> None:
     assert purposes(told(transfer_out(USDT, 0), transfer_in(USDT, 0))) == [TransferPurpose.ZERO_VALUE, TransferPurpose.ZERO_VALUE]
 
 
-def test_the_vault_paying_itself_changes_nothing() -> None:
+def test_transfer_from_vault_to_itself_changes_nothing() -> None:
     books = begun()
     assert purposes(told(TokenTransfer(USDT, VAULT, VAULT, amount(5))), books=books) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
     assert books.token_flows[USDT] == TokenFlow(USDT)
@@ -190,7 +190,7 @@ def test_the_vault_paying_itself_changes_nothing() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), AMOUNTS), max_size=8))
-def test_a_flow_is_the_sum_of_its_movements_or_the_movement_is_refused(moves: list[tuple[bool, RawAmount]]) -> None:
+def test_token_flow_sums_transfers_or_rejects_them(moves: list[tuple[bool, RawAmount]]) -> None:
     books = begun()
     for number, (inward, value) in enumerate(moves):
         books.fold(told(transfer_in(USDT, value) if inward else transfer_out(USDT, value), number=number + 1), TREASURY)
@@ -199,12 +199,12 @@ def test_a_flow_is_the_sum_of_its_movements_or_the_movement_is_refused(moves: li
         assert total == sum(each.amount for each in books.facts.transfers if each.direction is direction) <= UINT256_MAX
 
 
-def test_a_total_beyond_what_a_chain_counts_is_refused() -> None:
+def test_fee_total_beyond_uint256_is_rejected() -> None:
     with pytest.raises(InapplicableEvent):
         TokenFlow(USDT, received=RawAmount(UINT256_MAX)).after(TransferDirection.IN, amount(1))
 
 
-def test_facts_are_known_by_the_place_of_their_log() -> None:
+def test_facts_are_identified_by_position_of_their_log() -> None:
     books = begun()
     purposes(
         told(Paused(INES), transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4)), number=9),

@@ -44,7 +44,7 @@ def of(*events: FundEvent) -> list[Trade]:
     return extract_trades(told(*events), vault=VAULT)
 
 
-def test_an_allocation_logs_a_purchase_once() -> None:
+def test_allocation_is_one_purchase() -> None:
     (trade,) = of(transfer_out(USDT, 5), transfer_in(ASSET_TOKEN, 7), routed(5, 7))
     assert (trade.kind, trade.trigger, trade.route, trade.tier) == (
         TradeKind.PURCHASE,
@@ -55,48 +55,48 @@ def test_an_allocation_logs_a_purchase_once() -> None:
     assert trade.log_position.log_index == 2
 
 
-def test_a_purchase_that_is_logged_twice_is_one() -> None:
+def test_purchase_logged_twice_is_one_purchase() -> None:
     (trade,) = of(transfer_out(USDT, 5), transfer_in(ASSET_TOKEN, 7), routed(5, 7), purchased(5, 7))
     assert (trade.trigger, trade.route, trade.usdt_amount, trade.token_amount) == (TradeTrigger.PURCHASE, PurchaseRoute.SWAP, 5, 7)
 
 
 @given(st.integers(1, 5))
-def test_equal_purchases_in_one_transaction_are_as_many_as_there_are(count: int) -> None:
+def test_equal_purchases_in_one_transaction_are_all_counted(count: int) -> None:
     found = of(*[routed(5, 7), purchased(5, 7)] * count)
     assert [each.trigger for each in found] == [TradeTrigger.PURCHASE] * count
     found = of(*[routed(5, 7)] * count, purchased(5, 7))
     assert sorted(each.trigger for each in found) == [TradeTrigger.ALLOCATION] * (count - 1) + [TradeTrigger.PURCHASE]
 
 
-def test_a_purchase_told_by_its_end_alone_is_one_too() -> None:
+def test_purchase_logged_only_at_its_end_is_one_purchase() -> None:
     (trade,) = of(purchased(5, 7))
     assert (trade.trigger, trade.route) == (TradeTrigger.PURCHASE, None)
 
 
-def test_a_purchase_of_nothing_is_kept_and_marked() -> None:
+def test_purchase_of_nothing_is_kept_without_effect() -> None:
     (trade,) = of(purchased(0, 0))
     assert not trade.has_effect
     assert all(each.has_effect for each in of(routed(5, 0), routed(0, 5)))
 
 
-def test_numbers_the_interface_does_not_know_do_not_lose_the_trade() -> None:
+def test_trade_is_kept_when_its_numbers_are_unknown() -> None:
     (trade,) = of(routed(5, 7, method=9, tier=9))
     assert (trade.route, trade.tier, trade.usdt_amount) == (None, None, 5)
 
 
-def test_a_waterfall_belongs_to_the_settlement_that_follows_it() -> None:
+def test_waterfall_belongs_to_settlement_that_follows() -> None:
     found = of(liquidated(1, 1), liquidated(2, 2), settled(8), liquidated(3, 3), settled(9), liquidated(4, 4))
     assert [each.request_id for each in found] == [8, 8, 9, None]
     assert {each.trigger for each in found} == {TradeTrigger.WATERFALL}
 
 
-def test_a_refill_of_the_buffer_is_told_by_its_end() -> None:
+def test_buffer_refill_is_recognised_by_its_last_log() -> None:
     (trade,) = of(liquidated(1, 1), BufferPoolRebalanced(amount(9)))
     assert (trade.trigger, trade.request_id) == (TradeTrigger.BUFFER_REFILL, None)
 
 
 @pytest.mark.parametrize("order", [0, 1])
-def test_a_sale_that_is_logged_twice_is_one_unless_the_token_left_twice(order: int) -> None:
+def test_sale_logged_twice_is_one_unless_token_left_twice(order: int) -> None:
     both = [redeemed(7, 5), liquidated(7, 5)][:: -1 if order else 1]
     (trade,) = of(transfer_out(ASSET_TOKEN, 7), transfer_in(USDT, 5), *both, settled(3))
     assert (trade.kind, trade.trigger, trade.request_id) == (TradeKind.SALE, TradeTrigger.WATERFALL, 3)

@@ -29,7 +29,7 @@ recorded_blocks = st.sets(st.integers(1, 3_000), min_size=1, max_size=200).map(s
 
 
 @given(recorded_blocks, st.integers(0, 3_001))
-def test_it_finds_the_newest_on_the_chain_and_the_oldest_that_is_not(recorded: list[int], changed_from: int) -> None:
+def test_search_finds_ancestor_and_first_changed_block(recorded: list[int], changed_from: int) -> None:
     on_chain = [each for each in recorded if each < changed_from]
     gone = [each for each in recorded if each >= changed_from]
     if not on_chain:
@@ -41,13 +41,13 @@ def test_it_finds_the_newest_on_the_chain_and_the_oldest_that_is_not(recorded: l
 
 
 @given(st.integers(2, 100_000), st.data())
-def test_a_shallow_change_takes_few_probes_however_long_the_history(length: int, data: st.DataObject) -> None:
+def test_search_takes_few_probes_when_change_is_shallow(length: int, data: st.DataObject) -> None:
     depth = data.draw(st.integers(1, min(32, length - 1)))
     fork, probes = run(range(1, length + 1), changed_from=length - depth + 1)
     assert fork == Fork(length - depth, length - depth + 1)
     assert probes <= 20
 
 
-def test_without_a_recorded_block_there_is_nothing_to_find() -> None:
+def test_search_fails_without_recorded_block() -> None:
     with pytest.raises(AncestorNotFound, match="no block is recorded"):
         run([], changed_from=1)

@@ -71,7 +71,7 @@ class BreakerLife(RuleBasedStateMachine):
 TestBreakerLife = BreakerLife.TestCase
 
 
-def test_an_endpoint_may_be_away_for_weeks() -> None:
+def test_breaker_survives_weeks_of_failures() -> None:
     breaker, now = CircuitBreaker(), 0.0
     for _ in range(5_000):
         breaker = breaker.after_failure(now, jitter=0.5)
@@ -82,7 +82,7 @@ def test_an_endpoint_may_be_away_for_weeks() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 3), st.integers(1, CONCURRENCY_MAX)), max_size=60))
-def test_concurrency_stays_in_its_bounds_grows_by_one_a_round_and_halves_once_per_overload(
+def test_concurrency_grows_by_one_a_round_and_halves_per_overload(
     events: list[tuple[bool, float, int]],
 ) -> None:
     concurrency, now = ConcurrencyLimit(), 0.0
@@ -98,24 +98,24 @@ def test_concurrency_stays_in_its_bounds_grows_by_one_a_round_and_halves_once_pe
             assert before.reduced_at is None or now - before.reduced_at >= 1
 
 
-def test_one_overload_that_many_requests_meet_halves_once() -> None:
+def test_concurrency_halves_once_when_many_requests_meet_one_overload() -> None:
     concurrency = ConcurrencyLimit(limit=32)
     for _ in range(20):
         concurrency = concurrency.after_overload(100.0)
     assert concurrency.limit == 16
 
 
-def test_a_limit_that_nobody_came_near_does_not_grow() -> None:
+def test_concurrency_does_not_grow_when_unused() -> None:
     assert ConcurrencyLimit(limit=8).after_response(active_requests=1).limit == 8
 
 
 @given(st.integers(2, 100_000), DIAGNOSES)
-def test_what_is_asked_for_next_is_always_narrower_so_splitting_ends(asked: int, diagnosis: Diagnosis) -> None:
+def test_range_split_always_narrows(asked: int, diagnosis: Diagnosis) -> None:
     assert 1 <= narrower_range(asked, diagnosis) < asked
 
 
 @given(st.integers(1, 20_000), st.lists(st.integers(1, 12_000), min_size=1, max_size=80))
-def test_a_cap_is_found_and_never_asked_above_again(cap: int, wanted: list[int]) -> None:
+def test_range_size_never_exceeds_a_found_cap(cap: int, wanted: list[int]) -> None:
     """Of a provider that names no number: every refusal halves, and no refusal comes twice for one size."""
     size, refused_at = RangeSize(), []
     for blocks in wanted * 4:
@@ -130,12 +130,12 @@ def test_a_cap_is_found_and_never_asked_above_again(cap: int, wanted: list[int])
 
 
 @given(st.integers(2, 10_000), st.integers(1, 9_999))
-def test_a_named_cap_is_taken_at_its_word(asked: int, cap: int) -> None:
+def test_range_size_takes_cap_that_provider_names(asked: int, cap: int) -> None:
     size = RangeSize(blocks=asked).after_rejection(asked, Diagnosis(RpcErrorKind.RANGE_CAP, cap))
     assert size.blocks == size.blocks_max == (cap if cap < asked else asked // 2)
 
 
-def test_after_too_many_results_the_size_grows_back() -> None:
+def test_range_size_grows_back_after_too_many_results() -> None:
     size = RangeSize(blocks=2_000).after_rejection(2_000, Diagnosis(RpcErrorKind.TOO_MANY_RESULTS))
     assert size.blocks == 1_000
     for _ in range(20):
@@ -143,12 +143,12 @@ def test_after_too_many_results_the_size_grows_back() -> None:
     assert size.blocks == RANGE_BLOCKS_MAX
 
 
-def test_a_range_smaller_than_the_size_proves_nothing_of_it() -> None:
+def test_range_size_ignores_responses_to_smaller_ranges() -> None:
     assert RangeSize(blocks=2_000).after_response(5) == RangeSize(blocks=2_000)
 
 
 @given(st.lists(st.floats(0.001, 5), min_size=1, max_size=30), st.lists(UNIT, max_size=30))
-def test_latency_and_error_rate_stay_between_what_was_seen(seconds: list[float], jitters: list[float]) -> None:
+def test_latency_and_error_rate_stay_between_observed_values(seconds: list[float], jitters: list[float]) -> None:
     health = EndpointHealth()
     for each in seconds:
         health = health.after_response(each, 0.0, active_requests=1)
@@ -161,7 +161,7 @@ def test_latency_and_error_rate_stay_between_what_was_seen(seconds: list[float],
 
 
 @given(st.none() | st.integers(0, 1_000), st.integers(0, 1_000))
-def test_what_an_endpoint_shows_and_lacks_bounds_its_head(head: int | None, number: int) -> None:
+def test_head_is_bounded_by_known_and_missing_blocks(head: int | None, number: int) -> None:
     health = EndpointHealth(head=head)
     assert health.with_known_block(number).has_reached(number)
     assert not health.with_missing_block(number).has_reached(number)
@@ -169,7 +169,7 @@ def test_what_an_endpoint_shows_and_lacks_bounds_its_head(head: int | None, numb
     assert health.with_head(number).head == number
 
 
-def test_the_quicker_the_less_busy_and_the_more_reliable_is_cheaper() -> None:
+def test_expected_seconds_prefers_quick_idle_and_reliable_endpoints() -> None:
     quick, slow = (EndpointHealth().after_response(seconds, 0.0, active_requests=1) for seconds in (0.02, 0.2))
     assert quick.expected_seconds(0) < slow.expected_seconds(0)
     assert quick.expected_seconds(0) < quick.expected_seconds(8)

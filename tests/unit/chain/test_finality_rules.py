@@ -35,7 +35,7 @@ MOST = FinalityLag(200, 120)
         (FinalityRule(FinalityTag.FINALIZED, turn_length=16), LOCAL, "no turns"),
     ],
 )
-def test_a_rule_that_could_be_earlier_than_the_chains_own_is_looser(
+def test_rule_is_weaker_when_it_may_be_earlier_than_chains(
     wanted: FinalityRule, own: FinalityRule, why: str | None
 ) -> None:
     said = weaker_rule_reason(wanted, own)
@@ -66,7 +66,7 @@ def final_by(rule: FinalityRule, head: int, tags: dict[FinalityTag, int | None])
 
 
 @given(rules, st.sampled_from([BSC, LOCAL]), st.integers(0, 175), st.integers(0, 175), st.booleans())
-def test_what_is_not_called_looser_is_never_earlier_than_the_chains_own(
+def test_rule_not_called_weaker_is_never_earlier_than_chains(
     wanted: FinalityRule, own: FinalityRule, one: int, other: int, has_tags: bool
 ) -> None:
     """On a node whose tag is less deep than the chain's turns, as it is while the chain works, or that has no tag."""
@@ -87,7 +87,7 @@ def at(number: int, seconds: float) -> BlockStamp:
     return BlockStamp(number, stamp(number).hash, EPOCH + timedelta(seconds=seconds))
 
 
-def test_a_lag_is_told_beyond_either_figure_and_is_critical_five_times_beyond() -> None:
+def test_finality_lag_is_found_beyond_either_limit_and_critical_beyond_five() -> None:
     within = FinalityLag.between(at(100, 0), at(300, 120))
     assert within == FinalityLag(200, 120)
     assert finality_lag_finding(within, MOST) is None
@@ -104,12 +104,12 @@ def test_a_lag_is_told_beyond_either_figure_and_is_critical_five_times_beyond() 
         assert found.expected == "at most 200 blocks, 120 s"
 
 
-def test_a_final_block_ahead_of_the_head_asked_before_it_is_no_lag() -> None:
+def test_final_block_ahead_of_earlier_head_is_no_lag() -> None:
     assert FinalityLag.between(at(101, 1), at(100, 0)) == FinalityLag(0, 0)
 
 
 @given(st.lists(st.tuples(st.floats(0, 60), st.booleans()), min_size=1, max_size=30), st.floats(1, 100))
-def test_it_lasts_exactly_when_every_look_since_so_long_found_it(looks: list[tuple[float, bool]], lasting: float) -> None:
+def test_finding_has_lasted_when_every_check_in_grace_period_found_it(looks: list[tuple[float, bool]], lasting: float) -> None:
     beyond = finality_lag_finding(FinalityLag(1_000, 0), MOST)
     watch, clock, run_began = FindingWatch(), 0.0, None
     for pause, is_beyond in looks:

@@ -14,7 +14,7 @@ seen_logs = st.builds(PendingLogKey, st.integers(1, 12), hashes, st.integers(0, 
 
 
 @given(st.sets(seen_logs), st.dictionaries(st.integers(1, 14), hashes), st.integers(0, 13), st.sets(hashes))
-def test_every_log_ends_exactly_as_its_block_does(
+def test_pending_log_resolves_as_its_block_does(
     known: set[PendingLogKey], head: dict[int, Hash32], recorded_block: int, recorded: set[Hash32]
 ) -> None:
     ended = resolve_pending(known, head, recorded_block=recorded_block, recorded=recorded)
@@ -29,7 +29,7 @@ def test_every_log_ends_exactly_as_its_block_does(
 
 
 @given(st.sets(seen_logs), st.integers(0, 13), st.sets(hashes))
-def test_a_node_that_has_gone_back_withdraws_nothing(
+def test_pending_log_stays_when_node_has_gone_back(
     known: set[PendingLogKey], recorded_block: int, recorded: set[Hash32]
 ) -> None:
     above = {log for log in known if log.block_number > recorded_block}

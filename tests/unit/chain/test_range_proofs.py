@@ -19,7 +19,7 @@ PROOFS = st.builds(
 
 
 @given(st.lists(PROOFS, max_size=12))
-def test_each_block_has_the_strongest_proof_it_was_given_in_as_few_ranges_as_can_be(given_proofs: list[RangeProof]) -> None:
+def test_each_block_keeps_strongest_proof_in_fewest_ranges(given_proofs: list[RangeProof]) -> None:
     kept: list[RangeProof] = []
     strongest: dict[int, ProofLevel] = {}
     for proof in given_proofs:
@@ -33,6 +33,6 @@ def test_each_block_has_the_strongest_proof_it_was_given_in_as_few_ranges_as_can
         assert before.last + 1 < after.first or before.level is not after.level
 
 
-def test_a_range_without_blocks_is_none() -> None:
+def test_range_without_blocks_is_refused() -> None:
     with pytest.raises(ValueError, match="no blocks"):
         RangeProof(2, 1, ProofLevel.CHAINED)

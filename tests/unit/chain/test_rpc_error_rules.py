@@ -400,22 +400,22 @@ SEEN = (
 
 
 @pytest.mark.parametrize("seen", SEEN, ids=lambda seen: f"{seen.who}: {seen.message[:40]}")
-def test_what_a_provider_says_is_told_apart(seen: Seen) -> None:
+def test_provider_messages_are_classified(seen: Seen) -> None:
     assert diagnose(seen.method, seen.code, seen.message) == Diagnosis(seen.kind, seen.blocks)
 
 
-def test_every_row_of_the_table_was_seen_somewhere() -> None:
+def test_every_error_rule_has_an_example() -> None:
     """A row that no example comes to has no source, or can never match."""
     assert set(ERROR_RULES) == {match_rule(seen.method, seen.code, seen.message) for seen in SEEN} - {None}
 
 
 @given(st.sampled_from([GET_LOGS, CALL]), st.integers(-40_000, 500), st.text(max_size=80))
-def test_any_error_has_a_remedy_and_never_a_range_of_nothing(method: str, code: int, message: str) -> None:
+def test_any_error_has_retry_action_and_positive_range(method: str, code: int, message: str) -> None:
     found = diagnose(method, code, message)
     assert found.blocks is None or (found.blocks >= 1 and found.retry_action is RetryAction.SPLIT_RANGE)
 
 
 @given(st.sampled_from(SEEN))
-def test_a_revert_is_the_callers_whatever_the_contract_says(seen: Seen) -> None:
+def test_revert_is_caller_error_whatever_its_message(seen: Seen) -> None:
     assert diagnose(CALL, 3, f"execution reverted: {seen.message}").retry_action is RetryAction.FAIL
     assert diagnose(CALL, -32000, f"execution reverted: {seen.message}").retry_action is RetryAction.FAIL

@@ -20,19 +20,19 @@ EIP_55 = (
 
 
 @given(ADDRESSES)
-def test_an_address_survives_the_way_to_text_and_back(address: Address) -> None:
+def test_address_survives_round_trip_through_text(address: Address) -> None:
     shown = checksum(address)
     assert parse_address(shown) == parse_address(shown.lower()) == parse_address("0x" + shown[2:].upper()) == address
 
 
 @pytest.mark.parametrize("text", EIP_55)
-def test_addresses_are_shown_with_the_checksum_of_eip_55(text: str) -> None:
+def test_addresses_are_shown_with_eip55_checksum(text: str) -> None:
     assert checksum(parse_address(text.lower())) == text
 
 
 @pytest.mark.parametrize("text", EIP_55)
 @given(data=st.data())
-def test_one_letter_in_the_wrong_case_is_refused(text: str, data: st.DataObject) -> None:
+def test_address_with_one_wrong_case_is_refused(text: str, data: st.DataObject) -> None:
     letters = [at for at, letter in enumerate(text) if at > 1 and letter.isalpha()]
     at = data.draw(st.sampled_from(letters))
     with pytest.raises(InvalidAddress, match="wrong EIP-55 checksum"):
@@ -54,13 +54,13 @@ def test_one_letter_in_the_wrong_case_is_refused(text: str, data: st.DataObject)
         " 0x5aaeb6053f3e94c9b9a09f33669435e7ef1beae",
     ],
 )
-def test_what_is_no_address_is_refused_with_what_would_be(text: str) -> None:
+def test_malformed_address_is_refused_with_the_right_form(text: str) -> None:
     with pytest.raises(InvalidAddress, match="0x followed by 40 hexadecimal digits"):
         parse_address(text)
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_an_address_or_is_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         found = parse_address(text)
     except InvalidAddress:
@@ -68,18 +68,18 @@ def test_any_text_is_an_address_or_is_refused(text: str) -> None:
     assert len(found) == 20
 
 
-def test_a_refusal_does_not_repeat_a_novel() -> None:
+def test_refusal_shortens_long_text() -> None:
     with pytest.raises(InvalidAddress) as refusal:
         parse_address("x" * 10_000)
     assert len(str(refusal.value)) < 200
 
 
-def test_role_ids_are_the_hashes_openzeppelin_uses() -> None:
+def test_role_ids_are_hashes_of_openzeppelin() -> None:
     assert OnChainRole.DEFAULT_ADMIN_ROLE.id == bytes(32)
     assert OnChainRole.VIP_APPROVER_ROLE.id == keccak(text="VIP_APPROVER_ROLE")
     assert len({role.id for role in OnChainRole}) == len(OnChainRole)
 
 
 @given(STAMPS)
-def test_a_block_is_named_by_number_and_the_start_of_its_hash(stamp: BlockStamp) -> None:
+def test_block_stamp_shows_number_and_start_of_hash(stamp: BlockStamp) -> None:
     assert str(stamp) == f"#{stamp.number} {hex0x(stamp.hash)[:10]}"

@@ -29,13 +29,13 @@ from paimon.domain.transaction.multi_send import (
 )
 from paimon.domain.transaction.safe_transaction import (
     MalformedOwnerSignature,
-    SafeOperation,
     OwnerSignature,
+    SafeOperation,
     SafeScope,
     SafeTransaction,
-    safe_transaction_hashes,
     pack_signatures,
     safe_transaction_document,
+    safe_transaction_hashes,
 )
 
 pytestmark = pytest.mark.unit
@@ -160,7 +160,7 @@ def test_what_is_no_batch_is_refused(spoilt: bytes) -> None:
 def test_a_delegatecall_inside_a_batch_is_refused() -> None:
     batch = bytearray(encode_batch([Call(MULTI_SEND, b"")]))
     batch[68] = 1
-    with pytest.raises(MalformedBatch, match="no plain call"):
+    with pytest.raises(MalformedBatch, match="not a plain call"):
         decode_batch(bytes(batch))
 
 

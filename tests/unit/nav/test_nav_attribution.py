@@ -68,7 +68,7 @@ HAPPENINGS = st.builds(
 
 
 @given(snapshots(), snapshots(), HAPPENINGS)
-def test_the_parts_add_up_whatever_is_told(start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
+def test_components_add_up_for_any_inputs(start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
     """Even between two funds that have nothing to do with each other, with flows that fit neither."""
     told = attribute_nav_change(start, replace(end, asset=start.asset), nav_inputs)
     assert sum(each.amount for each in told.components) == end.net_assets - start.net_assets
@@ -77,7 +77,7 @@ def test_the_parts_add_up_whatever_is_told(start: FundSnapshot, end: FundSnapsho
 
 
 @given(SEEDS, st.integers(0, 40))
-def test_nothing_is_unexplained_when_everything_is_told(seed: int, interval_count: int) -> None:
+def test_nothing_is_unexplained_when_inputs_are_complete(seed: int, interval_count: int) -> None:
     history = History.of(seed)
     start = history.now
     history.act(interval_count)
@@ -94,7 +94,7 @@ def test_nothing_is_unexplained_when_everything_is_told(seed: int, interval_coun
 
 
 @given(SEEDS, st.integers(1, 20), st.data())
-def test_whatever_is_kept_from_us_is_unexplained_and_nowhere_else(seed: int, interval_count: int, data: st.DataObject) -> None:
+def test_hidden_transfer_is_unexplained_by_its_exact_value(seed: int, interval_count: int, data: st.DataObject) -> None:
     """A Transfer nobody tells of is missed by its exact worth, in the token it was made in."""
     history = History.of(seed)
     start = history.now
@@ -117,7 +117,7 @@ def test_whatever_is_kept_from_us_is_unexplained_and_nowhere_else(seed: int, int
 
 
 @given(SEEDS, st.lists(st.integers(0, 8), min_size=2, max_size=6))
-def test_two_intervals_explained_are_the_whole_explained(seed: int, lengths: list[int]) -> None:
+def test_combined_attributions_equal_attribution_of_whole(seed: int, lengths: list[int]) -> None:
     history = History.of(seed)
     first, told, everything = history.now, [], []
     for length in lengths:
@@ -148,13 +148,13 @@ def _together(happenings: list[NavInputs]) -> NavInputs:
     return NavInputs(all_of("asset_transfers"), all_of("deposits"), all_of("redemptions"), all_of("fees"))
 
 
-def test_what_does_not_follow_is_not_joined() -> None:
+def test_attributions_that_do_not_follow_are_not_combined() -> None:
     one, other = (attribute_nav_change(snapshot(each), snapshot(each + 1), NavInputs()) for each in (1, 5))
     with pytest.raises(ValueError, match="cannot be followed"):
         combine_attributions([one, other])
 
 
-def test_parts_that_do_not_add_up_make_no_explanation() -> None:
+def test_attribution_refuses_components_that_do_not_add_up() -> None:
     with pytest.raises(AttributionMismatch):
         NavAttribution(
             snapshot(1), snapshot(2), (NavComponent(ComponentKey(AttributionGroup.PRICE, "price"), amount=1),), division_count=1
@@ -169,7 +169,7 @@ def test_parts_that_do_not_add_up_make_no_explanation() -> None:
 # ----------------------------------------------------------------------------------------------------- one by one
 
 
-def test_a_price_moves_what_was_held() -> None:
+def test_price_change_moves_held_value() -> None:
     start = snapshot(1, assets=(position(1),))
     end = snapshot(2, assets=(position(1, price=RawAmount(110 * WAD // 100)),))
     told = attribute_nav_change(start, end, NavInputs())
@@ -178,7 +178,7 @@ def test_a_price_moves_what_was_held() -> None:
     assert part.per_share == 5 * 10**15  # 50 000 for 10 million shares
 
 
-def test_a_purchase_costs_what_its_tokens_are_worth_less_than_the_money() -> None:
+def test_purchase_result_is_token_value_less_money_paid() -> None:
     start = snapshot(1, assets=(position(1),))
     bought = 950_000 * 10**6
     end = snapshot(2, cash=RawAmount(start.cash - MILLION), assets=(position(1, balance=RawAmount(10**12 + bought)),))
@@ -192,7 +192,7 @@ def test_a_purchase_costs_what_its_tokens_are_worth_less_than_the_money() -> Non
     assert len(part.log_positions) == 2
 
 
-def test_money_of_an_order_is_in_transit_until_its_tokens_come() -> None:
+def test_order_money_is_in_transit_until_delivery() -> None:
     start = snapshot(1, assets=(position(1, balance=RawAmount(0)),))
     order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
     paid = replace(snapshot(2, cash=RawAmount(start.cash - MILLION)), assets=start.assets, in_transit=(order,))
@@ -206,14 +206,14 @@ def test_money_of_an_order_is_in_transit_until_its_tokens_come() -> None:
     assert amounts(combine_attributions([first, second]))[AttributionGroup.OTC_IN_TRANSIT] == 0
 
 
-def test_an_order_that_ends_without_tokens_is_a_loss_and_its_refund_is_asked_about() -> None:
+def test_order_that_ends_without_tokens_is_a_loss() -> None:
     order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
     start = snapshot(1, in_transit=(order,), assets=(position(1, balance=RawAmount(0)),))
     told = attribute_nav_change(start, replace(start, in_transit=()), NavInputs())
     assert amounts(told) == {AttributionGroup.OTC_IN_TRANSIT: MILLION, AttributionGroup.TRADING: -MILLION}
 
 
-def test_a_deposit_at_less_than_nav_dilutes_and_the_step_says_by_how_much() -> None:
+def test_deposit_below_nav_dilutes_by_its_step() -> None:
     """Deployed behaviour 1, in its measure: 5 M come in while 1.35 M of 10 M are locked."""
     locked = RawAmount(1_350_000 * WAD)
     start = snapshot(1, locked_shares=locked, redemption_liability=locked)
@@ -237,7 +237,7 @@ def test_a_deposit_at_less_than_nav_dilutes_and_the_step_says_by_how_much() -> N
     assert part.per_share == end.nav_per_share - start.nav_per_share < -(5 * 10**16)
 
 
-def test_a_request_at_nav_changes_net_assets_and_not_nav() -> None:
+def test_request_at_nav_changes_net_assets_but_not_nav() -> None:
     start = snapshot(1)
     end = snapshot(2, locked_shares=MILLION, redemption_liability=MILLION)
     told = attribute_nav_change(
@@ -247,7 +247,7 @@ def test_a_request_at_nav_changes_net_assets_and_not_nav() -> None:
     assert (part.amount, part.per_share) == (-MILLION, 0)
 
 
-def test_one_collection_is_told_apart_by_what_was_accrued() -> None:
+def test_collection_is_split_by_accruals() -> None:
     start = snapshot(1, fees=replace(snapshot().fees, accrued_management=RawAmount(30), accrued_performance=RawAmount(5)))
     end = snapshot(2, cash=RawAmount(start.cash - 100), fees=snapshot().fees)
     flow = AssetTransfer(PLACE, CASH, -100, TransferPurpose.FEE_COLLECTION)
@@ -261,7 +261,7 @@ def test_one_collection_is_told_apart_by_what_was_accrued() -> None:
     assert {each.key.kind: each.amount for each in unclear.in_group(AttributionGroup.FEES)} == {"management and performance": -100}
 
 
-def test_accruing_a_fee_changes_nothing() -> None:
+def test_accrued_fee_changes_nothing() -> None:
     """Deployed behaviour 4: a purchase of L3 can accrue a fee at once; NAV feels it when it is collected."""
     start = snapshot(1)
     end = snapshot(2, fees=replace(start.fees, accrued_performance=MILLION))
@@ -269,7 +269,7 @@ def test_accruing_a_fee_changes_nothing() -> None:
     assert told.components == ()
 
 
-def test_an_asset_brings_and_takes_its_value_with_its_place_on_the_list() -> None:
+def test_listing_brings_value_and_delisting_takes_it() -> None:
     listed, off = snapshot(1, assets=(position(1),)), snapshot(2, assets=(position(1, is_listed=False),))
     assert amounts(attribute_nav_change(listed, off, NavInputs())) == {AttributionGroup.ASSET_LISTING: -1_050_000 * WAD}
     assert amounts(attribute_nav_change(off, listed, NavInputs())) == {AttributionGroup.ASSET_LISTING: 1_050_000 * WAD}
@@ -281,13 +281,13 @@ def test_an_asset_brings_and_takes_its_value_with_its_place_on_the_list() -> Non
     }
 
 
-def test_shares_nobody_tells_of_are_unexplained() -> None:
+def test_shares_without_log_are_unexplained() -> None:
     end = snapshot(2, total_supply=RawAmount(2 * snapshot().total_supply))
     told = attribute_nav_change(snapshot(1), end, NavInputs())
     assert [(each.key.kind, each.amount, each.per_share) for each in told.unexplained] == [("shares", 0, -WAD // 2)]
 
 
-def test_a_fund_that_owes_more_than_it_has_shows_the_shortfall_apart() -> None:
+def test_shortfall_is_a_component_of_its_own() -> None:
     liability = RawAmount(snapshot().cash + MILLION)
     end = snapshot(2, redemption_liability=liability)
     told = attribute_nav_change(

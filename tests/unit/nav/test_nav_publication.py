@@ -24,33 +24,33 @@ def differs(subject: str, by: int) -> Discrepancy:
 
 
 @pytest.mark.parametrize("subject", ["redemption liability", "request 7 grossAmount", "accrued management fees"])
-def test_an_amount_is_material_from_one_basis_point_of_net_assets_on(subject: str) -> None:
+def test_amount_is_material_from_one_basis_point_of_net_assets(subject: str) -> None:
     assert material_discrepancies([differs(subject, 1_000 * WAD - 1)], WORTH, threshold=ONE_BP) == []
     assert len(material_discrepancies([differs(subject, 1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
     assert len(material_discrepancies([differs(subject, -1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
 
 
 @pytest.mark.parametrize("subject", ["supply", "locked shares", f"shares of {ADDRESS}", "request 7 shares"])
-def test_shares_count_at_nav(subject: str) -> None:
+def test_shares_are_valued_at_nav(subject: str) -> None:
     assert material_discrepancies([differs(subject, 499 * WAD)], WORTH, threshold=ONE_BP) == []
     assert len(material_discrepancies([differs(subject, 500 * WAD)], WORTH, threshold=ONE_BP)) == 1
 
 
-def test_a_token_counts_at_its_price_and_one_without_is_material() -> None:
+def test_token_is_valued_at_price_and_material_without_one() -> None:
     assert material_discrepancies([differs(f"vault's balance of {ADDRESS}", 199 * 10**6)], WORTH, threshold=ONE_BP) == []
     assert len(material_discrepancies([differs(f"vault's balance of {ADDRESS}", 200 * 10**6)], WORTH, threshold=ONE_BP)) == 1
     unpriced = differs("vault's balance of 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC", 1)
     assert material_discrepancies([unpriced], WORTH, threshold=ONE_BP) == [unpriced]
 
 
-def test_prices_are_those_of_the_snapshot_and_the_vaults_asset_counts_as_it_is() -> None:
+def test_valuation_basis_takes_prices_of_snapshot() -> None:
     taken = snapshot(assets=(position(1), position(2, price=None, balance=RawAmount(0))))
     worth = ValuationBasis.of(taken)
     assert (worth.net_assets, worth.nav_per_share) == (taken.net_assets, taken.nav_per_share)
     assert worth.tokens == {checksum(token(1)): (105 * WAD // 100, 6), checksum(taken.asset): (1, 0)}
 
 
-def test_small_amounts_add_up() -> None:
+def test_small_amounts_are_added_up() -> None:
     halves = [differs("redemption liability", 500 * WAD), differs("supply", 250 * WAD)]
     assert material_discrepancies(halves[:1], WORTH, threshold=ONE_BP) == []
     assert material_discrepancies(halves, WORTH, threshold=ONE_BP) == halves
@@ -67,16 +67,16 @@ def test_small_amounts_add_up() -> None:
         Discrepancy("something nobody has named yet", "1", "2"),
     ],
 )
-def test_a_status_or_anything_we_cannot_value_is_material(difference: Discrepancy) -> None:
+def test_status_and_unknown_value_are_material(difference: Discrepancy) -> None:
     assert material_discrepancies([difference], WORTH, threshold=Bps(10_000)) == [difference]
 
 
-def test_the_reason_names_the_first_with_both_numbers() -> None:
+def test_withholding_reason_names_first_discrepancy_with_both_values() -> None:
     assert withholding_reason([differs("supply", 0)]) == f"material discrepancy: supply: recorded {10**30}, on chain {10**30}"
     assert withholding_reason([differs("supply", 0)] * 3).endswith(" and 2 more")
 
 
 @given(st.integers(0, 10**40), st.integers(0, 10**40))
-def test_what_a_difference_is_worth_does_not_depend_on_the_side(book: int, chain: int) -> None:
+def test_discrepancy_value_does_not_depend_on_side(book: int, chain: int) -> None:
     there, back = (Discrepancy("supply", str(a), str(b)) for a, b in ((book, chain), (chain, book)))
     assert discrepancy_value(there, WORTH) == discrepancy_value(back, WORTH) == 2 * abs(book - chain)

@@ -90,7 +90,7 @@ def fold_loading_only_what_is_touched(transactions: list[ChainTransaction], book
 
 
 @given(HISTORIES, st.data())
-def test_how_transactions_were_cut_into_batches_cannot_matter(told: list[ChainTransaction], data: st.DataObject) -> None:
+def test_catalogue_projection_does_not_depend_on_batches(told: list[ChainTransaction], data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(told)), max_size=6)))
     at_once, in_batches = Projection(), Projection()
     fold(told, at_once)
@@ -100,7 +100,7 @@ def test_how_transactions_were_cut_into_batches_cannot_matter(told: list[ChainTr
 
 
 @given(HISTORIES)
-def test_every_transfer_is_there_once_and_all_sums_agree(told: list[ChainTransaction]) -> None:
+def test_every_transfer_is_recorded_once_and_sums_agree(told: list[ChainTransaction]) -> None:
     books = Projection()
     fold(told, books)
     transfers = [each for transaction in told for each in transaction.events if each.contract is ContractName.TOKEN]
@@ -131,7 +131,7 @@ def after(*events: AssetAdded | AssetRemoved | AssetAllocationUpdated | AssetAda
     return asset
 
 
-def test_an_assets_life() -> None:
+def test_asset_follows_its_events() -> None:
     changed = after(ADDED, AssetAllocationUpdated(ASSET_TOKEN, 2_000), AssetAdapterUpdated(ASSET_TOKEN, MARKET))
     assert (changed.tier, changed.allocation_bps, changed.adapter, changed.is_active) == (Tier.L3, 2_000, MARKET, True)
     removed = after(ADDED, AssetRemoved(ASSET_TOKEN))
@@ -153,13 +153,13 @@ def test_an_assets_life() -> None:
         [ADDED, AssetAllocationUpdated(ASSET_TOKEN, 10_001)],
     ],
 )
-def test_what_cannot_become_of_an_asset(events: list[AssetAdded | AssetRemoved]) -> None:
+def test_asset_rejects_events_that_cannot_follow(events: list[AssetAdded | AssetRemoved]) -> None:
     with pytest.raises(InapplicableEvent):
         after(*events)
 
 
 @given(*[st.integers(0, 12_000)] * 3, st.integers(0, 4))
-def test_a_band_is_in_order_or_refused(target: int, least: int, most: int, tier: int) -> None:
+def test_tier_band_is_in_order_or_rejected(target: int, least: int, most: int, tier: int) -> None:
     event = LayerConfigUpdated(tier, target, least, most)
     if least <= target <= most <= 10_000 and tier < 3:
         band = tier_band_from_event(event, at=stamp(5))
@@ -185,7 +185,7 @@ WORKFLOWS = {
 
 
 @given(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=4))
-def test_an_otc_order_goes_one_of_its_ways_or_the_step_is_refused(steps: list[str]) -> None:
+def test_otc_order_follows_its_transitions_or_rejects_event(steps: list[str]) -> None:
     order: OtcOrder | None = None
     taken: tuple[str, ...] = ()
     for number, step in enumerate(steps, start=1):
@@ -198,7 +198,7 @@ def test_an_otc_order_goes_one_of_its_ways_or_the_step_is_refused(steps: list[st
         assert (order.closed_at is not None) == (order.status in (OrderStatus.DELIVERED, OrderStatus.CANCELLED))
 
 
-def test_orders_of_two_managers_have_numbers_of_their_own() -> None:
+def test_orders_of_two_managers_are_numbered_separately() -> None:
     books = Projection()
     for manager in (OTC, address(0xEE)):
         books.fold(told(OrderCreated(manager, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)), TREASURY)
@@ -213,7 +213,7 @@ def announcements() -> Iterator[tuple[AssetAdded | OTCManagerUpdated, int]]:
     yield OTCManagerUpdated(address(0xEE)), 9
 
 
-def test_only_what_is_not_followed_yet_is_announced_and_from_its_first_block() -> None:
+def test_only_untracked_contracts_are_discovered_from_their_first_block() -> None:
     tracked = TrackedContracts.of(each for each in TRACKED.contracts.values() if each.address != ASSET_TOKEN)
     found = tracked.discovered(announcements())
     assert found == [

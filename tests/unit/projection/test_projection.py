@@ -50,7 +50,7 @@ def fold_loading_only_what_is_touched(events: list[HistoryEvent], books: Project
 
 
 @given(histories(), st.data())
-def test_how_events_were_cut_into_batches_cannot_matter(history: EventHistory, data: st.DataObject) -> None:
+def test_projection_does_not_depend_on_batches(history: EventHistory, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(history.events)), max_size=6)))
     at_once, in_batches = Projection(), Projection()
     fold(history.events, at_once)
@@ -60,7 +60,7 @@ def test_how_events_were_cut_into_batches_cannot_matter(history: EventHistory, d
 
 
 @given(histories())
-def test_the_sum_of_shares_is_what_was_minted_less_what_was_burned(history: EventHistory) -> None:
+def test_sum_of_shares_is_minted_less_burned(history: EventHistory) -> None:
     books = Projection()
     fold(history.events, books)
     assert sum(each.shares for each in books.holdings.values()) == history.minted - history.burned
@@ -69,7 +69,7 @@ def test_the_sum_of_shares_is_what_was_minted_less_what_was_burned(history: Even
 
 
 @given(histories())
-def test_the_vault_holds_exactly_the_shares_that_open_requests_locked(history: EventHistory) -> None:
+def test_vault_holds_exactly_shares_locked_by_open_requests(history: EventHistory) -> None:
     books = Projection()
     fold(history.events, books)
     locked = sum(each.shares for each in books.redemptions.values() if each.is_open)
@@ -99,7 +99,7 @@ def impossible_after(history: EventHistory) -> list[FundEvent]:
 
 
 @given(histories(steps_max=12), st.data())
-def test_an_event_that_cannot_follow_leaves_the_books_as_they_were(history: EventHistory, data: st.DataObject) -> None:
+def test_inapplicable_event_leaves_projection_unchanged(history: EventHistory, data: st.DataObject) -> None:
     books = Projection()
     fold(history.events, books)
     before = deepcopy(books)
@@ -109,7 +109,7 @@ def test_an_event_that_cannot_follow_leaves_the_books_as_they_were(history: Even
     assert books == before
 
 
-def test_a_sender_who_is_the_receiver_keeps_what_they_have_and_no_more() -> None:
+def test_transfer_to_oneself_leaves_balance_unchanged() -> None:
     books = Projection()
     fold([HistoryEvent(Transfer(ZERO_ADDRESS, HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(1))], books)
     fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(2))], books)
@@ -118,7 +118,7 @@ def test_a_sender_who_is_the_receiver_keeps_what_they_have_and_no_more() -> None
         fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(6)), ContractName.VAULT, stamp(3))], books)
 
 
-def test_a_request_and_a_flag_are_dated_by_their_own_event_not_by_the_batch() -> None:
+def test_request_and_flag_are_dated_by_their_own_event() -> None:
     books = Projection()
     request = RedemptionRequested(1, address(1), address(1), RawAmount(1), RawAmount(1), RawAmount(0), 0, False, 1, 0)
     fold([HistoryEvent(request, ContractName.REDEMPTION_MANAGER, stamp(4))], books)

@@ -12,12 +12,12 @@ FIGURES = st.dictionaries(st.text(max_size=5), st.one_of(st.integers(), st.boole
 
 
 @given(FIGURES)
-def test_a_side_never_differs_from_itself(side: dict[str, object]) -> None:
+def test_side_never_differs_from_itself(side: dict[str, object]) -> None:
     assert find_discrepancies(side, dict(side)) == []
 
 
 @given(FIGURES, FIGURES)
-def test_both_sides_see_the_same_differences(book: dict[str, object], chain: dict[str, object]) -> None:
+def test_discrepancies_do_not_depend_on_side(book: dict[str, object], chain: dict[str, object]) -> None:
     there = find_discrepancies(book, chain)
     back = find_discrepancies(chain, book)
     assert [(each.subject, each.recorded_value, each.chain_value) for each in there] == [(each.subject, each.chain_value, each.recorded_value) for each in back]
@@ -25,14 +25,14 @@ def test_both_sides_see_the_same_differences(book: dict[str, object], chain: dic
 
 
 @given(FIGURES.filter(bool), st.data())
-def test_each_single_change_is_found_and_named_with_both_figures(side: dict[str, object], data: st.DataObject) -> None:
+def test_single_change_is_found_with_both_values(side: dict[str, object], data: st.DataObject) -> None:
     subject = data.draw(st.sampled_from(sorted(side)))
     (found,) = find_discrepancies(side, side | {subject: "another figure"})
     assert (found.subject, found.recorded_value, found.chain_value) == (subject, str(side[subject]), "another figure")
 
 
 @given(FIGURES.filter(bool), st.data())
-def test_a_subject_that_one_side_lacks_is_a_difference(side: dict[str, object], data: st.DataObject) -> None:
+def test_subject_missing_on_one_side_is_a_discrepancy(side: dict[str, object], data: st.DataObject) -> None:
     subject = data.draw(st.sampled_from(sorted(side)))
     rest = {key: value for key, value in side.items() if key != subject}
     (found,) = find_discrepancies(side, rest)

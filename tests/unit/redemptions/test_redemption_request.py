@@ -170,7 +170,7 @@ PENDING, APPROVED_STATUS = RedemptionStatus.PENDING, RedemptionStatus.APPROVED
         (a_request(PENDING, channel=RedemptionChannel.EMERGENCY), 100, 10**9, True),
     ],
 )
-def test_what_may_be_settled_at_a_chain_time(
+def test_is_due_follows_status_and_chain_time(
     request_: Redemption, chain_seconds: int, window_seconds: int | None, due: bool
 ) -> None:
     window_date = None if window_seconds is None else EPOCH + timedelta(seconds=window_seconds)
@@ -178,7 +178,7 @@ def test_what_may_be_settled_at_a_chain_time(
 
 
 @given(st.integers(3, 255))
-def test_a_channel_the_interface_does_not_know_is_no_state_of_ours(number: int) -> None:
+def test_unknown_channel_is_rejected(number: int) -> None:
     with pytest.raises(InapplicableEvent, match=f"channel {number}"):
         RedemptionChannel.from_chain(number)
 
@@ -192,7 +192,7 @@ def test_channels_are_numbered_as_on_chain() -> None:
 
 
 @given(UINT256)
-def test_any_number_is_a_time_not_set_or_refused(seconds: int) -> None:
+def test_any_number_is_a_time_or_unset_or_rejected(seconds: int) -> None:
     try:
         moment = at_chain_time(seconds)
     except InapplicableEvent:

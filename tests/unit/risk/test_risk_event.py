@@ -69,7 +69,7 @@ def step(event: RiskEvent, name: str, block: int) -> RiskEvent:
 
 
 @given(STEPS, st.sampled_from(RiskKind), st.sampled_from(Severity))
-def test_whatever_happens_an_event_is_somebodys_and_ends_once(steps: list[str], kind: RiskKind, severity: Severity) -> None:
+def test_risk_event_always_has_an_owner_and_ends_once(steps: list[str], kind: RiskKind, severity: Severity) -> None:
     event = open_event(1, found(severity, kind), look(1))
     for block, name in enumerate(steps, start=2):
         before = event
@@ -89,7 +89,7 @@ def test_whatever_happens_an_event_is_somebodys_and_ends_once(steps: list[str], 
         assert isinstance(event.owner, UserRole) or event.owner == OTTO.address
 
 
-def test_found_again_it_has_the_newest_figures_and_keeps_who_has_it() -> None:
+def test_event_found_again_takes_new_figures_and_keeps_owner() -> None:
     taken = acknowledge(open_event(1, found(), look(1)), OTTO, now=look(2).at, note="looking")
     again = update_event(taken, found(observed="5"), look(3))
     assert (again.finding.observed, again.last_seen, again.first_seen) == ("5", look(3), look(1))
@@ -104,14 +104,14 @@ def test_found_again_it_has_the_newest_figures_and_keeps_who_has_it() -> None:
         (address(9), address(9)),
     ],
 )
-def test_found_worse_it_is_open_again_and_a_role_hands_it_up(owner: RiskOwner, then: RiskOwner) -> None:
+def test_event_found_worse_reopens_and_escalates_role(owner: RiskOwner, then: RiskOwner) -> None:
     taken = acknowledge(open_event(1, found(), look(1)), OTTO, now=EPOCH, owner=owner)
     worse = update_event(taken, found(Severity.CRITICAL), look(2))
     assert (worse.status, worse.owner) == (RiskStatus.OPEN, then)
     assert update_event(acknowledge(worse, OTTO, now=EPOCH), found(Severity.WARNING), look(3)).status is RiskStatus.ACKNOWLEDGED
 
 
-def test_a_difference_that_is_there_cannot_be_resolved_by_hand_but_a_fact_can() -> None:
+def test_event_still_detected_cannot_be_resolved_by_a_person() -> None:
     with pytest.raises(StillDetected, match=r"supply: 1, not 2: found by the reconciliation at block 4.*paimon replay"):
         resolve(open_event(1, found(), look(4)), OTTO, now=EPOCH)
     fact = resolve(open_event(1, found(kind=RiskKind.NAV_UNEXPLAINED), look(4)), OTTO, now=look(9).at, note="a gift")
@@ -119,7 +119,7 @@ def test_a_difference_that_is_there_cannot_be_resolved_by_hand_but_a_fact_can() 
     assert fact.age(look(99).at) == timedelta(minutes=5)
 
 
-def test_a_difference_is_critical_when_it_is_material_and_without_a_measure_always() -> None:
+def test_discrepancy_is_critical_when_material_or_without_basis() -> None:
     worth = ValuationBasis(RawAmount(10_000 * WAD), NavPerShare(WAD))
     status, small = Discrepancy("request 7 status", "APPROVED", "SETTLED"), Discrepancy("supply", "1", "2")
     by_subject = {each.subject: each.severity for each in discrepancy_findings([status, small], worth, threshold=Bps(1))}
@@ -127,7 +127,7 @@ def test_a_difference_is_critical_when_it_is_material_and_without_a_measure_alwa
     assert [each.severity for each in discrepancy_findings([small], None, threshold=Bps(1))] == [Severity.CRITICAL]
 
 
-def test_an_owner_is_a_role_or_an_address() -> None:
+def test_owner_is_a_role_or_an_address() -> None:
     assert parse_owner("admin") is UserRole.ADMIN
     assert (
         format_owner(parse_owner("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")) == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -137,7 +137,7 @@ def test_an_owner_is_a_role_or_an_address() -> None:
 
 
 @given(st.integers(0, 255))
-def test_a_number_of_a_later_version_is_named_as_a_number(number: int) -> None:
+def test_unknown_enum_number_is_shown_as_a_number(number: int) -> None:
     for names in (tuple(OnChainStatus), tuple(RedemptionChannel)):
         shown = enum_name_or_number(names, number)
         assert shown == (names[number].name if number < len(names) else f"{number} (unknown)")

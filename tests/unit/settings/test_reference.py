@@ -11,7 +11,7 @@ from paimon.settings.reference import settings_reference
 pytestmark = pytest.mark.unit
 
 
-def test_the_reference_page_is_the_one_that_the_code_makes() -> None:
+def test_reference_page_matches_code() -> None:
     page = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
     assert page == settings_reference(), "run `make reference`"
 
@@ -22,12 +22,12 @@ def test_every_setting_has_a_meaning() -> None:
     assert not [variable for variable, _, meaning in rows if not meaning]
 
 
-def test_the_example_file_is_complete_and_valid() -> None:
+def test_example_file_is_complete_and_valid() -> None:
     settings = load_settings(ROOT / ".env.example")
     assert settings.chain.chain_id == 56
 
 
-def test_the_example_file_names_no_unknown_setting_in_a_comment() -> None:
+def test_example_file_names_no_unknown_setting() -> None:
     known = set(re.findall(r"`(PAIMON_\w+)`", settings_reference()))
     named = set(re.findall(r"^#? ?(PAIMON_\w+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert named <= known

@@ -44,7 +44,7 @@ def refusal(env_file: Path | None = None) -> list[str]:
     return str(refused.value).splitlines()[1:]
 
 
-def test_a_complete_environment_is_read(environment: pytest.MonkeyPatch) -> None:
+def test_complete_environment_is_read(environment: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert settings.chain.chain_id == 31337
     assert checksum(settings.fund.vault) == ADDRESS
@@ -52,13 +52,13 @@ def test_a_complete_environment_is_read(environment: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("name", sorted(COMPLETE))
-def test_a_missing_variable_gets_one_line_with_its_name(environment: pytest.MonkeyPatch, name: str) -> None:
+def test_missing_variable_gets_one_line_with_its_name(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(name)
     (line,) = refusal()
     assert line == f"  {name}: Field required"
 
 
-def test_with_nothing_set_every_needed_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_required_variable_is_named_when_none_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in COMPLETE:
         monkeypatch.delenv(name, raising=False)
     assert sorted(refusal()) == sorted(f"  {name}: Field required" for name in COMPLETE)
@@ -78,7 +78,7 @@ def test_with_nothing_set_every_needed_variable_is_named(monkeypatch: pytest.Mon
         ("PAIMON_SENDING__GAS_FEE_TYPE", "cheap", "eip1559"),
     ],
 )
-def test_a_wrong_variable_gets_one_line_that_says_what_would_be_right(
+def test_wrong_variable_gets_one_line_with_the_right_form(
     environment: pytest.MonkeyPatch, name: str, value: str, words: str
 ) -> None:
     environment.setenv(name, value)
@@ -88,45 +88,45 @@ def test_a_wrong_variable_gets_one_line_that_says_what_would_be_right(
     assert SECRET[:20] not in line
 
 
-def test_a_lease_must_be_renewed_before_it_runs_out(environment: pytest.MonkeyPatch) -> None:
+def test_lease_renewal_must_be_shorter_than_ttl(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAIMON_LEASE__RENEW_SECONDS", "6")
     (line,) = refusal()
     assert line.startswith("  PAIMON_LEASE: ")
     assert "RENEW_SECONDS must be shorter than TTL_SECONDS" in line
 
 
-def test_one_safe_is_not_both(environment: pytest.MonkeyPatch) -> None:
+def test_warm_and_cold_safe_must_differ(environment: pytest.MonkeyPatch) -> None:
     for name in ("WARM", "COLD"):
         environment.setenv(f"PAIMON_SENDING__{name}", ADDRESS)
     (line,) = refusal()
     assert "WARM and COLD must be two Safes" in line
 
 
-def test_several_wrong_variables_are_named_at_once(environment: pytest.MonkeyPatch) -> None:
+def test_all_wrong_variables_are_named_at_once(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAIMON_CHAIN__CHAIN_ID", "bsc")
     environment.delenv("PAIMON_REDIS__URL")
     assert {line.split(":")[0].strip() for line in refusal()} == {"PAIMON_CHAIN__CHAIN_ID", "PAIMON_REDIS__URL"}
 
 
 @pytest.mark.parametrize("name", ["PAIMON_SENDING__MAX_FEE", "PAIMON_CHAIN__RPC_URLS", "PAIMON_APPROVAL__EMERGENCY__WARN"])
-def test_a_mistyped_variable_is_refused_rather_than_ignored(environment: pytest.MonkeyPatch, name: str) -> None:
+def test_mistyped_variable_is_refused(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.setenv(name, "1")
     assert f"  {name}: no such setting" in refusal()
 
 
-def test_a_value_where_a_group_is_expected_is_refused_with_its_name(environment: pytest.MonkeyPatch) -> None:
+def test_value_in_place_of_group_is_refused_with_its_name(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAIMON_DATABASE", COMPLETE["PAIMON_DATABASE__URL"])
     (line,) = refusal()
     assert '"database"' in line
 
 
-def test_an_unknown_variable_in_a_file_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unknown_variable_in_file_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env_file = tmp_path / "paimon.env"
     env_file.write_text("PAIMON_TYPO=1\nPAIMON_API__PORT=8080\n")
     assert refusal(env_file) == ["  PAIMON_TYPO: no such setting"]
 
 
-def test_the_environment_wins_over_the_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_wins_over_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env_file = tmp_path / "paimon.env"
     env_file.write_text("PAIMON_API__PORT=8080\nPAIMON_API__HOST=0.0.0.0\n")
     environment.setenv("PAIMON_API__PORT", "9090")
@@ -134,7 +134,7 @@ def test_the_environment_wins_over_the_file(environment: pytest.MonkeyPatch, tmp
     assert (settings.api.port, settings.api.host) == (9090, "0.0.0.0")
 
 
-def test_a_settings_file_that_is_not_there_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_settings_file_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("PAIMON_ENV_FILE", str(tmp_path / "nowhere.env"))
     with pytest.raises(SettingsError, match=r"nowhere\.env does not exist"):
         load_settings()
@@ -152,7 +152,7 @@ def test_settings_do_not_change_once_read(environment: pytest.MonkeyPatch) -> No
         settings.log = settings.log  # type: ignore[misc]
 
 
-def test_further_endpoints_are_read_with_what_they_are_for(environment: pytest.MonkeyPatch) -> None:
+def test_extra_endpoints_are_read_with_their_uses(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAIMON_CHAIN__RPC_USES", "read")
     environment.setenv(
         "PAIMON_CHAIN__EXTRA_RPC_URLS", f" https://a.example/{SECRET}  read,archive=https://b.example/?key={SECRET}= "
@@ -181,7 +181,7 @@ def test_further_endpoints_are_read_with_what_they_are_for(environment: pytest.M
         ("RPC_USES", "read", "no endpoint is for write"),
     ],
 )
-def test_endpoints_that_cannot_serve_are_refused_without_their_keys(
+def test_unusable_endpoints_are_refused_without_showing_keys(
     environment: pytest.MonkeyPatch, name: str, value: str, words: str
 ) -> None:
     environment.setenv(f"PAIMON_CHAIN__{name}", value)
@@ -190,7 +190,7 @@ def test_endpoints_that_cannot_serve_are_refused_without_their_keys(
     assert words in line
 
 
-def test_a_chains_finality_is_set_by_its_id(environment: pytest.MonkeyPatch) -> None:
+def test_finality_rule_is_set_by_chain_id(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAIMON_CHAIN__FINALITY__56__DEPTH", "400")
     environment.setenv("PAIMON_CHAIN__FINALITY__8453__TAG", "finalized")
     rules = {chain: each.rule for chain, each in load_settings().chain.finality.items()}
@@ -207,7 +207,7 @@ def test_a_chains_finality_is_set_by_its_id(environment: pytest.MonkeyPatch) -> 
         ({"DEPHT": "64"}, "no such setting"),
     ],
 )
-def test_a_finality_that_says_nothing_usable_is_refused_by_name(
+def test_unusable_finality_rule_is_refused_by_name(
     environment: pytest.MonkeyPatch, values: dict[str, str], said: str
 ) -> None:
     for name, value in values.items():

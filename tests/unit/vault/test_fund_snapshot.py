@@ -26,33 +26,33 @@ def test_gross_assets_are_cash_and_every_listed_asset_once(taken: FundSnapshot) 
 
 
 @given(snapshots())
-def test_what_is_stored_reads_back_the_same(taken: FundSnapshot) -> None:
+def test_stored_snapshot_reads_back_the_same(taken: FundSnapshot) -> None:
     assert from_stored_json(json.loads(json.dumps(to_stored_json(taken)))) == taken
 
 
-def test_a_snapshot_of_a_later_version_is_not_guessed_at() -> None:
+def test_snapshot_of_later_version_is_refused() -> None:
     with pytest.raises(UnknownVersion, match="version 2"):
         from_stored_json(to_stored_json(snapshot()) | {"version": 2})
 
 
 @given(st.integers(0, 10**40), st.integers(0, 10**24), st.integers(0, 30))
-def test_a_balance_is_worth_less_than_one_unit_under_its_exact_value(balance: int, price: int, decimals: int) -> None:
+def test_token_value_is_less_than_one_unit_below_exact_value(balance: int, price: int, decimals: int) -> None:
     assert 0 <= balance * price - token_value(balance, price, decimals) * 10**decimals < 10**decimals
 
 
-def test_an_asset_off_the_list_counts_for_nothing() -> None:
+def test_unlisted_asset_counts_as_zero() -> None:
     listed, removed = position(1), position(2, is_listed=False)
     assert (listed.value, removed.value) == (1_050_000 * WAD, 0)
 
 
-def test_the_oldest_price_is_that_of_an_asset_that_counts() -> None:
+def test_oldest_price_is_of_an_asset_that_counts() -> None:
     old = NOON - timedelta(days=2)
     assets = (position(1), position(2, is_listed=False, priced_at=old), position(3, balance=RawAmount(0), priced_at=old))
     assert snapshot(assets=assets, at=stamp(1, seconds=0)).oldest_price_age == timedelta(minutes=5)
     assert snapshot().oldest_price_age is None
 
 
-def test_a_minutes_read_is_kept_when_it_is_the_hours_first_or_when_something_moved() -> None:
+def test_snapshot_is_kept_when_first_of_hour_or_when_value_moved() -> None:
     kept = snapshot(1)
     assert should_keep_snapshot(None, kept, material_threshold=ONE_BP)
     assert not should_keep_snapshot(kept, snapshot(2), material_threshold=ONE_BP)
@@ -63,13 +63,13 @@ def test_a_minutes_read_is_kept_when_it_is_the_hours_first_or_when_something_mov
     assert should_keep_snapshot(kept, snapshot(2, cash=large), material_threshold=ONE_BP)
 
 
-def test_a_cache_that_happens_to_be_right_is_not_stale() -> None:
+def test_cache_with_present_value_is_not_stale() -> None:
     fresh = snapshot()
     assert not fresh.has_stale_cache
     assert replace(fresh, contract=replace(fresh.contract, asset_value=RawAmount(1))).has_stale_cache
 
 
-def test_a_tier_the_contract_values_otherwise_is_noticed() -> None:
+def test_tier_that_contract_values_differently_is_noticed() -> None:
     taken = snapshot(assets=(position(1),))
     assert not taken.tier_values_match
     assert replace(taken, contract=replace(taken.contract, layer2=RawAmount(1_050_000 * WAD))).tier_values_match

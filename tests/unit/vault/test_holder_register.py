@@ -21,7 +21,7 @@ def holder(shares: RawAmount, locked: RawAmount) -> RegisteredHolder:
 
 
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=20))
-def test_the_parts_make_the_whole_but_for_rounding(total_shares: list[tuple[RawAmount, RawAmount]]) -> None:
+def test_fractions_of_holders_add_up_except_for_rounding(total_shares: list[tuple[RawAmount, RawAmount]]) -> None:
     everyone = [holder(shares, locked) for shares, locked in total_shares]
     supply = RawAmount(sum(each.total_shares for each in everyone))
     if supply == 0:
@@ -31,7 +31,7 @@ def test_the_parts_make_the_whole_but_for_rounding(total_shares: list[tuple[RawA
 
 
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=20), st.integers(0, 10**27))
-def test_all_that_is_in_wallets_is_worth_the_net_assets_but_for_rounding(
+def test_values_of_holders_add_up_to_net_assets_except_for_rounding(
     total_shares: list[tuple[RawAmount, RawAmount]], net_assets: int
 ) -> None:
     everyone = [holder(shares, locked) for shares, locked in total_shares]
@@ -44,7 +44,7 @@ def test_all_that_is_in_wallets_is_worth_the_net_assets_but_for_rounding(
 
 
 @given(SHARES, SHARES)
-def test_locked_shares_count_against_those_that_are_left(shares: RawAmount, locked: RawAmount) -> None:
+def test_locked_shares_reduce_redeemable_shares(shares: RawAmount, locked: RawAmount) -> None:
     """Deployed behaviour 9."""
     redeemable_shares = holder(shares, locked).redeemable_shares
     assert 0 <= redeemable_shares <= shares

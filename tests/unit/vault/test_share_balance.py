@@ -17,7 +17,7 @@ PARTIES = st.one_of(st.just(ZERO_ADDRESS), ADDRESSES)
 
 
 @given(PARTIES, PARTIES, AMOUNTS)
-def test_a_transfer_changes_supply_only_by_mint_and_burn(sender: Address, receiver: Address, value: RawAmount) -> None:
+def test_transfer_changes_supply_only_by_mint_and_burn(sender: Address, receiver: Address, value: RawAmount) -> None:
     moved = sum(step.shares for step in share_changes(Transfer(sender, receiver, value)))
     minted = value if sender == ZERO_ADDRESS else 0
     burned = value if receiver == ZERO_ADDRESS else 0
@@ -25,12 +25,12 @@ def test_a_transfer_changes_supply_only_by_mint_and_burn(sender: Address, receiv
 
 
 @given(PARTIES, PARTIES, AMOUNTS)
-def test_nobody_holds_at_the_zero_address(sender: Address, receiver: Address, value: RawAmount) -> None:
+def test_zero_address_never_holds_shares(sender: Address, receiver: Address, value: RawAmount) -> None:
     assert all(step.holder != ZERO_ADDRESS for step in share_changes(Transfer(sender, receiver, value)))
 
 
 @given(ADDRESSES, AMOUNTS)
-def test_what_is_locked_leaves_by_unlocking_or_burning(owner: Address, shares: RawAmount) -> None:
+def test_locked_shares_leave_by_unlock_or_burn(owner: Address, shares: RawAmount) -> None:
     locked = Holding(owner)
     for step in share_changes(SharesLocked(owner, shares)):
         locked = locked.applying(step)
@@ -40,12 +40,12 @@ def test_what_is_locked_leaves_by_unlocking_or_burning(owner: Address, shares: R
         assert locked.applying(step) == Holding(owner)
 
 
-def test_an_event_that_moves_no_shares_moves_nobody() -> None:
+def test_event_without_shares_changes_no_balance() -> None:
     assert list(share_changes(EmergencyModeChanged(True))) == []
 
 
 @given(AMOUNTS, AMOUNTS)
-def test_shares_that_were_never_there_cannot_leave(held: RawAmount, leaving: RawAmount) -> None:
+def test_missing_shares_cannot_leave(held: RawAmount, leaving: RawAmount) -> None:
     holding = Holding(address(1), shares=held, locked_shares=held)
     if leaving <= held:
         assert holding.applying(ShareChange(address(1), shares=-leaving)).shares == held - leaving
