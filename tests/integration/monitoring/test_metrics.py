@@ -21,7 +21,7 @@ from tests.support.outbox import add, handled
 from paimon.application.event_listener.fetch.block_range import EndpointFault
 from paimon.application.event_listener.fetch.store import add_proof, record_endpoint_faults
 from paimon.application.event_listener.ingest.new_heads import NewHeadsSubscription
-from paimon.application.monitoring.figures import read_figures
+from paimon.application.monitoring.queries import read_figures
 from paimon.composition import AppContext
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
 from paimon.domain.events.log_status import LogStatus

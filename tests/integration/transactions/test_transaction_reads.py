@@ -6,7 +6,7 @@ from tests.support.api_client import ApiClient, require_example
 from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.scenarios.sending import SendingHarness, stopped_mining
 
-from paimon.application.monitoring.health import wallets_health
+from paimon.application.monitoring.component_health import wallets_health
 from paimon.application.transactions.queries import list_wallets
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.operations.health import HealthStatus

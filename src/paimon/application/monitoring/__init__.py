@@ -1,1 +1,1 @@
-"""What is measured of the house: by one query of the database, and one look at the chain."""
+"""Monitoring: figures of the system as metrics and as a health report, and the retention of time series."""

@@ -1,4 +1,4 @@
-"""One look at the chain: its head and the block that is final, as the node says, each with the chain's own time."""
+"""The heads of the chain: its latest block and the final one, as the node returns them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 @dataclass(frozen=True, slots=True)
 class ChainHeads:
+    """The latest and the final block, each with the chain's own time."""
+
     head: BlockStamp
     final: BlockStamp
 
@@ -19,11 +21,18 @@ class ChainHeads:
 
     @property
     def finality_lag_seconds(self) -> float:
-        """How much younger the head is than the final block. (Not how old the final block is: that is another clock.)"""
+        """Return the chain time between the final block and the head.
+
+        It is not the age of the final block, which would compare two clocks.
+        """
         return max((self.head.timestamp - self.final.timestamp).total_seconds(), 0.0)
 
 
 async def read_chain_heads(rpc: Rpc, chain: ChainAdapter) -> ChainHeads:
-    """Raises RpcUnavailable, RpcError."""
+    """Read the latest and the final block.
+
+    Raises:
+        RpcUnavailable, RpcError.
+    """
     head, final = await asyncio.gather(get_block(rpc, "latest"), chain.final_block(rpc))
     return ChainHeads(head, final)

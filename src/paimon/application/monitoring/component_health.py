@@ -1,80 +1,304 @@
-"""Parts of the health report about where the books come from: the listener's endpoints, and how its ranges are proven."""
+"""Health of each component, judged from what was probed.
 
-from collections.abc import Sequence
+`details` are figures by their names in snake_case, with values of the domain; the gateway makes the JSON of them. Reasons name
+the kind of a failure only: the report is open to anyone, addresses and users of our servers are not. Only RPC endpoints are
+named, by host and port, because an operator must know which one is faulty.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from paimon.application.event_listener.fetch.queries import EndpointFaultCount, ProofSummary
+from paimon.application.event_listener.ingest.halt import LISTENER
+from paimon.application.event_listener.ingest.queries import BlockTime
+from paimon.application.monitoring.chain import ChainHeads
+from paimon.application.monitoring.figures import LastRecordedBlock, SystemFigures
+from paimon.application.transactions.queries import WalletSummary
 from paimon.domain.chain.range_proof import PROOF_LEVEL_REQUIRED, RangeProof
-from paimon.domain.operations.health import ComponentHealth, HealthStatus
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.operations.health import ComponentHealth, HealthStatus, status_by_limits, worst_status
+from paimon.domain.risk.risk_event import RiskEvent
+from paimon.domain.transaction.intent import Intent
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
+from paimon.settings import HealthSettings, LowBalanceSettings
+
+SCHEDULER: Final = "scheduler"
 
 _RECENT_SECONDS: Final = 86_400.0
-"""A fault stays listed for ever. It makes the component degraded for a day."""
+"""A fault of an endpoint stays listed for ever. It makes the component degraded for a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """What the database knows about the system, in one snapshot."""
+
+    figures: SystemFigures
+    block_time: BlockTime | None
+    halt: RiskEvent | None
+    chain_behind: RiskEvent | None
+    finality_lag: RiskEvent | None
+    quarantined_requests: Sequence[int]
+    proof: ProofSummary
+    wallets: Sequence[WalletSummary]
+    intents: Sequence[Intent]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFailure:
+    """The reason why a probe has no answer."""
+
+    reason: str
+
+
+def reachability(name: str, answer: object) -> ComponentHealth:
+    """Judge a component by whether it answers."""
+    if isinstance(answer, ProbeFailure):
+        return ComponentHealth(name, HealthStatus.DOWN, f"does not answer: {answer.reason}")
+    return ComponentHealth(name, HealthStatus.OK, "answers")
+
+
+def node_health(chain_heads: ChainHeads | ProbeFailure, facts: DatabaseFacts | ProbeFailure) -> ComponentHealth:
+    """Judge the chain's node by its answer and by the lag of finality."""
+    if isinstance(chain_heads, ProbeFailure):
+        return ComponentHealth("node", HealthStatus.DOWN, f"does not answer: {chain_heads.reason}")
+    details: dict[str, Any] = {
+        "head_block": chain_heads.head.number,
+        "head_block_at": chain_heads.head.timestamp,
+        "final_block": chain_heads.final.number,
+        "final_block_at": chain_heads.final.timestamp,
+        "finality_lag_blocks": chain_heads.finality_lag_blocks,
+        "finality_lag_seconds": chain_heads.finality_lag_seconds,
+    }
+    if isinstance(facts, DatabaseFacts) and facts.block_time is not None:
+        details["block_seconds"] = round(facts.block_time.block_seconds, 3)
+    if isinstance(facts, DatabaseFacts) and (lag := facts.finality_lag) is not None:
+        summary = f"finality lags: {lag.finding.observed}"
+        return ComponentHealth("node", HealthStatus.DEGRADED, summary, details | _risk_event(lag))
+    summary = f"head is {chain_heads.head.number}, final {chain_heads.final.number}"
+    return ComponentHealth("node", HealthStatus.OK, summary, details)
+
+
+def _risk_event(event: RiskEvent) -> dict[str, Any]:
+    return {
+        "risk_event": event.id,
+        "since": event.first_seen.at,
+        "observed": event.finding.observed,
+        "expected": event.finding.expected,
+    }
 
 
 def endpoints_health(endpoints: Sequence[EndpointReport], faults: Sequence[EndpointFaultCount]) -> ComponentHealth:
-    """Each endpoint as the listener finds it. A name is host and port: no key is in it."""
-    healthy = [each for each in endpoints if each.is_healthy]
-    faulty_endpoints = sorted({each.endpoint for each in faults if each.seconds_ago < _RECENT_SECONDS})
-    details = {"endpoints": [_endpoint(each) for each in endpoints], "faults": [_endpoint_fault(each) for each in faults]}
-    summary = f"{len(healthy)} of {len(endpoints)} answer" if endpoints else "no listener tells of its endpoints"
-    if faulty_endpoints:
-        summary += f"; caught at untrue answers within a day: {', '.join(faulty_endpoints)}"
+    """Judge the endpoints as the listener reports them. A name is host and port: it contains no key."""
+    healthy = [endpoint for endpoint in endpoints if endpoint.is_healthy]
+    faulty = sorted({fault.endpoint for fault in faults if fault.seconds_ago < _RECENT_SECONDS})
+    details = {
+        "endpoints": [_endpoint(endpoint) for endpoint in endpoints],
+        "faults": [_endpoint_fault(fault) for fault in faults],
+    }
+    summary = f"{len(healthy)} of {len(endpoints)} answer" if endpoints else "no listener reports its endpoints"
+    if faulty:
+        summary += f"; invalid responses within a day: {', '.join(faulty)}"
     if endpoints and not healthy:
         return ComponentHealth("endpoints", HealthStatus.DOWN, summary, details)
-    is_ok = endpoints and len(healthy) == len(endpoints) and not faulty_endpoints
+    is_ok = endpoints and len(healthy) == len(endpoints) and not faulty
     return ComponentHealth("endpoints", HealthStatus.OK if is_ok else HealthStatus.DEGRADED, summary, details)
 
 
-def _endpoint(state: EndpointReport) -> dict[str, Any]:
+def _endpoint(endpoint: EndpointReport) -> dict[str, Any]:
     return {
-        "name": state.name,
-        "uses": [each.value for each in state.uses],
-        "headBlock": state.head,
-        "latencySeconds": None if state.latency_seconds is None else round(state.latency_seconds, 4),
-        "errorRate": round(state.error_rate, 4),
-        "breaker": state.breaker.value,
-        "servesOurChain": state.serves_our_chain,
+        "name": endpoint.name,
+        "uses": list(endpoint.uses),
+        "head_block": endpoint.head,
+        "latency_seconds": None if endpoint.latency_seconds is None else round(endpoint.latency_seconds, 4),
+        "error_rate": round(endpoint.error_rate, 4),
+        "breaker": endpoint.breaker,
+        "serves_our_chain": endpoint.serves_our_chain,
     }
 
 
 def _endpoint_fault(fault: EndpointFaultCount) -> dict[str, Any]:
     return {
         "endpoint": fault.endpoint,
-        "kind": fault.kind.value,
+        "kind": fault.kind,
         "occurrences": fault.occurrences,
-        "lastBlock": fault.last_block,
-        "lastSeenAt": fault.last_seen_at,
+        "last_block": fault.last_block,
+        "last_seen_at": fault.last_seen_at,
     }
 
 
-def proof_health(standing: ProofSummary) -> ComponentHealth:
-    """At which level which blocks are proven, and which are not."""
+def database_components(
+    facts: DatabaseFacts | ProbeFailure,
+    chain_heads: ChainHeads | ProbeFailure,
+    limits: HealthSettings,
+    low_balance_wei: LowBalanceSettings,
+) -> list[ComponentHealth]:
+    """Judge every component that the database knows about."""
+    if isinstance(facts, ProbeFailure):
+        names = (LISTENER, "proof", SCHEDULER, "outbox", "quarantine", "risk", "wallets", "intents")
+        return [ComponentHealth(name, HealthStatus.DOWN, "unknown while the database does not answer") for name in names]
+    return [
+        _listener(facts, chain_heads, limits),
+        proof_health(facts.proof),
+        _lease(SCHEDULER, facts.figures),
+        _outbox(facts.figures, limits),
+        _quarantine(facts),
+        _risk(facts.figures),
+        wallets_health(facts.wallets, low_balance_wei),
+        _intents(facts.intents),
+    ]
+
+
+def _lease(name: str, figures: SystemFigures) -> ComponentHealth:
+    lease = figures.leases.get(name)
+    if lease is None or not lease.held:
+        return ComponentHealth(name, HealthStatus.DOWN, f"no {name} holds the lease: none is running, or it lost the database")
+    return ComponentHealth(name, HealthStatus.OK, "running", {"holder": lease.owner, "epoch": lease.epoch})
+
+
+def _listener(facts: DatabaseFacts, chain_heads: ChainHeads | ProbeFailure, limits: HealthSettings) -> ComponentHealth:
+    """Judge the listener by its lease, its halts and its lag.
+
+    Chain time is compared with chain time, and the database's time with its own.
+    """
+    lease, recorded = _lease(LISTENER, facts.figures), facts.figures.recorded
+    if recorded is None:
+        status = worst_status(lease.status, HealthStatus.DEGRADED)
+        return ComponentHealth(LISTENER, status, "no block is recorded yet", lease.details)
+    details = dict(lease.details) | _recorded_block(recorded, facts.figures)
+    if (halt := facts.halt) is not None:
+        summary = f"HALTED: {halt.finding.observed}, and is {halt.finding.expected}; `paimon recover` shows what to do"
+        return ComponentHealth(LISTENER, HealthStatus.DOWN, summary, details | _risk_event(halt))
+    if (chain_behind := facts.chain_behind) is not None:
+        summary = "WAITING: the chain of every node is shorter than the recorded one"
+        return ComponentHealth(LISTENER, HealthStatus.DOWN, summary, details | _risk_event(chain_behind))
+    if isinstance(chain_heads, ProbeFailure):
+        status = worst_status(lease.status, HealthStatus.DEGRADED)
+        return ComponentHealth(LISTENER, status, "its lag is unknown while the node does not answer", details)
+    lag_blocks = max(chain_heads.final.number - recorded.number, 0)
+    lag_seconds = max((chain_heads.final.timestamp - recorded.timestamp).total_seconds(), 0)
+    details |= {"lag_blocks": lag_blocks, "lag_seconds": lag_seconds}
+    lag = status_by_limits(lag_seconds, warning=limits.lag_warning_seconds, critical=limits.lag_critical_seconds)
+    summary = lease.summary if lease.status is not HealthStatus.OK else f"{lag_blocks} blocks behind the final one"
+    return ComponentHealth(LISTENER, worst_status(lease.status, lag), summary, details)
+
+
+def _recorded_block(recorded: LastRecordedBlock, figures: SystemFigures) -> dict[str, Any]:
+    details: dict[str, Any] = {"block": recorded.number, "block_timestamp": recorded.timestamp}
+    if recorded.recorded_at is not None:
+        details["seconds_since_recorded"] = round((figures.now - recorded.recorded_at).total_seconds(), 3)
+    return details
+
+
+def proof_health(proof: ProofSummary) -> ComponentHealth:
+    """Judge how the recorded blocks are proven, and list which blocks have which level."""
     details: dict[str, Any] = {
-        "newest": _range(standing.newest),
-        "weakest": _range(standing.weakest),
+        "newest": _range(proof.newest),
+        "weakest": _range(proof.weakest),
         "levels": {
-            level.value: {"fromBlock": span.first, "toBlock": span.last, "blocks": span.blocks}
-            for level, span in standing.levels.items()
+            level.value: {"from_block": span.first, "to_block": span.last, "blocks": span.blocks}
+            for level, span in proof.levels.items()
         },
         "unproven": None,
-        "reconciledBlock": standing.reconciled_block,
+        "reconciled_block": proof.reconciled_block,
     }
-    if (unproven := standing.unproven) is not None:
-        details["unproven"] = {"fromBlock": unproven.first, "toBlock": unproven.last, "blocks": unproven.blocks}
-    if standing.newest is None or standing.weakest is None:
+    if (unproven := proof.unproven) is not None:
+        details["unproven"] = {"from_block": unproven.first, "to_block": unproven.last, "blocks": unproven.blocks}
+    if proof.newest is None or proof.weakest is None:
         summary = "no block is proven yet" if unproven is None else "no block is proven"
     else:
-        summary = f"newest {standing.newest.level}, weakest {standing.weakest.level}"
-    if not standing.is_weak:
+        summary = f"newest {proof.newest.level}, weakest {proof.weakest.level}"
+    if not proof.is_weak:
         return ComponentHealth("proof", HealthStatus.OK, summary, details)
-    return ComponentHealth(
-        "proof",
-        HealthStatus.DEGRADED,
-        f"{summary}: some blocks are below {PROOF_LEVEL_REQUIRED}; see `paimon audit-chain`",
-        details,
-    )
+    summary = f"{summary}: some blocks are below {PROOF_LEVEL_REQUIRED}; see `paimon audit-chain`"
+    return ComponentHealth("proof", HealthStatus.DEGRADED, summary, details)
 
 
 def _range(proof: RangeProof | None) -> dict[str, Any] | None:
-    return None if proof is None else {"level": proof.level.value, "fromBlock": proof.first, "toBlock": proof.last}
+    return None if proof is None else {"level": proof.level, "from_block": proof.first, "to_block": proof.last}
+
+
+def _outbox(figures: SystemFigures, limits: HealthSettings) -> ComponentHealth:
+    depth = status_by_limits(figures.depth, warning=limits.outbox_warning, critical=limits.outbox_critical)
+    dead_lettered = HealthStatus.DEGRADED if figures.dead_lettered else HealthStatus.OK
+    priorities = {
+        queue.priority.value: {"due": queue.depth, "oldest_seconds": round(queue.age_seconds, 3)} for queue in figures.outbox
+    }
+    details = {"due": figures.depth, "dead_lettered": figures.dead_lettered, "priorities": priorities}
+    summary = f"{figures.depth} due, {figures.dead_lettered} dead-lettered"
+    return ComponentHealth("outbox", worst_status(depth, dead_lettered), summary, details)
+
+
+def _quarantine(facts: DatabaseFacts) -> ComponentHealth:
+    """Judge the quarantine: what a quarantined log is about may differ between the chain and the recorded state."""
+    quarantined, skipped = facts.figures.quarantined, facts.figures.skipped
+    redemptions = [str(request_id) for request_id in dict.fromkeys(facts.quarantined_requests)]
+    details = {"logs": quarantined, "skipped": skipped, "redemptions": redemptions}
+    status = HealthStatus.DEGRADED if quarantined else HealthStatus.OK
+    summary = f"{quarantined} logs wait for an operator, {skipped} are skipped"
+    return ComponentHealth("quarantine", status, summary, details)
+
+
+def _risk(figures: SystemFigures) -> ComponentHealth:
+    counts = {severity.value: count for severity, count in figures.risk.items()}
+    status = HealthStatus.DEGRADED if any(counts.values()) else HealthStatus.OK
+    summary = ", ".join(f"{count} {name.lower()}" for name, count in counts.items())
+    return ComponentHealth("risk", status, f"unresolved: {summary}", {"unresolved": counts})
+
+
+def wallets_health(wallets: Sequence[WalletSummary], low_balance_wei: LowBalanceSettings) -> ComponentHealth:
+    """Judge the sending wallets by their faults, their last errors and their gas."""
+    low_on_gas = [
+        wallet
+        for wallet in wallets
+        if wallet.account_state and wallet.account_state.balance_wei < low_balance_wei.for_wallet(wallet.name)
+    ]
+    shown = [
+        {
+            "name": wallet.name,
+            "address": wallet.address,
+            "next_nonce": wallet.next_nonce,
+            "open_intents": wallet.open_intents,
+            "fault": wallet.fault,
+            "failing_since": wallet.last_error.at if wallet.last_error else None,
+            "balance_wei": wallet.account_state.balance_wei if wallet.account_state else None,
+            "seen_at": wallet.account_state.at if wallet.account_state else None,
+            "low_gas": wallet in low_on_gas,
+        }
+        for wallet in wallets
+    ]
+    counts = {
+        "faulted": sum(bool(wallet.fault) for wallet in wallets),
+        "failing": sum(wallet.last_error is not None for wallet in wallets),
+        "low on gas": len(low_on_gas),
+    }
+    summary = ", ".join(f"{count} {label}" for label, count in counts.items() if count)
+    status = HealthStatus.DEGRADED if summary else HealthStatus.OK
+    return ComponentHealth("wallets", status, summary or "no fault", {"wallets": shown})
+
+
+def _intents(intents: Sequence[Intent]) -> ComponentHealth:
+    blocked = [intent for intent in intents if intent.reason]
+    shown = [
+        {
+            "key": intent.idempotency_key,
+            "status": intent.status,
+            "unfunded": intent.unfunded,
+            "reason": intent.reason,
+            "created_at": intent.created_at,
+        }
+        for intent in intents
+    ]
+    summary = f"{len(intents)} open, {len(blocked)} blocked"
+    return ComponentHealth("intents", HealthStatus.DEGRADED if blocked else HealthStatus.OK, summary, {"open": shown})
+
+
+def signer_health(keys: Mapping[str, Any] | ProbeFailure, wallets: Sequence[Address]) -> ComponentHealth:
+    """Judge the signer by its answer and by the keys it holds."""
+    if isinstance(keys, ProbeFailure):
+        return ComponentHealth("signer", HealthStatus.DOWN, f"does not answer: {keys.reason}")
+    held = {key["address"] for key in keys["keys"]}
+    missing = [address for wallet in wallets if (address := checksum(wallet)) not in held]
+    if missing:
+        return ComponentHealth("signer", HealthStatus.DOWN, f"holds no key for {', '.join(missing)}", keys)
+    return ComponentHealth("signer", HealthStatus.OK, "answers and holds the configured keys", keys)

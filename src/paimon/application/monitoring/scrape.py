@@ -1,6 +1,6 @@
-"""What one scrape collects: one query, one look at the chain, both bounded, and remembered for a moment.
+"""Collection for one scrape: one query and one read of the chain, both bounded, and cached for a moment.
 
-Several processes are scraped by several servers, and anyone who finds the API's path may ask it: the house must not feel it.
+Several servers scrape several processes, and anyone who finds the API's path may call it: that must not load the system.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 
 import structlog
 from prometheus_client.metrics_core import Metric
-from sqlalchemy.exc import SQLAlchemyError
 
 from paimon.application.event_listener.fetch.queries import ProofSummary, read_proof_summary
 from paimon.application.monitoring.chain import read_chain_heads
@@ -23,7 +22,8 @@ from paimon.application.monitoring.families import (
     proof_families,
     up_families,
 )
-from paimon.application.monitoring.figures import SystemFigures, query_figures, set_statement_timeout
+from paimon.application.monitoring.figures import SystemFigures
+from paimon.application.monitoring.queries import DatabaseError, query_figures, set_statement_timeout
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
@@ -39,7 +39,7 @@ _CACHE_SECONDS: Final = 1.0
 
 @dataclass(slots=True)
 class Scraper:
-    """Asked by many at once, it looks once."""
+    """Collector of metrics. Callers at the same time share one collection."""
 
     database: Database
     rpc: Rpc
@@ -50,6 +50,7 @@ class Scraper:
     _latest: tuple[float, list[Metric]] | None = None
 
     async def collect(self) -> list[Metric]:
+        """Return the metric families, at most `_CACHE_SECONDS` old."""
         async with self._lock:
             if self._latest is None or time.monotonic() - self._latest[0] >= _CACHE_SECONDS:
                 self._latest = time.monotonic(), await self._collect()
@@ -79,6 +80,6 @@ class Scraper:
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 return await question
-        except (SQLAlchemyError, RpcUnavailable, RpcError, OSError, TimeoutError) as error:
+        except (DatabaseError, RpcUnavailable, RpcError, OSError, TimeoutError) as error:
             log.warning("metrics.source_unavailable", source=source, reason=f"{type(error).__name__}: {error}"[:300])
             return None

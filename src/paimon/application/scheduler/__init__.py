@@ -1,1 +1,1 @@
-"""What runs by the clock: a table of jobs. The scheduler process only enqueues them."""
+"""The jobs that run by the clock. The scheduler process only enqueues them."""

@@ -1,14 +1,14 @@
-"""The jobs and how often they are enqueued. All are level-triggered: a missed or doubled run changes nothing."""
+"""The jobs and their intervals. All jobs are level-triggered: a missed or doubled run changes nothing."""
 
 from dataclasses import dataclass
 
-from paimon.infrastructure.database.models.ops.outbox import OutboxPriority
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.settings import ScheduleSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A task name, its queue, and the seconds between runs."""
+    """A task, its queue, and the seconds between two runs."""
 
     task: str
     queue: OutboxPriority
@@ -16,6 +16,7 @@ class Job:
 
 
 def jobs(schedule: ScheduleSettings) -> tuple[Job, ...]:
+    """Return every job with its interval from the settings."""
     return (
         Job("paimon.drive_wallets", OutboxPriority.CHAIN, schedule.drive_wallets_seconds),
         Job("paimon.sync_safes", OutboxPriority.CHAIN, schedule.sync_safes_seconds),

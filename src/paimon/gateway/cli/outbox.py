@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.monitoring.figures import read_figures
+from paimon.application.monitoring.queries import read_figures
 from paimon.application.quarantine.queries import list_outbox_messages
 from paimon.application.quarantine.store import OutboxMessageRef
 from paimon.domain.operations.outbox import OutboxStatus

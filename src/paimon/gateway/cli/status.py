@@ -20,9 +20,9 @@ from paimon.application.monitoring.figures import (
     LeaseFigures,
     QueueDepth,
     SystemFigures,
-    query_figures,
 )
-from paimon.application.monitoring.retention import RetentionRun, list_retention_runs
+from paimon.application.monitoring.queries import query_figures
+from paimon.application.monitoring.store import RetentionRun, list_retention_runs
 from paimon.application.nav.store import NavPoint, find_newest_nav_point
 from paimon.application.transactions.queries import list_wallets
 from paimon.composition import AppContext, open_app_context, require_ready

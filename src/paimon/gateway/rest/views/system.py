@@ -1,14 +1,14 @@
 """JSON shapes of the system's health and settings. They contain no secret and no address of a server."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic.alias_generators import to_camel
 
 from paimon.application.monitoring.health import HealthReport
 from paimon.domain.operations.health import ComponentHealth, HealthStatus
-from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, iso_z
+from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt
+from paimon.gateway.views.health import health_details
 from paimon.settings import ApprovalRuleSettings, Settings, WalletLimitSettings
 
 
@@ -20,7 +20,9 @@ class ComponentHealthView(ApiModel):
 
     @classmethod
     def of(cls, component: ComponentHealth) -> Self:
-        return cls(name=component.name, status=component.status, summary=component.summary, details=_plain(component.details))
+        return cls(
+            name=component.name, status=component.status, summary=component.summary, details=health_details(component.details)
+        )
 
 
 class HealthView(ApiModel):
@@ -32,16 +34,6 @@ class HealthView(ApiModel):
     @classmethod
     def of(cls, health: HealthReport) -> Self:
         return cls(status=health.status, components=[ComponentHealthView.of(component) for component in health.components])
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return iso_z(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return value
 
 
 class ContractsView(ApiModel):

@@ -1,0 +1,70 @@
+"""Storage of retention: removal of expired rows by the owner's function, and the record of each run."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
+from paimon.infrastructure.database.sessions import WriteSession
+
+_REMOVE_EXPIRED: Final = text("SELECT ops.remove_expired(:series, :before, :rows_max)")
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionResult:
+    """Result of one run for one series; not `complete` when its transactions were used up before all expired rows."""
+
+    series: str
+    retention_start: datetime
+    rows: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRun:
+    """The last run for one series; `rows_removed` counts all runs so far."""
+
+    series: str
+    ran_at: datetime
+    retention_start: datetime
+    rows_removed: int
+    complete: bool
+
+
+async def remove_expired(session: WriteSession, series: str, *, before: datetime, rows_max: int) -> int:
+    """Remove up to `rows_max` rows of a series from before a time; return how many."""
+    values: dict[str, Any] = {"series": series, "before": before, "rows_max": rows_max}
+    return int((await session.execute(_REMOVE_EXPIRED, values)).scalar_one())
+
+
+async def record_run(session: WriteSession, result: RetentionResult, *, ran_at: datetime) -> None:
+    """Record a run as the last one of its series, and add its rows to the total."""
+    statement = insert(RetentionRunRow).values(
+        series=result.series,
+        ran_at=ran_at,
+        retention_start=result.retention_start,
+        rows_removed=result.rows,
+        complete=result.complete,
+    )
+    new = statement.excluded
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["series"],
+            set_={
+                "ran_at": new.ran_at,
+                "retention_start": new.retention_start,
+                "rows_removed": RetentionRunRow.rows_removed + new.rows_removed,
+                "complete": new.complete,
+            },
+        )
+    )
+
+
+async def list_retention_runs(session: AsyncSession) -> list[RetentionRun]:
+    """List the last run for each series, by the series' name."""
+    rows = await session.scalars(select(RetentionRunRow).order_by(RetentionRunRow.series))
+    return [RetentionRun(row.series, row.ran_at, row.retention_start, row.rows_removed, row.complete) for row in rows]
