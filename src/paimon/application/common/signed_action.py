@@ -30,7 +30,7 @@ class SignerMismatch(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class SigningRules:
-    """Where a signature counts, and how far ahead its expiry may lie."""
+    """Where a signature counts, and how far ahead its expiry may be."""
 
     scope: SigningScope
     ttl_seconds_max: int

@@ -20,7 +20,7 @@ _TERMS_FIELDS: Final = {"nonce": "bytes32", "expiresAt": "uint256"}
 
 
 class InvalidExpiry(InvalidRequest):
-    """The signature's expiry has passed, or lies further ahead than it may."""
+    """The signature's expiry has passed, or is further ahead than allowed."""
 
     field = "expiresAt"
 

@@ -11,8 +11,8 @@ import structlog
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.safe_transaction import SafeScope
 from paimon.errors import StartupError
-from paimon.gateway.signer.key_ring import open_keys
 from paimon.gateway.signer.ledger import Ledger, LedgerError
+from paimon.gateway.signer.open_keys import open_keys
 from paimon.gateway.signer.policy import KeyTable, PolicyError, SafeTable, SignerPolicy, load_policy
 from paimon.gateway.signer.server import SocketInUse, serving
 from paimon.gateway.signer.service import SigningService
