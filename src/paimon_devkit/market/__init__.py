@@ -1,13 +1,16 @@
 """The simulated market: investors, prices, a portfolio manager and an admin, acting on the test fund's chain.
 
-It stands apart from the product and knows nothing of it: it reads and writes the chain only, as people and markets do, and
-with none of the house's keys. Everything follows from a seed and the state it starts from.
+The market stands apart from the product and knows nothing of it. It reads and writes the chain only, as persons and markets do,
+and it holds none of the application's keys. Everything follows from a seed and the state it starts from.
 
-    actions.py   what can happen, as values          observe.py  the world read from the chain
-    world.py     the fund and its investors, as far  calls.py    an action as transactions
-                 as decisions need them              stage.py    performing actions, in their order
-    predict.py, flows.py  the world after an action  history.py  months in a minute (`generate_history`)
-    investors.py, traders.py, admins.py, prices.py   live.py     beside a running demo
-                 who would do what, given the world  summary.py  what came of it
-    generator.py draws the next action               command.py  `paimon market …`
+    actions.py       actions, as values              observer.py   read the market's state from the chain
+    market_state.py  the fund and its investors      calls.py      the transactions of an action
+    predict.py       the state after an action;      executor.py   perform actions in order
+    flows.py         its flows                       history.py    generate months in a minute
+    investors.py     propose actions: investors      live.py       act beside a running demo
+    traders.py       the portfolio manager           setup.py      prepare the chain once
+    admins.py        the admin                       summary.py    count what was done and what reverted
+    prices.py        prices                          command.py    `paimon market …`
+    generator.py     choose the next action          exchange.py   contracts, tokens and accounts
+    config.py        how busy the market is          node.py       JSON-RPC to the local chain
 """

@@ -1,6 +1,6 @@
-"""What can happen on the market, as plain values. A name stands for an account, a symbol for a token; amounts are raw.
+"""The actions of the market, as plain values. A name stands for an account, a symbol for a token; amounts are raw.
 
-`kind` is the class's name: weights, tallies and tests go by it.
+`kind` is the class's name. Weights, counts and tests use it.
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,17 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Base of all."""
+    """Base class of all actions."""
 
     @property
     def kind(self) -> str:
+        """The class's name."""
         return type(self).__name__
 
 
 @dataclass(frozen=True, slots=True)
 class PassTime(Action):
-    """Nothing happens for so long. What was chosen since the last one lands in one block, at the time before this."""
+    """Let time pass. The actions since the last PassTime share one block, at the time before this one."""
 
     seconds: int
 
@@ -47,7 +48,7 @@ class TransferShares(Action):
 
 @dataclass(frozen=True, slots=True)
 class RequestRedemption(Action):
-    """`receiver` is sometimes another account."""
+    """Base class of the requests. `receiver` may be another account."""
 
     investor: str
     shares: int
@@ -56,12 +57,12 @@ class RequestRedemption(Action):
 
 @dataclass(frozen=True, slots=True)
 class RequestStandard(RequestRedemption):
-    """Small enough for T+7; whether it needs approval is the chain's to say."""
+    """Request shares that are few enough for T+7. The chain decides whether the request needs approval."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestScheduled(RequestRedemption):
-    """Large enough to wait for a quarterly window. The same call as RequestStandard: the chain decides."""
+    """Request shares that are enough for a quarterly window. The call is that of RequestStandard: the chain decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,12 @@ class CancelRequest(Action):
     request_id: int
 
 
-# ------------------------------------------------------------------------------------------- approvers, passers-by
+# ----------------------------------------------------------------------------------------- approvers, third parties
 
 
 @dataclass(frozen=True, slots=True)
 class Approve(Action):
-    """By a person with VIP_APPROVER_ROLE, on the contract itself: for the house a decision made outside."""
+    """Approve on the contract itself, as an account with VIP_APPROVER_ROLE. For the application it is decided externally."""
 
     approver: str
     request_id: int
@@ -95,7 +96,7 @@ class Reject(Action):
 
 @dataclass(frozen=True, slots=True)
 class Settle(Action):
-    """By anyone."""
+    """Settle a request, as any account may."""
 
     request_id: int
 
@@ -135,7 +136,7 @@ class AccruePerformanceFee(Action):
 
 @dataclass(frozen=True, slots=True)
 class MovePrices(Action):
-    """New prices by symbol, 1e18."""
+    """Set new prices by symbol, 1e18."""
 
     quotes: tuple[tuple[str, int], ...]
 
@@ -148,7 +149,7 @@ class ShockPrice(Action):
 
 @dataclass(frozen=True, slots=True)
 class PublishStalePrice(Action):
-    """A price that was already old when it was published."""
+    """Publish a price that is already old."""
 
     symbol: str
     price: int
@@ -157,7 +158,7 @@ class PublishStalePrice(Action):
 
 @dataclass(frozen=True, slots=True)
 class SetImpact(Action):
-    """What trading a token costs from here on."""
+    """Set what trading a token costs."""
 
     symbol: str
     impact_bps: int
@@ -185,7 +186,7 @@ class Buy(Action):
 
 @dataclass(frozen=True, slots=True)
 class BuyBelowMinimum(Action):
-    """Succeeds and buys nothing."""
+    """Buy less than the asset's minimum: the call succeeds and buys nothing."""
 
     symbol: str
     amount: int
@@ -229,7 +230,7 @@ class PayOtcOrder(Action):
 
 @dataclass(frozen=True, slots=True)
 class DeliverOtcOrder(Action):
-    """The counterparty hands the tokens over, and the delivery is confirmed."""
+    """Deliver the tokens as the counterparty, and confirm the delivery."""
 
     order_id: int
     symbol: str
@@ -280,7 +281,7 @@ class SetLayerConfig(Action):
 
 @dataclass(frozen=True, slots=True)
 class SetPurchaseTerms(Action):
-    """Slippage, smallest purchase and subscription window. Unix seconds; 0–0 is always open."""
+    """Set slippage, minimum purchase and subscription window (Unix seconds; 0 to 0 is always open)."""
 
     symbol: str
     method: int
@@ -292,7 +293,7 @@ class SetPurchaseTerms(Action):
 
 @dataclass(frozen=True, slots=True)
 class SwitchRoute(Action):
-    """An asset with an issuer's adapter trades there or on the swap market."""
+    """Trade an asset through its issuer's adapter, or on the swap market."""
 
     symbol: str
     through_adapter: bool
@@ -307,7 +308,7 @@ class ListAsset(Action):
 
 @dataclass(frozen=True, slots=True)
 class DelistAsset(Action):
-    """What the fund has of it is sold first."""
+    """Remove an asset; the fund's tokens of it are sold first."""
 
     symbol: str
     tokens: int
@@ -355,7 +356,7 @@ class MoveWindow(Action):
 
 @dataclass(frozen=True, slots=True)
 class EmergencyWithdraw(Action):
-    """Money or tokens leave the vault without an event of the fund's. `symbol` may be USDT."""
+    """Move USDT or tokens out of the vault, which the fund's contracts do without an event."""
 
     symbol: str
     amount: int

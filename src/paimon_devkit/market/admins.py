@@ -1,4 +1,7 @@
-"""What the fund's admin would do, and anyone on the contracts' open doors: fees, terms, roles, pauses, emergencies."""
+"""Propose actions of the fund's admin, and calls that any account may make: fees, terms, roles, pauses, emergencies.
+
+Each function proposes one action, or returns None when the state does not allow it.
+"""
 
 from random import Random
 from typing import Final
@@ -53,13 +56,13 @@ def accrue_management_fee(_rng: Random, _state: MarketState, _config: MarketConf
 
 
 def accrue_performance_fee(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """Anyone may, also when it is only purchases that have lifted L3 above its mark; that happens, but not every time."""
+    """Accrue the fee, mostly not when purchases lifted L3 above its mark: then they would be charged as a gain."""
     bought = state.layer_value(2) > state.high_water_mark * 103 // 100
     return None if bought and rng.randrange(10) else AccruePerformanceFee()
 
 
 def set_high_water_mark(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """To the present value, as goes with a purchase of L3, which would otherwise be charged as a gain; seldom downwards."""
+    """Set the mark to the present value after a purchase of L3, which would be charged as a gain; seldom downwards."""
     value = state.layer_value(2)
     return SetHighWaterMark(value) if value > state.high_water_mark or rng.randrange(8) == 0 else None
 
@@ -80,7 +83,7 @@ def set_fee_recipient(_rng: Random, state: MarketState, _config: MarketConfig) -
 
 
 def set_layer_config(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """One tier at a time; the three need not add up in between."""
+    """Change one tier at a time; in between the three need not add up."""
     tier = rng.randrange(3)
     mean = {0: 1_000, 1: 3_000, 2: 6_000}[tier]
     target = mean + rng.randint(-100, 100) if state.targets_bps[tier] == mean else mean
@@ -88,7 +91,7 @@ def set_layer_config(rng: Random, state: MarketState, _config: MarketConfig) -> 
 
 
 def set_purchase_terms(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """Subscription windows open, close for some days, or fall away."""
+    """Open a subscription window, close it for some days, or remove it."""
     symbol = rng.choice([symbol for symbol, asset in state.assets.items() if asset.listed and asset.tier > 0])
     asset = state.assets[symbol]
     if not asset.is_buyable(state.now) or asset.closes_at:
@@ -101,10 +104,10 @@ def set_purchase_terms(rng: Random, state: MarketState, _config: MarketConfig) -
 
 def switch_route(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     switchable = [symbol for symbol, asset in state.assets.items() if asset.has_adapter and asset.method == _AUTO]
-    away = [symbol for symbol in switchable if not state.assets[symbol].through_adapter]
+    on_swap_market = [symbol for symbol in switchable if not state.assets[symbol].through_adapter]
     if not switchable:
         return None
-    return SwitchRoute(away[0], True) if away else SwitchRoute(rng.choice(switchable), False)
+    return SwitchRoute(on_swap_market[0], True) if on_swap_market else SwitchRoute(rng.choice(switchable), False)
 
 
 def list_asset(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
@@ -130,7 +133,7 @@ def revoke_role(rng: Random, state: MarketState, _config: MarketConfig) -> Actio
 
 
 def pause(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    running = [each for each in (VAULT, MANAGER, CONTROLLER) if each not in state.paused]
+    running = [contract for contract in (VAULT, MANAGER, CONTROLLER) if contract not in state.paused]
     return Pause(rng.choice(running)) if len(running) > 1 else None
 
 
@@ -147,20 +150,22 @@ def emergency_off(_rng: Random, state: MarketState, _config: MarketConfig) -> Ac
 
 
 def move_window(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """Booked windows mostly come earlier, sometimes later; never into the past."""
+    """Move a booked window, mostly earlier, sometimes later, never into the past."""
     booked = sorted({
-        each.window_id for each in state.requests.values() if each.channel is RedemptionChannel.SCHEDULED and each.due_at > state.now
+        request.window_id
+        for request in state.requests.values()
+        if request.channel is RedemptionChannel.SCHEDULED and request.due_at > state.now
     })  # fmt: skip
     if not booked:
         return None
     window_id = rng.choice(booked)
-    due_at = next(each.due_at for each in state.requests.values() if each.window_id == window_id)
+    due_at = next(request.due_at for request in state.requests.values() if request.window_id == window_id)
     days = rng.randint(-20, 5)
     return MoveWindow(window_id, max(due_at + days * DAY, state.now + DAY))
 
 
 def emergency_withdraw(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """A trifle: what matters is that it leaves no event of the fund's."""
+    """Withdraw a small amount; what matters is that the fund emits no event for it."""
     symbol = rng.choice((USDT, *(symbol for symbol, asset in state.assets.items() if asset.tokens > 10_000)))
     holding = min(state.spendable_cash, 5_000 * WAD) if symbol == USDT else state.holding(symbol)
     amount = holding * rng.randint(1, 10) // 100_000

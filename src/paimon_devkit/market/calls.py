@@ -1,4 +1,4 @@
-"""An action as the transactions that perform it, in order."""
+"""Turn an action into the transactions that perform it, in order."""
 
 from typing import Final
 
@@ -16,11 +16,11 @@ _PERMISSIONLESS_CALLS: Final = {
     market_actions.AccrueManagementFee: (_CONTROLLER, "accrueManagementFee"),
     market_actions.AccruePerformanceFee: (_CONTROLLER, "accruePerformanceFee"),
 }
-"""Calls without arguments that anyone may make."""
+"""Calls without arguments that any account may make."""
 
 
 def calls_for_action(action: market_actions.Action, exchange: Exchange) -> tuple[Call, ...]:
-    """None for PassTime; more than one where several contracts take part."""
+    """Return the transactions of an action: none for PassTime, several where several contracts take part."""
     match action:
         case market_actions.PassTime():
             return ()
@@ -100,10 +100,10 @@ def _trader_calls(action: market_actions.Action, exchange: Exchange) -> tuple[Ca
         case market_actions.PayOtcOrder(order_id=order_id):
             return controller("executeOTCPayment", order_id)
         case market_actions.DeliverOtcOrder(order_id=order_id, symbol=symbol, tokens=tokens):
-            # One sender for both, so that its nonces keep their order.
+            # One sender for both, so that the nonces keep the order.
             otc_manager = exchange.contracts["OTCManager"]
-            ready = exchange.call(TRADER, "Counterparty", "deliver", exchange.tokens[symbol], otc_manager, tokens)
-            return (ready, *controller("confirmOTCDelivery", order_id, tokens))
+            delivery = exchange.call(TRADER, "Counterparty", "deliver", exchange.tokens[symbol], otc_manager, tokens)
+            return (delivery, *controller("confirmOTCDelivery", order_id, tokens))
         case _:
             return ()
 
@@ -126,8 +126,8 @@ def _admin_calls(action: market_actions.Action, exchange: Exchange) -> tuple[Cal
         case market_actions.SetLayerConfig(tier=tier, target_bps=target, min_bps=low, max_bps=high):
             return controller("setLayerConfig", tier, target, low, high)
         case market_actions.SetPurchaseTerms(symbol=symbol) as terms:
-            figures = (terms.method, terms.slippage_bps, terms.minimum, terms.opens_at, terms.closes_at)
-            return controller("setAssetPurchaseConfig", exchange.tokens[symbol], *figures)
+            values = (terms.method, terms.slippage_bps, terms.minimum, terms.opens_at, terms.closes_at)
+            return controller("setAssetPurchaseConfig", exchange.tokens[symbol], *values)
         case market_actions.SwitchRoute(symbol=symbol, through_adapter=through_adapter):
             adapter = exchange.adapters[symbol] if through_adapter else _ZERO_ADDRESS
             return controller("setAssetAdapter", exchange.tokens[symbol], adapter)
@@ -153,11 +153,12 @@ def _admin_calls(action: market_actions.Action, exchange: Exchange) -> tuple[Cal
                 exchange.call(ADMIN, "Vault", "emergencyWithdraw", exchange.tokens[symbol], exchange.address(ADMIN), amount),
             )
         case _:
-            raise AssertionError(f"nobody performs {action.kind}")
+            raise AssertionError(f"no call performs {action.kind}")
 
 
 _ZERO_ADDRESS: Final = "0x" + "00" * 20
 
 
 def role_id(role: str) -> bytes:
+    """Return the id of a role: the hash of its name."""
     return bytes(keccak(text=role))

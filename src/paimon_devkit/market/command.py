@@ -1,4 +1,4 @@
-"""`paimon market …`: life on the demo's chain, as it goes or months at once."""
+"""`paimon market …`: run the simulated market on the demo's chain, live or months at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,17 +21,21 @@ from paimon_devkit.market.summary import Outcome
 from paimon_devkit.stack.accounts import DemoAccounts
 from paimon_devkit.stack.fund_deployment import CONTRACTS, FundDeployment
 
-app = typer.Typer(help="A simulated market on the demo's chain: investors, prices, a portfolio manager.", no_args_is_help=True)
+app = typer.Typer(
+    help="Run a simulated market on the demo's chain: investors, prices, a portfolio manager, an admin.", no_args_is_help=True
+)
 
 DEFAULT_DATA: Final = Path(".paimon")
 DEFAULT_SEED: Final = 7
 _DAYS: Final = 90
 
-Data = Annotated[Path, typer.Option("--data", help="The running demo's data folder.", envvar="PAIMON_DEMO_DATA")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed on the same chain does the same.")]
-LeftToApp = Annotated[int, typer.Option(min=0, max=100, help="Percent of due settlements and approvals left to the house.")]
-Actions = Annotated[int | None, typer.Option(min=1, help="Stop after so many actions.")]
-Days = Annotated[int | None, typer.Option(min=1, help="Stop after so many days of the fund.")]
+Data = Annotated[Path, typer.Option("--data", help="The data folder of the running demo.", envvar="PAIMON_DEMO_DATA")]
+Seed = Annotated[int, typer.Option(min=0, help="The seed: the same one on the same chain state repeats the actions.")]
+LeftToApp = Annotated[
+    int, typer.Option(min=0, max=100, help="Percent of due settlements and approvals to leave to the application.")
+]
+Actions = Annotated[int | None, typer.Option(min=1, help="Stop after this many actions.")]
+Days = Annotated[int | None, typer.Option(min=1, help="Stop after this many days of the fund.")]
 
 
 @app.command()
@@ -41,17 +45,17 @@ def run(
     actions: Actions = None,
     days: Days = None,
     every: Annotated[float, typer.Option(min=0, help="Seconds between two actions.")] = 3.0,
-    speed: Annotated[int, typer.Option(min=1, help="How fast the fund's time passes: 1 as ours, 3600 an hour a second.")] = 1,
+    speed: Annotated[int, typer.Option(min=1, help="Pace of chain time: 1 is real time, 3600 an hour a second.")] = 1,
     left_to_app: LeftToApp = 50,
 ) -> None:
-    """Act on the running demo, an action every few seconds, until Ctrl-C."""
+    """Act on the running demo every few seconds, until Ctrl-C."""
     with exit_on_error(), _open_executor(data.resolve()) as executor:
         market = LiveMarket(executor, seed=seed, config=_config(left_to_app))
-        print(f"The market is open (seed {seed}); Ctrl-C closes it.", flush=True)
+        print(f"The market runs (seed {seed}); Ctrl-C stops it.", flush=True)
         try:
             market.run(every_seconds=every, speed=speed, on_outcome=_print_outcome, actions=actions, days=days)
         except KeyboardInterrupt:
-            print("\nclosed", flush=True)
+            print("\nstopped", flush=True)
         print(market.summary.table())
 
 
@@ -63,17 +67,17 @@ def history(
     actions: Actions = None,
     left_to_app: LeftToApp = 0,
 ) -> None:
-    """Lay months down on the running demo's chain at once; the house then catches up. 90 days unless told otherwise."""
+    """Generate months of history on the running demo's chain, 90 days by default. The listener then catches up."""
     with exit_on_error(), _open_executor(data.resolve()) as executor:
-        generator = History(executor, seed=seed, config=_config(left_to_app), exclusive=False)
+        generated = History(executor, seed=seed, config=_config(left_to_app), exclusive=False)
         try:
             with _progress_bar() as bar:
-                task = bar.add_task("laying history", total=1.0)
+                task = bar.add_task("generating history", total=1.0)
                 days = days if days or actions else _DAYS
-                generator.generate(actions=actions, days=days, progress=lambda done: bar.update(task, completed=done))
+                generated.generate(actions=actions, days=days, progress=lambda done: bar.update(task, completed=done))
         except KeyboardInterrupt:
-            print("\nstopped; what is laid stays", flush=True)
-        print(generator.summary.table())
+            print("\nstopped; the blocks so far stay", flush=True)
+        print(generated.summary.table())
 
 
 def _config(left_to_app: int) -> MarketConfig:
@@ -83,11 +87,11 @@ def _config(left_to_app: int) -> MarketConfig:
 
 @contextmanager
 def _open_executor(data: Path) -> Iterator[ActionExecutor]:
-    """On the demo that runs in another terminal, as its data folder describes it. Raises MarketError."""
+    """Open the chain of the demo that runs over this data folder. Raises MarketError."""
     if not (data / "demo.env").exists():
         raise MarketError(f"no demo has run in {data}: start it with `make demo` (or name its folder with --data)")
     if not (data / "fund.json").exists():
-        raise MarketError("this demo runs on a fund of yours: the simulated market acts on the test fund only")
+        raise MarketError("this demo runs on your own fund: the simulated market acts on the test fund only")
     settings = load_settings(data / "demo.env")
     fund = FundDeployment.from_json((data / "fund.json").read_text())
     fund_accounts = DemoAccounts.load_or_create(data / "accounts").fund_accounts()
@@ -102,7 +106,7 @@ def _print_outcome(outcome: Outcome) -> None:
 
 
 def _short(value: object) -> str:
-    """Amounts of 18 decimals in whole units, lists by their length: a line is for a glance."""
+    """Return amounts of 18 decimals in whole units, and lists by their length, so that an action fits on a line."""
     if isinstance(value, int) and value >= 10**15:
         return f"{value / 10**18:,.2f}"
     return f"of {len(value)}" if isinstance(value, tuple) else str(value)

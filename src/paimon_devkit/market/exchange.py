@@ -1,4 +1,4 @@
-"""Where the market takes place and who is there: the fund's contracts and tokens, and an account for every name."""
+"""The fund's contracts and tokens, and an account for every name of the market."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ _DEPLOY_GAS: Final = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One transaction to send. `to` is None for a creation."""
+    """A transaction to send. `to` is None for the creation of a contract."""
 
-    what: str
+    label: str
     sender: str
     to: ChecksumAddress | None
     data: bytes
@@ -49,6 +49,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
+    """What the market trades with, as calls to send."""
+
     fund: FundDeployment
     accounts: Mapping[str, LocalAccount]
     contracts: Mapping[str, ChecksumAddress]
@@ -57,10 +59,11 @@ class Exchange:
     artifacts: Mapping[str, Artifact]
     abis: Mapping[str, ContractAbi]
     reasons: ContractAbi
-    """Every error of every contract, since one surfaces through another."""
+    """The errors of all contracts: a call may revert with another contract's error."""
 
     @classmethod
     def of(cls, fund: FundDeployment, fund_accounts: FundAccounts, artifacts: Path) -> Self:
+        """Load the contracts' artifacts and derive the accounts."""
         accounts = _accounts(fund_accounts)
         loaded = {path.stem: Artifact.load(path) for path in sorted(artifacts.glob("*.json"))}
         guest_token = get_create_address(accounts[ISSUER].address, Nonce(0))
@@ -77,28 +80,32 @@ class Exchange:
                 "OTCManager": fund.otc_manager,
                 "Counterparty": fund.otc_counterparty,
             },
-            tokens={USDT: fund.usdt, **{each.symbol: each.address for each in fund.assets}, GUEST_ASSET: guest_token},
-            adapters={each.symbol: each.adapter for each in fund.assets if each.adapter is not None},
+            tokens={USDT: fund.usdt, **{asset.symbol: asset.address for asset in fund.assets}, GUEST_ASSET: guest_token},
+            adapters={asset.symbol: asset.adapter for asset in fund.assets if asset.adapter is not None},
             artifacts=loaded,
             abis={name: ContractAbi(artifact.items) for name, artifact in loaded.items()},
-            reasons=ContractAbi([item for each in loaded.values() for item in each.items if item["type"] == "error"]),
+            reasons=ContractAbi([item for artifact in loaded.values() for item in artifact.items if item["type"] == "error"]),
         )
 
     def address(self, name: str) -> ChecksumAddress:
-        """Of a person, or an address itself."""
+        """Return the address of an account, or `name` itself if it is an address."""
         account = self.accounts.get(name)
         return account.address if account else ChecksumAddress(name)  # type: ignore[arg-type]  # addresses come checksummed
 
     def call(self, sender: str, contract: str, function: str, *args: Any) -> Call:
+        """Return a call of one of the fund's contracts."""
         return self._call(sender, contract, self.contracts[contract], function, *args)
 
     def token(self, sender: str, symbol: str, function: str, *args: Any) -> Call:
+        """Return a call of a token."""
         return self._call(sender, "TestToken", self.tokens[symbol], function, *args)
 
     def adapter(self, sender: str, symbol: str, function: str, *args: Any) -> Call:
+        """Return a call of an asset's adapter."""
         return self._call(sender, "PurchaseAdapter", self.adapters[symbol], function, *args)
 
     def deploy(self, sender: str, contract: str, *args: Any) -> Call:
+        """Return the creation of a contract."""
         return Call(f"deploy {contract}", sender, None, self.artifacts[contract].creation_code(*args), _DEPLOY_GAS)
 
     def _call(self, sender: str, contract: str, to: ChecksumAddress, function: str, *args: Any) -> Call:
@@ -107,8 +114,10 @@ class Exchange:
 
 
 def _accounts(fund_accounts: FundAccounts) -> dict[str, LocalAccount]:
-    """The fund's admin and approvers as they are; all others follow from the admin's key, so that one data folder always
-    has the same crowd, and no other folder the same. None is a key of the house."""
+    """Return the fund's admin and approvers, and all other accounts, derived from the admin's key.
+
+    So a data folder always has the same accounts, and another folder has others. None of them is an application's key.
+    """
     secret = bytes(fund_accounts.deployer.key)
     account_names = (*INVESTORS, TRADER, THIRD_PARTY, TREASURY, ISSUER, *GUESTS)
     derived = {name: Account.from_key(keccak(secret + f"simulated market: {name}".encode())) for name in account_names}

@@ -1,7 +1,8 @@
-"""Performing actions on the chain: sending their transactions in order, and saying what became of each.
+"""Perform actions on the chain: send their transactions in order, and report each outcome.
 
-Two ways to send. Signed, as people do; and unlocked, where the chain takes the sender's word: signing costs more than
-mining, and months of history are tens of thousands of transactions. Both are for the market's own accounts only.
+There are two ways to send. Signed transactions, as wallets send them; and unlocked accounts, for which the chain checks no
+signature. Signing costs more than mining, and months of history are tens of thousands of transactions. Both are for the
+market's own accounts only.
 """
 
 import time
@@ -18,7 +19,7 @@ from paimon_devkit.market.node import MarketError, Node
 from paimon_devkit.market.summary import Outcome
 
 _FEE_PER_GAS_MAX_WEI: Final = 100 * 10**9
-"""The same for all: the chain orders by it, so that equal fees keep the order of sending."""
+"""Equal for all: the chain orders by fee, so equal fees keep the order of sending."""
 _TIP_PER_GAS_WEI: Final = 10**9
 _MINES_MAX: Final = 50
 _RECEIPT_SECONDS_MAX: Final = 60.0
@@ -29,7 +30,7 @@ _Receipts = Mapping[str, Mapping[str, Any]]
 
 
 class ActionExecutor:
-    """Sends for the market's accounts on one node."""
+    """Send for the market's accounts on one node."""
 
     def __init__(self, node: Node, exchange: Exchange) -> None:
         self.node = node
@@ -37,11 +38,11 @@ class ActionExecutor:
         self.transactions = 0
         self.blocks = 0
         self.time = 0
-        """Of the last block mined by `perform_at`."""
+        """The time of the last block that `perform_at` mined."""
 
     @contextmanager
     def unlocked_accounts(self) -> Iterator[None]:
-        """The market's accounts may send without signing, and blocks are mined on demand only; afterwards as before."""
+        """Let the market's accounts send without signing, and mine blocks on demand only; restore both at the end."""
         addresses = [account.address for account in self.exchange.accounts.values()]
         interval = self.node.call("anvil_getIntervalMining") or 1
         self.node.call("evm_setIntervalMining", 0)
@@ -55,7 +56,7 @@ class ActionExecutor:
             self.node.call("evm_setIntervalMining", interval)
 
     def perform_at(self, actions: Sequence[Action], timestamp: int) -> list[Outcome]:
-        """All in one block at that chain time (or the next few, where they do not fit). Needs `unlocked`."""
+        """Perform all actions in one block at that chain time, inside `unlocked_accounts`. What does not fit goes into the next."""
         self.time = timestamp - 1
         hashes = [
             (action, [self._send_unlocked(call) for call in calls_for_action(action, self.exchange)]) for action in actions
@@ -63,18 +64,18 @@ class ActionExecutor:
         return self._outcomes(hashes, self._mine(_flatten_hashes(hashes)))
 
     def send_all(self, requested_calls: Iterable[Call], *, signed: bool) -> None:
-        """Preparations: all must succeed. Raises MarketError, naming the one that did not."""
-        prepared = list(requested_calls)
+        """Send calls that must all succeed. Raises MarketError, which names the one that failed."""
+        calls = list(requested_calls)
         send = self._send_signed if signed else self._send_unlocked
         self.time = int(self.node.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-        hashes = [send(call) for call in prepared]
+        hashes = [send(call) for call in calls]
         receipts = self._wait(hashes) if signed else self._mine(hashes)
-        for call, sent in zip(prepared, hashes, strict=True):
+        for call, sent in zip(calls, hashes, strict=True):
             if receipts[sent]["status"] != "0x1":
-                raise MarketError(f"the market could not open: {call.what} by {call.sender} says {self._reason(sent)}")
+                raise MarketError(f"the market cannot be set up: {call.label} by {call.sender} reverted: {self._reason(sent)}")
 
     def perform(self, action: Action) -> Outcome:
-        """One action, signed, in whatever blocks the chain makes by itself."""
+        """Perform one action with signed transactions, in the blocks that the chain makes by itself."""
         hashes = [(action, [self._send_signed(call) for call in calls_for_action(action, self.exchange)])]
         return self._outcomes(hashes, self._wait(_flatten_hashes(hashes)))[0]
 
@@ -107,14 +108,14 @@ class ActionExecutor:
             self.blocks += 1
             for receipt in self.node.call("eth_getBlockReceipts", "latest"):
                 receipts[receipt["transactionHash"]] = receipt
-            if all(each in receipts for each in hashes):
+            if all(transaction_hash in receipts for transaction_hash in hashes):
                 return receipts
         raise MarketError(f"{len(hashes)} transactions were not mined in {_MINES_MAX} blocks")
 
     def _wait(self, hashes: Sequence[str]) -> _Receipts:
         deadline = time.monotonic() + _RECEIPT_SECONDS_MAX
         while True:
-            found = self.node.batch(("eth_getTransactionReceipt", [each]) for each in hashes)
+            found = self.node.batch(("eth_getTransactionReceipt", [transaction_hash]) for transaction_hash in hashes)
             if all(found):
                 return dict(zip(hashes, found, strict=True))
             if time.monotonic() > deadline:
@@ -122,13 +123,14 @@ class ActionExecutor:
             time.sleep(_RECEIPT_POLL_SECONDS)
 
     def _outcomes(self, hashes: _Hashes, receipts: _Receipts) -> list[Outcome]:
-        def failed(each: str) -> bool:
-            return bool(receipts[each]["status"] != "0x1")
+        def first_reason(sent: list[str]) -> str | None:
+            failed = (transaction_hash for transaction_hash in sent if receipts[transaction_hash]["status"] != "0x1")
+            return next(map(self._reason, failed), None)
 
-        return [Outcome(action, next((self._reason(each) for each in sent if failed(each)), None)) for action, sent in hashes]
+        return [Outcome(action, first_reason(sent)) for action, sent in hashes]
 
     def _reason(self, transaction_hash: str) -> str:
-        """Exactly what it said in its place, from a trace: repeated later it may say something else."""
+        """Return the revert reason from a trace of the transaction: repeated later the call may give another reason."""
         options = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
         trace = self.node.call("debug_traceTransaction", transaction_hash, options)
         output = trace.get("output") or "0x"
@@ -138,7 +140,7 @@ class ActionExecutor:
 
 
 def _flatten_hashes(hashes: _Hashes) -> list[str]:
-    return [each for _, sent in hashes for each in sent]
+    return [transaction_hash for _, sent in hashes for transaction_hash in sent]
 
 
 def _transaction(call: Call, *, sender: str) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""The world after investors, approvers and settlements: deposits issue shares, requests lock them, settlements burn them."""
+"""Predict the flows: deposits issue shares, requests lock them, settlements burn them."""
+
+from itertools import islice
 
 from paimon_devkit.market.actions import (
     Action,
@@ -31,7 +33,7 @@ _DELAY_SECONDS = {RedemptionChannel.STANDARD: 7 * DAY, RedemptionChannel.EMERGEN
 
 
 def apply_flow(state: MarketState, action: Action) -> None:
-    """Change `world` as one of those actions should change the chain."""
+    """Change the state as an action of an investor or approver, or a settlement, should change the chain."""
     match action:
         case Deposit(investor=name, amount=amount):
             _issue_shares(state, name, amount, state.shares_for(amount))
@@ -54,9 +56,8 @@ def apply_flow(state: MarketState, action: Action) -> None:
         case Settle(request_id=request_id) | SettleScheduled(request_id=request_id):
             _settle(state, request_id)
         case SettleBatch(count=count):
-            for request_id in [each for each in state.due() if state.requests[each].channel is not RedemptionChannel.SCHEDULED][
-                :count
-            ]:
+            due = (number for number in state.due() if state.requests[number].channel is not RedemptionChannel.SCHEDULED)
+            for request_id in list(islice(due, count)):
                 _settle(state, request_id)
 
 
@@ -91,7 +92,7 @@ def _open_request(state: MarketState, action: RequestRedemption) -> None:
 
 
 def needs_approval(state: MarketState, gross: int, channel: RedemptionChannel) -> bool:
-    """As RedemptionRules.sol: inclusive for STANDARD, exclusive for EMERGENCY."""
+    """Return whether a request needs approval. Source: RedemptionRules.sol; inclusive for STANDARD, exclusive for EMERGENCY."""
     if channel is RedemptionChannel.STANDARD:
         return gross >= _APPROVAL_AMOUNT[channel] or gross * BPS_ONE >= state.liquidity * 500
     return gross > _APPROVAL_AMOUNT[channel] or gross * BPS_ONE > state.layer_value(0) * 1_000
@@ -110,7 +111,7 @@ def _settle(state: MarketState, request_id: int) -> None:
     if state.spendable_cash < request.gross:
         liquidate(state, request.gross - state.spendable_cash, tier_max=1)
     if state.spendable_cash < request.gross:
-        return  # it will revert: the fund cannot pay it yet
+        return  # it reverts: the fund cannot pay it yet
     bps = 10 + (20 if request.gross > 50_000 * WAD else 0) + (20 if request.gross > 100_000 * WAD else 0)
     bps += 100 if request.channel is RedemptionChannel.EMERGENCY else 0
     fee = request.gross * bps // BPS_ONE
@@ -123,9 +124,9 @@ def _settle(state: MarketState, request_id: int) -> None:
 
 
 def liquidate(state: MarketState, amount: int, *, tier_max: int) -> None:
-    """L1 yield, then L2; never L3."""
+    """Sell assets of L1, then of L2, for this amount; never of L3."""
     for tier in range(min(tier_max, 1) + 1):
-        for asset in [each for each in state.assets.values() if each.tier == tier and each.listed]:
+        for asset in [asset for asset in state.assets.values() if asset.tier == tier and asset.listed]:
             if amount <= 0:
                 return
             tokens = min(asset.tokens_for(amount * BPS_ONE // (BPS_ONE - 100)) + 1, asset.tokens)
@@ -133,7 +134,7 @@ def liquidate(state: MarketState, amount: int, *, tier_max: int) -> None:
 
 
 def sell(state: MarketState, asset: Asset, tokens: int) -> int:
-    """The USDT it brings."""
+    """Sell tokens of an asset and return the USDT received."""
     received = asset.worth(tokens) * (BPS_ONE - asset.impact_bps) // BPS_ONE
     asset.tokens -= tokens
     state.cash += received
@@ -141,5 +142,6 @@ def sell(state: MarketState, asset: Asset, tokens: int) -> int:
 
 
 def buy(state: MarketState, asset: Asset, usdt: int) -> None:
+    """Buy tokens of an asset for an amount of USDT."""
     state.cash -= usdt
     asset.tokens += asset.tokens_for(usdt) * (BPS_ONE - asset.impact_bps) // BPS_ONE

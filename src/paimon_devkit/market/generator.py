@@ -1,8 +1,11 @@
-"""Which action comes next: drawn from a table of weights by one seeded generator, with regard to the world.
+"""Choose the next action: draw a kind from a table of weights by one seeded generator, and let its rule propose an action.
 
-A kind that cannot happen now (nothing due, the contract paused) proposes None and another is drawn. Three things bend
-the weights: what is urgent (settlements due, a pause to be lifted), the mood (now and then a run on the fund, or a rush
-into it), and hunger (what has not happened for long becomes likelier), so that the rare is rare and still comes.
+A rule whose action is impossible now (nothing due, the contract paused) proposes None, and another kind is drawn. Three things
+change the weights:
+
+    urgency   settlements are due, a pause should end
+    regime    at times a run of redemptions, or a rush of deposits
+    rarity    a kind that was not drawn for long becomes likelier, so that rare kinds stay rare and still come
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 _RARITY_BOOST_ACTIONS: Final = 80
 _RARITY_BOOST_MAX: Final = 12
-_REGIME_CHANCE: Final = 60  # one pause in so many begins a run or a rush
+_REGIME_CHANCE: Final = 60  # a new regime begins with one in so many actions
 _REGIME_ACTIONS: Final = (15, 50)
 
 
@@ -31,7 +34,7 @@ def _no_urgency(_state: MarketState) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ActionRule:
-    """How often a kind is drawn, and who proposes it. `urgency` multiplies the weight."""
+    """How often a kind is drawn, and the function that proposes an action of it. `urgency` multiplies the weight."""
 
     weight: int
     propose: "ActionProposer"
@@ -119,7 +122,7 @@ _DEPOSIT_RUSH: Final = {market_actions.Deposit: 6, market_actions.MintShares: 4}
 
 @dataclass(slots=True)
 class Market:
-    """The same seed, world and config give the same actions. `world` may be replaced by one read from the chain."""
+    """A sequence of actions, determined by seed, state and config. `state` may be replaced by one read from the chain."""
 
     seed: int
     state: MarketState
@@ -132,11 +135,11 @@ class Market:
     _actions_before_pause: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self._rng = Random(self.seed)  # noqa: S311 — a simulation, to be repeated
+        self._rng = Random(self.seed)  # noqa: S311 — a simulation that must repeat
         self._actions_before_pause = self._group_size()
 
     def next(self) -> market_actions.Action:
-        """The next action; the world is already as it should be after it."""
+        """Return the next action, and apply its predicted effect to the state."""
         if self.config.passes_time and self._actions_before_pause == 0:
             action: market_actions.Action = self._pass_time()
         else:
@@ -149,7 +152,7 @@ class Market:
         return self._rng.randint(1, 2 * self.config.actions_per_block - 1)
 
     def _pass_time(self) -> market_actions.PassTime:
-        """In proportion to what comes between it and the next, give or take a half."""
+        """Return a pause in proportion to the actions before the next one, varied by up to a half."""
         self._actions_before_pause = self._group_size()
         mean = self._actions_before_pause * DAY // self.config.actions_per_day
         return market_actions.PassTime(max(mean * self._rng.randint(50, 150) // 100, 1))
@@ -164,7 +167,7 @@ class Market:
             if action is not None:
                 self._last_drawn[kind] = self._drawn
                 return action
-            del weights[kind]  # some kinds are always possible, so this ends
+            del weights[kind]  # some kinds are always possible, so the loop ends
 
     def _weight(self, kind: type[market_actions.Action], rule: ActionRule) -> int:
         rarity_boost = min((self._drawn - self._last_drawn.get(kind, 0)) // _RARITY_BOOST_ACTIONS, _RARITY_BOOST_MAX)
@@ -178,7 +181,7 @@ class Market:
             drawn_weight -= weight
             if drawn_weight < 0:
                 return kind
-        raise AssertionError("unreachable: the ticket is below the sum of the weights")
+        raise AssertionError("unreachable: the drawn weight is below the sum of the weights")
 
     def _change_regime(self) -> None:
         if self._regime_actions_left:
@@ -193,7 +196,7 @@ class Market:
 
 
 def actions(seed: int, config: MarketConfig, state: MarketState) -> Iterator[market_actions.Action]:
-    """Without end, each from the world as it is predicted after those before. `world` changes with them."""
+    """Yield actions without end, each chosen from the state that is predicted after the earlier ones. Changes `state`."""
     market = Market(seed, state, config)
     while True:
         yield market.next()

@@ -1,7 +1,7 @@
-"""Months of the fund's life in a minute: many actions a block, blocks on demand, chain time set block by block.
+"""Generate months of the fund's history in a minute: many actions a block, blocks on demand, chain time set per block.
 
-The market runs on its predictions and looks at the chain again once in a while, and whenever something reverted. For a
-given chain state, seed and config the history is the same, block for block, as long as nobody else acts.
+The market works on its predictions. It reads the chain again after a number of actions, and whenever a transaction reverted.
+Chain state, seed and config determine the history block for block, as long as no other account acts.
 """
 
 import time
@@ -27,7 +27,7 @@ _REFRESH_ACTIONS_SHARED: Final = 20
 _BLOCKS_UNTIL_FINAL: Final = 3
 
 Progress = Callable[[float], None]
-"""Told the share that is done, 0 to 1."""
+"""Called with the share that is done, 0 to 1."""
 
 
 def generate_history(
@@ -43,8 +43,9 @@ def generate_history(
     config: MarketConfig | None = None,
     progress: Progress | None = None,
 ) -> Summary:
-    """So many actions, or days of the fund, or both (then the days are as busy as that takes). `alone`: no house runs, so
-    the market does everything that becomes due, whatever `config` leaves.
+    """Generate a number of actions, or of days of the fund, or both: the actions are then spread over the days.
+
+    `exclusive` means that no application runs: the market then does everything that becomes due, whatever `config` leaves.
 
     Raises:
         MarketError: neither actions nor days are given, or the chain refuses or does not answer.
@@ -60,7 +61,7 @@ def generate_history(
 
 
 class History:
-    """One laying. `summary` is true at every moment, also after an interruption."""
+    """One generation. `summary` is correct at every moment, also after an interruption."""
 
     def __init__(self, executor: ActionExecutor, *, seed: int, config: MarketConfig, exclusive: bool) -> None:
         self.summary = Summary(seed)
@@ -70,9 +71,9 @@ class History:
         self._actions_since_refresh = 0
 
     def generate(self, *, actions: int | None = None, days: int | None = None, progress: Progress | None = None) -> None:
-        """So many actions, or days, or both: then the days are as busy as that takes. Raises MarketError."""
+        """Generate a number of actions, or of days, or both: the actions are then spread over the days. Raises MarketError."""
         if not actions and not days:
-            raise MarketError("a history needs a length: so many actions, or so many days")
+            raise MarketError("a history needs a length: a number of actions, or of days")
         config = replace(self._config, actions_per_day=max(actions // days, 1)) if actions and days else self._config
         with self._executor.unlocked_accounts():
             set_up_market(self._executor, signed=False)
@@ -82,7 +83,7 @@ class History:
             market.state.now += 1
             done = 0.0
             while done < 1:
-                self._generate_block(market, observer, at_most=actions - self.summary.actions if actions else None)
+                self._generate_block(market, observer, actions_max=actions - self.summary.actions if actions else None)
                 self.summary.update_usage(
                     self._executor, fund_seconds=market.state.now - started_at, seconds=time.monotonic() - began
                 )
@@ -92,11 +93,11 @@ class History:
             for _ in range(_BLOCKS_UNTIL_FINAL):
                 self._executor.node.call("evm_mine")
 
-    def _generate_block(self, market: Market, observer: Observer, *, at_most: int | None) -> None:
-        """Everything until time passes again shares a block."""
+    def _generate_block(self, market: Market, observer: Observer, *, actions_max: int | None) -> None:
+        """Put all actions until the next PassTime into one block."""
         now = market.state.now
         group: list[Action] = []
-        while at_most is None or len(group) < at_most:
+        while actions_max is None or len(group) < actions_max:
             action = market.next()
             if isinstance(action, PassTime):
                 break
@@ -106,7 +107,7 @@ class History:
             self.summary.count(outcome)
         self._actions_since_refresh += len(group)
         planned = max(market.state.now, self._executor.time + 1)
-        if self._actions_since_refresh >= self._refresh_actions or any(each.reason for each in outcomes):
+        if self._actions_since_refresh >= self._refresh_actions or any(outcome.reason for outcome in outcomes):
             market.state = observer.read_state()
             self._actions_since_refresh = 0
         market.state.now = planned

@@ -1,4 +1,7 @@
-"""What investors, approvers and passers-by would do: each function proposes one action within its person's means, or None."""
+"""Propose actions of investors, approvers and third parties.
+
+Each function proposes one action within the account's means, or returns None when the state does not allow it.
+"""
 
 from collections.abc import Sequence
 from random import Random
@@ -26,15 +29,15 @@ _MINIMUM_DEPOSIT: Final = 500 * WAD
 _SMALLEST_REQUEST: Final = WAD
 _STANDARD_BPS_MAX: Final = 190  # of net assets; at 200 the chain makes it SCHEDULED
 _SCHEDULED_BPS_MIN: Final = 205
-_BATCH_REQUESTS_MAX: Final = 400  # a batch scans from the first request ever made: beyond these it costs a block's gas
+_BATCH_REQUESTS_MAX: Final = 400  # a batch scans from the first request: beyond these it costs a block's gas
 _REASONS: Final = ("source of funds unclear", "signature of the mandate is missing", "too large at this liquidity")
 
 
 def deposit(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """Mostly a small part of the pocket; now and then most of it."""
+    """Deposit a small part of the balance; seldom most of it."""
     if VAULT in state.paused:
         return None
-    name = _pick_investor(rng, [name for name, each in state.investors.items() if each.usdt >= 2 * _MINIMUM_DEPOSIT])
+    name = _pick_investor(rng, [name for name, investor in state.investors.items() if investor.usdt >= 2 * _MINIMUM_DEPOSIT])
     if name is None:
         return None
     low, high = (3_000, 8_000) if rng.randrange(40) == 0 else (20, 800)
@@ -43,10 +46,10 @@ def deposit(rng: Random, state: MarketState, _config: MarketConfig) -> Action | 
 
 
 def mint_shares(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """The other door of the vault: so many shares, at whatever they cost."""
+    """Mint a number of shares at their price: the vault's other way to deposit."""
     if VAULT in state.paused:
         return None
-    name = _pick_investor(rng, [name for name, each in state.investors.items() if each.usdt >= 20 * _MINIMUM_DEPOSIT])
+    name = _pick_investor(rng, [name for name, investor in state.investors.items() if investor.usdt >= 20 * _MINIMUM_DEPOSIT])
     if name is None:
         return None
     target_usdt = max(random_part(rng, state.investors[name].usdt, 100, 1_000), 2 * _MINIMUM_DEPOSIT)
@@ -54,7 +57,7 @@ def mint_shares(rng: Random, state: MarketState, _config: MarketConfig) -> Actio
 
 
 def transfer_shares(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    sender = _pick_investor(rng, [name for name, each in state.investors.items() if each.redeemable > WAD])
+    sender = _pick_investor(rng, [name for name, investor in state.investors.items() if investor.redeemable > WAD])
     if sender is None:
         return None
     receiver = rng.choice([name for name in state.investors if name != sender])
@@ -69,7 +72,7 @@ def request_standard(rng: Random, state: MarketState, _config: MarketConfig) -> 
 
 
 def request_scheduled(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """A large flow. Not while a tenth of the fund is owed already: it has to sell L3 for it."""
+    """Request a large redemption, unless a tenth of the fund is owed already: the fund would have to sell L3."""
     if MANAGER in state.paused or state.liability * 10 > state.gross_assets:
         return None
     shares_min = _shares_worth(state, state.net_assets * _SCHEDULED_BPS_MIN // BPS_ONE)
@@ -77,7 +80,7 @@ def request_scheduled(rng: Random, state: MarketState, _config: MarketConfig) ->
 
 
 def request_emergency(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """The manager's pause does not stop it."""
+    """Request an emergency redemption, which the manager's pause does not stop."""
     if not state.emergency:
         return None
     return _request(rng, state, RequestEmergency, _SMALLEST_REQUEST, _shares_worth(state, state.net_assets // 100))
@@ -85,8 +88,8 @@ def request_emergency(rng: Random, state: MarketState, _config: MarketConfig) ->
 
 def cancel_request(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     cancellable = [
-        each
-        for each, request in state.requests.items()
+        request_id
+        for request_id, request in state.requests.items()
         if request.owner in state.investors and request.status is not RequestStatus.APPROVED and not request.is_due(state.now)
     ]
     if not cancellable:
@@ -118,7 +121,7 @@ def settle_scheduled(rng: Random, state: MarketState, config: MarketConfig) -> A
 def settle_batch(rng: Random, state: MarketState, config: MarketConfig) -> Action | None:
     if state.request_count > _BATCH_REQUESTS_MAX or config.settlements_left_bps:
         return None
-    due = [each for each in state.due() if state.requests[each].channel is not RedemptionChannel.SCHEDULED]
+    due = [number for number in state.due() if state.requests[number].channel is not RedemptionChannel.SCHEDULED]
     return SettleBatch(rng.randint(1, 3)) if due else None
 
 
@@ -129,8 +132,8 @@ def _request(
     shares_min: int,
     shares_max: int,
 ) -> Action | None:
-    """Shares between the bounds and within what the investor may redeem; one time in twelve for another's account."""
-    name = _pick_investor(rng, [name for name, each in state.investors.items() if each.redeemable >= shares_min])
+    """Request shares between the bounds and within what the investor may redeem; one in twelve pays another account."""
+    name = _pick_investor(rng, [name for name, investor in state.investors.items() if investor.redeemable >= shares_min])
     if name is None or shares_max < shares_min:
         return None
     redeemable = state.investors[name].redeemable
@@ -149,17 +152,21 @@ def _pick_investor(rng: Random, names: Sequence[str]) -> str | None:
 
 
 def _voters(state: MarketState) -> list[str]:
-    guests = [each for each in GUESTS if (MANAGER, "VIP_APPROVER_ROLE", each) in state.grants]
+    guests = [guest for guest in GUESTS if (MANAGER, "VIP_APPROVER_ROLE", guest) in state.grants]
     return [*APPROVERS, *guests]
 
 
 def _oldest_awaiting(state: MarketState, config: MarketConfig) -> int | None:
-    awaiting = (each for each, request in state.requests.items() if request.status is RequestStatus.PENDING_APPROVAL)
-    return min((each for each in awaiting if not is_left_to_app(each, config.approvals_left_bps)), default=None)
+    awaiting = (
+        request_id
+        for request_id, request in state.requests.items()
+        if request.status is RequestStatus.PENDING_APPROVAL and not is_left_to_app(request_id, config.approvals_left_bps)
+    )
+    return min(awaiting, default=None)
 
 
 def _due(rng: Random, state: MarketState, config: MarketConfig, *, scheduled: bool) -> int | None:
-    """The oldest due request the fund can pay; now and then one it cannot, which then fails as it should."""
+    """Return the oldest due request that the fund can pay; seldom one that it cannot, whose settlement must revert."""
     ignore_cash = rng.randrange(40) == 0
     for request_id in state.due():
         request = state.requests[request_id]

@@ -1,6 +1,6 @@
-"""The market beside a running demo: one action every few seconds, signed, in the blocks the chain makes by itself.
+"""Run the market beside a running demo: one signed action every few seconds, in the blocks the chain makes by itself.
 
-It looks at the chain before every action, since the house and its people act there too.
+The market reads the chain before every action, since the application and other accounts act there too.
 """
 
 import time
@@ -22,7 +22,7 @@ LEFT_TO_APP: Final = MarketConfig(approvals_left_bps=5_000, settlements_left_bps
 
 
 class LiveMarket:
-    """`summary` is true at every moment, also after an interruption."""
+    """A market beside a running demo. `summary` is correct at every moment, also after an interruption."""
 
     def __init__(self, executor: ActionExecutor, *, seed: int, config: MarketConfig = LEFT_TO_APP) -> None:
         self.summary = Summary(seed)
@@ -39,8 +39,10 @@ class LiveMarket:
         days: int | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """An action, then `every_seconds` of rest, in which `speed` times as much passes on the fund; without end unless a
-        number of actions or of the fund's days is given. Raises MarketError."""
+        """Act, then wait for `every_seconds`, in which `speed` times as much chain time passes.
+
+        Without `actions` or `days` (of the fund) the market runs without end. Raises MarketError.
+        """
         began = time.monotonic()
         set_up_market(self._executor, signed=True)
         observer = Observer(self._executor.node, self._executor.exchange)

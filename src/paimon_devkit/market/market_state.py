@@ -1,7 +1,7 @@
 """The fund and its investors as far as the market's decisions need them: plain integers, read from the chain or predicted.
 
-The formulas are the contracts'. What needs more than this (the value cache, the exact slippage of a trade) is left out:
-a prediction holds until the next look at the chain, and an action that fails because of it is counted as failed.
+The formulas are those of the contracts. The value cache and the exact slippage of a trade are left out: a prediction holds
+until the next read of the chain, and an action that reverts because of it is counted as reverted.
 """
 
 from dataclasses import dataclass, field
@@ -20,13 +20,15 @@ VAULT, MANAGER, CONTROLLER = "Vault", "RedemptionManager", "AssetController"
 
 
 class RedemptionChannel(StrEnum):
+    """The channel of a request, as on chain."""
+
     STANDARD = "STANDARD"
     EMERGENCY = "EMERGENCY"
     SCHEDULED = "SCHEDULED"
 
 
 class RequestStatus(IntEnum):
-    """As on chain; SETTLED and CANCELLED requests are not kept."""
+    """The status of an open request, as on chain. Closed requests are not kept."""
 
     PENDING = 0
     PENDING_APPROVAL = 1
@@ -34,7 +36,7 @@ class RequestStatus(IntEnum):
 
 
 class OrderStatus(IntEnum):
-    """As on chain; delivered and cancelled orders are not kept."""
+    """The status of an open order, as on chain. Delivered and cancelled orders are not kept."""
 
     PENDING = 0
     PAID = 1
@@ -42,23 +44,27 @@ class OrderStatus(IntEnum):
 
 @dataclass(slots=True)
 class Investor:
+    """An investor's balances."""
+
     usdt: int = 0
     shares: int = 0
     locked: int = 0
 
     @property
     def redeemable(self) -> int:
-        """Locked shares have left the balance and are subtracted once more, as the contract does."""
+        """The shares to redeem at most. Like the contract, this subtracts locked shares although they left the balance."""
         return max(self.shares - self.locked, 0)
 
 
 @dataclass(slots=True)
 class Asset:
+    """An asset: its terms, its price (1e18) and the vault's tokens of it."""
+
     tier: int
     decimals: int
     price: int
     anchor_price: int
-    """Where its random walk is drawn back to."""
+    """The price to which the random walk reverts."""
     tokens: int = 0
     allocation_bps: int = 0
     method: int = 2
@@ -73,21 +79,25 @@ class Asset:
 
     @property
     def value(self) -> int:
+        """The value of the vault's tokens in USDT."""
         return self.worth(self.tokens)
 
     def worth(self, tokens: int) -> int:
+        """Return the value of tokens in USDT."""
         return int(tokens * self.price // 10**self.decimals)
 
     def tokens_for(self, usdt: int) -> int:
+        """Return the tokens that an amount of USDT is worth."""
         return int(usdt * 10**self.decimals // self.price)
 
     def is_buyable(self, now: int) -> bool:
+        """Return whether the asset is listed and its subscription window open."""
         return self.listed and self.opens_at <= now and (self.closes_at == 0 or now <= self.closes_at)
 
 
 @dataclass(slots=True)
 class Request:
-    """An open one. `due_at` is 0 while it awaits approval."""
+    """An open redemption request. `due_at` is 0 while it awaits approval."""
 
     owner: str
     receiver: str
@@ -99,11 +109,14 @@ class Request:
     window_id: int = 0
 
     def is_due(self, now: int) -> bool:
+        """Return whether the request may be settled now."""
         return self.status is not RequestStatus.PENDING_APPROVAL and now >= self.due_at
 
 
 @dataclass(slots=True)
 class Order:
+    """An open OTC order."""
+
     symbol: str
     usdt: int
     tokens: int
@@ -113,6 +126,8 @@ class Order:
 
 @dataclass(slots=True)
 class MarketState:
+    """Everything that the market's decisions depend on, at one moment of chain time."""
+
     now: int
     investors: dict[str, Investor]
     assets: dict[str, Asset]
@@ -132,20 +147,22 @@ class MarketState:
     targets_bps: dict[int, int] = field(default_factory=lambda: {0: 1_000, 1: 3_000, 2: 6_000})
     fee_recipient: str = ""
     grants: set[tuple[str, str, str]] = field(default_factory=set)
-    """Roles the market itself has handed out: contract, role, account."""
+    """Roles that the market itself has granted: contract, role, account."""
     moved_windows: dict[int, int] = field(default_factory=dict)
     earned: dict[str, int] = field(default_factory=dict)
-    """Yield in USDT that an adapter has not paid out yet."""
+    """The yield in USDT that each adapter has not paid out yet."""
 
     def layer_tokens_value(self, tier: int) -> int:
-        return sum(each.value for each in self.assets.values() if each.tier == tier and each.listed)
+        """Return the value of a tier's tokens."""
+        return sum(asset.value for asset in self.assets.values() if asset.tier == tier and asset.listed)
 
     def layer_value(self, tier: int) -> int:
+        """Return the value of a tier; L1 includes the cash."""
         return self.layer_tokens_value(tier) + (self.cash if tier == 0 else 0)
 
     @property
     def liquidity(self) -> int:
-        """L1 and L2: what a settlement can reach."""
+        """The value of L1 and L2, from which a settlement is paid."""
         return self.layer_value(0) + self.layer_value(1)
 
     @property
@@ -166,19 +183,19 @@ class MarketState:
         return max(self.cash - self.redemption_fees, 0)
 
     def shares_for(self, usdt: int) -> int:
-        """What a deposit mints: at net assets over the whole supply, not at the share price."""
+        """Return the shares that a deposit mints: at net assets over the whole supply, not at the share price."""
         return usdt * (self.supply + 1) // (self.net_assets + 1)
 
     def due(self) -> list[int]:
-        """Requests that may be settled now, oldest first."""
-        return [each for each in sorted(self.requests) if self.requests[each].is_due(self.now)]
+        """Return the ids of the requests that may be settled now, oldest first."""
+        return [number for number in sorted(self.requests) if self.requests[number].is_due(self.now)]
 
     def holding(self, symbol: str) -> int:
-        """The vault's own balance."""
+        """Return the vault's balance of a token."""
         return self.cash if symbol == USDT else self.assets[symbol].tokens
 
     def window_after(self, earliest: int) -> tuple[int, int]:
-        """The first quarterly window that settles at `earliest` or later: its id (202609) and its time."""
+        """Return the first quarterly window that settles at `earliest` or later: its id (202609) and its time."""
         date = datetime.fromtimestamp(earliest, UTC)
         year, month = date.year, (date.month + 2) // 3 * 3
         if _first_of(year, month) < earliest:
@@ -188,8 +205,8 @@ class MarketState:
         return year * 100 + month, settles_at
 
 
-def calendar_of(window_id: int) -> int:
-    """When a window settles unless it was moved."""
+def window_date(window_id: int) -> int:
+    """Return when a window settles unless it was moved."""
     return _first_of(*divmod(window_id, 100))
 
 

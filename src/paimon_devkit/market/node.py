@@ -1,4 +1,4 @@
-"""JSON-RPC to a local chain over one kept connection: thousands of small requests, one after the other."""
+"""Send JSON-RPC to a local chain over one kept connection: thousands of small requests, one after another."""
 
 import http.client
 import json
@@ -21,14 +21,14 @@ class MarketError(DemoError):
 
 
 class ChainUnreachable(MarketError):
-    """Nobody answers at the chain's address."""
+    """No node answers at the chain's address."""
 
     def __init__(self, url: str) -> None:
         super().__init__(f"the chain at {url} does not answer: start the demo with `make demo` first")
 
 
 class Node:
-    """One endpoint. Use it in a `with`. Raises ChainUnreachable when it is gone, MarketError when it refuses."""
+    """One endpoint, a context manager. Raises ChainUnreachable when it does not answer, MarketError when it refuses."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -42,11 +42,11 @@ class Node:
         self._connection.close()
 
     def call(self, method: str, *params: Any) -> Any:
-        """The result of one request."""
+        """Return the result of one request."""
         return _result(method, self._post({"jsonrpc": "2.0", "id": 0, "method": method, "params": params}))
 
     def batch(self, requests: Iterable[Request]) -> list[Any]:
-        """The results in request order."""
+        """Return the results of several requests, in their order."""
         bodies = [
             {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             for number, (method, params) in enumerate(requests)

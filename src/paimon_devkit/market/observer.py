@@ -1,7 +1,7 @@
-"""The world read from the chain, at its newest block.
+"""Read the market's state from the chain at its newest block.
 
-What a prediction believes closed may still be open, when an action failed. So the observer keeps its own record of what
-was open at its last look, and asks again for all of that and for everything newer.
+A request that a prediction closed may still be open, because its action reverted. The observer therefore remembers what was
+open at its last read, and reads all of that again, and everything newer.
 """
 
 from typing import Any, Final
@@ -24,7 +24,7 @@ from paimon_devkit.market.market_state import (
     RedemptionChannel,
     Request,
     RequestStatus,
-    calendar_of,
+    window_date,
 )
 from paimon_devkit.market.node import Node
 
@@ -32,11 +32,11 @@ _CHANNELS: Final = (RedemptionChannel.STANDARD, RedemptionChannel.EMERGENCY, Red
 _WINDOW_AHEAD_SECONDS: Final = 200 * DAY
 
 _ContractQuery = tuple[str, str, str, tuple[Any, ...]]
-"""Contract's ABI, its address, function, arguments."""
+"""The contract's ABI, its address, the function and its arguments."""
 
 
 class Observer:
-    """One pair of eyes; remembers what it saw open."""
+    """A reader of the state that remembers the open requests and orders."""
 
     def __init__(self, node: Node, exchange: Exchange) -> None:
         self._node = node
@@ -49,7 +49,7 @@ class Observer:
         self._anchors: dict[str, int] = {}
 
     def read_state(self) -> MarketState:
-        """The present world."""
+        """Read the present state."""
         head = self._node.call("eth_getBlockByNumber", "latest", False)
         state = MarketState(now=int(head["timestamp"], 16), investors={}, assets={})
         self._fund(state)
@@ -60,9 +60,6 @@ class Observer:
         return state
 
     def _fund(self, state: MarketState) -> None:
-        def flag(contract: str, function: str) -> _ContractQuery:
-            return self._query(contract, function)
-
         state.cash, state.supply, state.locked, state.liability, state.redemption_fees = self._call_batch([
             self._token_query(USDT, "balanceOf", self._exchange.fund.vault),
             *(self._query(VAULT, name) for name in ("totalSupply", "totalLockedShares", "totalRedemptionLiability")),
@@ -72,8 +69,8 @@ class Observer:
             [
                 self._query(CONTROLLER, "getPendingFees"),
                 self._query(CONTROLLER, "feeRecipient"),
-                flag(VAULT, "emergencyMode"),
-                *(flag(name, "paused") for name in (VAULT, MANAGER, CONTROLLER)),
+                self._query(VAULT, "emergencyMode"),
+                *(self._query(name, "paused") for name in (VAULT, MANAGER, CONTROLLER)),
             ]
         )
         state.pending_fees, state.high_water_mark = fees["total"], fees["highWaterMark"]
@@ -93,9 +90,9 @@ class Observer:
         addresses = [self._exchange.address(name) for name in INVESTORS]
         answers = self._call_batch(
             [
-                *(self._token_query(USDT, "balanceOf", each) for each in addresses),
-                *(self._query(VAULT, "balanceOf", each) for each in addresses),
-                *(self._query(VAULT, "lockedSharesOf", each) for each in addresses),
+                *(self._token_query(USDT, "balanceOf", address) for address in addresses),
+                *(self._query(VAULT, "balanceOf", address) for address in addresses),
+                *(self._query(VAULT, "lockedSharesOf", address) for address in addresses),
             ]
         )
         count = len(addresses)
@@ -104,11 +101,11 @@ class Observer:
             state.investors[name] = Investor(usdt, shares, locked)
 
     def _assets(self, state: MarketState) -> None:
-        """The fund's own, and the one that is listed and delisted."""
-        listed_assets = [(each.symbol, each.tier, each.decimals) for each in self._exchange.fund.assets]
+        """Read the fund's assets, and the one that the market lists and delists."""
+        listed_assets = [(asset.symbol, asset.tier, asset.decimals) for asset in self._exchange.fund.assets]
         listed_assets.append((GUEST_ASSET, GUEST_ASSET_TIER, GUEST_ASSET_DECIMALS))
         tokens = [self._exchange.tokens[symbol] for symbol, _, _ in listed_assets]
-        configs = {each["token"]: each for each in self._call_batch([self._query(CONTROLLER, "getAssetConfigs")])[0]}
+        configs = {config["token"]: config for config in self._call_batch([self._query(CONTROLLER, "getAssetConfigs")])[0]}
         prices = self._call_batch([self._query("OracleAdapter", "getPrice", token) for token in tokens])
         impacts = self._call_batch([self._query("SwapHelper", "priceImpactBps", token) for token in tokens])
         balances = self._call_batch(
@@ -133,7 +130,7 @@ class Observer:
     def _requests(self, state: MarketState) -> None:
         count = self._call_batch([self._query(MANAGER, "getRequestCount")])[0]
         ids = sorted(self._open_requests | set(range(self._requests_seen + 1, count + 1)))
-        answers = self._call_batch([self._query(MANAGER, "getRedemptionRequest", each) for each in ids])
+        answers = self._call_batch([self._query(MANAGER, "getRedemptionRequest", request_id) for request_id in ids])
         for request_id, answer in zip(ids, answers, strict=True):
             if answer["status"] not in tuple(RequestStatus):
                 continue
@@ -151,16 +148,18 @@ class Observer:
         self._windows(state)
 
     def _windows(self, state: MarketState) -> None:
-        """When booked windows and the next ones settle now; a request keeps the date it was given at first."""
-        ids = {each.window_id for each in state.requests.values() if each.window_id}
+        """Read when the booked windows and the next ones settle now: on chain a request keeps its first date."""
+        ids = {request.window_id for request in state.requests.values() if request.window_id}
         ahead = state.now
         while ahead < state.now + _WINDOW_AHEAD_SECONDS:
             window_id, _ = state.window_after(ahead)
             ids.add(window_id)
-            ahead = calendar_of(window_id) + 1
-        times = self._call_batch([self._query("AssetScheduler", "getWindowSettlementTime", each) for each in sorted(ids)])
+            ahead = window_date(window_id) + 1
+        times = self._call_batch(
+            [self._query("AssetScheduler", "getWindowSettlementTime", window_id) for window_id in sorted(ids)]
+        )
         settles_at = dict(zip(sorted(ids), times, strict=True))
-        state.moved_windows = {each: at for each, at in settles_at.items() if at != calendar_of(each)}
+        state.moved_windows = {window_id: at for window_id, at in settles_at.items() if at != window_date(window_id)}
         for request in state.requests.values():
             if request.window_id:
                 request.due_at = settles_at[request.window_id]
@@ -169,9 +168,8 @@ class Observer:
         count = self._call_batch([self._query("OTCManager", "orderCount")])[0]
         ids = sorted(self._open_orders | set(range(self._orders_seen + 1, count + 1)))
         symbols = {bytes.fromhex(token[2:]): symbol for symbol, token in self._exchange.tokens.items()}
-        for order_id, answer in zip(
-            ids, self._call_batch([self._query("OTCManager", "getOrder", each) for each in ids]), strict=True
-        ):
+        answers = self._call_batch([self._query("OTCManager", "getOrder", order_id) for order_id in ids])
+        for order_id, answer in zip(ids, answers, strict=True):
             if answer["status"] in tuple(OrderStatus):
                 state.orders[order_id] = Order(
                     symbols[answer["rwaToken"]],

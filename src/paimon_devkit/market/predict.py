@@ -1,4 +1,4 @@
-"""The world after an action, as the contracts would most likely have it."""
+"""Predict the state after an action, as the contracts will most likely have it."""
 
 from paimon_devkit.market.actions import (
     USDT,
@@ -49,16 +49,11 @@ from paimon_devkit.market.actions import (
     WithdrawRedemptionFees,
 )
 from paimon_devkit.market.flows import apply_flow, buy, liquidate, sell
-from paimon_devkit.market.market_state import (
-    BPS_ONE,
-    MarketState,
-    Order,
-    OrderStatus,
-)
+from paimon_devkit.market.market_state import BPS_ONE, MarketState, Order, OrderStatus
 
 
 def predict(state: MarketState, action: Action) -> None:
-    """Change `world` as `action` should change the chain."""
+    """Change the state as the action should change the chain."""
     match action:
         case PassTime(seconds=seconds):
             state.now += seconds
@@ -95,8 +90,8 @@ def _apply_portfolio_action(state: MarketState, action: Action) -> None:
         case Sell(symbol=symbol, tokens=tokens):
             sell(state, state.assets[symbol], tokens)
         case AllocateToLayer(tier=tier, amount=amount):
-            assets = [each for each in state.assets.values() if each.tier == tier and each.listed]
-            weights = sum(each.allocation_bps for each in assets)
+            assets = [asset for asset in state.assets.values() if asset.tier == tier and asset.listed]
+            weights = sum(asset.allocation_bps for asset in assets)
             for asset in assets:
                 part = amount * asset.allocation_bps // weights
                 if part and part >= asset.minimum and asset.is_buyable(state.now):
@@ -128,7 +123,7 @@ def _apply_portfolio_action(state: MarketState, action: Action) -> None:
 def _refill_buffer(state: MarketState) -> None:
     target = state.gross_assets * state.targets_bps[0] // BPS_ONE
     missing = target - state.layer_value(0)
-    for asset in [each for each in state.assets.values() if each.tier == 1 and each.listed]:
+    for asset in [asset for asset in state.assets.values() if asset.tier == 1 and asset.listed]:
         if missing > 0:
             missing -= sell(state, asset, min(asset.tokens_for(missing * BPS_ONE // (BPS_ONE - 100)) + 1, asset.tokens))
 

@@ -1,4 +1,4 @@
-"""How prices move: a seeded random walk per tier in whole millionths, drawn back to where it began; shocks; yield."""
+"""Propose price changes: a seeded random walk per tier in millionths that reverts to its start; shocks; yield."""
 
 from random import Random
 from typing import Final
@@ -9,11 +9,11 @@ from paimon_devkit.market.market_state import BPS_ONE, Asset, MarketState
 
 _MILLION: Final = 1_000_000
 _DRIFT_PPM: Final = {0: 60, 1: 90, 2: 150}
-"""Mean of one move: some 2 to 5 % a year at a move a day."""
+"""The mean of one move: 2 to 5 % a year at one move a day."""
 _SPREAD_PPM: Final = {0: 50, 1: 300, 2: 6_000}
 _MEAN_REVERSION: Final = 400
-"""The walk is drawn back by this part of its distance from its anchor: years of moves stay within reason."""
-_IMPACT_BPS_MAX: Final = 60  # the controller accepts 100 unless told otherwise
+"""Each move reverts by this part of the distance from the anchor, so that years of moves stay plausible."""
+_IMPACT_BPS_MAX: Final = 60  # the controller accepts 100 by default
 _STALE_SECONDS_MAX: Final = 6 * 3_600
 
 
@@ -22,7 +22,7 @@ def move_prices(rng: Random, state: MarketState, _config: MarketConfig) -> Actio
 
 
 def shock_price(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """3 to 12 % at once; a sixth of that in L2, nothing in L1."""
+    """Move a price of L3 by 3 to 12 % at once; one of L2 by a sixth of that, none of L1."""
     symbol = rng.choice([symbol for symbol, asset in state.assets.items() if asset.tier > 0])
     asset = state.assets[symbol]
     size_bps = rng.randint(300, 1_200) // (1 if asset.tier == 2 else 6)
@@ -41,7 +41,7 @@ def set_impact(rng: Random, state: MarketState, _config: MarketConfig) -> Action
 
 
 def earn_yield(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """Up to 2 bps of what the fund holds there."""
+    """Add a yield of up to 2 bps of the fund's tokens at an adapter."""
     symbol = rng.choice([symbol for symbol, asset in state.assets.items() if asset.has_adapter])
     amount = state.assets[symbol].value * rng.randint(1, 20) // (10 * BPS_ONE)
     return EarnYield(symbol, amount) if amount else None

@@ -1,6 +1,6 @@
-"""Before the first action: gas and USDT for the investors, the trader's role, and the token that is listed later.
+"""Prepare a chain for the market: gas and USDT for the investors, the trader's role, and the token that is listed later.
 
-Done once for a chain; repeating it finds everything in place.
+A second run finds everything in place and does nothing.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ _GUEST_ASSET_PRICE: Final = 2 * WAD
 _GUEST_ASSET_IMPACT_BPS: Final = 30
 
 _LARGE_BALANCES_USDT: Final = (9_000_000, 7_000_000, 5_000_000, 4_000_000, 2_000_000, 1_500_000, 1_200_000, 1_000_000)
-"""The rich; all others have what is below."""
+"""The balances of the first investors; all others have `_BALANCE_USDT`."""
 _BALANCE_USDT: Final = 250_000
 
 
 def set_up_market(executor: ActionExecutor, *, signed: bool) -> None:
-    """Raises MarketError."""
+    """Fund the accounts and send the missing calls. Raises MarketError."""
     node, exchange = executor.node, executor.exchange
     for account in exchange.accounts.values():
         if int(node.call("eth_getBalance", account.address, "latest"), 16) < _GAS_BALANCE_WEI_MIN:
@@ -38,7 +38,7 @@ def _setup_calls(executor: ActionExecutor) -> Iterator[Call]:
     for number, name in enumerate(INVESTORS):
         address = exchange.address(name)
         allowed = _read(executor, "TestToken", exchange.fund.usdt, "allowance", address, exchange.fund.vault)
-        if allowed < _UNLIMITED // 2:  # never been here
+        if allowed < _UNLIMITED // 2:  # this investor is not set up yet
             balance = _LARGE_BALANCES_USDT[number] if number < len(_LARGE_BALANCES_USDT) else _BALANCE_USDT
             yield exchange.token(name, "USDT", "mint", address, balance * WAD)
             yield exchange.token(name, "USDT", "approve", exchange.fund.vault, _UNLIMITED)

@@ -1,4 +1,7 @@
-"""What the portfolio manager would do: keep the tiers near their targets, raise cash for what is due, trade OTC."""
+"""Propose actions of the portfolio manager: keep the tiers near their targets, raise cash for what is due, trade OTC.
+
+Each function proposes one action, or returns None when the state does not allow it.
+"""
 
 from random import Random
 from typing import Final
@@ -26,7 +29,7 @@ _OPEN_ORDERS_MAX: Final = 4
 
 
 def buy(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """From cash that is not needed soon, mostly into the tier furthest below its target."""
+    """Buy with cash that is not needed soon, mostly into the tier furthest below its target."""
     budget = _budget(state)
     tier = _lowest_tier(state) if rng.randrange(4) else rng.randrange(3)
     amount = random_part(rng, budget, 500, 6_000)
@@ -49,13 +52,13 @@ def buy_below_minimum(rng: Random, state: MarketState, _config: MarketConfig) ->
 
 
 def sell(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """L3 while the fund cannot pay what is due; otherwise from the tier furthest above its target."""
+    """Sell L3 while the fund cannot pay what is due; otherwise sell from the tier furthest above its target."""
     missing = missing_cash(state)
     tier = 2 if missing else _highest_tier(state)
     choices = [symbol for symbol, asset in state.assets.items() if asset.tier == tier and asset.listed and asset.value > WAD]
     if CONTROLLER in state.paused or not choices:
         return None
-    symbol = max(choices, key=lambda each: state.assets[each].value) if missing else rng.choice(choices)
+    symbol = max(choices, key=lambda candidate: state.assets[candidate].value) if missing else rng.choice(choices)
     asset = state.assets[symbol]
     tokens = asset.tokens_for(missing * 105 // 100) if missing else random_part(rng, asset.tokens, 100, 1_500)
     return Sell(symbol, max(min(tokens, asset.tokens), 1))
@@ -87,7 +90,7 @@ def update_allocation(rng: Random, state: MarketState, _config: MarketConfig) ->
 
 
 def create_otc_order(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """L3 at up to half a percent from its price; some orders expire before anybody pays them."""
+    """Order an asset of L3 at up to half a percent from its price; some orders expire before they are paid."""
     amount = min(random_part(rng, _budget(state), 500, 3_000), 250_000 * WAD)
     choices = [
         symbol
@@ -103,8 +106,8 @@ def create_otc_order(rng: Random, state: MarketState, _config: MarketConfig) -> 
 
 def pay_otc_order(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
     payable = [
-        each
-        for each, order in state.orders.items()
+        order_id
+        for order_id, order in state.orders.items()
         if order.status is OrderStatus.PENDING and order.usdt <= state.spendable_cash and state.now <= order.expires_at
     ]
     if CONTROLLER in state.paused or not payable:
@@ -113,8 +116,8 @@ def pay_otc_order(rng: Random, state: MarketState, _config: MarketConfig) -> Act
 
 
 def deliver_otc_order(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """What arrives may differ from what was agreed."""
-    paid = [each for each, order in state.orders.items() if order.status is OrderStatus.PAID]
+    """Deliver a paid order; the tokens may differ from those agreed."""
+    paid = [number for number, order in state.orders.items() if order.status is OrderStatus.PAID]
     if not paid:
         return None
     order_id = rng.choice(paid)
@@ -125,21 +128,21 @@ def deliver_otc_order(rng: Random, state: MarketState, _config: MarketConfig) ->
 
 
 def cancel_otc_order(rng: Random, state: MarketState, _config: MarketConfig) -> Action | None:
-    """One that expired, if there is one."""
-    pending = [each for each, order in state.orders.items() if order.status is OrderStatus.PENDING]
-    expired = [each for each in pending if state.orders[each].expires_at < state.now]
+    """Cancel an expired order if there is one, else a pending one."""
+    pending = [number for number, order in state.orders.items() if order.status is OrderStatus.PENDING]
+    expired = [number for number in pending if state.orders[number].expires_at < state.now]
     return CancelOtcOrder(rng.choice(expired or pending)) if pending else None
 
 
 def missing_cash(state: MarketState) -> int:
-    """What L1 and L2 lack to settle everything due."""
-    due = sum(state.requests[each].gross for each in state.due())
+    """Return what L1 and L2 lack to settle everything due."""
+    due = sum(state.requests[request_id].gross for request_id in state.due())
     return max(due * 103 // 100 + state.redemption_fees - state.liquidity, 0) if due else 0
 
 
 def _budget(state: MarketState) -> int:
-    """Cash beyond the part that is always kept and what is due."""
-    due = sum(state.requests[each].gross for each in state.due())
+    """Return the cash beyond the part that is always kept and what is due."""
+    due = sum(state.requests[request_id].gross for request_id in state.due())
     return max(state.spendable_cash - state.gross_assets * _CASH_KEPT_BPS // BPS_ONE - due, 0)
 
 

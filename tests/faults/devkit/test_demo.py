@@ -90,9 +90,8 @@ class Demo:
             with suppress(OSError):
                 if not entry.name.isdigit() or int(entry.name) == os.getpid():
                     continue
-                is_of_demo = str(self.data) in (entry / "cmdline").read_text() or str(self.data) in str(
-                    (entry / "cwd").readlink()
-                )
+                places = ((entry / "cmdline").read_text(), str((entry / "cwd").readlink()))
+                is_of_demo = any(str(self.data) in place for place in places)
                 if is_of_demo and (entry / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
                     found.add(int(entry.name))
         return found

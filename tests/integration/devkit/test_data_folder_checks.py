@@ -86,9 +86,8 @@ class TestMatchingDatabase:
     ) -> None:
         with psycopg.connect(libpq) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '0023'")
-        stack = DemoStack(
-            tmp_path, print_line=lambda _: None, environment={"PAIMON_DATABASE__URL": app_url} if own_database else {}
-        )
+        environment = {"PAIMON_DATABASE__URL": app_url} if own_database else {}
+        stack = DemoStack(tmp_path, print_line=lambda _: None, environment=environment)
         databases = DatabaseSettings(url=SecretStr(app_url), owner_url=SecretStr(owner_url))
         stack.settings = Settings.model_construct(database=databases, retention=RetentionSettings())
         with pytest.raises(DemoError, match=f"at migration 0023 of a chain from before 0001_initial.*{way_out}"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from paimon_devkit.market import actions as market_actions
 from paimon_devkit.market.config import INVESTORS, MarketConfig, is_left_to_app
 from paimon_devkit.market.generator import ACTION_RULES, Market, actions
-from paimon_devkit.market.market_state import BPS_ONE, DAY, WAD, Asset, Investor, MarketState, RequestStatus, calendar_of
+from paimon_devkit.market.market_state import BPS_ONE, DAY, WAD, Asset, Investor, MarketState, RequestStatus, window_date
 
 pytestmark = pytest.mark.unit
 
@@ -140,7 +140,7 @@ def test_the_house_gets_its_share(share_bps: int) -> None:
 @given(st.integers(1_600_000_000, 4_000_000_000))
 def test_the_next_window_is_the_next_first_of_a_quarter_month(now: int) -> None:
     window_id, settles_at = new_world().window_after(now)
-    assert now <= settles_at == calendar_of(window_id) < now + 93 * DAY
+    assert now <= settles_at == window_date(window_id) < now + 93 * DAY
     assert window_id % 100 in (3, 6, 9, 12)
 
 
