@@ -1,4 +1,4 @@
-"""What two nodes say of the chain, where both say the same. One node alone may be the one that is wrong."""
+"""A quorum of nodes: an answer counts when at least two nodes give it. One node alone may be wrong."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 
 class QuorumTooSmall(StartupError):
-    """Only one node is there to ask."""
+    """Only one node is configured; a recovery compares two."""
 
 
 class NodesDisagree(StartupError):
-    """Two nodes have different blocks at one height: which of them is right is nothing a program can know."""
+    """Two nodes have different blocks at one height, and no program can decide which of them is right."""
 
 
 class NodeBehind(StartupError):
-    """A node does not have a block, or does not call it final, that the recovery would rest on."""
+    """A node does not have a block that the recovery would rest on, or does not call it final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,45 +31,51 @@ class NodeQuorum:
 
     @classmethod
     async def connect(cls, nodes: Sequence[Rpc], chain: ChainAdapter, *, chain_id: int) -> Self:
-        """Raises QuorumTooSmall, ChainMismatch, RpcUnavailable, RpcError."""
-        if len({each.endpoint for each in nodes}) < 2:
+        """Check that there are two nodes, and that each serves the chain.
+
+        Raises:
+            QuorumTooSmall, ChainMismatch, RpcUnavailable, RpcError.
+        """
+        if len({node.endpoint for node in nodes}) < 2:
             raise QuorumTooSmall(
-                "recorded blocks are given up only on the word of two nodes, and there is one"
-                f" ({nodes[0].endpoint}): name another one's URL with --endpoint"
+                f"recorded blocks are removed only when two nodes agree, and there is one ({nodes[0].endpoint}):"
+                " name another node's URL with --endpoint"
             )
-        for each in nodes:
-            await require_chain(each, chain_id)
+        for node in nodes:
+            await require_chain(node, chain_id)
         return cls(nodes, chain)
 
     async def block_hash_at(self, number: int) -> Hash32 | None:
-        """The block's hash by all of them; None while one does not have it.
+        """Return a block's hash by all nodes; None while one of them does not have the block.
 
         Raises:
             NodesDisagree, RpcUnavailable, RpcError.
         """
-        found = {each.endpoint: await _read_hash(each, number) for each in self.nodes}
-        hashes = {each for each in found.values() if each is not None}
+        answers = {node.endpoint: await _read_hash(node, number) for node in self.nodes}
+        hashes = {block_hash for block_hash in answers.values() if block_hash is not None}
         if len(hashes) > 1:
-            answers = ", ".join(f"{hex0x(block) if block else 'nothing'} on {endpoint}" for endpoint, block in found.items())
-            raise NodesDisagree(f"block {number} is {answers}: nothing is given up while nodes disagree")
-        return None if None in found.values() else next(iter(hashes))
+            shown = ", ".join(
+                f"{hex0x(block_hash) if block_hash else 'nothing'} on {endpoint}" for endpoint, block_hash in answers.items()
+            )
+            raise NodesDisagree(f"block {number} is {shown}: nothing is removed while nodes disagree")
+        return None if None in answers.values() else next(iter(hashes))
 
     async def require_final(self, block: BlockStamp) -> Hash32:
-        """Another block that all of them have, final, where this one is recorded.
+        """Return the hash of the final block that all nodes have in place of a recorded one.
 
         Raises:
             NodeBehind, NodesDisagree, RpcUnavailable, RpcError.
         """
-        for each in self.nodes:
-            if (final := await self.chain.final_block(each)).number < block.number:
+        for node in self.nodes:
+            if (final := await self.chain.final_block(node)).number < block.number:
                 raise NodeBehind(
-                    f"block {block.number} is not final on {each.endpoint}, only {final.number}: wait for it, or ask"
-                    " another node; until then nothing stands in the recorded block's place"
+                    f"block {block.number} is not final on {node.endpoint}, only {final.number}: wait for it, or name"
+                    " another node; until then no final block stands in the recorded block's place"
                 )
-        found = await self.block_hash_at(block.number)
-        if found is None or found == block.hash:
-            raise NodeBehind(f"the nodes changed their mind about block {block.number} while they were asked; ask again")
-        return found
+        block_hash = await self.block_hash_at(block.number)
+        if block_hash is None or block_hash == block.hash:
+            raise NodeBehind(f"the nodes' answers about block {block.number} changed during the comparison; compare again")
+        return block_hash
 
 
 async def _read_hash(node: Rpc, number: int) -> Hash32 | None:

@@ -1,38 +1,35 @@
-"""The books back at the last block that is on the chain, in one transaction; then the listener follows on.
+"""Recovery from a finality violation: go back to the last recorded block that is on the chain, in one transaction.
 
-    look (two nodes) ──► a person says the ancestor's number ──► look again ──► rebuild beside ──► one transaction:
-        lease taken (new epoch) · inputs above the ancestor removed · cursor set · rebuilt tables swapped in
-        · comparisons and NAV points of these blocks marked · every effect that left the house a risk event · halt ended
+    find the fork (two nodes) ──► an operator confirms the ancestor's number ──► find it again ──► rebuild a shadow
+        ──► one transaction: lease taken (new epoch) · inputs above the ancestor removed · cursor set · rebuilt tables swapped
+        in · reconciliations and NAV points of these blocks marked · every effect that left the system a risk event · halt ended
 
-The new epoch bars whoever held the lease, in the middle of a range too. A crash anywhere leaves all as it was. The tables
-are rebuilt by the replay's own means, from the logs that stay; the outbox is not touched: what was due is level-triggered,
-and what was done is listed.
+The new epoch excludes the previous holder of the lease, even in the middle of a range. A crash anywhere leaves everything as it
+was. The tables are rebuilt by replay, from the logs that stay. The outbox is left alone: what was due is level-triggered, and
+what was done is listed.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import structlog
-from psycopg.errors import LockNotAvailable
-from sqlalchemy import CursorResult, text
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from paimon.application.event_listener.ingest.halt import end_halt
 from paimon.application.reorg_recovery.effects import OrphanedEffect, list_orphaned_effects
-from paimon.application.reorg_recovery.find_fork import BLOCK_COLUMNS, RecordedFork, count_rows, find_fork
+from paimon.application.reorg_recovery.find_fork import RecordedFork, find_fork
 from paimon.application.reorg_recovery.node_quorum import NodeQuorum
+from paimon.application.reorg_recovery.queries import count_rows
+from paimon.application.reorg_recovery.store import lock_cursor, mark_orphaned, remove_inputs, set_cursor
+from paimon.application.replay.queries import LockTimeout, lock_timeouts, set_lock_timeout
 from paimon.application.replay.rebuild import ProgressCallback, Rebuild, ignore_progress
 from paimon.application.replay.replay import CursorLocked
-from paimon.application.replay.shadow_tables import open_shadow
+from paimon.application.replay.shadow_tables import Engine, Shadow, open_shadow
 from paimon.application.replay.swap import apply_shadow
 from paimon.application.risk_control.record_findings import record_facts
-from paimon.domain.kernel.chain import BlockStamp
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.leases import force_acquire
-from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +40,7 @@ class AncestorChanged(StartupError):
 
 @dataclass(frozen=True, slots=True)
 class RecoveryPlan:
-    """What would go, by table, and what has left the house already."""
+    """The rows that a recovery removes, by table, and the effects that left the system already."""
 
     fork: RecordedFork
     rows: Mapping[str, int]
@@ -52,15 +49,15 @@ class RecoveryPlan:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryResult:
-    """What was done. `rows_changed` are those of the projections, by table."""
+    """The plan that was carried out. `rows_changed` are rows of the projections, by table."""
 
     plan: RecoveryPlan
     epoch: int
     rows_changed: Mapping[str, int]
 
 
-async def plan_recovery(session: AsyncSession, node_quorum: NodeQuorum) -> RecoveryPlan:
-    """Changes nothing.
+async def plan_recovery(session: ReadSession | WriteSession, node_quorum: NodeQuorum) -> RecoveryPlan:
+    """Return what a recovery would do; change nothing.
 
     Raises:
         NoAncestor, NodesDisagree, NodeBehind, RpcUnavailable, RpcError.
@@ -72,7 +69,7 @@ async def plan_recovery(session: AsyncSession, node_quorum: NodeQuorum) -> Recov
 
 
 async def recover(
-    engine: AsyncEngine,
+    engine: Engine,
     contracts: FundContracts,
     node_quorum: NodeQuorum,
     *,
@@ -85,33 +82,35 @@ async def recover(
     """Carry out the plan whose ancestor is block `to`. `engine` is the owner's.
 
     Raises:
-        AncestorChanged: by what the nodes say now; nothing was changed.
-        NoAncestor, NodesDisagree, NodeBehind, RpcUnavailable, RpcError: the same.
-        CursorLocked, ForeignLogs, NoTemporaryTables: the same.
+        AncestorChanged: the nodes name another ancestor now; nothing was changed.
+        NoAncestor, NodesDisagree, NodeBehind, RpcUnavailable, RpcError: nothing was changed.
+        CursorLocked, ForeignLogs, NoTemporaryTables: nothing was changed.
     """
     async with open_shadow(engine) as shadow:
         async with shadow.transaction() as session:
             plan = await plan_recovery(session, node_quorum)
         if plan.fork.ancestor.number != to:
             raise AncestorChanged(
-                f"the last recorded block that is on the chain is {plan.fork.ancestor}, not block {to}: look again"
-                " (`paimon recover`), then confirm what it says"
+                f"the last recorded block that is on the chain is {plan.fork.ancestor}, not block {to}: run"
+                " `paimon recover` again, then confirm the block it names"
             )
         rebuild = Rebuild(shadow, contracts, progress)
         if plan.fork.changed is not None:
             await rebuild.catch_up(until=to)
         try:
-            async with shadow.transaction() as session:
-                await session.execute(text(f"SET LOCAL lock_timeout = {round(lock_timeout_seconds * 1_000)}"))
-                epoch = await force_acquire(session, lease, owner)
-                await _hold_cursor(session, plan.fork)
-                done = await _apply_plan(session, rebuild, plan, node_quorum, epoch=epoch)
-        except OperationalError as error:
-            if not isinstance(error.orig, LockNotAvailable):
-                raise
+            done = await _recover(
+                shadow,
+                rebuild,
+                plan,
+                node_quorum,
+                lease=lease,
+                owner=owner,
+                lock_timeout_seconds=lock_timeout_seconds,
+            )
+        except LockTimeout as error:
             raise CursorLocked(
-                f"a lock on the books was not free within {lock_timeout_seconds:g} s; nothing was changed. A transaction"
-                " hangs: see pg_locks and pg_stat_activity"
+                f"a lock was not free within {lock_timeout_seconds:g} s; nothing was changed. A transaction hangs: see"
+                " pg_locks and pg_stat_activity"
             ) from error
     log.critical(
         "reorg.recovered",
@@ -124,73 +123,44 @@ async def recover(
     return done
 
 
+async def _recover(
+    shadow: Shadow,
+    rebuild: Rebuild,
+    plan: RecoveryPlan,
+    node_quorum: NodeQuorum,
+    *,
+    lease: str,
+    owner: str,
+    lock_timeout_seconds: float,
+) -> RecoveryResult:
+    with lock_timeouts():
+        async with shadow.transaction() as session:
+            await set_lock_timeout(session, lock_timeout_seconds)
+            epoch = await force_acquire(session, lease, owner)
+            await _lock_cursor(session, plan.fork)
+            return await _apply_plan(session, rebuild, plan, node_quorum, epoch=epoch)
+
+
+async def _lock_cursor(session: WriteSession, fork: RecordedFork) -> None:
+    """Keep every process from recording; raise AncestorChanged if one recorded since the nodes were compared."""
+    number, block_hash = await lock_cursor(session)
+    if (number, block_hash) != (fork.cursor.number, fork.cursor.hash):
+        raise AncestorChanged(f"the listener recorded up to block {number} meanwhile: run `paimon recover` again")
+
+
 async def _apply_plan(
     session: WriteSession, rebuild: Rebuild, plan: RecoveryPlan, node_quorum: NodeQuorum, *, epoch: int
 ) -> RecoveryResult:
     ancestor, changed = plan.fork.ancestor, plan.fork.changed
-    if changed is None:  # the nodes have what is recorded, after all
+    if changed is None:  # the nodes have every recorded block
         await end_halt(session, block=ancestor.number)
         return RecoveryResult(plan, epoch, {})
     effects = await list_orphaned_effects(session, node_quorum, above=ancestor.number)
-    removed = await _remove(session, above=ancestor.number)
-    await _set_cursor(session, ancestor, epoch=epoch)
+    removed = await remove_inputs(session, above=ancestor.number)
+    await set_cursor(session, ancestor, epoch=epoch)
     await rebuild.fold_to(session, ancestor.number)
     rows_changed = await apply_shadow(session)
-    await _mark_orphaned(session, above=ancestor.number)
-    await record_facts(session, [each.finding(changed) for each in effects], block=ancestor.number)
+    await mark_orphaned(session, above=ancestor.number)
+    await record_facts(session, [effect.finding(changed) for effect in effects], block=ancestor.number)
     await end_halt(session, block=ancestor.number)
     return RecoveryResult(RecoveryPlan(plan.fork, removed, effects), epoch, rows_changed)
-
-
-_HOLD_CURSOR: Final = text("SELECT number, hash FROM derived.cursor FOR UPDATE")
-_SET_CURSOR: Final = text("""
-    UPDATE derived.cursor SET number = :number, hash = :hash, timestamp = :timestamp, epoch = :epoch
-""")
-
-
-async def _hold_cursor(session: WriteSession, fork: RecordedFork) -> None:
-    """From here on nobody records; and nobody did since the nodes were asked."""
-    row = (await session.execute(_HOLD_CURSOR)).one()
-    if (row.number, bytes(row.hash)) != (fork.cursor.number, fork.cursor.hash):
-        raise AncestorChanged(f"the listener went on to block {row.number} meanwhile: look again (`paimon recover`)")
-
-
-async def _set_cursor(session: WriteSession, at: BlockStamp, *, epoch: int) -> None:
-    values = {"number": at.number, "hash": at.hash, "timestamp": at.timestamp, "epoch": epoch}
-    await session.execute(_SET_CURSOR, values)
-
-
-_CUT_PROOF: Final = text("UPDATE derived.range_proofs SET last_block = :above WHERE last_block > :above")
-"""Of the range that the ancestor is in."""
-
-
-async def _remove(session: WriteSession, *, above: int) -> dict[str, int]:
-    removed = {}
-    for table, column in BLOCK_COLUMNS.items():
-        statement = text(f"DELETE FROM {table} WHERE {column} > :above")  # noqa: S608 — names of `look`
-        result = await session.execute(statement, {"above": above}, execution_options={"preserve_rowcount": True})
-        assert isinstance(result, CursorResult)  # noqa: S101 — what a DELETE gives
-        removed[table] = result.rowcount
-    await session.execute(_CUT_PROOF, {"above": above})
-    return removed
-
-
-# A difference of the books is looked for at a block; one that was found above the ancestor is found there again, or gone.
-_MARKS: Final = tuple(
-    map(
-        text,
-        (
-            "UPDATE ops.reconciliations SET orphaned = true WHERE block_number > :above",
-            "DELETE FROM ops.nav_points WHERE status = 'WITHHELD' AND block_number > :above",
-            "UPDATE ops.nav_points SET status = 'ORPHANED' WHERE status = 'PUBLISHED' AND block_number > :above",
-            """UPDATE ops.risk_events SET last_seen_block = :above, first_seen_block = least(first_seen_block, :above)
-                WHERE kind = 'RECONCILIATION_BREAK' AND status <> 'RESOLVED' AND last_seen_block > :above""",
-        ),
-    )
-)
-
-
-async def _mark_orphaned(session: WriteSession, *, above: int) -> None:
-    values: dict[str, Any] = {"above": above}
-    for statement in _MARKS:
-        await session.execute(statement, values)
